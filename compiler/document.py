@@ -1,0 +1,317 @@
+"""Source text to document: YAML values that know where they stand.
+
+YAML is read event by event, without recursion, with the scalars of the YAML 1.2 core schema (`1e-3` is a
+number; `no`, `on` and `=` are strings) and without tags, merge keys or anything else that could surprise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from compiler.diagnostics import Diagnostic, Note, SpecError, fail
+from compiler.limits import MAX_FILE_BYTES, MAX_INTEGER_BITS, MAX_NESTING, MAX_NODES
+from compiler.source import Source, Span
+
+Plain = None | bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A scalar: `text` as YAML reads it, `value` as the core schema resolves it."""
+
+    text: str
+    value: Plain
+    span: Span
+
+    def at(self, start: int, end: int) -> Span:
+        """Where the characters `start` to `end` of `text` stand in the source, whatever the quoting."""
+        raw = self.span.text
+        if raw == self.text:
+            return Span(self.span.source, self.span.start + start, self.span.start + end)
+        offsets = _align(self.text, raw)
+        first = self.span.start + offsets[start]
+        last = self.span.start + offsets[max(start, end - 1)] + 1
+        return Span(self.span.source, first, max(first, last))
+
+
+@dataclass(frozen=True)
+class Sequence:
+    items: tuple[Node, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A mapping with string keys, in file order."""
+
+    items: tuple[tuple[Scalar, Node], ...]
+    span: Span
+
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[Scalar, Node]]:
+        return {key.text: (key, value) for key, value in self.items}
+
+    def get(self, name: str) -> Node | None:
+        return self._by_name[name][1] if name in self._by_name else None
+
+    def key(self, name: str) -> Scalar | None:
+        """The key itself, which knows its place."""
+        return self._by_name[name][0] if name in self._by_name else None
+
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._by_name)
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """What a value becomes that the schema refused: later stages stay silent about it."""
+
+    span: Span
+
+
+Node = Scalar | Sequence | Mapping | Invalid
+
+
+def read_source(path: Path, name: str | None = None) -> Source:
+    """Read a UTF-8 file of at most 1 MiB. Raises `SpecError` where that is not what it is."""
+    shown = name or str(path)
+    try:
+        if path.is_dir():
+            raise fail("cannot-read", f"{shown}: is a directory, not a spec", hint="name a .yaml file")
+        if not path.exists():
+            raise fail("missing-file", f"{shown}: no such file", hint=_similar_file(path))
+        if not path.is_file():
+            raise fail("cannot-read", f"{shown}: not a regular file")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise fail("cannot-read", f"{shown}: {reason}") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise fail("too-large", f"{shown}: larger than {MAX_FILE_BYTES} bytes, which no spec needs")
+    try:
+        return Source(shown, data.decode("utf-8-sig"), path)
+    except UnicodeDecodeError as error:
+        raise fail("not-text", f"{shown}: byte {error.start} is not UTF-8 text") from None
+
+
+def _similar_file(path: Path) -> str | None:
+    from compiler.diagnostics import nearest
+
+    try:
+        match = nearest(path.name, (entry.name for entry in path.parent.glob("*.yaml")))
+    except OSError:
+        return None
+    return f"did you mean {path.parent / match}?" if match else None
+
+
+def parse_document(source: Source) -> Node:
+    """The single YAML document in a source. Raises `SpecError`; several findings are reported at once."""
+    composer = _Composer(source)
+    try:
+        for event in yaml.parse(source.text, Loader=_LOADER):
+            composer.take(event)
+    except yaml.YAMLError as error:
+        raise SpecError([*composer.found, _syntax_error(source, error)]) from None
+    if composer.found:
+        raise SpecError(composer.found)
+    if composer.root is None:
+        raise fail("empty", "the file is empty", Span(source, 0, 0), "start with `weightspec: 1`")
+    return composer.root
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FLOW_HINT = "inside { } a formula with a comma or a bracket must be quoted or stand on its own line"
+
+
+def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    offset = min(mark.index, len(source.text)) if mark is not None else getattr(error, "position", 0)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
+    hint = None
+    if "\t" in source.text and "cannot start any token" in str(problem):
+        hint = "YAML does not allow tabs for indentation; use spaces"
+    elif "',' or '}'" in str(problem) or "expected ',' or" in str(problem):
+        hint = _FLOW_HINT
+    elif "mapping values are not allowed" in str(problem):
+        hint = "a colon followed by a space starts a value; quote the text if it is part of it"
+    offset = min(offset, max(0, len(source.text) - 1))
+    return Diagnostic("yaml-syntax", f"not valid YAML: {problem}", Span(source, offset, offset + 1), hint)
+
+
+@dataclass
+class _Open:
+    """A collection whose end has not been read yet."""
+
+    start: yaml.Mark
+    is_mapping: bool
+    flow: bool
+    anchor: str | None
+    nodes: list[Node] = field(default_factory=list)
+    keys: dict[str, Scalar] = field(default_factory=dict)
+    key: Scalar | None = None
+    size: int = 1
+
+
+class _Composer:
+    """Builds nodes out of YAML events with a stack of its own, so that depth costs no recursion."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.root: Node | None = None
+        self.found: list[Diagnostic] = []
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._count = 0
+        self._documents = 0
+
+    def take(self, event: yaml.Event) -> None:
+        span = Span(self.source, event.start_mark.index, event.end_mark.index)
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise fail("yaml-tag", f"the tag '{tag}' is not part of the language", span)
+        match event:
+            case yaml.DocumentStartEvent():
+                self._documents += 1
+                if self._documents > 1:
+                    raise fail("yaml-syntax", "a second YAML document; a spec is one", span)
+            case yaml.ScalarEvent():
+                self._scalar(event, span)
+            case yaml.AliasEvent():
+                self._alias(event.anchor, span)
+            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                if len(self._stack) >= MAX_NESTING:
+                    raise fail("too-deep", f"nested more than {MAX_NESTING} levels deep", span)
+                is_mapping = isinstance(event, yaml.MappingStartEvent)
+                self._stack.append(_Open(event.start_mark, is_mapping, bool(event.flow_style), event.anchor))
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                self._close(event)
+
+    def _scalar(self, event: yaml.ScalarEvent, span: Span) -> None:
+        plain = event.implicit[0]
+        node = Scalar(event.value, resolve_plain(event.value) if plain else event.value, span)
+        if isinstance(node.value, int) and node.value.bit_length() > MAX_INTEGER_BITS:
+            self.found.append(Diagnostic("number", f"an integer of more than {MAX_INTEGER_BITS} bits", span))
+        parent = self._stack[-1] if self._stack else None
+        if parent is not None and parent.flow and parent.key is not None and plain and event.value == "":
+            message = f"'{parent.key.text}' has no value"
+            self.found.append(Diagnostic("empty-value", message, parent.key.span, _FLOW_HINT))
+        self._count_nodes(1, span)
+        self._add(node, event.anchor, 1)
+
+    def _alias(self, anchor: str, span: Span) -> None:
+        if anchor not in self._anchors:
+            raise fail("yaml-alias", f"'*{anchor}' stands for nothing that is complete here", span)
+        node, size = self._anchors[anchor]
+        self._count_nodes(size, span)
+        self._add(node, None, size)
+
+    def _count_nodes(self, size: int, span: Span) -> None:
+        self._count += size
+        if self._count > MAX_NODES:
+            raise fail("too-large", f"more than {MAX_NODES} YAML values, aliases written out", span)
+
+    def _close(self, event: yaml.Event) -> None:
+        opened = self._stack.pop()
+        span = Span(self.source, opened.start.index, event.end_mark.index)
+        node: Node
+        if opened.is_mapping:
+            node = Mapping(tuple(zip(opened.keys.values(), opened.nodes, strict=True)), span)
+        else:
+            node = Sequence(tuple(opened.nodes), span)
+        self._count_nodes(1, span)
+        self._add(node, opened.anchor, opened.size)
+
+    def _add(self, node: Node, anchor: str | None, size: int) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = (node, size)
+        if not self._stack:
+            self.root = node
+            return
+        parent = self._stack[-1]
+        if parent.is_mapping and parent.key is None:
+            parent.key = self._check_key(node, parent)
+            return
+        parent.size += size
+        if parent.key is None:
+            parent.nodes.append(node)
+        elif parent.key.text not in parent.keys:
+            parent.nodes.append(node)
+            parent.keys[parent.key.text] = parent.key
+        parent.key = None
+
+    def _check_key(self, node: Node, parent: _Open) -> Scalar:
+        if not isinstance(node, Scalar):
+            raise fail("yaml-key", "a key must be a name, not a collection", node.span)
+        if node.text == "<<" and node.span.text == "<<":
+            hint = "write the keys out, or use `extends`"
+            self.found.append(Diagnostic("yaml-merge", "merge keys are not part of the language", node.span, hint))
+        earlier = parent.keys.get(node.text)
+        if earlier is not None:
+            note = Note("first written here", earlier.span)
+            self.found.append(
+                Diagnostic("duplicate-key", f"the key '{node.text}' is written twice", node.span, notes=(note,))
+            )
+        return node
+
+
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS: dict[str, Plain] = {
+    **dict.fromkeys(["", "~", "null", "Null", "NULL"], None),
+    **dict.fromkeys(["true", "True", "TRUE"], True),
+    **dict.fromkeys(["false", "False", "FALSE"], False),
+    **dict.fromkeys([".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"], float("inf")),
+    **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], float("-inf")),
+    **dict.fromkeys([".nan", ".NaN", ".NAN"], float("nan")),
+}
+
+
+def resolve_plain(text: str) -> Plain:
+    """What an unquoted scalar means (YAML 1.2, core schema)."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        if len(text) > MAX_INTEGER_BITS:
+            return 1 << MAX_INTEGER_BITS  # too large either way, and reported as such
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def plain(node: Node) -> object:
+    """The node as nested dicts, lists and scalars, without places."""
+    match node:
+        case Scalar(value=value):
+            return value
+        case Sequence(items=items):
+            return [plain(item) for item in items]
+        case Mapping(items=pairs):
+            return {key.text: plain(value) for key, value in pairs}
+        case Invalid():
+            return None
+
+
+def _align(text: str, raw: str) -> list[int]:
+    """For each character of a scalar's text, its offset in the raw YAML (quotes, folds and escapes skipped)."""
+    offsets: list[int] = []
+    at = 0
+    for character in text:
+        found = _next(character, raw, at)
+        offsets.append(found)
+        at = min(found + 1, len(raw))
+    return [*offsets, at]
+
+
+def _next(character: str, raw: str, at: int, window: int = 200) -> int:
+    candidates: Iterator[int] = (
+        i
+        for i in range(at, min(len(raw), at + window))
+        if raw[i] == character or (character == " " and raw[i].isspace())
+    )
+    return next(candidates, min(at, max(0, len(raw) - 1)))

@@ -1,0 +1,63 @@
+"""What the author claims under `expect`: numbers that the tool can check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compiler.diagnostics import Diagnostic, did_you_mean
+from compiler.document import Mapping, Node, Scalar
+from compiler.source import Span
+from compiler.tasks import Task
+
+
+@dataclass(frozen=True)
+class CountClaim:
+    rule: str
+    count: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class EvalClaim:
+    """`right` of `pairs` inputs of a suite drawn with `seed` are answered right."""
+
+    suite: str
+    pairs: int
+    seed: int
+    right: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class Expectations:
+    counts: tuple[CountClaim, ...] = ()
+    evals: tuple[EvalClaim, ...] = ()
+    note: str = ""
+
+
+def read_expectations(node: Node | None, task: Task, found: list[Diagnostic]) -> Expectations:
+    """The claims of an `expect` section, whose shape the schema has checked."""
+    if not isinstance(node, Mapping):
+        return Expectations()
+    counts, evals = node.get("count"), node.get("eval")
+    count_claims, eval_claims = [], []
+    for key, value in counts.items if isinstance(counts, Mapping) else ():
+        if isinstance(value, Scalar):
+            count_claims.append(CountClaim(key.text, _integer(value), key.span))
+    for key, value in evals.items if isinstance(evals, Mapping) else ():
+        if not isinstance(value, Mapping):
+            continue
+        if key.text not in task.suites():
+            message = f"no suite '{key.text}'{did_you_mean(key.text, task.suites())}"
+            found.append(Diagnostic("unknown-name", message, key.span))
+            continue
+        numbers = {name.text: _integer(number) for name, number in value.items if isinstance(number, Scalar)}
+        if {"pairs", "right"} <= numbers.keys():
+            claim = EvalClaim(key.text, numbers["pairs"], numbers.get("seed", 0), numbers["right"], key.span)
+            eval_claims.append(claim)
+    note = node.get("note")
+    return Expectations(tuple(count_claims), tuple(eval_claims), note.text if isinstance(note, Scalar) else "")
+
+
+def _integer(node: Scalar) -> int:
+    return int(node.value) if isinstance(node.value, int | float) else 0

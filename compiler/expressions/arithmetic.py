@@ -1,0 +1,125 @@
+"""Arithmetic on numbers with the rounding that the language promises (docs/language.md, "Rounding").
+
+Two doubles (or exact integers) give what Python gives. Where one operand is a number of the spec's dtype, the
+other is cast to the dtype first and the result is rounded to it; computing in double and rounding once more is
+exact for + - * / in all formats here (double has more than twice the bits and two).
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+
+from compiler.expressions.values import Number, union
+from compiler.floats import FloatFormat, round_to
+from compiler.limits import MAX_INTEGER_BITS
+
+Scalar = int | float
+
+
+class NotANumber(Exception):
+    """The operation has no finite real result; the message says why."""
+
+
+def _power(base: Scalar, exponent: Scalar) -> Scalar:
+    integers = isinstance(base, int) and isinstance(exponent, int)
+    if integers and exponent > 0 and abs(base) > 1 and base.bit_length() * exponent > 2 * MAX_INTEGER_BITS:
+        raise NotANumber(f"the power has more than {MAX_INTEGER_BITS} bits")
+    if base == 0 and exponent < 0:
+        raise NotANumber("zero has no negative power")
+    result = base**exponent
+    if isinstance(result, complex):
+        raise NotANumber("the result is complex")
+    return result  # type: ignore[no-any-return]
+
+
+_BINARY: dict[str, Callable[[Scalar, Scalar], Scalar]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": _power,
+}
+FUNCTIONS: dict[str, Callable[[Scalar], Scalar]] = {
+    "log": math.log,
+    "exp": math.exp,
+    "sqrt": math.sqrt,
+    "sin": math.sin,
+    "cos": math.cos,
+    "abs": abs,
+    "floor": math.floor,
+}
+CHOICES: dict[str, Callable[..., Scalar]] = {"min": min, "max": max}
+COMPARISONS: dict[str, Callable[[Scalar, Scalar], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+def compute(symbol: str, left: Number, right: Number, dtype: FloatFormat) -> Number:
+    """`left symbol right`. Raises `NotANumber`."""
+    return _apply(_BINARY[symbol], (left, right), dtype)
+
+
+def call(function: Callable[..., Scalar], arguments: tuple[Number, ...], dtype: FloatFormat) -> Number:
+    """A function of numbers, computed in double and rounded where an argument is of the dtype."""
+    return _apply(function, arguments, dtype)
+
+
+def negate(number: Number) -> Number:
+    return Number(-number.value, number.rounded, number.provenance)
+
+
+def cast(number: Number, dtype: FloatFormat) -> Number:
+    """The number as one of the dtype. Raises `NotANumber` where it overflows."""
+    try:
+        value = round_to(number.value, dtype)
+    except OverflowError:
+        raise NotANumber(f"the integer is too large for {dtype.name}") from None
+    if math.isinf(value) and not _infinite(number.value):
+        raise NotANumber(f"{show(number.value)} is too large for {dtype.name}")
+    return Number(value, True, number.provenance)
+
+
+def show(value: Scalar) -> str:
+    """A number for people: exact, but no screenful of digits."""
+    if isinstance(value, int):
+        return str(value) if value.bit_length() <= 64 else f"an integer of {value.bit_length()} bits"
+    return repr(value)
+
+
+def _infinite(value: Scalar) -> bool:
+    return isinstance(value, float) and math.isinf(value)
+
+
+def _apply(function: Callable[..., Scalar], arguments: tuple[Number, ...], dtype: FloatFormat) -> Number:
+    rounded = any(argument.rounded for argument in arguments)
+    if rounded:
+        arguments = tuple(argument if argument.rounded else cast(argument, dtype) for argument in arguments)
+    values = [argument.value for argument in arguments]
+    try:
+        result = function(*values)
+    except ZeroDivisionError:
+        raise NotANumber("division by zero") from None
+    except OverflowError:
+        raise NotANumber("the result is too large for a double") from None
+    except ValueError:
+        shown = ", ".join(show(value) for value in values)
+        raise NotANumber(f"not defined for {shown}") from None
+    if isinstance(result, float):
+        if math.isnan(result):
+            raise NotANumber("the result is not a number")
+        if math.isinf(result) and not any(_infinite(value) for value in values):
+            raise NotANumber("the result is too large for a double")
+    elif result.bit_length() > MAX_INTEGER_BITS:
+        raise NotANumber(f"an integer of more than {MAX_INTEGER_BITS} bits")
+    provenance = union(argument.provenance for argument in arguments)
+    number = Number(result, rounded, provenance)
+    return cast(number, dtype) if rounded else number

@@ -1,0 +1,326 @@
+"""Syntax tree to value, within a scope of names. `where` is lazy, as a branch not taken must not count."""
+
+from __future__ import annotations
+
+import math
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from compiler.diagnostics import did_you_mean
+from compiler.expressions.affine import add, column, divide, multiply, negated
+from compiler.expressions.arithmetic import CHOICES, COMPARISONS, FUNCTIONS, NotANumber, Scalar, call, compute, negate
+from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Literal, Name, Node, Range, Unary
+from compiler.expressions.values import (
+    KINDS,
+    NOWHERE,
+    Affine,
+    Dimensions,
+    Leaf,
+    Number,
+    Provenance,
+    Truth,
+    Unknown,
+    Value,
+    Vector,
+)
+from compiler.floats import FloatFormat
+from compiler.limits import MAX_WORK
+from compiler.source import Span
+
+LAZY_FUNCTIONS = ("where", "sum", "dot")
+KNOWN_FUNCTIONS = (*FUNCTIONS, *CHOICES, *LAZY_FUNCTIONS)
+NAMED_NUMBERS = {"pi": math.pi, "inf": math.inf}
+
+
+class AlreadyReported(Exception):
+    """The expression reads a name whose own definition is wrong, which was reported there."""
+
+
+@dataclass
+class Work:
+    """Counts evaluated nodes, so that a small spec cannot ask for unbounded time."""
+
+    left: int = MAX_WORK
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What names mean in an expression.
+
+    `definition` is the constant or parameter being defined, if it is one; `elsewhere` explains names that exist
+    but cannot be read here; `place` gives the span of a range of the expression's text.
+    """
+
+    names: Mapping[str, Value]
+    dtype: FloatFormat
+    place: Callable[[int, int], Span]
+    work: Work = field(default_factory=Work)
+    definition: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    def bind(self, names: Mapping[str, Value]) -> Scope:
+        """The scope with further names in front, such as the indices of a family."""
+        return replace(self, names=ChainMap(dict(names), cast(MutableMapping[str, Value], self.names)))
+
+
+def evaluate(node: Node, scope: Scope) -> Value:
+    """The value of an expression. Raises `ExpressionError`, or `AlreadyReported` for a name that failed before."""
+    scope.work.left -= 1
+    if scope.work.left < 0:
+        raise ExpressionError("too-much-work", f"more than {MAX_WORK} steps to compute this spec", node.at)
+    match node:
+        case Literal(value=value, at=at):
+            return Number(value, False, _literal(value, scope.place(*at), scope))
+        case Name():
+            return _name(node, scope)
+        case Index():
+            return _index(node, scope)
+        case List(items=items):
+            return Vector(tuple(number(item, scope) for item in items))
+        case Call():
+            return _call(node, scope)
+        case Unary(operator="not", operand=operand):
+            return Truth(not truth(operand, scope))
+        case Unary(operator=symbol, operand=operand):
+            value = arithmetic_value(operand, scope)
+            return _sign(symbol, value)
+        case Binary():
+            return _binary(node, scope)
+
+
+def number(node: Node, scope: Scope) -> Number:
+    """An expression that has to be one number."""
+    return _as_number(evaluate(node, scope), node)
+
+
+def integer(node: Node, scope: Scope) -> int:
+    """An expression that has to be an exact integer: a size or an index."""
+    value = number(node, scope).value
+    if isinstance(value, float) and not value.is_integer():
+        raise ExpressionError("wrong-type", f"expected an integer, found {value!r}", node.at)
+    return int(value)
+
+
+def truth(node: Node, scope: Scope) -> bool:
+    """An expression that has to be true or false: a condition."""
+    return _as_truth(evaluate(node, scope), node)
+
+
+def affine(node: Node, scope: Scope) -> Affine:
+    """An expression that has to be affine in the dimensions; a plain number is the constant part alone."""
+    value = arithmetic_value(node, scope)
+    return Affine({}, value) if isinstance(value, Number) else value
+
+
+def arithmetic_value(node: Node, scope: Scope) -> Number | Affine:
+    """An expression that has to be a number or affine in the dimensions."""
+    return _as_arithmetic(evaluate(node, scope), node)
+
+
+def _as_number(value: Value, node: Node) -> Number:
+    if isinstance(value, Number):
+        return value
+    raise _mismatch("a number", value, node)
+
+
+def _as_arithmetic(value: Value, node: Node) -> Number | Affine:
+    if isinstance(value, Number | Affine):
+        return value
+    raise _mismatch("a number", value, node)
+
+
+def _as_truth(value: Value, node: Node) -> bool:
+    if isinstance(value, Truth):
+        return value.value
+    raise _mismatch("a condition", value, node)
+
+
+def _mismatch(expected: str, value: Value, node: Node) -> ExpressionError:
+    hint = None
+    if isinstance(node, Name) and isinstance(value, Dimensions | Vector):
+        indices = "ijkl"[: len(value.sizes)] if isinstance(value, Dimensions) else "i"
+        hint = f"write {node.name}[{', '.join(indices)}] for one of them"
+    elif expected == "a condition" and isinstance(value, Number):
+        hint = "compare it with something, as in `x > 0`"
+    return ExpressionError("wrong-type", f"expected {expected}, found {KINDS[type(value)]}", node.at, hint)
+
+
+def _literal(value: Scalar, span: Span, scope: Scope) -> Provenance:
+    if value in (0, 1):
+        return NOWHERE
+    return Provenance(frozenset([Leaf("literal", scope.definition, value, span)]))
+
+
+def _name(node: Name, scope: Scope) -> Value:
+    value = scope.names.get(node.name)
+    if isinstance(value, Unknown):
+        raise AlreadyReported
+    if value is not None:
+        return value
+    if node.name in NAMED_NUMBERS:
+        leaf = Leaf("literal", node.name, NAMED_NUMBERS[node.name], scope.place(*node.at))
+        return Number(NAMED_NUMBERS[node.name], False, Provenance(frozenset([leaf])))
+    if node.name in scope.elsewhere:
+        raise ExpressionError("unknown-name", f"'{node.name}' {scope.elsewhere[node.name]}", node.at)
+    if node.name in KNOWN_FUNCTIONS:
+        raise ExpressionError("syntax", f"'{node.name}' is a function; write {node.name}(…)", node.at)
+    suggestion = did_you_mean(node.name, [*scope.names, *NAMED_NUMBERS])
+    raise ExpressionError("unknown-name", f"no name '{node.name}' here{suggestion}", node.at)
+
+
+def _index(node: Index, scope: Scope) -> Value:
+    base = _name(node.base, scope)
+    indices = tuple(integer(index, scope) for index in node.indices)
+    match base:
+        case Dimensions():
+            return Affine({_element(base, indices, node): Number(1)})
+        case Vector(items=items):
+            if len(indices) != 1:
+                raise ExpressionError("index-range", f"'{node.base.name}' takes one index", node.at)
+            if not 0 <= indices[0] < len(items):
+                raise _out_of_range(node, 0, indices[0], len(items))
+            return items[indices[0]]
+        case _:
+            message = f"'{node.base.name}' is {KINDS[type(base)]} and takes no index"
+            raise ExpressionError("wrong-type", message, node.at)
+
+
+def _element(family: Dimensions, indices: tuple[int, ...], node: Index) -> int:
+    if len(indices) != len(family.sizes):
+        message = f"'{family.name}' takes {len(family.sizes)} indices, found {len(indices)}"
+        raise ExpressionError("index-range", message, node.at)
+    for position, (index, size) in enumerate(zip(indices, family.sizes, strict=True)):
+        if not 0 <= index < size:
+            raise _out_of_range(node, position, index, size)
+    return column(family, indices)
+
+
+def _out_of_range(node: Index, position: int, index: int, size: int) -> ExpressionError:
+    message = f"index {index} is out of range: '{node.base.name}' has 0 to {size - 1}"
+    return ExpressionError("index-range", message, node.indices[position].at)
+
+
+def _sign(symbol: str, value: Number | Affine) -> Number | Affine:
+    if symbol == "+":
+        return value
+    return negate(value) if isinstance(value, Number) else negated(value)
+
+
+def _binary(node: Binary, scope: Scope) -> Value:
+    """A chain of operators that lean left (`a + b + c`) is walked, not recursed into: it may be long."""
+    links = [node]
+    while isinstance(links[-1].left, Binary):
+        links.append(links[-1].left)
+    value = evaluate(links[-1].left, scope)
+    for link in reversed(links):
+        if link.operator in ("and", "or"):
+            decided = _as_truth(value, link.left)
+            value = Truth(decided if decided == (link.operator == "or") else truth(link.right, scope))
+        elif link.operator in COMPARISONS:
+            left, right = _as_number(value, link.left), number(link.right, scope)
+            value = Truth(COMPARISONS[link.operator](left.value, right.value))
+        else:
+            value = _combine(link, _as_arithmetic(value, link.left), arithmetic_value(link.right, scope), scope)
+    return value
+
+
+def _combine(node: Binary, left: Number | Affine, right: Number | Affine, scope: Scope) -> Number | Affine:
+    try:
+        if isinstance(left, Number) and isinstance(right, Number):
+            return compute(node.operator, left, right, scope.dtype)
+        match node.operator:
+            case "+" | "-":
+                return add(node.operator, left, right, scope.dtype)
+            case "*" if isinstance(right, Number):
+                return multiply(left, right, scope.dtype, number_first=False)
+            case "*" if isinstance(left, Number):
+                return multiply(right, left, scope.dtype, number_first=True)
+            case "/" if isinstance(right, Number):
+                return divide(left, right, scope.dtype)
+    except NotANumber as error:
+        raise ExpressionError("number", str(error), node.at) from None
+    message = "not affine: dimensions can be added up and multiplied or divided by numbers, nothing else"
+    raise ExpressionError("non-affine", message, node.at)
+
+
+def _call(node: Call, scope: Scope) -> Value:
+    name, arguments = node.function, node.arguments
+    match name:
+        case "where":
+            return _where(node, scope)
+        case "sum":
+            return _sum(node, scope)
+        case "dot":
+            return _dot(node, scope)
+    if name not in FUNCTIONS and name not in CHOICES:
+        message = f"no function '{name}'{did_you_mean(name, KNOWN_FUNCTIONS)}"
+        raise ExpressionError("unknown-name", message, (node.at[0], node.at[0] + len(name)))
+    if (name in FUNCTIONS and len(arguments) != 1) or not arguments:
+        raise ExpressionError("syntax", f"{name} takes {'one' if name in FUNCTIONS else 'some'} arguments", node.at)
+    values = []
+    for argument in arguments:
+        value = evaluate(argument, scope)
+        if isinstance(value, Affine | Dimensions):
+            raise ExpressionError("non-affine", f"not affine: {name} of a dimension", node.at)
+        values.append(_as_number(value, argument))
+    function: Callable[..., Scalar] = FUNCTIONS[name] if name in FUNCTIONS else CHOICES[name]
+    if name in CHOICES and len(values) == 1:
+        return values[0]
+    try:
+        return call(function, tuple(values), scope.dtype)
+    except NotANumber as error:
+        raise ExpressionError("number", f"{name}: {error}", node.at) from None
+
+
+def _where(node: Call, scope: Scope) -> Value:
+    if len(node.arguments) % 2 == 0:
+        hint = "where(condition, value, …, otherwise)"
+        raise ExpressionError("syntax", "where needs a value for each condition and one otherwise", node.at, hint)
+    *pairs, otherwise = node.arguments
+    for condition, value in zip(pairs[::2], pairs[1::2], strict=True):
+        if truth(condition, scope):
+            return evaluate(value, scope)
+    return evaluate(otherwise, scope)
+
+
+def _sum(node: Call, scope: Scope) -> Value:
+    match node.arguments:
+        case (body, Name(name=index, at=at), size):
+            if index in scope.names:
+                raise ExpressionError("name-clash", f"'{index}' already has a meaning; name the index otherwise", at)
+            total: Number | Affine = Number(0)
+            for i in range(integer(size, scope)):
+                term = arithmetic_value(body, scope.bind({index: Number(i)}))
+                plus = Binary("+", body, body, node.at)
+                total = term if i == 0 else _combine(plus, total, term, scope)
+            return total
+    raise ExpressionError("syntax", "sum takes an expression, an index name and a size", node.at, "sum(w[k], k, 10)")
+
+
+def _dot(node: Call, scope: Scope) -> Value:
+    if len(node.arguments) != 2:
+        raise ExpressionError("syntax", "dot takes a vector and a vector or family of dimensions", node.at)
+    left, right = (list(_elements(argument, scope)) for argument in node.arguments)
+    if len(left) != len(right) or not left:
+        message = f"dot of {len(left)} with {len(right)} elements"
+        raise ExpressionError("wrong-type", message, node.at)
+    total: Number | Affine | None = None
+    for a, b in zip(left, right, strict=True):
+        term = _combine(Binary("*", *node.arguments, node.at), a, b, scope)
+        total = term if total is None else _combine(Binary("+", *node.arguments, node.at), total, term, scope)
+    assert total is not None
+    return total
+
+
+def _elements(node: Node, scope: Scope) -> Iterator[Number | Affine]:
+    value = evaluate(node, scope)
+    match value:
+        case Vector(items=items):
+            yield from items
+        case Dimensions(start=start, sizes=(size,)):
+            yield from (Affine({start + i: Number(1)}) for i in range(size))
+        case _:
+            message = f"expected a vector or a family with one index, found {KINDS[type(value)]}"
+            raise ExpressionError("wrong-type", message, node.at)

@@ -1,0 +1,185 @@
+"""Text to syntax tree, with Python's precedence. Depth and length are bounded: the text is untrusted."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Literal, Name, Node, Range, Unary
+from compiler.limits import MAX_EXPRESSION_CHARACTERS, MAX_EXPRESSION_DEPTH, MAX_INTEGER_BITS
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|(?P<mark>\*\*|//|<=|>=|==|!=|[-+*/%<>()\[\],]))"
+)
+_COMPARISON = 4
+_PRECEDENCE = {
+    "or": 1,
+    "and": 2,
+    **dict.fromkeys(["<", "<=", ">", ">=", "==", "!="], _COMPARISON),
+    **dict.fromkeys(["+", "-"], 5),
+    **dict.fromkeys(["*", "/", "//", "%"], 6),
+}
+_NOT, _SIGN = 3, 7
+_WORDS = {"and", "or", "not"}
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str  # number, name, mark or end
+    text: str
+    at: Range
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` can name a dimension, a constant, a parameter or an index."""
+    return _IDENTIFIER.fullmatch(text) is not None and text not in _WORDS
+
+
+def parse(text: str) -> Node:
+    """The syntax tree of one expression. Raises `ExpressionError`."""
+    if len(text) > MAX_EXPRESSION_CHARACTERS:
+        message = f"an expression of more than {MAX_EXPRESSION_CHARACTERS} characters"
+        raise ExpressionError("syntax", message, (0, 1))
+    parser = _Parser(_tokens(text))
+    tree = parser.expression(0)
+    parser.expect_end()
+    return tree
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens = []
+    at = 0
+    while match := _TOKEN.match(text, at):
+        kind = match.lastgroup or "mark"
+        tokens.append(_Token(kind, match[kind], match.span(kind)))
+        at = match.end()
+    rest = text[at:].lstrip()
+    if rest:
+        start = len(text) - len(rest)
+        hint = "powers are written **" if rest[0] == "^" else None
+        raise ExpressionError("syntax", f"'{rest[0]}' has no meaning here", (start, start + 1), hint)
+    end = len(text.rstrip())
+    return [*tokens, _Token("end", "the end", (max(0, end - 1), max(1, end)))]
+
+
+class _Parser:
+    def __init__(self, tokens: list[_Token]) -> None:
+        self._tokens = tokens
+        self._next = 0
+        self._depth = 0
+
+    @property
+    def _token(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _take(self) -> _Token:
+        token = self._token
+        self._next += 1
+        return token
+
+    def _expect(self, mark: str) -> _Token:
+        if self._token.text != mark or self._token.kind == "end":
+            raise self._unexpected(f"'{mark}'")
+        return self._take()
+
+    def _unexpected(self, expected: str) -> ExpressionError:
+        found = self._token.text if self._token.kind == "end" else f"'{self._token.text}'"
+        return ExpressionError("syntax", f"expected {expected}, found {found}", self._token.at)
+
+    def expect_end(self) -> None:
+        if self._token.kind != "end":
+            raise self._unexpected("an operator or the end")
+
+    def expression(self, lowest: int) -> Node:
+        """An expression whose operators all bind at least as strongly as `lowest`."""
+        self._depth += 1
+        if self._depth > MAX_EXPRESSION_DEPTH:
+            raise ExpressionError("syntax", f"nested more than {MAX_EXPRESSION_DEPTH} levels deep", self._token.at)
+        left = self._prefixed(lowest)
+        compared = False
+        while (strength := _PRECEDENCE.get(self._token.text, -1)) >= max(lowest, 1):
+            if strength == _COMPARISON:
+                if compared:
+                    hint = "write `a < b and b < c`"
+                    raise ExpressionError("syntax", "comparisons cannot be chained", self._token.at, hint)
+                compared = True
+            operator = self._take().text
+            right = self.expression(strength + 1)
+            left = Binary(operator, left, right, (left.at[0], right.at[1]))
+        self._depth -= 1
+        return left
+
+    def _prefixed(self, lowest: int) -> Node:
+        token = self._token
+        if token.text == "not" and lowest <= _NOT:
+            self._take()
+            operand = self.expression(_NOT)
+            return Unary("not", operand, (token.at[0], operand.at[1]))
+        if token.text in ("-", "+"):
+            self._take()
+            operand = self.expression(_SIGN)
+            return Unary(token.text, operand, (token.at[0], operand.at[1]))
+        base = self._atom()
+        if self._token.text == "**":
+            self._take()
+            exponent = self.expression(_SIGN)
+            return Binary("**", base, exponent, (base.at[0], exponent.at[1]))
+        return base
+
+    def _atom(self) -> Node:
+        token = self._token
+        if token.kind == "number":
+            self._take()
+            return Literal(_number(token), token.at)
+        if token.kind == "name" and token.text not in _WORDS:
+            self._take()
+            return self._named(token)
+        if token.text == "(":
+            self._take()
+            inside = self.expression(0)
+            self._expect(")")
+            return inside
+        if token.text == "[":
+            self._take()
+            items = self._list("]")
+            return List(items, (token.at[0], self._expect("]").at[1]))
+        raise self._unexpected("a number, a name or '('")
+
+    def _named(self, token: _Token) -> Node:
+        if self._token.text == "(":
+            self._take()
+            arguments = self._list(")")
+            return Call(token.text, arguments, (token.at[0], self._expect(")").at[1]))
+        if self._token.text == "[":
+            self._take()
+            indices = self._list("]")
+            at = (token.at[0], self._expect("]").at[1])
+            if not indices:
+                raise ExpressionError("syntax", "expected an index between [ and ]", at)
+            return Index(Name(token.text, token.at), indices, at)
+        return Name(token.text, token.at)
+
+    def _list(self, end: str) -> tuple[Node, ...]:
+        items: list[Node] = []
+        while self._token.text != end:
+            items.append(self.expression(0))
+            if self._token.text != ",":
+                break
+            self._take()
+        return tuple(items)
+
+
+def _number(token: _Token) -> int | float:
+    text = token.text
+    if text.isdigit():
+        if len(text) > MAX_INTEGER_BITS // 3 or int(text).bit_length() > MAX_INTEGER_BITS:
+            raise ExpressionError("number", f"an integer of more than {MAX_INTEGER_BITS} bits", token.at)
+        return int(text)
+    value = float(text)
+    if math.isinf(value):
+        raise ExpressionError("number", f"{text} is too large for a double", token.at)
+    return value

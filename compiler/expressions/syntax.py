@@ -1,0 +1,96 @@
+"""The syntax tree of an expression. `at` is the range of characters in the expression's text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    value: int | float
+    at: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    name: str
+    at: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`name[indices]`, the name being a vector or a family of dimensions."""
+
+    base: Name
+    indices: tuple[Node, ...]
+    at: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    function: str
+    arguments: tuple[Node, ...]
+    at: Range
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    items: tuple[Node, ...]
+    at: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    operator: str
+    operand: Node
+    at: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    operator: str
+    left: Node
+    right: Node
+    at: Range
+
+
+Node = Literal | Name | Index | Call | List | Unary | Binary
+
+
+class ExpressionError(Exception):
+    """An expression cannot be read or computed; the caller knows the file and turns it into a diagnostic."""
+
+    def __init__(self, code: str, message: str, at: Range, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.at = at
+        self.hint = hint
+
+
+def free_names(root: Node) -> dict[str, Range]:
+    """Every name that is read, with the place of its first use; the index of a `sum` is not free in it."""
+    found: dict[str, Range] = {}
+    todo: list[tuple[Node, frozenset[str]]] = [(root, frozenset())]
+    while todo:
+        node, bound = todo.pop()
+        match node:
+            case Name(name=name, at=at):
+                if name not in bound:
+                    found.setdefault(name, at)
+            case Index(base=base, indices=indices):
+                todo += [(child, bound) for child in (base, *indices)]
+            case Call(function="sum", arguments=(body, Name(name=index), *rest)):
+                todo.append((body, bound | {index}))
+                todo += [(child, bound) for child in rest]
+            case Call(arguments=children) | List(items=children):
+                todo += [(child, bound) for child in children]
+            case Unary(operand=operand):
+                todo.append((operand, bound))
+            case Binary(left=left, right=right):
+                todo += [(left, bound), (right, bound)]
+            case Literal():
+                pass
+    return found

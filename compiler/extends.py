@@ -1,0 +1,95 @@
+"""A document with everything that it extends: `extends: other.yaml` names a spec that this one is a variant of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compiler.diagnostics import Diagnostic, SpecError, did_you_mean, fail, raise_errors
+from compiler.document import Mapping, Node, Scalar, parse_document, read_source
+from compiler.limits import MAX_EXTENDS
+from compiler.source import Source, Span
+
+
+def read_document(path: Path) -> Mapping:
+    """The mapping in a file, merged over the specs it extends. Raises `SpecError`."""
+    root = path.parent
+    chain: list[tuple[Path, Mapping]] = []
+    here: Path | None = path
+    while here is not None:
+        document = _mapping(parse_document(_read(here, chain, root)))
+        chain.append((here, document))
+        here = _base(document, here, root, [known for known, _ in chain])
+    merged = chain[-1][1]
+    for _, variant in reversed(chain[:-1]):
+        found: list[Diagnostic] = []
+        merged = merge(merged, variant, found)
+        raise_errors(found)
+    return _without(merged, "extends")
+
+
+def merge(base: Mapping, variant: Mapping, found: list[Diagnostic]) -> Mapping:
+    """Maps merge key by key, `null` removes, anything else replaces; new keys go last."""
+    items: dict[str, tuple[Scalar, Node]] = {key.text: (key, value) for key, value in base.items}
+    for key, value in variant.items:
+        old = items.get(key.text)
+        if isinstance(value, Scalar) and value.value is None:
+            if old is None:
+                message = f"there is no '{key.text}' to remove{did_you_mean(key.text, items)}"
+                found.append(Diagnostic("unknown-key", message, key.span))
+            items.pop(key.text, None)
+        elif old is not None and isinstance(old[1], Mapping) and isinstance(value, Mapping):
+            items[key.text] = (key, merge(old[1], value, found))
+        else:
+            items[key.text] = (key, value)
+    return Mapping(tuple(items.values()), variant.span)
+
+
+def _read(path: Path, chain: list[tuple[Path, Mapping]], root: Path) -> Source:
+    if not chain:
+        return read_source(path)
+    named = _extends_scalar(chain[-1][1])
+    try:
+        return read_source(path)
+    except SpecError as error:
+        reason = error.diagnostics[0]
+        raise fail(reason.code, f"cannot extend {reason.message}", named.span, reason.hint) from None
+
+
+def _base(document: Mapping, path: Path, root: Path, known: list[Path]) -> Path | None:
+    if document.get("extends") is None:
+        return None
+    named = _extends_scalar(document)
+    target = path.parent / named.text
+    try:
+        resolved = target.resolve()
+        inside = resolved.is_relative_to(root.resolve()) and not Path(named.text).is_absolute()
+        repeated = any(resolved == other.resolve() for other in known)
+    except (OSError, ValueError, RuntimeError):
+        raise fail("cannot-read", f"'{named.text}' is no usable path", named.span) from None
+    if not inside:
+        hint = "name a file in the spec's own folder or below it"
+        raise fail("bad-extends", f"'{named.text}' lies outside the folder of the spec", named.span, hint)
+    if repeated:
+        raise fail("cycle", f"'{named.text}' extends itself, directly or through others", named.span)
+    if len(known) >= MAX_EXTENDS:
+        raise fail("bad-extends", f"more than {MAX_EXTENDS} specs in a chain of `extends`", named.span)
+    return target
+
+
+def _extends_scalar(document: Mapping) -> Scalar:
+    value = document.get("extends")
+    if not isinstance(value, Scalar) or not isinstance(value.value, str):
+        span = value.span if value is not None else document.span
+        raise fail("wrong-type", "`extends` names one file, such as `extends: tiny95.yaml`", span)
+    return value
+
+
+def _mapping(node: Node) -> Mapping:
+    if isinstance(node, Mapping):
+        return node
+    span = Span(node.span.source, node.span.start, node.span.start + 1)
+    raise fail("wrong-type", "a spec is a mapping of keys at the top", span, "start with `weightspec: 1`")
+
+
+def _without(document: Mapping, name: str) -> Mapping:
+    return Mapping(tuple((key, value) for key, value in document.items if key.text != name), document.span)

@@ -1,0 +1,50 @@
+"""The number formats a spec can name, and correct rounding into them, without torch.
+
+Every format here is a subset of the IEEE doubles, so a number of any dtype is kept as a Python float.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FloatFormat:
+    """A binary floating-point format: `precision` significant bits, exponents `min_exponent` to `max_exponent`."""
+
+    name: str
+    precision: int
+    min_exponent: int
+    max_exponent: int
+
+    @property
+    def unit_roundoff(self) -> float:
+        """The largest relative error of one rounding to nearest."""
+        return 2.0**-self.precision
+
+    @property
+    def largest(self) -> float:
+        return math.ldexp(2.0 - 2.0 ** (1 - self.precision), self.max_exponent)
+
+
+FORMATS = {
+    "float64": FloatFormat("float64", 53, -1022, 1023),
+    "float32": FloatFormat("float32", 24, -126, 127),
+    "bfloat16": FloatFormat("bfloat16", 8, -126, 127),
+    "float16": FloatFormat("float16", 11, -14, 15),
+}
+
+
+def round_to(number: int | float, target: FloatFormat) -> float:
+    """The nearest number of the format, ties to even; an infinity where it overflows.
+
+    Raises `OverflowError` for an integer that no double can hold.
+    """
+    value = float(number)
+    if target.precision == 53 or value == 0.0 or not math.isfinite(value):
+        return value
+    _, exponent = math.frexp(value)  # value = m * 2**exponent with 0.5 <= |m| < 1
+    lowest = max(exponent, target.min_exponent + 1) - target.precision
+    rounded = math.ldexp(round(math.ldexp(value, -lowest)), lowest)
+    return math.copysign(math.inf, value) if abs(rounded) > target.largest else math.copysign(rounded, value)

@@ -1,0 +1,82 @@
+"""Expressions that stand in a document: parsed, with their place, and their errors as diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from compiler.diagnostics import Diagnostic
+from compiler.document import Node as DocumentNode
+from compiler.document import Scalar
+from compiler.expressions.evaluate import AlreadyReported, Scope
+from compiler.expressions.parse import parse
+from compiler.expressions.syntax import ExpressionError, Literal, Node
+from compiler.source import Span
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An expression and the scalar of the document that it was read from."""
+
+    tree: Node
+    scalar: Scalar
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.scalar.text.split())
+
+    @property
+    def span(self) -> Span:
+        return self.scalar.span
+
+
+def read_formula(node: DocumentNode, found: list[Diagnostic]) -> Formula | None:
+    """A number or an expression. What is wrong with it is appended to `found`."""
+    if not isinstance(node, Scalar):
+        return None  # the schema has reported it
+    if isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        return Formula(Literal(node.value, (0, len(node.text))), node)
+    return read_text(node, node.text, 0, found)
+
+
+def read_text(scalar: Scalar, text: str, offset: int, found: list[Diagnostic]) -> Formula | None:
+    """The expression `text` that stands in a scalar from `offset` on."""
+    inner = scalar if text == scalar.text else Scalar(text, text, scalar.at(offset, offset + len(text)))
+    try:
+        return Formula(parse(text), inner)
+    except ExpressionError as error:
+        found.append(_diagnostic(error, inner, ""))
+        return None
+
+
+def attempt(
+    formula: Formula,
+    scope: Scope,
+    compute: Callable[[Node, Scope], T],
+    found: list[Diagnostic],
+    case: str = "",
+    part: Node | None = None,
+) -> T | None:
+    """What `compute` makes of the formula, or of a part of it; None, with the reason in `found`, where it cannot.
+
+    `case` says for which index it failed, such as ` (for i = 3)`.
+    """
+    try:
+        return compute(formula.tree if part is None else part, in_place(scope, formula))
+    except ExpressionError as error:
+        found.append(_diagnostic(error, formula.scalar, case))
+    except AlreadyReported:
+        pass
+    return None
+
+
+def in_place(scope: Scope, formula: Formula) -> Scope:
+    """The scope for evaluating a formula: its literals know where they stand."""
+    return replace(scope, place=formula.scalar.at)
+
+
+def _diagnostic(error: ExpressionError, scalar: Scalar, case: str) -> Diagnostic:
+    return Diagnostic(error.code, error.message + case, scalar.at(*error.at), error.hint)

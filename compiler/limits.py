@@ -1,0 +1,16 @@
+"""How much a spec may ask for: specs are untrusted, so every resource has a bound."""
+
+MAX_FILE_BYTES = 1 << 20
+MAX_NESTING = 100
+MAX_NODES = 100_000  # YAML nodes, an alias counting as all that it stands for
+MAX_EXTENDS = 8  # specs in one chain of `extends`
+MAX_INTEGER_BITS = 4096
+MAX_EXPRESSION_CHARACTERS = 20_000
+MAX_EXPRESSION_DEPTH = 100
+MAX_WORK = 5_000_000  # expression nodes evaluated for one spec
+MAX_AXIS = 1 << 16  # dimensions of one axis, or tokens of the vocabulary
+MAX_TENSOR = 1 << 26  # scalars in one stored tensor
+MAX_CONTEXT = 1 << 14  # tokens in one sequence
+MAX_SCORE_ENTRIES = 1 << 22  # (query, key) pairs of one score table
+MAX_PAIRS = 10**9  # inputs of one evaluation
+MAX_EXHAUSTIVE = 10**6  # inputs of one exhaustive evaluation

@@ -1,0 +1,1 @@
+"""Resolved spec to network IR, one module for each kind of step."""

@@ -1,0 +1,192 @@
+"""`attention`: heads, their maps, scores in positions, rope, scale, softmax and mask."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Literal, cast
+
+from compiler.axes import Axis
+from compiler.diagnostics import Diagnostic
+from compiler.document import Mapping, Node, Scalar
+from compiler.expressions.evaluate import AlreadyReported, Work, integer, number
+from compiler.expressions.syntax import ExpressionError
+from compiler.expressions.values import Number
+from compiler.formulas import Formula, attempt, read_formula
+from compiler.ir import Attention, Equation, HeadScore, Map, Mask, Rope, RopePairs, Scale, Softmax
+from compiler.limits import MAX_SCORE_ENTRIES
+from compiler.lowering.context import Context, Line, lines
+from compiler.lowering.maps import MapShape, lower_map, store
+from compiler.lowering.norm import lower_norm
+from compiler.naming import read_axis, targets
+from compiler.positions import KEY, QUERY, PositionFormula
+from compiler.resolve import check_clashes
+
+MAPS = ("query", "key", "value", "output")
+SINGLE_HEAD = "head"
+
+
+def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, length: int) -> Attention:
+    """An attention step for sequences of up to `length` tokens."""
+    heads = _heads(context, step)
+    head_dim = _integer_option(context, step, "head_dim", 1)
+    rows = heads if head_dim == 1 else _rows(heads, head_dim)
+    output = _output_words(context, step, rows, stream)
+    biases = context.biases(step, MAPS if output is None else MAPS[:3])
+    reading = context.reading(stream, "stream", {"the heads": rows})
+    maps = {
+        kind: lower_map(context, step, MapShape(f"{name}.{kind}", stream, rows, "head coordinate", reading), biases)
+        for kind in MAPS[:3]
+    }
+    projection: Map | Literal["identity", "broadcast"]
+    if output is not None:
+        projection = output
+    else:
+        scope = context.reading(rows, "heads", {"the stream": stream})
+        projection = lower_map(context, step, MapShape(f"{name}.output", rows, stream, "dimension", scope), biases)
+    mask = cast(Mask, context.word(step, "mask", "causal"))
+    softmax = cast(Softmax, context.word(step, "softmax", "standard"))
+    return Attention(
+        name,
+        stream,
+        heads,
+        head_dim,
+        lower_norm(context, step, name, stream),
+        maps["query"],
+        maps["key"],
+        maps["value"],
+        projection,
+        _scores(context, step, heads, length, mask, softmax),
+        _rope(context, step, head_dim),
+        _scale(context, step, head_dim),
+        softmax,
+        mask,
+    )
+
+
+def _heads(context: Context, step: Mapping) -> Axis:
+    node = context.option(step, "heads")
+    if node is None:
+        return read_axis(Scalar(SINGLE_HEAD, SINGLE_HEAD, step.span), context.resolved.scope, context.found, "head")[0]
+    axis, places = read_axis(node, context.resolved.scope, context.found, "head")
+    own = {name: span for name, span in places.items() if context.resolved.stream.family(name) is None}
+    check_clashes(own, context.resolved.definitions, context.found)
+    return axis
+
+
+def _rows(heads: Axis, head_dim: int) -> Axis:
+    return heads.extended(head_dim)
+
+
+def _integer_option(context: Context, step: Mapping, name: str, otherwise: int) -> int:
+    node = context.option(step, name)
+    formula = read_formula(node, context.found) if node is not None else None
+    if formula is None:
+        return otherwise
+    value = attempt(formula, context.resolved.scope, integer, context.found)
+    if value is not None and not 1 <= value <= 1 << 12:
+        context.error("index-range", f"{name} cannot be {value}", formula.span)
+        return otherwise
+    return otherwise if value is None else value
+
+
+def _output_words(
+    context: Context, step: Mapping, rows: Axis, stream: Axis
+) -> Literal["identity", "broadcast"] | None:
+    """`output: identity` or `output: broadcast`, where nothing is stored."""
+    value = step.get("output")
+    if not isinstance(value, Scalar) or value.text not in ("identity", "broadcast"):
+        return None
+    word = cast(Literal["identity", "broadcast"], value.text)
+    needed = stream.size if word == "identity" else 1
+    if rows.size != needed:
+        message = f"`output: {word}` needs {needed} head coordinates for {stream.size} dimensions, found {rows.size}"
+        context.error("shape", message, value.span)
+    return word
+
+
+def _scores(
+    context: Context, step: Mapping, heads: Axis, length: int, mask: Mask, softmax: Softmax
+) -> tuple[HeadScore, ...]:
+    found: list[HeadScore] = []
+    unknown_positions = Number(0.0, True)
+    scope = context.resolved.scope
+    visible = scope.bind({QUERY: unknown_positions, KEY: unknown_positions})
+    for line in lines(step, "score"):
+        formula = read_formula(line.value, context.found)
+        aims = targets(line.key, line.target, line.offset, heads, scope, context.found, "head")
+        for aim in aims if formula is not None else ():
+            assert formula is not None
+            if any(score.head == aim.position for score in found):
+                message = f"the score of '{heads.labels[aim.position]}' is written twice"
+                context.error("target-twice", message, line.key.span)
+                break
+            score = PositionFormula(formula, replace(scope.bind(aim.indices), elsewhere=visible.elsewhere))
+            if not _check_score(context, score, line, length, mask, softmax):
+                break
+            found.append(HeadScore(aim.position, score, line.equation))
+    return tuple(found)
+
+
+def _check_score(
+    context: Context, score: PositionFormula, line: Line, length: int, mask: Mask, softmax: Softmax
+) -> bool:
+    """Compute the score for every pair of positions up to the context, so that nothing can fail later."""
+    span = line.value.span
+    if length * length > MAX_SCORE_ENTRIES:
+        context.error("too-large", f"scores for {length} by {length} positions", span)
+        return False
+    try:
+        table = score.table(length, causal=mask == "causal", work=context.resolved.scope.work)
+    except AlreadyReported:
+        return False
+    except ExpressionError as error:
+        place = score.formula.scalar.at(*error.at)
+        context.found.append(Diagnostic(error.code, error.message, place, error.hint))
+        return False
+    for query, row in enumerate(table):
+        seen = row[: query + 1] if mask == "causal" else row
+        if any(value == math.inf for value in seen):
+            context.error("number", f"a score of +inf (for {QUERY} = {query})", span)
+            return False
+        if softmax == "standard" and all(value == -math.inf for value in seen):
+            message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
+            context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
+            return False
+    return True
+
+
+def _rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
+    node = context.option(step, "rope")
+    if not isinstance(node, Mapping):
+        return None
+    if head_dim % 2:
+        context.error("shape", f"rope turns pairs of coordinates, but head_dim is {head_dim}", node.span)
+        return None
+    frequency = node.get("frequency")
+    formula = read_formula(frequency, context.found) if frequency is not None else None
+    if formula is None:
+        return None
+    frequencies = []
+    for pair in range(head_dim // 2):
+        scope = context.resolved.scope.bind({"pair": Number(pair)})
+        value = attempt(formula, scope, number, context.found, f" (for pair = {pair})")
+        if value is None:
+            return None
+        frequencies.append(store(context, value, formula.span))
+    pairs = cast(RopePairs, context.word(node, "pairs", "adjacent"))
+    return Rope(tuple(frequencies), pairs, Equation("rope", formula.text, formula.span))
+
+
+def _scale(context: Context, step: Mapping, head_dim: int) -> Scale:
+    node: Node | None = context.option(step, "scale")
+    operation: Literal["multiply", "divide"] = "multiply"
+    if isinstance(node, Mapping):
+        node, operation = node.get("divide"), "divide"
+    formula: Formula | None = read_formula(node, context.found) if node is not None else None
+    if formula is None:
+        return Scale("multiply", 1 / math.sqrt(head_dim))
+    value = attempt(formula, context.resolved.scope, number, context.found)
+    if value is not None and value.value == 0 and operation == "divide":
+        context.error("number", "scores divided by zero", formula.span)
+    return Scale(operation, 1.0 if value is None else float(value.value))

@@ -1,0 +1,94 @@
+"""What the lowering of every step shares: the resolved spec, the findings, options with defaults, known maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from compiler.axes import Axis
+from compiler.diagnostics import Diagnostic
+from compiler.document import Mapping, Node, Scalar
+from compiler.expressions.evaluate import Scope
+from compiler.expressions.values import Dimensions
+from compiler.ir import Equation, Tensor
+from compiler.naming import axis_names, words
+from compiler.resolve import Resolved
+from compiler.source import Span
+
+
+@dataclass(frozen=True)
+class Line:
+    """`MAP TARGET: value` in a step; the target is empty for a bare map."""
+
+    key: Scalar
+    target: str
+    offset: int  # of the target in the key
+    value: Node
+
+    @property
+    def equation(self) -> Equation:
+        right = " ".join(self.value.text.split()) if isinstance(self.value, Scalar) else ""
+        return Equation(" ".join(self.key.text.split()), right, self.key.span)
+
+
+@dataclass(frozen=True)
+class Context:
+    """`weights` holds the weight tensor of every map lowered so far, by the map's path, for ties."""
+
+    resolved: Resolved
+    found: list[Diagnostic]
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+        self.found.append(Diagnostic(code, message, span, hint))
+
+    def warn(self, code: str, message: str, span: Span) -> None:
+        self.found.append(Diagnostic(code, message, span, severity="warning"))
+
+    def option(self, step: Mapping, name: str) -> Node | None:
+        """A step's own value, else the default of all steps; `none` is no value."""
+        value = step.get(name)
+        defaults = self.resolved.document.get("defaults")
+        if value is None and isinstance(defaults, Mapping):
+            value = defaults.get(name)
+        return None if isinstance(value, Scalar) and value.text == "none" else value
+
+    def word(self, step: Mapping, name: str, otherwise: str) -> str:
+        """An option that is one of a few words."""
+        value = self.option(step, name)
+        return value.text if isinstance(value, Scalar) else otherwise
+
+    def reading(self, axis: Axis, whole: str, others: dict[str, Axis] | None = None) -> Scope:
+        """The scope of an expression that reads an axis; `others` are axes whose names get a helpful error."""
+        elsewhere = {
+            family.name: f"is a dimension of {what}, which is not read here"
+            for what, other in (others or {}).items()
+            for family in other.families
+        }
+        names = {**self.resolved.scope.names, **whole_axis(axis, whole), **axis_names(axis)}
+        return replace(self.resolved.scope, names=names, elsewhere=elsewhere)
+
+    def biases(self, step: Mapping, maps: tuple[str, ...]) -> set[str]:
+        """The maps whose bias is stored in any case. Only the step's own list has to fit the step's maps."""
+        own = step.get("biases")
+        if own is not None:
+            for word in words(own):
+                if word.text not in (*maps, "none"):
+                    message = f"this step has no map '{word.text}' that could have a bias"
+                    self.error("unknown-name", message, word.span, f"its maps are {', '.join(maps)}")
+        node = self.option(step, "biases")
+        return {word.text for word in words(node)} & set(maps) if node is not None else set()
+
+
+def whole_axis(axis: Axis, name: str) -> dict[str, Dimensions]:
+    """`stream[k]` and `hidden[k]` index a whole axis, where no dimension has that name."""
+    return {name: Dimensions(name, 0, (axis.size,))} if axis.size else {}
+
+
+def lines(step: Mapping, name: str) -> Iterator[Line]:
+    """The equations of a map: `name: …` and `name TARGET: …`."""
+    for key, value in step.items:
+        head, _, rest = key.text.partition(" ")
+        if head == name:
+            target = rest.strip()
+            yield Line(key, target, key.text.index(target, len(head)) if target else len(head), value)

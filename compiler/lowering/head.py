@@ -1,0 +1,34 @@
+"""`head`: the logits, by equations or by a tie."""
+
+from __future__ import annotations
+
+from compiler.axes import Axis
+from compiler.document import Mapping
+from compiler.expressions.evaluate import integer
+from compiler.formulas import attempt, read_formula
+from compiler.ir import Head
+from compiler.lowering.context import Context
+from compiler.lowering.maps import MapShape, lower_map
+from compiler.lowering.norm import lower_norm
+
+
+def lower_head(context: Context, step: Mapping, name: str, stream: Axis) -> Head:
+    """The last step: a norm and the map from the stream to the tokens that can be emitted."""
+    tokens = context.resolved.vocabulary
+    classes = _classes(context, step, tokens)
+    scope = context.reading(stream, "stream")
+    biases = context.biases(step, ("logits",))
+    logits = lower_map(context, step, MapShape(f"{name}.logits", stream, classes, "token", scope), biases)
+    return Head(name, stream, lower_norm(context, step, name, stream), logits)
+
+
+def _classes(context: Context, step: Mapping, tokens: Axis) -> Axis:
+    node = step.get("classes")
+    formula = read_formula(node, context.found) if node is not None else None
+    size = attempt(formula, context.resolved.scope, integer, context.found) if formula is not None else None
+    if formula is None or size is None:
+        return tokens
+    if not 1 <= size <= tokens.size:
+        context.error("index-range", f"{size} classes of {tokens.size} tokens", formula.span)
+        return tokens
+    return tokens.first(size)

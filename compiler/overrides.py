@@ -1,0 +1,162 @@
+"""`--set name=value`: a document with values replaced, each keeping its place in the text of the argument."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from collections.abc import Mapping as AnyMapping
+
+from compiler.diagnostics import Diagnostic, did_you_mean, raise_errors
+from compiler.document import Mapping, Node, Scalar, Sequence, parse_document
+from compiler.source import Source, Span
+
+Path = tuple[str, ...]
+
+
+def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str]) -> Mapping:
+    """Apply settings of the form `name=value` in order. `top_level` are the keys a spec may have.
+
+    A name is a constant, a parameter, a task size, or a path such as `layer0.attention.softmax`; `null` removes.
+    Raises `SpecError` with every setting that cannot be applied.
+    """
+    found: list[Diagnostic] = []
+    known = tuple(top_level)
+    for setting in settings:
+        source = Source("--set", setting)
+        place = _split(document, setting, known)
+        if place is None:
+            found.append(_unknown(document, source, known))
+            continue
+        at, path = place
+        key = Scalar(path[-1], path[-1], Span(source, 0, at))
+        document = _replaced(document, path, key, _value(source, at + 1))
+    raise_errors(found)
+    return document
+
+
+def as_settings(overrides: AnyMapping[str, object]) -> list[str]:
+    """Overrides from Python, as `name=value` texts; numbers keep every bit."""
+    return [
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"  # a float's repr round trips
+        for name, value in overrides.items()
+    ]
+
+
+def _split(document: Mapping, setting: str, top_level: tuple[str, ...]) -> tuple[int, Path] | None:
+    """Where the name ends, and the path it means: the first `=` whose left side names something."""
+    at = setting.find("=")
+    while at >= 0:
+        path = _find(document, setting[:at].strip(), top_level)
+        if path is not None:
+            return at, path
+        at = setting.find("=", at + 1)
+    return None
+
+
+def _find(document: Mapping, name: str, top_level: tuple[str, ...]) -> Path | None:
+    short = _short_names(document)
+    if name in short:
+        return short[name]
+    if name in top_level and name != "extends":
+        return (name,)
+    for start, path in _roots(document, short).items():
+        if name.startswith(start + "."):
+            inner = _descend(_at(document, path), name[len(start) + 1 :])
+            if inner is not None:
+                return (*path, *inner)
+    return None
+
+
+def _short_names(document: Mapping) -> dict[str, Path]:
+    """Constants, parameters and task sizes, which a bare name means."""
+    names: dict[str, Path] = {}
+    for section in ("constants", "parameters"):
+        names |= {key: (section, key) for key in _keys(document.get(section))}
+    task = document.get("task")
+    for kind in _keys(task):
+        if kind not in ("prompt", "answer", "order") and isinstance(task, Mapping):
+            names |= {key: ("task", kind, key) for key in _keys(task.get(kind))}
+    return names
+
+
+def _roots(document: Mapping, short: dict[str, Path]) -> dict[str, Path]:
+    """Where a dotted path can start: a step by its module name (`layer0.attention`), a key, a short name."""
+    steps = {}
+    for key in _keys(document.get("network")):
+        kind, _, block = key.partition(" ")
+        steps[f"{block.strip()}.{kind}" if block else kind] = ("network", key)
+    roots: dict[str, Path] = {**{key: (key,) for key in document.keys()}, **steps, **short}
+    return dict(sorted(roots.items(), key=lambda item: -len(item[0])))
+
+
+def _descend(node: Node | None, rest: str) -> Path | None:
+    """The keys that the rest of a path means; the last one may be new. Keys may contain dots themselves."""
+    if not isinstance(node, Mapping):
+        return None
+    if rest in node.keys():
+        return (rest,)
+    for key in sorted(node.keys(), key=len, reverse=True):
+        if rest.startswith(key + "."):
+            inner = _descend(node.get(key), rest[len(key) + 1 :])
+            if inner is not None:
+                return (key, *inner)
+    return None if "." in rest or not rest else (rest,)
+
+
+def _value(source: Source, start: int) -> Node:
+    """The value, read as YAML, its places counted in the whole argument."""
+    blank = Source(source.name, " " * start + source.text[start:])
+    if not source.text[start:].strip():
+        return Scalar("", "", Span(source, start, start))
+    return _moved(parse_document(blank), source)
+
+
+def _moved(node: Node, source: Source) -> Node:
+    span = Span(source, node.span.start, node.span.end)
+    match node:
+        case Scalar(text=text, value=value):
+            return Scalar(text, value, span)
+        case Sequence(items=items):
+            return Sequence(tuple(_moved(item, source) for item in items), span)
+        case Mapping(items=pairs):
+            moved = ((Scalar(k.text, k.value, Span(source, k.span.start, k.span.end)), _moved(v, source)) for k, v in pairs)
+            return Mapping(tuple(moved), span)
+        case _:
+            return node
+
+
+def _replaced(document: Mapping, path: Path, key: Scalar, value: Node) -> Mapping:
+    items = dict((name.text, (name, old)) for name, old in document.items)
+    head, *rest = path
+    if rest:
+        old_key, old = items[head]
+        assert isinstance(old, Mapping)
+        items[head] = (old_key, _replaced(old, tuple(rest), key, value))
+    elif isinstance(value, Scalar) and value.value is None:
+        items.pop(head, None)
+    else:
+        items[head] = (key, value)
+    return Mapping(tuple(items.values()), document.span)
+
+
+def _at(document: Mapping, path: Path) -> Node | None:
+    node: Node | None = document
+    for key in path:
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node
+
+
+def _keys(node: Node | None) -> tuple[str, ...]:
+    return node.keys() if isinstance(node, Mapping) else ()
+
+
+def _unknown(document: Mapping, source: Source, top_level: tuple[str, ...]) -> Diagnostic:
+    name, equals, _ = source.text.partition("=")
+    span = Span(source, 0, max(1, len(name)))
+    if not equals:
+        return Diagnostic("syntax", "expected name=value", span, "for example --set digits=6")
+    short = _short_names(document)
+    known = [*short, *_roots(document, short), *top_level]
+    message = f"nothing is named '{name.strip()}' in this spec{did_you_mean(name.strip(), known)}"
+    hint = f"constants, parameters and sizes here: {', '.join(short)}" if 0 < len(short) <= 20 else None
+    return Diagnostic("unknown-name", message, span, hint)

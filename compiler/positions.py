@@ -1,0 +1,79 @@
+"""Formulas in the positions of query and key, such as an ALiBi slope times the distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from compiler.expressions.evaluate import Scope, Work, number
+from compiler.expressions.syntax import Binary, Call, Index, List, Name, Node, Unary
+from compiler.expressions.values import Number, Provenance
+from compiler.floats import round_to
+from compiler.formulas import Formula, in_place
+
+QUERY, KEY = "query_pos", "key_pos"
+
+
+@dataclass(frozen=True, eq=False)
+class PositionFormula:
+    """An expression in `query_pos` and `key_pos`, which are numbers of the dtype counted from 0."""
+
+    formula: Formula
+    scope: Scope = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        return self.formula.text
+
+    def at(self, query: int, key: int, work: Work | None = None) -> Number:
+        """The value for one pair of positions. Raises `ExpressionError` and `AlreadyReported`."""
+        if not self._by_distance_only:
+            return self._compute(query, key, work)
+        distance = key - query
+        if distance not in self._by_distance:
+            self._by_distance[distance] = self._compute(max(0, -distance), max(0, distance), work)
+        return self._by_distance[distance]
+
+    def table(self, length: int, *, causal: bool, work: Work | None = None) -> list[list[float]]:
+        """Rows by query, columns by key; under a causal mask later keys are left at zero."""
+        return [
+            [float(self.at(query, key, work).value) if key <= query or not causal else 0.0 for key in range(length)]
+            for query in range(length)
+        ]
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """What the formula reads at the first pair of positions that differ."""
+        return self.at(1, 0).provenance
+
+    @cached_property
+    def _by_distance(self) -> dict[int, Number]:
+        return {}
+
+    @cached_property
+    def _by_distance_only(self) -> bool:
+        """Whether positions occur only as differences, and are all exact in the dtype."""
+        return self.scope.dtype.precision >= 24 and _only_differences(self.formula.tree)
+
+    def _compute(self, query: int, key: int, work: Work | None) -> Number:
+        dtype = self.scope.dtype
+        positions = {QUERY: Number(round_to(query, dtype), True), KEY: Number(round_to(key, dtype), True)}
+        scope = replace(in_place(self.scope, self.formula).bind(positions), work=work or Work())
+        return number(self.formula.tree, scope)
+
+
+def _only_differences(root: Node) -> bool:
+    todo = [root]
+    while todo:
+        match todo.pop():
+            case Name(name=name) if name in (QUERY, KEY):
+                return False
+            case Binary(operator="-", left=Name(name=left), right=Name(name=right)) if {left, right} == {QUERY, KEY}:
+                pass
+            case Binary(left=left_side, right=right_side):
+                todo += [left_side, right_side]
+            case Unary(operand=operand):
+                todo.append(operand)
+            case Index(indices=children) | Call(arguments=children) | List(items=children):
+                todo += children
+    return True

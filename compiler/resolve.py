@@ -1,0 +1,112 @@
+"""Checked document to resolved spec: names and numbers, axes, task and layout. No weights yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+from compiler.axes import Axis
+from compiler.definitions import Definition, resolve_definitions
+from compiler.diagnostics import Diagnostic, Note
+from compiler.document import Invalid, Mapping, Scalar
+from compiler.expectations import Expectations, read_expectations
+from compiler.expressions.evaluate import Scope, Work
+from compiler.expressions.values import Value
+from compiler.floats import FORMATS, FloatFormat
+from compiler.ir import Decode
+from compiler.layouts import read_layout
+from compiler.naming import read_axis
+from compiler.source import Span
+from compiler.tasks import TASKS, Task, TaskError
+from compiler.tasks.layout import Layout
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A spec whose names all have meanings. `scope` knows constants, parameters and sizes, but no dimensions."""
+
+    document: Mapping
+    name: str
+    summary: str
+    source: str
+    dtype: FloatFormat
+    definitions: dict[str, Definition]
+    scope: Scope
+    vocabulary: Axis
+    stream: Axis
+    task: Task
+    layout: Layout
+    decode: Decode
+    expect: Expectations
+
+
+def resolve(document: Mapping, found: list[Diagnostic]) -> Resolved | None:
+    """What the names of a document mean. Findings go to `found`; None where nothing can be built on the rest."""
+    dtype = FORMATS[text(document, "dtype")]
+    scope = Scope({}, dtype, lambda start, end: document.span, Work())
+    definitions = resolve_definitions(document, scope, found)
+    names: dict[str, Value] = {name: definition.value for name, definition in definitions.items()}
+    scope = replace(scope, names=names)
+    vocabulary_node, stream_node = document.get("vocabulary"), document.get("stream")
+    task_node, network = document.get("task"), document.get("network")
+    assert vocabulary_node is not None and stream_node is not None
+    assert isinstance(task_node, Mapping) and isinstance(network, Mapping)
+    before = len(found)
+    vocabulary, _ = read_axis(vocabulary_node, scope, found, "token", tokens=True)
+    stream, places = read_axis(stream_node, scope, found, "dimension")
+    check_clashes(places, definitions, found)
+    task = _task(task_node, definitions, found)
+    if task is None or len(found) > before:
+        return None
+    layout = read_layout(task_node, task, vocabulary, scope, found)
+    if layout is None:
+        return None
+    return Resolved(
+        document,
+        text(document, "name"),
+        text(document, "summary"),
+        text(document, "source"),
+        dtype,
+        definitions,
+        scope,
+        vocabulary,
+        stream,
+        task,
+        layout,
+        cast(Literal["argmax", "argmin"], text(document, "decode")),
+        read_expectations(document.get("expect"), task, found),
+    )
+
+
+def text(mapping: Mapping, key: str) -> str:
+    """The text under a key, or nothing."""
+    value = mapping.get(key)
+    return value.text if isinstance(value, Scalar) else ""
+
+
+def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], found: list[Diagnostic]) -> None:
+    """Dimensions, constants and parameters share one name space."""
+    for name, span in places.items():
+        if name in definitions:
+            note = Note(f"the {definitions[name].kind} of that name", definitions[name].span)
+            message = f"'{name}' is a dimension and a {definitions[name].kind}; rename one of them"
+            found.append(Diagnostic("name-clash", message, span, notes=(note,)))
+
+
+def _task(node: Mapping, definitions: dict[str, Definition], found: list[Diagnostic]) -> Task | None:
+    key, sizes_node = next((key, value) for key, value in node.items if key.text in TASKS)
+    if isinstance(sizes_node, Invalid) or not isinstance(sizes_node, Mapping):
+        return None
+    sizes: dict[str, int] = {}
+    for name, _ in sizes_node.items:
+        size = definitions[name.text].integer()
+        if size is None:
+            if definitions[name.text].known:
+                found.append(Diagnostic("wrong-type", f"the size '{name.text}' has to be an integer", name.span))
+            return None
+        sizes[name.text] = size
+    try:
+        return TASKS[key.text](sizes)
+    except TaskError as error:
+        found.append(Diagnostic("task", str(error), key.span))
+        return None

@@ -1,0 +1,226 @@
+"""Document to checked document: the shape of a spec, stated once in `weightspec.schema.json`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+
+from compiler.diagnostics import Diagnostic, did_you_mean, nearest
+from compiler.document import Invalid, Mapping, Node, Scalar, Sequence, plain
+from compiler.source import Span
+
+Path = tuple[str | int, ...]
+
+
+def schema_text() -> str:
+    """The JSON Schema (draft-07) of a spec, for editors."""
+    return files("compiler").joinpath("weightspec.schema.json").read_text(encoding="utf-8")
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(schema_text())
+    return loaded
+
+
+def top_level_keys() -> tuple[str, ...]:
+    """The keys that a spec may have."""
+    return tuple(_schema()["properties"])
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A document in which what the schema refuses is `Invalid`, and what was wrong with it.
+
+    `sound`: the names and axes that everything else hangs on are there, so that checking can go on.
+    """
+
+    document: Mapping
+    found: tuple[Diagnostic, ...]
+    sound: bool
+
+
+def check_schema(document: Mapping) -> Checked:
+    """Check the shape of a spec."""
+    found: dict[Path, Diagnostic] = {}
+    for error in jsonschema.Draft7Validator(_schema()).iter_errors(plain(document)):
+        for path, diagnostic in _diagnose(document, error):
+            found.setdefault(path, diagnostic)
+    checked: Node = document
+    for path in sorted(found, key=len, reverse=True):
+        checked = _invalidate(checked, path)
+    assert isinstance(checked, Mapping)
+    sound = not any(_is_structural(path, diagnostic) for path, diagnostic in found.items())
+    return Checked(checked, tuple(found.values()), sound)
+
+
+def _is_structural(path: Path, diagnostic: Diagnostic) -> bool:
+    if diagnostic.code == "missing-key" or not path:
+        return True
+    section, depth = path[0], len(path)
+    if section == "network":
+        return depth <= 2 or path[-1] in ("hidden", "stream", "heads", "head_dim")
+    if section in ("constants", "parameters", "defaults"):
+        return depth == 1
+    return section in _schema()["required"]
+
+
+def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[tuple[Path, Diagnostic]]:
+    path: Path = tuple(error.absolute_path)
+    node = _at(document, path)
+    where = _where(path)
+    match error.validator:
+        case "additionalProperties" if isinstance(node, Mapping):
+            known = _known_keys(error.schema)
+            for key, _ in node.items:
+                if not _allowed(key.text, error.schema):
+                    yield (*path, key.text), _unknown_key(key, known, where)
+        case "required" if isinstance(node, Mapping):
+            for name in error.validator_value:
+                if name not in node.keys():
+                    message = f"{where or 'the spec'} lacks '{name}'"
+                    hint = (error.schema.get("properties", {}).get(name) or {}).get("description")
+                    yield (*path, name), Diagnostic("missing-key", message, _first_place(document, path), hint)
+        case "propertyNames":
+            key = node.key(str(error.instance)) if isinstance(node, Mapping) else None
+            span = key.span if key is not None else _place(node)
+            message = f"'{error.instance}' cannot be a name: use letters, digits and _"
+            yield (*path, str(error.instance)), Diagnostic("bad-name", message, span)
+        case "type":
+            expected = _types(error.validator_value)
+            message = f"{where or 'the spec'} has to be {expected}, found {_kind(node)}"
+            yield path, Diagnostic("wrong-type", message, _place(node), _type_hint(node, error.validator_value))
+        case "enum":
+            options = [str(option) for option in error.validator_value]
+            shown = node.text if isinstance(node, Scalar) else _kind(node)
+            match_ = nearest(shown, options)
+            message = f"{where} cannot be '{shown}'; " + (
+                f"did you mean '{match_}'?" if match_ else f"it is one of {', '.join(options)}"
+            )
+            yield path, Diagnostic("bad-value", message, _place(node))
+        case "const":
+            yield path, Diagnostic("bad-value", f"{where} has to be {error.validator_value}", _place(node))
+        case "minimum":
+            yield path, Diagnostic("bad-value", f"{where} has to be at least {error.validator_value}", _place(node))
+        case "minLength" | "minItems" | "minProperties":
+            yield path, Diagnostic("bad-value", f"{where} is empty", _place(node))
+        case _:
+            description = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+            yield path, Diagnostic("bad-value", f"{where} is not what is expected here", _place(node), description)
+
+
+def _unknown_key(key: Scalar, known: list[str], where: str) -> Diagnostic:
+    first = key.text.split(" ")[0]
+    match_ = nearest(key.text, known) or nearest(first, known)
+    suggestion = f"; did you mean '{match_}'?" if match_ else did_you_mean(key.text, known)
+    inside = f" in {where}" if where else ""
+    return Diagnostic("unknown-key", f"no key '{key.text}'{inside}{suggestion}", key.span)
+
+
+def _allowed(key: str, schema: dict[str, Any]) -> bool:
+    return key in schema.get("properties", {}) or any(
+        re.search(pattern, key) for pattern in schema.get("patternProperties", {})
+    )
+
+
+def _known_keys(schema: dict[str, Any]) -> list[str]:
+    """The keys of an object schema; a pattern such as `^(gate|up) +…` stands for its first words."""
+    known = list(schema.get("properties", {}))
+    for pattern in schema.get("patternProperties", {}):
+        word = pattern.lstrip("^").split("(" if not pattern.startswith("^(") else ")")[0].split(" ")[0].lstrip("(")
+        known += word.split("|")
+    return list(dict.fromkeys(known))
+
+
+def _types(types: str | list[str]) -> str:
+    words = {
+        "number": "a number",
+        "string": "text",
+        "object": "a mapping",
+        "array": "a list",
+        "integer": "an integer",
+        "boolean": "true or false",
+    }
+    listed = [types] if isinstance(types, str) else types
+    if listed == ["number", "string"]:
+        return "a number or an expression"
+    return " or ".join(words.get(name, name) for name in listed)
+
+
+def _kind(node: Node | None) -> str:
+    match node:
+        case Mapping():
+            return "a mapping"
+        case Sequence():
+            return "a list"
+        case Scalar(value=None):
+            return "nothing"
+        case Scalar(value=bool()):
+            return f"the truth value {node.text}"
+        case Scalar(value=str()):
+            return f"the text '{node.text[:40]}'"
+        case Scalar():
+            return f"the number {node.text[:40]}"
+        case _:
+            return "something else"
+
+
+def _type_hint(node: Node | None, expected: str | list[str]) -> str | None:
+    if isinstance(node, Mapping) and "object" not in expected and len(node.items) == 1:
+        return "a formula that contains `: ` or starts with { has to be quoted"
+    if isinstance(node, Scalar) and isinstance(node.value, bool) and "string" in expected:
+        return "quote it to mean the text"
+    return None
+
+
+def _where(path: Path) -> str:
+    return "`" + ".".join(str(part) for part in path) + "`" if path else ""
+
+
+def _at(node: Node | None, path: Path) -> Node | None:
+    for part in path:
+        match node:
+            case Mapping():
+                node = node.get(str(part))
+            case Sequence(items=items):
+                node = items[int(part)]
+    return node
+
+
+def _place(node: Node | None) -> Span | None:
+    if node is None:
+        return None
+    return _start(node.span) if isinstance(node, Mapping) else node.span
+
+
+def _first_place(document: Mapping, path: Path) -> Span:
+    """Where something is missing: the key of the mapping that lacks it, or the start of the file."""
+    parent = _at(document, path[:-1]) if path else None
+    key = parent.key(str(path[-1])) if isinstance(parent, Mapping) else None
+    return key.span if key is not None else _start(document.span)
+
+
+def _start(span: Span) -> Span:
+    return Span(span.source, span.start, span.start + 1)
+
+
+def _invalidate(node: Node, path: Path) -> Node:
+    """Replace what stands at `path` by `Invalid`; an unknown key or a missing one needs nothing more."""
+    if not path:
+        return Invalid(node.span)
+    head, rest = path[0], path[1:]
+    match node:
+        case Mapping(items=pairs, span=span):
+            changed = ((key, _invalidate(value, rest) if key.text == head else value) for key, value in pairs)
+            return Mapping(tuple(changed), span)
+        case Sequence(items=items, span=span):
+            return Sequence(tuple(_invalidate(item, rest) if i == head else item for i, item in enumerate(items)), span)
+        case _:
+            return node

@@ -1,0 +1,202 @@
+"""Addition of two numbers of a fixed number of digits in any base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from random import Random
+
+from compiler.limits import MAX_EXHAUSTIVE
+from compiler.tasks.task import Inputs, Part, Suite, Symbols, TaskError
+
+MAX_BASE = 1024
+MAX_DIGITS = 1024
+MAX_CARRY_PATTERNS = 4096
+UNIFORM_LENGTHS = 3  # the longest operand lengths that the uniform suite samples
+
+
+@dataclass(frozen=True)
+class Addition:
+    """`a + b = sum`: two operands of `digits` digits and a sum of one digit more."""
+
+    base: int
+    digits: int
+
+    @property
+    def kind(self) -> str:
+        return "addition"
+
+    @property
+    def symbols(self) -> int:
+        return self.base
+
+    @property
+    def operands(self) -> Mapping[str, int]:
+        return {"a": self.digits, "b": self.digits}
+
+    @property
+    def answers(self) -> Mapping[str, int]:
+        return {"sum": self.digits + 1}
+
+    @property
+    def limit(self) -> int:
+        """The first number that is too large for an operand."""
+        return int(self.base**self.digits)
+
+    def solve(self, inputs: Inputs) -> dict[str, Symbols]:
+        a, b = inputs
+        return {
+            "a": _digits(a, self.base, self.digits),
+            "b": _digits(b, self.base, self.digits),
+            "sum": _digits(a + b, self.base, self.digits + 1),
+        }
+
+    def read(self, texts: Sequence[str]) -> Inputs:
+        if len(texts) != 2:
+            raise TaskError(f"addition takes two numbers, found {len(texts)}")
+        return self._operand(texts[0]), self._operand(texts[1])
+
+    def _operand(self, text: str) -> int:
+        cleaned = text.strip().replace("_", "")
+        if not (cleaned.isascii() and cleaned.isdigit()):
+            raise TaskError(f"'{text}' is no decimal number from 0 to {self._largest()}")
+        if len(cleaned) > 4000 or int(cleaned) >= self.limit:
+            shown = text if len(text) <= 40 else f"a number of {len(cleaned)} digits"
+            raise TaskError(f"{shown} is too large: an operand is at most {self._largest()}")
+        return int(cleaned)
+
+    def _largest(self) -> str:
+        return str(self.limit - 1) if self.digits <= 40 else f"{self.base}**{self.digits} - 1"
+
+    def show(self, words: Mapping[str, Symbols]) -> str:
+        value = 0
+        for digit in words["sum"]:
+            value = value * self.base + digit
+        return str(value)
+
+    def describe(self, inputs: Inputs) -> str:
+        return f"{inputs[0]} + {inputs[1]}"
+
+    def suites(self) -> Mapping[str, Suite]:
+        lengths = len(self._lengths())
+        patterns = min(1 << self.digits, MAX_CARRY_PATTERNS) if self.digits < 64 else MAX_CARRY_PATTERNS
+        suites = [
+            Suite("uniform", "operands of a given length, uniformly", 10_000 * lengths, self._uniform),
+            Suite("edges", "all pairs of extreme and regular numbers", len(self._edges()), self._edge_parts, False),
+            Suite("carries", "every pattern of carries, random digits otherwise", patterns, self._carries),
+            Suite("near_carry", "sums just above or below a multiple of a power of the base", 4000, self._near_carry),
+            Suite("exhaustive", "every input there is", self.limit**2, self._exhaustive, False, by_default=False),
+        ]
+        return {suite.name: suite for suite in suites}
+
+    def _lengths(self) -> range:
+        return range(max(1, self.digits - UNIFORM_LENGTHS + 1), self.digits + 1)
+
+    def _uniform(self, size: int, seed: int) -> tuple[Part, ...]:
+        lengths = self._lengths()
+        share, extra = divmod(size, len(lengths))
+        sizes = [share + (i < extra) for i in range(len(lengths))]
+
+        def part(length: int, pairs: int) -> Part:
+            low, high = (self.base ** (length - 1) if length > 1 else 0), self.base**length
+
+            def generate() -> Iterator[Inputs]:
+                random = Random(f"uniform:{length}:{seed}")
+                for _ in range(pairs):
+                    yield random.randrange(low, high), random.randrange(low, high)
+
+            return Part(f"{length} digit{'s' if length > 1 else ''}", pairs, generate)
+
+        return tuple(part(length, pairs) for length, pairs in zip(lengths, sizes, strict=True))
+
+    def _edges(self) -> list[Inputs]:
+        largest = self.limit - 1
+        powers = [self.base**k for k in range(self.digits)]
+        if len(powers) > 16:
+            powers = powers[:8] + powers[-8:]
+        ones = largest // (self.base - 1)
+        ascending = 0
+        for k in range(self.digits):
+            ascending = ascending * self.base + (k + 1) % self.base
+        numbers = {0, largest, self.limit // 2, self.limit // 2 - 1, ones, largest - ones, ascending}
+        numbers |= {largest - ascending, *powers, *(power - 1 for power in powers), largest - 1}
+        valid = sorted(number for number in numbers if 0 <= number <= largest)
+        return list(product(valid, valid))
+
+    def _edge_parts(self, size: int, seed: int) -> tuple[Part, ...]:
+        edges = self._edges()
+        return (Part("", len(edges), lambda: iter(edges)),)
+
+    def _carries(self, size: int, seed: int) -> tuple[Part, ...]:
+        patterns = 1 << self.digits
+
+        def generate() -> Iterator[Inputs]:
+            random = Random(f"carries:{seed}")
+            for k in range(size):
+                all_patterns = size - size % patterns  # whole rounds through every pattern, then a sample
+                yield self._with_carries(k % patterns if k < all_patterns else random.randrange(patterns), random)
+
+        return (Part("", size, generate),)
+
+    def _with_carries(self, pattern: int, random: Random) -> Inputs:
+        """A pair whose carry out of column k is bit k of `pattern`."""
+        a = b = carry = 0
+        for k in range(self.digits):
+            wanted = pattern >> k & 1
+            while True:
+                x, y = random.randrange(self.base), random.randrange(self.base)
+                if (x + y + carry >= self.base) == bool(wanted):
+                    break
+            a += x * self.base**k
+            b += y * self.base**k
+            carry = wanted
+        return a, b
+
+    def _near_carry(self, size: int, seed: int) -> tuple[Part, ...]:
+        """Sums m·base^j ± (0 … base^r), j in 1 … digits, r in 0 … min(6, j), and any operands that give them."""
+        largest = self.limit - 1
+
+        def generate() -> Iterator[Inputs]:
+            random = Random(f"near_carry:{seed}")
+            for _ in range(size):
+                total = -1
+                while not 0 <= total <= 2 * largest:
+                    j = random.randint(1, self.digits)
+                    unit = self.base**j
+                    multiple = random.randint(1, 2 * largest // unit) * unit
+                    offset = random.randint(0, self.base ** random.randint(0, min(6, j)))
+                    total = multiple + random.choice((-1, 1)) * offset
+                a = random.randint(max(0, total - largest), min(largest, total))
+                yield a, total - a
+
+        return (Part("", size, generate),)
+
+    def _exhaustive(self, size: int, seed: int) -> tuple[Part, ...]:
+        if self.limit**2 > MAX_EXHAUSTIVE:
+            message = f"exhaustive would be {self.base}**{2 * self.digits} pairs; at most {MAX_EXHAUSTIVE:,} are run"
+            raise TaskError(f"{message}. Set fewer digits, or use the near_carry suite")
+        every = range(self.limit)
+        return (Part("", self.limit**2, lambda: product(every, every)),)
+
+
+def addition(sizes: Mapping[str, int]) -> Addition:
+    """The task of the given sizes, `base` and `digits`. Raises `TaskError`."""
+    missing = [name for name in ("base", "digits") if name not in sizes]
+    unknown = [name for name in sizes if name not in ("base", "digits")]
+    if missing or unknown:
+        problem = f"lacks {' and '.join(missing)}" if missing else f"has no size {', '.join(unknown)}"
+        raise TaskError(f"addition {problem}; write addition: {{base: 10, digits: 10}}")
+    if not 2 <= sizes["base"] <= MAX_BASE:
+        raise TaskError(f"the base has to be from 2 to {MAX_BASE}, not {sizes['base']}")
+    if not 1 <= sizes["digits"] <= MAX_DIGITS:
+        raise TaskError(f"the number of digits has to be from 1 to {MAX_DIGITS}, not {sizes['digits']}")
+    return Addition(sizes["base"], sizes["digits"])
+
+
+def _digits(number: int, base: int, length: int) -> Symbols:
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, base)
+        digits.append(digit)
+    return tuple(reversed(digits))

@@ -1,0 +1,59 @@
+"""The token layout of a task: which token stands where in prompt and answer, for any input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from compiler.tasks.task import Symbols
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One position: a fixed token, or symbol `index` of the word `word` (`token` is None then)."""
+
+    token: int | None
+    word: str = ""
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Prompt and answer as slots. Token `symbols[s]` stands for symbol s; `classes` tokens can be predicted."""
+
+    prompt: tuple[Slot, ...]
+    answer: tuple[Slot, ...]
+    symbols: tuple[int, ...]
+    classes: int
+
+    @property
+    def length(self) -> int:
+        """Tokens in prompt and answer."""
+        return len(self.prompt) + len(self.answer)
+
+    @cached_property
+    def predicted(self) -> tuple[int, ...]:
+        """Which answer slots the model has to predict; the others hold tokens it cannot emit and are forced."""
+        return tuple(i for i, slot in enumerate(self.answer) if slot.token is None or slot.token < self.classes)
+
+    def prompt_tokens(self, words: Mapping[str, Symbols]) -> list[int]:
+        return self._tokens(self.prompt, words)
+
+    def answer_tokens(self, words: Mapping[str, Symbols]) -> list[int]:
+        return self._tokens(self.answer, words)
+
+    def _tokens(self, slots: tuple[Slot, ...], words: Mapping[str, Symbols]) -> list[int]:
+        symbols = self.symbols
+        return [symbols[words[slot.word][slot.index]] if slot.token is None else slot.token for slot in slots]
+
+    def read_answer(self, tokens: Sequence[int]) -> dict[str, Symbols] | None:
+        """The answer words that answer tokens spell; None where one of them is no symbol."""
+        symbol_of = {token: symbol for symbol, token in enumerate(self.symbols)}
+        words: dict[str, dict[int, int]] = {}
+        for slot, token in zip(self.answer, tokens, strict=True):
+            if slot.token is None:
+                if token not in symbol_of:
+                    return None
+                words.setdefault(slot.word, {})[slot.index] = symbol_of[token]
+        return {name: tuple(symbols[i] for i in sorted(symbols)) for name, symbols in words.items()}

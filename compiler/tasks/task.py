@@ -1,0 +1,75 @@
+"""The interface of a task: what it asks, what is right, and which inputs are worth trying."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Inputs = tuple[int, ...]
+Symbols = tuple[int, ...]
+
+
+class TaskError(ValueError):
+    """Sizes, inputs or a suite that the task cannot serve; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Inputs of a suite that are counted apart, such as those of one operand length."""
+
+    label: str
+    size: int
+    generate: Callable[[], Iterator[Inputs]]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A reproducible set of inputs. `parts(size, seed)` raises `TaskError` where it cannot be had."""
+
+    name: str
+    summary: str
+    default_size: int
+    parts: Callable[[int, int], tuple[Part, ...]]
+    sampled: bool = True  # whether another size may be asked for
+    by_default: bool = True  # whether an evaluation runs it when no suite is named
+
+
+class Task(Protocol):
+    """A task over words of symbols 0 … `symbols` - 1. A word is written most significant symbol first."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def symbols(self) -> int: ...
+
+    @property
+    def operands(self) -> Mapping[str, int]:
+        """The length of each operand's word, by the operand's name in a layout."""
+        ...
+
+    @property
+    def answers(self) -> Mapping[str, int]:
+        """The length of each answer word, by its name in a layout."""
+        ...
+
+    def solve(self, inputs: Inputs) -> dict[str, Symbols]:
+        """The words of the operands and of the right answer."""
+        ...
+
+    def read(self, texts: Sequence[str]) -> Inputs:
+        """The inputs that a user typed. Raises `TaskError`."""
+        ...
+
+    def show(self, words: Mapping[str, Symbols]) -> str:
+        """Answer words for people."""
+        ...
+
+    def describe(self, inputs: Inputs) -> str:
+        """An input for people, such as `12 + 34`."""
+        ...
+
+    def suites(self) -> Mapping[str, Suite]:
+        """Every suite of inputs, in the order in which they are run and shown."""
+        ...
