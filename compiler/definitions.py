@@ -78,7 +78,9 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
             found.append(Diagnostic("name-clash", f"'{name}' already has a meaning", key.span))
         keys[name] = (kind, key)
         written[name] = _read(kind, key, node, found)
-    parameters = {name: "is a parameter, which a constant cannot read" for name, (kind, _) in keys.items() if kind == "parameter"}
+    parameters = {
+        name: "is a parameter, which a constant cannot read" for name, (kind, _) in keys.items() if kind == "parameter"
+    }
     values: dict[str, Value] = {}
     constants: dict[str, Value] = {}
     for name in _in_order(written, found):
@@ -119,9 +121,7 @@ def _read(kind: Kind, key: Scalar, node: Node, found: list[Diagnostic]) -> _Writ
 
 def _reads(definition: _Written) -> dict[str, Span]:
     return {
-        name: formula.scalar.at(*at)
-        for formula in definition.formulas
-        for name, at in free_names(formula.tree).items()
+        name: formula.scalar.at(*at) for formula in definition.formulas for name, at in free_names(formula.tree).items()
     }
 
 
@@ -206,5 +206,3 @@ def _finish(
         return None
     leaf = Leaf("parameter", name, rounded.value, formula.span)
     return Number(rounded.value, True, Provenance(frozenset([leaf]), names))
-
-

@@ -64,7 +64,9 @@ class Mapping:
         """The key itself, which knows its place."""
         return self._by_name[name][0] if name in self._by_name else None
 
-    def keys(self) -> tuple[str, ...]:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys as text."""
         return tuple(self._by_name)
 
 
@@ -149,7 +151,7 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
 class _Open:
     """A collection whose end has not been read yet."""
 
-    start: yaml.Mark
+    start: int
     is_mapping: bool
     flow: bool
     anchor: str | None
@@ -172,7 +174,7 @@ class _Composer:
         self._documents = 0
 
     def take(self, event: yaml.Event) -> None:
-        span = Span(self.source, event.start_mark.index, event.end_mark.index)
+        span = _span(self.source, event)
         tag = getattr(event, "tag", None)
         if tag is not None:
             raise fail("yaml-tag", f"the tag '{tag}' is not part of the language", span)
@@ -184,14 +186,14 @@ class _Composer:
             case yaml.ScalarEvent():
                 self._scalar(event, span)
             case yaml.AliasEvent():
-                self._alias(event.anchor, span)
+                self._alias(str(event.anchor), span)
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                 if len(self._stack) >= MAX_NESTING:
                     raise fail("too-deep", f"nested more than {MAX_NESTING} levels deep", span)
                 is_mapping = isinstance(event, yaml.MappingStartEvent)
-                self._stack.append(_Open(event.start_mark, is_mapping, bool(event.flow_style), event.anchor))
+                self._stack.append(_Open(span.start, is_mapping, bool(event.flow_style), event.anchor))
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                self._close(event)
+                self._close(span.end)
 
     def _scalar(self, event: yaml.ScalarEvent, span: Span) -> None:
         plain = event.implicit[0]
@@ -217,9 +219,9 @@ class _Composer:
         if self._count > MAX_NODES:
             raise fail("too-large", f"more than {MAX_NODES} YAML values, aliases written out", span)
 
-    def _close(self, event: yaml.Event) -> None:
+    def _close(self, end: int) -> None:
         opened = self._stack.pop()
-        span = Span(self.source, opened.start.index, event.end_mark.index)
+        span = Span(self.source, opened.start, end)
         node: Node
         if opened.is_mapping:
             node = Mapping(tuple(zip(opened.keys.values(), opened.nodes, strict=True)), span)
@@ -259,6 +261,11 @@ class _Composer:
                 Diagnostic("duplicate-key", f"the key '{node.text}' is written twice", node.span, notes=(note,))
             )
         return node
+
+
+def _span(source: Source, event: yaml.Event) -> Span:
+    start, end = event.start_mark, event.end_mark
+    return Span(source, start.index if start else 0, end.index if end else 0)
 
 
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")

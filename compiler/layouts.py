@@ -19,7 +19,9 @@ from compiler.tasks.layout import Layout, Slot
 _REPEATED = re.compile(r"(?P<item>.+)\*(?P<times>[^*]+)")
 
 
-def read_layout(task_node: Mapping, task: Task, vocabulary: Axis, scope: Scope, found: list[Diagnostic]) -> Layout | None:
+def read_layout(
+    task_node: Mapping, task: Task, vocabulary: Axis, scope: Scope, found: list[Diagnostic]
+) -> Layout | None:
     """Prompt and answer of a task; every token counts as one that can be predicted until the network is known."""
     symbols = _symbols(task_node, task, vocabulary, found)
     if symbols is None:

@@ -115,7 +115,9 @@ class Target:
     @property
     def case(self) -> str:
         """The indices for people: ` (for i = 3)`."""
-        shown = ", ".join(f"{name} = {index.value}" for name, index in self.indices.items() if isinstance(index, Number))
+        shown = ", ".join(
+            f"{name} = {index.value}" for name, index in self.indices.items() if isinstance(index, Number)
+        )
         return f" (for {shown})" if shown else ""
 
 

@@ -85,7 +85,7 @@ def _roots(document: Mapping, short: dict[str, Path]) -> dict[str, Path]:
     for key in _keys(document.get("network")):
         kind, _, block = key.partition(" ")
         steps[f"{block.strip()}.{kind}" if block else kind] = ("network", key)
-    roots: dict[str, Path] = {**{key: (key,) for key in document.keys()}, **steps, **short}
+    roots: dict[str, Path] = {**{key: (key,) for key in document.names}, **steps, **short}
     return dict(sorted(roots.items(), key=lambda item: -len(item[0])))
 
 
@@ -93,9 +93,9 @@ def _descend(node: Node | None, rest: str) -> Path | None:
     """The keys that the rest of a path means; the last one may be new. Keys may contain dots themselves."""
     if not isinstance(node, Mapping):
         return None
-    if rest in node.keys():
+    if rest in node.names:
         return (rest,)
-    for key in sorted(node.keys(), key=len, reverse=True):
+    for key in sorted(node.names, key=len, reverse=True):
         if rest.startswith(key + "."):
             inner = _descend(node.get(key), rest[len(key) + 1 :])
             if inner is not None:
@@ -119,14 +119,16 @@ def _moved(node: Node, source: Source) -> Node:
         case Sequence(items=items):
             return Sequence(tuple(_moved(item, source) for item in items), span)
         case Mapping(items=pairs):
-            moved = ((Scalar(k.text, k.value, Span(source, k.span.start, k.span.end)), _moved(v, source)) for k, v in pairs)
+            moved = (
+                (Scalar(k.text, k.value, Span(source, k.span.start, k.span.end)), _moved(v, source)) for k, v in pairs
+            )
             return Mapping(tuple(moved), span)
         case _:
             return node
 
 
 def _replaced(document: Mapping, path: Path, key: Scalar, value: Node) -> Mapping:
-    items = dict((name.text, (name, old)) for name, old in document.items)
+    items = {name.text: (name, old) for name, old in document.items}
     head, *rest = path
     if rest:
         old_key, old = items[head]
@@ -147,7 +149,7 @@ def _at(document: Mapping, path: Path) -> Node | None:
 
 
 def _keys(node: Node | None) -> tuple[str, ...]:
-    return node.keys() if isinstance(node, Mapping) else ()
+    return node.names if isinstance(node, Mapping) else ()
 
 
 def _unknown(document: Mapping, source: Source, top_level: tuple[str, ...]) -> Diagnostic:

@@ -10,11 +10,12 @@ from compiler.diagnostics import Diagnostic, SpecError, raise_errors
 from compiler.extends import read_document
 from compiler.ir import Network
 from compiler.layouts import with_classes
-from compiler.lower import lower_network
+from compiler.lowering.network import lower_network
 from compiler.overrides import as_settings, override
 from compiler.resolve import Resolved, resolve
 from compiler.schema import check_schema, top_level_keys
 from compiler.tasks.layout import Layout
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -53,7 +54,8 @@ def load(path: str | Path, overrides: Mapping[str, object] | Iterable[str] = ())
     resolved = resolve(checked.document, found)
     network = lower_network(resolved, found) if resolved is not None else None
     raise_errors(found)
-    assert resolved is not None and network is not None
+    assert resolved is not None
+    assert network is not None
     layout = with_classes(resolved.layout, network.classes.size)
     return Spec(path, tuple(settings), resolved, network, layout, tuple(found))
 

@@ -48,9 +48,10 @@ def resolve(document: Mapping, found: list[Diagnostic]) -> Resolved | None:
     names: dict[str, Value] = {name: definition.value for name, definition in definitions.items()}
     scope = replace(scope, names=names)
     vocabulary_node, stream_node = document.get("vocabulary"), document.get("stream")
-    task_node, network = document.get("task"), document.get("network")
-    assert vocabulary_node is not None and stream_node is not None
-    assert isinstance(task_node, Mapping) and isinstance(network, Mapping)
+    task_node = document.get("task")
+    assert vocabulary_node is not None
+    assert stream_node is not None
+    assert isinstance(task_node, Mapping)
     before = len(found)
     vocabulary, _ = read_axis(vocabulary_node, scope, found, "token", tokens=True)
     stream, places = read_axis(stream_node, scope, found, "dimension")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 
@@ -76,44 +76,42 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
     path: Path = tuple(error.absolute_path)
     node = _at(document, path)
     where = _where(path)
+    schema, wanted = cast(dict[str, Any], error.schema), cast(Any, error.validator_value)
     match error.validator:
         case "additionalProperties" if isinstance(node, Mapping):
-            known = _known_keys(error.schema)
+            known = _known_keys(schema)
             for key, _ in node.items:
-                if not _allowed(key.text, error.schema):
+                if not _allowed(key.text, schema):
                     yield (*path, key.text), _unknown_key(key, known, where)
         case "required" if isinstance(node, Mapping):
-            for name in error.validator_value:
-                if name not in node.keys():
+            for name in wanted:
+                if name not in node.names:
                     message = f"{where or 'the spec'} lacks '{name}'"
-                    hint = (error.schema.get("properties", {}).get(name) or {}).get("description")
+                    hint = schema.get("properties", {}).get(name, {}).get("description")
                     yield (*path, name), Diagnostic("missing-key", message, _first_place(document, path), hint)
         case "propertyNames":
-            key = node.key(str(error.instance)) if isinstance(node, Mapping) else None
-            span = key.span if key is not None else _place(node)
+            named = node.key(str(error.instance)) if isinstance(node, Mapping) else None
+            span = named.span if named is not None else _place(node)
             message = f"'{error.instance}' cannot be a name: use letters, digits and _"
             yield (*path, str(error.instance)), Diagnostic("bad-name", message, span)
         case "type":
-            expected = _types(error.validator_value)
+            expected = _types(wanted)
             message = f"{where or 'the spec'} has to be {expected}, found {_kind(node)}"
-            yield path, Diagnostic("wrong-type", message, _place(node), _type_hint(node, error.validator_value))
+            yield path, Diagnostic("wrong-type", message, _place(node), _type_hint(node, wanted))
         case "enum":
-            options = [str(option) for option in error.validator_value]
+            options = [str(option) for option in wanted]
             shown = node.text if isinstance(node, Scalar) else _kind(node)
-            match_ = nearest(shown, options)
-            message = f"{where} cannot be '{shown}'; " + (
-                f"did you mean '{match_}'?" if match_ else f"it is one of {', '.join(options)}"
-            )
-            yield path, Diagnostic("bad-value", message, _place(node))
+            message = f"{where} cannot be '{shown}'{did_you_mean(shown, options)}"
+            yield path, Diagnostic("bad-value", message, _place(node), f"one of {', '.join(options)}")
         case "const":
-            yield path, Diagnostic("bad-value", f"{where} has to be {error.validator_value}", _place(node))
+            yield path, Diagnostic("bad-value", f"{where} has to be {wanted}", _place(node))
         case "minimum":
-            yield path, Diagnostic("bad-value", f"{where} has to be at least {error.validator_value}", _place(node))
+            yield path, Diagnostic("bad-value", f"{where} has to be at least {wanted}", _place(node))
         case "minLength" | "minItems" | "minProperties":
             yield path, Diagnostic("bad-value", f"{where} is empty", _place(node))
         case _:
-            description = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
-            yield path, Diagnostic("bad-value", f"{where} is not what is expected here", _place(node), description)
+            message = f"{where} is not what is expected here"
+            yield path, Diagnostic("bad-value", message, _place(node), schema.get("description"))
 
 
 def _unknown_key(key: Scalar, known: list[str], where: str) -> Diagnostic:

@@ -23,15 +23,19 @@ class NotANumber(Exception):
 
 
 def _power(base: Scalar, exponent: Scalar) -> Scalar:
-    integers = isinstance(base, int) and isinstance(exponent, int)
-    if integers and exponent > 0 and abs(base) > 1 and base.bit_length() * exponent > 2 * MAX_INTEGER_BITS:
+    if (
+        isinstance(base, int)
+        and isinstance(exponent, int)
+        and abs(base) > 1
+        and base.bit_length() * exponent > 2 * MAX_INTEGER_BITS
+    ):
         raise NotANumber(f"the power has more than {MAX_INTEGER_BITS} bits")
     if base == 0 and exponent < 0:
         raise NotANumber("zero has no negative power")
-    result = base**exponent
+    result: Scalar | complex = base**exponent
     if isinstance(result, complex):
         raise NotANumber("the result is complex")
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 _BINARY: dict[str, Callable[[Scalar, Scalar], Scalar]] = {

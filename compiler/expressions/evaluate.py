@@ -11,7 +11,7 @@ from typing import cast
 from compiler.diagnostics import did_you_mean
 from compiler.expressions.affine import add, column, divide, multiply, negated
 from compiler.expressions.arithmetic import CHOICES, COMPARISONS, FUNCTIONS, NotANumber, Scalar, call, compute, negate
-from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Literal, Name, Node, Range, Unary
+from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Literal, Name, Node, Unary
 from compiler.expressions.values import (
     KINDS,
     NOWHERE,
@@ -84,8 +84,7 @@ def evaluate(node: Node, scope: Scope) -> Value:
         case Unary(operator="not", operand=operand):
             return Truth(not truth(operand, scope))
         case Unary(operator=symbol, operand=operand):
-            value = arithmetic_value(operand, scope)
-            return _sign(symbol, value)
+            return _sign(symbol, arithmetic_value(operand, scope))
         case Binary():
             return _binary(node, scope)
 
@@ -148,7 +147,7 @@ def _mismatch(expected: str, value: Value, node: Node) -> ExpressionError:
 
 
 def _literal(value: Scalar, span: Span, scope: Scope) -> Provenance:
-    if value in (0, 1):
+    if value in (-1, 0, 1):
         return NOWHERE
     return Provenance(frozenset([Leaf("literal", scope.definition, value, span)]))
 

@@ -9,7 +9,7 @@ from typing import Literal, cast
 from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic
 from compiler.document import Mapping, Node, Scalar
-from compiler.expressions.evaluate import AlreadyReported, Work, integer, number
+from compiler.expressions.evaluate import AlreadyReported, integer, number
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.values import Number
 from compiler.formulas import Formula, attempt, read_formula
@@ -90,9 +90,7 @@ def _integer_option(context: Context, step: Mapping, name: str, otherwise: int) 
     return otherwise if value is None else value
 
 
-def _output_words(
-    context: Context, step: Mapping, rows: Axis, stream: Axis
-) -> Literal["identity", "broadcast"] | None:
+def _output_words(context: Context, step: Mapping, rows: Axis, stream: Axis) -> Literal["identity", "broadcast"] | None:
     """`output: identity` or `output: broadcast`, where nothing is stored."""
     value = step.get("output")
     if not isinstance(value, Scalar) or value.text not in ("identity", "broadcast"):

@@ -19,9 +19,7 @@ def lower_embedding(context: Context, step: Mapping, name: str) -> Embedding:
     found: list[Entry] = []
     equations: list[Equation] = []
     for row_key, row in step.items:
-        tokens = targets(
-            row_key, row_key.text, 0, resolved.vocabulary, resolved.scope, context.found, "token"
-        )
+        tokens = targets(row_key, row_key.text, 0, resolved.vocabulary, resolved.scope, context.found, "token")
         if not isinstance(row, Mapping):
             continue
         for key, value in row.items:

@@ -60,9 +60,7 @@ def _by_rows(context: Context, shape: MapShape, written: list[Line], biases: set
     constants: list[Entry] = []
     for line in written:
         formula = read_formula(line.value, context.found)
-        aims = targets(
-            line.key, line.target, line.offset, shape.outputs, shape.scope, context.found, f"{shape.what}"
-        )
+        aims = targets(line.key, line.target, line.offset, shape.outputs, shape.scope, context.found, f"{shape.what}")
         if formula is None:
             continue
         for aim in aims:
@@ -100,7 +98,9 @@ def _bare(context: Context, shape: MapShape, line: Line, biases: set[str]) -> Ma
     value = attempt(formula, shape.scope, affine, context.found) if formula is not None else None
     terms, constants = ({}, {}) if value is None else (value.terms, _constant(value))
     weights = entries(context, terms, (0,), formula, line.equation) if formula is not None else []
-    bias_entries = entries(context, constants, (0,), formula, line.equation, is_bias=True) if formula is not None else []
+    bias_entries = (
+        entries(context, constants, (0,), formula, line.equation, is_bias=True) if formula is not None else []
+    )
     has_bias = bool(bias_entries) or shape.name in biases
     return Map(
         shape.path,
@@ -176,5 +176,3 @@ def tensor(name: str, axes: tuple[Axis | None, ...], found: list[Entry]) -> Tens
 
 def _constant(value: Affine) -> dict[int, Number]:
     return {} if value.constant is None else {0: value.constant}
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from compiler.axes import Axis
 from compiler.document import Mapping, Node, Scalar, Sequence
 from compiler.expressions.evaluate import evaluate, number
@@ -21,13 +23,13 @@ def lower_norm(context: Context, step: Mapping, path: str, stream: Axis) -> Norm
         return Norm(f"{path}.norm", "layer" if node.text == "layer" else "rms", DEFAULT_EPSILON, None)
     if not isinstance(node, Mapping):
         return None
-    if ("rms" in node.keys()) == ("layer" in node.keys()):
+    if ("rms" in node.names) == ("layer" in node.names):
         context.error("bad-value", "a norm is either `rms` or `layer`", node.span, "{rms: 1e-6}")
         return None
-    kind = "rms" if "rms" in node.keys() else "layer"
+    kind: Literal["rms", "layer"] = "rms" if "rms" in node.names else "layer"
     weight_node = node.get("weight")
     weight = None if weight_node is None else _weight(context, weight_node, f"{path}.norm.weight", stream)
-    return Norm(f"{path}.norm", "rms" if kind == "rms" else "layer", _epsilon(context, node.get(kind)), weight)
+    return Norm(f"{path}.norm", kind, _epsilon(context, node.get(kind)), weight)
 
 
 def _epsilon(context: Context, node: Node | None) -> float:

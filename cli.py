@@ -1,0 +1,322 @@
+"""The command line: parses, calls the compiler, prints. `python cli.py --help` lists the commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+import compiler
+from compiler.claims import check_claims
+from compiler.diagnostics import SpecError
+from compiler.pipeline import Spec
+
+EXIT_FAILED_CLAIM = EXIT_DIFFERENCE = EXIT_WRONG_ANSWER = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+EXIT_CODES = """
+Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found or an answer is wrong;
+2 the spec or the call is wrong.
+"""
+
+
+class Commands(click.Group):
+    """Turns what the compiler finds wrong with a spec into diagnostics and an exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except SpecError as error:
+            _fail(error, as_json="--json" in sys.argv)
+        except KeyboardInterrupt:
+            click.echo("interrupted; nothing was written", err=True)
+            sys.exit(EXIT_INTERRUPTED)
+
+
+def _fail(error: SpecError, *, as_json: bool) -> NoReturn:
+    from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
+
+    if as_json:
+        print_json({"errors": diagnostics_json(error.diagnostics)})
+    else:
+        print_diagnostics(error.diagnostics)
+        errors = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
+        if errors > 1:
+            click.echo(f"{errors} errors", err=True)
+    sys.exit(EXIT_BAD_INPUT)
+
+
+Command = Callable[..., Any]
+spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+specs_argument = click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path))
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Vary the spec: a constant, a parameter, a task size, or a path such as layer0.attention.softmax. Repeatable.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def evaluation_options(command: Command) -> Command:
+    options = [
+        click.option("--suite", "suites", multiple=True, help="Run this suite only; repeatable. See `eval --help`."),
+        click.option("--pairs", type=int, help="Inputs of each suite that samples."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the suites that sample."),
+        click.option(
+            "--decode",
+            "decoding",
+            type=click.Choice(["teacher", "greedy"]),
+            default="teacher",
+            show_default=True,
+            help="Decide by one teacher-forced pass, or by decoding token by token; the verdicts are the same.",
+        ),
+        click.option("--device", default="cpu", show_default=True, help="A torch device, such as cuda."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"max_content_width": 110})
+@click.version_option(package_name="weightspec")
+def main() -> None:
+    """Transformers whose every weight is an equation in one YAML file.
+
+    Start with:  python cli.py build specs/tiny95.yaml --eval
+    """
+
+
+@main.command()
+@specs_argument
+@set_option
+@json_option
+def validate(specs: tuple[Path, ...], settings: tuple[str, ...], as_json: bool) -> None:
+    """Check specs in full: text, schema, names, numbers, equations. Builds nothing."""
+    from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
+
+    results: list[dict[str, object]] = []
+    failed = False
+    for path in specs:
+        try:
+            spec = compiler.load(path, settings)
+        except SpecError as error:
+            failed = True
+            diagnostics = error.diagnostics
+            if not as_json:
+                print_diagnostics(diagnostics)
+        else:
+            diagnostics = spec.warnings
+            if not as_json:
+                print_diagnostics(diagnostics)
+                click.echo(f"{path}: ok, {len(spec.network.steps)} steps in {spec.network.dtype.name}")
+        valid = all(diagnostic.severity != "error" for diagnostic in diagnostics)
+        results.append({"spec": str(path), "valid": valid, "diagnostics": diagnostics_json(diagnostics)})
+    if as_json:
+        print_json(results)
+    if failed:
+        sys.exit(EXIT_BAD_INPUT)
+
+
+@main.command()
+@spec_argument
+@click.argument("tensor", required=False)
+@set_option
+def show(spec: Path, tensor: str | None, settings: tuple[str, ...]) -> None:
+    """Show a spec as the compiler understands it, or one TENSOR with the names of its entries."""
+    from compiler.terminal.overview import print_overview, print_tensor
+
+    loaded = _load(spec, settings)
+    if tensor is None:
+        print_overview(loaded)
+    else:
+        print_tensor(loaded, tensor)
+
+
+@main.command()
+@specs_argument
+@set_option
+@click.option("--by-tensor", is_flag=True, help="Itemise each figure by tensor, down to the lines of the spec.")
+@json_option
+def count(specs: tuple[Path, ...], settings: tuple[str, ...], by_tensor: bool, as_json: bool) -> None:
+    """Count the parameters of specs by six rules.
+
+    \b
+    dense       every scalar that the torch tensors store, zeros too, tied tensors once
+    nonzero     stored scalars that are not zero; a broadcast row once
+    distinct    distinct nonzero values, map by map; maps that only copy are free
+    values      distinct nonzero numbers over the whole model
+    free        scalars under `parameters` that a weight reads, each once
+    hard_coded  a listing: other numbers than 0, 1, -1 that enter weights
+    """
+    from compiler.terminal.console import print_json
+    from compiler.terminal.counts import counts_json, print_claims, print_counts
+
+    counted = [(loaded, compiler.count(loaded)) for loaded in (_load(path, settings) for path in specs)]
+    claims = [check_claims(loaded, counts, None) for loaded, counts in counted]
+    failed = [[claim for claim in own if claim.status == "failed"] for own in claims]
+    if as_json:
+        print_json(counts_json(counted, claims))
+    else:
+        print_counts(counted, by_tensor=by_tensor)
+        for own in failed:
+            print_claims(own)
+    _exit_on_failed(claim for own in failed for claim in own)
+
+
+@main.command()
+@specs_argument
+@set_option
+@click.option("--entries", is_flag=True, help="List every weight that differs.")
+@json_option
+def diff(specs: tuple[Path, ...], settings: tuple[str, ...], entries: bool, as_json: bool) -> None:
+    """Compare two specs, or one spec with its variant under --set: names, equations, weights, counts.
+
+    With two specs, --set applies to both.
+    """
+    from compiler.terminal.console import print_json
+    from compiler.terminal.differences import difference_json, print_difference
+
+    if len(specs) > 2 or (len(specs) == 1 and not settings):
+        raise click.UsageError("diff takes two specs, or one spec and --set")
+    before = _load(specs[0], settings if len(specs) == 2 else ())
+    after = _load(specs[-1], settings)
+    difference = compiler.diff(before, after)
+    if as_json:
+        print_json(difference_json(difference))
+    else:
+        print_difference(difference, every_entry=entries)
+    if not difference.empty:
+        sys.exit(EXIT_DIFFERENCE)
+
+
+@main.command()
+@spec_argument
+@set_option
+@click.option("--eval", "evaluated", is_flag=True, help="Evaluate the model, and check the spec's claims.")
+@evaluation_options
+@json_option
+def build(spec: Path, settings: tuple[str, ...], evaluated: bool, as_json: bool, **options: Any) -> None:
+    """Build the torch module of a spec; with --eval, evaluate it.
+
+    \b
+    python cli.py build specs/tiny95.yaml --eval
+    python cli.py build specs/tiny95.yaml --eval --set digits=6
+    """
+    from compiler.terminal.console import print_json
+    from compiler.terminal.overview import print_tensors
+
+    loaded = _load(spec, settings)
+    model = compiler.build(loaded)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    line = (
+        f"{loaded.title}: {parameters} stored scalars in {loaded.network.dtype.name}; "
+        f"tokens [batch, time ≤ {loaded.network.context}] → logits [batch, time, {loaded.network.classes.size}]"
+    )
+    if not as_json:
+        if not evaluated:
+            print_tensors(loaded)
+        click.echo(line)
+    if evaluated:
+        _evaluate(loaded, as_json, **options)
+    elif as_json:
+        shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+        print_json({"spec": str(spec), "name": loaded.name, "parameters": parameters, "state_dict": shapes})
+
+
+@main.command("eval")
+@spec_argument
+@set_option
+@evaluation_options
+@json_option
+def eval_command(spec: Path, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Evaluate a spec on suites of inputs, and check its claims.
+
+    \b
+    uniform     operands of each of the last three lengths, 10,000 pairs each
+    edges       all pairs of extreme and regular numbers
+    carries     every pattern of carries
+    near_carry  sums just above or below a multiple of a power of the base
+    exhaustive  every input there is, where they are few (not by default)
+    """
+    _evaluate(_load(spec, settings), as_json, **options)
+
+
+@main.command()
+@spec_argument
+@click.argument("inputs", nargs=-1, required=True)
+@set_option
+@click.option("--verbose", "-v", is_flag=True, help="Print the tokens too.")
+@json_option
+def run(spec: Path, inputs: tuple[str, ...], settings: tuple[str, ...], verbose: bool, as_json: bool) -> None:
+    """Decode the answer to one input, token by token.
+
+    \b
+    python cli.py run specs/tiny95.yaml 5193798811 1806201129
+    """
+    from compiler.tasks import TaskError
+    from compiler.terminal.console import print_json
+
+    loaded = _load(spec, settings)
+    task = loaded.resolved.task
+    try:
+        question = task.read(inputs)
+    except TaskError as error:
+        raise click.UsageError(str(error)) from None
+    from compiler.evaluation import answer
+    from compiler.terminal.evaluations import answer_json, print_answer
+
+    decoded = answer(loaded, question)
+    if as_json:
+        print_json(answer_json(loaded, task.describe(question), decoded))
+    else:
+        print_answer(loaded, task.describe(question), decoded, verbose=verbose)
+    if not decoded.right:
+        sys.exit(EXIT_WRONG_ANSWER)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of a spec, for editors."""
+    from compiler.schema import schema_text
+
+    click.echo(schema_text(), nl=False)
+
+
+def _load(path: Path, settings: tuple[str, ...]) -> Spec:
+    from compiler.terminal.console import print_diagnostics
+
+    spec = compiler.load(path, settings)
+    print_diagnostics(spec.warnings)
+    return spec
+
+
+def _evaluate(spec: Spec, as_json: bool, **options: Any) -> None:
+    from compiler.terminal.console import print_json, suite_progress
+    from compiler.terminal.counts import claims_json, print_claims
+    from compiler.terminal.evaluations import evaluation_json, print_evaluation
+
+    with suite_progress() as progress:
+        evaluation = compiler.evaluate(spec, progress=progress, **options)
+    claims = check_claims(spec, compiler.count(spec), evaluation.suites)
+    if as_json:
+        identity = {"spec": str(spec.path), "name": spec.name, "settings": list(spec.settings)}
+        print_json({**identity, **evaluation_json(evaluation), "claims": claims_json(claims)})
+    else:
+        print_evaluation(evaluation)
+        print_claims(claims)
+    _exit_on_failed(claims)
+
+
+def _exit_on_failed(claims: Any) -> None:
+    if any(claim.status == "failed" for claim in claims):
+        sys.exit(EXIT_FAILED_CLAIM)
+
+
+if __name__ == "__main__":
+    main()

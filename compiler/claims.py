@@ -1,0 +1,66 @@
+"""The claims of a spec (`expect`) against what was counted and evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from compiler.counting import Counts
+from compiler.pipeline import Spec
+from compiler.source import Span
+
+Status = Literal["held", "failed", "not checked"]
+
+
+class SuiteOutcome(Protocol):
+    """What a claim needs to know of an evaluated suite."""
+
+    @property
+    def suite(self) -> str: ...
+    @property
+    def seed(self) -> int | None: ...
+    @property
+    def pairs(self) -> int: ...
+    @property
+    def right(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A claim with its verdict; `reason` says what was found, or why it was not checked."""
+
+    claim: str
+    status: Status
+    reason: str
+    span: Span
+
+
+def check_claims(spec: Spec, counts: Counts | None, suites: Sequence[SuiteOutcome] | None) -> tuple[ClaimResult, ...]:
+    """Every claim of a spec, in file order. Pass None for what was not counted or evaluated.
+
+    A variant made with `--set` is another model than the one that the claims are about: they are not checked.
+    """
+    results: list[ClaimResult] = []
+    for claim in spec.resolved.expect.counts:
+        text = f"{claim.rule} count is {claim.count}"
+        found = None if counts is None else counts.by_rule(claim.rule)
+        shown = "undeclared" if found is None else str(found)
+        results.append(_result(spec, text, counts is not None, found == claim.count, shown, "not counted", claim.span))
+    for eval_claim in spec.resolved.expect.evals:
+        text = f"{eval_claim.suite}: {eval_claim.right:,} of {eval_claim.pairs:,} right (seed {eval_claim.seed})"
+        outcome = next((suite for suite in suites or () if suite.suite == eval_claim.suite), None)
+        same = outcome is not None and outcome.pairs == eval_claim.pairs and outcome.seed in (None, eval_claim.seed)
+        held = outcome is not None and outcome.right == eval_claim.right
+        shown = "" if outcome is None else f"{outcome.right:,} of {outcome.pairs:,}"
+        why = "suite not run" if outcome is None else "run with another size or seed"
+        results.append(_result(spec, text, same, held, shown, why, eval_claim.span))
+    return tuple(results)
+
+
+def _result(spec: Spec, text: str, checked: bool, held: bool, found: str, why: str, span: Span) -> ClaimResult:
+    if spec.settings:
+        return ClaimResult(text, "not checked", "a claim about the spec as written, not this variant", span)
+    if not checked:
+        return ClaimResult(text, "not checked", why, span)
+    return ClaimResult(text, "held" if held else "failed", f"found {found}", span)

@@ -1,0 +1,170 @@
+"""Counting parameters, from the IR: six rules, each itemised by tensor and down to the lines of the spec."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from compiler.expressions.values import Leaf
+from compiler.ir import Entry, Equation, Network, Stored, Tensor, stored, tensors
+from compiler.pipeline import Spec
+
+RULES = {
+    "dense": "every scalar that the torch tensors store, zeros too, tied tensors once",
+    "nonzero": "stored scalars that are not zero; a broadcast row once",
+    "distinct": "embedding: nonzero entries; other maps: distinct nonzero values of weight and bias; copies are free",
+    "values": "distinct nonzero numbers over the whole model",
+    "free": "scalars under `parameters` that a weight reads, each once however often it is used",
+    "hard_coded": "numbers other than 0, 1, -1 that enter weights and are no parameters (a listing, no score)",
+}
+
+
+@dataclass(frozen=True)
+class LineCount:
+    """What one equation stores in one tensor: numbers written, and how many of them are not zero."""
+
+    equation: Equation
+    written: int
+    nonzero: int
+
+
+@dataclass(frozen=True)
+class TensorCount:
+    """One stored tensor, or a tie to one (`tie`), which stores nothing more."""
+
+    name: str
+    shape: tuple[int, ...]
+    dense: int
+    nonzero: int
+    tie: str | None
+    lines: tuple[LineCount, ...]
+
+
+@dataclass(frozen=True)
+class GroupCount:
+    """A map with its bias, an embedding or a norm weight: what the rule `distinct` counts together."""
+
+    name: str
+    step: str
+    distinct: int
+    copies: bool
+    tensors: tuple[TensorCount, ...]
+
+
+@dataclass(frozen=True)
+class HardCoded:
+    """A number that stands in the spec outside `parameters` and enters weights; `name` is the definition it is in."""
+
+    name: str
+    value: int | float
+    line: int
+    file: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """`free` is None where a spec declares no parameters, as then nothing is known about independence."""
+
+    dense: int
+    dense_untied: int
+    nonzero: int
+    distinct: int
+    values: int
+    values_with_zero: int
+    free: int | None
+    free_names: tuple[str, ...]
+    hard_coded: tuple[HardCoded, ...]
+    groups: tuple[GroupCount, ...]
+
+    def by_rule(self, rule: str) -> int | None:
+        """The figure of one rule by its name; None for an undeclared `free`."""
+        if rule == "hard_coded":
+            return len(self.hard_coded)
+        figures = {
+            "dense": self.dense,
+            "nonzero": self.nonzero,
+            "distinct": self.distinct,
+            "values": self.values,
+            "free": self.free,
+        }
+        return figures[rule]
+
+
+def count(spec: Spec) -> Counts:
+    """Count a spec by every rule."""
+    declares = any(definition.kind == "parameter" for definition in spec.resolved.definitions.values())
+    return count_network(spec.network, declares_parameters=declares)
+
+
+def count_network(network: Network, *, declares_parameters: bool) -> Counts:
+    """Count a network by every rule (docs/counting.md)."""
+    every = tensors(network).values()
+    entries = [entry for tensor in every for entry in tensor.entries]
+    groups = tuple(_group(group) for group in stored(network))
+    nonzero_values = {entry.value for entry in entries if entry.value}
+    dense = sum(tensor.size for tensor in every)
+    nonzero = sum(1 for entry in entries if entry.value)
+    leaves = {leaf for entry in entries for leaf in entry.provenance.leaves}
+    free = sorted({leaf.name for leaf in leaves if leaf.kind == "parameter"})
+    return Counts(
+        dense=dense,
+        dense_untied=dense + sum(group.weight.size for group in stored(network) if group.weight_tie is not None),
+        nonzero=nonzero,
+        distinct=sum(group.distinct for group in groups),
+        values=len(nonzero_values),
+        values_with_zero=len(nonzero_values) + (dense > nonzero),
+        free=len(free) if declares_parameters else None,
+        free_names=tuple(free),
+        hard_coded=_hard_coded(leaves),
+        groups=groups,
+    )
+
+
+def _group(group: Stored) -> GroupCount:
+    own = [] if group.weight_tie is not None else [group.weight]
+    counted = [*own, *([] if group.bias is None else [group.bias])]
+    nonzero = [entry for tensor in counted for entry in tensor.entries if entry.value]
+    copies = group.kind == "map" and bool(nonzero) and _copies(group)
+    different = len(nonzero) if group.kind == "embedding" else len({entry.value for entry in nonzero})
+    shown = [group.weight, *([] if group.bias is None else [group.bias])]
+    return GroupCount(
+        group.name,
+        group.step,
+        0 if copies else different,
+        copies,
+        tuple(_tensor(tensor, group, group.weight_tie if tensor is group.weight else None) for tensor in shown),
+    )
+
+
+def _copies(group: Stored) -> bool:
+    """Whether a map only copies: every weight 1, no bias, each source read once."""
+    if group.bias is not None and any(entry.value for entry in group.bias.entries):
+        return False
+    nonzero = [entry for entry in group.weight.entries if entry.value]
+    sources = Counter(entry.index[-1] for entry in nonzero)
+    is_broadcast = group.weight.axes[0] is None
+    return not is_broadcast and all(entry.value == 1 for entry in nonzero) and max(sources.values()) == 1
+
+
+def _tensor(tensor: Tensor, group: Stored, tie: str | None) -> TensorCount:
+    lines: dict[Equation, list[Entry]] = {}
+    for entry in tensor.entries:
+        lines.setdefault(entry.equation, []).append(entry)
+    return TensorCount(
+        f"{group.name}.weight" if tie else tensor.name,
+        tensor.shape,
+        0 if tie else tensor.size,
+        0 if tie else sum(1 for entry in tensor.entries if entry.value),
+        tie,
+        tuple(
+            LineCount(equation, len(written), sum(1 for entry in written if entry.value))
+            for equation, written in lines.items()
+        ),
+    )
+
+
+def _hard_coded(leaves: Iterable[Leaf]) -> tuple[HardCoded, ...]:
+    literals = (leaf for leaf in leaves if leaf.kind == "literal")
+    found = {HardCoded(leaf.name, leaf.value, leaf.span.line, leaf.span.source.name) for leaf in literals}
+    return tuple(sorted(found, key=lambda item: (item.file, item.line, item.name, item.value)))

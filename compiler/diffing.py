@@ -1,0 +1,284 @@
+"""What differs between two specs: text, names, equations, every weight with its cause, and the counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from compiler.counting import RULES, count
+from compiler.definitions import Definition
+from compiler.document import Mapping, Node, Scalar, plain
+from compiler.ir import Attention, Tensor, tensors
+from compiler.pipeline import Spec
+from compiler.source import Span
+
+Section = Literal["spec", "constant", "size", "parameter", "step", "equation", "option"]
+POSITIONS_COMPARED = 64  # score formulas are compared for so many query and key positions
+
+
+@dataclass(frozen=True)
+class TextChange:
+    """Something written that differs; None where it is missing on one side."""
+
+    section: Section
+    path: str
+    before: str | None
+    after: str | None
+    span_before: Span | None = None
+    span_after: Span | None = None
+
+
+@dataclass(frozen=True)
+class EntryChange:
+    """One number of a tensor or table that differs, at the named place `label`; None where it does not exist."""
+
+    tensor: str
+    label: str
+    before: float | None
+    after: float | None
+    causes: tuple[str, ...]
+
+    @property
+    def ratio(self) -> float | None:
+        """after / before, to twelve digits, where both are there and not zero."""
+        if not self.before or not self.after or math.isinf(self.before) or math.isinf(self.after):
+            return None
+        return float(f"{self.after / self.before:.12g}")
+
+
+@dataclass(frozen=True)
+class EntryGroup:
+    """Entries that one cause changed by one factor (`ratio`), or by many (None)."""
+
+    causes: tuple[str, ...]
+    ratio: float | None
+    entries: tuple[EntryChange, ...]
+
+
+@dataclass(frozen=True)
+class ShapeChange:
+    tensor: str
+    before: tuple[int, ...] | None
+    after: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class CountChange:
+    rule: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    before: str
+    after: str
+    texts: tuple[TextChange, ...]
+    shapes: tuple[ShapeChange, ...]
+    groups: tuple[EntryGroup, ...]
+    counts: tuple[CountChange, ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether the two specs say the same; then every count is the same too."""
+        return not (self.texts or self.shapes or self.groups)
+
+
+def diff(before: Spec, after: Spec) -> Difference:
+    """Compare two specs, or a spec with its own variant."""
+    texts = (*_top(before, after), *_definitions(before, after), *_network(before, after))
+    changed = {change.path for change in texts if change.section in ("constant", "size", "parameter")}
+    changed |= _changed_values(before, after)
+    tables_before, tables_after = _tables(before), _tables(after)
+    count_before, count_after = count(before), count(after)
+    return Difference(
+        before.title,
+        after.title,
+        texts,
+        tuple(_shapes(before, after)),
+        _grouped(list(_entries(tables_before, tables_after, _roots(before, after, changed)))),
+        tuple(
+            CountChange(rule, count_before.by_rule(rule), count_after.by_rule(rule))
+            for rule in RULES
+            if count_before.by_rule(rule) != count_after.by_rule(rule)
+        ),
+    )
+
+
+# What is written
+
+
+def _top(before: Spec, after: Spec) -> Iterator[TextChange]:
+    skipped = {"constants", "parameters", "network", "task"}
+    first, second = before.resolved.document, after.resolved.document
+    for key in dict.fromkeys([*first.names, *second.names]):
+        if key not in skipped:
+            yield from _compare("spec", key, first.get(key), second.get(key))
+    task_before, task_after = first.get("task"), second.get("task")
+    if isinstance(task_before, Mapping) and isinstance(task_after, Mapping):
+        for key in dict.fromkeys([*task_before.names, *task_after.names]):
+            if not isinstance(task_before.get(key), Mapping):  # sizes are compared as definitions
+                yield from _compare("spec", f"task.{key}", task_before.get(key), task_after.get(key))
+
+
+def _definitions(before: Spec, after: Spec) -> Iterator[TextChange]:
+    first, second = before.resolved.definitions, after.resolved.definitions
+    for name in dict.fromkeys([*first, *second]):
+        old, new = first.get(name), second.get(name)
+        known = new or old
+        assert known is not None
+        if old is None or new is None or old.text != new.text or old.kind != new.kind:
+            yield TextChange(
+                known.kind, name, _shown(old), _shown(new), old.span if old else None, new.span if new else None
+            )
+
+
+def _shown(definition: Definition | None) -> str | None:
+    return definition.text if definition is not None else None
+
+
+def _network(before: Spec, after: Spec) -> Iterator[TextChange]:
+    first, second = before.resolved.document.get("network"), after.resolved.document.get("network")
+    assert isinstance(first, Mapping)
+    assert isinstance(second, Mapping)
+    for key in dict.fromkeys([*first.names, *second.names]):
+        old, new = first.get(key), second.get(key)
+        if old is None or new is None:
+            yield from _compare("step", key, _presence(old), _presence(new))
+            continue
+        yield from _lines(key, old, new)
+    common = [key for key in first.names if second.get(key) is not None]
+    order = [key for key in second.names if first.get(key) is not None]
+    if common != order:
+        yield TextChange("step", "order", " → ".join(common), " → ".join(order), first.span, second.span)
+
+
+def _presence(node: Node | None) -> Node | None:
+    return None if node is None else Scalar("present", "present", node.span)
+
+
+def _lines(path: str, old: Node | None, new: Node | None) -> Iterator[TextChange]:
+    """The lines of a step that differ; nested mappings (rows of an embedding) are walked."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys([*old.names, *new.names]):
+            yield from _lines(f"{path} / {key}", old.get(key), new.get(key))
+    else:
+        yield from _compare("equation", path, old, new)
+
+
+def _compare(section: Section, path: str, old: Node | None, new: Node | None) -> Iterator[TextChange]:
+    if _text(old) != _text(new):
+        yield TextChange(section, path, _text(old), _text(new), old.span if old else None, new.span if new else None)
+
+
+def _text(node: Node | None) -> str | None:
+    if node is None:
+        return None
+    return " ".join(node.text.split()) if isinstance(node, Scalar) else str(plain(node))
+
+
+# Causes
+
+
+def _changed_values(before: Spec, after: Spec) -> set[str]:
+    first, second = before.resolved.definitions, after.resolved.definitions
+    return {
+        name
+        for name in first.keys() & second.keys()
+        if [number.value for number in first[name].numbers] != [number.value for number in second[name].numbers]
+    }
+
+
+def _roots(before: Spec, after: Spec, changed: set[str]) -> set[str]:
+    """Of the names that changed, those whose own text changed; where only numbers did, all of them."""
+    first, second = before.resolved.definitions, after.resolved.definitions
+    rewritten = {
+        name for name in changed if name not in first or name not in second or first[name].text != second[name].text
+    }
+    return rewritten or changed
+
+
+# Numbers
+
+
+@dataclass(frozen=True)
+class _Cell:
+    value: float
+    names: frozenset[str]
+
+
+_Table = dict[str, _Cell]
+
+
+def _tables(spec: Spec) -> dict[str, _Table]:
+    """Every stored tensor and every position formula, as cells by named place."""
+    tables = {name: _cells(tensor) for name, tensor in tensors(spec.network).items()}
+    length = min(spec.network.context, POSITIONS_COMPARED)
+    for step in spec.network.steps:
+        if not isinstance(step, Attention):
+            continue
+        for score in step.scores:
+            names = score.formula.provenance.names
+            rows = score.formula.table(length, causal=step.mask == "causal")
+            cells = {
+                f"query_pos {query}, key_pos {key}": _Cell(value, names)
+                for query, row in enumerate(rows)
+                for key, value in enumerate(row)
+            }
+            tables[f"{step.name}.score {step.heads.labels[score.head]}"] = cells
+        if step.rope is not None:
+            frequencies = enumerate(step.rope.frequencies)
+            tables[f"{step.name}.rope"] = {f"pair {pair}": _Cell(value, frozenset()) for pair, value in frequencies}
+    return tables
+
+
+def _cells(tensor: Tensor) -> _Table:
+    return {
+        tensor.label(entry.index): _Cell(entry.value, entry.provenance.names) for entry in tensor.entries if entry.value
+    }
+
+
+def _entries(before: dict[str, _Table], after: dict[str, _Table], roots: set[str]) -> Iterator[EntryChange]:
+    nowhere = _Cell(0.0, frozenset())
+    for name in dict.fromkeys([*before, *after]):
+        old, new = before.get(name, {}), after.get(name, {})
+        for label in dict.fromkeys([*old, *new]):
+            first, second = old.get(label, nowhere), new.get(label, nowhere)
+            if first.value != second.value:
+                causes = tuple(sorted((first.names | second.names) & roots))
+                yield EntryChange(
+                    name,
+                    label,
+                    first.value if label in old else None,
+                    second.value if label in new else None,
+                    causes,
+                )
+
+
+def _grouped(changes: list[EntryChange]) -> tuple[EntryGroup, ...]:
+    """Entries of one cause together: by factor where few factors explain them all, else tensor by tensor."""
+    by_cause: dict[tuple[str, ...], list[EntryChange]] = {}
+    for change in changes:
+        by_cause.setdefault(change.causes, []).append(change)
+    groups = []
+    for causes, members in by_cause.items():
+        ratios = {change.ratio for change in members}
+        if causes and None not in ratios and len(ratios) <= 3:
+            keys: list[tuple[float | None, str]] = [(change.ratio, "") for change in members]
+        else:
+            keys = [(None, change.tensor) for change in members]
+        for key in dict.fromkeys(keys):
+            chosen = tuple(change for change, own in zip(members, keys, strict=True) if own == key)
+            groups.append(EntryGroup(causes, key[0], chosen))
+    return tuple(groups)
+
+
+def _shapes(before: Spec, after: Spec) -> Iterator[ShapeChange]:
+    first, second = tensors(before.network), tensors(after.network)
+    for name in dict.fromkeys([*first, *second]):
+        old = first[name].shape if name in first else None
+        new = second[name].shape if name in second else None
+        if old != new:
+            yield ShapeChange(name, old, new)

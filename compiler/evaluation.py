@@ -1,0 +1,261 @@
+"""Evaluation of a spec on suites of inputs: k of n, by teacher forcing or greedy decoding, with every failure real."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from compiler.decode import NO_TOKEN, Forced, greedy, teacher_force
+from compiler.diagnostics import did_you_mean, fail
+from compiler.limits import MAX_PAIRS
+from compiler.pipeline import Spec
+from compiler.tasks.task import Inputs, Part, Suite, TaskError
+from compiler.torch_backend.model import build_model
+
+Decoding = Literal["teacher", "greedy"]
+Progress = Callable[[str, int, int], None]
+
+BATCH = 256  # larger batches are not faster: benchmarks/eval_speed.py
+SHOWN_FAILURES = 5
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An input that is answered wrong. `got` is what greedy decoding says, in the task's own words."""
+
+    inputs: Inputs
+    text: str
+    expected: str
+    got: str
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """`right` of `pairs` inputs. `close`: answers whose margin lies within rounding of zero; these were decided
+    by running them one at a time on the CPU."""
+
+    label: str
+    pairs: int
+    right: int
+    close: int
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    suite: str
+    seed: int | None  # None where the suite draws nothing
+    parts: tuple[PartResult, ...]
+    seconds: float
+
+    @property
+    def pairs(self) -> int:
+        return sum(part.pairs for part in self.parts)
+
+    @property
+    def right(self) -> int:
+        return sum(part.right for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    suites: tuple[SuiteResult, ...]
+    decoding: Decoding
+    dtype: str
+    device: str
+    threads: int
+    torch_version: str
+
+    @property
+    def pairs(self) -> int:
+        return sum(suite.pairs for suite in self.suites)
+
+    @property
+    def right(self) -> int:
+        return sum(suite.right for suite in self.suites)
+
+    @property
+    def seconds(self) -> float:
+        return sum(suite.seconds for suite in self.suites)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One decoded answer. `tokens` are ids, `NO_TOKEN` where a logit was no number."""
+
+    text: str
+    expected: str
+    right: bool
+    prompt_tokens: tuple[int, ...]
+    tokens: tuple[int, ...]
+    right_tokens: tuple[int, ...]
+
+
+def evaluate(
+    spec: Spec,
+    suites: Sequence[str] | None = None,
+    *,
+    pairs: int | None = None,
+    seed: int = 0,
+    decoding: Decoding = "teacher",
+    device: str = "cpu",
+    batch: int = BATCH,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Run suites of the spec's task; by default all that a task runs by default, in their default sizes.
+
+    `pairs` is the size of each suite that samples. `progress(suite, done, total)` is called after each batch.
+    Raises `SpecError` for a suite, size or device that cannot be had.
+    """
+    chosen = _chosen(spec, suites)
+    if pairs is not None and not 1 <= pairs <= MAX_PAIRS:
+        raise fail("bad-value", f"pairs has to be from 1 to {MAX_PAIRS:,}, not {pairs}")
+    judge = Judge(spec, device, decoding)
+    results = []
+    for suite in chosen:
+        size = pairs if pairs is not None and suite.sampled else suite.default_size
+        try:
+            parts = suite.parts(size, seed)
+        except TaskError as error:
+            raise fail("task", str(error)) from None
+        start = time.perf_counter()
+        done, total = 0, sum(part.size for part in parts)
+        part_results = []
+        for part in parts:
+
+            def report(more: int, suite: Suite = suite, total: int = total) -> None:
+                nonlocal done
+                done += more
+                if progress is not None:
+                    progress(suite.name, done, total)
+
+            part_results.append(_run_part(judge, part, batch, report))
+        seconds = time.perf_counter() - start
+        results.append(SuiteResult(suite.name, seed if suite.sampled else None, tuple(part_results), seconds))
+    name = torch.cuda.get_device_name(judge.device) if judge.device.type == "cuda" else str(judge.device)
+    return Evaluation(
+        tuple(results), decoding, spec.network.dtype.name, name, torch.get_num_threads(), torch.__version__
+    )
+
+
+def answer(spec: Spec, inputs: Inputs) -> Answer:
+    """Greedy decoding of one input."""
+    judge = Judge(spec, "cpu", "greedy")
+    task, layout = spec.resolved.task, spec.layout
+    words = task.solve(inputs)
+    tokens = judge.greedy_tokens([inputs])[0].tolist()
+    right_tokens = layout.answer_tokens(words)
+    return Answer(
+        judge.describe(tokens),
+        task.show({name: words[name] for name in task.answers}),
+        tokens == right_tokens,
+        tuple(layout.prompt_tokens(words)),
+        tuple(tokens),
+        tuple(right_tokens),
+    )
+
+
+class Judge:
+    """A built model with the task and layout to ask it with."""
+
+    def __init__(self, spec: Spec, device: str, decoding: Decoding) -> None:
+        self.spec = spec
+        self.decoding = decoding
+        self.device = _device(device)
+        self.reference = build_model(spec.network).eval()
+        self.model: nn.Module = self.reference
+        if self.device.type != "cpu":
+            self.model = build_model(spec.network).eval().to(self.device)
+
+    def verdicts(self, inputs: Sequence[Inputs]) -> tuple[list[bool], int]:
+        """Whether each input is answered right, and how many of the verdicts were close."""
+        if self.decoding == "greedy":
+            answers = self._answers(inputs)
+            return (self.greedy_tokens(inputs) == answers).all(1).tolist(), 0
+        forced = self.forced(self.model, inputs)
+        right = forced.right.tolist()
+        close = forced.close.nonzero().flatten().tolist()
+        for i in close:  # the reference verdict: the plain module on a CPU, one sequence at a time
+            right[i] = bool(self.forced(self.reference, [inputs[i]]).right.item())
+        return right, len(close)
+
+    def forced(self, model: nn.Module, inputs: Sequence[Inputs]) -> Forced:
+        """Teacher forcing of inputs, in one batch."""
+        network = self.spec.network
+        device = self.device if model is self.model else torch.device("cpu")
+        prompts, answers = self._prompts(inputs).to(device), self._answers(inputs).to(device)
+        with torch.inference_mode():
+            return teacher_force(model, prompts, answers, self.spec.layout, network.decode, network.dtype.unit_roundoff)
+
+    def greedy_tokens(self, inputs: Sequence[Inputs]) -> Tensor:
+        """Greedy answers [B, A], in one batch, on the CPU."""
+        prompts = self._prompts(inputs).to(self.device)
+        with torch.inference_mode():
+            return greedy(self.model, prompts, self.spec.layout, self.spec.network.decode).cpu()
+
+    def failure(self, inputs: Inputs) -> Failure:
+        task = self.spec.resolved.task
+        words = task.solve(inputs)
+        expected = task.show({name: words[name] for name in task.answers})
+        got = self.describe(self.greedy_tokens([inputs])[0].tolist())
+        return Failure(inputs, task.describe(inputs), expected, got)
+
+    def describe(self, tokens: Sequence[int]) -> str:
+        """Answer tokens in the task's words, or as they are where they spell no answer."""
+        words = self.spec.layout.read_answer(tokens)
+        if words is not None:
+            return self.spec.resolved.task.show(words)
+        labels = self.spec.network.vocabulary.labels
+        return " ".join("NaN" if token == NO_TOKEN else labels[token] for token in tokens)
+
+    def _prompts(self, inputs: Sequence[Inputs]) -> Tensor:
+        solve, layout = self.spec.resolved.task.solve, self.spec.layout
+        return torch.tensor([layout.prompt_tokens(solve(pair)) for pair in inputs])
+
+    def _answers(self, inputs: Sequence[Inputs]) -> Tensor:
+        solve, layout = self.spec.resolved.task.solve, self.spec.layout
+        return torch.tensor([layout.answer_tokens(solve(pair)) for pair in inputs])
+
+
+def _run_part(judge: Judge, part: Part, batch: int, report: Callable[[int], None]) -> PartResult:
+    right = close = 0
+    failed: list[Inputs] = []
+    for inputs in _batches(part.generate(), batch):
+        verdicts, close_here = judge.verdicts(inputs)
+        right += sum(verdicts)
+        close += close_here
+        wrong = (pair for pair, verdict in zip(inputs, verdicts, strict=True) if not verdict)
+        failed += islice(wrong, max(0, SHOWN_FAILURES - len(failed)))
+        report(len(inputs))
+    return PartResult(part.label, part.size, right, close, tuple(judge.failure(inputs) for inputs in failed))
+
+
+def _batches(inputs: Iterator[Inputs], size: int) -> Iterator[list[Inputs]]:
+    while batch := list(islice(inputs, size)):
+        yield batch
+
+
+def _chosen(spec: Spec, names: Sequence[str] | None) -> list[Suite]:
+    known = spec.resolved.task.suites()
+    if not names:
+        return [suite for suite in known.values() if suite.by_default]
+    for name in names:
+        if name not in known:
+            raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise fail("device", f"no device '{name}' here: {reason}", hint="use --device cpu") from None
+    return device

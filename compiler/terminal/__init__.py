@@ -1,0 +1,1 @@
+"""Results for people (tables, colours, progress) and for scripts (JSON). Computes nothing."""

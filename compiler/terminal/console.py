@@ -1,0 +1,81 @@
+"""What all printing shares: consoles, plain tables, numbers, diagnostics."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from compiler.diagnostics import Diagnostic, as_json, render
+
+PIPED_WIDTH = 160
+
+
+def console(*, error: bool = False) -> Console:
+    """A console for standard output (or error) as it is now; wide and without colour when piped."""
+    stream = sys.stderr if error else sys.stdout
+    width = None if stream.isatty() else PIPED_WIDTH
+    return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
+
+
+def table(*columns: str, right: Iterable[str] = ()) -> Table:
+    """A table without lines; the columns named in `right` are aligned to the right."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    aligned = set(right)
+    for column in columns:
+        made.add_column(column, justify="right" if column in aligned else "left", overflow="fold")
+    return made
+
+
+def text(content: str, style: str = "") -> Text:
+    """Text in which brackets are brackets, not markup."""
+    return Text(content, style)
+
+
+def number(value: int | float | None) -> str:
+    """A weight or a figure: integers whole, doubles so that they read back to the same bits."""
+    if value is None:
+        return "–"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return repr(value)
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
+    """To standard error, each with its line and caret."""
+    out = console(error=True)
+    for diagnostic in diagnostics:
+        out.print(text(render(diagnostic), "yellow" if diagnostic.severity == "warning" else "red"), soft_wrap=True)
+
+
+def diagnostics_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object]]:
+    return [as_json(diagnostic) for diagnostic in diagnostics]
+
+
+@contextmanager
+def suite_progress() -> Iterator[Callable[[str, int, int], None] | None]:
+    """A function (suite, done, total) that draws progress bars on standard error; none when piped."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(error=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(suite: str, done: int, total: int) -> None:
+            if suite not in tasks:
+                tasks[suite] = bars.add_task(suite, total=total)
+            bars.update(tasks[suite], completed=done)
+
+        yield report

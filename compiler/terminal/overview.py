@@ -1,0 +1,156 @@
+"""A spec as the compiler understands it: names and numbers, steps, tensors; or one tensor with its names."""
+
+from __future__ import annotations
+
+from compiler.axes import Axis
+from compiler.definitions import Definition
+from compiler.diagnostics import did_you_mean, fail
+from compiler.expressions.arithmetic import show
+from compiler.ir import Attention, Embedding, FeedForward, Head, Step, Tensor, step_norm, stored, stream_after, tensors
+from compiler.pipeline import Spec
+from compiler.tasks.layout import Slot
+from compiler.terminal.console import console, number, table, text
+
+
+def print_overview(spec: Spec) -> None:
+    """Everything but the numbers inside the tensors."""
+    out = console()
+    network, resolved = spec.network, spec.resolved
+    out.print(text(spec.title, "bold"))
+    for line in (resolved.summary, resolved.source):
+        if line:
+            out.print(text(line, "dim"))
+    facts = table("", "")
+    facts.add_row("dtype", network.dtype.name)
+    facts.add_row("vocabulary", text(f"{network.vocabulary} ({network.vocabulary.size} tokens)"))
+    facts.add_row("classes", text(f"{network.classes.size}, decoded by {network.decode}"))
+    facts.add_row("prompt", text(_slots(spec, spec.layout.prompt)))
+    facts.add_row("answer", text(_slots(spec, spec.layout.answer)))
+    facts.add_row("context", f"{network.context} tokens")
+    out.print(facts)
+    if resolved.definitions:
+        rows = table("name", "", "written", "value")
+        for definition in resolved.definitions.values():
+            rows.add_row(definition.name, definition.kind, text(definition.text), text(_value(definition)))
+        out.print()
+        out.print(rows)
+    stream: Axis | None = None
+    for step in network.steps:
+        out.print()
+        _print_step(step, stream)
+        stream = stream_after(step)
+    out.print()
+    print_tensors(spec)
+
+
+def print_tensors(spec: Spec) -> None:
+    """The state dict: names, shapes, entries that are not zero, ties."""
+    rows = table("tensor", "shape", "nonzero", "", right=["nonzero"])
+    for group in stored(spec.network):
+        for tensor in (group.weight, group.bias):
+            if tensor is None:
+                continue
+            tie = f"tied: stored as {tensor.name}" if tensor is group.weight and group.weight_tie else ""
+            name = f"{group.name}.weight" if tie else tensor.name
+            nonzero = sum(1 for entry in tensor.entries if entry.value)
+            rows.add_row(text(name), " × ".join(map(str, tensor.shape)), str(nonzero), text(tie, "dim"))
+    console().print(rows)
+
+
+def print_tensor(spec: Spec, name: str) -> None:
+    """Each written entry of one tensor: index, named place, value, equation and its line."""
+    tensor = find_tensor(spec, name)
+    out = console()
+    out.print(text(f"{tensor.name} {list(tensor.shape)}; what is not listed is zero", "bold"))
+    rows = table("index", "place", "value", "line", "equation", right=["value", "line"])
+    for entry in tensor.entries:
+        line = str(entry.equation.span.line)
+        place = text(tensor.label(entry.index))
+        rows.add_row(text(str(list(entry.index))), place, number(entry.value), line, text(str(entry.equation)))
+    out.print(rows)
+
+
+def find_tensor(spec: Spec, name: str) -> Tensor:
+    """A stored tensor by its name in the state dict; a tied name gives the tensor it is tied to."""
+    known = tensors(spec.network)
+    ties = {f"{group.name}.weight": group.weight for group in stored(spec.network)}
+    if name in known or name in ties:
+        return known.get(name) or ties[name]
+    raise fail("unknown-name", f"no tensor '{name}' in {spec.title}{did_you_mean(name, [*known, *ties])}")
+
+
+def _print_step(step: Step, before: Axis | None) -> None:
+    out = console()
+    out.print(text(f"{step.name}: {_describe(step)}", "bold"))
+    rows = table("", "", "")
+    equations = [equation for group in _groups(step) for equation in group]
+    for equation in equations:
+        rows.add_row(text(f"line {equation.span.line}"), text(equation.left), text(equation.right))
+    if equations:
+        out.print(rows)
+    after = stream_after(step)
+    if before is not None and after != before:
+        kept = min(before.size, after.size)
+        moved = [
+            f"{old} → {new}" for old, new in zip(before.labels[:kept], after.labels[:kept], strict=True) if old != new
+        ]
+        out.print(text(f"stream {before} → {after}"))
+        if moved:
+            out.print(text(f"by position: {', '.join(moved)}", "yellow"))
+        if before.size > after.size:
+            out.print(text(f"cut: {', '.join(before.labels[after.size :])}", "dim"))
+
+
+def _groups(step: Step) -> list[tuple]:  # type: ignore[type-arg]
+    match step:
+        case Embedding(equations=equations):
+            return [equations]
+        case Attention():
+            maps = [step.query.equations, step.key.equations, step.value.equations]
+            output = () if isinstance(step.output, str) else step.output.equations
+            rope = () if step.rope is None else (step.rope.formula,)
+            scores = tuple(dict.fromkeys(score.equation for score in step.scores))
+            return [*maps, scores, rope, output]
+        case FeedForward():
+            return [() if step.gate is None else step.gate.equations, step.up.equations, step.down.equations]
+        case Head():
+            return [step.logits.equations]
+
+
+def _describe(step: Step) -> str:
+    norm = step_norm(step)
+    prefix = f"{norm.kind} norm (eps {number(norm.epsilon)}), " if norm is not None else ""
+    match step:
+        case Embedding(stream=stream):
+            return f"stream {stream}"
+        case Attention():
+            output = step.output if isinstance(step.output, str) else "by equations"
+            scale = f"scores {'÷' if step.scale.operation == 'divide' else '×'} {number(step.scale.value)}"
+            rope = f", rope ({step.rope.pairs} pairs)" if step.rope else ""
+            dim = f" of {step.head_dim}" if step.head_dim > 1 else ""
+            weighing = f"{step.softmax} softmax, {step.mask} mask"
+            return f"{prefix}heads {step.heads}{dim}, {scale}{rope}, {weighing}, output {output}"
+        case FeedForward():
+            gate = "gated " if step.gate is not None else ""
+            return f"{prefix}{gate}{step.activation}, hidden {step.hidden}"
+        case Head():
+            return f"{prefix}logits of {step.logits.outputs.size} tokens"
+
+
+def _value(definition: Definition) -> str:
+    shown = [show(item.value) if isinstance(item.value, int) else number(item.value) for item in definition.numbers]
+    return shown[0] if len(shown) == 1 and definition.numbers is not None else f"[{', '.join(shown)}]"
+
+
+def _slots(spec: Spec, slots: tuple[Slot, ...]) -> str:
+    """The layout with runs together: `<bos> a[10] + b[10] =`."""
+    shown: list[tuple[str, int]] = []
+    symbols = {token: str(symbol) for symbol, token in enumerate(spec.layout.symbols)}
+    for slot in slots:
+        label = spec.network.vocabulary.labels[slot.token] if slot.token is not None else slot.word
+        name = symbols.get(slot.token, label) if slot.token is not None else label
+        if shown and shown[-1][0] == name:
+            shown[-1] = (name, shown[-1][1] + 1)
+        else:
+            shown.append((name, 1))
+    return " ".join(name if times == 1 else f"{name}*{times}" for name, times in shown)

@@ -1,0 +1,46 @@
+"""Feed-forward layers, plain or gated (Shazeer, 2020), which may change the stream's dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from compiler import ir
+from compiler.torch_backend.linear import Linear, Weights
+from compiler.torch_backend.norm import make_norm
+
+ACTIVATIONS: dict[ir.Activation, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "silu": functional.silu,
+    "gelu": functional.gelu,
+}
+
+
+class FeedForward(nn.Module):
+    """x [batch, time, dim] to resized(x) + down(activation(gate) · up), or down(activation(up)) without a gate."""
+
+    def __init__(self, step: ir.FeedForward, weights: Weights) -> None:
+        super().__init__()
+        self.activation = step.activation
+        self.stream_after = step.stream_after.size
+        self.norm = make_norm(step.norm, weights)
+        self.gate = None if step.gate is None else Linear(step.gate, weights)
+        self.up = Linear(step.up, weights)
+        self.down = Linear(step.down, weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch = self.norm(x)
+        activate = ACTIVATIONS[self.activation]
+        hidden = activate(self.up(branch)) if self.gate is None else activate(self.gate(branch)) * self.up(branch)
+        change: Tensor = self.down(hidden)
+        return self._resized(x) + change
+
+    def _resized(self, x: Tensor) -> Tensor:
+        """The old stream, padded with zeros or cut, by position."""
+        missing = self.stream_after - x.shape[-1]
+        return functional.pad(x, (0, missing)) if missing > 0 else x[..., : self.stream_after]
+
+    def extra_repr(self) -> str:
+        return f"{self.activation}, stream_after={self.stream_after}"
