@@ -127,12 +127,21 @@ def validate(specs: tuple[Path, ...], settings: tuple[str, ...], as_json: bool) 
 @spec_argument
 @click.argument("tensor", required=False)
 @set_option
-def show(spec: Path, tensor: str | None, settings: tuple[str, ...]) -> None:
-    """Show a spec as the compiler understands it, or one TENSOR with the names of its entries."""
-    from compiler.terminal.overview import print_overview, print_tensor
+@json_option
+def show(spec: Path, tensor: str | None, settings: tuple[str, ...], as_json: bool) -> None:
+    """Show a spec as the compiler understands it, or one TENSOR with the names of its entries.
+
+    \b
+    python cli.py show specs/tiny95.yaml
+    python cli.py show specs/tiny95.yaml layer0.ffn.up.weight
+    """
+    from compiler.terminal.console import print_json
+    from compiler.terminal.overview import find_tensor, overview_json, print_overview, print_tensor, tensor_json
 
     loaded = _load(spec, settings)
-    if tensor is None:
+    if as_json:
+        print_json(overview_json(loaded) if tensor is None else tensor_json(find_tensor(loaded, tensor)))
+    elif tensor is None:
         print_overview(loaded)
     else:
         print_tensor(loaded, tensor)

@@ -60,7 +60,7 @@ def check_claims(spec: Spec, counts: Counts | None, suites: Sequence[SuiteOutcom
 
 def _result(spec: Spec, text: str, checked: bool, held: bool, found: str, why: str, span: Span) -> ClaimResult:
     if spec.settings:
-        return ClaimResult(text, "not checked", "a claim about the spec as written, not this variant", span)
+        return ClaimResult(text, "not checked", "about the spec as written, not this variant", span)
     if not checked:
         return ClaimResult(text, "not checked", why, span)
     return ClaimResult(text, "held" if held else "failed", f"found {found}", span)

@@ -14,6 +14,7 @@ from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf, Number, Provenance, Unknown, Value, Vector
 from compiler.floats import FloatFormat
 from compiler.formulas import Formula, attempt, read_formula
+from compiler.positions import KEY, PAIR, QUERY
 from compiler.source import Span
 from compiler.tasks import TASKS
 
@@ -74,7 +75,7 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
             note = Note(f"the {keys[name][0]} of that name", keys[name][1].span)
             found.append(Diagnostic("name-clash", f"'{name}' is defined twice", key.span, notes=(note,)))
             continue
-        if name in NAMED_NUMBERS:
+        if name in (*NAMED_NUMBERS, QUERY, KEY, PAIR):
             found.append(Diagnostic("name-clash", f"'{name}' already has a meaning", key.span))
         keys[name] = (kind, key)
         written[name] = _read(kind, key, node, found)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from compiler.decode import NO_TOKEN, Forced, greedy, teacher_force
 from compiler.diagnostics import did_you_mean, fail
+from compiler.ir import Attention
 from compiler.limits import MAX_PAIRS
 from compiler.pipeline import Spec
 from compiler.tasks.task import Inputs, Part, Suite, TaskError
@@ -22,6 +23,7 @@ Decoding = Literal["teacher", "greedy"]
 Progress = Callable[[str, int, int], None]
 
 BATCH = 256  # larger batches are not faster: benchmarks/eval_speed.py
+BATCH_NUMBERS = 1 << 21  # attention weights in one batch at most, so that long sequences fit into memory
 SHOWN_FAILURES = 5
 
 
@@ -105,18 +107,20 @@ def evaluate(
     seed: int = 0,
     decoding: Decoding = "teacher",
     device: str = "cpu",
-    batch: int = BATCH,
+    batch: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Run suites of the spec's task; by default all that a task runs by default, in their default sizes.
 
-    `pairs` is the size of each suite that samples. `progress(suite, done, total)` is called after each batch.
+    `pairs` is the size of each suite that samples, `batch` the number of sequences in one forward pass.
+    `progress(suite, done, total)` is called after each batch.
     Raises `SpecError` for a suite, size or device that cannot be had.
     """
     chosen = _chosen(spec, suites)
     if pairs is not None and not 1 <= pairs <= MAX_PAIRS:
         raise fail("bad-value", f"pairs has to be from 1 to {MAX_PAIRS:,}, not {pairs}")
     judge = Judge(spec, device, decoding)
+    size_of_batch = batch or batch_size(spec)
     results = []
     for suite in chosen:
         size = pairs if pairs is not None and suite.sampled else suite.default_size
@@ -135,7 +139,7 @@ def evaluate(
                 if progress is not None:
                     progress(suite.name, done, total)
 
-            part_results.append(_run_part(judge, part, batch, report))
+            part_results.append(_run_part(judge, part, size_of_batch, report))
         seconds = time.perf_counter() - start
         results.append(SuiteResult(suite.name, seed if suite.sampled else None, tuple(part_results), seconds))
     name = torch.cuda.get_device_name(judge.device) if judge.device.type == "cuda" else str(judge.device)
@@ -144,12 +148,18 @@ def evaluate(
     )
 
 
+def batch_size(spec: Spec) -> int:
+    """How many sequences are run together: `BATCH`, or fewer where their attention weights would be too many."""
+    heads = max((step.heads.size for step in spec.network.steps if isinstance(step, Attention)), default=1)
+    return max(1, min(BATCH, BATCH_NUMBERS // (heads * spec.network.context**2)))
+
+
 def answer(spec: Spec, inputs: Inputs) -> Answer:
     """Greedy decoding of one input."""
     judge = Judge(spec, "cpu", "greedy")
     task, layout = spec.resolved.task, spec.layout
     words = task.solve(inputs)
-    tokens = judge.greedy_tokens([inputs])[0].tolist()
+    tokens = judge.greedy_tokens(inputs)
     right_tokens = layout.answer_tokens(words)
     return Answer(
         judge.describe(tokens),
@@ -176,8 +186,8 @@ class Judge:
     def verdicts(self, inputs: Sequence[Inputs]) -> tuple[list[bool], int]:
         """Whether each input is answered right, and how many of the verdicts were close."""
         if self.decoding == "greedy":
-            answers = self._answers(inputs)
-            return (self.greedy_tokens(inputs) == answers).all(1).tolist(), 0
+            prompts, answers = self._encoded(inputs)
+            return (self._greedy(prompts) == answers).all(1).tolist(), 0
         forced = self.forced(self.model, inputs)
         right = forced.right.tolist()
         close = forced.close.nonzero().flatten().tolist()
@@ -189,21 +199,20 @@ class Judge:
         """Teacher forcing of inputs, in one batch."""
         network = self.spec.network
         device = self.device if model is self.model else torch.device("cpu")
-        prompts, answers = self._prompts(inputs).to(device), self._answers(inputs).to(device)
+        prompts, answers = (tokens.to(device) for tokens in self._encoded(inputs))
         with torch.inference_mode():
             return teacher_force(model, prompts, answers, self.spec.layout, network.decode, network.dtype.unit_roundoff)
 
-    def greedy_tokens(self, inputs: Sequence[Inputs]) -> Tensor:
-        """Greedy answers [B, A], in one batch, on the CPU."""
-        prompts = self._prompts(inputs).to(self.device)
-        with torch.inference_mode():
-            return greedy(self.model, prompts, self.spec.layout, self.spec.network.decode).cpu()
+    def greedy_tokens(self, inputs: Inputs) -> list[int]:
+        """The greedy answer to one input."""
+        tokens: list[int] = self._greedy(self._encoded([inputs])[0])[0].tolist()
+        return tokens
 
     def failure(self, inputs: Inputs) -> Failure:
         task = self.spec.resolved.task
         words = task.solve(inputs)
         expected = task.show({name: words[name] for name in task.answers})
-        got = self.describe(self.greedy_tokens([inputs])[0].tolist())
+        got = self.describe(self.greedy_tokens(inputs))
         return Failure(inputs, task.describe(inputs), expected, got)
 
     def describe(self, tokens: Sequence[int]) -> str:
@@ -211,16 +220,21 @@ class Judge:
         words = self.spec.layout.read_answer(tokens)
         if words is not None:
             return self.spec.resolved.task.show(words)
-        labels = self.spec.network.vocabulary.labels
-        return " ".join("NaN" if token == NO_TOKEN else labels[token] for token in tokens)
+        if NO_TOKEN in tokens:
+            return f"NaN logits at answer token {tokens.index(NO_TOKEN) + 1}"
+        return " ".join(self.spec.layout.spell(tokens, self.spec.network.vocabulary.labels))
 
-    def _prompts(self, inputs: Sequence[Inputs]) -> Tensor:
-        solve, layout = self.spec.resolved.task.solve, self.spec.layout
-        return torch.tensor([layout.prompt_tokens(solve(pair)) for pair in inputs])
+    def _greedy(self, prompts: Tensor) -> Tensor:
+        """Greedy answers [B, A] to prompts [B, P], on the CPU."""
+        with torch.inference_mode():
+            return greedy(self.model, prompts.to(self.device), self.spec.layout, self.spec.network.decode).cpu()
 
-    def _answers(self, inputs: Sequence[Inputs]) -> Tensor:
-        solve, layout = self.spec.resolved.task.solve, self.spec.layout
-        return torch.tensor([layout.answer_tokens(solve(pair)) for pair in inputs])
+    def _encoded(self, inputs: Sequence[Inputs]) -> tuple[Tensor, Tensor]:
+        """Prompts [B, P] and right answers [B, A] as token ids."""
+        layout = self.spec.layout
+        words = [self.spec.resolved.task.solve(pair) for pair in inputs]
+        prompts = torch.tensor([layout.prompt_tokens(own) for own in words])
+        return prompts, torch.tensor([layout.answer_tokens(own) for own in words])
 
 
 def _run_part(judge: Judge, part: Part, batch: int, report: Callable[[int], None]) -> PartResult:

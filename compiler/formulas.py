@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 from compiler.diagnostics import Diagnostic
@@ -15,6 +16,7 @@ from compiler.expressions.syntax import ExpressionError, Literal, Node
 from compiler.source import Span
 
 T = TypeVar("T")
+SET_UP_WORK = 4  # what starting on a formula costs, in evaluated nodes
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Formula:
     @property
     def span(self) -> Span:
         return self.scalar.span
+
+    @cached_property
+    def place(self) -> Callable[[int, int], Span]:
+        """The span of a range of the text."""
+        return self.scalar.at
 
 
 def read_formula(node: DocumentNode, found: list[Diagnostic]) -> Formula | None:
@@ -57,17 +64,18 @@ def attempt(
     scope: Scope,
     compute: Callable[[Node, Scope], T],
     found: list[Diagnostic],
-    case: str = "",
+    case: Callable[[], str] | None = None,
     part: Node | None = None,
 ) -> T | None:
     """What `compute` makes of the formula, or of a part of it; None, with the reason in `found`, where it cannot.
 
     `case` says for which index it failed, such as ` (for i = 3)`.
     """
+    scope.work.left -= SET_UP_WORK
     try:
         return compute(formula.tree if part is None else part, in_place(scope, formula))
     except ExpressionError as error:
-        found.append(_diagnostic(error, formula.scalar, case))
+        found.append(_diagnostic(error, formula.scalar, case() if case is not None else ""))
     except AlreadyReported:
         pass
     return None
@@ -75,7 +83,7 @@ def attempt(
 
 def in_place(scope: Scope, formula: Formula) -> Scope:
     """The scope for evaluating a formula: its literals know where they stand."""
-    return replace(scope, place=formula.scalar.at)
+    return scope if scope.place is formula.place else replace(scope, place=formula.place)
 
 
 def _diagnostic(error: ExpressionError, scalar: Scalar, case: str) -> Diagnostic:

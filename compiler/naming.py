@@ -110,14 +110,11 @@ class Target:
     """One dimension that an equation writes, and what its index names stand for there."""
 
     position: int
-    indices: dict[str, Value]
+    indices: dict[str, Number]
 
-    @property
     def case(self) -> str:
         """The indices for people: ` (for i = 3)`."""
-        shown = ", ".join(
-            f"{name} = {index.value}" for name, index in self.indices.items() if isinstance(index, Number)
-        )
+        shown = ", ".join(f"{name} = {index.value}" for name, index in self.indices.items())
         return f" (for {shown})" if shown else ""
 
 
@@ -157,7 +154,7 @@ def targets(
         return []
     choices: list[list[tuple[str, int]]] = []
     for index, size in zip(tree.indices, family.sizes, strict=True):
-        if isinstance(index, Name) and index.name not in scope.names:
+        if isinstance(index, Name) and scope.meaning(index.name) is None:
             choices.append([(index.name, i) for i in range(size)])
             continue
         value = attempt(formula, scope, integer, found, part=index)

@@ -11,7 +11,7 @@ from compiler.expressions.values import Number, Provenance
 from compiler.floats import round_to
 from compiler.formulas import Formula, in_place
 
-QUERY, KEY = "query_pos", "key_pos"
+QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
 
 
 @dataclass(frozen=True, eq=False)

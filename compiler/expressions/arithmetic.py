@@ -104,7 +104,9 @@ def _infinite(value: Scalar) -> bool:
 
 
 def _apply(function: Callable[..., Scalar], arguments: tuple[Number, ...], dtype: FloatFormat) -> Number:
-    rounded = any(argument.rounded for argument in arguments)
+    rounded = False
+    for argument in arguments:
+        rounded = rounded or argument.rounded
     if rounded:
         arguments = tuple(argument if argument.rounded else cast(argument, dtype) for argument in arguments)
     values = [argument.value for argument in arguments]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field, replace
-from typing import cast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from compiler.diagnostics import did_you_mean
 from compiler.expressions.affine import add, column, divide, multiply, negated
@@ -14,7 +13,6 @@ from compiler.expressions.arithmetic import CHOICES, COMPARISONS, FUNCTIONS, Not
 from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Literal, Name, Node, Unary
 from compiler.expressions.values import (
     KINDS,
-    NOWHERE,
     Affine,
     Dimensions,
     Leaf,
@@ -49,8 +47,9 @@ class Work:
 class Scope:
     """What names mean in an expression.
 
-    `definition` is the constant or parameter being defined, if it is one; `elsewhere` explains names that exist
-    but cannot be read here; `place` gives the span of a range of the expression's text.
+    `indices` are names bound for the moment, such as those of a family, and come before `names`. `definition` is
+    the constant or parameter being defined, if it is one; `elsewhere` explains names that exist but cannot be read
+    here; `place` gives the span of a range of the expression's text.
     """
 
     names: Mapping[str, Value]
@@ -59,34 +58,28 @@ class Scope:
     work: Work = field(default_factory=Work)
     definition: str = ""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    indices: Mapping[str, Number] = field(default_factory=dict)
 
-    def bind(self, names: Mapping[str, Value]) -> Scope:
+    def bind(self, indices: Mapping[str, Number]) -> Scope:
         """The scope with further names in front, such as the indices of a family."""
-        return replace(self, names=ChainMap(dict(names), cast(MutableMapping[str, Value], self.names)))
+        if not indices:
+            return self
+        bound = {**self.indices, **indices}
+        return Scope(self.names, self.dtype, self.place, self.work, self.definition, self.elsewhere, bound)
+
+    def meaning(self, name: str) -> Value | None:
+        """What a name stands for, if it has a meaning here."""
+        return self.indices.get(name) or self.names.get(name)
 
 
 def evaluate(node: Node, scope: Scope) -> Value:
     """The value of an expression. Raises `ExpressionError`, or `AlreadyReported` for a name that failed before."""
     scope.work.left -= 1
     if scope.work.left < 0:
+        if scope.work.left < -1:
+            raise AlreadyReported
         raise ExpressionError("too-much-work", f"more than {MAX_WORK} steps to compute this spec", node.at)
-    match node:
-        case Literal(value=value, at=at):
-            return Number(value, False, _literal(value, scope.place(*at), scope))
-        case Name():
-            return _name(node, scope)
-        case Index():
-            return _index(node, scope)
-        case List(items=items):
-            return Vector(tuple(number(item, scope) for item in items))
-        case Call():
-            return _call(node, scope)
-        case Unary(operator="not", operand=operand):
-            return Truth(not truth(operand, scope))
-        case Unary(operator=symbol, operand=operand):
-            return _sign(symbol, arithmetic_value(operand, scope))
-        case Binary():
-            return _binary(node, scope)
+    return _EVALUATORS[type(node)](node, scope)
 
 
 def number(node: Node, scope: Scope) -> Number:
@@ -146,14 +139,28 @@ def _mismatch(expected: str, value: Value, node: Node) -> ExpressionError:
     return ExpressionError("wrong-type", f"expected {expected}, found {KINDS[type(value)]}", node.at, hint)
 
 
-def _literal(value: Scalar, span: Span, scope: Scope) -> Provenance:
-    if value in (-1, 0, 1):
-        return NOWHERE
-    return Provenance(frozenset([Leaf("literal", scope.definition, value, span)]))
+def _literal(node: Literal, scope: Scope) -> Number:
+    if node.value in (-1, 0, 1):
+        return Number(node.value)
+    leaf = Leaf("literal", scope.definition, node.value, scope.place(*node.at))
+    return Number(node.value, False, Provenance(frozenset([leaf])))
+
+
+def _list(node: List, scope: Scope) -> Vector:
+    return Vector(tuple(number(item, scope) for item in node.items))
+
+
+def _unary(node: Unary, scope: Scope) -> Value:
+    if node.operator == "not":
+        return Truth(not truth(node.operand, scope))
+    value = arithmetic_value(node.operand, scope)
+    if node.operator == "+":
+        return value
+    return negate(value) if isinstance(value, Number) else negated(value)
 
 
 def _name(node: Name, scope: Scope) -> Value:
-    value = scope.names.get(node.name)
+    value = scope.meaning(node.name)
     if isinstance(value, Unknown):
         raise AlreadyReported
     if value is not None:
@@ -165,7 +172,7 @@ def _name(node: Name, scope: Scope) -> Value:
         raise ExpressionError("unknown-name", f"'{node.name}' {scope.elsewhere[node.name]}", node.at)
     if node.name in KNOWN_FUNCTIONS:
         raise ExpressionError("syntax", f"'{node.name}' is a function; write {node.name}(…)", node.at)
-    suggestion = did_you_mean(node.name, [*scope.names, *NAMED_NUMBERS])
+    suggestion = did_you_mean(node.name, [*scope.indices, *scope.names, *NAMED_NUMBERS])
     raise ExpressionError("unknown-name", f"no name '{node.name}' here{suggestion}", node.at)
 
 
@@ -199,12 +206,6 @@ def _element(family: Dimensions, indices: tuple[int, ...], node: Index) -> int:
 def _out_of_range(node: Index, position: int, index: int, size: int) -> ExpressionError:
     message = f"index {index} is out of range: '{node.base.name}' has 0 to {size - 1}"
     return ExpressionError("index-range", message, node.indices[position].at)
-
-
-def _sign(symbol: str, value: Number | Affine) -> Number | Affine:
-    if symbol == "+":
-        return value
-    return negate(value) if isinstance(value, Number) else negated(value)
 
 
 def _binary(node: Binary, scope: Scope) -> Value:
@@ -287,7 +288,7 @@ def _where(node: Call, scope: Scope) -> Value:
 def _sum(node: Call, scope: Scope) -> Value:
     match node.arguments:
         case (body, Name(name=index, at=at), size):
-            if index in scope.names:
+            if scope.meaning(index) is not None:
                 raise ExpressionError("name-clash", f"'{index}' already has a meaning; name the index otherwise", at)
             total: Number | Affine = Number(0)
             for i in range(integer(size, scope)):
@@ -323,3 +324,14 @@ def _elements(node: Node, scope: Scope) -> Iterator[Number | Affine]:
         case _:
             message = f"expected a vector or a family with one index, found {KINDS[type(value)]}"
             raise ExpressionError("wrong-type", message, node.at)
+
+
+_EVALUATORS: dict[type[Node], Callable[[Any, Scope], Value]] = {
+    Literal: _literal,
+    Name: _name,
+    Index: _index,
+    Call: _call,
+    List: _list,
+    Unary: _unary,
+    Binary: _binary,
+}

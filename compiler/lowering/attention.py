@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Literal, cast
 
 from compiler.axes import Axis
@@ -19,7 +18,7 @@ from compiler.lowering.context import Context, Line, lines
 from compiler.lowering.maps import MapShape, lower_map, store
 from compiler.lowering.norm import lower_norm
 from compiler.naming import read_axis, targets
-from compiler.positions import KEY, QUERY, PositionFormula
+from compiler.positions import PAIR, QUERY, PositionFormula
 from compiler.resolve import check_clashes
 
 MAPS = ("query", "key", "value", "output")
@@ -30,7 +29,7 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
     """An attention step for sequences of up to `length` tokens."""
     heads = _heads(context, step)
     head_dim = _integer_option(context, step, "head_dim", 1)
-    rows = heads if head_dim == 1 else _rows(heads, head_dim)
+    rows = heads if head_dim == 1 else heads.extended(head_dim)
     output = _output_words(context, step, rows, stream)
     biases = context.biases(step, MAPS if output is None else MAPS[:3])
     reading = context.reading(stream, "stream", {"the heads": rows})
@@ -74,10 +73,6 @@ def _heads(context: Context, step: Mapping) -> Axis:
     return axis
 
 
-def _rows(heads: Axis, head_dim: int) -> Axis:
-    return heads.extended(head_dim)
-
-
 def _integer_option(context: Context, step: Mapping, name: str, otherwise: int) -> int:
     node = context.option(step, name)
     formula = read_formula(node, context.found) if node is not None else None
@@ -107,9 +102,7 @@ def _scores(
     context: Context, step: Mapping, heads: Axis, length: int, mask: Mask, softmax: Softmax
 ) -> tuple[HeadScore, ...]:
     found: list[HeadScore] = []
-    unknown_positions = Number(0.0, True)
     scope = context.resolved.scope
-    visible = scope.bind({QUERY: unknown_positions, KEY: unknown_positions})
     for line in lines(step, "score"):
         formula = read_formula(line.value, context.found)
         aims = targets(line.key, line.target, line.offset, heads, scope, context.found, "head")
@@ -119,7 +112,7 @@ def _scores(
                 message = f"the score of '{heads.labels[aim.position]}' is written twice"
                 context.error("target-twice", message, line.key.span)
                 break
-            score = PositionFormula(formula, replace(scope.bind(aim.indices), elsewhere=visible.elsewhere))
+            score = PositionFormula(formula, scope.bind(aim.indices))
             if not _check_score(context, score, line, length, mask, softmax):
                 break
             found.append(HeadScore(aim.position, score, line.equation))
@@ -132,7 +125,8 @@ def _check_score(
     """Compute the score for every pair of positions up to the context, so that nothing can fail later."""
     span = line.value.span
     if length * length > MAX_SCORE_ENTRIES:
-        context.error("too-large", f"scores for {length} by {length} positions", span)
+        message = f"the scores of {length} by {length} positions are more than {MAX_SCORE_ENTRIES:,} numbers"
+        context.error("too-large", message, span)
         return False
     try:
         table = score.table(length, causal=mask == "causal", work=context.resolved.scope.work)
@@ -167,8 +161,8 @@ def _rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
         return None
     frequencies = []
     for pair in range(head_dim // 2):
-        scope = context.resolved.scope.bind({"pair": Number(pair)})
-        value = attempt(formula, scope, number, context.found, f" (for pair = {pair})")
+        scope = context.resolved.scope.bind({PAIR: Number(pair)})
+        value = attempt(formula, scope, number, context.found)
         if value is None:
             return None
         frequencies.append(store(context, value, formula.span))

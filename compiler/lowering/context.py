@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic
@@ -25,7 +26,7 @@ class Line:
     offset: int  # of the target in the key
     value: Node
 
-    @property
+    @cached_property
     def equation(self) -> Equation:
         right = " ".join(self.value.text.split()) if isinstance(self.value, Scalar) else ""
         return Equation(" ".join(self.key.text.split()), right, self.key.span)

@@ -2,55 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+
 from compiler.diagnostics import Diagnostic, Note
 from compiler.document import Mapping, Scalar
 from compiler.expressions.evaluate import number
-from compiler.formulas import attempt, read_formula
+from compiler.formulas import Formula, attempt, in_place, read_formula
 from compiler.ir import Embedding, Entry, Equation
 from compiler.lowering.context import Context
 from compiler.lowering.maps import entries, tensor
-from compiler.naming import targets
+from compiler.naming import Target, targets
 
 
 def lower_embedding(context: Context, step: Mapping, name: str) -> Embedding:
     """`TOKEN: {dimension: number}`; token indices can be used as numbers."""
     resolved = context.resolved
-    written: dict[tuple[int, int], Equation] = {}
-    found: list[Entry] = []
+    rows = _Rows(context, {}, [])
     equations: list[Equation] = []
     for row_key, row in step.items:
         tokens = targets(row_key, row_key.text, 0, resolved.vocabulary, resolved.scope, context.found, "token")
-        if not isinstance(row, Mapping):
-            continue
-        for key, value in row.items:
+        for key, value in row.items if isinstance(row, Mapping) else ():
             equation = Equation(f"{row_key.text}: {key.text}", _text(value), key.span)
             equations.append(equation)
             formula = read_formula(value, context.found)
-            failed = formula is None
-            for token in tokens:
-                scope = resolved.scope.bind(token.indices)
-                dimensions = targets(key, key.text, 0, resolved.stream, scope, context.found, "dimension")
-                failed = failed or not dimensions
-                for dimension in dimensions:
-                    place = (token.position, dimension.position)
-                    if place in written:
-                        _twice(context, equation, written[place], resolved.vocabulary.labels[token.position])
-                        failed = True
-                    if failed or formula is None:
-                        break
-                    written[place] = equation
-                    case = token.case + dimension.case
-                    value_here = attempt(formula, scope.bind(dimension.indices), number, context.found, case)
-                    if value_here is None:
-                        failed = True
-                        break
-                    column = {dimension.position: value_here}
-                    found += entries(context, column, (token.position,), formula, equation)
-                if failed:
-                    break
-    weight = tensor(f"{name}.weight", (resolved.vocabulary, resolved.stream), found)
+            if formula is not None:
+                rows.write(tokens, key, formula, equation)
+    weight = tensor(f"{name}.weight", (resolved.vocabulary, resolved.stream), rows.entries)
     context.weights[name] = weight
     return Embedding(name, resolved.vocabulary, resolved.stream, weight, tuple(equations))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The entries of the table so far, and which equation wrote which place."""
+
+    context: Context
+    written: dict[tuple[int, int], Equation]
+    entries: list[Entry]
+
+    def write(self, tokens: list[Target], key: Scalar, formula: Formula, equation: Equation) -> None:
+        """One equation for all its tokens and dimensions; its first error is the only one reported."""
+        resolved, found = self.context.resolved, self.context.found
+        scope = in_place(resolved.scope, formula)
+        for token in tokens:
+            inner = scope.bind(token.indices)
+            dimensions = targets(key, key.text, 0, resolved.stream, inner, found, "dimension")
+            for dimension in dimensions:
+                place = (token.position, dimension.position)
+                if place in self.written:
+                    _twice(self.context, equation, self.written[place], resolved.vocabulary.labels[token.position])
+                    return
+                self.written[place] = equation
+                case = partial(_case, token, dimension)
+                value = attempt(formula, inner.bind(dimension.indices), number, found, case)
+                if value is None:
+                    return
+                row = {dimension.position: value}
+                self.entries.extend(entries(self.context, row, (token.position,), formula, equation))
+            if not dimensions:
+                return
+
+
+def _case(token: Target, dimension: Target) -> str:
+    return token.case() + dimension.case()
 
 
 def _twice(context: Context, equation: Equation, earlier: Equation, token: str) -> None:

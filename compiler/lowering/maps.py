@@ -12,9 +12,8 @@ from compiler.document import Mapping, Scalar
 from compiler.expressions.evaluate import Scope, affine
 from compiler.expressions.values import Affine, Number
 from compiler.floats import round_to
-from compiler.formulas import Formula, attempt, read_formula
+from compiler.formulas import Formula, attempt, in_place, read_formula
 from compiler.ir import Entry, Equation, Map, Tensor
-from compiler.limits import MAX_TENSOR
 from compiler.lowering.context import Context, Line, lines
 from compiler.naming import targets
 from compiler.source import Span
@@ -47,9 +46,6 @@ def lower_map(context: Context, step: Mapping, shape: MapShape, biases: set[str]
         message = f"'{shape.name}' is written as a whole and row by row"
         context.found.append(Diagnostic("target-twice", message, other.key.span, notes=(note,)))
     lowered = _bare(context, shape, bare, biases) if bare is not None else _by_rows(context, shape, written, biases)
-    if lowered.weight.size > MAX_TENSOR:
-        span = written[0].key.span if written else step.span
-        context.error("too-large", f"'{shape.path}' would store {lowered.weight.size} numbers", span)
     context.weights[shape.path] = lowered.weight
     return lowered
 
@@ -63,6 +59,7 @@ def _by_rows(context: Context, shape: MapShape, written: list[Line], biases: set
         aims = targets(line.key, line.target, line.offset, shape.outputs, shape.scope, context.found, f"{shape.what}")
         if formula is None:
             continue
+        scope = in_place(shape.scope, formula)
         for aim in aims:
             if aim.position in rows:
                 label = shape.outputs.labels[aim.position]
@@ -71,7 +68,7 @@ def _by_rows(context: Context, shape: MapShape, written: list[Line], biases: set
                 context.found.append(Diagnostic("target-twice", message, line.key.span, notes=(note,)))
                 break
             rows[aim.position] = line.equation
-            value = attempt(formula, shape.scope.bind(aim.indices), affine, context.found, aim.case)
+            value = attempt(formula, scope.bind(aim.indices), affine, context.found, aim.case)
             if value is None:
                 break  # one error for each equation is enough
             weights += entries(context, value.terms, (aim.position,), formula, line.equation)

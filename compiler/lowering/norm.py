@@ -11,7 +11,7 @@ from compiler.expressions.values import Number, Unknown, Vector
 from compiler.formulas import Formula, attempt, read_formula
 from compiler.ir import Entry, Equation, Norm, Tensor
 from compiler.lowering.context import Context
-from compiler.lowering.maps import entries, store, tensor
+from compiler.lowering.maps import entries, tensor
 
 DEFAULT_EPSILON = 1e-6
 
@@ -39,7 +39,7 @@ def _epsilon(context: Context, node: Node | None) -> float:
         return DEFAULT_EPSILON
     if value.value < 0:
         context.error("bad-value", "the eps of a norm cannot be negative", formula.span)
-    return store(context, value, formula.span)
+    return float(value.value)
 
 
 def _weight(context: Context, node: Node, name: str, stream: Axis) -> Tensor:

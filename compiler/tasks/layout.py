@@ -47,6 +47,11 @@ class Layout:
         symbols = self.symbols
         return [symbols[words[slot.word][slot.index]] if slot.token is None else slot.token for slot in slots]
 
+    def spell(self, tokens: Sequence[int], labels: Sequence[str]) -> list[str]:
+        """Tokens for people: a symbol as its number, another token by its label, a negative id as NaN."""
+        numbers = {token: str(symbol) for symbol, token in enumerate(self.symbols)}
+        return [numbers.get(token, labels[token]) if token >= 0 else "NaN" for token in tokens]
+
     def read_answer(self, tokens: Sequence[int]) -> dict[str, Symbols] | None:
         """The answer words that answer tokens spell; None where one of them is no symbol."""
         symbol_of = {token: symbol for symbol, token in enumerate(self.symbols)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from compiler.claims import ClaimResult
-from compiler.counting import RULES, Counts
+from compiler.counting import RULES, Counts, HardCoded
 from compiler.pipeline import Spec
 from compiler.terminal.console import console, number, table, text
 
@@ -27,13 +29,16 @@ def print_counts(counted: Sequence[Counted], *, by_tensor: bool) -> None:
     out.print(rows)
     for spec, counts in counted:
         if counts.hard_coded:
-            listed = ", ".join(
-                f"{item.name + ' = ' if item.name else ''}{number(item.value)} (line {item.line})"
-                for item in counts.hard_coded
-            )
+            listed = ", ".join(_hard_coded(spec, item) for item in counts.hard_coded)
             out.print(text(f"hard-coded in {spec.title}: {listed}"))
         if by_tensor:
             _print_items(spec, counts)
+
+
+def _hard_coded(spec: Spec, item: HardCoded) -> str:
+    """`base = 10 (line 21)`; the file too, where it is not the spec's own."""
+    place = f"line {item.line}" if item.file == str(spec.path) else f"{Path(item.file).name}:{item.line}"
+    return f"{item.name + ' = ' if item.name else ''}{number(item.value)} ({place})"
 
 
 def _print_items(spec: Spec, counts: Counts) -> None:
@@ -104,11 +109,17 @@ def print_claims(claims: Sequence[ClaimResult]) -> None:
     """Each claim of a spec, held, failed or not checked."""
     if not claims:
         return
-    styles = {"held": "green", "failed": "bold red", "not checked": "dim"}
+    styles = {"held": "green", "failed": "bold red"}
     rows = table("claim", "", "")
-    for claim in claims:
+    checked = [claim for claim in claims if claim.status != "not checked"]
+    for claim in checked:
         rows.add_row(text(claim.claim), text(claim.status, styles[claim.status]), text(claim.reason))
-    console().print(rows)
+    out = console()
+    if checked:
+        out.print(rows)
+    reasons = Counter(claim.reason for claim in claims if claim.status == "not checked")
+    for reason, times in reasons.items():
+        out.print(text(f"{times} {'claim' if times == 1 else 'claims'} not checked: {reason}", "dim"))
 
 
 def claims_json(claims: Sequence[ClaimResult]) -> list[dict[str, object]]:

@@ -98,10 +98,7 @@ def print_answer(spec: Spec, question: str, answer: Answer, *, verbose: bool) ->
 
 
 def _tokens(spec: Spec, tokens: tuple[int, ...]) -> str:
-    """Token names; a symbol of the task is shown as its number."""
-    symbols = {token: str(symbol) for symbol, token in enumerate(spec.layout.symbols)}
-    labels = spec.network.vocabulary.labels
-    return " ".join(symbols.get(token, labels[token]) if token >= 0 else "NaN" for token in tokens)
+    return " ".join(spec.layout.spell(tokens, spec.network.vocabulary.labels))
 
 
 def answer_json(spec: Spec, question: str, answer: Answer) -> dict[str, object]:

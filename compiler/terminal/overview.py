@@ -6,7 +6,19 @@ from compiler.axes import Axis
 from compiler.definitions import Definition
 from compiler.diagnostics import did_you_mean, fail
 from compiler.expressions.arithmetic import show
-from compiler.ir import Attention, Embedding, FeedForward, Head, Step, Tensor, step_norm, stored, stream_after, tensors
+from compiler.ir import (
+    Attention,
+    Embedding,
+    Equation,
+    FeedForward,
+    Head,
+    Step,
+    Tensor,
+    step_norm,
+    stored,
+    stream_after,
+    tensors,
+)
 from compiler.pipeline import Spec
 from compiler.tasks.layout import Slot
 from compiler.terminal.console import console, number, table, text
@@ -70,6 +82,63 @@ def print_tensor(spec: Spec, name: str) -> None:
     out.print(rows)
 
 
+def overview_json(spec: Spec) -> dict[str, object]:
+    """Names and numbers, steps with their equations, stored tensors with every written entry."""
+    network = spec.network
+    return {
+        "spec": str(spec.path),
+        "name": spec.name,
+        "settings": list(spec.settings),
+        "dtype": network.dtype.name,
+        "vocabulary": list(network.vocabulary.labels),
+        "classes": network.classes.size,
+        "decode": network.decode,
+        "context": network.context,
+        "prompt": _slots(spec, spec.layout.prompt),
+        "answer": _slots(spec, spec.layout.answer),
+        "definitions": [
+            {
+                "name": definition.name,
+                "kind": definition.kind,
+                "written": definition.text,
+                "values": [number_.value for number_ in definition.numbers],
+                "line": definition.span.line,
+            }
+            for definition in spec.resolved.definitions.values()
+        ],
+        "steps": [
+            {
+                "name": step.name,
+                "summary": _describe(step),
+                "stream_after": list(stream_after(step).labels),
+                "equations": [
+                    {"line": equation.span.line, "left": equation.left, "right": equation.right}
+                    for equation in _equations(step)
+                ],
+            }
+            for step in network.steps
+        ],
+        "tensors": [tensor_json(tensor) for tensor in tensors(network).values()],
+    }
+
+
+def tensor_json(tensor: Tensor) -> dict[str, object]:
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "entries": [
+            {
+                "index": list(entry.index),
+                "place": tensor.label(entry.index),
+                "value": entry.value,
+                "line": entry.equation.span.line,
+                "equation": str(entry.equation),
+            }
+            for entry in tensor.entries
+        ],
+    }
+
+
 def find_tensor(spec: Spec, name: str) -> Tensor:
     """A stored tensor by its name in the state dict; a tied name gives the tensor it is tied to."""
     known = tensors(spec.network)
@@ -83,7 +152,7 @@ def _print_step(step: Step, before: Axis | None) -> None:
     out = console()
     out.print(text(f"{step.name}: {_describe(step)}", "bold"))
     rows = table("", "", "")
-    equations = [equation for group in _groups(step) for equation in group]
+    equations = _equations(step)
     for equation in equations:
         rows.add_row(text(f"line {equation.span.line}"), text(equation.left), text(equation.right))
     if equations:
@@ -101,20 +170,22 @@ def _print_step(step: Step, before: Axis | None) -> None:
             out.print(text(f"cut: {', '.join(before.labels[after.size :])}", "dim"))
 
 
-def _groups(step: Step) -> list[tuple]:  # type: ignore[type-arg]
+def _equations(step: Step) -> list[Equation]:
+    """The lines of a step in the order of its computation."""
     match step:
         case Embedding(equations=equations):
-            return [equations]
+            return list(equations)
         case Attention():
-            maps = [step.query.equations, step.key.equations, step.value.equations]
             output = () if isinstance(step.output, str) else step.output.equations
             rope = () if step.rope is None else (step.rope.formula,)
-            scores = tuple(dict.fromkeys(score.equation for score in step.scores))
-            return [*maps, scores, rope, output]
+            scores = dict.fromkeys(score.equation for score in step.scores)
+            maps = (*step.query.equations, *step.key.equations, *step.value.equations)
+            return [*maps, *scores, *rope, *output]
         case FeedForward():
-            return [() if step.gate is None else step.gate.equations, step.up.equations, step.down.equations]
+            gate = () if step.gate is None else step.gate.equations
+            return [*gate, *step.up.equations, *step.down.equations]
         case Head():
-            return [step.logits.equations]
+            return list(step.logits.equations)
 
 
 def _describe(step: Step) -> str:
@@ -145,10 +216,9 @@ def _value(definition: Definition) -> str:
 def _slots(spec: Spec, slots: tuple[Slot, ...]) -> str:
     """The layout with runs together: `<bos> a[10] + b[10] =`."""
     shown: list[tuple[str, int]] = []
-    symbols = {token: str(symbol) for symbol, token in enumerate(spec.layout.symbols)}
+    labels = spec.network.vocabulary.labels
     for slot in slots:
-        label = spec.network.vocabulary.labels[slot.token] if slot.token is not None else slot.word
-        name = symbols.get(slot.token, label) if slot.token is not None else label
+        name = slot.word if slot.token is None else spec.layout.spell([slot.token], labels)[0]
         if shown and shown[-1][0] == name:
             shown[-1] = (name, shown[-1][1] + 1)
         else:
