@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +13,14 @@ import click
 
 import compiler
 from compiler.claims import check_claims
-from compiler.diagnostics import SpecError
+from compiler.diagnostics import SpecError, fail
 from compiler.pipeline import Spec
 
 EXIT_FAILED_CLAIM = EXIT_DIFFERENCE = EXIT_WRONG_ANSWER = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not spin where other work runs too
 
 EXIT_CODES = """
 Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found or an answer is wrong;
@@ -24,17 +28,21 @@ Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was
 """
 
 
-class Commands(click.Group):
+class SpecCommand(click.Command):
     """Turns what the compiler finds wrong with a spec into diagnostics and an exit code."""
 
-    def invoke(self, context: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            return super().invoke(ctx)
         except SpecError as error:
-            _fail(error, as_json="--json" in sys.argv)
+            _fail(error, as_json=bool(ctx.params.get("as_json")))
         except KeyboardInterrupt:
             click.echo("interrupted; nothing was written", err=True)
             sys.exit(EXIT_INTERRUPTED)
+
+
+class Commands(click.Group):
+    command_class = SpecCommand
 
 
 def _fail(error: SpecError, *, as_json: bool) -> NoReturn:
@@ -83,13 +91,25 @@ def evaluation_options(command: Command) -> Command:
     return command
 
 
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("weightspec")
+    except PackageNotFoundError:
+        return "not installed, run from its folder"
+
+
 @click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"max_content_width": 110})
-@click.version_option(package_name="weightspec")
+@click.version_option(_version(), prog_name="weightspec")
 def main() -> None:
     """Transformers whose every weight is an equation in one YAML file.
 
     Start with:  python cli.py build specs/tiny95.yaml --eval
     """
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is escaped, not a crash
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @main.command()
@@ -276,7 +296,7 @@ def run(spec: Path, inputs: tuple[str, ...], settings: tuple[str, ...], verbose:
     try:
         question = task.read(inputs)
     except TaskError as error:
-        raise click.UsageError(str(error)) from None
+        raise fail("task", str(error)) from None
     from compiler.evaluation import answer
     from compiler.terminal.evaluations import answer_json, print_answer
 

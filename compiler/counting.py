@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from compiler.expressions.values import Leaf
-from compiler.ir import Entry, Equation, Network, Stored, Tensor, stored, tensors
+from compiler.expressions.values import Leaf, Provenance
+from compiler.ir import Attention, Entry, Equation, Network, Stored, Tensor, stored, tensors
 from compiler.pipeline import Spec
 
 RULES = {
@@ -15,7 +15,7 @@ RULES = {
     "nonzero": "stored scalars that are not zero; a broadcast row once",
     "distinct": "embedding: nonzero entries; other maps: distinct nonzero values of weight and bias; copies are free",
     "values": "distinct nonzero numbers over the whole model",
-    "free": "scalars under `parameters` that a weight reads, each once however often it is used",
+    "free": "scalars under `parameters` that the network reads, each once however often it is used",
     "hard_coded": "numbers other than 0, 1, -1 that enter weights and are no parameters (a listing, no score)",
 }
 
@@ -106,7 +106,8 @@ def count_network(network: Network, *, declares_parameters: bool) -> Counts:
     dense = sum(tensor.size for tensor in every)
     nonzero = sum(1 for entry in entries if entry.value)
     leaves = {leaf for entry in entries for leaf in entry.provenance.leaves}
-    free = sorted({leaf.name for leaf in leaves if leaf.kind == "parameter"})
+    read = leaves.union(*(provenance.leaves for provenance in _beside_weights(network)))
+    free = sorted({leaf.name for leaf in read if leaf.kind == "parameter"})
     return Counts(
         dense=dense,
         dense_untied=dense + sum(group.weight.size for group in stored(network) if group.weight_tie is not None),
@@ -119,6 +120,16 @@ def count_network(network: Network, *, declares_parameters: bool) -> Counts:
         hard_coded=_hard_coded(leaves),
         groups=groups,
     )
+
+
+def _beside_weights(network: Network) -> Iterator[Provenance]:
+    """Where the numbers of attention come from that no tensor stores: a parameter there is a learned one."""
+    for step in network.steps:
+        if isinstance(step, Attention):
+            yield step.scale.provenance
+            yield from (score.formula.provenance for score in step.scores)
+            if step.rope is not None:
+                yield step.rope.provenance
 
 
 def _group(group: Stored) -> GroupCount:
@@ -143,7 +154,7 @@ def _copies(group: Stored) -> bool:
         return False
     nonzero = [entry for entry in group.weight.entries if entry.value]
     sources = Counter(entry.index[-1] for entry in nonzero)
-    is_broadcast = group.weight.axes[0] is None
+    is_broadcast = group.weight.axes[0] is None and group.outputs.size > 1
     return not is_broadcast and all(entry.value == 1 for entry in nonzero) and max(sources.values()) == 1
 
 

@@ -89,7 +89,8 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
         value: Value = Unknown()
         if definition is not None:
             readable = (values, {}) if name in parameters else (constants, parameters)
-            inner = replace(scope, names=readable[0], definition=name, elsewhere=readable[1])
+            candidates = tuple(key for key in keys if key != name and key not in readable[1])
+            inner = replace(scope, names=readable[0], definition=name, elsewhere=readable[1], candidates=candidates)
             value = _compute(definition, inner, found)
         values[name] = value
         if name not in parameters:

@@ -65,8 +65,8 @@ def raise_errors(diagnostics: Iterable[Diagnostic]) -> None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, if one is like it at all."""
-    options = list(known)
+    """The known name most like `name`, if one is like it at all; of very many, only some are looked at."""
+    options = [option for option in known if abs(len(option) - len(name)) <= max(3, len(name))][:300]
     by_lower = {option.lower(): option for option in options}
     matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[matches[0]] if matches else None

@@ -15,6 +15,7 @@ from compiler.pipeline import Spec
 from compiler.source import Span
 
 Section = Literal["spec", "constant", "size", "parameter", "step", "equation", "option"]
+MAPS = ("query", "key", "value", "output", "score", "gate", "up", "down", "logits")
 POSITIONS_COMPARED = 64  # score formulas are compared for so many query and key positions
 
 
@@ -91,7 +92,8 @@ def diff(before: Spec, after: Spec) -> Difference:
     texts = (*_top(before, after), *_definitions(before, after), *_network(before, after))
     changed = {change.path for change in texts if change.section in ("constant", "size", "parameter")}
     changed |= _changed_values(before, after)
-    tables_before, tables_after = _tables(before), _tables(after)
+    length = min(before.network.context, after.network.context, POSITIONS_COMPARED)
+    tables_before, tables_after = _tables(before, length), _tables(after, length)
     count_before, count_after = count(before), count(after)
     return Difference(
         before.title,
@@ -115,7 +117,7 @@ def _top(before: Spec, after: Spec) -> Iterator[TextChange]:
     first, second = before.resolved.document, after.resolved.document
     for key in dict.fromkeys([*first.names, *second.names]):
         if key not in skipped:
-            yield from _compare("spec", key, first.get(key), second.get(key))
+            yield from _lines("spec", key, first.get(key), second.get(key))
     task_before, task_after = first.get("task"), second.get("task")
     if isinstance(task_before, Mapping) and isinstance(task_after, Mapping):
         for key in dict.fromkeys([*task_before.names, *task_after.names]):
@@ -148,7 +150,7 @@ def _network(before: Spec, after: Spec) -> Iterator[TextChange]:
         if old is None or new is None:
             yield from _compare("step", key, _presence(old), _presence(new))
             continue
-        yield from _lines(key, old, new)
+        yield from _lines("equation" if key == "embedding" else "option", key, old, new)
     common = [key for key in first.names if second.get(key) is not None]
     order = [key for key in second.names if first.get(key) is not None]
     if common != order:
@@ -159,13 +161,14 @@ def _presence(node: Node | None) -> Node | None:
     return None if node is None else Scalar("present", "present", node.span)
 
 
-def _lines(path: str, old: Node | None, new: Node | None) -> Iterator[TextChange]:
-    """The lines of a step that differ; nested mappings (rows of an embedding) are walked."""
+def _lines(section: Section, path: str, old: Node | None, new: Node | None) -> Iterator[TextChange]:
+    """What differs under a key; mappings on both sides, such as the rows of an embedding, are walked."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in dict.fromkeys([*old.names, *new.names]):
-            yield from _lines(f"{path} / {key}", old.get(key), new.get(key))
+            inner: Section = "equation" if key.split(" ")[0] in MAPS and section == "option" else section
+            yield from _lines(inner, f"{path} / {key}", old.get(key), new.get(key))
     else:
-        yield from _compare("equation", path, old, new)
+        yield from _compare(section, path, old, new)
 
 
 def _compare(section: Section, path: str, old: Node | None, new: Node | None) -> Iterator[TextChange]:
@@ -212,10 +215,12 @@ class _Cell:
 _Table = dict[str, _Cell]
 
 
-def _tables(spec: Spec) -> dict[str, _Table]:
-    """Every stored tensor and every position formula, as cells by named place."""
+def _tables(spec: Spec, length: int) -> dict[str, _Table]:
+    """Every stored tensor, and what else attention computes with, as cells by named place.
+
+    Position formulas are taken for `length` positions.
+    """
     tables = {name: _cells(tensor) for name, tensor in tensors(spec.network).items()}
-    length = min(spec.network.context, POSITIONS_COMPARED)
     for step in spec.network.steps:
         if not isinstance(step, Attention):
             continue
@@ -230,7 +235,10 @@ def _tables(spec: Spec) -> dict[str, _Table]:
             tables[f"{step.name}.score {step.heads.labels[score.head]}"] = cells
         if step.rope is not None:
             frequencies = enumerate(step.rope.frequencies)
-            tables[f"{step.name}.rope"] = {f"pair {pair}": _Cell(value, frozenset()) for pair, value in frequencies}
+            names = step.rope.provenance.names
+            tables[f"{step.name}.rope"] = {f"pair {pair}": _Cell(value, names) for pair, value in frequencies}
+        scale = step.scale.value if step.scale.operation == "multiply" else 1 / step.scale.value
+        tables[f"{step.name}.scale"] = {"all heads": _Cell(scale, step.scale.provenance.names)}
     return tables
 
 

@@ -6,19 +6,16 @@ number; `no`, `on` and `=` are strings) and without tags, merge keys or anything
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import yaml
 
-from compiler.diagnostics import Diagnostic, Note, SpecError, fail
+from compiler.diagnostics import Diagnostic, Note, SpecError, fail, nearest
 from compiler.limits import MAX_FILE_BYTES, MAX_INTEGER_BITS, MAX_NESTING, MAX_NODES
+from compiler.scalars import Plain, align, resolve_plain
 from compiler.source import Source, Span
-
-Plain = None | bool | int | float | str
 
 
 @dataclass(frozen=True)
@@ -32,9 +29,11 @@ class Scalar:
     def at(self, start: int, end: int) -> Span:
         """Where the characters `start` to `end` of `text` stand in the source, whatever the quoting."""
         raw = self.span.text
+        if not self.text:
+            return self.span
         if raw == self.text:
             return Span(self.span.source, self.span.start + start, self.span.start + end)
-        offsets = _align(self.text, raw)
+        offsets = align(self.text, raw)
         first = self.span.start + offsets[start]
         last = self.span.start + offsets[max(start, end - 1)] + 1
         return Span(self.span.source, first, max(first, last))
@@ -83,29 +82,27 @@ Node = Scalar | Sequence | Mapping | Invalid
 def read_source(path: Path, name: str | None = None) -> Source:
     """Read a UTF-8 file of at most 1 MiB. Raises `SpecError` where that is not what it is."""
     shown = name or str(path)
+    whole = Span(Source(shown, "", path), 0, 0)
     try:
         if path.is_dir():
-            raise fail("cannot-read", f"{shown}: is a directory, not a spec", hint="name a .yaml file")
+            raise fail("cannot-read", "a directory, not a spec", whole, "name a .yaml file")
         if not path.exists():
-            raise fail("missing-file", f"{shown}: no such file", hint=_similar_file(path))
+            raise fail("missing-file", "no such file", whole, _similar_file(path))
         if not path.is_file():
-            raise fail("cannot-read", f"{shown}: not a regular file")
+            raise fail("cannot-read", "not a regular file", whole)
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise fail("cannot-read", f"{shown}: {reason}") from None
+        raise fail("cannot-read", getattr(error, "strerror", None) or str(error), whole) from None
     if len(data) > MAX_FILE_BYTES:
-        raise fail("too-large", f"{shown}: larger than {MAX_FILE_BYTES} bytes, which no spec needs")
+        raise fail("too-large", f"larger than {MAX_FILE_BYTES} bytes, which no spec needs", whole)
     try:
         return Source(shown, data.decode("utf-8-sig"), path)
     except UnicodeDecodeError as error:
-        raise fail("not-text", f"{shown}: byte {error.start} is not UTF-8 text") from None
+        raise fail("not-text", f"byte {error.start} is not UTF-8 text", whole) from None
 
 
 def _similar_file(path: Path) -> str | None:
-    from compiler.diagnostics import nearest
-
     try:
         match = nearest(path.name, (entry.name for entry in path.parent.glob("*.yaml")))
     except OSError:
@@ -113,37 +110,53 @@ def _similar_file(path: Path) -> str | None:
     return f"did you mean {path.parent / match}?" if match else None
 
 
-def parse_document(source: Source) -> Node:
-    """The single YAML document in a source. Raises `SpecError`; several findings are reported at once."""
+def parse_document(source: Source, start: int = 0) -> Node:
+    """The single YAML document in a source, or in its text from `start` on.
+
+    Raises `SpecError`; several findings are reported at once.
+    """
     composer = _Composer(source)
     try:
-        for event in yaml.parse(source.text, Loader=_LOADER):
+        for event in yaml.parse(" " * start + source.text[start:].replace(BYTE_ORDER_MARK, " "), Loader=_LOADER):
             composer.take(event)
     except yaml.YAMLError as error:
         raise SpecError([*composer.found, _syntax_error(source, error)]) from None
+    except SpecError as error:
+        raise SpecError([*composer.found, *error.diagnostics]) from None
+    except UnicodeEncodeError as error:
+        raise fail("not-text", "not UTF-8 text", Span(source, error.start, error.start + 1)) from None
     if composer.found:
         raise SpecError(composer.found)
     if composer.root is None:
-        raise fail("empty", "the file is empty", Span(source, 0, 0), "start with `weightspec: 1`")
+        what, hint = (
+            ("the file", "start with `weightspec: 1`") if start == 0 else ("the value", "quote it if it has a #")
+        )
+        raise fail("empty", f"{what} is empty", Span(source, start, start), hint)
     return composer.root
 
 
+BYTE_ORDER_MARK = "\ufeff"  # libyaml would skip it without counting it
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FLOW_HINT = "inside { } a formula with a comma or a bracket must be quoted or stand on its own line"
 
 
 def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    offset = min(mark.index, len(source.text)) if mark is not None else getattr(error, "position", 0)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     hint = None
+    if "unexpected end of stream" in str(problem) and getattr(error, "context_mark", None) is not None:
+        mark, hint = error.context_mark, "close the quote"  # type: ignore[attr-defined]
+    if mark is not None:
+        offset = min(mark.index, len(source.text))
+    else:  # the reader counts bytes
+        offset = len(source.text.encode()[: getattr(error, "position", 0)].decode(errors="ignore"))
     if "\t" in source.text and "cannot start any token" in str(problem):
         hint = "YAML does not allow tabs for indentation; use spaces"
     elif "',' or '}'" in str(problem) or "expected ',' or" in str(problem):
         hint = _FLOW_HINT
     elif "mapping values are not allowed" in str(problem):
         hint = "a colon followed by a space starts a value; quote the text if it is part of it"
-    offset = min(offset, max(0, len(source.text) - 1))
+    offset = min(offset, len(source.text.rstrip()))
     return Diagnostic("yaml-syntax", f"not valid YAML: {problem}", Span(source, offset, offset + 1), hint)
 
 
@@ -268,29 +281,6 @@ def _span(source: Source, event: yaml.Event) -> Span:
     return Span(source, start.index if start else 0, end.index if end else 0)
 
 
-_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_WORDS: dict[str, Plain] = {
-    **dict.fromkeys(["", "~", "null", "Null", "NULL"], None),
-    **dict.fromkeys(["true", "True", "TRUE"], True),
-    **dict.fromkeys(["false", "False", "FALSE"], False),
-    **dict.fromkeys([".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"], float("inf")),
-    **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], float("-inf")),
-    **dict.fromkeys([".nan", ".NaN", ".NAN"], float("nan")),
-}
-
-
-def resolve_plain(text: str) -> Plain:
-    """What an unquoted scalar means (YAML 1.2, core schema)."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INTEGER.fullmatch(text):
-        if len(text) > MAX_INTEGER_BITS:
-            return 1 << MAX_INTEGER_BITS  # too large either way, and reported as such
-        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-    return float(text) if _FLOAT.fullmatch(text) else text
-
-
 def plain(node: Node) -> object:
     """The node as nested dicts, lists and scalars, without places."""
     match node:
@@ -302,23 +292,3 @@ def plain(node: Node) -> object:
             return {key.text: plain(value) for key, value in pairs}
         case Invalid():
             return None
-
-
-def _align(text: str, raw: str) -> list[int]:
-    """For each character of a scalar's text, its offset in the raw YAML (quotes, folds and escapes skipped)."""
-    offsets: list[int] = []
-    at = 0
-    for character in text:
-        found = _next(character, raw, at)
-        offsets.append(found)
-        at = min(found + 1, len(raw))
-    return [*offsets, at]
-
-
-def _next(character: str, raw: str, at: int, window: int = 200) -> int:
-    candidates: Iterator[int] = (
-        i
-        for i in range(at, min(len(raw), at + window))
-        if raw[i] == character or (character == " " and raw[i].isspace())
-    )
-    return next(candidates, min(at, max(0, len(raw) - 1)))

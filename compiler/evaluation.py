@@ -268,8 +268,8 @@ def _chosen(spec: Spec, names: Sequence[str] | None) -> list[Suite]:
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise fail("device", f"no device '{name}' here: {reason}", hint="use --device cpu") from None
     return device

@@ -52,7 +52,7 @@ def _read(path: Path, chain: list[tuple[Path, Mapping]], root: Path) -> Source:
         return read_source(path)
     except SpecError as error:
         reason = error.diagnostics[0]
-        raise fail(reason.code, f"cannot extend {reason.message}", named.span, reason.hint) from None
+        raise fail(reason.code, f"cannot extend '{named.text}': {reason.message}", named.span, reason.hint) from None
 
 
 def _base(document: Mapping, path: Path, root: Path, known: list[Path]) -> Path | None:

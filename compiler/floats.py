@@ -41,10 +41,22 @@ def round_to(number: int | float, target: FloatFormat) -> float:
 
     Raises `OverflowError` for an integer that no double can hold.
     """
-    value = float(number)
+    value = float(_round_integer(number, target.precision) if isinstance(number, int) else number)
     if target.precision == 53 or value == 0.0 or not math.isfinite(value):
         return value
     _, exponent = math.frexp(value)  # value = m * 2**exponent with 0.5 <= |m| < 1
+    if exponent > target.max_exponent + 1:
+        return math.copysign(math.inf, value)
     lowest = max(exponent, target.min_exponent + 1) - target.precision
     rounded = math.ldexp(round(math.ldexp(value, -lowest)), lowest)
     return math.copysign(math.inf, value) if abs(rounded) > target.largest else math.copysign(rounded, value)
+
+
+def _round_integer(number: int, precision: int) -> int:
+    """The nearest integer of so many significant bits, ties to even: a double in between would round twice."""
+    shift = abs(number).bit_length() - precision
+    if shift <= 0:
+        return number
+    kept, rest = divmod(number, 1 << shift)
+    half = 1 << (shift - 1)
+    return (kept + (rest > half or (rest == half and kept % 2 == 1))) << shift

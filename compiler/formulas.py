@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -40,18 +41,36 @@ class Formula:
         return self.scalar.at
 
 
+@dataclass(frozen=True)
+class Word:
+    """A part of a scalar that means something by itself: `text` stands there from `offset` on."""
+
+    text: str
+    scalar: Scalar
+    offset: int
+
+    @property
+    def span(self) -> Span:
+        return self.scalar.at(self.offset, self.offset + len(self.text))
+
+
 def read_formula(node: DocumentNode, found: list[Diagnostic]) -> Formula | None:
     """A number or an expression. What is wrong with it is appended to `found`."""
     if not isinstance(node, Scalar):
         return None  # the schema has reported it
     if isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        if isinstance(node.value, float) and not math.isfinite(node.value) and "inf" not in node.text.lower():
+            reason = "not a number" if math.isnan(node.value) else f"{node.text} is too large for a double"
+            found.append(Diagnostic("number", reason, node.span))
+            return None
         return Formula(Literal(node.value, (0, len(node.text))), node)
-    return read_text(node, node.text, 0, found)
+    return read_text(Word(node.text, node, 0), found)
 
 
-def read_text(scalar: Scalar, text: str, offset: int, found: list[Diagnostic]) -> Formula | None:
-    """The expression `text` that stands in a scalar from `offset` on."""
-    inner = scalar if text == scalar.text else Scalar(text, text, scalar.at(offset, offset + len(text)))
+def read_text(word: Word, found: list[Diagnostic]) -> Formula | None:
+    """The expression that a word of a scalar is."""
+    scalar, text = word.scalar, word.text
+    inner = scalar if text == scalar.text else Scalar(text, text, word.span)
     try:
         return Formula(parse(text), inner)
     except ExpressionError as error:
@@ -87,4 +106,5 @@ def in_place(scope: Scope, formula: Formula) -> Scope:
 
 
 def _diagnostic(error: ExpressionError, scalar: Scalar, case: str) -> Diagnostic:
-    return Diagnostic(error.code, error.message + case, scalar.at(*error.at), error.hint)
+    message = error.message + (case if error.code in ("number", "index-range") else "")
+    return Diagnostic(error.code, message, scalar.at(*error.at), error.hint)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from compiler.axes import Axis
-from compiler.expressions.values import Provenance
+from compiler.expressions.values import NOWHERE, Provenance
 from compiler.floats import FloatFormat
 from compiler.positions import PositionFormula
 from compiler.source import Span
@@ -111,7 +111,8 @@ class Rope:
 
     frequencies: tuple[float, ...]
     pairs: RopePairs
-    formula: Equation
+    equation: Equation
+    provenance: Provenance
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ class Scale:
 
     operation: Literal["multiply", "divide"]
     value: float
+    provenance: Provenance = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,7 @@ class Stored:
     name: str
     kind: Literal["embedding", "map", "vector"]
     step: str
+    outputs: Axis
     weight: Tensor
     bias: Tensor | None = None
     weight_tie: str | None = None
@@ -234,12 +237,14 @@ def stored(network: Network) -> Iterator[Stored]:
     """Everything that is stored, in the order of the steps; a tied map appears again, with its tie."""
     for step in network.steps:
         if isinstance(step, Embedding):
-            yield Stored(step.name, "embedding", step.name, step.weight, equations=step.equations)
+            yield Stored(step.name, "embedding", step.name, step.stream, step.weight, equations=step.equations)
         norm = step_norm(step)
         if norm is not None and norm.weight is not None:
-            yield Stored(norm.name, "vector", step.name, norm.weight)
+            yield Stored(norm.name, "vector", step.name, step.stream, norm.weight)
         for map_ in step_maps(step):
-            yield Stored(map_.name, "map", step.name, map_.weight, map_.bias, map_.weight_tie, map_.equations)
+            yield Stored(
+                map_.name, "map", step.name, map_.outputs, map_.weight, map_.bias, map_.weight_tie, map_.equations
+            )
 
 
 def tensors(network: Network) -> dict[str, Tensor]:

@@ -9,10 +9,11 @@ from dataclasses import replace
 from compiler.axes import Axis, Family
 from compiler.diagnostics import Diagnostic, did_you_mean
 from compiler.document import Mapping, Node
+from compiler.expressions.arithmetic import show
 from compiler.expressions.evaluate import Scope, integer
-from compiler.formulas import attempt, read_text
+from compiler.formulas import Word, attempt, read_text
 from compiler.limits import MAX_CONTEXT
-from compiler.naming import Word, words
+from compiler.naming import words
 from compiler.tasks import Task
 from compiler.tasks.layout import Layout, Slot
 
@@ -33,11 +34,12 @@ def read_layout(
     answer = _slots(task_node.get("answer"), task.answers, symbols, vocabulary, reverse, scope, found)
     if len(found) > before:
         return None
-    missing = [word for word in task.answers if all(slot.word != word for slot in answer)]
-    if missing or not prompt:
-        key = task_node.key("answer" if missing else "prompt")
-        message = f"the answer lacks '{missing[0]}'" if missing else "the prompt is empty"
-        found.append(Diagnostic("task", message, key.span if key else task_node.span))
+    for part, slots, needed in (("prompt", prompt, task.operands), ("answer", answer, task.answers)):
+        key = task_node.key(part)
+        span = key.span if key is not None else task_node.span
+        missing = [word for word in needed if all(slot.word != word for slot in slots)]
+        found += [Diagnostic("task", f"the {part} lacks '{word}'", span) for word in missing]
+    if len(found) > before:
         return None
     return Layout(prompt, answer, symbols, vocabulary.size)
 
@@ -51,11 +53,12 @@ def _symbols(task_node: Mapping, task: Task, vocabulary: Axis, found: list[Diagn
     """The tokens that stand for the task's symbols: the family `digit`, or the only family there is."""
     families = [family for family in vocabulary.families if family.sizes]
     family = vocabulary.family("digit") or (families[0] if len(families) == 1 else None)
-    key = next(key for key, _ in task_node.items)
+    key = task_node.key(task.kind)
     if family is None or family.size < task.symbols:
         has = f"'{family}'" if family else "none"
         message = f"{task.kind} needs a family of {task.symbols} tokens for its symbols; the vocabulary has {has}"
-        found.append(Diagnostic("task", message, key.span, f"write digit[{task.symbols}] in `vocabulary`"))
+        span = key.span if key is not None else task_node.span
+        found.append(Diagnostic("task", message, span, f"write digit[{task.symbols}] in `vocabulary`"))
         return None
     start = vocabulary.starts[family.name]
     return tuple(range(start, start + task.symbols))
@@ -79,12 +82,12 @@ def _slots(
         match = _REPEATED.fullmatch(word.text) if one is None else None
         if match:
             one = _item(word, match["item"], operands, symbols, vocabulary, reverse)
-            formula = read_text(word.scalar, match["times"], word.offset + match.start("times"), found)
+            formula = read_text(Word(match["times"], word.scalar, word.offset + match.start("times")), found)
             times = attempt(formula, scope, integer, found) if formula else None
             if times is None:
                 continue
-            if not 0 <= times <= MAX_CONTEXT:
-                found.append(Diagnostic("index-range", f"cannot repeat {times} times", word.span))
+            if not 0 <= times * len(one or ()) <= MAX_CONTEXT:
+                found.append(Diagnostic("index-range", f"cannot repeat {show(times)} times", word.span))
                 continue
             one = one * times if one is not None else None
         if one is None:

@@ -8,6 +8,7 @@ MAX_INTEGER_BITS = 4096
 MAX_EXPRESSION_CHARACTERS = 20_000
 MAX_EXPRESSION_DEPTH = 100
 MAX_WORK = 1_000_000  # expression nodes evaluated for one spec
+MAX_HEAD_DIM = 1 << 12
 MAX_AXIS = 1 << 16  # dimensions of one axis, or tokens of the vocabulary
 MAX_STORED = 1 << 26  # scalars in all stored tensors together
 MAX_CONTEXT = 1 << 14  # tokens in one sequence

@@ -6,33 +6,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 from compiler.axes import Axis, Family
 from compiler.diagnostics import Diagnostic, Note, did_you_mean
 from compiler.document import Node, Scalar, Sequence
-from compiler.expressions.evaluate import Scope, integer
+from compiler.expressions.arithmetic import show
+from compiler.expressions.evaluate import NAMED_NUMBERS, Scope, integer
 from compiler.expressions.parse import is_name
 from compiler.expressions.syntax import Index, List, Name
 from compiler.expressions.values import Affine, Dimensions, Number, Value
-from compiler.formulas import attempt, read_text
+from compiler.formulas import Word, attempt, read_text
 from compiler.limits import MAX_AXIS
 from compiler.source import Span
 
 _WORD = re.compile(r"(?:[^\s\[]+(?:\[[^\]]*\])?|\[[^\]]*\]?)+")
 _FAMILY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)\[(?P<sizes>[^\]]*)\]")
-
-
-@dataclass(frozen=True)
-class Word:
-    """One item of a list of names: `text` starts at `offset` of the scalar that holds it."""
-
-    text: str
-    scalar: Scalar
-    offset: int
-
-    @property
-    def span(self) -> Span:
-        return self.scalar.at(self.offset, self.offset + len(self.text))
 
 
 def words(node: Node) -> list[Word]:
@@ -44,15 +33,24 @@ def words(node: Node) -> list[Word]:
     return [Word(match[0], node, match.start()) for match in _WORD.finditer(node.text)]
 
 
+@dataclass(frozen=True)
+class WrittenAxis:
+    """An axis, and where each of its names is written."""
+
+    axis: Axis
+    places: dict[str, Span]
+
+
 def read_axis(
     node: Node, scope: Scope, found: list[Diagnostic], what: str, *, tokens: bool = False
-) -> tuple[Axis, dict[str, Span]]:
-    """The axis that a list of names lays out, and the place of each name.
+) -> WrittenAxis | None:
+    """The axis that a list of names lays out; None, with the reasons in `found`, where it is not certain.
 
-    `what` names one item in messages ("a dimension"). Tokens may have any spelling, other names are identifiers.
+    `what` names one item in messages ("dimension"). Tokens may have any spelling, other names are identifiers.
     """
     families: dict[str, Family] = {}
     places: dict[str, Span] = {}
+    before, total = len(found), 0
     for word in words(node):
         match = _FAMILY.fullmatch(word.text)
         name = match["name"] if match else word.text
@@ -60,33 +58,35 @@ def read_axis(
             note = Note("first written here", places[name])
             found.append(Diagnostic("duplicate-name", f"{what} '{name}' is written twice", word.span, notes=(note,)))
             continue
-        if not tokens and not is_name(name):
-            message = f"'{name}' cannot name {what}: use letters, digits and _"
-            found.append(Diagnostic("bad-name", message, word.span))
+        if not tokens and (not is_name(name) or name in NAMED_NUMBERS):
+            reason = "it already has a meaning" if name in NAMED_NUMBERS else "use letters, digits and _"
+            found.append(Diagnostic("bad-name", f"'{name}' cannot name a {what}: {reason}", word.span))
             continue
         sizes = _sizes(word, match, scope, found) if match else ()
-        if sizes is not None:
-            families[name] = Family(name, sizes)
-            places[name] = word.span
-    axis = Axis(tuple(families.values()))
-    if axis.size > MAX_AXIS:
-        found.append(Diagnostic("too-large", f"{axis.size} names on one axis; at most {MAX_AXIS}", node.span))
-        return Axis(()), places
-    return axis, places
+        if sizes is None:
+            continue
+        families[name] = Family(name, sizes)
+        places[name] = word.span
+        total += families[name].size
+        if total > MAX_AXIS:
+            found.append(Diagnostic("too-large", f"more than {MAX_AXIS} names on one axis", word.span))
+            break
+    return WrittenAxis(Axis(tuple(families.values())), places) if len(found) == before else None
 
 
 def _sizes(word: Word, match: re.Match[str], scope: Scope, found: list[Diagnostic]) -> tuple[int, ...] | None:
-    sizes = []
-    formula = read_text(word.scalar, f"[{match['sizes']}]", word.offset + match.start("sizes") - 1, found)
+    sizes: list[int] = []
+    formula = read_text(Word(f"[{match['sizes']}]", word.scalar, word.offset + match.start("sizes") - 1), found)
     if formula is None or not isinstance(formula.tree, List):
         return None
     for item in formula.tree.items:
         size = attempt(formula, scope, integer, found, part=item)
         if size is None:
             return None
-        if not 1 <= size <= MAX_AXIS:
-            message = f"a family of {size}; a size is 1 to {MAX_AXIS}"
-            found.append(Diagnostic("index-range", message, formula.scalar.at(*item.at)))
+        if not 1 <= size * prod(sizes) <= MAX_AXIS:
+            message = f"a family of {show(size * prod(sizes))}; a size is 1 to {MAX_AXIS}"
+            code = "index-range" if size < 1 else "too-large"
+            found.append(Diagnostic(code, message, formula.scalar.at(*item.at)))
             return None
         sizes.append(size)
     if not sizes:
@@ -118,54 +118,69 @@ class Target:
         return f" (for {shown})" if shown else ""
 
 
-def targets(
-    scalar: Scalar, text: str, offset: int, axis: Axis, scope: Scope, found: list[Diagnostic], what: str
-) -> list[Target]:
-    """The dimensions of `axis` that a target such as `place` or `candidate[i]` stands for.
+@dataclass(frozen=True)
+class Aim:
+    """What targets can name: dimensions of an axis, called `what` in messages; `whole[k]` indexes all of them."""
+
+    axis: Axis
+    what: str
+    whole: str = ""
+
+    def family(self, name: str) -> tuple[Family, int] | None:
+        """A family by its name, and where it starts."""
+        family = self.axis.family(name)
+        if family is not None:
+            return family, self.axis.starts[name]
+        return (Family(name, (self.axis.size,)), 0) if self.whole and name == self.whole else None
+
+
+def targets(word: Word, aim: Aim, scope: Scope, found: list[Diagnostic]) -> list[Target]:
+    """The dimensions that a target such as `place` or `candidate[i]` stands for.
 
     A bare undefined name as an index runs over the family; anything else is evaluated.
     """
-    single = axis.family(text)
-    if single is not None and not single.sizes:
-        return [Target(axis.starts[text], {})]
-    if "[" not in text:
-        if single is None:
-            found.append(_no_such(text, scalar, offset, axis, what))
-            return []
-        text_hint = f"write {text}[{', '.join('ijklmn'[: len(single.sizes)])}] for all of them"
-        span = scalar.at(offset, offset + len(text))
-        found.append(Diagnostic("index-range", f"'{text}' is a family and needs an index", span, text_hint))
+    single = aim.family(word.text)
+    if single is not None and not single[0].sizes:
+        return [Target(single[1], {})]
+    if single is not None:
+        hint = f"write {word.text}[{', '.join('ijklmn'[: len(single[0].sizes)])}] for all of them"
+        found.append(Diagnostic("index-range", f"'{word.text}' is a family and needs an index", word.span, hint))
         return []
-    formula = read_text(scalar, text, offset, found)
+    if "[" not in word.text:
+        found.append(_no_such(word.text, word, aim))
+        return []
+    formula = read_text(word, found)
     if formula is None:
         return []
     tree = formula.tree
     if not isinstance(tree, Index):
-        found.append(Diagnostic("syntax", f"'{text}' is no target; expected {what}", formula.span))
+        found.append(Diagnostic("syntax", f"'{word.text}' is no target; expected a {aim.what}", formula.span))
         return []
-    name = tree.base.name
-    family = axis.family(name)
-    if family is None:
-        found.append(_no_such(name, scalar, offset, axis, what))
+    named = aim.family(tree.base.name)
+    if named is None:
+        found.append(_no_such(tree.base.name, word, aim))
         return []
+    family, start = named
     if len(tree.indices) != len(family.sizes):
-        message = f"'{name}' takes {len(family.sizes)} indices, found {len(tree.indices)}"
+        message = f"'{family.name}' takes {len(family.sizes)} indices, found {len(tree.indices)}"
         found.append(Diagnostic("index-range", message, formula.span))
         return []
     choices: list[list[tuple[str, int]]] = []
     for index, size in zip(tree.indices, family.sizes, strict=True):
-        if isinstance(index, Name) and scope.meaning(index.name) is None:
+        if isinstance(index, Name) and scope.meaning(index.name) is None and index.name not in NAMED_NUMBERS:
             choices.append([(index.name, i) for i in range(size)])
             continue
         value = attempt(formula, scope, integer, found, part=index)
         if value is None:
             return []
         if not 0 <= value < size:
-            message = f"index {value} is out of range: '{name}' has 0 to {size - 1}"
+            message = f"index {show(value)} is out of range: '{family.name}' has 0 to {size - 1}"
             found.append(Diagnostic("index-range", message, formula.scalar.at(*index.at)))
             return []
         choices.append([("", value)])
-    return list(_bindings(choices, family, axis.starts[name]))
+    chosen = list(_bindings(choices, family, start))
+    scope.work.left -= len(chosen)
+    return chosen
 
 
 def _bindings(choices: list[list[tuple[str, int]]], family: Family, start: int) -> Iterator[Target]:
@@ -179,6 +194,7 @@ def _bindings(choices: list[list[tuple[str, int]]], family: Family, start: int) 
         yield Target(start + offset, {name: Number(value) for name, value in names.items()})
 
 
-def _no_such(name: str, scalar: Scalar, offset: int, axis: Axis, what: str) -> Diagnostic:
-    suggestion = did_you_mean(name, [family.name for family in axis.families])
-    return Diagnostic("unknown-name", f"no {what} '{name}' here{suggestion}", scalar.at(offset, offset + len(name)))
+def _no_such(name: str, word: Word, aim: Aim) -> Diagnostic:
+    suggestion = did_you_mean(name, [family.name for family in aim.axis.families])
+    span = word.scalar.at(word.offset, word.offset + len(name))
+    return Diagnostic("unknown-name", f"no {aim.what} '{name}' here{suggestion}", span)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
 
 from compiler.diagnostics import Diagnostic, did_you_mean, raise_errors
-from compiler.document import Mapping, Node, Scalar, Sequence, parse_document
+from compiler.document import Mapping, Node, Scalar, parse_document
 from compiler.source import Source, Span
 
 Path = tuple[str, ...]
@@ -29,7 +29,13 @@ def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str
             continue
         at, path = place
         key = Scalar(path[-1], path[-1], Span(source, 0, at))
-        document = _replaced(document, path, key, _value(source, at + 1))
+        value = _value(source, at + 1)
+        if isinstance(value, Scalar) and value.value is None and _at(document, path) is None:
+            message = f"there is no '{path[-1]}' to remove"
+            known_here = _keys(_at(document, path[:-1]))
+            found.append(Diagnostic("unknown-name", message + did_you_mean(path[-1], known_here), key.span))
+            continue
+        document = _replaced(document, path, key, value)
     raise_errors(found)
     return document
 
@@ -104,27 +110,10 @@ def _descend(node: Node | None, rest: str) -> Path | None:
 
 
 def _value(source: Source, start: int) -> Node:
-    """The value, read as YAML, its places counted in the whole argument."""
-    blank = Source(source.name, " " * start + source.text[start:])
+    """The value, read as YAML; nothing at all is an empty text."""
     if not source.text[start:].strip():
         return Scalar("", "", Span(source, start, start))
-    return _moved(parse_document(blank), source)
-
-
-def _moved(node: Node, source: Source) -> Node:
-    span = Span(source, node.span.start, node.span.end)
-    match node:
-        case Scalar(text=text, value=value):
-            return Scalar(text, value, span)
-        case Sequence(items=items):
-            return Sequence(tuple(_moved(item, source) for item in items), span)
-        case Mapping(items=pairs):
-            moved = (
-                (Scalar(k.text, k.value, Span(source, k.span.start, k.span.end)), _moved(v, source)) for k, v in pairs
-            )
-            return Mapping(tuple(moved), span)
-        case _:
-            return node
+    return parse_document(source, start)
 
 
 def _replaced(document: Mapping, path: Path, key: Scalar, value: Node) -> Mapping:
@@ -157,6 +146,8 @@ def _unknown(document: Mapping, source: Source, top_level: tuple[str, ...]) -> D
     span = Span(source, 0, max(1, len(name)))
     if not equals:
         return Diagnostic("syntax", "expected name=value", span, "for example --set digits=6")
+    if name.strip() == "extends":
+        return Diagnostic("bad-value", "`extends` cannot be set; write it in the spec", span)
     short = _short_names(document)
     known = [*short, *_roots(document, short), *top_level]
     message = f"nothing is named '{name.strip()}' in this spec{did_you_mean(name.strip(), known)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.diagnostics import Diagnostic, SpecError, raise_errors
+from compiler.diagnostics import Diagnostic, SpecError, in_file_order, raise_errors
 from compiler.extends import read_document
 from compiler.ir import Network
 from compiler.layouts import with_classes
@@ -57,7 +57,7 @@ def load(path: str | Path, overrides: Mapping[str, object] | Iterable[str] = ())
     assert resolved is not None
     assert network is not None
     layout = with_classes(resolved.layout, network.classes.size)
-    return Spec(path, tuple(settings), resolved, network, layout, tuple(found))
+    return Spec(path, tuple(settings), resolved, network, layout, in_file_order(found))
 
 
 def lower(spec: Spec) -> Network:

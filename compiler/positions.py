@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from compiler.expressions.arithmetic import NotANumber, cast
 from compiler.expressions.evaluate import Scope, Work, number
-from compiler.expressions.syntax import Binary, Call, Index, List, Name, Node, Unary
+from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Name, Node, Unary
 from compiler.expressions.values import Number, Provenance
 from compiler.floats import round_to
 from compiler.formulas import Formula, in_place
@@ -59,7 +60,11 @@ class PositionFormula:
         dtype = self.scope.dtype
         positions = {QUERY: Number(round_to(query, dtype), True), KEY: Number(round_to(key, dtype), True)}
         scope = replace(in_place(self.scope, self.formula).bind(positions), work=work or Work())
-        return number(self.formula.tree, scope)
+        value = number(self.formula.tree, scope)
+        try:
+            return cast(value, dtype)
+        except NotANumber as error:
+            raise ExpressionError("number", str(error), self.formula.tree.at) from None
 
 
 def _only_differences(root: Node) -> bool:

@@ -52,14 +52,13 @@ def resolve(document: Mapping, found: list[Diagnostic]) -> Resolved | None:
     assert vocabulary_node is not None
     assert stream_node is not None
     assert isinstance(task_node, Mapping)
-    before = len(found)
-    vocabulary, _ = read_axis(vocabulary_node, scope, found, "token", tokens=True)
-    stream, places = read_axis(stream_node, scope, found, "dimension")
-    check_clashes(places, definitions, found)
+    vocabulary = read_axis(vocabulary_node, scope, found, "token", tokens=True)
+    stream = read_axis(stream_node, scope, found, "dimension")
     task = _task(task_node, definitions, found)
-    if task is None or len(found) > before:
+    if vocabulary is None or stream is None or task is None:
         return None
-    layout = read_layout(task_node, task, vocabulary, scope, found)
+    check_clashes(stream.places, definitions, found)
+    layout = read_layout(task_node, task, vocabulary.axis, scope, found)
     if layout is None:
         return None
     return Resolved(
@@ -70,8 +69,8 @@ def resolve(document: Mapping, found: list[Diagnostic]) -> Resolved | None:
         dtype,
         definitions,
         scope,
-        vocabulary,
-        stream,
+        vocabulary.axis,
+        stream.axis,
         task,
         layout,
         cast(Literal["argmax", "argmin"], text(document, "decode")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -53,9 +53,7 @@ def check_schema(document: Mapping) -> Checked:
     for error in jsonschema.Draft7Validator(_schema()).iter_errors(plain(document)):
         for path, diagnostic in _diagnose(document, error):
             found.setdefault(path, diagnostic)
-    checked: Node = document
-    for path in sorted(found, key=len, reverse=True):
-        checked = _invalidate(checked, path)
+    checked = _invalidate(document, _tree(found)) if found else document
     assert isinstance(checked, Mapping)
     sound = not any(_is_structural(path, diagnostic) for path, diagnostic in found.items())
     return Checked(checked, tuple(found.values()), sound)
@@ -65,6 +63,8 @@ def _is_structural(path: Path, diagnostic: Diagnostic) -> bool:
     if diagnostic.code == "missing-key" or not path:
         return True
     section, depth = path[0], len(path)
+    if path in (("task", "order"), ("decode",), ("name",), ("weightspec",)):
+        return False
     if section == "network":
         return depth <= 2 or path[-1] in ("hidden", "stream", "heads", "head_dim")
     if section in ("constants", "parameters", "defaults"):
@@ -89,7 +89,7 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
                     message = f"{where or 'the spec'} lacks '{name}'"
                     hint = schema.get("properties", {}).get(name, {}).get("description")
                     yield (*path, name), Diagnostic("missing-key", message, _first_place(document, path), hint)
-        case "propertyNames":
+        case _ if "propertyNames" in error.absolute_schema_path:
             named = node.key(str(error.instance)) if isinstance(node, Mapping) else None
             span = named.span if named is not None else _place(node)
             message = f"'{error.instance}' cannot be a name: use letters, digits and _"
@@ -101,7 +101,8 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
         case "enum":
             options = [str(option) for option in wanted]
             shown = node.text if isinstance(node, Scalar) else _kind(node)
-            message = f"{where} cannot be '{shown}'{did_you_mean(shown, options)}"
+            match_ = nearest(shown, options)
+            message = f"{where} cannot be '{shown}'" + (f"; did you mean '{match_}'?" if match_ else "")
             yield path, Diagnostic("bad-value", message, _place(node), f"one of {', '.join(options)}")
         case "const":
             yield path, Diagnostic("bad-value", f"{where} has to be {wanted}", _place(node))
@@ -209,16 +210,32 @@ def _start(span: Span) -> Span:
     return Span(span.source, span.start, span.start + 1)
 
 
-def _invalidate(node: Node, path: Path) -> Node:
-    """Replace what stands at `path` by `Invalid`; an unknown key or a missing one needs nothing more."""
-    if not path:
+_Tree = dict[str | int, "_Tree"]
+
+
+def _tree(paths: Iterable[Path]) -> _Tree:
+    """Paths by their parts; an empty tree is the end of one."""
+    root: _Tree = {}
+    for path in sorted(paths, key=len, reverse=True):  # the shortest last, as it takes all below it
+        node = root
+        for part in path[:-1]:
+            node = node.setdefault(part, {})
+        if path:
+            node[path[-1]] = {}
+    return root
+
+
+def _invalidate(node: Node, tree: _Tree) -> Node:
+    """Replace what stands at the ends of the tree by `Invalid`; a missing key needs nothing more."""
+    if not tree:
         return Invalid(node.span)
-    head, rest = path[0], path[1:]
     match node:
         case Mapping(items=pairs, span=span):
-            changed = ((key, _invalidate(value, rest) if key.text == head else value) for key, value in pairs)
-            return Mapping(tuple(changed), span)
+            kept = ((key, _invalidate(value, tree[key.text]) if key.text in tree else value) for key, value in pairs)
+            return Mapping(tuple(kept), span)
         case Sequence(items=items, span=span):
-            return Sequence(tuple(_invalidate(item, rest) if i == head else item for i, item in enumerate(items)), span)
+            return Sequence(
+                tuple(_invalidate(item, tree[i]) if i in tree else item for i, item in enumerate(items)), span
+            )
         case _:
             return node

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from compiler.expressions.arithmetic import compute, negate
 from compiler.expressions.values import Affine, Dimensions, Number
@@ -27,6 +27,19 @@ def add(symbol: str, left: Number | Affine, right: Number | Affine, dtype: Float
     if second.constant is not None:
         constant = _plus(symbol, constant, second.constant, dtype)
     return Affine(terms, constant)
+
+
+def add_up(parts: Iterable[Number | Affine], dtype: FloatFormat) -> Number | Affine:
+    """The sum of many, from left to right, each number once; no parts are zero. Raises `NotANumber`."""
+    total: Number | None = None
+    terms: dict[int, Number] = {}
+    for part in parts:
+        expression = _affine(part)
+        for key, number in expression.terms.items():
+            terms[key] = _plus("+", terms.get(key), number, dtype)
+        if expression.constant is not None:
+            total = _plus("+", total, expression.constant, dtype)
+    return Affine(terms, total) if terms else total if total is not None else Number(0)
 
 
 def multiply(expression: Number | Affine, factor: Number, dtype: FloatFormat, *, number_first: bool) -> Affine:

@@ -72,6 +72,13 @@ def compute(symbol: str, left: Number, right: Number, dtype: FloatFormat) -> Num
     return _apply(_BINARY[symbol], (left, right), dtype)
 
 
+def compare(symbol: str, left: Number, right: Number, dtype: FloatFormat) -> bool:
+    """`left symbol right`; a double is cast to the dtype where the other side is of it. Raises `NotANumber`."""
+    if left.rounded != right.rounded:
+        left, right = (side if side.rounded else cast(side, dtype) for side in (left, right))
+    return COMPARISONS[symbol](left.value, right.value)
+
+
 def call(function: Callable[..., Scalar], arguments: tuple[Number, ...], dtype: FloatFormat) -> Number:
     """A function of numbers, computed in double and rounded where an argument is of the dtype."""
     return _apply(function, arguments, dtype)
@@ -126,6 +133,6 @@ def _apply(function: Callable[..., Scalar], arguments: tuple[Number, ...], dtype
             raise NotANumber("the result is too large for a double")
     elif result.bit_length() > MAX_INTEGER_BITS:
         raise NotANumber(f"an integer of more than {MAX_INTEGER_BITS} bits")
-    provenance = union(argument.provenance for argument in arguments)
+    provenance = union(*(argument.provenance for argument in arguments))
     number = Number(result, rounded, provenance)
     return cast(number, dtype) if rounded else number

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from compiler.diagnostics import did_you_mean
-from compiler.expressions.affine import add, column, divide, multiply, negated
-from compiler.expressions.arithmetic import CHOICES, COMPARISONS, FUNCTIONS, NotANumber, Scalar, call, compute, negate
+from compiler.expressions.affine import add, add_up, column, divide, multiply, negated
+from compiler.expressions.arithmetic import (
+    CHOICES,
+    COMPARISONS,
+    FUNCTIONS,
+    NotANumber,
+    Scalar,
+    call,
+    compare,
+    compute,
+    negate,
+    show,
+)
 from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Literal, Name, Node, Unary
 from compiler.expressions.values import (
     KINDS,
@@ -49,7 +60,7 @@ class Scope:
 
     `indices` are names bound for the moment, such as those of a family, and come before `names`. `definition` is
     the constant or parameter being defined, if it is one; `elsewhere` explains names that exist but cannot be read
-    here; `place` gives the span of a range of the expression's text.
+    here, and `candidates` are further names to suggest; `place` gives the span of a range of the expression's text.
     """
 
     names: Mapping[str, Value]
@@ -59,6 +70,7 @@ class Scope:
     definition: str = ""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     indices: Mapping[str, Number] = field(default_factory=dict)
+    candidates: tuple[str, ...] = ()
 
     def bind(self, indices: Mapping[str, Number]) -> Scope:
         """The scope with further names in front, such as the indices of a family."""
@@ -172,7 +184,7 @@ def _name(node: Name, scope: Scope) -> Value:
         raise ExpressionError("unknown-name", f"'{node.name}' {scope.elsewhere[node.name]}", node.at)
     if node.name in KNOWN_FUNCTIONS:
         raise ExpressionError("syntax", f"'{node.name}' is a function; write {node.name}(…)", node.at)
-    suggestion = did_you_mean(node.name, [*scope.indices, *scope.names, *NAMED_NUMBERS])
+    suggestion = did_you_mean(node.name, [*scope.indices, *scope.names, *scope.candidates, *NAMED_NUMBERS])
     raise ExpressionError("unknown-name", f"no name '{node.name}' here{suggestion}", node.at)
 
 
@@ -219,11 +231,17 @@ def _binary(node: Binary, scope: Scope) -> Value:
             decided = _as_truth(value, link.left)
             value = Truth(decided if decided == (link.operator == "or") else truth(link.right, scope))
         elif link.operator in COMPARISONS:
-            left, right = _as_number(value, link.left), number(link.right, scope)
-            value = Truth(COMPARISONS[link.operator](left.value, right.value))
+            value = _compare(link, _as_number(value, link.left), number(link.right, scope), scope)
         else:
             value = _combine(link, _as_arithmetic(value, link.left), arithmetic_value(link.right, scope), scope)
     return value
+
+
+def _compare(node: Binary, left: Number, right: Number, scope: Scope) -> Truth:
+    try:
+        return Truth(compare(node.operator, left, right, scope.dtype))
+    except NotANumber as error:
+        raise ExpressionError("number", str(error), node.at) from None
 
 
 def _combine(node: Binary, left: Number | Affine, right: Number | Affine, scope: Scope) -> Number | Affine:
@@ -258,7 +276,9 @@ def _call(node: Call, scope: Scope) -> Value:
         message = f"no function '{name}'{did_you_mean(name, KNOWN_FUNCTIONS)}"
         raise ExpressionError("unknown-name", message, (node.at[0], node.at[0] + len(name)))
     if (name in FUNCTIONS and len(arguments) != 1) or not arguments:
-        raise ExpressionError("syntax", f"{name} takes {'one' if name in FUNCTIONS else 'some'} arguments", node.at)
+        raise ExpressionError(
+            "syntax", f"{name} takes {'one argument' if name in FUNCTIONS else 'some arguments'}", node.at
+        )
     values = []
     for argument in arguments:
         value = evaluate(argument, scope)
@@ -290,12 +310,10 @@ def _sum(node: Call, scope: Scope) -> Value:
         case (body, Name(name=index, at=at), size):
             if scope.meaning(index) is not None:
                 raise ExpressionError("name-clash", f"'{index}' already has a meaning; name the index otherwise", at)
-            total: Number | Affine = Number(0)
-            for i in range(integer(size, scope)):
-                term = arithmetic_value(body, scope.bind({index: Number(i)}))
-                plus = Binary("+", body, body, node.at)
-                total = term if i == 0 else _combine(plus, total, term, scope)
-            return total
+            times = integer(size, scope)
+            if times > scope.work.left:
+                raise ExpressionError("too-much-work", f"a sum of {show(times)} terms", node.at)
+            return _total((arithmetic_value(body, scope.bind({index: Number(i)})) for i in range(times)), node, scope)
     raise ExpressionError("syntax", "sum takes an expression, an index name and a size", node.at, "sum(w[k], k, 10)")
 
 
@@ -306,12 +324,16 @@ def _dot(node: Call, scope: Scope) -> Value:
     if len(left) != len(right) or not left:
         message = f"dot of {len(left)} with {len(right)} elements"
         raise ExpressionError("wrong-type", message, node.at)
-    total: Number | Affine | None = None
-    for a, b in zip(left, right, strict=True):
-        term = _combine(Binary("*", *node.arguments, node.at), a, b, scope)
-        total = term if total is None else _combine(Binary("+", *node.arguments, node.at), total, term, scope)
-    assert total is not None
-    return total
+    product = Binary("*", *node.arguments, node.at)
+    return _total((_combine(product, a, b, scope) for a, b in zip(left, right, strict=True)), node, scope)
+
+
+def _total(terms: Iterable[Number | Affine], node: Call, scope: Scope) -> Number | Affine:
+    """The terms added up from left to right; nothing at all is zero."""
+    try:
+        return add_up(terms, scope.dtype)
+    except NotANumber as error:
+        raise ExpressionError("number", str(error), node.at) from None
 
 
 def _elements(node: Node, scope: Scope) -> Iterator[Number | Affine]:

@@ -10,7 +10,7 @@ from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, Li
 from compiler.limits import MAX_EXPRESSION_CHARACTERS, MAX_EXPRESSION_DEPTH, MAX_INTEGER_BITS
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?)"
+    r"\s*(?:(?P<number>(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<mark>\*\*|//|<=|>=|==|!=|[-+*/%<>()\[\],]))"
 )
@@ -76,6 +76,11 @@ class _Parser:
     def _token(self) -> _Token:
         return self._tokens[self._next]
 
+    @property
+    def _end(self) -> int:
+        """Where the last token taken ends, so that a range takes in parentheses."""
+        return self._tokens[self._next - 1].at[1]
+
     def _take(self) -> _Token:
         token = self._token
         self._next += 1
@@ -99,6 +104,7 @@ class _Parser:
         self._depth += 1
         if self._depth > MAX_EXPRESSION_DEPTH:
             raise ExpressionError("syntax", f"nested more than {MAX_EXPRESSION_DEPTH} levels deep", self._token.at)
+        start = self._token.at[0]
         left = self._prefixed(lowest)
         compared = False
         while (strength := _PRECEDENCE.get(self._token.text, -1)) >= max(lowest, 1):
@@ -109,7 +115,7 @@ class _Parser:
                 compared = True
             operator = self._take().text
             right = self.expression(strength + 1)
-            left = Binary(operator, left, right, (left.at[0], right.at[1]))
+            left = Binary(operator, left, right, (start, self._end))
         self._depth -= 1
         return left
 
@@ -118,16 +124,16 @@ class _Parser:
         if token.text == "not" and lowest <= _NOT:
             self._take()
             operand = self.expression(_NOT)
-            return Unary("not", operand, (token.at[0], operand.at[1]))
+            return Unary("not", operand, (token.at[0], self._end))
         if token.text in ("-", "+"):
             self._take()
             operand = self.expression(_SIGN)
-            return Unary(token.text, operand, (token.at[0], operand.at[1]))
+            return Unary(token.text, operand, (token.at[0], self._end))
         base = self._atom()
         if self._token.text == "**":
             self._take()
             exponent = self.expression(_SIGN)
-            return Binary("**", base, exponent, (base.at[0], exponent.at[1]))
+            return Binary("**", base, exponent, (token.at[0], self._end))
         return base
 
     def _atom(self) -> Node:

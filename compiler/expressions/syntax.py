@@ -81,16 +81,16 @@ def free_names(root: Node) -> dict[str, Range]:
                 if name not in bound:
                     found.setdefault(name, at)
             case Index(base=base, indices=indices):
-                todo += [(child, bound) for child in (base, *indices)]
+                todo += [(child, bound) for child in reversed((base, *indices))]
             case Call(function="sum", arguments=(body, Name(name=index), *rest)):
+                todo += [(child, bound) for child in reversed(rest)]
                 todo.append((body, bound | {index}))
-                todo += [(child, bound) for child in rest]
             case Call(arguments=children) | List(items=children):
-                todo += [(child, bound) for child in children]
+                todo += [(child, bound) for child in reversed(children)]
             case Unary(operand=operand):
                 todo.append((operand, bound))
             case Binary(left=left, right=right):
-                todo += [(left, bound), (right, bound)]
+                todo += [(right, bound), (left, bound)]
             case Literal():
                 pass
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from compiler.source import Span
@@ -19,29 +19,46 @@ class Leaf:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Provenance:
-    """Where a number comes from: the leaves it was computed from, and every named definition on the way."""
+    """Where a number comes from: the leaves it was computed from, and every named definition on the way.
 
-    leaves: frozenset[Leaf] = frozenset()
-    names: frozenset[str] = frozenset()
+    Joining is cheap (`parts` are kept as they are), as it happens at every operation; the sets are made when asked for.
+    """
 
-    def __or__(self, other: Provenance) -> Provenance:
-        if self is other or other is NOWHERE:
-            return self
-        if self is NOWHERE:
-            return other
-        return Provenance(self.leaves | other.leaves, self.names | other.names)
+    own_leaves: frozenset[Leaf] = frozenset()
+    own_names: frozenset[str] = frozenset()
+    parts: tuple[Provenance, ...] = ()
+
+    @cached_property
+    def leaves(self) -> frozenset[Leaf]:
+        return frozenset().union(*(part.own_leaves for part in self._all()))
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset().union(*(part.own_names for part in self._all()))
+
+    def _all(self) -> list[Provenance]:
+        """Itself and everything joined into it, each once."""
+        seen: dict[int, Provenance] = {}
+        todo = [self]
+        while todo:
+            one = todo.pop()
+            if id(one) not in seen:
+                seen[id(one)] = one
+                todo += one.parts
+        return list(seen.values())
 
 
 NOWHERE = Provenance()
 
 
-def union(parts: Iterable[Provenance]) -> Provenance:
-    total = NOWHERE
-    for part in parts:
-        total = total | part
-    return total
+def union(first: Provenance, *others: Provenance) -> Provenance:
+    """The provenance of a number that was computed from several."""
+    parts = tuple(part for part in (first, *others) if part is not NOWHERE)
+    if not parts:
+        return NOWHERE
+    return parts[0] if all(part is parts[0] for part in parts) else Provenance(parts=parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from typing import Literal, cast
 
-from compiler.axes import Axis
+from compiler.axes import Axis, Family
 from compiler.diagnostics import Diagnostic
 from compiler.document import Mapping, Node, Scalar
+from compiler.expressions.arithmetic import NotANumber, show
+from compiler.expressions.arithmetic import cast as as_dtype
 from compiler.expressions.evaluate import AlreadyReported, integer, number
 from compiler.expressions.syntax import ExpressionError
-from compiler.expressions.values import Number
+from compiler.expressions.values import Number, Provenance, union
 from compiler.formulas import Formula, attempt, read_formula
 from compiler.ir import Attention, Equation, HeadScore, Map, Mask, Rope, RopePairs, Scale, Softmax
-from compiler.limits import MAX_SCORE_ENTRIES
-from compiler.lowering.context import Context, Line, lines
+from compiler.limits import MAX_HEAD_DIM, MAX_SCORE_ENTRIES
+from compiler.lowering.context import Context, Line, StepSkipped, lines
 from compiler.lowering.maps import MapShape, lower_map, store
 from compiler.lowering.norm import lower_norm
-from compiler.naming import read_axis, targets
+from compiler.naming import Aim, read_axis, targets
 from compiler.positions import PAIR, QUERY, PositionFormula
 from compiler.resolve import check_clashes
 
@@ -27,8 +29,9 @@ SINGLE_HEAD = "head"
 
 def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, length: int) -> Attention:
     """An attention step for sequences of up to `length` tokens."""
-    heads = _heads(context, step)
-    head_dim = _integer_option(context, step, "head_dim", 1)
+    heads, head_dim = _heads(context, step), _head_dim(context, step)
+    if heads is None or head_dim is None:
+        raise StepSkipped(stream)
     rows = heads if head_dim == 1 else heads.extended(head_dim)
     output = _output_words(context, step, rows, stream)
     biases = context.biases(step, MAPS if output is None else MAPS[:3])
@@ -41,8 +44,10 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
     if output is not None:
         projection = output
     else:
-        scope = context.reading(rows, "heads", {"the stream": stream})
-        projection = lower_map(context, step, MapShape(f"{name}.output", rows, stream, "dimension", scope), biases)
+        scope = context.reading(rows, "", {"the stream": stream})
+        projection = lower_map(
+            context, step, MapShape(f"{name}.output", rows, stream, "dimension", scope, "stream"), biases
+        )
     mask = cast(Mask, context.word(step, "mask", "causal"))
     softmax = cast(Softmax, context.word(step, "softmax", "standard"))
     return Attention(
@@ -63,26 +68,28 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
     )
 
 
-def _heads(context: Context, step: Mapping) -> Axis:
+def _heads(context: Context, step: Mapping) -> Axis | None:
     node = context.option(step, "heads")
     if node is None:
-        return read_axis(Scalar(SINGLE_HEAD, SINGLE_HEAD, step.span), context.resolved.scope, context.found, "head")[0]
-    axis, places = read_axis(node, context.resolved.scope, context.found, "head")
-    own = {name: span for name, span in places.items() if context.resolved.stream.family(name) is None}
+        return Axis((Family(SINGLE_HEAD),))
+    written = read_axis(node, context.resolved.scope, context.found, "head")
+    if written is None:
+        return None
+    own = {name: span for name, span in written.places.items() if context.resolved.stream.family(name) is None}
     check_clashes(own, context.resolved.definitions, context.found)
-    return axis
+    return written.axis
 
 
-def _integer_option(context: Context, step: Mapping, name: str, otherwise: int) -> int:
-    node = context.option(step, name)
-    formula = read_formula(node, context.found) if node is not None else None
-    if formula is None:
-        return otherwise
-    value = attempt(formula, context.resolved.scope, integer, context.found)
-    if value is not None and not 1 <= value <= 1 << 12:
-        context.error("index-range", f"{name} cannot be {value}", formula.span)
-        return otherwise
-    return otherwise if value is None else value
+def _head_dim(context: Context, step: Mapping) -> int | None:
+    node = context.option(step, "head_dim")
+    if node is None:
+        return 1
+    formula = read_formula(node, context.found)
+    value = None if formula is None else attempt(formula, context.resolved.scope, integer, context.found)
+    if value is not None and not 1 <= value <= MAX_HEAD_DIM:
+        context.error("index-range", f"head_dim cannot be {show(value)}; it is 1 to {MAX_HEAD_DIM}", node.span)
+        return None
+    return value
 
 
 def _output_words(context: Context, step: Mapping, rows: Axis, stream: Axis) -> Literal["identity", "broadcast"] | None:
@@ -95,6 +102,9 @@ def _output_words(context: Context, step: Mapping, rows: Axis, stream: Axis) -> 
     if rows.size != needed:
         message = f"`output: {word}` needs {needed} head coordinates for {stream.size} dimensions, found {rows.size}"
         context.error("shape", message, value.span)
+    for line in lines(step, "output"):
+        if line.target is not None:
+            context.error("target-twice", f"`output: {word}` already writes every dimension", line.key.span)
     return word
 
 
@@ -105,7 +115,7 @@ def _scores(
     scope = context.resolved.scope
     for line in lines(step, "score"):
         formula = read_formula(line.value, context.found)
-        aims = targets(line.key, line.target, line.offset, heads, scope, context.found, "head")
+        aims = targets(line.target, Aim(heads, "head"), scope, context.found) if line.target is not None else []
         for aim in aims if formula is not None else ():
             assert formula is not None
             if any(score.head == aim.position for score in found):
@@ -159,15 +169,17 @@ def _rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
     formula = read_formula(frequency, context.found) if frequency is not None else None
     if formula is None:
         return None
-    frequencies = []
+    frequencies: list[float] = []
+    origins: list[Provenance] = []
     for pair in range(head_dim // 2):
         scope = context.resolved.scope.bind({PAIR: Number(pair)})
         value = attempt(formula, scope, number, context.found)
         if value is None:
             return None
         frequencies.append(store(context, value, formula.span))
+        origins.append(value.provenance)
     pairs = cast(RopePairs, context.word(node, "pairs", "adjacent"))
-    return Rope(tuple(frequencies), pairs, Equation("rope", formula.text, formula.span))
+    return Rope(tuple(frequencies), pairs, Equation("rope", formula.text, formula.span), union(*origins))
 
 
 def _scale(context: Context, step: Mapping, head_dim: int) -> Scale:
@@ -179,6 +191,14 @@ def _scale(context: Context, step: Mapping, head_dim: int) -> Scale:
     if formula is None:
         return Scale("multiply", 1 / math.sqrt(head_dim))
     value = attempt(formula, context.resolved.scope, number, context.found)
-    if value is not None and value.value == 0 and operation == "divide":
-        context.error("number", "scores divided by zero", formula.span)
-    return Scale(operation, 1.0 if value is None else float(value.value))
+    if value is None:
+        return Scale(operation, 1.0)
+    try:
+        factor = as_dtype(value, context.resolved.dtype).value
+    except NotANumber as error:
+        context.error("number", str(error), formula.span)
+        return Scale(operation, 1.0)
+    if math.isinf(factor) or (factor == 0 and operation == "divide"):
+        verb = "divided" if operation == "divide" else "multiplied"
+        context.error("number", f"scores cannot be {verb} by {factor or 'zero'}", formula.span)
+    return Scale(operation, float(factor), value.provenance)

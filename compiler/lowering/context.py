@@ -11,6 +11,7 @@ from compiler.diagnostics import Diagnostic
 from compiler.document import Mapping, Node, Scalar
 from compiler.expressions.evaluate import Scope
 from compiler.expressions.values import Dimensions
+from compiler.formulas import Word
 from compiler.ir import Equation, Tensor
 from compiler.naming import axis_names, words
 from compiler.resolve import Resolved
@@ -19,17 +20,24 @@ from compiler.source import Span
 
 @dataclass(frozen=True)
 class Line:
-    """`MAP TARGET: value` in a step; the target is empty for a bare map."""
+    """`MAP TARGET: value` in a step; a bare map has no target."""
 
     key: Scalar
-    target: str
-    offset: int  # of the target in the key
+    target: Word | None
     value: Node
 
     @cached_property
     def equation(self) -> Equation:
         right = " ".join(self.value.text.split()) if isinstance(self.value, Scalar) else ""
         return Equation(" ".join(self.key.text.split()), right, self.key.span)
+
+
+class StepSkipped(Exception):
+    """A step whose axes are not known, which was reported; `stream_after` is known or the rest is skipped too."""
+
+    def __init__(self, stream_after: Axis | None) -> None:
+        super().__init__()
+        self.stream_after = stream_after
 
 
 @dataclass(frozen=True)
@@ -48,16 +56,18 @@ class Context:
 
     def option(self, step: Mapping, name: str) -> Node | None:
         """A step's own value, else the default of all steps; `none` is no value."""
-        value = step.get(name)
-        defaults = self.resolved.document.get("defaults")
-        if value is None and isinstance(defaults, Mapping):
-            value = defaults.get(name)
+        value = self._written(step, name)
         return None if isinstance(value, Scalar) and value.text == "none" else value
 
     def word(self, step: Mapping, name: str, otherwise: str) -> str:
-        """An option that is one of a few words."""
-        value = self.option(step, name)
+        """An option that is one of a few words, `none` being one like the others."""
+        value = self._written(step, name)
         return value.text if isinstance(value, Scalar) else otherwise
+
+    def _written(self, step: Mapping, name: str) -> Node | None:
+        defaults = self.resolved.document.get("defaults")
+        own = step.get(name)
+        return defaults.get(name) if own is None and isinstance(defaults, Mapping) else own
 
     def reading(self, axis: Axis, whole: str, others: dict[str, Axis] | None = None) -> Scope:
         """The scope of an expression that reads an axis; `others` are axes whose names get a helpful error."""
@@ -83,7 +93,7 @@ class Context:
 
 def whole_axis(axis: Axis, name: str) -> dict[str, Dimensions]:
     """`stream[k]` and `hidden[k]` index a whole axis, where no dimension has that name."""
-    return {name: Dimensions(name, 0, (axis.size,))} if axis.size else {}
+    return {name: Dimensions(name, 0, (axis.size,))} if name and axis.size else {}
 
 
 def lines(step: Mapping, name: str) -> Iterator[Line]:
@@ -91,5 +101,5 @@ def lines(step: Mapping, name: str) -> Iterator[Line]:
     for key, value in step.items:
         head, _, rest = key.text.partition(" ")
         if head == name:
-            target = rest.strip()
-            yield Line(key, target, key.text.index(target, len(head)) if target else len(head), value)
+            text = rest.strip()
+            yield Line(key, Word(text, key, key.text.index(text, len(head))) if text else None, value)

@@ -8,11 +8,11 @@ from functools import partial
 from compiler.diagnostics import Diagnostic, Note
 from compiler.document import Mapping, Scalar
 from compiler.expressions.evaluate import number
-from compiler.formulas import Formula, attempt, in_place, read_formula
+from compiler.formulas import Formula, Word, attempt, in_place, read_formula
 from compiler.ir import Embedding, Entry, Equation
 from compiler.lowering.context import Context
 from compiler.lowering.maps import entries, tensor
-from compiler.naming import Target, targets
+from compiler.naming import Aim, Target, targets
 
 
 def lower_embedding(context: Context, step: Mapping, name: str) -> Embedding:
@@ -21,7 +21,9 @@ def lower_embedding(context: Context, step: Mapping, name: str) -> Embedding:
     rows = _Rows(context, {}, [])
     equations: list[Equation] = []
     for row_key, row in step.items:
-        tokens = targets(row_key, row_key.text, 0, resolved.vocabulary, resolved.scope, context.found, "token")
+        tokens = targets(
+            Word(row_key.text, row_key, 0), Aim(resolved.vocabulary, "token"), resolved.scope, context.found
+        )
         for key, value in row.items if isinstance(row, Mapping) else ():
             equation = Equation(f"{row_key.text}: {key.text}", _text(value), key.span)
             equations.append(equation)
@@ -45,9 +47,10 @@ class _Rows:
         """One equation for all its tokens and dimensions; its first error is the only one reported."""
         resolved, found = self.context.resolved, self.context.found
         scope = in_place(resolved.scope, formula)
+        aim = Aim(resolved.stream, "dimension", "stream")
         for token in tokens:
             inner = scope.bind(token.indices)
-            dimensions = targets(key, key.text, 0, resolved.stream, inner, found, "dimension")
+            dimensions = targets(Word(key.text, key, 0), aim, inner, found)
             for dimension in dimensions:
                 place = (token.position, dimension.position)
                 if place in self.written:

@@ -7,7 +7,7 @@ from typing import cast
 from compiler.axes import Axis
 from compiler.document import Mapping
 from compiler.ir import Activation, FeedForward
-from compiler.lowering.context import Context, lines
+from compiler.lowering.context import Context, StepSkipped, lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
 from compiler.naming import read_axis
@@ -16,18 +16,20 @@ from compiler.resolve import check_clashes
 
 def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedForward:
     """A feed-forward step; its gate exists where one is written."""
-    hidden = _axis(context, step, "hidden", "hidden unit") or Axis(())
-    after = _axis(context, step, "stream", "dimension") or stream
+    after = _axis(context, step, "stream", "dimension") if step.get("stream") is not None else stream
+    hidden = _axis(context, step, "hidden", "hidden unit")
+    if after is None or hidden is None:
+        raise StepSkipped(after)
     gated = any(True for _ in lines(step, "gate"))
     biases = context.biases(step, ("gate", "up", "down") if gated else ("up", "down"))
     reading = context.reading(stream, "stream", {"the hidden units": hidden})
     shapes = {
-        kind: MapShape(f"{name}.{kind}", stream, hidden, "hidden unit", reading)
+        kind: MapShape(f"{name}.{kind}", stream, hidden, "hidden unit", reading, "hidden")
         for kind in (("gate", "up") if gated else ("up",))
     }
     maps = {kind: lower_map(context, step, shape, biases) for kind, shape in shapes.items()}
     from_hidden = context.reading(hidden, "hidden", {"the stream": stream})
-    down = lower_map(context, step, MapShape(f"{name}.down", hidden, after, "dimension", from_hidden), biases)
+    down = lower_map(context, step, MapShape(f"{name}.down", hidden, after, "dimension", from_hidden, "stream"), biases)
     activation = cast(Activation, context.word(step, "activation", "relu"))
     norm = lower_norm(context, step, name, stream)
     return FeedForward(name, stream, hidden, norm, maps.get("gate"), maps["up"], down, activation, after)
@@ -35,8 +37,8 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
 
 def _axis(context: Context, step: Mapping, key: str, what: str) -> Axis | None:
     node = step.get(key)
-    if node is None:
+    written = None if node is None else read_axis(node, context.resolved.scope, context.found, what)
+    if written is None:
         return None
-    axis, places = read_axis(node, context.resolved.scope, context.found, what)
-    check_clashes(places, context.resolved.definitions, context.found)
-    return axis
+    check_clashes(written.places, context.resolved.definitions, context.found)
+    return written.axis

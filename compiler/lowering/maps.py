@@ -15,7 +15,7 @@ from compiler.floats import round_to
 from compiler.formulas import Formula, attempt, in_place, read_formula
 from compiler.ir import Entry, Equation, Map, Tensor
 from compiler.lowering.context import Context, Line, lines
-from compiler.naming import targets
+from compiler.naming import Aim, targets
 from compiler.source import Span
 
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -23,13 +23,17 @@ _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 @dataclass(frozen=True)
 class MapShape:
-    """What a map connects: `path` is its full name, `outputs` are called `what` in messages."""
+    """What a map connects: `path` is its full name, `outputs` are called `what` in messages.
+
+    `whole` is the name under which all outputs can be indexed, if they have one: `stream[k]`, `hidden[k]`.
+    """
 
     path: str
     inputs: Axis
     outputs: Axis
     what: str
     scope: Scope
+    whole: str = ""
 
     @property
     def name(self) -> str:
@@ -39,9 +43,9 @@ class MapShape:
 def lower_map(context: Context, step: Mapping, shape: MapShape, biases: set[str]) -> Map:
     """The map `shape.name` of a step. A map that the spec leaves out is stored as zeros in its full shape."""
     written = list(lines(step, shape.name))
-    bare = next((line for line in written if not line.target), None)
+    bare = next((line for line in written if line.target is None), None)
     if bare is not None and len(written) > 1:
-        other = next(line for line in written if line.target)
+        other = next(line for line in written if line.target is not None)
         note = Note("all rows are written here", bare.key.span)
         message = f"'{shape.name}' is written as a whole and row by row"
         context.found.append(Diagnostic("target-twice", message, other.key.span, notes=(note,)))
@@ -54,25 +58,26 @@ def _by_rows(context: Context, shape: MapShape, written: list[Line], biases: set
     rows: dict[int, Equation] = {}
     weights: list[Entry] = []
     constants: list[Entry] = []
+    aim = Aim(shape.outputs, shape.what, shape.whole)
     for line in written:
         formula = read_formula(line.value, context.found)
-        aims = targets(line.key, line.target, line.offset, shape.outputs, shape.scope, context.found, f"{shape.what}")
+        aims = targets(line.target, aim, shape.scope, context.found) if line.target is not None else []
         if formula is None:
             continue
         scope = in_place(shape.scope, formula)
-        for aim in aims:
-            if aim.position in rows:
-                label = shape.outputs.labels[aim.position]
-                note = Note("first written here", rows[aim.position].span)
+        for target in aims:
+            if target.position in rows:
+                label = shape.outputs.labels[target.position]
+                note = Note("first written here", rows[target.position].span)
                 message = f"'{shape.name} {label}' is written twice"
                 context.found.append(Diagnostic("target-twice", message, line.key.span, notes=(note,)))
                 break
-            rows[aim.position] = line.equation
-            value = attempt(formula, scope.bind(aim.indices), affine, context.found, aim.case)
+            rows[target.position] = line.equation
+            value = attempt(formula, scope.bind(target.indices), affine, context.found, target.case)
             if value is None:
                 break  # one error for each equation is enough
-            weights += entries(context, value.terms, (aim.position,), formula, line.equation)
-            constants += entries(context, _constant(value), (aim.position,), formula, line.equation, is_bias=True)
+            weights += entries(context, value.terms, (target.position,), formula, line.equation)
+            constants += entries(context, _constant(value), (target.position,), formula, line.equation, is_bias=True)
     has_bias = bool(constants) or shape.name in biases
     return Map(
         shape.path,
@@ -129,7 +134,7 @@ def _tie(context: Context, shape: MapShape, line: Line) -> tuple[str, Tensor] | 
         hint = "rename the dimension or number, or write the map's full path"
         context.error("name-clash", f"'{name}' is a map and a name of this spec", value.span, hint)
     weight = context.weights[owner]
-    needed = (shape.outputs.size, shape.inputs.size)
+    needed = (1 if weight.axes[0] is None else shape.outputs.size, shape.inputs.size)
     if weight.shape != needed:
         message = f"'{owner}' has the shape {list(weight.shape)}, but '{shape.path}' needs {list(needed)}"
         context.error("shape", message, value.span)
@@ -159,11 +164,11 @@ def store(context: Context, number: Number, span: Span) -> float:
         value = round_to(number.value, dtype)
     except OverflowError:
         value = math.inf
-    if math.isinf(value):
+    if not math.isfinite(value):
         context.error("overflow", f"the weight does not fit into {dtype.name}", span)
         return 0.0
     if value == 0.0 and number.value != 0:
-        context.warn("underflow", f"the weight {number.value!r} becomes zero in {dtype.name}", span)
+        context.warn("underflow", f"a weight that is not zero becomes zero in {dtype.name}", span)
     return value + 0.0
 
 

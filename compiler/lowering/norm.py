@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from compiler.axes import Axis
@@ -11,7 +12,7 @@ from compiler.expressions.values import Number, Unknown, Vector
 from compiler.formulas import Formula, attempt, read_formula
 from compiler.ir import Entry, Equation, Norm, Tensor
 from compiler.lowering.context import Context
-from compiler.lowering.maps import entries, tensor
+from compiler.lowering.maps import entries, store, tensor
 
 DEFAULT_EPSILON = 1e-6
 
@@ -39,7 +40,8 @@ def _epsilon(context: Context, node: Node | None) -> float:
         return DEFAULT_EPSILON
     if value.value < 0:
         context.error("bad-value", "the eps of a norm cannot be negative", formula.span)
-    return float(value.value)
+    store(context, value, formula.span)  # reports what the dtype cannot hold; torch rounds the double itself
+    return float(value.value) if abs(value.value) < math.inf else DEFAULT_EPSILON
 
 
 def _weight(context: Context, node: Node, name: str, stream: Axis) -> Tensor:

@@ -177,7 +177,7 @@ def _equations(step: Step) -> list[Equation]:
             return list(equations)
         case Attention():
             output = () if isinstance(step.output, str) else step.output.equations
-            rope = () if step.rope is None else (step.rope.formula,)
+            rope = () if step.rope is None else (step.rope.equation,)
             scores = dict.fromkeys(score.equation for score in step.scores)
             maps = (*step.query.equations, *step.key.equations, *step.value.equations)
             return [*maps, *scores, *rope, *output]

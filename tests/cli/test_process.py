@@ -1,0 +1,142 @@
+"""The command line as a process of its own: imports, pipes, other folders, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import EXACT, INVALID, ROOT, TINY
+
+CLI = str(ROOT / "cli.py")
+WITHOUT_TORCH = [
+    [],
+    ["validate", TINY],
+    ["count", TINY],
+    ["diff", TINY, EXACT],
+    ["show", TINY],
+    ["schema"],
+    ["validate", INVALID],
+]
+_PROBE = """
+import sys
+import compiler
+if sys.argv[1:]:
+    import cli
+    try:
+        cli.main(sys.argv[1:])
+    except SystemExit as stop:
+        assert stop.code in (0, 1, 2), stop.code
+assert not [name for name in sys.modules if name.partition(".")[0] == "torch"]
+"""
+
+
+def process(*arguments: str | bytes, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **variables}
+    command = [sys.executable, CLI, *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, errors="backslashreplace", timeout=120
+    )
+
+
+@pytest.mark.parametrize("arguments", WITHOUT_TORCH, ids=lambda arguments: " ".join(arguments[:1]) or "import")
+def test_no_torch_where_nothing_is_computed(arguments: list[str]) -> None:
+    probe = subprocess.run(
+        [sys.executable, "-c", _PROBE, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert probe.returncode == 0, probe.stderr
+    assert probe.stdout or not arguments or arguments[-1] == INVALID
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("count", TINY), 0),
+        (("show", TINY), 0),
+        (("diff", TINY, EXACT), 1),
+        (("validate", INVALID), 2),
+        (("run", TINY, "5193798811", "1806201129"), 1),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else str(value),
+)
+def test_piped_output_has_no_colour(arguments: tuple[str, ...], code: int) -> None:
+    done = process(*arguments)
+    assert done.returncode == code
+    assert "\x1b" not in done.stdout + done.stderr
+    assert done.stdout + done.stderr
+
+
+def test_json_of_an_error_goes_to_standard_output() -> None:
+    done = process("count", INVALID, "--json")
+    assert (done.returncode, done.stderr) == (2, "")
+    assert json.loads(done.stdout)["errors"][0]["code"] == "unknown-name"
+
+
+def test_it_works_from_another_folder(tmp_path: Path) -> None:
+    done = process("run", TINY, "1", "2", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("1 + 2 = 3")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["validate", "count"])
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+def test_names_that_are_no_text(tmp_path: Path, command: str, options: tuple[str, ...]) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff.yaml"
+    try:
+        Path(os.fsdecode(path)).write_bytes(Path(TINY).read_bytes())
+    except OSError:
+        pytest.skip("this file system wants text")
+    done = process(command, path, *options, PYTHONIOENCODING="utf-8:strict")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+
+
+def test_a_terminal_that_is_not_utf8() -> None:
+    done = process("diff", TINY, EXACT, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_reader_that_stops_early() -> None:
+    with subprocess.Popen(
+        [sys.executable, CLI, "count", *[TINY] * 200, "--by-tensor"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.readline()
+        child.stdout.close()
+        said = child.stderr.read().decode()
+        child.wait(timeout=60)
+    assert "Traceback" not in said
+    assert "Exception" not in said
+
+
+def test_control_c_during_an_evaluation() -> None:
+    with subprocess.Popen(
+        [sys.executable, CLI, "eval", TINY, "--suite", "uniform", "--pairs", "100000000"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        deadline = time.monotonic() + 60
+        while "torch" not in Path(f"/proc/{child.pid}/maps").read_text() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(4)  # past the import, into the first batches
+        assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        output, said = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "Traceback" not in said
+    assert "interrupted" in said
+    assert output == ""

@@ -1,0 +1,85 @@
+"""What several tests share: paths, cards, small specs as text, and the values inside a running module."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compiler.pipeline import Spec, load
+
+ROOT = Path(__file__).parent.parent
+SPECS = ROOT / "specs"
+DATA = Path(__file__).parent / "data"
+
+SMALL = """\
+weightspec: 1
+name: small
+dtype: {dtype}
+{definitions}
+vocabulary: digit[4] = +
+task:
+  addition: {{base: 4, digits: 2}}
+  prompt: a + b =
+  answer: sum
+stream: {stream}
+network:
+{network}
+decode: argmax
+"""
+SMALL_CONTEXT = 9  # two digits, +, two digits, =, three digits of the sum
+SMALL_TOKENS = 6  # digits 0 to 3, =, +
+
+
+def card(name: str) -> dict[str, Any]:
+    """A file of `tests/data`: the part of a published model's card that the tests need."""
+    found: dict[str, Any] = json.loads((DATA / f"{name}_card.json").read_text(encoding="utf-8"))
+    return found
+
+
+def small(network: str, *, stream: str = "x y z", definitions: str = "", dtype: str = "float64") -> str:
+    """The text of a small spec around the steps `network`."""
+    steps = indent(network.strip("\n"), "  ")
+    return SMALL.format(network=steps, stream=stream, definitions=definitions.strip("\n"), dtype=dtype)
+
+
+def load_text(folder: Path, text: str, overrides: Mapping[str, object] | None = None, name: str = "small") -> Spec:
+    """The spec of a text, which is written to a file first."""
+    path = folder / f"{name}.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load(path, overrides or {})
+
+
+def same_bits(first: Tensor, second: Tensor) -> bool:
+    """Whether two tensors agree in shape, dtype and every bit, the signs of zeros included."""
+    return (
+        first.shape == second.shape
+        and first.dtype == second.dtype
+        and torch.equal(first, second)
+        and torch.equal(first.signbit(), second.signbit())
+    )
+
+
+def activations(model: nn.Module, tokens: Tensor) -> dict[str, Tensor]:
+    """What each named submodule returned in one forward pass; the whole model is ''."""
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str, module: nn.Module) -> Any:
+        def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            found[name] = output.detach()
+
+        return module.register_forward_hook(hook)
+
+    handles = [keep(name, module) for name, module in model.named_modules()]
+    try:
+        with torch.inference_mode():
+            model(tokens)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found

@@ -1,0 +1,248 @@
+"""Differences: what was written, which numbers changed, by what factor, and which name is the cause."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import compiler
+from compiler.diffing import Difference, EntryChange
+from compiler.pipeline import Spec, load
+from tests.helpers import SPECS, load_text, small
+
+TINY95 = SPECS / "tiny95.yaml"
+EVERY_SPEC = sorted(path.name for path in SPECS.glob("*.yaml"))
+
+
+def variant(**overrides: object) -> Difference:
+    return compiler.diff(load(TINY95), load(TINY95, overrides))
+
+
+def entries(difference: Difference) -> dict[tuple[str, str], EntryChange]:
+    changes = [entry for group in difference.groups for entry in group.entries]
+    found = {(entry.tensor, entry.label): entry for entry in changes}
+    assert len(found) == len(changes)
+    return found
+
+
+def texts(difference: Difference) -> set[tuple[str, str, str | None, str | None]]:
+    return {(change.section, change.path, change.before, change.after) for change in difference.texts}
+
+
+@pytest.mark.parametrize("name", EVERY_SPEC)
+def test_nothing_differs_from_itself(name: str) -> None:
+    spec = load(SPECS / name)
+    for other in (spec, load(SPECS / name)):
+        difference = compiler.diff(spec, other)
+        assert difference.empty
+        assert (difference.texts, difference.shapes, difference.groups, difference.counts) == ((), (), (), ())
+
+
+def test_a_copy_elsewhere_with_other_comments_is_the_same(tmp_path: Path) -> None:
+    text = TINY95.read_text(encoding="utf-8").replace("parameters:", "\n\n# the author's numbers\nparameters:")
+    assert compiler.diff(load(TINY95), load_text(tmp_path, text)).empty
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (load(TINY95), load(SPECS / "tiny95-exact.yaml")),
+        (load(TINY95), load(TINY95, {"base": 5})),
+        (load(TINY95), load(SPECS / "qwen20.yaml")),
+    ],
+    ids=lambda spec: spec.title,
+)
+def test_both_directions_say_the_same(first: Spec, second: Spec) -> None:
+    there, back = compiler.diff(first, second), compiler.diff(second, first)
+    assert not there.empty
+    assert (there.before, there.after) == (back.after, back.before)
+    assert {(section, path, after, before) for section, path, before, after in texts(there)} == texts(back)
+    assert {(s.tensor, s.after, s.before) for s in there.shapes} == {(s.tensor, s.before, s.after) for s in back.shapes}
+    assert {(c.rule, c.after, c.before) for c in there.counts} == {(c.rule, c.before, c.after) for c in back.counts}
+    mine, yours = entries(there), entries(back)
+    assert mine.keys() == yours.keys()
+    for place, entry in mine.items():
+        assert (entry.before, entry.after, entry.causes) == (
+            yours[place].after,
+            yours[place].before,
+            yours[place].causes,
+        )
+
+
+def test_one_parameter_is_one_cause() -> None:
+    difference = variant(v_scale=1e8)
+    assert texts(difference) == {("parameter", "v_scale", "1e4", "100000000.0")}
+    assert (difference.shapes, difference.counts) == ((), ())
+    (group,) = difference.groups
+    assert (group.causes, group.ratio, len(group.entries)) == (("v_scale",), 10000.0, 20)
+    gate = entries(difference)["layer1.ffn.gate.weight", "below[3], candidate[3]"]
+    assert (gate.before, gate.after, gate.ratio, gate.causes) == (-1e4, -1e8, 1e4, ("v_scale",))
+    (change,) = difference.texts
+    assert change.span_before is not None
+    assert change.span_after is not None
+    lines = TINY95.read_text(encoding="utf-8").splitlines()
+    assert lines[change.span_before.line - 1].split(":")[0].strip() == "v_scale"
+    assert change.span_after.source.name == "--set"
+
+
+def test_digits_change_numbers_but_no_shape() -> None:
+    difference = variant(digits=8)
+    assert texts(difference) == {("size", "digits", "10", "8")}
+    assert difference.shapes == ()
+    found = entries(difference)
+    # up of layer 0 is digit_scale times something: 10 candidates and place
+    assert {tensor for tensor, _ in found} == {"layer0.ffn.up.weight"}
+    assert len(found) == 11
+    assert {entry.causes for entry in found.values()} == {("digits",)}
+    assert {entry.ratio for entry in found.values()} == {0.01}
+    assert found["layer0.ffn.up.weight", "place, count"].after == 1e8
+
+
+def test_base_changes_shapes_and_many_entries_by_many_factors() -> None:
+    difference = variant(base=5)
+    assert texts(difference) == {("size", "base", "10", "5")}
+    shapes = {shape.tensor: (shape.before, shape.after) for shape in difference.shapes}
+    assert shapes["embedding.weight"] == ((14, 5), (9, 5))
+    assert shapes["layer1.ffn.down.weight"] == ((10, 20), (5, 10))
+    assert "layer0.attention.query.weight" not in shapes
+    found = entries(difference)
+    changed = found["embedding.weight", "digit[2], digit"]
+    assert (changed.before, changed.after, changed.ratio) == (20, 10, 0.5)
+    removed = found["embedding.weight", "digit[7], digit"]
+    assert (removed.before, removed.after, removed.ratio) == (70, None, None)
+    assert found["layer0.attention.value.weight", "count, eq"].causes == ("base",)
+    assert ("embedding.weight", "=, eq") not in found
+    back = entries(compiler.diff(load(TINY95, {"base": 5}), load(TINY95)))
+    assert back["embedding.weight", "digit[7], digit"].before is None
+    assert {change.rule for change in difference.counts} >= {"dense", "nonzero", "distinct"}
+    for change in difference.counts:
+        assert change.before != change.after
+
+
+def test_a_table_of_scores_is_compared_too() -> None:
+    """alibi_base enters no stored weight, and changes what the model does all the same."""
+    difference = variant(alibi_base=9)
+    assert texts(difference) == {("constant", "alibi_base", "base", "9")}
+    found = entries(difference)
+    assert {tensor for tensor, _ in found} == {"layer0.attention.score count"}
+    assert {entry.causes for entry in found.values()} == {("alibi_base",)}
+    assert len(found) == 35 * 34 / 2  # each earlier key
+    one = found["layer0.attention.score count", "query_pos 3, key_pos 1"]
+    assert one.before == pytest.approx(-2 * 2.302585092994046, rel=1e-15)
+    assert one.after == pytest.approx(-2 * 2.1972245773362196, rel=1e-15)
+
+
+def test_a_rope_frequency_names_its_cause() -> None:
+    path = SPECS / "qwen20.yaml"
+    found = entries(compiler.diff(load(path), load(path, {"omega": 0.3})))
+    rope = found["attention.rope", "pair 0"]
+    assert rope.after == pytest.approx(0.3)
+    assert rope.causes == ("omega",)
+
+
+BASE = """
+embedding:
+  digit[d]: {x: 2 * d, y: 1}
+attention:
+  heads: a
+  query a: x
+  value a: 3 * x
+  output y: a
+ffn:
+  hidden: u
+  up u: x
+  down z: 4 * u
+"""
+
+
+def edited(folder: Path, old: str, new: str, count: int = 1) -> Difference:
+    assert BASE.count(old) == count
+    after = load_text(folder, small(BASE.replace(old, new)), name="after")
+    return compiler.diff(load_text(folder, small(BASE)), after)
+
+
+def test_an_equation_that_says_something_else(tmp_path: Path) -> None:
+    difference = edited(tmp_path, "3 * x", "x / 4 + y")
+    assert texts(difference) == {("equation", "attention / value a", "3 * x", "x / 4 + y")}
+    found = entries(difference)
+    assert found.keys() == {("attention.value.weight", "a, x"), ("attention.value.weight", "a, y")}
+    assert (found["attention.value.weight", "a, x"].before, found["attention.value.weight", "a, x"].after) == (3, 0.25)
+    added = found["attention.value.weight", "a, y"]
+    assert (added.before, added.after, added.ratio, added.causes) == (None, 1, None, ())
+    assert [(change.rule, change.before, change.after) for change in difference.counts] == [
+        ("nonzero", 12, 13),
+        ("distinct", 9, 10),
+    ]
+
+
+def test_an_equation_written_another_way(tmp_path: Path) -> None:
+    difference = edited(tmp_path, "3 * x", "x * 3")
+    assert texts(difference) == {("equation", "attention / value a", "3 * x", "x * 3")}
+    assert (difference.groups, difference.shapes, difference.counts) == ((), (), ())
+    assert not difference.empty
+
+
+def test_a_row_of_the_embedding(tmp_path: Path) -> None:
+    difference = edited(tmp_path, "{x: 2 * d, y: 1}", "{x: 2 * d}")
+    assert texts(difference) == {("equation", "embedding / digit[d] / y", "1", None)}
+    assert {label: entry.after for (_, label), entry in entries(difference).items()} == {
+        f"digit[{d}], y": None for d in range(4)
+    }
+
+
+def test_a_step_added_or_removed(tmp_path: Path) -> None:
+    ffn = BASE[BASE.index("ffn:") :]
+    removed = edited(tmp_path, ffn, "")
+    assert texts(removed) == {("step", "ffn", "present", None)}
+    assert {shape.tensor: (shape.before, shape.after) for shape in removed.shapes} == {
+        "ffn.up.weight": ((1, 3), None),
+        "ffn.down.weight": ((3, 1), None),
+    }
+    assert {place: entry.after for place, entry in entries(removed).items()} == {
+        ("ffn.up.weight", "u, x"): None,
+        ("ffn.down.weight", "z, u"): None,
+    }
+    after = load_text(tmp_path, small(BASE.replace(ffn, "")), name="after")
+    added = compiler.diff(after, load_text(tmp_path, small(BASE)))
+    assert texts(added) == {("step", "ffn", None, "present")}
+    assert added.shapes[0].before is None
+
+
+def test_steps_in_another_order(tmp_path: Path) -> None:
+    ffn = BASE[BASE.index("ffn:") :]
+    attention = BASE[BASE.index("attention:") : BASE.index("ffn:")]
+    difference = edited(tmp_path, attention + ffn, ffn + attention)
+    assert [(change.path, change.after) for change in difference.texts] == [("order", "embedding → ffn → attention")]
+    assert (difference.groups, difference.shapes) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "option", ["softmax: plus_one", "scale: 3", "mask: none", "norm: rms", "biases: key", "score a: 0 * key_pos"]
+)
+def test_an_option_of_a_step(tmp_path: Path, option: str) -> None:
+    name, _, value = option.partition(": ")
+    difference = edited(tmp_path, "heads: a", f"heads: a\n  {option}")
+    section = "equation" if name == "score a" else "option"
+    assert texts(difference) == {(section, f"attention / {name}", None, value)}
+    assert not difference.empty
+
+
+def test_options_at_the_top(tmp_path: Path) -> None:
+    first = load_text(tmp_path, small(BASE))
+    assert texts(compiler.diff(first, load(first.path, {"decode": "argmin"}))) == {
+        ("spec", "decode", "argmax", "argmin")
+    }
+    assert texts(compiler.diff(first, load(first.path, {"defaults": "{activation: gelu}"}))) != set()
+    moved = compiler.diff(first, load(first.path, {"task.order": "least_significant_first"}))
+    assert texts(moved) == {("spec", "task.order", None, "least_significant_first")}
+
+
+def test_a_derived_value_is_traced_to_what_was_written() -> None:
+    """digits changes digit_scale, whose own text stays as it is: the cause is what somebody wrote."""
+    path = SPECS / "qwen20.yaml"
+    difference = compiler.diff(load(path), load(path, {"copy": 0.5}))
+    assert texts(difference) == {("parameter", "copy", "100 / (256 / sqrt(2))", "0.5")}
+    found = entries(difference)
+    assert {tensor for tensor, _ in found} == {"attention.value.weight", "attention.output.weight"}
+    assert {entry.causes for entry in found.values()} == {("copy",)}

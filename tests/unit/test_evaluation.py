@@ -1,0 +1,244 @@
+"""Evaluation: what is run, how k of n adds up, which verdicts are decided again, and what cannot be had."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import compiler
+from compiler import evaluation
+from compiler.evaluation import Evaluation, Judge, answer, evaluate
+from compiler.pipeline import Spec, load
+from compiler.tasks.task import Inputs
+from tests.helpers import ROOT, SPECS, load_text
+
+TINY = """\
+weightspec: 1
+name: tiny
+dtype: float64
+vocabulary: digit[2] +
+task:
+  addition: {base: 2, digits: 1}
+  prompt: a + b
+  answer: sum
+stream: one two
+network:
+  embedding:
+    digit[d]: {one: 1}
+decode: argmax
+"""  # every logit of a digit is [1, 0], of + [0, 0]: it answers 00 to everything
+
+
+@pytest.fixture(scope="module")
+def spec() -> Spec:
+    return load(SPECS / "tiny95.yaml")
+
+
+def comparable(result: Evaluation) -> Evaluation:
+    """Without the times."""
+    return replace(result, suites=tuple(replace(suite, seconds=0.0) for suite in result.suites))
+
+
+@pytest.mark.parametrize(
+    ("decoding", "suites"), [("teacher", ["uniform", "edges", "carries", "near_carry"]), ("greedy", ["near_carry"])]
+)
+def test_k_of_n_adds_up(spec: Spec, decoding: evaluation.Decoding, suites: list[str]) -> None:
+    seen: list[tuple[str, int, int]] = []
+    result = compiler.evaluate(
+        spec,
+        suites if decoding == "greedy" else None,
+        pairs=150,
+        decoding=decoding,
+        progress=lambda suite, done, total: seen.append((suite, done, total)),
+    )
+    near = 150 - near_failures(spec, 150)
+    right = {"uniform": 150, "edges": 768, "carries": 150, "near_carry": near}
+    size = {"uniform": 150, "edges": 784, "carries": 150, "near_carry": 150}
+    assert [suite.suite for suite in result.suites] == suites
+    for suite in result.suites:
+        assert (suite.right, suite.pairs) == (right[suite.suite], size[suite.suite])
+        assert suite.pairs == sum(part.pairs for part in suite.parts)
+        assert suite.right == sum(part.right for part in suite.parts)
+        for part in suite.parts:
+            assert len(part.failures) == min(5, part.pairs - part.right)
+        steps = [(done, total) for name, done, total in seen if name == suite.suite]
+        assert steps[-1] == (suite.pairs, suite.pairs)
+        assert [done for done, _ in steps] == sorted({done for done, _ in steps})
+    assert result.pairs == sum(size[suite] for suite in suites)
+    assert result.right == sum(right[suite] for suite in suites)
+    assert (result.decoding, result.dtype, result.device) == (decoding, "float64", "cpu")
+    assert result.seconds == sum(suite.seconds for suite in result.suites) > 0
+
+
+def near_failures(spec: Spec, pairs: int) -> int:
+    """How many of the near carries the model answers wrong, one sequence at a time."""
+    judge = Judge(spec, "cpu", "teacher")
+    (part,) = spec.resolved.task.suites()["near_carry"].parts(pairs, 0)
+    wrong = [pair for pair in part.generate() if not judge.verdicts([pair])[0][0]]
+    assert wrong
+    return len(wrong)
+
+
+def test_failures_are_the_first_ones_with_what_the_model_says(spec: Spec) -> None:
+    (suite,) = compiler.evaluate(spec, ["edges"]).suites
+    (part,) = suite.parts
+    assert suite.seed is None
+    every = [pair for own in spec.resolved.task.suites()["edges"].parts(0, 0) for pair in own.generate()]
+    found = [failure.inputs for failure in part.failures]
+    assert len(found) == 5
+    assert sorted(found, key=every.index) == found
+    for failure in part.failures:
+        a, b = failure.inputs
+        assert (failure.text, failure.expected) == (f"{a} + {b}", str(a + b))
+        decoded = answer(spec, failure.inputs)
+        assert (decoded.text, decoded.right, failure.got) == (failure.got, False, decoded.text)
+        assert failure.got != failure.expected
+
+
+@pytest.mark.parametrize(("pairs", "split"), [(10, [4, 3, 3]), (9, [3, 3, 3]), (2, [1, 1, 0]), (1, [1, 0, 0])])
+def test_pairs_are_split_among_the_lengths(spec: Spec, pairs: int, split: list[int]) -> None:
+    (suite,) = compiler.evaluate(spec, ["uniform"], pairs=pairs).suites
+    assert [part.label for part in suite.parts] == ["8 digits", "9 digits", "10 digits"]
+    assert [part.pairs for part in suite.parts] == split
+    assert (suite.pairs, suite.right) == (pairs, pairs)
+
+
+def test_the_seed_decides_everything(spec: Spec) -> None:
+    runs = [comparable(compiler.evaluate(spec, ["near_carry"], pairs=300, seed=seed)) for seed in (5, 5, 6)]
+    assert runs[0] == runs[1]
+    assert runs[0].suites[0].seed == 5
+    assert runs[0].suites[0].parts[0].failures != runs[2].suites[0].parts[0].failures
+
+
+def test_the_size_of_a_batch_does_not_matter(spec: Spec) -> None:
+    runs = [comparable(evaluate(spec, ["near_carry"], pairs=120, batch=batch)) for batch in (1, 7, 120)]
+    assert runs[0] == runs[1] == runs[2]
+
+
+def test_a_suite_is_run_once_and_in_the_order_asked_for(spec: Spec) -> None:
+    result = compiler.evaluate(spec, ["near_carry", "uniform", "near_carry"], pairs=3)
+    assert [suite.suite for suite in result.suites] == ["near_carry", "uniform"]
+
+
+class Wavering(nn.Module):
+    """Says 0 1 for every pair, but in a batch of several says 1 1, ahead by `margin` only."""
+
+    def __init__(self, margin: float) -> None:
+        super().__init__()
+        self.margin = margin
+        self.batches: list[int] = []
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        batch, time = tokens.shape
+        self.batches.append(batch)
+        logits = torch.tensor([1.0, 3.0], dtype=torch.float64).repeat(batch, time, 1)
+        first = [3.0, 3.0 - self.margin] if batch == 1 else [3.0 - self.margin, 3.0]
+        logits[:, 2] = torch.tensor(first, dtype=torch.float64)
+        return logits
+
+
+@pytest.mark.parametrize(("margin", "close", "right"), [(2.0**-51, 4, 2), (0.0, 4, 2), (2.0**-40, 0, 0)])
+def test_close_answers_are_decided_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, margin: float, close: int, right: int
+) -> None:
+    """0 + 1 and 1 + 0 are 01: right for a sequence alone. A clear margin is not run again."""
+    model = Wavering(margin)
+    monkeypatch.setattr(evaluation, "build_model", lambda network: model)
+    (suite,) = compiler.evaluate(load_text(tmp_path, TINY), ["exhaustive"]).suites
+    (part,) = suite.parts
+    assert (part.pairs, part.right, part.close) == (4, right, close)
+    assert model.batches[: 1 + close] == [4] + [1] * close
+
+
+def test_a_spec_whose_logits_all_tie(tmp_path: Path) -> None:
+    """Zero logits: every token is 0, every verdict is close, and 0 + 0 alone is right."""
+    (suite,) = compiler.evaluate(load_text(tmp_path, TINY, {"embedding.digit[d]": "{one: 0}"}), ["exhaustive"]).suites
+    (part,) = suite.parts
+    assert (part.pairs, part.right, part.close) == (4, 1, 4)
+    assert [(failure.text, failure.got) for failure in part.failures] == [
+        ("0 + 1", "0"),
+        ("1 + 0", "0"),
+        ("1 + 1", "0"),
+    ]
+
+
+class Broken(nn.Module):
+    def forward(self, tokens: Tensor) -> Tensor:
+        return torch.full((*tokens.shape, 2), torch.nan)
+
+
+@pytest.mark.parametrize("decoding", ["teacher", "greedy"])
+def test_nan_is_wrong_and_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoding: evaluation.Decoding
+) -> None:
+    monkeypatch.setattr(evaluation, "build_model", lambda network: Broken())
+    result = compiler.evaluate(load_text(tmp_path, TINY), ["exhaustive"], decoding=decoding)
+    assert (result.right, result.pairs) == (0, 4)
+    assert all("NaN" in failure.got for failure in result.suites[0].parts[0].failures)
+
+
+@pytest.mark.parametrize(
+    ("suites", "pairs", "device", "code", "says"),
+    [
+        (["near_cary"], None, "cpu", "unknown-name", "near_carry"),
+        (["uniform", "nothing"], 3, "cpu", "unknown-name", "nothing"),
+        (["uniform"], 0, "cpu", "bad-value", "not 0"),
+        (["uniform"], -5, "cpu", "bad-value", "not -5"),
+        (["uniform"], 10**12, "cpu", "bad-value", "1,000,000,000"),
+        (["exhaustive"], None, "cpu", "task", "near_carry"),
+        *((["uniform"], 3, device, "device", device) for device in ("nonsense", "cuda:7", "meta", "mps", "hpu")),
+    ],
+)
+def test_what_cannot_be_had_is_a_spec_error(
+    spec: Spec, suites: list[str], pairs: int | None, device: str, code: str, says: str
+) -> None:
+    with pytest.raises(compiler.SpecError) as raised:
+        compiler.evaluate(spec, suites, pairs=pairs, device=device)
+    assert [found.code for found in raised.value.diagnostics] == [code]
+    assert says in raised.value.diagnostics[0].message
+
+
+@pytest.mark.parametrize(("inputs", "right"), [((5193798811, 1806201129), False), ((1, 9999999999), True)])
+def test_answer(spec: Spec, inputs: Inputs, right: bool) -> None:
+    found = answer(spec, inputs)
+    assert found.right is right
+    assert found.expected == str(sum(inputs))
+    assert (found.text == found.expected) is right
+    assert found.right_tokens == (*map(int, f"{sum(inputs):011d}"), 12)  # <eos>, which is forced
+    assert len(found.prompt_tokens) == 23
+    assert found.tokens[-1] == 12
+
+
+MEASURE = """
+import resource
+import compiler
+result = compiler.evaluate(compiler.load("specs/tiny95.yaml"), ["uniform"], pairs={pairs})
+assert (result.right, result.pairs) == ({pairs}, {pairs})
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak_bytes(pairs: int) -> int:
+    """The peak memory of a process of its own that evaluates so many pairs."""
+    command = [sys.executable, "-c", MEASURE.format(pairs=pairs)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"peak (\d+)", done.stdout)
+    assert found is not None
+    return int(found[1]) * (1 if sys.platform == "darwin" else 1024)
+
+
+def test_5_000_pairs_need_little_memory() -> None:
+    assert peak_bytes(5_000) < 800e6
+
+
+@pytest.mark.long
+def test_100_000_pairs_stay_under_one_gigabyte() -> None:
+    assert peak_bytes(100_000) < 1e9

@@ -1,0 +1,317 @@
+"""Addition in several bases: words, inputs, every suite; and token layouts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice, product
+from random import Random
+
+import pytest
+
+from compiler.axes import Axis, Family
+from compiler.diagnostics import Diagnostic
+from compiler.document import Mapping, parse_document
+from compiler.expressions.evaluate import Scope
+from compiler.expressions.values import Number
+from compiler.floats import FORMATS
+from compiler.layouts import read_layout, with_classes
+from compiler.source import Source, Span
+from compiler.tasks import TASKS, Task, TaskError
+from compiler.tasks.layout import Layout
+from compiler.tasks.task import Inputs
+
+SHAPES = [(2, 1), (2, 5), (3, 3), (10, 1), (10, 4), (10, 10), (16, 2), (1024, 20)]
+
+
+def task(base: int, digits: int) -> Task:
+    return TASKS["addition"]({"base": base, "digits": digits})
+
+
+def inputs(base: int, digits: int, suite: str, size: int | None = None, seed: int = 0) -> list[Inputs]:
+    found = task(base, digits).suites()[suite]
+    parts = found.parts(found.default_size if size is None else size, seed)
+    result = []
+    for part in parts:
+        once = list(part.generate())
+        assert once == list(part.generate())  # a part can be gone through again
+        assert len(once) == part.size
+        result += once
+    return result
+
+
+def carries(a: int, b: int, base: int, digits: int) -> tuple[bool, ...]:
+    """Whether there is a carry out of each column, the lowest first."""
+    return tuple(a % base**k + b % base**k >= base**k for k in range(1, digits + 1))
+
+
+@pytest.mark.parametrize(
+    ("base", "digits", "pair", "words"),
+    [
+        (10, 3, (7, 999), {"a": (0, 0, 7), "b": (9, 9, 9), "sum": (1, 0, 0, 6)}),
+        (2, 4, (5, 6), {"a": (0, 1, 0, 1), "b": (0, 1, 1, 0), "sum": (0, 1, 0, 1, 1)}),
+        (16, 2, (255, 1), {"a": (15, 15), "b": (0, 1), "sum": (1, 0, 0)}),
+    ],
+)
+def test_words_are_digits_most_significant_first(
+    base: int, digits: int, pair: tuple[int, int], words: dict[str, tuple[int, ...]]
+) -> None:
+    one = task(base, digits)
+    assert one.solve(pair) == words
+    assert one.show(words) == str(sum(pair))
+    assert one.operands == {"a": digits, "b": digits}
+    assert one.answers == {"sum": digits + 1}
+    assert one.symbols == base
+    assert one.describe(pair) == f"{pair[0]} + {pair[1]}"
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"), [(["1", "99"], (1, 99)), ([" 07 ", "1_0"], (7, 10)), (["0", "0"], (0, 0))]
+)
+def test_inputs_are_decimal_numbers(texts: list[str], expected: Inputs) -> None:
+    assert task(10, 2).read(texts) == expected
+
+
+def test_inputs_are_decimal_in_every_base() -> None:
+    assert task(2, 4).read(["15", "10"]) == (15, 10)
+    with pytest.raises(TaskError, match="16 is too large: an operand is at most 15"):
+        task(2, 4).read(["16", "0"])
+
+
+@pytest.mark.parametrize(
+    "texts", [["1"], ["1", "2", "3"], ["-1", "2"], ["1.5", "2"], ["", "1"], ["٣", "1"], ["100", "1"]]
+)
+def test_inputs_that_are_refused(texts: list[str]) -> None:
+    with pytest.raises(TaskError):
+        task(10, 2).read(texts)
+
+
+def test_a_giant_input_is_refused_at_once() -> None:
+    with pytest.raises(TaskError, match="a number of 1000000 digits is too large"):
+        task(10, 2).read(["9" * 1_000_000, "1"])
+
+
+@pytest.mark.parametrize(
+    "sizes", [{}, {"base": 10}, {"base": 10, "digits": 2, "x": 1}, {"base": 1, "digits": 2}, {"base": 10, "digits": 0}]
+)
+def test_sizes_that_are_refused(sizes: dict[str, int]) -> None:
+    with pytest.raises(TaskError, match=r"addition|base|digits"):
+        TASKS["addition"](sizes)
+
+
+@pytest.mark.parametrize(("base", "digits"), SHAPES)
+@pytest.mark.parametrize("suite", ["uniform", "edges", "carries", "near_carry"])
+def test_suites_are_valid_and_follow_the_seed(suite: str, base: int, digits: int) -> None:
+    size = task(base, digits).suites()[suite].default_size if suite == "edges" else 200
+    found = inputs(base, digits, suite, size)
+    assert len(found) == size
+    assert all(0 <= a < base**digits and 0 <= b < base**digits for a, b in found)
+    assert found == inputs(base, digits, suite, size)
+    if task(base, digits).suites()[suite].sampled and (base, digits) != (2, 1):
+        assert found != inputs(base, digits, suite, size, seed=1)
+
+
+def test_uniform_has_a_part_for_each_length() -> None:
+    suite = task(10, 4).suites()["uniform"]
+    parts = suite.parts(1000, 0)
+    assert [(part.label, part.size) for part in parts] == [("2 digits", 334), ("3 digits", 333), ("4 digits", 333)]
+    for part, length in zip(parts, (2, 3, 4), strict=True):
+        numbers = [number for pair in part.generate() for number in pair]
+        assert all(len(str(number)) == length for number in numbers)
+        assert len({str(number)[0] for number in numbers}) == 9
+    assert suite.default_size == 30_000
+    (single,) = task(10, 1).suites()["uniform"].parts(1000, 0)
+    assert {number for pair in single.generate() for number in pair} == set(range(10))
+
+
+def test_uniform_keeps_its_pairs_when_more_are_asked_for() -> None:
+    few, many = (task(10, 4).suites()["uniform"].parts(size, 5)[0] for size in (30, 300))
+    assert list(islice(many.generate(), few.size)) == list(few.generate())
+
+
+@pytest.mark.parametrize(("base", "digits"), SHAPES)
+def test_edges_are_unique_pairs_of_the_extremes(base: int, digits: int) -> None:
+    found = inputs(base, digits, "edges")
+    assert len(set(found)) == len(found)
+    largest = base**digits - 1
+    numbers = {a for a, _ in found}
+    assert {0, 1, largest, largest - 1, (largest + 1) // 2, base ** (digits - 1)} <= numbers
+    assert max(numbers) == largest
+    assert set(found) == set(product(numbers, numbers))
+
+
+def test_the_number_of_edges_is_stable() -> None:
+    assert len(inputs(10, 10, "edges")) == 784
+
+
+@pytest.mark.parametrize(("base", "digits"), [(2, 1), (2, 5), (3, 3), (10, 4), (10, 10), (16, 2)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_carries_has_every_pattern_once(base: int, digits: int, seed: int) -> None:
+    found = Counter(carries(a, b, base, digits) for a, b in inputs(base, digits, "carries", seed=seed))
+    assert found == Counter(dict.fromkeys(product((False, True), repeat=digits), 1))
+
+
+def test_carries_goes_through_all_patterns_again_before_it_samples() -> None:
+    found = Counter(carries(a, b, 10, 3) for a, b in inputs(10, 3, "carries", 20))
+    assert len(found) == 8
+    assert min(found.values()) == 2
+
+
+def test_carries_samples_where_patterns_are_too_many() -> None:
+    found = {carries(a, b, 10, 20) for a, b in inputs(10, 20, "carries")}
+    assert task(10, 20).suites()["carries"].default_size == 4096
+    assert len(found) > 4000
+
+
+def near_carry_by_definition(base: int, digits: int, count: int) -> list[Inputs]:
+    """DESIGN.md, section 5, word for word; sums that no operands have are drawn again."""
+    random, largest = Random(7), base**digits - 1
+    found: list[Inputs] = []
+    while len(found) < count:
+        j = random.randint(1, digits)
+        m = random.randint(1, (2 * base**digits - 2) // base**j)
+        r = random.randint(0, min(6, j))
+        total = m * base**j + random.choice((-1, 1)) * random.randint(0, base**r)
+        if 0 <= total <= 2 * largest:
+            a = random.randint(0, largest)
+            while not 0 <= total - a <= largest:
+                a = random.randint(0, largest)
+            found.append((a, total - a))
+    return found
+
+
+def nearness(total: int, base: int, digits: int, within: int) -> int:
+    """The highest power of the base with a positive multiple at most `within` from the sum."""
+    powers = [j for j in range(1, digits + 1) if -within <= (total + base**j // 2) % base**j - base**j // 2 <= within]
+    return max((j for j in powers if total >= base**j // 2), default=0)
+
+
+@pytest.mark.parametrize(("base", "digits"), [(2, 5), (3, 3), (10, 4), (10, 10), (16, 8)])
+@pytest.mark.parametrize("reach", [0, 1, 3, 5])
+def test_near_carry_follows_its_definition(base: int, digits: int, reach: int) -> None:
+    def histogram(pairs: list[Inputs]) -> Counter[int]:
+        return Counter(nearness(a + b, base, digits, base**reach if reach else 0) for a, b in pairs)
+
+    found = histogram(inputs(base, digits, "near_carry"))
+    expected = histogram(near_carry_by_definition(base, digits, 4000))
+    assert all(abs(found[j] - expected[j]) < 200 for j in range(digits + 1)), (found, expected)
+
+
+def test_near_carry_takes_operands_uniformly_among_those_that_fit() -> None:
+    for large in (False, True):
+        pairs = [pair for pair in inputs(10, 4, "near_carry", 8000) if (sum(pair) > 9999) is large]
+        spread = [(a - max(0, a + b - 9999)) / (min(9999, a + b) - max(0, a + b - 9999) or 1) for a, b in pairs]
+        tenths = Counter(min(9, int(10 * place)) for place in spread)
+        assert all(0.07 < tenths[k] / len(spread) < 0.13 for k in range(10)), tenths
+
+
+def test_near_carry_comes_near_every_power_and_from_both_sides() -> None:
+    totals = [a + b for a, b in inputs(10, 10, "near_carry")]
+    for j in range(1, 11):
+        sides = {(total + 10**j // 2) % 10**j >= 10**j // 2 for total in totals if total % 10**j in (1, 10**j - 1)}
+        assert sides == {False, True}
+
+
+@pytest.mark.parametrize(("base", "digits"), [(2, 1), (2, 4), (3, 2), (10, 2)])
+def test_exhaustive_is_complete(base: int, digits: int) -> None:
+    every = range(base**digits)
+    assert inputs(base, digits, "exhaustive") == list(product(every, every))
+    assert not task(base, digits).suites()["exhaustive"].by_default
+
+
+def test_exhaustive_refuses_what_is_too_much() -> None:
+    assert task(10, 3).suites()["exhaustive"].parts(0, 0)[0].size == 10**6
+    with pytest.raises(TaskError, match="near_carry"):
+        task(10, 4).suites()["exhaustive"].parts(0, 0)
+
+
+SCOPE = Scope({"digits": Number(2)}, FORMATS["float64"], lambda a, b: Span(Source("none", ""), a, b))
+VOCABULARY = Axis((Family("digit", (10,)), Family("="), Family("<bos>"), Family("<eos>"), Family("+")))
+
+
+def layout(section: str, vocabulary: Axis = VOCABULARY) -> tuple[Layout | None, list[tuple[str, int, int]]]:
+    node = parse_document(Source("spec.yaml", "addition: {base: 10, digits: 2}\n" + section))
+    assert isinstance(node, Mapping)
+    found: list[Diagnostic] = []
+    result = read_layout(node, task(10, 2), vocabulary, SCOPE, found)
+    return result, [(d.code, d.span.line, d.span.column) for d in found if d.span is not None]
+
+
+@pytest.mark.parametrize(
+    ("section", "prompt", "answer"),
+    [
+        ("prompt: <bos> a + b =\nanswer: sum <eos>", [11, 1, 2, 13, 9, 3, 10], [1, 0, 5, 12]),
+        ("prompt: [<bos>, a, b]\nanswer: [sum]", [11, 1, 2, 9, 3], [1, 0, 5]),
+        ("prompt: a b\nanswer: sum\norder: least_significant_first", [2, 1, 3, 9], [5, 0, 1]),
+        ("prompt: a b\nanswer: sum\norder: most_significant_first", [1, 2, 9, 3], [1, 0, 5]),
+        ("prompt: 0*3 a 7 b =*digits\nanswer: 0 sum", [0, 0, 0, 1, 2, 7, 9, 3, 10, 10], [0, 1, 0, 5]),
+        ("prompt: a a*2 b +*0\nanswer: digit[4] sum", [1, 2, 1, 2, 1, 2, 9, 3], [4, 1, 0, 5]),
+    ],
+    ids=["usual", "lists", "reversed", "forward", "repeated", "twice"],
+)
+def test_layouts(section: str, prompt: list[int], answer: list[int]) -> None:
+    result, found = layout(section)
+    assert found == []
+    assert result is not None
+    words = task(10, 2).solve((12, 93))
+    assert result.prompt_tokens(words) == prompt
+    assert result.answer_tokens(words) == answer
+    assert result.length == len(prompt) + len(answer)
+    assert result.read_answer(answer) == {"sum": (1, 0, 5)}
+
+
+def test_symbols_need_not_come_first() -> None:
+    result, found = layout("prompt: a b\nanswer: sum", Axis((Family("="), Family("symbol", (12,)))))
+    assert found == []
+    assert result is not None
+    assert result.symbols == tuple(range(1, 11))
+    assert result.answer_tokens(task(10, 2).solve((12, 93))) == [2, 1, 6]
+    assert result.read_answer([2, 1, 11]) is None  # a token of the family, but no digit of the base
+
+
+def test_tokens_that_cannot_be_emitted_are_forced() -> None:
+    result, _ = layout("prompt: a b\nanswer: = sum <eos>")
+    assert result is not None
+    assert result.predicted == (0, 1, 2, 3, 4)
+    assert with_classes(result, 10).predicted == (1, 2, 3)
+    assert with_classes(result, 11).predicted == (0, 1, 2, 3)
+
+
+def test_an_answer_that_is_no_digit_is_none() -> None:
+    result, _ = layout("prompt: a b\nanswer: sum <eos>")
+    assert result is not None
+    assert result.read_answer([1, 10, 5, 12]) is None
+    assert result.read_answer([1, 0, 5, 3]) == {"sum": (1, 0, 5)}
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("prompt: a + c\nanswer: sum", [("unknown-name", 2, 13)]),
+        ("prompt: a b 12\nanswer: sum", [("unknown-name", 2, 13)]),
+        ("prompt: a b\nanswer: sun", [("unknown-name", 3, 9)]),
+        ("prompt: a b\nanswer: a", [("unknown-name", 3, 9)]),
+        ("prompt: a b\nanswer: =", [("task", 3, 1)]),
+        ("prompt: a =\nanswer: sum", [("task", 2, 1)]),
+        ("prompt: a b 0*(0-1)\nanswer: sum", [("index-range", 2, 13)]),
+        ("prompt: a b 0*x\nanswer: sum", [("unknown-name", 2, 15)]),
+        ("prompt: a b 0*0.5\nanswer: sum", [("wrong-type", 2, 15)]),
+        ("prompt: a b 0*99999\nanswer: sum", [("index-range", 2, 13)]),
+        ("prompt: a b 0*16000 0*16000\nanswer: sum", [("too-large", 2, 21)]),
+    ],
+)
+def test_layouts_that_are_refused(section: str, expected: list[tuple[str, int, int]]) -> None:
+    assert layout(section) == (None, expected)
+
+
+def test_a_token_may_not_be_a_word_of_the_task() -> None:
+    assert layout("prompt: a b\nanswer: sum", Axis((Family("digit", (10,)), Family("b")))) == (
+        None,
+        [("name-clash", 2, 11)],
+    )
+
+
+@pytest.mark.parametrize(
+    "families", [(Family("="),), (Family("digit", (9,)),), (Family("x", (10,)), Family("y", (10,)))]
+)
+def test_a_vocabulary_without_digits_is_refused(families: tuple[Family, ...]) -> None:
+    assert layout("prompt: a b\nanswer: sum", Axis(families)) == (None, [("task", 1, 1)])
