@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -15,10 +15,9 @@ import compiler
 from compiler.claims import check_claims
 from compiler.diagnostics import SpecError, fail
 from compiler.pipeline import Spec
+from compiler.terminal.commands import EXIT_BAD_INPUT, Commands, print_version
 
 EXIT_FAILED_CLAIM = EXIT_DIFFERENCE = EXIT_WRONG_ANSWER = 1
-EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not spin where other work runs too
 
@@ -26,37 +25,6 @@ EXIT_CODES = """
 Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found or an answer is wrong;
 2 the spec or the call is wrong.
 """
-
-
-class SpecCommand(click.Command):
-    """Turns what the compiler finds wrong with a spec into diagnostics and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except SpecError as error:
-            _fail(error, as_json=bool(ctx.params.get("as_json")))
-        except KeyboardInterrupt:
-            click.echo("interrupted; nothing was written", err=True)
-            sys.exit(EXIT_INTERRUPTED)
-
-
-class Commands(click.Group):
-    command_class = SpecCommand
-
-
-def _fail(error: SpecError, *, as_json: bool) -> NoReturn:
-    from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
-
-    if as_json:
-        print_json({"errors": diagnostics_json(error.diagnostics)})
-    else:
-        print_diagnostics(error.diagnostics)
-        errors = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
-        if errors > 1:
-            click.echo(f"{errors} errors", err=True)
-    sys.exit(EXIT_BAD_INPUT)
-
 
 Command = Callable[..., Any]
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
@@ -91,17 +59,10 @@ def evaluation_options(command: Command) -> Command:
     return command
 
 
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("weightspec")
-    except PackageNotFoundError:
-        return "not installed, run from its folder"
-
-
 @click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"max_content_width": 110})
-@click.version_option(_version(), prog_name="weightspec")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Print the version."
+)
 def main() -> None:
     """Transformers whose every weight is an equation in one YAML file.
 

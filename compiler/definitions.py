@@ -9,7 +9,8 @@ from typing import Literal
 from compiler.diagnostics import Diagnostic, Note
 from compiler.document import Invalid, Mapping, Node, Scalar, Sequence
 from compiler.expressions.arithmetic import NotANumber, cast
-from compiler.expressions.evaluate import NAMED_NUMBERS, Scope, evaluate
+from compiler.expressions.evaluate import evaluate
+from compiler.expressions.scope import NAMED_NUMBERS, Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf, Number, Provenance, Unknown, Value, Vector
 from compiler.floats import FloatFormat

@@ -22,8 +22,8 @@ from compiler.torch_backend.model import build_model
 Decoding = Literal["teacher", "greedy"]
 Progress = Callable[[str, int, int], None]
 
-BATCH = 256  # larger batches are not faster: benchmarks/eval_speed.py
-BATCH_NUMBERS = 1 << 21  # attention weights in one batch at most, so that long sequences fit into memory
+BATCH = 1024  # sequences in one batch at most
+BATCH_NUMBERS = 800_000  # attention weights in one batch at most: more leave the cache (benchmarks/eval_speed.py)
 SHOWN_FAILURES = 5
 
 

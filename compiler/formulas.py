@@ -11,8 +11,8 @@ from typing import TypeVar
 from compiler.diagnostics import Diagnostic
 from compiler.document import Node as DocumentNode
 from compiler.document import Scalar
-from compiler.expressions.evaluate import AlreadyReported, Scope
 from compiler.expressions.parse import parse
+from compiler.expressions.scope import AlreadyReported, Scope
 from compiler.expressions.syntax import ExpressionError, Literal, Node
 from compiler.source import Span
 

@@ -10,7 +10,8 @@ from compiler.axes import Axis, Family
 from compiler.diagnostics import Diagnostic, did_you_mean
 from compiler.document import Mapping, Node
 from compiler.expressions.arithmetic import show
-from compiler.expressions.evaluate import Scope, integer
+from compiler.expressions.evaluate import integer
+from compiler.expressions.scope import Scope
 from compiler.formulas import Word, attempt, read_text
 from compiler.limits import MAX_CONTEXT
 from compiler.naming import words

@@ -12,8 +12,9 @@ from compiler.axes import Axis, Family
 from compiler.diagnostics import Diagnostic, Note, did_you_mean
 from compiler.document import Node, Scalar, Sequence
 from compiler.expressions.arithmetic import show
-from compiler.expressions.evaluate import NAMED_NUMBERS, Scope, integer
+from compiler.expressions.evaluate import integer
 from compiler.expressions.parse import is_name
+from compiler.expressions.scope import NAMED_NUMBERS, Scope
 from compiler.expressions.syntax import Index, List, Name
 from compiler.expressions.values import Affine, Dimensions, Number, Value
 from compiler.formulas import Word, attempt, read_text

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from compiler.expressions.arithmetic import NotANumber, cast
-from compiler.expressions.evaluate import Scope, Work, number
+from compiler.expressions.evaluate import number
+from compiler.expressions.scope import Scope, Work
 from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Name, Node, Unary
 from compiler.expressions.values import Number, Provenance
 from compiler.floats import round_to

@@ -10,7 +10,7 @@ from compiler.definitions import Definition, resolve_definitions
 from compiler.diagnostics import Diagnostic, Note
 from compiler.document import Invalid, Mapping, Scalar
 from compiler.expectations import Expectations, read_expectations
-from compiler.expressions.evaluate import Scope, Work
+from compiler.expressions.scope import Scope, Work
 from compiler.expressions.values import Value
 from compiler.floats import FORMATS, FloatFormat
 from compiler.ir import Decode

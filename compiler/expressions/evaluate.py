@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from compiler.diagnostics import did_you_mean
@@ -21,6 +19,7 @@ from compiler.expressions.arithmetic import (
     negate,
     show,
 )
+from compiler.expressions.scope import NAMED_NUMBERS, AlreadyReported, Scope
 from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Literal, Name, Node, Unary
 from compiler.expressions.values import (
     KINDS,
@@ -34,54 +33,10 @@ from compiler.expressions.values import (
     Value,
     Vector,
 )
-from compiler.floats import FloatFormat
 from compiler.limits import MAX_WORK
-from compiler.source import Span
 
 LAZY_FUNCTIONS = ("where", "sum", "dot")
 KNOWN_FUNCTIONS = (*FUNCTIONS, *CHOICES, *LAZY_FUNCTIONS)
-NAMED_NUMBERS = {"pi": math.pi, "inf": math.inf}
-
-
-class AlreadyReported(Exception):
-    """The expression reads a name whose own definition is wrong, which was reported there."""
-
-
-@dataclass
-class Work:
-    """Counts evaluated nodes, so that a small spec cannot ask for unbounded time."""
-
-    left: int = MAX_WORK
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What names mean in an expression.
-
-    `indices` are names bound for the moment, such as those of a family, and come before `names`. `definition` is
-    the constant or parameter being defined, if it is one; `elsewhere` explains names that exist but cannot be read
-    here, and `candidates` are further names to suggest; `place` gives the span of a range of the expression's text.
-    """
-
-    names: Mapping[str, Value]
-    dtype: FloatFormat
-    place: Callable[[int, int], Span]
-    work: Work = field(default_factory=Work)
-    definition: str = ""
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
-    indices: Mapping[str, Number] = field(default_factory=dict)
-    candidates: tuple[str, ...] = ()
-
-    def bind(self, indices: Mapping[str, Number]) -> Scope:
-        """The scope with further names in front, such as the indices of a family."""
-        if not indices:
-            return self
-        bound = {**self.indices, **indices}
-        return Scope(self.names, self.dtype, self.place, self.work, self.definition, self.elsewhere, bound)
-
-    def meaning(self, name: str) -> Value | None:
-        """What a name stands for, if it has a meaning here."""
-        return self.indices.get(name) or self.names.get(name)
 
 
 def evaluate(node: Node, scope: Scope) -> Value:

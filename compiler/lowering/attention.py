@@ -10,7 +10,8 @@ from compiler.diagnostics import Diagnostic
 from compiler.document import Mapping, Node, Scalar
 from compiler.expressions.arithmetic import NotANumber, show
 from compiler.expressions.arithmetic import cast as as_dtype
-from compiler.expressions.evaluate import AlreadyReported, integer, number
+from compiler.expressions.evaluate import integer, number
+from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.values import Number, Provenance, union
 from compiler.formulas import Formula, attempt, read_formula

@@ -9,7 +9,7 @@ from functools import cached_property
 from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic
 from compiler.document import Mapping, Node, Scalar
-from compiler.expressions.evaluate import Scope
+from compiler.expressions.scope import Scope
 from compiler.expressions.values import Dimensions
 from compiler.formulas import Word
 from compiler.ir import Equation, Tensor

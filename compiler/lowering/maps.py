@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic, Note, did_you_mean
 from compiler.document import Mapping, Scalar
-from compiler.expressions.evaluate import Scope, affine
+from compiler.expressions.evaluate import affine
+from compiler.expressions.scope import Scope
 from compiler.expressions.values import Affine, Number
 from compiler.floats import round_to
 from compiler.formulas import Formula, attempt, in_place, read_formula

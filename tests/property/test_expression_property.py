@@ -11,8 +11,9 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from compiler.expressions.evaluate import Scope, evaluate
+from compiler.expressions.evaluate import evaluate
 from compiler.expressions.parse import parse
+from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.values import Affine, Dimensions, Number, Truth, Value, Vector
 from compiler.floats import FORMATS, round_to

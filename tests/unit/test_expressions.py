@@ -10,8 +10,9 @@ import pytest
 
 from compiler.diagnostics import Diagnostic
 from compiler.document import Mapping, Scalar, parse_document
-from compiler.expressions.evaluate import AlreadyReported, Scope, Work, affine, evaluate, integer, number
+from compiler.expressions.evaluate import affine, evaluate, integer, number
 from compiler.expressions.parse import is_name, parse
+from compiler.expressions.scope import AlreadyReported, Scope, Work
 from compiler.expressions.syntax import ExpressionError, free_names
 from compiler.expressions.values import Affine, Dimensions, Number, Truth, Unknown, Value, Vector
 from compiler.floats import FORMATS

@@ -7,7 +7,7 @@ import pytest
 from compiler.axes import Axis, Family
 from compiler.diagnostics import Diagnostic
 from compiler.document import Mapping, Node, Scalar, parse_document
-from compiler.expressions.evaluate import Scope
+from compiler.expressions.scope import Scope
 from compiler.expressions.values import Affine, Dimensions, Number
 from compiler.floats import FORMATS
 from compiler.formulas import Word

@@ -11,7 +11,7 @@ import pytest
 from compiler.axes import Axis, Family
 from compiler.diagnostics import Diagnostic
 from compiler.document import Mapping, parse_document
-from compiler.expressions.evaluate import Scope
+from compiler.expressions.scope import Scope
 from compiler.expressions.values import Number
 from compiler.floats import FORMATS
 from compiler.layouts import read_layout, with_classes
