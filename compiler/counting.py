@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from compiler.expressions.values import Leaf, Provenance
+from compiler.expressions.values import Leaf, Provenance, leaves
 from compiler.ir import Attention, Entry, Equation, Network, Stored, Tensor, stored, tensors
 from compiler.pipeline import Spec
 
@@ -105,8 +105,8 @@ def count_network(network: Network, *, declares_parameters: bool) -> Counts:
     nonzero_values = {entry.value for entry in entries if entry.value}
     dense = sum(tensor.size for tensor in every)
     nonzero = sum(1 for entry in entries if entry.value)
-    leaves = {leaf for entry in entries for leaf in entry.provenance.leaves}
-    read = leaves.union(*(provenance.leaves for provenance in _beside_weights(network)))
+    in_weights = leaves(entry.provenance for entry in entries)
+    read = in_weights | leaves(_beside_weights(network))
     free = sorted({leaf.name for leaf in read if leaf.kind == "parameter"})
     return Counts(
         dense=dense,
@@ -117,7 +117,7 @@ def count_network(network: Network, *, declares_parameters: bool) -> Counts:
         values_with_zero=len(nonzero_values) + (dense > nonzero),
         free=len(free) if declares_parameters else None,
         free_names=tuple(free),
-        hard_coded=_hard_coded(leaves),
+        hard_coded=_hard_coded(in_weights),
         groups=groups,
     )
 
@@ -127,7 +127,7 @@ def _beside_weights(network: Network) -> Iterator[Provenance]:
     for step in network.steps:
         if isinstance(step, Attention):
             yield step.scale.provenance
-            yield from (score.formula.provenance for score in step.scores)
+            yield from (score.provenance for score in step.scores)
             if step.rope is not None:
                 yield step.rope.provenance
 
@@ -175,7 +175,7 @@ def _tensor(tensor: Tensor, group: Stored, tie: str | None) -> TensorCount:
     )
 
 
-def _hard_coded(leaves: Iterable[Leaf]) -> tuple[HardCoded, ...]:
-    literals = (leaf for leaf in leaves if leaf.kind == "literal")
+def _hard_coded(in_weights: Iterable[Leaf]) -> tuple[HardCoded, ...]:
+    literals = (leaf for leaf in in_weights if leaf.kind == "literal")
     found = {HardCoded(leaf.name, leaf.value, leaf.span.line, leaf.span.source.name) for leaf in literals}
     return tuple(sorted(found, key=lambda item: (item.file, item.line, item.name, item.value)))

@@ -83,6 +83,7 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
     parameters = {
         name: "is a parameter, which a constant cannot read" for name, (kind, _) in keys.items() if kind == "parameter"
     }
+    not_parameters = tuple(name for name in keys if name not in parameters)
     values: dict[str, Value] = {}
     constants: dict[str, Value] = {}
     for name in _in_order(written, found):
@@ -90,7 +91,7 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
         value: Value = Unknown()
         if definition is not None:
             readable = (values, {}) if name in parameters else (constants, parameters)
-            candidates = tuple(key for key in keys if key != name and key not in readable[1])
+            candidates = tuple(keys) if name in parameters else not_parameters
             inner = replace(scope, names=readable[0], definition=name, elsewhere=readable[1], candidates=candidates)
             value = _compute(definition, inner, found)
         values[name] = value
@@ -199,13 +200,13 @@ def _finish(
     number: Number, name: str, definition: _Written, formula: Formula, dtype: FloatFormat, found: list[Diagnostic]
 ) -> Number | None:
     """The number as its readers see it: it remembers the definition, and a parameter is a leaf of its own."""
-    names = number.provenance.names | {definition.key.text}
+    name_ = definition.key.text
     if definition.kind != "parameter":
-        return Number(number.value, False, Provenance(number.provenance.leaves, names))
+        return Number(number.value, False, Provenance(name=name_, parts=(number.provenance,)))
     try:
         rounded = cast(number, dtype)
     except NotANumber as error:
         found.append(Diagnostic("number", str(error), formula.span))
         return None
     leaf = Leaf("parameter", name, rounded.value, formula.span)
-    return Number(rounded.value, True, Provenance(frozenset([leaf]), names))
+    return Number(rounded.value, True, Provenance(leaf, name_, behind=(number.provenance,)))

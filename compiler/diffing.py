@@ -10,6 +10,7 @@ from typing import Literal
 from compiler.counting import RULES, count
 from compiler.definitions import Definition
 from compiler.document import Mapping, Node, Scalar, plain
+from compiler.expressions.values import NOWHERE, Provenance, names_read
 from compiler.ir import Attention, Tensor, tensors
 from compiler.pipeline import Spec
 from compiler.source import Span
@@ -209,7 +210,7 @@ def _roots(before: Spec, after: Spec, changed: set[str]) -> set[str]:
 @dataclass(frozen=True)
 class _Cell:
     value: float
-    names: frozenset[str]
+    provenance: Provenance
 
 
 _Table = dict[str, _Cell]
@@ -225,43 +226,42 @@ def _tables(spec: Spec, length: int) -> dict[str, _Table]:
         if not isinstance(step, Attention):
             continue
         for score in step.scores:
-            names = score.formula.provenance.names
+            provenance = score.provenance
             rows = score.formula.table(length, causal=step.mask == "causal")
             cells = {
-                f"query_pos {query}, key_pos {key}": _Cell(value, names)
+                f"query_pos {query}, key_pos {key}": _Cell(value, provenance)
                 for query, row in enumerate(rows)
                 for key, value in enumerate(row)
             }
             tables[f"{step.name}.score {step.heads.labels[score.head]}"] = cells
         if step.rope is not None:
             frequencies = enumerate(step.rope.frequencies)
-            names = step.rope.provenance.names
-            tables[f"{step.name}.rope"] = {f"pair {pair}": _Cell(value, names) for pair, value in frequencies}
+            provenance = step.rope.provenance
+            tables[f"{step.name}.rope"] = {f"pair {pair}": _Cell(value, provenance) for pair, value in frequencies}
         scale = step.scale.value if step.scale.operation == "multiply" else 1 / step.scale.value
-        tables[f"{step.name}.scale"] = {"all heads": _Cell(scale, step.scale.provenance.names)}
+        tables[f"{step.name}.scale"] = {"all heads": _Cell(scale, step.scale.provenance)}
     return tables
 
 
 def _cells(tensor: Tensor) -> _Table:
-    return {
-        tensor.label(entry.index): _Cell(entry.value, entry.provenance.names) for entry in tensor.entries if entry.value
-    }
+    return {tensor.label(entry.index): _Cell(entry.value, entry.provenance) for entry in tensor.entries if entry.value}
 
 
 def _entries(before: dict[str, _Table], after: dict[str, _Table], roots: set[str]) -> Iterator[EntryChange]:
-    nowhere = _Cell(0.0, frozenset())
+    nowhere = _Cell(0.0, NOWHERE)
+    known: dict[Provenance, frozenset[str]] = {}
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name, {}), after.get(name, {})
         for label in dict.fromkeys([*old, *new]):
             first, second = old.get(label, nowhere), new.get(label, nowhere)
             if first.value != second.value:
-                causes = tuple(sorted((first.names | second.names) & roots))
+                causes = {name for cell in (first, second) for name in names_read(cell.provenance, roots, known)}
                 yield EntryChange(
                     name,
                     label,
                     first.value if label in old else None,
                     second.value if label in new else None,
-                    causes,
+                    tuple(sorted(causes)),
                 )
 
 

@@ -131,6 +131,7 @@ class HeadScore:
     head: int
     formula: PositionFormula
     equation: Equation
+    provenance: Provenance
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def read_axis(
     """
     families: dict[str, Family] = {}
     places: dict[str, Span] = {}
-    before, total = len(found), 0
+    before, total, certain = len(found), 0, True
     for word in words(node):
         match = _FAMILY.fullmatch(word.text)
         name = match["name"] if match else word.text
@@ -65,6 +65,7 @@ def read_axis(
             continue
         sizes = _sizes(word, match, scope, found) if match else ()
         if sizes is None:
+            certain = False
             continue
         families[name] = Family(name, sizes)
         places[name] = word.span
@@ -72,7 +73,7 @@ def read_axis(
         if total > MAX_AXIS:
             found.append(Diagnostic("too-large", f"more than {MAX_AXIS} names on one axis", word.span))
             break
-    return WrittenAxis(Axis(tuple(families.values())), places) if len(found) == before else None
+    return WrittenAxis(Axis(tuple(families.values())), places) if certain and len(found) == before else None
 
 
 def _sizes(word: Word, match: re.Match[str], scope: Scope, found: list[Diagnostic]) -> tuple[int, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -9,9 +10,9 @@ from compiler.expressions.arithmetic import NotANumber, cast
 from compiler.expressions.evaluate import number
 from compiler.expressions.scope import Scope, Work
 from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Name, Node, Unary
-from compiler.expressions.values import Number, Provenance
+from compiler.expressions.values import Number
 from compiler.floats import round_to
-from compiler.formulas import Formula, in_place
+from compiler.formulas import SET_UP_WORK, Formula, in_place
 
 QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
 
@@ -27,26 +28,25 @@ class PositionFormula:
     def text(self) -> str:
         return self.formula.text
 
-    def at(self, query: int, key: int, work: Work | None = None) -> Number:
+    def at(self, query: int, key: int) -> Number:
         """The value for one pair of positions. Raises `ExpressionError` and `AlreadyReported`."""
         if not self._by_distance_only:
-            return self._compute(query, key, work)
+            return self._compute(query, key)
         distance = key - query
         if distance not in self._by_distance:
-            self._by_distance[distance] = self._compute(max(0, -distance), max(0, distance), work)
+            self._by_distance[distance] = self._compute(max(0, -distance), max(0, distance))
         return self._by_distance[distance]
 
-    def table(self, length: int, *, causal: bool, work: Work | None = None) -> list[list[float]]:
+    def table(self, length: int, *, causal: bool) -> list[list[float]]:
         """Rows by query, columns by key; under a causal mask later keys are left at zero."""
         return [
-            [float(self.at(query, key, work).value) if key <= query or not causal else 0.0 for key in range(length)]
+            [float(self.at(query, key).value) if key <= query or not causal else 0.0 for key in range(length)]
             for query in range(length)
         ]
 
-    @cached_property
-    def provenance(self) -> Provenance:
-        """What the formula reads at the first pair of positions that differ."""
-        return self.at(1, 0).provenance
+    def checked(self) -> PositionFormula:
+        """The same formula after it was computed for every pair in question: doing that again is never too much."""
+        return PositionFormula(self.formula, replace(self.scope, work=Work(sys.maxsize)))
 
     @cached_property
     def _by_distance(self) -> dict[int, Number]:
@@ -57,11 +57,15 @@ class PositionFormula:
         """Whether positions occur only as differences, and are all exact in the dtype."""
         return self.scope.dtype.precision >= 24 and _only_differences(self.formula.tree)
 
-    def _compute(self, query: int, key: int, work: Work | None) -> Number:
+    @cached_property
+    def _scope(self) -> Scope:
+        return in_place(self.scope, self.formula)
+
+    def _compute(self, query: int, key: int) -> Number:
         dtype = self.scope.dtype
+        self.scope.work.left -= SET_UP_WORK
         positions = {QUERY: Number(round_to(query, dtype), True), KEY: Number(round_to(key, dtype), True)}
-        scope = replace(in_place(self.scope, self.formula).bind(positions), work=work or Work())
-        value = number(self.formula.tree, scope)
+        value = number(self.formula.tree, self._scope.bind(positions))
         try:
             return cast(value, dtype)
         except NotANumber as error:

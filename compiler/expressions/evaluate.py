@@ -110,7 +110,7 @@ def _literal(node: Literal, scope: Scope) -> Number:
     if node.value in (-1, 0, 1):
         return Number(node.value)
     leaf = Leaf("literal", scope.definition, node.value, scope.place(*node.at))
-    return Number(node.value, False, Provenance(frozenset([leaf])))
+    return Number(node.value, False, Provenance(leaf))
 
 
 def _list(node: List, scope: Scope) -> Vector:
@@ -134,7 +134,7 @@ def _name(node: Name, scope: Scope) -> Value:
         return value
     if node.name in NAMED_NUMBERS:
         leaf = Leaf("literal", node.name, NAMED_NUMBERS[node.name], scope.place(*node.at))
-        return Number(NAMED_NUMBERS[node.name], False, Provenance(frozenset([leaf])))
+        return Number(NAMED_NUMBERS[node.name], False, Provenance(leaf))
     if node.name in scope.elsewhere:
         raise ExpressionError("unknown-name", f"'{node.name}' {scope.elsewhere[node.name]}", node.at)
     if node.name in KNOWN_FUNCTIONS:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 from compiler.source import Span
@@ -19,35 +20,18 @@ class Leaf:
     span: Span
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Provenance:
-    """Where a number comes from: the leaves it was computed from, and every named definition on the way.
+    """Where a number comes from. Joining is cheap, as it happens at every operation: the parts are kept as they are.
 
-    Joining is cheap (`parts` are kept as they are), as it happens at every operation; the sets are made when asked for.
+    `name` is the definition that the number is the value of. The leaves of a parameter are its own number alone; what
+    its formula was computed from lies `behind` it.
     """
 
-    own_leaves: frozenset[Leaf] = frozenset()
-    own_names: frozenset[str] = frozenset()
+    leaf: Leaf | None = None
+    name: str = ""
     parts: tuple[Provenance, ...] = ()
-
-    @cached_property
-    def leaves(self) -> frozenset[Leaf]:
-        return frozenset().union(*(part.own_leaves for part in self._all()))
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        return frozenset().union(*(part.own_names for part in self._all()))
-
-    def _all(self) -> list[Provenance]:
-        """Itself and everything joined into it, each once."""
-        seen: dict[int, Provenance] = {}
-        todo = [self]
-        while todo:
-            one = todo.pop()
-            if id(one) not in seen:
-                seen[id(one)] = one
-                todo += one.parts
-        return list(seen.values())
+    behind: tuple[Provenance, ...] = ()
 
 
 NOWHERE = Provenance()
@@ -59,6 +43,37 @@ def union(first: Provenance, *others: Provenance) -> Provenance:
     if not parts:
         return NOWHERE
     return parts[0] if all(part is parts[0] for part in parts) else Provenance(parts=parts)
+
+
+def leaves(provenances: Iterable[Provenance]) -> set[Leaf]:
+    """The numbers of the spec that any of these were computed from."""
+    found: set[Leaf] = set()
+    seen: set[Provenance] = set()
+    todo = list(provenances)
+    while todo:
+        one = todo.pop()
+        if one not in seen:
+            seen.add(one)
+            todo += one.parts
+            if one.leaf is not None:
+                found.add(one.leaf)
+    return found
+
+
+def names_read(root: Provenance, wanted: AbstractSet[str], known: dict[Provenance, frozenset[str]]) -> frozenset[str]:
+    """Which of the `wanted` definitions a number depends on; `known` keeps what was found, for the next call."""
+    todo = [root]
+    while todo:
+        one = todo[-1]
+        inner = (*one.parts, *one.behind)
+        missing = [part for part in inner if part not in known]
+        if missing and one not in known:
+            todo += missing
+            continue
+        todo.pop()
+        own = {one.name} & wanted
+        known[one] = frozenset(own.union(*(known[part] for part in inner)))
+    return known[root]
 
 
 @dataclass(frozen=True, slots=True)

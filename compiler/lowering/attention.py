@@ -117,46 +117,48 @@ def _scores(
     for line in lines(step, "score"):
         formula = read_formula(line.value, context.found)
         aims = targets(line.target, Aim(heads, "head"), scope, context.found) if line.target is not None else []
-        for aim in aims if formula is not None else ():
+        for target in aims if formula is not None else ():
             assert formula is not None
-            if any(score.head == aim.position for score in found):
-                message = f"the score of '{heads.labels[aim.position]}' is written twice"
+            if any(score.head == target.position for score in found):
+                message = f"the score of '{heads.labels[target.position]}' is written twice"
                 context.error("target-twice", message, line.key.span)
                 break
-            score = PositionFormula(formula, scope.bind(aim.indices))
-            if not _check_score(context, score, line, length, mask, softmax):
+            score = PositionFormula(formula, scope.bind(target.indices))
+            provenance = _check_score(context, score, line, length, mask, softmax)
+            if provenance is None:
                 break
-            found.append(HeadScore(aim.position, score, line.equation))
+            found.append(HeadScore(target.position, score.checked(), line.equation, provenance))
     return tuple(found)
 
 
 def _check_score(
     context: Context, score: PositionFormula, line: Line, length: int, mask: Mask, softmax: Softmax
-) -> bool:
+) -> Provenance | None:
     """Compute the score for every pair of positions up to the context, so that nothing can fail later."""
     span = line.value.span
     if length * length > MAX_SCORE_ENTRIES:
         message = f"the scores of {length} by {length} positions are more than {MAX_SCORE_ENTRIES:,} numbers"
         context.error("too-large", message, span)
-        return False
-    try:
-        table = score.table(length, causal=mask == "causal", work=context.resolved.scope.work)
-    except AlreadyReported:
-        return False
-    except ExpressionError as error:
-        place = score.formula.scalar.at(*error.at)
-        context.found.append(Diagnostic(error.code, error.message, place, error.hint))
-        return False
-    for query, row in enumerate(table):
-        seen = row[: query + 1] if mask == "causal" else row
-        if any(value == math.inf for value in seen):
+        return None
+    read: set[Provenance] = set()
+    for query in range(length):
+        try:
+            row = [score.at(query, key) for key in range(query + 1 if mask == "causal" else length)]
+        except AlreadyReported:
+            return None
+        except ExpressionError as error:
+            place = score.formula.scalar.at(*error.at)
+            context.found.append(Diagnostic(error.code, error.message, place, error.hint))
+            return None
+        read.update(number_.provenance for number_ in row)
+        if any(number_.value == math.inf for number_ in row):
             context.error("number", f"a score of +inf (for {QUERY} = {query})", span)
-            return False
-        if softmax == "standard" and all(value == -math.inf for value in seen):
+            return None
+        if softmax == "standard" and all(number_.value == -math.inf for number_ in row):
             message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
             context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
-            return False
-    return True
+            return None
+    return union(*read)
 
 
 def _rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
