@@ -15,6 +15,7 @@ import compiler
 from compiler.claims import check_claims
 from compiler.diagnostics import SpecError, fail
 from compiler.pipeline import Spec
+from compiler.tasks import TaskError, describe_suites
 from compiler.terminal.commands import EXIT_BAD_INPUT, Commands, print_version
 
 EXIT_FAILED_CLAIM = EXIT_DIFFERENCE = EXIT_WRONG_ANSWER = 1
@@ -219,7 +220,7 @@ def build(spec: Path, settings: tuple[str, ...], evaluated: bool, as_json: bool,
         print_json({"spec": str(spec), "name": loaded.name, "parameters": parameters, "state_dict": shapes})
 
 
-@main.command("eval")
+@main.command("eval", epilog="\b\n" + describe_suites().replace("\n\n", "\n\n\b\n"))
 @spec_argument
 @set_option
 @evaluation_options
@@ -227,12 +228,7 @@ def build(spec: Path, settings: tuple[str, ...], evaluated: bool, as_json: bool,
 def eval_command(spec: Path, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Evaluate a spec on suites of inputs, and check its claims.
 
-    \b
-    uniform     operands of each of the last three lengths, 10,000 pairs each
-    edges       all pairs of extreme and regular numbers
-    carries     every pattern of carries
-    near_carry  sums just above or below a multiple of a power of the base
-    exhaustive  every input there is, where they are few (not by default)
+    Without --suite, all that the task runs by default.
     """
     _evaluate(_load(spec, settings), as_json, **options)
 
@@ -249,7 +245,6 @@ def run(spec: Path, inputs: tuple[str, ...], settings: tuple[str, ...], verbose:
     \b
     python cli.py run specs/tiny95.yaml 5193798811 1806201129
     """
-    from compiler.tasks import TaskError
     from compiler.terminal.console import print_json
 
     loaded = _load(spec, settings)

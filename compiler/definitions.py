@@ -80,6 +80,7 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
             found.append(Diagnostic("name-clash", f"'{name}' already has a meaning", key.span))
         keys[name] = (kind, key)
         written[name] = _read(kind, key, node, found)
+    texts = {name: "" if one is None else one.text for name, one in written.items()}
     parameters = {
         name: "is a parameter, which a constant cannot read" for name, (kind, _) in keys.items() if kind == "parameter"
     }
@@ -98,7 +99,7 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
         if name not in parameters:
             constants[name] = value
     return {
-        name: Definition(name, kind, getattr(written[name], "text", ""), values.get(name, Unknown()), key.span)
+        name: Definition(name, kind, texts[name], values.get(name, Unknown()), key.span)
         for name, (kind, key) in keys.items()
     }
 
@@ -187,9 +188,9 @@ def _compute(definition: _Written, scope: Scope, found: list[Diagnostic]) -> Val
             return Unknown()
     finished = []
     for i, value in enumerate(numbers):
-        name = f"{definition.key.text}[{i}]" if is_vector else definition.key.text
+        label = f"{definition.key.text}[{i}]" if is_vector else definition.key.text
         formula = definition.formulas[i if definition.is_list else 0]
-        number = _finish(value, name, definition, formula, scope.dtype, found)
+        number = _finish(value, label, definition, formula, scope.dtype, found)
         if number is None:
             return Unknown()
         finished.append(number)
@@ -197,16 +198,16 @@ def _compute(definition: _Written, scope: Scope, found: list[Diagnostic]) -> Val
 
 
 def _finish(
-    number: Number, name: str, definition: _Written, formula: Formula, dtype: FloatFormat, found: list[Diagnostic]
+    number: Number, label: str, definition: _Written, formula: Formula, dtype: FloatFormat, found: list[Diagnostic]
 ) -> Number | None:
     """The number as its readers see it: it remembers the definition, and a parameter is a leaf of its own."""
-    name_ = definition.key.text
+    name = definition.key.text
     if definition.kind != "parameter":
-        return Number(number.value, False, Provenance(name=name_, parts=(number.provenance,)))
+        return Number(number.value, False, Provenance(name=name, parts=(number.provenance,)))
     try:
         rounded = cast(number, dtype)
     except NotANumber as error:
         found.append(Diagnostic("number", str(error), formula.span))
         return None
-    leaf = Leaf("parameter", name, rounded.value, formula.span)
-    return Number(rounded.value, True, Provenance(leaf, name_, behind=(number.provenance,)))
+    leaf = Leaf("parameter", label, rounded.value, formula.span)
+    return Number(rounded.value, True, Provenance(leaf, name, behind=(number.provenance,)))

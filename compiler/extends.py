@@ -16,7 +16,7 @@ def read_document(path: Path) -> Mapping:
     chain: list[tuple[Path, Mapping]] = []
     here: Path | None = path
     while here is not None:
-        document = _mapping(parse_document(_read(here, chain, root)))
+        document = _mapping(parse_document(_read(here, chain)))
         chain.append((here, document))
         here = _base(document, here, root, [known for known, _ in chain])
     merged = chain[-1][1]
@@ -44,7 +44,7 @@ def merge(base: Mapping, variant: Mapping, found: list[Diagnostic]) -> Mapping:
     return Mapping(tuple(items.values()), variant.span)
 
 
-def _read(path: Path, chain: list[tuple[Path, Mapping]], root: Path) -> Source:
+def _read(path: Path, chain: list[tuple[Path, Mapping]]) -> Source:
     if not chain:
         return read_source(path)
     named = _extends_scalar(chain[-1][1])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as AnyMapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from compiler.axes import Axis, Family
+from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic, did_you_mean
-from compiler.document import Mapping, Node
+from compiler.document import Mapping, Node, Scalar
 from compiler.expressions.arithmetic import show
 from compiler.expressions.evaluate import integer
 from compiler.expressions.scope import Scope
@@ -30,19 +30,18 @@ def read_layout(
         return None
     before = len(found)
     order = task_node.get("order")
-    reverse = getattr(order, "text", "") == "least_significant_first"
-    prompt = _slots(task_node.get("prompt"), task.operands, symbols, vocabulary, reverse, scope, found)
-    answer = _slots(task_node.get("answer"), task.answers, symbols, vocabulary, reverse, scope, found)
-    if len(found) > before:
-        return None
-    for part, slots, needed in (("prompt", prompt, task.operands), ("answer", answer, task.answers)):
-        key = task_node.key(part)
-        span = key.span if key is not None else task_node.span
-        missing = [word for word in needed if all(slot.word != word for slot in slots)]
-        found += [Diagnostic("task", f"the {part} lacks '{word}'", span) for word in missing]
-    if len(found) > before:
-        return None
-    return Layout(prompt, answer, symbols, vocabulary.size)
+    reverse = isinstance(order, Scalar) and order.text == "least_significant_first"
+    slots = {}
+    for part, needed in (("prompt", task.operands), ("answer", task.answers)):
+        key, node = task_node.key(part), task_node.get(part)
+        if key is None or node is None:
+            return None  # the schema has reported it
+        errors = len(found)
+        slots[part] = _Words(needed, symbols, vocabulary, reverse, scope).slots(node, found)
+        if len(found) == errors:
+            missing = [word for word in needed if all(slot.word != word for slot in slots[part])]
+            found += [Diagnostic("task", f"the {part} lacks '{word}'", key.span) for word in missing]
+    return Layout(slots["prompt"], slots["answer"], symbols, vocabulary.size) if len(found) == before else None
 
 
 def with_classes(layout: Layout, classes: int) -> Layout:
@@ -65,56 +64,59 @@ def _symbols(task_node: Mapping, task: Task, vocabulary: Axis, found: list[Diagn
     return tuple(range(start, start + task.symbols))
 
 
-def _slots(
-    node: Node | None,
-    operands: AnyMapping[str, int],
-    symbols: tuple[int, ...],
-    vocabulary: Axis,
-    reverse: bool,
-    scope: Scope,
-    found: list[Diagnostic],
-) -> tuple[Slot, ...]:
-    slots: list[Slot] = []
-    for word in words(node) if node is not None else ():
-        if word.text in operands and vocabulary.family(word.text) is not None:
+@dataclass(frozen=True)
+class _Words:
+    """What the items of a layout can mean: words of the task by their lengths, symbols, tokens."""
+
+    lengths: AnyMapping[str, int]
+    symbols: tuple[int, ...]
+    vocabulary: Axis
+    reverse: bool
+    scope: Scope
+
+    def slots(self, node: Node, found: list[Diagnostic]) -> tuple[Slot, ...]:
+        slots: list[Slot] = []
+        for word in words(node):
+            slots += self._repeated(word, found)
+            if len(slots) > MAX_CONTEXT:
+                found.append(Diagnostic("too-large", f"more than {MAX_CONTEXT} tokens", word.span))
+                return ()
+        return tuple(slots)
+
+    def _repeated(self, word: Word, found: list[Diagnostic]) -> list[Slot]:
+        """The slots of an item, or of `ITEM*TIMES`."""
+        if word.text in self.lengths and self.vocabulary.family(word.text) is not None:
             found.append(Diagnostic("name-clash", f"'{word.text}' is a token and a word of the task", word.span))
-            continue
-        one = _item(word, word.text, operands, symbols, vocabulary, reverse)
-        match = _REPEATED.fullmatch(word.text) if one is None else None
-        if match:
-            one = _item(word, match["item"], operands, symbols, vocabulary, reverse)
-            formula = read_text(Word(match["times"], word.scalar, word.offset + match.start("times")), found)
-            times = attempt(formula, scope, integer, found) if formula else None
-            if times is None:
-                continue
-            if not 0 <= times * len(one or ()) <= MAX_CONTEXT:
-                found.append(Diagnostic("index-range", f"cannot repeat {show(times)} times", word.span))
-                continue
-            one = one * times if one is not None else None
-        if one is None:
-            known = [*operands, *(family.name for family in vocabulary.families)]
+            return []
+        whole = self._item(word.text)
+        if whole is not None:
+            return whole
+        match = _REPEATED.fullmatch(word.text)
+        item = self._item(match["item"]) if match else None
+        if match is None or item is None:
+            known = [*self.lengths, *(family.name for family in self.vocabulary.families)]
             message = f"no token or word '{word.text}' here{did_you_mean(word.text, known)}"
             found.append(Diagnostic("unknown-name", message, word.span))
-            continue
-        slots += one
-        if len(slots) > MAX_CONTEXT:
-            found.append(Diagnostic("too-large", f"more than {MAX_CONTEXT} tokens", word.span))
-            return ()
-    return tuple(slots)
+            return []
+        formula = read_text(Word(match["times"], word.scalar, word.offset + match.start("times")), found)
+        times = attempt(formula, self.scope, integer, found) if formula is not None else None
+        if times is None:
+            return []
+        if not 0 <= times * len(item) <= MAX_CONTEXT:
+            found.append(Diagnostic("index-range", f"cannot repeat {show(times)} times", word.span))
+            return []
+        return item * times
 
-
-def _item(
-    word: Word, text: str, operands: AnyMapping[str, int], symbols: tuple[int, ...], vocabulary: Axis, reverse: bool
-) -> list[Slot] | None:
-    """The slots of one item: a token, a symbol written as an integer, or all symbols of a word."""
-    family: Family | None = vocabulary.family(text)
-    if text in operands:
-        order = range(operands[text])
-        return [Slot(None, text, index) for index in (reversed(order) if reverse else order)]
-    if family is not None and not family.sizes:
-        return [Slot(vocabulary.starts[text])]
-    if text in vocabulary.labels:
-        return [Slot(vocabulary.labels.index(text))]
-    if text.isascii() and text.isdigit() and len(text) < 9 and int(text) < len(symbols):
-        return [Slot(symbols[int(text)])]
-    return None
+    def _item(self, text: str) -> list[Slot] | None:
+        """A word of the task, a token, or a symbol written as an integer."""
+        if text in self.lengths:
+            order = range(self.lengths[text])
+            return [Slot(None, text, index) for index in (reversed(order) if self.reverse else order)]
+        family = self.vocabulary.family(text)
+        if family is not None and not family.sizes:
+            return [Slot(self.vocabulary.starts[text])]
+        if text in self.vocabulary.labels:
+            return [Slot(self.vocabulary.labels.index(text))]
+        if text.isascii() and text.isdigit() and len(text) < 9 and int(text) < len(self.symbols):
+            return [Slot(self.symbols[int(text)])]
+        return None

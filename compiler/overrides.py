@@ -9,6 +9,7 @@ from collections.abc import Mapping as AnyMapping
 from compiler.diagnostics import Diagnostic, did_you_mean, raise_errors
 from compiler.document import Mapping, Node, Scalar, parse_document
 from compiler.source import Source, Span
+from compiler.tasks import TASKS
 
 Path = tuple[str, ...]
 
@@ -80,7 +81,7 @@ def _short_names(document: Mapping) -> dict[str, Path]:
         names |= {key: (section, key) for key in _keys(document.get(section))}
     task = document.get("task")
     for kind in _keys(task):
-        if kind not in ("prompt", "answer", "order") and isinstance(task, Mapping):
+        if kind in TASKS and isinstance(task, Mapping):
             names |= {key: ("task", kind, key) for key in _keys(task.get(kind))}
     return names
 

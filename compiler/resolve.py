@@ -106,7 +106,7 @@ def _task(node: Mapping, definitions: dict[str, Definition], found: list[Diagnos
             return None
         sizes[name.text] = size
     try:
-        return TASKS[key.text](sizes)
+        return TASKS[key.text].make(sizes)
     except TaskError as error:
         found.append(Diagnostic("task", str(error), key.span))
         return None

@@ -133,8 +133,8 @@ def _known_keys(schema: dict[str, Any]) -> list[str]:
     """The keys of an object schema; a pattern such as `^(gate|up) +…` stands for its first words."""
     known = list(schema.get("properties", {}))
     for pattern in schema.get("patternProperties", {}):
-        word = pattern.lstrip("^").split("(" if not pattern.startswith("^(") else ")")[0].split(" ")[0].lstrip("(")
-        known += word.split("|")
+        words = re.match(r"\^\(?([a-z|]+)", pattern)
+        known += words[1].split("|") if words else []
     return list(dict.fromkeys(known))
 
 

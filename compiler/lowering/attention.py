@@ -179,7 +179,7 @@ def _rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
         value = attempt(formula, scope, number, context.found)
         if value is None:
             return None
-        frequencies.append(store(context, value, formula.span))
+        frequencies.append(store(context, value, formula.span, "frequency"))
         origins.append(value.provenance)
     pairs = cast(RopePairs, context.word(node, "pairs", "adjacent"))
     return Rope(tuple(frequencies), pairs, Equation("rope", formula.text, formula.span), union(*origins))

@@ -158,18 +158,18 @@ def entries(
     ]
 
 
-def store(context: Context, number: Number, span: Span) -> float:
-    """The number as it is stored: rounded once to the dtype, a zero without a sign."""
+def store(context: Context, number: Number, span: Span, what: str = "weight") -> float:
+    """The number as it is stored: rounded once to the dtype, a zero without a sign. `what` is for messages."""
     dtype = context.resolved.dtype
     try:
         value = round_to(number.value, dtype)
     except OverflowError:
         value = math.inf
     if not math.isfinite(value):
-        context.error("overflow", f"the weight does not fit into {dtype.name}", span)
+        context.error("overflow", f"the {what} does not fit into {dtype.name}", span)
         return 0.0
     if value == 0.0 and number.value != 0:
-        context.warn("underflow", f"a weight that is not zero becomes zero in {dtype.name}", span)
+        context.warn("underflow", f"a {what} that is not zero becomes zero in {dtype.name}", span)
     return value + 0.0
 
 

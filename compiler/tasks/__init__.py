@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from compiler.tasks.addition import addition
 from compiler.tasks.task import Task, TaskError
 
-TASKS: dict[str, Callable[[Mapping[str, int]], Task]] = {"addition": addition}
 
-__all__ = ["TASKS", "Task", "TaskError"]
+@dataclass(frozen=True)
+class TaskKind:
+    """How to make a task of given sizes, and sizes that show what it is like."""
+
+    make: Callable[[Mapping[str, int]], Task]
+    example: Mapping[str, int]
+
+
+TASKS = {"addition": TaskKind(addition, {"base": 10, "digits": 10})}
+
+
+def describe_suites() -> str:
+    """The suites of every task, for the help of a command."""
+    sections = []
+    for name, kind in TASKS.items():
+        suites = kind.make(kind.example).suites().values()
+        width = max(len(suite.name) for suite in suites)
+        lines = [f"{suite.name:<{width}}  {suite.summary}" for suite in suites]
+        sections.append("\n".join([f"Suites of the task {name}:", *lines]))
+    return "\n\n".join(sections)
+
+
+__all__ = ["TASKS", "Task", "TaskError", "TaskKind", "describe_suites"]

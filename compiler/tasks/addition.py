@@ -82,11 +82,11 @@ class Addition:
         lengths = len(self._lengths())
         patterns = min(1 << self.digits, MAX_CARRY_PATTERNS) if self.digits < 64 else MAX_CARRY_PATTERNS
         suites = [
-            Suite("uniform", "operands of a given length, uniformly", 10_000 * lengths, self._uniform),
+            Suite("uniform", "operands of each of the last three lengths", 10_000 * lengths, self._uniform),
             Suite("edges", "all pairs of extreme and regular numbers", len(self._edges()), self._edge_parts, False),
             Suite("carries", "every pattern of carries, random digits otherwise", patterns, self._carries),
             Suite("near_carry", "sums just above or below a multiple of a power of the base", 4000, self._near_carry),
-            Suite("exhaustive", "every input there is", self.limit**2, self._exhaustive, False, by_default=False),
+            Suite("exhaustive", "every input; not run by default", self.limit**2, self._exhaustive, False, False),
         ]
         return {suite.name: suite for suite in suites}
 

@@ -24,7 +24,7 @@ SHAPES = [(2, 1), (2, 5), (3, 3), (10, 1), (10, 4), (10, 10), (16, 2), (1024, 20
 
 
 def task(base: int, digits: int) -> Task:
-    return TASKS["addition"]({"base": base, "digits": digits})
+    return TASKS["addition"].make({"base": base, "digits": digits})
 
 
 def inputs(base: int, digits: int, suite: str, size: int | None = None, seed: int = 0) -> list[Inputs]:
@@ -95,7 +95,7 @@ def test_a_giant_input_is_refused_at_once() -> None:
 )
 def test_sizes_that_are_refused(sizes: dict[str, int]) -> None:
     with pytest.raises(TaskError, match=r"addition|base|digits"):
-        TASKS["addition"](sizes)
+        TASKS["addition"].make(sizes)
 
 
 @pytest.mark.parametrize(("base", "digits"), SHAPES)
