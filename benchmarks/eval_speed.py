@@ -104,7 +104,7 @@ def main(spec: Path, pairs: int, repeats: int, seed: int) -> None:
         raise click.UsageError(str(error)) from None
     inputs = _inputs(loaded, pairs, seed)
     teacher, greedily = (Judge(loaded, "cpu", decoding) for decoding in _DECODINGS)
-    batched = [Way(f"batches of {size}", teacher, size, inputs) for size in BATCHES]
+    batched = [Way(f"batches of {size}", teacher, size, inputs) for size in sorted({*BATCHES, batch_size(loaded)})]
     single = Way("one at a time", teacher, 1, inputs[:ONE_AT_A_TIME_PAIRS])
     greedy = Way("greedy, one at a time", greedily, 1, inputs[:GREEDY_PAIRS])
     _print_setting(loaded, pairs, seed)

@@ -37,21 +37,25 @@ class Forced:
     close: Tensor  # [B], whether a margin lies within rounding of zero
 
 
-def teacher_force(
-    model: nn.Module, prompts: Tensor, answers: Tensor, layout: Layout, decode: Decode, roundoff: float
-) -> Forced:
-    """One pass over prompts [B, P] followed by the right answers [B, A].
-
-    A margin counts as close when it is at most `CLOSE` · `roundoff` · the largest logit of its row: then another
-    order of summation may decide otherwise.
-    """
+def answer_logits(model: nn.Module, prompts: Tensor, answers: Tensor, layout: Layout) -> Tensor:
+    """One pass over prompts [B, P] and the right answers [B, A]: the logits [B, predicted, classes] of the answers."""
     sequence = torch.cat((prompts, answers), dim=1)[:, :-1]
     first = prompts.shape[1] - 1  # the logits here predict the first token of the answer
-    predicted = torch.tensor(layout.predicted, device=sequence.device)
-    logits = model(sequence)[:, first + predicted]  # [B, predicted, classes]
+    logits: Tensor = model(sequence)[:, first + torch.tensor(layout.predicted, device=sequence.device)]
+    return logits
+
+
+def teacher_force(
+    logits: Tensor, answers: Tensor, layout: Layout, decode: Decode, roundoff: float, noise: Tensor | float = 0.0
+) -> Forced:
+    """Verdicts on the logits [B, predicted, classes] that follow the right prefixes of answers [B, A].
+
+    A margin counts as close when it is at most `CLOSE` · `roundoff` · the largest logit of its row, plus `noise`
+    ([predicted] or a number): then another order of summation may decide otherwise.
+    """
     chosen = choose(logits, decode)
-    wrong = chosen != answers[:, predicted]
-    close = margins(logits, decode) <= CLOSE * roundoff * logits.abs().amax(-1)
+    wrong = chosen != answers[:, torch.tensor(layout.predicted, device=answers.device)]
+    close = margins(logits, decode) <= CLOSE * roundoff * logits.abs().amax(-1) + noise
     return Forced(chosen, ~wrong.any(1), close.any(1))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -11,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from compiler.decode import NO_TOKEN, Forced, greedy, teacher_force
+from compiler.decode import NO_TOKEN, answer_logits, greedy, teacher_force
 from compiler.diagnostics import did_you_mean, fail
 from compiler.ir import Attention
 from compiler.limits import MAX_PAIRS
@@ -25,6 +26,8 @@ Progress = Callable[[str, int, int], None]
 BATCH = 1024  # sequences in one batch at most
 BATCH_NUMBERS = 800_000  # attention weights in one batch at most: more leave the cache (benchmarks/eval_speed.py)
 SHOWN_FAILURES = 5
+PROBES = 8  # sequences of the first batch that are run by themselves too, to see how far batches differ from them
+NOISE_FACTOR = 16  # a margin is close up to so many times the largest difference seen
 
 
 @dataclass(frozen=True)
@@ -180,40 +183,67 @@ class Judge:
         self.device = _device(device)
         self.reference = build_model(spec.network).eval()
         self.model: nn.Module = self.reference
+        self._noise = torch.zeros(len(spec.layout.predicted), dtype=torch.float64)
+        self._probed = False
         if self.device.type != "cpu":
             self.model = build_model(spec.network).eval().to(self.device)
 
     def verdicts(self, inputs: Sequence[Inputs]) -> tuple[list[bool], int]:
-        """Whether each input is answered right, and how many of the verdicts were close."""
+        """Whether each input is answered right, and how many of the verdicts were close.
+
+        A close one is decided by the reference: the plain module on the CPU, decoding one sequence token by token.
+        """
+        prompts, answers = self._encoded(inputs)
         if self.decoding == "greedy":
-            prompts, answers = self._encoded(inputs)
             return (self._greedy(prompts) == answers).all(1).tolist(), 0
-        forced = self.forced(self.model, inputs)
+        logits = self._logits(self.model, prompts, answers)
+        self._measure_noise(logits, prompts, answers)
+        network, layout = self.spec.network, self.spec.layout
+        forced = teacher_force(
+            logits, answers, layout, network.decode, network.dtype.unit_roundoff, NOISE_FACTOR * self._noise
+        )
         right = forced.right.tolist()
         close = forced.close.nonzero().flatten().tolist()
-        for i in close:  # the reference verdict: the plain module on a CPU, one sequence at a time
-            right[i] = bool(self.forced(self.reference, [inputs[i]]).right.item())
+        for i in close:
+            right[i] = self.greedy_tokens(inputs[i]) == answers[i].tolist()
         return right, len(close)
 
-    def forced(self, model: nn.Module, inputs: Sequence[Inputs]) -> Forced:
-        """Teacher forcing of inputs, in one batch."""
-        network = self.spec.network
+    def _measure_noise(self, logits: Tensor, prompts: Tensor, answers: Tensor) -> None:
+        """Run a few sequences of a batch again by themselves, and keep the largest difference of each position."""
+        size = len(prompts)
+        if size == 1 and self.model is self.reference:
+            return
+        probes = 1 if self._probed else min(size, PROBES)
+        self._probed = True
+        for i in range(0, size, size // probes):
+            with _one_thread():
+                alone = self._logits(self.reference, prompts[i : i + 1], answers[i : i + 1])
+            difference = (alone[0] - logits[i]).abs().amax(-1).nan_to_num(0.0)
+            self._noise = torch.maximum(self._noise, difference)
+
+    def _logits(self, model: nn.Module, prompts: Tensor, answers: Tensor) -> Tensor:
+        """Answer logits [B, predicted, classes], on the CPU."""
         device = self.device if model is self.model else torch.device("cpu")
-        prompts, answers = (tokens.to(device) for tokens in self._encoded(inputs))
         with torch.inference_mode():
-            return teacher_force(model, prompts, answers, self.spec.layout, network.decode, network.dtype.unit_roundoff)
+            return answer_logits(model, prompts.to(device), answers.to(device), self.spec.layout).cpu()
 
     def greedy_tokens(self, inputs: Inputs) -> list[int]:
-        """The greedy answer to one input."""
-        tokens: list[int] = self._greedy(self._encoded([inputs])[0])[0].tolist()
+        """The greedy answer to one input, by the reference."""
+        prompts, _ = self._encoded([inputs])
+        with torch.inference_mode(), _one_thread():
+            decoded = greedy(self.reference, prompts, self.spec.layout, self.spec.network.decode)
+        tokens: list[int] = decoded[0].tolist()
         return tokens
 
-    def failure(self, inputs: Inputs) -> Failure:
+    def failure(self, inputs: Inputs) -> Failure | None:
+        """What greedy decoding says to an input; None where that is right after all."""
         task = self.spec.resolved.task
         words = task.solve(inputs)
+        tokens = self.greedy_tokens(inputs)
+        if tokens == self.spec.layout.answer_tokens(words):
+            return None
         expected = task.show({name: words[name] for name in task.answers})
-        got = self.describe(self.greedy_tokens(inputs))
-        return Failure(inputs, task.describe(inputs), expected, got)
+        return Failure(inputs, task.describe(inputs), expected, self.describe(tokens))
 
     def describe(self, tokens: Sequence[int]) -> str:
         """Answer tokens in the task's words, or as they are where they spell no answer."""
@@ -237,17 +267,34 @@ class Judge:
         return prompts, torch.tensor([layout.answer_tokens(own) for own in words])
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A single sequence is too small to share, and one thread rounds the same way on every machine like it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _run_part(judge: Judge, part: Part, batch: int, report: Callable[[int], None]) -> PartResult:
     right = close = 0
-    failed: list[Inputs] = []
+    failures: list[Failure] = []
     for inputs in _batches(part.generate(), batch):
         verdicts, close_here = judge.verdicts(inputs)
         right += sum(verdicts)
         close += close_here
-        wrong = (pair for pair, verdict in zip(inputs, verdicts, strict=True) if not verdict)
-        failed += islice(wrong, max(0, SHOWN_FAILURES - len(failed)))
+        for pair in (pair for pair, verdict in zip(inputs, verdicts, strict=True) if not verdict):
+            if len(failures) == SHOWN_FAILURES:
+                break
+            failure = judge.failure(pair)
+            if failure is None:  # closer than the noise that was measured
+                right, close = right + 1, close + 1
+            else:
+                failures.append(failure)
         report(len(inputs))
-    return PartResult(part.label, part.size, right, close, tuple(judge.failure(inputs) for inputs in failed))
+    return PartResult(part.label, part.size, right, close, tuple(failures))
 
 
 def _batches(inputs: Iterator[Inputs], size: int) -> Iterator[list[Inputs]]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compiler.decode import NO_TOKEN, choose, greedy, margins, teacher_force
+from compiler.decode import NO_TOKEN, Forced, answer_logits, choose, greedy, margins, teacher_force
 from compiler.evaluation import Judge
 from compiler.ir import Decode
 from compiler.pipeline import Spec, load
@@ -104,13 +104,18 @@ def test_greedy_marks_a_row_that_is_no_number_and_goes_on() -> None:
     assert model.seen[1] == [[0, 2, 0, FORCED], [0, 1, 2, FORCED]]
 
 
+def force(model: nn.Module, prompts: Tensor, answers: Tensor, decode: Decode, roundoff: float) -> Forced:
+    logits = answer_logits(model, prompts, answers, LAYOUT)
+    return teacher_force(logits, answers, LAYOUT, decode, roundoff)
+
+
 @pytest.mark.parametrize(
     ("answer", "right", "tokens"),
     [([2, 3, 1], True, [2, 1]), ([2, 3, 0], False, [2, 1]), ([0, 3, 1], False, [2, 1]), ([0, 3, 0], False, [2, 1])],
 )
 def test_teacher_forcing_feeds_the_right_prefix(answer: list[int], right: bool, tokens: list[int]) -> None:
     model = Successor()
-    forced = teacher_force(model, torch.tensor([[0, 1]]), torch.tensor([answer]), LAYOUT, "argmax", 2.0**-53)
+    forced = force(model, torch.tensor([[0, 1]]), torch.tensor([answer]), "argmax", 2.0**-53)
     assert model.seen == [[[0, 1, *answer[:-1]]]]
     assert forced.tokens.tolist() == [tokens]
     assert forced.right.tolist() == [right]
@@ -121,7 +126,7 @@ def test_teacher_forcing_counts_nan_as_wrong() -> None:
     """Whatever the right token is: argmax of a NaN row is some id all the same."""
     for token in range(3):
         answers = torch.tensor([[token, FORCED, 1]])
-        forced = teacher_force(Successor(NAN), torch.tensor([[0, 2]]), answers, LAYOUT, "argmax", 2.0**-53)
+        forced = force(Successor(NAN), torch.tensor([[0, 2]]), answers, "argmax", 2.0**-53)
         assert forced.tokens.tolist() == [[NO_TOKEN, 1]]
         assert forced.right.tolist() == [False]
 
@@ -148,7 +153,7 @@ def test_a_margin_of_two_units_in_the_last_place_is_close(
     }
     for decode, row in rows.items():
         model = Fixed(row, dtype)
-        forced = teacher_force(model, torch.tensor([[0, 1]]), answers, LAYOUT, decode, 2.0**-bits)
+        forced = force(model, torch.tensor([[0, 1]]), answers, decode, 2.0**-bits)
         assert forced.close.tolist() == [close], decode
         assert forced.right.tolist() == [steps > 0]
 
@@ -192,4 +197,5 @@ def test_batched_verdicts_are_those_of_one_sequence_at_a_time(name: str) -> None
 def test_a_failing_pair_is_decoded_greedily() -> None:
     """Teacher forcing would say 07999999940 after the right prefix; greedy says what the model writes by itself."""
     failure = Judge(load(SPECS / "tiny95.yaml"), "cpu", "teacher").failure((5193798811, 1806201129))
+    assert failure is not None
     assert (failure.text, failure.expected, failure.got) == ("5193798811 + 1806201129", "6999999940", "7000000000")

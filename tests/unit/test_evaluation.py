@@ -128,33 +128,67 @@ def test_a_suite_is_run_once_and_in_the_order_asked_for(spec: Spec) -> None:
 
 
 class Wavering(nn.Module):
-    """Says 0 1 for every pair, but in a batch of several says 1 1, ahead by `margin` only."""
+    """Says 0 1 for every pair alone, ahead by `margin`; in a batch the first token is ahead by `shift` less."""
 
-    def __init__(self, margin: float) -> None:
+    def __init__(self, margin: float, shift: float) -> None:
         super().__init__()
         self.margin = margin
+        self.shift = shift
         self.batches: list[int] = []
 
     def forward(self, tokens: Tensor) -> Tensor:
         batch, time = tokens.shape
         self.batches.append(batch)
         logits = torch.tensor([1.0, 3.0], dtype=torch.float64).repeat(batch, time, 1)
-        first = [3.0, 3.0 - self.margin] if batch == 1 else [3.0 - self.margin, 3.0]
-        logits[:, 2] = torch.tensor(first, dtype=torch.float64)
+        ahead = self.margin - (self.shift if batch > 1 else 0.0)
+        logits[:, 2] = torch.tensor([3.0 + ahead, 3.0], dtype=torch.float64)
         return logits
 
 
-@pytest.mark.parametrize(("margin", "close", "right"), [(2.0**-51, 4, 2), (0.0, 4, 2), (2.0**-40, 0, 0)])
+@pytest.mark.parametrize(
+    ("margin", "shift", "close"),
+    [
+        (2.0**-51, 0.0, 4),  # within rounding
+        (2.0**-51, 2.0**-50, 4),  # the batch says 1 1
+        (2.0**-40, 0.0, 0),
+        (2.0**-40, 2.0**-39, 4),  # beyond rounding of the logits, but a batch is that far from a sequence alone
+        (2.0**-40, 2.0**-42, 4),  # the batch is right too, within the noise that was measured
+        (2.0**-40, 2.0**-45, 0),
+    ],
+)
 def test_close_answers_are_decided_one_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, margin: float, close: int, right: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, margin: float, shift: float, close: int
 ) -> None:
-    """0 + 1 and 1 + 0 are 01: right for a sequence alone. A clear margin is not run again."""
-    model = Wavering(margin)
+    """0 + 1 and 1 + 0 are 01: right for a sequence alone. A clear margin is not decoded again."""
+    model = Wavering(margin, shift)
     monkeypatch.setattr(evaluation, "build_model", lambda network: model)
     (suite,) = compiler.evaluate(load_text(tmp_path, TINY), ["exhaustive"]).suites
     (part,) = suite.parts
-    assert (part.pairs, part.right, part.close) == (4, right, close)
-    assert model.batches[: 1 + close] == [4] + [1] * close
+    assert (part.pairs, part.right, part.close) == (4, 2, close)
+    probes, decisions = [1] * 4, [1] * (2 * close)  # each decision decodes two tokens
+    failures = [1] * (2 * 2)
+    assert model.batches == [4, *probes, *decisions, *failures]
+
+
+def test_where_float64_runs_out_verdicts_are_those_of_greedy_decoding() -> None:
+    """With 14 digits the low places of tiny95-exact drown in rounding, and batches differ from sequences alone."""
+    spec = load(SPECS / "tiny95-exact.yaml", {"digits": 14})
+    inputs = [pair for part in spec.resolved.task.suites()["near_carry"].parts(100, 0) for pair in part.generate()]
+    verdicts, close = evaluation.Judge(spec, "cpu", "teacher").verdicts(inputs)
+    assert close > 0
+    assert 0 < sum(verdicts) < 100
+    assert verdicts == [answer(spec, pair).right for pair in inputs]
+
+
+def test_a_failure_that_greedy_decoding_gets_right_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise that no probe has shown is found out when a failure is decoded to be shown."""
+    model = Wavering(1.0, 0.0)
+    monkeypatch.setattr(evaluation, "build_model", lambda network: model)
+    judge = evaluation.Judge(load_text(tmp_path, TINY), "cpu", "teacher")
+    assert judge.failure((0, 1)) is None
+    failure = judge.failure((1, 1))
+    assert failure is not None
+    assert (failure.expected, failure.got) == ("2", "1")
 
 
 def test_a_spec_whose_logits_all_tie(tmp_path: Path) -> None:
