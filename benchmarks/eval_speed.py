@@ -18,7 +18,8 @@ import click
 import torch
 
 from compiler import Spec, SpecError, load
-from compiler.evaluation import Decoding, Judge, batch_size
+from compiler.evaluation import batch_size
+from compiler.judge import Decoding, Judge
 from compiler.tasks.task import Inputs
 
 ROOT = Path(__file__).resolve().parent.parent

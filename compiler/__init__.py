@@ -22,7 +22,8 @@ from compiler.pipeline import Spec, load, lower
 if TYPE_CHECKING:
     from torch import nn
 
-    from compiler.evaluation import Decoding, Evaluation, Progress
+    from compiler.evaluation import Evaluation, Progress
+    from compiler.judge import Decoding
 
 __all__ = [
     "Counts",

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from compiler.decode import NO_TOKEN, Forced, answer_logits, choose, greedy, margins, teacher_force
-from compiler.evaluation import Judge
 from compiler.ir import Decode
+from compiler.judge import Judge
 from compiler.pipeline import Spec, load
 from compiler.tasks.layout import Layout, Slot
 from compiler.tasks.task import Inputs

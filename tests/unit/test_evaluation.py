@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 import compiler
-from compiler import evaluation
-from compiler.evaluation import Evaluation, Judge, answer, evaluate
+import compiler.judge
+from compiler.evaluation import Evaluation, answer, evaluate
+from compiler.judge import Decoding, Judge
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
 from tests.helpers import ROOT, SPECS, load_text
@@ -49,7 +50,7 @@ def comparable(result: Evaluation) -> Evaluation:
 @pytest.mark.parametrize(
     ("decoding", "suites"), [("teacher", ["uniform", "edges", "carries", "near_carry"]), ("greedy", ["near_carry"])]
 )
-def test_k_of_n_adds_up(spec: Spec, decoding: evaluation.Decoding, suites: list[str]) -> None:
+def test_k_of_n_adds_up(spec: Spec, decoding: Decoding, suites: list[str]) -> None:
     seen: list[tuple[str, int, int]] = []
     result = compiler.evaluate(
         spec,
@@ -161,7 +162,7 @@ def test_close_answers_are_decided_one_at_a_time(
 ) -> None:
     """0 + 1 and 1 + 0 are 01: right for a sequence alone. A clear margin is not decoded again."""
     model = Wavering(margin, shift)
-    monkeypatch.setattr(evaluation, "build_model", lambda network: model)
+    monkeypatch.setattr(compiler.judge, "build_model", lambda network: model)
     (suite,) = compiler.evaluate(load_text(tmp_path, TINY), ["exhaustive"]).suites
     (part,) = suite.parts
     assert (part.pairs, part.right, part.close) == (4, 2, close)
@@ -174,7 +175,7 @@ def test_where_float64_runs_out_verdicts_are_those_of_greedy_decoding() -> None:
     """With 14 digits the low places of tiny95-exact drown in rounding, and batches differ from sequences alone."""
     spec = load(SPECS / "tiny95-exact.yaml", {"digits": 14})
     inputs = [pair for part in spec.resolved.task.suites()["near_carry"].parts(100, 0) for pair in part.generate()]
-    verdicts, close = evaluation.Judge(spec, "cpu", "teacher").verdicts(inputs)
+    verdicts, close = Judge(spec, "cpu", "teacher").verdicts(inputs)
     assert close > 0
     assert 0 < sum(verdicts) < 100
     assert verdicts == [answer(spec, pair).right for pair in inputs]
@@ -183,8 +184,8 @@ def test_where_float64_runs_out_verdicts_are_those_of_greedy_decoding() -> None:
 def test_a_failure_that_greedy_decoding_gets_right_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Noise that no probe has shown is found out when a failure is decoded to be shown."""
     model = Wavering(1.0, 0.0)
-    monkeypatch.setattr(evaluation, "build_model", lambda network: model)
-    judge = evaluation.Judge(load_text(tmp_path, TINY), "cpu", "teacher")
+    monkeypatch.setattr(compiler.judge, "build_model", lambda network: model)
+    judge = Judge(load_text(tmp_path, TINY), "cpu", "teacher")
     assert judge.failure((0, 1)) is None
     failure = judge.failure((1, 1))
     assert failure is not None
@@ -209,10 +210,8 @@ class Broken(nn.Module):
 
 
 @pytest.mark.parametrize("decoding", ["teacher", "greedy"])
-def test_nan_is_wrong_and_said_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoding: evaluation.Decoding
-) -> None:
-    monkeypatch.setattr(evaluation, "build_model", lambda network: Broken())
+def test_nan_is_wrong_and_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoding: Decoding) -> None:
+    monkeypatch.setattr(compiler.judge, "build_model", lambda network: Broken())
     result = compiler.evaluate(load_text(tmp_path, TINY), ["exhaustive"], decoding=decoding)
     assert (result.right, result.pairs) == (0, 4)
     assert all("NaN" in failure.got for failure in result.suites[0].parts[0].failures)
