@@ -77,6 +77,7 @@ class CountChange:
 class Difference:
     before: str
     after: str
+    files: tuple[str, str]
     texts: tuple[TextChange, ...]
     shapes: tuple[ShapeChange, ...]
     groups: tuple[EntryGroup, ...]
@@ -99,6 +100,7 @@ def diff(before: Spec, after: Spec) -> Difference:
     return Difference(
         before.title,
         after.title,
+        (str(before.path), str(after.path)),
         texts,
         tuple(_shapes(before, after)),
         _grouped(list(_entries(tables_before, tables_after, _roots(before, after, changed)))),

@@ -25,7 +25,7 @@ SHOWN_FAILURES = 5
 
 @dataclass(frozen=True)
 class PartResult:
-    """`right` of `pairs` inputs. `close` of them had a margin within rounding of zero and were decided one at a time."""
+    """`right` of `pairs` inputs; `close` of them had a margin near zero and were decided one at a time."""
 
     label: str
     pairs: int

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from compiler.diffing import Difference, EntryChange, EntryGroup, TextChange
 from compiler.source import Span
 from compiler.terminal.console import console, number, table, text
@@ -15,13 +17,14 @@ def print_difference(difference: Difference, *, every_entry: bool) -> None:
     if difference.empty:
         out.print(text(f"no difference between {difference.before} and {difference.after}"))
         return
-    out.print(text(f"--- {difference.before}", "red"))
-    out.print(text(f"+++ {difference.after}", "green"))
+    files = difference.files
+    out.print(text(f"--- {difference.before}  ({files[0]})", "red"))
+    out.print(text(f"+++ {difference.after}  ({files[1]})", "green"))
     if difference.texts:
         rows = table("", "written", "before", "after", "lines")
         for change in difference.texts:
             written = [text(change.section), text(change.path)]
-            rows.add_row(*written, text(_cut(change.before)), text(_cut(change.after)), _lines(change))
+            rows.add_row(*written, text(_cut(change.before)), text(_cut(change.after)), _lines(change, files))
         out.print(rows)
     for shape in difference.shapes:
         before, after = (list(side) if side is not None else "absent" for side in (shape.before, shape.after))
@@ -60,13 +63,15 @@ def _entry(entry: EntryChange) -> str:
     return f"{entry.tensor}[{entry.label}]: {number(entry.before)} → {number(entry.after)}"
 
 
-def _lines(change: TextChange) -> str:
-    before, after = (_line(span) for span in (change.span_before, change.span_after))
-    return before if before == after else f"{before} → {after}"
+def _lines(change: TextChange, files: tuple[str, str]) -> str:
+    """`18 → 10`; the file too, where a line stands in another one than the spec's own."""
+    return f"{_line(change.span_before, files[0])} → {_line(change.span_after, files[1])}"
 
 
-def _line(span: Span | None) -> str:
-    return "–" if span is None else f"{span.source.name.rpartition('/')[2]}:{span.line}"
+def _line(span: Span | None, file: str) -> str:
+    if span is None:
+        return "–"
+    return str(span.line) if span.source.name == file else f"{Path(span.source.name).name}:{span.line}"
 
 
 def _cut(content: str | None, length: int = 60) -> str:
