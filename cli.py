@@ -200,24 +200,20 @@ def build(spec: Path, settings: tuple[str, ...], evaluated: bool, as_json: bool,
     python cli.py build specs/tiny95.yaml --eval --set digits=6
     """
     from compiler.terminal.console import print_json
-    from compiler.terminal.overview import print_tensors
+    from compiler.terminal.overview import print_signature, print_tensors
 
     loaded = _load(spec, settings)
     model = compiler.build(loaded)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    line = (
-        f"{loaded.title}: {parameters} stored scalars in {loaded.network.dtype.name}; "
-        f"tokens [batch, time ≤ {loaded.network.context}] → logits [batch, time, {loaded.network.classes.size}]"
-    )
     if not as_json:
         if not evaluated:
             print_tensors(loaded)
-        click.echo(line)
+        print_signature(loaded)
     if evaluated:
         _evaluate(loaded, as_json, **options)
     elif as_json:
         shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
-        print_json({"spec": str(spec), "name": loaded.name, "parameters": parameters, "state_dict": shapes})
+        stored = sum(parameter.numel() for parameter in model.parameters())
+        print_json({"spec": str(spec), "name": loaded.name, "parameters": stored, "state_dict": shapes})
 
 
 @main.command("eval", epilog="\b\n" + describe_suites().replace("\n\n", "\n\n\b\n"))

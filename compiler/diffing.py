@@ -152,7 +152,6 @@ def _network(before: Spec, after: Spec) -> Iterator[TextChange]:
         old, new = first.get(key), second.get(key)
         if old is None or new is None:
             yield from _compare("step", key, _presence(old), _presence(new))
-            continue
         yield from _lines("equation" if key == "embedding" else "option", key, old, new)
     common = [key for key in first.names if second.get(key) is not None]
     order = [key for key in second.names if first.get(key) is not None]
@@ -166,10 +165,12 @@ def _presence(node: Node | None) -> Node | None:
 
 def _lines(section: Section, path: str, old: Node | None, new: Node | None) -> Iterator[TextChange]:
     """What differs under a key; mappings on both sides, such as the rows of an embedding, are walked."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in dict.fromkeys([*old.names, *new.names]):
+    sides = [side for side in (old, new) if isinstance(side, Mapping)]
+    if sides and all(side is None or isinstance(side, Mapping) for side in (old, new)):
+        for key in dict.fromkeys(name for side in sides for name in side.names):
             inner: Section = "equation" if key.split(" ")[0] in MAPS and section == "option" else section
-            yield from _lines(inner, f"{path} / {key}", old.get(key), new.get(key))
+            below = (side.get(key) if isinstance(side, Mapping) else None for side in (old, new))
+            yield from _lines(inner, f"{path} / {key}", *below)
     else:
         yield from _compare(section, path, old, new)
 

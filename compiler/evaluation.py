@@ -97,11 +97,14 @@ def evaluate(
 ) -> Evaluation:
     """Run suites of the spec's task; by default all that a task runs by default, in their default sizes.
 
+    A model that is not causal is decoded greedily, whatever `decoding` says: teacher forcing would show it the answer.
     `pairs` is the size of each suite that samples, `batch` the number of sequences in one forward pass.
     `progress(suite, done, total)` is called after each batch.
     Raises `SpecError` for a suite, size or device that cannot be had.
     """
-    chosen = _chosen(spec, suites)
+    if decoding not in ("teacher", "greedy"):
+        raise fail("bad-value", f"decoding is teacher or greedy, not '{decoding}'")
+    chosen = _chosen(spec, [suites] if isinstance(suites, str) else suites)
     if pairs is not None and not 1 <= pairs <= MAX_PAIRS:
         raise fail("bad-value", f"pairs has to be from 1 to {MAX_PAIRS:,}, not {pairs}")
     judge = Judge(spec, device, decoding)
@@ -129,7 +132,7 @@ def evaluate(
         results.append(SuiteResult(suite.name, seed if suite.sampled else None, tuple(part_results), seconds))
     name = torch.cuda.get_device_name(judge.device) if judge.device.type == "cuda" else str(judge.device)
     return Evaluation(
-        tuple(results), decoding, spec.network.dtype.name, name, torch.get_num_threads(), torch.__version__
+        tuple(results), judge.decoding, spec.network.dtype.name, name, torch.get_num_threads(), torch.__version__
     )
 
 

@@ -54,6 +54,8 @@ def read_expectations(node: Node | None, task: Task, found: list[Diagnostic]) ->
         numbers = {name.text: _integer(number) for name, number in value.items if isinstance(number, Scalar)}
         if {"pairs", "right"} <= numbers.keys():
             claim = EvalClaim(key.text, numbers["pairs"], numbers.get("seed", 0), numbers["right"], key.span)
+            if claim.right > claim.pairs:
+                found.append(Diagnostic("bad-value", f"{claim.right} right of {claim.pairs} pairs", key.span))
             eval_claims.append(claim)
     note = node.get("note")
     return Expectations(tuple(count_claims), tuple(eval_claims), note.text if isinstance(note, Scalar) else "")

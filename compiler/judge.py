@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from compiler.decode import NO_TOKEN, answer_logits, greedy, teacher_force
 from compiler.diagnostics import fail
+from compiler.ir import Attention, Network
 from compiler.pipeline import Spec
 from compiler.tasks.task import Inputs
 from compiler.torch_backend.model import build_model
@@ -19,6 +20,7 @@ from compiler.torch_backend.model import build_model
 Decoding = Literal["teacher", "greedy"]
 
 PROBES = 8  # sequences of the first batch that are run by themselves too, to see how far batches differ from them
+PROBE_EVERY = 8  # of the later batches, one in so many has one sequence run by itself
 NOISE_FACTOR = 16  # a margin is close up to so many times the largest difference seen
 
 
@@ -32,17 +34,22 @@ class Failure:
     got: str
 
 
+def is_causal(network: Network) -> bool:
+    """Whether no query sees a later token: else teacher forcing would show the model the answer."""
+    return all(step.mask == "causal" for step in network.steps if isinstance(step, Attention))
+
+
 class Judge:
-    """A built model with the task and layout to ask it with."""
+    """A built model with the task and layout to ask it with. `decoding` is greedy for a model that is not causal."""
 
     def __init__(self, spec: Spec, device: str, decoding: Decoding) -> None:
         self.spec = spec
-        self.decoding = decoding
+        self.decoding: Decoding = decoding if is_causal(spec.network) else "greedy"
         self.device = _device(device)
         self.reference = build_model(spec.network).eval()
         self.model: nn.Module = self.reference
         self._noise = torch.zeros(len(spec.layout.predicted), dtype=torch.float64)
-        self._probed = False
+        self._batches = 0
         if self.device.type != "cpu":
             self.model = build_model(spec.network).eval().to(self.device)
 
@@ -69,10 +76,10 @@ class Judge:
     def _measure_noise(self, logits: Tensor, prompts: Tensor, answers: Tensor) -> None:
         """Run a few sequences of a batch again by themselves, and keep the largest difference of each position."""
         size = len(prompts)
-        if size == 1 and self.model is self.reference:
+        self._batches += 1
+        if (size == 1 and self.model is self.reference) or self._batches % PROBE_EVERY != 1:
             return
-        probes = 1 if self._probed else min(size, PROBES)
-        self._probed = True
+        probes = min(size, PROBES) if self._batches == 1 else 1
         for i in range(0, size, size // probes):
             with _one_thread():
                 alone = self._logits(self.reference, prompts[i : i + 1], answers[i : i + 1])

@@ -21,14 +21,15 @@ from compiler.formulas import Word, attempt, read_text
 from compiler.limits import MAX_AXIS
 from compiler.source import Span
 
-_WORD = re.compile(r"(?:[^\s\[]+(?:\[[^\]]*\])?|\[[^\]]*\]?)+")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\[[^\]]*\](?!\S)|\S+")
 _FAMILY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)\[(?P<sizes>[^\]]*)\]")
 
 
 def words(node: Node) -> list[Word]:
     """The items of a list of names, written as a string split at spaces or as a YAML list."""
     if isinstance(node, Sequence):
-        return [word for item in node.items for word in words(item)]
+        scalars = [item for item in node.items if isinstance(item, Scalar)]
+        return [Word(item.text.strip(), item, len(item.text) - len(item.text.lstrip())) for item in scalars]
     if not isinstance(node, Scalar):
         return []
     return [Word(match[0], node, match.start()) for match in _WORD.finditer(node.text)]
@@ -183,6 +184,13 @@ def targets(word: Word, aim: Aim, scope: Scope, found: list[Diagnostic]) -> list
     chosen = list(_bindings(choices, family, start))
     scope.work.left -= len(chosen)
     return chosen
+
+
+def bare_indices(word: Word) -> list[tuple[str, Span]]:
+    """The indices of a target that are names by themselves, with their places."""
+    formula = read_text(word, [])
+    indices = formula.tree.indices if formula is not None and isinstance(formula.tree, Index) else ()
+    return [(index.name, formula.scalar.at(*index.at)) for index in indices if formula and isinstance(index, Name)]
 
 
 def _bindings(choices: list[list[tuple[str, int]]], family: Family, start: int) -> Iterator[Target]:

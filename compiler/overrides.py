@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
 
 from compiler.diagnostics import Diagnostic, did_you_mean, raise_errors
-from compiler.document import Mapping, Node, Scalar, parse_document
+from compiler.document import Mapping, Node, Scalar, Sequence, parse_document
 from compiler.source import Source, Span
 from compiler.tasks import TASKS
 
-Path = tuple[str, ...]
+Path = tuple[str, ...]  # keys, and the index of a list element as text
+_ELEMENT = re.compile(r"(?P<vector>.+)\[(?P<index>[0-9]{1,6})\]")
 
 
 def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str]) -> Mapping:
@@ -36,17 +38,21 @@ def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str
             known_here = _keys(_at(document, path[:-1]))
             found.append(Diagnostic("unknown-name", message + did_you_mean(path[-1], known_here), key.span))
             continue
-        document = _replaced(document, path, key, value)
+        changed = _replaced(document, path, key, value)
+        assert isinstance(changed, Mapping)
+        document = changed
     raise_errors(found)
     return document
 
 
 def as_settings(overrides: AnyMapping[str, object]) -> list[str]:
     """Overrides from Python, as `name=value` texts; numbers keep every bit."""
-    return [
-        f"{name}={value if isinstance(value, str) else json.dumps(value)}"  # a float's repr round trips
-        for name, value in overrides.items()
-    ]
+    return [f"{name}={value if isinstance(value, str) else _yaml(value)}" for name, value in overrides.items()]
+
+
+def _yaml(value: object) -> str:
+    """A Python value as YAML; a float's digits read back to the same bits, an infinity is `.inf`."""
+    return json.dumps(value).replace("Infinity", ".inf").replace("NaN", ".nan")
 
 
 def _split(document: Mapping, setting: str, top_level: tuple[str, ...]) -> tuple[int, Path] | None:
@@ -66,7 +72,16 @@ def _find(document: Mapping, name: str, top_level: tuple[str, ...]) -> Path | No
         return short[name]
     if name in top_level and name != "extends":
         return (name,)
-    for start, path in _roots(document, short).items():
+    roots = _roots(document, short)
+    if name in roots and name != "extends":
+        return roots[name]
+    element = _ELEMENT.fullmatch(name)
+    if element is not None:
+        vector = _find(document, element["vector"], top_level)
+        node = None if vector is None else _at(document, vector)
+        if vector is not None and isinstance(node, Sequence) and int(element["index"]) < len(node.items):
+            return (*vector, element["index"])
+    for start, path in roots.items():
         if name.startswith(start + "."):
             inner = _descend(_at(document, path), name[len(start) + 1 :])
             if inner is not None:
@@ -117,24 +132,31 @@ def _value(source: Source, start: int) -> Node:
     return parse_document(source, start)
 
 
-def _replaced(document: Mapping, path: Path, key: Scalar, value: Node) -> Mapping:
-    items = {name.text: (name, old) for name, old in document.items}
-    head, *rest = path
+def _replaced(node: Node, path: Path, key: Scalar, value: Node) -> Node:
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if isinstance(node, Sequence):
+        items = [_replaced(item, rest, key, value) if i == int(head) else item for i, item in enumerate(node.items)]
+        return Sequence(tuple(items), node.span)
+    assert isinstance(node, Mapping)
+    pairs = {name.text: (name, old) for name, old in node.items}
     if rest:
-        old_key, old = items[head]
-        assert isinstance(old, Mapping)
-        items[head] = (old_key, _replaced(old, tuple(rest), key, value))
+        pairs[head] = (pairs[head][0], _replaced(pairs[head][1], rest, key, value))
     elif isinstance(value, Scalar) and value.value is None:
-        items.pop(head, None)
+        pairs.pop(head, None)
     else:
-        items[head] = (key, value)
-    return Mapping(tuple(items.values()), document.span)
+        pairs[head] = (key, value)
+    return Mapping(tuple(pairs.values()), node.span)
 
 
 def _at(document: Mapping, path: Path) -> Node | None:
     node: Node | None = document
     for key in path:
-        node = node.get(key) if isinstance(node, Mapping) else None
+        if isinstance(node, Sequence):
+            node = node.items[int(key)]
+        else:
+            node = node.get(key) if isinstance(node, Mapping) else None
     return node
 
 

@@ -14,6 +14,7 @@ from compiler.lowering.network import lower_network
 from compiler.overrides import as_settings, override
 from compiler.resolve import Resolved, resolve
 from compiler.schema import check_schema, top_level_keys
+from compiler.suspicions import unused_definitions
 from compiler.tasks.layout import Layout
 
 
@@ -56,6 +57,7 @@ def load(path: str | Path, overrides: Mapping[str, object] | Iterable[str] = ())
     raise_errors(found)
     assert resolved is not None
     assert network is not None
+    found += unused_definitions(resolved)
     layout = with_classes(resolved.layout, network.classes.size)
     return Spec(path, tuple(settings), resolved, network, layout, in_file_order(found))
 

@@ -56,13 +56,24 @@ def check_schema(document: Mapping) -> Checked:
     checked = _invalidate(document, _tree(found)) if found else document
     assert isinstance(checked, Mapping)
     sound = not any(_is_structural(path, diagnostic) for path, diagnostic in found.items())
-    return Checked(checked, tuple(found.values()), sound)
+    shown = (diagnostic for path, diagnostic in found.items() if not _is_misspelt(path, found))
+    return Checked(checked, tuple(shown), sound)
+
+
+def _is_misspelt(path: Path, found: dict[Path, Diagnostic]) -> bool:
+    """Whether a key is missing because it is there under a name that is reported as unknown anyway."""
+    if found[path].code != "missing-key":
+        return False
+    unknown = [other for other, diagnostic in found.items() if diagnostic.code == "unknown-key"]
+    return any(other[:-1] == path[:-1] and nearest(str(other[-1]), [str(path[-1])]) for other in unknown)
 
 
 def _is_structural(path: Path, diagnostic: Diagnostic) -> bool:
-    if diagnostic.code == "missing-key" or not path:
+    if not path:
         return True
     section, depth = path[0], len(path)
+    if diagnostic.code == "missing-key":
+        return section != "network" or depth <= 2
     if path in (("task", "order"), ("decode",), ("name",), ("weightspec",)):
         return False
     if section == "network":

@@ -266,6 +266,8 @@ def _sum(node: Call, scope: Scope) -> Value:
             if scope.meaning(index) is not None:
                 raise ExpressionError("name-clash", f"'{index}' already has a meaning; name the index otherwise", at)
             times = integer(size, scope)
+            if times < 0:
+                raise ExpressionError("number", f"a sum of {times} terms", node.at)
             if times > scope.work.left:
                 raise ExpressionError("too-much-work", f"a sum of {show(times)} terms", node.at)
             return _total((arithmetic_value(body, scope.bind({index: Number(i)})) for i in range(times)), node, scope)

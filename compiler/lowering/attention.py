@@ -117,8 +117,10 @@ def _scores(
     for line in lines(step, "score"):
         formula = read_formula(line.value, context.found)
         aims = targets(line.target, Aim(heads, "head"), scope, context.found) if line.target is not None else []
-        for target in aims if formula is not None else ():
-            assert formula is not None
+        if formula is None or line.target is None:
+            continue
+        context.check_indices(line.target, formula, scope)
+        for target in aims:
             if any(score.head == target.position for score in found):
                 message = f"the score of '{heads.labels[target.position]}' is written twice"
                 context.error("target-twice", message, line.key.span)
@@ -154,7 +156,10 @@ def _check_score(
         if any(number_.value == math.inf for number_ in row):
             context.error("number", f"a score of +inf (for {QUERY} = {query})", span)
             return None
-        if softmax == "standard" and all(number_.value == -math.inf for number_ in row):
+        if softmax == "plus_one" and any(number_.value > math.log(context.resolved.dtype.largest) for number_ in row):
+            context.warn("overflow", "exp of a score overflows, which makes the plus_one softmax NaN", span)
+        seen = row[: query + 1]  # all of it in the shortest sequence with this query
+        if softmax == "standard" and all(number_.value == -math.inf for number_ in seen):
             message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
             context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
             return None

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from compiler.axes import Axis
-from compiler.diagnostics import Diagnostic
+from compiler.diagnostics import Diagnostic, Note, nearest
 from compiler.document import Mapping, Node, Scalar
 from compiler.expressions.scope import Scope
+from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Dimensions
-from compiler.formulas import Word
+from compiler.formulas import Formula, Word
 from compiler.ir import Equation, Tensor
-from compiler.naming import axis_names, words
+from compiler.naming import axis_names, bare_indices, words
 from compiler.resolve import Resolved
 from compiler.source import Span
 
@@ -68,6 +69,23 @@ class Context:
         defaults = self.resolved.document.get("defaults")
         own = step.get(name)
         return defaults.get(name) if own is None and isinstance(defaults, Mapping) else own
+
+    def check_indices(self, target: Word, formula: Formula, scope: Scope) -> None:
+        """Index names of a target that are not what they seem: a constant called i in `candidate[i]`, or a typo.
+
+        A defined name as an index is evaluated, so that it cannot also run over the family in the equation.
+        """
+        definitions = self.resolved.definitions
+        read = free_names(formula.tree)
+        for name, span in bare_indices(target):
+            if name in definitions and name in read:
+                note = Note("defined here", definitions[name].span)
+                message = f"'{name}' has a value of its own, and does not run over the family here"
+                self.found.append(Diagnostic("name-clash", message, span, "rename the index", (note,)))
+            elif scope.meaning(name) is None and name not in read and len(name) > 2:
+                match = nearest(name, definitions)
+                if match is not None:
+                    self.warn("suspicious-index", f"'{name}' runs over the whole family; did you mean '{match}'?", span)
 
     def reading(self, axis: Axis, whole: str, others: dict[str, Axis] | None = None) -> Scope:
         """The scope of an expression that reads an axis; `others` are axes whose names get a helpful error."""

@@ -29,6 +29,8 @@ def lower_embedding(context: Context, step: Mapping, name: str) -> Embedding:
             equations.append(equation)
             formula = read_formula(value, context.found)
             if formula is not None:
+                context.check_indices(Word(row_key.text, row_key, 0), formula, resolved.scope)
+                context.check_indices(Word(key.text, key, 0), formula, resolved.scope)
                 rows.write(tokens, key, formula, equation)
     weight = tensor(f"{name}.weight", (resolved.vocabulary, resolved.stream), rows.entries)
     context.weights[name] = weight

@@ -6,8 +6,8 @@ from compiler.axes import Axis
 from compiler.document import Mapping
 from compiler.expressions.evaluate import integer
 from compiler.formulas import attempt, read_formula
-from compiler.ir import Head
-from compiler.lowering.context import Context
+from compiler.ir import Head, Map
+from compiler.lowering.context import Context, lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
 
@@ -19,7 +19,19 @@ def lower_head(context: Context, step: Mapping, name: str, stream: Axis) -> Head
     scope = context.reading(stream, "stream")
     biases = context.biases(step, ("logits",))
     logits = lower_map(context, step, MapShape(f"{name}.logits", stream, classes, "token", scope), biases)
+    if any(line.target is not None for line in lines(step, "logits")):
+        _warn_unlisted(context, logits)
     return Head(name, stream, lower_norm(context, step, name, stream), logits)
+
+
+def _warn_unlisted(context: Context, logits: Map) -> None:
+    """A token that has a logit but no equation has the logit 0, which can win."""
+    written = {entry.index[0] for entry in (*logits.weight.entries, *(logits.bias.entries if logits.bias else ()))}
+    unlisted = [label for position, label in enumerate(logits.outputs.labels) if position not in written]
+    if unlisted:
+        shown = ", ".join(unlisted[:5]) + (", …" if len(unlisted) > 5 else "")
+        message = f"tokens without an equation have the logit 0: {shown}"
+        context.warn("unlisted-logit", message, logits.equations[0].span)
 
 
 def _classes(context: Context, step: Mapping, tokens: Axis) -> Axis:

@@ -65,6 +65,8 @@ def _by_rows(context: Context, shape: MapShape, written: list[Line], biases: set
         aims = targets(line.target, aim, shape.scope, context.found) if line.target is not None else []
         if formula is None:
             continue
+        if line.target is not None:
+            context.check_indices(line.target, formula, shape.scope)
         scope = in_place(shape.scope, formula)
         for target in aims:
             if target.position in rows:

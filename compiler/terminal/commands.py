@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -11,6 +12,7 @@ from compiler.diagnostics import SpecError
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
 
 
 class SpecCommand(click.Command):
@@ -18,9 +20,19 @@ class SpecCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return result
         except SpecError as error:
             _fail(error, as_json=bool(ctx.params.get("as_json")))
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nobody reads on; nothing more can be said there
+            sys.exit(EXIT_BROKEN_PIPE)
+        except OSError as error:
+            click.echo(f"error: {error.strerror or error}", err=True)
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            sys.exit(EXIT_BAD_INPUT)
         except KeyboardInterrupt:
             click.echo("interrupted; nothing was written", err=True)
             sys.exit(EXIT_INTERRUPTED)
@@ -34,7 +46,8 @@ def _fail(error: SpecError, *, as_json: bool) -> NoReturn:
     from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
 
     if as_json:
-        print_json({"errors": diagnostics_json(error.diagnostics)})
+        found = diagnostics_json(error.diagnostics)
+        print_json({f"{kind}s": [one for one in found if one["severity"] == kind] for kind in ("error", "warning")})
     else:
         print_diagnostics(error.diagnostics)
         errors = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)

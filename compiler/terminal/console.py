@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -19,17 +20,17 @@ PIPED_WIDTH = 160
 
 def console(*, error: bool = False) -> Console:
     """A console for standard output (or error) as it is now; wide and without colour when piped."""
-    stream = sys.stderr if error else sys.stdout
+    stream = (sys.stderr if error else sys.stdout) or io.StringIO()  # None where the user closed it
     width = None if stream.isatty() else PIPED_WIDTH
     return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 
 def table(*columns: str, right: Iterable[str] = ()) -> Table:
     """A table without lines; the columns named in `right` are aligned to the right."""
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), show_header=any(columns))
     aligned = set(right)
-    for column in columns:
-        made.add_column(column, justify="right" if column in aligned else "left", overflow="fold")
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="right" if column in aligned else "left", overflow="fold", no_wrap=i == 0)
     return made
 
 
@@ -78,7 +79,7 @@ def diagnostics_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object
 @contextmanager
 def suite_progress() -> Iterator[Callable[[str, int, int], None] | None]:
     """A function (suite, done, total) that draws progress bars on standard error; none when piped."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn

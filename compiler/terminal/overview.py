@@ -69,6 +69,14 @@ def print_tensors(spec: Spec) -> None:
     console().print(rows)
 
 
+def print_signature(spec: Spec) -> None:
+    """One line: how much is stored, and what the module maps to what."""
+    network = spec.network
+    stored_scalars = sum(tensor.size for tensor in tensors(network).values())
+    shape = f"tokens [batch, time ≤ {network.context}] → logits [batch, time, {network.classes.size}]"
+    console().print(text(f"{spec.title}: {stored_scalars} stored scalars in {network.dtype.name}; {shape}"))
+
+
 def print_tensor(spec: Spec, name: str) -> None:
     """Each written entry of one tensor: index, named place, value, equation and its line."""
     tensor = find_tensor(spec, name)

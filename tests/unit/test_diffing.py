@@ -194,7 +194,12 @@ def test_a_row_of_the_embedding(tmp_path: Path) -> None:
 def test_a_step_added_or_removed(tmp_path: Path) -> None:
     ffn = BASE[BASE.index("ffn:") :]
     removed = edited(tmp_path, ffn, "")
-    assert texts(removed) == {("step", "ffn", "present", None)}
+    assert texts(removed) == {
+        ("step", "ffn", "present", None),
+        ("option", "ffn / hidden", "u", None),
+        ("equation", "ffn / up u", "x", None),
+        ("equation", "ffn / down z", "4 * u", None),
+    }
     assert {shape.tensor: (shape.before, shape.after) for shape in removed.shapes} == {
         "ffn.up.weight": ((1, 3), None),
         "ffn.down.weight": ((3, 1), None),
@@ -205,7 +210,7 @@ def test_a_step_added_or_removed(tmp_path: Path) -> None:
     }
     after = load_text(tmp_path, small(BASE.replace(ffn, "")), name="after")
     added = compiler.diff(after, load_text(tmp_path, small(BASE)))
-    assert texts(added) == {("step", "ffn", None, "present")}
+    assert texts(added) == {(section, path, None, text) for section, path, text, _ in texts(removed)}
     assert added.shapes[0].before is None
 
 

@@ -52,7 +52,7 @@ def axis(text: str, *, tokens: bool = False) -> Axis:
         "eq candidate[base] pair[base - 1, base]",
         "'eq  candidate[base]   pair[base-1,base]'",
         "[eq, 'candidate[base]', 'pair[2, 3]']",
-        "['eq candidate[3]', 'pair[2, 3.0]']",
+        "['eq', 'candidate[3]', ' pair[2, 3.0] ']",
         "eq candidate[base]\n  pair[2,\n  3]",
     ],
     ids=["plain", "quoted", "list", "list of strings", "lines"],
