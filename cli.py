@@ -51,7 +51,7 @@ def evaluation_options(command: Command) -> Command:
             type=click.Choice(["teacher", "greedy"]),
             default="teacher",
             show_default=True,
-            help="Decide by one teacher-forced pass, or by decoding token by token; the verdicts are the same.",
+            help="Decide by one teacher-forced pass, or token by token; the verdicts are the same for a causal model.",
         ),
         click.option("--device", default="cpu", show_default=True, help="A torch device, such as cuda."),
     ]

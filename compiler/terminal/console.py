@@ -18,11 +18,17 @@ from compiler.diagnostics import Diagnostic, as_json, render
 PIPED_WIDTH = 160
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command, whose exit code is not that of a failed claim."""
+        raise BrokenPipeError
+
+
 def console(*, error: bool = False) -> Console:
     """A console for standard output (or error) as it is now; wide and without colour when piped."""
     stream = (sys.stderr if error else sys.stdout) or io.StringIO()  # None where the user closed it
     width = None if stream.isatty() else PIPED_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
+    return _Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 
 def table(*columns: str, right: Iterable[str] = ()) -> Table:

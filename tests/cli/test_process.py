@@ -119,6 +119,7 @@ def test_a_reader_that_stops_early() -> None:
         child.wait(timeout=60)
     assert "Traceback" not in said
     assert "Exception" not in said
+    assert child.returncode == 141
 
 
 def test_control_c_during_an_evaluation() -> None:
@@ -140,3 +141,15 @@ def test_control_c_during_an_evaluation() -> None:
     assert "Traceback" not in said
     assert "interrupted" in said
     assert output == ""
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code"), [(">&-", 0), ("> /dev/full", 2), ("| head -1 > /dev/null; exit ${PIPESTATUS[0]}", 141)]
+)
+@pytest.mark.parametrize("command", ["show", "count"])
+def test_output_that_nobody_takes(command: str, redirection: str, code: int) -> None:
+    """Never a traceback, and never the exit code of a failed claim. (A short table may fit before the pipe closes.)"""
+    line = f"{sys.executable} {CLI} {command} {TINY} {redirection}"
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == code or (code == 141 and done.returncode == 0)

@@ -7,7 +7,9 @@ import pytest
 from compiler.diagnostics import Diagnostic, SpecError, render
 from compiler.document import Mapping, Node, Scalar, parse_document, plain
 from compiler.overrides import as_settings, override
+from compiler.pipeline import load
 from compiler.source import Source
+from tests.helpers import SPECS
 
 TOP_LEVEL = ("weightspec", "name", "dtype", "constants", "parameters", "task", "network", "decode", "extends")
 SPEC = """\
@@ -221,3 +223,20 @@ def test_python_none_removes() -> None:
     parameters = at(override(document(), as_settings({"v_scale": None}), TOP_LEVEL), "parameters")
     assert isinstance(parameters, Mapping)
     assert parameters.names == ("w",)
+
+
+def test_one_element_of_a_vector() -> None:
+    numbers = load(SPECS / "qwen20.yaml", ["t[3]=2.5", "t[0]=unit"]).resolved.definitions["t"].numbers
+    assert [number.value for number in numbers] == [1000.0, 1, 2, 2.5, 4, 5, 6, 7, 8, 9]
+    with pytest.raises(SpecError) as caught:
+        load(SPECS / "qwen20.yaml", ["t[10]=1"])
+    assert [one.code for one in caught.value.diagnostics] == ["unknown-name"]
+
+
+def test_a_whole_step_can_be_removed() -> None:
+    spec = load(SPECS / "qwen20.yaml", {"ffn": None})
+    assert [step.name for step in spec.network.steps] == ["embedding", "attention", "head"]
+
+
+def test_an_infinity_from_python_is_one() -> None:
+    assert as_settings({"a": float("inf"), "b": -float("inf"), "c": [1, 0.1]}) == ["a=.inf", "b=-.inf", "c=[1, 0.1]"]
