@@ -81,8 +81,7 @@ class Judge:
             return
         probes = min(size, PROBES) if self._batches == 1 else 1
         for i in range(0, size, size // probes):
-            with _one_thread():
-                alone = self._logits(self.reference, prompts[i : i + 1], answers[i : i + 1])
+            alone = self._logits(self.reference, prompts[i : i + 1], answers[i : i + 1])
             difference = (alone[0] - logits[i]).abs().amax(-1).nan_to_num(0.0)
             self._noise = torch.maximum(self._noise, difference)
 
