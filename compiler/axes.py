@@ -59,15 +59,17 @@ class Axis:
         return Axis(tuple(Family(family.name, (*family.sizes, size)) for family in self.families))
 
     def first(self, size: int) -> Axis:
-        """The axis of the first `size` dimensions; a family that is cut loses its name as a whole."""
-        kept, left = [], size
+        """The axis of the first `size` dimensions; a family that is cut keeps its first members."""
+        kept: list[Family] = []
+        left = size
         for family in self.families:
             if family.size > left:
+                if len(family.sizes) == 1 and left:
+                    return Axis((*kept, Family(family.name, (left,))))
                 break
             kept.append(family)
             left -= family.size
-        cut = self.labels[size - left : size]
-        return Axis((*kept, *(Family(label) for label in cut)))
+        return Axis((*kept, *(Family(label) for label in self.labels[size - left : size])))
 
     def __str__(self) -> str:
         return " ".join(map(str, self.families))

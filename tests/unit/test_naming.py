@@ -84,7 +84,7 @@ def test_a_coordinate_runs_fastest_within_each_head() -> None:
         (0, ""),
         (1, "eq"),
         (4, "eq candidate[3]"),
-        (3, "eq candidate[0] candidate[1]"),
+        (3, "eq candidate[2]"),
         (6, "eq candidate[3] pair[0, 0]"),
     ],
 )
