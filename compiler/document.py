@@ -79,9 +79,9 @@ class Invalid:
 Node = Scalar | Sequence | Mapping | Invalid
 
 
-def read_source(path: Path, name: str | None = None) -> Source:
+def read_source(path: Path) -> Source:
     """Read a UTF-8 file of at most 1 MiB. Raises `SpecError` where that is not what it is."""
-    shown = name or str(path)
+    shown = str(path)
     whole = Span(Source(shown, "", path), 0, 0)
     try:
         if path.is_dir():

@@ -112,24 +112,7 @@ def evaluate(
     results = []
     for suite in chosen:
         size = pairs if pairs is not None and suite.sampled else suite.default_size
-        try:
-            parts = suite.parts(size, seed)
-        except TaskError as error:
-            raise fail("task", str(error)) from None
-        start = time.perf_counter()
-        done, total = 0, sum(part.size for part in parts)
-        part_results = []
-        for part in parts:
-
-            def report(more: int, suite: Suite = suite, total: int = total) -> None:
-                nonlocal done
-                done += more
-                if progress is not None:
-                    progress(suite.name, done, total)
-
-            part_results.append(_run_part(judge, part, size_of_batch, report))
-        seconds = time.perf_counter() - start
-        results.append(SuiteResult(suite.name, seed if suite.sampled else None, tuple(part_results), seconds))
+        results.append(_run_suite(judge, suite, size, seed, size_of_batch, progress))
     name = torch.cuda.get_device_name(judge.device) if judge.device.type == "cuda" else str(judge.device)
     return Evaluation(
         tuple(results), judge.decoding, spec.network.dtype.name, name, torch.get_num_threads(), torch.__version__
@@ -157,6 +140,26 @@ def answer(spec: Spec, inputs: Inputs) -> Answer:
         tuple(tokens),
         tuple(right_tokens),
     )
+
+
+def _run_suite(judge: Judge, suite: Suite, size: int, seed: int, batch: int, progress: Progress | None) -> SuiteResult:
+    try:
+        parts = suite.parts(size, seed)
+    except TaskError as error:
+        raise fail("task", str(error)) from None
+    total = sum(part.size for part in parts)
+    done = 0
+
+    def report(more: int) -> None:
+        nonlocal done
+        done += more
+        if progress is not None:
+            progress(suite.name, done, total)
+
+    start = time.perf_counter()
+    results = tuple(_run_part(judge, part, batch, report) for part in parts)
+    seconds = time.perf_counter() - start
+    return SuiteResult(suite.name, seed if suite.sampled else None, results, seconds)
 
 
 def _run_part(judge: Judge, part: Part, batch: int, report: Callable[[int], None]) -> PartResult:

@@ -27,7 +27,6 @@ class Attention(nn.Module):
         self.softmax = step.softmax
         self.causal = step.mask == "causal"
         self.rope_pairs = None if step.rope is None else step.rope.pairs
-        self.stream = step.stream.size
         self.norm = make_norm(step.norm, weights)
         self.query = Linear(step.query, weights)
         self.key = Linear(step.key, weights)

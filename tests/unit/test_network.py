@@ -1,0 +1,33 @@
+"""Names of blocks, which become attributes of the torch module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from compiler.diagnostics import SpecError
+from compiler.lowering.network import TAKEN_BLOCK_NAMES
+from compiler.torch_backend.model import build_model
+from tests.helpers import SPECS, load_text
+
+TINY = (SPECS / "tiny95.yaml").read_text(encoding="utf-8")
+
+
+def test_every_name_that_torch_takes_is_refused() -> None:
+    """A new release of torch may add names; this says which to add."""
+    taken = {name for name in dir(nn.Module()) if not name.startswith("_")}
+    assert taken - TAKEN_BLOCK_NAMES == set()
+
+
+@pytest.mark.parametrize("name", ["type", "forward", "context", "attention"])
+def test_a_taken_name_is_an_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_text(tmp_path, TINY.replace("layer1", name))
+    assert {one.code for one in caught.value.diagnostics} == {"bad-name"}
+
+
+def test_any_other_name_is_a_module(tmp_path: Path) -> None:
+    model = build_model(load_text(tmp_path, TINY.replace("layer1", "typed")).network)
+    assert model.get_submodule("typed.attention.query").weight.shape == (1, 16)
