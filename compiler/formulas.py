@@ -97,6 +97,8 @@ def attempt(
         found.append(_diagnostic(error, formula.scalar, case() if case is not None else ""))
     except AlreadyReported:
         pass
+    except RecursionError:  # expressions are nested at most 100 deep, but `let` can put them into one another
+        found.append(Diagnostic("too-much-work", "nested too deeply, with all that `let` puts in", formula.span))
     return None
 
 
@@ -107,4 +109,4 @@ def in_place(scope: Scope, formula: Formula) -> Scope:
 
 def _diagnostic(error: ExpressionError, scalar: Scalar, case: str) -> Diagnostic:
     message = error.message + (case if error.code in ("number", "index-range") else "")
-    return Diagnostic(error.code, message, scalar.at(*error.at), error.hint)
+    return Diagnostic(error.code, message, error.span or scalar.at(*error.at), error.hint)

@@ -9,7 +9,7 @@ from functools import cached_property
 from compiler.expressions.arithmetic import NotANumber, cast
 from compiler.expressions.evaluate import number
 from compiler.expressions.scope import Scope, Work
-from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Name, Node, Unary
+from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Name, Node, Transpose, Unary
 from compiler.expressions.values import Number
 from compiler.floats import round_to
 from compiler.formulas import SET_UP_WORK, Formula, in_place
@@ -82,7 +82,7 @@ def _only_differences(root: Node) -> bool:
                 pass
             case Binary(left=left_side, right=right_side):
                 todo += [left_side, right_side]
-            case Unary(operand=operand):
+            case Unary(operand=operand) | Transpose(operand=operand):
                 todo.append(operand)
             case Index(indices=children) | Call(arguments=children) | List(items=children):
                 todo += children

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from compiler.diagnostics import did_you_mean
-from compiler.expressions.affine import add, add_up, column, divide, multiply, negated
+from compiler.expressions.affine import add_up, column, negated
 from compiler.expressions.arithmetic import (
     CHOICES,
     COMPARISONS,
@@ -14,18 +15,30 @@ from compiler.expressions.arithmetic import (
     NotANumber,
     Scalar,
     call,
-    compare,
-    compute,
     negate,
     show,
 )
-from compiler.expressions.scope import NAMED_NUMBERS, AlreadyReported, Scope
-from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Literal, Name, Node, Unary
+from compiler.expressions.matrices import Array, each, transposed
+from compiler.expressions.operators import Operand, combined, compared, product
+from compiler.expressions.scope import NAMED_NUMBERS, AlreadyReported, Let, Scope
+from compiler.expressions.syntax import (
+    Binary,
+    Call,
+    ExpressionError,
+    Index,
+    List,
+    Literal,
+    Name,
+    Node,
+    Transpose,
+    Unary,
+)
 from compiler.expressions.values import (
     KINDS,
     Affine,
     Dimensions,
     Leaf,
+    Matrix,
     Number,
     Provenance,
     Truth,
@@ -75,7 +88,10 @@ def affine(node: Node, scope: Scope) -> Affine:
 
 def arithmetic_value(node: Node, scope: Scope) -> Number | Affine:
     """An expression that has to be a number or affine in the dimensions."""
-    return _as_arithmetic(evaluate(node, scope), node)
+    value = evaluate(node, scope)
+    if isinstance(value, Number | Affine):
+        return value
+    raise _mismatch("a number", value, node)
 
 
 def _as_number(value: Value, node: Node) -> Number:
@@ -84,8 +100,8 @@ def _as_number(value: Value, node: Node) -> Number:
     raise _mismatch("a number", value, node)
 
 
-def _as_arithmetic(value: Value, node: Node) -> Number | Affine:
-    if isinstance(value, Number | Affine):
+def _as_operand(value: Value, node: Node) -> Operand:
+    if isinstance(value, Operand):
         return value
     raise _mismatch("a number", value, node)
 
@@ -98,8 +114,9 @@ def _as_truth(value: Value, node: Node) -> bool:
 
 def _mismatch(expected: str, value: Value, node: Node) -> ExpressionError:
     hint = None
-    if isinstance(node, Name) and isinstance(value, Dimensions | Vector):
-        indices = "ijkl"[: len(value.sizes)] if isinstance(value, Dimensions) else "i"
+    if isinstance(node, Name) and isinstance(value, Dimensions | Vector | Matrix):
+        count = len(value.sizes) if isinstance(value, Dimensions) else 2 if isinstance(value, Matrix) else 1
+        indices = "ijklmn"[:count]
         hint = f"write {node.name}[{', '.join(indices)}] for one of them"
     elif expected == "a condition" and isinstance(value, Number):
         hint = "compare it with something, as in `x > 0`"
@@ -113,17 +130,47 @@ def _literal(node: Literal, scope: Scope) -> Number:
     return Number(node.value, False, Provenance(leaf))
 
 
-def _list(node: List, scope: Scope) -> Vector:
-    return Vector(tuple(number(item, scope) for item in node.items))
+def _list(node: List, scope: Scope) -> Array:
+    """Numbers make a vector, lists and vectors of one length the rows of a matrix."""
+    if not node.items:
+        raise ExpressionError("wrong-type", "a list of no numbers", node.at)
+    values = [evaluate(item, scope) for item in node.items]
+    rows = [value.items for value in values if isinstance(value, Vector)]
+    if len(rows) < len(values):
+        return Vector(tuple(_as_number(value, item) for value, item in zip(values, node.items, strict=True)))
+    if len({len(row) for row in rows}) > 1:
+        raise ExpressionError("shape", "the rows of a matrix have to have the same length", node.at)
+    return Matrix(tuple(rows))
 
 
 def _unary(node: Unary, scope: Scope) -> Value:
     if node.operator == "not":
         return Truth(not truth(node.operand, scope))
-    value = arithmetic_value(node.operand, scope)
+    value = _as_operand(evaluate(node.operand, scope), node.operand)
     if node.operator == "+":
         return value
-    return negate(value) if isinstance(value, Number) else negated(value)
+    match value:
+        case Number():
+            return negate(value)
+        case Affine():
+            return negated(value)
+        case _:
+            return each(value, negate)
+
+
+def _transpose(node: Transpose, scope: Scope) -> Matrix:
+    value = evaluate(node.operand, scope)
+    if isinstance(value, Vector | Matrix):
+        return transposed(value)
+    raise _mismatch("a matrix", value, node.operand)
+
+
+def _let(let: Let, scope: Scope) -> Value:
+    try:
+        return evaluate(let.tree, replace(scope, place=let.place, lets=let.earlier))
+    except ExpressionError as error:
+        error.span = error.span or let.place(*error.at)
+        raise
 
 
 def _name(node: Name, scope: Scope) -> Value:
@@ -132,14 +179,20 @@ def _name(node: Name, scope: Scope) -> Value:
         raise AlreadyReported
     if value is not None:
         return value
+    if node.name in scope.lets:
+        return _let(scope.lets[node.name], scope)
     if node.name in NAMED_NUMBERS:
         leaf = Leaf("literal", node.name, NAMED_NUMBERS[node.name], scope.place(*node.at))
         return Number(NAMED_NUMBERS[node.name], False, Provenance(leaf))
     if node.name in scope.elsewhere:
         raise ExpressionError("unknown-name", f"'{node.name}' {scope.elsewhere[node.name]}", node.at)
+    if "." in node.name:
+        dot = node.at[0] + node.name.index(".")
+        hint = "the only thing written after a dot is .T"
+        raise ExpressionError("syntax", "'.' has no meaning here", (dot, dot + 1), hint)
     if node.name in KNOWN_FUNCTIONS:
         raise ExpressionError("syntax", f"'{node.name}' is a function; write {node.name}(…)", node.at)
-    suggestion = did_you_mean(node.name, [*scope.indices, *scope.names, *scope.candidates, *NAMED_NUMBERS])
+    suggestion = did_you_mean(node.name, [*scope.indices, *scope.names, *scope.lets, *scope.candidates, *NAMED_NUMBERS])
     raise ExpressionError("unknown-name", f"no name '{node.name}' here{suggestion}", node.at)
 
 
@@ -148,31 +201,29 @@ def _index(node: Index, scope: Scope) -> Value:
     indices = tuple(integer(index, scope) for index in node.indices)
     match base:
         case Dimensions():
-            return Affine({_element(base, indices, node): Number(1)})
+            return Affine({column(base, _within(node, indices, base.sizes)): Number(1)})
         case Vector(items=items):
-            if len(indices) != 1:
-                raise ExpressionError("index-range", f"'{node.base.name}' takes one index", node.at)
-            if not 0 <= indices[0] < len(items):
-                raise _out_of_range(node, 0, indices[0], len(items))
-            return items[indices[0]]
+            return items[_within(node, indices, (len(items),))[0]]
+        case Matrix(rows=rows) if len(indices) == 1:
+            return Vector(rows[_within(node, indices, (len(rows),))[0]])
+        case Matrix(rows=rows):
+            row, place = _within(node, indices, base.shape)
+            return rows[row][place]
         case _:
             message = f"'{node.base.name}' is {KINDS[type(base)]} and takes no index"
             raise ExpressionError("wrong-type", message, node.at)
 
 
-def _element(family: Dimensions, indices: tuple[int, ...], node: Index) -> int:
-    if len(indices) != len(family.sizes):
-        message = f"'{family.name}' takes {len(family.sizes)} indices, found {len(indices)}"
-        raise ExpressionError("index-range", message, node.at)
-    for position, (index, size) in enumerate(zip(indices, family.sizes, strict=True)):
+def _within(node: Index, indices: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """The indices, after checking that there is one for each size and that it is within it."""
+    if len(indices) != len(sizes):
+        takes = f"{len(sizes)} {'index' if len(sizes) == 1 else 'indices'}"
+        raise ExpressionError("index-range", f"'{node.base.name}' takes {takes}, found {len(indices)}", node.at)
+    for position, (index, size) in enumerate(zip(indices, sizes, strict=True)):
         if not 0 <= index < size:
-            raise _out_of_range(node, position, index, size)
-    return column(family, indices)
-
-
-def _out_of_range(node: Index, position: int, index: int, size: int) -> ExpressionError:
-    message = f"index {index} is out of range: '{node.base.name}' has 0 to {size - 1}"
-    return ExpressionError("index-range", message, node.indices[position].at)
+            message = f"index {show(index)} is out of range: '{node.base.name}' has 0 to {size - 1}"
+            raise ExpressionError("index-range", message, node.indices[position].at)
+    return indices
 
 
 def _binary(node: Binary, scope: Scope) -> Value:
@@ -186,36 +237,12 @@ def _binary(node: Binary, scope: Scope) -> Value:
             decided = _as_truth(value, link.left)
             value = Truth(decided if decided == (link.operator == "or") else truth(link.right, scope))
         elif link.operator in COMPARISONS:
-            value = _compare(link, _as_number(value, link.left), number(link.right, scope), scope)
+            left, right = _as_number(value, link.left), number(link.right, scope)
+            value = compared(link.operator, left, right, link.at, scope)
         else:
-            value = _combine(link, _as_arithmetic(value, link.left), arithmetic_value(link.right, scope), scope)
+            operand = _as_operand(evaluate(link.right, scope), link.right)
+            value = combined(link.operator, _as_operand(value, link.left), operand, link.at, scope)
     return value
-
-
-def _compare(node: Binary, left: Number, right: Number, scope: Scope) -> Truth:
-    try:
-        return Truth(compare(node.operator, left, right, scope.dtype))
-    except NotANumber as error:
-        raise ExpressionError("number", str(error), node.at) from None
-
-
-def _combine(node: Binary, left: Number | Affine, right: Number | Affine, scope: Scope) -> Number | Affine:
-    try:
-        if isinstance(left, Number) and isinstance(right, Number):
-            return compute(node.operator, left, right, scope.dtype)
-        match node.operator:
-            case "+" | "-":
-                return add(node.operator, left, right, scope.dtype)
-            case "*" if isinstance(right, Number):
-                return multiply(left, right, scope.dtype, number_first=False)
-            case "*" if isinstance(left, Number):
-                return multiply(right, left, scope.dtype, number_first=True)
-            case "/" if isinstance(right, Number):
-                return divide(left, right, scope.dtype)
-    except NotANumber as error:
-        raise ExpressionError("number", str(error), node.at) from None
-    message = "not affine: dimensions can be added up and multiplied or divided by numbers, nothing else"
-    raise ExpressionError("non-affine", message, node.at)
 
 
 def _call(node: Call, scope: Scope) -> Value:
@@ -281,8 +308,7 @@ def _dot(node: Call, scope: Scope) -> Value:
     if len(left) != len(right) or not left:
         message = f"dot of {len(left)} with {len(right)} elements"
         raise ExpressionError("wrong-type", message, node.at)
-    product = Binary("*", *node.arguments, node.at)
-    return _total((_combine(product, a, b, scope) for a, b in zip(left, right, strict=True)), node, scope)
+    return _total((product(a, b, node.at, scope) for a, b in zip(left, right, strict=True)), node, scope)
 
 
 def _total(terms: Iterable[Number | Affine], node: Call, scope: Scope) -> Number | Affine:
@@ -294,6 +320,9 @@ def _total(terms: Iterable[Number | Affine], node: Call, scope: Scope) -> Number
 
 
 def _elements(node: Node, scope: Scope) -> Iterator[Number | Affine]:
+    if isinstance(node, List):  # dimensions too, which make no vector
+        yield from (arithmetic_value(item, scope) for item in node.items)
+        return
     value = evaluate(node, scope)
     match value:
         case Vector(items=items):
@@ -312,5 +341,6 @@ _EVALUATORS: dict[type[Node], Callable[[Any, Scope], Value]] = {
     Call: _call,
     List: _list,
     Unary: _unary,
+    Transpose: _transpose,
     Binary: _binary,
 }

@@ -6,13 +6,25 @@ import math
 import re
 from dataclasses import dataclass
 
-from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Literal, Name, Node, Range, Unary
+from compiler.expressions.syntax import (
+    Binary,
+    Call,
+    ExpressionError,
+    Index,
+    List,
+    Literal,
+    Name,
+    Node,
+    Range,
+    Transpose,
+    Unary,
+)
 from compiler.limits import MAX_EXPRESSION_CHARACTERS, MAX_EXPRESSION_DEPTH, MAX_INTEGER_BITS
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<mark>\*\*|//|<=|>=|==|!=|[-+*/%<>()\[\],]))"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.(?!T(?![A-Za-z0-9_]))[A-Za-z_][A-Za-z0-9_]*)*)"
+    r"|(?P<mark>\.T(?![A-Za-z0-9_])|\*\*|//|<=|>=|==|!=|[-+*/%@<>()\[\],]))"
 )
 _COMPARISON = 4
 _PRECEDENCE = {
@@ -20,7 +32,7 @@ _PRECEDENCE = {
     "and": 2,
     **dict.fromkeys(["<", "<=", ">", ">=", "==", "!="], _COMPARISON),
     **dict.fromkeys(["+", "-"], 5),
-    **dict.fromkeys(["*", "/", "//", "%"], 6),
+    **dict.fromkeys(["*", "/", "//", "%", "@"], 6),
 }
 _NOT, _SIGN = 3, 7
 _WORDS = {"and", "or", "not"}
@@ -60,7 +72,7 @@ def _tokens(text: str) -> list[_Token]:
     rest = text[at:].lstrip()
     if rest:
         start = len(text) - len(rest)
-        hint = "powers are written **" if rest[0] == "^" else None
+        hint = {"^": "powers are written **", ".": "the only thing written after a dot is .T"}.get(rest[0])
         raise ExpressionError("syntax", f"'{rest[0]}' has no meaning here", (start, start + 1), hint)
     end = len(text.rstrip())
     return [*tokens, _Token("end", "the end", (max(0, end - 1), max(1, end)))]
@@ -130,6 +142,9 @@ class _Parser:
             operand = self.expression(_SIGN)
             return Unary(token.text, operand, (token.at[0], self._end))
         base = self._atom()
+        while self._token.text == ".T":
+            self._take()
+            base = Transpose(base, (token.at[0], self._end))
         if self._token.text == "**":
             self._take()
             exponent = self.expression(_SIGN)

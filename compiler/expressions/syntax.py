@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from compiler.source import Span
+
 Range = tuple[int, int]
 
 
@@ -49,6 +51,14 @@ class Unary:
 
 
 @dataclass(frozen=True, slots=True)
+class Transpose:
+    """`matrix.T`."""
+
+    operand: Node
+    at: Range
+
+
+@dataclass(frozen=True, slots=True)
 class Binary:
     operator: str
     left: Node
@@ -56,11 +66,14 @@ class Binary:
     at: Range
 
 
-Node = Literal | Name | Index | Call | List | Unary | Binary
+Node = Literal | Name | Index | Call | List | Unary | Transpose | Binary
 
 
 class ExpressionError(Exception):
-    """An expression cannot be read or computed; the caller knows the file and turns it into a diagnostic."""
+    """An expression cannot be read or computed; the caller knows the file and turns it into a diagnostic.
+
+    `span` is set where the mistake lies in another expression than the one being read, such as one under `let`.
+    """
 
     def __init__(self, code: str, message: str, at: Range, hint: str | None = None) -> None:
         super().__init__(message)
@@ -68,6 +81,7 @@ class ExpressionError(Exception):
         self.message = message
         self.at = at
         self.hint = hint
+        self.span: Span | None = None
 
 
 def free_names(root: Node) -> dict[str, Range]:
@@ -87,7 +101,7 @@ def free_names(root: Node) -> dict[str, Range]:
                 todo.append((body, bound | {index}))
             case Call(arguments=children) | List(items=children):
                 todo += [(child, bound) for child in reversed(children)]
-            case Unary(operand=operand):
+            case Unary(operand=operand) | Transpose(operand=operand):
                 todo.append((operand, bound))
             case Binary(left=left, right=right):
                 todo += [(right, bound), (left, bound)]

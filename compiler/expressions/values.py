@@ -96,6 +96,17 @@ class Vector:
 
 
 @dataclass(frozen=True, slots=True)
+class Matrix:
+    """Numbers by row and column; there is at least one row, and all rows have the same length."""
+
+    rows: tuple[tuple[Number, ...], ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.rows), len(self.rows[0])
+
+
+@dataclass(frozen=True, slots=True)
 class Affine:
     """A sum of dimensions times numbers, plus a constant; the keys of `terms` are columns of the axis read."""
 
@@ -117,12 +128,13 @@ class Unknown:
     """A name whose definition failed and was reported; what reads it stays silent."""
 
 
-Value = Number | Truth | Vector | Affine | Dimensions | Unknown
+Value = Number | Truth | Vector | Matrix | Affine | Dimensions | Unknown
 
 KINDS: dict[type, str] = {
     Number: "a number",
     Truth: "a truth value",
     Vector: "a vector",
+    Matrix: "a matrix",
     Affine: "an expression in dimensions",
     Dimensions: "a family of dimensions",
     Unknown: "unknown",

@@ -1,0 +1,70 @@
+"""Binary operators on numbers, affine expressions, vectors and matrices, with errors that know their place."""
+
+from __future__ import annotations
+
+from compiler.expressions.affine import add, divide, multiply
+from compiler.expressions.arithmetic import NotANumber, compare, compute
+from compiler.expressions.matrices import ShapeMismatch, combine, describe, work
+from compiler.expressions.scope import Scope
+from compiler.expressions.syntax import ExpressionError, Range
+from compiler.expressions.values import Affine, Matrix, Number, Truth, Vector
+from compiler.floats import FloatFormat
+from compiler.limits import MAX_WORK
+
+Operand = Number | Affine | Vector | Matrix
+
+
+def compared(symbol: str, left: Number, right: Number, at: Range, scope: Scope) -> Truth:
+    """`left symbol right`. Raises `ExpressionError`."""
+    try:
+        return Truth(compare(symbol, left, right, scope.dtype))
+    except NotANumber as error:
+        raise ExpressionError("number", str(error), at) from None
+
+
+def combined(symbol: str, left: Operand, right: Operand, at: Range, scope: Scope) -> Operand:
+    """`left symbol right`. Raises `ExpressionError`."""
+    try:
+        if isinstance(left, Affine) or isinstance(right, Affine):
+            return _affine(symbol, left, right, at, scope.dtype)
+        if isinstance(left, Vector | Matrix) or isinstance(right, Vector | Matrix) or symbol == "@":
+            scope.work.left -= work(symbol, left, right)
+            if scope.work.left < 0:
+                raise ExpressionError("too-much-work", f"more than {MAX_WORK} steps to compute this spec", at)
+            return combine(symbol, left, right, scope.dtype)
+        return compute(symbol, left, right, scope.dtype)
+    except NotANumber as error:
+        raise ExpressionError("number", str(error), at) from None
+    except ShapeMismatch as error:
+        raise ExpressionError("shape", str(error), at) from None
+
+
+def product(left: Number | Affine, right: Number | Affine, at: Range, scope: Scope) -> Number | Affine:
+    """`left * right`. Raises `ExpressionError`."""
+    try:
+        if isinstance(left, Number) and isinstance(right, Number):
+            return compute("*", left, right, scope.dtype)
+        return _affine("*", left, right, at, scope.dtype)
+    except NotANumber as error:
+        raise ExpressionError("number", str(error), at) from None
+
+
+def _affine(symbol: str, left: Operand, right: Operand, at: Range, dtype: FloatFormat) -> Affine:
+    """`left symbol right`, one side at least being affine in the dimensions. Raises `NotANumber`."""
+    for side in (left, right):
+        if isinstance(side, Vector | Matrix):
+            hint = "dot(vector, family) sums a vector times dimensions"
+            raise ExpressionError("wrong-type", f"'{symbol}' of {describe(side)} and a dimension", at, hint)
+    assert isinstance(left, Number | Affine)
+    assert isinstance(right, Number | Affine)
+    match symbol:
+        case "+" | "-":
+            return add(symbol, left, right, dtype)
+        case "*" if isinstance(right, Number):
+            return multiply(left, right, dtype, number_first=False)
+        case "*" if isinstance(left, Number):
+            return multiply(right, left, dtype, number_first=True)
+        case "/" if isinstance(right, Number):
+            return divide(left, right, dtype)
+    message = "not affine: dimensions can be added up and multiplied or divided by numbers, nothing else"
+    raise ExpressionError("non-affine", message, at)
