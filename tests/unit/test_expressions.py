@@ -210,7 +210,7 @@ def test_affine_expressions(text: str, terms: dict[int, float], constant: float 
         ("not 1", "wrong-type", (4, 5)),
         ("1 and 1 < 2", "wrong-type", (0, 1)),
         ("where(1, 2, 3)", "wrong-type", (6, 7)),
-        ("w + 1", "shape", (0, 1)),
+        ("w + 1", "shape", (0, 5)),
         ("1 + h", "wrong-type", (4, 5)),
         ("[x, 1]", "wrong-type", (1, 2)),
         ("x < 1", "wrong-type", (0, 1)),
