@@ -55,6 +55,10 @@ def check_claims(spec: Spec, counts: Counts | None, suites: Sequence[SuiteOutcom
         shown = "" if outcome is None else f"{outcome.right:,} of {outcome.pairs:,}"
         why = "suite not run" if outcome is None else "run with another size or seed"
         results.append(_result(spec, text, same, held, shown, why, eval_claim.span))
+    verdict = spec.resolved.expect.verdict
+    if verdict is not None:
+        text = f"{verdict.verdict} over all inputs"
+        results.append(_result(spec, text, False, False, "", "no proof was run", verdict.span))
     return tuple(results)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from compiler.expressions.values import Leaf, Provenance, leaves
-from compiler.ir import Attention, Entry, Equation, Network, Stored, Tensor, stored, tensors
+from compiler.ir import Attention, Entry, Equation, Network, Position, Tensor
 from compiler.pipeline import Spec
+from compiler.storage import Stored, stored, tensors
 
 RULES = {
     "dense": "every scalar that the torch tensors store, zeros too, tied tensors once",
@@ -123,10 +124,13 @@ def count_network(network: Network, *, declares_parameters: bool) -> Counts:
 
 
 def _beside_weights(network: Network) -> Iterator[Provenance]:
-    """Where the numbers of attention come from that no tensor stores: a parameter there is a learned one."""
+    """Where the numbers come from that no tensor stores: a parameter there is a learned one."""
     for step in network.steps:
+        if isinstance(step, Position):
+            yield from (term.provenance for term in step.terms)
         if isinstance(step, Attention):
             yield step.scale.provenance
+            yield step.mask_provenance
             yield from (score.provenance for score in step.scores)
             if step.rope is not None:
                 yield step.rope.provenance

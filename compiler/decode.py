@@ -38,7 +38,13 @@ class Forced:
 
 
 def answer_logits(model: nn.Module, prompts: Tensor, answers: Tensor, layout: Layout) -> Tensor:
-    """One pass over prompts [B, P] and the right answers [B, A]: the logits [B, predicted, classes] of the answers."""
+    """One pass over prompts [B, P] and the right answers [B, A]: the logits [B, predicted, classes] of the answers.
+
+    Where answers are read in place, the prompts are all that the model sees.
+    """
+    if layout.in_place:
+        in_place: Tensor = model(prompts)[:, torch.tensor(layout.read_at, device=prompts.device)]
+        return in_place
     sequence = torch.cat((prompts, answers), dim=1)[:, :-1]
     first = prompts.shape[1] - 1  # the logits here predict the first token of the answer
     logits: Tensor = model(sequence)[:, first + torch.tensor(layout.predicted, device=sequence.device)]
@@ -63,7 +69,10 @@ def greedy(model: nn.Module, prompts: Tensor, layout: Layout, decode: Decode) ->
     """Answers [B, A] to prompts [B, P], token by token; tokens that the model cannot emit are appended as they are.
 
     After a `NO_TOKEN` a sequence goes on with token 0, so that the others of the batch can be finished.
+    Answers that are read in place take one pass.
     """
+    if layout.in_place:
+        return choose(answer_logits(model, prompts, prompts[:, :0], layout), decode)
     sequence = prompts
     answers = []
     for i, slot in enumerate(layout.answer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,10 +12,10 @@ from compiler.expressions.arithmetic import NotANumber, cast
 from compiler.expressions.evaluate import evaluate
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
 from compiler.expressions.syntax import free_names
-from compiler.expressions.values import Leaf, Number, Provenance, Unknown, Value, Vector
+from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Unknown, Value, Vector
 from compiler.floats import FloatFormat
 from compiler.formulas import Formula, attempt, read_formula
-from compiler.positions import KEY, PAIR, QUERY
+from compiler.positions import KEY, PAIR, POSITION, QUERY
 from compiler.source import Span
 from compiler.tasks import TASKS
 
@@ -24,7 +24,7 @@ Kind = Literal["constant", "size", "parameter"]
 
 @dataclass(frozen=True)
 class Definition:
-    """A named number or vector. A parameter's numbers are rounded to the dtype; the others are exact or doubles."""
+    """A named number, vector or matrix. A parameter's numbers are rounded to the dtype, the others exact or doubles."""
 
     name: str
     kind: Kind
@@ -38,9 +38,11 @@ class Definition:
 
     @property
     def numbers(self) -> tuple[Number, ...]:
-        """The number, or those of the vector."""
+        """The number, or those of the vector or matrix, row by row."""
         if isinstance(self.value, Vector):
             return self.value.items
+        if isinstance(self.value, Matrix):
+            return tuple(number for row in self.value.rows for number in row)
         return (self.value,) if isinstance(self.value, Number) else ()
 
     def integer(self) -> int | None:
@@ -53,17 +55,27 @@ class Definition:
 
 @dataclass(frozen=True)
 class _Written:
-    """A definition before it is computed: one formula, or one for each element of a list."""
+    """A definition before it is computed: one formula, or a list of formulas or of rows of them."""
 
     kind: Kind
     key: Scalar
-    formulas: tuple[Formula, ...]
-    is_list: bool
+    rows: tuple[tuple[Formula, ...], ...]
+    form: Literal["formula", "list", "table"]
+
+    @property
+    def formulas(self) -> tuple[Formula, ...]:
+        return tuple(formula for row in self.rows for formula in row)
 
     @property
     def text(self) -> str:
-        shown = ", ".join(formula.text for formula in self.formulas)
-        return f"[{shown}]" if self.is_list else shown
+        rows = [", ".join(formula.text for formula in row) for row in self.rows]
+        match self.form:
+            case "formula":
+                return rows[0]
+            case "list":
+                return f"[{rows[0]}]"
+            case "table":
+                return f"[{', '.join(f'[{row}]' for row in rows)}]"
 
 
 def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]) -> dict[str, Definition]:
@@ -76,7 +88,7 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
             note = Note(f"the {keys[name][0]} of that name", keys[name][1].span)
             found.append(Diagnostic("name-clash", f"'{name}' is defined twice", key.span, notes=(note,)))
             continue
-        if name in (*NAMED_NUMBERS, QUERY, KEY, PAIR):
+        if name in (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION):
             found.append(Diagnostic("name-clash", f"'{name}' already has a meaning", key.span))
         keys[name] = (kind, key)
         written[name] = _read(kind, key, node, found)
@@ -116,12 +128,22 @@ def _all(document: Mapping) -> Iterator[tuple[Kind, Scalar, Node]]:
 
 
 def _read(kind: Kind, key: Scalar, node: Node, found: list[Diagnostic]) -> _Written | None:
-    items = node.items if isinstance(node, Sequence) else (node,)
-    if any(isinstance(item, Invalid) for item in items):
+    form: Literal["formula", "list", "table"] = "formula"
+    rows: tuple[tuple[Node, ...], ...] = ((node,),)
+    if isinstance(node, Sequence) and any(isinstance(item, Sequence) for item in node.items):
+        form, rows = "table", tuple(item.items if isinstance(item, Sequence) else (item,) for item in node.items)
+    elif isinstance(node, Sequence):
+        form, rows = "list", (node.items,)
+    if any(isinstance(item, Invalid) for row in rows for item in row):
         return None
-    formulas = tuple(read_formula(item, found) for item in items)
-    complete = tuple(formula for formula in formulas if formula is not None)
-    return _Written(kind, key, complete, isinstance(node, Sequence)) if len(complete) == len(formulas) else None
+    if len({len(row) for row in rows}) > 1:
+        found.append(Diagnostic("shape", "the rows of a matrix have to have the same length", node.span))
+        return None
+    read = [[read_formula(item, found) for item in row] for row in rows]
+    complete = tuple(tuple(formula for formula in row if formula is not None) for row in read)
+    if sum(map(len, complete)) < sum(map(len, rows)):
+        return None
+    return _Written(kind, key, complete, form)
 
 
 def _reads(definition: _Written) -> dict[str, Span]:
@@ -171,30 +193,63 @@ def _report_cycle(cycle: list[str], written: dict[str, _Written | None], found: 
 
 
 def _compute(definition: _Written, scope: Scope, found: list[Diagnostic]) -> Value:
-    results = [attempt(formula, scope, evaluate, found) for formula in definition.formulas]
-    numbers: list[Number] = []
-    is_vector = definition.is_list
-    for formula, result in zip(definition.formulas, results, strict=True):
-        if isinstance(result, Vector) and not definition.is_list:
-            is_vector = True
-            numbers = list(result.items)
-        elif isinstance(result, Number):
-            numbers.append(result)
-        elif result is None:
+    rows: list[list[tuple[Value, Formula]]] = []
+    for written in definition.rows:
+        values = [attempt(formula, scope, evaluate, found) for formula in written]
+        rows.append([(value, formula) for value, formula in zip(values, written, strict=True) if value is not None])
+        if len(rows[-1]) < len(values):
             return Unknown()
-        else:
-            message = f"'{definition.key.text}' has to be a number or a vector"
-            found.append(Diagnostic("wrong-type", message, formula.span))
+    if definition.form == "formula":
+        value, formula = rows[0][0]
+        if isinstance(value, Number | Vector | Matrix):
+            return _finished(definition, value, lambda index: formula, scope.dtype, found)
+        message = f"'{definition.key.text}' has to be a number, a vector or a matrix"
+        found.append(Diagnostic("wrong-type", message, formula.span))
+        return Unknown()
+    vectors = [value for value, _ in rows[0] if isinstance(value, Vector)]
+    if definition.form == "list" and len(vectors) == len(rows[0]):  # the rows of a matrix, by name
+        if len({len(vector.items) for vector in vectors}) > 1:
+            message = "the rows of a matrix have to have the same length"
+            found.append(Diagnostic("shape", message, rows[0][0][1].span))
             return Unknown()
-    finished = []
-    for i, value in enumerate(numbers):
-        label = f"{definition.key.text}[{i}]" if is_vector else definition.key.text
-        formula = definition.formulas[i if definition.is_list else 0]
-        number = _finish(value, label, definition, formula, scope.dtype, found)
-        if number is None:
+        matrix = Matrix(tuple(vector.items for vector in vectors))
+        return _finished(definition, matrix, lambda index: rows[0][index[0]][1], scope.dtype, found)
+    numbers: list[tuple[Number, ...]] = []
+    for row in rows:
+        odd = next((formula for value, formula in row if not isinstance(value, Number)), None)
+        if odd is not None:
+            found.append(Diagnostic("wrong-type", f"an element of '{definition.key.text}' is no number", odd.span))
             return Unknown()
-        finished.append(number)
-    return Vector(tuple(finished)) if is_vector else finished[0]
+        numbers.append(tuple(value for value, _ in row if isinstance(value, Number)))
+    if definition.form == "list":
+        return _finished(definition, Vector(numbers[0]), lambda index: rows[0][index[0]][1], scope.dtype, found)
+    return _finished(definition, Matrix(tuple(numbers)), lambda index: rows[index[0]][index[1]][1], scope.dtype, found)
+
+
+def _finished(
+    definition: _Written,
+    value: Number | Vector | Matrix,
+    formula: Callable[[tuple[int, ...]], Formula],
+    dtype: FloatFormat,
+    found: list[Diagnostic],
+) -> Value:
+    """The value with every number as its readers see it; `formula` says where the number at an index was written."""
+
+    def finish(number: Number, *index: int) -> Number | None:
+        label = definition.key.text + (f"[{', '.join(map(str, index))}]" if index else "")
+        return _finish(number, label, definition, formula(index), dtype, found)
+
+    match value:
+        case Number():
+            return finish(value) or Unknown()
+        case Vector(items=items):
+            numbers = [finish(number, i) for i, number in enumerate(items)]
+            complete = tuple(number for number in numbers if number is not None)
+            return Vector(complete) if len(complete) == len(items) else Unknown()
+        case Matrix(rows=rows):
+            table = [[finish(number, i, j) for j, number in enumerate(row)] for i, row in enumerate(rows)]
+            whole = tuple(tuple(number for number in row if number is not None) for row in table)
+            return Matrix(whole) if all(map(len, whole)) and len({len(row) for row in whole}) == 1 else Unknown()
 
 
 def _finish(

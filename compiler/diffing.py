@@ -11,9 +11,10 @@ from compiler.counting import RULES, count
 from compiler.definitions import Definition
 from compiler.document import Mapping, Node, Scalar, plain
 from compiler.expressions.values import NOWHERE, Provenance, names_read
-from compiler.ir import Attention, Tensor, tensors
+from compiler.ir import Attention, Position, Tensor
 from compiler.pipeline import Spec
 from compiler.source import Span
+from compiler.storage import tensors
 
 Section = Literal["spec", "constant", "size", "parameter", "step", "equation", "option"]
 MAPS = ("query", "key", "value", "output", "score", "gate", "up", "down", "logits")
@@ -220,12 +221,18 @@ _Table = dict[str, _Cell]
 
 
 def _tables(spec: Spec, length: int) -> dict[str, _Table]:
-    """Every stored tensor, and what else attention computes with, as cells by named place.
+    """Every stored tensor, and what else the steps compute with, as cells by named place.
 
     Position formulas are taken for `length` positions.
     """
     tables = {name: _cells(tensor) for name, tensor in tensors(spec.network).items()}
     for step in spec.network.steps:
+        if isinstance(step, Position) and step.terms:
+            tables[step.name] = {
+                f"{step.stream.labels[term.dimension]}, pos {position}": _Cell(value, term.provenance)
+                for term in step.terms
+                for position, value in enumerate(term.formula.column(length))
+            }
         if not isinstance(step, Attention):
             continue
         for score in step.scores:
@@ -241,6 +248,8 @@ def _tables(spec: Spec, length: int) -> dict[str, _Table]:
             frequencies = enumerate(step.rope.frequencies)
             provenance = step.rope.provenance
             tables[f"{step.name}.rope"] = {f"pair {pair}": _Cell(value, provenance) for pair, value in frequencies}
+        if not isinstance(step.mask, str):
+            tables[f"{step.name}.mask"] = {"later keys": _Cell(step.mask, step.mask_provenance)}
         scale = step.scale.value if step.scale.operation == "multiply" else 1 / step.scale.value
         tables[f"{step.name}.scale"] = {"all heads": _Cell(scale, step.scale.provenance)}
     return tables

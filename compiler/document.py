@@ -79,7 +79,7 @@ class Invalid:
 Node = Scalar | Sequence | Mapping | Invalid
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path, layer: int = 0) -> Source:
     """Read a UTF-8 file of at most 1 MiB. Raises `SpecError` where that is not what it is."""
     shown = str(path)
     whole = Span(Source(shown, "", path), 0, 0)
@@ -97,7 +97,7 @@ def read_source(path: Path) -> Source:
     if len(data) > MAX_FILE_BYTES:
         raise fail("too-large", f"larger than {MAX_FILE_BYTES} bytes, which no spec needs", whole)
     try:
-        return Source(shown, data.decode("utf-8-sig"), path)
+        return Source(shown, data.decode("utf-8-sig"), path, layer)
     except UnicodeDecodeError as error:
         raise fail("not-text", f"byte {error.start} is not UTF-8 text", whole) from None
 

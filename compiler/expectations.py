@@ -29,9 +29,18 @@ class EvalClaim:
 
 
 @dataclass(frozen=True)
+class VerdictClaim:
+    """What a proof over all inputs would find."""
+
+    verdict: str
+    span: Span
+
+
+@dataclass(frozen=True)
 class Expectations:
     counts: tuple[CountClaim, ...] = ()
     evals: tuple[EvalClaim, ...] = ()
+    verdict: VerdictClaim | None = None
     note: str = ""
 
 
@@ -57,8 +66,11 @@ def read_expectations(node: Node | None, task: Task, found: list[Diagnostic]) ->
             if claim.right > claim.pairs:
                 found.append(Diagnostic("bad-value", f"{claim.right} right of {claim.pairs} pairs", key.span))
             eval_claims.append(claim)
+    stated, place = node.get("verdict"), node.key("verdict")
+    verdict = VerdictClaim(stated.text, place.span) if isinstance(stated, Scalar) and place is not None else None
     note = node.get("note")
-    return Expectations(tuple(count_claims), tuple(eval_claims), note.text if isinstance(note, Scalar) else "")
+    text = note.text if isinstance(note, Scalar) else ""
+    return Expectations(tuple(count_claims), tuple(eval_claims), verdict, text)
 
 
 def _integer(node: Scalar) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from compiler.diagnostics import Diagnostic, SpecError, did_you_mean, fail, raise_errors
@@ -22,7 +23,7 @@ def read_document(path: Path) -> Mapping:
     merged = chain[-1][1]
     for _, variant in reversed(chain[:-1]):
         found: list[Diagnostic] = []
-        merged = merge(merged, variant, found)
+        merged = _placed(merge(merged, variant, found), merged, variant, found)
         raise_errors(found)
     return _without(merged, "extends")
 
@@ -44,12 +45,48 @@ def merge(base: Mapping, variant: Mapping, found: list[Diagnostic]) -> Mapping:
     return Mapping(tuple(items.values()), variant.span)
 
 
+def _placed(merged: Mapping, base: Mapping, variant: Mapping, found: list[Diagnostic]) -> Mapping:
+    """The merged spec with the steps of its variant where `after` puts them, else last, but before the head."""
+    steps, changed, known = merged.get("network"), variant.get("network"), base.get("network")
+    if not isinstance(steps, Mapping) or not isinstance(changed, Mapping) or not isinstance(known, Mapping):
+        return merged
+    items = {key.text: (key, value) for key, value in steps.items}
+    for key, value in changed.items:
+        place = value.get("after") if isinstance(value, Mapping) else None
+        if key.text not in items or (place is None and (key.text in known.names or key.text == "head")):
+            continue
+        moved_key, moved = items.pop(key.text)
+        if place is None:
+            before = [name for name in items if name == "head"]
+            position = len(items) - len(before)
+        else:
+            names = {name: i for i, name in enumerate(items)} | {step_name(name): i for i, name in enumerate(items)}
+            named = " ".join(place.text.split()) if isinstance(place, Scalar) else ""
+            if named not in names:
+                message = f"no step '{named}' to place this one after{did_you_mean(named, names)}"
+                found.append(Diagnostic("unknown-name", message, place.span))
+            position = names.get(named, len(items) - 1) + 1
+            moved = _without(moved, "after") if isinstance(moved, Mapping) else moved
+        ordered = list(items.items())
+        ordered.insert(position, (key.text, (moved_key, moved)))
+        items = dict(ordered)
+    network = Mapping(tuple(items.values()), steps.span)
+    replaced = ((key, network if key.text == "network" else value) for key, value in merged.items)
+    return Mapping(tuple(replaced), merged.span)
+
+
+def step_name(key: str) -> str:
+    """The key `attention layer0` names the step `layer0.attention`."""
+    kind, _, block = key.partition(" ")
+    return f"{block.strip()}.{kind}" if block else kind
+
+
 def _read(path: Path, chain: list[tuple[Path, Mapping]]) -> Source:
     if not chain:
         return read_source(path)
     named = _extends_scalar(chain[-1][1])
     try:
-        return read_source(path)
+        return read_source(path, layer=len(chain))
     except SpecError as error:
         reason = error.diagnostics[0]
         raise fail(reason.code, f"cannot extend '{named.text}': {reason.message}", named.span, reason.hint) from None
@@ -89,6 +126,21 @@ def _mapping(node: Node) -> Mapping:
         return node
     span = Span(node.span.source, node.span.start, node.span.start + 1)
     raise fail("wrong-type", "a spec is a mapping of keys at the top", span, "start with `weightspec: 1`")
+
+
+def without(document: Mapping, keys: Iterable[Span]) -> Mapping:
+    """The document without the items whose keys stand at these places, however deep."""
+    places = set(keys)
+    return _pruned(document, places) if places else document
+
+
+def _pruned(document: Mapping, places: set[Span]) -> Mapping:
+    kept = (
+        (key, _pruned(value, places) if isinstance(value, Mapping) else value)
+        for key, value in document.items
+        if key.span not in places
+    )
+    return Mapping(tuple(kept), document.span)
 
 
 def _without(document: Mapping, name: str) -> Mapping:

@@ -17,6 +17,7 @@ from compiler.expressions.syntax import ExpressionError, Literal, Node
 from compiler.source import Span
 
 T = TypeVar("T")
+NESTED_TOO_DEEPLY = "nested too deeply, with all that `let` puts in"  # by itself an expression has at most 100 levels
 SET_UP_WORK = 4  # what starting on a formula costs, in evaluated nodes
 
 
@@ -97,8 +98,8 @@ def attempt(
         found.append(_diagnostic(error, formula.scalar, case() if case is not None else ""))
     except AlreadyReported:
         pass
-    except RecursionError:  # expressions are nested at most 100 deep, but `let` can put them into one another
-        found.append(Diagnostic("too-much-work", "nested too deeply, with all that `let` puts in", formula.span))
+    except RecursionError:
+        found.append(Diagnostic("too-much-work", NESTED_TOO_DEEPLY, formula.span))
     return None
 
 

@@ -6,19 +6,18 @@ number that an equation writes (a written zero included), each with the equation
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from compiler.axes import Axis
 from compiler.expressions.values import NOWHERE, Provenance
 from compiler.floats import FloatFormat
-from compiler.positions import PositionFormula
+from compiler.positions import PairFormula, PositionFormula
 from compiler.source import Span
 
 Activation = Literal["relu", "silu", "gelu"]
 Softmax = Literal["standard", "plus_one"]
-Mask = Literal["causal", "none"]
+Mask = Literal["causal", "none"] | float  # a number is added to the scores of later keys
 RopePairs = Literal["adjacent", "halves"]
 Decode = Literal["argmax", "argmin"]
 
@@ -74,7 +73,8 @@ class Tensor:
 class Map:
     """`outputs = weight · inputs + bias`, the weight `[outputs, inputs]`, or one row or bias broadcast to all.
 
-    `weight_tie` names the map that owns the weight where it is the same tensor.
+    With an `inner` map, which is run first, the weight reads its outputs: a map of low rank. `weight_tie` names the
+    map, or the embedding, or whatever else owns the weight where it is the same tensor.
     """
 
     name: str
@@ -84,6 +84,7 @@ class Map:
     bias: Tensor | None = None
     weight_tie: str | None = None
     equations: tuple[Equation, ...] = ()
+    inner: Map | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,10 @@ class Norm:
     name: str
     kind: Literal["rms", "layer"]
     epsilon: float
+    axis: Axis
     weight: Tensor | None
+    weight_tie: str | None = None
+    equations: tuple[Equation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,48 @@ class Embedding:
     stream: Axis
     weight: Tensor  # [tokens, stream]
     equations: tuple[Equation, ...]
+
+
+@dataclass(frozen=True)
+class PositionTerm:
+    """A number added to one dimension, as a formula in the position."""
+
+    dimension: int
+    formula: PositionFormula
+    equation: Equation
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Position:
+    """Adds to the stream what depends on positions only: computed numbers, or the rows of a stored table."""
+
+    name: str
+    stream: Axis
+    terms: tuple[PositionTerm, ...]
+    table: Tensor | None  # [positions, stream]
+    table_tie: str | None = None
+    equations: tuple[Equation, ...] = ()
+
+
+@dataclass(frozen=True)
+class StreamNorm:
+    """A norm of the stream itself."""
+
+    name: str
+    stream: Axis
+    norm: Norm
+
+
+@dataclass(frozen=True)
+class StreamScale:
+    """Each dimension of the stream times a stored number."""
+
+    name: str
+    stream: Axis
+    weight: Tensor  # [stream]
+    weight_tie: str | None = None
+    equations: tuple[Equation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,29 +175,38 @@ class HeadScore:
     """A number added to the scores of one head, as a formula in the positions of query and key."""
 
     head: int
-    formula: PositionFormula
+    formula: PairFormula
     equation: Equation
     provenance: Provenance
 
 
 @dataclass(frozen=True)
 class Attention:
-    """`head_dim` coordinates for each head; the row of head h, coordinate c is h · head_dim + c."""
+    """Heads of queries; groups of them, in order, share the keys and values of one of `kv_heads`.
+
+    `head_dim` coordinates for queries and keys, `value_dim` for values; the row of head h, coordinate c is
+    h · head_dim + c. Query and key norms act on the coordinates of one head, before rope.
+    """
 
     name: str
     stream: Axis
     heads: Axis
+    kv_heads: Axis
     head_dim: int
+    value_dim: int
     norm: Norm | None
     query: Map
     key: Map
     value: Map
     output: Map | Literal["identity", "broadcast"]
+    query_norm: Norm | None
+    key_norm: Norm | None
     scores: tuple[HeadScore, ...]
     rope: Rope | None
     scale: Scale
     softmax: Softmax
     mask: Mask
+    mask_provenance: Provenance = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -177,7 +232,56 @@ class Head:
     logits: Map
 
 
-Step = Embedding | Attention | FeedForward | Head
+@dataclass(frozen=True)
+class Repeat:
+    """Earlier steps, run once more on the stream, with the same weights."""
+
+    name: str
+    stream: Axis
+    steps: tuple[str, ...]
+    equation: Equation
+
+
+@dataclass(frozen=True)
+class StreamAfter:
+    """A leaf of a mix: the stream after a step."""
+
+    step: str
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A stream times, or divided by, a stored coefficient."""
+
+    operation: Literal["multiply", "divide"]
+    coefficient: int
+    stream: Mixture
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The sum or the difference of two streams."""
+
+    operation: Literal["add", "subtract"]
+    left: Mixture
+    right: Mixture
+
+
+Mixture = StreamAfter | Scaled | Combined
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Replaces the stream by a linear combination of streams after earlier steps, computed as written."""
+
+    name: str
+    stream: Axis
+    mixture: Mixture
+    weight: Tensor | None  # [coefficients]
+    equation: Equation
+
+
+Step = Embedding | Position | StreamNorm | StreamScale | Attention | FeedForward | Repeat | Mix | Head
 
 
 @dataclass(frozen=True)
@@ -197,62 +301,11 @@ class Network:
         last = self.steps[-1]
         return last.logits.outputs if isinstance(last, Head) else self.vocabulary.first(stream_after(last).size)
 
-
-@dataclass(frozen=True)
-class Stored:
-    """A group of tensors that belong together: the embedding, a map with its bias, or a norm's weight."""
-
-    name: str
-    kind: Literal["embedding", "map", "vector"]
-    step: str
-    outputs: Axis
-    weight: Tensor
-    bias: Tensor | None = None
-    weight_tie: str | None = None
-    equations: tuple[Equation, ...] = ()
+    def step(self, name: str) -> Step:
+        """The step of that name."""
+        return next(step for step in self.steps if step.name == name)
 
 
 def stream_after(step: Step) -> Axis:
     """The dimensions of the residual stream after a step."""
     return step.stream_after if isinstance(step, FeedForward) else step.stream
-
-
-def step_norm(step: Step) -> Norm | None:
-    return None if isinstance(step, Embedding) else step.norm
-
-
-def step_maps(step: Step) -> tuple[Map, ...]:
-    """The maps of a step, in the order in which a forward pass uses them."""
-    match step:
-        case Embedding():
-            return ()
-        case Attention(query=query, key=key, value=value, output=output):
-            return (query, key, value, output) if isinstance(output, Map) else (query, key, value)
-        case FeedForward(gate=gate, up=up, down=down):
-            return (up, down) if gate is None else (gate, up, down)
-        case Head(logits=logits):
-            return (logits,)
-
-
-def stored(network: Network) -> Iterator[Stored]:
-    """Everything that is stored, in the order of the steps; a tied map appears again, with its tie."""
-    for step in network.steps:
-        if isinstance(step, Embedding):
-            yield Stored(step.name, "embedding", step.name, step.stream, step.weight, equations=step.equations)
-        norm = step_norm(step)
-        if norm is not None and norm.weight is not None:
-            yield Stored(norm.name, "vector", step.name, step.stream, norm.weight)
-        for map_ in step_maps(step):
-            yield Stored(
-                map_.name, "map", step.name, map_.outputs, map_.weight, map_.bias, map_.weight_tie, map_.equations
-            )
-
-
-def tensors(network: Network) -> dict[str, Tensor]:
-    """Every stored tensor once, by its name."""
-    found: dict[str, Tensor] = {}
-    for group in stored(network):
-        found[group.weight.name] = group.weight
-        if group.bias is not None:
-            found[group.bias.name] = group.bias
-    return found

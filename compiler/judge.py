@@ -44,7 +44,8 @@ class Judge:
 
     def __init__(self, spec: Spec, device: str, decoding: Decoding) -> None:
         self.spec = spec
-        self.decoding: Decoding = decoding if is_causal(spec.network) else "greedy"
+        one_pass = is_causal(spec.network) or spec.layout.in_place
+        self.decoding: Decoding = decoding if one_pass else "greedy"
         self.device = _device(device)
         self.reference = build_model(spec.network).eval()
         self.model: nn.Module = self.reference

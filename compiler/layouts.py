@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic, did_you_mean
@@ -18,6 +19,7 @@ from compiler.naming import words
 from compiler.tasks import Task
 from compiler.tasks.layout import Layout, Slot
 
+_QUOTED = re.compile(r"""(?P<quote>['"])(?P<token>.+)(?P=quote)""")
 _REPEATED = re.compile(r"(?P<item>.+)\*(?P<times>[^*]+)")
 
 
@@ -29,19 +31,66 @@ def read_layout(
     if symbols is None:
         return None
     before = len(found)
+    prompt = _slots(task_node, "prompt", task.operands, symbols, vocabulary, scope, found)
+    in_place = task_node.get("answer")
+    if isinstance(in_place, Mapping):
+        return _read_in_place(in_place, prompt, task, symbols, vocabulary, found) if len(found) == before else None
+    answer = _slots(task_node, "answer", task.answers, symbols, vocabulary, scope, found)
+    return Layout(prompt, answer, symbols, vocabulary.size) if len(found) == before else None
+
+
+def _slots(
+    task_node: Mapping,
+    part: Literal["prompt", "answer"],
+    needed: AnyMapping[str, int],
+    symbols: tuple[int, ...],
+    vocabulary: Axis,
+    scope: Scope,
+    found: list[Diagnostic],
+) -> tuple[Slot, ...]:
+    key, node = task_node.key(part), task_node.get(part)
+    if key is None or node is None:
+        return ()  # the schema has reported it
+    before = len(found)
+    reverse = _order(task_node, part) == "least_significant_first"
+    slots = _Words(needed, symbols, vocabulary, reverse, scope).slots(node, found)
+    if len(found) == before:
+        missing = [word for word in needed if all(slot.word != word for slot in slots)]
+        found += [Diagnostic("task", f"the {part} lacks '{word}'", key.span) for word in missing]
+    return slots
+
+
+def _order(task_node: Mapping, part: Literal["prompt", "answer"]) -> str:
     order = task_node.get("order")
-    reverse = isinstance(order, Scalar) and order.text == "least_significant_first"
-    slots = {}
-    for part, needed in (("prompt", task.operands), ("answer", task.answers)):
-        key, node = task_node.key(part), task_node.get(part)
-        if key is None or node is None:
-            return None  # the schema has reported it
-        errors = len(found)
-        slots[part] = _Words(needed, symbols, vocabulary, reverse, scope).slots(node, found)
-        if len(found) == errors:
-            missing = [word for word in needed if all(slot.word != word for slot in slots[part])]
-            found += [Diagnostic("task", f"the {part} lacks '{word}'", key.span) for word in missing]
-    return Layout(slots["prompt"], slots["answer"], symbols, vocabulary.size) if len(found) == before else None
+    if isinstance(order, Mapping):
+        order = order.get("operands" if part == "prompt" else part)
+    return order.text if isinstance(order, Scalar) else ""
+
+
+def _read_in_place(
+    node: Mapping,
+    prompt: tuple[Slot, ...],
+    task: Task,
+    symbols: tuple[int, ...],
+    vocabulary: Axis,
+    found: list[Diagnostic],
+) -> Layout | None:
+    """`answer: {in_place: word}`: symbol i of the answer is what the model says where symbol i of the word stands."""
+    word = node.get("in_place")
+    if not isinstance(word, Scalar):
+        return None
+    places = {slot.index: position for position, slot in enumerate(prompt) if slot.word == word.text}
+    if word.text not in task.operands:
+        message = f"no word '{word.text}' in the prompt{did_you_mean(word.text, task.operands)}"
+        found.append(Diagnostic("unknown-name", message, word.span))
+        return None
+    (answer, length), *others = task.answers.items()
+    if others or length != task.operands[word.text]:
+        message = f"'{answer}' has {length} symbols and '{word.text}' {task.operands[word.text]}: no place for each"
+        found.append(Diagnostic("task", message, word.span, "write the answer after the prompt"))
+        return None
+    slots = tuple(Slot(None, answer, index) for index in range(length))
+    return Layout(prompt, slots, symbols, vocabulary.size, tuple(places[index] for index in range(length)))
 
 
 def with_classes(layout: Layout, classes: int) -> Layout:
@@ -50,15 +99,15 @@ def with_classes(layout: Layout, classes: int) -> Layout:
 
 
 def _symbols(task_node: Mapping, task: Task, vocabulary: Axis, found: list[Diagnostic]) -> tuple[int, ...] | None:
-    """The tokens that stand for the task's symbols: the family `digit`, or the only family there is."""
+    """The tokens that stand for the task's symbols: the family that it names, or the only family there is."""
     families = [family for family in vocabulary.families if family.sizes]
-    family = vocabulary.family("digit") or (families[0] if len(families) == 1 else None)
+    family = vocabulary.family(task.family) or (families[0] if len(families) == 1 else None)
     key = task_node.key(task.kind)
     if family is None or family.size < task.symbols:
         has = f"'{family}'" if family else "none"
         message = f"{task.kind} needs a family of {task.symbols} tokens for its symbols; the vocabulary has {has}"
         span = key.span if key is not None else task_node.span
-        found.append(Diagnostic("task", message, span, f"write digit[{task.symbols}] in `vocabulary`"))
+        found.append(Diagnostic("task", message, span, f"write {task.family}[{task.symbols}] in `vocabulary`"))
         return None
     start = vocabulary.starts[family.name]
     return tuple(range(start, start + task.symbols))
@@ -86,7 +135,9 @@ class _Words:
     def _repeated(self, word: Word, found: list[Diagnostic]) -> list[Slot]:
         """The slots of an item, or of `ITEM*TIMES`."""
         if word.text in self.lengths and self.vocabulary.family(word.text) is not None:
-            found.append(Diagnostic("name-clash", f"'{word.text}' is a token and a word of the task", word.span))
+            message = f"'{word.text}' is a token and a word of the task"
+            hint = f'rename the token, or write "{word.text}" in quotes to mean it'
+            found.append(Diagnostic("name-clash", message, word.span, hint))
             return []
         whole = self._item(word.text)
         if whole is not None:
@@ -108,15 +159,22 @@ class _Words:
         return item * times
 
     def _item(self, text: str) -> list[Slot] | None:
-        """A word of the task, a token, or a symbol written as an integer."""
+        """A word of the task, a token, also in quotes, or a symbol written as an integer."""
+        quoted = _QUOTED.fullmatch(text)
+        if quoted is not None:
+            return self._token(quoted["token"])
         if text in self.lengths:
             order = range(self.lengths[text])
             return [Slot(None, text, index) for index in (reversed(order) if self.reverse else order)]
-        family = self.vocabulary.family(text)
-        if family is not None and not family.sizes:
-            return [Slot(self.vocabulary.starts[text])]
-        if text in self.vocabulary.labels:
-            return [Slot(self.vocabulary.labels.index(text))]
+        token = self._token(text)
+        if token is not None:
+            return token
         if text.isascii() and text.isdigit() and len(text) < 9 and int(text) < len(self.symbols):
             return [Slot(self.symbols[int(text)])]
         return None
+
+    def _token(self, text: str) -> list[Slot] | None:
+        family = self.vocabulary.family(text)
+        if family is not None and not family.sizes:
+            return [Slot(self.vocabulary.starts[text])]
+        return [Slot(self.vocabulary.labels.index(text))] if text in self.vocabulary.labels else None

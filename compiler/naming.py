@@ -1,21 +1,19 @@
-"""Lists of names (`eq special candidate[base] place`) to axes, and targets (`candidate[i]`) to index bindings."""
+"""Lists of names (`eq special candidate[base] place`) to axes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from math import prod
 
 from compiler.axes import Axis, Family
-from compiler.diagnostics import Diagnostic, Note, did_you_mean
+from compiler.diagnostics import Diagnostic, Note
 from compiler.document import Node, Scalar, Sequence
 from compiler.expressions.arithmetic import show
 from compiler.expressions.evaluate import integer
 from compiler.expressions.parse import is_name
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
-from compiler.expressions.syntax import Index, List, Name
+from compiler.expressions.syntax import List
 from compiler.expressions.values import Affine, Dimensions, Number, Value
 from compiler.formulas import Word, attempt, read_text
 from compiler.limits import MAX_AXIS
@@ -106,105 +104,3 @@ def axis_names(axis: Axis) -> dict[str, Value]:
         else Affine({axis.starts[family.name]: Number(1)})
         for family in axis.families
     }
-
-
-@dataclass(frozen=True)
-class Target:
-    """One dimension that an equation writes, and what its index names stand for there."""
-
-    position: int
-    indices: dict[str, Number]
-
-    def case(self) -> str:
-        """The indices for people: ` (for i = 3)`."""
-        shown = ", ".join(f"{name} = {index.value}" for name, index in self.indices.items())
-        return f" (for {shown})" if shown else ""
-
-
-@dataclass(frozen=True)
-class Aim:
-    """What targets can name: dimensions of an axis, called `what` in messages; `whole[k]` indexes all of them."""
-
-    axis: Axis
-    what: str
-    whole: str = ""
-
-    def family(self, name: str) -> tuple[Family, int] | None:
-        """A family by its name, and where it starts."""
-        family = self.axis.family(name)
-        if family is not None:
-            return family, self.axis.starts[name]
-        return (Family(name, (self.axis.size,)), 0) if self.whole and name == self.whole else None
-
-
-def targets(word: Word, aim: Aim, scope: Scope, found: list[Diagnostic]) -> list[Target]:
-    """The dimensions that a target such as `place` or `candidate[i]` stands for.
-
-    A bare undefined name as an index runs over the family; anything else is evaluated.
-    """
-    single = aim.family(word.text)
-    if single is not None and not single[0].sizes:
-        return [Target(single[1], {})]
-    if single is not None:
-        hint = f"write {word.text}[{', '.join('ijklmn'[: len(single[0].sizes)])}] for all of them"
-        found.append(Diagnostic("index-range", f"'{word.text}' is a family and needs an index", word.span, hint))
-        return []
-    if "[" not in word.text:
-        found.append(_no_such(word.text, word, aim))
-        return []
-    formula = read_text(word, found)
-    if formula is None:
-        return []
-    tree = formula.tree
-    if not isinstance(tree, Index):
-        found.append(Diagnostic("syntax", f"'{word.text}' is no target; expected a {aim.what}", formula.span))
-        return []
-    named = aim.family(tree.base.name)
-    if named is None:
-        found.append(_no_such(tree.base.name, word, aim))
-        return []
-    family, start = named
-    if len(tree.indices) != len(family.sizes):
-        message = f"'{family.name}' takes {len(family.sizes)} indices, found {len(tree.indices)}"
-        found.append(Diagnostic("index-range", message, formula.span))
-        return []
-    choices: list[list[tuple[str, int]]] = []
-    for index, size in zip(tree.indices, family.sizes, strict=True):
-        if isinstance(index, Name) and scope.meaning(index.name) is None and index.name not in NAMED_NUMBERS:
-            choices.append([(index.name, i) for i in range(size)])
-            continue
-        value = attempt(formula, scope, integer, found, part=index)
-        if value is None:
-            return []
-        if not 0 <= value < size:
-            message = f"index {show(value)} is out of range: '{family.name}' has 0 to {size - 1}"
-            found.append(Diagnostic("index-range", message, formula.scalar.at(*index.at)))
-            return []
-        choices.append([("", value)])
-    chosen = list(_bindings(choices, family, start))
-    scope.work.left -= len(chosen)
-    return chosen
-
-
-def bare_indices(word: Word) -> list[tuple[str, Span]]:
-    """The indices of a target that are names by themselves, with their places."""
-    formula = read_text(word, [])
-    indices = formula.tree.indices if formula is not None and isinstance(formula.tree, Index) else ()
-    return [(index.name, formula.scalar.at(*index.at)) for index in indices if formula and isinstance(index, Name)]
-
-
-def _bindings(choices: list[list[tuple[str, int]]], family: Family, start: int) -> Iterator[Target]:
-    for chosen in product(*choices):
-        names: dict[str, int] = {}
-        if any(names.setdefault(name, value) != value for name, value in chosen if name):
-            continue  # the same index name twice means the diagonal
-        offset = 0
-        for (_, value), size in zip(chosen, family.sizes, strict=True):
-            offset = offset * size + value
-        yield Target(start + offset, {name: Number(value) for name, value in names.items()})
-
-
-def _no_such(name: str, word: Word, aim: Aim) -> Diagnostic:
-    suggestion = did_you_mean(name, [family.name for family in aim.axis.families])
-    span = word.scalar.at(word.offset, word.offset + len(name))
-    return Diagnostic("unknown-name", f"no {aim.what} '{name}' here{suggestion}", span)

@@ -9,6 +9,7 @@ from collections.abc import Mapping as AnyMapping
 
 from compiler.diagnostics import Diagnostic, did_you_mean, raise_errors
 from compiler.document import Mapping, Node, Scalar, Sequence, parse_document
+from compiler.extends import step_name
 from compiler.source import Source, Span
 from compiler.tasks import TASKS
 
@@ -25,7 +26,7 @@ def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str
     found: list[Diagnostic] = []
     known = tuple(top_level)
     for setting in settings:
-        source = Source("--set", setting)
+        source = Source("--set", setting, layer=-1)
         place = _split(document, setting, known)
         if place is None:
             found.append(_unknown(document, source, known))
@@ -105,8 +106,7 @@ def _roots(document: Mapping, short: dict[str, Path]) -> dict[str, Path]:
     """Where a dotted path can start: a step by its module name (`layer0.attention`), a key, a short name."""
     steps = {}
     for key in _keys(document.get("network")):
-        kind, _, block = key.partition(" ")
-        steps[f"{block.strip()}.{kind}" if block else kind] = ("network", key)
+        steps[step_name(key)] = ("network", key)
     roots: dict[str, Path] = {**{key: (key,) for key in document.names}, **steps, **short}
     return dict(sorted(roots.items(), key=lambda item: -len(item[0])))
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.diagnostics import Diagnostic, SpecError, in_file_order, raise_errors
-from compiler.extends import read_document
+from compiler.extends import read_document, without
 from compiler.ir import Network
 from compiler.layouts import with_classes
 from compiler.lowering.network import lower_network
 from compiler.overrides import as_settings, override
 from compiler.resolve import Resolved, resolve
 from compiler.schema import check_schema, top_level_keys
-from compiler.suspicions import unused_definitions
+from compiler.suspicions import find_suspicions, settle
 from compiler.tasks.layout import Layout
 
 
@@ -39,10 +39,19 @@ class Spec:
         return " ".join([self.name, *(f"--set {setting}" for setting in self.settings)])
 
 
-def load(path: str | Path, overrides: Mapping[str, object] | Iterable[str] = ()) -> Spec:
+def load(
+    path: str | Path,
+    overrides: Mapping[str, object] | Iterable[str] = (),
+    *,
+    ignore: Iterable[str] = (),
+    strict: bool = False,
+    allow_overflow: bool = False,
+) -> Spec:
     """Read and check a spec.
 
-    `overrides` are `{name: value}` or texts `name=value`, with the meaning of `--set` on the command line.
+    `overrides` are `{name: value}` or texts `name=value`, with the meaning of `--set` on the command line. `ignore` are
+    codes of warnings that are switched off (`compiler.suspicions.WARNINGS`); with `strict` all others are errors. With
+    `allow_overflow` a weight that is too large for the dtype is stored as an infinity.
     Raises `SpecError`, which carries every diagnostic of the file.
     """
     settings = as_settings(overrides) if isinstance(overrides, Mapping) else list(overrides)
@@ -52,14 +61,17 @@ def load(path: str | Path, overrides: Mapping[str, object] | Iterable[str] = ())
     found = list(checked.found)
     if not checked.sound:
         raise SpecError(found)
-    resolved = resolve(checked.document, found)
-    network = lower_network(resolved, found) if resolved is not None else None
+    resolved = resolve(checked.document, found, allow_overflow=allow_overflow)
+    lowered = lower_network(resolved, found) if resolved is not None else None
     raise_errors(found)
     assert resolved is not None
-    assert network is not None
-    found += unused_definitions(resolved)
-    layout = with_classes(resolved.layout, network.classes.size)
-    return Spec(path, tuple(settings), resolved, network, layout, in_file_order(found))
+    assert lowered is not None
+    resolved = replace(resolved, document=without(resolved.document, lowered.superseded))
+    found += find_suspicions(resolved)
+    warnings = settle(found, resolved.document, tuple(ignore), strict=strict)
+    raise_errors(warnings)
+    layout = with_classes(resolved.layout, lowered.network.classes.size)
+    return Spec(path, tuple(settings), resolved, lowered.network, layout, in_file_order(warnings))
 
 
 def lower(spec: Spec) -> Network:

@@ -1,4 +1,4 @@
-"""Formulas in the positions of query and key, such as an ALiBi slope times the distance."""
+"""Formulas in positions: of query and key, such as an ALiBi slope times the distance, or of one token."""
 
 from __future__ import annotations
 
@@ -9,16 +9,52 @@ from functools import cached_property
 from compiler.expressions.arithmetic import NotANumber, cast
 from compiler.expressions.evaluate import number
 from compiler.expressions.scope import Scope, Work
-from compiler.expressions.syntax import Binary, Call, ExpressionError, Index, List, Name, Node, Transpose, Unary
+from compiler.expressions.syntax import (
+    Binary,
+    Call,
+    ExpressionError,
+    Index,
+    List,
+    Name,
+    Node,
+    Transpose,
+    Unary,
+    free_names,
+)
 from compiler.expressions.values import Number
 from compiler.floats import round_to
-from compiler.formulas import SET_UP_WORK, Formula, in_place
+from compiler.formulas import NESTED_TOO_DEEPLY, SET_UP_WORK, Formula, in_place
 
 QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
+POSITION = "pos"  # and the one of `position`
 
 
 @dataclass(frozen=True, eq=False)
 class PositionFormula:
+    """An expression in `pos`, which is a number of the dtype counted from 0."""
+
+    formula: Formula
+    scope: Scope = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        return self.formula.text
+
+    def at(self, position: int) -> Number:
+        """The value for one position. Raises `ExpressionError` and `AlreadyReported`."""
+        return _value(self.formula, self.scope, {POSITION: position})
+
+    def column(self, length: int) -> list[float]:
+        """The values for positions 0 … length - 1."""
+        return [float(self.at(position).value) for position in range(length)]
+
+    def checked(self) -> PositionFormula:
+        """The same formula after it was computed for every position: doing that again is never too much."""
+        return PositionFormula(self.formula, _without_limit(self.scope))
+
+
+@dataclass(frozen=True, eq=False)
+class PairFormula:
     """An expression in `query_pos` and `key_pos`, which are numbers of the dtype counted from 0."""
 
     formula: Formula
@@ -44,9 +80,9 @@ class PositionFormula:
             for query in range(length)
         ]
 
-    def checked(self) -> PositionFormula:
+    def checked(self) -> PairFormula:
         """The same formula after it was computed for every pair in question: doing that again is never too much."""
-        return PositionFormula(self.formula, replace(self.scope, work=Work(sys.maxsize)))
+        return PairFormula(self.formula, _without_limit(self.scope))
 
     @cached_property
     def _by_distance(self) -> dict[int, Number]:
@@ -55,21 +91,32 @@ class PositionFormula:
     @cached_property
     def _by_distance_only(self) -> bool:
         """Whether positions occur only as differences, and are all exact in the dtype."""
-        return self.scope.dtype.precision >= 24 and _only_differences(self.formula.tree)
+        names = {name for name in free_names(self.formula.tree) if name in self.scope.lets}
+        return self.scope.dtype.precision >= 24 and not names and _only_differences(self.formula.tree)
+
+    def _compute(self, query: int, key: int) -> Number:
+        return _value(self.formula, self._scope, {QUERY: query, KEY: key})
 
     @cached_property
     def _scope(self) -> Scope:
         return in_place(self.scope, self.formula)
 
-    def _compute(self, query: int, key: int) -> Number:
-        dtype = self.scope.dtype
-        self.scope.work.left -= SET_UP_WORK
-        positions = {QUERY: Number(round_to(query, dtype), True), KEY: Number(round_to(key, dtype), True)}
-        value = number(self.formula.tree, self._scope.bind(positions))
-        try:
-            return cast(value, dtype)
-        except NotANumber as error:
-            raise ExpressionError("number", str(error), self.formula.tree.at) from None
+
+def _without_limit(scope: Scope) -> Scope:
+    return replace(scope, work=Work(sys.maxsize))
+
+
+def _value(formula: Formula, scope: Scope, positions: dict[str, int]) -> Number:
+    """The formula as a number of the dtype, where names stand for positions."""
+    dtype = scope.dtype
+    scope.work.left -= SET_UP_WORK
+    bound = {name: Number(round_to(position, dtype), True) for name, position in positions.items()}
+    try:
+        return cast(number(formula.tree, in_place(scope, formula).bind(bound)), dtype)
+    except NotANumber as error:
+        raise ExpressionError("number", str(error), formula.tree.at) from None
+    except RecursionError:
+        raise ExpressionError("too-much-work", NESTED_TOO_DEEPLY, formula.tree.at) from None
 
 
 def _only_differences(root: Node) -> bool:

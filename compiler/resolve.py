@@ -10,11 +10,15 @@ from compiler.definitions import Definition, resolve_definitions
 from compiler.diagnostics import Diagnostic, Note
 from compiler.document import Invalid, Mapping, Scalar
 from compiler.expectations import Expectations, read_expectations
+from compiler.expressions.arithmetic import show
+from compiler.expressions.evaluate import integer
 from compiler.expressions.scope import Scope, Work
 from compiler.expressions.values import Value
 from compiler.floats import FORMATS, FloatFormat
+from compiler.formulas import attempt, read_formula
 from compiler.ir import Decode
 from compiler.layouts import read_layout
+from compiler.limits import MAX_CONTEXT
 from compiler.naming import read_axis
 from compiler.source import Span
 from compiler.tasks import TASKS, Task, TaskError
@@ -23,7 +27,10 @@ from compiler.tasks.layout import Layout
 
 @dataclass(frozen=True)
 class Resolved:
-    """A spec whose names all have meanings. `scope` knows constants, parameters and sizes, but no dimensions."""
+    """A spec whose names all have meanings. `scope` knows constants, parameters and sizes, but no dimensions.
+
+    `context` is the longest sequence, in tokens. With `allow_overflow`, a weight too large for the dtype is infinite.
+    """
 
     document: Mapping
     name: str
@@ -36,11 +43,13 @@ class Resolved:
     stream: Axis
     task: Task
     layout: Layout
+    context: int
     decode: Decode
     expect: Expectations
+    allow_overflow: bool
 
 
-def resolve(document: Mapping, found: list[Diagnostic]) -> Resolved | None:
+def resolve(document: Mapping, found: list[Diagnostic], *, allow_overflow: bool = False) -> Resolved | None:
     """What the names of a document mean. Findings go to `found`; None where nothing can be built on the rest."""
     dtype = FORMATS[text(document, "dtype")]
     scope = Scope({}, dtype, lambda start, end: document.span, Work())
@@ -59,7 +68,8 @@ def resolve(document: Mapping, found: list[Diagnostic]) -> Resolved | None:
         return None
     check_clashes(stream.places, definitions, found)
     layout = read_layout(task_node, task, vocabulary.axis, scope, found)
-    if layout is None:
+    context = None if layout is None else _context(document, layout, scope, found)
+    if layout is None or context is None:
         return None
     return Resolved(
         document,
@@ -73,8 +83,10 @@ def resolve(document: Mapping, found: list[Diagnostic]) -> Resolved | None:
         stream.axis,
         task,
         layout,
+        context,
         cast(Literal["argmax", "argmin"], text(document, "decode")),
         read_expectations(document.get("expect"), task, found),
+        allow_overflow,
     )
 
 
@@ -93,8 +105,29 @@ def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], f
             found.append(Diagnostic("name-clash", message, span, notes=(note,)))
 
 
+def _context(document: Mapping, layout: Layout, scope: Scope, found: list[Diagnostic]) -> int | None:
+    """The longest sequence: what the task needs, or `context` where that is more."""
+    node = document.get("context")
+    formula = None if node is None else read_formula(node, found)
+    if formula is None:
+        return layout.length if node is None else None
+    value = attempt(formula, scope, integer, found)
+    if value is not None and not layout.length <= value <= MAX_CONTEXT:
+        message = f"a context of {show(value)} tokens; the task needs {layout.length}, and {MAX_CONTEXT} is the most"
+        found.append(Diagnostic("index-range", message, formula.span))
+        return None
+    return value
+
+
 def _task(node: Mapping, definitions: dict[str, Definition], found: list[Diagnostic]) -> Task | None:
-    key, sizes_node = next((key, value) for key, value in node.items if key.text in TASKS)
+    kinds = [(key, value) for key, value in node.items if key.text in TASKS]
+    if len(kinds) != 1:
+        written = " and ".join(key.text for key, _ in kinds) or "none"
+        message = f"a task is of one kind, found {written}; known: {', '.join(TASKS)}"
+        span = kinds[1][0].span if kinds else Span(node.span.source, node.span.start, node.span.start + 1)
+        found.append(Diagnostic("task", message, span, "such as `addition: {base: 10, digits: 10}`"))
+        return None
+    key, sizes_node = kinds[0]
     if isinstance(sizes_node, Invalid) or not isinstance(sizes_node, Mapping):
         return None
     sizes: dict[str, int] = {}

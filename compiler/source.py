@@ -10,11 +10,15 @@ from pathlib import Path
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A piece of text that a user wrote: a file, or one `--set` argument."""
+    """A piece of text that a user wrote: a file, or one `--set` argument.
+
+    `layer` orders texts that vary one another: 0 is the spec itself, 1 what it extends, -1 a setting; the lowest wins.
+    """
 
     name: str
     text: str
     path: Path | None = None
+    layer: int = 0
 
     @cached_property
     def _line_starts(self) -> list[int]:

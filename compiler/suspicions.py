@@ -1,19 +1,89 @@
-"""What is legal in a spec as a whole, but hardly meant."""
+"""What is legal, but hardly meant: the warnings there are, those of a spec as a whole, and which of them count."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from compiler.diagnostics import Diagnostic, nearest
+from compiler.diagnostics import Diagnostic, SpecError, did_you_mean, nearest
 from compiler.document import Mapping, Node, Scalar, Sequence
+from compiler.naming import words
 from compiler.resolve import Resolved
+from compiler.source import Span
 
-SECTIONS = ("constants", "parameters", "vocabulary", "task", "stream", "defaults", "network")  # where names are read
+WARNINGS = {
+    "unused-name": "a constant, a parameter or a name under `let` that nothing reads",
+    "no-claims": "a spec without `expect`, so that nothing is checked",
+    "underflow": "a weight that is not zero, but becomes zero in the dtype",
+    "overflow": "exp of a score overflows under the softmax plus_one; or an infinity stored with --allow-overflow",
+    "inexact-integer": "an integer that the dtype cannot hold",
+    "vanishing-equation": "an equation whose numbers are all zero, and no parameter could change that",
+    "unlisted-logit": "a token that has a logit but no equation: its logit is 0 and can win",
+    "suspicious-index": "an index name that is almost the name of a definition",
+}
+SECTIONS = (
+    "constants",
+    "parameters",
+    "vocabulary",
+    "task",
+    "stream",
+    "defaults",
+    "context",
+    "network",
+)  # where names are read
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def unused_definitions(resolved: Resolved) -> list[Diagnostic]:
+def find_suspicions(resolved: Resolved) -> list[Diagnostic]:
+    """What no single line shows: names that nothing reads, claims that are missing."""
+    return [*_unused_definitions(resolved), *_unused_lets(resolved.document), *_missing_claims(resolved.document)]
+
+
+def settle(
+    found: Iterable[Diagnostic], document: Mapping, ignored: Iterable[str], *, strict: bool
+) -> tuple[Diagnostic, ...]:
+    """The findings without the warnings that are switched off; with `strict` those that are left are errors.
+
+    A spec switches warnings off under `ignore`; `ignored` are codes from outside. Raises `SpecError` for unknown ones.
+    """
+    node = document.get("ignore")
+    own = words(node) if node is not None else []
+    unknown: list[tuple[str, Span | None]] = [(word.text, word.span) for word in own if word.text not in WARNINGS]
+    unknown += [(code, None) for code in ignored if code not in WARNINGS]
+    if unknown:
+        raise SpecError(
+            Diagnostic("unknown-name", f"no warning is called '{code}'{did_you_mean(code, WARNINGS)}", span)
+            for code, span in unknown
+        )
+    off = {*ignored, *(word.text for word in own)}
+    kept = (one for one in found if one.severity == "error" or one.code not in off)
+    return tuple(replace(one, severity="error") if strict else one for one in kept)
+
+
+def _missing_claims(document: Mapping) -> list[Diagnostic]:
+    name = document.key("name")
+    if document.get("expect") is not None or name is None:
+        return []
+    hint = "such as `expect: {count: {nonzero: 95}}`; what a spec claims, the tool checks"
+    return [Diagnostic("no-claims", "the spec claims nothing (`expect`)", name.span, hint, severity="warning")]
+
+
+def _unused_lets(document: Mapping) -> Iterator[Diagnostic]:
+    network = document.get("network")
+    for _, step in network.items if isinstance(network, Mapping) else ():
+        lets = step.get("let") if isinstance(step, Mapping) else None
+        if not isinstance(step, Mapping) or not isinstance(lets, Mapping):
+            continue
+        mentioned = {name for key, value in step.items if key.text != "let" for name in (*_names(key), *_names(value))}
+        mentioned |= {name for _, value in lets.items for name in _names(value)}
+        for key, _ in lets.items:
+            if key.text not in mentioned:
+                message = f"'{key.text}' is read by nothing in this step"
+                yield Diagnostic("unused-name", message, key.span, severity="warning")
+
+
+def _unused_definitions(resolved: Resolved) -> list[Diagnostic]:
     """Constants and parameters that no text of the spec mentions, such as a misspelt one of a variant."""
     mentioned: set[str] = set()
     for section in SECTIONS:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic, Note, nearest
 from compiler.document import Mapping, Node, Scalar
-from compiler.expressions.scope import Scope
+from compiler.expressions.scope import NAMED_NUMBERS, Let, Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Dimensions
-from compiler.formulas import Formula, Word
-from compiler.ir import Equation, Tensor
-from compiler.naming import axis_names, bare_indices, words
+from compiler.formulas import Formula, Word, read_formula
+from compiler.ir import Equation, Map, Tensor
+from compiler.naming import axis_names, words
+from compiler.positions import KEY, PAIR, POSITION, QUERY
 from compiler.resolve import Resolved
 from compiler.source import Span
+from compiler.targets import bare_indices
+
+RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION)
 
 
 @dataclass(frozen=True)
@@ -42,30 +47,72 @@ class StepSkipped(Exception):
 
 
 @dataclass(frozen=True)
+class Shared:
+    """A weight that others can be tied to: what stores it, and the map that runs before it, if it is of low rank."""
+
+    owner: str
+    weight: Tensor
+    inner: Map | None = None
+
+
+@dataclass(frozen=True)
 class Context:
-    """`weights` holds the weight tensor of every map lowered so far, by the map's path, for ties."""
+    """`shared` holds the weights of all maps lowered so far, by path; `whole` those that are one parameter as a whole,
+    by its name and shape. `lets` are the sub-expressions that the step at hand names. `superseded` are the equations
+    that another one in a variant replaces.
+    """
 
     resolved: Resolved
     found: list[Diagnostic]
-    weights: dict[str, Tensor] = field(default_factory=dict)
+    shared: dict[str, Shared] = field(default_factory=dict)
+    whole: dict[tuple[str, tuple[int, ...]], Shared] = field(default_factory=dict)
+    superseded: list[Span] = field(default_factory=list)
+    lets: AnyMapping[str, Let] = field(default_factory=dict)
+    let_places: AnyMapping[str, Span] = field(default_factory=dict)
+
+    @cached_property
+    def scope(self) -> Scope:
+        """Constants, parameters, sizes and the step's own names; no dimensions."""
+        return replace(self.resolved.scope, lets=self.lets)
+
+    def within(self, step: Mapping) -> Context:
+        """The context for one step, which knows what the step names under `let`."""
+        node = step.get("let")
+        if not isinstance(node, Mapping):
+            return self
+        lets: dict[str, Let] = {}
+        for key, value in node.items:
+            if key.text in self.resolved.definitions:
+                definition = self.resolved.definitions[key.text]
+                note = Note(f"the {definition.kind} of that name", definition.span)
+                message = f"'{key.text}' already has a meaning"
+                self.found.append(Diagnostic("name-clash", message, key.span, notes=(note,)))
+            elif key.text in RESERVED:
+                self.error("name-clash", f"'{key.text}' already has a meaning", key.span)
+            formula = read_formula(value, self.found)
+            if formula is not None:
+                lets[key.text] = Let(formula.tree, formula.place, dict(lets))
+        places = {key.text: key.span for key, _ in node.items}
+        return replace(self, lets=lets, let_places=places)
 
     def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         self.found.append(Diagnostic(code, message, span, hint))
 
-    def warn(self, code: str, message: str, span: Span) -> None:
-        self.found.append(Diagnostic(code, message, span, severity="warning"))
+    def warn(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+        self.found.append(Diagnostic(code, message, span, hint, severity="warning"))
 
     def option(self, step: Mapping, name: str) -> Node | None:
         """A step's own value, else the default of all steps; `none` is no value."""
-        value = self._written(step, name)
+        value = self.written(step, name)
         return None if isinstance(value, Scalar) and value.text == "none" else value
 
     def word(self, step: Mapping, name: str, otherwise: str) -> str:
         """An option that is one of a few words, `none` being one like the others."""
-        value = self._written(step, name)
+        value = self.written(step, name)
         return value.text if isinstance(value, Scalar) else otherwise
 
-    def _written(self, step: Mapping, name: str) -> Node | None:
+    def written(self, step: Mapping, name: str) -> Node | None:
+        """A step's own value as it is written, else the default of all steps."""
         defaults = self.resolved.document.get("defaults")
         own = step.get(name)
         return defaults.get(name) if own is None and isinstance(defaults, Mapping) else own
@@ -82,7 +129,7 @@ class Context:
                 note = Note("defined here", definitions[name].span)
                 message = f"'{name}' has a value of its own, and does not run over the family here"
                 self.found.append(Diagnostic("name-clash", message, span, "rename the index", (note,)))
-            elif scope.meaning(name) is None and name not in read and len(name) > 2:
+            elif not scope.knows(name) and name not in read and len(name) > 2:
                 match = nearest(name, definitions)
                 if match is not None:
                     self.warn("suspicious-index", f"'{name}' runs over the whole family; did you mean '{match}'?", span)
@@ -94,8 +141,11 @@ class Context:
             for what, other in (others or {}).items()
             for family in other.families
         }
-        names = {**self.resolved.scope.names, **whole_axis(axis, whole), **axis_names(axis)}
-        return replace(self.resolved.scope, names=names, elsewhere=elsewhere)
+        for name in self.lets:
+            if axis.family(name) is not None:
+                self.error("name-clash", f"'{name}' is a dimension too; rename one of them", self.let_places[name])
+        names = {**self.scope.names, **whole_axis(axis, whole), **axis_names(axis)}
+        return replace(self.scope, names=names, elsewhere=elsewhere)
 
     def biases(self, step: Mapping, maps: tuple[str, ...]) -> set[str]:
         """The maps whose bias is stored in any case. Only the step's own list has to fit the step's maps."""

@@ -3,81 +3,119 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from compiler.diagnostics import Diagnostic, Note
-from compiler.document import Mapping, Scalar
-from compiler.expressions.evaluate import number
+from compiler.document import Mapping, Node, Scalar
+from compiler.expressions.evaluate import evaluate, number
+from compiler.expressions.matrices import describe
+from compiler.expressions.values import KINDS, Matrix, Number
 from compiler.formulas import Formula, Word, attempt, in_place, read_formula
 from compiler.ir import Embedding, Entry, Equation
-from compiler.lowering.context import Context
-from compiler.lowering.maps import entries, tensor
-from compiler.naming import Aim, Target, targets
+from compiler.lowering.context import Context, Line, Shared
+from compiler.lowering.rows import effective
+from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
+from compiler.targets import Aim, Target, targets
 
 
-def lower_embedding(context: Context, step: Mapping, name: str) -> Embedding:
-    """`TOKEN: {dimension: number}`; token indices can be used as numbers."""
-    resolved = context.resolved
-    rows = _Rows(context, {}, [])
-    equations: list[Equation] = []
-    for row_key, row in step.items:
-        tokens = targets(
-            Word(row_key.text, row_key, 0), Aim(resolved.vocabulary, "token"), resolved.scope, context.found
-        )
-        for key, value in row.items if isinstance(row, Mapping) else ():
-            equation = Equation(f"{row_key.text}: {key.text}", _text(value), key.span)
-            equations.append(equation)
-            formula = read_formula(value, context.found)
-            if formula is not None:
-                context.check_indices(Word(row_key.text, row_key, 0), formula, resolved.scope)
-                context.check_indices(Word(key.text, key, 0), formula, resolved.scope)
-                rows.write(tokens, key, formula, equation)
-    weight = tensor(f"{name}.weight", (resolved.vocabulary, resolved.stream), rows.entries)
-    context.weights[name] = weight
-    return Embedding(name, resolved.vocabulary, resolved.stream, weight, tuple(equations))
+def lower_embedding(context: Context, node: Node, name: str) -> Embedding:
+    """`TOKEN: {dimension: number}`, where token indices can be used as numbers; or a matrix, tokens by stream."""
+    made = _by_rows(context, node, name) if isinstance(node, Mapping) else _matrix(context, node, name)
+    context.shared[name] = Shared(name, made.weight)
+    return made
+
+
+def _matrix(context: Context, node: Node, name: str) -> Embedding:
+    tokens, stream = context.resolved.vocabulary, context.resolved.stream
+    nothing = Embedding(name, tokens, stream, tensor(f"{name}.weight", (tokens, stream), []), ())
+    formula = read_formula(node, context.found)
+    value = None if formula is None else attempt(formula, context.scope, evaluate, context.found)
+    if formula is None or value is None:
+        return nothing
+    if not isinstance(value, Matrix):
+        message = f"the embedding is a mapping of tokens or a matrix, found {KINDS[type(value)]}"
+        context.error("wrong-type", message, formula.span)
+        return nothing
+    if value.shape != (tokens.size, stream.size):
+        message = f"{describe(value)}, but the embedding needs {tokens.size} × {stream.size} (tokens × stream)"
+        context.error("shape", message, formula.span)
+        return nothing
+    equation = Equation(name, formula.text, formula.span)
+    weight = tensor(f"{name}.weight", (tokens, stream), array_entries(context, value, formula, equation))
+    whole = whole_parameter(context, formula.tree)
+    if whole is not None:
+        context.whole[whole, value.shape] = Shared(name, weight)
+    return Embedding(name, tokens, stream, weight, (equation,))
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The entries of the table so far, and which equation wrote which place."""
+class _Row:
+    """One equation `TOKEN: {DIMENSION: value}`, and the places that it writes."""
 
-    context: Context
-    written: dict[tuple[int, int], Equation]
-    entries: list[Entry]
+    token: Scalar
+    line: Line
+    formula: Formula | None
+    places: dict[tuple[int, int], dict[str, Number]]
 
-    def write(self, tokens: list[Target], key: Scalar, formula: Formula, equation: Equation) -> None:
-        """One equation for all its tokens and dimensions; its first error is the only one reported."""
-        resolved, found = self.context.resolved, self.context.found
-        scope = in_place(resolved.scope, formula)
-        aim = Aim(resolved.stream, "dimension", "stream")
-        for token in tokens:
-            inner = scope.bind(token.indices)
-            dimensions = targets(Word(key.text, key, 0), aim, inner, found)
-            for dimension in dimensions:
-                place = (token.position, dimension.position)
-                if place in self.written:
-                    _twice(self.context, equation, self.written[place], resolved.vocabulary.labels[token.position])
-                    return
-                self.written[place] = equation
-                case = partial(_case, token, dimension)
-                value = attempt(formula, inner.bind(dimension.indices), number, found, case)
-                if value is None:
-                    return
-                row = {dimension.position: value}
-                self.entries.extend(entries(self.context, row, (token.position,), formula, equation))
-            if not dimensions:
-                return
+    @property
+    def equation(self) -> Equation:
+        return Equation(f"{self.token.text}: {self.line.key.text}", self.line.equation.right, self.line.key.span)
 
 
-def _case(token: Target, dimension: Target) -> str:
-    return token.case() + dimension.case()
+def _by_rows(context: Context, step: Mapping, name: str) -> Embedding:
+    tokens, stream = context.resolved.vocabulary, context.resolved.stream
+    read = [
+        _row(context, token, Line(key, Word(key.text, key, 0), value))
+        for token, row in step.items
+        if isinstance(row, Mapping)
+        for key, value in row.items
+    ]
+    kept = effective(context, [(row.line, row.places.keys()) for row in read])
+    owners: dict[tuple[int, int], Equation] = {}
+    found: list[Entry] = []
+    for row in read:
+        if row.line in kept:
+            found += _entries(context, row, owners)
+    equations = tuple(row.equation for row in read if row.line in kept)
+    return Embedding(name, tokens, stream, tensor(f"{name}.weight", (tokens, stream), found), equations)
 
 
-def _twice(context: Context, equation: Equation, earlier: Equation, token: str) -> None:
-    note = Note("first written here", earlier.span)
-    message = f"'{equation.left.partition(': ')[2]}' of the token '{token}' is written twice"
-    context.found.append(Diagnostic("target-twice", message, equation.span, notes=(note,)))
+def _row(context: Context, token: Scalar, line: Line) -> _Row:
+    """The places of an equation: all tokens that it names by all dimensions."""
+    scope = context.scope
+    token_word, word = Word(token.text, token, 0), Word(line.key.text, line.key, 0)
+    formula = read_formula(line.value, context.found)
+    if formula is not None:
+        context.check_indices(token_word, formula, scope)
+        context.check_indices(word, formula, scope)
+    aim = Aim(context.resolved.stream, "dimension", "stream")
+    places: dict[tuple[int, int], dict[str, Number]] = {}
+    for row in targets(token_word, Aim(context.resolved.vocabulary, "token"), scope, context.found):
+        dimensions = targets(word, aim, scope.bind(row.indices), context.found)
+        if not dimensions:
+            break
+        for dimension in dimensions:
+            places[row.position, dimension.position] = {**row.indices, **dimension.indices}
+    return _Row(token, line, formula, places)
 
 
-def _text(value: object) -> str:
-    return " ".join(value.text.split()) if isinstance(value, Scalar) else ""
+def _entries(context: Context, row: _Row, owners: dict[tuple[int, int], Equation]) -> list[Entry]:
+    """The numbers of one equation for all its places; its first error is the only one reported."""
+    found: list[Entry] = []
+    if row.formula is None:
+        return found
+    scope = in_place(context.scope, row.formula)
+    for place, indices in row.places.items():
+        if place in owners:
+            note = Note("first written here", owners[place].span)
+            label = context.resolved.vocabulary.labels[place[0]]
+            message = f"'{row.line.key.text}' of the token '{label}' is written twice"
+            context.found.append(Diagnostic("target-twice", message, row.line.key.span, notes=(note,)))
+            break
+        owners[place] = row.equation
+        case = Target(place[0], indices).case
+        value = attempt(row.formula, scope.bind(indices), number, context.found, case)
+        if value is None:
+            break
+        found += entries(context, {place[1]: value}, (place[0],), row.formula, row.equation)
+    warn_if_vanishing(context, row.formula, found)
+    return found

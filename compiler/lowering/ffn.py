@@ -16,6 +16,7 @@ from compiler.resolve import check_clashes
 
 def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedForward:
     """A feed-forward step; its gate exists where one is written."""
+    context = context.within(step)
     after = _axis(context, step, "stream", "dimension") if step.get("stream") is not None else stream
     hidden = _axis(context, step, "hidden", "hidden unit")
     if after is None or hidden is None:

@@ -14,6 +14,7 @@ from compiler.lowering.norm import lower_norm
 
 def lower_head(context: Context, step: Mapping, name: str, stream: Axis) -> Head:
     """The last step: a norm and the map from the stream to the tokens that can be emitted."""
+    context = context.within(step)
     tokens = context.resolved.vocabulary
     classes = _classes(context, step, tokens)
     scope = context.reading(stream, "stream")
@@ -37,7 +38,7 @@ def _warn_unlisted(context: Context, logits: Map) -> None:
 def _classes(context: Context, step: Mapping, tokens: Axis) -> Axis:
     node = step.get("classes")
     formula = read_formula(node, context.found) if node is not None else None
-    size = attempt(formula, context.resolved.scope, integer, context.found) if formula is not None else None
+    size = attempt(formula, context.scope, integer, context.found) if formula is not None else None
     if formula is None or size is None:
         return tokens
     if not 1 <= size <= tokens.size:

@@ -1,23 +1,26 @@
-"""Equations to sparse maps: each coefficient a stored weight, the constant part the bias."""
+"""Equations to maps: row by row, broadcast, a matrix, a product of matrices, or the weight of another map."""
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from compiler.axes import Axis
+from compiler.axes import Axis, Family
 from compiler.diagnostics import Diagnostic, Note, did_you_mean
 from compiler.document import Mapping, Scalar
-from compiler.expressions.evaluate import affine
+from compiler.expressions.evaluate import affine, evaluate
+from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.scope import Scope
-from compiler.expressions.values import Affine, Number
-from compiler.floats import round_to
+from compiler.expressions.syntax import Binary
+from compiler.expressions.syntax import Node as ExpressionNode
+from compiler.expressions.values import KINDS, Affine, Matrix, Number, Vector
 from compiler.formulas import Formula, attempt, in_place, read_formula
-from compiler.ir import Entry, Equation, Map, Tensor
-from compiler.lowering.context import Context, Line, lines
-from compiler.naming import Aim, targets
-from compiler.source import Span
+from compiler.ir import Entry, Map, Tensor
+from compiler.lowering.context import Context, Line, Shared, lines
+from compiler.lowering.rows import rows
+from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
+from compiler.targets import Aim, Target
 
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
@@ -40,143 +43,190 @@ class MapShape:
     def name(self) -> str:
         return self.path.rpartition(".")[2]
 
+    @property
+    def aim(self) -> Aim:
+        return Aim(self.outputs, self.what, self.whole)
+
 
 def lower_map(context: Context, step: Mapping, shape: MapShape, biases: set[str]) -> Map:
     """The map `shape.name` of a step. A map that the spec leaves out is stored as zeros in its full shape."""
     written = list(lines(step, shape.name))
     bare = next((line for line in written if line.target is None), None)
-    if bare is not None and len(written) > 1:
-        other = next(line for line in written if line.target is not None)
+    by_row = next((line for line in written if line.target is not None), None)
+    if bare is not None and by_row is not None and bare.key.span.source.layer == by_row.key.span.source.layer:
         note = Note("all rows are written here", bare.key.span)
         message = f"'{shape.name}' is written as a whole and row by row"
-        context.found.append(Diagnostic("target-twice", message, other.key.span, notes=(note,)))
-    lowered = _bare(context, shape, bare, biases) if bare is not None else _by_rows(context, shape, written, biases)
-    context.weights[shape.path] = lowered.weight
+        context.found.append(Diagnostic("target-twice", message, by_row.key.span, notes=(note,)))
+        written = [bare]
+    kept = rows(context, written, shape.aim, shape.scope, shape.name)
+    bare = next((line for line, _ in kept if line.target is None), None)
+    lowered = _by_rows(context, shape, kept) if bare is None else _bare(context, shape, bare)
+    if lowered.bias is None and shape.name in biases:
+        lowered = replace(lowered, bias=tensor(f"{shape.path}.bias", (shape.outputs,), []))
+    context.shared[shape.path] = Shared(lowered.weight_tie or shape.path, lowered.weight, lowered.inner)
     return lowered
 
 
-def _by_rows(context: Context, shape: MapShape, written: list[Line], biases: set[str]) -> Map:
-    rows: dict[int, Equation] = {}
+def _by_rows(context: Context, shape: MapShape, written: list[tuple[Line, list[Target]]]) -> Map:
     weights: list[Entry] = []
     constants: list[Entry] = []
-    aim = Aim(shape.outputs, shape.what, shape.whole)
-    for line in written:
+    for line, aims in written:
         formula = read_formula(line.value, context.found)
-        aims = targets(line.target, aim, shape.scope, context.found) if line.target is not None else []
         if formula is None:
             continue
         if line.target is not None:
             context.check_indices(line.target, formula, shape.scope)
         scope = in_place(shape.scope, formula)
+        before = len(weights), len(constants)
         for target in aims:
-            if target.position in rows:
-                label = shape.outputs.labels[target.position]
-                note = Note("first written here", rows[target.position].span)
-                message = f"'{shape.name} {label}' is written twice"
-                context.found.append(Diagnostic("target-twice", message, line.key.span, notes=(note,)))
-                break
-            rows[target.position] = line.equation
             value = attempt(formula, scope.bind(target.indices), affine, context.found, target.case)
             if value is None:
                 break  # one error for each equation is enough
             weights += entries(context, value.terms, (target.position,), formula, line.equation)
             constants += entries(context, _constant(value), (target.position,), formula, line.equation, is_bias=True)
-    has_bias = bool(constants) or shape.name in biases
+        warn_if_vanishing(context, formula, [*weights[before[0] :], *constants[before[1] :]])
     return Map(
         shape.path,
         shape.inputs,
         shape.outputs,
         tensor(f"{shape.path}.weight", (shape.outputs, shape.inputs), weights),
-        tensor(f"{shape.path}.bias", (shape.outputs,), constants) if has_bias else None,
-        equations=tuple(line.equation for line in written),
+        tensor(f"{shape.path}.bias", (shape.outputs,), constants) if constants else None,
+        equations=tuple(line.equation for line, _ in written),
     )
 
 
-def _bare(context: Context, shape: MapShape, line: Line, biases: set[str]) -> Map:
-    """A tie, or one number or row that is stored once and broadcast to all outputs."""
+def _bare(context: Context, shape: MapShape, line: Line) -> Map:
+    """A map that is written as a whole, by the kind of its value."""
+    empty = tensor(f"{shape.path}.weight", (shape.outputs, shape.inputs), [])
+    nothing = Map(shape.path, shape.inputs, shape.outputs, empty, equations=(line.equation,))
     tied = _tie(context, shape, line)
     if tied is not None:
-        owner, weight = tied
-        bias = tensor(f"{shape.path}.bias", (shape.outputs,), []) if shape.name in biases else None
-        return Map(shape.path, shape.inputs, shape.outputs, weight, bias, owner, (line.equation,))
+        return replace(nothing, weight=tied.weight, weight_tie=tied.owner, inner=tied.inner)
     formula = read_formula(line.value, context.found)
-    value = attempt(formula, shape.scope, affine, context.found) if formula is not None else None
-    terms, constants = ({}, {}) if value is None else (value.terms, _constant(value))
-    weights = entries(context, terms, (0,), formula, line.equation) if formula is not None else []
-    bias_entries = (
-        entries(context, constants, (0,), formula, line.equation, is_bias=True) if formula is not None else []
-    )
-    has_bias = bool(bias_entries) or shape.name in biases
-    return Map(
-        shape.path,
-        shape.inputs,
-        shape.outputs,
-        tensor(f"{shape.path}.weight", (None if terms else shape.outputs, shape.inputs), weights),
-        tensor(f"{shape.path}.bias", (None,), bias_entries) if has_bias else None,
-        equations=(line.equation,),
+    if formula is None:
+        return nothing
+    if isinstance(formula.tree, Binary) and formula.tree.operator == "@":
+        return _product(context, shape, formula, nothing)
+    value = attempt(formula, shape.scope, evaluate, context.found)
+    match value:
+        case None:
+            return nothing
+        case Matrix():
+            return _factor(context, nothing, formula, formula.tree, value)
+        case Number():
+            return _broadcast(context, nothing, formula, Affine({}, value))
+        case Affine():
+            return _broadcast(context, nothing, formula, value)
+        case _:
+            hint = "write a row for each target, a matrix, or a column times a row, as in u @ v.T"
+            message = f"'{shape.name}' cannot be {KINDS[type(value)]}"
+            context.error("wrong-type", message, formula.span, hint if isinstance(value, Vector) else None)
+            return nothing
+
+
+def _broadcast(context: Context, written: Map, formula: Formula, value: Affine) -> Map:
+    """One number or row that is stored once and broadcast to all outputs."""
+    equation = written.equations[0]
+    weights = entries(context, value.terms, (0,), formula, equation)
+    constants = entries(context, _constant(value), (0,), formula, equation, is_bias=True)
+    warn_if_vanishing(context, formula, [*weights, *constants])
+    rows = None if value.terms else written.outputs
+    return replace(
+        written,
+        weight=tensor(written.weight.name, (rows, written.inputs), weights),
+        bias=tensor(f"{written.name}.bias", (None,), constants) if constants else None,
     )
 
 
-def _tie(context: Context, shape: MapShape, line: Line) -> tuple[str, Tensor] | None:
-    """The map whose weight a bare map shares, if its value is the name of one."""
+def _product(context: Context, shape: MapShape, formula: Formula, written: Map) -> Map:
+    """`A @ B @ …`: maps that run one after the other, the last factor first."""
+    factors: list[tuple[ExpressionNode, Matrix | Vector]] = []
+    node = formula.tree
+    nodes: list[ExpressionNode] = []
+    while isinstance(node, Binary) and node.operator == "@":
+        nodes.append(node.right)
+        node = node.left
+    for factor in (node, *reversed(nodes)):
+        value = attempt(formula, shape.scope, evaluate, context.found, part=factor)
+        if value is None:
+            return written
+        if not isinstance(value, Matrix | Vector):
+            message = f"@ takes matrices and vectors, found {KINDS[type(value)]}"
+            context.error("wrong-type", message, formula.scalar.at(*factor.at))
+            return written
+        factors.append((factor, value))
+    for (_, left), (factor, right) in pairwise(factors):
+        columns, rows = len(rows_of(left)[0]), len(rows_of(right))
+        if columns != rows:
+            message = f"{describe(left)} @ {describe(right)}: {columns} columns meet {rows} rows"
+            context.error("shape", message, formula.scalar.at(*factor.at))
+            return written
+    made: Map | None = None
+    for depth, (factor, value) in reversed(list(enumerate(factors))):
+        path = shape.path + ".inner" * depth
+        rank = Axis((Family("rank", (len(rows_of(value)),)),))
+        inputs = shape.inputs if made is None else made.outputs
+        outputs = shape.outputs if depth == 0 else rank
+        blank = tensor(f"{path}.weight", (outputs, inputs), [])
+        link = Map(path, inputs, outputs, blank, equations=written.equations, inner=made)
+        made = _factor(context, link, formula, factor, value)
+    assert made is not None
+    return made
+
+
+def _factor(context: Context, written: Map, formula: Formula, node: ExpressionNode, value: Matrix | Vector) -> Map:
+    """A map whose weight is a matrix; one that is a parameter as a whole is shared with every map made of it."""
+    found = len(rows_of(value)), len(rows_of(value)[0])
+    needed = written.outputs.size, written.inputs.size
+    if found != needed:
+        message = f"{describe(value)}, but '{written.name}' needs {needed[0]} × {needed[1]} (outputs × inputs)"
+        context.error("shape", message, formula.scalar.at(*node.at))
+        return written
+    name = whole_parameter(context, node)
+    shared = None if name is None else context.whole.get((name, found))
+    if shared is not None:
+        return replace(written, weight=shared.weight, weight_tie=shared.owner)
+    weights = array_entries(context, Matrix(rows_of(value)), formula, written.equations[0])
+    warn_if_vanishing(context, formula, weights)
+    made = tensor(written.weight.name, written.weight.axes, weights)
+    if name is not None:
+        context.whole[name, found] = Shared(written.name, made)
+    return replace(written, weight=made)
+
+
+def _tie(context: Context, shape: MapShape, line: Line) -> Shared | None:
+    """The weight that a bare map shares, if its value is the name of a map."""
     value = line.value
-    if not isinstance(value, Scalar) or not _PATH.fullmatch(value.text):
+    if not isinstance(value, Scalar) or not _PATH.fullmatch(value.text) or value.text.endswith(".T"):
         return None
     name = value.text
     step = shape.path.rpartition(".")[0]
     block = step.rpartition(".")[0]
     paths = [f"{step}.{name}", f"{block}.{name}", name]
-    owner = next((path for path in paths if path in context.weights), None)
+    owner = next((path for path in paths if path in context.shared), None)
     if owner is None:
         if "." in name:
-            message = f"no map '{name}' before this one{did_you_mean(name, context.weights)}"
+            message = f"no map '{name}' before this one{did_you_mean(name, context.shared)}"
             context.error("unknown-name", message, value.span)
-            return shape.path, tensor(f"{shape.path}.weight", (shape.outputs, shape.inputs), [])
+            return Shared(shape.path, tensor(f"{shape.path}.weight", (shape.outputs, shape.inputs), []))
         return None
-    if name in shape.scope.names:
+    if shape.scope.knows(name):
         hint = "rename the dimension or number, or write the map's full path"
         context.error("name-clash", f"'{name}' is a map and a name of this spec", value.span, hint)
-    weight = context.weights[owner]
-    needed = (1 if weight.axes[0] is None else shape.outputs.size, shape.inputs.size)
-    if weight.shape != needed:
-        message = f"'{owner}' has the shape {list(weight.shape)}, but '{shape.path}' needs {list(needed)}"
+    shared = context.shared[owner]
+    found = (shared.weight.shape[0], _innermost(shared).shape[1])
+    needed = (1 if shared.weight.axes[0] is None else shape.outputs.size, shape.inputs.size)
+    if found != needed:
+        message = f"'{owner}' has the shape {list(found)}, but '{shape.path}' needs {list(needed)}"
         context.error("shape", message, value.span)
-    return owner, weight
+    return shared
 
 
-def entries(
-    context: Context,
-    numbers: dict[int, Number],
-    row: tuple[int, ...],
-    formula: Formula,
-    equation: Equation,
-    *,
-    is_bias: bool = False,
-) -> list[Entry]:
-    """The stored numbers of one row; those of a bias have no column."""
-    return [
-        Entry(row if is_bias else (*row, column), store(context, number, formula.span), equation, number.provenance)
-        for column, number in sorted(numbers.items())
-    ]
-
-
-def store(context: Context, number: Number, span: Span, what: str = "weight") -> float:
-    """The number as it is stored: rounded once to the dtype, a zero without a sign. `what` is for messages."""
-    dtype = context.resolved.dtype
-    try:
-        value = round_to(number.value, dtype)
-    except OverflowError:
-        value = math.inf
-    if not math.isfinite(value):
-        context.error("overflow", f"the {what} does not fit into {dtype.name}", span)
-        return 0.0
-    if value == 0.0 and number.value != 0:
-        context.warn("underflow", f"a {what} that is not zero becomes zero in {dtype.name}", span)
-    return value + 0.0
-
-
-def tensor(name: str, axes: tuple[Axis | None, ...], found: list[Entry]) -> Tensor:
-    return Tensor(name, axes, tuple(sorted(found, key=lambda entry: entry.index)))
+def _innermost(shared: Shared) -> Tensor:
+    weight, inner = shared.weight, shared.inner
+    while inner is not None:
+        weight, inner = inner.weight, inner.inner
+    return weight
 
 
 def _constant(value: Affine) -> dict[int, Number]:

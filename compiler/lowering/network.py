@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass
+
 from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic
-from compiler.document import Mapping
-from compiler.ir import Head, Network, Step, stream_after, tensors
+from compiler.document import Invalid, Mapping, Node
+from compiler.extends import step_name
+from compiler.ir import Head, Network, Step, stream_after
 from compiler.limits import MAX_STORED
 from compiler.lowering.attention import lower_attention
 from compiler.lowering.context import Context, StepSkipped
 from compiler.lowering.embedding import lower_embedding
 from compiler.lowering.ffn import lower_ffn
 from compiler.lowering.head import lower_head
+from compiler.lowering.norm import lower_stream_norm
+from compiler.lowering.position import lower_position
+from compiler.lowering.repeat import lower_mix, lower_repeat
+from compiler.lowering.scale import lower_scale
 from compiler.resolve import Resolved
 from compiler.source import Span
+from compiler.storage import tensors
+
+PLACED = ("norm", "attention", "ffn", "repeat", "mix")  # kinds whose mapping can say `after`
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A network, and the keys of equations in the document that others of a variant replaced."""
+
+    network: Network
+    superseded: tuple[Span, ...]
+
 
 # A block becomes an attribute of the torch module, where these names are taken (tests/unit/test_network.py).
 TAKEN_BLOCK_NAMES = frozenset(
     """
-    attention embedding ffn head context
+    attention embedding ffn head position norm scale repeat mix context
     T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
     extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules
     mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook register_buffer
@@ -30,20 +50,19 @@ TAKEN_BLOCK_NAMES = frozenset(
 )
 
 
-def lower_network(resolved: Resolved, found: list[Diagnostic]) -> Network | None:
+def lower_network(resolved: Resolved, found: list[Diagnostic]) -> Lowered | None:
     """The network of a spec. Findings go to `found`; None where the steps do not fit together."""
     context = Context(resolved, found)
     network = resolved.document.get("network")
     assert isinstance(network, Mapping)
-    length = resolved.layout.length
-    steps: list[Step] = []
+    steps: dict[str, Step] = {}
     stream: Axis = resolved.stream
     complete = True
     seen: set[str] = set()
-    for position, (key, step) in enumerate(network.items):
+    for position, (key, node) in enumerate(network.items):
         kind, _, block = key.text.partition(" ")
-        name = f"{block.strip()}.{kind}" if block else kind
-        if not isinstance(step, Mapping):
+        name = step_name(key.text)
+        if isinstance(node, Invalid):
             return None
         if (kind == "embedding") != (position == 0) or (kind == "head" and key is not network.items[-1][0]):
             context.error("bad-order", "the embedding comes first and the head last", key.span)
@@ -53,30 +72,57 @@ def lower_network(resolved: Resolved, found: list[Diagnostic]) -> Network | None
         if name in seen:
             context.error("duplicate-name", f"the step '{name}' is written twice", key.span)
         seen.add(name)
+        place = node.key("after") if isinstance(node, Mapping) and kind in PLACED else None
+        if place is not None:
+            message = "`after` places a step of a variant, but this spec extends nothing"
+            context.error("bad-value", message, place.span)
+        if not complete and kind in ("repeat", "mix"):
+            return None  # they may read the step that is missing
         try:
-            steps.append(_lower_step(context, kind, step, name, stream, length))
+            step = _lower_step(context, kind, node, name, stream, steps)
         except StepSkipped as skipped:
             if skipped.stream_after is None:
                 return None
             complete, stream = False, skipped.stream_after
         else:
-            stream = stream_after(steps[-1])
+            if step is None:
+                return None
+            steps[name] = step
+            stream = stream_after(step)
     if not complete:
         return None
-    made = Network(resolved.name, resolved.dtype, resolved.vocabulary, length, tuple(steps), resolved.decode)
-    return made if _fits(context, made, [key.span for key, _ in network.items]) else None
+    made = Network(
+        resolved.name, resolved.dtype, resolved.vocabulary, resolved.context, tuple(steps.values()), resolved.decode
+    )
+    fits = _fits(context, made, [key.span for key, _ in network.items])
+    return Lowered(made, tuple(context.superseded)) if fits else None
 
 
-def _lower_step(context: Context, kind: str, step: Mapping, name: str, stream: Axis, length: int) -> Step:
-    match kind:
-        case "embedding":
-            return lower_embedding(context, step, name)
-        case "attention":
-            return lower_attention(context, step, name, stream, length)
-        case "ffn":
-            return lower_ffn(context, step, name, stream)
-        case _:
-            return lower_head(context, step, name, stream)
+def _lower_step(
+    context: Context, kind: str, node: Node, name: str, stream: Axis, steps: AnyMapping[str, Step]
+) -> Step | None:
+    """One step, by its kind; None where it is not certain what it leaves of the stream."""
+    length = context.resolved.context
+    match kind, node:
+        case "embedding", _:
+            return lower_embedding(context, node, name)
+        case "norm", _:
+            return lower_stream_norm(context, node, name, stream)
+        case "scale", _:
+            return lower_scale(context, node, name, stream)
+        case "repeat", _:
+            return lower_repeat(context, node, name, stream, steps)
+        case "mix", _:
+            return lower_mix(context, node, name, steps)
+        case "position", Mapping():
+            return lower_position(context, node, name, stream, length)
+        case "attention", Mapping():
+            return lower_attention(context, node, name, stream, length)
+        case "ffn", Mapping():
+            return lower_ffn(context, node, name, stream)
+        case "head", Mapping():
+            return lower_head(context, node, name, stream)
+    return None
 
 
 def _fits(context: Context, network: Network, places: list[Span]) -> bool:

@@ -1,4 +1,4 @@
-"""The norm of a branch: `rms`, `layer`, or a mapping with its eps and weight."""
+"""Norms: of a branch, of the stream itself, of queries and keys. `rms`, `layer`, or a mapping with eps and weight."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import math
 from typing import Literal
 
 from compiler.axes import Axis
-from compiler.document import Mapping, Node, Scalar, Sequence
-from compiler.expressions.evaluate import evaluate, number
-from compiler.expressions.values import Number, Unknown, Vector
-from compiler.formulas import Formula, attempt, read_formula
-from compiler.ir import Entry, Equation, Norm, Tensor
-from compiler.lowering.context import Context
-from compiler.lowering.maps import entries, store, tensor
+from compiler.document import Mapping, Node, Scalar
+from compiler.expressions.evaluate import number
+from compiler.formulas import attempt, read_formula
+from compiler.ir import Norm, StreamNorm
+from compiler.lowering.context import Context, StepSkipped
+from compiler.lowering.tensors import lower_vector, store
 
 DEFAULT_EPSILON = 1e-6
 
@@ -20,50 +19,59 @@ DEFAULT_EPSILON = 1e-6
 def lower_norm(context: Context, step: Mapping, path: str, stream: Axis) -> Norm | None:
     """The pre-norm of a step, from the step itself or the defaults; None where there is none."""
     node = context.option(step, "norm")
+    return None if node is None else read_norm(context, node, f"{path}.norm", stream)
+
+
+def lower_stream_norm(context: Context, node: Node, name: str, stream: Axis) -> StreamNorm:
+    """`norm`: a norm of the stream itself."""
+    norm = read_norm(context, node, name, stream)
+    if norm is None:
+        raise StepSkipped(stream)
+    return StreamNorm(name, stream, norm)
+
+
+def lower_qk_norm(context: Context, step: Mapping, path: str, coordinates: Axis) -> tuple[Norm | None, Norm | None]:
+    """The norms of queries and keys: one `weight` for both, or `query` and `key` weights of their own."""
+    node = context.option(step, "qk_norm")
+    if node is None:
+        return None, None
+    query = read_norm(context, node, f"{path}.query_norm", coordinates, "query")
+    names = node.names if isinstance(node, Mapping) else ()
+    own = "query" in names or "key" in names
+    if own and "weight" in names:
+        hint = "`weight` is for both; write `query` and `key` for weights of their own"
+        context.error("bad-value", "`weight` and `query` or `key` exclude one another", node.span, hint)
+    if query is not None and query.weight is not None and not own:  # one tensor, used twice
+        owner = query.weight_tie or query.name
+        key = Norm(f"{path}.key_norm", query.kind, query.epsilon, coordinates, query.weight, owner, query.equations)
+        return query, key
+    return query, read_norm(context, node, f"{path}.key_norm", coordinates, "key")
+
+
+def read_norm(context: Context, node: Node, name: str, axis: Axis, own_weight: str = "weight") -> Norm | None:
+    """A norm over an axis, its weight under `weight`, or under `own_weight` where that is written."""
     if isinstance(node, Scalar):
-        return Norm(f"{path}.norm", "layer" if node.text == "layer" else "rms", DEFAULT_EPSILON, None)
+        return Norm(name, "layer" if node.text == "layer" else "rms", DEFAULT_EPSILON, axis, None)
     if not isinstance(node, Mapping):
         return None
     if ("rms" in node.names) == ("layer" in node.names):
         context.error("bad-value", "a norm is either `rms` or `layer`", node.span, "{rms: 1e-6}")
         return None
     kind: Literal["rms", "layer"] = "rms" if "rms" in node.names else "layer"
-    weight_node = node.get("weight")
-    weight = None if weight_node is None else _weight(context, weight_node, f"{path}.norm.weight", stream)
-    return Norm(f"{path}.norm", kind, _epsilon(context, node.get(kind)), weight)
+    epsilon = _epsilon(context, node.get(kind))
+    weight_node = node.get(own_weight) or node.get("weight")
+    if weight_node is None:
+        return Norm(name, kind, epsilon, axis, None)
+    weight, tie, equations = lower_vector(context, weight_node, f"{name}.weight", axis, name, "norm weight")
+    return Norm(name, kind, epsilon, axis, weight, tie, equations)
 
 
 def _epsilon(context: Context, node: Node | None) -> float:
     formula = read_formula(node, context.found) if node is not None else None
-    value = attempt(formula, context.resolved.scope, number, context.found) if formula is not None else None
+    value = attempt(formula, context.scope, number, context.found) if formula is not None else None
     if formula is None or value is None:
         return DEFAULT_EPSILON
     if value.value < 0:
         context.error("bad-value", "the eps of a norm cannot be negative", formula.span)
     store(context, value, formula.span, "eps")  # reports what the dtype cannot hold; torch rounds the double itself
     return float(value.value) if abs(value.value) < math.inf else DEFAULT_EPSILON
-
-
-def _weight(context: Context, node: Node, name: str, stream: Axis) -> Tensor:
-    """One number for each dimension: a vector by name or as a list, or one number for all of them."""
-    numbers: list[tuple[Number, Formula]] = []
-    for item in node.items if isinstance(node, Sequence) else (node,):
-        formula = read_formula(item, context.found)
-        value = attempt(formula, context.resolved.scope, evaluate, context.found) if formula is not None else None
-        if formula is None or value is None or isinstance(value, Unknown):
-            return tensor(name, (stream,), [])
-        if isinstance(value, Vector) and not isinstance(node, Sequence):
-            numbers += [(number_, formula) for number_ in value.items]
-        elif isinstance(value, Number):
-            numbers += [(value, formula)] * (1 if isinstance(node, Sequence) else stream.size)
-        else:
-            context.error("wrong-type", "the weight of a norm is a vector of numbers", formula.span)
-    if len(numbers) != stream.size:
-        message = f"{len(numbers)} weights for {stream.size} dimensions"
-        context.error("shape", message, node.span)
-        return tensor(name, (stream,), [])
-    found: list[Entry] = []
-    for position, (value, formula) in enumerate(numbers):
-        equation = Equation("norm weight", formula.text, formula.span)
-        found += entries(context, {0: value}, (position,), formula, equation, is_bias=True)
-    return tensor(name, (stream,), found)

@@ -8,11 +8,12 @@ from itertools import product
 from random import Random
 
 from compiler.limits import MAX_EXHAUSTIVE
-from compiler.tasks.task import Inputs, Part, Suite, Symbols, TaskError
+from compiler.tasks.task import Inputs, Part, Suite, Symbols, TaskError, check_sizes
 
 MAX_BASE = 1024
 MAX_DIGITS = 1024
 MAX_CARRY_PATTERNS = 4096
+EXAMPLE = {"base": 10, "digits": 10}
 UNIFORM_LENGTHS = 3  # the longest operand lengths that the uniform suite samples
 
 
@@ -30,6 +31,10 @@ class Addition:
     @property
     def symbols(self) -> int:
         return self.base
+
+    @property
+    def family(self) -> str:
+        return "digit"
 
     @property
     def operands(self) -> Mapping[str, int]:
@@ -181,12 +186,8 @@ class Addition:
 
 
 def addition(sizes: Mapping[str, int]) -> Addition:
-    """The task of the given sizes, `base` and `digits`. Raises `TaskError`."""
-    missing = [name for name in ("base", "digits") if name not in sizes]
-    unknown = [name for name in sizes if name not in ("base", "digits")]
-    if missing or unknown:
-        problem = f"lacks {' and '.join(missing)}" if missing else f"has no size {', '.join(unknown)}"
-        raise TaskError(f"addition {problem}; write addition: {{base: 10, digits: 10}}")
+    """The task of the sizes `base` and `digits`. Raises `TaskError`."""
+    check_sizes("addition", EXAMPLE, sizes)
     if not 2 <= sizes["base"] <= MAX_BASE:
         raise TaskError(f"the base has to be from 2 to {MAX_BASE}, not {sizes['base']}")
     if not 1 <= sizes["digits"] <= MAX_DIGITS:

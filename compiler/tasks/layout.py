@@ -20,21 +20,32 @@ class Slot:
 
 @dataclass(frozen=True)
 class Layout:
-    """Prompt and answer as slots. Token `symbols[s]` stands for symbol s; `classes` tokens can be predicted."""
+    """Prompt and answer as slots. Token `symbols[s]` stands for symbol s; `classes` tokens can be predicted.
+
+    `read_at`: where the logits of each answer slot are read in the prompt, if the answer is read in place; else empty,
+    and the answer follows the prompt.
+    """
 
     prompt: tuple[Slot, ...]
     answer: tuple[Slot, ...]
     symbols: tuple[int, ...]
     classes: int
+    read_at: tuple[int, ...] = ()
+
+    @property
+    def in_place(self) -> bool:
+        return bool(self.read_at)
 
     @property
     def length(self) -> int:
-        """Tokens in prompt and answer."""
-        return len(self.prompt) + len(self.answer)
+        """Tokens that the model reads at most, with the last one of an answer that follows the prompt."""
+        return len(self.prompt) + (0 if self.in_place else len(self.answer))
 
     @cached_property
     def predicted(self) -> tuple[int, ...]:
         """Which answer slots the model has to predict; the others hold tokens it cannot emit and are forced."""
+        if self.in_place:
+            return tuple(range(len(self.answer)))
         return tuple(i for i, slot in enumerate(self.answer) if slot.token is None or slot.token < self.classes)
 
     def prompt_tokens(self, words: Mapping[str, Symbols]) -> list[int]:

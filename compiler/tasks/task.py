@@ -45,6 +45,11 @@ class Task(Protocol):
     def symbols(self) -> int: ...
 
     @property
+    def family(self) -> str:
+        """The token family that stands for the symbols, where the vocabulary has several."""
+        ...
+
+    @property
     def operands(self) -> Mapping[str, int]:
         """The length of each operand's word, by the operand's name in a layout."""
         ...
@@ -73,3 +78,13 @@ class Task(Protocol):
     def suites(self) -> Mapping[str, Suite]:
         """Every suite of inputs, in the order in which they are run and shown."""
         ...
+
+
+def check_sizes(kind: str, example: Mapping[str, int], sizes: Mapping[str, int]) -> None:
+    """Raise `TaskError` unless there is a size for each that the example has, and no other."""
+    missing = [name for name in example if name not in sizes]
+    unknown = [name for name in sizes if name not in example]
+    if missing or unknown:
+        problem = f"lacks {' and '.join(missing)}" if missing else f"has no size {', '.join(unknown)}"
+        shown = ", ".join(f"{name}: {size}" for name, size in example.items())
+        raise TaskError(f"{kind} {problem}; write {kind}: {{{shown}}}")

@@ -7,21 +7,14 @@ from compiler.definitions import Definition
 from compiler.diagnostics import did_you_mean, fail
 from compiler.expressions.arithmetic import show
 from compiler.ir import (
-    Attention,
-    Embedding,
-    Equation,
-    FeedForward,
-    Head,
-    Step,
     Tensor,
-    step_norm,
-    stored,
     stream_after,
-    tensors,
 )
 from compiler.pipeline import Spec
+from compiler.storage import stored, tensors
 from compiler.tasks.layout import Slot
 from compiler.terminal.console import console, number, table, text
+from compiler.terminal.steps import describe, print_step, step_equations
 
 
 def print_overview(spec: Spec) -> None:
@@ -49,7 +42,7 @@ def print_overview(spec: Spec) -> None:
     stream: Axis | None = None
     for step in network.steps:
         out.print()
-        _print_step(step, stream)
+        print_step(step, stream)
         stream = stream_after(step)
     out.print()
     print_tensors(spec)
@@ -117,11 +110,11 @@ def overview_json(spec: Spec) -> dict[str, object]:
         "steps": [
             {
                 "name": step.name,
-                "summary": _describe(step),
+                "summary": describe(step),
                 "stream_after": list(stream_after(step).labels),
                 "equations": [
                     {"line": equation.span.line, "left": equation.left, "right": equation.right}
-                    for equation in _equations(step)
+                    for equation in step_equations(step)
                 ],
             }
             for step in network.steps
@@ -154,66 +147,6 @@ def find_tensor(spec: Spec, name: str) -> Tensor:
     if name in known or name in ties:
         return known.get(name) or ties[name]
     raise fail("unknown-name", f"no tensor '{name}' in {spec.title}{did_you_mean(name, [*known, *ties])}")
-
-
-def _print_step(step: Step, before: Axis | None) -> None:
-    out = console()
-    out.print(text(f"{step.name}: {_describe(step)}", "bold"))
-    rows = table("", "", "")
-    equations = _equations(step)
-    for equation in equations:
-        rows.add_row(text(f"line {equation.span.line}"), text(equation.left), text(equation.right))
-    if equations:
-        out.print(rows)
-    after = stream_after(step)
-    if before is not None and after != before:
-        kept = min(before.size, after.size)
-        moved = [
-            f"{old} → {new}" for old, new in zip(before.labels[:kept], after.labels[:kept], strict=True) if old != new
-        ]
-        out.print(text(f"stream {before} → {after}"))
-        if moved:
-            out.print(text(f"by position: {', '.join(moved)}", "yellow"))
-        if before.size > after.size:
-            out.print(text(f"cut: {', '.join(before.labels[after.size :])}", "dim"))
-
-
-def _equations(step: Step) -> list[Equation]:
-    """The lines of a step in the order of its computation."""
-    match step:
-        case Embedding(equations=equations):
-            return list(equations)
-        case Attention():
-            output = () if isinstance(step.output, str) else step.output.equations
-            rope = () if step.rope is None else (step.rope.equation,)
-            scores = dict.fromkeys(score.equation for score in step.scores)
-            maps = (*step.query.equations, *step.key.equations, *step.value.equations)
-            return [*maps, *scores, *rope, *output]
-        case FeedForward():
-            gate = () if step.gate is None else step.gate.equations
-            return [*gate, *step.up.equations, *step.down.equations]
-        case Head():
-            return list(step.logits.equations)
-
-
-def _describe(step: Step) -> str:
-    norm = step_norm(step)
-    prefix = f"{norm.kind} norm (eps {number(norm.epsilon)}), " if norm is not None else ""
-    match step:
-        case Embedding(stream=stream):
-            return f"stream {stream}"
-        case Attention():
-            output = step.output if isinstance(step.output, str) else "by equations"
-            scale = f"scores {'÷' if step.scale.operation == 'divide' else '×'} {number(step.scale.value)}"
-            rope = f", rope ({step.rope.pairs} pairs)" if step.rope else ""
-            dim = f" of {step.head_dim}" if step.head_dim > 1 else ""
-            weighing = f"{step.softmax} softmax, {step.mask} mask"
-            return f"{prefix}heads {step.heads}{dim}, {scale}{rope}, {weighing}, output {output}"
-        case FeedForward():
-            gate = "gated " if step.gate is not None else ""
-            return f"{prefix}{gate}{step.activation}, hidden {step.hidden}"
-        case Head():
-            return f"{prefix}logits of {step.logits.outputs.size} tokens"
 
 
 def _value(definition: Definition) -> str:

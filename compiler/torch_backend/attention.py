@@ -1,6 +1,6 @@
 """Self-attention with named heads.
 
-Letters in shapes: B batch, T time, D stream, H heads, C coordinates of a head.
+Letters in shapes: B batch, T time, D stream, H heads, K heads of keys and values, C coordinates of a head.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from compiler.torch_backend.norm import make_norm
 
 class Attention(nn.Module):
     """x [B, T, D] to x + output(softmax(scores) · values), the scores of each head being
-    scale · query · key + the head's score formula, masked."""
+    scale · query · key + the head's score formula, masked.
+
+    `queries` [B, H, T, C], `keys` and `values` [B, K, T, C] as they enter the products, `scores` and `pattern`
+    [B, H, T, T] (query by key) and `mixed` [B, T, H · C] do nothing but show these values to hooks.
+    """
 
     scores_by_position: Tensor | None  # [H, T, T]
     frequencies: Tensor | None  # [C / 2], radians per position
@@ -23,14 +27,19 @@ class Attention(nn.Module):
     def __init__(self, step: ir.Attention, weights: Weights, context: int) -> None:
         super().__init__()
         self.heads = step.heads.size
+        self.kv_heads = step.kv_heads.size
         self.scale = step.scale
         self.softmax = step.softmax
-        self.causal = step.mask == "causal"
+        self.mask = step.mask
         self.rope_pairs = None if step.rope is None else step.rope.pairs
         self.norm = make_norm(step.norm, weights)
         self.query = Linear(step.query, weights)
         self.key = Linear(step.key, weights)
         self.value = Linear(step.value, weights)
+        self.query_norm = make_norm(step.query_norm, weights)
+        self.key_norm = make_norm(step.key_norm, weights)
+        self.queries, self.keys, self.values = nn.Identity(), nn.Identity(), nn.Identity()
+        self.scores, self.pattern, self.mixed = nn.Identity(), nn.Identity(), nn.Identity()
         self.output = Linear(step.output, weights) if isinstance(step.output, ir.Map) else None
         self.register_buffer("scores_by_position", _score_table(step, weights.dtype, context), persistent=False)
         frequencies = None if step.rope is None else torch.tensor(step.rope.frequencies, dtype=torch.float64)
@@ -39,31 +48,42 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         branch = self.norm(x)
-        query = self._split(self.query(branch))  # [B, H, T, C]
-        key = self._split(self.key(branch))
-        value = self._split(self.value(branch))
+        query = self.query_norm(_split(self.query(branch), self.heads))  # [B, H, T, C]
+        key = self.key_norm(_split(self.key(branch), self.kv_heads))  # [B, K, T, C]
+        value = self.values(_split(self.value(branch), self.kv_heads))
         if self.frequencies is not None:
             query, key = self._rotate(query), self._rotate(key)
-        scores = query @ key.transpose(-1, -2)  # [B, H, T, T], query by key
-        if self.scale.operation == "divide":
-            scores = scores / self.scale.value
-        elif self.scale.value != 1:
-            scores = scores * self.scale.value
-        time = x.shape[-2]
-        if self.scores_by_position is not None:
-            scores = scores + self.scores_by_position[:, :time, :time]
-        if self.causal:
-            later = torch.ones(time, time, dtype=torch.bool, device=x.device).triu(1)
-            scores = scores.masked_fill(later, -torch.inf)
-        mixed = self._weigh(scores) @ value  # [B, H, T, C]
-        joined = mixed.transpose(-2, -3).flatten(-2)  # [B, T, H · C]
+        query, key = self.queries(query), self.keys(key)
+        if self.kv_heads != self.heads:  # each head of keys and values serves a group of heads, in order
+            group = self.heads // self.kv_heads
+            key, value = key.repeat_interleave(group, dim=-3), value.repeat_interleave(group, dim=-3)
+        scores = self.scores(self._masked(self._scaled(query @ key.transpose(-1, -2))))
+        pattern = self.pattern(self._weigh(scores))
+        mixed = (pattern @ value).transpose(-2, -3).flatten(-2)  # [B, T, H · C]
+        joined = self.mixed(mixed)
         # without a projection: one coordinate for each dimension (identity), or one for all of them (broadcast)
         change: Tensor = joined if self.output is None else self.output(joined)
         return x + change
 
-    def _split(self, y: Tensor) -> Tensor:
-        """[B, T, H · C] to [B, H, T, C]."""
-        return y.reshape(*y.shape[:-1], self.heads, -1).transpose(-2, -3)
+    def _scaled(self, scores: Tensor) -> Tensor:
+        """[B, H, T, T], scaled, with the formulas in positions added."""
+        if self.scale.operation == "divide":
+            scores = scores / self.scale.value
+        elif self.scale.value != 1:
+            scores = scores * self.scale.value
+        if self.scores_by_position is not None:
+            time = scores.shape[-1]
+            scores = scores + self.scores_by_position[:, :time, :time]
+        return scores
+
+    def _masked(self, scores: Tensor) -> Tensor:
+        if self.mask == "none":
+            return scores
+        time = scores.shape[-1]
+        later = torch.ones(time, time, dtype=torch.bool, device=scores.device).triu(1)
+        if self.mask == "causal":
+            return scores.masked_fill(later, -torch.inf)
+        return scores + later.to(scores.dtype) * self.mask
 
     def _rotate(self, y: Tensor) -> Tensor:
         """RoPE (Su et al., 2021): the pair (a, b) at position p to (a cos − b sin, a sin + b cos) of p · frequency."""
@@ -85,8 +105,12 @@ class Attention(nn.Module):
         return exponentials / (1 + exponentials.sum(-1, keepdim=True))
 
     def extra_repr(self) -> str:
-        mask = "causal" if self.causal else "no mask"
-        return f"heads={self.heads}, {self.softmax} softmax, {mask}"
+        return f"heads={self.heads}, kv_heads={self.kv_heads}, {self.softmax} softmax, mask={self.mask}"
+
+
+def _split(y: Tensor, heads: int) -> Tensor:
+    """[B, T, H · C] to [B, H, T, C]."""
+    return y.reshape(*y.shape[:-1], heads, -1).transpose(-2, -3)
 
 
 def _score_table(step: ir.Attention, dtype: torch.dtype, context: int) -> Tensor | None:

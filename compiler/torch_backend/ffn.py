@@ -19,7 +19,11 @@ ACTIVATIONS: dict[ir.Activation, Callable[[Tensor], Tensor]] = {
 
 
 class FeedForward(nn.Module):
-    """x [batch, time, dim] to resized(x) + down(activation(gate) · up), or down(activation(up)) without a gate."""
+    """x [batch, time, dim] to resized(x) + down(activation(gate) · up), or down(activation(up)) without a gate.
+
+    `active`, the activation's output, and `units`, what `down` reads, both [batch, time, hidden], only show themselves
+    to hooks.
+    """
 
     def __init__(self, step: ir.FeedForward, weights: Weights) -> None:
         super().__init__()
@@ -28,13 +32,17 @@ class FeedForward(nn.Module):
         self.norm = make_norm(step.norm, weights)
         self.gate = None if step.gate is None else Linear(step.gate, weights)
         self.up = Linear(step.up, weights)
+        self.active, self.units = nn.Identity(), nn.Identity()
         self.down = Linear(step.down, weights)
 
     def forward(self, x: Tensor) -> Tensor:
         branch = self.norm(x)
         activate = ACTIVATIONS[self.activation]
-        hidden = activate(self.up(branch)) if self.gate is None else activate(self.gate(branch)) * self.up(branch)
-        change: Tensor = self.down(hidden)
+        if self.gate is None:
+            hidden = self.active(activate(self.up(branch)))
+        else:
+            hidden = self.active(activate(self.gate(branch))) * self.up(branch)
+        change: Tensor = self.down(self.units(hidden))
         return self._resized(x) + change
 
     def _resized(self, x: Tensor) -> Tensor:

@@ -42,7 +42,8 @@ class Weights:
 class Linear(nn.Module):
     """`x [..., inputs]` to `[..., outputs]`: weight `[outputs | 1, inputs]`, bias `[outputs | 1]` or none.
 
-    A single row or a single bias number is stored once and broadcast to all outputs.
+    A single row or a single bias number is stored once and broadcast to all outputs. A map of low rank runs its
+    `inner` map first.
     """
 
     weight: Tensor
@@ -51,6 +52,7 @@ class Linear(nn.Module):
     def __init__(self, map_: ir.Map, weights: Weights) -> None:
         super().__init__()
         self.outputs = map_.outputs.size
+        self.inner = None if map_.inner is None else Linear(map_.inner, weights)
         self.weight = weights.parameter(map_.weight)
         if map_.bias is None:
             self.register_parameter("bias", None)
@@ -58,6 +60,8 @@ class Linear(nn.Module):
             self.bias = weights.parameter(map_.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.inner is not None:
+            x = self.inner(x)
         bias = self.bias
         if bias is not None and bias.shape[0] != self.weight.shape[0]:
             if self.weight.shape[0] == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import assert_never
 
 from torch import Tensor, nn
@@ -12,12 +13,18 @@ from compiler.torch_backend.embedding import Embedding
 from compiler.torch_backend.ffn import FeedForward
 from compiler.torch_backend.head import Head
 from compiler.torch_backend.linear import DTYPES, Weights
+from compiler.torch_backend.norm import Norm
+from compiler.torch_backend.position import Position
+from compiler.torch_backend.repeat import Mix, Repeat
+from compiler.torch_backend.scale import Scale
 
 
 class Model(nn.Module):
     """`forward(tokens [batch, time]) -> logits [batch, time, classes]`, all in the spec's dtype.
 
-    The step `attention layer0` of a spec is the submodule `layer0.attention`; tied maps share one parameter.
+    The step `attention layer0` of a spec is the submodule `layer0.attention`, whose output is the stream after it;
+    tied maps share one parameter. Every intermediate value is the output of a submodule, to be seen by a hook or by
+    `compiler.torch_backend.tracing`.
     """
 
     def __init__(self, network: ir.Network) -> None:
@@ -25,6 +32,9 @@ class Model(nn.Module):
         self.context = network.context
         weights = Weights(DTYPES[network.dtype.name])
         self._step_names = tuple(step.name for step in network.steps)
+        self._mixed = frozenset(
+            name for step in network.steps if isinstance(step, ir.Mix) for name in _streams(step.mixture)
+        )
         for step in network.steps:
             block, _, kind = step.name.rpartition(".")
             if block and block not in self._modules:
@@ -35,9 +45,23 @@ class Model(nn.Module):
         if tokens.shape[-1] > self.context:
             raise ValueError(f"a sequence of {tokens.shape[-1]} tokens; this model is built for {self.context}")
         x = tokens
+        streams: dict[str, Tensor] = {}
         for name in self._step_names:
-            x = self.get_submodule(name)(x)
+            x = self._run(name, x, streams)
+            if name in self._mixed:
+                streams[name] = x
         return x
+
+    def _run(self, name: str, x: Tensor, streams: dict[str, Tensor]) -> Tensor:
+        module = self.get_submodule(name)
+        result: Tensor
+        if isinstance(module, Mix):
+            result = module(streams)
+        elif isinstance(module, Repeat):
+            result = module(x, lambda step, stream: self._run(step, stream, streams))
+        else:
+            result = module(x)
+        return result
 
 
 def build_model(network: ir.Network) -> Model:
@@ -45,14 +69,35 @@ def build_model(network: ir.Network) -> Model:
     return Model(network)
 
 
+def _streams(mixture: ir.Mixture) -> Iterator[str]:
+    match mixture:
+        case ir.StreamAfter(step=step):
+            yield step
+        case ir.Scaled(stream=stream):
+            yield from _streams(stream)
+        case ir.Combined(left=left, right=right):
+            yield from _streams(left)
+            yield from _streams(right)
+
+
 def _module(step: ir.Step, weights: Weights, context: int) -> nn.Module:
     match step:
         case ir.Embedding():
             return Embedding(step, weights)
+        case ir.Position():
+            return Position(step, weights, context)
+        case ir.StreamNorm():
+            return Norm(step.norm, weights)
+        case ir.StreamScale():
+            return Scale(step, weights)
         case ir.Attention():
             return Attention(step, weights, context)
         case ir.FeedForward():
             return FeedForward(step, weights)
+        case ir.Repeat():
+            return Repeat(step)
+        case ir.Mix():
+            return Mix(step, weights)
         case ir.Head():
             return Head(step, weights)
         case _:

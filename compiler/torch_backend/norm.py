@@ -34,5 +34,5 @@ class Norm(nn.Module):
 
 
 def make_norm(norm: ir.Norm | None, weights: Weights) -> nn.Module:
-    """The pre-norm of a branch; the identity where it has none."""
+    """The norm of a branch, or of queries or keys; the identity where there is none."""
     return nn.Identity() if norm is None else Norm(norm, weights)

@@ -12,8 +12,9 @@ from compiler.expressions.values import Affine, Dimensions, Number
 from compiler.floats import FORMATS
 from compiler.formulas import Word
 from compiler.limits import MAX_AXIS
-from compiler.naming import Aim, axis_names, read_axis, targets, words
+from compiler.naming import axis_names, read_axis, words
 from compiler.source import Source, Span
+from compiler.targets import Aim, targets
 
 SOURCE = Source("none", "")
 SCOPE = Scope({"base": Number(3), "half": Number(1.5)}, FORMATS["float64"], lambda a, b: Span(SOURCE, a, b))

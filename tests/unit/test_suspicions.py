@@ -14,6 +14,7 @@ from tests.helpers import SPECS, load_text
 SMALL = """
 weightspec: 1
 name: small
+ignore: no-claims
 dtype: float64
 constants: {gain: 2}
 parameters: {size: 3}

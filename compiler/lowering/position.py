@@ -1,0 +1,99 @@
+"""`position`: numbers added to named dimensions by position, from equations in `pos` or out of a stored table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from compiler.axes import Axis, Family
+from compiler.diagnostics import Diagnostic
+from compiler.document import Mapping, Node
+from compiler.expressions.evaluate import evaluate
+from compiler.expressions.scope import AlreadyReported
+from compiler.expressions.syntax import ExpressionError
+from compiler.expressions.values import KINDS, Matrix, Provenance, union
+from compiler.formulas import Word, attempt, read_formula
+from compiler.ir import Equation, Position, PositionTerm
+from compiler.lowering.context import Context, Line, Shared
+from compiler.lowering.rows import rows
+from compiler.lowering.tensors import array_entries, tensor, whole_parameter
+from compiler.positions import PositionFormula
+from compiler.targets import Aim, Target
+
+TABLE = "table"
+
+
+def lower_position(context: Context, step: Mapping, name: str, stream: Axis, length: int) -> Position:
+    """A position step for sequences of up to `length` tokens."""
+    node = step.get(TABLE)
+    if node is not None and stream.family(TABLE) is None:
+        others = [key for key, _ in step.items if key.text != TABLE]
+        if others:
+            message = "a position step has either a table or equations"
+            context.error("target-twice", message, others[0].span, "write two position steps")
+        return _table(context, node, name, stream, length)
+    written = [Line(key, Word(key.text, key, 0), value) for key, value in step.items]
+    kept = rows(context, written, Aim(stream, "dimension", "stream"), context.scope)
+    terms = [term for line, aims in kept for term in _terms(context, line, aims, length)]
+    return Position(name, stream, tuple(terms), None, None, tuple(line.equation for line, _ in kept))
+
+
+def _terms(context: Context, line: Line, aims: list[Target], length: int) -> Iterator[PositionTerm]:
+    formula = read_formula(line.value, context.found)
+    if formula is None or line.target is None:
+        return
+    context.check_indices(line.target, formula, context.scope)
+    for target in aims:
+        value = PositionFormula(formula, context.scope.bind(target.indices))
+        provenance = _check(context, value, length)
+        if provenance is None:
+            return
+        yield PositionTerm(target.position, value.checked(), line.equation, provenance)
+
+
+def _check(context: Context, value: PositionFormula, length: int) -> Provenance | None:
+    """Compute the number for every position, so that nothing can fail later."""
+    read: set[Provenance] = set()
+    for position in range(length):
+        try:
+            number = value.at(position)
+        except AlreadyReported:
+            return None
+        except ExpressionError as error:
+            place = error.span or value.formula.scalar.at(*error.at)
+            message = f"{error.message} (for pos = {position})"
+            context.found.append(Diagnostic(error.code, message, place, error.hint))
+            return None
+        if abs(number.value) == math.inf:
+            context.error("number", f"a position cannot add {number.value} (for pos = {position})", value.formula.span)
+            return None
+        read.add(number.provenance)
+    return union(*read)
+
+
+def _table(context: Context, node: Node, name: str, stream: Axis, length: int) -> Position:
+    formula = read_formula(node, context.found)
+    value = None if formula is None else attempt(formula, context.scope, evaluate, context.found)
+    nothing = Position(name, stream, (), None)
+    if formula is None or value is None:
+        return nothing
+    if not isinstance(value, Matrix):
+        message = f"the table of a position step is a matrix, found {KINDS[type(value)]}"
+        context.error("wrong-type", message, formula.span)
+        return nothing
+    rows, columns = value.shape
+    if columns != stream.size or rows < length:
+        needed = f"at least {length} × {stream.size} (positions × stream)"
+        context.error("shape", f"a table of {rows} × {columns}, but {needed} is needed", formula.span)
+        return nothing
+    equation = Equation(TABLE, formula.text, formula.span)
+    whole = whole_parameter(context, formula.tree)
+    key = None if whole is None else (whole, value.shape)
+    if key is not None and key in context.whole:
+        shared = context.whole[key]
+        return Position(name, stream, (), shared.weight, shared.owner, (equation,))
+    found = array_entries(context, value, formula, equation)
+    table = tensor(f"{name}.weight", (Axis((Family("position", (rows,)),)), stream), found)
+    if key is not None:
+        context.whole[key] = Shared(name, table)
+    return Position(name, stream, (), table, None, (equation,))

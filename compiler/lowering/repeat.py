@@ -1,0 +1,171 @@
+"""`repeat` and `mix`: earlier steps run again, and streams after earlier steps combined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
+
+from compiler.axes import Axis, Family
+from compiler.diagnostics import did_you_mean
+from compiler.document import Mapping, Node
+from compiler.expressions.evaluate import number
+from compiler.expressions.syntax import Binary, Name, Unary, free_names
+from compiler.expressions.syntax import Node as ExpressionNode
+from compiler.expressions.values import Number
+from compiler.formulas import Formula, attempt, read_formula
+from compiler.ir import (
+    Attention,
+    Combined,
+    Entry,
+    Equation,
+    FeedForward,
+    Mix,
+    Mixture,
+    Position,
+    Repeat,
+    Scaled,
+    Step,
+    StreamAfter,
+    StreamNorm,
+    StreamScale,
+    stream_after,
+)
+from compiler.lowering.context import Context
+from compiler.lowering.tensors import store, tensor
+from compiler.naming import words
+
+REPEATABLE = (Position, StreamNorm, StreamScale, Attention, FeedForward)
+
+
+def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: AnyMapping[str, Step]) -> Repeat | None:
+    """`repeat NAME: step step`, the steps by their module names; None where they do not fit."""
+    node = _inner(node, "steps")
+    chosen = words(node)
+    now = stream
+    for word in chosen:
+        step = steps.get(word.text)
+        if step is None:
+            message = f"no step '{word.text}' before this one{did_you_mean(word.text, steps)}"
+            context.error("unknown-name", message, word.span)
+            return None
+        if not isinstance(step, REPEATABLE):
+            context.error("wrong-type", f"the step '{word.text}' cannot be run again", word.span)
+            return None
+        if step.stream.size != now.size:
+            message = f"'{word.text}' reads {step.stream.size} dimensions, but the stream has {now.size} here"
+            context.error("shape", message, word.span)
+            return None
+        now = stream_after(step)
+    text = " ".join(word.text for word in chosen)
+    return Repeat(name, now, tuple(word.text for word in chosen), Equation("repeat", text, node.span))
+
+
+def lower_mix(context: Context, node: Node, name: str, steps: AnyMapping[str, Step]) -> Mix | None:
+    """`mix: expression of step names`; None, with the reason reported, where it is none."""
+    formula = read_formula(_inner(node, "streams"), context.found)
+    if formula is None:
+        return None
+    streams = {**{step.name: step for step in steps.values()}, **_short_names(context, steps)}
+    reader = _Mixer(context, formula, streams)
+    mixture = reader.mixture(formula.tree)
+    if mixture is None:
+        return None
+    used = [streams[word] for word in free_names(formula.tree) if word in streams]
+    axis = stream_after(used[0])
+    odd = next((step for step in used if stream_after(step).size != axis.size), None)
+    if odd is not None:
+        message = f"'{used[0].name}' leaves {axis.size} dimensions and '{odd.name}' {stream_after(odd).size}"
+        context.error("shape", message, formula.span)
+        return None
+    coefficients = Axis((Family("coefficient", (len(reader.entries),)),))
+    weight = tensor(f"{name}.weight", (coefficients,), reader.entries) if reader.entries else None
+    return Mix(name, axis, mixture, weight, reader.equation)
+
+
+def _inner(node: Node, key: str) -> Node:
+    """What is written under a key, if the step is a mapping."""
+    return (node.get(key) or node) if isinstance(node, Mapping) else node
+
+
+def _short_names(context: Context, steps: AnyMapping[str, Step]) -> dict[str, Step]:
+    """Repetitions, and steps alone in their block, by the block's name, where that means nothing else."""
+    blocks: dict[str, list[Step]] = {}
+    for step in steps.values():
+        block, _, _ = step.name.rpartition(".")
+        blocks.setdefault(block, []).append(step)
+    return {
+        block: members[0]
+        for block, members in blocks.items()
+        if block and len(members) == 1 and not context.scope.knows(block) and block not in steps
+    }
+
+
+@dataclass
+class _Mixer:
+    """Reads a mix, and collects the coefficients that it stores."""
+
+    context: Context
+    formula: Formula
+    streams: AnyMapping[str, Step]
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def equation(self) -> Equation:
+        return Equation("mix", self.formula.text, self.formula.span)
+
+    def mixture(self, node: ExpressionNode) -> Mixture | None:
+        match node:
+            case Name(name=name) if name in self.streams:
+                return StreamAfter(self.streams[name].name)
+            case Binary(operator="+" | "-" as symbol, left=left, right=right) if self._reads(left, right):
+                first, second = self.mixture(left), self.mixture(right)
+                if first is None or second is None:
+                    return None
+                return Combined("add" if symbol == "+" else "subtract", first, second)
+            case Binary(operator="*" | "/" as symbol, left=left, right=right) if self._reads(left):
+                return self._scaled("multiply" if symbol == "*" else "divide", left, right)
+            case Binary(operator="*", left=left, right=right) if self._reads(right):
+                return self._scaled("multiply", right, left)
+            case Unary(operator="+", operand=operand):
+                return self.mixture(operand)
+            case Unary(operator="-", operand=operand):
+                inner = self.mixture(operand)
+                if inner is None:
+                    return None
+                return Scaled("multiply", self._coefficient(Number(-1)), inner)
+        self._refuse(node)
+        return None
+
+    def _reads(self, *nodes: ExpressionNode) -> bool:
+        """Whether each of the expressions reads a stream."""
+        return all(any(name in self.streams for name in free_names(node)) for node in nodes)
+
+    def _scaled(self, operation: str, stream: ExpressionNode, factor: ExpressionNode) -> Mixture | None:
+        inner = self.mixture(stream)
+        if inner is None:
+            return None
+        if self._reads(factor):
+            self._refuse(factor)
+            return None
+        value = attempt(self.formula, self.context.scope, number, self.context.found, part=factor)
+        if value is None:
+            return None
+        if value.value == 0 and operation == "divide":
+            self.context.error("number", "division by zero", self.formula.scalar.at(*factor.at))
+            return None
+        return Scaled("divide" if operation == "divide" else "multiply", self._coefficient(value), inner)
+
+    def _coefficient(self, value: Number) -> int:
+        stored = store(self.context, value, self.formula.span, "coefficient")
+        self.entries.append(Entry((len(self.entries),), stored, self.equation, value.provenance))
+        return len(self.entries) - 1
+
+    def _refuse(self, node: ExpressionNode) -> None:
+        place = self.formula.scalar.at(*node.at)
+        unknown = [name for name in free_names(node) if name not in self.streams and not self.context.scope.knows(name)]
+        if unknown:
+            message = f"no step '{unknown[0]}' before this one{did_you_mean(unknown[0], self.streams)}"
+            self.context.error("unknown-name", message, place)
+            return
+        message = "a mix adds up streams after steps, each multiplied or divided by numbers"
+        self.context.error("non-affine", message, place, "such as `layer0.ffn + gain * layer1.ffn`")

@@ -1,0 +1,43 @@
+"""`scale`: each dimension of the stream times a stored number."""
+
+from __future__ import annotations
+
+from compiler.axes import Axis
+from compiler.document import Mapping, Node
+from compiler.expressions.evaluate import number
+from compiler.formulas import Word, attempt, read_formula
+from compiler.ir import Entry, StreamScale
+from compiler.lowering.context import Context, Line
+from compiler.lowering.rows import rows
+from compiler.lowering.tensors import entries, lower_vector, tensor
+from compiler.targets import Aim
+
+
+def lower_scale(context: Context, node: Node, name: str, stream: Axis) -> StreamScale:
+    """A vector, one number for all, or `{dimension: number}`, which has to name every dimension."""
+    if not isinstance(node, Mapping):
+        weight, tie, equations = lower_vector(context, node, f"{name}.weight", stream, name, "scale")
+        return StreamScale(name, stream, weight, tie, equations)
+    before = len(context.found)
+    written = [Line(key, Word(key.text, key, 0), value) for key, value in node.items]
+    kept = rows(context, written, Aim(stream, "dimension", "stream"), context.scope)
+    found: list[Entry] = []
+    for line, aims in kept:
+        formula = read_formula(line.value, context.found)
+        if formula is None or line.target is None:
+            continue
+        context.check_indices(line.target, formula, context.scope)
+        for target in aims:
+            value = attempt(formula, context.scope.bind(target.indices), number, context.found, target.case)
+            if value is None:
+                break
+            found += entries(context, {0: value}, (target.position,), formula, line.equation, is_bias=True)
+    places = {entry.index[0] for entry in found}
+    missing = [label for i, label in enumerate(stream.labels) if i not in places]
+    if missing and len(context.found) == before:
+        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        hint = "write 1 for what stays as it is, 0 for what is cleared"
+        context.error("missing-key", f"no scale for {shown}", node.span, hint)
+    return StreamScale(
+        name, stream, tensor(f"{name}.weight", (stream,), found), None, tuple(line.equation for line, _ in kept)
+    )

@@ -1,0 +1,145 @@
+"""What the scores of attention are made of, besides queries and keys: formulas in positions, rope, scale, mask."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Literal, cast
+
+from compiler.axes import Axis
+from compiler.diagnostics import Diagnostic
+from compiler.document import Mapping, Node, Scalar
+from compiler.expressions.arithmetic import NotANumber
+from compiler.expressions.arithmetic import cast as as_dtype
+from compiler.expressions.evaluate import number
+from compiler.expressions.scope import AlreadyReported
+from compiler.expressions.syntax import ExpressionError
+from compiler.expressions.values import NOWHERE, Number, Provenance, union
+from compiler.formulas import Formula, attempt, read_formula
+from compiler.ir import Equation, HeadScore, Mask, Rope, RopePairs, Scale, Softmax
+from compiler.limits import MAX_SCORE_ENTRIES
+from compiler.lowering.context import Context, Line, lines
+from compiler.lowering.rows import rows
+from compiler.lowering.tensors import store
+from compiler.positions import PAIR, QUERY, PairFormula
+from compiler.targets import Aim
+
+
+def lower_scores(
+    context: Context, step: Mapping, heads: Axis, length: int, mask: Mask, softmax: Softmax
+) -> tuple[HeadScore, ...]:
+    """The formulas that are added to the scores of heads."""
+    found: list[HeadScore] = []
+    scope = context.scope
+    for line, aims in rows(context, lines(step, "score"), Aim(heads, "head"), scope, "score"):
+        formula = read_formula(line.value, context.found)
+        if formula is None or line.target is None:
+            continue
+        context.check_indices(line.target, formula, scope)
+        for target in aims:
+            score = PairFormula(formula, scope.bind(target.indices))
+            provenance = _check_score(context, score, line, length, mask, softmax)
+            if provenance is None:
+                break
+            found.append(HeadScore(target.position, score.checked(), line.equation, provenance))
+    return tuple(found)
+
+
+def _check_score(
+    context: Context, score: PairFormula, line: Line, length: int, mask: Mask, softmax: Softmax
+) -> Provenance | None:
+    """Compute the score for every pair of positions up to the context, so that nothing can fail later."""
+    span = line.value.span
+    if length * length > MAX_SCORE_ENTRIES:
+        message = f"the scores of {length} by {length} positions are more than {MAX_SCORE_ENTRIES:,} numbers"
+        context.error("too-large", message, span)
+        return None
+    read: set[Provenance] = set()
+    for query in range(length):
+        try:
+            row = [score.at(query, key) for key in range(query + 1 if mask == "causal" else length)]
+        except AlreadyReported:
+            return None
+        except ExpressionError as error:
+            place = error.span or score.formula.scalar.at(*error.at)
+            context.found.append(Diagnostic(error.code, error.message, place, error.hint))
+            return None
+        read.update(number_.provenance for number_ in row)
+        if any(number_.value == math.inf for number_ in row):
+            context.error("number", f"a score of +inf (for {QUERY} = {query})", span)
+            return None
+        if softmax == "plus_one" and any(number_.value > math.log(context.resolved.dtype.largest) for number_ in row):
+            context.warn("overflow", "exp of a score overflows, which makes the plus_one softmax NaN", span)
+        seen = row[: query + 1]  # all of it in the shortest sequence with this query
+        if softmax == "standard" and all(number_.value == -math.inf for number_ in seen):
+            message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
+            context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
+            return None
+    return union(*read)
+
+
+def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
+    """Rotary positions, from the step or the defaults; None where there are none."""
+    node = context.option(step, "rope")
+    if not isinstance(node, Mapping):
+        return None
+    if head_dim % 2:
+        context.error("shape", f"rope turns pairs of coordinates, but head_dim is {head_dim}", node.span)
+        return None
+    frequency = node.get("frequency")
+    formula = read_formula(frequency, context.found) if frequency is not None else None
+    if formula is None:
+        return None
+    frequencies: list[float] = []
+    origins: list[Provenance] = []
+    for pair in range(head_dim // 2):
+        scope = context.scope.bind({PAIR: Number(pair)})
+        value = attempt(formula, scope, number, context.found)
+        if value is None:
+            return None
+        frequencies.append(store(context, value, formula.span, "frequency"))
+        origins.append(value.provenance)
+    pairs = cast(RopePairs, context.word(node, "pairs", "adjacent"))
+    return Rope(tuple(frequencies), pairs, Equation("rope", formula.text, formula.span), union(*origins))
+
+
+def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
+    """`causal`, `none`, or a finite number of the dtype that is added to the scores of later keys."""
+    node = context.written(step, "mask")
+    if not isinstance(node, Scalar):
+        return "causal", NOWHERE
+    if node.text in ("causal", "none"):
+        return cast(Literal["causal", "none"], node.text), NOWHERE
+    formula = read_formula(node, context.found)
+    scope = replace(context.scope, candidates=("causal", "none"))
+    value = None if formula is None else attempt(formula, scope, number, context.found)
+    if formula is None or value is None:
+        return "causal", NOWHERE
+    added = store(context, value, formula.span, "mask") if abs(value.value) < math.inf else value.value
+    if not math.isfinite(added):
+        context.error("number", "the number of a mask is finite", formula.span, "mask: causal hides later keys")
+        return "causal", NOWHERE
+    return added, value.provenance
+
+
+def lower_scale_of_scores(context: Context, step: Mapping, head_dim: int) -> Scale:
+    """What scores are multiplied or divided by."""
+    node: Node | None = context.option(step, "scale")
+    operation: Literal["multiply", "divide"] = "multiply"
+    if isinstance(node, Mapping):
+        node, operation = node.get("divide"), "divide"
+    formula: Formula | None = read_formula(node, context.found) if node is not None else None
+    if formula is None:
+        return Scale("multiply", 1 / math.sqrt(head_dim))
+    value = attempt(formula, context.scope, number, context.found)
+    if value is None:
+        return Scale(operation, 1.0)
+    try:
+        factor = as_dtype(value, context.resolved.dtype).value
+    except NotANumber as error:
+        context.error("number", str(error), formula.span)
+        return Scale(operation, 1.0)
+    if math.isinf(factor) or (factor == 0 and operation == "divide"):
+        verb = "divided" if operation == "divide" else "multiplied"
+        context.error("number", f"scores cannot be {verb} by {factor or 'zero'}", formula.span)
+    return Scale(operation, float(factor), value.provenance)

@@ -1,0 +1,133 @@
+"""Numbers to stored tensors: rounding, entries, vectors, and parameters that are stored as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence as AnySequence
+
+from compiler.axes import Axis
+from compiler.document import Node, Sequence
+from compiler.expressions.evaluate import evaluate
+from compiler.expressions.syntax import Literal, Name, Transpose
+from compiler.expressions.syntax import Node as ExpressionNode
+from compiler.expressions.values import KINDS, Matrix, Number, Vector, leaves
+from compiler.floats import round_to
+from compiler.formulas import Formula, attempt, read_formula
+from compiler.ir import Entry, Equation, Tensor
+from compiler.lowering.context import Context, Shared
+from compiler.source import Span
+
+
+def tensor(name: str, axes: tuple[Axis | None, ...], found: list[Entry]) -> Tensor:
+    return Tensor(name, axes, tuple(sorted(found, key=lambda entry: entry.index)))
+
+
+def entries(
+    context: Context,
+    numbers: dict[int, Number],
+    row: tuple[int, ...],
+    formula: Formula,
+    equation: Equation,
+    *,
+    is_bias: bool = False,
+) -> list[Entry]:
+    """The stored numbers of one row; those of a bias have no column."""
+    return [
+        Entry(row if is_bias else (*row, column), store(context, number, formula.span), equation, number.provenance)
+        for column, number in sorted(numbers.items())
+    ]
+
+
+def array_entries(context: Context, array: Vector | Matrix, formula: Formula, equation: Equation) -> list[Entry]:
+    """The stored numbers of a whole vector or matrix."""
+    rows = array.rows if isinstance(array, Matrix) else (array.items,)
+    context.scope.work.left -= sum(map(len, rows))
+    found: list[Entry] = []
+    for i, row in enumerate(rows):
+        index = (i,) if isinstance(array, Matrix) else ()
+        found += [
+            Entry((*index, j), store(context, number, formula.span), equation, number.provenance)
+            for j, number in enumerate(row)
+        ]
+    return found
+
+
+def store(context: Context, number: Number, span: Span, what: str = "weight") -> float:
+    """The number as it is stored: rounded once to the dtype, a zero without a sign. `what` is for messages."""
+    dtype = context.resolved.dtype
+    try:
+        value = round_to(number.value, dtype)
+    except OverflowError:
+        value = math.copysign(math.inf, number.value)
+    if not math.isfinite(value):
+        message = f"the {what} does not fit into {dtype.name}"
+        if context.resolved.allow_overflow:
+            context.warn("overflow", f"{message} and is stored as {value}", span)
+            return value
+        context.error("overflow", message, span, "--allow-overflow stores an infinity instead")
+        return 0.0
+    if value == 0.0 and number.value != 0:
+        context.warn("underflow", f"a {what} that is not zero becomes zero in {dtype.name}", span)
+    elif isinstance(number.value, int) and value != number.value:
+        context.warn("inexact-integer", f"the {what} is an integer that {dtype.name} cannot hold: {value:.0f}", span)
+    return value + 0.0
+
+
+def lower_vector(
+    context: Context, node: Node, name: str, axis: Axis, owner: str, what: str
+) -> tuple[Tensor, str | None, tuple[Equation, ...]]:
+    """One stored number for each dimension of `axis`, the tie if it is a parameter stored before, and its equation.
+
+    The value is a vector, by name or as a list, or one number for all. `what` is its name in messages and equations.
+    """
+    numbers: list[tuple[Number, Formula]] = []
+    whole: str | None = None
+    empty = tensor(name, (axis,), [])
+    for item in node.items if isinstance(node, Sequence) else (node,):
+        formula = read_formula(item, context.found)
+        value = None if formula is None else attempt(formula, context.scope, evaluate, context.found)
+        if formula is None or value is None:
+            return empty, None, ()
+        if isinstance(value, Vector) and not isinstance(node, Sequence):
+            whole = whole_parameter(context, formula.tree)
+            numbers += [(number, formula) for number in value.items]
+        elif isinstance(value, Number):
+            numbers += [(value, formula)] * (1 if isinstance(node, Sequence) else axis.size)
+        else:
+            message = f"the {what} is a vector of numbers, found {KINDS[type(value)]}"
+            context.error("wrong-type", message, formula.span)
+            return empty, None, ()
+    if len(numbers) != axis.size:
+        context.error("shape", f"{len(numbers)} numbers for {axis.size} dimensions", node.span)
+        return empty, None, ()
+    text = ", ".join(dict.fromkeys(formula.text for _, formula in numbers))
+    equation = Equation(what, f"[{text}]" if isinstance(node, Sequence) else text, node.span)
+    key = None if whole is None else (whole, (axis.size,))
+    if key is not None and key in context.whole:
+        return context.whole[key].weight, context.whole[key].owner, (equation,)
+    found: list[Entry] = []
+    for position, (value, formula) in enumerate(numbers):
+        own = Equation(what, formula.text, formula.span)
+        found += entries(context, {0: value}, (position,), formula, own, is_bias=True)
+    made = tensor(name, (axis,), found)
+    if key is not None:
+        context.whole[key] = Shared(owner, made)
+    return made, None, (equation,)
+
+
+def whole_parameter(context: Context, node: ExpressionNode) -> str | None:
+    """The name of the parameter that an expression is as a whole, with `.T` where it is transposed."""
+    turned = isinstance(node, Transpose)
+    inner = node.operand if isinstance(node, Transpose) else node
+    definition = context.resolved.definitions.get(inner.name) if isinstance(inner, Name) else None
+    if definition is None or definition.kind != "parameter":
+        return None
+    return f"{definition.name}.T" if turned else definition.name
+
+
+def warn_if_vanishing(context: Context, formula: Formula, written: AnySequence[Entry]) -> None:
+    """An equation whose numbers are all zero, although it does not say so and no parameter could change it."""
+    if not written or any(entry.value for entry in written) or isinstance(formula.tree, Literal):
+        return
+    if not any(leaf.kind == "parameter" for leaf in leaves(entry.provenance for entry in written)):
+        context.warn("vanishing-equation", "every number of this equation is zero", formula.span)

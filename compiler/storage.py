@@ -1,0 +1,111 @@
+"""What a network stores: every tensor with the step it belongs to, its equations and its ties."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from compiler.axes import Axis
+from compiler.ir import (
+    Attention,
+    Embedding,
+    Equation,
+    FeedForward,
+    Head,
+    Map,
+    Mix,
+    Network,
+    Norm,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+    Tensor,
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A group of tensors that belong together: the embedding, a map with its bias, or a vector or table by itself."""
+
+    name: str
+    kind: Literal["embedding", "map", "vector"]
+    step: str
+    outputs: Axis
+    weight: Tensor
+    bias: Tensor | None = None
+    weight_tie: str | None = None
+    equations: tuple[Equation, ...] = ()
+
+
+def step_norm(step: Step) -> Norm | None:
+    """The norm that feeds a branch."""
+    return step.norm if isinstance(step, Attention | FeedForward | Head) else None
+
+
+def step_maps(step: Step) -> tuple[Map, ...]:
+    """The maps of a step, in the order in which a forward pass uses them."""
+    match step:
+        case Attention(query=query, key=key, value=value, output=output):
+            return (query, key, value, output) if isinstance(output, Map) else (query, key, value)
+        case FeedForward(gate=gate, up=up, down=down):
+            return (up, down) if gate is None else (gate, up, down)
+        case Head(logits=logits):
+            return (logits,)
+        case _:
+            return ()
+
+
+def stored(network: Network) -> Iterator[Stored]:
+    """Everything that is stored, in the order of the steps; what is tied appears again, with its tie."""
+    for step in network.steps:
+        match step:
+            case Embedding(name=name, stream=stream, weight=weight, equations=equations):
+                yield Stored(name, "embedding", name, stream, weight, equations=equations)
+            case Position(name=name, stream=stream, table=table, table_tie=tie, equations=equations):
+                if table is not None:
+                    yield Stored(name, "vector", name, stream, table, None, tie, equations)
+            case StreamNorm(name=name, norm=norm):
+                yield from _stored_norm(norm, name)
+            case StreamScale(name=name, stream=stream, weight=weight, weight_tie=tie, equations=equations):
+                yield Stored(name, "vector", name, stream, weight, None, tie, equations)
+            case Attention(name=name, norm=norm, query_norm=query_norm, key_norm=key_norm):
+                yield from _stored_norm(norm, name)
+                for map_ in step_maps(step):
+                    yield from _stored_map(map_, name)
+                yield from _stored_norm(query_norm, name)
+                yield from _stored_norm(key_norm, name)
+            case FeedForward(name=name, norm=norm) | Head(name=name, norm=norm):
+                yield from _stored_norm(norm, name)
+                for map_ in step_maps(step):
+                    yield from _stored_map(map_, name)
+            case Mix(name=name, stream=stream, weight=coefficients, equation=equation):
+                if coefficients is not None:
+                    yield Stored(name, "vector", name, stream, coefficients, equations=(equation,))
+            case Repeat():
+                pass
+            case _:
+                assert_never(step)
+
+
+def _stored_norm(norm: Norm | None, step: str) -> Iterator[Stored]:
+    if norm is not None and norm.weight is not None:
+        yield Stored(norm.name, "vector", step, norm.axis, norm.weight, None, norm.weight_tie, norm.equations)
+
+
+def _stored_map(map_: Map, step: str) -> Iterator[Stored]:
+    if map_.inner is not None:
+        yield from _stored_map(map_.inner, step)
+    yield Stored(map_.name, "map", step, map_.outputs, map_.weight, map_.bias, map_.weight_tie, map_.equations)
+
+
+def tensors(network: Network) -> dict[str, Tensor]:
+    """Every stored tensor once, by its name."""
+    found: dict[str, Tensor] = {}
+    for group in stored(network):
+        found.setdefault(group.weight.name, group.weight)
+        if group.bias is not None:
+            found[group.bias.name] = group.bias
+    return found

@@ -1,0 +1,125 @@
+"""Rewriting a sequence of symbols of fixed length: copying, reversing, sorting it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from random import Random
+
+from compiler.limits import MAX_EXHAUSTIVE
+from compiler.tasks.task import Inputs, Part, Suite, Symbols, TaskError, check_sizes
+
+MAX_SYMBOLS = 1024
+MAX_LENGTH = 1024
+EXAMPLE = {"symbols": 4, "length": 5}
+SMALL = 10_000  # as many inputs are all tried by default
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """`word` to the word called `answer`, of the same `length`, over symbols 0 … `symbols` - 1."""
+
+    kind: str
+    answer: str
+    rewrite: Callable[[Symbols], Symbols]
+    symbols: int
+    length: int
+
+    @property
+    def family(self) -> str:
+        return "symbol"
+
+    @property
+    def operands(self) -> Mapping[str, int]:
+        return {"word": self.length}
+
+    @property
+    def answers(self) -> Mapping[str, int]:
+        return {self.answer: self.length}
+
+    def solve(self, inputs: Inputs) -> dict[str, Symbols]:
+        return {"word": inputs, self.answer: self.rewrite(inputs)}
+
+    def read(self, texts: Sequence[str]) -> Inputs:
+        words = [word for text in texts for word in text.split()]
+        if len(words) != self.length:
+            raise TaskError(f"{self.kind} takes {self.length} symbols, found {len(words)}")
+        for word in words:
+            if not (word.isascii() and word.isdigit() and len(word) < 9 and int(word) < self.symbols):
+                raise TaskError(f"'{word[:40]}' is no symbol: they are the numbers 0 to {self.symbols - 1}")
+        return tuple(map(int, words))
+
+    def show(self, words: Mapping[str, Symbols]) -> str:
+        return " ".join(map(str, words[self.answer]))
+
+    def describe(self, inputs: Inputs) -> str:
+        return f"{self.kind} {' '.join(map(str, inputs))}"
+
+    def suites(self) -> Mapping[str, Suite]:
+        every = self.symbols**self.length
+        small = every <= SMALL
+        suites = [
+            Suite("uniform", "random sequences", min(10_000, every), self._uniform),
+            Suite("edges", "constant, rising, falling and alternating sequences", len(self._edges()), self._edge_parts),
+            Suite(
+                "exhaustive", "every input; run by default where they are few", every, self._exhaustive, False, small
+            ),
+        ]
+        return {suite.name: suite for suite in suites}
+
+    def _uniform(self, size: int, seed: int) -> tuple[Part, ...]:
+        def generate() -> Iterator[Inputs]:
+            random = Random(f"uniform:{self.length}:{seed}")
+            for _ in range(size):
+                yield tuple(random.randrange(self.symbols) for _ in range(self.length))
+
+        return (Part("", size, generate),)
+
+    def _edges(self) -> list[Inputs]:
+        last = self.symbols - 1
+        rising = tuple(i % self.symbols for i in range(self.length))
+        alternating = tuple(last * (i % 2) for i in range(self.length))
+        single = [tuple(last * (i == k) for i in range(self.length)) for k in range(min(self.length, 16))]
+        constant = [(symbol,) * self.length for symbol in {0, last, last // 2}]
+        return list(dict.fromkeys([*constant, rising, rising[::-1], alternating, alternating[::-1], *single]))
+
+    def _edge_parts(self, size: int, seed: int) -> tuple[Part, ...]:
+        edges = self._edges()
+        return (Part("", len(edges), lambda: iter(edges)),)
+
+    def _exhaustive(self, size: int, seed: int) -> tuple[Part, ...]:
+        every = self.symbols**self.length
+        if every > MAX_EXHAUSTIVE:
+            message = f"exhaustive would be {self.symbols}**{self.length} inputs; at most {MAX_EXHAUSTIVE:,} are run"
+            raise TaskError(f"{message}. Set a smaller length")
+        return (Part("", every, lambda: product(range(self.symbols), repeat=self.length)),)
+
+
+def rewriting(
+    kind: str, answer: str, rewrite: Callable[[Symbols], Symbols]
+) -> Callable[[Mapping[str, int]], Rewriting]:
+    """How to make such a task of its sizes `symbols` and `length`; what is made raises `TaskError`."""
+
+    def make(sizes: Mapping[str, int]) -> Rewriting:
+        check_sizes(kind, EXAMPLE, sizes)
+        symbols, length = sizes["symbols"], sizes["length"]
+        if not 1 <= symbols <= MAX_SYMBOLS:
+            raise TaskError(f"the number of symbols has to be from 1 to {MAX_SYMBOLS}, not {symbols}")
+        if not 1 <= length <= MAX_LENGTH:
+            raise TaskError(f"the length has to be from 1 to {MAX_LENGTH}, not {length}")
+        return Rewriting(kind, answer, rewrite, symbols, length)
+
+    return make
+
+
+def copied(word: Symbols) -> Symbols:
+    return word
+
+
+def backwards(word: Symbols) -> Symbols:
+    return word[::-1]
+
+
+def in_order(word: Symbols) -> Symbols:
+    return tuple(sorted(word))

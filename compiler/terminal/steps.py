@@ -1,0 +1,127 @@
+"""Steps for people: what each does in a line, its equations, and where the dimensions of the stream land."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from compiler.axes import Axis
+from compiler.ir import (
+    Attention,
+    Embedding,
+    Equation,
+    FeedForward,
+    Head,
+    Mix,
+    Norm,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+    stream_after,
+)
+from compiler.storage import step_norm
+from compiler.terminal.console import console, number, table, text
+
+
+def print_step(step: Step, before: Axis | None) -> None:
+    """A step with its equations, and where the dimensions of the stream `before` it land if it changes them."""
+    out = console()
+    out.print(text(f"{step.name}: {describe(step)}", "bold"))
+    rows = table("", "", "")
+    equations = step_equations(step)
+    for equation in equations:
+        rows.add_row(text(f"line {equation.span.line}"), text(equation.left), text(equation.right))
+    if equations:
+        out.print(rows)
+    after = stream_after(step)
+    if before is not None and after != before:
+        kept = min(before.size, after.size)
+        moved = [
+            f"{old} → {new}" for old, new in zip(before.labels[:kept], after.labels[:kept], strict=True) if old != new
+        ]
+        out.print(text(f"stream {before} → {after}"))
+        if moved:
+            out.print(text(f"by position: {', '.join(moved)}", "yellow"))
+        if before.size > after.size:
+            out.print(text(f"cut: {', '.join(before.labels[after.size :])}", "dim"))
+
+
+def step_equations(step: Step) -> list[Equation]:
+    """The lines of a step in the order of its computation."""
+    match step:
+        case Embedding(equations=equations) | Position(equations=equations) | StreamScale(equations=equations):
+            return list(equations)
+        case StreamNorm(norm=norm):
+            return list(norm.equations)
+        case Attention():
+            output = () if isinstance(step.output, str) else step.output.equations
+            rope = () if step.rope is None else (step.rope.equation,)
+            scores = dict.fromkeys(score.equation for score in step.scores)
+            norms = (norm for norm in (step.norm, step.query_norm, step.key_norm) if norm is not None)
+            weights = dict.fromkeys(equation for norm in norms for equation in norm.equations)
+            maps = (*step.query.equations, *step.key.equations, *step.value.equations)
+            return [*weights, *maps, *scores, *rope, *output]
+        case FeedForward():
+            gate = () if step.gate is None else step.gate.equations
+            return [*_norm_equations(step.norm), *gate, *step.up.equations, *step.down.equations]
+        case Repeat(equation=equation) | Mix(equation=equation):
+            return [equation]
+        case Head():
+            return [*_norm_equations(step.norm), *step.logits.equations]
+        case _:
+            assert_never(step)
+
+
+def _norm_equations(norm: Norm | None) -> tuple[Equation, ...]:
+    return () if norm is None else norm.equations
+
+
+def describe(step: Step) -> str:
+    """What a step does, in a line."""
+    norm = step_norm(step)
+    prefix = f"{_norm(norm)}, " if norm is not None else ""
+    match step:
+        case Embedding(stream=stream):
+            return f"stream {stream}"
+        case Position(table=table):
+            return "added by position, " + ("computed" if table is None else f"a table of {table.shape[0]} positions")
+        case StreamNorm(norm=own):
+            return f"{_norm(own)} of the stream"
+        case StreamScale(stream=stream):
+            return f"{stream.size} dimensions times a number each"
+        case Attention():
+            return prefix + _attention(step)
+        case FeedForward():
+            gate = "gated " if step.gate is not None else ""
+            return f"{prefix}{gate}{step.activation}, hidden {step.hidden}"
+        case Repeat(steps=steps):
+            return f"{len(steps)} {'step' if len(steps) == 1 else 'steps'} again"
+        case Mix(stream=stream):
+            return f"stream {stream}"
+        case Head():
+            rank = "" if step.logits.inner is None else f" of rank {step.logits.inner.outputs.size}"
+            return f"{prefix}logits of {step.logits.outputs.size} tokens{rank}"
+        case _:
+            assert_never(step)
+
+
+def _norm(norm: Norm) -> str:
+    return f"{norm.kind} norm (eps {number(norm.epsilon)})"
+
+
+def _attention(step: Attention) -> str:
+    parts = [f"heads {step.heads}" + (f" of {step.head_dim}" if step.head_dim > 1 else "")]
+    if step.kv_heads is not step.heads:
+        parts.append(f"keys and values of {step.kv_heads}")
+    if step.value_dim != step.head_dim:
+        parts.append(f"values of {step.value_dim}")
+    if step.query_norm is not None:
+        parts.append(f"{_norm(step.query_norm)} of queries and keys")
+    parts.append(f"scores {'÷' if step.scale.operation == 'divide' else '×'} {number(step.scale.value)}")
+    if step.rope:
+        parts.append(f"rope ({step.rope.pairs} pairs)")
+    parts.append(f"{step.softmax} softmax")
+    parts.append(f"{step.mask} mask" if isinstance(step.mask, str) else f"{number(step.mask)} added to later keys")
+    parts.append(f"output {step.output if isinstance(step.output, str) else 'by equations'}")
+    return ", ".join(parts)

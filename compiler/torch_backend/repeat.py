@@ -1,0 +1,62 @@
+"""Earlier steps run again, and streams after earlier steps combined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from torch import Tensor, nn
+
+from compiler import ir
+from compiler.torch_backend.linear import Weights
+
+
+class Repeat(nn.Module):
+    """x [batch, time, dim] to the stream after the steps named, run on x. Their modules live elsewhere in the model."""
+
+    def __init__(self, step: ir.Repeat) -> None:
+        super().__init__()
+        self.steps = step.steps
+
+    def forward(self, x: Tensor, run: Callable[[str, Tensor], Tensor]) -> Tensor:
+        for name in self.steps:
+            x = run(name, x)
+        return x
+
+    def extra_repr(self) -> str:
+        return " ".join(self.steps)
+
+
+class Mix(nn.Module):
+    """The streams after steps, each [batch, time, dim], to their combination, computed in the order written."""
+
+    weight: Tensor | None  # [coefficients]
+
+    def __init__(self, step: ir.Mix, weights: Weights) -> None:
+        super().__init__()
+        self.mixture = step.mixture
+        self.text = step.equation.right
+        if step.weight is None:
+            self.register_parameter("weight", None)
+        else:
+            self.weight = weights.parameter(step.weight)
+
+    def forward(self, streams: Mapping[str, Tensor]) -> Tensor:
+        return self._combined(self.mixture, streams)
+
+    def _combined(self, mixture: ir.Mixture, streams: Mapping[str, Tensor]) -> Tensor:
+        match mixture:
+            case ir.StreamAfter(step=step):
+                return streams[step]
+            case ir.Scaled(operation=operation, coefficient=coefficient, stream=stream):
+                assert self.weight is not None
+                inner, factor = self._combined(stream, streams), self.weight[coefficient]
+                return inner * factor if operation == "multiply" else inner / factor
+            case ir.Combined(operation=operation, left=left, right=right):
+                first, second = self._combined(left, streams), self._combined(right, streams)
+                return first + second if operation == "add" else first - second
+            case _:
+                assert_never(mixture)
+
+    def extra_repr(self) -> str:
+        return self.text
