@@ -73,10 +73,13 @@ def stored(network: Network) -> Iterator[Stored]:
                 yield Stored(name, "vector", name, stream, weight, None, tie, equations)
             case Attention(name=name, norm=norm, query_norm=query_norm, key_norm=key_norm):
                 yield from _stored_norm(norm, name)
-                for map_ in step_maps(step):
+                query, key, value, *output = step_maps(step)
+                for map_ in (query, key, value):
                     yield from _stored_map(map_, name)
                 yield from _stored_norm(query_norm, name)
                 yield from _stored_norm(key_norm, name)
+                for map_ in output:
+                    yield from _stored_map(map_, name)
             case FeedForward(name=name, norm=norm) | Head(name=name, norm=norm):
                 yield from _stored_norm(norm, name)
                 for map_ in step_maps(step):

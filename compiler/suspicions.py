@@ -32,7 +32,7 @@ SECTIONS = (
     "context",
     "network",
 )  # where names are read
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(r"(?<![.A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*")
 
 
 def find_suspicions(resolved: Resolved) -> list[Diagnostic]:

@@ -34,11 +34,13 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
     values, mixed = _coordinates(kv_heads, value_dim), _coordinates(heads, value_dim)
     output = _output_words(context, step, mixed, stream)
     biases = context.biases(step, MAPS if output is None else MAPS[:3])
+    norm = lower_norm(context, step, name, stream)
     reading = context.reading(stream, "stream", {"the heads of keys and values": keys, "the heads": queries})
     maps = {
         kind: lower_map(context, step, MapShape(f"{name}.{kind}", stream, axis, "head coordinate", reading), biases)
         for kind, axis in (("query", queries), ("key", keys), ("value", values))
     }
+    query_norm, key_norm = lower_qk_norm(context, step, name, Axis((Family("coordinate", (head_dim,)),)))
     projection: Map | Literal["identity", "broadcast"]
     if output is not None:
         projection = output
@@ -49,7 +51,6 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
         )
     mask, mask_provenance = lower_mask(context, step)
     softmax = cast(Softmax, context.word(step, "softmax", "standard"))
-    query_norm, key_norm = lower_qk_norm(context, step, name, Axis((Family("coordinate", (head_dim,)),)))
     return Attention(
         name=name,
         stream=stream,
@@ -57,7 +58,7 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
         kv_heads=kv_heads,
         head_dim=head_dim,
         value_dim=value_dim,
-        norm=lower_norm(context, step, name, stream),
+        norm=norm,
         query=maps["query"],
         key=maps["key"],
         value=maps["value"],

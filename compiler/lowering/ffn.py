@@ -21,6 +21,7 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
     hidden = _axis(context, step, "hidden", "hidden unit")
     if after is None or hidden is None:
         raise StepSkipped(after)
+    norm = lower_norm(context, step, name, stream)
     gated = any(True for _ in lines(step, "gate"))
     biases = context.biases(step, ("gate", "up", "down") if gated else ("up", "down"))
     reading = context.reading(stream, "stream", {"the hidden units": hidden})
@@ -32,7 +33,6 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
     from_hidden = context.reading(hidden, "hidden", {"the stream": stream})
     down = lower_map(context, step, MapShape(f"{name}.down", hidden, after, "dimension", from_hidden, "stream"), biases)
     activation = cast(Activation, context.word(step, "activation", "relu"))
-    norm = lower_norm(context, step, name, stream)
     return FeedForward(name, stream, hidden, norm, maps.get("gate"), maps["up"], down, activation, after)
 
 

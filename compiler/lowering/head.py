@@ -17,12 +17,13 @@ def lower_head(context: Context, step: Mapping, name: str, stream: Axis) -> Head
     context = context.within(step)
     tokens = context.resolved.vocabulary
     classes = _classes(context, step, tokens)
+    norm = lower_norm(context, step, name, stream)
     scope = context.reading(stream, "stream")
     biases = context.biases(step, ("logits",))
     logits = lower_map(context, step, MapShape(f"{name}.logits", stream, classes, "token", scope), biases)
     if any(line.target is not None for line in lines(step, "logits")):
         _warn_unlisted(context, logits)
-    return Head(name, stream, lower_norm(context, step, name, stream), logits)
+    return Head(name, stream, norm, logits)
 
 
 def _warn_unlisted(context: Context, logits: Map) -> None:

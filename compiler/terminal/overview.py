@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from compiler.axes import Axis
 from compiler.definitions import Definition
 from compiler.diagnostics import did_you_mean, fail
 from compiler.expressions.arithmetic import show
+from compiler.expressions.values import Matrix, Number, Vector
 from compiler.ir import (
     Tensor,
     stream_after,
@@ -150,8 +153,21 @@ def find_tensor(spec: Spec, name: str) -> Tensor:
 
 
 def _value(definition: Definition) -> str:
-    shown = [show(item.value) if isinstance(item.value, int) else number(item.value) for item in definition.numbers]
-    return shown[0] if len(shown) == 1 and definition.numbers is not None else f"[{', '.join(shown)}]"
+    match definition.value:
+        case Vector(items=items):
+            return _list(map(_number, items))
+        case Matrix(rows=rows):
+            return _list(_list(map(_number, row)) for row in rows)
+        case _:
+            return "".join(map(_number, definition.numbers))
+
+
+def _number(item: Number) -> str:
+    return show(item.value) if isinstance(item.value, int) else number(item.value)
+
+
+def _list(items: Iterable[str]) -> str:
+    return f"[{', '.join(items)}]"
 
 
 def _slots(spec: Spec, slots: tuple[Slot, ...]) -> str:
