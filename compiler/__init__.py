@@ -4,13 +4,15 @@
     spec = load("specs/tiny95.yaml", overrides={"digits": 6})
     model = build(spec)          # an ordinary torch.nn.Module
     evaluate(spec)               # k of n, suite by suite
+    save_model(spec, model, "tiny95.safetensors")
 
-Nothing here imports torch before `build` or `evaluate` is called.
+Nothing here imports torch before `build`, `evaluate`, `save_model` or `load_model` is called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.counting import Counts, count
@@ -37,15 +39,36 @@ __all__ = [
     "diff",
     "evaluate",
     "load",
+    "load_model",
     "lower",
+    "save_model",
 ]
 
 
 def build(spec: Spec) -> nn.Module:
-    """The torch module of a spec: `forward(tokens [batch, time]) -> logits [batch, time, classes]`, on the CPU."""
-    from compiler.torch_backend.model import build_model
+    """The torch module of a spec: `forward(tokens [batch, time]) -> logits [batch, time, classes]`, on the CPU.
 
+    Raises `SpecError` where the spec was read from a saved model whose weights are not what the spec inside says.
+    """
+    from compiler.torch_backend.model import build_model
+    from compiler.torch_backend.saving import check_weights
+
+    check_weights(spec)
     return build_model(spec.network)
+
+
+def save_model(spec: Spec, model: nn.Module, path: str | Path) -> None:
+    """Write a built model, with its spec, to a `.safetensors` file, whole or not at all. Raises `SpecError`."""
+    from compiler.torch_backend.saving import save_model as save
+
+    save(spec, model, path)
+
+
+def load_model(path: str | Path) -> nn.Module:
+    """The model in a file that `save_model` wrote; every bit is checked against the spec inside. Raises `SpecError`."""
+    from compiler.torch_backend.saving import load_model as load_
+
+    return load_(path)
 
 
 def evaluate(

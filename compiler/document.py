@@ -6,9 +6,12 @@ number; `no`, `on` and `=` are strings) and without tags, merge keys or anything
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import yaml
 
@@ -82,18 +85,9 @@ Node = Scalar | Sequence | Mapping | Invalid
 def read_source(path: Path, layer: int = 0) -> Source:
     """Read a UTF-8 file of at most 1 MiB. Raises `SpecError` where that is not what it is."""
     shown = str(path)
-    whole = Span(Source(shown, "", path), 0, 0)
-    try:
-        if path.is_dir():
-            raise fail("cannot-read", "a directory, not a spec", whole, "name a .yaml file")
-        if not path.exists():
-            raise fail("missing-file", "no such file", whole, _similar_file(path))
-        if not path.is_file():
-            raise fail("cannot-read", "not a regular file", whole)
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise fail("cannot-read", getattr(error, "strerror", None) or str(error), whole) from None
+    whole = whole_file(path)
+    with open_file(path) as file:
+        data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise fail("too-large", f"larger than {MAX_FILE_BYTES} bytes, which no spec needs", whole)
     try:
@@ -102,9 +96,31 @@ def read_source(path: Path, layer: int = 0) -> Source:
         raise fail("not-text", f"byte {error.start} is not UTF-8 text", whole) from None
 
 
+def whole_file(path: Path) -> Span:
+    """The place of a finding about a file as a whole."""
+    return Span(Source(str(path), "", path), 0, 0)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, open for reading. Raises `SpecError` where there is none, or it cannot be read to the end."""
+    whole = whole_file(path)
+    try:
+        if path.is_dir():
+            raise fail("cannot-read", "a directory, not a spec", whole, "name a .yaml file")
+        if not path.exists():
+            raise fail("missing-file", "no such file", whole, _similar_file(path))
+        if not path.is_file():
+            raise fail("cannot-read", "not a regular file", whole)
+        with path.open("rb") as file:
+            yield file
+    except (OSError, ValueError) as error:
+        raise fail("cannot-read", getattr(error, "strerror", None) or str(error), whole) from None
+
+
 def _similar_file(path: Path) -> str | None:
     try:
-        match = nearest(path.name, (entry.name for entry in path.parent.glob("*.yaml")))
+        match = nearest(path.name, (entry.name for entry in path.parent.glob(f"*{path.suffix or '.yaml'}")))
     except OSError:
         return None
     return f"did you mean {path.parent / match}?" if match else None

@@ -28,6 +28,15 @@ def read_document(path: Path) -> Mapping:
     return _without(merged, "extends")
 
 
+def single_document(source: Source) -> Mapping:
+    """The mapping in a text that extends nothing. Raises `SpecError`."""
+    document = _mapping(parse_document(source))
+    extends = document.key("extends")
+    if extends is not None:
+        raise fail("bad-extends", "a spec that is not a file of its own cannot extend another one", extends.span)
+    return document
+
+
 def merge(base: Mapping, variant: Mapping, found: list[Diagnostic]) -> Mapping:
     """Maps merge key by key, `null` removes, anything else replaces; new keys go last."""
     items: dict[str, tuple[Scalar, Node]] = {key.text: (key, value) for key, value in base.items}

@@ -16,6 +16,7 @@ from compiler.ir import Attention, Network
 from compiler.pipeline import Spec
 from compiler.tasks.task import Inputs
 from compiler.torch_backend.model import build_model
+from compiler.torch_backend.saving import check_weights
 
 Decoding = Literal["teacher", "greedy"]
 
@@ -47,6 +48,7 @@ class Judge:
         one_pass = is_causal(spec.network) or spec.layout.in_place
         self.decoding: Decoding = decoding if one_pass else "greedy"
         self.device = _device(device)
+        check_weights(spec)
         self.reference = build_model(spec.network).eval()
         self.model: nn.Module = self.reference
         self._noise = torch.zeros(len(spec.layout.predicted), dtype=torch.float64)

@@ -1,6 +1,7 @@
 """How much a spec may ask for: specs are untrusted, so every resource has a bound."""
 
 MAX_FILE_BYTES = 1 << 20
+MAX_HEADER_BYTES = 8 * MAX_FILE_BYTES  # of a saved model: the spec as JSON text, and a line for each tensor
 MAX_NESTING = 100
 MAX_NODES = 100_000  # YAML nodes, an alias counting as all that it stands for
 MAX_EXTENDS = 8  # specs in one chain of `extends`

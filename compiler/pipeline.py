@@ -7,20 +7,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.diagnostics import Diagnostic, SpecError, in_file_order, raise_errors
-from compiler.extends import read_document, without
+from compiler.document import Mapping as Document
+from compiler.extends import read_document, single_document, without
 from compiler.ir import Network
 from compiler.layouts import with_classes
 from compiler.lowering.network import lower_network
 from compiler.overrides import as_settings, override
 from compiler.resolve import Resolved, resolve
+from compiler.saved import is_saved, read_saved
 from compiler.schema import check_schema, top_level_keys
+from compiler.source import Source
 from compiler.suspicions import find_suspicions, settle
 from compiler.tasks.layout import Layout
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A spec that has been checked in full: its names and numbers, its network, its task's token layout."""
+    """A spec that has been checked in full: its names and numbers, its network, its task's token layout.
+
+    `path` is the file that was read: YAML, or a saved model with the spec inside.
+    """
 
     path: Path
     settings: tuple[str, ...]
@@ -39,36 +45,60 @@ class Spec:
         return " ".join([self.name, *(f"--set {setting}" for setting in self.settings)])
 
 
+Overrides = Mapping[str, object] | Iterable[str]
+
+
+@dataclass(frozen=True)
+class Leniency:
+    """What of the doubtful is let pass: see `load`."""
+
+    ignore: tuple[str, ...] = ()
+    strict: bool = False
+    allow_overflow: bool = False
+
+
 def load(
     path: str | Path,
-    overrides: Mapping[str, object] | Iterable[str] = (),
+    overrides: Overrides = (),
     *,
     ignore: Iterable[str] = (),
     strict: bool = False,
     allow_overflow: bool = False,
 ) -> Spec:
-    """Read and check a spec.
+    """Read and check a spec, or the spec inside a saved model (`.safetensors`), whose tensors are not looked at.
 
     `overrides` are `{name: value}` or texts `name=value`, with the meaning of `--set` on the command line. `ignore` are
     codes of warnings that are switched off (`compiler.suspicions.WARNINGS`); with `strict` all others are errors. With
     `allow_overflow` a weight that is too large for the dtype is stored as an infinity.
     Raises `SpecError`, which carries every diagnostic of the file.
     """
-    settings = as_settings(overrides) if isinstance(overrides, Mapping) else list(overrides)
     path = Path(path)
-    document = override(read_document(path), settings, top_level_keys())
+    leniency = Leniency(tuple(ignore), strict, allow_overflow)
+    if is_saved(path):
+        return load_source(read_saved(path).source, overrides, leniency)
+    return _check(path, read_document(path), overrides, leniency)
+
+
+def load_source(source: Source, overrides: Overrides = (), leniency: Leniency = Leniency()) -> Spec:
+    """Check the spec in a text; it may not extend another one. Raises `SpecError`, as `load` does."""
+    return _check(source.path or Path(source.name), single_document(source), overrides, leniency)
+
+
+def _check(path: Path, document: Document, overrides: Overrides, leniency: Leniency) -> Spec:
+    settings = as_settings(overrides) if isinstance(overrides, Mapping) else list(overrides)
+    document = override(document, settings, top_level_keys())
     checked = check_schema(document)
     found = list(checked.found)
     if not checked.sound:
         raise SpecError(found)
-    resolved = resolve(checked.document, found, allow_overflow=allow_overflow)
+    resolved = resolve(checked.document, found, allow_overflow=leniency.allow_overflow)
     lowered = lower_network(resolved, found) if resolved is not None else None
     raise_errors(found)
     assert resolved is not None
     assert lowered is not None
     resolved = replace(resolved, document=without(resolved.document, lowered.superseded))
     found += find_suspicions(resolved)
-    warnings = settle(found, resolved.document, tuple(ignore), strict=strict)
+    warnings = settle(found, resolved.document, leniency.ignore, strict=leniency.strict)
     raise_errors(warnings)
     layout = with_classes(resolved.layout, lowered.network.classes.size)
     return Spec(path, tuple(settings), resolved, lowered.network, layout, in_file_order(warnings))

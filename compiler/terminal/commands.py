@@ -34,7 +34,7 @@ class SpecCommand(click.Command):
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             sys.exit(EXIT_BAD_INPUT)
         except KeyboardInterrupt:
-            click.echo("interrupted; nothing was written", err=True)
+            click.echo("interrupted", err=True)
             sys.exit(EXIT_INTERRUPTED)
 
 

@@ -96,7 +96,7 @@ def test_eval_refuses_bad_options(options: tuple[str, ...]) -> None:
 
 
 def test_a_binary_file(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
+    path = tmp_path / "model.pt"
     path.write_bytes(bytes(range(256)))
     result = call("validate", str(path))
     assert result.exit_code == 2
