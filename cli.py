@@ -15,6 +15,7 @@ import compiler
 from compiler.claims import check_claims
 from compiler.diagnostics import SpecError, fail
 from compiler.pipeline import Spec
+from compiler.saved import check_target
 from compiler.tasks import TaskError, describe_suites
 from compiler.terminal.commands import EXIT_BAD_INPUT, Commands, print_version
 
@@ -109,19 +110,35 @@ def validate(specs: tuple[Path, ...], settings: tuple[str, ...], as_json: bool) 
 @spec_argument
 @click.argument("tensor", required=False)
 @set_option
+@click.option(
+    "--stage",
+    type=click.Choice(["document"]),
+    help="Print the spec as this stage of the compiler hands it on; document: the YAML, with `extends` and --set done.",
+)
 @json_option
-def show(spec: Path, tensor: str | None, settings: tuple[str, ...], as_json: bool) -> None:
+def show(spec: Path, tensor: str | None, settings: tuple[str, ...], stage: str | None, as_json: bool) -> None:
     """Show a spec as the compiler understands it, or one TENSOR with the names of its entries.
 
     \b
     python cli.py show specs/tiny95.yaml
     python cli.py show specs/tiny95.yaml layer0.ffn.up.weight
+    python cli.py show specs/tiny95-exact.yaml --stage document
     """
+    from compiler.document import plain
     from compiler.terminal.console import print_json
     from compiler.terminal.overview import find_tensor, overview_json, print_overview, print_tensor, tensor_json
+    from compiler.writing import write_document
 
+    if stage is not None and tensor is not None:
+        raise click.UsageError("--stage shows the whole spec, not one tensor")
     loaded = _load(spec, settings)
-    if as_json:
+    if stage is not None:
+        document = loaded.resolved.document
+        if as_json:
+            print_json(plain(document))
+        else:
+            click.echo(write_document(document), nl=False)
+    elif as_json:
         print_json(overview_json(loaded) if tensor is None else tensor_json(find_tensor(loaded, tensor)))
     elif tensor is None:
         print_overview(loaded)
@@ -190,30 +207,48 @@ def diff(specs: tuple[Path, ...], settings: tuple[str, ...], entries: bool, as_j
 @spec_argument
 @set_option
 @click.option("--eval", "evaluated", is_flag=True, help="Evaluate the model, and check the spec's claims.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE.safetensors",
+    help="Save the model, with its spec. A file that exists is replaced.",
+)
 @evaluation_options
 @json_option
-def build(spec: Path, settings: tuple[str, ...], evaluated: bool, as_json: bool, **options: Any) -> None:
-    """Build the torch module of a spec; with --eval, evaluate it.
+def build(
+    spec: Path, settings: tuple[str, ...], evaluated: bool, output: Path | None, as_json: bool, **options: Any
+) -> None:
+    """Build the torch module of a spec; with -o, save it; with --eval, evaluate it.
 
     \b
     python cli.py build specs/tiny95.yaml --eval
     python cli.py build specs/tiny95.yaml --eval --set digits=6
+    python cli.py build specs/tiny95.yaml -o tiny95.safetensors
     """
     from compiler.terminal.console import print_json
     from compiler.terminal.overview import print_signature, print_tensors
 
+    if output is not None:
+        check_target(output)  # before anything is computed
     loaded = _load(spec, settings)
     model = compiler.build(loaded)
+    saved: dict[str, object] = {}
+    if output is not None:
+        compiler.save_model(loaded, model, output)
+        saved = {"file": str(output), "bytes": output.stat().st_size}
     if not as_json:
         if not evaluated:
             print_tensors(loaded)
         print_signature(loaded)
+        if saved:
+            click.echo(f"saved {output}, {saved['bytes']:,} bytes")
     if evaluated:
-        _evaluate(loaded, as_json, **options)
+        _evaluate(loaded, as_json, saved, **options)
     elif as_json:
         shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
         stored = sum(parameter.numel() for parameter in model.parameters())
-        print_json({"spec": str(spec), "name": loaded.name, "parameters": stored, "state_dict": shapes})
+        print_json({"spec": str(spec), "name": loaded.name, "parameters": stored, "state_dict": shapes, **saved})
 
 
 @main.command("eval", epilog="\b\n" + describe_suites().replace("\n\n", "\n\n\b\n"))
@@ -226,7 +261,7 @@ def eval_command(spec: Path, settings: tuple[str, ...], as_json: bool, **options
 
     Without --suite, all that the task runs by default.
     """
-    _evaluate(_load(spec, settings), as_json, **options)
+    _evaluate(_load(spec, settings), as_json, {}, **options)
 
 
 @main.command()
@@ -277,7 +312,7 @@ def _load(path: Path, settings: tuple[str, ...]) -> Spec:
     return spec
 
 
-def _evaluate(spec: Spec, as_json: bool, **options: Any) -> None:
+def _evaluate(spec: Spec, as_json: bool, saved: dict[str, object], **options: Any) -> None:
     from compiler.terminal.console import print_json, suite_progress
     from compiler.terminal.counts import claims_json, print_claims
     from compiler.terminal.evaluations import evaluation_json, print_evaluation
@@ -287,7 +322,7 @@ def _evaluate(spec: Spec, as_json: bool, **options: Any) -> None:
     claims = check_claims(spec, compiler.count(spec), evaluation.suites)
     if as_json:
         identity = {"spec": str(spec.path), "name": spec.name, "settings": list(spec.settings)}
-        print_json({**identity, **evaluation_json(evaluation), "claims": claims_json(claims)})
+        print_json({**identity, **saved, **evaluation_json(evaluation), "claims": claims_json(claims)})
     else:
         print_evaluation(evaluation)
         print_claims(claims)
