@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from compiler.diagnostics import SpecError, fail
 from compiler.pipeline import Spec
 from compiler.saved import check_target
 from compiler.tasks import TaskError, describe_suites
-from compiler.terminal.commands import EXIT_BAD_INPUT, Commands, print_version
+from compiler.terminal.commands import EXIT_BAD_INPUT, Command, Commands, Loading, loading_options, print_version
 
 EXIT_FAILED_CLAIM = EXIT_DIFFERENCE = EXIT_WRONG_ANSWER = 1
 
@@ -28,16 +27,8 @@ Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was
 2 the spec or the call is wrong.
 """
 
-Command = Callable[..., Any]
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
 specs_argument = click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path))
-set_option = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Vary the spec: a constant, a parameter, a task size, or a path such as layer0.attention.softmax. Repeatable.",
-)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
@@ -77,9 +68,9 @@ def main() -> None:
 
 @main.command()
 @specs_argument
-@set_option
+@loading_options
 @json_option
-def validate(specs: tuple[Path, ...], settings: tuple[str, ...], as_json: bool) -> None:
+def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
     """Check specs in full: text, schema, names, numbers, equations. Builds nothing."""
     from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
 
@@ -87,7 +78,7 @@ def validate(specs: tuple[Path, ...], settings: tuple[str, ...], as_json: bool) 
     failed = False
     for path in specs:
         try:
-            spec = compiler.load(path, settings)
+            spec = loading.checked(path)
         except SpecError as error:
             failed = True
             diagnostics = error.diagnostics
@@ -109,14 +100,14 @@ def validate(specs: tuple[Path, ...], settings: tuple[str, ...], as_json: bool) 
 @main.command()
 @spec_argument
 @click.argument("tensor", required=False)
-@set_option
+@loading_options
 @click.option(
     "--stage",
     type=click.Choice(["document"]),
     help="Print the spec as this stage of the compiler hands it on; document: the YAML, with `extends` and --set done.",
 )
 @json_option
-def show(spec: Path, tensor: str | None, settings: tuple[str, ...], stage: str | None, as_json: bool) -> None:
+def show(spec: Path, tensor: str | None, loading: Loading, stage: str | None, as_json: bool) -> None:
     """Show a spec as the compiler understands it, or one TENSOR with the names of its entries.
 
     \b
@@ -131,7 +122,7 @@ def show(spec: Path, tensor: str | None, settings: tuple[str, ...], stage: str |
 
     if stage is not None and tensor is not None:
         raise click.UsageError("--stage shows the whole spec, not one tensor")
-    loaded = _load(spec, settings)
+    loaded = loading.load(spec)
     if stage is not None:
         document = loaded.resolved.document
         if as_json:
@@ -148,10 +139,10 @@ def show(spec: Path, tensor: str | None, settings: tuple[str, ...], stage: str |
 
 @main.command()
 @specs_argument
-@set_option
+@loading_options
 @click.option("--by-tensor", is_flag=True, help="Itemise each figure by tensor, down to the lines of the spec.")
 @json_option
-def count(specs: tuple[Path, ...], settings: tuple[str, ...], by_tensor: bool, as_json: bool) -> None:
+def count(specs: tuple[Path, ...], loading: Loading, by_tensor: bool, as_json: bool) -> None:
     """Count the parameters of specs by six rules.
 
     \b
@@ -165,7 +156,7 @@ def count(specs: tuple[Path, ...], settings: tuple[str, ...], by_tensor: bool, a
     from compiler.terminal.console import print_json
     from compiler.terminal.counts import counts_json, print_claims, print_counts
 
-    counted = [(loaded, compiler.count(loaded)) for loaded in (_load(path, settings) for path in specs)]
+    counted = [(loaded, compiler.count(loaded)) for loaded in (loading.load(path) for path in specs)]
     claims = [check_claims(loaded, counts, None) for loaded, counts in counted]
     failed = [[claim for claim in own if claim.status == "failed"] for own in claims]
     if as_json:
@@ -179,10 +170,10 @@ def count(specs: tuple[Path, ...], settings: tuple[str, ...], by_tensor: bool, a
 
 @main.command()
 @specs_argument
-@set_option
+@loading_options
 @click.option("--entries", is_flag=True, help="List every weight that differs.")
 @json_option
-def diff(specs: tuple[Path, ...], settings: tuple[str, ...], entries: bool, as_json: bool) -> None:
+def diff(specs: tuple[Path, ...], loading: Loading, entries: bool, as_json: bool) -> None:
     """Compare two specs, or one spec with its variant under --set: names, equations, weights, counts.
 
     With two specs, --set applies to both.
@@ -190,10 +181,10 @@ def diff(specs: tuple[Path, ...], settings: tuple[str, ...], entries: bool, as_j
     from compiler.terminal.console import print_json
     from compiler.terminal.differences import difference_json, print_difference
 
-    if len(specs) > 2 or (len(specs) == 1 and not settings):
+    if len(specs) > 2 or (len(specs) == 1 and not loading.settings):
         raise click.UsageError("diff takes two specs, or one spec and --set")
-    before = _load(specs[0], settings if len(specs) == 2 else ())
-    after = _load(specs[-1], settings)
+    before = loading.load(specs[0], varied=len(specs) == 2)
+    after = loading.load(specs[-1])
     difference = compiler.diff(before, after)
     if as_json:
         print_json(difference_json(difference))
@@ -205,7 +196,7 @@ def diff(specs: tuple[Path, ...], settings: tuple[str, ...], entries: bool, as_j
 
 @main.command()
 @spec_argument
-@set_option
+@loading_options
 @click.option("--eval", "evaluated", is_flag=True, help="Evaluate the model, and check the spec's claims.")
 @click.option(
     "--output",
@@ -216,9 +207,7 @@ def diff(specs: tuple[Path, ...], settings: tuple[str, ...], entries: bool, as_j
 )
 @evaluation_options
 @json_option
-def build(
-    spec: Path, settings: tuple[str, ...], evaluated: bool, output: Path | None, as_json: bool, **options: Any
-) -> None:
+def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as_json: bool, **options: Any) -> None:
     """Build the torch module of a spec; with -o, save it; with --eval, evaluate it.
 
     \b
@@ -231,7 +220,7 @@ def build(
 
     if output is not None:
         check_target(output)  # before anything is computed
-    loaded = _load(spec, settings)
+    loaded = loading.load(spec)
     model = compiler.build(loaded)
     saved: dict[str, object] = {}
     if output is not None:
@@ -253,24 +242,24 @@ def build(
 
 @main.command("eval", epilog="\b\n" + describe_suites().replace("\n\n", "\n\n\b\n"))
 @spec_argument
-@set_option
+@loading_options
 @evaluation_options
 @json_option
-def eval_command(spec: Path, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def eval_command(spec: Path, loading: Loading, as_json: bool, **options: Any) -> None:
     """Evaluate a spec on suites of inputs, and check its claims.
 
     Without --suite, all that the task runs by default.
     """
-    _evaluate(_load(spec, settings), as_json, {}, **options)
+    _evaluate(loading.load(spec), as_json, {}, **options)
 
 
 @main.command()
 @spec_argument
 @click.argument("inputs", nargs=-1, required=True)
-@set_option
+@loading_options
 @click.option("--verbose", "-v", is_flag=True, help="Print the tokens too.")
 @json_option
-def run(spec: Path, inputs: tuple[str, ...], settings: tuple[str, ...], verbose: bool, as_json: bool) -> None:
+def run(spec: Path, inputs: tuple[str, ...], loading: Loading, verbose: bool, as_json: bool) -> None:
     """Decode the answer to one input, token by token.
 
     \b
@@ -278,7 +267,7 @@ def run(spec: Path, inputs: tuple[str, ...], settings: tuple[str, ...], verbose:
     """
     from compiler.terminal.console import print_json
 
-    loaded = _load(spec, settings)
+    loaded = loading.load(spec)
     task = loaded.resolved.task
     try:
         question = task.read(inputs)
@@ -302,14 +291,6 @@ def schema() -> None:
     from compiler.schema import schema_text
 
     click.echo(schema_text(), nl=False)
-
-
-def _load(path: Path, settings: tuple[str, ...]) -> Spec:
-    from compiler.terminal.console import print_diagnostics
-
-    spec = compiler.load(path, settings)
-    print_diagnostics(spec.warnings)
-    return spec
 
 
 def _evaluate(spec: Spec, as_json: bool, saved: dict[str, object], **options: Any) -> None:

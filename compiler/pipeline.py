@@ -75,7 +75,7 @@ def load(
     path = Path(path)
     leniency = Leniency(tuple(ignore), strict, allow_overflow)
     if is_saved(path):
-        return load_source(read_saved(path).source, overrides, leniency)
+        return load_source(read_saved(path).source, overrides, replace(leniency, allow_overflow=True))
     return _check(path, read_document(path), overrides, leniency)
 
 

@@ -1,18 +1,82 @@
-"""What every command does when a spec is wrong, or the user has had enough."""
+"""What commands share: how specs are loaded, and what happens when one is wrong or the user has had enough."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
+import compiler
 from compiler.diagnostics import SpecError
+from compiler.pipeline import Spec
+
+Command = Callable[..., Any]
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How specs are loaded: `--set`, and what is let pass."""
+
+    settings: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    strict: bool = False
+    allow_overflow: bool = False
+
+    def load(self, path: Path, *, varied: bool = True) -> Spec:
+        """The spec, its warnings printed; without `--set` where it is not to be `varied`. Raises `SpecError`."""
+        from compiler.terminal.console import print_diagnostics
+
+        spec = self.checked(path, varied=varied)
+        print_diagnostics(spec.warnings)
+        return spec
+
+    def checked(self, path: Path, *, varied: bool = True) -> Spec:
+        """The spec, its warnings not printed. Raises `SpecError`."""
+        settings = self.settings if varied else ()
+        return compiler.load(path, settings, ignore=self.ignore, strict=self.strict, allow_overflow=self.allow_overflow)
+
+
+def loading_options(command: Command) -> Command:
+    """Options of every command that loads specs, handed over as one `loading`."""
+
+    @wraps(command)
+    def packed(
+        *arguments: Any,
+        settings: tuple[str, ...],
+        ignore: tuple[str, ...],
+        strict: bool,
+        allow_overflow: bool,
+        **options: Any,
+    ) -> Any:
+        return command(*arguments, loading=Loading(settings, ignore, strict, allow_overflow), **options)
+
+    declared = [
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Vary the spec: a constant, a parameter, a task size, or a path such as layer0.attention.softmax."
+            " Repeatable.",
+        ),
+        click.option("--strict", is_flag=True, help="Warnings are errors."),
+        click.option("--ignore", multiple=True, metavar="CODE", help="Switch a warning off, by its code. Repeatable."),
+        click.option("--allow-overflow", is_flag=True, help="Store a weight too large for the dtype as an infinity."),
+    ]
+    decorated: Command = packed
+    for option in reversed(declared):
+        decorated = option(decorated)
+    return decorated
 
 
 class SpecCommand(click.Command):
