@@ -15,6 +15,7 @@ from compiler.claims import check_claims
 from compiler.diagnostics import SpecError, fail
 from compiler.pipeline import Spec
 from compiler.saved import check_target
+from compiler.stages import STAGES, Stage
 from compiler.tasks import TaskError, describe_suites
 from compiler.terminal.commands import EXIT_BAD_INPUT, Command, Commands, Loading, loading_options, print_version
 
@@ -103,32 +104,34 @@ def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
 @loading_options
 @click.option(
     "--stage",
-    type=click.Choice(["document"]),
-    help="Print the spec as this stage of the compiler hands it on; document: the YAML, with `extends` and --set done.",
+    type=click.Choice(STAGES),
+    help="Print what a stage of the compiler hands on. document: the YAML, with `extends` and --set done;"
+    " resolved: names and numbers, axes, layout; ir: the network with every number of its tensors.",
 )
+@click.option("--latex", is_flag=True, help="Print the equations as LaTeX, to be pasted into a paper.")
 @json_option
-def show(spec: Path, tensor: str | None, loading: Loading, stage: str | None, as_json: bool) -> None:
+def show(spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, latex: bool, as_json: bool) -> None:
     """Show a spec as the compiler understands it, or one TENSOR with the names of its entries.
 
     \b
     python cli.py show specs/tiny95.yaml
     python cli.py show specs/tiny95.yaml layer0.ffn.up.weight
     python cli.py show specs/tiny95-exact.yaml --stage document
+    python cli.py show specs/tiny95.yaml --latex
     """
-    from compiler.document import plain
     from compiler.terminal.console import print_json
     from compiler.terminal.overview import find_tensor, overview_json, print_overview, print_tensor, tensor_json
-    from compiler.writing import write_document
+    from compiler.terminal.stages import print_stage
 
-    if stage is not None and tensor is not None:
-        raise click.UsageError("--stage shows the whole spec, not one tensor")
+    if sum([tensor is not None, stage is not None, latex]) > 1 or (latex and as_json):
+        raise click.UsageError("TENSOR, --stage and --latex exclude one another; --latex goes without --json")
     loaded = loading.load(spec)
-    if stage is not None:
-        document = loaded.resolved.document
-        if as_json:
-            print_json(plain(document))
-        else:
-            click.echo(write_document(document), nl=False)
+    if latex:
+        from compiler.latex.document import spec_latex
+
+        click.echo(spec_latex(loaded), nl=False)
+    elif stage is not None:
+        print_stage(loaded, stage, as_json=as_json)
     elif as_json:
         print_json(overview_json(loaded) if tensor is None else tensor_json(find_tensor(loaded, tensor)))
     elif tensor is None:

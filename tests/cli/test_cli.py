@@ -159,6 +159,22 @@ def test_show() -> None:
     assert "did you mean 'layer0.attention.key.bias'?" in unknown.stderr
 
 
+def test_show_as_latex() -> None:
+    result = call("show", TINY, "--latex")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("% tiny95\n")
+    assert r"\mathrm{gate}_{\mathrm{below}_{i}} &= -\mathrm{v\_scale} \, \mathrm{candidate}_{i} \\" in result.stdout
+    assert r"\mathrm{digits} &= 6" in call("show", TINY, "--latex", "--set", "digits=6").stdout
+    assert call("show", INVALID, "--latex").exit_code == 2
+
+
+@pytest.mark.parametrize("further", [("layer0.ffn.up.weight",), ("--json",), ("layer0.ffn.up.weight", "--json")])
+def test_latex_is_of_a_whole_spec(further: tuple[str, ...]) -> None:
+    result = call("show", TINY, *further, "--latex")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--latex prints the whole spec" in result.stderr
+
+
 def test_schema_is_json_schema() -> None:
     result = call("schema")
     assert result.exit_code == 0

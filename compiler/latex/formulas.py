@@ -1,0 +1,127 @@
+"""What a step computes as a whole: how its maps combine."""
+
+from __future__ import annotations
+
+from compiler.ir import Attention, Embedding, FeedForward, Head, Network, Norm, Step
+from compiler.latex.notation import Notation
+from compiler.latex.words import name, number
+
+STREAM, NORMED = r"\mathbf{x}", r"\mathbf{n}"
+
+
+def step_formulas(step: Step | None, scale: str | None, notation: Notation) -> list[str]:
+    """Lines for `align*`; none for a step that is not known here.
+
+    `scale` is the name of the number that scales the scores, where the spec writes one.
+    """
+    match step:
+        case Embedding():
+            token = rf"\tau_{{{notation.position}}}"
+            return [rf"{STREAM}_{{{notation.position}}} &= {name('embedding')}_{{{token}}}"]
+        case Attention():
+            return [*_norm(step.norm), *_attention(step, scale, notation)]
+        case FeedForward():
+            return [*_norm(step.norm), _feed_forward(step)]
+        case Head():
+            return [*_norm(step.norm), rf"\mathbf{{y}} &= {name('logits')}({_read(step.norm)})"]
+        case _:
+            return []
+
+
+def step_remarks(step: Step | None, notation: Notation) -> list[str]:
+    """Sentences that explain the lines."""
+    match step:
+        case Embedding():
+            return [rf"$\tau_{{{notation.position}}}$ is the token at position ${notation.position}$."]
+        case Attention(rope=rope):
+            positions = f"${notation.query}$ and ${notation.key}$ are the positions of query and key"
+            remarks = [f"{positions}, counted from 0; ${notation.head}$ is a head."]
+            if rope is not None:
+                m, half = notation.pair, step.head_dim // 2
+                pair = f"(2 {m}, 2 {m} + 1)" if rope.pairs == "adjacent" else f"({m}, {m} + {half})"
+                turns = rf"$\mathbf{{R}}_{{{notation.position}}}$ turns the pair ${pair}$ of coordinates by the angle"
+                frequency = r"\mathrm{rope}_{\mathrm{frequency}}"
+                remarks.append(rf"{turns} ${notation.position} \, {frequency}$.")
+            return remarks
+        case FeedForward() if step.stream_after.size > step.stream.size:
+            return [r"$\mathrm{pad}$ adds zeros at the end of the stream, up to its new size."]
+        case FeedForward() if step.stream_after.size < step.stream.size:
+            return [r"$\mathrm{cut}$ keeps the first dimensions of the stream, by position."]
+        case _:
+            return []
+
+
+def decoding(network: Network, notation: Notation) -> str:
+    """The token that the model gives at a position."""
+    last = network.steps[-1]
+    logits = r"\mathbf{y}" if isinstance(last, Head) else STREAM
+    token = notation.token
+    operator = rf"\operatorname*{{arg\,{'min' if network.decode == 'argmin' else 'max'}}}"
+    size = network.classes.size
+    return rf"\text{{next token}} &= {operator}_{{0 \le {token} < {size}}} {logits}_{{{token}}}"
+
+
+def _read(norm: Norm | None) -> str:
+    return STREAM if norm is None else NORMED
+
+
+def _norm(norm: Norm | None) -> list[str]:
+    """The branch reads the normed stream; the stream itself stays."""
+    if norm is None:
+        return []
+    mean = r"\operatorname{mean}"
+    layer = norm.kind == "layer"
+    centred = r"\mathbf{c}" if layer else STREAM
+    root = rf"\sqrt{{{mean}({centred} \odot {centred}) + {number(norm.epsilon)}}}"
+    weight = r" \odot \mathrm{norm}_{\mathrm{weight}}" if norm.weight is not None else ""
+    first = [rf"{centred} &= {STREAM} - {mean}({STREAM})"] if layer else []
+    return [*first, rf"{NORMED} &= \frac{{{centred}}}{{{root}}}{weight}"]
+
+
+def _attention(step: Attention, scale: str | None, notation: Notation) -> list[str]:
+    q, k, h = notation.query, notation.key, notation.head
+    read = _read(step.norm)
+    rows = [rf"{name(kind)}_{{{h}}}({read}_{{{at}}})" for kind, at in (("query", q), ("key", k), ("value", k))]
+    query, key, value = rows
+    if step.rope is not None:
+        query, key = rf"\mathbf{{R}}_{{{q}}} \, {query}", rf"\mathbf{{R}}_{{{k}}} \, {key}"
+    scores = _scaled(step, rf"\langle {query}, {key} \rangle", scale)
+    if step.scores:
+        scores += rf" + {name('score')}_{{{h}}}({q}, {k})"
+    causal = step.mask == "causal"
+    seen, summed = (rf"{k} \le {q}", rf"{k}' \le {q}") if causal else (k, f"{k}'")
+    one = "1 + " if step.softmax == "plus_one" else ""
+    total = rf"{one}\sum_{{{summed}}} \exp(\sigma_{{{h}}}({q}, {k}'))"
+    mixed = rf"\sum_{{{seen}}} \alpha_{{{h}}}({q}, {k}) \, {value}"
+    heads = r"\mathbf{z}" + rf"_{{{q}}}"
+    match step.output:
+        case "identity":
+            added = heads
+        case "broadcast":
+            added = rf"{heads} \, \mathbf{{1}}"
+        case _:
+            added = f"{name('output')}({heads})"
+    return [
+        rf"\sigma_{{{h}}}({q}, {k}) &= {scores}",
+        rf"\alpha_{{{h}}}({q}, {k}) &= \frac{{\exp(\sigma_{{{h}}}({q}, {k}))}}{{{total}}}",
+        rf"{heads} &= \left( {mixed} \right)_{{{h}}}",
+        rf"{STREAM}_{{{q}}} &\leftarrow {STREAM}_{{{q}}} + {added}",
+    ]
+
+
+def _scaled(step: Attention, product: str, scale: str | None) -> str:
+    if scale is None:
+        return product if step.head_dim == 1 else rf"\frac{{{product}}}{{\sqrt{{{step.head_dim}}}}}"
+    return rf"\frac{{{product}}}{{{scale}}}" if step.scale.operation == "divide" else rf"{scale} \, {product}"
+
+
+def _feed_forward(step: FeedForward) -> str:
+    read = _read(step.norm)
+    up = rf"{name('up')}({read})"
+    activation = name(step.activation)
+    hidden = f"{activation}({up})"
+    if step.gate is not None:
+        hidden = rf"{activation}({name('gate')}({read})) \odot {up}"
+    change = step.stream_after.size - step.stream.size
+    stream = STREAM if not change else rf"{name('pad' if change > 0 else 'cut')}({STREAM})"
+    return rf"{STREAM} &\leftarrow {stream} + {name('down')}({hidden})"
