@@ -10,21 +10,25 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Put `data` in the file, in one step that either happens or does not; an interruption leaves the old content.
+    """Write a file so that readers see the old content or the new, and never a part. Raises `OSError`.
 
-    A file that exists keeps its permission bits; where `path` is a symbolic link, its target is written.
-    Raises `OSError`; then nothing has changed and nothing is left behind.
+    Its permissions stay; a symbolic link stays one, and its target is written.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.parent / f".{secrets.token_hex(8)}.tmp"  # the same folder: a rename is only whole within one
+    old = target.stat() if target.exists() else None
+    if old is not None and not os.access(target, os.W_OK):
+        raise PermissionError(13, "Permission denied", str(target))
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            with suppress(FileNotFoundError):
-                os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if old is not None:
+                with suppress(PermissionError):  # only root may give files away
+                    os.chown(descriptor, old.st_uid, old.st_gid)
+                os.chmod(descriptor, stat.S_IMODE(old.st_mode))
+            os.fsync(descriptor)
         os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):

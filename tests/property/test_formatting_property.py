@@ -1,0 +1,181 @@
+"""Shipped specs, mangled: formatting restores them, keeps comments and meaning, and does nothing a second time."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import compiler
+from compiler.diagnostics import SpecError
+from compiler.document import Mapping
+from compiler.formatting import format_source
+from compiler.source import Source
+from tests.property.test_document_property import any_text, outcome
+from tests.property.test_mutations import mutated
+
+SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
+_LINE = re.compile(r"(?P<indent> *)(?P<key>[^ #][^:]*|):(?: (?P<value>.*?))?(?P<comment>  #.*)?")
+_TOKENS = re.compile(r"[0-9.]+(?:e-?[0-9]+)?|[\w.]+|\*\*|\S")
+_LISTS = ("heads", "hidden", "stream", "vocabulary")
+_TEXTS = ("prompt", "answer", "name", "source", "summary", "decode", "dtype", "order")
+seeds = st.integers(0, 2**32)
+
+
+def formatted(text: str) -> str:
+    return format_source(Source("spec.yaml", text))
+
+
+def remarks(text: str) -> list[str]:
+    """The lines with a number sign, without spaces: each comment with what it is attached to."""
+    return ["".join(line.split()) for line in text.split("\n") if "#" in line]
+
+
+def mangled(text: str, random: Random, *, blank: float = 0.0, comment: float = 0.0, quote: float = 0.0) -> str:
+    """The same spec with other indentation and spaces; new blank lines, comments and quotes at the given rates."""
+    lines: list[str] = []
+    widths = [0]  # of the indentation, by level
+    folded: int | None = None  # the level of a key whose text runs over lines
+    for line in text.rstrip("\n").split("\n"):
+        level = (len(line) - len(line.lstrip(" "))) // 2
+        if level >= len(widths):
+            widths.append(widths[-1] + random.randint(1, 6))
+        del widths[level + 1 :]
+        indent = " " * widths[level]
+        if folded is not None and level > folded:
+            lines.append(indent + line.strip())
+            continue
+        folded = level if line.endswith((">-", "|-")) else None
+        if random.random() < blank:
+            lines += ["" if random.random() < 0.5 else " "] * random.randint(1, 3)
+        if random.random() < comment:
+            lines.append(f"{indent}# new {len(lines)}: {{x: [1,2]  'y")
+        match = _LINE.fullmatch(line)
+        if match is None or line.lstrip().startswith("#"):
+            lines.append(indent + line.strip() + " " * random.randint(0, 2))
+            continue
+        key = match["key"] if level == 0 or "<" in match["key"] else _loosened(match["key"], random)
+        value = match["value"] or ""
+        if match["key"].strip() in _LISTS:
+            value = re.sub(" ", lambda _: " " * random.choice([1, 1, 3]), value)
+        elif (
+            level
+            and match["key"].strip() not in _TEXTS
+            and re.fullmatch(r"[\w ()\[\]+*/.-]+", value)
+            and value[0] != "["
+        ):
+            value = _loosened(value, random)
+            if random.random() < quote and not re.fullmatch(r"[-0-9.e]+", value):
+                value = random.choice(["'{}'", '"{}"']).replace("{}", value)
+        elif value.startswith(("{", "[")):
+            value = re.sub(r"[{\[,] ?|(?=[}\]])", lambda mark: mark[0].strip() + _blanks(random), value)
+        elif value == "" and random.random() < comment:
+            value = "   # of " + key.strip()
+        remark = match["comment"]
+        if remark is None and value and "#" not in value and not folded and random.random() < comment:
+            remark = "# remark"
+        end = f" {_blanks(random)}{remark.strip()}" if remark else _blanks(random)
+        lines.append(f"{indent}{key}{_blanks(random)}:{_blanks(random)} {value}{end}")
+    return "\n".join(lines) + random.choice(["", "\n", "\n\n\n"])
+
+
+def _loosened(text: str, random: Random) -> str:
+    """An expression or a key with other spaces: none or several, as long as its tokens stay apart."""
+    tokens = _TOKENS.findall(text)
+    written: str = tokens[0]
+    for before, token in pairwise(tokens):
+        apart = before[-1].isalnum() and token[0].isalnum()
+        starts = written in ("-", "+") or token == "["  # `- x` would be an item of a list
+        written += ("" if starts else _blanks(random) or " " * apart) + token
+    return written
+
+
+def _blanks(random: Random) -> str:
+    return " " * random.choice([0, 0, 1, 3])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(SPECS), seeds)
+def test_indentation_and_spaces_are_restored(path: Path, seed: int) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert formatted(mangled(text, Random(seed))) == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(SPECS), seeds)
+def test_comments_quotes_and_blank_lines_are_kept(path: Path, seed: int) -> None:
+    before = mangled(path.read_text(encoding="utf-8"), Random(seed), blank=0.2, comment=0.2, quote=0.3)
+    after = formatted(before)
+    assert formatted(after) == after
+    assert remarks(after) == remarks(before)
+    assert "".join(after.split()) == "".join(before.split())
+    lines = after.split("\n")
+    assert lines.pop() == ""
+    assert all(line == line.rstrip() for line in lines)
+    assert lines[0]
+    assert lines[-1]
+    assert "\n\n\n" not in after
+    assert [bool(line) for line in before.split("\n") if line.strip()] == [True for line in lines if line]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(SPECS), seeds)
+def test_the_model_is_the_same(tmp_path_factory: pytest.TempPathFactory, path: Path, seed: int) -> None:
+    folder = tmp_path_factory.mktemp("specs")
+    for other in SPECS:
+        (folder / other.name).write_bytes(other.read_bytes())
+    variant = folder / "mangled.yaml"
+    before = mangled(path.read_text(encoding="utf-8"), Random(seed), blank=0.1, comment=0.1, quote=0.3)
+    variant.write_text(before, encoding="utf-8")
+    first = compiler.load(variant)
+    variant.write_text(formatted(before), encoding="utf-8")
+    second = compiler.load(variant)
+    difference = compiler.diff(first, second)
+    assert (difference.shapes, difference.groups, difference.counts) == ((), (), ())
+
+
+def check(text: str) -> bool:
+    """A document is formatted or refused, and the result is its own canonical form. Whether it was formatted."""
+    source = Source("spec.yaml", text)
+    document = outcome(source)
+    if isinstance(document, SpecError):
+        with pytest.raises(SpecError) as caught:
+            format_source(source)
+        assert caught.value.diagnostics == document.diagnostics
+        return False
+    try:
+        after = format_source(source)
+    except SpecError as error:
+        if error.diagnostics[0].code != "cannot-format" or (isinstance(document, Mapping) and "defect" in str(error)):
+            raise
+        return False
+    assert formatted(after) == after
+    assert "".join(after.split()) == "".join(text.split())
+    return True
+
+
+@settings(max_examples=1000, deadline=None)
+@given(any_text)
+@example("a:\n- |+\n  x\n\n\n# c\n- b")
+@example("a: {b: [\n# c\n1, # d\n]}")
+@example("  --- ")
+def test_any_text(text: str) -> None:
+    check(text)
+    check(f"constants:\n  {text}")
+    check(f"network:\n  ffn  x:\n     up c[ i]: {text}")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_mutations_of_specs(seed: int) -> None:
+    random = Random(f"formatting:{seed}")
+    texts = [path.read_text(encoding="utf-8") for path in SPECS]
+    done = 0
+    for _ in range(100):
+        data = mutated(random.choice(texts), random)
+        done += check(data.decode("utf-8", "replace"))
+    assert done > 10
