@@ -98,6 +98,60 @@ def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
         sys.exit(EXIT_BAD_INPUT)
 
 
+@main.command("fmt")
+@specs_argument
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a spec would change.")
+@click.option("--diff", "as_diff", is_flag=True, help="Write nothing; print what would change, exit as with --check.")
+@click.option("--stdout", "to_stdout", is_flag=True, help="Write nothing; print the one spec as it would be.")
+@json_option
+def fmt(specs: tuple[Path, ...], check: bool, as_diff: bool, to_stdout: bool, as_json: bool) -> None:
+    """Format specs in place: indentation, spaces in equations, blank lines.
+
+    Comments, line breaks, quotes and the order of keys stay. The meaning of a spec never changes; a file that cannot
+    be formatted is left as it is. A spec need not be valid, but has to be YAML.
+
+    \b
+    python cli.py fmt specs/*.yaml
+    python cli.py fmt specs/*.yaml --check
+
+    \b
+    before    up  candidate[ i ]:   2*scale-1     # why
+    after     up candidate[i]: 2 * scale - 1  # why
+    """
+    from compiler.formatting import format_file
+    from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
+    from compiler.terminal.formats import formatted_json, print_formatted, print_text_diff
+
+    if to_stdout and (len(specs) > 1 or check or as_diff or as_json):
+        raise click.UsageError("--stdout takes one spec and no other option")
+    writes = not (check or as_diff or to_stdout)
+    results: list[dict[str, object]] = []
+    failed = changed = False
+    for path in specs:
+        try:
+            formatted = format_file(path, write=writes)
+        except SpecError as error:
+            failed = True
+            results.append({"spec": str(path), "changed": False, "diagnostics": diagnostics_json(error.diagnostics)})
+            if not as_json:
+                print_diagnostics(error.diagnostics)
+            continue
+        changed |= formatted.changed
+        results.append(formatted_json(path, formatted, as_diff=as_diff))
+        if to_stdout:
+            click.echo(formatted.text, nl=False)
+        elif as_diff and not as_json:
+            print_text_diff(path, formatted)
+        elif not as_json:
+            print_formatted(path, formatted, written=writes)
+    if as_json:
+        print_json(results)
+    if failed:
+        sys.exit(EXIT_BAD_INPUT)
+    if changed and (check or as_diff):
+        sys.exit(EXIT_DIFFERENCE)
+
+
 @main.command()
 @spec_argument
 @click.argument("tensor", required=False)

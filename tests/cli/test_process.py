@@ -21,6 +21,7 @@ WITHOUT_TORCH = [
     ["count", TINY],
     ["diff", TINY, EXACT],
     ["show", TINY],
+    ["fmt", "--check", TINY],
     ["schema"],
     ["validate", INVALID],
 ]

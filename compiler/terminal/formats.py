@@ -1,0 +1,43 @@
+"""What formatting did, or would do, to specs: a line or a diff for each."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import click
+
+from compiler.formatting import Formatted
+from compiler.terminal.console import console, text
+
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def print_formatted(path: Path, formatted: Formatted, *, written: bool) -> None:
+    """What became of one spec, or would."""
+    changed = "formatted" if written else "would be formatted"
+    click.echo(f"{path}: {changed if formatted.changed else 'unchanged'}")
+
+
+def print_text_diff(path: Path, formatted: Formatted) -> None:
+    out = console()
+    for line in text_diff(path, formatted):
+        shown = "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)
+        out.print(text(shown, _COLOURS.get(line[:1], "")), soft_wrap=True)
+
+
+def text_diff(path: Path, formatted: Formatted) -> list[str]:
+    """A unified diff without line ends; line ends that change show as changed lines."""
+    before, after = _lines(formatted.source.text), _lines(formatted.text)
+    return list(difflib.unified_diff(before, after, str(path), str(path), lineterm=""))
+
+
+def formatted_json(path: Path, formatted: Formatted, *, as_diff: bool) -> dict[str, object]:
+    found: dict[str, object] = {"spec": str(path), "changed": formatted.changed, "diagnostics": []}
+    return {**found, "diff": text_diff(path, formatted)} if as_diff else found
+
+
+def _lines(content: str) -> list[str]:
+    lines = content.split("\n")
+    last = lines.pop()
+    return [*lines, f"{last}  (no newline at the end)"] if last else lines
