@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from compiler.diagnostics import SpecError, fail
 from compiler.pipeline import Spec
 from compiler.saved import check_target
 from compiler.stages import STAGES, Stage
+from compiler.starting import DEFAULT_TEMPLATE, describe_templates, templates
 from compiler.tasks import TaskError, describe_suites
 from compiler.terminal.commands import EXIT_BAD_INPUT, Command, Commands, Loading, loading_options, print_version
 
@@ -31,6 +33,11 @@ Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
 specs_argument = click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def _verbatim(text: str) -> str:
+    """Paragraphs whose lines click leaves as they are."""
+    return "\b\n" + text.replace("\n\n", "\n\n\b\n")
 
 
 def evaluation_options(command: Command) -> Command:
@@ -67,12 +74,54 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+@main.command(epilog=_verbatim(describe_templates()))
+@click.argument("name")
+@click.option(
+    "--like",
+    "template",
+    type=click.Choice(list(templates())),
+    default=DEFAULT_TEMPLATE,
+    show_default=True,
+    help="The template to start from.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+@json_option
+def new(name: str, template: str, force: bool, as_json: bool) -> None:
+    """Write a spec to start from, with comments that explain it.
+
+    NAME is a name or a path, with or without .yaml. The folder has to exist.
+
+    \b
+    python cli.py new mine
+    python cli.py new specs/mine --like rope
+    """
+    from compiler.starting import starting_spec, target, write_spec
+    from compiler.terminal.console import print_json
+
+    path, title = target(name)
+    write_spec(path, starting_spec(template, title), replace=force)
+    if as_json:
+        print_json({"written": str(path), "template": template})
+    else:
+        quoted = shlex.quote(str(path))
+        click.echo(f"{path}: written, from the template {template}. Edit it; these check and try it:")
+        click.echo(f"  python cli.py validate {quoted}")
+        click.echo(f"  python cli.py build {quoted} --eval")
+
+
 @main.command()
 @specs_argument
 @loading_options
 @json_option
 def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
-    """Check specs in full: text, schema, names, numbers, equations. Builds nothing."""
+    """Check specs in full; build nothing.
+
+    Checked are text, schema, names, numbers and equations.
+
+    \b
+    python cli.py validate specs/*.yaml
+    python cli.py validate specs/tiny95.yaml --set digits=6 --json
+    """
     from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
 
     results: list[dict[str, object]] = []
@@ -165,7 +214,9 @@ def fmt(specs: tuple[Path, ...], check: bool, as_diff: bool, to_stdout: bool, as
 @click.option("--latex", is_flag=True, help="Print the equations as LaTeX, to be pasted into a paper.")
 @json_option
 def show(spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, latex: bool, as_json: bool) -> None:
-    """Show a spec as the compiler understands it, or one TENSOR with the names of its entries.
+    """Show a spec as the compiler understands it, or one TENSOR.
+
+    With TENSOR, each written entry with its name, its equation and its line.
 
     \b
     python cli.py show specs/tiny95.yaml
@@ -209,6 +260,10 @@ def count(specs: tuple[Path, ...], loading: Loading, by_tensor: bool, as_json: b
     values      distinct nonzero numbers over the whole model
     free        scalars under `parameters` that a weight reads, each once
     hard_coded  a listing: other numbers than 0, 1, -1 that enter weights
+
+    \b
+    python cli.py count specs/*.yaml
+    python cli.py count specs/tiny95.yaml --by-tensor
     """
     from compiler.terminal.console import print_json
     from compiler.terminal.counts import counts_json, print_claims, print_counts
@@ -231,9 +286,13 @@ def count(specs: tuple[Path, ...], loading: Loading, by_tensor: bool, as_json: b
 @click.option("--entries", is_flag=True, help="List every weight that differs.")
 @json_option
 def diff(specs: tuple[Path, ...], loading: Loading, entries: bool, as_json: bool) -> None:
-    """Compare two specs, or one spec with its variant under --set: names, equations, weights, counts.
+    """Compare two specs, or one spec with its variant under --set.
 
-    With two specs, --set applies to both.
+    Compared are names, equations, weights and counts. With two specs, --set applies to both.
+
+    \b
+    python cli.py diff specs/tiny95.yaml specs/tiny95-exact.yaml
+    python cli.py diff specs/tiny95.yaml --set v_scale=1e8 --entries
     """
     from compiler.terminal.console import print_json
     from compiler.terminal.differences import difference_json, print_difference
@@ -297,7 +356,7 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
         print_json({"spec": str(spec), "name": loaded.name, "parameters": stored, "state_dict": shapes, **saved})
 
 
-@main.command("eval", epilog="\b\n" + describe_suites().replace("\n\n", "\n\n\b\n"))
+@main.command("eval", epilog=_verbatim(describe_suites()))
 @spec_argument
 @loading_options
 @evaluation_options
@@ -306,6 +365,10 @@ def eval_command(spec: Path, loading: Loading, as_json: bool, **options: Any) ->
     """Evaluate a spec on suites of inputs, and check its claims.
 
     Without --suite, all that the task runs by default.
+
+    \b
+    python cli.py eval specs/tiny95.yaml
+    python cli.py eval specs/qwen20.yaml --suite near_carry --pairs 300 --seed 1
     """
     _evaluate(loading.load(spec), as_json, {}, **options)
 
@@ -344,7 +407,11 @@ def run(spec: Path, inputs: tuple[str, ...], loading: Loading, verbose: bool, as
 
 @main.command()
 def schema() -> None:
-    """Print the JSON Schema of a spec, for editors."""
+    """Print the JSON Schema of a spec, for editors.
+
+    \b
+    python cli.py schema > weightspec.schema.json
+    """
     from compiler.schema import schema_text
 
     click.echo(schema_text(), nl=False)

@@ -34,3 +34,13 @@ def write_whole(path: Path, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def create(path: Path, data: bytes) -> None:
+    """Write a file that does not exist yet; after an error or an interruption it does not. Raises `OSError`."""
+    with path.open("xb") as file:
+        try:
+            file.write(data)
+        except BaseException:
+            path.unlink()
+            raise

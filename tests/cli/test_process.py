@@ -23,6 +23,7 @@ WITHOUT_TORCH = [
     ["show", TINY],
     ["fmt", "--check", TINY],
     ["schema"],
+    ["new", "nowhere/mine", "--json"],
     ["validate", INVALID],
 ]
 _PROBE = """
