@@ -1,0 +1,230 @@
+"""The shapes of `--json`, one for each command, and a small checker. `docs/json.md` states the same for people.
+
+A shape is the name of a type, a mapping of fields, or a list of one shape. The field `NAME` stands for any key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+Shape = str | dict[str, "Shape"] | list["Shape"]
+
+DIAGNOSTIC: Shape = {
+    "severity": "text",
+    "code": "text",
+    "message": "text",
+    "file": "text or null",
+    "line": "integer or null",
+    "column": "integer or null",
+    "hint": "text or null",
+}
+CLAIM: Shape = {"claim": "text", "status": "text", "reason": "text", "line": "integer"}
+TENSOR: Shape = {
+    "name": "text",
+    "shape": "list of integer",
+    "entries": [
+        {"index": "list of integer", "place": "text", "value": "number", "line": "integer", "equation": "text"},
+    ],
+}
+EVALUATION: Shape = {
+    "spec": "text",
+    "name": "text",
+    "settings": "list of text",
+    "right": "integer",
+    "pairs": "integer",
+    "seconds": "number",
+    "decoding": "text",
+    "dtype": "text",
+    "device": "text",
+    "threads": "integer",
+    "torch": "text",
+    "suites": [
+        {
+            "suite": "text",
+            "seed": "integer or null",
+            "right": "integer",
+            "pairs": "integer",
+            "seconds": "number",
+            "parts": [
+                {
+                    "label": "text",
+                    "right": "integer",
+                    "pairs": "integer",
+                    "close": "integer",
+                    "failures": [{"input": "text", "expected": "text", "got": "text"}],
+                }
+            ],
+        }
+    ],
+    "claims": "list of claim",
+}
+SHARED: dict[str, Shape] = {"diagnostic": DIAGNOSTIC, "claim": CLAIM, "tensor": TENSOR}
+SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
+    "Errors": {"errors": "list of diagnostic", "warnings": "list of diagnostic"},
+    "Diagnostic": DIAGNOSTIC,
+    "Claim": CLAIM,
+    "new": {"written": "text", "template": "text"},
+    "validate": [{"spec": "text", "valid": "boolean", "diagnostics": "list of diagnostic"}],
+    "show": {
+        "spec": "text",
+        "name": "text",
+        "settings": "list of text",
+        "dtype": "text",
+        "vocabulary": "list of text",
+        "classes": "integer",
+        "decode": "text",
+        "context": "integer",
+        "prompt": "text",
+        "answer": "text",
+        "definitions": [
+            {"name": "text", "kind": "text", "written": "text", "values": "list of number", "line": "integer"}
+        ],
+        "steps": [
+            {
+                "name": "text",
+                "summary": "text",
+                "stream_after": "list of text",
+                "equations": [{"line": "integer", "left": "text", "right": "text"}],
+            }
+        ],
+        "tensors": "list of tensor",
+    },
+    "show TENSOR": TENSOR,
+    "count": [
+        {
+            "spec": "text",
+            "name": "text",
+            "settings": "list of text",
+            "counts": {
+                "dense": "integer",
+                "nonzero": "integer",
+                "distinct": "integer",
+                "values": "integer",
+                "free": "integer or null",
+            },
+            "dense_untied": "integer",
+            "values_with_zero": "integer",
+            "free_names": "list of text",
+            "hard_coded": [{"name": "text or null", "value": "number", "file": "text", "line": "integer"}],
+            "tensors": [
+                {
+                    "name": "text",
+                    "shape": "list of integer",
+                    "dense": "integer",
+                    "nonzero": "integer",
+                    "tied_to": "text or null",
+                    "lines": [{"line": "integer", "equation": "text", "written": "integer", "nonzero": "integer"}],
+                }
+            ],
+            "claims": "list of claim",
+        }
+    ],
+    "diff": {
+        "before": "text",
+        "after": "text",
+        "equal": "boolean",
+        "texts": [
+            {
+                "section": "text",
+                "path": "text",
+                "before": "text or null",
+                "after": "text or null",
+                "line_before": "integer or null",
+                "line_after": "integer or null",
+            }
+        ],
+        "shapes": [{"tensor": "text", "before": "list of integer or null", "after": "list of integer or null"}],
+        "weights": [
+            {
+                "causes": "list of text",
+                "ratio": "number or null",
+                "entries": [
+                    {"tensor": "text", "at": "text", "before": "number or null", "after": "number or null"},
+                ],
+            }
+        ],
+        "counts": [{"rule": "text", "before": "integer or null", "after": "integer or null"}],
+    },
+    "build": {"spec": "text", "name": "text", "parameters": "integer", "state_dict": {"NAME": "list of integer"}},
+    "eval": EVALUATION,
+    "run": {
+        "input": "text",
+        "answer": "text",
+        "expected": "text",
+        "right": "boolean",
+        "prompt_tokens": "list of text",
+        "answer_tokens": "list of (text or null)",
+    },
+}
+
+
+def fields(shape: Shape, path: str = "") -> Iterator[tuple[str, str]]:
+    """Each field of a shape with its type, as the tables of the page have them: `suites[].seed`, `integer or null`."""
+    if path:
+        kinds = {str: shape, dict: "object", list: "list of object"}
+        yield path, str(kinds[type(shape)])
+    match shape:
+        case dict():
+            for key, inner in shape.items():
+                yield from fields(inner, f"{path}.{key}" if path else key)
+        case [inner]:
+            for below, kind in fields(inner):
+                yield f"{path}[].{below}" if path else below, kind
+
+
+def problems(value: object, shape: Shape, path: str = "$") -> Iterator[str]:
+    """Where a value does not have a shape: keys too many or missing, types that differ."""
+    match shape:
+        case dict() if isinstance(value, dict):
+            keys = dict.fromkeys(value, shape["NAME"]) if "NAME" in shape else shape
+            yield from (f"{path}: no field {key}" for key in keys.keys() - value.keys())
+            yield from (f"{path}: a field {key} too many" for key in value.keys() - keys.keys())
+            for key in keys.keys() & value.keys():
+                yield from problems(value[key], keys[key], f"{path}.{key}")
+        case [inner] if isinstance(value, list):
+            for i, item in enumerate(value):
+                yield from problems(item, inner, f"{path}[{i}]")
+        case str():
+            yield from _of_type(value, shape, path)
+        case _:
+            yield f"{path}: {type(value).__name__}, not {'an object' if isinstance(shape, dict) else 'a list'}"
+
+
+def _of_type(value: object, kind: str, path: str) -> Iterator[str]:
+    if kind.endswith(" or null"):
+        if value is not None:
+            yield from _of_type(value, kind.removesuffix(" or null"), path)
+    elif kind.startswith("list of "):
+        inner = kind.removeprefix("list of ").strip("()")
+        yield from problems(value, [SHARED.get(inner, inner)], path)
+    elif not _is(value, kind):
+        yield f"{path}: {value!r} is no {kind}"
+
+
+def _is(value: object, kind: str) -> bool:
+    match kind:
+        case "text":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":  # JSON has no infinity
+            return (isinstance(value, int | float) and not isinstance(value, bool)) or value in ("inf", "-inf")
+    raise AssertionError(f"no type {kind}")
+
+
+def nulls(value: object, shape: Shape, path: str = "") -> Iterator[tuple[str, bool]]:
+    """Each value of a field that may be null: its path, from the last shared shape on, and whether it is null."""
+    match shape:
+        case dict() if isinstance(value, dict):
+            for key, inner in shape.items():
+                yield from nulls(value.get(key), inner, f"{path}.{key}" if path else key)
+        case [inner] if isinstance(value, list):
+            for item in value:
+                yield from nulls(item, inner, path)
+        case str() if shape.endswith(" or null"):
+            yield path, value is None
+        case str() if shape.startswith("list of ") and isinstance(value, list):
+            inner = shape.removeprefix("list of ").strip("()")
+            yield from nulls(value, [SHARED.get(inner, inner)], inner if inner in SHARED else path)

@@ -1,0 +1,198 @@
+"""The shape of every `--json`: what is printed, what `json_shapes.py` states and what `docs/json.md` says agree."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cli
+from compiler.starting import starting_spec
+from tests.cli.json_shapes import SHAPES, fields, nulls, problems
+from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call
+
+PAGE = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^##+ (.+)\n((?:(?!^##).*\n?)*)", PAGE, flags=re.MULTILINE))
+EXAMPLES = {
+    heading: examples
+    for heading, text in SECTIONS.items()
+    if (examples := re.findall(r"```sh\n(python cli\.py .*)\n```\n```json\n(.*?)```", text, flags=re.DOTALL))
+}
+ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|$", flags=re.MULTILINE)
+NAN = """\
+weightspec: 1
+name: nan
+dtype: float16
+vocabulary: digit[2] +
+task:
+  addition: {base: 2, digits: 1}
+  prompt: a + b
+  answer: sum
+stream: one two
+network:
+  embedding:
+    digit[d]: {one: 60000}
+    +: {one: "min(inf, 60000)"}
+  ffn:
+    hidden: big small
+    up big: 60000 * one
+    up small: 60000 * one
+    down one: big - small
+decode: argmax
+"""  # infinity - infinity
+CALLS: dict[str, list[tuple[str, ...]]] = {
+    "Errors": [
+        ("count", INVALID),
+        ("show", "nowhere.yaml"),
+        ("run", TINY, "1", "x"),
+        ("show", TINY, "nothing"),
+        ("new", "nowhere/mine"),
+        ("build", "bad.yaml"),
+        ("eval", TINY, "--suite", "nonsense"),
+        ("diff", TINY, INVALID),
+    ],
+    "new": [("new", "mine"), ("new", "other", "--like", "rope")],
+    "validate": [("validate", TINY, INVALID, "nowhere.yaml", "warned.yaml", EXACT)],
+    "show": [("show", TINY), ("show", QWEN, "--set", "digits=6"), ("show", "nan.yaml"), ("show", EXACT)],
+    "show TENSOR": [("show", QWEN, "head.logits.weight"), ("show", TINY, "layer1.ffn.up.bias")],
+    "count": [("count", TINY, QWEN, EXACT, "nan.yaml"), ("count", TINY, "--by-tensor", "--set", "digits=40")],
+    "diff": [
+        ("diff", TINY, TINY),
+        ("diff", TINY, EXACT),
+        ("diff", TINY, QWEN),
+        ("diff", TINY, "minimal.yaml"),
+        ("diff", "minimal.yaml", TINY),
+    ],
+    "build": [("build", TINY), ("build", QWEN)],
+    "eval": [
+        ("eval", TINY, "--suite", "edges", "--suite", "uniform", "--pairs", "9"),
+        ("eval", "nan.yaml", "--suite", "exhaustive", "--decode", "greedy"),
+        ("build", QWEN, "--eval", "--pairs", "4"),
+    ],
+    "run": [("run", TINY, "1", "2"), ("run", QWEN, "5", "7"), ("run", "nan.yaml", "1", "1")],
+}
+
+
+@pytest.fixture(scope="module")
+def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to run in, with the specs of the project and some others."""
+    folder = tmp_path_factory.mktemp("json")
+    for name in ("specs", "tests"):
+        (folder / name).symlink_to(ROOT / name)
+    texts = {
+        "nan": NAN,
+        "minimal": starting_spec("minimal", "minimal"),
+        "warned": f"{NAN}constants: {{unused: 1}}\n",
+        "bad": f"{NAN}constants: {{unused: 1}}\nparameters: {{p: 1 +}}\n",
+    }
+    for name, text in texts.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def folder(specs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The same as the working folder; what is written there goes again."""
+    monkeypatch.chdir(specs)
+    before = set(specs.iterdir())
+    yield specs
+    for path in set(specs.iterdir()) - before:
+        path.unlink()
+
+
+def printed(*arguments: str) -> Any:
+    result = call(*arguments, "--json")
+    assert result.stdout, result.stderr
+    return json.loads(result.stdout)
+
+
+def without_list(shape: Any) -> Any:
+    return shape[0] if isinstance(shape, list) else shape
+
+
+def contains(value: object, part: object) -> bool:
+    """Whether `part` is `value` with some items of lists and some fields of objects left out."""
+    if isinstance(value, dict) and isinstance(part, dict):
+        return all(key in value and contains(value[key], inner) for key, inner in part.items())
+    if isinstance(value, list) and isinstance(part, list):
+        rest = iter(value)
+        return all(any(contains(item, wanted) for item in rest) for wanted in part)
+    return type(value) is type(part) and value == part
+
+
+@pytest.mark.parametrize("heading", CALLS)
+def test_what_is_printed_has_the_shape(folder: Path, heading: str) -> None:
+    for arguments in CALLS[heading]:
+        assert list(problems(printed(*arguments), SHAPES[heading])) == [], arguments
+
+
+def test_what_may_be_null_sometimes_is(folder: Path) -> None:
+    seen: dict[str, set[bool]] = {}
+    for heading, calls in CALLS.items():
+        for arguments in calls:
+            for path, is_null in nulls(printed(*arguments), SHAPES[heading]):
+                seen.setdefault(path if path.startswith("diagnostic.") else f"{heading}: {path}", set()).add(is_null)
+    assert {path for path, found in seen.items() if found != {True, False}} == set()
+    nullable = sum("null" in kind for shape in SHAPES.values() for _, kind in fields(without_list(shape)))
+    assert len(seen) == nullable
+
+
+def test_every_command_with_json_has_its_section() -> None:
+    with_json = {name for name, command in cli.main.commands.items() if "as_json" in {p.name for p in command.params}}
+    assert with_json == {heading.split()[0] for heading in CALLS} - {"Errors"}
+    assert with_json <= set(SECTIONS)
+
+
+@pytest.mark.parametrize("heading", SHAPES)
+def test_the_page_has_exactly_the_fields(heading: str) -> None:
+    rows = ROW.findall(SECTIONS[heading])
+    assert [(path, kind.strip()) for path, kind, _ in rows] == list(fields(without_list(SHAPES[heading])))
+    for path, kind, meaning in rows:
+        assert ("null" in kind) == ("null" in meaning), path
+    says_list = "a list with an object" in SECTIONS[heading]
+    assert says_list == isinstance(SHAPES[heading], list)
+
+
+def test_the_page_has_no_field_elsewhere() -> None:
+    assert len(ROW.findall(PAGE)) == sum(len(list(fields(without_list(shape)))) for shape in SHAPES.values())
+    assert set(EXAMPLES) == set(CALLS)
+
+
+@pytest.mark.parametrize("heading", EXAMPLES)
+def test_examples_are_real(folder: Path, heading: str) -> None:
+    for command, shown in EXAMPLES[heading]:
+        result = call(*shlex.split(command)[2:])
+        assert contains(json.loads(result.stdout), json.loads(shown)), result.stdout
+
+
+@pytest.mark.parametrize("arguments", [("count", TINY, "--nonsense"), ("diff", TINY), ("new", "mine", "--like", "x")])
+def test_a_call_that_makes_no_sense_prints_no_json(arguments: tuple[str, ...]) -> None:
+    result = call(*arguments, "--json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage: " in result.stderr
+
+
+def test_warnings_of_a_valid_spec_go_to_standard_error(folder: Path) -> None:
+    result = call("count", "warned.yaml", "--json")
+    assert "[unused-name]" in result.stderr
+    json.loads(result.stdout)
+    (found,) = printed("validate", "warned.yaml")
+    assert [(one["severity"], one["code"]) for one in found["diagnostics"]] == [("warning", "unused-name")]
+
+
+def test_the_checker_sees_what_differs() -> None:
+    right = {"written": "mine.yaml", "template": "rope"}
+    assert list(problems(right, SHAPES["new"])) == []
+    for wrong in ({"written": "mine.yaml"}, {**right, "more": 1}, {**right, "template": None}, [right], "mine.yaml"):
+        assert list(problems(wrong, SHAPES["new"])), wrong
+    assert list(problems([right], [SHAPES["new"]])) == []
+    assert list(problems({"a": [1, 2.5]}, {"a": "list of integer"})) == ["$.a[1]: 2.5 is no integer"]
+    assert list(problems({"a": [None]}, {"a": "list of (text or null)"})) == []
+    assert list(problems({"a": True}, {"a": "integer"}))
+    assert not contains({"a": [1, 2]}, {"a": [2, 1]})
+    assert contains({"a": [1, 2], "b": None}, {"a": [2]})
