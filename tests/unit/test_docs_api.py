@@ -1,0 +1,81 @@
+"""The Python examples of the docs run and print what they say; the page of the API names what there is."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+import compiler
+from compiler.diagnostics import Diagnostic
+from tests.helpers import ROOT
+
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n*```text\n(.*?)^```$)?", flags=re.MULTILINE | re.DOTALL)
+PRINTED = re.compile(r"^ *print\(.*\)  # (.*)$", flags=re.MULTILINE)
+BLOCKS = [
+    pytest.param(*found.groups(), id=f"{page}:{text[: found.start()].count(chr(10)) + 1}")
+    for page in ("README.md", "docs/api.md")
+    for text in [(ROOT / page).read_text(encoding="utf-8")]
+    for found in BLOCK.finditer(text)
+]
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    name: getattr(compiler, name) for name in ("load", "lower", "build", "count", "diff", "evaluate")
+}
+
+
+@pytest.mark.parametrize(("code", "output"), BLOCKS)
+def test_an_example_runs_and_prints_what_it_says(
+    code: str, output: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    torch.manual_seed(0)
+    exec(compile(code, "<example>", "exec"), {"__name__": "__example__"})
+    printed = capsys.readouterr().out
+    if output is not None:
+        assert printed == output
+    elif said := PRINTED.findall(code):
+        assert printed.splitlines() == said
+
+
+def test_there_are_examples_for_every_function() -> None:
+    examples = [str(code) for code, _ in BLOCK.findall(API)]
+    for name in FUNCTIONS:
+        assert any(re.search(rf"\b{name}\(", code) for code in examples), name
+    assert all(PRINTED.search(code) or output for code, output in BLOCK.findall(API))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_signatures_are_those_of_the_code(name: str) -> None:
+    (heading,) = re.findall(rf"^### `{name}\((.*)\) -> (.*)`$", API, flags=re.MULTILINE)
+    signature = inspect.signature(FUNCTIONS[name])
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    assert heading[0] == str(inspect.Signature(bare))[1:-1]
+    assert heading[1].rpartition(".")[2] == str(signature.return_annotation).rpartition(".")[2]
+
+
+@pytest.mark.parametrize(
+    ("section", "described"),
+    [
+        ("Spec", compiler.Spec),
+        ("lower", compiler.Network),
+        ("count", compiler.Counts),
+        ("diff", compiler.Difference),
+        ("Diagnostic", Diagnostic),
+    ],
+)
+def test_tables_name_every_attribute(section: str, described: type[Any]) -> None:
+    (text,) = re.findall(rf"^##+ {section}\n((?:(?!^## |^### [A-Z]).*\n?)*)", API, flags=re.MULTILINE)
+    cells = re.findall(r"^\| (`[^|]+`) \|", text, flags=re.MULTILINE)
+    named = {name.strip("` ") for cell in cells for name in cell.split(",")}
+    public = {name for name, value in vars(described).items() if isinstance(value, property)}
+    assert named == public | {field.name for field in dataclasses.fields(described)}
+
+
+def test_every_exported_name_is_described() -> None:
+    assert [name for name in compiler.__all__ if f"`{name}`" not in API] == []
