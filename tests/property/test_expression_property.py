@@ -17,6 +17,7 @@ from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.values import Affine, Dimensions, Number, Truth, Value, Vector
 from compiler.floats import FORMATS, round_to
+from compiler.limits import MAX_INTEGER_BITS
 from compiler.source import Source, Span
 
 SOURCE = Source("formula", "")
@@ -80,7 +81,10 @@ def in_python(text: str) -> int | float | None:
                 result = eval(compile(ast.Expression(part), "formula", "eval"), {"__builtins__": {}}, PYTHON)
             except (ArithmeticError, ValueError, TypeError):  # TypeError: a function of a complex number
                 return None
-            if isinstance(result, complex) or not math.isfinite(result):
+            if isinstance(result, int):  # one that is too large for a double is still an exact integer
+                if result.bit_length() > MAX_INTEGER_BITS:
+                    return None
+            elif isinstance(result, complex) or not math.isfinite(result):
                 return None
     return result
 
@@ -107,6 +111,9 @@ def in_the_language(text: str) -> int | float | bool | None:
 @example("-7 // 2.5")
 @example("(-8)**0.5")
 @example("1e300*1e300")
+@example("floor(1e300) ** 2")
+@example("floor(1e300) ** 2 * 0.5")
+@example("floor(1e300) ** 8")
 @example("7 - 3 - 2 ** 3**2")
 def test_formulas_have_the_bits_of_python(text: str) -> None:
     expected, found = in_python(text), in_the_language(text)
