@@ -154,7 +154,7 @@ def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
 @click.option("--stdout", "to_stdout", is_flag=True, help="Write nothing; print the one spec as it would be.")
 @json_option
 def fmt(specs: tuple[Path, ...], check: bool, as_diff: bool, to_stdout: bool, as_json: bool) -> None:
-    """Format specs in place: indentation, spaces in equations, blank lines.
+    """Format specs in place: indentation, spaces, blank lines.
 
     Comments, line breaks, quotes and the order of keys stay. The meaning of a spec never changes; a file that cannot
     be formatted is left as it is. A spec need not be valid, but has to be YAML.
@@ -324,7 +324,7 @@ def diff(specs: tuple[Path, ...], loading: Loading, entries: bool, as_json: bool
 @evaluation_options
 @json_option
 def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as_json: bool, **options: Any) -> None:
-    """Build the torch module of a spec; with -o, save it; with --eval, evaluate it.
+    """Build the torch module of a spec; save and evaluate it.
 
     \b
     python cli.py build specs/tiny95.yaml --eval

@@ -22,10 +22,11 @@ from compiler.ir import Network
 from compiler.pipeline import Spec, load, lower
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from compiler.evaluation import Evaluation, Progress
     from compiler.judge import Decoding
+    from compiler.torch_backend.tracing import Activation
 
 __all__ = [
     "Counts",
@@ -42,6 +43,7 @@ __all__ = [
     "load_model",
     "lower",
     "save_model",
+    "trace",
 ]
 
 
@@ -69,6 +71,16 @@ def load_model(path: str | Path) -> nn.Module:
     from compiler.torch_backend.saving import load_model as load_
 
     return load_(path)
+
+
+def trace(spec: Spec, tokens: Tensor | Sequence[int], model: nn.Module | None = None) -> tuple[Activation, ...]:
+    """Every intermediate value of a forward pass on token ids [batch, time] or [time], with named dimensions.
+
+    Raises `SpecError`, and `ValueError` for a sequence that is longer than the model's context.
+    """
+    from compiler.torch_backend.tracing import trace as run
+
+    return run(spec, tokens, model)
 
 
 def evaluate(

@@ -41,6 +41,8 @@ def create(path: Path, data: bytes) -> None:
     with path.open("xb") as file:
         try:
             file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         except BaseException:
             path.unlink()
             raise

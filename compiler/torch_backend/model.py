@@ -24,7 +24,7 @@ class Model(nn.Module):
 
     The step `attention layer0` of a spec is the submodule `layer0.attention`, whose output is the stream after it;
     tied maps share one parameter. Every intermediate value is the output of a submodule, to be seen by a hook or by
-    `compiler.torch_backend.tracing`.
+    `compiler.trace`.
     """
 
     def __init__(self, network: ir.Network) -> None:

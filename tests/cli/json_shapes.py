@@ -64,6 +64,7 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
     "Diagnostic": DIAGNOSTIC,
     "Claim": CLAIM,
     "new": {"written": "text", "template": "text"},
+    "fmt": [{"spec": "text", "changed": "boolean", "diagnostics": "list of diagnostic"}],
     "validate": [{"spec": "text", "valid": "boolean", "diagnostics": "list of diagnostic"}],
     "show": {
         "spec": "text",

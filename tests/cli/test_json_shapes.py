@@ -57,6 +57,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("diff", TINY, INVALID),
     ],
     "new": [("new", "mine"), ("new", "other", "--like", "rope")],
+    "fmt": [("fmt", TINY, INVALID, "ugly.yaml", "nowhere.yaml", "--check"), ("fmt", EXACT)],
     "validate": [("validate", TINY, INVALID, "nowhere.yaml", "warned.yaml", EXACT)],
     "show": [("show", TINY), ("show", QWEN, "--set", "digits=6"), ("show", "nan.yaml"), ("show", EXACT)],
     "show TENSOR": [("show", QWEN, "head.logits.weight"), ("show", TINY, "layer1.ffn.up.bias")],
@@ -86,8 +87,9 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).symlink_to(ROOT / name)
     texts = {
         "nan": NAN,
+        "ugly": NAN.replace(": ", ":  "),
         "minimal": starting_spec("minimal", "minimal"),
-        "warned": f"{NAN}constants: {{unused: 1}}\n",
+        "warned": f"{NAN}ignore: no-claims\nconstants: {{unused: 1}}\n",
         "bad": f"{NAN}constants: {{unused: 1}}\nparameters: {{p: 1 +}}\n",
     }
     for name, text in texts.items():

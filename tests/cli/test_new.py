@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -139,9 +138,6 @@ def test_links(tmp_path: Path) -> None:
     assert call("new", str(link), "--force").exit_code == 0
     assert link.is_symlink()
     assert compiler.load(behind).name == "mine"
-    link.unlink()
-    link.symlink_to(link)
-    assert call("new", str(link), "--force").exit_code == 2
 
 
 @pytest.mark.parametrize("force", [(), ("--force",)], ids=["new", "force"])
@@ -164,28 +160,11 @@ def test_nothing_is_left_half_written(
     if force:
         path.write_text("precious", encoding="utf-8")
 
-    class Full:
-        """An open file on a disk that is full."""
-
-        def __enter__(self) -> Full:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            return None
-
-        def write(self, text: str) -> None:
-            raise error
-
-    really_open = Path.open
-
-    def open_full(self: Path, mode: str = "r", *rest: Any, **named: Any) -> Any:
-        if mode != "x":
-            return really_open(self, mode, *rest, **named)
-        self.touch()
-        return Full()
+    def interrupted(*_: object) -> None:
+        raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", open_full)
+        patched.setattr(os, "fsync", interrupted)
         result = call("new", str(path), *(("--force",) if force else ()))
     assert result.exit_code in (2, 130)
     assert result.stdout == ""

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,15 +26,21 @@ BLOCKS = [
     for found in BLOCK.finditer(text)
 ]
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(compiler, name) for name in ("load", "lower", "build", "count", "diff", "evaluate")
+    name: getattr(compiler, name)
+    for name in ("load", "lower", "build", "count", "diff", "evaluate", "trace", "save_model", "load_model")
 }
 
 
 @pytest.mark.parametrize(("code", "output"), BLOCKS)
 def test_an_example_runs_and_prints_what_it_says(
-    code: str, output: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    code: str,
+    output: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    (tmp_path / "specs").symlink_to(ROOT / "specs")
+    monkeypatch.chdir(tmp_path)  # some write files
     torch.manual_seed(0)
     exec(compile(code, "<example>", "exec"), {"__name__": "__example__"})
     printed = capsys.readouterr().out
