@@ -57,15 +57,19 @@ def effective(context: Context, written: list[tuple[Line, AbstractSet[Place]]]) 
         return [line for line, _ in written]
     dropped: set[int] = set()
     for i, (line, places) in enumerate(written):
+        reported = i in dropped
         for j, (other, others) in enumerate(written):
             if line.key.span.source.layer >= other.key.span.source.layer or not places & others:
                 continue
+            dropped.add(j)
             if places == others:
-                dropped.add(j)
                 context.superseded.append(other.key.span)
-            elif i not in dropped:
+            elif not reported:
+                reported = True  # one error for each equation is enough
                 note = Note("of the spec that is varied", other.key.span)
                 hint = f"remove that one: `{other.key.text}: null`"
                 message = "writes some of the targets of an equation and not the others"
+                if places > others:
+                    message = "writes the targets of an equation and others too"
                 context.found.append(Diagnostic("target-twice", message, line.key.span, hint, (note,)))
     return [line for j, (line, _) in enumerate(written) if j not in dropped]

@@ -166,6 +166,16 @@ def aim(text: str) -> tuple[list[tuple[int, dict[str, int | float]]], list[Diagn
         ("square[i, i]", [(10, {"i": 0}), (14, {"i": 1}), (18, {"i": 2})]),
         ("pair[i, i]", [(4, {"i": 0}), (8, {"i": 1})]),
         ("pair[0, base - 2]", [(5, {})]),
+        ("candidate[c < 2]", [(1, {"c": 0}), (2, {"c": 1})]),
+        ("candidate[2 > c]", [(1, {"c": 0}), (2, {"c": 1})]),
+        ("candidate[c >= base - 1]", [(3, {"c": 2})]),
+        ("candidate[c % 2 == 0]", [(1, {"c": 0}), (3, {"c": 2})]),
+        ("candidate[c > 0 and c < 2]", [(2, {"c": 1})]),
+        ("candidate[not c == 1]", [(1, {"c": 0}), (3, {"c": 2})]),
+        ("pair[i, j < i]", [(7, {"i": 1, "j": 0})]),
+        ("pair[i < 1, j != 1]", [(4, {"i": 0, "j": 0}), (6, {"i": 0, "j": 2})]),
+        ("pair[i, i > 0]", [(8, {"i": 1})]),
+        ("hidden[k < 2]", [(0, {"k": 0}), (1, {"k": 1})]),
     ],
 )
 def test_targets(text: str, expected: list[tuple[int, dict[str, int]]]) -> None:
@@ -189,6 +199,11 @@ def test_targets(text: str, expected: list[tuple[int, dict[str, int]]]) -> None:
         ("eq[0]", [("index-range", 9, "eq[0]")]),
         ("candidate[", [("syntax", 18, "[")]),
         ("candidate[1] + 1", [("syntax", 9, "candidate[1] + 1")]),
+        ("candidate[c < 0]", [("index-range", 9, "candidate[c < 0]")]),
+        ("candidate[base < 2]", [("name-clash", 19, "base < 2")]),
+        ("candidate[c and 1]", [("wrong-type", 19, "c")]),
+        ("candidate[c < d]", [("unknown-name", 23, "d")]),
+        ("candidate[c < 1 < 2]", [("syntax", 25, "<")]),
     ],
 )
 def test_targets_that_are_refused(text: str, expected: list[tuple[str, int, str]]) -> None:
