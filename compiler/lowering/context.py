@@ -125,8 +125,9 @@ class Context:
         definitions = self.resolved.definitions
         read = free_names(formula.tree)
         for name, span in bare_indices(target):
-            if name in definitions and name in read:
-                note = Note("defined here", definitions[name].span)
+            if name in read and (name in definitions or name in self.lets):
+                place = definitions[name].span if name in definitions else self.let_places[name]
+                note = Note("defined here", place)
                 message = f"'{name}' has a value of its own, and does not run over the family here"
                 self.found.append(Diagnostic("name-clash", message, span, "rename the index", (note,)))
             elif not scope.knows(name) and name not in read and len(name) > 2:
