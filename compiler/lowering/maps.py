@@ -101,7 +101,7 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
     nothing = Map(shape.path, shape.inputs, shape.outputs, empty, equations=(line.equation,))
     tied = _tie(context, shape, line)
     if tied is not None:
-        return replace(nothing, weight=tied.weight, weight_tie=tied.owner, inner=tied.inner)
+        return replace(nothing, weight=tied.weight, weight_tie=tied.owner, inner=_tied(tied.inner, shape.path))
     formula = read_formula(line.value, context.found)
     if formula is None:
         return nothing
@@ -220,6 +220,14 @@ def _tie(context: Context, shape: MapShape, line: Line) -> Shared | None:
         message = f"'{owner}' has the shape {list(found)}, but '{shape.path}' needs {list(needed)}"
         context.error("shape", message, value.span)
     return shared
+
+
+def _tied(inner: Map | None, path: str) -> Map | None:
+    """The inner maps of a tied one, which are tied too."""
+    if inner is None:
+        return None
+    own = f"{path}.inner"
+    return replace(inner, name=own, weight_tie=inner.weight_tie or inner.name, inner=_tied(inner.inner, own))
 
 
 def _innermost(shared: Shared) -> Tensor:
