@@ -353,7 +353,8 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
     elif as_json:
         shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
         stored = sum(parameter.numel() for parameter in model.parameters())
-        print_json({"spec": str(spec), "name": loaded.name, "parameters": stored, "state_dict": shapes, **saved})
+        identity = {"spec": str(spec), "name": loaded.name, "settings": list(loaded.settings)}
+        print_json({**identity, "parameters": stored, "state_dict": shapes, **saved})
 
 
 @main.command("eval", epilog=_verbatim(describe_suites()))

@@ -107,6 +107,15 @@ def as_json(diagnostic: Diagnostic) -> dict[str, object]:
         "line": span.line if span else None,
         "column": span.column if span else None,
         "hint": diagnostic.hint,
+        "notes": [
+            {
+                "message": note.message,
+                "file": note.span.source.name,
+                "line": note.span.line,
+                "column": note.span.column,
+            }
+            for note in diagnostic.notes
+        ],
     }
 
 

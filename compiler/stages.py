@@ -55,6 +55,7 @@ def _definition(definition: Definition) -> dict[str, object]:
         "kind": definition.kind,
         "written": definition.text,
         "value": _numbers(definition.value),
+        "file": definition.span.source.name,
         "line": definition.span.line,
     }
 
@@ -83,7 +84,7 @@ def _value(value: object) -> object:
         case Tensor():
             return _tensor(value)
         case Equation():
-            return {"line": value.span.line, "equation": str(value)}
+            return {"file": value.span.source.name, "line": value.span.line, "equation": str(value)}
         case PairFormula() | PositionFormula():
             return value.text
         case FloatFormat():

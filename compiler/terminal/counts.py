@@ -88,6 +88,7 @@ def counts_json(counted: Sequence[Counted], claims: Sequence[Sequence[ClaimResul
                     "tied_to": tensor.tie,
                     "lines": [
                         {
+                            "file": line.equation.span.source.name,
                             "line": line.equation.span.line,
                             "equation": str(line.equation),
                             "written": line.written,
@@ -124,6 +125,12 @@ def print_claims(claims: Sequence[ClaimResult]) -> None:
 
 def claims_json(claims: Sequence[ClaimResult]) -> list[dict[str, object]]:
     return [
-        {"claim": claim.claim, "status": claim.status, "reason": claim.reason, "line": claim.span.line}
+        {
+            "claim": claim.claim,
+            "status": claim.status,
+            "reason": claim.reason,
+            "file": claim.span.source.name,
+            "line": claim.span.line,
+        }
         for claim in claims
     ]

@@ -92,7 +92,9 @@ def difference_json(difference: Difference) -> dict[str, object]:
                 "path": change.path,
                 "before": change.before,
                 "after": change.after,
+                "file_before": change.span_before.source.name if change.span_before else None,
                 "line_before": change.span_before.line if change.span_before else None,
+                "file_after": change.span_after.source.name if change.span_after else None,
                 "line_after": change.span_after.line if change.span_after else None,
             }
             for change in difference.texts

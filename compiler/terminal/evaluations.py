@@ -108,10 +108,14 @@ def answer_json(spec: Spec, question: str, answer: Answer) -> dict[str, object]:
         return [labels[token] if token >= 0 else None for token in tokens]
 
     return {
+        "spec": str(spec.path),
+        "name": spec.name,
+        "settings": list(spec.settings),
         "input": question,
         "answer": answer.text,
         "expected": answer.expected,
         "right": answer.right,
         "prompt_tokens": named(answer.prompt_tokens),
         "answer_tokens": named(answer.tokens),
+        "right_tokens": named(answer.right_tokens),
     }

@@ -106,6 +106,7 @@ def overview_json(spec: Spec) -> dict[str, object]:
                 "kind": definition.kind,
                 "written": definition.text,
                 "values": [number_.value for number_ in definition.numbers],
+                "file": definition.span.source.name,
                 "line": definition.span.line,
             }
             for definition in spec.resolved.definitions.values()
@@ -116,7 +117,12 @@ def overview_json(spec: Spec) -> dict[str, object]:
                 "summary": describe(step),
                 "stream_after": list(stream_after(step).labels),
                 "equations": [
-                    {"line": equation.span.line, "left": equation.left, "right": equation.right}
+                    {
+                        "file": equation.span.source.name,
+                        "line": equation.span.line,
+                        "left": equation.left,
+                        "right": equation.right,
+                    }
                     for equation in step_equations(step)
                 ],
             }
@@ -135,6 +141,7 @@ def tensor_json(tensor: Tensor) -> dict[str, object]:
                 "index": list(entry.index),
                 "place": tensor.label(entry.index),
                 "value": entry.value,
+                "file": entry.equation.span.source.name,
                 "line": entry.equation.span.line,
                 "equation": str(entry.equation),
             }

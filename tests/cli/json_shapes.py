@@ -17,13 +17,21 @@ DIAGNOSTIC: Shape = {
     "line": "integer or null",
     "column": "integer or null",
     "hint": "text or null",
+    "notes": [{"message": "text", "file": "text", "line": "integer", "column": "integer"}],
 }
-CLAIM: Shape = {"claim": "text", "status": "text", "reason": "text", "line": "integer"}
+CLAIM: Shape = {"claim": "text", "status": "text", "reason": "text", "file": "text", "line": "integer"}
 TENSOR: Shape = {
     "name": "text",
     "shape": "list of integer",
     "entries": [
-        {"index": "list of integer", "place": "text", "value": "number", "line": "integer", "equation": "text"},
+        {
+            "index": "list of integer",
+            "place": "text",
+            "value": "number",
+            "file": "text",
+            "line": "integer",
+            "equation": "text",
+        },
     ],
 }
 EVALUATION: Shape = {
@@ -78,14 +86,21 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
         "prompt": "text",
         "answer": "text",
         "definitions": [
-            {"name": "text", "kind": "text", "written": "text", "values": "list of number", "line": "integer"}
+            {
+                "name": "text",
+                "kind": "text",
+                "written": "text",
+                "values": "list of number",
+                "file": "text",
+                "line": "integer",
+            }
         ],
         "steps": [
             {
                 "name": "text",
                 "summary": "text",
                 "stream_after": "list of text",
-                "equations": [{"line": "integer", "left": "text", "right": "text"}],
+                "equations": [{"file": "text", "line": "integer", "left": "text", "right": "text"}],
             }
         ],
         "tensors": "list of tensor",
@@ -114,7 +129,15 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
                     "dense": "integer",
                     "nonzero": "integer",
                     "tied_to": "text or null",
-                    "lines": [{"line": "integer", "equation": "text", "written": "integer", "nonzero": "integer"}],
+                    "lines": [
+                        {
+                            "file": "text",
+                            "line": "integer",
+                            "equation": "text",
+                            "written": "integer",
+                            "nonzero": "integer",
+                        }
+                    ],
                 }
             ],
             "claims": "list of claim",
@@ -130,7 +153,9 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
                 "path": "text",
                 "before": "text or null",
                 "after": "text or null",
+                "file_before": "text or null",
                 "line_before": "integer or null",
+                "file_after": "text or null",
                 "line_after": "integer or null",
             }
         ],
@@ -146,14 +171,24 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
         ],
         "counts": [{"rule": "text", "before": "integer or null", "after": "integer or null"}],
     },
-    "build": {"spec": "text", "name": "text", "parameters": "integer", "state_dict": {"NAME": "list of integer"}},
+    "build": {
+        "spec": "text",
+        "name": "text",
+        "settings": "list of text",
+        "parameters": "integer",
+        "state_dict": {"NAME": "list of integer"},
+    },
     "eval": EVALUATION,
     "run": {
+        "spec": "text",
+        "name": "text",
+        "settings": "list of text",
         "input": "text",
         "answer": "text",
         "expected": "text",
         "right": "boolean",
         "prompt_tokens": "list of text",
+        "right_tokens": "list of text",
         "answer_tokens": "list of (text or null)",
     },
 }

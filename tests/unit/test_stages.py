@@ -39,6 +39,7 @@ def test_resolved_names_have_numbers() -> None:
         "kind": "constant",
         "written": "base ** digits",
         "value": 100,
+        "file": TINY,
         "line": 12,
     }
     assert value["prompt"] == ["<bos>", "a[0]", "a[1]", "+", "b[0]", "b[1]", "="]
