@@ -71,7 +71,7 @@ def test_validate_reports_each_of_several_specs() -> None:
     found = call_json("validate", TINY, INVALID, exit_code=2)
     assert [(one["spec"], one["valid"]) for one in found] == [(TINY, True), (INVALID, False)]
     (diagnostic,) = found[1]["diagnostics"]
-    assert set(diagnostic) == {"severity", "code", "message", "file", "line", "column", "hint"}
+    assert set(diagnostic) == {"severity", "code", "message", "file", "line", "column", "hint", "notes"}
     assert (diagnostic["code"], diagnostic["line"], diagnostic["column"]) == ("unknown-name", 23, 21)
 
 
