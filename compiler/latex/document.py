@@ -77,7 +77,7 @@ def _step(spec: Spec, reading: Reading, key: str, node: Node) -> str:
     """What is written, line by line, and then how the parts combine."""
     kind, _, block = key.partition(" ")
     path = f"{block.strip()}.{kind}" if block else kind
-    step = next((step for step in spec.network.steps if step.name == path), None)
+    step = spec.network.step(path)
     left, above = ((), ()) if kind in _BY_MAPS else ((name(kind),), (kind,))
     written: list[Equation | Option] = []
     if isinstance(node, Mapping):

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from compiler.ir import Attention, Embedding, FeedForward, Head, Network, Norm, Step
+from typing import assert_never
+
+from compiler.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Mix,
+    Network,
+    Norm,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+)
 from compiler.latex.notation import Notation
 from compiler.latex.words import name, number
 
 STREAM, NORMED = r"\mathbf{x}", r"\mathbf{n}"
 
 
-def step_formulas(step: Step | None, scale: str | None, notation: Notation) -> list[str]:
-    """Lines for `align*`; none for a step that is not known here.
+def step_formulas(step: Step, scale: str | None, notation: Notation) -> list[str]:
+    """Lines for `align*`.
 
     `scale` is the name of the number that scales the scores, where the spec writes one.
     """
@@ -18,6 +33,20 @@ def step_formulas(step: Step | None, scale: str | None, notation: Notation) -> l
         case Embedding():
             token = rf"\tau_{{{notation.position}}}"
             return [rf"{STREAM}_{{{notation.position}}} &= {name('embedding')}_{{{token}}}"]
+        case Position():
+            at = notation.position
+            return [rf"{STREAM}_{{{at}}} &\leftarrow {STREAM}_{{{at}}} + {name('position')}_{{{at}}}"]
+        case StreamNorm(norm=norm):
+            return [*_norm(norm), rf"{STREAM} &\leftarrow {NORMED}"]
+        case StreamScale():
+            return [rf"{STREAM} &\leftarrow {STREAM} \odot {name('scale')}"]
+        case Repeat(steps=steps):
+            inner = STREAM
+            for again in steps:
+                inner = rf"{name(again)}({inner})"
+            return [rf"{STREAM} &\leftarrow {inner}"]
+        case Mix():
+            return [rf"{STREAM} &\leftarrow {name('mix')}"]
         case Attention():
             return [*_norm(step.norm), *_attention(step, scale, notation)]
         case FeedForward():
@@ -25,10 +54,10 @@ def step_formulas(step: Step | None, scale: str | None, notation: Notation) -> l
         case Head():
             return [*_norm(step.norm), rf"\mathbf{{y}} &= {name('logits')}({_read(step.norm)})"]
         case _:
-            return []
+            assert_never(step)
 
 
-def step_remarks(step: Step | None, notation: Notation) -> list[str]:
+def step_remarks(step: Step, notation: Notation) -> list[str]:
     """Sentences that explain the lines."""
     match step:
         case Embedding():
@@ -42,7 +71,20 @@ def step_remarks(step: Step | None, notation: Notation) -> list[str]:
                 turns = rf"$\mathbf{{R}}_{{{notation.position}}}$ turns the pair ${pair}$ of coordinates by the angle"
                 frequency = r"\mathrm{rope}_{\mathrm{frequency}}"
                 remarks.append(rf"{turns} ${notation.position} \, {frequency}$.")
+            if step.kv_heads.size < step.heads.size:
+                group = step.heads.size // step.kv_heads.size
+                remarks.append(f"Each head of keys and values serves {group} heads, in order.")
+            if step.query_norm is not None:
+                weight = r", times $\mathrm{qk\_norm}$'s weight" if step.query_norm.weight is not None else ""
+                less = "their mean subtracted and " if step.query_norm.kind == "layer" else ""
+                epsilon = number(step.query_norm.epsilon)
+                normed = rf"divided by $\sqrt{{\operatorname{{mean}}(\cdot^2) + {epsilon}}}$"
+                remarks.append(rf"$\mathrm{{norm}}$: the coordinates of a head, {less}{normed}{weight}.")
             return remarks
+        case Repeat():
+            return ["The steps are run again with the same weights."]
+        case Mix():
+            return ["The name of a step is the stream after it."]
         case FeedForward() if step.stream_after.size > step.stream.size:
             return [r"$\mathrm{pad}$ adds zeros at the end of the stream, up to its new size."]
         case FeedForward() if step.stream_after.size < step.stream.size:
@@ -83,11 +125,15 @@ def _attention(step: Attention, scale: str | None, notation: Notation) -> list[s
     read = _read(step.norm)
     rows = [rf"{name(kind)}_{{{h}}}({read}_{{{at}}})" for kind, at in (("query", q), ("key", k), ("value", k))]
     query, key, value = rows
+    if step.query_norm is not None:
+        query, key = (rf"{name('norm')}({side})" for side in (query, key))
     if step.rope is not None:
         query, key = rf"\mathbf{{R}}_{{{q}}} \, {query}", rf"\mathbf{{R}}_{{{k}}} \, {key}"
     scores = _scaled(step, rf"\langle {query}, {key} \rangle", scale)
     if step.scores:
         scores += rf" + {name('score')}_{{{h}}}({q}, {k})"
+    if not isinstance(step.mask, str):
+        scores += rf" + {name('mask')} \, [{k} > {q}]"
     causal = step.mask == "causal"
     seen, summed = (rf"{k} \le {q}", rf"{k}' \le {q}") if causal else (k, f"{k}'")
     one = "1 + " if step.softmax == "plus_one" else ""
