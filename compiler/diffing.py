@@ -15,9 +15,11 @@ from compiler.ir import Attention, Position, Tensor
 from compiler.pipeline import Spec
 from compiler.source import Span
 from compiler.storage import tensors
+from compiler.tasks import TASKS
 
 Section = Literal["spec", "constant", "size", "parameter", "step", "equation", "option"]
 MAPS = ("query", "key", "value", "output", "score", "gate", "up", "down", "logits")
+BY_DIMENSION = ("embedding", "position", "scale")  # steps whose keys are tokens or dimensions
 POSITIONS_COMPARED = 64  # score formulas are compared for so many query and key positions
 
 
@@ -122,11 +124,18 @@ def _top(before: Spec, after: Spec) -> Iterator[TextChange]:
     for key in dict.fromkeys([*first.names, *second.names]):
         if key not in skipped:
             yield from _lines("spec", key, first.get(key), second.get(key))
-    task_before, task_after = first.get("task"), second.get("task")
-    if isinstance(task_before, Mapping) and isinstance(task_after, Mapping):
-        for key in dict.fromkeys([*task_before.names, *task_after.names]):
-            if not isinstance(task_before.get(key), Mapping):  # sizes are compared as definitions
-                yield from _compare("spec", f"task.{key}", task_before.get(key), task_after.get(key))
+    tasks = [side if isinstance(side, Mapping) else None for side in (first.get("task"), second.get("task"))]
+    kinds = [
+        None if side is None else next((key for key, _ in side.items if key.text in TASKS), None) for side in tasks
+    ]
+    yield from _compare("spec", "task", *kinds)
+    for key in dict.fromkeys(name for side in tasks if side is not None for name in side.names):
+        if key not in TASKS:  # sizes are compared as definitions
+            yield from _lines("spec", f"task.{key}", *(None if side is None else side.get(key) for side in tasks))
+
+
+def _kind(task: Mapping | None) -> Scalar | None:
+    return next((key for key, _ in task.items if key.text in TASKS), None) if task is not None else None
 
 
 def _definitions(before: Spec, after: Spec) -> Iterator[TextChange]:
@@ -153,7 +162,7 @@ def _network(before: Spec, after: Spec) -> Iterator[TextChange]:
         old, new = first.get(key), second.get(key)
         if old is None or new is None:
             yield from _compare("step", key, _presence(old), _presence(new))
-        yield from _lines("equation" if key == "embedding" else "option", key, old, new)
+        yield from _lines("equation" if key.split(" ")[0] in BY_DIMENSION else "option", key, old, new)
     common = [key for key in first.names if second.get(key) is not None]
     order = [key for key in second.names if first.get(key) is not None]
     if common != order:
@@ -242,6 +251,7 @@ def _tables(spec: Spec, length: int) -> dict[str, _Table]:
                 f"query_pos {query}, key_pos {key}": _Cell(value, provenance)
                 for query, row in enumerate(rows)
                 for key, value in enumerate(row)
+                if key <= query or step.mask != "causal"
             }
             tables[f"{step.name}.score {step.heads.labels[score.head]}"] = cells
         if step.rope is not None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.diffing import Difference, EntryChange
+from compiler.diffing import Difference, EntryChange, diff
 from compiler.pipeline import Spec, load
-from tests.helpers import SPECS, load_text, small
+from tests.helpers import DATA, SPECS, load_text, small
 
 TINY95 = SPECS / "tiny95.yaml"
 EVERY_SPEC = sorted(path.name for path in SPECS.glob("*.yaml"))
@@ -251,3 +251,38 @@ def test_a_derived_value_is_traced_to_what_was_written() -> None:
     found = entries(difference)
     assert {tensor for tensor, _ in found} == {"attention.value.weight", "attention.output.weight"}
     assert {entry.causes for entry in found.values()} == {("copy",)}
+
+
+EVERY_STEP = DATA / "every_step.yaml"
+
+
+@pytest.mark.parametrize(
+    ("setting", "path", "before", "after"),
+    [
+        ("task.order=least_significant_first", "task.order", "{'answer': 'least_significant_first'}", None),
+        ("task.order.answer=most_significant_first", "task.order / answer", "least_significant_first", None),
+        ("mix=again - layer0.attention", "mix", "rho * layer0.attention + (again - pre.scale) / 2", None),
+        ("again.repeat=layer0.ffn", "repeat again", "layer0.attention", None),
+        ("layer0.attention.let.two=3", "attention layer0 / let / two", "2", None),
+        ("position.a[0]=pos", "position / a[0]", "100 * sin(omega * pos)", None),
+        ("embedding=2 * E", "embedding", "E", None),
+        ("context=40", "context", "30", None),
+    ],
+)
+def test_what_is_written_anew_is_named(setting: str, path: str, before: str, after: str | None) -> None:
+    texts = diff(load(EVERY_STEP), load(EVERY_STEP, [setting])).texts
+    assert [(one.path, one.before) for one in texts] == [(path, before)]
+    assert texts[0].after == (after or setting.partition("=")[2])
+
+
+def test_tasks_of_other_kinds_differ() -> None:
+    texts = diff(load(SPECS / "reverse.yaml"), load(SPECS / "qwen20.yaml")).texts
+    assert ("task", "reverse", "addition") in [(one.path, one.before, one.after) for one in texts]
+
+
+def test_a_mask_takes_scores_away() -> None:
+    changed = diff(load(EVERY_STEP), load(EVERY_STEP, ["layer0.attention.mask=causal"]))
+    entries = [entry for group in changed.groups for entry in group.entries]
+    gone = {entry.tensor for entry in entries if entry.after is None}
+    assert gone == {"layer0.attention.mask", *(f"layer0.attention.score h[{head}]" for head in (1, 2, 3))}
+    assert all(entry.after is None for entry in entries)
