@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -13,14 +13,47 @@ from typing import Any, NoReturn
 import click
 
 import compiler
+from compiler.claims import ClaimResult
 from compiler.diagnostics import SpecError
 from compiler.pipeline import Spec
 
 Command = Callable[..., Any]
 
+EXIT_FAILED_CLAIM = EXIT_DIFFERENCE = EXIT_WRONG_ANSWER = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+
+
+spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+specs_argument = click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def verbatim(text: str) -> str:
+    """Paragraphs whose lines click leaves as they are."""
+    return "\b\n" + text.replace("\n\n", "\n\n\b\n")
+
+
+def evaluation_options(command: Command) -> Command:
+    """Options of every command that evaluates."""
+    options = [
+        click.option("--suite", "suites", multiple=True, help="Run this suite only; repeatable. See `eval --help`."),
+        click.option("--pairs", type=int, help="Inputs of each suite that samples."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the suites that sample."),
+        click.option(
+            "--decode",
+            "decoding",
+            type=click.Choice(["teacher", "greedy"]),
+            default="teacher",
+            show_default=True,
+            help="Decide by one teacher-forced pass, or token by token; the verdicts are the same for a causal model.",
+        ),
+        click.option("--device", default="cpu", show_default=True, help="A torch device, such as cuda."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @dataclass(frozen=True)
@@ -102,10 +135,6 @@ class SpecCommand(click.Command):
             sys.exit(EXIT_INTERRUPTED)
 
 
-class Commands(click.Group):
-    command_class = SpecCommand
-
-
 def _fail(error: SpecError, *, as_json: bool) -> NoReturn:
     from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
 
@@ -131,3 +160,8 @@ def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     except metadata.PackageNotFoundError:
         click.echo("weightspec, not installed, run from its folder")
     ctx.exit()
+
+
+def exit_on_failed(claims: Iterable[ClaimResult]) -> None:
+    if any(claim.status == "failed" for claim in claims):
+        sys.exit(EXIT_FAILED_CLAIM)

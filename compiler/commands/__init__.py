@@ -1,0 +1,1 @@
+"""The commands: each parses, calls the compiler and prints. `cli.py` lists them."""

@@ -1,0 +1,140 @@
+"""Commands that build the model and run it: `build`, `eval`, `run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import compiler
+from compiler.claims import check_claims
+from compiler.commands.shared import (
+    EXIT_WRONG_ANSWER,
+    Loading,
+    SpecCommand,
+    evaluation_options,
+    exit_on_failed,
+    json_option,
+    loading_options,
+    spec_argument,
+    verbatim,
+)
+from compiler.diagnostics import fail
+from compiler.pipeline import Spec
+from compiler.saved import check_target
+from compiler.tasks import TaskError, describe_suites
+
+
+@click.command(cls=SpecCommand)
+@spec_argument
+@loading_options
+@click.option("--eval", "evaluated", is_flag=True, help="Evaluate the model, and check the spec's claims.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE.safetensors",
+    help="Save the model, with its spec. A file that exists is replaced.",
+)
+@evaluation_options
+@json_option
+def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as_json: bool, **options: Any) -> None:
+    """Build the torch module of a spec; save and evaluate it.
+
+    \b
+    python cli.py build specs/tiny95.yaml --eval
+    python cli.py build specs/tiny95.yaml --eval --set digits=6
+    python cli.py build specs/tiny95.yaml -o tiny95.safetensors
+    """
+    from compiler.terminal.console import print_json
+    from compiler.terminal.overview import print_signature, print_tensors
+
+    if output is not None:
+        check_target(output)  # before anything is computed
+    loaded = loading.load(spec)
+    model = compiler.build(loaded)
+    saved: dict[str, object] = {}
+    if output is not None:
+        compiler.save_model(loaded, model, output)
+        saved = {"file": str(output), "bytes": output.stat().st_size}
+    if not as_json:
+        if not evaluated:
+            print_tensors(loaded)
+        print_signature(loaded)
+        if saved:
+            click.echo(f"saved {output}, {saved['bytes']:,} bytes")
+    if evaluated:
+        _evaluate(loaded, as_json, saved, **options)
+    elif as_json:
+        shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+        stored = sum(parameter.numel() for parameter in model.parameters())
+        identity = {"spec": str(spec), "name": loaded.name, "settings": list(loaded.settings)}
+        print_json({**identity, "parameters": stored, "state_dict": shapes, **saved})
+
+
+@click.command("eval", cls=SpecCommand, epilog=verbatim(describe_suites()))
+@spec_argument
+@loading_options
+@evaluation_options
+@json_option
+def eval_command(spec: Path, loading: Loading, as_json: bool, **options: Any) -> None:
+    """Evaluate a spec on suites of inputs, and check its claims.
+
+    Without --suite, all that the task runs by default.
+
+    \b
+    python cli.py eval specs/tiny95.yaml
+    python cli.py eval specs/qwen20.yaml --suite near_carry --pairs 300 --seed 1
+    """
+    _evaluate(loading.load(spec), as_json, {}, **options)
+
+
+@click.command(cls=SpecCommand)
+@spec_argument
+@click.argument("inputs", nargs=-1, required=True)
+@loading_options
+@click.option("--verbose", "-v", is_flag=True, help="Print the tokens too.")
+@json_option
+def run(spec: Path, inputs: tuple[str, ...], loading: Loading, verbose: bool, as_json: bool) -> None:
+    """Decode the answer to one input, token by token.
+
+    \b
+    python cli.py run specs/tiny95.yaml 5193798811 1806201129
+    """
+    from compiler.terminal.console import print_json
+
+    loaded = loading.load(spec)
+    task = loaded.resolved.task
+    try:
+        question = task.read(inputs)
+    except TaskError as error:
+        raise fail("task", str(error)) from None
+    from compiler.evaluation import answer
+    from compiler.terminal.evaluations import answer_json, print_answer
+
+    decoded = answer(loaded, question)
+    if as_json:
+        print_json(answer_json(loaded, task.describe(question), decoded))
+    else:
+        print_answer(loaded, task.describe(question), decoded, verbose=verbose)
+    if not decoded.right:
+        sys.exit(EXIT_WRONG_ANSWER)
+
+
+def _evaluate(spec: Spec, as_json: bool, saved: dict[str, object], **options: Any) -> None:
+    from compiler.terminal.console import print_json, suite_progress
+    from compiler.terminal.counts import claims_json, print_claims
+    from compiler.terminal.evaluations import evaluation_json, print_evaluation
+
+    with suite_progress() as progress:
+        evaluation = compiler.evaluate(spec, progress=progress, **options)
+    claims = check_claims(spec, compiler.count(spec), evaluation.suites)
+    if as_json:
+        identity = {"spec": str(spec.path), "name": spec.name, "settings": list(spec.settings)}
+        print_json({**identity, **saved, **evaluation_json(evaluation), "claims": claims_json(claims)})
+    else:
+        print_evaluation(evaluation)
+        print_claims(claims)
+    exit_on_failed(claims)

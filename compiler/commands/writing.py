@@ -1,0 +1,161 @@
+"""Commands on the text of specs: `new`, `validate`, `fmt`, `schema`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from compiler.commands.shared import (
+    EXIT_BAD_INPUT,
+    EXIT_DIFFERENCE,
+    Loading,
+    SpecCommand,
+    json_option,
+    loading_options,
+    specs_argument,
+    verbatim,
+)
+from compiler.diagnostics import SpecError
+from compiler.starting import DEFAULT_TEMPLATE, describe_templates, templates
+
+
+@click.command(cls=SpecCommand, epilog=verbatim(describe_templates()))
+@click.argument("name")
+@click.option(
+    "--like",
+    "template",
+    type=click.Choice(list(templates())),
+    default=DEFAULT_TEMPLATE,
+    show_default=True,
+    help="The template to start from.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+@json_option
+def new(name: str, template: str, force: bool, as_json: bool) -> None:
+    """Write a spec to start from, with comments that explain it.
+
+    NAME is a name or a path, with or without .yaml. The folder has to exist.
+
+    \b
+    python cli.py new mine
+    python cli.py new specs/mine --like rope
+    """
+    from compiler.starting import starting_spec, target, write_spec
+    from compiler.terminal.console import print_json
+
+    path, title = target(name)
+    write_spec(path, starting_spec(template, title), replace=force)
+    if as_json:
+        print_json({"written": str(path), "template": template})
+    else:
+        quoted = shlex.quote(str(path))
+        click.echo(f"{path}: written, from the template {template}. Edit it; these check and try it:")
+        click.echo(f"  python cli.py validate {quoted}")
+        click.echo(f"  python cli.py build {quoted} --eval")
+
+
+@click.command(cls=SpecCommand)
+@specs_argument
+@loading_options
+@json_option
+def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
+    """Check specs in full; build nothing.
+
+    Checked are text, schema, names, numbers and equations.
+
+    \b
+    python cli.py validate specs/*.yaml
+    python cli.py validate specs/tiny95.yaml --set digits=6 --json
+    """
+    from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
+
+    results: list[dict[str, object]] = []
+    failed = False
+    for path in specs:
+        try:
+            spec = loading.checked(path)
+        except SpecError as error:
+            failed = True
+            diagnostics = error.diagnostics
+            if not as_json:
+                print_diagnostics(diagnostics)
+        else:
+            diagnostics = spec.warnings
+            if not as_json:
+                print_diagnostics(diagnostics)
+                click.echo(f"{path}: ok, {len(spec.network.steps)} steps in {spec.network.dtype.name}")
+        valid = all(diagnostic.severity != "error" for diagnostic in diagnostics)
+        results.append({"spec": str(path), "valid": valid, "diagnostics": diagnostics_json(diagnostics)})
+    if as_json:
+        print_json(results)
+    if failed:
+        sys.exit(EXIT_BAD_INPUT)
+
+
+@click.command("fmt", cls=SpecCommand)
+@specs_argument
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a spec would change.")
+@click.option("--diff", "as_diff", is_flag=True, help="Write nothing; print what would change, exit as with --check.")
+@click.option("--stdout", "to_stdout", is_flag=True, help="Write nothing; print the one spec as it would be.")
+@json_option
+def fmt(specs: tuple[Path, ...], check: bool, as_diff: bool, to_stdout: bool, as_json: bool) -> None:
+    """Format specs in place: indentation, spaces, blank lines.
+
+    Comments, line breaks, quotes and the order of keys stay. The meaning of a spec never changes; a file that cannot
+    be formatted is left as it is. A spec need not be valid, but has to be YAML.
+
+    \b
+    python cli.py fmt specs/*.yaml
+    python cli.py fmt specs/*.yaml --check
+
+    \b
+    before    up  candidate[ i ]:   2*scale-1     # why
+    after     up candidate[i]: 2 * scale - 1  # why
+    """
+    from compiler.formatting import format_file
+    from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
+    from compiler.terminal.formats import formatted_json, print_formatted, print_text_diff
+
+    if to_stdout and (len(specs) > 1 or check or as_diff or as_json):
+        raise click.UsageError("--stdout takes one spec and no other option")
+    writes = not (check or as_diff or to_stdout)
+    results: list[dict[str, object]] = []
+    failed = changed = False
+    for path in specs:
+        try:
+            formatted = format_file(path, write=writes)
+        except SpecError as error:
+            failed = True
+            results.append({"spec": str(path), "changed": False, "diagnostics": diagnostics_json(error.diagnostics)})
+            if not as_json:
+                print_diagnostics(error.diagnostics)
+            continue
+        changed |= formatted.changed
+        results.append(formatted_json(path, formatted, as_diff=as_diff))
+        if to_stdout:
+            click.echo(formatted.text, nl=False)
+        elif as_diff and not as_json:
+            print_text_diff(path, formatted)
+        elif not as_json:
+            print_formatted(path, formatted, written=writes)
+    if as_json:
+        print_json(results)
+    if failed:
+        sys.exit(EXIT_BAD_INPUT)
+    if changed and (check or as_diff):
+        sys.exit(EXIT_DIFFERENCE)
+
+
+@click.command(cls=SpecCommand)
+def schema() -> None:
+    """Print the JSON Schema of a spec, for editors.
+
+    \b
+    python cli.py schema > weightspec.schema.json
+    """
+    from compiler.schema import schema_text
+
+    click.echo(schema_text(), nl=False)
