@@ -172,3 +172,10 @@ def lines(step: Mapping, name: str) -> Iterator[Line]:
         if head == name:
             text = rest.strip()
             yield Line(key, Word(text, key, key.text.index(text, len(head))) if text else None, value)
+
+
+def dimension_lines(step: Mapping) -> Iterator[Line]:
+    """The equations of a step whose keys are dimensions; only its names under `let` are none."""
+    for key, value in step.items:
+        if not (key.text == "let" and isinstance(value, Mapping)):
+            yield Line(key, Word(key.text, key, 0), value)

@@ -12,9 +12,9 @@ from compiler.expressions.evaluate import evaluate
 from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.values import KINDS, Matrix, Provenance, union
-from compiler.formulas import Word, attempt, read_formula
+from compiler.formulas import attempt, read_formula
 from compiler.ir import Equation, Position, PositionTerm
-from compiler.lowering.context import Context, Line, Shared
+from compiler.lowering.context import Context, Line, Shared, dimension_lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import array_entries, tensor, whole_parameter
 from compiler.positions import PositionFormula
@@ -25,15 +25,15 @@ TABLE = "table"
 
 def lower_position(context: Context, step: Mapping, name: str, stream: Axis, length: int) -> Position:
     """A position step for sequences of up to `length` tokens."""
+    context = context.within(step)
     node = step.get(TABLE)
     if node is not None and stream.family(TABLE) is None:
-        others = [key for key, _ in step.items if key.text != TABLE]
+        others = [key for key, _ in step.items if key.text not in (TABLE, "let")]
         if others:
             message = "a position step has either a table or equations"
             context.error("target-twice", message, others[0].span, "write two position steps")
         return _table(context, node, name, stream, length)
-    written = [Line(key, Word(key.text, key, 0), value) for key, value in step.items]
-    kept = rows(context, written, Aim(stream, "dimension", "stream"), context.scope)
+    kept = rows(context, dimension_lines(step), Aim(stream, "dimension", "stream"), context.scope)
     terms = [term for line, aims in kept for term in _terms(context, line, aims, length)]
     return Position(name, stream, tuple(terms), None, None, tuple(line.equation for line, _ in kept))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from compiler.axes import Axis
 from compiler.document import Mapping, Node
 from compiler.expressions.evaluate import number
-from compiler.formulas import Word, attempt, read_formula
+from compiler.formulas import attempt, read_formula
 from compiler.ir import Entry, StreamScale
-from compiler.lowering.context import Context, Line
+from compiler.lowering.context import Context, dimension_lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import entries, lower_vector, tensor
 from compiler.targets import Aim
@@ -18,9 +18,9 @@ def lower_scale(context: Context, node: Node, name: str, stream: Axis) -> Stream
     if not isinstance(node, Mapping):
         weight, tie, equations = lower_vector(context, node, f"{name}.weight", stream, name, "scale")
         return StreamScale(name, stream, weight, tie, equations)
+    context = context.within(node)
     before = len(context.found)
-    written = [Line(key, Word(key.text, key, 0), value) for key, value in node.items]
-    kept = rows(context, written, Aim(stream, "dimension", "stream"), context.scope)
+    kept = rows(context, dimension_lines(node), Aim(stream, "dimension", "stream"), context.scope)
     found: list[Entry] = []
     for line, aims in kept:
         formula = read_formula(line.value, context.found)

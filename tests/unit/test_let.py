@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compiler.diagnostics import Diagnostic, SpecError
-from compiler.ir import Attention, FeedForward, Head
+from compiler.ir import Attention, FeedForward, Head, Position, StreamScale
 from compiler.pipeline import load
 from tests.helpers import load_text, small
 
@@ -79,6 +79,28 @@ head:
     assert attention.norm is not None
     assert attention.norm.epsilon == 1e-3
     assert [entry.value for entry in head.logits.weight.entries] == [0.0, 3.0, 6.0, 9.0]
+
+
+def test_steps_whose_keys_are_dimensions_have_names_too(tmp_path: Path) -> None:
+    text = """
+embedding:
+  digit[d]: {x: d, y: 1}
+position:
+  let: {turn: pi / 4 * pos, unit: 0.5}
+  x: sin(turn)
+  y: unit
+scale:
+  let: {half: 1 / 2}
+  x: half
+  y: 2 * half
+"""
+    steps = load_text(tmp_path, small(text, stream="x y")).network.steps
+    position, scale = steps[1], steps[2]
+    assert isinstance(position, Position)
+    assert isinstance(scale, StreamScale)
+    assert position.terms[0].formula.at(2).value == 1.0
+    assert position.terms[1].formula.at(2).value == 0.5
+    assert [entry.value for entry in scale.weight.entries] == [0.5, 1.0]
 
 
 def refused(folder: Path, let: str, equation: str, definitions: str = "constants: {k: 3}") -> Diagnostic:
