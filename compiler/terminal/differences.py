@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compiler.diffing import Difference, EntryChange, EntryGroup, TextChange
+from compiler.diffing import Difference, EntryChange, EntryGroup
 from compiler.source import Span
 from compiler.terminal.console import console, number, table, text
+from compiler.text_changes import TextChange
 
 ENTRIES_SHOWN = 3  # of a group that no single factor explains
 
