@@ -65,7 +65,7 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
         output=projection,
         query_norm=query_norm,
         key_norm=key_norm,
-        scores=lower_scores(context, step, heads, length, mask, softmax),
+        scores=lower_scores(context, step, stream, heads, length, mask, softmax),
         rope=lower_rope(context, step, head_dim),
         scale=lower_scale_of_scores(context, step, head_dim),
         softmax=softmax,

@@ -137,16 +137,16 @@ class Context:
 
     def reading(self, axis: Axis, whole: str, others: dict[str, Axis] | None = None) -> Scope:
         """The scope of an expression that reads an axis; `others` are axes whose names get a helpful error."""
-        elsewhere = {
-            family.name: f"is a dimension of {what}, which is not read here"
-            for what, other in (others or {}).items()
-            for family in other.families
-        }
+        elsewhere = _elsewhere(others or {})
         for name in self.lets:
             if axis.family(name) is not None:
                 self.error("name-clash", f"'{name}' is a dimension too; rename one of them", self.let_places[name])
         names = {**self.scope.names, **whole_axis(axis, whole), **axis_names(axis)}
         return replace(self.scope, names=names, elsewhere=elsewhere)
+
+    def numbers(self, stream: Axis) -> Scope:
+        """The scope of an expression that reads no dimensions, such as those of the stream."""
+        return replace(self.scope, elsewhere=_elsewhere({"the stream": stream}))
 
     def biases(self, step: Mapping, maps: tuple[str, ...]) -> set[str]:
         """The maps whose bias is stored in any case. Only the step's own list has to fit the step's maps."""
@@ -158,6 +158,14 @@ class Context:
                     self.error("unknown-name", message, word.span, f"its maps are {', '.join(maps)}")
         node = self.option(step, "biases")
         return {word.text for word in words(node)} & set(maps) if node is not None else set()
+
+
+def _elsewhere(axes: AnyMapping[str, Axis]) -> dict[str, str]:
+    return {
+        family.name: f"is a dimension of {what}, which is not read here"
+        for what, axis in axes.items()
+        for family in axis.families
+    }
 
 
 def whole_axis(axis: Axis, name: str) -> dict[str, Dimensions]:

@@ -103,7 +103,7 @@ def _entries(context: Context, row: _Row, owners: dict[tuple[int, int], Equation
     found: list[Entry] = []
     if row.formula is None:
         return found
-    scope = in_place(context.scope, row.formula)
+    scope = in_place(context.numbers(context.resolved.stream), row.formula)
     for place, indices in row.places.items():
         if place in owners:
             note = Note("first written here", owners[place].span)

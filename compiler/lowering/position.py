@@ -9,7 +9,7 @@ from compiler.axes import Axis, Family
 from compiler.diagnostics import Diagnostic
 from compiler.document import Mapping, Node
 from compiler.expressions.evaluate import evaluate
-from compiler.expressions.scope import AlreadyReported
+from compiler.expressions.scope import AlreadyReported, Scope
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.values import KINDS, Matrix, Provenance, union
 from compiler.formulas import attempt, read_formula
@@ -33,18 +33,19 @@ def lower_position(context: Context, step: Mapping, name: str, stream: Axis, len
             message = "a position step has either a table or equations"
             context.error("target-twice", message, others[0].span, "write two position steps")
         return _table(context, node, name, stream, length)
-    kept = rows(context, dimension_lines(step), Aim(stream, "dimension", "stream"), context.scope)
-    terms = [term for line, aims in kept for term in _terms(context, line, aims, length)]
+    scope = context.numbers(stream)
+    kept = rows(context, dimension_lines(step), Aim(stream, "dimension", "stream"), scope)
+    terms = [term for line, aims in kept for term in _terms(context, line, aims, scope, length)]
     return Position(name, stream, tuple(terms), None, None, tuple(line.equation for line, _ in kept))
 
 
-def _terms(context: Context, line: Line, aims: list[Target], length: int) -> Iterator[PositionTerm]:
+def _terms(context: Context, line: Line, aims: list[Target], scope: Scope, length: int) -> Iterator[PositionTerm]:
     formula = read_formula(line.value, context.found)
     if formula is None or line.target is None:
         return
-    context.check_indices(line.target, formula, context.scope)
+    context.check_indices(line.target, formula, scope)
     for target in aims:
-        value = PositionFormula(formula, context.scope.bind(target.indices))
+        value = PositionFormula(formula, scope.bind(target.indices))
         provenance = _check(context, value, length)
         if provenance is None:
             return
@@ -61,7 +62,8 @@ def _check(context: Context, value: PositionFormula, length: int) -> Provenance 
             return None
         except ExpressionError as error:
             place = error.span or value.formula.scalar.at(*error.at)
-            message = f"{error.message} (for pos = {position})"
+            case = f" (for pos = {position})" if error.code in ("number", "index-range") else ""
+            message = error.message + case
             context.found.append(Diagnostic(error.code, message, place, error.hint))
             return None
         if abs(number.value) == math.inf:

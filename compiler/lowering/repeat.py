@@ -162,10 +162,10 @@ class _Mixer:
 
     def _refuse(self, node: ExpressionNode) -> None:
         place = self.formula.scalar.at(*node.at)
-        unknown = [name for name in free_names(node) if name not in self.streams and not self.context.scope.knows(name)]
-        if unknown:
-            message = f"no step '{unknown[0]}' before this one{did_you_mean(unknown[0], self.streams)}"
-            self.context.error("unknown-name", message, place)
-            return
+        for name, at in free_names(node).items():
+            if name not in self.streams and not self.context.scope.knows(name):
+                message = f"no step '{name}' before this one{did_you_mean(name, self.streams)}"
+                self.context.error("unknown-name", message, self.formula.scalar.at(*at))
+                return
         message = "a mix adds up streams after steps, each multiplied or divided by numbers"
         self.context.error("non-affine", message, place, "such as `layer0.ffn + gain * layer1.ffn`")

@@ -19,16 +19,17 @@ def lower_scale(context: Context, node: Node, name: str, stream: Axis) -> Stream
         weight, tie, equations = lower_vector(context, node, f"{name}.weight", stream, name, "scale")
         return StreamScale(name, stream, weight, tie, equations)
     context = context.within(node)
+    scope = context.numbers(stream)
     before = len(context.found)
-    kept = rows(context, dimension_lines(node), Aim(stream, "dimension", "stream"), context.scope)
+    kept = rows(context, dimension_lines(node), Aim(stream, "dimension", "stream"), scope)
     found: list[Entry] = []
     for line, aims in kept:
         formula = read_formula(line.value, context.found)
         if formula is None or line.target is None:
             continue
-        context.check_indices(line.target, formula, context.scope)
+        context.check_indices(line.target, formula, scope)
         for target in aims:
-            value = attempt(formula, context.scope.bind(target.indices), number, context.found, target.case)
+            value = attempt(formula, scope.bind(target.indices), number, context.found, target.case)
             if value is None:
                 break
             found += entries(context, {0: value}, (target.position,), formula, line.equation, is_bias=True)

@@ -26,11 +26,11 @@ from compiler.targets import Aim
 
 
 def lower_scores(
-    context: Context, step: Mapping, heads: Axis, length: int, mask: Mask, softmax: Softmax
+    context: Context, step: Mapping, stream: Axis, heads: Axis, length: int, mask: Mask, softmax: Softmax
 ) -> tuple[HeadScore, ...]:
     """The formulas that are added to the scores of heads."""
     found: list[HeadScore] = []
-    scope = context.scope
+    scope = context.numbers(stream)
     for line, aims in rows(context, lines(step, "score"), Aim(heads, "head"), scope, "score"):
         formula = read_formula(line.value, context.found)
         if formula is None or line.target is None:
