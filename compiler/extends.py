@@ -66,8 +66,7 @@ def _placed(merged: Mapping, base: Mapping, variant: Mapping, found: list[Diagno
             continue
         moved_key, moved = items.pop(key.text)
         if place is None:
-            before = [name for name in items if name == "head"]
-            position = len(items) - len(before)
+            position = list(items).index("head") if "head" in items else len(items)
         else:
             names = {name: i for i, name in enumerate(items)} | {step_name(name): i for i, name in enumerate(items)}
             named = " ".join(place.text.split()) if isinstance(place, Scalar) else ""

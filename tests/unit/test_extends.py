@@ -190,3 +190,20 @@ def test_a_spec_has_to_be_a_mapping(tmp_path: Path, text: str) -> None:
     assert diagnostic.code == "wrong-type"
     assert diagnostic.span is not None
     assert (diagnostic.span.line, diagnostic.span.column) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "order"),
+    [
+        ("norm x: rms\n  norm y: rms", ("embedding", "ffn", "norm x", "norm y", "head")),
+        ("norm x: {rms: 1, after: embedding}\n  norm y: rms", ("embedding", "norm x", "ffn", "norm y", "head")),
+        ("norm x: {rms: 1, after: ffn}\n  ffn: {hidden: h}", ("embedding", "ffn", "norm x", "head")),
+    ],
+    ids=["two new", "placed and new", "after one that is varied"],
+)
+def test_new_steps_go_before_the_head_unless_placed(tmp_path: Path, steps: str, order: tuple[str, ...]) -> None:
+    base = "network:\n  embedding: E\n  ffn: {hidden: g}\n  head: {}"
+    path = write(tmp_path, {"v.yaml": f"extends: b.yaml\nnetwork:\n  {steps}", "b.yaml": base})
+    network = read_document(path).get("network")
+    assert isinstance(network, Mapping)
+    assert network.names == order
