@@ -1,0 +1,295 @@
+"""Every example of README.md and docs/*.md is run. HTML comments above a block say how; they do not show when rendered.
+
+A `yaml` block is one of these, or the test fails:
+
+- a whole spec, which starts with `weightspec:`. It is loaded with warnings as errors. It may extend another example.
+- a fragment below `<!-- base: NAME -->`. It is merged over `tests/data/docs/NAME.yaml` as `extends` does; keys that are
+  no top-level keys are steps, and go under `network`. It is loaded with warnings as errors but `UNIMPORTANT`.
+- a part of a spec of this repository, below `<!-- part: NAME -->`: `specs/NAME.yaml` says the same.
+
+Further comments: `<!-- error: CODE -->` and `<!-- warning: CODE -->`: this code and no other comes.
+`<!-- file: NAME -->`: other examples and commands may use the block under that name. `<!-- values -->`: the comment
+behind each definition is its value, up to a semicolon. In any example a comment `# stores NAME [SHAPE], …` names
+tensors of the state dict.
+
+Lines `python cli.py …` of `sh` blocks are run, page by page, in a folder with `specs/` and all named files. They exit
+with 0, or as a comment `# exit 1` says. In a `console` block the output begins as shown. `python` blocks are run too.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import cli
+from compiler import limits
+from compiler.diagnostics import SpecError
+from compiler.document import parse_document, plain
+from compiler.expressions.arithmetic import _BINARY, COMPARISONS
+from compiler.expressions.evaluate import KNOWN_FUNCTIONS
+from compiler.expressions.scope import NAMED_NUMBERS
+from compiler.expressions.values import Matrix, Number, Value, Vector
+from compiler.lowering.context import RESERVED
+from compiler.pipeline import Spec, load
+from compiler.schema import _schema, top_level_keys
+from compiler.source import Source
+from compiler.storage import stored
+from compiler.suspicions import WARNINGS
+from tests.helpers import DATA, ROOT, SPECS
+
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+MARKS = {"base", "part", "error", "warning", "file", "values"}
+UNIMPORTANT = ("no-claims", "unused-name")  # in a fragment, which shows one thing
+NOT_RUN = {
+    "make demo": "the main job, which .ci/run runs",
+    "make test": "this is it",
+    "make test-long": "takes minutes",
+    ".venv/bin/python -m benchmarks.eval_speed": "takes minutes, and measures time",
+    "python cli.py build specs/tiny95.yaml --eval": "the main job, which .ci/run runs",
+    "python cli.py eval tiny95.safetensors": "all suites again; docs/saving.md evaluates a saved model",
+    "python cli.py eval specs/tiny95.yaml": "the figures are checked by that job; its seconds differ",
+}
+_BLOCK = re.compile(r"(?P<marks>(?:^<!--[^\n]*-->\n)*)^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_MARK = re.compile(r"<!-- (\w+)(?:: (.*?))? -->")
+_TABLE_COMMAND = re.compile(r"^\| `(python cli\.py [^`]*)`", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    line: int
+    kind: str
+    text: str
+    marks: dict[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+    @property
+    def is_whole(self) -> bool:
+        return re.match(r"(#.*\n)*weightspec:", self.text) is not None
+
+
+@cache
+def blocks(page: Path) -> tuple[Block, ...]:
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for match in _BLOCK.finditer(text):
+        line = text.count("\n", 0, match.start("kind")) + 1
+        found.append(Block(page, line, match["kind"], dedent(match["text"]), dict(_MARK.findall(match["marks"]))))
+    return tuple(found)
+
+
+def of_kind(kind: str) -> list[Block]:
+    return [block for page in PAGES for block in blocks(page) if block.kind == kind]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where examples are written and commands are run: specs, bases, and every example that has a file name."""
+    made = tmp_path_factory.mktemp("docs")
+    shutil.copytree(SPECS, made / "specs")
+    for base in (DATA / "docs").glob("*.yaml"):
+        shutil.copy(base, made)
+    for block in of_kind("yaml"):
+        if "file" in block.marks:
+            (made / block.marks["file"]).write_text(block.text, encoding="utf-8")
+    return made
+
+
+def written(block: Block, folder: Path) -> Path:
+    """The example as a spec of its own."""
+    path = folder / f"{block.page.stem}-{block.line}.yaml"
+    text = block.text
+    if not block.is_whole:
+        first = re.search(r"^\w+", text, re.MULTILINE)
+        if first is not None and first[0] not in top_level_keys():
+            text = "network:\n" + indent(text, "  ")
+        text = f"weightspec: 1\nextends: {block.marks['base']}.yaml\n{text}"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("block", of_kind("yaml"), ids=str)
+def test_example(block: Block, folder: Path) -> None:
+    assert set(block.marks) <= MARKS
+    ways = [block.is_whole, "base" in block.marks, "part" in block.marks]
+    assert sum(ways) == 1, f"{block} is neither a whole spec nor below a comment that says where it belongs"
+    if "part" in block.marks:
+        whole = plain(parse_document(Source("spec", (SPECS / f"{block.marks['part']}.yaml").read_text())))
+        part = plain(parse_document(Source("example", block.text)))
+        assert isinstance(whole, dict)
+        assert _is_part(part, whole) or _is_part(part, whole["network"])
+        return
+    path = written(block, folder)
+    expected = block.marks.get("error") or block.marks.get("warning")
+    ignored = () if block.is_whole else tuple(code for code in UNIMPORTANT if code != expected)
+    if "error" in block.marks:
+        with pytest.raises(SpecError) as caught:
+            load(path, ignore=ignored)
+        assert {one.code for one in caught.value.diagnostics if one.severity == "error"} == {expected}
+    elif "warning" in block.marks:
+        assert {warning.code for warning in load(path, ignore=ignored).warnings} == {expected}
+    else:
+        spec = load(path, ignore=ignored, strict=True)
+        assert_stores(spec, block)
+        assert_values(spec, block)
+
+
+def _is_part(part: object, whole: object) -> bool:
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(key in whole and _is_part(value, whole[key]) for key, value in part.items())
+    return part == whole
+
+
+def assert_stores(spec: Spec, block: Block) -> None:
+    shapes = {}
+    for group in stored(spec.network):
+        shapes[f"{group.name}.weight"] = list(group.weight.shape)
+        if group.bias is not None:
+            shapes[f"{group.name}.bias"] = list(group.bias.shape)
+    for comment in re.findall(r"# stores (.*)$", block.text, re.MULTILINE):
+        claimed = re.findall(r"([\w.]+) (\[[\d, ]+\])", comment)
+        assert claimed, comment
+        for name, shape in claimed:
+            assert str(shapes.get(name)) == shape, name
+
+
+def assert_values(spec: Spec, block: Block) -> None:
+    if "values" not in block.marks:
+        return
+    claimed = re.findall(r"^  (\w+): .*? # ([^;\n]*)", block.text, re.MULTILINE)
+    assert claimed
+    for name, value in claimed:
+        assert _shown(spec.resolved.definitions[name].value) == value.strip(), name
+
+
+def _shown(value: Value) -> str:
+    match value:
+        case Number(value=number):
+            return repr(number)
+        case Vector(items=items):
+            return f"[{', '.join(map(_shown, items))}]"
+        case Matrix(rows=rows):
+            return f"[{', '.join(_shown(Vector(row)) for row in rows)}]"
+    raise AssertionError(value)
+
+
+def commands(page: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Lines of `sh` blocks, and commands in tables, each with the exit codes that are right."""
+    for block in blocks(page):
+        for line in block.text.splitlines() if block.kind == "sh" else ():
+            stated = re.search(r"# exit (\d)$", line)
+            yield re.sub(r"\s+# .*$", "", line), (int(stated[1]) if stated else 0,)
+    for command in _TABLE_COMMAND.findall(page.read_text(encoding="utf-8")):
+        yield command, (0, 1)
+
+
+def call(command: str) -> Result:
+    """A command line as a shell would run it, with patterns, and `> FILE`."""
+    words = shlex.split(command)[2:]
+    target = words.pop(words.index(">") + 1) if ">" in words else None
+    expanded = (
+        sorted(map(str, Path().glob(word))) if word.endswith("*.yaml") else [word] for word in words if word != ">"
+    )
+    result = CliRunner().invoke(cli.main, list(chain.from_iterable(expanded)))
+    if target is not None:
+        Path(target).write_text(result.stdout, encoding="utf-8")
+    return result
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for command, codes in commands(page):
+        if command not in NOT_RUN:
+            assert command.startswith("python cli.py "), f"{page.name}: cannot run `{command}`"
+            result = call(command)
+            assert result.exit_code in codes, f"{page.name}: `{command}`\n{result.output}"
+
+
+def test_commands_that_are_not_run_are_there() -> None:
+    assert set(NOT_RUN) <= {command for page in PAGES for command, _ in commands(page)}
+
+
+@pytest.mark.parametrize("block", of_kind("console"), ids=str)
+def test_output(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *expected = block.text.splitlines()
+    command = first.removeprefix("$ ")
+    if command not in NOT_RUN:
+        monkeypatch.chdir(folder)
+        found = [line.rstrip() for line in call(command).output.splitlines()]
+        assert found[: len(expected)] == expected
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    exec("\n".join(block.text for block in blocks(page) if block.kind == "python"), {})
+
+
+@cache
+def code_of_the_language() -> tuple[str, frozenset[str]]:
+    """The pages of the language, and every word in their code: in `…` or in blocks."""
+    pages = [page for page in PAGES if page.name.startswith("language")]
+    whole = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    code = [
+        *re.findall(r"`([^`\n]+)`", _BLOCK.sub("", whole)),
+        *(block.text for page in pages for block in blocks(page)),
+    ]
+    return whole, frozenset(word for text in code for word in re.findall(r"[A-Za-z][\w-]*|[^\w\s]+|\.T\b", text))
+
+
+def options(schema: Any) -> Iterator[str]:
+    """Every key that a spec can have anywhere."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for pattern in schema.get("patternProperties", {}):
+            yield from re.findall(r"[a-z]+", pattern.replace("A-Za-z", "").partition(" +")[0].partition("( +")[0])
+        for value in schema.values():
+            yield from options(value)
+        yield from (word for word in schema.get("enum", ()) if isinstance(word, str))
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from options(item)
+
+
+@pytest.mark.parametrize("word", sorted({*WARNINGS, *KNOWN_FUNCTIONS, *NAMED_NUMBERS, *RESERVED, *options(_schema())}))
+def test_the_language_mentions_every_name(word: str) -> None:
+    assert word in code_of_the_language()[1]
+
+
+@pytest.mark.parametrize("operator", [*_BINARY, *COMPARISONS, "and", "or", "not", "@", ".T"])
+def test_the_language_mentions_every_operator(operator: str) -> None:
+    assert f"`{operator}`" in code_of_the_language()[0]
+
+
+@pytest.mark.parametrize("name", [name for name in vars(limits) if name.startswith("MAX_")])
+def test_the_language_mentions_every_limit(name: str) -> None:
+    limit: int = getattr(limits, name)
+    shown = f"{limit >> 20} MiB" if name.endswith("BYTES") else f"{limit:,}"
+    section = code_of_the_language()[0].partition("\n## Limits\n")[2].partition("\n## ")[0]
+    assert re.search(rf"\b{shown}\b", section), f"{name} is {shown}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links(page: Path) -> None:
+    text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+        file, _, anchor = target.partition("#")
+        linked = page.parent / file if file else page
+        assert linked.is_file(), target
+        headings = re.findall(r"^#+ (.*)$", _BLOCK.sub("", linked.read_text(encoding="utf-8")), re.MULTILINE)
+        slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert not anchor or anchor in slugs, target
