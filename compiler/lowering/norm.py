@@ -24,6 +24,7 @@ def lower_norm(context: Context, step: Mapping, path: str, stream: Axis) -> Norm
 
 def lower_stream_norm(context: Context, node: Node, name: str, stream: Axis) -> StreamNorm:
     """`norm`: a norm of the stream itself."""
+    context = context.within(node) if isinstance(node, Mapping) else context
     norm = read_norm(context, node, name, stream)
     if norm is None:
         raise StepSkipped(stream)

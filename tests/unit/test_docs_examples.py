@@ -2,15 +2,15 @@
 
 A `yaml` block is one of these, or the test fails:
 
-- a whole spec, which starts with `weightspec:`. It is loaded with warnings as errors. It may extend another example.
+- a whole spec, which starts with `weightspec:`. It gives no warning. It may extend another example.
 - a fragment below `<!-- base: NAME -->`. It is merged over `tests/data/docs/NAME.yaml` as `extends` does; keys that are
-  no top-level keys are steps, and go under `network`. It is loaded with warnings as errors but `UNIMPORTANT`.
+  no top-level keys are steps, and go under `network`. It gives no warning but those that are `UNIMPORTANT`.
 - a part of a spec of this repository, below `<!-- part: NAME -->`: `specs/NAME.yaml` says the same.
 
-Further comments: `<!-- error: CODE -->` and `<!-- warning: CODE -->`: this code and no other comes.
-`<!-- file: NAME -->`: other examples and commands may use the block under that name. `<!-- values -->`: the comment
-behind each definition is its value, up to a semicolon. In any example a comment `# stores NAME [SHAPE], …` names
-tensors of the state dict.
+What is wrong says so: `# error: CODE` or `# warning: CODE` behind a line means that this code comes at this line, and
+no other code at all. `<!-- error: CODE -->` does the same without a line. Further comments: `# stores NAME [SHAPE], …`
+names tensors of the state dict. Below `<!-- values -->` the comment behind each definition is its value, up to a
+semicolon. Other examples and commands may use a block below `<!-- file: NAME -->` under that name.
 
 Lines `python cli.py …` of `sh` blocks are run, page by page, in a folder with `specs/` and all named files. They exit
 with 0, or as a comment `# exit 1` says. In a `console` block the output begins as shown. `python` blocks are run too.
@@ -49,7 +49,7 @@ from compiler.suspicions import WARNINGS
 from tests.helpers import DATA, ROOT, SPECS
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-MARKS = {"base", "part", "error", "warning", "file", "values"}
+MARKS = {"base", "part", "error", "file", "values"}
 UNIMPORTANT = ("no-claims", "unused-name")  # in a fragment, which shows one thing
 NOT_RUN = {
     "make demo": "the main job, which .ci/run runs",
@@ -133,18 +133,20 @@ def test_example(block: Block, folder: Path) -> None:
         assert _is_part(part, whole) or _is_part(part, whole["network"])
         return
     path = written(block, folder)
-    expected = block.marks.get("error") or block.marks.get("warning")
-    ignored = () if block.is_whole else tuple(code for code in UNIMPORTANT if code != expected)
-    if "error" in block.marks:
-        with pytest.raises(SpecError) as caught:
-            load(path, ignore=ignored)
-        assert {one.code for one in caught.value.diagnostics if one.severity == "error"} == {expected}
-    elif "warning" in block.marks:
-        assert {warning.code for warning in load(path, ignore=ignored).warnings} == {expected}
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    marked = {(i, *mark) for i, line in lines for mark in re.findall(r"# (error|warning): ([\w-]+)", line)}
+    codes = {code for _, _, code in marked} | {code for mark, code in block.marks.items() if mark == "error"}
+    ignored = () if block.is_whole else tuple(code for code in UNIMPORTANT if code not in codes)
+    try:
+        spec = load(path, ignore=ignored)
+    except SpecError as error:
+        found = [one for one in error.diagnostics if one.severity == "error"]
     else:
-        spec = load(path, ignore=ignored, strict=True)
+        found = list(spec.warnings)
         assert_stores(spec, block)
         assert_values(spec, block)
+    assert {one.code for one in found} == codes
+    assert marked <= {(one.span.line, one.severity, one.code) for one in found if one.span is not None}
 
 
 def _is_part(part: object, whole: object) -> bool:
