@@ -34,6 +34,8 @@ from click.testing import CliRunner, Result
 
 import cli
 from compiler import limits
+from compiler.claims import check_claims
+from compiler.counting import count
 from compiler.diagnostics import SpecError
 from compiler.document import parse_document, plain
 from compiler.expressions.arithmetic import _BINARY, COMPARISONS
@@ -145,6 +147,7 @@ def test_example(block: Block, folder: Path) -> None:
         found = list(spec.warnings)
         assert_stores(spec, block)
         assert_values(spec, block)
+        assert all(claim.status != "failed" for claim in check_claims(spec, count(spec), None))
     assert {one.code for one in found} == codes
     assert marked <= {(one.span.line, one.severity, one.code) for one in found if one.span is not None}
 
