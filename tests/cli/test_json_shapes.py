@@ -168,7 +168,7 @@ def test_the_page_has_no_field_elsewhere() -> None:
 @pytest.mark.parametrize("heading", EXAMPLES)
 def test_examples_are_real(folder: Path, heading: str) -> None:
     for command, shown in EXAMPLES[heading]:
-        result = call(*shlex.split(command)[2:])
+        result = call(*shlex.split(command, comments=True)[2:])
         assert contains(json.loads(result.stdout), json.loads(shown)), result.stdout
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import compiler
+from compiler.judge import is_causal
 from compiler.pipeline import load
 from tests.helpers import SMALL_CONTEXT, SPECS, load_text, same_bits, small
 from tests.parity.reference import assert_close
@@ -68,7 +69,7 @@ def test_a_state_dict_fills_a_fresh_build(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY_SPEC)
 def test_one_forward_pass(name: str) -> None:
-    """[batch, time] to [batch, time, classes], with and without gradients; a prefix does not see what follows."""
+    """[batch, time] to [batch, time, classes], with and without gradients; what is causal does not see what follows."""
     spec = load(SPECS / name)
     model = compiler.build(spec)
     assert isinstance(model, nn.Module)
@@ -79,7 +80,8 @@ def test_one_forward_pass(name: str) -> None:
     assert logits.is_inference()
     assert logits.shape == (2, spec.network.context, spec.network.classes.size)
     assert same_bits(model(batch).detach(), logits.clone())
-    assert_close(prefix.double(), logits[:, :5].double(), 1e-6)
+    if is_causal(spec.network):
+        assert_close(prefix.double(), logits[:, :5].double(), 1e-6)
 
 
 @pytest.mark.parametrize("name", EVERY_SPEC)
