@@ -264,5 +264,8 @@ def _finish(
     except NotANumber as error:
         found.append(Diagnostic("number", str(error), formula.span))
         return None
+    if isinstance(number.value, int) and rounded.value != number.value:
+        message = f"{label} is an integer that {dtype.name} cannot hold: it becomes {rounded.value:.0f}"
+        found.append(Diagnostic("inexact-integer", message, formula.span, severity="warning"))
     leaf = Leaf("parameter", label, rounded.value, formula.span)
     return Number(rounded.value, True, Provenance(leaf, name, behind=(number.provenance,)))

@@ -170,6 +170,8 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
         hint = "YAML does not allow tabs for indentation; use spaces"
     elif "',' or '}'" in str(problem) or "expected ',' or" in str(problem):
         hint = _FLOW_HINT
+    elif "alphabetic or numeric character" in str(problem):
+        hint = "a formula that starts with [ or has a * after it must be quoted"
     elif "mapping values are not allowed" in str(problem):
         hint = "a colon followed by a space starts a value; quote the text if it is part of it"
     offset = min(offset, len(source.text.rstrip()))

@@ -136,8 +136,7 @@ class _Words:
         """The slots of an item, or of `ITEM*TIMES`."""
         if word.text in self.lengths and self.vocabulary.family(word.text) is not None:
             message = f"'{word.text}' is a token and a word of the task"
-            hint = f'rename the token, or write "{word.text}" in quotes to mean it'
-            found.append(Diagnostic("name-clash", message, word.span, hint))
+            found.append(Diagnostic("name-clash", message, word.span, "rename the token"))
             return []
         whole = self._item(word.text)
         if whole is not None:

@@ -130,6 +130,8 @@ def _unknown_key(key: Scalar, known: list[str], where: str) -> Diagnostic:
     first = key.text.split(" ")[0]
     match_ = nearest(key.text, known) or nearest(first, known)
     suggestion = f"; did you mean '{match_}'?" if match_ else did_you_mean(key.text, known)
+    if match_ == key.text:  # a kind or map that cannot stand alone
+        return Diagnostic("unknown-key", f"'{match_}' needs a name: `{match_} NAME: …`", key.span)
     inside = f" in {where}" if where else ""
     return Diagnostic("unknown-key", f"no key '{key.text}'{inside}{suggestion}", key.span)
 
@@ -185,6 +187,8 @@ def _kind(node: Node | None) -> str:
 def _type_hint(node: Node | None, expected: str | list[str]) -> str | None:
     if isinstance(node, Mapping) and "object" not in expected and len(node.items) == 1:
         return "a formula that contains `: ` or starts with { has to be quoted"
+    if isinstance(node, Sequence) and "array" not in expected and "string" in expected:
+        return "quote a list that is part of an expression"
     if isinstance(node, Scalar) and isinstance(node.value, bool) and "string" in expected:
         return "quote it to mean the text"
     return None

@@ -78,7 +78,8 @@ def targets(word: Word, aim: Aim, scope: Scope, found: list[Diagnostic]) -> list
         return []
     family, start = named
     if len(tree.indices) != len(family.sizes):
-        message = f"'{family.name}' takes {len(family.sizes)} indices, found {len(tree.indices)}"
+        takes = f"{len(family.sizes)} {'index' if len(family.sizes) == 1 else 'indices'}"
+        message = f"'{family.name}' takes {takes}, found {len(tree.indices)}"
         found.append(Diagnostic("index-range", message, formula.span))
         return []
     choices = [

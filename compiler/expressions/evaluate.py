@@ -166,8 +166,10 @@ def _transpose(node: Transpose, scope: Scope) -> Matrix:
 
 
 def _let(let: Let, scope: Scope) -> Value:
+    later = dict.fromkeys(let.others, "is not named before this one; a name under `let` can read those above it")
+    inner = replace(scope, place=let.place, lets=let.earlier, elsewhere={**scope.elsewhere, **later})
     try:
-        return evaluate(let.tree, replace(scope, place=let.place, lets=let.earlier))
+        return evaluate(let.tree, inner)
     except ExpressionError as error:
         error.span = error.span or let.place(*error.at)
         raise

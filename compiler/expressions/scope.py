@@ -30,12 +30,13 @@ class Work:
 class Let:
     """A name that stands for an expression: it is evaluated anew, in parentheses as it were, wherever it is read.
 
-    `earlier` are the names of that kind which it can read itself, so that none can read itself.
+    `earlier` are the names of that kind which it can read itself, so that none can read itself; `others` are the rest.
     """
 
     tree: Node
     place: Callable[[int, int], Span]
     earlier: Mapping[str, Let]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

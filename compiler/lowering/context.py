@@ -91,7 +91,8 @@ class Context:
                 self.error("name-clash", f"'{key.text}' already has a meaning", key.span)
             formula = read_formula(value, self.found)
             if formula is not None:
-                lets[key.text] = Let(formula.tree, formula.place, dict(lets))
+                others = tuple(name for name in node.names if name not in lets)
+                lets[key.text] = Let(formula.tree, formula.place, dict(lets), others)
         places = {key.text: key.span for key, _ in node.items}
         return replace(self, lets=lets, let_places=places)
 

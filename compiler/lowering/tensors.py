@@ -65,7 +65,7 @@ def store(context: Context, number: Number, span: Span, what: str = "weight") ->
             context.warn("overflow", f"{message} and is stored as {value}", span)
             return value
         context.error("overflow", message, span, "--allow-overflow stores an infinity instead")
-        return 0.0
+        return math.nan  # nothing is built; it is not zero, which would be suspicious in itself
     if value == 0.0 and number.value != 0:
         context.warn("underflow", f"a {what} that is not zero becomes zero in {dtype.name}", span)
     elif isinstance(number.value, int) and value != number.value:
