@@ -16,6 +16,7 @@ from compiler.pipeline import Spec, load
 ROOT = Path(__file__).parent.parent
 SPECS = ROOT / "specs"
 DATA = Path(__file__).parent / "data"
+STEPS = DATA / "specs"  # a small spec for each kind of step and each option
 
 SMALL = """\
 weightspec: 1

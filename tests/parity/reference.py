@@ -123,7 +123,7 @@ def rotate(x: Tensor, *, heads: int, frequencies: list[float], halves: bool = Fa
 def norm(x: Tensor, epsilon: float, weight: Tensor | None = None, *, layer: bool = False) -> Tensor:
     """Each vector divided by the root of its mean square plus epsilon; `layer` subtracts the mean first."""
     rows = []
-    for vector in x.flatten(0, 1).tolist():
+    for vector in x.flatten(0, -2).tolist():
         mean = sum(vector) / len(vector) if layer else 0.0
         centred = [number - mean for number in vector]
         root = math.sqrt(sum(number**2 for number in centred) / len(centred) + epsilon)

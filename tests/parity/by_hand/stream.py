@@ -1,0 +1,121 @@
+"""What stands at the start of a model and acts on the stream itself: embedding, position, norm, scale."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from tests.parity.by_hand.plain import Plain, model, split
+
+TINY = [[0, -1e-3, 2e-3], [1e-3, -1e-3, 2e-3], [1e-3 * 2, -1e-3, 2e-3], [1e-3 * 3, -1e-3, 2e-3], [0.75, 0, -3]]
+
+
+@model("embedding-rows")
+def embedding_rows(m: Plain) -> Tensor:
+    """Columns: x, one[0..3], cell[0,0] cell[0,1] cell[1,0] … cell[2,1]."""
+    return m.start(
+        [
+            [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            [1 / 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            [2 / 3, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0],
+            [1, 0, 0, 0, -2, 0, 0, 0, 0, 0, 0],
+            [0, 0.1, 0.1 * 1 + 0.1, 0.1 * 2 + 0.1, 0.1 * 3 + 0.1, 0, 0, 0, 0, 0, 0],
+            [0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0],
+            [-1, 0, 0, 0, 1 / 7, 0, 0, 2, 0, 0, 0],
+            [-2, 0, 0, 0, 2 / 7, 0, 0, 0, 0, 3, 0],
+            [1, 0, 0, 0, 0, 0, 11, 0, 0, 0, 0],
+            [0, 0, 7, 0, 0, 0, 0, 0, 12, 0, 0],
+            [-1, 0, 0, 0, 2 / 7, 0, 0, 0, 0, 0, 13],
+            [-4.5, -3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5],
+        ]
+    )
+
+
+@model("embedding-matrix")
+def embedding_matrix(m: Plain) -> Tensor:
+    rows = [[0.1, 2 / 3, -1], [1e-3, 0, 5], [-0.7, 0.3, 0.30000000000000004], [0, 0, 0], [math.pi, -1 / 7, 2]]
+    return m.start(rows)
+
+
+@model("position-equations")
+def position_equations(m: Plain) -> Tensor:
+    """`slow ** -k` is 1 and 0.1; positions are numbers of the dtype, and so is what is made of them."""
+    x = m.start([[-1.5, 0, 0, 0], [-0.5, 0, 1, 0], [0.5, 0, 2, 0], [1.5, 0, 3, 0], [0, 0, 0, 1]])
+    rows = []
+    for position in range(m.tokens.shape[1]):
+        pos = m.number(position)
+        logarithm = 0.5 if position == 0 else m.number(math.log(position))
+        waves = [m.number(math.cos(float(pos * m.number(factor)))) for factor in (1, 0.1)]
+        rows.append([float(number) for number in (logarithm, *waves, -pos / m.number(7))])
+    return m.show("position", x + torch.tensor(rows, dtype=torch.float64))
+
+
+@model("position-table")
+def position_table(m: Plain) -> Tensor:
+    """The table has a row more than the context."""
+    x = m.start()
+    rows = [
+        [0, 0.1, 0.2],
+        [1 / 3, -1, 0],
+        [2, 0, -0.7],
+        [0, 0, 1e-3],
+        [-3, 0.3, 0],
+        [0.5, 0, 1.5],
+        [0, -0.25, 1 / 7],
+        [100, 100, 100],
+    ]
+    table = m.stored("position.weight", rows)
+    return m.show("position", torch.stack([x[:, i] + table[i] for i in range(x.shape[1])], 1))
+
+
+@model("context")
+def context(m: Plain) -> Tensor:
+    """11 tokens, where the task needs 7."""
+    x = m.start()
+    second = torch.tensor([float(i * i) / 100 for i in range(x.shape[1])], dtype=torch.float64)
+    x = m.show("position", x + second[:, None] * torch.tensor([0.0, 1, 0], dtype=torch.float64))
+    query = m.linear("attention.query", x, [[1, 0, 0]])
+    key = m.linear("attention.key", x, [[0, 0, 1]])
+    value = m.linear("attention.value", x, [[0, 1, 0]])
+
+    def add(head: int, i: int, j: int) -> float:
+        return 1.5 if j > 8 else -0.1 * j
+
+    mixed = m.attend("attention", split(query, 1), split(key, 1), split(value, 1), add=add)
+    return m.show("attention", x + mixed.expand_as(x))
+
+
+@model("norm-rms")
+def norm_rms(m: Plain) -> Tensor:
+    """The mean square of the first tokens is as small as the default epsilon of 1e-6, or smaller."""
+    x = m.norm("first.norm", m.start(TINY), 1e-6)
+    x = m.norm("second.norm", x, 0.5, m.stored("second.norm.weight", [0.1, -2, 1 / 3]))
+    return m.norm("third.norm", x, 0.125, m.stored("third.norm.weight", [2, 0.7, -1]))
+
+
+@model("norm-layer")
+def norm_layer(m: Plain) -> Tensor:
+    x = m.norm("first.norm", m.start(TINY), 1e-6, layer=True)
+    x = m.norm("second.norm", x, 0.5, m.stored("second.norm.weight", [0.1, -2, 1 / 3]), layer=True)
+    return m.norm("third.norm", x, 0.125, m.stored("third.norm.weight", [0.7, 0.7, 0.7]), layer=True)
+
+
+@model("scale-vector")
+def scale_vector(m: Plain) -> Tensor:
+    x = m.start()
+    x = m.show("named.scale", x * m.stored("named.scale.weight", [0.1, -2, 1 / 3]))
+    return m.show("listed.scale", x * m.stored("listed.scale.weight", [0.5, 2 / 3, 0]))
+
+
+@model("scale-number")
+def scale_number(m: Plain) -> Tensor:
+    """One number, stored for each dimension."""
+    return m.show("scale", m.start() * m.stored("scale.weight", [1 / 3, 1 / 3, 1 / 3]))
+
+
+@model("scale-mapping")
+def scale_mapping(m: Plain) -> Tensor:
+    x = m.start([[-1.5, -1, -1, -1], [-0.5, -1, 0, 1], [0.5, -1, 1, 3], [1.5, -1, 2, 5], [0, 0, 0, 0]])
+    return m.show("scale", x * m.stored("scale.weight", [0.1, -0.3, 0.7, 2]))
