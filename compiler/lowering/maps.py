@@ -101,7 +101,8 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
     nothing = Map(shape.path, shape.inputs, shape.outputs, empty, equations=(line.equation,))
     tied = _tie(context, shape, line)
     if tied is not None:
-        return replace(nothing, weight=tied.weight, weight_tie=tied.owner, inner=_tied(tied.inner, shape.path))
+        inner = None if tied.inner is None else _tied(tied.inner, f"{shape.path}.inner", nothing)
+        return replace(nothing, weight=tied.weight, weight_tie=tied.owner, inner=inner)
     formula = read_formula(line.value, context.found)
     if formula is None:
         return nothing
@@ -222,12 +223,11 @@ def _tie(context: Context, shape: MapShape, line: Line) -> Shared | None:
     return shared
 
 
-def _tied(inner: Map | None, path: str) -> Map | None:
-    """The inner maps of a tied one, which are tied too."""
-    if inner is None:
-        return None
-    own = f"{path}.inner"
-    return replace(inner, name=own, weight_tie=inner.weight_tie or inner.name, inner=_tied(inner.inner, own))
+def _tied(owner: Map, path: str, written: Map) -> Map:
+    """A map of low rank under a second name, which stores nothing of its own."""
+    inner = None if owner.inner is None else _tied(owner.inner, f"{path}.inner", written)
+    tie = owner.weight_tie or owner.name
+    return replace(owner, name=path, weight_tie=tie, equations=written.equations, inner=inner)
 
 
 def _innermost(shared: Shared) -> Tensor:

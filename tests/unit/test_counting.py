@@ -126,6 +126,17 @@ head:
     assert counts.distinct == 12
 
 
+def test_a_tie_to_a_map_of_low_rank_stores_neither_factor_again(tmp_path: Path) -> None:
+    steps = "embedding:\n  digit[d]: {x: 5}\nffn:\n  hidden: u v w\n"
+    low_rank = "  gate: '[[2], [3], [4]] @ [[6, 7, 8]]'\n"
+    alone = counted(tmp_path, steps + low_rank)
+    tied = counted(tmp_path, steps + low_rank + "  up: gate\n")
+    assert distinct(tied) == {**distinct(alone), "ffn.up": 0, "ffn.up.inner": 0}
+    assert (distinct(tied)["ffn.gate"], distinct(tied)["ffn.gate.inner"]) == (3, 3)
+    assert tied.dense == alone.dense - 9  # the zeros of an `up` that is not written
+    assert tied.dense_untied == tied.dense + 3 + 3
+
+
 def test_values_without_a_zero(tmp_path: Path) -> None:
     counts = counted(tmp_path, "embedding:\n  digit[d]: {x: d + 1}\n  =: {x: -2}\n  +: {x: 2}\n", stream="x")
     # 1, 2, 3, 4, -2; the 2 of + is the 2 of digit 1; no zero is stored
