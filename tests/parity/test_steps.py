@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import compiler
+from compiler.ir import Network
 from compiler.pipeline import load
+from compiler.storage import stored, tensors
 from tests.helpers import STEPS, same_bits
 from tests.parity.by_hand import MODELS, Plain
 
@@ -31,6 +33,7 @@ def test_a_spec_is_the_model_written_by_hand(name: str, dtype: str) -> None:
         by_hand = Plain(dtype, tokens)
         logits = MODELS[name](by_hand)
         check_stored(model, by_hand)
+        check_listed(spec.network, by_hand)
         check_values(recorded(model, tokens), [*by_hand.seen, ("", logits)], dtype)
 
 
@@ -44,6 +47,17 @@ def check_stored(model: nn.Module, by_hand: Plain) -> None:
     for name, owner in owners.items():
         others = {other for other in owners if model.get_parameter(other) is model.get_parameter(name)}
         assert others == {other for other in owners if owners[other] == owner}, name
+
+
+def check_listed(network: Network, by_hand: Plain) -> None:
+    """What counting and diffing are told is stored, is: every tensor once, and what is tied to what."""
+    listed = tensors(network)
+    own = {name: tuple(weight.shape) for name, weight in by_hand.weights.items() if name not in by_hand.ties}
+    assert {name: tensor.shape for name, tensor in listed.items()} == own
+    groups = list(stored(network))
+    assert {f"{group.name}.weight" for group in groups} == {name for name in by_hand.weights if name.endswith("weight")}
+    ties = {f"{group.name}.weight": f"{group.weight_tie}.weight" for group in groups if group.weight_tie is not None}
+    assert ties == by_hand.ties
 
 
 def check_values(found: dict[str, list[Tensor]], expected: list[tuple[str, Tensor]], dtype: str) -> None:
@@ -64,7 +78,7 @@ def check_values(found: dict[str, list[Tensor]], expected: list[tuple[str, Tenso
 
 
 def recorded(model: nn.Module, tokens: Tensor) -> dict[str, list[Tensor]]:
-    """What every submodule returned, each time it was run; the whole model is ''. Norms that are absent are left out."""
+    """What every submodule returned, each time it was run; the whole model is ''. Absent norms are left out."""
     found: dict[str, list[Tensor]] = {}
 
     def keep(name: str) -> Any:

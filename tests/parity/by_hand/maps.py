@@ -55,7 +55,7 @@ def ties(m: Plain) -> Tensor:
     mixed = m.attend("one.attention", split(query, 2), split(key, 2), split(value, 2))
     x = m.show("one.attention", x + m.linear("one.attention.output", mixed, [[1, 0], [0, 1], [0, 0]]))
     gate = m.linear("one.ffn.gate", x, [[0, -1, 0.3]], [0.1], outputs=2)
-    up = m.linear("one.ffn.up", x, outputs=2, tied="one.ffn.gate")
+    up = m.linear("one.ffn.up", x, bias=[0, 0], outputs=2, tied="one.ffn.gate")
     units = m.units("one.ffn", "relu", up, gate)
     x = m.show("one.ffn", x + m.linear("one.ffn.down", units, [[0, 0], [0, 0], [1, -0.7]]))
     units = m.units("two.ffn", "relu", m.linear("two.ffn.up", x, tied="one.attention.query"))
