@@ -72,8 +72,9 @@ class Attention(nn.Module):
         elif self.scale.value != 1:
             scores = scores * self.scale.value
         if self.scores_by_position is not None:
-            time = scores.shape[-1]
-            scores = scores + self.scores_by_position[:, :time, :time]
+            # not a slice: that is contiguous for the whole context only, and torch.export would fix the length for it
+            positions = torch.arange(scores.shape[-1], device=scores.device)
+            scores = scores + self.scores_by_position.index_select(1, positions).index_select(2, positions)
         return scores
 
     def _masked(self, scores: Tensor) -> Tensor:
