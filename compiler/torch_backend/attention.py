@@ -111,7 +111,7 @@ class Attention(nn.Module):
 
 def _split(y: Tensor, heads: int) -> Tensor:
     """[B, T, H · C] to [B, H, T, C]."""
-    return y.reshape(*y.shape[:-1], heads, -1).transpose(-2, -3)
+    return y.reshape(*y.shape[:-1], heads, y.shape[-1] // heads).transpose(-2, -3)
 
 
 def _score_table(step: ir.Attention, dtype: torch.dtype, context: int) -> Tensor | None:
