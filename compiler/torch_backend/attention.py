@@ -28,7 +28,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = step.heads.size
         self.kv_heads = step.kv_heads.size
-        self.scale = step.scale
+        self.scale_operation = step.scale.operation
+        self.scale = step.scale.value
         self.softmax = step.softmax
         self.mask = step.mask
         self.rope_pairs = None if step.rope is None else step.rope.pairs
@@ -67,10 +68,10 @@ class Attention(nn.Module):
 
     def _scaled(self, scores: Tensor) -> Tensor:
         """[B, H, T, T], scaled, with the formulas in positions added."""
-        if self.scale.operation == "divide":
-            scores = scores / self.scale.value
-        elif self.scale.value != 1:
-            scores = scores * self.scale.value
+        if self.scale_operation == "divide":
+            scores = scores / self.scale
+        elif self.scale != 1:
+            scores = scores * self.scale
         if self.scores_by_position is not None:
             # not a slice: that is contiguous for the whole context only, and torch.export would fix the length for it
             positions = torch.arange(scores.shape[-1], device=scores.device)

@@ -7,6 +7,7 @@ import io
 import logging
 import pickle
 import shutil
+from pathlib import Path
 from zlib import crc32
 
 import pytest
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 import compiler
 from compiler.pipeline import load
-from tests.helpers import STEPS, same_bits
+from tests.helpers import STEPS, load_text, same_bits
 from tests.parity.test_steps import ROUNDOFF
 
 EVERY = sorted(path.stem for path in STEPS.iterdir())
@@ -70,6 +71,16 @@ def test_a_copy_of_the_state_dict_makes_the_same_model(name: str) -> None:
 def shared(model: nn.Module) -> list[str]:
     """The names under which torch knows each parameter first: those that are tied appear once."""
     return [name for name, _ in model.named_parameters()]
+
+
+def test_a_module_keeps_nothing_of_where_its_numbers_come_from(tmp_path: Path) -> None:
+    """A long chain of definitions in the spec does not make a module that cannot be copied or pickled."""
+    chain = "".join(f"  c{i}: c{i - 1} + 1\n" for i in range(1, 1500))
+    text = (STEPS / "score-scale.yaml").read_text(encoding="utf-8")
+    text = text.replace("parameters:", f"constants:\n  c0: 1\n{chain}parameters:").replace("gain *", "gain / c1499 *")
+    model = compiler.build(load_text(tmp_path, text))
+    assert shared(copy.deepcopy(model)) == shared(model)
+    assert shared(pickle.loads(pickle.dumps(model))) == shared(model)
 
 
 @pytest.mark.parametrize("name", EVERY)
