@@ -38,7 +38,7 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
 
 def _axis(context: Context, step: Mapping, key: str, what: str) -> Axis | None:
     node = step.get(key)
-    written = None if node is None else read_axis(node, context.resolved.scope, context.found, what)
+    written = None if node is None else read_axis(node, context.scope, context.found, what)
     if written is None:
         return None
     check_clashes(written.places, context.resolved.definitions, context.found)
