@@ -142,6 +142,7 @@ def two_turned_heads(m: Plain, pairs: dict[tuple[int, int], float]) -> Tensor:
     return m.show("attention", x + m.linear("attention.output", mixed, [to_x, to_y, [0] * 12]))
 
 
+@model("rope-default")
 @model("rope-adjacent")
 def rope_adjacent(m: Plain) -> Tensor:
     return two_turned_heads(m, {(0, 1): 0.9, (2, 3): 0.9 / 3, (4, 5): 0.9 / 9})

@@ -70,7 +70,7 @@ def mix(m: Plain) -> Tensor:
 
 @model("variant")
 def variant(m: Plain) -> Tensor:
-    """`repeat` with a step after each of its steps, another row of values and another scale."""
+    """`repeat` with a step after each of its steps, one at the end, another row of values and another scale."""
     value = [0, 0, 1]
     x = m.norm("early.norm", m.start(), 0.25, layer=True)
     x = attention(m, position(m, x), value)
@@ -87,4 +87,5 @@ def variant(m: Plain) -> Tensor:
     x = m.show("mix", again - m.stored("mix.weight", [0.5]) * between)
     x = ffn(m, attention(m, position(m, x), value))
     x = m.show("scale", m.norm("norm", x, 0.5) * gains)
-    return m.show("all.repeat", ffn(m, x))
+    x = m.show("all.repeat", ffn(m, x))
+    return m.show("closing.scale", x * m.stored("closing.scale.weight", [0.5, 0.5, 0.5]))
