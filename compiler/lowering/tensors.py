@@ -58,7 +58,7 @@ def store(context: Context, number: Number, span: Span, what: str = "weight") ->
     try:
         value = round_to(number.value, dtype)
     except OverflowError:
-        value = math.copysign(math.inf, number.value)
+        value = math.inf if number.value > 0 else -math.inf
     if not math.isfinite(value):
         message = f"the {what} does not fit into {dtype.name}"
         if context.resolved.allow_overflow:
@@ -129,5 +129,7 @@ def warn_if_vanishing(context: Context, formula: Formula, written: AnySequence[E
     """An equation whose numbers are all zero, although it does not say so and no parameter could change it."""
     if not written or any(entry.value for entry in written) or isinstance(formula.tree, Literal):
         return
+    if any(one.code == "underflow" and one.span == formula.span for one in context.found):
+        return  # they were not zero before they were rounded
     if not any(leaf.kind == "parameter" for leaf in leaves(entry.provenance for entry in written)):
         context.warn("vanishing-equation", "every number of this equation is zero", formula.span)
