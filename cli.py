@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -30,6 +31,7 @@ def main() -> None:
 
     Start with:  python cli.py build specs/tiny95.yaml --eval
     """
+    gc.set_threshold(100_000, 50, 50)  # specs become trees of very many small objects, which leave no cycles behind
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is escaped, not a crash
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

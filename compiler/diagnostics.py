@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal
+from itertools import islice
+from typing import Literal, Self
 
+from compiler.limits import MAX_ERRORS
 from compiler.source import Span
 
+_LONGEST_NAME = 100  # that a suggestion is made for
 Severity = Literal["error", "warning"]
 
 
@@ -57,6 +60,30 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(sorted(dict.fromkeys(diagnostics), key=key))
 
 
+class Findings(list[Diagnostic]):
+    """Diagnostics as they are found. Raises `SpecError` when there are so many errors that reading on helps nobody."""
+
+    def __init__(self, found: Iterable[Diagnostic] = ()) -> None:
+        super().__init__()
+        self._errors = 0
+        self.extend(found)
+
+    def append(self, diagnostic: Diagnostic) -> None:
+        super().append(diagnostic)
+        self._errors += diagnostic.severity == "error"
+        if self._errors >= MAX_ERRORS:
+            message = f"{MAX_ERRORS} errors were found; nothing more was checked"
+            raise SpecError([*self, Diagnostic("too-many-errors", message)])
+
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        for diagnostic in diagnostics:
+            self.append(diagnostic)
+
+    def __iadd__(self, diagnostics: Iterable[Diagnostic]) -> Self:  # type: ignore[misc, override]
+        self.extend(diagnostics)
+        return self
+
+
 def raise_errors(diagnostics: Iterable[Diagnostic]) -> None:
     """Raise a `SpecError` with all diagnostics if one of them is an error."""
     found = tuple(diagnostics)
@@ -65,8 +92,11 @@ def raise_errors(diagnostics: Iterable[Diagnostic]) -> None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, if one is like it at all; of very many, only some are looked at."""
-    options = [option for option in known if abs(len(option) - len(name)) <= max(3, len(name))][:300]
+    """The known name most like `name`, if one is like it at all; of very many or very long ones, some are looked at."""
+    if len(name) > _LONGEST_NAME:
+        return None
+    longest = min(_LONGEST_NAME, 2 * max(3, len(name)))
+    options = list(islice((option for option in known if len(option) <= longest), 300))
     by_lower = {option.lower(): option for option in options}
     matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[matches[0]] if matches else None

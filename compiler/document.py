@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import yaml
 
-from compiler.diagnostics import Diagnostic, Note, SpecError, fail, nearest
+from compiler.diagnostics import Diagnostic, Findings, Note, SpecError, fail, nearest
 from compiler.limits import MAX_FILE_BYTES, MAX_INTEGER_BITS, MAX_NESTING, MAX_NODES
 from compiler.scalars import Plain, align, resolve_plain
 from compiler.source import Source, Span
@@ -29,14 +29,19 @@ class Scalar:
     value: Plain
     span: Span
 
+    @cached_property
+    def _offsets(self) -> list[int] | None:
+        """For each character of the text its offset in the source; None where they are the same."""
+        raw = self.span.text
+        return None if raw == self.text else align(self.text, raw)
+
     def at(self, start: int, end: int) -> Span:
         """Where the characters `start` to `end` of `text` stand in the source, whatever the quoting."""
-        raw = self.span.text
+        offsets = self._offsets
         if not self.text:
             return self.span
-        if raw == self.text:
+        if offsets is None:
             return Span(self.span.source, self.span.start + start, self.span.start + end)
-        offsets = align(self.text, raw)
         first = self.span.start + offsets[start]
         last = self.span.start + offsets[max(start, end - 1)] + 1
         return Span(self.span.source, first, max(first, last))
@@ -153,7 +158,7 @@ def parse_document(source: Source, start: int = 0) -> Node:
 
 BYTE_ORDER_MARK = "\ufeff"  # libyaml would skip it without counting it
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_FLOW_HINT = "inside { } a formula with a comma or a bracket must be quoted or stand on its own line"
+_FLOW_HINT = "inside { } or [ ] a formula with a comma or a bracket must be quoted or stand on its own line"
 
 
 def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
@@ -175,7 +180,8 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
     elif "mapping values are not allowed" in str(problem):
         hint = "a colon followed by a space starts a value; quote the text if it is part of it"
     offset = min(offset, len(source.text.rstrip()))
-    return Diagnostic("yaml-syntax", f"not valid YAML: {problem}", Span(source, offset, offset + 1), hint)
+    place = Span(source, offset, min(offset + 1, len(source.text)))
+    return Diagnostic("yaml-syntax", f"not valid YAML: {problem}", place, hint)
 
 
 @dataclass
@@ -198,7 +204,7 @@ class _Composer:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.root: Node | None = None
-        self.found: list[Diagnostic] = []
+        self.found: list[Diagnostic] = Findings()
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._count = 0

@@ -49,6 +49,7 @@ def read_expectations(node: Node | None, task: Task, found: list[Diagnostic]) ->
     if not isinstance(node, Mapping):
         return Expectations()
     counts, evals = node.get("count"), node.get("eval")
+    suites = task.suites() if isinstance(evals, Mapping) else {}
     count_claims, eval_claims = [], []
     for key, value in counts.items if isinstance(counts, Mapping) else ():
         if isinstance(value, Scalar):
@@ -56,8 +57,8 @@ def read_expectations(node: Node | None, task: Task, found: list[Diagnostic]) ->
     for key, value in evals.items if isinstance(evals, Mapping) else ():
         if not isinstance(value, Mapping):
             continue
-        if key.text not in task.suites():
-            message = f"no suite '{key.text}'{did_you_mean(key.text, task.suites())}"
+        if key.text not in suites:
+            message = f"no suite '{key.text}'{did_you_mean(key.text, suites)}"
             found.append(Diagnostic("unknown-name", message, key.span))
             continue
         numbers = {name.text: _integer(number) for name, number in value.items if isinstance(number, Scalar)}

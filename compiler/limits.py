@@ -2,17 +2,21 @@
 
 MAX_FILE_BYTES = 1 << 20
 MAX_HEADER_BYTES = 8 * MAX_FILE_BYTES  # of a saved model: the spec as JSON text, and a line for each tensor
+MAX_ERRORS = 100  # that are looked for in one spec
+MAX_SUGGESTIONS = 50  # names of one kind that something like them is looked for
 MAX_NESTING = 100
-MAX_NODES = 100_000  # YAML nodes, an alias counting as all that it stands for
+MAX_NODES = 50_000  # YAML nodes, an alias counting as all that it stands for
 MAX_EXTENDS = 8  # specs in one chain of `extends`
 MAX_INTEGER_BITS = 4096
 MAX_EXPRESSION_CHARACTERS = 20_000
 MAX_EXPRESSION_DEPTH = 100
-MAX_WORK = 1_000_000  # expression nodes evaluated for one spec
+MAX_WORK = 400_000  # expression nodes evaluated for one spec, and numbers of vectors and matrices made
 MAX_HEAD_DIM = 1 << 12
 MAX_AXIS = 1 << 16  # dimensions of one axis, or tokens of the vocabulary
-MAX_STORED = 1 << 26  # scalars in all stored tensors together
+MAX_STEPS = 1000  # of a network, those counted again that repetitions run
+MAX_FACTORS = 16  # matrices that one map is the product of
+MAX_STORED = 1 << 24  # scalars in all stored tensors together
 MAX_CONTEXT = 1 << 14  # tokens in one sequence
-MAX_SCORE_ENTRIES = 1 << 22  # (query, key) pairs of one score table
+MAX_SCORE_ENTRIES = 1 << 22  # (head, query, key) of the score formulas of one step
 MAX_PAIRS = 10**9  # inputs of one evaluation
 MAX_EXHAUSTIVE = 10**6  # inputs of one exhaustive evaluation

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
 
-from compiler.diagnostics import Diagnostic, did_you_mean, raise_errors
+from compiler.diagnostics import Diagnostic, Findings, did_you_mean, raise_errors
 from compiler.document import Mapping, Node, Scalar, Sequence, parse_document
 from compiler.extends import step_name
 from compiler.source import Source, Span
 from compiler.tasks import TASKS
 
 Path = tuple[str, ...]  # keys, and the index of a list element as text
+_LONGEST_NAME = 1000  # of what is set, in characters
 _ELEMENT = re.compile(r"(?P<vector>.+)\[(?P<index>[0-9]{1,6})\]")
 
 
@@ -23,7 +24,7 @@ def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str
     A name is a constant, a parameter, a task size, or a path such as `layer0.attention.softmax`; `null` removes.
     Raises `SpecError` with every setting that cannot be applied.
     """
-    found: list[Diagnostic] = []
+    found: list[Diagnostic] = Findings()
     known = tuple(top_level)
     for setting in settings:
         source = Source("--set", setting, layer=-1)
@@ -58,27 +59,29 @@ def _yaml(value: object) -> str:
 
 def _split(document: Mapping, setting: str, top_level: tuple[str, ...]) -> tuple[int, Path] | None:
     """Where the name ends, and the path it means: the first `=` whose left side names something."""
-    at = setting.find("=")
+    short = _short_names(document)
+    roots = _roots(document, short)
+    at = setting.find("=", 0, _LONGEST_NAME)
     while at >= 0:
-        path = _find(document, setting[:at].strip(), top_level)
+        path = _find(document, setting[:at].strip(), top_level, short, roots)
         if path is not None:
             return at, path
-        at = setting.find("=", at + 1)
+        at = setting.find("=", at + 1, _LONGEST_NAME)
     return None
 
 
-def _find(document: Mapping, name: str, top_level: tuple[str, ...]) -> Path | None:
-    short = _short_names(document)
+def _find(
+    document: Mapping, name: str, top_level: tuple[str, ...], short: AnyMapping[str, Path], roots: AnyMapping[str, Path]
+) -> Path | None:
     if name in short:
         return short[name]
     if name in top_level and name != "extends":
         return (name,)
-    roots = _roots(document, short)
     if name in roots and name != "extends":
         return roots[name]
     element = _ELEMENT.fullmatch(name)
     if element is not None:
-        vector = _find(document, element["vector"], top_level)
+        vector = _find(document, element["vector"], top_level, short, roots)
         node = None if vector is None else _at(document, vector)
         if vector is not None and isinstance(node, Sequence) and int(element["index"]) < len(node.items):
             return (*vector, element["index"])
@@ -173,6 +176,6 @@ def _unknown(document: Mapping, source: Source, top_level: tuple[str, ...]) -> D
         return Diagnostic("bad-value", "`extends` cannot be set; write it in the spec", span)
     short = _short_names(document)
     known = [*short, *_roots(document, short), *top_level]
-    message = f"nothing is named '{name.strip()}' in this spec{did_you_mean(name.strip(), known)}"
+    message = f"nothing is named '{name.strip()[:100]}' in this spec{did_you_mean(name.strip(), known)}"
     hint = f"constants, parameters and sizes here: {', '.join(short)}" if 0 < len(short) <= 20 else None
     return Diagnostic("unknown-name", message, span, hint)

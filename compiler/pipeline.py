@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from compiler.diagnostics import Diagnostic, SpecError, in_file_order, raise_errors
+from compiler.diagnostics import Diagnostic, Findings, SpecError, in_file_order, raise_errors
 from compiler.document import Mapping as Document
 from compiler.extends import read_document, single_document, without
 from compiler.ir import Network
@@ -88,7 +88,7 @@ def _check(path: Path, document: Document, overrides: Overrides, leniency: Lenie
     settings = as_settings(overrides) if isinstance(overrides, Mapping) else list(overrides)
     document = override(document, settings, top_level_keys())
     checked = check_schema(document)
-    found = list(checked.found)
+    found: list[Diagnostic] = Findings(checked.found)
     if not checked.sound:
         raise SpecError(found)
     resolved = resolve(checked.document, found, allow_overflow=leniency.allow_overflow)

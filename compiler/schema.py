@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import jsonschema
 
-from compiler.diagnostics import Diagnostic, did_you_mean, nearest
+from compiler.diagnostics import Diagnostic, Findings, did_you_mean, nearest
 from compiler.document import Invalid, Mapping, Node, Scalar, Sequence, plain
 from compiler.source import Span
 
@@ -50,9 +50,12 @@ class Checked:
 def check_schema(document: Mapping) -> Checked:
     """Check the shape of a spec."""
     found: dict[Path, Diagnostic] = {}
+    every = Findings()
     for error in jsonschema.Draft7Validator(_schema()).iter_errors(plain(document)):
         for path, diagnostic in _diagnose(document, error):
-            found.setdefault(path, diagnostic)
+            if path not in found:
+                found[path] = diagnostic
+                every.append(diagnostic)
     checked = _invalidate(document, _tree(found)) if found else document
     assert isinstance(checked, Mapping)
     sound = not any(_is_structural(path, diagnostic) for path, diagnostic in found.items())

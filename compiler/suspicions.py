@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from compiler.diagnostics import Diagnostic, SpecError, did_you_mean, nearest
+from compiler.diagnostics import Diagnostic, Findings, did_you_mean, nearest, raise_errors
 from compiler.document import Mapping, Node, Scalar, Sequence
+from compiler.limits import MAX_SUGGESTIONS
 from compiler.naming import words
 from compiler.resolve import Resolved
 from compiler.source import Span
@@ -51,11 +52,11 @@ def settle(
     own = words(node) if node is not None else []
     unknown: list[tuple[str, Span | None]] = [(word.text, word.span) for word in own if word.text not in WARNINGS]
     unknown += [(code, None) for code in ignored if code not in WARNINGS]
-    if unknown:
-        raise SpecError(
-            Diagnostic("unknown-name", f"no warning is called '{code}'{did_you_mean(code, WARNINGS)}", span)
-            for code, span in unknown
-        )
+    wrong = Findings(
+        Diagnostic("unknown-name", f"no warning is called '{code}'{did_you_mean(code, WARNINGS)}", span)
+        for code, span in unknown
+    )
+    raise_errors(wrong)
     off = {*ignored, *(word.text for word in own)}
     kept = (one for one in found if one.severity == "error" or one.code not in off)
     return tuple(replace(one, severity="error") if strict else one for one in kept)
@@ -100,7 +101,8 @@ def _unused_definitions(resolved: Resolved) -> list[Diagnostic]:
     ]
     found = []
     for definition in unused:
-        match = nearest(definition.name, (name for name in resolved.definitions if name != definition.name))
+        others = (name for name in resolved.definitions if name != definition.name)
+        match = nearest(definition.name, others) if len(unused) <= MAX_SUGGESTIONS else None
         hint = None if match is None else f"did you mean '{match}'?"
         message = f"the {definition.kind} '{definition.name}' is read by nothing"
         found.append(Diagnostic("unused-name", message, definition.span, hint, severity="warning"))

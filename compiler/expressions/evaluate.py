@@ -166,10 +166,8 @@ def _transpose(node: Transpose, scope: Scope) -> Matrix:
 
 
 def _let(let: Let, scope: Scope) -> Value:
-    later = dict.fromkeys(let.others, "is not named before this one; a name under `let` can read those above it")
-    inner = replace(scope, place=let.place, lets=let.earlier, elsewhere={**scope.elsewhere, **later})
     try:
-        return evaluate(let.tree, inner)
+        return evaluate(let.tree, replace(scope, place=let.place, lets=let.earlier))
     except ExpressionError as error:
         error.span = error.span or let.place(*error.at)
         raise
@@ -188,6 +186,9 @@ def _name(node: Name, scope: Scope) -> Value:
         return Number(NAMED_NUMBERS[node.name], False, Provenance(leaf))
     if node.name in scope.elsewhere:
         raise ExpressionError("unknown-name", f"'{node.name}' {scope.elsewhere[node.name]}", node.at)
+    if node.name in scope.lets.every:
+        message = f"'{node.name}' is not named before this one; a name under `let` can read those above it"
+        raise ExpressionError("unknown-name", message, node.at)
     if "." in node.name:
         dot = node.at[0] + node.name.index(".")
         hint = "the only thing written after a dot is .T"

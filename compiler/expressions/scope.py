@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
-from compiler.expressions.syntax import Node
+from compiler.expressions.syntax import ExpressionError, Node, Range
 from compiler.expressions.values import Number, Value
 from compiler.floats import FloatFormat
 from compiler.limits import MAX_WORK
@@ -21,22 +22,49 @@ class AlreadyReported(Exception):
 
 @dataclass
 class Work:
-    """Counts evaluated nodes, so that a small spec cannot ask for unbounded time."""
+    """Counts what is computed, in evaluated nodes, so that a small spec cannot ask for unbounded time."""
 
     left: int = MAX_WORK
+    reported: bool = False
+
+    def spend(self, amount: int, at: Range) -> None:
+        """Raises `ExpressionError` the first time that too little is left, then `AlreadyReported`."""
+        self.left -= amount
+        if self.left < 0:
+            if self.reported:
+                raise AlreadyReported
+            self.reported = True
+            raise ExpressionError("too-much-work", f"more than {MAX_WORK} steps to compute this spec", at)
 
 
 @dataclass(frozen=True)
 class Let:
     """A name that stands for an expression: it is evaluated anew, in parentheses as it were, wherever it is read.
 
-    `earlier` are the names of that kind which it can read itself, so that none can read itself; `others` are the rest.
+    `earlier` are the names of that kind which it can read itself, so that none can read itself.
     """
 
     tree: Node
     place: Callable[[int, int], Span]
-    earlier: Mapping[str, Let]
-    others: tuple[str, ...] = ()
+    earlier: Lets
+
+
+@dataclass(frozen=True)
+class Lets:
+    """The first `count` of the names under `let`. `every` is shared by all of a step: there may be very many."""
+
+    every: Mapping[str, tuple[int, Let]] = field(default_factory=dict)
+    count: int = 0
+
+    def get(self, name: str) -> Let | None:
+        order, let = self.every.get(name, (self.count, None))
+        return let if order < self.count else None
+
+    def __contains__(self, name: str) -> bool:
+        return self.get(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return islice(self.every, self.count)
 
 
 @dataclass(frozen=True)
@@ -57,7 +85,7 @@ class Scope:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     indices: Mapping[str, Number] = field(default_factory=dict)
     candidates: tuple[str, ...] = ()
-    lets: Mapping[str, Let] = field(default_factory=dict)
+    lets: Lets = field(default_factory=Lets)
 
     def bind(self, indices: Mapping[str, Number]) -> Scope:
         """The scope with further names in front, such as the indices of a family."""

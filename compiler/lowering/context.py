@@ -10,11 +10,12 @@ from functools import cached_property
 from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic, Note, nearest
 from compiler.document import Mapping, Node, Scalar
-from compiler.expressions.scope import NAMED_NUMBERS, Let, Scope
+from compiler.expressions.scope import NAMED_NUMBERS, Let, Lets, Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Dimensions
 from compiler.formulas import Formula, Word, read_formula
 from compiler.ir import Equation, Map, Tensor
+from compiler.limits import MAX_SUGGESTIONS
 from compiler.naming import axis_names, words
 from compiler.positions import KEY, PAIR, POSITION, QUERY
 from compiler.resolve import Resolved
@@ -59,7 +60,7 @@ class Shared:
 class Context:
     """`shared` holds the weights of all maps lowered so far, by path; `whole` those that are one parameter as a whole,
     by its name and shape. `lets` are the sub-expressions that the step at hand names. `superseded` are the equations
-    that another one in a variant replaces.
+    that another one in a variant replaces. `similar` are definitions with almost the name of an index.
     """
 
     resolved: Resolved
@@ -67,7 +68,8 @@ class Context:
     shared: dict[str, Shared] = field(default_factory=dict)
     whole: dict[tuple[str, tuple[int, ...]], Shared] = field(default_factory=dict)
     superseded: list[Span] = field(default_factory=list)
-    lets: AnyMapping[str, Let] = field(default_factory=dict)
+    similar: dict[str, str | None] = field(default_factory=dict)
+    lets: Lets = field(default_factory=Lets)
     let_places: AnyMapping[str, Span] = field(default_factory=dict)
 
     @cached_property
@@ -80,7 +82,7 @@ class Context:
         node = step.get("let")
         if not isinstance(node, Mapping):
             return self
-        lets: dict[str, Let] = {}
+        lets: dict[str, tuple[int, Let]] = {}
         for key, value in node.items:
             if key.text in self.resolved.definitions:
                 definition = self.resolved.definitions[key.text]
@@ -91,10 +93,10 @@ class Context:
                 self.error("name-clash", f"'{key.text}' already has a meaning", key.span)
             formula = read_formula(value, self.found)
             if formula is not None:
-                others = tuple(name for name in node.names if name not in lets)
-                lets[key.text] = Let(formula.tree, formula.place, dict(lets), others)
+                order = len(lets)
+                lets[key.text] = order, Let(formula.tree, formula.place, Lets(lets, order))
         places = {key.text: key.span for key, _ in node.items}
-        return replace(self, lets=lets, let_places=places)
+        return replace(self, lets=Lets(lets, len(lets)), let_places=places)
 
     def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         self.found.append(Diagnostic(code, message, span, hint))
@@ -132,7 +134,9 @@ class Context:
                 message = f"'{name}' has a value of its own, and does not run over the family here"
                 self.found.append(Diagnostic("name-clash", message, span, "rename the index", (note,)))
             elif not scope.knows(name) and name not in read and len(name) > 2:
-                match = nearest(name, definitions)
+                if name not in self.similar and len(self.similar) < MAX_SUGGESTIONS:
+                    self.similar[name] = nearest(name, definitions)
+                match = self.similar.get(name)
                 if match is not None:
                     self.warn("suspicious-index", f"'{name}' runs over the whole family; did you mean '{match}'?", span)
 
@@ -162,11 +166,10 @@ class Context:
 
 
 def _elsewhere(axes: AnyMapping[str, Axis]) -> dict[str, str]:
-    return {
-        family.name: f"is a dimension of {what}, which is not read here"
-        for what, axis in axes.items()
-        for family in axis.families
-    }
+    elsewhere: dict[str, str] = {}
+    for what, axis in axes.items():
+        elsewhere |= dict.fromkeys(axis.starts, f"is a dimension of {what}, which is not read here")
+    return elsewhere
 
 
 def whole_axis(axis: Axis, name: str) -> dict[str, Dimensions]:

@@ -6,8 +6,10 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +18,9 @@ from rich.text import Text
 from compiler.diagnostics import Diagnostic, as_json, render
 
 PIPED_WIDTH = 160
+MAX_WARNINGS = 100  # that are printed
+MAX_ROWS = 1000  # of one list that are printed
+T = TypeVar("T")
 
 
 class _Console(Console):
@@ -38,6 +43,13 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
     for i, column in enumerate(columns):
         made.add_column(column, justify="right" if column in aligned else "left", overflow="fold", no_wrap=i == 0)
     return made
+
+
+def first(items: Sequence[T], rows: Table) -> Iterator[T]:
+    """The items, each to become a row; of very many the first, and a row that says how many are left out."""
+    yield from islice(items, MAX_ROWS)
+    if len(items) > MAX_ROWS:
+        rows.add_row(text(f"and {len(items) - MAX_ROWS:,} more; see --json", "dim"))
 
 
 def text(content: str, style: str = "") -> Text:
@@ -72,10 +84,17 @@ def _strict(value: object) -> object:
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
-    """To standard error, each with its line and caret."""
+    """To standard error, each with its line and caret; of very many warnings the first."""
     out = console(error=True)
+    warnings = 0
     for diagnostic in diagnostics:
-        out.print(text(render(diagnostic), "yellow" if diagnostic.severity == "warning" else "red"), soft_wrap=True)
+        warnings += diagnostic.severity == "warning"
+        if diagnostic.severity == "error":
+            out.print(text(render(diagnostic), "red"), soft_wrap=True)
+        elif warnings <= MAX_WARNINGS:
+            out.print(text(render(diagnostic), "yellow"), soft_wrap=True)
+    if warnings > MAX_WARNINGS:
+        out.print(text(f"and {warnings - MAX_WARNINGS} more warnings", "yellow"))
 
 
 def diagnostics_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from compiler.claims import ClaimResult
 from compiler.counting import RULES, Counts, HardCoded
 from compiler.pipeline import Spec
-from compiler.terminal.console import console, number, table, text
+from compiler.terminal.console import console, first, number, table, text
 
 Counted = tuple[Spec, Counts]
 
@@ -54,7 +54,7 @@ def _print_items(spec: Spec, counts: Counts) -> None:
             note = f"tied to {tensor.tie}" if tensor.tie else ("copies" if group.copies and i == 0 else "")
             shape = " × ".join(map(str, tensor.shape))
             rows.add_row(text(tensor.name), shape, str(tensor.dense), str(tensor.nonzero), distinct, "", text(note))
-            for line in () if tensor.tie else tensor.lines:
+            for line in () if tensor.tie else first(tensor.lines, rows):
                 where, equation = str(line.equation.span.line), text(str(line.equation), "dim")
                 rows.add_row("", "", "", str(line.nonzero), "", where, equation)
     total = [str(counts.dense), str(counts.nonzero), str(counts.distinct)]

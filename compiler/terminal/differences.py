@@ -6,7 +6,7 @@ from pathlib import Path
 
 from compiler.diffing import Difference, EntryChange, EntryGroup
 from compiler.source import Span
-from compiler.terminal.console import console, number, table, text
+from compiler.terminal.console import console, first, number, table, text
 from compiler.text_changes import TextChange
 
 ENTRIES_SHOWN = 3  # of a group that no single factor explains
@@ -23,7 +23,7 @@ def print_difference(difference: Difference, *, every_entry: bool) -> None:
     out.print(text(f"+++ {difference.after}  ({files[1]})", "green"))
     if difference.texts:
         rows = table("", "written", "before", "after", "lines")
-        for change in difference.texts:
+        for change in first(difference.texts, rows):
             written = [text(change.section), text(change.path)]
             rows.add_row(*written, text(_cut(change.before)), text(_cut(change.after)), _lines(change, files))
         out.print(rows)

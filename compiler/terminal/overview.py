@@ -16,7 +16,7 @@ from compiler.ir import (
 from compiler.pipeline import Spec
 from compiler.storage import stored, tensors
 from compiler.tasks.layout import Slot
-from compiler.terminal.console import console, number, table, text
+from compiler.terminal.console import console, first, number, table, text
 from compiler.terminal.steps import describe, print_step, step_equations
 
 
@@ -38,7 +38,7 @@ def print_overview(spec: Spec) -> None:
     out.print(facts)
     if resolved.definitions:
         rows = table("name", "", "written", "value")
-        for definition in resolved.definitions.values():
+        for definition in first(list(resolved.definitions.values()), rows):
             rows.add_row(definition.name, definition.kind, text(definition.text), text(_value(definition)))
         out.print()
         out.print(rows)
@@ -79,7 +79,7 @@ def print_tensor(spec: Spec, name: str) -> None:
     out = console()
     out.print(text(f"{tensor.name} {list(tensor.shape)}; what is not listed is zero", "bold"))
     rows = table("index", "place", "value", "line", "equation", right=["value", "line"])
-    for entry in tensor.entries:
+    for entry in first(tensor.entries, rows):
         line = str(entry.equation.span.line)
         place = text(tensor.label(entry.index))
         rows.add_row(text(str(list(entry.index))), place, number(entry.value), line, text(str(entry.equation)))

@@ -21,7 +21,7 @@ from compiler.ir import (
     stream_after,
 )
 from compiler.storage import step_norm
-from compiler.terminal.console import console, number, table, text
+from compiler.terminal.console import console, first, number, table, text
 
 
 def print_step(step: Step, before: Axis | None) -> None:
@@ -30,7 +30,7 @@ def print_step(step: Step, before: Axis | None) -> None:
     out.print(text(f"{step.name}: {describe(step)}", "bold"))
     rows = table("", "", "")
     equations = step_equations(step)
-    for equation in equations:
+    for equation in first(equations, rows):
         rows.add_row(text(f"line {equation.span.line}"), text(equation.left), text(equation.right))
     if equations:
         out.print(rows)
