@@ -51,8 +51,17 @@ class Axis:
             for index in product(*map(range, family.sizes))
         )
 
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Where each label stands."""
+        return {label: position for position, label in enumerate(self.labels)}
+
+    @cached_property
+    def _by_name(self) -> dict[str, Family]:
+        return {family.name: family for family in reversed(self.families)}
+
     def family(self, name: str) -> Family | None:
-        return next((family for family in self.families if family.name == name), None)
+        return self._by_name.get(name)
 
     def extended(self, size: int) -> Axis:
         """The axis with one more, fastest running index on every family, such as a coordinate within each head."""

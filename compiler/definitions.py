@@ -10,15 +10,17 @@ from compiler.diagnostics import Diagnostic, Note
 from compiler.document import Invalid, Mapping, Node, Scalar, Sequence
 from compiler.expressions.arithmetic import NotANumber, cast
 from compiler.expressions.evaluate import evaluate
+from compiler.expressions.matrices import count
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Unknown, Value, Vector
 from compiler.floats import FloatFormat
-from compiler.formulas import Formula, attempt, read_formula
+from compiler.formulas import Formula, affordable, attempt, read_formula
 from compiler.positions import KEY, PAIR, POSITION, QUERY
 from compiler.source import Span
 from compiler.tasks import TASKS
 
+FINISHING_WORK = 2  # what it takes to note where a number comes from, in evaluated nodes
 Kind = Literal["constant", "size", "parameter"]
 
 
@@ -96,6 +98,7 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
     parameters = {
         name: "is a parameter, which a constant cannot read" for name, (kind, _) in keys.items() if kind == "parameter"
     }
+    every = tuple(keys)
     not_parameters = tuple(name for name in keys if name not in parameters)
     values: dict[str, Value] = {}
     constants: dict[str, Value] = {}
@@ -104,7 +107,7 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
         value: Value = Unknown()
         if definition is not None:
             readable = (values, {}) if name in parameters else (constants, parameters)
-            candidates = tuple(keys) if name in parameters else not_parameters
+            candidates = every if name in parameters else not_parameters
             inner = replace(scope, names=readable[0], definition=name, elsewhere=readable[1], candidates=candidates)
             value = _compute(definition, inner, found)
         values[name] = value
@@ -202,7 +205,7 @@ def _compute(definition: _Written, scope: Scope, found: list[Diagnostic]) -> Val
     if definition.form == "formula":
         value, formula = rows[0][0]
         if isinstance(value, Number | Vector | Matrix):
-            return _finished(definition, value, lambda index: formula, scope.dtype, found)
+            return _finished(definition, value, lambda index: formula, scope, found)
         message = f"'{definition.key.text}' has to be a number, a vector or a matrix"
         found.append(Diagnostic("wrong-type", message, formula.span))
         return Unknown()
@@ -213,7 +216,7 @@ def _compute(definition: _Written, scope: Scope, found: list[Diagnostic]) -> Val
             found.append(Diagnostic("shape", message, rows[0][0][1].span))
             return Unknown()
         matrix = Matrix(tuple(vector.items for vector in vectors))
-        return _finished(definition, matrix, lambda index: rows[0][index[0]][1], scope.dtype, found)
+        return _finished(definition, matrix, lambda index: rows[0][index[0]][1], scope, found)
     numbers: list[tuple[Number, ...]] = []
     for row in rows:
         odd = next((formula for value, formula in row if not isinstance(value, Number)), None)
@@ -222,22 +225,25 @@ def _compute(definition: _Written, scope: Scope, found: list[Diagnostic]) -> Val
             return Unknown()
         numbers.append(tuple(value for value, _ in row if isinstance(value, Number)))
     if definition.form == "list":
-        return _finished(definition, Vector(numbers[0]), lambda index: rows[0][index[0]][1], scope.dtype, found)
-    return _finished(definition, Matrix(tuple(numbers)), lambda index: rows[index[0]][index[1]][1], scope.dtype, found)
+        return _finished(definition, Vector(numbers[0]), lambda index: rows[0][index[0]][1], scope, found)
+    return _finished(definition, Matrix(tuple(numbers)), lambda index: rows[index[0]][index[1]][1], scope, found)
 
 
 def _finished(
     definition: _Written,
     value: Number | Vector | Matrix,
     formula: Callable[[tuple[int, ...]], Formula],
-    dtype: FloatFormat,
+    scope: Scope,
     found: list[Diagnostic],
 ) -> Value:
     """The value with every number as its readers see it; `formula` says where the number at an index was written."""
 
+    if not affordable(formula((0, 0)), scope, FINISHING_WORK * count(value), found):
+        return Unknown()
+
     def finish(number: Number, *index: int) -> Number | None:
         label = definition.key.text + (f"[{', '.join(map(str, index))}]" if index else "")
-        return _finish(number, label, definition, formula(index), dtype, found)
+        return _finish(number, label, definition, formula(index), scope.dtype, found)
 
     match value:
         case Number():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from compiler.diagnostics import Diagnostic, SpecError, did_you_mean, fail, raise_errors
-from compiler.document import Mapping, Node, Scalar, parse_document, read_source
-from compiler.limits import MAX_EXTENDS
+from compiler.diagnostics import Diagnostic, Findings, SpecError, did_you_mean, fail, raise_errors
+from compiler.document import Mapping, Node, Scalar, parse_document, read_source, whole_file
+from compiler.limits import MAX_EXTENDS, MAX_FILE_BYTES, MAX_STEPS
 from compiler.source import Source, Span
 
 
@@ -16,13 +16,18 @@ def read_document(path: Path) -> Mapping:
     root = path.parent
     chain: list[tuple[Path, Mapping]] = []
     here: Path | None = path
+    length = 0
     while here is not None:
-        document = _mapping(parse_document(_read(here, chain)))
+        source = _read(here, chain)
+        length += len(source.text)
+        if length > MAX_FILE_BYTES:
+            raise fail("too-large", f"with all that it extends, larger than {MAX_FILE_BYTES} bytes", whole_file(path))
+        document = _mapping(parse_document(source))
         chain.append((here, document))
         here = _base(document, here, root, [known for known, _ in chain])
     merged = chain[-1][1]
     for _, variant in reversed(chain[:-1]):
-        found: list[Diagnostic] = []
+        found: list[Diagnostic] = Findings()
         merged = _placed(merge(merged, variant, found), merged, variant, found)
         raise_errors(found)
     return _without(merged, "extends")
@@ -60,6 +65,8 @@ def _placed(merged: Mapping, base: Mapping, variant: Mapping, found: list[Diagno
     if not isinstance(steps, Mapping) or not isinstance(changed, Mapping) or not isinstance(known, Mapping):
         return merged
     items = {key.text: (key, value) for key, value in steps.items}
+    if len(items) > MAX_STEPS:
+        return merged  # refused later; placing them would take long
     for key, value in changed.items:
         place = value.get("after") if isinstance(value, Mapping) else None
         if key.text not in items or (place is None and (key.text in known.names or key.text == "head")):

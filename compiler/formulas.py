@@ -103,6 +103,16 @@ def attempt(
     return None
 
 
+def affordable(formula: Formula, scope: Scope, amount: int, found: list[Diagnostic]) -> bool:
+    """Whether there is so much work left, which it takes; the reason goes to `found` where there is not."""
+
+    def spend(node: Node, inner: Scope) -> bool:
+        inner.work.spend(amount, node.at)
+        return True
+
+    return attempt(formula, scope, spend, found) is not None
+
+
 def in_place(scope: Scope, formula: Formula) -> Scope:
     """The scope for evaluating a formula: its literals know where they stand."""
     return scope if scope.place is formula.place else replace(scope, place=formula.place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 from compiler.axes import Axis
@@ -20,7 +21,7 @@ from compiler.tasks import Task
 from compiler.tasks.layout import Layout, Slot
 
 _QUOTED = re.compile(r"""(?P<quote>['"])(?P<token>.+)(?P=quote)""")
-_REPEATED = re.compile(r"(?P<item>.+)\*(?P<times>[^*]+)")
+_MOST_STARS = 16  # of ITEM*TIMES; a token may hold some
 
 
 def read_layout(
@@ -141,14 +142,16 @@ class _Words:
         whole = self._item(word.text)
         if whole is not None:
             return whole
-        match = _REPEATED.fullmatch(word.text)
-        item = self._item(match["item"]) if match else None
-        if match is None or item is None:
+        stars = (match.start() for match in islice(re.finditer(r"\*", word.text), _MOST_STARS))
+        star, item = next(
+            ((at, found_) for at in stars if (found_ := self._item(word.text[:at])) is not None), (0, None)
+        )
+        if item is None:
             known = [*self.lengths, *(family.name for family in self.vocabulary.families)]
             message = f"no token or word '{word.text}' here{did_you_mean(word.text, known)}"
             found.append(Diagnostic("unknown-name", message, word.span))
             return []
-        formula = read_text(Word(match["times"], word.scalar, word.offset + match.start("times")), found)
+        formula = read_text(Word(word.text[star + 1 :], word.scalar, word.offset + star + 1), found)
         times = attempt(formula, self.scope, integer, found) if formula is not None else None
         if times is None:
             return []
@@ -176,4 +179,5 @@ class _Words:
         family = self.vocabulary.family(text)
         if family is not None and not family.sizes:
             return [Slot(self.vocabulary.starts[text])]
-        return [Slot(self.vocabulary.labels.index(text))] if text in self.vocabulary.labels else None
+        position = self.vocabulary.positions.get(text)
+        return None if position is None else [Slot(position)]

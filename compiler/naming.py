@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 
 from compiler.axes import Axis, Family
@@ -19,8 +21,9 @@ from compiler.formulas import Word, attempt, read_text
 from compiler.limits import MAX_AXIS
 from compiler.source import Span
 
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\[[^\]]*\](?!\S)|\S+")
-_FAMILY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)\[(?P<sizes>[^\]]*)\]")
+_SIZES = r"(?:[^\[\]]|\[[^\[\]]*\])*"  # with an index in it, as in `unit[table[0]]`; the text is read once
+_WORD = re.compile(rf"[A-Za-z_][A-Za-z0-9_]*\[{_SIZES}\](?!\S)|\S+")
+_FAMILY = re.compile(rf"(?P<name>[A-Za-z_][A-Za-z0-9_]*)\[(?P<sizes>{_SIZES})\]")
 
 
 def words(node: Node) -> list[Word]:
@@ -96,7 +99,8 @@ def _sizes(word: Word, match: re.Match[str], scope: Scope, found: list[Diagnosti
     return tuple(sizes)
 
 
-def axis_names(axis: Axis) -> dict[str, Value]:
+@lru_cache(maxsize=16)
+def axis_names(axis: Axis) -> Mapping[str, Value]:
     """What the names of an axis mean in an expression that reads it."""
     return {
         family.name: Dimensions(family.name, axis.starts[family.name], family.sizes)

@@ -75,10 +75,19 @@ class PairFormula:
 
     def table(self, length: int, *, causal: bool) -> list[list[float]]:
         """Rows by query, columns by key; under a causal mask later keys are left at zero."""
-        return [
-            [float(self.at(query, key).value) if key <= query or not causal else 0.0 for key in range(length)]
-            for query in range(length)
-        ]
+        if not self._by_distance_only:
+            return [
+                [float(self.at(query, key).value) if key <= query or not causal else 0.0 for key in range(length)]
+                for query in range(length)
+            ]
+        first = length - 1
+        values = [float(self.at(first, key).value) for key in range(length)]
+        values += [0.0 if causal else float(self.at(0, key).value) for key in range(1, length)]
+        return [values[first - query : first - query + length] for query in range(length)]
+
+    def new_keys(self, query: int, count: int) -> range:
+        """The keys below `count` whose value no smaller query has told, being one for the same distance."""
+        return range(1 if self._by_distance_only and query else count)
 
     def checked(self) -> PairFormula:
         """The same formula after it was computed for every pair in question: doing that again is never too much."""

@@ -61,36 +61,41 @@ def step_maps(step: Step) -> tuple[Map, ...]:
 def stored(network: Network) -> Iterator[Stored]:
     """Everything that is stored, in the order of the steps; what is tied appears again, with its tie."""
     for step in network.steps:
-        match step:
-            case Embedding(name=name, stream=stream, weight=weight, equations=equations):
-                yield Stored(name, "embedding", name, stream, weight, equations=equations)
-            case Position(name=name, stream=stream, table=table, table_tie=tie, equations=equations):
-                if table is not None:
-                    yield Stored(name, "vector", name, stream, table, None, tie, equations)
-            case StreamNorm(name=name, norm=norm):
-                yield from _stored_norm(norm, name)
-            case StreamScale(name=name, stream=stream, weight=weight, weight_tie=tie, equations=equations):
-                yield Stored(name, "vector", name, stream, weight, None, tie, equations)
-            case Attention(name=name, norm=norm, query_norm=query_norm, key_norm=key_norm):
-                yield from _stored_norm(norm, name)
-                query, key, value, *output = step_maps(step)
-                for map_ in (query, key, value):
-                    yield from _stored_map(map_, name)
-                yield from _stored_norm(query_norm, name)
-                yield from _stored_norm(key_norm, name)
-                for map_ in output:
-                    yield from _stored_map(map_, name)
-            case FeedForward(name=name, norm=norm) | Head(name=name, norm=norm):
-                yield from _stored_norm(norm, name)
-                for map_ in step_maps(step):
-                    yield from _stored_map(map_, name)
-            case Mix(name=name, stream=stream, weight=coefficients, equation=equation):
-                if coefficients is not None:
-                    yield Stored(name, "vector", name, stream, coefficients, equations=(equation,))
-            case Repeat():
-                pass
-            case _:
-                assert_never(step)
+        yield from stored_by(step)
+
+
+def stored_by(step: Step) -> Iterator[Stored]:
+    """What one step stores."""
+    match step:
+        case Embedding(name=name, stream=stream, weight=weight, equations=equations):
+            yield Stored(name, "embedding", name, stream, weight, equations=equations)
+        case Position(name=name, stream=stream, table=table, table_tie=tie, equations=equations):
+            if table is not None:
+                yield Stored(name, "vector", name, stream, table, None, tie, equations)
+        case StreamNorm(name=name, norm=norm):
+            yield from _stored_norm(norm, name)
+        case StreamScale(name=name, stream=stream, weight=weight, weight_tie=tie, equations=equations):
+            yield Stored(name, "vector", name, stream, weight, None, tie, equations)
+        case Attention(name=name, norm=norm, query_norm=query_norm, key_norm=key_norm):
+            yield from _stored_norm(norm, name)
+            query, key, value, *output = step_maps(step)
+            for map_ in (query, key, value):
+                yield from _stored_map(map_, name)
+            yield from _stored_norm(query_norm, name)
+            yield from _stored_norm(key_norm, name)
+            for map_ in output:
+                yield from _stored_map(map_, name)
+        case FeedForward(name=name, norm=norm) | Head(name=name, norm=norm):
+            yield from _stored_norm(norm, name)
+            for map_ in step_maps(step):
+                yield from _stored_map(map_, name)
+        case Mix(name=name, stream=stream, weight=coefficients, equation=equation):
+            if coefficients is not None:
+                yield Stored(name, "vector", name, stream, coefficients, equations=(equation,))
+        case Repeat():
+            pass
+        case _:
+            assert_never(step)
 
 
 def _stored_norm(norm: Norm | None, step: str) -> Iterator[Stored]:
@@ -107,8 +112,15 @@ def _stored_map(map_: Map, step: str) -> Iterator[Stored]:
 def tensors(network: Network) -> dict[str, Tensor]:
     """Every stored tensor once, by its name."""
     found: dict[str, Tensor] = {}
-    for group in stored(network):
-        found.setdefault(group.weight.name, group.weight)
-        if group.bias is not None:
-            found[group.bias.name] = group.bias
+    for step in network.steps:
+        for tensor in tensors_of(step):
+            found.setdefault(tensor.name, tensor)
     return found
+
+
+def tensors_of(step: Step) -> Iterator[Tensor]:
+    """The tensors that a step reads, those included that it is tied to."""
+    for group in stored_by(step):
+        yield group.weight
+        if group.bias is not None:
+            yield group.bias

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 from compiler.axes import Axis, Family
 from compiler.diagnostics import Diagnostic, did_you_mean
@@ -14,7 +15,7 @@ from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Binary, Index, Name, Unary, free_names
 from compiler.expressions.syntax import Node as ExpressionNode
 from compiler.expressions.values import Number
-from compiler.formulas import Formula, Word, attempt, read_text
+from compiler.formulas import Formula, Word, affordable, attempt, read_text
 from compiler.source import Span
 
 CONDITIONS = (*COMPARISONS, "and", "or")
@@ -86,11 +87,13 @@ def targets(word: Word, aim: Aim, scope: Scope, found: list[Diagnostic]) -> list
         _choices(index, size, family, formula, scope, found)
         for index, size in zip(tree.indices, family.sizes, strict=True)
     ]
-    chosen: list[Target] = []
-    conditions = [choice.condition for choice in choices if choice is not None and choice.condition is not None]
-    if any(choice is None for choice in choices):
+    known = [choice for choice in choices if choice is not None]
+    ranges = _ranges(known)
+    if len(known) < len(choices) or not affordable(formula, scope, prod(map(len, ranges.values())), found):
         return []
-    for target in _bindings([choice for choice in choices if choice is not None], family, start):
+    chosen: list[Target] = []
+    conditions = [choice.condition for choice in known if choice.condition is not None]
+    for target in _bindings(known, ranges, family, start):
         kept = [attempt(formula, scope.bind(target.indices), truth, found, part=part) for part in conditions]
         if None in kept:
             return []
@@ -98,7 +101,6 @@ def targets(word: Word, aim: Aim, scope: Scope, found: list[Diagnostic]) -> list
             chosen.append(target)
     if not chosen:
         found.append(Diagnostic("index-range", f"'{word.text}' stands for nothing: no index fits", formula.span))
-    scope.work.left -= len(chosen)
     return chosen
 
 
@@ -151,15 +153,21 @@ def bare_indices(word: Word) -> list[tuple[str, Span]]:
     return [(index.name, formula.scalar.at(*index.at)) for index in indices if formula and isinstance(index, Name)]
 
 
-def _bindings(choices: list[_Choice], family: Family, start: int) -> Iterator[Target]:
-    for chosen in product(*(choice.values for choice in choices)):
-        names: dict[str, int] = {}
-        named = ((choice.name, value) for choice, value in zip(choices, chosen, strict=True) if choice.name)
-        if any(names.setdefault(name, value) != value for name, value in named):
-            continue  # the same index name twice means the diagonal
+def _ranges(choices: list[_Choice]) -> dict[str, range]:
+    """What each index name runs over; the same name twice means the diagonal."""
+    ranges: dict[str, range] = {}
+    for choice in choices:
+        if choice.name:
+            ranges[choice.name] = min(ranges.get(choice.name, choice.values), choice.values, key=len)
+    return ranges
+
+
+def _bindings(choices: list[_Choice], ranges: dict[str, range], family: Family, start: int) -> Iterator[Target]:
+    for chosen in product(*ranges.values()):
+        names = dict(zip(ranges, chosen, strict=True))
         offset = 0
-        for value, size in zip(chosen, family.sizes, strict=True):
-            offset = offset * size + value
+        for choice, size in zip(choices, family.sizes, strict=True):
+            offset = offset * size + (names[choice.name] if choice.name else choice.values[0])
         yield Target(start + offset, {name: Number(value) for name, value in names.items()})
 
 

@@ -18,7 +18,7 @@ from compiler.expressions.arithmetic import (
     negate,
     show,
 )
-from compiler.expressions.matrices import Array, each, transposed
+from compiler.expressions.matrices import Array, count, each, transposed
 from compiler.expressions.operators import Operand, combined, compared, product
 from compiler.expressions.scope import NAMED_NUMBERS, AlreadyReported, Let, Scope
 from compiler.expressions.syntax import (
@@ -46,19 +46,15 @@ from compiler.expressions.values import (
     Value,
     Vector,
 )
-from compiler.limits import MAX_WORK
 
+BINDING_WORK = 2  # what giving a value to an index costs, in evaluated nodes
 LAZY_FUNCTIONS = ("where", "sum", "dot")
 KNOWN_FUNCTIONS = (*FUNCTIONS, *CHOICES, *LAZY_FUNCTIONS)
 
 
 def evaluate(node: Node, scope: Scope) -> Value:
     """The value of an expression. Raises `ExpressionError`, or `AlreadyReported` for a name that failed before."""
-    scope.work.left -= 1
-    if scope.work.left < 0:
-        if scope.work.left < -1:
-            raise AlreadyReported
-        raise ExpressionError("too-much-work", f"more than {MAX_WORK} steps to compute this spec", node.at)
+    scope.work.spend(1, node.at)
     return _EVALUATORS[type(node)](node, scope)
 
 
@@ -153,14 +149,17 @@ def _unary(node: Unary, scope: Scope) -> Value:
         case Number():
             return negate(value)
         case Affine():
+            scope.work.spend(len(value.terms), node.at)
             return negated(value)
         case _:
+            scope.work.spend(count(value), node.at)
             return each(value, negate)
 
 
 def _transpose(node: Transpose, scope: Scope) -> Matrix:
     value = evaluate(node.operand, scope)
     if isinstance(value, Vector | Matrix):
+        scope.work.spend(count(value), node.at)
         return transposed(value)
     raise _mismatch("a matrix", value, node.operand)
 
@@ -179,8 +178,9 @@ def _name(node: Name, scope: Scope) -> Value:
         raise AlreadyReported
     if value is not None:
         return value
-    if node.name in scope.lets:
-        return _let(scope.lets[node.name], scope)
+    let = scope.lets.get(node.name)
+    if let is not None:
+        return _let(let, scope)
     if node.name in NAMED_NUMBERS:
         leaf = Leaf("literal", node.name, NAMED_NUMBERS[node.name], scope.place(*node.at))
         return Number(NAMED_NUMBERS[node.name], False, Provenance(leaf))
@@ -298,8 +298,7 @@ def _sum(node: Call, scope: Scope) -> Value:
             times = integer(size, scope)
             if times < 0:
                 raise ExpressionError("number", f"a sum of {times} terms", node.at)
-            if times > scope.work.left:
-                raise ExpressionError("too-much-work", f"a sum of {show(times)} terms", node.at)
+            scope.work.spend(times * BINDING_WORK, node.at)
             return _total((arithmetic_value(body, scope.bind({index: Number(i)})) for i in range(times)), node, scope)
     raise ExpressionError("syntax", "sum takes an expression, an index name and a size", node.at, "sum(w[k], k, 10)")
 
@@ -311,13 +310,20 @@ def _dot(node: Call, scope: Scope) -> Value:
     if len(left) != len(right) or not left:
         message = f"dot of {len(left)} with {len(right)} elements"
         raise ExpressionError("wrong-type", message, node.at)
+    scope.work.spend(len(left), node.at)
     return _total((product(a, b, node.at, scope) for a, b in zip(left, right, strict=True)), node, scope)
 
 
 def _total(terms: Iterable[Number | Affine], node: Call, scope: Scope) -> Number | Affine:
     """The terms added up from left to right; nothing at all is zero."""
+
+    def charged() -> Iterator[Number | Affine]:
+        for term in terms:
+            scope.work.spend(1 if isinstance(term, Number) else len(term.terms), node.at)
+            yield term
+
     try:
-        return add_up(terms, scope.dtype)
+        return add_up(charged(), scope.dtype)
     except NotANumber as error:
         raise ExpressionError("number", str(error), node.at) from None
 

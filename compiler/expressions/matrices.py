@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 from compiler.expressions.arithmetic import compute
 from compiler.expressions.values import Matrix, Number, Vector
@@ -89,17 +90,14 @@ def describe(array: Number | Array) -> str:
 
 def work(symbol: str, left: Number | Array, right: Number | Array) -> int:
     """How many operations `left symbol right` takes."""
-    total = 1
-    for length in (*size(left), *size(right)[1 if symbol == "@" else 0 :]):
-        total *= length
-    return total if symbol == "@" else max(_count(left), _count(right))
+    if symbol == "@":
+        return 2 * prod(size(left)) * prod(size(right)[1:])
+    return max(count(left), count(right))
 
 
-def _count(array: Number | Array) -> int:
-    total = 1
-    for length in size(array):
-        total *= length
-    return total
+def count(array: Number | Array) -> int:
+    """How many numbers an array holds."""
+    return prod(size(array))
 
 
 def _added(symbol: str, left: tuple[Number, ...], right: tuple[Number, ...], dtype: FloatFormat) -> tuple[Number, ...]:

@@ -8,8 +8,6 @@ from compiler.expressions.matrices import ShapeMismatch, combine, describe, work
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionError, Range
 from compiler.expressions.values import Affine, Matrix, Number, Truth, Vector
-from compiler.floats import FloatFormat
-from compiler.limits import MAX_WORK
 
 Operand = Number | Affine | Vector | Matrix
 
@@ -26,11 +24,9 @@ def combined(symbol: str, left: Operand, right: Operand, at: Range, scope: Scope
     """`left symbol right`. Raises `ExpressionError`."""
     try:
         if isinstance(left, Affine) or isinstance(right, Affine):
-            return _affine(symbol, left, right, at, scope.dtype)
+            return _affine(symbol, left, right, at, scope)
         if isinstance(left, Vector | Matrix) or isinstance(right, Vector | Matrix) or symbol == "@":
-            scope.work.left -= work(symbol, left, right)
-            if scope.work.left < 0:
-                raise ExpressionError("too-much-work", f"more than {MAX_WORK} steps to compute this spec", at)
+            scope.work.spend(work(symbol, left, right), at)
             return combine(symbol, left, right, scope.dtype)
         return compute(symbol, left, right, scope.dtype)
     except NotANumber as error:
@@ -44,19 +40,21 @@ def product(left: Number | Affine, right: Number | Affine, at: Range, scope: Sco
     try:
         if isinstance(left, Number) and isinstance(right, Number):
             return compute("*", left, right, scope.dtype)
-        return _affine("*", left, right, at, scope.dtype)
+        return _affine("*", left, right, at, scope)
     except NotANumber as error:
         raise ExpressionError("number", str(error), at) from None
 
 
-def _affine(symbol: str, left: Operand, right: Operand, at: Range, dtype: FloatFormat) -> Affine:
+def _affine(symbol: str, left: Operand, right: Operand, at: Range, scope: Scope) -> Affine:
     """`left symbol right`, one side at least being affine in the dimensions. Raises `NotANumber`."""
+    dtype = scope.dtype
     for side in (left, right):
         if isinstance(side, Vector | Matrix):
             hint = "dot(vector, family) sums a vector times dimensions"
             raise ExpressionError("wrong-type", f"'{symbol}' of {describe(side)} and a dimension", at, hint)
     assert isinstance(left, Number | Affine)
     assert isinstance(right, Number | Affine)
+    scope.work.spend(sum(len(side.terms) for side in (left, right) if isinstance(side, Affine)), at)
     match symbol:
         case "+" | "-":
             return add(symbol, left, right, dtype)

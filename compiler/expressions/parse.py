@@ -186,8 +186,11 @@ class _Parser:
 
     def _list(self, end: str) -> tuple[Node, ...]:
         items: list[Node] = []
-        while self._token.text != end:
-            items.append(self.expression(0))
+        while (token := self._token).text != end:
+            if token.kind == "number" and self._tokens[self._next + 1].text in (",", end):  # the shortest way
+                items.append(Literal(_number(self._take()), token.at))
+            else:
+                items.append(self.expression(0))
             if self._token.text != ",":
                 break
             self._take()

@@ -10,7 +10,7 @@ from compiler.expressions.arithmetic import show
 from compiler.expressions.evaluate import integer
 from compiler.formulas import attempt, read_formula
 from compiler.ir import Attention, Map, Softmax
-from compiler.limits import MAX_HEAD_DIM
+from compiler.limits import MAX_AXIS, MAX_HEAD_DIM
 from compiler.lowering.context import Context, StepSkipped, lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm, lower_qk_norm
@@ -30,6 +30,11 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
     head_dim = _dim(context, step, "head_dim", 1, stream)
     value_dim = _dim(context, step, "value_dim", head_dim, stream)
     _check_groups(context, step, heads, kv_heads, stream)
+    for axis, dim in ((heads, head_dim), (heads, value_dim)):
+        if axis.size * dim > MAX_AXIS:
+            node = context.option(step, "heads") or step
+            context.error("too-large", f"more than {MAX_AXIS} coordinates of heads", node.span)
+            raise StepSkipped(stream)
     queries, keys = _coordinates(heads, head_dim), _coordinates(kv_heads, head_dim)
     values, mixed = _coordinates(kv_heads, value_dim), _coordinates(heads, value_dim)
     output = _output_words(context, step, mixed, stream)

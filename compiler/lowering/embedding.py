@@ -9,7 +9,7 @@ from compiler.document import Mapping, Node, Scalar
 from compiler.expressions.evaluate import evaluate, number
 from compiler.expressions.matrices import describe
 from compiler.expressions.values import KINDS, Matrix, Number
-from compiler.formulas import Formula, Word, attempt, in_place, read_formula
+from compiler.formulas import Formula, Word, affordable, attempt, in_place, read_formula
 from compiler.ir import Embedding, Entry, Equation
 from compiler.lowering.context import Context, Line, Shared
 from compiler.lowering.rows import effective
@@ -69,13 +69,13 @@ def _by_rows(context: Context, step: Mapping, name: str) -> Embedding:
         if isinstance(row, Mapping)
         for key, value in row.items
     ]
-    kept = effective(context, [(row.line, row.places.keys()) for row in read])
+    counts = effective(context, [(row.line, row.places.keys()) for row in read])
+    kept = [row for row, counted in zip(read, counts, strict=True) if counted]
     owners: dict[tuple[int, int], Equation] = {}
     found: list[Entry] = []
-    for row in read:
-        if row.line in kept:
-            found += _entries(context, row, owners)
-    equations = tuple(row.equation for row in read if row.line in kept)
+    for row in kept:
+        found += _entries(context, row, owners)
+    equations = tuple(row.equation for row in kept)
     return Embedding(name, tokens, stream, tensor(f"{name}.weight", (tokens, stream), found), equations)
 
 
@@ -91,7 +91,7 @@ def _row(context: Context, token: Scalar, line: Line) -> _Row:
     places: dict[tuple[int, int], dict[str, Number]] = {}
     for row in targets(token_word, Aim(context.resolved.vocabulary, "token"), scope, context.found):
         dimensions = targets(word, aim, scope.bind(row.indices), context.found)
-        if not dimensions:
+        if not dimensions or formula is None or not affordable(formula, scope, len(dimensions), context.found):
             break
         for dimension in dimensions:
             places[row.position, dimension.position] = {**row.indices, **dimension.indices}

@@ -17,6 +17,7 @@ from compiler.expressions.syntax import Node as ExpressionNode
 from compiler.expressions.values import KINDS, Affine, Matrix, Number, Vector
 from compiler.formulas import Formula, attempt, in_place, read_formula
 from compiler.ir import Entry, Map, Tensor
+from compiler.limits import MAX_FACTORS
 from compiler.lowering.context import Context, Line, Shared, lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
@@ -147,6 +148,9 @@ def _product(context: Context, shape: MapShape, formula: Formula, written: Map) 
     while isinstance(node, Binary) and node.operator == "@":
         nodes.append(node.right)
         node = node.left
+    if len(nodes) >= MAX_FACTORS:
+        context.error("too-large", f"a product of more than {MAX_FACTORS} matrices", formula.span)
+        return written
     for factor in (node, *reversed(nodes)):
         value = attempt(formula, shape.scope, evaluate, context.found, part=factor)
         if value is None:

@@ -9,8 +9,8 @@ from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic
 from compiler.document import Invalid, Mapping, Node
 from compiler.extends import step_name
-from compiler.ir import Head, Network, Step, stream_after
-from compiler.limits import MAX_STORED
+from compiler.ir import Head, Network, Repeat, Step, stream_after
+from compiler.limits import MAX_STEPS, MAX_STORED
 from compiler.lowering.attention import lower_attention
 from compiler.lowering.context import Context, StepSkipped
 from compiler.lowering.embedding import lower_embedding
@@ -22,7 +22,7 @@ from compiler.lowering.repeat import lower_mix, lower_repeat
 from compiler.lowering.scale import lower_scale
 from compiler.resolve import Resolved
 from compiler.source import Span
-from compiler.storage import tensors
+from compiler.storage import tensors_of
 
 PLACED = ("norm", "attention", "ffn", "repeat", "mix")  # kinds whose mapping can say `after`
 
@@ -59,6 +59,11 @@ def lower_network(resolved: Resolved, found: list[Diagnostic]) -> Lowered | None
     stream: Axis = resolved.stream
     complete = True
     seen: set[str] = set()
+    runs = 0
+    sizes: dict[str, tuple[int, Span]] = {}
+    if len(network.items) > MAX_STEPS:
+        context.error("too-large", f"more than {MAX_STEPS} steps", network.items[MAX_STEPS][0].span)
+        return None
     for position, (key, node) in enumerate(network.items):
         kind, _, block = key.text.partition(" ")
         name = step_name(key.text)
@@ -88,7 +93,15 @@ def lower_network(resolved: Resolved, found: list[Diagnostic]) -> Lowered | None
             if step is None:
                 return None
             steps[name] = step
+            runs += len(step.steps) if isinstance(step, Repeat) else 1
+            if runs > MAX_STEPS:
+                context.error("too-large", f"more than {MAX_STEPS} steps, with those that are repeated", key.span)
+                return None
             stream = stream_after(step)
+            for tensor in tensors_of(step):
+                sizes.setdefault(tensor.name, (tensor.size, key.span))
+            if not _can_be_stored(context, sizes):
+                return None
     if not complete:
         return None
     made = Network(
@@ -125,15 +138,19 @@ def _lower_step(
     return None
 
 
+def _can_be_stored(context: Context, sizes: AnyMapping[str, tuple[int, Span]]) -> bool:
+    """Whether tensors of these sizes are not too much, each given with the place of its step."""
+    total = sum(size for size, _ in sizes.values())
+    if total <= MAX_STORED:
+        return True
+    largest = max(sizes, key=lambda name: sizes[name][0])
+    message = f"the network would store {total:,} numbers; at most {MAX_STORED:,}. The largest tensor is {largest}"
+    context.error("too-large", message, sizes[largest][1])
+    return False
+
+
 def _fits(context: Context, network: Network, places: list[Span]) -> bool:
-    """Whether the network can be stored, and its last stream be the logits where it has no head."""
-    sizes = {tensor.name: tensor.size for tensor in tensors(network).values()}
-    if sum(sizes.values()) > MAX_STORED:
-        largest = max(sizes, key=lambda name: sizes[name])
-        owner = next(i for i, step in enumerate(network.steps) if largest.startswith(f"{step.name}."))
-        message = f"the network would store {sum(sizes.values()):,} numbers; at most {MAX_STORED:,}"
-        context.error("too-large", f"{message}. The largest tensor is {largest}", places[owner])
-        return False
+    """Whether the last stream can be the logits where a network has no head."""
     last = network.steps[-1]
     if not isinstance(last, Head) and stream_after(last).size > network.vocabulary.size:
         message = f"without a head the stream is the logits, but {stream_after(last).size} dimensions are more than the"

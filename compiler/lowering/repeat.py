@@ -30,6 +30,7 @@ from compiler.ir import (
     StreamScale,
     stream_after,
 )
+from compiler.limits import MAX_EXPRESSION_DEPTH, MAX_STEPS
 from compiler.lowering.context import Context
 from compiler.lowering.tensors import store, tensor
 from compiler.naming import words
@@ -42,6 +43,9 @@ def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: A
     node = _inner(node, "steps")
     chosen = words(node)
     now = stream
+    if len(chosen) > MAX_STEPS:
+        context.error("too-large", f"more than {MAX_STEPS} steps", chosen[MAX_STEPS].span)
+        return None
     for word in chosen:
         step = steps.get(word.text)
         if step is None:
@@ -65,6 +69,10 @@ def lower_mix(context: Context, node: Node, name: str, steps: AnyMapping[str, St
     formula = read_formula(_inner(node, "streams"), context.found)
     if formula is None:
         return None
+    if _depth(formula.tree) > MAX_EXPRESSION_DEPTH:
+        message = f"a mix of more than {MAX_EXPRESSION_DEPTH} terms or levels"
+        context.error("too-large", message, formula.span, "mix some of the streams in a step of their own first")
+        return None
     streams = {**{step.name: step for step in steps.values()}, **_short_names(context, steps)}
     reader = _Mixer(context, formula, streams)
     mixture = reader.mixture(formula.tree)
@@ -80,6 +88,20 @@ def lower_mix(context: Context, node: Node, name: str, steps: AnyMapping[str, St
     coefficients = Axis((Family("coefficient", (len(reader.entries),)),))
     weight = tensor(f"{name}.weight", (coefficients,), reader.entries) if reader.entries else None
     return Mix(name, axis, mixture, weight, reader.equation)
+
+
+def _depth(root: ExpressionNode) -> int:
+    """How many sums and products stand inside one another; those of a chain `a + b + c` do."""
+    deepest = 0
+    todo = [(root, 1)]
+    while todo:
+        node, depth = todo.pop()
+        deepest = max(deepest, depth)
+        if isinstance(node, Binary):
+            todo += [(node.left, depth + 1), (node.right, depth + 1)]
+        elif isinstance(node, Unary):
+            todo.append((node.operand, depth + 1))
+    return deepest
 
 
 def _inner(node: Node, key: str) -> Node:

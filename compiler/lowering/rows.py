@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Hashable, Iterable
 from typing import TypeVar
 
 from compiler.diagnostics import Diagnostic, Note
@@ -17,17 +16,19 @@ Place = TypeVar("Place", bound=Hashable)
 def rows(
     context: Context, written: Iterable[Line], aim: Aim, scope: Scope, name: str = ""
 ) -> list[tuple[Line, list[Target]]]:
-    """The lines that count, with the rows that each of them writes; a line without a target writes them all.
+    """The lines that count, with the rows that each of them writes; none are listed for one without a target.
 
     A row that is written twice is reported, and kept for the first line. `name` is the map, for the message.
     """
     aimed = [(line, _targets(context, line, aim, scope)) for line in written]
-    kept = effective(context, [(line, {target.position for target in aims}) for line, aims in aimed])
+    everything = range(aim.axis.size)
+    kept = effective(
+        context,
+        [(line, everything if line.target is None else [target.position for target in aims]) for line, aims in aimed],
+    )
     owners: dict[int, Line] = {}
     found: list[tuple[Line, list[Target]]] = []
-    for line, aims in aimed:
-        if line not in kept:
-            continue
+    for line, aims in (both for both, counts in zip(aimed, kept, strict=True) if counts):
         twice = next((target for target in aims if target.position in owners), None)
         if twice is not None:
             note = Note("first written here", owners[twice.position].key.span)
@@ -41,35 +42,38 @@ def rows(
 
 
 def _targets(context: Context, line: Line, aim: Aim, scope: Scope) -> list[Target]:
-    if line.target is None:
-        return [Target(position, {}) for position in range(aim.axis.size)]
-    return targets(line.target, aim, scope, context.found)
+    return [] if line.target is None else targets(line.target, aim, scope, context.found)
 
 
-def effective(context: Context, written: list[tuple[Line, AbstractSet[Place]]]) -> list[Line]:
-    """The lines that count, each given with the places it writes.
+def effective(context: Context, written: list[tuple[Line, Collection[Place]]]) -> list[bool]:
+    """Which of the lines count, each given with the places it writes.
 
     Where lines of several layers (a spec, its variant, a setting) write the same places, that of the last one counts.
     Writing only some of the places of an earlier layer's line is an error.
     """
-    layers = {line.key.span.source.layer for line, _ in written}
-    if len(layers) < 2:
-        return [line for line, _ in written]
+    if len({line.key.span.source.layer for line, _ in written}) < 2:
+        return [True] * len(written)
+    writers: dict[Place, list[int]] = {}
+    for i, (_, places) in enumerate(written):
+        for place in places:
+            writers.setdefault(place, []).append(i)
+    sets = [frozenset(places) for _, places in written]
     dropped: set[int] = set()
-    for i, (line, places) in enumerate(written):
+    for i, (line, _) in enumerate(written):
         reported = i in dropped
-        for j, (other, others) in enumerate(written):
-            if line.key.span.source.layer >= other.key.span.source.layer or not places & others:
+        for j in sorted({j for place in sets[i] for j in writers[place]}):
+            other = written[j][0]
+            if line.key.span.source.layer >= other.key.span.source.layer:
                 continue
             dropped.add(j)
-            if places == others:
+            if sets[i] == sets[j]:
                 context.superseded.append(other.key.span)
             elif not reported:
                 reported = True  # one error for each equation is enough
                 note = Note("of the spec that is varied", other.key.span)
                 hint = f"remove that one: `{other.key.text}: null`"
                 message = "writes some of the targets of an equation and not the others"
-                if places > others:
+                if sets[i] > sets[j]:
                     message = "writes the targets of an equation and others too"
                 context.found.append(Diagnostic("target-twice", message, line.key.span, hint, (note,)))
-    return [line for j, (line, _) in enumerate(written) if j not in dropped]
+    return [j not in dropped for j in range(len(written))]

@@ -33,9 +33,9 @@ def lower_scale(context: Context, node: Node, name: str, stream: Axis) -> Stream
             if value is None:
                 break
             found += entries(context, {0: value}, (target.position,), formula, line.equation, is_bias=True)
-    places = {entry.index[0] for entry in found}
+    places = {target.position for _, aims in kept for target in aims}
     missing = [label for i, label in enumerate(stream.labels) if i not in places]
-    if missing and len(context.found) == before:
+    if missing and len(context.found) == before and all(aims for _, aims in kept):
         shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         hint = "write 1 for what stays as it is, 0 for what is cleared"
         context.error("missing-key", f"no scale for {shown}", node.span, hint)

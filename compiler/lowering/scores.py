@@ -31,7 +31,12 @@ def lower_scores(
     """The formulas that are added to the scores of heads."""
     found: list[HeadScore] = []
     scope = context.numbers(stream)
-    for line, aims in rows(context, lines(step, "score"), Aim(heads, "head"), scope, "score"):
+    written = rows(context, lines(step, "score"), Aim(heads, "head"), scope, "score")
+    if written and heads.size * length**2 > MAX_SCORE_ENTRIES:
+        message = f"the scores of {heads.size} heads for {length} by {length} positions are more than"
+        context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", written[0][0].value.span)
+        return ()
+    for line, aims in written:
         formula = read_formula(line.value, context.found)
         if formula is None or line.target is None:
             continue
@@ -50,14 +55,10 @@ def _check_score(
 ) -> Provenance | None:
     """Compute the score for every pair of positions up to the context, so that nothing can fail later."""
     span = line.value.span
-    if length * length > MAX_SCORE_ENTRIES:
-        message = f"the scores of {length} by {length} positions are more than {MAX_SCORE_ENTRIES:,} numbers"
-        context.error("too-large", message, span)
-        return None
     read: set[Provenance] = set()
     for query in range(length):
         try:
-            row = [score.at(query, key) for key in range(query + 1 if mask == "causal" else length)]
+            row = [score.at(query, key) for key in score.new_keys(query, query + 1 if mask == "causal" else length)]
         except AlreadyReported:
             return None
         except ExpressionError as error:
@@ -71,7 +72,7 @@ def _check_score(
         if softmax == "plus_one" and any(number_.value > math.log(context.resolved.dtype.largest) for number_ in row):
             context.warn("overflow", "exp of a score overflows, which makes the plus_one softmax NaN", span)
         seen = row[: query + 1]  # all of it in the shortest sequence with this query
-        if softmax == "standard" and all(number_.value == -math.inf for number_ in seen):
+        if softmax == "standard" and len(seen) == query + 1 and all(number_.value == -math.inf for number_ in seen):
             message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
             context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
             return None

@@ -12,7 +12,7 @@ from compiler.expressions.syntax import Literal, Name, Transpose
 from compiler.expressions.syntax import Node as ExpressionNode
 from compiler.expressions.values import KINDS, Matrix, Number, Vector, leaves
 from compiler.floats import round_to
-from compiler.formulas import Formula, attempt, read_formula
+from compiler.formulas import Formula, affordable, attempt, read_formula
 from compiler.ir import Entry, Equation, Tensor
 from compiler.lowering.context import Context, Shared
 from compiler.source import Span
@@ -92,7 +92,10 @@ def lower_vector(
             whole = whole_parameter(context, formula.tree)
             numbers += [(number, formula) for number in value.items]
         elif isinstance(value, Number):
-            numbers += [(value, formula)] * (1 if isinstance(node, Sequence) else axis.size)
+            copies = 1 if isinstance(node, Sequence) else axis.size
+            if not affordable(formula, context.scope, copies, context.found):
+                return empty, None, ()
+            numbers += [(value, formula)] * copies
         else:
             message = f"the {what} is a vector of numbers, found {KINDS[type(value)]}"
             context.error("wrong-type", message, formula.span)
