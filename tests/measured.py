@@ -1,0 +1,48 @@
+"""Runs a command and says what it took: `python -S tests/measured.py SECONDS COMMAND…` prints one line of JSON.
+
+A process of its own: a child's peak memory starts with what its parent had, which for pytest with torch is a lot.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+MEGABYTE = 1 << 20
+_UNIT = 1 if sys.platform == "darwin" else 1024  # of `ru_maxrss`, in bytes
+
+
+def main() -> None:
+    limit, command = float(sys.argv[1]), sys.argv[2:]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        start = time.monotonic()
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        timer = threading.Timer(limit, child.kill)
+        timer.start()
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.monotonic() - start
+        timer.cancel()
+        said: list[str] = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(file.read(64 * MEGABYTE).decode("utf-8", "replace"))
+    assert isinstance(usage, resource.struct_rusage)
+    measured = {
+        "exit_code": os.waitstatus_to_exitcode(status),
+        "seconds": seconds,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "megabytes": usage.ru_maxrss * _UNIT / MEGABYTE,
+        "stdout": said[0],
+        "stderr": said[1],
+    }
+    print(json.dumps(measured))
+
+
+if __name__ == "__main__":
+    main()
