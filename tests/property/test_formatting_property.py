@@ -16,8 +16,8 @@ from compiler.diagnostics import SpecError
 from compiler.document import Mapping
 from compiler.formatting import format_source
 from compiler.source import Source
+from tests.property.mutants import mutant
 from tests.property.test_document_property import any_text, outcome
-from tests.property.test_mutations import mutated
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 _LINE = re.compile(r"(?P<indent> *)(?P<key>[^ #][^:]*|):(?: (?P<value>.*?))?(?P<comment>  #.*)?")
@@ -176,6 +176,6 @@ def test_mutations_of_specs(seed: int) -> None:
     texts = [path.read_text(encoding="utf-8") for path in SPECS]
     done = 0
     for _ in range(100):
-        data = mutated(random.choice(texts), random)
+        data = mutant(random.choice(texts), random)
         done += check(data.decode("utf-8", "replace"))
     assert done > 10
