@@ -11,6 +11,7 @@ from compiler.document import Invalid, Mapping, Node, Scalar, Sequence
 from compiler.expressions.arithmetic import NotANumber, cast
 from compiler.expressions.evaluate import evaluate
 from compiler.expressions.matrices import count
+from compiler.expressions.parse import WORDS
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Unknown, Value, Vector
@@ -90,6 +91,9 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
             note = Note(f"the {keys[name][0]} of that name", keys[name][1].span)
             found.append(Diagnostic("name-clash", f"'{name}' is defined twice", key.span, notes=(note,)))
             continue
+        if name in WORDS:
+            message = f"'{name}' cannot be a name: it means something in every formula"
+            found.append(Diagnostic("bad-name", message, key.span))
         if name in (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION):
             found.append(Diagnostic("name-clash", f"'{name}' already has a meaning", key.span))
         keys[name] = (kind, key)
@@ -138,6 +142,12 @@ def _read(kind: Kind, key: Scalar, node: Node, found: list[Diagnostic]) -> _Writ
     elif isinstance(node, Sequence):
         form, rows = "list", (node.items,)
     if any(isinstance(item, Invalid) for row in rows for item in row):
+        return None
+    items = node.items if isinstance(node, Sequence) and form == "table" else ()
+    odd = next((item for item in items if isinstance(item, Scalar)), None)
+    if odd is not None:
+        hint = 'a formula can mix both: "[w, [1, 2]]", in quotes'
+        found.append(Diagnostic("shape", "this is no row of numbers, as others in the list are", odd.span, hint))
         return None
     if len({len(row) for row in rows}) > 1:
         found.append(Diagnostic("shape", "the rows of a matrix have to have the same length", node.span))

@@ -11,6 +11,7 @@ from typing import Literal, Self
 from compiler.limits import MAX_ERRORS
 from compiler.source import Span
 
+_LONGEST_MESSAGE = 600
 _LONGEST_NAME = 100  # that a suggestion is made for
 Severity = Literal["error", "warning"]
 
@@ -116,14 +117,20 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def render(diagnostic: Diagnostic) -> str:
     """`file:line:column: severity: message  [code]`, the source line, a caret, notes and the hint."""
     place = f"{diagnostic.span}: " if diagnostic.span is not None else ""
-    lines = [f"{place}{diagnostic.severity}: {diagnostic.message}  [{diagnostic.code}]"]
+    lines = [f"{place}{diagnostic.severity}: {_shown(diagnostic.message)}  [{diagnostic.code}]"]
     if diagnostic.span is not None:
         lines += _excerpt(diagnostic.span)
     for note in diagnostic.notes:
-        lines += [f"{note.span}: note: {note.message}", *_excerpt(note.span)]
+        lines += [f"{note.span}: note: {_shown(note.message)}", *_excerpt(note.span)]
     if diagnostic.hint is not None:
-        lines.append(f"  hint: {diagnostic.hint}")
+        lines.append(f"  hint: {_shown(diagnostic.hint)}")
     return "\n".join(lines)
+
+
+def _shown(message: str) -> str:
+    """A message on one line, cut if it is very long: what it quotes of a spec may hold anything."""
+    whole = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    return whole if len(whole) <= _LONGEST_MESSAGE else f"{whole[: _LONGEST_MESSAGE // 2]} … {whole[-100:]}"
 
 
 def as_json(diagnostic: Diagnostic) -> dict[str, object]:

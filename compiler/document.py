@@ -158,7 +158,7 @@ def parse_document(source: Source, start: int = 0) -> Node:
 
 BYTE_ORDER_MARK = "\ufeff"  # libyaml would skip it without counting it
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_FLOW_HINT = "inside { } or [ ] a formula with a comma or a bracket must be quoted or stand on its own line"
+FLOW_HINT = "inside { } or [ ] a formula with a comma or a bracket must be quoted or stand on its own line"
 
 
 def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
@@ -167,6 +167,9 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
     hint = None
     if "unexpected end of stream" in str(problem) and getattr(error, "context_mark", None) is not None:
         mark, hint = error.context_mark, "close the quote"  # type: ignore[attr-defined]
+    if "could not find expected ':'" in str(problem) and getattr(error, "context_mark", None) is not None:
+        mark = error.context_mark  # type: ignore[attr-defined]
+        hint = "a key ends with a colon and a space, as in `name: small`"
     if mark is not None:
         offset = min(mark.index, len(source.text))
     else:  # the reader counts bytes
@@ -174,7 +177,11 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
     if "\t" in source.text and "cannot start any token" in str(problem):
         hint = "YAML does not allow tabs for indentation; use spaces"
     elif "',' or '}'" in str(problem) or "expected ',' or" in str(problem):
-        hint = _FLOW_HINT
+        hint = FLOW_HINT
+    elif "cannot start any token" in str(problem):
+        hint = "a text that starts with this sign has to be quoted"
+    elif "did not find expected key" in str(problem):
+        hint = "check the indentation of this line and the ones above; nothing may follow a closing quote"
     elif "alphabetic or numeric character" in str(problem):
         hint = "a formula that starts with [ or has a * after it must be quoted"
     elif "mapping values are not allowed" in str(problem):
@@ -240,7 +247,7 @@ class _Composer:
         parent = self._stack[-1] if self._stack else None
         if parent is not None and parent.flow and parent.key is not None and plain and event.value == "":
             message = f"'{parent.key.text}' has no value"
-            self.found.append(Diagnostic("empty-value", message, parent.key.span, _FLOW_HINT))
+            self.found.append(Diagnostic("empty-value", message, parent.key.span, FLOW_HINT))
         self._count_nodes(1, span)
         self._add(node, event.anchor, 1)
 

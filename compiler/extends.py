@@ -77,7 +77,11 @@ def _placed(merged: Mapping, base: Mapping, variant: Mapping, found: list[Diagno
         else:
             names = {name: i for i, name in enumerate(items)} | {step_name(name): i for i, name in enumerate(items)}
             named = " ".join(place.text.split()) if isinstance(place, Scalar) else ""
-            if named not in names:
+            if not isinstance(place, Scalar):
+                found.append(Diagnostic("wrong-type", "`after` names one step", place.span))
+            elif named == "head":
+                found.append(Diagnostic("bad-order", "no step comes after the head", place.span))
+            elif named not in names:
                 message = f"no step '{named}' to place this one after{did_you_mean(named, names)}"
                 found.append(Diagnostic("unknown-name", message, place.span))
             position = names.get(named, len(items) - 1) + 1

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TypeVar
 
 from compiler.diagnostics import Diagnostic
+from compiler.document import FLOW_HINT, Scalar
 from compiler.document import Node as DocumentNode
-from compiler.document import Scalar
 from compiler.expressions.parse import parse
 from compiler.expressions.scope import AlreadyReported, Scope
 from compiler.expressions.syntax import ExpressionError, Literal, Node
@@ -75,6 +75,8 @@ def read_text(word: Word, found: list[Diagnostic]) -> Formula | None:
     try:
         return Formula(parse(text), inner)
     except ExpressionError as error:
+        if error.hint is None and any(text.count(a) != text.count(b) for a, b in ("()", "[]")):
+            error.hint = FLOW_HINT
         found.append(_diagnostic(error, inner, ""))
         return None
 

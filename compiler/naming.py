@@ -10,7 +10,7 @@ from math import prod
 
 from compiler.axes import Axis, Family
 from compiler.diagnostics import Diagnostic, Note
-from compiler.document import Node, Scalar, Sequence
+from compiler.document import Invalid, Node, Scalar, Sequence
 from compiler.expressions.arithmetic import show
 from compiler.expressions.evaluate import integer
 from compiler.expressions.parse import is_name
@@ -54,6 +54,10 @@ def read_axis(
     families: dict[str, Family] = {}
     places: dict[str, Span] = {}
     before, total, certain = len(found), 0, True
+    if isinstance(node, Invalid):
+        return None  # the schema has reported it
+    if not words(node):
+        found.append(Diagnostic("bad-value", f"expected the name of a {what}", node.span))
     for word in words(node):
         match = _FAMILY.fullmatch(word.text)
         name = match["name"] if match else word.text
@@ -63,7 +67,8 @@ def read_axis(
             continue
         if not tokens and (not is_name(name) or name in NAMED_NUMBERS):
             reason = "it already has a meaning" if name in NAMED_NUMBERS else "use letters, digits and _"
-            found.append(Diagnostic("bad-name", f"'{name}' cannot name a {what}: {reason}", word.span))
+            hint = "names are split at spaces, without commas" if name.endswith(",") else None
+            found.append(Diagnostic("bad-name", f"'{name}' cannot name a {what}: {reason}", word.span, hint))
             continue
         sizes = _sizes(word, match, scope, found) if match else ()
         if sizes is None:

@@ -114,9 +114,9 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
             yield path, Diagnostic("wrong-type", message, _place(node), _type_hint(node, wanted))
         case "enum":
             options = [str(option) for option in wanted]
-            shown = node.text if isinstance(node, Scalar) else _kind(node)
-            match_ = nearest(shown, options)
-            message = f"{where} cannot be '{shown}'" + (f"; did you mean '{match_}'?" if match_ else "")
+            match_ = nearest(node.text, options) if isinstance(node, Scalar) else None
+            shown = f"'{node.text}'" if isinstance(node, Scalar) else _kind(node)
+            message = f"{where} cannot be {shown}" + (f"; did you mean '{match_}'?" if match_ else "")
             yield path, Diagnostic("bad-value", message, _place(node), f"one of {', '.join(options)}")
         case "const":
             yield path, Diagnostic("bad-value", f"{where} has to be {wanted}", _place(node))
@@ -136,6 +136,8 @@ def _unknown_key(key: Scalar, known: list[str], where: str) -> Diagnostic:
     if match_ == key.text:  # a kind or map that cannot stand alone
         return Diagnostic("unknown-key", f"'{match_}' needs a name: `{match_} NAME: …`", key.span)
     inside = f" in {where}" if where else ""
+    if match_ == key.text:
+        return Diagnostic("unknown-key", f"'{key.text}'{inside} needs a name, as in `{key.text} NAME`", key.span)
     return Diagnostic("unknown-key", f"no key '{key.text}'{inside}{suggestion}", key.span)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
@@ -123,7 +123,16 @@ def _choices(
         message = "the condition binds no index: every name in it has a meaning of its own"
         found.append(Diagnostic("name-clash", message, formula.scalar.at(*index.at), "rename the index"))
         return None
-    value = attempt(formula, scope, integer, found, part=index)
+    unknown = next(((name, at) for name, at in free_names(index).items() if not scope.knows(name)), None)
+    if unknown is not None:
+        message = f"no name '{unknown[0]}' here{did_you_mean(unknown[0], [*scope.names, *scope.lets, *scope.indices])}"
+        hint = f"an index that runs stands alone, as in {family.name}[i], or in a condition, as in {family.name}[i < 3]"
+        found.append(Diagnostic("unknown-name", message, formula.scalar.at(*unknown[1]), hint))
+        return None
+    own: list[Diagnostic] = []
+    value = attempt(formula, scope, integer, own, part=index)
+    advice = f"'{index.name}' has a value; rename the index to run over the family" if isinstance(index, Name) else None
+    found += [replace(one, hint=one.hint or advice) for one in own]
     if value is None:
         return None
     if not 0 <= value < size:

@@ -184,6 +184,9 @@ def _name(node: Name, scope: Scope) -> Value:
     if node.name in NAMED_NUMBERS:
         leaf = Leaf("literal", node.name, NAMED_NUMBERS[node.name], scope.place(*node.at))
         return Number(NAMED_NUMBERS[node.name], False, Provenance(leaf))
+    if node.name in scope.lets.every:
+        message = f"'{node.name}' is not known yet: what stands under `let` can read what stands above it"
+        raise ExpressionError("unknown-name", message, node.at)
     if node.name in scope.elsewhere:
         raise ExpressionError("unknown-name", f"'{node.name}' {scope.elsewhere[node.name]}", node.at)
     if node.name in scope.lets.every:

@@ -35,7 +35,23 @@ _PRECEDENCE = {
     **dict.fromkeys(["*", "/", "//", "%", "@"], 6),
 }
 _NOT, _SIGN = 3, 7
-_WORDS = {"and", "or", "not"}
+_HINTS = {
+    "^": "powers are written **",
+    ".": "the only thing written after a dot is .T",
+    "=": "equality is written ==",
+    "!": "inequality is written !=, and negation `not`",
+    "&": "write `and`",
+    "|": "write `or`",
+    **dict.fromkeys("−–—", "the minus sign of formulas is -"),
+    **dict.fromkeys("×·⋅∙", "products are written *"),
+    **dict.fromkeys("÷∕", "quotients are written /"),
+    **dict.fromkeys("²³", "powers are written **"),
+    **dict.fromkeys("≤≥≠", "comparisons are written <=, >=, !="),
+    "√": "write sqrt(…)",
+    "π": "write pi",
+    "∞": "write inf",
+}
+WORDS = {"and", "or", "not"}
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -48,7 +64,7 @@ class _Token:
 
 def is_name(text: str) -> bool:
     """Whether `text` can name a dimension, a constant, a parameter or an index."""
-    return _IDENTIFIER.fullmatch(text) is not None and text not in _WORDS
+    return _IDENTIFIER.fullmatch(text) is not None and text not in WORDS
 
 
 def parse(text: str) -> Node:
@@ -72,8 +88,7 @@ def _tokens(text: str) -> list[_Token]:
     rest = text[at:].lstrip()
     if rest:
         start = len(text) - len(rest)
-        hint = {"^": "powers are written **", ".": "the only thing written after a dot is .T"}.get(rest[0])
-        raise ExpressionError("syntax", f"'{rest[0]}' has no meaning here", (start, start + 1), hint)
+        raise ExpressionError("syntax", f"'{rest[0]}' has no meaning here", (start, start + 1), _HINTS.get(rest[0]))
     end = len(text.rstrip())
     return [*tokens, _Token("end", "the end", (max(0, end - 1), max(1, end)))]
 
@@ -156,7 +171,7 @@ class _Parser:
         if token.kind == "number":
             self._take()
             return Literal(_number(token), token.at)
-        if token.kind == "name" and token.text not in _WORDS:
+        if token.kind == "name" and token.text not in WORDS:
             self._take()
             return self._named(token)
         if token.text == "(":

@@ -50,7 +50,7 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
     if output is not None:
         projection = output
     else:
-        scope = context.reading(mixed, "", {"the stream": stream})
+        scope = context.reading(mixed, "", {"the stream": stream, "the heads of keys and values": values})
         projection = lower_map(
             context, step, MapShape(f"{name}.output", mixed, stream, "dimension", scope, "stream"), biases
         )

@@ -10,6 +10,7 @@ from functools import cached_property
 from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic, Note, nearest
 from compiler.document import Mapping, Node, Scalar
+from compiler.expressions.parse import WORDS
 from compiler.expressions.scope import NAMED_NUMBERS, Let, Lets, Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Dimensions
@@ -89,7 +90,7 @@ class Context:
                 note = Note(f"the {definition.kind} of that name", definition.span)
                 message = f"'{key.text}' already has a meaning"
                 self.found.append(Diagnostic("name-clash", message, key.span, notes=(note,)))
-            elif key.text in RESERVED:
+            elif key.text in RESERVED or key.text in WORDS:
                 self.error("name-clash", f"'{key.text}' already has a meaning", key.span)
             formula = read_formula(value, self.found)
             if formula is not None:
@@ -128,9 +129,9 @@ class Context:
         definitions = self.resolved.definitions
         read = free_names(formula.tree)
         for name, span in bare_indices(target):
-            if name in read and (name in definitions or name in self.lets):
-                place = definitions[name].span if name in definitions else self.let_places[name]
-                note = Note("defined here", place)
+            own = definitions[name].span if name in definitions else self.let_places.get(name)
+            if own is not None and name in read:
+                note = Note("defined here", own)
                 message = f"'{name}' has a value of its own, and does not run over the family here"
                 self.found.append(Diagnostic("name-clash", message, span, "rename the index", (note,)))
             elif not scope.knows(name) and name not in read and len(name) > 2:

@@ -105,8 +105,9 @@ def _entries(context: Context, row: _Row, owners: dict[tuple[int, int], Equation
         return found
     scope = in_place(context.numbers(context.resolved.stream), row.formula)
     for place, indices in row.places.items():
-        if place in owners:
-            note = Note("first written here", owners[place].span)
+        owner = owners.get(place)
+        if owner is not None and owner.span.source.layer == row.equation.span.source.layer:
+            note = Note("first written here", owner.span)
             label = context.resolved.vocabulary.labels[place[0]]
             message = f"'{row.line.key.text}' of the token '{label}' is written twice"
             context.found.append(Diagnostic("target-twice", message, row.line.key.span, notes=(note,)))

@@ -75,7 +75,7 @@ def _by_rows(context: Context, shape: MapShape, written: list[tuple[Line, list[T
         formula = read_formula(line.value, context.found)
         if formula is None:
             continue
-        if line.target is not None:
+        if line.target is not None and aims:
             context.check_indices(line.target, formula, shape.scope)
         scope = in_place(shape.scope, formula)
         before = len(weights), len(constants)
@@ -109,7 +109,8 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
         return nothing
     if isinstance(formula.tree, Binary) and formula.tree.operator == "@":
         return _product(context, shape, formula, nothing)
-    value = attempt(formula, shape.scope, evaluate, context.found)
+    known = (*shape.scope.candidates, *context.shared, *(("identity", "broadcast") if shape.name == "output" else ()))
+    value = attempt(formula, replace(shape.scope, candidates=known), evaluate, context.found)
     match value:
         case None:
             return nothing

@@ -41,7 +41,7 @@ def lower_position(context: Context, step: Mapping, name: str, stream: Axis, len
 
 def _terms(context: Context, line: Line, aims: list[Target], scope: Scope, length: int) -> Iterator[PositionTerm]:
     formula = read_formula(line.value, context.found)
-    if formula is None or line.target is None:
+    if formula is None or line.target is None or not aims:
         return
     context.check_indices(line.target, formula, scope)
     for target in aims:

@@ -12,6 +12,7 @@ from compiler.expressions.evaluate import number
 from compiler.expressions.syntax import Binary, Name, Unary, free_names
 from compiler.expressions.syntax import Node as ExpressionNode
 from compiler.expressions.values import Number
+from compiler.extends import step_name
 from compiler.formulas import Formula, attempt, read_formula
 from compiler.ir import (
     Attention,
@@ -43,14 +44,16 @@ def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: A
     node = _inner(node, "steps")
     chosen = words(node)
     now = stream
+    if not chosen:
+        context.error("bad-value", "expected the name of a step", node.span)
+        return None
     if len(chosen) > MAX_STEPS:
         context.error("too-large", f"more than {MAX_STEPS} steps", chosen[MAX_STEPS].span)
         return None
     for word in chosen:
         step = steps.get(word.text)
         if step is None:
-            message = f"no step '{word.text}' before this one{did_you_mean(word.text, steps)}"
-            context.error("unknown-name", message, word.span)
+            context.error("unknown-name", _no_such(context, word.text, steps), word.span)
             return None
         if not isinstance(step, REPEATABLE):
             context.error("wrong-type", f"the step '{word.text}' cannot be run again", word.span)
@@ -88,6 +91,12 @@ def lower_mix(context: Context, node: Node, name: str, steps: AnyMapping[str, St
     coefficients = Axis((Family("coefficient", (len(reader.entries),)),))
     weight = tensor(f"{name}.weight", (coefficients,), reader.entries) if reader.entries else None
     return Mix(name, axis, mixture, weight, reader.equation)
+
+
+def _no_such(context: Context, name: str, known: AnyMapping[str, Step]) -> str:
+    network = context.resolved.document.get("network")
+    later = isinstance(network, Mapping) and any(step_name(key.text) == name for key, _ in network.items)
+    return f"the step '{name}' is not before this one" if later else f"no step '{name}' here{did_you_mean(name, known)}"
 
 
 def _depth(root: ExpressionNode) -> int:
@@ -186,7 +195,7 @@ class _Mixer:
         place = self.formula.scalar.at(*node.at)
         for name, at in free_names(node).items():
             if name not in self.streams and not self.context.scope.knows(name):
-                message = f"no step '{name}' before this one{did_you_mean(name, self.streams)}"
+                message = _no_such(self.context, name, self.streams)
                 self.context.error("unknown-name", message, self.formula.scalar.at(*at))
                 return
         message = "a mix adds up streams after steps, each multiplied or divided by numbers"

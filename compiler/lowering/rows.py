@@ -30,8 +30,9 @@ def rows(
     found: list[tuple[Line, list[Target]]] = []
     for line, aims in (both for both, counts in zip(aimed, kept, strict=True) if counts):
         twice = next((target for target in aims if target.position in owners), None)
-        if twice is not None:
-            note = Note("first written here", owners[twice.position].key.span)
+        owner = None if twice is None else owners[twice.position]
+        if twice is not None and owner is not None and owner.key.span.source.layer == line.key.span.source.layer:
+            note = Note("first written here", owner.key.span)
             label = f"{name} {aim.axis.labels[twice.position]}".strip()
             message = f"'{label}' is written twice"
             context.found.append(Diagnostic("target-twice", message, line.key.span, notes=(note,)))
@@ -71,7 +72,7 @@ def effective(context: Context, written: list[tuple[Line, Collection[Place]]]) -
             elif not reported:
                 reported = True  # one error for each equation is enough
                 note = Note("of the spec that is varied", other.key.span)
-                hint = f"remove that one: `{other.key.text}: null`"
+                hint = "write all of its targets, or remove it with `null`"
                 message = "writes some of the targets of an equation and not the others"
                 if sets[i] > sets[j]:
                     message = "writes the targets of an equation and others too"

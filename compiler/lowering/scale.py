@@ -25,7 +25,7 @@ def lower_scale(context: Context, node: Node, name: str, stream: Axis) -> Stream
     found: list[Entry] = []
     for line, aims in kept:
         formula = read_formula(line.value, context.found)
-        if formula is None or line.target is None:
+        if formula is None or line.target is None or not aims:
             continue
         context.check_indices(line.target, formula, scope)
         for target in aims:

@@ -38,7 +38,7 @@ def lower_scores(
         return ()
     for line, aims in written:
         formula = read_formula(line.value, context.found)
-        if formula is None or line.target is None:
+        if formula is None or line.target is None or not aims:
             continue
         context.check_indices(line.target, formula, scope)
         for target in aims:

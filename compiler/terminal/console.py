@@ -53,8 +53,9 @@ def first(items: Sequence[T], rows: Table) -> Iterator[T]:
 
 
 def text(content: str, style: str = "") -> Text:
-    """Text in which brackets are brackets, not markup."""
-    return Text(content, style)
+    """Text in which brackets are brackets, not markup; a sign that would steer the terminal is shown as a code."""
+    clear = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in content)
+    return Text(clear, style)
 
 
 def number(value: int | float | None) -> str:
