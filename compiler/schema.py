@@ -133,8 +133,6 @@ def _unknown_key(key: Scalar, known: list[str], where: str) -> Diagnostic:
     first = key.text.split(" ")[0]
     match_ = nearest(key.text, known) or nearest(first, known)
     suggestion = f"; did you mean '{match_}'?" if match_ else did_you_mean(key.text, known)
-    if match_ == key.text:  # a kind or map that cannot stand alone
-        return Diagnostic("unknown-key", f"'{match_}' needs a name: `{match_} NAME: …`", key.span)
     inside = f" in {where}" if where else ""
     if match_ == key.text:
         return Diagnostic("unknown-key", f"'{key.text}'{inside} needs a name, as in `{key.text} NAME`", key.span)

@@ -72,7 +72,7 @@ def effective(context: Context, written: list[tuple[Line, Collection[Place]]]) -
             elif not reported:
                 reported = True  # one error for each equation is enough
                 note = Note("of the spec that is varied", other.key.span)
-                hint = "write all of its targets, or remove it with `null`"
+                hint = f"write all of its targets and no others, or remove it: `{other.key.text}: null`"
                 message = "writes some of the targets of an equation and not the others"
                 if sets[i] > sets[j]:
                     message = "writes the targets of an equation and others too"

@@ -117,7 +117,9 @@ def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
     if formula is None or value is None:
         return "causal", NOWHERE
     added = store(context, value, formula.span, "mask") if abs(value.value) < math.inf else value.value
-    if not math.isfinite(added):
+    if math.isnan(added):
+        return "causal", NOWHERE  # too large, which was reported
+    if math.isinf(added):
         context.error("number", "the number of a mask is finite", formula.span, "mask: causal hides later keys")
         return "causal", NOWHERE
     return added, value.provenance

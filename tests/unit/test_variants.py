@@ -101,7 +101,7 @@ def test_some_of_the_targets_are_not_enough(tmp_path: Path, equation: str) -> No
     assert found.span is not None
     assert found.span.source.name.endswith("variant.yaml")
     assert found.notes[0].span.source.name.endswith("base.yaml")
-    assert found.hint == "remove that one: `up unit[i]: null`"
+    assert found.hint == "write all of its targets and no others, or remove it: `up unit[i]: null`"
 
 
 def test_removing_the_old_one_makes_room(tmp_path: Path) -> None:
