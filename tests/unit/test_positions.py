@@ -1,0 +1,34 @@
+"""Tables of score formulas: those of distances are made from one row of values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compiler.ir import Attention
+from tests.helpers import load_text, small
+
+STEP = """
+embedding:
+  digit[d]: {x: d}
+attention:
+  mask: MASK
+  score head: FORMULA
+"""
+DISTANCE = "where(key_pos - query_pos < -2, 7, exp(key_pos - query_pos)) / (3 + query_pos - key_pos + 20)"
+BOTH = "exp(key_pos - query_pos) * (query_pos + 1)"
+
+
+@pytest.mark.parametrize("formula", [DISTANCE, BOTH], ids=["distance", "both"])
+@pytest.mark.parametrize("mask", ["causal", "none", "-5"])
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_a_table_holds_the_value_of_every_pair(tmp_path: Path, formula: str, mask: str, dtype: str) -> None:
+    spec = load_text(tmp_path, small(STEP.replace("MASK", mask).replace("FORMULA", formula), dtype=dtype))
+    (step,) = (step for step in spec.network.steps if isinstance(step, Attention))
+    (score,) = step.scores
+    table = score.formula.table(6, causal=mask == "causal")
+    for query in range(6):
+        for key in range(6):
+            hidden = mask == "causal" and key > query
+            assert table[query][key] == (0.0 if hidden else score.formula.at(query, key).value)
