@@ -8,11 +8,12 @@ from itertools import product
 from random import Random
 
 from compiler.limits import MAX_EXHAUSTIVE
-from compiler.tasks.task import Inputs, Part, Suite, Symbols, TaskError, check_sizes
+from compiler.tasks.task import SMALL, Inputs, Part, Suite, Symbols, TaskError, check_sizes
 
 MAX_BASE = 1024
 MAX_DIGITS = 1024
 MAX_CARRY_PATTERNS = 4096
+EXHAUSTIVE = "every input; by default where they are few"
 EXAMPLE = {"base": 10, "digits": 10}
 UNIFORM_LENGTHS = 3  # the longest operand lengths that the uniform suite samples
 
@@ -91,7 +92,7 @@ class Addition:
             Suite("edges", "all pairs of extreme and regular numbers", len(self._edges()), self._edge_parts, False),
             Suite("carries", "every pattern of carries, random digits otherwise", patterns, self._carries),
             Suite("near_carry", "sums just above or below a multiple of a power of the base", 4000, self._near_carry),
-            Suite("exhaustive", "every input; not run by default", self.limit**2, self._exhaustive, False, False),
+            Suite("exhaustive", EXHAUSTIVE, self.limit**2, self._exhaustive, False, self.limit**2 <= SMALL),
         ]
         return {suite.name: suite for suite in suites}
 

@@ -8,12 +8,11 @@ from itertools import product
 from random import Random
 
 from compiler.limits import MAX_EXHAUSTIVE
-from compiler.tasks.task import Inputs, Part, Suite, Symbols, TaskError, check_sizes
+from compiler.tasks.task import SMALL, Inputs, Part, Suite, Symbols, TaskError, check_sizes
 
 MAX_SYMBOLS = 1024
 MAX_LENGTH = 1024
 EXAMPLE = {"symbols": 4, "length": 5}
-SMALL = 10_000  # as many inputs are all tried by default
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+SMALL = 10_000  # so many inputs are all tried by default
 Inputs = tuple[int, ...]
 Symbols = tuple[int, ...]
 

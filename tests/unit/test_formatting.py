@@ -14,7 +14,8 @@ from compiler.formatting import format_source
 from compiler.source import Source
 from compiler.yaml_layout import LaidOut
 
-SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+SPECS = sorted((ROOT / "specs").glob("*.yaml"))
 
 
 def formatted(text: str) -> str:
@@ -24,7 +25,10 @@ def formatted(text: str) -> str:
     return once
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+TEMPLATES = sorted((ROOT / "compiler" / "templates").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", [*SPECS, *TEMPLATES], ids=str)
 def test_shipped_specs_are_formatted(path: Path) -> None:
     text = path.read_bytes().decode()
     assert formatted(text) == text

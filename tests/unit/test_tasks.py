@@ -215,7 +215,8 @@ def test_near_carry_comes_near_every_power_and_from_both_sides() -> None:
 def test_exhaustive_is_complete(base: int, digits: int) -> None:
     every = range(base**digits)
     assert inputs(base, digits, "exhaustive") == list(product(every, every))
-    assert not task(base, digits).suites()["exhaustive"].by_default
+    assert task(base, digits).suites()["exhaustive"].by_default == (len(every) ** 2 <= 10_000)
+    assert not task(10, 3).suites()["exhaustive"].by_default
 
 
 def test_exhaustive_refuses_what_is_too_much() -> None:
