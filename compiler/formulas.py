@@ -54,6 +54,14 @@ class Word:
     def span(self) -> Span:
         return self.scalar.at(self.offset, self.offset + len(self.text))
 
+    @cached_property
+    def parsed(self) -> Node | ExpressionError:
+        """The expression that the word is, or why it is none; targets are read more than once."""
+        try:
+            return parse(self.text)
+        except ExpressionError as error:
+            return error
+
 
 def read_formula(node: DocumentNode, found: list[Diagnostic]) -> Formula | None:
     """A number or an expression. What is wrong with it is appended to `found`."""
@@ -72,13 +80,13 @@ def read_text(word: Word, found: list[Diagnostic]) -> Formula | None:
     """The expression that a word of a scalar is."""
     scalar, text = word.scalar, word.text
     inner = scalar if text == scalar.text else Scalar(text, text, word.span)
-    try:
-        return Formula(parse(text), inner)
-    except ExpressionError as error:
-        if error.hint is None and any(text.count(a) != text.count(b) for a, b in ("()", "[]")):
-            error.hint = FLOW_HINT
-        found.append(_diagnostic(error, inner, ""))
-        return None
+    parsed = word.parsed
+    if not isinstance(parsed, ExpressionError):
+        return Formula(parsed, inner)
+    if parsed.hint is None and any(text.count(a) != text.count(b) for a, b in ("()", "[]")):
+        parsed.hint = FLOW_HINT
+    found.append(_diagnostic(parsed, inner, ""))
+    return None
 
 
 def attempt(

@@ -9,7 +9,7 @@ from pathlib import Path
 from compiler.claims import ClaimResult
 from compiler.counting import RULES, Counts, HardCoded
 from compiler.pipeline import Spec
-from compiler.terminal.console import console, first, number, table, text
+from compiler.terminal.console import MAX_ROWS, console, first, number, table, text
 
 Counted = tuple[Spec, Counts]
 
@@ -29,8 +29,10 @@ def print_counts(counted: Sequence[Counted], *, by_tensor: bool) -> None:
     out.print(rows)
     for spec, counts in counted:
         if counts.hard_coded:
-            listed = ", ".join(_hard_coded(spec, item) for item in counts.hard_coded)
-            out.print(text(f"hard-coded in {spec.title}: {listed}"))
+            listed = ", ".join(_hard_coded(spec, item) for item in counts.hard_coded[:MAX_ROWS])
+            more = len(counts.hard_coded) - MAX_ROWS
+            rest = f" and {more:,} more; see --json" if more > 0 else ""
+            out.print(text(f"hard-coded in {spec.title}: {listed}{rest}"))
         if by_tensor:
             _print_items(spec, counts)
 
