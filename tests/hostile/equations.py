@@ -86,7 +86,7 @@ EQUATIONS = (
         ("bad-name", "duplicate-name", "too-many-errors"),
     ),
     Hostile("regex-of-nested-brackets", lambda: spec(stream="a" + "[" * 500_000), ("bad-name",)),
-    Hostile("regex-of-stars", lambda: spec(prompt="a + b = " + "0*" * 400_000), ("unknown-name",)),
+    Hostile("regex-of-stars", lambda: spec(prompt="a + b = " + "0*" * 400_000), ("unknown-name", "syntax")),
     Hostile("regex-of-quotes", lambda: spec(prompt="a + b = " + '"' * 400_000), ("unknown-name",)),
     Hostile("biases", lambda: spec(attention("    biases: " + "query " * 100_000 + "x")), ("bad-value",)),
     Hostile("biases-of-spaces", lambda: spec(attention("    biases: 'query" + " " * 500_000 + "x'")), ("bad-value",)),
