@@ -29,8 +29,8 @@ MEGABYTES = 500
 HUNG = 60.0
 QUICK = """
     ten-megabytes alias-bomb-of-maps megabyte-of-brackets unknown-keys variant-of-10000-equations sum-nest
-    copied-parameters constants-deep names-unknown quoted-names equations-20000-single embedding-rows
-    regex-of-brackets heads-with-scores mix-long low-rank-chain let-doubling let-chain set-of-equal-signs
+    copied-parameters names-unknown quoted-names embedding-rows regex-of-brackets mix-long low-rank-chain let-chain
+    set-of-equal-signs
 """.split()  # noqa: SIM905
 
 
@@ -101,7 +101,7 @@ def test_running_out_of_work_is_reported_wherever_it_happens(name: str, monkeypa
     path = DATA / "fuzz" / f"{name}.yaml"
     whole = compiler.count(compiler.load(path))
     found: list[str] = []
-    for left in range(0, 12_000, 97):
+    for left in range(0, 12_000, 241):
         monkeypatch.setattr(compiler.resolve, "Work", lambda left=left: Work(left))
         try:
             spec = compiler.load(path)
