@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+
+if __name__ == "__main__":  # until the commands can clean up after an interruption, there is nothing to clean up
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
 import gc
 import io
-import os
-import sys
 
 import click
 
 from compiler.commands.reading import count, diff, show
 from compiler.commands.running import build, eval_command, run
-from compiler.commands.shared import print_version
+from compiler.commands.shared import Program, print_version
 from compiler.commands.writing import fmt, new, schema, validate
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not spin where other work runs too
@@ -22,7 +27,7 @@ Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was
 """
 
 
-@click.group(epilog=EXIT_CODES, context_settings={"max_content_width": 110})
+@click.group(cls=Program, epilog=EXIT_CODES, context_settings={"max_content_width": 110})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Print the version."
 )
@@ -31,6 +36,7 @@ def main() -> None:
 
     Start with:  python cli.py build specs/tiny95.yaml --eval
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.set_threshold(100_000, 50, 50)  # specs become trees of very many small objects, which leave no cycles behind
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is escaped, not a crash
         if isinstance(stream, io.TextIOWrapper):

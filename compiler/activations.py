@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 from compiler.axes import Axis
 from compiler.ir import Attention, FeedForward, Head, Map, Network, Step, stream_after
 
 Dimension = Axis | str  # named one by one, or only as a whole: "batch", "time"
+UNCOUNTED = ("batch", "coordinate")  # one sequence; the coordinates are counted where heads are mixed
 POSITIONS = ("query position", "key position")
 
 
@@ -66,3 +68,15 @@ def _of_map(map_: Map) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
     if map_.inner is not None:
         yield from _of_map(map_.inner)
     yield map_.name, ("batch", "time", map_.outputs)
+
+
+def largest(network: Network) -> tuple[str, int]:
+    """The largest intermediate value of one sequence that is as long as the context: its name, and how many numbers."""
+    sizes = {name: _size(dimensions, network.context) for name, dimensions in activations(network).items()}
+    name = max(sizes, key=lambda one: sizes[one])
+    return name, sizes[name]
+
+
+def _size(dimensions: tuple[Dimension, ...], context: int) -> int:
+    lengths = (axis.size if isinstance(axis, Axis) else context for axis in dimensions if axis not in UNCOUNTED)
+    return prod(lengths)

@@ -13,7 +13,7 @@ from compiler.document import FLOW_HINT, Scalar
 from compiler.document import Node as DocumentNode
 from compiler.expressions.parse import parse
 from compiler.expressions.scope import AlreadyReported, Scope
-from compiler.expressions.syntax import ExpressionError, Literal, Node
+from compiler.expressions.syntax import ExpressionError, Literal, Node, free_names
 from compiler.source import Span
 
 T = TypeVar("T")
@@ -35,6 +35,11 @@ class Formula:
     @property
     def span(self) -> Span:
         return self.scalar.span
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names that it mentions."""
+        return frozenset(free_names(self.tree))
 
     @cached_property
     def place(self) -> Callable[[int, int], Span]:
@@ -102,6 +107,7 @@ def attempt(
     `case` says for which index it failed, such as ` (for i = 3)`.
     """
     scope.work.left -= SET_UP_WORK
+    scope.work.read |= formula.names
     try:
         return compute(formula.tree if part is None else part, in_place(scope, formula))
     except ExpressionError as error:

@@ -18,5 +18,6 @@ MAX_FACTORS = 16  # matrices that one map is the product of
 MAX_STORED = 1 << 24  # scalars in all stored tensors together
 MAX_CONTEXT = 1 << 14  # tokens in one sequence
 MAX_SCORE_ENTRIES = 1 << 22  # (head, query, key) of the score formulas of one step
+MAX_ACTIVATION = 1 << 24  # numbers in one intermediate value of one sequence: context × width, heads × context²
 MAX_PAIRS = 10**9  # inputs of one evaluation
 MAX_EXHAUSTIVE = 10**6  # inputs of one exhaustive evaluation

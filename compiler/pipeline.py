@@ -97,10 +97,10 @@ def _check(path: Path, document: Document, overrides: Overrides, leniency: Lenie
     assert resolved is not None
     assert lowered is not None
     resolved = replace(resolved, document=without(resolved.document, lowered.superseded))
-    found += find_suspicions(resolved)
+    layout = with_classes(resolved.layout, lowered.network.classes.size)
+    found += find_suspicions(resolved, layout)
     warnings = settle(found, resolved.document, leniency.ignore, strict=leniency.strict)
     raise_errors(warnings)
-    layout = with_classes(resolved.layout, lowered.network.classes.size)
     return Spec(path, tuple(settings), resolved, lowered.network, layout, in_file_order(warnings))
 
 

@@ -119,6 +119,7 @@ def _value(formula: Formula, scope: Scope, positions: dict[str, int]) -> Number:
     """The formula as a number of the dtype, where names stand for positions."""
     dtype = scope.dtype
     scope.work.left -= SET_UP_WORK
+    scope.work.read |= formula.names
     bound = {name: Number(round_to(position, dtype), True) for name, position in positions.items()}
     try:
         return cast(number(formula.tree, in_place(scope, formula).bind(bound)), dtype)

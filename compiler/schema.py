@@ -190,6 +190,8 @@ def _kind(node: Node | None) -> str:
 def _type_hint(node: Node | None, expected: str | list[str]) -> str | None:
     if isinstance(node, Mapping) and "object" not in expected and len(node.items) == 1:
         return "a formula that contains `: ` or starts with { has to be quoted"
+    if isinstance(node, Scalar) and isinstance(node.value, int) and "array" in expected and "number" not in expected:
+        return f"name them, as in `name[{node.text}]` or `first second`"
     if isinstance(node, Sequence) and "array" not in expected and "string" in expected:
         return "quote a list that is part of an expression"
     if isinstance(node, Scalar) and isinstance(node.value, bool) and "string" in expected:

@@ -12,6 +12,7 @@ from compiler.limits import MAX_SUGGESTIONS
 from compiler.naming import words
 from compiler.resolve import Resolved
 from compiler.source import Span
+from compiler.tasks.layout import Layout
 
 WARNINGS = {
     "unused-name": "a constant, a parameter or a name under `let` that nothing reads",
@@ -21,6 +22,9 @@ WARNINGS = {
     "inexact-integer": "an integer that the dtype cannot hold",
     "vanishing-equation": "an equation whose numbers are all zero, and no parameter could change that",
     "unlisted-logit": "a token that has a logit but no equation: its logit is 0 and can win",
+    "silent-symbol": "a symbol of the task that has no logit, so that an answer with it cannot be right",
+    "moved-dimension": "a dimension that keeps its name, but not its place, where a step changes the stream",
+    "zero-epsilon": "a norm with an eps of zero, which makes NaN of a stream of zeros",
     "suspicious-index": "an index name that is almost the name of a definition",
 }
 SECTIONS = (
@@ -36,9 +40,13 @@ SECTIONS = (
 _NAME = re.compile(r"(?<![.A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*")
 
 
-def find_suspicions(resolved: Resolved) -> list[Diagnostic]:
-    """What no single line shows: names that nothing reads, claims that are missing."""
-    return [*_unused_definitions(resolved), *_unused_lets(resolved.document), *_missing_claims(resolved.document)]
+def find_suspicions(resolved: Resolved, layout: Layout) -> list[Diagnostic]:
+    """What no single line shows: names that nothing reads, claims that are missing, symbols without a logit.
+
+    `layout` is that of the network, which may have logits for some of the tokens only.
+    """
+    names = [*_unused_definitions(resolved), *_unused_lets(resolved.document)]
+    return [*names, *_silent_symbols(resolved, layout), *_missing_claims(resolved.document)]
 
 
 def settle(
@@ -60,6 +68,21 @@ def settle(
     off = {*ignored, *(word.text for word in own)}
     kept = (one for one in found if one.severity == "error" or one.code not in off)
     return tuple(replace(one, severity="error") if strict else one for one in kept)
+
+
+def _silent_symbols(resolved: Resolved, layout: Layout) -> list[Diagnostic]:
+    silent = [token for token in layout.symbols if token >= layout.classes]
+    task = resolved.document.get("task")
+    key = task.key("answer") if isinstance(task, Mapping) else None
+    if not silent or key is None:
+        return []
+    labels = ", ".join(resolved.vocabulary.labels[token] for token in silent[:5]) + (", …" if len(silent) > 5 else "")
+    message = f"the model has no logit for {labels}: no answer with such a symbol can be right"
+    return [
+        Diagnostic(
+            "silent-symbol", message, key.span, "let `classes`, or the last stream, cover them", severity="warning"
+        )
+    ]
 
 
 def _missing_claims(document: Mapping) -> list[Diagnostic]:
@@ -85,20 +108,9 @@ def _unused_lets(document: Mapping) -> Iterator[Diagnostic]:
 
 
 def _unused_definitions(resolved: Resolved) -> list[Diagnostic]:
-    """Constants and parameters that no text of the spec mentions, such as a misspelt one of a variant."""
-    mentioned: set[str] = set()
-    for section in SECTIONS:
-        node = resolved.document.get(section)
-        defines = section in ("constants", "parameters")
-        for key, value in node.items if defines and isinstance(node, Mapping) else ():
-            mentioned |= {name for name in _names(value) if name != key.text}
-        if not defines and node is not None:
-            mentioned.update(_names(node))
-    unused = [
-        definition
-        for name, definition in resolved.definitions.items()
-        if definition.kind != "size" and name not in mentioned
-    ]
+    """Constants and parameters that no expression mentions, such as a misspelt one of a variant."""
+    read = resolved.scope.work.read
+    unused = [one for name, one in resolved.definitions.items() if one.kind != "size" and name not in read]
     found = []
     for definition in unused:
         others = (name for name in resolved.definitions if name != definition.name)

@@ -16,6 +16,7 @@ from compiler.commands.shared import (
     SpecCommand,
     evaluation_options,
     exit_on_failed,
+    import_torch,
     json_option,
     loading_options,
     spec_argument,
@@ -54,6 +55,7 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
     if output is not None:
         check_target(output)  # before anything is computed
     loaded = loading.load(spec)
+    import_torch()
     model = compiler.build(loaded)
     saved: dict[str, object] = {}
     if output is not None:
@@ -111,6 +113,7 @@ def run(spec: Path, inputs: tuple[str, ...], loading: Loading, verbose: bool, as
         question = task.read(inputs)
     except TaskError as error:
         raise fail("task", str(error)) from None
+    import_torch()
     from compiler.evaluation import answer
     from compiler.terminal.evaluations import answer_json, print_answer
 
@@ -128,6 +131,7 @@ def _evaluate(spec: Spec, as_json: bool, saved: dict[str, object], **options: An
     from compiler.terminal.counts import claims_json, print_claims
     from compiler.terminal.evaluations import evaluation_json, print_evaluation
 
+    import_torch()
     with suite_progress() as progress:
         evaluation = compiler.evaluate(spec, progress=progress, **options)
     claims = check_claims(spec, compiler.count(spec), evaluation.suites)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -116,23 +118,54 @@ class SpecCommand(click.Command):
     """Turns what the compiler finds wrong with a spec into diagnostics and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            result = super().invoke(ctx)
-            if sys.stdout is not None:
-                sys.stdout.flush()
-            return result
-        except SpecError as error:
-            _fail(error, as_json=bool(ctx.params.get("as_json")))
-        except BrokenPipeError:
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nobody reads on; nothing more can be said there
-            sys.exit(EXIT_BROKEN_PIPE)
-        except OSError as error:
-            click.echo(f"error: {error.strerror or error}", err=True)
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-            sys.exit(EXIT_BAD_INPUT)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            sys.exit(EXIT_INTERRUPTED)
+        with _clean_ends():
+            try:
+                result = super().invoke(ctx)
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+                return result
+            except SpecError as error:
+                _fail(error, as_json=bool(ctx.params.get("as_json")))
+
+
+class Program(click.Group):
+    """All commands, whose ends are clean before one of them is called too, as in `--help >/dev/full`."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        with _clean_ends():
+            return super().main(*arguments, **options)
+
+
+@contextmanager
+def _clean_ends() -> Iterator[None]:
+    """An exit code and a line instead of a traceback, where the world outside is at fault."""
+    try:
+        yield
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nobody reads on; nothing more can be said there
+        sys.exit(EXIT_BROKEN_PIPE)
+    except OSError as error:
+        click.echo(f"error: {error.strerror or error}", err=True)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        sys.exit(EXIT_BAD_INPUT)
+    except MemoryError:
+        click.echo("error: not enough memory for this", err=True)
+        sys.exit(EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def import_torch() -> None:
+    """Import torch, which swallows an interruption now and then: it ends the program at once meanwhile."""
+    handler = signal.getsignal(signal.SIGINT)
+    with suppress(ValueError):  # not in the main thread, where no signal arrives
+        signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
+    try:
+        import torch  # noqa: F401
+    finally:
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, handler)
 
 
 def _fail(error: SpecError, *, as_json: bool) -> NoReturn:

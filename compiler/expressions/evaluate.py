@@ -189,9 +189,6 @@ def _name(node: Name, scope: Scope) -> Value:
         raise ExpressionError("unknown-name", message, node.at)
     if node.name in scope.elsewhere:
         raise ExpressionError("unknown-name", f"'{node.name}' {scope.elsewhere[node.name]}", node.at)
-    if node.name in scope.lets.every:
-        message = f"'{node.name}' is not named before this one; a name under `let` can read those above it"
-        raise ExpressionError("unknown-name", message, node.at)
     if "." in node.name:
         dot = node.at[0] + node.name.index(".")
         hint = "the only thing written after a dot is .T"

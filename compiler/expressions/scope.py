@@ -22,10 +22,14 @@ class AlreadyReported(Exception):
 
 @dataclass
 class Work:
-    """Counts what is computed, in evaluated nodes, so that a small spec cannot ask for unbounded time."""
+    """Counts what is computed, in evaluated nodes, so that a small spec cannot ask for unbounded time.
+
+    `read` are the names that the expressions computed so far mention, in branches that are not taken too.
+    """
 
     left: int = MAX_WORK
     reported: bool = False
+    read: set[str] = field(default_factory=set)
 
     def spend(self, amount: int, at: Range) -> None:
         """Raises `ExpressionError` the first time that too little is left, then `AlreadyReported`."""

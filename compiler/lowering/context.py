@@ -94,6 +94,7 @@ class Context:
                 self.error("name-clash", f"'{key.text}' already has a meaning", key.span)
             formula = read_formula(value, self.found)
             if formula is not None:
+                self.scope.work.read |= formula.names
                 order = len(lets)
                 lets[key.text] = order, Let(formula.tree, formula.place, Lets(lets, order))
         places = {key.text: key.span for key, _ in node.items}

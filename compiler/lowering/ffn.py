@@ -21,6 +21,7 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
     hidden = _axis(context, step, "hidden", "hidden unit")
     if after is None or hidden is None:
         raise StepSkipped(after)
+    _warn_of_moves(context, step, stream, after)
     norm = lower_norm(context, step, name, stream)
     gated = any(True for _ in lines(step, "gate"))
     biases = context.biases(step, ("gate", "up", "down") if gated else ("up", "down"))
@@ -34,6 +35,16 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
     down = lower_map(context, step, MapShape(f"{name}.down", hidden, after, "dimension", from_hidden, "stream"), biases)
     activation = cast(Activation, context.word(step, "activation", "relu"))
     return FeedForward(name, stream, hidden, norm, maps.get("gate"), maps["up"], down, activation, after)
+
+
+def _warn_of_moves(context: Context, step: Mapping, before: Axis, after: Axis) -> None:
+    """The old stream is taken over by position: a name that stands elsewhere afterwards means something else."""
+    node = step.get("stream")
+    moved = [label for label, place in after.positions.items() if before.positions.get(label, place) != place]
+    if node is not None and moved:
+        shown = ", ".join(moved[:5]) + (", …" if len(moved) > 5 else "")
+        message = f"the stream is taken over by position, so that {shown} will not be what it was"
+        context.warn("moved-dimension", message, node.span, "`show` prints which dimension lands on which")
 
 
 def _axis(context: Context, step: Mapping, key: str, what: str) -> Axis | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 
+from compiler.activations import largest
 from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic
 from compiler.document import Invalid, Mapping, Node
 from compiler.extends import step_name
 from compiler.ir import Head, Network, Repeat, Step, stream_after
-from compiler.limits import MAX_STEPS, MAX_STORED
+from compiler.limits import MAX_ACTIVATION, MAX_STEPS, MAX_STORED
 from compiler.lowering.attention import lower_attention
 from compiler.lowering.context import Context, StepSkipped
 from compiler.lowering.embedding import lower_embedding
@@ -150,7 +151,13 @@ def _can_be_stored(context: Context, sizes: AnyMapping[str, tuple[int, Span]]) -
 
 
 def _fits(context: Context, network: Network, places: list[Span]) -> bool:
-    """Whether the last stream can be the logits where a network has no head."""
+    """Whether a sequence can be run, and the last stream be the logits where a network has no head."""
+    name, size = largest(network)
+    if size > MAX_ACTIVATION:
+        owner = next(i for i, step in enumerate(network.steps) if name == step.name or name.startswith(f"{step.name}."))
+        message = f"'{name}' would have {size:,} numbers for one sequence; at most {MAX_ACTIVATION:,}"
+        context.error("too-large", message, places[owner], "a shorter context, or fewer heads or dimensions")
+        return False
     last = network.steps[-1]
     if not isinstance(last, Head) and stream_after(last).size > network.vocabulary.size:
         message = f"without a head the stream is the logits, but {stream_after(last).size} dimensions are more than the"

@@ -74,5 +74,7 @@ def _epsilon(context: Context, node: Node | None) -> float:
         return DEFAULT_EPSILON
     if value.value < 0:
         context.error("bad-value", "the eps of a norm cannot be negative", formula.span)
+    if value.value == 0:
+        context.warn("zero-epsilon", "without an eps the norm of a stream of zeros is NaN", formula.span)
     store(context, value, formula.span, "eps")  # reports what the dtype cannot hold; torch rounds the double itself
     return float(value.value) if abs(value.value) < math.inf else DEFAULT_EPSILON

@@ -72,6 +72,7 @@ def lower_mix(context: Context, node: Node, name: str, steps: AnyMapping[str, St
     formula = read_formula(_inner(node, "streams"), context.found)
     if formula is None:
         return None
+    context.scope.work.read |= formula.names
     if _depth(formula.tree) > MAX_EXPRESSION_DEPTH:
         message = f"a mix of more than {MAX_EXPRESSION_DEPTH} terms or levels"
         context.error("too-large", message, formula.span, "mix some of the streams in a step of their own first")

@@ -122,6 +122,8 @@ def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
     if math.isinf(added):
         context.error("number", "the number of a mask is finite", formula.span, "mask: causal hides later keys")
         return "causal", NOWHERE
+    if context.word(step, "softmax", "standard") == "plus_one" and added > math.log(context.resolved.dtype.largest):
+        context.warn("overflow", "exp of this mask overflows, which makes the plus_one softmax NaN", formula.span)
     return added, value.provenance
 
 

@@ -33,6 +33,9 @@ CASES = {  # what is changed, for one warning of each kind
     "inexact-integer": ("up u[i]: (i + 1) * x", "up u[i]: 16777217 * x"),
     "vanishing-equation": ("up u[i]: (i + 1) * x", "up u[i]: (i - i) * x"),
     "unlisted-logit": ("  classes: 4\n", ""),
+    "silent-symbol": ("classes: 4", "classes: 3"),
+    "moved-dimension": ("  down y: u[0]\n", "  down y: u[0]\n  stream: y x\n"),
+    "zero-epsilon": ("ffn:\n", "ffn:\n  norm: {rms: 0}\n"),
     "suspicious-index": ("up u[i]: (i + 1) * x", "up u[numbr]: 2 * x"),
 }
 
