@@ -145,6 +145,34 @@ def test_control_c_during_an_evaluation() -> None:
     assert output == ""
 
 
+@pytest.mark.parametrize("library", ["yaml", "libtorch"])
+def test_control_c_while_something_is_imported(library: str) -> None:
+    """As soon as the interpreter runs, or while torch, which swallows interruptions now and then, is loaded."""
+    with subprocess.Popen(
+        [sys.executable, CLI, "eval", TINY, "--suite", "uniform", "--pairs", "100000000"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        deadline = time.monotonic() + 30
+        while library not in Path(f"/proc/{child.pid}/maps").read_text() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        child.send_signal(signal.SIGINT)
+        output, said = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "Traceback" not in said
+    assert output == ""
+
+
+@pytest.mark.parametrize("arguments", ["--help", "eval --help", "--version"])
+def test_a_full_disk_before_a_command_is_called(arguments: str) -> None:
+    line = f"{sys.executable} {CLI} {arguments} > /dev/full"
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+
+
 @pytest.mark.parametrize(
     ("redirection", "code"), [(">&-", 0), ("> /dev/full", 2), ("| head -1 > /dev/null; exit ${PIPESTATUS[0]}", 141)]
 )
