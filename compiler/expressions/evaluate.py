@@ -18,8 +18,9 @@ from compiler.expressions.arithmetic import (
     negate,
     show,
 )
+from compiler.expressions.kinds import as_number, as_operand, as_truth, mismatch
 from compiler.expressions.matrices import Array, count, each, transposed
-from compiler.expressions.operators import Operand, combined, compared, product
+from compiler.expressions.operators import combined, compared, product
 from compiler.expressions.scope import NAMED_NUMBERS, AlreadyReported, Let, Scope
 from compiler.expressions.syntax import (
     Binary,
@@ -60,7 +61,7 @@ def evaluate(node: Node, scope: Scope) -> Value:
 
 def number(node: Node, scope: Scope) -> Number:
     """An expression that has to be one number."""
-    return _as_number(evaluate(node, scope), node)
+    return as_number(evaluate(node, scope), node)
 
 
 def integer(node: Node, scope: Scope) -> int:
@@ -73,7 +74,7 @@ def integer(node: Node, scope: Scope) -> int:
 
 def truth(node: Node, scope: Scope) -> bool:
     """An expression that has to be true or false: a condition."""
-    return _as_truth(evaluate(node, scope), node)
+    return as_truth(evaluate(node, scope), node)
 
 
 def affine(node: Node, scope: Scope) -> Affine:
@@ -87,36 +88,7 @@ def arithmetic_value(node: Node, scope: Scope) -> Number | Affine:
     value = evaluate(node, scope)
     if isinstance(value, Number | Affine):
         return value
-    raise _mismatch("a number", value, node)
-
-
-def _as_number(value: Value, node: Node) -> Number:
-    if isinstance(value, Number):
-        return value
-    raise _mismatch("a number", value, node)
-
-
-def _as_operand(value: Value, node: Node) -> Operand:
-    if isinstance(value, Operand):
-        return value
-    raise _mismatch("a number", value, node)
-
-
-def _as_truth(value: Value, node: Node) -> bool:
-    if isinstance(value, Truth):
-        return value.value
-    raise _mismatch("a condition", value, node)
-
-
-def _mismatch(expected: str, value: Value, node: Node) -> ExpressionError:
-    hint = None
-    if isinstance(node, Name) and isinstance(value, Dimensions | Vector | Matrix):
-        count = len(value.sizes) if isinstance(value, Dimensions) else 2 if isinstance(value, Matrix) else 1
-        indices = "ijklmn"[:count]
-        hint = f"write {node.name}[{', '.join(indices)}] for one of them"
-    elif expected == "a condition" and isinstance(value, Number):
-        hint = "compare it with something, as in `x > 0`"
-    return ExpressionError("wrong-type", f"expected {expected}, found {KINDS[type(value)]}", node.at, hint)
+    raise mismatch("a number", value, node)
 
 
 def _literal(node: Literal, scope: Scope) -> Number:
@@ -133,7 +105,7 @@ def _list(node: List, scope: Scope) -> Array:
     values = [evaluate(item, scope) for item in node.items]
     rows = [value.items for value in values if isinstance(value, Vector)]
     if len(rows) < len(values):
-        return Vector(tuple(_as_number(value, item) for value, item in zip(values, node.items, strict=True)))
+        return Vector(tuple(as_number(value, item) for value, item in zip(values, node.items, strict=True)))
     if len({len(row) for row in rows}) > 1:
         raise ExpressionError("shape", "the rows of a matrix have to have the same length", node.at)
     return Matrix(tuple(rows))
@@ -142,7 +114,7 @@ def _list(node: List, scope: Scope) -> Array:
 def _unary(node: Unary, scope: Scope) -> Value:
     if node.operator == "not":
         return Truth(not truth(node.operand, scope))
-    value = _as_operand(evaluate(node.operand, scope), node.operand)
+    value = as_operand(evaluate(node.operand, scope), node.operand)
     if node.operator == "+":
         return value
     match value:
@@ -161,7 +133,7 @@ def _transpose(node: Transpose, scope: Scope) -> Matrix:
     if isinstance(value, Vector | Matrix):
         scope.work.spend(count(value), node.at)
         return transposed(value)
-    raise _mismatch("a matrix", value, node.operand)
+    raise mismatch("a matrix", value, node.operand)
 
 
 def _let(let: Let, scope: Scope) -> Value:
@@ -237,14 +209,14 @@ def _binary(node: Binary, scope: Scope) -> Value:
     value = evaluate(links[-1].left, scope)
     for link in reversed(links):
         if link.operator in ("and", "or"):
-            decided = _as_truth(value, link.left)
+            decided = as_truth(value, link.left)
             value = Truth(decided if decided == (link.operator == "or") else truth(link.right, scope))
         elif link.operator in COMPARISONS:
-            left, right = _as_number(value, link.left), number(link.right, scope)
+            left, right = as_number(value, link.left), number(link.right, scope)
             value = compared(link.operator, left, right, link.at, scope)
         else:
-            operand = _as_operand(evaluate(link.right, scope), link.right)
-            value = combined(link.operator, _as_operand(value, link.left), operand, link.at, scope)
+            operand = as_operand(evaluate(link.right, scope), link.right)
+            value = combined(link.operator, as_operand(value, link.left), operand, link.at, scope)
     return value
 
 
@@ -269,7 +241,7 @@ def _call(node: Call, scope: Scope) -> Value:
         value = evaluate(argument, scope)
         if isinstance(value, Affine | Dimensions):
             raise ExpressionError("non-affine", f"not affine: {name} of a dimension", node.at)
-        values.append(_as_number(value, argument))
+        values.append(as_number(value, argument))
     function: Callable[..., Scalar] = FUNCTIONS[name] if name in FUNCTIONS else CHOICES[name]
     if name in CHOICES and len(values) == 1:
         return values[0]
