@@ -47,6 +47,14 @@ def check_claims(spec: Spec, counts: Counts | None, suites: Sequence[SuiteOutcom
         found = None if counts is None else counts.by_rule(claim.rule)
         shown = "undeclared" if found is None else str(found)
         results.append(_result(spec, text, counts is not None, found == claim.count, shown, "not counted", claim.span))
+    author = spec.resolved.expect.claimed
+    if author is not None:
+        text = f"author's count is {author.count}" + (f", by the rule {author.rule}" if author.rule else "")
+        found = None if counts is None or not author.rule else counts.by_rule(author.rule)
+        shown = "undeclared" if found is None else str(found)
+        why = "not counted" if author.rule else f"by no rule: {author.note}"
+        checked = counts is not None and bool(author.rule)
+        results.append(_result(spec, text, checked, found == author.count, shown, why, author.span))
     for eval_claim in spec.resolved.expect.evals:
         text = f"{eval_claim.suite}: {eval_claim.right:,} of {eval_claim.pairs:,} right (seed {eval_claim.seed})"
         outcome = next((suite for suite in suites or () if suite.suite == eval_claim.suite), None)

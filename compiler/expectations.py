@@ -18,6 +18,16 @@ class CountClaim:
 
 
 @dataclass(frozen=True)
+class AuthorCount:
+    """The count that an author publishes, by a rule that the tool checks, or (`rule` empty) with a note on why none."""
+
+    count: int
+    rule: str
+    note: str
+    span: Span
+
+
+@dataclass(frozen=True)
 class EvalClaim:
     """`right` of `pairs` inputs of a suite drawn with `seed` are answered right."""
 
@@ -39,6 +49,7 @@ class VerdictClaim:
 @dataclass(frozen=True)
 class Expectations:
     counts: tuple[CountClaim, ...] = ()
+    claimed: AuthorCount | None = None
     evals: tuple[EvalClaim, ...] = ()
     verdict: VerdictClaim | None = None
     note: str = ""
@@ -69,9 +80,22 @@ def read_expectations(node: Node | None, task: Task, found: list[Diagnostic]) ->
             eval_claims.append(claim)
     stated, place = node.get("verdict"), node.key("verdict")
     verdict = VerdictClaim(stated.text, place.span) if isinstance(stated, Scalar) and place is not None else None
-    note = node.get("note")
-    text = note.text if isinstance(note, Scalar) else ""
-    return Expectations(tuple(count_claims), tuple(eval_claims), verdict, text)
+    claimed, note = _author_count(node), _text(node.get("note"))
+    return Expectations(tuple(count_claims), claimed, tuple(eval_claims), verdict, note)
+
+
+def _author_count(node: Mapping) -> AuthorCount | None:
+    stated, place = node.get("claimed"), node.key("claimed")
+    if not isinstance(stated, Mapping) or place is None:
+        return None
+    count = stated.get("count")
+    if not isinstance(count, Scalar):
+        return None
+    return AuthorCount(_integer(count), _text(stated.get("rule")), _text(stated.get("note")), place.span)
+
+
+def _text(node: Node | None) -> str:
+    return node.text if isinstance(node, Scalar) else ""
 
 
 def _integer(node: Scalar) -> int:

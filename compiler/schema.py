@@ -103,6 +103,13 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
                     message = f"{where or 'the spec'} lacks '{name}'"
                     hint = schema.get("properties", {}).get(name, {}).get("description")
                     yield (*path, name), Diagnostic("missing-key", message, _first_place(document, path), hint)
+        case "anyOf" if isinstance(node, Mapping):
+            names = [name for option in wanted for name in option.get("required", ())]
+            unknown = [key.text for key, _ in node.items if not _allowed(key.text, schema)]
+            if not any(nearest(key, names) for key in unknown):  # else it is there, misspelt, and reported as that
+                listed = " or ".join(f"'{name}'" for name in names)
+                message = f"{where} needs {listed}"
+                yield (*path, names[0]), Diagnostic("missing-key", message, _first_place(document, path))
         case _ if "propertyNames" in error.absolute_schema_path:
             named = node.key(str(error.instance)) if isinstance(node, Mapping) else None
             span = named.span if named is not None else _place(node)
@@ -111,7 +118,7 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
         case "type":
             expected = _types(wanted)
             message = f"{where or 'the spec'} has to be {expected}, found {_kind(node)}"
-            yield path, Diagnostic("wrong-type", message, _place(node), _type_hint(node, wanted))
+            yield path, Diagnostic("wrong-type", message, _place(node), _type_hint(node, schema))
         case "enum":
             options = [str(option) for option in wanted]
             match_ = nearest(node.text, options) if isinstance(node, Scalar) else None
@@ -187,7 +194,10 @@ def _kind(node: Node | None) -> str:
             return "something else"
 
 
-def _type_hint(node: Node | None, expected: str | list[str]) -> str | None:
+def _type_hint(node: Node | None, schema: dict[str, Any]) -> str | None:
+    expected: str | list[str] = schema["type"]
+    if "examples" in schema:
+        return f"such as `{{{', '.join(f'{key}: {value}' for key, value in schema['examples'][0].items())}}}`"
     if isinstance(node, Mapping) and "object" not in expected and len(node.items) == 1:
         return "a formula that contains `: ` or starts with { has to be quoted"
     if isinstance(node, Scalar) and isinstance(node.value, int) and "array" in expected and "number" not in expected:

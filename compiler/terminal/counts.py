@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compiler.claims import ClaimResult
-from compiler.counting import RULES, Counts, HardCoded
+from compiler.counting import LISTING, RULES, Counts, HardCoded
 from compiler.pipeline import Spec
 from compiler.terminal.console import MAX_ROWS, console, first, number, table, text
 
@@ -73,7 +73,7 @@ def counts_json(counted: Sequence[Counted], claims: Sequence[Sequence[ClaimResul
             "spec": str(spec.path),
             "name": spec.name,
             "settings": list(spec.settings),
-            "counts": {rule: counts.by_rule(rule) for rule in RULES if rule != "hard_coded"},
+            "counts": {rule: counts.by_rule(rule) for rule in RULES if rule != LISTING},
             "dense_untied": counts.dense_untied,
             "values_with_zero": counts.values_with_zero,
             "free_names": list(counts.free_names),

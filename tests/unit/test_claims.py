@@ -1,0 +1,116 @@
+"""The count that an author publishes, and every figure that a spec can claim."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import compiler
+from compiler.claims import ClaimResult, check_claims
+from compiler.counting import FIGURES, RULES
+from compiler.pipeline import Spec, load
+from compiler.schema import schema_text
+from tests.cli.test_cli import call, call_json
+from tests.helpers import small
+
+NETWORK = """
+embedding:
+  digit[d]: {x: gain * d}
+ffn:
+  hidden: u
+  up u: 3 * x
+head:
+  classes: 6
+  logits: embedding
+"""
+DEFINITIONS = "parameters: {gain: 2}"
+# embedding 6·3; up 3, down 3; logits tied
+FOUND = {
+    "dense": 24,
+    "dense_untied": 42,
+    "nonzero": 4,
+    "distinct": 4,
+    "values": 4,
+    "values_with_zero": 5,
+    "free": 1,
+}
+
+
+def spec_with(folder: Path, expect: str, *settings: str, definitions: str = DEFINITIONS) -> Spec:
+    network = NETWORK if definitions else NETWORK.replace("gain", "2")
+    text = small(network, definitions=definitions) + f"expect: {expect}\n"
+    path = folder / "claims.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load(path, settings)
+
+
+def results(spec: Spec) -> list[ClaimResult]:
+    return list(check_claims(spec, compiler.count(spec), None))
+
+
+def test_every_figure_can_be_claimed_and_no_other() -> None:
+    expect = json.loads(schema_text())["definitions"]["expect"]["properties"]
+    assert list(expect["count"]["properties"]) == list(FIGURES)
+    assert expect["claimed"]["properties"]["rule"]["enum"] == list(FIGURES)
+    assert set(RULES) - {"hard_coded"} <= set(FIGURES) == set(FOUND)
+
+
+@pytest.mark.parametrize("rule", FIGURES)
+def test_a_figure_as_claim_and_as_the_authors_count(tmp_path: Path, rule: str) -> None:
+    right = FOUND[rule]
+    for number, status in ((right, "held"), (right + 1, "failed")):
+        (plain,) = results(spec_with(tmp_path, f"{{count: {{{rule}: {number}}}}}"))
+        assert (plain.claim, plain.status, plain.reason) == (f"{rule} count is {number}", status, f"found {right}")
+        (author,) = results(spec_with(tmp_path, f"{{claimed: {{count: {number}, rule: {rule}}}}}"))
+        text = f"author's count is {number}, by the rule {rule}"
+        assert (author.claim, author.status, author.reason) == (text, status, f"found {right}")
+        assert author.span.text == "claimed"
+
+
+def test_a_note_alone_is_shown_and_not_checked(tmp_path: Path) -> None:
+    (result,) = results(spec_with(tmp_path, "{claimed: {count: 10, note: without the head}}"))
+    assert result.claim == "author's count is 10"
+    assert (result.status, result.reason) == ("not checked", "by no rule: without the head")
+
+
+def test_a_rule_with_a_note_is_checked(tmp_path: Path) -> None:
+    spec = spec_with(tmp_path, "{claimed: {count: 24, rule: dense, note: zeros too}}")
+    assert [result.status for result in results(spec)] == ["held"]
+    assert spec.resolved.expect.claimed is not None
+    assert spec.resolved.expect.claimed.note == "zeros too"
+
+
+def test_an_undeclared_free_is_no_figure(tmp_path: Path) -> None:
+    (result,) = results(spec_with(tmp_path, "{claimed: {count: 1, rule: free}}", definitions=""))
+    assert (result.status, result.reason) == ("failed", "found undeclared")
+
+
+def test_a_variant_and_what_was_not_counted(tmp_path: Path) -> None:
+    (result,) = results(spec_with(tmp_path, "{claimed: {count: 24, rule: dense}}", "gain=3"))
+    assert (result.status, result.reason) == ("not checked", "about the spec as written, not this variant")
+    (result,) = check_claims(spec_with(tmp_path, "{claimed: {count: 24, rule: dense}}"), None, None)
+    assert (result.status, result.reason) == ("not checked", "not counted")
+
+
+def test_every_command_that_prints_claims_prints_it(tmp_path: Path) -> None:
+    path = str(spec_with(tmp_path, "{claimed: {count: 23, rule: dense}}").path)
+    for command in (("count", path), ("eval", path, "--pairs", "2"), ("build", path, "--eval", "--pairs", "2")):
+        result = call(*command)
+        assert result.exit_code == 1, command
+        assert "author's count is 23, by the rule dense  failed  found 24" in result.stdout
+    path = str(spec_with(tmp_path, "{claimed: {count: 23, note: why}}").path)
+    result = call("eval", path, "--pairs", "2")
+    assert result.exit_code == 0
+    assert "1 claim not checked: by no rule: why" in result.stdout
+
+
+def test_a_variant_that_is_saved_has_no_claim(tmp_path: Path) -> None:
+    path = str(spec_with(tmp_path, "{claimed: {count: 24, rule: dense}}").path)
+    saved = [str(tmp_path / f"{name}.safetensors") for name in ("same", "other")]
+    assert call("build", path, "-o", saved[0]).exit_code == 0
+    assert call("build", path, "-o", saved[1], "--set", "gain=3").exit_code == 0
+    same, other = call_json("count", *saved)
+    assert [claim["status"] for claim in same["claims"]] == ["held"]
+    assert other["claims"] == []
