@@ -22,8 +22,8 @@ from compiler.commands.writing import fmt, new, schema, validate
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not spin where other work runs too
 
 EXIT_CODES = """
-Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found or an answer is wrong;
-2 the spec or the call is wrong.
+Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, an answer is wrong or a test is
+not passed; 2 the spec or the call is wrong.
 """
 
 

@@ -87,13 +87,25 @@ def evaluate(
     spec: Spec,
     suites: Sequence[str] | None = None,
     *,
+    protocol: str | None = None,
     pairs: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     decoding: Decoding = "teacher",
+    failures: int | None = 5,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Evaluation:
     """Run suites of inputs through the built model: see `compiler.evaluation`. Raises `SpecError`."""
     from compiler.evaluation import evaluate as run
 
-    return run(spec, suites, pairs=pairs, seed=seed, decoding=decoding, device=device, progress=progress)
+    return run(
+        spec,
+        suites,
+        protocol=protocol,
+        pairs=pairs,
+        seed=seed,
+        decoding=decoding,
+        failures=failures,
+        device=device,
+        progress=progress,
+    )

@@ -55,8 +55,10 @@ def check_claims(spec: Spec, counts: Counts | None, suites: Sequence[SuiteOutcom
         why = "not counted" if author.rule else f"by no rule: {author.note}"
         checked = counts is not None and bool(author.rule)
         results.append(_result(spec, text, checked, found == author.count, shown, why, author.span))
+    known = spec.resolved.task.suites() if spec.resolved.expect.evals else {}
     for eval_claim in spec.resolved.expect.evals:
-        text = f"{eval_claim.suite}: {eval_claim.right:,} of {eval_claim.pairs:,} right (seed {eval_claim.seed})"
+        seed = f" (seed {eval_claim.seed})" if known[eval_claim.suite].sampled else ""
+        text = f"{eval_claim.suite}: {eval_claim.right:,} of {eval_claim.pairs:,} right{seed}"
         outcome = next((suite for suite in suites or () if suite.suite == eval_claim.suite), None)
         same = outcome is not None and outcome.pairs == eval_claim.pairs and outcome.seed in (None, eval_claim.seed)
         held = outcome is not None and outcome.right == eval_claim.right

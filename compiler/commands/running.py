@@ -11,11 +11,13 @@ import click
 import compiler
 from compiler.claims import check_claims
 from compiler.commands.shared import (
+    EXIT_NOT_QUALIFIED,
     EXIT_WRONG_ANSWER,
     Loading,
     SpecCommand,
     evaluation_options,
     exit_on_failed,
+    given_on_the_command_line,
     import_torch,
     json_option,
     loading_options,
@@ -52,6 +54,8 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
     from compiler.terminal.console import print_json
     from compiler.terminal.overview import print_signature, print_tensors
 
+    if not evaluated and (given := given_on_the_command_line(options)):
+        raise click.UsageError(f"{given[0]} needs --eval: without it nothing is evaluated")
     if output is not None:
         check_target(output)  # before anything is computed
     loaded = loading.load(spec)
@@ -84,11 +88,13 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
 def eval_command(spec: Path, loading: Loading, as_json: bool, **options: Any) -> None:
     """Evaluate a spec on suites of inputs, and check its claims.
 
-    Without --suite, all that the task runs by default.
+    Without --suite, all that the task runs by default. With --protocol, the suites of a test that others have fixed;
+    the exit code is 1 where too few answers are right for it.
 
     \b
     python cli.py eval specs/tiny95.yaml
     python cli.py eval specs/qwen20.yaml --suite near_carry --pairs 300 --seed 1
+    python cli.py eval specs/tiny95.yaml --protocol adderboard --failures all
     """
     _evaluate(loading.load(spec), as_json, {}, **options)
 
@@ -142,3 +148,5 @@ def _evaluate(spec: Spec, as_json: bool, saved: dict[str, object], **options: An
         print_evaluation(evaluation)
         print_claims(claims)
     exit_on_failed(claims)
+    if evaluation.qualified is False:
+        sys.exit(EXIT_NOT_QUALIFIED)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 import compiler
 from compiler.claims import ClaimResult
@@ -21,7 +22,7 @@ from compiler.pipeline import Spec
 
 Command = Callable[..., Any]
 
-EXIT_FAILED_CLAIM = EXIT_DIFFERENCE = EXIT_WRONG_ANSWER = 1
+EXIT_FAILED_CLAIM = EXIT_DIFFERENCE = EXIT_WRONG_ANSWER = EXIT_NOT_QUALIFIED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
@@ -37,12 +38,26 @@ def verbatim(text: str) -> str:
     return "\b\n" + text.replace("\n\n", "\n\n\b\n")
 
 
+def failure_limit(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    """The callback of `--failures`: a number, or None for `all`."""
+    if value == "all":
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise click.BadParameter(f"'{value}' is neither a number nor 'all'", ctx, param)
+    return int(value)
+
+
 def evaluation_options(command: Command) -> Command:
     """Options of every command that evaluates."""
     options = [
         click.option("--suite", "suites", multiple=True, help="Run this suite only; repeatable. See `eval --help`."),
+        click.option(
+            "--protocol",
+            metavar="NAME",
+            help="Run a test that others have fixed, and exit with 1 where it is not passed. See `eval --help`.",
+        ),
         click.option("--pairs", type=int, help="Inputs of each suite that samples."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the suites that sample."),
+        click.option("--seed", type=int, help="Seed of the suites that sample; 0 if not given."),
         click.option(
             "--decode",
             "decoding",
@@ -51,11 +66,26 @@ def evaluation_options(command: Command) -> Command:
             show_default=True,
             help="Decide by one teacher-forced pass, or token by token; the verdicts are the same for a causal model.",
         ),
+        click.option(
+            "--failures",
+            metavar="N|all",
+            default="5",
+            show_default=True,
+            callback=failure_limit,
+            help="How many wrong answers of each part of a suite to list.",
+        ),
         click.option("--device", default="cpu", show_default=True, help="A torch device, such as cuda."),
     ]
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def given_on_the_command_line(names: Iterable[str]) -> list[str]:
+    """The options, as they are written, that the user has given, of those with these names in the code."""
+    context = click.get_current_context()
+    given = [name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    return [parameter.opts[0] for parameter in context.command.params if parameter.name in given]
 
 
 @dataclass(frozen=True)

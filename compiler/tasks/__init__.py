@@ -29,14 +29,24 @@ TASKS = {
 
 
 def describe_suites() -> str:
-    """The suites of every task, for the help of a command."""
+    """The suites and protocols of every task, for the help of a command."""
     sections = []
     for name, kind in TASKS.items():
-        suites = kind.make(kind.example).suites().values()
-        width = max(len(suite.name) for suite in suites)
-        lines = [f"{suite.name:<{width}}  {suite.summary}" for suite in suites]
-        sections.append("\n".join([f"Suites of the task {name}:", *lines]))
+        task = kind.make(kind.example)
+        suites = {suite.name: suite.summary for suite in task.suites().values()}
+        protocols = {protocol.name: protocol.summary for protocol in task.protocols().values()}
+        for title, summaries in (("Suites", suites), ("Protocols", protocols)):
+            width = max(map(len, summaries), default=0)
+            lines = [f"{key:<{width}}  {summary}" for key, summary in summaries.items()]
+            if lines:
+                sections.append("\n".join([f"{title} of the task {name}:", *lines]))
     return "\n\n".join(sections)
 
 
-__all__ = ["TASKS", "Task", "TaskError", "TaskKind", "describe_suites"]
+def tasks_with_protocols() -> str:
+    """Which tasks have protocols, for a message: `addition has adderboard`."""
+    found = {name: kind.make(kind.example).protocols() for name, kind in TASKS.items()}
+    return "; ".join(f"{name} has {', '.join(protocols)}" for name, protocols in found.items() if protocols)
+
+
+__all__ = ["TASKS", "Task", "TaskError", "TaskKind", "describe_suites", "tasks_with_protocols"]

@@ -8,7 +8,8 @@ from itertools import product
 from random import Random
 
 from compiler.limits import MAX_EXHAUSTIVE
-from compiler.tasks.task import SMALL, Inputs, Part, Suite, Symbols, TaskError, check_sizes
+from compiler.tasks import adderboard
+from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, check_sizes
 
 MAX_BASE = 1024
 MAX_DIGITS = 1024
@@ -93,8 +94,12 @@ class Addition:
             Suite("carries", "every pattern of carries, random digits otherwise", patterns, self._carries),
             Suite("near_carry", "sums just above or below a multiple of a power of the base", 4000, self._near_carry),
             Suite("exhaustive", EXHAUSTIVE, self.limit**2, self._exhaustive, False, self.limit**2 <= SMALL),
+            adderboard.suite(self.base, self.digits),
         ]
         return {suite.name: suite for suite in suites}
+
+    def protocols(self) -> Mapping[str, EvaluationProtocol]:
+        return {adderboard.PROTOCOL.name: adderboard.PROTOCOL}
 
     def _lengths(self) -> range:
         return range(max(1, self.digits - UNIFORM_LENGTHS + 1), self.digits + 1)

@@ -8,7 +8,7 @@ from itertools import product
 from random import Random
 
 from compiler.limits import MAX_EXHAUSTIVE
-from compiler.tasks.task import SMALL, Inputs, Part, Suite, Symbols, TaskError, check_sizes
+from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, check_sizes
 
 MAX_SYMBOLS = 1024
 MAX_LENGTH = 1024
@@ -66,6 +66,9 @@ class Rewriting:
             ),
         ]
         return {suite.name: suite for suite in suites}
+
+    def protocols(self) -> Mapping[str, EvaluationProtocol]:
+        return {}
 
     def _uniform(self, size: int, seed: int) -> tuple[Part, ...]:
         def generate() -> Iterator[Inputs]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
 from typing import Protocol
 
 SMALL = 10_000  # so many inputs are all tried by default
@@ -34,6 +36,24 @@ class Suite:
     parts: Callable[[int, int], tuple[Part, ...]]
     sampled: bool = True  # whether another size may be asked for
     by_default: bool = True  # whether an evaluation runs it when no suite is named
+
+
+@dataclass(frozen=True)
+class EvaluationProtocol:
+    """A test that others have fixed: suites, nothing of which can be varied, and the share that has to be right.
+
+    `asked_by` is who asks for it, as the subject of a sentence: `the leaderboard`.
+    """
+
+    name: str
+    summary: str
+    asked_by: str
+    suites: tuple[str, ...]
+    threshold: Fraction
+
+    def needed(self, inputs: int) -> int:
+        """How many of so many inputs have to be answered right."""
+        return ceil(self.threshold * inputs)
 
 
 class Task(Protocol):
@@ -78,6 +98,10 @@ class Task(Protocol):
 
     def suites(self) -> Mapping[str, Suite]:
         """Every suite of inputs, in the order in which they are run and shown."""
+        ...
+
+    def protocols(self) -> Mapping[str, EvaluationProtocol]:
+        """The tests that others have fixed for this kind of task, whatever its sizes; their suites may refuse these."""
         ...
 
 

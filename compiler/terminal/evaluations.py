@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compiler.evaluation import Answer, Evaluation
 from compiler.pipeline import Spec
+from compiler.tasks.task import EvaluationProtocol
 from compiler.terminal.console import console, table, text
 
 
@@ -25,13 +26,24 @@ def print_evaluation(evaluation: Evaluation) -> None:
         (suite.suite, failure) for suite in evaluation.suites for part in suite.parts for failure in part.failures
     ]
     if failures:
-        shown = table("first failures", "input", "right answer", "greedy decoding says")
+        every = len(failures) == evaluation.pairs - evaluation.right
+        shown = table("failures" if every else "first failures", "input", "right answer", "greedy decoding says")
         for name, failure in failures:
             shown.add_row(text(name), text(failure.text), text(failure.expected), text(failure.got))
         out.print()
         out.print(shown)
     out.print()
     out.print(text(summary(evaluation)))
+    if evaluation.protocol is not None:
+        out.print(text(qualification(evaluation, evaluation.protocol), "" if evaluation.qualified else "red"))
+
+
+def qualification(evaluation: Evaluation, protocol: EvaluationProtocol) -> str:
+    """The verdict of a protocol, in one line."""
+    verdict = "qualified" if evaluation.qualified else "not qualified"
+    asked = f"{protocol.needed(evaluation.pairs):,} ({float(100 * protocol.threshold):g} %)"
+    found = f"{evaluation.right:,} of {evaluation.pairs:,} right"
+    return f"{verdict} for {protocol.name}: {found}, {protocol.asked_by} asks for {asked}"
 
 
 def summary(evaluation: Evaluation) -> str:
@@ -50,7 +62,11 @@ def summary(evaluation: Evaluation) -> str:
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
+    protocol = evaluation.protocol
     return {
+        "protocol": None if protocol is None else protocol.name,
+        "threshold": None if protocol is None else float(protocol.threshold),
+        "qualified": evaluation.qualified,
         "right": evaluation.right,
         "pairs": evaluation.pairs,
         "seconds": evaluation.seconds,

@@ -239,6 +239,76 @@ def test_build_with_eval() -> None:
     assert call_json("build", TINY, "--eval", "--suite", "carries", "--pairs", "20")["right"] == 20
 
 
+def test_the_protocol_of_the_leaderboard(tmp_path: Path) -> None:
+    path = variant(tmp_path, "expect:\n  count: null\n  eval:\n    adderboard: {pairs: 10010, right: 10010}\n")
+    result = call("eval", path, "--protocol", "adderboard")
+    assert result.exit_code == 0
+    last = "qualified for adderboard: 10,010 of 10,010 right, the leaderboard asks for 9,910 (99 %)"
+    assert last in result.stdout.splitlines()
+    found = call_json("build", path, "--eval", "--protocol", "adderboard")
+    assert (found["protocol"], found["threshold"], found["qualified"]) == ("adderboard", 0.99, True)
+    (suite,) = found["suites"]
+    assert [(part["label"], part["right"], part["pairs"]) for part in suite["parts"]] == [
+        ("edge cases", 10, 10),
+        ("random pairs", 10_000, 10_000),
+    ]
+    claims = {claim["claim"]: claim["status"] for claim in found["claims"]}
+    assert claims["adderboard: 10,010 of 10,010 right"] == "held"
+
+
+def test_what_is_not_qualified_exits_with_1_and_lists_its_failures(tmp_path: Path) -> None:
+    """With so small a scale, sums near a carry are wrong: more than 1 % of all pairs."""
+    arguments = ("eval", TINY, "--set", "v_scale=1e-4", "--protocol", "adderboard")
+    result = call(*arguments, "--failures", "1")
+    assert result.exit_code == 1
+    assert "not qualified for adderboard: " in result.stdout
+    assert "first failures" in result.stdout
+    found = call_json(*arguments, "--failures", "7", exit_code=1)
+    assert found["qualified"] is False
+    for part in found["suites"][0]["parts"]:
+        assert len(part["failures"]) == min(7, part["pairs"] - part["right"])
+    assert found["right"] < 9_910
+
+
+def test_the_suite_of_a_protocol_alone_measures_and_does_not_judge() -> None:
+    arguments = ("eval", TINY, "--set", "v_scale=1e-4", "--suite", "adderboard", "--failures", "0")
+    result = call(*arguments)
+    assert result.exit_code == 0
+    assert "qualified" not in result.stdout
+    assert "greedy decoding says" not in result.stdout
+
+
+def test_every_failure_can_be_listed() -> None:
+    shown = call("eval", TINY, "--suite", "edges", "--failures", "all").stdout
+    rows = [line for line in shown.splitlines() if line.startswith("edges ") and "+" in line]
+    assert len(rows) == 16
+    assert "first failures" not in shown
+    (suite,) = call_json("eval", TINY, "--suite", "edges", "--failures", "all")["suites"]
+    assert len(suite["parts"][0]["failures"]) == 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("eval", TINY, "--protocol", "adderboard", "--pairs", "5"), "give no suites, pairs or seed"),
+        (("eval", TINY, "--protocol", "adderboard", "--seed", "0"), "give no suites, pairs or seed"),
+        (("eval", TINY, "--protocol", "adderboard", "--suite", "edges"), "give no suites, pairs or seed"),
+        (("eval", TINY, "--protocol", "adderboard", "--set", "digits=9"), "this task has 9 digits in base 10"),
+        (("eval", TINY, "--protocol", "olympics"), "there is adderboard"),
+        (("eval", str(ROOT / "specs" / "reverse.yaml"), "--protocol", "adderboard"), "addition has adderboard"),
+        (("eval", TINY, "--failures", "some"), "'some' is neither a number nor 'all'"),
+        (("eval", TINY, "--failures", "-1"), "'-1' is neither a number nor 'all'"),
+        (("build", TINY, "--protocol", "adderboard"), "--protocol needs --eval"),
+        (("build", TINY, "--failures", "3"), "--failures needs --eval"),
+    ],
+)
+def test_a_wrong_call_of_an_evaluation(arguments: tuple[str, ...], says: str) -> None:
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert not result.stdout
+
+
 def test_a_setting_makes_a_variant_without_claims() -> None:
     found = call_json("eval", TINY, "--set", "digits=2", "--suite", "edges")
     assert found["settings"] == ["digits=2"]

@@ -74,6 +74,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("eval", TINY, "--suite", "edges", "--suite", "uniform", "--pairs", "9"),
         ("eval", "nan.yaml", "--suite", "exhaustive", "--decode", "greedy"),
         ("build", QWEN, "--eval", "--pairs", "4"),
+        ("eval", TINY, "--protocol", "adderboard"),
     ],
     "run": [("run", TINY, "1", "2"), ("run", QWEN, "5", "7"), ("run", "nan.yaml", "1", "1")],
 }

@@ -97,9 +97,13 @@ def test_greedy_answers_are_the_cards(ident: str) -> None:
 
 @pytest.mark.parametrize("ident", WRITTEN)
 def test_the_claimed_count_holds(ident: str) -> None:
-    _, spec, _ = loaded(ident)
+    card, spec, _ = loaded(ident)
     claims = check_claims(spec, compiler.count(spec), None)
     assert [claim.claim for claim in claims if claim.status == "failed"] == []
+    claimed = spec.resolved.expect.claimed
+    assert claimed is not None
+    assert claimed.count == card.claimed
+    assert claimed.rule or claimed.note
 
 
 @pytest.mark.parametrize("ident", WRITTEN)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 import compiler
 import compiler.judge
 from compiler.evaluation import Evaluation, answer, evaluate
-from compiler.judge import Decoding, Judge
+from compiler.judge import Decoding, Failure, Judge
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
 from tests.helpers import ROOT, SPECS, load_text
@@ -236,6 +237,74 @@ def test_what_cannot_be_had_is_a_spec_error(
         compiler.evaluate(spec, suites, pairs=pairs, device=device)
     assert [found.code for found in raised.value.diagnostics] == [code]
     assert says in raised.value.diagnostics[0].message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ({"suites": ["edges"]}, "bad-value", "give no suites, pairs or seed"),
+        ({"pairs": 5}, "bad-value", "give no suites, pairs or seed"),
+        ({"seed": 0}, "bad-value", "give no suites, pairs or seed"),
+        ({"protocol": "adderbord"}, "unknown-name", "no protocol 'adderbord'; did you mean 'adderboard'?"),
+        ({"failures": -1}, "bad-value", "cannot be -1"),
+    ],
+)
+def test_what_a_protocol_leaves_no_choice_about(spec: Spec, arguments: dict[str, Any], code: str, says: str) -> None:
+    with pytest.raises(compiler.SpecError) as raised:
+        compiler.evaluate(spec, **{"protocol": "adderboard", **arguments})
+    (found,) = raised.value.diagnostics
+    assert (found.code, found.span) == (code, None)
+    assert says in found.message
+
+
+def test_a_task_without_protocols_says_who_has_one() -> None:
+    with pytest.raises(compiler.SpecError) as raised:
+        compiler.evaluate(load(SPECS / "reverse.yaml"), protocol="adderboard")
+    (found,) = raised.value.diagnostics
+    assert (found.message, found.hint) == ("the task reverse has no protocols", "addition has adderboard")
+
+
+def test_what_a_later_suite_cannot_do_is_said_before_the_first_is_run() -> None:
+    def called(suite: str, done: int, total: int) -> None:
+        raise AssertionError(suite)
+
+    spec = load(SPECS / "tiny95.yaml", {"digits": 6})
+    with pytest.raises(compiler.SpecError) as raised:
+        compiler.evaluate(spec, ["edges", "adderboard"], progress=called)
+    assert [found.code for found in raised.value.diagnostics] == ["task"]
+
+
+@pytest.mark.parametrize(("wrong", "qualified"), [(0, True), (100, True), (101, False)])
+def test_a_protocol_is_passed_with_as_many_right_as_it_asks_for(
+    monkeypatch: pytest.MonkeyPatch, wrong: int, qualified: bool
+) -> None:
+    """9,910 of 10,010 are 99 % of them; the model is replaced by a judge that is wrong so many times."""
+    asked: list[Inputs] = []
+
+    def verdicts(judge: Judge, inputs: list[Inputs]) -> tuple[list[bool], int]:
+        asked.extend(inputs)
+        return [len(asked) - len(inputs) + i >= wrong for i in range(len(inputs))], 0
+
+    monkeypatch.setattr(Judge, "verdicts", verdicts)
+    monkeypatch.setattr(Judge, "failure", lambda judge, pair: Failure(pair, "", "", ""))
+    result = compiler.evaluate(load(SPECS / "qwen20.yaml"), protocol="adderboard", failures=None)
+    assert (result.pairs, result.right, result.qualified) == (10_010, 10_010 - wrong, qualified)
+    assert result.protocol is not None
+    (suite,) = result.suites
+    assert [pair.inputs for part in suite.parts for pair in part.failures] == asked[:wrong]
+    assert suite.seed is None
+
+
+def test_without_a_protocol_nothing_is_qualified(spec: Spec) -> None:
+    result = compiler.evaluate(spec, ["carries"], pairs=2)
+    assert (result.protocol, result.qualified) == (None, None)
+
+
+@pytest.mark.parametrize(("failures", "kept"), [(None, 16), (0, 0), (7, 7), (16, 16), (100, 16)])
+def test_as_many_failures_as_asked_for_are_kept(spec: Spec, failures: int | None, kept: int) -> None:
+    ((part,),) = (suite.parts for suite in compiler.evaluate(spec, ["edges"], failures=failures).suites)
+    assert (part.right, part.pairs) == (768, 784)
+    assert len({failure.inputs for failure in part.failures}) == len(part.failures) == kept
 
 
 @pytest.mark.parametrize(("inputs", "right"), [((5193798811, 1806201129), False), ((1, 9999999999), True)])

@@ -316,3 +316,61 @@ def test_a_token_may_not_be_a_word_of_the_task() -> None:
 )
 def test_a_vocabulary_without_digits_is_refused(families: tuple[Family, ...]) -> None:
     assert layout("prompt: a b\nanswer: sum", Axis(families)) == (None, [("task", 1, 1)])
+
+
+KNOWN_PAIRS = {  # by their place among the random ones; a published model of the board is wrong on just these
+    1800: (4852919719, 6296009553),
+    3448: (196363434, 1094846205),
+    4283: (5709201191, 9702757099),
+    4665: (1974511785, 992768830),
+    6150: (1982450923, 920344709),
+    6463: (7478401963, 1252460988),
+    7395: (1199304441, 6091653984),
+    9451: (1298194328, 1389098195),
+    9831: (1986246678, 993495337),
+}
+
+
+def test_the_pairs_of_the_leaderboard() -> None:
+    edges, pairs = task(10, 10).suites()["adderboard"].parts(3, 7)  # neither size nor seed matters
+    assert (edges.label, edges.size, pairs.label, pairs.size) == ("edge cases", 10, "random pairs", 10_000)
+    assert list(edges.generate()) == [
+        (0, 0),
+        (0, 1),
+        (9999999999, 0),
+        (9999999999, 1),
+        (9999999999, 9999999999),
+        (5000000000, 5000000000),
+        (1111111111, 8888888889),
+        (1234567890, 9876543210),
+        (9999999999, 9999999999),
+        (1, 9999999999),
+    ]
+    drawn = inputs(10, 10, "adderboard")[10:]
+    assert len(drawn) == 10_000
+    assert {place: drawn[place] for place in KNOWN_PAIRS} == KNOWN_PAIRS
+
+
+@pytest.mark.parametrize(("base", "digits"), [(10, 9), (10, 11), (2, 10), (16, 10)])
+def test_the_leaderboard_is_about_ten_decimal_digits(base: int, digits: int) -> None:
+    with pytest.raises(TaskError, match=f"{digits} digits in base {base}"):
+        task(base, digits).suites()["adderboard"].parts(10_010, 0)
+
+
+def test_protocols_are_made_of_suites_of_their_task() -> None:
+    protocols = {name: kind.make(kind.example).protocols() for name, kind in TASKS.items()}
+    assert {name: list(own) for name, own in protocols.items()} == {
+        "addition": ["adderboard"],
+        "copy": [],
+        "reverse": [],
+        "sort": [],
+    }
+    for name, own in protocols.items():
+        suites = TASKS[name].make(TASKS[name].example).suites()
+        for protocol in own.values():
+            assert all(not suites[suite].sampled and not suites[suite].by_default for suite in protocol.suites)
+
+
+@pytest.mark.parametrize(("inputs_", "needed"), [(10_010, 9_910), (10_000, 9_900), (100, 99), (10, 10), (1, 1)])
+def test_99_percent_of_the_leaderboard(inputs_: int, needed: int) -> None:
+    assert task(10, 10).protocols()["adderboard"].needed(inputs_) == needed

@@ -1,0 +1,61 @@
+"""The test of AdderBoard, the public leaderboard of small adders: github.com/anadim/AdderBoard, `verify.py`.
+
+Ten edge cases and then 10,000 pairs, all drawn from one generator of a fixed seed. All 10,010 count alike, and 99 % of
+them have to be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from random import Random
+
+from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
+
+NAME = "adderboard"
+BASE, DIGITS = 10, 10
+LARGEST = BASE**DIGITS - 1
+SEED = 2025
+RANDOM_PAIRS = 10_000
+EDGE_CASES: tuple[Inputs, ...] = (
+    (0, 0),
+    (0, 1),
+    (LARGEST, 0),
+    (LARGEST, 1),
+    (LARGEST, LARGEST),
+    (5_000_000_000, 5_000_000_000),
+    (1_111_111_111, 8_888_888_889),
+    (1_234_567_890, 9_876_543_210),
+    (LARGEST, LARGEST),  # the board has this one twice
+    (1, LARGEST),
+)
+
+PROTOCOL = EvaluationProtocol(
+    NAME,
+    "the test for an entry in AdderBoard: the suite of that name, 99 % of it right",
+    "the leaderboard",
+    (NAME,),
+    Fraction(99, 100),
+)
+
+
+def suite(base: int, digits: int) -> Suite:
+    """The inputs of the board, in its order; its `parts` raise `TaskError` for a task of other sizes."""
+
+    def parts(size: int, seed: int) -> tuple[Part, ...]:
+        if (base, digits) != (BASE, DIGITS):
+            message = f"adderboard asks for sums of {DIGITS} digits in base {BASE}, and this task has {digits} digits"
+            raise TaskError(f"{message} in base {base}. Use the suites uniform, edges and near_carry")
+        edges = Part("edge cases", len(EDGE_CASES), lambda: iter(EDGE_CASES))
+        return edges, Part("random pairs", RANDOM_PAIRS, _random_pairs)
+
+    total = len(EDGE_CASES) + RANDOM_PAIRS
+    return Suite(
+        NAME, f"the {total:,} pairs of AdderBoard, the leaderboard", total, parts, sampled=False, by_default=False
+    )
+
+
+def _random_pairs() -> Iterator[Inputs]:
+    random = Random(SEED)
+    for _ in range(RANDOM_PAIRS):
+        yield random.randint(0, LARGEST), random.randint(0, LARGEST)
