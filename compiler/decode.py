@@ -57,12 +57,13 @@ def teacher_force(
     """Verdicts on the logits [B, predicted, classes] that follow the right prefixes of answers [B, A].
 
     A margin counts as close when it is at most `CLOSE` · `roundoff` · the largest logit of its row, plus `noise`
-    ([predicted] or a number): then another order of summation may decide otherwise.
+    ([predicted] or a number): then another order of summation may decide otherwise. So does a NaN, which can come of
+    a later token that is hidden by a weight of zero, or a score of -inf: zero times infinity.
     """
     chosen = choose(logits, decode)
     wrong = chosen != answers[:, torch.tensor(layout.predicted, device=answers.device)]
     close = margins(logits, decode) <= CLOSE * roundoff * logits.abs().amax(-1) + noise
-    return Forced(chosen, ~wrong.any(1), close.any(1))
+    return Forced(chosen, ~wrong.any(1), (close | (chosen == NO_TOKEN)).any(1))
 
 
 def greedy(model: nn.Module, prompts: Tensor, layout: Layout, decode: Decode) -> Tensor:

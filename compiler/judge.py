@@ -10,9 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from compiler.causality import is_causal
 from compiler.decode import NO_TOKEN, answer_logits, greedy, teacher_force
 from compiler.diagnostics import fail
-from compiler.ir import Attention, Network
 from compiler.pipeline import Spec
 from compiler.tasks.task import Inputs
 from compiler.torch_backend.model import build_model
@@ -35,13 +35,11 @@ class Failure:
     got: str
 
 
-def is_causal(network: Network) -> bool:
-    """Whether no query sees a later token: else teacher forcing would show the model the answer."""
-    return all(step.mask == "causal" for step in network.steps if isinstance(step, Attention))
-
-
 class Judge:
-    """A built model with the task and layout to ask it with. `decoding` is greedy for a model that is not causal."""
+    """A built model with the task and layout to ask it with.
+
+    `decoding` is greedy for a model that is not causal: teacher forcing would show it the answer.
+    """
 
     def __init__(self, spec: Spec, device: str, decoding: Decoding) -> None:
         self.spec = spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -84,6 +85,11 @@ class PairFormula:
         values = [float(self.at(first, key).value) for key in range(length)]
         values += [0.0 if causal else float(self.at(0, key).value) for key in range(1, length)]
         return [values[first - query : first - query + length] for query in range(length)]
+
+    def hides_later_keys(self, length: int) -> bool:
+        """Whether it is -inf wherever the key comes after the query, for all positions below `length`."""
+        queries = range(length) if not self._by_distance_only else range(min(1, length))
+        return all(self.at(query, key).value == -math.inf for query in queries for key in range(query + 1, length))
 
     def new_keys(self, query: int, count: int) -> range:
         """The keys below `count` whose value no smaller query has told, being one for the same distance."""

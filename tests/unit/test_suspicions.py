@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from compiler.causality import is_causal
 from compiler.diagnostics import SpecError
-from compiler.judge import is_causal
 from compiler.pipeline import load
 from tests.helpers import SPECS, load_text
 
