@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import prod
 
 from compiler.axes import Axis
-from compiler.ir import Attention, FeedForward, Head, Map, Network, Step, stream_after
+from compiler.ir import Attention, Embedding, FeedForward, Head, Map, Network, Step, stream_after
 
 Dimension = Axis | str  # named one by one, or only as a whole: "batch", "time"
 UNCOUNTED = ("batch", "coordinate")  # one sequence; the coordinates are counted where heads are mixed
@@ -37,6 +37,11 @@ def _of_step(step: Step) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
             if norm is not None:
                 yield norm.name, ("batch", "time", stream)
             yield from _of_map(logits)
+        case Embedding(name=name, factors=factors):
+            if factors:
+                yield f"{name}.rows", ("batch", "time", factors[0].inputs)
+            for factor in factors:
+                yield factor.name, ("batch", "time", factor.outputs)
         case _:
             pass
     if isinstance(step, Head):

@@ -140,7 +140,7 @@ def _group(group: Stored) -> GroupCount:
     own = [] if group.weight_tie is not None else [group.weight]
     counted = [*own, *([] if group.bias is None else [group.bias])]
     nonzero = [entry for tensor in counted for entry in tensor.entries if entry.value]
-    copies = group.kind == "map" and bool(nonzero) and _copies(group)
+    copies = group.kind in ("map", "factor") and bool(nonzero) and _copies(group)
     different = len(nonzero) if group.kind == "embedding" else len({entry.value for entry in nonzero})
     shown = [group.weight, *([] if group.bias is None else [group.bias])]
     return GroupCount(
@@ -157,7 +157,7 @@ def _copies(group: Stored) -> bool:
     if group.bias is not None and any(entry.value for entry in group.bias.entries):
         return False
     nonzero = [entry for entry in group.weight.entries if entry.value]
-    sources = Counter(entry.index[-1] for entry in nonzero)
+    sources = Counter(entry.index[0 if group.kind == "factor" else -1] for entry in nonzero)
     is_broadcast = group.weight.axes[0] is None and group.outputs.size > 1
     return not is_broadcast and all(entry.value == 1 for entry in nonzero) and max(sources.values()) == 1
 

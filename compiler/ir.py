@@ -101,12 +101,27 @@ class Norm:
 
 
 @dataclass(frozen=True)
+class Factor:
+    """A matrix that rows are multiplied by from the right: `outputs = inputs · weight`."""
+
+    name: str
+    inputs: Axis
+    outputs: Axis
+    weight: Tensor  # [inputs, outputs]
+    weight_tie: str | None
+    equations: tuple[Equation, ...]
+
+
+@dataclass(frozen=True)
 class Embedding:
+    """The row of each token in `weight`, multiplied by the `factors` in order where the table is of low rank."""
+
     name: str
     tokens: Axis
     stream: Axis
-    weight: Tensor  # [tokens, stream]
+    weight: Tensor  # [tokens, stream], or [tokens, rank] with factors
     equations: tuple[Equation, ...]
+    factors: tuple[Factor, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ from compiler.ir import (
 
 @dataclass(frozen=True)
 class Stored:
-    """A group of tensors that belong together: the embedding, a map with its bias, or a vector or table by itself."""
+    """A group of tensors that belong together: the embedding, a factor that its rows are multiplied by, a map with its
+    bias, or a vector or table by itself."""
 
     name: str
-    kind: Literal["embedding", "map", "vector"]
+    kind: Literal["embedding", "factor", "map", "vector"]
     step: str
     outputs: Axis
     weight: Tensor
@@ -67,8 +68,11 @@ def stored(network: Network) -> Iterator[Stored]:
 def stored_by(step: Step) -> Iterator[Stored]:
     """What one step stores."""
     match step:
-        case Embedding(name=name, stream=stream, weight=weight, equations=equations):
-            yield Stored(name, "embedding", name, stream, weight, equations=equations)
+        case Embedding(name=name, stream=stream, weight=weight, equations=equations, factors=factors):
+            looked_up = factors[0].inputs if factors else stream
+            yield Stored(name, "embedding", name, looked_up, weight, equations=equations)
+            for one in factors:
+                yield Stored(one.name, "factor", name, one.outputs, one.weight, None, one.weight_tie, one.equations)
         case Position(name=name, stream=stream, table=table, table_tie=tie, equations=equations):
             if table is not None:
                 yield Stored(name, "vector", name, stream, table, None, tie, equations)

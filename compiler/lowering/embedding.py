@@ -1,4 +1,4 @@
-"""`embedding`: one row for each token or family of tokens."""
+"""`embedding`: one row for each token or family of tokens, or a matrix, which may be of low rank."""
 
 from __future__ import annotations
 
@@ -7,44 +7,79 @@ from dataclasses import dataclass
 from compiler.diagnostics import Diagnostic, Note
 from compiler.document import Mapping, Node, Scalar
 from compiler.expressions.evaluate import evaluate, number
-from compiler.expressions.matrices import describe
+from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.values import KINDS, Matrix, Number
 from compiler.formulas import Formula, Word, affordable, attempt, in_place, read_formula
-from compiler.ir import Embedding, Entry, Equation
+from compiler.ir import Embedding, Entry, Equation, Factor, Map
 from compiler.lowering.context import Context, Line, Shared
+from compiler.lowering.products import Operand, factors, is_product, rank
 from compiler.lowering.rows import effective
 from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
 from compiler.targets import Aim, Target, targets
 
 
 def lower_embedding(context: Context, node: Node, name: str) -> Embedding:
-    """`TOKEN: {dimension: number}`, where token indices can be used as numbers; or a matrix, tokens by stream."""
-    made = _by_rows(context, node, name) if isinstance(node, Mapping) else _matrix(context, node, name)
-    context.shared[name] = Shared(name, made.weight)
+    """`TOKEN: {dimension: number}`, where token indices can be used as numbers; or a matrix, tokens by stream, as a
+    whole or as a product `A @ B @ …`."""
+    made = _by_rows(context, node, name) if isinstance(node, Mapping) else _table(context, node, name)
+    context.shared[name] = Shared(name, made.weight, _as_map(made.factors))
     return made
 
 
-def _matrix(context: Context, node: Node, name: str) -> Embedding:
+def _as_map(chain: tuple[Factor, ...]) -> Map | None:
+    """The factors after the first as maps that read the stream, which is what a map tied to the embedding runs."""
+    made: Map | None = None
+    for factor in reversed(chain):
+        tie = factor.weight_tie
+        made = Map(factor.name, factor.outputs, factor.inputs, factor.weight, weight_tie=tie, inner=made)
+    return made
+
+
+def _table(context: Context, node: Node, name: str) -> Embedding:
     tokens, stream = context.resolved.vocabulary, context.resolved.stream
     nothing = Embedding(name, tokens, stream, tensor(f"{name}.weight", (tokens, stream), []), ())
     formula = read_formula(node, context.found)
-    value = None if formula is None else attempt(formula, context.scope, evaluate, context.found)
-    if formula is None or value is None:
-        return nothing
-    if not isinstance(value, Matrix):
-        message = f"the embedding is a mapping of tokens or a matrix, found {KINDS[type(value)]}"
-        context.error("wrong-type", message, formula.span)
-        return nothing
-    if value.shape != (tokens.size, stream.size):
-        message = f"{describe(value)}, but the embedding needs {tokens.size} × {stream.size} (tokens × stream)"
-        context.error("shape", message, formula.span)
+    found = None if formula is None else _matrices(context, formula)
+    if formula is None or found is None:
         return nothing
     equation = Equation(name, formula.text, formula.span)
-    weight = tensor(f"{name}.weight", (tokens, stream), array_entries(context, value, formula, equation))
-    whole = whole_parameter(context, formula.tree)
-    if whole is not None:
-        context.whole[whole, value.shape] = Shared(name, weight)
-    return Embedding(name, tokens, stream, weight, (equation,))
+    axes = [tokens, *(rank(value) for _, value in found[1:]), stream]
+    made: list[Factor] = []
+    for depth, (factor, value) in enumerate(found):
+        inputs, outputs = axes[depth], axes[depth + 1]
+        path = name + ".inner" * depth
+        size = len(rows_of(value)), len(rows_of(value)[0])
+        if size != (inputs.size, outputs.size):
+            owner = f"'{path}'" if depth else "the embedding"
+            words = f"{'rank' if depth else 'tokens'} × {'rank' if depth < len(found) - 1 else 'stream'}"
+            message = f"{describe(value)}, but {owner} needs {inputs.size} × {outputs.size} ({words})"
+            context.error("shape", message, formula.scalar.at(*factor.at) if len(found) > 1 else formula.span)
+            return nothing
+        whole = whole_parameter(context, factor)
+        shared = None if whole is None else context.whole.get((whole, size))
+        if shared is not None:
+            made.append(Factor(path, inputs, outputs, shared.weight, shared.owner, (equation,)))
+            continue
+        numbers = array_entries(context, Matrix(rows_of(value)), formula, equation)
+        warn_if_vanishing(context, formula, numbers)
+        weight = tensor(f"{path}.weight", (inputs, outputs), numbers)
+        if whole is not None:
+            context.whole[whole, size] = Shared(path, weight)
+        made.append(Factor(path, inputs, outputs, weight, None, (equation,)))
+    return Embedding(name, tokens, stream, made[0].weight, (equation,), tuple(made[1:]))
+
+
+def _matrices(context: Context, formula: Formula) -> list[Operand] | None:
+    """The factors of the table, of which a matrix that is no product has one."""
+    if is_product(formula.tree):
+        return factors(context, formula, context.scope)
+    value = attempt(formula, context.scope, evaluate, context.found)
+    if isinstance(value, Matrix):
+        return [(formula.tree, value)]
+    if value is not None:
+        message = f"the embedding is a mapping of tokens or a matrix, found {KINDS[type(value)]}"
+        context.error("wrong-type", message, formula.span)
+    return None
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
-from compiler.axes import Axis, Family
+from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic, Note, did_you_mean
 from compiler.document import Mapping, Scalar
 from compiler.expressions.evaluate import affine, evaluate
 from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.scope import Scope
-from compiler.expressions.syntax import Binary
 from compiler.expressions.syntax import Node as ExpressionNode
 from compiler.expressions.values import KINDS, Affine, Matrix, Number, Vector
 from compiler.formulas import Formula, attempt, in_place, read_formula
 from compiler.ir import Entry, Map, Tensor
-from compiler.limits import MAX_FACTORS
 from compiler.lowering.context import Context, Line, Shared, lines
+from compiler.lowering.products import factors, is_product, rank
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
 from compiler.targets import Aim, Target
@@ -107,7 +105,7 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
     formula = read_formula(line.value, context.found)
     if formula is None:
         return nothing
-    if isinstance(formula.tree, Binary) and formula.tree.operator == "@":
+    if is_product(formula.tree):
         return _product(context, shape, formula, nothing)
     known = (*shape.scope.candidates, *context.shared, *(("identity", "broadcast") if shape.name == "output" else ()))
     value = attempt(formula, replace(shape.scope, candidates=known), evaluate, context.found)
@@ -143,36 +141,14 @@ def _broadcast(context: Context, written: Map, formula: Formula, value: Affine) 
 
 def _product(context: Context, shape: MapShape, formula: Formula, written: Map) -> Map:
     """`A @ B @ …`: maps that run one after the other, the last factor first."""
-    factors: list[tuple[ExpressionNode, Matrix | Vector]] = []
-    node = formula.tree
-    nodes: list[ExpressionNode] = []
-    while isinstance(node, Binary) and node.operator == "@":
-        nodes.append(node.right)
-        node = node.left
-    if len(nodes) >= MAX_FACTORS:
-        context.error("too-large", f"a product of more than {MAX_FACTORS} matrices", formula.span)
+    found = factors(context, formula, shape.scope)
+    if found is None:
         return written
-    for factor in (node, *reversed(nodes)):
-        value = attempt(formula, shape.scope, evaluate, context.found, part=factor)
-        if value is None:
-            return written
-        if not isinstance(value, Matrix | Vector):
-            message = f"@ takes matrices and vectors, found {KINDS[type(value)]}"
-            context.error("wrong-type", message, formula.scalar.at(*factor.at))
-            return written
-        factors.append((factor, value))
-    for (_, left), (factor, right) in pairwise(factors):
-        columns, rows = len(rows_of(left)[0]), len(rows_of(right))
-        if columns != rows:
-            message = f"{describe(left)} @ {describe(right)}: {columns} columns meet {rows} rows"
-            context.error("shape", message, formula.scalar.at(*factor.at))
-            return written
     made: Map | None = None
-    for depth, (factor, value) in reversed(list(enumerate(factors))):
+    for depth, (factor, value) in reversed(list(enumerate(found))):
         path = shape.path + ".inner" * depth
-        rank = Axis((Family("rank", (len(rows_of(value)),)),))
         inputs = shape.inputs if made is None else made.outputs
-        outputs = shape.outputs if depth == 0 else rank
+        outputs = shape.outputs if depth == 0 else rank(value)
         blank = tensor(f"{path}.weight", (outputs, inputs), [])
         link = Map(path, inputs, outputs, blank, equations=written.equations, inner=made)
         made = _factor(context, link, formula, factor, value)

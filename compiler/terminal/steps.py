@@ -82,8 +82,9 @@ def describe(step: Step) -> str:
     norm = step_norm(step)
     prefix = f"{_norm(norm)}, " if norm is not None else ""
     match step:
-        case Embedding(stream=stream):
-            return f"stream {stream}"
+        case Embedding(stream=stream, factors=factors):
+            low = f", of rank {min(factor.inputs.size for factor in factors)}" if factors else ""
+            return f"stream {stream}{low}"
         case Position(table=table):
             return "added by position, " + ("computed" if table is None else f"a table of {table.shape[0]} positions")
         case StreamNorm(norm=own):

@@ -166,3 +166,10 @@ head: {biases: logits}
     }
     for name, value in by_hand.items():
         assert torch.allclose(values[name], value, rtol=1e-12, atol=1e-12), name
+
+
+def test_an_embedding_of_low_rank(tmp_path: Path, documented: dict[str, Any]) -> None:
+    product = "[[1, 0], [1, 1], [1, 2], [1, 3], [1, 4], [0, 1]] @ [[5, 6], [7, 8]] @ [[1, 2, 3], [4, 5, 6]]"
+    model, values, tokens = run(tmp_path, f"embedding: '{product}'\n")
+    by_hand = documented["embed"](tokens, *model.state_dict().values())
+    assert torch.allclose(values["embedding"], by_hand, rtol=1e-12, atol=1e-12)

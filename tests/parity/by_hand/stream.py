@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.parity.by_hand.plain import Plain, model, split
+from tests.parity.reference import embed
 
 TINY = [[0, -1e-3, 2e-3], [1e-3, -1e-3, 2e-3], [1e-3 * 2, -1e-3, 2e-3], [1e-3 * 3, -1e-3, 2e-3], [0.75, 0, -3]]
 
@@ -37,6 +38,21 @@ def embedding_rows(m: Plain) -> Tensor:
 def embedding_matrix(m: Plain) -> Tensor:
     rows = [[0.1, 2 / 3, -1], [1e-3, 0, 5], [-0.7, 0.3, 0.30000000000000004], [0, 0, 0], [math.pi, -1 / 7, 2]]
     return m.start(rows)
+
+
+@model("embedding-low-rank")
+def embedding_low_rank(m: Plain) -> Tensor:
+    """A row of the first factor, then one product after the other; a tied head runs the same factors backwards."""
+    a, c = [[1, 0], [1, 1], [1, 2], [-0.7, 1 / 3], [0, 0.1]], [[1, 0.25, 0], [0, -0.7, 1]]
+    x = m.show("embedding.rows", embed(m.stored("embedding.weight", a), m.tokens))
+    x = m.show("embedding.inner", x @ m.stored("embedding.inner.weight", [[2, -0.1], [1 / 7, 0]]))
+    x = m.show("embedding.inner.inner", x @ m.stored("embedding.inner.inner.weight", c))
+    x = m.show("embedding", x)
+    units = m.units("ffn", "relu", m.linear("ffn.up", x, tied="embedding.inner.inner"))
+    x = m.show("ffn", x + m.linear("ffn.down", units, [[1, 0], [0.25, -0.7], [0, 1]]))
+    inner = m.linear("head.logits.inner.inner", x, tied="embedding.inner.inner")
+    inner = m.linear("head.logits.inner", inner, tied="embedding.inner")
+    return m.show("head", m.linear("head.logits", inner, tied="embedding"))
 
 
 @model("position-equations")

@@ -1,0 +1,57 @@
+"""`A @ B @ …` that is stored factor by factor: the factors, each a matrix or a vector, which is a column."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from compiler.axes import Axis, Family
+from compiler.expressions.evaluate import evaluate
+from compiler.expressions.matrices import describe, rows_of
+from compiler.expressions.scope import Scope
+from compiler.expressions.syntax import Binary
+from compiler.expressions.syntax import Node as ExpressionNode
+from compiler.expressions.values import KINDS, Matrix, Vector
+from compiler.formulas import Formula, attempt
+from compiler.limits import MAX_FACTORS
+from compiler.lowering.context import Context
+
+Operand = tuple[ExpressionNode, Matrix | Vector]
+
+
+def is_product(tree: ExpressionNode) -> bool:
+    """Whether an expression is a product of matrices as a whole."""
+    return isinstance(tree, Binary) and tree.operator == "@"
+
+
+def factors(context: Context, formula: Formula, scope: Scope) -> list[Operand] | None:
+    """The factors from left to right, each with its expression; None where they do not fit, which is reported."""
+    found: list[Operand] = []
+    node = formula.tree
+    nodes: list[ExpressionNode] = []
+    while isinstance(node, Binary) and node.operator == "@":
+        nodes.append(node.right)
+        node = node.left
+    if len(nodes) >= MAX_FACTORS:
+        context.error("too-large", f"a product of more than {MAX_FACTORS} matrices", formula.span)
+        return None
+    for factor in (node, *reversed(nodes)):
+        value = attempt(formula, scope, evaluate, context.found, part=factor)
+        if value is None:
+            return None
+        if not isinstance(value, Matrix | Vector):
+            message = f"@ takes matrices and vectors, found {KINDS[type(value)]}"
+            context.error("wrong-type", message, formula.scalar.at(*factor.at))
+            return None
+        found.append((factor, value))
+    for (_, left), (factor, right) in pairwise(found):
+        columns, rows = len(rows_of(left)[0]), len(rows_of(right))
+        if columns != rows:
+            message = f"{describe(left)} @ {describe(right)}: {columns} columns meet {rows} rows"
+            context.error("shape", message, formula.scalar.at(*factor.at))
+            return None
+    return found
+
+
+def rank(value: Matrix | Vector) -> Axis:
+    """The dimensions between a factor and the one to its left."""
+    return Axis((Family("rank", (len(rows_of(value)),)),))
