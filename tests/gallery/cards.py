@@ -2,7 +2,8 @@
 
 A file holds what one card says: claimed count, dtype, noise, reference pairs with tokens (prompt and right answer),
 logits `[pair, answer token, class]` and decoded sums, and dense tensors. `names` says where a card's tensor lies in
-our model; `ulps` how many units in the last place a tensor is off, where a formula cannot give the same bits.
+our model, or in which places, with spaces between them; `ulps` how many units in the last place a tensor is off, where
+a formula cannot give the same bits.
 """
 
 from __future__ import annotations
@@ -50,12 +51,19 @@ def read_card(ident: str) -> Card:
 
 
 def dense(model: nn.Module, name: str, shape: torch.Size) -> Tensor:
-    """A state-dict tensor as other frameworks store it: low rank multiplied out, broadcast rows repeated."""
+    """A state-dict tensor as other frameworks store it: low rank multiplied out, broadcast rows repeated.
+
+    A factor of a product is itself where that has the shape asked for. Products are computed in double and rounded
+    once, which is the same on every machine.
+    """
     weight = model.get_parameter(name).detach()
+    if weight.shape == shape:
+        return weight
     owner = model.get_submodule(name.rpartition(".")[0])
     inner = getattr(owner, "inner", None)
     if isinstance(inner, nn.Module) and name.endswith(".weight"):
-        weight = weight @ dense(model, f"{name.removesuffix('weight')}inner.weight", torch.Size((weight.shape[1], -1)))
+        right = dense(model, f"{name.removesuffix('weight')}inner.weight", torch.Size((weight.shape[1], -1)))
+        weight = (weight.double() @ right.double()).to(weight.dtype)
     return weight if -1 in shape else weight.expand(shape)
 
 
