@@ -2,24 +2,31 @@
 
 A file holds what one card says: claimed count, dtype, noise, reference pairs with tokens (prompt and right answer),
 logits `[pair, answer token, class]` and decoded sums, and dense tensors. `names` says where a card's tensor lies in
-our model, or in which places, with spaces between them; `ulps` how many units in the last place a tensor is off, where
-a formula cannot give the same bits.
+our model, or in which places, with spaces between them, and `NAME.T` where it lies there transposed; `ulps` how many
+units in the last place a tensor is off, where a formula cannot give the same bits.
+
+`computed` are buffers that nothing stores, as torch computes them: its sine of a float32 is now and then a unit in the
+last place off, where ours is rounded correctly. A model whose scores are large tells the two apart, and the card's
+logits come from torch's. `tolerance` is what is asked of logits where that is not three times the noise.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from compiler.torch_backend.attention import Attention
 from compiler.torch_backend.linear import DTYPES
 from tests.helpers import DATA, SPECS
 
 CARDS = sorted(path.stem for path in (DATA / "gallery").glob("*.json"))
 FOLDER = SPECS / "gallery"
+TRANSPOSED = ".T"
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,24 @@ class Card:
     ulps: dict[str, int]
     tensors: dict[str, Any]
     logits: list[list[list[float]]]
+    computed: dict[str, Any] = field(default_factory=dict)
+    tolerance: float | None = None
 
     def tensor(self, name: str) -> Tensor:
         return torch.tensor(self.tensors[name], dtype=self.dtype)
+
+    def places(self, name: str) -> list[str]:
+        return self.names[name].split()
+
+    def buffers(self) -> dict[str, Tensor]:
+        return {name: torch.tensor(values, dtype=self.dtype) for name, values in self.computed.items()}
+
+    def as_computed(self, model: nn.Module) -> nn.Module:
+        """The model with the buffers that the card's logits come from."""
+        own = deepcopy(model)
+        for name, values in self.buffers().items():
+            own.get_buffer(name).copy_(values)
+        return own
 
 
 def read_card(ident: str) -> Card:
@@ -50,19 +72,34 @@ def read_card(ident: str) -> Card:
     return Card(id=ident, dtype=DTYPES[found.pop("dtype")], **found)
 
 
-def dense(model: nn.Module, name: str, shape: torch.Size) -> Tensor:
-    """A state-dict tensor as other frameworks store it: low rank multiplied out, broadcast rows repeated.
+def stored(model: nn.Module, place: str) -> nn.Parameter | None:
+    """The parameter at a place; none for an attention's output without a projection, which stores nothing."""
+    name = place.removesuffix(TRANSPOSED)
+    step, output, _ = name.partition(".output.")
+    attention = model.get_submodule(step) if output else None
+    bare = isinstance(attention, Attention) and attention.output is None
+    return None if bare else model.get_parameter(name)
+
+
+def dense(model: nn.Module, place: str, shape: torch.Size) -> Tensor:
+    """A tensor as other frameworks store it: low rank multiplied out, broadcast rows repeated.
 
     A factor of a product is itself where that has the shape asked for. Products are computed in double and rounded
-    once, which is the same on every machine.
+    once, which is the same on every machine. Where heads are added to the stream without a projection, one to each
+    dimension or one to all, that is a matrix too.
     """
-    weight = model.get_parameter(name).detach()
+    if place.endswith(TRANSPOSED):
+        return dense(model, place.removesuffix(TRANSPOSED), shape[::-1]).T
+    parameter = stored(model, place)
+    if parameter is None:
+        return torch.eye(shape[1], dtype=next(model.parameters()).dtype).expand(shape)
+    weight = parameter.detach()
     if weight.shape == shape:
         return weight
-    owner = model.get_submodule(name.rpartition(".")[0])
+    owner = model.get_submodule(place.rpartition(".")[0])
     inner = getattr(owner, "inner", None)
-    if isinstance(inner, nn.Module) and name.endswith(".weight"):
-        right = dense(model, f"{name.removesuffix('weight')}inner.weight", torch.Size((weight.shape[1], -1)))
+    if isinstance(inner, nn.Module) and place.endswith(".weight"):
+        right = dense(model, f"{place.removesuffix('weight')}inner.weight", torch.Size((weight.shape[1], -1)))
         weight = (weight.double() @ right.double()).to(weight.dtype)
     return weight if -1 in shape else weight.expand(shape)
 

@@ -12,7 +12,7 @@ import compiler
 from compiler.claims import check_claims
 from compiler.decode import choose, greedy
 from compiler.pipeline import Spec, load
-from tests.gallery.cards import CARDS, FOLDER, Card, dense, read_card, ulps_apart
+from tests.gallery.cards import CARDS, FOLDER, Card, dense, read_card, stored, ulps_apart
 
 MAX_LINES = 60  # without comments and blank lines
 MAX_ULPS = 2
@@ -35,16 +35,16 @@ def centred(logits: Tensor, spread: Tensor) -> Tensor:
 def test_every_tensor_is_the_cards_bit_for_bit(ident: str) -> None:
     card, _, model = loaded(ident)
     assert card.names.keys() == card.tensors.keys()
-    for theirs, places in card.names.items():
+    for theirs in card.names:
         expected = card.tensor(theirs)
-        apart = max(ulps_apart(dense(model, ours, expected.shape), expected) for ours in places.split())
+        apart = max(ulps_apart(dense(model, ours, expected.shape), expected) for ours in card.places(theirs))
         assert apart == card.ulps.get(theirs, 0) <= MAX_ULPS, f"{theirs}: {apart} units in the last place"
 
 
 @pytest.mark.parametrize("ident", WRITTEN)
 def test_no_tensor_is_left_uncompared(ident: str) -> None:
     card, _, model = loaded(ident)
-    named = {id(model.get_parameter(name)) for places in card.names.values() for name in places.split()}
+    named = {id(stored(model, place)) for theirs in card.names for place in card.places(theirs)}
     named |= {id(model.get_parameter(name.removesuffix("weight") + "inner.weight")) for name in low_rank(model)}
     assert {name for name, own in model.named_parameters() if id(own) not in named} == set()
 
@@ -52,6 +52,13 @@ def test_no_tensor_is_left_uncompared(ident: str) -> None:
 def low_rank(model: nn.Module) -> list[str]:
     names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
     return [f"{name.removesuffix('inner.weight')}weight" for name in names if name.endswith("inner.weight")]
+
+
+@pytest.mark.parametrize("ident", WRITTEN)
+def test_what_is_computed_is_the_cards_up_to_its_sines(ident: str) -> None:
+    card, _, model = loaded(ident)
+    apart = {name: ulps_apart(model.get_buffer(name), theirs) for name, theirs in card.buffers().items()}
+    assert all(0 < ulps <= MAX_ULPS for ulps in apart.values()), apart  # what is equal need not be listed
 
 
 @pytest.mark.parametrize("ident", WRITTEN)
@@ -67,7 +74,8 @@ def test_the_layout_is_the_cards(ident: str) -> None:
 
 @pytest.mark.parametrize("ident", WRITTEN)
 def test_logits_agree_with_the_reference(ident: str) -> None:
-    card, _, model = loaded(ident)
+    card, _, built = loaded(ident)
+    model = card.as_computed(built)
     expected = torch.tensor(card.logits, dtype=torch.float64)
     pairs, answer, _ = expected.shape
     spread = expected.amax(-1, keepdim=True) - expected.amin(-1, keepdim=True)
@@ -79,7 +87,8 @@ def test_logits_agree_with_the_reference(ident: str) -> None:
     assert logits.dtype == card.dtype
     assert logits.shape == expected.shape
     worst = (centred(logits.double(), spread) - centred(expected, spread)).abs().max().item()
-    assert worst <= 3 * card.noise, f"{worst:.3g} off, the card's own noise is {card.noise:.3g}"
+    allowed = 3 * card.noise if card.tolerance is None else card.tolerance
+    assert worst <= allowed, f"{worst:.3g} off, {allowed:.3g} is allowed; the card's own noise is {card.noise:.3g}"
 
 
 @pytest.mark.parametrize("ident", WRITTEN)
