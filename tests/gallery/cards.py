@@ -84,9 +84,9 @@ def stored(model: nn.Module, place: str) -> nn.Parameter | None:
 def dense(model: nn.Module, place: str, shape: torch.Size) -> Tensor:
     """A tensor as other frameworks store it: low rank multiplied out, broadcast rows repeated.
 
-    A factor of a product is itself where that has the shape asked for. Products are computed in double and rounded
-    once, which is the same on every machine. Where heads are added to the stream without a projection, one to each
-    dimension or one to all, that is a matrix too.
+    A factor of a product is itself where it, and not the product, has the shape asked for. Products are computed in
+    double and rounded once, which is the same on every machine. Where heads are added to the stream without a
+    projection, one to each dimension or one to all, that is a matrix too.
     """
     if place.endswith(TRANSPOSED):
         return dense(model, place.removesuffix(TRANSPOSED), shape[::-1]).T
@@ -94,13 +94,12 @@ def dense(model: nn.Module, place: str, shape: torch.Size) -> Tensor:
     if parameter is None:
         return torch.eye(shape[1], dtype=next(model.parameters()).dtype).expand(shape)
     weight = parameter.detach()
-    if weight.shape == shape:
-        return weight
     owner = model.get_submodule(place.rpartition(".")[0])
     inner = getattr(owner, "inner", None)
     if isinstance(inner, nn.Module) and place.endswith(".weight"):
         right = dense(model, f"{place.removesuffix('weight')}inner.weight", torch.Size((weight.shape[1], -1)))
-        weight = (weight.double() @ right.double()).to(weight.dtype)
+        product = (weight.double() @ right.double()).to(weight.dtype)
+        weight = product if -1 in shape or product.shape == shape else weight
     return weight if -1 in shape else weight.expand(shape)
 
 
