@@ -14,7 +14,8 @@ import io
 
 import click
 
-from compiler.commands.reading import count, diff, show
+from compiler.commands.counting import count
+from compiler.commands.reading import diff, show
 from compiler.commands.running import build, eval_command, run
 from compiler.commands.shared import Program, print_version
 from compiler.commands.writing import fmt, new, schema, validate

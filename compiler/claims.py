@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from compiler.counting import Counts
+from compiler.expectations import AuthorCount
 from compiler.pipeline import Spec
 from compiler.source import Span
 
@@ -34,6 +35,11 @@ class ClaimResult:
     status: Status
     reason: str
     span: Span
+
+
+def author_count(spec: Spec) -> AuthorCount | None:
+    """The count that the author publishes; none for a variant made with `--set`, which is another model."""
+    return None if spec.settings else spec.resolved.expect.claimed
 
 
 def check_claims(spec: Spec, counts: Counts | None, suites: Sequence[SuiteOutcome] | None) -> tuple[ClaimResult, ...]:

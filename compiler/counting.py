@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compiler.expressions.values import Leaf, Provenance, leaves
 from compiler.ir import Attention, Entry, Equation, Network, Position, Tensor
@@ -59,12 +59,16 @@ class GroupCount:
 
 @dataclass(frozen=True)
 class HardCoded:
-    """A number that stands in the spec outside `parameters` and enters weights; `name` is the definition it is in."""
+    """A number that stands in the spec outside `parameters` and enters weights; `name` is the definition it is in.
+
+    `source` is the text of its line.
+    """
 
     name: str
     value: int | float
     line: int
     file: str
+    source: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,24 @@ def _tensor(tensor: Tensor, group: Stored, tie: str | None) -> TensorCount:
     )
 
 
+def hard_coded_readers(network: Network) -> dict[HardCoded, tuple[Equation, ...]]:
+    """The equations whose weights were computed from each number that is no parameter."""
+    written: dict[Equation, list[Provenance]] = {}
+    for tensor in tensors(network).values():
+        for entry in tensor.entries:
+            written.setdefault(entry.equation, []).append(entry.provenance)
+    found: dict[HardCoded, list[Equation]] = {}
+    for equation, provenances in written.items():
+        for item in _hard_coded(leaves(provenances)):
+            found.setdefault(item, []).append(equation)
+    return {item: tuple(equations) for item, equations in found.items()}
+
+
 def _hard_coded(in_weights: Iterable[Leaf]) -> tuple[HardCoded, ...]:
-    literals = (leaf for leaf in in_weights if leaf.kind == "literal")
-    found = {HardCoded(leaf.name, leaf.value, leaf.span.line, leaf.span.source.name) for leaf in literals}
+    literals = [leaf for leaf in in_weights if leaf.kind == "literal"]
+    found = {
+        HardCoded(leaf.name, leaf.value, span.line, span.source.name, span.source.line(span.line))
+        for leaf in literals
+        for span in [leaf.span]
+    }
     return tuple(sorted(found, key=lambda item: (item.file, item.line, item.name, item.value)))

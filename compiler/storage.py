@@ -39,6 +39,7 @@ class Stored:
     bias: Tensor | None = None
     weight_tie: str | None = None
     equations: tuple[Equation, ...] = ()
+    inputs: Axis | None = None  # of a map
 
 
 def step_norm(step: Step) -> Norm | None:
@@ -110,7 +111,8 @@ def _stored_norm(norm: Norm | None, step: str) -> Iterator[Stored]:
 def _stored_map(map_: Map, step: str) -> Iterator[Stored]:
     if map_.inner is not None:
         yield from _stored_map(map_.inner, step)
-    yield Stored(map_.name, "map", step, map_.outputs, map_.weight, map_.bias, map_.weight_tie, map_.equations)
+    own = (map_.weight, map_.bias, map_.weight_tie, map_.equations)
+    yield Stored(map_.name, "map", step, map_.outputs, *own, map_.inputs)
 
 
 def tensors(network: Network) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Commands that show what a spec says, without torch: `show`, `count`, `diff`."""
+"""Commands that show what a spec says, without torch: `show`, `diff`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from pathlib import Path
 import click
 
 import compiler
-from compiler.claims import check_claims
 from compiler.commands.shared import (
     EXIT_DIFFERENCE,
     Loading,
     SpecCommand,
-    exit_on_failed,
     json_option,
     loading_options,
     spec_argument,
@@ -64,41 +62,6 @@ def show(spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, 
         print_overview(loaded)
     else:
         print_tensor(loaded, tensor)
-
-
-@click.command(cls=SpecCommand)
-@specs_argument
-@loading_options
-@click.option("--by-tensor", is_flag=True, help="Itemise each figure by tensor, down to the lines of the spec.")
-@json_option
-def count(specs: tuple[Path, ...], loading: Loading, by_tensor: bool, as_json: bool) -> None:
-    """Count the parameters of specs by six rules.
-
-    \b
-    dense       every scalar that the torch tensors store, zeros too, tied tensors once
-    nonzero     stored scalars that are not zero; a broadcast row once
-    distinct    distinct nonzero values, map by map; maps that only copy are free
-    values      distinct nonzero numbers over the whole model
-    free        scalars under `parameters` that a weight reads, each once
-    hard_coded  a listing: other numbers than 0, 1, -1 that enter weights
-
-    \b
-    python cli.py count specs/*.yaml
-    python cli.py count specs/tiny95.yaml --by-tensor
-    """
-    from compiler.terminal.console import print_json
-    from compiler.terminal.counts import counts_json, print_claims, print_counts
-
-    counted = [(loaded, compiler.count(loaded)) for loaded in (loading.load(path) for path in specs)]
-    claims = [check_claims(loaded, counts, None) for loaded, counts in counted]
-    failed = [[claim for claim in own if claim.status == "failed"] for own in claims]
-    if as_json:
-        print_json(counts_json(counted, claims))
-    else:
-        print_counts(counted, by_tensor=by_tensor)
-        for own in failed:
-            print_claims(own)
-    exit_on_failed(claim for own in failed for claim in own)
 
 
 @click.command(cls=SpecCommand)

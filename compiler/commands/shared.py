@@ -199,17 +199,24 @@ def import_torch() -> None:
 
 
 def _fail(error: SpecError, *, as_json: bool) -> NoReturn:
-    from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
+    from compiler.terminal.console import print_diagnostics, print_json
 
     if as_json:
-        found = diagnostics_json(error.diagnostics)
-        print_json({f"{kind}s": [one for one in found if one["severity"] == kind] for kind in ("error", "warning")})
+        print_json(errors_json(error))
     else:
         print_diagnostics(error.diagnostics)
         errors = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
         if errors > 1:
             click.echo(f"{errors} errors", err=True)
     sys.exit(EXIT_BAD_INPUT)
+
+
+def errors_json(error: SpecError) -> dict[str, object]:
+    """What `--json` prints where the spec, or what was asked of it, is wrong."""
+    from compiler.terminal.console import diagnostics_json
+
+    found = diagnostics_json(error.diagnostics)
+    return {f"{kind}s": [one for one in found if one["severity"] == kind] for kind in ("error", "warning")}
 
 
 def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

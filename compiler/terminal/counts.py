@@ -1,49 +1,21 @@
-"""The counts of one or several specs."""
+"""The counts of specs: itemised by tensor, as JSON, and against what is claimed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
-from compiler.claims import ClaimResult
-from compiler.counting import LISTING, RULES, Counts, HardCoded
+from compiler.assertions import Assertion
+from compiler.claims import ClaimResult, author_count
+from compiler.counting import LISTING, RULES, Counts
 from compiler.pipeline import Spec
-from compiler.terminal.console import MAX_ROWS, console, first, number, table, text
+from compiler.terminal.console import console, first, table, text
 
 Counted = tuple[Spec, Counts]
 
 
-def print_counts(counted: Sequence[Counted], *, by_tensor: bool) -> None:
-    """One table with a row for each spec; with `by_tensor`, each spec itemised down to its lines."""
-    out = console()
-    rows = table("spec", *RULES, right=RULES)
-    for spec, counts in counted:
-        dense = str(counts.dense)
-        if counts.dense_untied != counts.dense:
-            dense += f" ({counts.dense_untied} untied)"
-        values = f"{counts.values} ({counts.values_with_zero} with 0)"
-        free = "undeclared" if counts.free is None else str(counts.free)
-        figures = [dense, str(counts.nonzero), str(counts.distinct), values, free, str(len(counts.hard_coded))]
-        rows.add_row(text(spec.title), *figures)
-    out.print(rows)
-    for spec, counts in counted:
-        if counts.hard_coded:
-            listed = ", ".join(_hard_coded(spec, item) for item in counts.hard_coded[:MAX_ROWS])
-            more = len(counts.hard_coded) - MAX_ROWS
-            rest = f" and {more:,} more; see --json" if more > 0 else ""
-            out.print(text(f"hard-coded in {spec.title}: {listed}{rest}"))
-        if by_tensor:
-            _print_items(spec, counts)
-
-
-def _hard_coded(spec: Spec, item: HardCoded) -> str:
-    """`base = 10 (line 21)`; the file too, where it is not the spec's own."""
-    place = f"line {item.line}" if item.file == str(spec.path) else f"{Path(item.file).name}:{item.line}"
-    return f"{item.name + ' = ' if item.name else ''}{number(item.value)} ({place})"
-
-
-def _print_items(spec: Spec, counts: Counts) -> None:
+def print_items(spec: Spec, counts: Counts) -> None:
+    """The figures of one spec by tensor, down to its lines."""
     out = console()
     out.print()
     out.print(text(spec.title, "bold"))
@@ -66,7 +38,9 @@ def _print_items(spec: Spec, counts: Counts) -> None:
         out.print(text(f"free: {', '.join(counts.free_names) or 'none'}"))
 
 
-def counts_json(counted: Sequence[Counted], claims: Sequence[Sequence[ClaimResult]]) -> list[dict[str, object]]:
+def counts_json(
+    counted: Sequence[Counted], claims: Sequence[Sequence[ClaimResult]], assertions: Sequence[Assertion] = ()
+) -> list[dict[str, object]]:
     """Everything in the table and its items; `free` is null where no parameters are declared."""
     return [
         {
@@ -76,6 +50,7 @@ def counts_json(counted: Sequence[Counted], claims: Sequence[Sequence[ClaimResul
             "counts": {rule: counts.by_rule(rule) for rule in RULES if rule != LISTING},
             "dense_untied": counts.dense_untied,
             "values_with_zero": counts.values_with_zero,
+            **_claimed_json(spec),
             "free_names": list(counts.free_names),
             "hard_coded": [
                 {"name": item.name or None, "value": item.value, "file": item.file, "line": item.line}
@@ -103,9 +78,26 @@ def counts_json(counted: Sequence[Counted], claims: Sequence[Sequence[ClaimResul
                 for tensor in group.tensors
             ],
             "claims": claims_json(own),
+            "assertions": [
+                {
+                    "assertion": str(one),
+                    "figure": one.figure,
+                    "found": counts.by_rule(one.figure),
+                    "holds": one.holds(counts),
+                }
+                for one in assertions
+            ],
         }
         for (spec, counts), own in zip(counted, claims, strict=True)
     ]
+
+
+def _claimed_json(spec: Spec) -> dict[str, object]:
+    """The author's own count; null where there is none."""
+    stated = author_count(spec)
+    if stated is None:
+        return {"claimed": None, "claimed_rule": None, "claimed_note": None}
+    return {"claimed": stated.count, "claimed_rule": stated.rule or None, "claimed_note": stated.note or None}
 
 
 def print_claims(claims: Sequence[ClaimResult]) -> None:

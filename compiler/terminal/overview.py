@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from compiler.axes import Axis
 from compiler.definitions import Definition
-from compiler.diagnostics import did_you_mean, fail
 from compiler.expressions.arithmetic import show
 from compiler.expressions.values import Matrix, Number, Vector
 from compiler.ir import (
@@ -14,6 +13,7 @@ from compiler.ir import (
     stream_after,
 )
 from compiler.pipeline import Spec
+from compiler.places import find_stored
 from compiler.storage import stored, tensors
 from compiler.tasks.layout import Slot
 from compiler.terminal.console import console, first, number, table, text
@@ -152,11 +152,7 @@ def tensor_json(tensor: Tensor) -> dict[str, object]:
 
 def find_tensor(spec: Spec, name: str) -> Tensor:
     """A stored tensor by its name in the state dict; a tied name gives the tensor it is tied to."""
-    known = tensors(spec.network)
-    ties = {f"{group.name}.weight": group.weight for group in stored(spec.network)}
-    if name in known or name in ties:
-        return known.get(name) or ties[name]
-    raise fail("unknown-name", f"no tensor '{name}' in {spec.title}{did_you_mean(name, [*known, *ties])}")
+    return find_stored(spec.network, spec.title, name)[1]
 
 
 def _value(definition: Definition) -> str:

@@ -123,6 +123,9 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
             },
             "dense_untied": "integer",
             "values_with_zero": "integer",
+            "claimed": "integer or null",
+            "claimed_rule": "text or null",
+            "claimed_note": "text or null",
             "free_names": "list of text",
             "hard_coded": [{"name": "text or null", "value": "number", "file": "text", "line": "integer"}],
             "tensors": [
@@ -144,6 +147,65 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
                 }
             ],
             "claims": "list of claim",
+            "assertions": [{"assertion": "text", "figure": "text", "found": "integer or null", "holds": "boolean"}],
+        }
+    ],
+    "count with a wrong spec": {
+        "errors": "list of diagnostic",
+        "warnings": "list of diagnostic",
+        "counted": "list of count",
+    },
+    "count --why": [
+        {
+            "spec": "text",
+            "name": "text",
+            "settings": "list of text",
+            "tensor": "text",
+            "place": "text",
+            "stored_as": "text",
+            "index": "list of integer",
+            "shape": "list of integer",
+            "broadcast": "boolean",
+            "value": "number",
+            "dtype": "text",
+            "part": "text or null",
+            "equation": "text or null",
+            "file": "text or null",
+            "line": "integer or null",
+            "source": "text or null",
+            "tied_by": [{"file": "text", "line": "integer", "equation": "text"}],
+            "names": [
+                {
+                    "name": "text",
+                    "kind": "text",
+                    "value": "number or null",
+                    "written": "text or null",
+                    "file": "text or null",
+                    "line": "integer or null",
+                }
+            ],
+            "computed_from": "list of integer",
+            "numbers": [
+                {
+                    "name": "text or null",
+                    "kind": "text",
+                    "value": "number",
+                    "written": "text",
+                    "file": "text",
+                    "line": "integer",
+                    "computed_from": "list of integer",
+                }
+            ],
+            "near": [
+                {
+                    "axis": "text",
+                    "label": "text",
+                    "file": "text",
+                    "line": "integer",
+                    "equation": "text",
+                    "places": "list of text",
+                }
+            ],
         }
     ],
     "diff": {
@@ -195,6 +257,10 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
         "answer_tokens": "list of (text or null)",
     },
 }
+
+COUNTED = SHAPES["count"]
+assert isinstance(COUNTED, list)
+SHARED["count"] = COUNTED[0]
 
 
 def fields(shape: Shape, path: str = "") -> Iterator[tuple[str, str]]:

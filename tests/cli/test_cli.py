@@ -98,7 +98,7 @@ def test_count(path: str, figures: dict[str, int]) -> None:
     assert found["claims"]
     lines = [line.split() for line in call("count", path).stdout.splitlines()]
     header, row = lines[:2]
-    assert header == ["spec", "dense", "nonzero", "distinct", "values", "free", "hard_coded"]
+    assert header == ["spec", "claimed", "dense", "nonzero", "distinct", "values", "free", "hard_coded"]
     assert row[0] == Path(path).stem
     assert row[-2] == str(figures["free"])
 

@@ -45,6 +45,18 @@ network:
     down one: big - small
 decode: argmax
 """  # infinity - infinity
+NOTED = (
+    NAN[: NAN.index("  ffn:")].replace("name: nan", "name: noted")
+    + """\
+  ffn:
+    hidden: big small
+    let: {twice: 2 * k, both: one + two}
+    up: twice * both + twice
+decode: argmax
+constants: {k: 4}
+expect: {claimed: {count: 3, note: counted by hand}}
+"""
+)
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "Errors": [
         ("count", INVALID),
@@ -61,7 +73,19 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "validate": [("validate", TINY, INVALID, "nowhere.yaml", "warned.yaml", EXACT)],
     "show": [("show", TINY), ("show", QWEN, "--set", "digits=6"), ("show", "nan.yaml"), ("show", EXACT)],
     "show TENSOR": [("show", QWEN, "head.logits.weight"), ("show", TINY, "layer1.ffn.up.bias")],
-    "count": [("count", TINY, QWEN, EXACT, "nan.yaml"), ("count", TINY, "--by-tensor", "--set", "digits=40")],
+    "count": [
+        ("count", TINY, QWEN, EXACT, "nan.yaml", "noted.yaml", "--assert", "free=5"),
+        ("count", TINY, "--by-tensor", "--set", "digits=40"),
+    ],
+    "count with a wrong spec": [
+        ("count", TINY, INVALID, "noted.yaml", "nowhere.yaml", "--assert", "free=5"),
+        ("count", INVALID, "bad.yaml"),
+    ],
+    "count --why": [
+        ("count", "--why", TINY, "layer0.ffn.up.weight[3, 3]", "layer0.ffn.up.weight[3, 0]"),
+        ("count", QWEN, "--why", "ffn.down.weight[0, 0]", "ffn.down.weight[digit, carry[0]]"),
+        ("count", "noted.yaml", "--why", "ffn.up.bias[*]", "ffn.up.weight[0, 0]", "--set", "k=3"),
+    ],
     "diff": [
         ("diff", TINY, TINY),
         ("diff", TINY, EXACT),
@@ -91,6 +115,7 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "ugly": NAN.replace(": ", ":  "),
         "minimal": starting_spec("minimal", "minimal"),
         "warned": f"{NAN}ignore: no-claims\nconstants: {{unused: 1}}\n",
+        "noted": NOTED,
         "bad": f"{NAN}constants: {{unused: 1}}\nparameters: {{p: 1 +}}\n",
     }
     for name, text in texts.items():
@@ -139,7 +164,9 @@ def test_what_may_be_null_sometimes_is(folder: Path) -> None:
     for heading, calls in CALLS.items():
         for arguments in calls:
             for path, is_null in nulls(printed(*arguments), SHAPES[heading]):
-                seen.setdefault(path if path.startswith("diagnostic.") else f"{heading}: {path}", set()).add(is_null)
+                own = f"{heading}: " if heading != "count" else "count."
+                shared = path.startswith(("diagnostic.", "count."))
+                seen.setdefault(path if shared else own + path, set()).add(is_null)
     assert {path for path, found in seen.items() if found != {True, False}} == set()
     nullable = sum("null" in kind for shape in SHAPES.values() for _, kind in fields(without_list(shape)))
     assert len(seen) == nullable

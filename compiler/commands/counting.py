@@ -1,0 +1,174 @@
+"""The command that counts, without torch: `count`, a table of specs, or why one weight is what it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+import compiler
+from compiler.assertions import ASSERTABLE, Assertion, MalformedAssertion, read_assertion
+from compiler.claims import author_count, check_claims
+from compiler.commands.shared import (
+    EXIT_BAD_INPUT,
+    EXIT_FAILED_CLAIM,
+    Loading,
+    SpecCommand,
+    errors_json,
+    exit_on_failed,
+    json_option,
+    loading_options,
+)
+from compiler.counting import Counts
+from compiler.diagnostics import Diagnostic, SpecError
+from compiler.pipeline import Spec
+
+CLAIMED = "claimed"  # what else can be sorted by
+
+
+def _assertions(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> tuple[Assertion, ...]:
+    try:
+        return tuple(map(read_assertion, texts))
+    except MalformedAssertion as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command(cls=SpecCommand)
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@loading_options
+@click.option("--by-tensor", is_flag=True, help="Itemise each figure by tensor, down to the lines of the spec.")
+@click.option(
+    "--hard-coded", is_flag=True, help="List hard-coded numbers with their lines and the equations they enter."
+)
+@click.option(
+    "--sort",
+    type=click.Choice([*ASSERTABLE, CLAIMED]),
+    metavar="RULE",
+    help=f"Order the specs, the lowest first: {', '.join(ASSERTABLE)}, or {CLAIMED}, the author's count.",
+)
+@click.option(
+    "--assert",
+    "assertions",
+    multiple=True,
+    metavar="RULE=N",
+    callback=_assertions,
+    help="Exit with 1 where a figure is not N; 'RULE<=N' and 'RULE>=N' too. Repeatable; of every spec.",
+)
+@click.option("--why", is_flag=True, help="Say what is behind single weights: --why SPEC 'TENSOR[row, column]'...")
+@json_option
+def count(
+    specs: tuple[str, ...],
+    loading: Loading,
+    by_tensor: bool,
+    hard_coded: bool,
+    sort: str | None,
+    assertions: tuple[Assertion, ...],
+    why: bool,
+    as_json: bool,
+) -> None:
+    """Count the parameters of specs by six rules.
+
+    \b
+    dense       every scalar that the torch tensors store, zeros too, tied tensors once
+    nonzero     stored scalars that are not zero; a broadcast row once
+    distinct    distinct nonzero values, map by map; maps that only copy are free
+    values      distinct nonzero numbers over the whole model
+    free        scalars under `parameters` that a weight reads, each once
+    hard_coded  a listing: other numbers than 0, 1, -1 that enter weights
+
+    \b
+    python cli.py count specs/*.yaml --sort free
+    python cli.py count specs/tiny95.yaml --by-tensor
+    python cli.py count specs/qwen20.yaml --assert free=20 --assert 'dense<=50'
+    python cli.py count --why specs/tiny95.yaml 'layer0.ffn.up.weight[candidate[3], count]'
+    """
+    if why:
+        if by_tensor or hard_coded or sort or assertions:
+            raise click.UsageError("--why goes with no other option of count but --set and --json")
+        _why(specs[0], specs[1:], loading, as_json)
+        return
+    from compiler.terminal.console import print_json
+    from compiler.terminal.counts import counts_json, print_claims, print_items
+    from compiler.terminal.leaderboard import (
+        labels,
+        print_assertions,
+        print_hard_coded,
+        print_hard_coded_in_full,
+        print_leaderboard,
+    )
+
+    counted, wrong = _counted([Path(spec) for spec in specs], loading)
+    if sort is not None:
+        counted.sort(key=_sort_key(sort))
+    claims = [check_claims(loaded, counts, None) for loaded, counts in counted]
+    if as_json:
+        found = counts_json(counted, claims, assertions)
+        print_json(found if wrong is None else {**errors_json(wrong), "counted": found})
+        if wrong is not None:
+            sys.exit(EXIT_BAD_INPUT)
+    elif counted:
+        print_leaderboard(counted, keep=sort)
+        (print_hard_coded_in_full if hard_coded else print_hard_coded)(counted)
+        for loaded, counts in counted if by_tensor else ():
+            print_items(loaded, counts)
+        if assertions:
+            print_assertions(counted, assertions)
+        for label, own in zip(labels(counted), claims, strict=True):
+            failed = [claim for claim in own if claim.status == "failed"]
+            if failed and len(counted) > 1:
+                click.echo(f"claims of {label}:")
+            print_claims(failed)
+    if wrong is not None:
+        raise wrong
+    exit_on_failed(claim for own in claims for claim in own)
+    if not all(one.holds(counts) for _, counts in counted for one in assertions):
+        sys.exit(EXIT_FAILED_CLAIM)
+
+
+def _counted(paths: list[Path], loading: Loading) -> tuple[list[tuple[Spec, Counts]], SpecError | None]:
+    """The specs that are valid, and what is wrong with the others. Raises `SpecError` where a single one is wrong."""
+    counted: list[tuple[Spec, Counts]] = []
+    wrong: list[Diagnostic] = []
+    for path in paths:
+        try:
+            loaded = loading.load(path)
+        except SpecError as error:
+            if len(paths) == 1:
+                raise
+            wrong += error.diagnostics
+        else:
+            counted.append((loaded, compiler.count(loaded)))
+    return counted, SpecError(wrong) if wrong else None
+
+
+def _sort_key(figure: str) -> Callable[[tuple[Spec, Counts]], tuple[bool, int]]:
+    """Ascending; what is not declared comes last."""
+
+    def key(one: tuple[Spec, Counts]) -> tuple[bool, int]:
+        stated = author_count(one[0])
+        found = (None if stated is None else stated.count) if figure == CLAIMED else one[1].by_rule(figure)
+        return found is None, found or 0
+
+    return key
+
+
+def _why(spec: str, places: tuple[str, ...], loading: Loading, as_json: bool) -> None:
+    from compiler.terminal.console import print_json
+    from compiler.terminal.why import print_why, why_json
+    from compiler.why import why_each
+
+    if not places:
+        raise click.UsageError("--why takes a SPEC and places in it, such as 'embedding.weight[7, 2]'")
+    if not Path(spec).exists() and Path(places[0]).is_file():
+        raise click.UsageError(f"--why takes the spec first: {places[0]} '{spec}'")
+    loaded = loading.load(Path(spec))
+    found = why_each(loaded, places)
+    if as_json:
+        print_json([why_json(loaded, one) for one in found])
+        return
+    for i, one in enumerate(found):
+        if i:
+            click.echo()
+        print_why(loaded, one)

@@ -1,0 +1,172 @@
+"""The figures of one or several specs as a table, beside what their authors claim."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.cells import cell_len
+from rich.console import Console
+
+from compiler.assertions import Assertion, made_of
+from compiler.claims import author_count
+from compiler.counting import BESIDE, LISTING, RULES, Counts, HardCoded, hard_coded_readers
+from compiler.expectations import AuthorCount
+from compiler.pipeline import Spec
+from compiler.terminal.console import MAX_ROWS, console, first, number, table, text
+from compiler.terminal.counts import Counted
+
+MADE_OF = 40  # parts of a figure that are printed
+UNDECLARED = "undeclared"
+NOTE = "*"  # behind a claimed count: a note below the table is about it
+# What is left out, one after the other, where a table is too wide: figures in brackets, then the length of the listing.
+_FOLDS = ((), tuple(figure for figure, _ in BESIDE.values()), (*(figure for figure, _ in BESIDE.values()), LISTING))
+
+
+def labels(counted: Sequence[Counted]) -> list[str]:
+    """What specs are called in tables: by name, or by path where a name is not unique; one alone with its settings."""
+    if len(counted) == 1:
+        return [counted[0][0].title]
+    names = Counter(spec.name for spec, _ in counted)
+    return [spec.name if names[spec.name] == 1 else str(spec.path) for spec, _ in counted]
+
+
+def print_leaderboard(counted: Sequence[Counted], *, keep: str | None = None, out: Console | None = None) -> None:
+    """A row for each spec, notes about claimed counts below; as many figures as fit into the width of `out`.
+
+    The figure `keep` is there in any case.
+    """
+    out = out or console()
+    named = labels(counted)
+    settings = counted[0][0].settings
+    if len(counted) > 1 and settings:
+        out.print(text(f"all with {' '.join(f'--set {setting}' for setting in settings)}", "dim"))
+    for fold in _FOLDS:
+        left_out = [figure for figure in fold if figure != keep]
+        columns = _columns(counted, named, left_out)
+        width = sum(max(map(cell_len, [header, *cells])) + 2 for header, cells in columns.items()) - 2
+        if width <= out.width:
+            break
+    rows = table(*columns, right=set(columns) - {"spec", "claimed"})
+    for cells in zip(*columns.values(), strict=True):
+        rows.add_row(*map(text, cells))
+    out.print(rows)
+    if left_out:
+        out.print(text(f"left out for want of width: {', '.join(left_out)}", "dim"))
+    for label, (spec, _) in zip(named, counted, strict=True):
+        stated = author_count(spec)
+        if stated is not None and stated.note:
+            out.print(text(f"{NOTE} {label}: {stated.note}"))
+
+
+def _columns(counted: Sequence[Counted], named: list[str], left_out: Sequence[str]) -> Mapping[str, list[str]]:
+    columns = {"spec": named}
+    stated = [author_count(spec) for spec, _ in counted]
+    if any(stated):
+        columns["claimed"] = [_claimed(one) for one in stated]
+    for rule in RULES:
+        if rule not in left_out:
+            columns[rule] = [_figure(counts, rule, left_out) for _, counts in counted]
+    return columns
+
+
+def _claimed(stated: AuthorCount | None) -> str:
+    if stated is None:
+        return "–"
+    return " ".join(filter(None, [str(stated.count), stated.rule, NOTE if stated.note else ""]))
+
+
+def _figure(counts: Counts, rule: str, left_out: Sequence[str]) -> str:
+    found = counts.by_rule(rule)
+    if found is None:
+        return "–" if left_out else UNDECLARED
+    beside, words = BESIDE.get(rule, (rule, ""))
+    other = counts.by_rule(beside)
+    return str(found) if beside in left_out or other == found else f"{found} ({other} {words})"
+
+
+def print_assertions(counted: Sequence[Counted], assertions: Sequence[Assertion]) -> None:
+    """Each assertion about each spec; of those that fail, what the figure is made of."""
+    out = console()
+    rows = table("assertion", "spec", "", "")
+    failed: list[str] = []
+    for label, (_, counts) in zip(labels(counted), counted, strict=True):
+        for one in assertions:
+            found = counts.by_rule(one.figure)
+            shown = UNDECLARED if found is None else str(found)
+            held = one.holds(counts)
+            status = text("holds", "green") if held else text("fails", "bold red")
+            rows.add_row(text(str(one)), text(label), status, text(f"found {shown}"))
+            parts = [
+                name if one.figure in ("free", LISTING) else f"{name} {share}"
+                for name, share in made_of(counts, one.figure)
+            ]
+            if parts and not held:
+                more = f" and {len(parts) - MADE_OF:,} more; see --json" if len(parts) > MADE_OF else ""
+                failed.append(f"{one.figure} of {label}: {', '.join(parts[:MADE_OF])}{more}")
+    out.print(rows)
+    for line in dict.fromkeys(failed):
+        out.print(text(line))
+
+
+def print_hard_coded(counted: Sequence[Counted]) -> None:
+    """The numbers that are no parameters: of one spec with their lines, of several a line for each spec."""
+    out = console()
+    listed = [(label, spec, counts.hard_coded) for label, (spec, counts) in zip(labels(counted), counted, strict=True)]
+    if len(counted) == 1:
+        for label, spec, items in listed:
+            if items:
+                shown = ", ".join(f"{_named(item)} ({place(spec, item)})" for item in items[:MAX_ROWS])
+                more = len(items) - MAX_ROWS
+                rest = f" and {more:,} more; see --json" if more > 0 else ""
+                out.print(text(f"hard-coded in {label}: {shown}{rest}"))
+        return
+    if not any(items for _, _, items in listed):
+        return
+    header = "hard-coded in"
+    widest = max(cell_len(label) for label in (header, *(label for label, _, _ in listed)))
+    out.print()
+    rows = table(header, "", "numbers; with --hard-coded their lines too", right=[""])
+    for label, _, items in listed:
+        if items:
+            rows.add_row(text(label), str(len(items)), text(_shortened([*map(_named, items)], out.width - widest - 10)))
+    out.print(rows)
+
+
+def print_hard_coded_in_full(counted: Sequence[Counted]) -> None:
+    """Each number that is no parameter, with the line that it stands in and the equations that it enters."""
+    out = console()
+    for label, (spec, counts) in zip(labels(counted), counted, strict=True):
+        out.print()
+        out.print(text(f"{label}: {len(counts.hard_coded)} hard-coded", "bold"))
+        rows = table("number", "line", "as written, and the equations that it enters", right=["line"])
+        readers = hard_coded_readers(spec.network)
+        for item in first(counts.hard_coded, rows):
+            rows.add_row(text(_named(item)), place(spec, item).removeprefix("line "), text(item.source.strip()))
+            for equation in readers[item]:
+                if equation.span.line != item.line:
+                    rows.add_row("", str(equation.span.line), text(str(equation), "dim"))
+        if counts.hard_coded:
+            out.print(rows)
+
+
+def _named(item: HardCoded) -> str:
+    return f"{item.name} = {number(item.value)}" if item.name else number(item.value)
+
+
+def place(spec: Spec, item: HardCoded) -> str:
+    """`line 21`; the file too, where it is not the spec's own."""
+    return f"line {item.line}" if item.file == str(spec.path) else f"{Path(item.file).name}:{item.line}"
+
+
+def _shortened(parts: list[str], width: int) -> str:
+    """As many of the parts as fit into a line, at least one, and how many are left out."""
+    shown = parts[0]
+    for i, part in enumerate(parts[1:], 1):
+        longer = f"{shown}, {part}"
+        rest = f" and {len(parts) - i - 1} more" if i + 1 < len(parts) else ""
+        if cell_len(longer + rest) > width:
+            return f"{shown} and {len(parts) - i} more"
+        shown = longer
+    return shown

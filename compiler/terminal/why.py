@@ -1,0 +1,165 @@
+"""What is behind one weight: its equation, its line, and the numbers that it was computed from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from compiler.behind import Behind
+from compiler.ir import Equation
+from compiler.pipeline import Spec
+from compiler.source import Span
+from compiler.terminal.console import MAX_ROWS, console, number, table, text
+from compiler.why import Why
+
+MAX_DEPTH = 20  # levels of definitions that are printed
+MAX_PLACES = 5  # that an equation near by writes
+
+
+def print_why(spec: Spec, found: Why) -> None:
+    """One weight: value and dtype, equation with its source line, then the numbers behind it as a tree."""
+    out = console()
+    place, dtype = found.place, spec.network.dtype.name
+    index, shape = list(place.index), list(place.tensor.shape)
+    named = f"{place.name}[{', '.join(place.label)}]"
+    out.print(text(f"{named} = {found.value!r} in {dtype}, at {index} of {shape}", "bold"))
+    if place.is_broadcast:
+        out.print(text(f"stored once, and broadcast to all targets of {place.owner.name}"))
+    if found.tie is not None:
+        own = f"{place.tensor.name}[{', '.join(place.owner_labels)}]"
+        out.print(text(f"the same number as {own}: the tensors are tied by `{found.tie}`, {_place(found.tie.span)}"))
+    if found.equation is None:
+        _print_zero(found)
+        return
+    bound = [f"{one.name} = {one.value}" for one in found.names if one.kind == "index"]
+    case = f", for {', '.join(bound)}" if bound else ""
+    out.print(text(f"{found.part} in `{found.equation}`{case}"))
+    _print_line(found.equation)
+    rows = table("computed from", "value", "", "written", "line", right=["value", "line"])
+    for one in found.names:
+        if one.kind == "let":
+            line = "" if one.span is None else _line(spec, one.span)
+            rows.add_row(text(one.name), number(one.value), "let", text(one.written), line)
+    _add_tree(spec, found, rows)
+    if rows.row_count:
+        out.print(rows)
+
+
+def _print_zero(found: Why) -> None:
+    out = console()
+    out.print(text("no equation writes it: what is not written is zero"))
+    place, near = found.place, found.near
+    if not near:
+        out.print(text("and none writes anything into its row or column"))
+        return
+    if near[0].axis == "column":
+        out.print(text(f"no equation of {place.owner.name} has that target"))
+    out.print(text(f"its {near[0].axis} '{near[0].label}' is written by"))
+    for one in near[:MAX_ROWS]:
+        _print_line(one.equation)
+        more = len(one.places) - MAX_PLACES
+        rest = f" and {more:,} more" if more > 0 else ""
+        out.print(text(f"which writes {', '.join(one.places[:MAX_PLACES])}{rest}", "dim"))
+
+
+def _print_line(equation: Equation) -> None:
+    """The line of the spec as it stands there, below the name of the file."""
+    span = equation.span
+    shown = f"{span.line:>5} | {span.source.line(span.line)}"
+    console().print(text(f"{span.source.name}:{span.line}:{span.column}\n{shown}"), soft_wrap=True)
+
+
+def _add_tree(spec: Spec, found: Why, rows: Table) -> None:
+    """A row for each number, indented below what it was read by; each is unfolded where it comes first."""
+    unfolded: set[int] = set()
+    todo = [(position, 0) for position in reversed(found.parts)]
+    while todo:
+        position, depth = todo.pop()
+        if rows.row_count >= MAX_ROWS:
+            rows.add_row(text("and more; see --json", "dim"))
+            return
+        one = found.numbers[position]
+        inner = one.parts if position not in unfolded else ()
+        folded = bool(inner) and depth >= MAX_DEPTH
+        rows.add_row(
+            text("  " * depth + _name(one)),
+            number(one.value),
+            one.kind,
+            text("see above" if one.parts and not inner else one.written if one.name else ""),
+            _line(spec, one.span),
+        )
+        unfolded.add(position)
+        if folded:
+            rows.add_row(text("  " * (depth + 1) + "and more; see --json", "dim"))
+        else:
+            todo += [(part, depth + 1) for part in reversed(inner)]
+
+
+def _name(one: Behind) -> str:
+    return one.name or number(one.value)
+
+
+def _line(spec: Spec, span: Span) -> str:
+    """The line; the file too, where it is not the spec's own."""
+    return str(span.line) if span.source.name == str(spec.path) else f"{Path(span.source.name).name}:{span.line}"
+
+
+def _place(span: Span) -> str:
+    return f"{span.source.name}:{span.line}"
+
+
+def why_json(spec: Spec, found: Why) -> dict[str, object]:
+    """Everything that is printed; the numbers as one list, whose items name their parts by position."""
+    place, equation = found.place, found.equation
+    return {
+        "spec": str(spec.path),
+        "name": spec.name,
+        "settings": list(spec.settings),
+        "tensor": place.name,
+        "place": ", ".join(place.label),
+        "stored_as": place.tensor.name,
+        "index": list(place.index),
+        "shape": list(place.tensor.shape),
+        "broadcast": place.is_broadcast,
+        "value": found.value,
+        "dtype": spec.network.dtype.name,
+        "part": found.part or None,
+        "equation": None if equation is None else str(equation),
+        "file": None if equation is None else equation.span.source.name,
+        "line": None if equation is None else equation.span.line,
+        "source": None if equation is None else equation.span.source.line(equation.span.line),
+        "tied_by": [_equation_json(found.tie)] if found.tie is not None else [],
+        "names": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "value": one.value,
+                "written": one.written or None,
+                "file": None if one.span is None else one.span.source.name,
+                "line": None if one.span is None else one.span.line,
+            }
+            for one in found.names
+        ],
+        "computed_from": list(found.parts),
+        "numbers": [
+            {
+                "name": one.name or None,
+                "kind": one.kind,
+                "value": one.value,
+                "written": one.written,
+                "file": one.span.source.name,
+                "line": one.span.line,
+                "computed_from": list(one.parts),
+            }
+            for one in found.numbers
+        ],
+        "near": [
+            {"axis": one.axis, "label": one.label, **_equation_json(one.equation), "places": list(one.places)}
+            for one in found.near
+        ],
+    }
+
+
+def _equation_json(equation: Equation) -> dict[str, object]:
+    return {"file": equation.span.source.name, "line": equation.span.line, "equation": str(equation)}
