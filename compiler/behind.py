@@ -64,7 +64,7 @@ def _visible(starts: tuple[Provenance, ...], owners: _Owners) -> list[Provenance
         seen.add(one)
         if one in owners:
             found[one,] = one
-        elif one.leaf is not None:
+        elif one.leaf is not None and one.leaf.kind in ("literal", "parameter"):  # an index is told by the target
             found.setdefault((one.leaf.kind, one.leaf.name, one.leaf.value), one)
         else:
             todo += one.parts[::-1]

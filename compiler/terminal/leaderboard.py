@@ -20,8 +20,9 @@ from compiler.terminal.counts import Counted
 MADE_OF = 40  # parts of a figure that are printed
 UNDECLARED = "undeclared"
 NOTE = "*"  # behind a claimed count: a note below the table is about it
-# What is left out, one after the other, where a table is too wide: figures in brackets, then the length of the listing.
-_FOLDS = ((), tuple(figure for figure, _ in BESIDE.values()), (*(figure for figure, _ in BESIDE.values()), LISTING))
+_IN_BRACKETS = tuple(figure for figure, _ in BESIDE.values())
+# What is left out, one after the other, where a table is too wide; in the end, rules are named in short too.
+_FOLDS = (((), False), (_IN_BRACKETS, False), ((*_IN_BRACKETS, LISTING), False), ((*_IN_BRACKETS, LISTING), True))
 
 
 def labels(counted: Sequence[Counted]) -> list[str]:
@@ -42,9 +43,9 @@ def print_leaderboard(counted: Sequence[Counted], *, keep: str | None = None, ou
     settings = counted[0][0].settings
     if len(counted) > 1 and settings:
         out.print(text(f"all with {' '.join(f'--set {setting}' for setting in settings)}", "dim"))
-    for fold in _FOLDS:
+    for fold, in_short in _FOLDS:
         left_out = [figure for figure in fold if figure != keep]
-        columns = _columns(counted, named, left_out)
+        columns = _columns(counted, named, left_out, in_short=in_short)
         width = sum(max(map(cell_len, [header, *cells])) + 2 for header, cells in columns.items()) - 2
         if width <= out.width:
             break
@@ -60,21 +61,24 @@ def print_leaderboard(counted: Sequence[Counted], *, keep: str | None = None, ou
             out.print(text(f"{NOTE} {label}: {stated.note}"))
 
 
-def _columns(counted: Sequence[Counted], named: list[str], left_out: Sequence[str]) -> Mapping[str, list[str]]:
+def _columns(
+    counted: Sequence[Counted], named: list[str], left_out: Sequence[str], *, in_short: bool
+) -> Mapping[str, list[str]]:
     columns = {"spec": named}
     stated = [author_count(spec) for spec, _ in counted]
     if any(stated):
-        columns["claimed"] = [_claimed(one) for one in stated]
+        columns["claimed"] = [_claimed(one, in_short=in_short) for one in stated]
     for rule in RULES:
         if rule not in left_out:
             columns[rule] = [_figure(counts, rule, left_out) for _, counts in counted]
     return columns
 
 
-def _claimed(stated: AuthorCount | None) -> str:
+def _claimed(stated: AuthorCount | None, *, in_short: bool) -> str:
     if stated is None:
         return "–"
-    return " ".join(filter(None, [str(stated.count), stated.rule, NOTE if stated.note else ""]))
+    rule = dict(BESIDE.values()).get(stated.rule, stated.rule) if in_short else stated.rule
+    return " ".join(filter(None, [str(stated.count), rule, NOTE if stated.note else ""]))
 
 
 def _figure(counts: Counts, rule: str, left_out: Sequence[str]) -> str:
@@ -130,7 +134,7 @@ def print_hard_coded(counted: Sequence[Counted]) -> None:
     rows = table(header, "", "numbers; with --hard-coded their lines too", right=[""])
     for label, _, items in listed:
         if items:
-            rows.add_row(text(label), str(len(items)), text(_shortened([*map(_named, items)], out.width - widest - 10)))
+            rows.add_row(text(label), str(len(items)), text(_shortened([*map(_named, items)], out.width - widest - 8)))
     out.print(rows)
 
 

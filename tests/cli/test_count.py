@@ -142,6 +142,8 @@ def test_a_narrow_table_leaves_figures_out_and_says_so(tmp_path: Path) -> None:
     assert narrow[0].split()[-1] == "hard_coded"
     assert "hard_coded" in narrower[-1]
     assert narrower[0].split()[-1] == "free"
+    path = noted(tmp_path, "claimed: {count: 30, rule: values_with_zero}", name="bingbangboom-lab_87p")
+    assert shown([*ALL, path], 80)[5].split()[1:5] == ["30", "with", "0", "1376"]
     assert not any("31 (32 with 0)" in line for line in shown(paths, 82))
     assert any("31 (32 with 0)" in line for line in shown(paths, 82, keep="values_with_zero"))
 
