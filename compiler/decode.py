@@ -29,16 +29,22 @@ def margins(logits: Tensor, decode: Decode) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Forced:
-    """Teacher forcing of B sequences: for each predicted token, what the model says after the right prefix."""
+class Verdicts:
+    """What B sequences say, token by token, and whether that is the right answer."""
 
     tokens: Tensor  # [B, predicted], token ids
     right: Tensor  # [B], whether all of them are the right ones
-    close: Tensor  # [B], whether a margin lies within rounding of zero
+    unsure: Tensor  # [B, predicted], which of them have to be decided again to know that
+
+    @property
+    def close(self) -> Tensor:
+        """[B], whether any has to be."""
+        return self.unsure.any(1)
 
 
 def answer_logits(model: nn.Module, prompts: Tensor, answers: Tensor, layout: Layout) -> Tensor:
-    """One pass over prompts [B, P] and the right answers [B, A]: the logits [B, predicted, classes] of the answers.
+    """One pass over prompts [B, P] and answers [B, A], right ones or others: the logits [B, predicted, classes] of the
+    tokens to predict, each after the tokens before it.
 
     Where answers are read in place, the prompts are all that the model sees.
     """
@@ -51,36 +57,64 @@ def answer_logits(model: nn.Module, prompts: Tensor, answers: Tensor, layout: La
     return logits
 
 
-def teacher_force(
-    logits: Tensor, answers: Tensor, layout: Layout, decode: Decode, roundoff: float, noise: Tensor | float = 0.0
-) -> Forced:
-    """Verdicts on the logits [B, predicted, classes] that follow the right prefixes of answers [B, A].
+def next_logits(model: nn.Module, prompts: Tensor, answers: Tensor, slot: int) -> Tensor:
+    """The logits [B, classes] of the token of an answer slot, in a pass over the prompts and the answers before it."""
+    logits: Tensor = model(torch.cat((prompts, answers[:, :slot]), dim=1))[:, -1]
+    return logits
 
-    A margin counts as close when it is at most `CLOSE` · `roundoff` · the largest logit of its row, plus `noise`
-    ([predicted] or a number): then another order of summation may decide otherwise. So does a NaN, which can come of
-    a later token that is hidden by a weight of zero, or a score of -inf: zero times infinity.
+
+def verdicts(
+    logits: Tensor,
+    answers: Tensor,
+    layout: Layout,
+    decode: Decode,
+    roundoff: float,
+    noise: Tensor | float = 0.0,
+    *,
+    own: bool = False,
+) -> Verdicts:
+    """Verdicts on the logits [B, predicted, classes] of sequences whose right answers are [B, A].
+
+    Each row of logits follows the right prefix, or, where the sequence is the model's `own`, what the model said.
+    A margin is close when it is at most `CLOSE` · `roundoff` · the largest logit of its row, plus `noise`
+    ([predicted] or a number): then another order of summation may decide otherwise. A NaN counts as close: it can come
+    of a later token that is hidden by a weight of zero, or a score of -inf, and meets an infinity there.
+
+    Nothing has to be decided again where a token is wrong by a clear margin after a prefix that is right, or would be:
+    the answer is wrong in any case. What a model says after its own wrong token tells nothing.
     """
     chosen = choose(logits, decode)
     wrong = chosen != answers[:, torch.tensor(layout.predicted, device=answers.device)]
     close = margins(logits, decode) <= CLOSE * roundoff * logits.abs().amax(-1) + noise
-    return Forced(chosen, ~wrong.any(1), (close | (chosen == NO_TOKEN)).any(1))
+    close |= chosen == NO_TOKEN
+    unknown = (wrong.cumsum(1) > wrong.int()) if own else torch.zeros_like(wrong)
+    surely_wrong = (wrong & ~close & ~unknown).any(1)
+    return Verdicts(chosen, ~wrong.any(1), (close | unknown) & ~surely_wrong[:, None])
 
 
 def greedy(model: nn.Module, prompts: Tensor, layout: Layout, decode: Decode) -> Tensor:
-    """Answers [B, A] to prompts [B, P], token by token; tokens that the model cannot emit are appended as they are.
+    """Answers [B, A] to prompts [B, P], token by token: see `decode_greedily`."""
+    return decode_greedily(model, prompts, layout, decode)[0]
 
-    After a `NO_TOKEN` a sequence goes on with token 0, so that the others of the batch can be finished.
-    Answers that are read in place take one pass.
+
+def decode_greedily(model: nn.Module, prompts: Tensor, layout: Layout, decode: Decode) -> tuple[Tensor, Tensor]:
+    """Answers [B, A] to prompts [B, P], token by token, and the logits [B, predicted, classes] that said so.
+
+    Tokens that the model cannot emit are appended as they are. After a `NO_TOKEN` a sequence goes on with token 0, so
+    that the others of the batch can be finished. Answers that are read in place take one pass.
     """
     if layout.in_place:
-        return choose(answer_logits(model, prompts, prompts[:, :0], layout), decode)
-    sequence = prompts
-    answers = []
+        in_place = answer_logits(model, prompts, prompts[:, :0], layout)
+        return choose(in_place, decode), in_place
+    answers = prompts[:, :0]
+    said = prompts[:, :0]
+    rows = []
     for i, slot in enumerate(layout.answer):
         if i in layout.predicted:
-            token = choose(model(sequence)[:, -1], decode)
+            rows.append(next_logits(model, prompts, answers, i))
+            token = choose(rows[-1], decode)
         else:
             token = torch.full_like(prompts[:, 0], slot.token if slot.token is not None else 0)
-        answers.append(token)
-        sequence = torch.cat((sequence, token.clamp(min=0)[:, None]), dim=1)
-    return torch.stack(answers, dim=1)
+        said = torch.cat((said, token[:, None]), dim=1)
+        answers = torch.cat((answers, token.clamp(min=0)[:, None]), dim=1)
+    return said, torch.stack(rows, dim=1)

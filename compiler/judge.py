@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from compiler.causality import is_causal
-from compiler.decode import NO_TOKEN, answer_logits, greedy, teacher_force
+from compiler.decode import NO_TOKEN, answer_logits, choose, decode_greedily, greedy, next_logits, verdicts
 from compiler.diagnostics import fail
 from compiler.pipeline import Spec
 from compiler.tasks.task import Inputs
@@ -20,8 +20,9 @@ from compiler.torch_backend.saving import check_weights
 
 Decoding = Literal["teacher", "greedy"]
 
-PROBES = 8  # sequences of the first batch that are run by themselves too, to see how far batches differ from them
-PROBE_EVERY = 8  # of the later batches, one in so many has one sequence run by itself
+PROBES = 8  # sequences that are run by the reference too from the start, to see how far batches differ from it
+PROBE_EVERY = 1000  # of the later sequences, one in so many
+PROBED_TOKENS = 12  # of a long answer, so many of its tokens, others in each sequence
 NOISE_FACTOR = 16  # a margin is close up to so many times the largest difference seen
 
 
@@ -50,47 +51,76 @@ class Judge:
         self.reference = build_model(spec.network).eval()
         self.model: nn.Module = self.reference
         self._noise = torch.zeros(len(spec.layout.predicted), dtype=torch.float64)
-        self._batches = 0
+        self._probed = 0
+        self._since_probe = 0
         if self.device.type != "cpu":
             self.model = build_model(spec.network).eval().to(self.device)
 
     def verdicts(self, inputs: Sequence[Inputs]) -> tuple[list[bool], int]:
         """Whether each input is answered right, and how many of the verdicts were close.
 
-        A close one is decided by the reference: the plain module on the CPU, decoding one sequence token by token.
+        What is close is decided by the reference: the plain module on the CPU, decoding one sequence token by token.
         """
-        prompts, answers = self._encoded(inputs)
-        if self.decoding == "greedy":
-            return (self._greedy(prompts) == answers).all(1).tolist(), 0
-        logits = self._logits(self.model, prompts, answers)
-        self._measure_noise(logits, prompts, answers)
         network, layout = self.spec.network, self.spec.layout
-        forced = teacher_force(
-            logits, answers, layout, network.decode, network.dtype.unit_roundoff, NOISE_FACTOR * self._noise
-        )
-        right = forced.right.tolist()
-        close = forced.close.nonzero().flatten().tolist()
-        for i in close:
-            right[i] = self.greedy_tokens(inputs[i]) == answers[i].tolist()
+        prompts, answers = self._encoded(inputs)
+        said, logits = self._run(prompts, answers)
+        self._measure_noise(logits, prompts, said)
+        roundoff, noise = network.dtype.unit_roundoff, NOISE_FACTOR * self._noise
+        own = self.decoding == "greedy" and not layout.in_place
+        found = verdicts(logits, answers, layout, network.decode, roundoff, noise, own=own)
+        right = found.right.tolist()
+        close = found.close.nonzero().flatten().tolist()
+        with torch.inference_mode(), _one_thread():
+            for i in close:
+                unsure = found.unsure[i].nonzero().flatten().tolist()
+                right[i] = self._right(prompts[i : i + 1], answers[i : i + 1], unsure)
         return right, len(close)
 
-    def _measure_noise(self, logits: Tensor, prompts: Tensor, answers: Tensor) -> None:
-        """Run a few sequences of a batch again by themselves, and keep the largest difference of each position."""
-        size = len(prompts)
-        self._batches += 1
-        if (size == 1 and self.model is self.reference) or self._batches % PROBE_EVERY != 1:
-            return
-        probes = min(size, PROBES) if self._batches == 1 else 1
-        for i in range(0, size, size // probes):
-            alone = self._logits(self.reference, prompts[i : i + 1], answers[i : i + 1])
-            difference = (alone[0] - logits[i]).abs().amax(-1).nan_to_num(0.0)
-            self._noise = torch.maximum(self._noise, difference)
-
-    def _logits(self, model: nn.Module, prompts: Tensor, answers: Tensor) -> Tensor:
-        """Answer logits [B, predicted, classes], on the CPU."""
-        device = self.device if model is self.model else torch.device("cpu")
+    def _run(self, prompts: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
+        """What follows each prompt, the right answers [B, A] or the model's own, and the logits [B, predicted, classes]
+        of its tokens, on the CPU."""
+        layout = self.spec.layout
         with torch.inference_mode():
-            return answer_logits(model, prompts.to(device), answers.to(device), self.spec.layout).cpu()
+            if self.decoding == "teacher":
+                on_device = prompts.to(self.device), answers.to(self.device)
+                return answers, answer_logits(self.model, *on_device, layout).cpu()
+            said, logits = decode_greedily(self.model, prompts.to(self.device), layout, self.spec.network.decode)
+            return said.cpu().clamp(min=0), logits.cpu()
+
+    def _right(self, prompt: Tensor, answer: Tensor, unsure: Sequence[int]) -> bool:
+        """Whether the reference says the right token in these predicted slots, after the right ones before each."""
+        layout, decode = self.spec.layout, self.spec.network.decode
+        for which in [unsure] if layout.in_place else [[k] for k in unsure]:
+            chosen = choose(self._alone(prompt, answer, which), decode)
+            if any(int(token) != int(answer[0, layout.predicted[k]]) for k, token in zip(which, chosen, strict=True)):
+                return False
+        return True
+
+    def _measure_noise(self, logits: Tensor, prompts: Tensor, said: Tensor) -> None:
+        """Have the reference read a few sequences of a batch too, and keep the largest difference of each token."""
+        size, layout = len(prompts), self.spec.layout
+        self._since_probe += size
+        probes = min(size, PROBES - self._probed) if self._probed < PROBES else int(self._since_probe >= PROBE_EVERY)
+        if not probes:
+            return
+        self._probed += probes
+        self._since_probe = 0
+        step = -(-len(layout.predicted) // PROBED_TOKENS)
+        with torch.inference_mode(), _one_thread():
+            for k, i in enumerate(range(0, size, size // probes)[:probes]):
+                slots = range(k % step, len(layout.predicted), step)
+                alone = self._alone(prompts[i : i + 1], said[i : i + 1], slots)
+                difference = (alone - logits[i, slots]).abs().amax(-1).nan_to_num(0.0)
+                self._noise[slots] = torch.maximum(self._noise[slots], difference)
+        if step > 1:
+            self._noise[:] = self._noise.max()  # a token that was not looked at is taken to be as noisy as any
+
+    def _alone(self, prompt: Tensor, said: Tensor, which: Sequence[int]) -> Tensor:
+        """The reference's logits [which, classes] in these predicted slots, after what was said before each."""
+        layout = self.spec.layout
+        if layout.in_place:
+            return answer_logits(self.reference, prompt, said, layout)[0, which]
+        return torch.cat([next_logits(self.reference, prompt, said, layout.predicted[k]) for k in which])
 
     def greedy_tokens(self, inputs: Inputs) -> list[int]:
         """The greedy answer to one input, by the reference."""
@@ -118,11 +148,6 @@ class Judge:
         if NO_TOKEN in tokens:
             return f"NaN logits at answer token {tokens.index(NO_TOKEN) + 1}"
         return " ".join(self.spec.layout.spell(tokens, self.spec.network.vocabulary.labels))
-
-    def _greedy(self, prompts: Tensor) -> Tensor:
-        """Greedy answers [B, A] to prompts [B, P], on the CPU."""
-        with torch.inference_mode():
-            return greedy(self.model, prompts.to(self.device), self.spec.layout, self.spec.network.decode).cpu()
 
     def _encoded(self, inputs: Sequence[Inputs]) -> tuple[Tensor, Tensor]:
         """Prompts [B, P] and right answers [B, A] as token ids."""

@@ -125,7 +125,7 @@ def test_an_infinity_that_only_teacher_forcing_sees_decides_nothing(tmp_path: Pa
     assert is_causal(spec.network)
     forced = compiler.evaluate(spec, ["exhaustive"])
     assert (forced.decoding, forced.right, forced.pairs) == ("teacher", 1, 4)  # it says 00 to everything
-    assert forced.suites[0].parts[0].close == 4
+    assert forced.suites[0].parts[0].close == 2  # of the others the second token is wrong, clearly
     greedy = compiler.evaluate(spec, ["exhaustive"], decoding="greedy")
     assert greedy.right == 1
     assert [failure.got for failure in greedy.suites[0].parts[0].failures] == ["0", "0", "0"]

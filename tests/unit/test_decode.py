@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compiler.decode import NO_TOKEN, Forced, answer_logits, choose, greedy, margins, teacher_force
+from compiler.decode import NO_TOKEN, Verdicts, answer_logits, choose, greedy, margins, verdicts
 from compiler.ir import Decode
 from compiler.judge import Judge
 from compiler.pipeline import Spec, load
@@ -104,9 +104,9 @@ def test_greedy_marks_a_row_that_is_no_number_and_goes_on() -> None:
     assert model.seen[1] == [[0, 2, 0, FORCED], [0, 1, 2, FORCED]]
 
 
-def force(model: nn.Module, prompts: Tensor, answers: Tensor, decode: Decode, roundoff: float) -> Forced:
+def force(model: nn.Module, prompts: Tensor, answers: Tensor, decode: Decode, roundoff: float) -> Verdicts:
     logits = answer_logits(model, prompts, answers, LAYOUT)
-    return teacher_force(logits, answers, LAYOUT, decode, roundoff)
+    return verdicts(logits, answers, LAYOUT, decode, roundoff)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,36 @@ def test_a_margin_of_two_units_in_the_last_place_is_close(
         forced = force(model, torch.tensor([[0, 1]]), answers, decode, 2.0**-bits)
         assert forced.close.tolist() == [close], decode
         assert forced.right.tolist() == [steps > 0]
+
+
+CLEAR_0, CLEAR_1, TIE_01, TIE_12, BROKEN = [2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [NAN] * 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "right", "unsure", "unsure_of_its_own"),
+    [
+        ([CLEAR_0, CLEAR_1], True, [0, 0], [0, 0]),
+        ([TIE_01, CLEAR_1], True, [1, 0], [1, 0]),
+        ([TIE_01, TIE_12], True, [1, 1], [1, 1]),
+        ([CLEAR_1, TIE_12], False, [0, 0], [0, 0]),  # wrong, clearly
+        ([TIE_01, CLEAR_0], False, [0, 0], [0, 0]),  # right, or else wrong already
+        ([CLEAR_0, TIE_01], False, [0, 1], [0, 1]),
+        ([TIE_12, CLEAR_1], False, [1, 0], [1, 1]),  # what follows its own wrong token tells nothing
+        ([TIE_12, CLEAR_0], False, [0, 0], [1, 1]),
+        ([BROKEN, CLEAR_1], False, [1, 0], [1, 1]),
+        ([CLEAR_0, BROKEN], False, [0, 1], [0, 1]),
+    ],
+)
+def test_only_tokens_that_matter_are_unsure(
+    rows: list[list[float]], right: bool, unsure: list[int], unsure_of_its_own: list[int]
+) -> None:
+    """The right answer is 0 FORCED 1."""
+    logits, answers = torch.tensor([rows]), torch.tensor([[0, FORCED, 1]])
+    for own, expected in ((False, unsure), (True, unsure_of_its_own)):
+        found = verdicts(logits, answers, LAYOUT, "argmax", 2.0**-24, own=own)
+        assert found.right.tolist() == [right]
+        assert found.unsure.int().tolist() == [expected]
+        assert found.close.tolist() == [any(expected)]
 
 
 def sample(spec: Spec, suite: str, pairs: int) -> list[Inputs]:
