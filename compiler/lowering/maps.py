@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from compiler.axes import Axis
-from compiler.diagnostics import Diagnostic, Note, did_you_mean
-from compiler.document import Mapping, Scalar
+from compiler.diagnostics import Diagnostic, Note
+from compiler.document import Mapping
 from compiler.expressions.evaluate import affine, evaluate
 from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.scope import Scope
@@ -19,9 +18,8 @@ from compiler.lowering.context import Context, Line, Shared, lines
 from compiler.lowering.products import factors, is_product, rank
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
+from compiler.lowering.ties import named_owner
 from compiler.targets import Aim, Target
-
-_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
 @dataclass(frozen=True)
@@ -178,29 +176,17 @@ def _factor(context: Context, written: Map, formula: Formula, node: ExpressionNo
 
 def _tie(context: Context, shape: MapShape, line: Line) -> Shared | None:
     """The weight that a bare map shares, if its value is the name of a map."""
-    value = line.value
-    if not isinstance(value, Scalar) or not _PATH.fullmatch(value.text) or value.text.endswith(".T"):
-        return None
-    name = value.text
-    step = shape.path.rpartition(".")[0]
-    block = step.rpartition(".")[0]
-    paths = [f"{step}.{name}", f"{block}.{name}", name]
-    owner = next((path for path in paths if path in context.shared), None)
+    owner = named_owner(context, line.value, shape.path, context.shared, "map", shape.scope)
     if owner is None:
-        if "." in name:
-            message = f"no map '{name}' before this one{did_you_mean(name, context.shared)}"
-            context.error("unknown-name", message, value.span)
-            return Shared(shape.path, tensor(f"{shape.path}.weight", (shape.outputs, shape.inputs), []))
         return None
-    if shape.scope.knows(name):
-        hint = "rename the dimension or number, or write the map's full path"
-        context.error("name-clash", f"'{name}' is a map and a name of this spec", value.span, hint)
+    if owner not in context.shared:
+        return Shared(shape.path, tensor(f"{shape.path}.weight", (shape.outputs, shape.inputs), []))
     shared = context.shared[owner]
     found = (shared.weight.shape[0], _innermost(shared).shape[1])
     needed = (1 if shared.weight.axes[0] is None else shape.outputs.size, shape.inputs.size)
     if found != needed:
         message = f"'{owner}' has the shape {list(found)}, but '{shape.path}' needs {list(needed)}"
-        context.error("shape", message, value.span)
+        context.error("shape", message, line.value.span)
     return shared
 
 

@@ -10,7 +10,7 @@ from compiler.document import Mapping, Node, Scalar
 from compiler.expressions.evaluate import number
 from compiler.formulas import attempt, read_formula
 from compiler.ir import Norm, StreamNorm
-from compiler.lowering.context import Context, StepSkipped
+from compiler.lowering.context import Context, Shared, StepSkipped
 from compiler.lowering.tensors import lower_vector, store
 
 DEFAULT_EPSILON = 1e-6
@@ -45,6 +45,7 @@ def lower_qk_norm(context: Context, step: Mapping, path: str, coordinates: Axis)
     if query is not None and query.weight is not None and not own:  # one tensor, used twice
         owner = query.weight_tie or query.name
         key = Norm(f"{path}.key_norm", query.kind, query.epsilon, coordinates, query.weight, owner, query.equations)
+        context.vectors[key.name] = Shared(owner, query.weight)
         return query, key
     return query, read_norm(context, node, f"{path}.key_norm", coordinates, "key")
 

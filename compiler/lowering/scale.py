@@ -7,7 +7,7 @@ from compiler.document import Mapping, Node
 from compiler.expressions.evaluate import number
 from compiler.formulas import attempt, read_formula
 from compiler.ir import Entry, StreamScale
-from compiler.lowering.context import Context, dimension_lines
+from compiler.lowering.context import Context, Shared, dimension_lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import entries, lower_vector, tensor
 from compiler.targets import Aim
@@ -39,6 +39,6 @@ def lower_scale(context: Context, node: Node, name: str, stream: Axis) -> Stream
         shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         hint = "write 1 for what stays as it is, 0 for what is cleared"
         context.error("missing-key", f"no scale for {shown}", node.span, hint)
-    return StreamScale(
-        name, stream, tensor(f"{name}.weight", (stream,), found), None, tuple(line.equation for line, _ in kept)
-    )
+    weight = tensor(f"{name}.weight", (stream,), found)
+    context.vectors[name] = Shared(name, weight)
+    return StreamScale(name, stream, weight, None, tuple(line.equation for line, _ in kept))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence as AnySequence
+from dataclasses import replace
 
 from compiler.axes import Axis
-from compiler.document import Node, Sequence
+from compiler.document import Node, Scalar, Sequence
 from compiler.expressions.evaluate import evaluate
 from compiler.expressions.syntax import Literal, Name, Transpose
 from compiler.expressions.syntax import Node as ExpressionNode
@@ -15,6 +16,7 @@ from compiler.floats import round_to
 from compiler.formulas import Formula, affordable, attempt, read_formula
 from compiler.ir import Entry, Equation, Tensor
 from compiler.lowering.context import Context, Shared
+from compiler.lowering.ties import named_owner
 from compiler.source import Span
 
 
@@ -76,16 +78,43 @@ def store(context: Context, number: Number, span: Span, what: str = "weight") ->
 def lower_vector(
     context: Context, node: Node, name: str, axis: Axis, owner: str, what: str
 ) -> tuple[Tensor, str | None, tuple[Equation, ...]]:
-    """One stored number for each dimension of `axis`, the tie if it is a parameter stored before, and its equation.
+    """One stored number for each dimension of `axis`, the tie if it is stored before, and its equation.
 
-    The value is a vector, by name or as a list, or one number for all. `what` is its name in messages and equations.
+    The value is a vector, by name or as a list, one number for all, or the name of an earlier norm or scale. `owner` is
+    the norm or scale that stores it; `what` is its name in messages and equations.
     """
+    named = named_owner(context, node, owner, context.vectors, "norm or scale with a weight", context.scope)
+    if named is None:
+        weight, tie, equations = _written_vector(context, node, name, axis, owner, what)
+    else:
+        weight, tie, equations = _tied_vector(context, node, name, axis, named, what)
+    context.vectors[owner] = Shared(tie or owner, weight)
+    return weight, tie, equations
+
+
+def _tied_vector(
+    context: Context, node: Node, name: str, axis: Axis, owner: str, what: str
+) -> tuple[Tensor, str | None, tuple[Equation, ...]]:
+    equation = Equation(what, " ".join(node.text.split()) if isinstance(node, Scalar) else "", node.span)
+    if owner not in context.vectors:
+        return tensor(name, (axis,), []), None, (equation,)
+    shared = context.vectors[owner]
+    if shared.weight.size != axis.size:
+        message = f"'{owner}' has {shared.weight.size} numbers for {axis.size} dimensions"
+        context.error("shape", message, node.span)
+    return shared.weight, shared.owner, (equation,)
+
+
+def _written_vector(
+    context: Context, node: Node, name: str, axis: Axis, owner: str, what: str
+) -> tuple[Tensor, str | None, tuple[Equation, ...]]:
+    scope = replace(context.scope, candidates=(*context.scope.candidates, *context.vectors))
     numbers: list[tuple[Number, Formula]] = []
     whole: str | None = None
     empty = tensor(name, (axis,), [])
     for item in node.items if isinstance(node, Sequence) else (node,):
         formula = read_formula(item, context.found)
-        value = None if formula is None else attempt(formula, context.scope, evaluate, context.found)
+        value = None if formula is None else attempt(formula, scope, evaluate, context.found)
         if formula is None or value is None:
             return empty, None, ()
         if isinstance(value, Vector) and not isinstance(node, Sequence):

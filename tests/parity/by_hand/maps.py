@@ -90,6 +90,31 @@ def ties_parameters(m: Plain) -> Tensor:
     return m.show("ffn", x + m.linear("ffn.down", units, doubled))
 
 
+@model("ties-vectors")
+def ties_vectors(m: Plain) -> Tensor:
+    """A norm or a scale can name an earlier one, which may itself be tied: one tensor, and whatever eps and kind."""
+    x = m.start()
+    x = m.show("scale", x * m.stored("scale.weight", [0.5, -2, 1 / 7]))
+    x = m.norm("early.norm", x, 0.25, m.tied("early.norm.weight", "scale.weight"))
+    branch = m.norm("one.attention.norm", x, 0.5, m.tied("one.attention.norm.weight", "scale.weight"), layer=True)
+    query = m.linear("one.attention.query", branch, [[1, 0, 0], [1, -1, 0], [1, -2, 0]])
+    key = m.linear("one.attention.key", branch, [[0, 1, 0], [3, 1, 0], [6, 1, 0]])
+    value = m.linear("one.attention.value", branch, [[0, 0, 1], [0, 0, 1], [0, 0, 1]], [0, 1, 2])
+    weight = m.stored("one.attention.query_norm.weight", [0.1, -0.7, 2])
+    query = m.norm("one.attention.query_norm", query[:, None], 0.125, weight)[:, 0]
+    weight = m.tied("one.attention.key_norm.weight", "one.attention.query_norm.weight")
+    key = m.norm("one.attention.key_norm", key[:, None], 0.125, weight)[:, 0]
+    mixed = m.attend("one.attention", [query], [key], [value], scale=1 / math.sqrt(3))
+    output = m.linear("one.attention.output", mixed, [[0, 0, 0], [1, -1, 0], [0, 0, 0]])
+    x = m.show("one.attention", x + output)
+    x = m.show("late.scale", x * m.tied("late.scale.weight", "one.attention.query_norm.weight"))
+    branch = m.norm("one.ffn.norm", x, 0.5, m.tied("one.ffn.norm.weight", "scale.weight"))
+    units = m.units("one.ffn", "relu", m.linear("one.ffn.up", branch, [[1, 1, 0], [0, 0, 1]]))
+    x = m.show("one.ffn", x + m.linear("one.ffn.down", units, [[1, -1], [0, 0], [0, 0]]))
+    branch = m.norm("head.norm", x, 0.125, m.tied("head.norm.weight", "scale.weight"))
+    return m.show("head", m.linear("head.logits", branch, tied="embedding"))
+
+
 @model("low-rank")
 def low_rank(m: Plain) -> Tensor:
     """Maps one after the other, the last factor first; each factor that is a parameter as a whole is stored once."""
