@@ -69,6 +69,8 @@ def equation_key(text: str) -> str:
     """`up  candidate[ i ]` as `up candidate[i]`; the targets of `logits` are tokens, of any spelling."""
     head, _, rest = text.partition(" ")
     target = rest.strip(" ")
+    if head == "bias":
+        return f"bias {equation_key(target)}" if target else text
     return f"{head} {_token(target) if head == 'logits' else _dimension(target)}" if head and target else text
 
 

@@ -13,7 +13,7 @@ from compiler.source import Span
 from compiler.tasks import TASKS
 
 Section = Literal["spec", "constant", "size", "parameter", "step", "equation", "option"]
-MAPS = ("query", "key", "value", "output", "score", "gate", "up", "down", "logits")
+MAPS = ("query", "key", "value", "output", "score", "gate", "up", "down", "logits", "bias")
 BY_DIMENSION = ("embedding", "position", "scale")  # steps whose keys are tokens or dimensions
 
 

@@ -128,6 +128,8 @@ def _axis_word(word: Word) -> str:
 def _words(key: str) -> tuple[str, ...]:
     """`MAP TARGET` in two parts, and a target alone, which may have a space in its brackets, as it is."""
     head, _, target = key.partition(" ")
+    if head == "bias" and target.strip():
+        return head, *_words(target.strip())
     return (key,) if _index(key) is not None or not target.strip() else (head, target.strip())
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from compiler.axes import Axis
 from compiler.diagnostics import Diagnostic, Note, nearest
-from compiler.document import Mapping, Node, Scalar
+from compiler.document import Mapping, Node, Scalar, Sequence
 from compiler.expressions.parse import WORDS
 from compiler.expressions.scope import NAMED_NUMBERS, Let, Lets, Scope
 from compiler.expressions.syntax import free_names
@@ -37,6 +37,8 @@ class Line:
     @cached_property
     def equation(self) -> Equation:
         right = " ".join(self.value.text.split()) if isinstance(self.value, Scalar) else ""
+        if isinstance(self.value, Sequence):
+            right = f"[{', '.join(item.text for item in self.value.items if isinstance(item, Scalar))}]"
         return Equation(" ".join(self.key.text.split()), right, self.key.span)
 
 
@@ -153,18 +155,18 @@ class Context:
         names = {**self.scope.names, **whole_axis(axis, whole), **axis_names(axis)}
         return replace(self.scope, names=names, elsewhere=elsewhere)
 
-    def numbers(self, stream: Axis) -> Scope:
-        """The scope of an expression that reads no dimensions, such as those of the stream."""
-        return replace(self.scope, elsewhere=_elsewhere({"the stream": stream}))
+    def numbers(self, axis: Axis, what: str = "the stream") -> Scope:
+        """The scope of an expression that reads no dimensions, such as those of an axis, called `what` in messages."""
+        return replace(self.scope, elsewhere=_elsewhere({what: axis}))
 
     def biases(self, step: Mapping, maps: tuple[str, ...]) -> set[str]:
-        """The maps whose bias is stored in any case. Only the step's own list has to fit the step's maps."""
+        """The maps whose bias is stored in any case. Only what the step itself says has to fit the step's maps."""
         own = step.get("biases")
-        if own is not None:
-            for word in words(own):
-                if word.text not in (*maps, "none"):
-                    message = f"this step has no map '{word.text}' that could have a bias"
-                    self.error("unknown-name", message, word.span, f"its maps are {', '.join(maps)}")
+        listed = [] if own is None else [word for word in words(own) if word.text != "none"]
+        for word in (*listed, *(name for name, _ in bias_lines(step))):
+            if word.text not in maps:
+                message = f"this step has no map '{word.text}' that could have a bias"
+                self.error("unknown-name", message, word.span, f"its maps are {', '.join(maps)}")
         node = self.option(step, "biases")
         return {word.text for word in words(node)} & set(maps) if node is not None else set()
 
@@ -188,6 +190,16 @@ def lines(step: Mapping, name: str) -> Iterator[Line]:
         if head == name:
             text = rest.strip()
             yield Line(key, Word(text, key, key.text.index(text, len(head))) if text else None, value)
+
+
+def bias_lines(step: Mapping) -> Iterator[tuple[Word, Line]]:
+    """`bias MAP: …` and `bias MAP TARGET: …`, each with the name of its map."""
+    for line in lines(step, "bias"):
+        if line.target is not None:
+            name, _, rest = line.target.text.partition(" ")
+            start, text = line.target.offset, rest.strip()
+            target = Word(text, line.key, line.key.text.index(text, start + len(name))) if text else None
+            yield Word(name, line.key, start), Line(line.key, target, line.value)
 
 
 def dimension_lines(step: Mapping) -> Iterator[Line]:

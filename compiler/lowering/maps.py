@@ -14,6 +14,7 @@ from compiler.expressions.syntax import Node as ExpressionNode
 from compiler.expressions.values import KINDS, Affine, Matrix, Number, Vector
 from compiler.formulas import Formula, attempt, in_place, read_formula
 from compiler.ir import Entry, Map, Tensor
+from compiler.lowering.bias import lower_bias
 from compiler.lowering.context import Context, Line, Shared, lines
 from compiler.lowering.products import factors, is_product, rank
 from compiler.lowering.rows import rows
@@ -58,6 +59,7 @@ def lower_map(context: Context, step: Mapping, shape: MapShape, biases: set[str]
     kept = rows(context, written, shape.aim, shape.scope, shape.name)
     bare = next((line for line, _ in kept if line.target is None), None)
     lowered = _by_rows(context, shape, kept) if bare is None else _bare(context, shape, bare)
+    lowered = lower_bias(context, step, lowered, shape.aim)
     if lowered.bias is None and shape.name in biases:
         lowered = replace(lowered, bias=tensor(f"{shape.path}.bias", (shape.outputs,), []))
     context.shared[shape.path] = Shared(lowered.weight_tie or shape.path, lowered.weight, lowered.inner)

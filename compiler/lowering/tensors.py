@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence as AnySequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal as OneOf
 
 from compiler.axes import Axis
 from compiler.document import Node, Scalar, Sequence
 from compiler.expressions.evaluate import evaluate
+from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Literal, Name, Transpose
 from compiler.expressions.syntax import Node as ExpressionNode
 from compiler.expressions.values import KINDS, Matrix, Number, Vector, leaves
@@ -75,6 +77,51 @@ def store(context: Context, number: Number, span: Span, what: str = "weight") ->
     return value + 0.0
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """What a vector is written as, each number with its formula: a list, the name of a vector, or one number for all.
+
+    `whole` is the parameter that it is as a whole.
+    """
+
+    items: tuple[tuple[Number, Formula], ...]
+    written: OneOf["list", "name", "number"]
+    equation: Equation
+    whole: str | None = None
+
+    def entries(self, context: Context, what: str) -> list[Entry]:
+        """The stored numbers, each with its own line."""
+        found: list[Entry] = []
+        for position, (value, formula) in enumerate(self.items):
+            own = Equation(what, formula.text, formula.span)
+            found += entries(context, {0: value}, (position,), formula, own, is_bias=True)
+        return found
+
+
+def read_numbers(context: Context, node: Node, what: str, scope: Scope) -> Numbers | None:
+    """The numbers of a vector, which is called `what` in messages and equations; None where there are none."""
+    found: list[tuple[Number, Formula]] = []
+    written: OneOf["list", "name", "number"] = "list" if isinstance(node, Sequence) else "number"
+    whole: str | None = None
+    for item in node.items if isinstance(node, Sequence) else (node,):
+        formula = read_formula(item, context.found)
+        value = None if formula is None else attempt(formula, scope, evaluate, context.found)
+        if formula is None or value is None:
+            return None
+        if isinstance(value, Vector) and not isinstance(node, Sequence):
+            written, whole = "name", whole_parameter(context, formula.tree)
+            found += [(number, formula) for number in value.items]
+        elif isinstance(value, Number):
+            found.append((value, formula))
+        else:
+            message = f"the {what} is a vector of numbers, found {KINDS[type(value)]}"
+            context.error("wrong-type", message, formula.span)
+            return None
+    text = ", ".join(dict.fromkeys(formula.text for _, formula in found))
+    equation = Equation(what, f"[{text}]" if written == "list" else text, node.span)
+    return Numbers(tuple(found), written, equation, whole)
+
+
 def lower_vector(
     context: Context, node: Node, name: str, axis: Axis, owner: str, what: str
 ) -> tuple[Tensor, str | None, tuple[Equation, ...]]:
@@ -109,42 +156,30 @@ def _written_vector(
     context: Context, node: Node, name: str, axis: Axis, owner: str, what: str
 ) -> tuple[Tensor, str | None, tuple[Equation, ...]]:
     scope = replace(context.scope, candidates=(*context.scope.candidates, *context.vectors))
-    numbers: list[tuple[Number, Formula]] = []
-    whole: str | None = None
     empty = tensor(name, (axis,), [])
-    for item in node.items if isinstance(node, Sequence) else (node,):
-        formula = read_formula(item, context.found)
-        value = None if formula is None else attempt(formula, scope, evaluate, context.found)
-        if formula is None or value is None:
-            return empty, None, ()
-        if isinstance(value, Vector) and not isinstance(node, Sequence):
-            whole = whole_parameter(context, formula.tree)
-            numbers += [(number, formula) for number in value.items]
-        elif isinstance(value, Number):
-            copies = 1 if isinstance(node, Sequence) else axis.size
-            if not affordable(formula, context.scope, copies, context.found):
-                return empty, None, ()
-            numbers += [(value, formula)] * copies
-        else:
-            message = f"the {what} is a vector of numbers, found {KINDS[type(value)]}"
-            context.error("wrong-type", message, formula.span)
-            return empty, None, ()
-    if len(numbers) != axis.size:
-        context.error("shape", f"{len(numbers)} numbers for {axis.size} dimensions", node.span)
+    read = read_numbers(context, node, what, scope)
+    if read is None:
         return empty, None, ()
-    text = ", ".join(dict.fromkeys(formula.text for _, formula in numbers))
-    equation = Equation(what, f"[{text}]" if isinstance(node, Sequence) else text, node.span)
-    key = None if whole is None else (whole, (axis.size,))
+    if read.written == "number":
+        if not affordable(read.items[0][1], context.scope, axis.size, context.found):
+            return empty, None, ()
+        read = replace(read, items=read.items * axis.size)
+    if not fits(context, node, read, axis):
+        return empty, None, ()
+    key = None if read.whole is None else (read.whole, (axis.size,))
     if key is not None and key in context.whole:
-        return context.whole[key].weight, context.whole[key].owner, (equation,)
-    found: list[Entry] = []
-    for position, (value, formula) in enumerate(numbers):
-        own = Equation(what, formula.text, formula.span)
-        found += entries(context, {0: value}, (position,), formula, own, is_bias=True)
-    made = tensor(name, (axis,), found)
+        return context.whole[key].weight, context.whole[key].owner, (read.equation,)
+    made = tensor(name, (axis,), read.entries(context, what))
     if key is not None:
         context.whole[key] = Shared(owner, made)
-    return made, None, (equation,)
+    return made, None, (read.equation,)
+
+
+def fits(context: Context, node: Node, read: Numbers, axis: Axis) -> bool:
+    """Whether there are as many numbers as dimensions, which is reported if not."""
+    if len(read.items) != axis.size:
+        context.error("shape", f"{len(read.items)} numbers for {axis.size} dimensions", node.span)
+    return len(read.items) == axis.size
 
 
 def whole_parameter(context: Context, node: ExpressionNode) -> str | None:

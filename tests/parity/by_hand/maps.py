@@ -29,6 +29,27 @@ def biases(m: Plain) -> Tensor:
     return m.show("head", m.linear("head.logits", x, rows, [0, 0, 0, 0, 0]))
 
 
+@model("bias")
+def bias(m: Plain) -> Tensor:
+    """A bias by itself, whatever the weight is: rows, a matrix, a tie, one row, low rank. A vector or a list is stored
+    as it is, one number once, and rows without a line are zero, or the constant part of their equation."""
+    matrix, b = [[1, 0, 1 / 3], [0, -1, 0.5]], [m.number(0.1), m.number(-0.7)]
+    x = m.start()
+    query = m.linear("attention.query", x, matrix, b)
+    key = m.linear("attention.key", x, bias=[1 / 3, 2], tied="attention.query")
+    value = m.linear("attention.value", x, [[1, 0, -1]], [0, b[0] / m.number(3)], outputs=2)
+    mixed = m.attend("attention", split(query, 2), split(key, 2), split(value, 2))
+    turned = [[1, 0], [0, -1], [1 / 3, 0.5]]
+    x = m.show("attention", x + m.linear("attention.output", mixed, turned, [0.3]))
+    gate = m.linear("ffn.gate", x, [[1, 0, 0]], [*b, 2], outputs=3)
+    up = m.linear("ffn.up", x, [[0, 1, 0], [0, 1, 0], [0, 0, 0]], [0, 1, -1 / 3])
+    units = m.units("ffn", "relu", up, gate)
+    x = m.show("ffn", x + m.linear("ffn.down", units, [[0, 0, 1], [0, 0, 0], [0, 0, 0]], [1 / 3, 2 / 3, 3 * (1 / 3)]))
+    inner = m.linear("head.logits.inner", x, tied="attention.query")
+    rows = [[1, 0], [0, 1], [1, 1], [2, -1], [0, 0.1]]
+    return m.show("head", m.linear("head.logits", inner, rows, [0, -0.1, -0.4, -0.9, 0]))
+
+
 @model("broadcast")
 def broadcast(m: Plain) -> Tensor:
     """A bare number is one bias beside a weight of zeros in its full shape, a bare row one row with one bias."""
