@@ -89,7 +89,7 @@ def count(
             raise click.UsageError("--why goes with no other option of count but --set and --json")
         _why(specs[0], specs[1:], loading, as_json)
         return
-    from compiler.terminal.console import print_json
+    from compiler.terminal.console import console, print_json, text
     from compiler.terminal.counts import counts_json, print_claims, print_items
     from compiler.terminal.leaderboard import (
         labels,
@@ -118,7 +118,7 @@ def count(
         for label, own in zip(labels(counted), claims, strict=True):
             failed = [claim for claim in own if claim.status == "failed"]
             if failed and len(counted) > 1:
-                click.echo(f"claims of {label}:")
+                console().print(text(f"claims of {label}:"))
             print_claims(failed)
     if wrong is not None:
         raise wrong

@@ -121,7 +121,7 @@ def print_hard_coded(counted: Sequence[Counted]) -> None:
     if len(counted) == 1:
         for label, spec, items in listed:
             if items:
-                shown = ", ".join(f"{_named(item)} ({place(spec, item)})" for item in items[:MAX_ROWS])
+                shown = ", ".join(f"{_named(item)} ({_place(spec, item)})" for item in items[:MAX_ROWS])
                 more = len(items) - MAX_ROWS
                 rest = f" and {more:,} more; see --json" if more > 0 else ""
                 out.print(text(f"hard-coded in {label}: {shown}{rest}"))
@@ -147,10 +147,11 @@ def print_hard_coded_in_full(counted: Sequence[Counted]) -> None:
         rows = table("number", "line", "as written, and the equations that it enters", right=["line"])
         readers = hard_coded_readers(spec.network)
         for item in first(counts.hard_coded, rows):
-            rows.add_row(text(_named(item)), place(spec, item).removeprefix("line "), text(item.source.strip()))
+            rows.add_row(text(_named(item)), _line(spec, item.file, item.line), text(item.source.strip()))
             for equation in readers[item]:
-                if equation.span.line != item.line:
-                    rows.add_row("", str(equation.span.line), text(str(equation), "dim"))
+                span = equation.span
+                if (span.source.name, span.line) != (item.file, item.line):
+                    rows.add_row("", _line(spec, span.source.name, span.line), text(str(equation), "dim"))
         if counts.hard_coded:
             out.print(rows)
 
@@ -159,9 +160,14 @@ def _named(item: HardCoded) -> str:
     return f"{item.name} = {number(item.value)}" if item.name else number(item.value)
 
 
-def place(spec: Spec, item: HardCoded) -> str:
-    """`line 21`; the file too, where it is not the spec's own."""
-    return f"line {item.line}" if item.file == str(spec.path) else f"{Path(item.file).name}:{item.line}"
+def _place(spec: Spec, item: HardCoded) -> str:
+    own = item.file == str(spec.path)
+    return ("line " if own else "") + _line(spec, item.file, item.line)
+
+
+def _line(spec: Spec, file: str, line: int) -> str:
+    """The line; the file too, where it is not the spec's own."""
+    return str(line) if file == str(spec.path) else f"{Path(file).name}:{line}"
 
 
 def _shortened(parts: list[str], width: int) -> str:

@@ -190,6 +190,9 @@ def test_hard_coded_in_full() -> None:
     assert lines[at + 1] == "44  up candidate[i]: (i + 0.5) * digit_scale * final_scale * count"
     assert lines[at + 2] == "45  up place: digit_scale * count"
     assert lines[at + 3].startswith("0.5 ")
+    variant = call("count", EXACT, "--hard-coded").stdout
+    assert re.search(r"base = 10 +tiny95\.yaml:21  addition", variant)
+    assert re.search(r"\n +tiny95\.yaml:44  up candidate", variant)
     assert call("count", REVERSE, "--hard-coded").stdout.rstrip().endswith("reverse: 0 hard-coded")
 
 
