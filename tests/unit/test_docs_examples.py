@@ -5,26 +5,34 @@ A `yaml` block is one of these, or the test fails:
 - a whole spec, which starts with `weightspec:`. It gives no warning. It may extend another example.
 - a fragment below `<!-- base: NAME -->`. It is merged over `tests/data/docs/NAME.yaml` as `extends` does; keys that are
   no top-level keys are steps, and go under `network`. It gives no warning but those that are `UNIMPORTANT`.
-- a part of a spec of this repository, below `<!-- part: NAME -->`: `specs/NAME.yaml` says the same.
+- a part of a spec of this repository, below `<!-- part: NAME -->`: `specs/NAME.yaml` or `docs/examples/NAME.yaml` says
+  the same.
 
 What is wrong says so: `# error: CODE` or `# warning: CODE` behind a line means that this code comes at this line, and
 no other code at all. `<!-- error: CODE -->` does the same without a line. Further comments: `# stores NAME [SHAPE], …`
 names tensors of the state dict. Below `<!-- values -->` the comment behind each definition is its value, up to a
-semicolon. Other examples and commands may use a block below `<!-- file: NAME -->` under that name.
+semicolon. Other examples and commands may use a block below `<!-- file: NAME -->` under that name; where the repository
+has a file NAME, the block shows it in full.
 
-Lines `python cli.py …` of `sh` blocks are run, page by page, in a folder with `specs/` and all named files. They exit
-with 0, or as a comment `# exit 1` says. In a `console` block the output begins as shown. `python` blocks are run too.
+Lines `python cli.py …` of `sh` blocks are run, page by page, in a folder with `specs/`, `docs/examples/` and all named
+files. They exit with 0, or as a comment `# exit 1` says. In a `console` block the output begins as shown, of a command
+line or of a script `python FILE`. The `python` blocks of a page are run one after the other; a `text` block right below
+one is what it prints.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
+import runpy
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
@@ -52,6 +60,7 @@ from tests.helpers import DATA, ROOT, SPECS
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 RUN_HERE = [page for page in PAGES if page.name != "json.md"]  # tests/cli/test_json_shapes.py runs that one
+EXAMPLES = ROOT / "docs" / "examples"
 MARKS = {"base", "part", "error", "file", "values"}
 UNIMPORTANT = ("no-claims", "unused-name", "silent-symbol")  # in a fragment, which shows one thing
 NOT_RUN = {
@@ -94,8 +103,12 @@ def blocks(page: Path) -> tuple[Block, ...]:
     return tuple(found)
 
 
+def every_block() -> list[Block]:
+    return [block for page in PAGES for block in blocks(page)]
+
+
 def of_kind(kind: str) -> list[Block]:
-    return [block for page in PAGES for block in blocks(page) if block.kind == kind]
+    return [block for block in every_block() if block.kind == kind]
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +116,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where examples are written and commands are run: specs, bases, and every example that has a file name."""
     made = tmp_path_factory.mktemp("docs")
     shutil.copytree(SPECS, made / "specs")
+    shutil.copytree(EXAMPLES, made / "docs" / "examples")
     for base in (DATA / "docs").glob("*.yaml"):
         shutil.copy(base, made)
     for block in of_kind("yaml"):
@@ -130,7 +144,8 @@ def test_example(block: Block, folder: Path) -> None:
     ways = [block.is_whole, "base" in block.marks, "part" in block.marks]
     assert sum(ways) == 1, f"{block} is neither a whole spec nor below a comment that says where it belongs"
     if "part" in block.marks:
-        whole = plain(parse_document(Source("spec", (SPECS / f"{block.marks['part']}.yaml").read_text())))
+        (file,) = (path for path in (SPECS, EXAMPLES) for path in path.glob(f"{block.marks['part']}.yaml"))
+        whole = plain(parse_document(Source("spec", file.read_text(encoding="utf-8"))))
         part = plain(parse_document(Source("example", block.text)))
         assert isinstance(whole, dict)
         assert _is_part(part, whole) or _is_part(part, whole["network"])
@@ -151,6 +166,14 @@ def test_example(block: Block, folder: Path) -> None:
         assert all(claim.status != "failed" for claim in check_claims(spec, count(spec), None))
     assert {one.code for one in found} == codes
     assert marked <= {(one.span.line, one.severity, one.code) for one in found if one.span is not None}
+
+
+@pytest.mark.parametrize("block", [block for block in every_block() if "file" in block.marks], ids=str)
+def test_a_file_that_is_shown_is_the_file(block: Block) -> None:
+    path = ROOT / block.marks["file"]
+    assert path.exists() == block.marks["file"].startswith("docs/")
+    if path.exists():
+        assert path.read_text(encoding="utf-8") == block.text
 
 
 def _is_part(part: object, whole: object) -> bool:
@@ -235,14 +258,30 @@ def test_output(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     command = first.removeprefix("$ ")
     if command not in NOT_RUN:
         monkeypatch.chdir(folder)
-        found = [line.rstrip() for line in call(command).output.splitlines()]
-        assert found[: len(expected)] == expected
+        output = call(command).output if command.startswith("python cli.py ") else printed_by(command)
+        assert [line.rstrip() for line in output.splitlines()][: len(expected)] == expected
+
+
+def printed_by(command: str) -> str:
+    """What `python FILE` prints."""
+    python, file = command.split()
+    assert python == "python"
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        runpy.run_path(file, run_name="__main__")
+    return output.getvalue()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    exec("\n".join(block.text for block in blocks(page) if block.kind == "python"), {})
+    monkeypatch.setattr(sys, "path", [*sys.path])  # a page may add a folder
+    names: dict[str, Any] = {}
+    for block, after in pairwise((*blocks(page), None)):
+        if block is not None and block.kind == "python":
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                exec(compile(block.text, str(block), "exec"), names)
+            if after is not None and after.kind == "text" and after.line <= block.line + block.text.count("\n") + 3:
+                assert output.getvalue() == after.text, str(after)
 
 
 @cache
