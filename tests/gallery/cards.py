@@ -86,7 +86,7 @@ def dense(model: nn.Module, place: str, shape: torch.Size) -> Tensor:
 
     A factor of a product is itself where it, and not the product, has the shape asked for. Products are computed in
     double and rounded once, which is the same on every machine. Where heads are added to the stream without a
-    projection, one to each dimension or one to all, that is a matrix too.
+    projection, one to each dimension or one to all, that is a matrix too. A single number may have no dimensions.
     """
     if place.endswith(TRANSPOSED):
         return dense(model, place.removesuffix(TRANSPOSED), shape[::-1]).T
@@ -100,6 +100,8 @@ def dense(model: nn.Module, place: str, shape: torch.Size) -> Tensor:
         right = dense(model, f"{place.removesuffix('weight')}inner.weight", torch.Size((weight.shape[1], -1)))
         product = (weight.double() @ right.double()).to(weight.dtype)
         weight = product if -1 in shape or product.shape == shape else weight
+    if not shape:
+        return weight.reshape(shape)
     return weight if -1 in shape else weight.expand(shape)
 
 

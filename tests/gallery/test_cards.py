@@ -18,6 +18,7 @@ MAX_LINES = 60  # without comments and blank lines
 MAX_ULPS = 2
 
 WRITTEN = [ident for ident in CARDS if (FOLDER / f"{ident}.yaml").exists()]
+WITH_ERRORS = [ident for ident in WRITTEN if read_card(ident).known_errors is not None]
 
 
 @functools.cache
@@ -132,3 +133,12 @@ def test_choose_is_what_the_cards_decode_with() -> None:
         for tokens, row, (a, b, *_), got in zip(card.tokens, chosen.tolist(), card.pairs, card.greedy, strict=True):
             right = tokens[-len(row) :] == row
             assert right == (a + b == got)
+
+
+@pytest.mark.parametrize("ident", WITH_ERRORS)
+def test_the_pairs_of_the_leaderboard_that_are_wrong_are_the_cards_with_its_answers(ident: str) -> None:
+    card, spec, _ = loaded(ident)
+    (suite,) = compiler.evaluate(spec, ["adderboard"], failures=None).suites
+    wrong = [[*failure.inputs, int(failure.got)] for part in suite.parts for failure in part.failures]
+    assert (suite.pairs, suite.right) == (10_010, 10_010 - len(wrong))
+    assert wrong == card.known_errors
