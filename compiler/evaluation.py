@@ -170,7 +170,7 @@ def answer(spec: Spec, inputs: Inputs) -> Answer:
 
 def _parts(suite: Suite, pairs: int | None, seed: int) -> tuple[Part, ...]:
     try:
-        return suite.parts(pairs if pairs is not None and suite.sampled else suite.default_size, seed)
+        return suite.parts(suite.size(pairs), seed)
     except TaskError as error:
         raise fail("task", str(error)) from None
 

@@ -88,13 +88,20 @@ class Addition:
     def suites(self) -> Mapping[str, Suite]:
         lengths = len(self._lengths())
         patterns = min(1 << self.digits, MAX_CARRY_PATTERNS) if self.digits < 64 else MAX_CARRY_PATTERNS
+        board = adderboard.suite(self.base, self.digits)
         suites = [
-            Suite("uniform", "operands of each of the last three lengths", 10_000 * lengths, self._uniform),
+            Suite(
+                "uniform",
+                "operands of each of the last three lengths",
+                10_000 * lengths,
+                self._uniform,
+                reported=not board.in_report,  # which has as many random pairs of one length
+            ),
             Suite("edges", "all pairs of extreme and regular numbers", len(self._edges()), self._edge_parts, False),
             Suite("carries", "every pattern of carries, random digits otherwise", patterns, self._carries),
             Suite("near_carry", "sums just above or below a multiple of a power of the base", 4000, self._near_carry),
             Suite("exhaustive", EXHAUSTIVE, self.limit**2, self._exhaustive, False, self.limit**2 <= SMALL),
-            adderboard.suite(self.base, self.digits),
+            board,
         ]
         return {suite.name: suite for suite in suites}
 

@@ -60,7 +60,13 @@ class Rewriting:
         small = every <= SMALL
         suites = [
             Suite("uniform", "random sequences", min(10_000, every), self._uniform),
-            Suite("edges", "constant, rising, falling and alternating sequences", len(self._edges()), self._edge_parts),
+            Suite(
+                "edges",
+                "constant, rising, falling and alternating sequences",
+                len(self._edges()),
+                self._edge_parts,
+                False,
+            ),
             Suite(
                 "exhaustive", "every input; run by default where they are few", every, self._exhaustive, False, small
             ),

@@ -36,6 +36,15 @@ class Suite:
     parts: Callable[[int, int], tuple[Part, ...]]
     sampled: bool = True  # whether another size may be asked for
     by_default: bool = True  # whether an evaluation runs it when no suite is named
+    reported: bool | None = None  # whether a report runs it then; None: as an evaluation does
+
+    @property
+    def in_report(self) -> bool:
+        return self.by_default if self.reported is None else self.reported
+
+    def size(self, pairs: int | None) -> int:
+        """How many inputs it has where `pairs` are wanted of the suites that sample."""
+        return pairs if pairs is not None and self.sampled else self.default_size
 
 
 @dataclass(frozen=True)
