@@ -13,6 +13,17 @@ from compiler.source import Source, Span
 
 def read_document(path: Path) -> Mapping:
     """The mapping in a file, merged over the specs it extends. Raises `SpecError`."""
+    chain = read_chain(path)
+    merged = chain[-1]
+    for variant in reversed(chain[:-1]):
+        found: list[Diagnostic] = Findings()
+        merged = _placed(merge(merged, variant, found), merged, variant, found)
+        raise_errors(found)
+    return _without(merged, "extends")
+
+
+def read_chain(path: Path) -> tuple[Mapping, ...]:
+    """The mapping in a file, that of the spec it extends, and so on. Raises `SpecError`."""
     root = path.parent
     chain: list[tuple[Path, Mapping]] = []
     here: Path | None = path
@@ -25,12 +36,7 @@ def read_document(path: Path) -> Mapping:
         document = _mapping(parse_document(source))
         chain.append((here, document))
         here = _base(document, here, root, [known for known, _ in chain])
-    merged = chain[-1][1]
-    for _, variant in reversed(chain[:-1]):
-        found: list[Diagnostic] = Findings()
-        merged = _placed(merge(merged, variant, found), merged, variant, found)
-        raise_errors(found)
-    return _without(merged, "extends")
+    return tuple(document for _, document in chain)
 
 
 def single_document(source: Source) -> Mapping:

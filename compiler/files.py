@@ -8,6 +8,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from compiler.diagnostics import fail
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that readers see the old content or the new, and never a part. Raises `OSError`.
@@ -46,3 +48,25 @@ def create(path: Path, data: bytes) -> None:
         except BaseException:
             path.unlink()
             raise
+
+
+def check_place(path: Path) -> None:
+    """Refuse a path that no file can be written to, as far as that is known before. Raises `SpecError`."""
+    try:
+        if not path.parent.is_dir():
+            raise fail("missing-folder", f"cannot write {path}: there is no folder {path.parent}")
+        if path.exists() and not path.is_file():
+            raise fail("cannot-write", f"cannot write {path}: it is no regular file")
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a path with a null character
+        raise fail("cannot-write", f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def save_text(path: Path, text: str, *, replace: bool = False) -> None:
+    """Write a new file, or with `replace` in the place of an old one. Raises `SpecError` and leaves nothing behind."""
+    check_place(path)
+    try:
+        (write_whole if replace else create)(path, text.encode())
+    except FileExistsError:
+        raise fail("file-exists", f"{path} exists and was not changed", hint="--force replaces it") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise fail("cannot-write", f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None

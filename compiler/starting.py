@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from compiler.diagnostics import did_you_mean, fail
-from compiler.files import create, write_whole
 from compiler.scalars import resolve_plain
 
 DEFAULT_TEMPLATE = "minimal"
@@ -50,21 +49,6 @@ def target(written: str) -> tuple[Path, str]:
     folder, last = os.path.split(written)
     name = next((last.removesuffix(suffix) for suffix in SUFFIXES if last.endswith(suffix)), last)
     return Path(folder, last if name != last else f"{last}.yaml"), name
-
-
-def write_spec(path: Path, text: str, *, replace: bool = False) -> None:
-    """Write a new file, or with `replace` in the place of an old one. Raises `SpecError` and leaves nothing behind."""
-    try:
-        if not path.parent.is_dir():
-            raise fail("missing-folder", f"cannot write {path}: there is no folder {path.parent}")
-        if path.exists() and not path.is_file():
-            raise fail("cannot-write", f"cannot write {path}: it is no regular file")
-        (write_whole if replace else create)(path, text.encode())
-    except FileExistsError:
-        raise fail("file-exists", f"{path} exists and was not changed", hint="--force replaces it") from None
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a path with a null character
-        reason = getattr(error, "strerror", None) or error
-        raise fail("cannot-write", f"cannot write {path}: {reason}") from None
 
 
 def _problem(name: str) -> str | None:

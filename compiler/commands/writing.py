@@ -19,6 +19,7 @@ from compiler.commands.shared import (
     verbatim,
 )
 from compiler.diagnostics import SpecError
+from compiler.files import save_text
 from compiler.starting import DEFAULT_TEMPLATE, describe_templates, templates
 
 
@@ -43,11 +44,11 @@ def new(name: str, template: str, force: bool, as_json: bool) -> None:
     python cli.py new mine
     python cli.py new specs/mine --like rope
     """
-    from compiler.starting import starting_spec, target, write_spec
+    from compiler.starting import starting_spec, target
     from compiler.terminal.console import print_json
 
     path, title = target(name)
-    write_spec(path, starting_spec(template, title), replace=force)
+    save_text(path, starting_spec(template, title), replace=force)
     if as_json:
         print_json({"written": str(path), "template": template})
     else:
