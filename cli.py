@@ -16,6 +16,7 @@ import click
 
 from compiler.commands.counting import count
 from compiler.commands.reading import diff, show
+from compiler.commands.reporting import report
 from compiler.commands.running import build, eval_command, run
 from compiler.commands.shared import Program, print_version
 from compiler.commands.writing import fmt, new, schema, validate
@@ -44,7 +45,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (new, validate, fmt, show, count, diff, build, eval_command, run, schema):
+for command in (new, validate, fmt, show, count, diff, build, eval_command, run, report, schema):
     main.add_command(command)
 
 if __name__ == "__main__":

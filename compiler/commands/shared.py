@@ -47,17 +47,26 @@ def failure_limit(ctx: click.Context, param: click.Parameter, value: str) -> int
     return int(value)
 
 
-def evaluation_options(command: Command) -> Command:
-    """Options of every command that evaluates."""
+def suite_options(command: Command) -> Command:
+    """Options of every command that runs suites."""
     options = [
         click.option("--suite", "suites", multiple=True, help="Run this suite only; repeatable. See `eval --help`."),
+        click.option("--pairs", type=int, help="Inputs of each suite that samples."),
+        click.option("--seed", type=int, help="Seed of the suites that sample; 0 if not given."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def evaluation_options(command: Command) -> Command:
+    """Options of every command that evaluates one spec."""
+    options = [
         click.option(
             "--protocol",
             metavar="NAME",
             help="Run a test that others have fixed, and exit with 1 where it is not passed. See `eval --help`.",
         ),
-        click.option("--pairs", type=int, help="Inputs of each suite that samples."),
-        click.option("--seed", type=int, help="Seed of the suites that sample; 0 if not given."),
         click.option(
             "--decode",
             "decoding",
@@ -78,7 +87,7 @@ def evaluation_options(command: Command) -> Command:
     ]
     for option in reversed(options):
         command = option(command)
-    return command
+    return suite_options(command)
 
 
 def given_on_the_command_line(names: Iterable[str]) -> list[str]:

@@ -256,6 +256,60 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
         "right_tokens": "list of text",
         "answer_tokens": "list of (text or null)",
     },
+    "report": {
+        "file": "text or null",
+        "stale": "boolean or null",
+        "models": [
+            {
+                "spec": "text",
+                "name": "text",
+                "settings": "list of text",
+                "summary": "text",
+                "source": "text",
+                "task": "text",
+                "sizes": {"NAME": "integer"},
+                "dtype": "text",
+                "layers": {
+                    "attention": "integer",
+                    "ffn": "integer",
+                    "attention_runs": "integer",
+                    "ffn_runs": "integer",
+                },
+                "stream": "list of integer",
+                "heads": [
+                    {"heads": "integer", "kv_heads": "integer", "head_dim": "integer", "value_dim": "integer"},
+                ],
+                "hidden": "list of integer",
+                "lines": "integer",
+                "lines_extended": "integer",
+                "counts": {
+                    "dense": "integer",
+                    "nonzero": "integer",
+                    "distinct": "integer",
+                    "values": "integer",
+                    "free": "integer or null",
+                },
+                "dense_untied": "integer",
+                "values_with_zero": "integer",
+                "hard_coded": [{"name": "text or null", "value": "number", "file": "text", "line": "integer"}],
+                "author_count": "integer or null",
+                "author_rule": "text or null",
+                "author_note": "text or null",
+                "agreeing": "list of text",
+                "suites": [
+                    {
+                        "suite": "text",
+                        "seed": "integer or null",
+                        "right": "integer",
+                        "pairs": "integer",
+                        "failures": [{"input": "text", "expected": "text", "got": "text"}],
+                    }
+                ],
+                "claims": "list of claim",
+            }
+        ],
+        "findings": [{"about": "text", "sentences": "list of text"}],
+    },
 }
 
 COUNTED = SHAPES["count"]

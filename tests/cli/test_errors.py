@@ -18,6 +18,7 @@ ON_A_SPEC = (
     ("build",),
     ("eval", "--pairs", "4"),
     ("run", "1", "2"),
+    ("report", "--suite", "edges"),
 )
 
 

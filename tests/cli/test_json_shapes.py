@@ -15,6 +15,7 @@ import cli
 from compiler.starting import starting_spec
 from tests.cli.json_shapes import SHAPES, fields, nulls, problems
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call
+from tests.cli.test_report import REVERSE
 
 PAGE = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^##+ (.+)\n((?:(?!^##).*\n?)*)", PAGE, flags=re.MULTILINE))
@@ -100,6 +101,11 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("build", QWEN, "--eval", "--pairs", "4"),
         ("eval", TINY, "--protocol", "adderboard"),
     ],
+    "report": [
+        ("report", TINY, "claiming.yaml", "nan.yaml", "--suite", "edges", "--suite", "carries", "-o", "page.md"),
+        ("report", TINY, "--suite", "carries", "--pairs", "4", "--check", "page.md"),
+        ("report", REVERSE, EXACT, QWEN, "--suite", "carries", "--pairs", "4"),
+    ],
     "run": [("run", TINY, "1", "2"), ("run", QWEN, "5", "7"), ("run", "nan.yaml", "1", "1")],
 }
 
@@ -114,6 +120,7 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "nan": NAN,
         "ugly": NAN.replace(": ", ":  "),
         "minimal": starting_spec("minimal", "minimal"),
+        "claiming": f"{NAN}expect: {{claimed: {{count: 12, rule: dense, note: all}}}}\n",
         "warned": f"{NAN}ignore: no-claims\nconstants: {{unused: 1}}\n",
         "noted": NOTED,
         "bad": f"{NAN}constants: {{unused: 1}}\nparameters: {{p: 1 +}}\n",

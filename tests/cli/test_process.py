@@ -25,6 +25,7 @@ WITHOUT_TORCH = [
     ["schema"],
     ["new", "nowhere/mine", "--json"],
     ["validate", INVALID],
+    ["report", INVALID],
 ]
 _PROBE = """
 import sys

@@ -1,0 +1,157 @@
+"""The command that reports on specs, for people who read a page about them: `report`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from compiler.commands.shared import (
+    EXIT_DIFFERENCE,
+    Loading,
+    SpecCommand,
+    exit_on_failed,
+    import_torch,
+    json_option,
+    loading_options,
+    specs_argument,
+    suite_options,
+)
+from compiler.diagnostics import Diagnostic, SpecError, fail
+from compiler.document import open_file
+from compiler.files import check_place, save_text
+from compiler.pipeline import Spec
+
+SUFFIX = ".md"
+
+
+@click.command(cls=SpecCommand)
+@specs_argument
+@loading_options
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE.md",
+    help="Write the page to this file. One that exists is replaced, whole or not at all.",
+)
+@click.option(
+    "--check",
+    "checked",
+    type=click.Path(path_type=Path),
+    metavar="FILE.md",
+    help="Write nothing; exit with 1 where the file is not what -o would write, and print what differs.",
+)
+@suite_options
+@json_option
+def report(
+    specs: tuple[Path, ...],
+    loading: Loading,
+    output: Path | None,
+    checked: Path | None,
+    suites: tuple[str, ...],
+    pairs: int | None,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Write a page about specs: sizes, counts, right answers.
+
+    The page is Markdown. It says what each model is, how many parameters it has by every rule and by its author, how
+    many inputs of each suite it answers right, and what the figures reveal. Without --suite, each task says which of
+    its suites are run. All inputs are run again for --check too.
+
+    \b
+    python cli.py report specs/*.yaml -o report.md
+    python cli.py report specs/*.yaml --check report.md
+    python cli.py report specs/tiny95.yaml --suite near_carry --pairs 500
+    """
+    from compiler.markdown.page import report_page
+    from compiler.reporting import make_report
+    from compiler.terminal.console import print_json, suite_progress
+    from compiler.terminal.reports import print_stale, report_json
+
+    if output is not None and checked is not None:
+        raise click.UsageError("-o writes a file and --check writes none: give one of them")
+    target = output or checked
+    renewal = _renewal(specs, loading, target, suites, pairs, seed)
+    before = None if target is None else _checked_target(target, renewal, exists=checked is not None)
+    loaded = _load_all(specs, loading)
+    import_torch()
+    with suite_progress() as bars:
+
+        def progress(spec: Spec, done: int, total: int) -> None:
+            if bars is not None:
+                bars(spec.title, done, total)
+
+        made = make_report(loaded, suites, pairs=pairs, seed=seed, progress=progress)
+    page = report_page(made, target)
+    stale = None if before is None else before != page.encode()
+    if output is not None:
+        save_text(output, page, replace=True)
+    if as_json:
+        print_json(report_json(made, target, stale=stale))
+    elif output is not None:
+        click.echo(f"{output}: written, {len(made.models)} models")
+    elif before is None:
+        click.echo(page, nl=False)
+    elif stale:
+        print_stale(target or Path(), before.decode(errors="replace"), page, renewal)
+    else:
+        click.echo(f"{checked}: up to date, {len(made.models)} models")
+    for model in made.models:
+        for claim in model.claims:
+            if claim.status == "failed":
+                click.echo(f"{model.spec.path}: claim failed: {claim.claim}; {claim.reason}", err=True)
+    if stale:
+        sys.exit(EXIT_DIFFERENCE)
+    exit_on_failed(claim for model in made.models for claim in model.claims)
+
+
+def _load_all(paths: Sequence[Path], loading: Loading) -> list[Spec]:
+    """All specs, their warnings printed. Raises `SpecError` with what is wrong with any of them."""
+    loaded: list[Spec] = []
+    found: list[Diagnostic] = []
+    for path in paths:
+        try:
+            loaded.append(loading.load(path))
+        except SpecError as error:
+            found += error.diagnostics
+    if found:
+        raise SpecError(found)
+    return loaded
+
+
+def _checked_target(target: Path, renewal: str, *, exists: bool) -> bytes | None:
+    """Refuse a file that cannot be written or checked, before anything is computed; what is in one to be checked."""
+    if target.suffix != SUFFIX:
+        message = f"a report is a Markdown file, and '{target}' does not end in {SUFFIX}"
+        raise fail("bad-value", message, hint=f"for example {target.stem or 'report'}{SUFFIX}")
+    if not exists:
+        check_place(target)
+        return None
+    if not target.exists():
+        raise fail("missing-file", f"there is no file {target} to check", hint=f"this makes it: {renewal}")
+    with open_file(target) as file:
+        return file.read()
+
+
+def _renewal(
+    specs: Sequence[Path],
+    loading: Loading,
+    target: Path | None,
+    suites: Sequence[str],
+    pairs: int | None,
+    seed: int | None,
+) -> str:
+    """The call that writes the file that is checked, for a shell."""
+    words = ["python", "cli.py", "report", *map(str, specs)]
+    words += [word for setting in loading.settings for word in ("--set", setting)]
+    words += [word for code in loading.ignore for word in ("--ignore", code)]
+    words += ["--strict"] * loading.strict + ["--allow-overflow"] * loading.allow_overflow
+    words += [word for suite in suites for word in ("--suite", suite)]
+    words += [] if pairs is None else ["--pairs", str(pairs)]
+    words += [] if seed is None else ["--seed", str(seed)]
+    return shlex.join([*words, "-o", str(target)])

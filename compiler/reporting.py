@@ -1,0 +1,180 @@
+"""A report about specs: what each model is, how many parameters it has, how many inputs it answers right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.claims import ClaimResult, check_claims
+from compiler.counting import FIGURES, Counts, count
+from compiler.diagnostics import did_you_mean, fail
+from compiler.dimensions import Dimensions, dimensions
+from compiler.expectations import AuthorCount
+from compiler.pipeline import Spec
+from compiler.tasks import TASKS
+from compiler.tasks.task import EvaluationProtocol, Suite
+from compiler.yaml_lines import YamlLines, yaml_lines
+
+if TYPE_CHECKING:
+    from compiler.evaluation import Evaluation, SuiteResult
+    from compiler.judge import Failure
+
+Progress = Callable[[Spec, int, int], None]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is known of one spec. `evaluation` is None where none of the wanted suites is one of its task."""
+
+    spec: Spec
+    dimensions: Dimensions
+    lines: YamlLines
+    counts: Counts
+    evaluation: Evaluation | None
+    claims: tuple[ClaimResult, ...]
+
+    @property
+    def author_count(self) -> AuthorCount | None:
+        """The count that the author publishes; None for a variant made with `--set`, which is another model."""
+        return None if self.spec.settings else self.spec.resolved.expect.claimed
+
+    @property
+    def agreeing(self) -> tuple[str, ...]:
+        """The figures that are the author's count."""
+        stated = self.author_count
+        return () if stated is None else tuple(rule for rule in FIGURES if self.counts.by_rule(rule) == stated.count)
+
+    @property
+    def results(self) -> tuple[SuiteResult, ...]:
+        """One for each suite that was run."""
+        return () if self.evaluation is None else self.evaluation.suites
+
+    @property
+    def failed(self) -> tuple[SuiteResult, ...]:
+        """The suites with an input that is answered wrong."""
+        return tuple(result for result in self.results if result.right < result.pairs)
+
+    def result(self, suite: str) -> SuiteResult | None:
+        return next((result for result in self.results if result.suite == suite), None)
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """A suite as it was run: so many inputs, drawn with `seed` if it draws any."""
+
+    name: str
+    summary: str
+    pairs: int
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The models of one task, which were all run on the same suites."""
+
+    kind: str
+    sizes: Mapping[str, int]
+    suites: tuple[SuiteRun, ...]
+    protocols: tuple[EvaluationProtocol, ...]  # those whose suites are all among them
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Groups by the names of their tasks, in each the models by their names."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """All models by their names."""
+        return tuple(sorted((model for group in self.groups for model in group.models), key=lambda m: _order(m.spec)))
+
+
+def first_failure(result: SuiteResult) -> Failure | None:
+    """The first input of a suite that is answered wrong."""
+    return next((failure for part in result.parts for failure in part.failures), None)
+
+
+def make_report(
+    specs: Iterable[Spec],
+    suites: Sequence[str] = (),
+    *,
+    pairs: int | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Count and evaluate specs; the order in which they are given, or one given twice, makes no difference.
+
+    Without `suites`, each task says which of its suites belong in a report. `pairs` and `seed` are those of the suites
+    that sample. `progress(spec, done, total)` is called after each batch.
+    Raises `SpecError` for a suite that no task has, or a suite or size that cannot be had.
+    """
+    unique = {(os.path.realpath(spec.path), spec.settings): spec for spec in specs}
+    ordered = sorted(unique.values(), key=_order)
+    _check_names(ordered, suites)
+    tasks: dict[tuple[str, tuple[tuple[str, int], ...]], list[Spec]] = {}
+    for spec in ordered:
+        tasks.setdefault((spec.resolved.task.kind, tuple(_sizes(spec).items())), []).append(spec)
+    return Report(tuple(_group(tasks[key], suites, pairs, seed, progress) for key in sorted(tasks)))
+
+
+def _order(spec: Spec) -> tuple[str, ...]:
+    return spec.name.casefold(), spec.name, *spec.settings, os.path.realpath(spec.path)
+
+
+def _sizes(spec: Spec) -> dict[str, int]:
+    """The sizes of the task, by their names."""
+    definitions = spec.resolved.definitions
+    sizes = {name: definitions[name].integer() for name in TASKS[spec.resolved.task.kind].example}
+    return {name: size for name, size in sizes.items() if size is not None}
+
+
+def _check_names(specs: Sequence[Spec], suites: Sequence[str]) -> None:
+    known = dict.fromkeys(name for spec in specs for name in spec.resolved.task.suites())
+    for name in suites:
+        if name not in known:
+            raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}")
+
+
+def _group(
+    specs: Sequence[Spec], names: Sequence[str], pairs: int | None, seed: int | None, progress: Progress | None
+) -> Group:
+    task = specs[0].resolved.task
+    chosen = [suite for suite in task.suites().values() if (suite.name in names if names else suite.in_report)]
+    models = tuple(_model(spec, chosen, pairs, seed, progress) for spec in specs)
+    results = models[0].results
+    runs = tuple(
+        SuiteRun(suite.name, suite.summary, result.pairs, result.seed)
+        for suite, result in zip(chosen, results, strict=True)
+    )
+    whole = {suite.name for suite in chosen}
+    protocols = tuple(protocol for protocol in task.protocols().values() if whole.issuperset(protocol.suites))
+    return Group(task.kind, _sizes(specs[0]), runs, protocols, models)
+
+
+def _model(
+    spec: Spec, suites: Sequence[Suite], pairs: int | None, seed: int | None, progress: Progress | None
+) -> Model:
+    counts = count(spec)
+    evaluation = _evaluation(spec, suites, pairs, seed, progress) if suites else None
+    claims = check_claims(spec, counts, () if evaluation is None else evaluation.suites)
+    return Model(spec, dimensions(spec.network), yaml_lines(spec.path), counts, evaluation, claims)
+
+
+def _evaluation(
+    spec: Spec, suites: Sequence[Suite], pairs: int | None, seed: int | None, progress: Progress | None
+) -> Evaluation:
+    from compiler.evaluation import evaluate  # imports torch
+
+    total = sum(suite.size(pairs) for suite in suites)
+    before: dict[str, int] = {}
+
+    def report(suite: str, done: int, _: int) -> None:
+        before[suite] = done
+        if progress is not None:
+            progress(spec, sum(before.values()), total)
+
+    return evaluate(spec, [suite.name for suite in suites], pairs=pairs, seed=seed, progress=report)

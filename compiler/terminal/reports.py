@@ -1,0 +1,104 @@
+"""What became of a report, and the report as JSON."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from compiler.counting import LISTING, RULES
+from compiler.markdown.page import findings
+from compiler.reporting import Group, Model, Report
+from compiler.terminal.console import console, text
+from compiler.terminal.counts import claims_json
+
+MAX_DIFFERENCES = 40  # lines of a diff that are printed
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def print_stale(path: Path, before: str, after: str, command: str) -> None:
+    """What differs between a file and the report that it should be, and what renews it."""
+    out = console()
+    names = (str(path), f"{path} as it should be")
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), *names, n=0, lineterm=""))
+    for line in lines[:MAX_DIFFERENCES]:
+        out.print(text(line, _COLOURS.get(line[:1], "")), soft_wrap=True)
+    if len(lines) > MAX_DIFFERENCES:
+        out.print(text(f"and {len(lines) - MAX_DIFFERENCES:,} more lines", "dim"))
+    out.print(text(f"{path} is stale. This renews it:", "bold red"))
+    out.print(text(f"  {command}"), soft_wrap=True)
+
+
+def report_json(report: Report, file: Path | None, *, stale: bool | None) -> dict[str, object]:
+    """Everything in the report; `stale` is null where no file was checked."""
+    names = {id(model): model.spec.title for model in report.models}
+    return {
+        "file": None if file is None else str(file),
+        "stale": stale,
+        "models": [_model_json(group, model) for group in report.groups for model in group.models],
+        "findings": [{"about": heading, "sentences": sentences} for heading, sentences in findings(report, names)],
+    }
+
+
+def _model_json(group: Group, model: Model) -> dict[str, object]:
+    spec, counts, author = model.spec, model.counts, model.author_count
+    layers = model.dimensions.layers
+    return {
+        "spec": str(spec.path),
+        "name": spec.name,
+        "settings": list(spec.settings),
+        "summary": spec.resolved.summary,
+        "source": spec.resolved.source,
+        "task": group.kind,
+        "sizes": dict(group.sizes),
+        "dtype": spec.network.dtype.name,
+        "layers": {
+            "attention": layers.attention,
+            "ffn": layers.ffn,
+            "attention_runs": layers.attention_runs,
+            "ffn_runs": layers.ffn_runs,
+        },
+        "stream": list(model.dimensions.residual),
+        "heads": [
+            {
+                "heads": sizes.heads,
+                "kv_heads": sizes.kv_heads,
+                "head_dim": sizes.head_dim,
+                "value_dim": sizes.value_dim,
+            }
+            for sizes in model.dimensions.heads
+        ],
+        "hidden": list(model.dimensions.hidden),
+        "lines": model.lines.own,
+        "lines_extended": model.lines.extended,
+        "counts": {rule: counts.by_rule(rule) for rule in RULES if rule != LISTING},
+        "dense_untied": counts.dense_untied,
+        "values_with_zero": counts.values_with_zero,
+        "hard_coded": [
+            {"name": item.name or None, "value": item.value, "file": item.file, "line": item.line}
+            for item in counts.hard_coded
+        ],
+        "author_count": None if author is None else author.count,
+        "author_rule": None if author is None else author.rule or None,
+        "author_note": None if author is None else author.note or None,
+        "agreeing": list(model.agreeing),
+        "suites": _suites_json(model),
+        "claims": claims_json(model.claims),
+    }
+
+
+def _suites_json(model: Model) -> Sequence[dict[str, object]]:
+    return [
+        {
+            "suite": result.suite,
+            "seed": result.seed,
+            "right": result.right,
+            "pairs": result.pairs,
+            "failures": [
+                {"input": failure.text, "expected": failure.expected, "got": failure.got}
+                for part in result.parts
+                for failure in part.failures
+            ],
+        }
+        for result in model.results
+    ]

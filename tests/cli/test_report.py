@@ -1,0 +1,447 @@
+"""The command `report`: what the page says, that it is the same each time, when it is stale, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_cli import EXACT, INVALID, QWEN, TINY, call, call_json
+from tests.helpers import ROOT, SPECS
+
+REVERSE = str(ROOT / "specs" / "reverse.yaml")
+SOME = ("--suite", "carries", "--suite", "near_carry", "--pairs", "300")
+FEW = ("--suite", "carries", "--pairs", "5")
+SMALL = """\
+weightspec: 1
+name: {name}
+dtype: float64
+{more}
+vocabulary: digit[2] +
+task:
+  addition: {{base: 2, digits: 1}}
+  prompt: a + b
+  answer: sum
+stream: one two
+network:
+  embedding:
+    digit[d]: {{one: 2}}
+decode: argmax
+ignore: no-claims
+"""  # it answers 0 to everything; dense 6, nonzero 2, distinct 2, values 1
+
+
+def page(*arguments: str, exit_code: int = 0) -> str:
+    result = call("report", *arguments)
+    assert (result.exit_code, result.stderr if exit_code == 0 else "") == (exit_code, ""), result.output
+    return result.stdout
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below a heading, up to the next one of its level or above."""
+    level, _, _ = heading.partition(" ")
+    after = text.partition(f"\n{heading}\n")[2]
+    assert after, heading
+    return re.split(rf"^#{{1,{len(level)}}} ", after, flags=re.MULTILINE)[0]
+
+
+def tables(text: str) -> list[dict[str, dict[str, str]]]:
+    """Each table as rows by the text of their first cell, a row as cells by column."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        header, _, *rows = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines())
+        titles = [title.strip("`") for title in header]
+        assert all(len(row) == len(titles) for row in rows)
+        found.append({re.sub(r"\[(.*?)\]\(.*?\)", r"\1", row[0]): dict(zip(titles, row, strict=True)) for row in rows})
+    return found
+
+
+def small(folder: Path, name: str, more: str = "") -> str:
+    path = folder / f"{name}.yaml"
+    path.write_text(SMALL.format(name=json.dumps(name), more=more), encoding="utf-8")
+    return str(path)
+
+
+def copied(folder: Path) -> list[str]:
+    """The specs tiny95 and tiny95-exact in a folder of their own."""
+    folder.mkdir(exist_ok=True)
+    return [str(shutil.copy(path, str(folder))) for path in (TINY, EXACT)]
+
+
+def test_the_figures_are_those_of_count_and_eval() -> None:
+    text = page(TINY, QWEN, *SOME)
+    _, counts = tables(section(text, "## Counts"))
+    (right,) = tables(section(text, "### addition, base 10, digits 10"))
+    for path, name in ((TINY, "tiny95"), (QWEN, "qwen20")):
+        (counted,) = call_json("count", path)
+        figures = [counts[name][rule].replace(",", "").split(" ")[0] for rule in counted["counts"]]
+        assert figures == [str(figure) for figure in counted["counts"].values()]
+        assert counts[name]["hard_coded"] == str(len(counted["hard_coded"]))
+        for suite in call_json("eval", path, *SOME)["suites"]:
+            cell = right[name][suite["suite"]]
+            assert cell.strip("*") == f"{suite['right']} of {suite['pairs']}"
+            assert cell.startswith("**") == (suite["right"] < suite["pairs"])
+    assert counts["qwen20"]["dense"] == "42 (66 untied)"
+
+
+def test_the_first_failure_is_that_of_eval() -> None:
+    text = page(TINY, *SOME)
+    (near,) = (one for one in call_json("eval", TINY, *SOME)["suites"] if one["suite"] == "near_carry")
+    failure = near["parts"][0]["failures"][0]
+    shown = f"`{failure['input']} = {failure['got']}`, not `{failure['expected']}`"
+    (right,) = tables(section(text, "### addition, base 10, digits 10"))
+    assert right["tiny95"]["first failure"] == shown
+    wrong = near["pairs"] - near["right"]
+    assert f"- Wrong in `near_carry`: {wrong} of 300, first {shown}\n" in section(text, "### tiny95")
+
+
+def test_what_a_model_is() -> None:
+    text = page(TINY, EXACT, REVERSE, "--suite", "edges")
+    (models,) = tables(section(text, "## Models"))
+    tiny = models["tiny95"]
+    assert (tiny["layers"], tiny["stream"], tiny["hidden"]) == ("2 attention, 2 ffn", "5 → 16 → 10", "11, 20")
+    assert (tiny["heads × dim"], tiny["dtype"]) == ("5 × 1, 1 × 1", "float64")
+    assert tiny["source"] == 'public gist "Tiny Adder" by alexlitz, 2026-02-25'
+    assert models["tiny95-exact"]["YAML lines"] == f"13 + {tiny['YAML lines']}"
+    assert (models["reverse"]["heads × dim"], models["reverse"]["hidden"]) == ("1 × 5", "–")
+    about = section(text, "### tiny95-exact")
+    assert "removes its failures near carries" in about
+    assert "`base` = 10 (`tiny95.yaml`, line 21)" in about
+    assert "`base` = 10 (line 21)" in section(text, "### tiny95")
+
+
+def test_repeated_steps_are_counted_as_they_run() -> None:
+    (models,) = tables(section(page(str(ROOT / "tests/data/specs/repeat.yaml"), *FEW[2:]), "## Models"))
+    assert models["repeat"]["layers"] == "1 attention, 1 ffn (run: 3, 4)"
+
+
+def test_a_suite_that_lets_a_failing_model_through_is_named() -> None:
+    said = section(page(TINY, EXACT, QWEN, *SOME), "## What the tables show")
+    near = call_json("eval", TINY, *SOME)["suites"][1]["right"]
+    assert "- Every input that was tried is answered right by 2 of 3 models.\n" in said
+    assert (
+        "- All of `carries` (300 inputs) is answered right by all 3 models; of these, 1 fails elsewhere:"
+        f" tiny95 (`near_carry` {near} of 300).\n"
+    ) in said
+    assert "- No model that passes `near_carry` fails another suite.\n" in said
+
+
+@pytest.mark.parametrize(
+    ("specs", "verdict", "ranks"),
+    [
+        ((EXACT,), "by the model", []),
+        ((TINY,), "by no model", []),
+        ((EXACT, QWEN), "by both models", [("- No model is the smallest", "")]),
+        ((EXACT, TINY), "by 1 of 2 models", [("", "all models have the same count.")]),
+    ],
+)
+def test_sentences_for_one_and_for_several_models(
+    specs: tuple[str, ...], verdict: str, ranks: list[tuple[str, str]]
+) -> None:
+    said = section(page(*specs, *SOME), "## What the tables show")
+    assert f"- Every input that was tried is answered right {verdict}.\n" in said
+    assert ("tiny95 (`near_carry`" in said) == (TINY in specs)
+    assert ("fails elsewhere" in said) == (TINY in specs)
+    assert re.findall(r"(.*) by every rule|By every rule (.*)", said) == ranks
+    assert ("| smallest |" in page(*specs, *FEW)) == (len(specs) > 1)
+
+
+def test_a_protocol_says_how_many_pass_it() -> None:
+    said = section(page(TINY, "--suite", "adderboard"), "## What the tables show")
+    assert "- `adderboard`: the leaderboard asks for 9,910 of 10,010 right, which is reached by the model.\n" in said
+    assert "the leaderboard asks" not in page(TINY, *FEW)
+
+
+def test_each_task_has_its_own_suites_and_table(tmp_path: Path) -> None:
+    few = small(tmp_path, "few")
+    text = page(TINY, REVERSE, few, "--pairs", "20")
+    right = section(text, "## Right answers")
+    found = [set(table["reverse" if "reverse" in table else next(iter(table))]) for table in tables(right)]
+    assert re.findall(r"^### (.*)$", right, flags=re.MULTILINE) == [
+        "addition, base 2, digits 1",
+        "addition, base 10, digits 10",
+        "reverse, symbols 5, length 8",
+    ]
+    usual = {"model", "first failure"}
+    assert found[0] - usual == {"uniform", "edges", "carries", "near_carry", "exhaustive"}
+    assert found[1] - usual == {"adderboard", "edges", "carries", "near_carry"}
+    assert found[2] - usual == {"uniform", "edges"}
+    assert re.search(r"- `near_carry`: .*; 20 inputs, seed 0\n", right)
+    assert re.search(r"- `edges`: .*; 784 inputs\n", right)
+    assert re.search(r"- `edges`: .*; 15 inputs\n", right)  # nothing is drawn: no seed
+
+
+def test_a_suite_of_one_task_only() -> None:
+    text = page(TINY, REVERSE, *SOME)
+    reverse = section(text, "### reverse, symbols 5, length 8")
+    assert "None of the suites that were asked for is one of this task." in reverse
+    assert tables(reverse)[0]["reverse"] == {"model": "[reverse](#reverse)", "first failure": ""}
+    assert "near_carry" in section(text, "### addition, base 10, digits 10")
+
+
+def test_the_order_of_the_specs_makes_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = small(tmp_path, "Few")
+    first = page(TINY, REVERSE, few, QWEN, "--pairs", "20")
+    assert first == page(QWEN, few, TINY, REVERSE, TINY, "--pairs", "20")
+    monkeypatch.chdir(ROOT)
+    again = page("specs/qwen20.yaml", few, "specs/tiny95.yaml", QWEN, "specs/reverse.yaml", "--pairs", "20")
+    sections = re.findall(r"^### (.*)$", again.partition("\n## The models one by one\n")[2], flags=re.MULTILINE)
+    assert sections == ["Few", "qwen20", "reverse", "tiny95"]
+
+
+def test_seed_and_size_are_stated_and_used() -> None:
+    first, second = (page(TINY, "--suite", "near_carry", "--pairs", "200", "--seed", seed) for seed in ("3", "4"))
+    assert "; 200 inputs, seed 3\n" in first
+    assert "; 200 inputs, seed 4\n" in second
+    (found,) = call_json("eval", TINY, "--suite", "near_carry", "--pairs", "200", "--seed", "3")["suites"]
+    assert f"{found['right']} of 200" in first
+
+
+def test_a_variant_is_another_model(tmp_path: Path) -> None:
+    claiming = small(tmp_path, "claiming", "expect: {count: {dense: 7}, claimed: {count: 9, rule: dense}}")
+    text = page(claiming, "--set", "embedding.digit[d].one=3", *FEW)
+    _, counts = tables(section(text, "## Counts"))
+    ((name, row),) = counts.items()
+    assert name == "claiming --set embedding.digit\\[d\\].one=3"
+    assert (row["author"], row["by"]) == ("–", "–")
+    assert "Claims" not in text
+
+
+CLAIMS = {
+    "agreed": "claimed: {count: 6, rule: dense}",
+    "noted": 'claimed: {count: 5, note: "a bias | is left out"}',
+    "chance": "claimed: {count: 2, note: digits}",
+    "silent": "count: {dense: 6}",
+}
+
+
+def test_what_our_rules_say_to_the_authors(tmp_path: Path) -> None:
+    specs = [small(tmp_path, name, f"expect: {{{claim}}}") for name, claim in CLAIMS.items()]
+    text = page(*specs, *FEW)
+    _, counts = tables(section(text, "## Counts"))
+    assert {name: (row["author"], row["by"]) for name, row in counts.items()} == {
+        "agreed": ("6", "`dense`"),
+        "noted": ("5", "none"),
+        "chance": ("2", "as `nonzero`"),
+        "silent": ("–", "–"),
+    }
+    said = section(text, "## What the tables show")
+    assert "- 3 of 4 specs say what the author counts.\n" in said
+    assert "- The rule that the spec names gives the number: agreed (6, `dense`).\n" in said
+    assert "- No rule gives the number: noted (5); the notes below say why.\n" in said
+    assert "gives the same number: chance (2, as `nonzero`, `distinct` and `values_with_zero`).\n" in said
+    assert "gives another number" not in said
+    assert "- The author counts 5, as no rule does. a bias &#124; is left out\n" in section(text, "### noted")
+    assert "- Claims under `expect`: 1 checked, it holds.\n" in section(text, "### silent")
+
+
+def test_a_claim_that_fails_is_on_the_page_and_in_the_exit_code(tmp_path: Path) -> None:
+    wrong = small(tmp_path, "wrong", "expect: {count: {dense: 6, nonzero: 3}, claimed: {count: 9, rule: dense}}")
+    target = tmp_path / "page.md"
+    result = call("report", wrong, *FEW, "-o", str(target))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"{wrong}: claim failed: nonzero count is 3; found 2",
+        f"{wrong}: claim failed: author's count is 9, by the rule dense; found 6",
+    ]
+    text = target.read_text(encoding="utf-8")
+    assert "- **The rule that the spec names gives another number**: wrong (9, but `dense` is 6).\n" in text
+    about = section(text, "### wrong")
+    assert "- Claims under `expect`: 3 checked, 2 failed.\n" in about
+    assert "- **Failed**: nonzero count is 3; found 2\n" in about
+    assert call("report", wrong, *FEW, "--check", str(target)).exit_code == 1
+
+
+def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny, exact = copied(Path("specs"))
+    options = (tiny, exact, *SOME)
+    written = call("report", *options, "-o", "page.md")
+    assert (written.exit_code, written.stdout) == (0, "page.md: written, 2 models\n")
+    before = Path("page.md").read_bytes()
+    fresh = call("report", *options, "--check", "page.md")
+    assert (fresh.exit_code, fresh.stdout, fresh.stderr) == (0, "page.md: up to date, 2 models\n", "")
+
+    text = Path(tiny).read_text(encoding="utf-8")
+    Path(tiny).write_text(text.replace("tie_break: 15.0", "tie_break: 14.0"), encoding="utf-8")
+    assert call("report", *options, "--check", "page.md").exit_code == 0  # no figure has changed
+    Path(tiny).write_text(text.replace("v_scale: 1e4", "v_scale: 1e8"), encoding="utf-8")
+    stale = call("report", *options, "--check", "page.md")
+    assert stale.exit_code == 1
+    assert Path("page.md").read_bytes() == before
+    changed = [line for line in stale.stdout.splitlines() if re.match(r"[-+][^-+]", line)]
+    assert changed
+    assert any(line.startswith("+| [tiny95](#tiny95)") and line.count("300 of 300") == 2 for line in changed)
+
+    command = stale.stdout.splitlines()[-1].strip()
+    assert command.startswith("python cli.py report specs/tiny95.yaml specs/tiny95-exact.yaml --suite")
+    assert call(*shlex.split(command)[2:]).exit_code == 0
+    assert call("report", *options, "--check", "page.md").exit_code == 0
+    assert Path("page.md").read_bytes() != before
+
+
+def test_what_is_changed_by_hand_is_stale(tmp_path: Path) -> None:
+    target = tmp_path / "page.md"
+    call("report", TINY, *SOME, "-o", str(target))
+    text = target.read_text(encoding="utf-8")
+    wrong = re.search(r"\*\*(\d+) of 300\*\*", text)
+    assert wrong is not None
+    for changed in (
+        text.replace(wrong[0], "300 of 300"),
+        text.replace("\n", "\r\n"),
+        text.rstrip("\n"),
+        "",
+        "\xff" * 5000,
+        "x\n" * 5000,
+    ):
+        target.write_bytes(changed.encode("latin-1" if "\xff" in changed else "utf-8"))
+        result = call("report", TINY, *SOME, "--check", str(target))
+        assert result.exit_code == 1
+        assert f"{target} is stale" in result.stdout
+        assert len(result.stdout.splitlines()) < 50
+
+
+def test_the_file_is_replaced_whole_and_keeps_its_permissions(tmp_path: Path) -> None:
+    target = tmp_path / "page.md"
+    target.write_text("old", encoding="utf-8")
+    target.chmod(0o640)
+    assert call("report", TINY, *FEW, "-o", str(target)).exit_code == 0
+    assert target.read_text(encoding="utf-8").startswith("# Page\n")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
+
+
+def test_links_lead_from_the_page_to_the_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = tmp_path / "a folder (1)"
+    copied(odd)
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    target = Path("docs/page.md")
+    assert call("report", f"{odd.name}/tiny95.yaml", *FEW, "-o", str(target)).exit_code == 0
+    links = re.findall(r"\[tiny95\]\(([^#)][^)]*)\)", target.read_text(encoding="utf-8"))
+    assert set(links) == {"../a%20folder%20%281%29/tiny95.yaml"}
+    assert "[tiny95](a%20folder%20%281%29/tiny95.yaml)" in page(f"{odd.name}/tiny95.yaml", *FEW)
+
+
+def test_models_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    specs = [small(tmp_path, "same"), str(tmp_path / "other.yaml")]
+    shutil.copy(specs[0], specs[1])
+    target = tmp_path / "page.md"
+    assert call("report", *specs, *FEW, "-o", str(target)).exit_code == 0
+    text = target.read_text(encoding="utf-8")
+    _, counts = tables(section(text, "## Counts"))
+    assert list(counts) == ["same (other.yaml)", "same (same.yaml)"]
+    assert [row["model"] for row in counts.values()] == [
+        "[same (other.yaml)](#same-otheryaml)",
+        "[same (same.yaml)](#same-sameyaml)",
+    ]
+    assert "\n### same (other.yaml)\n" in text
+    assert "- The specs have 14 lines of YAML.\n" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["a | b", "`x`", "[x](javascript:alert)", "<script>", "*b* _i_", "line\nbreak", "# x", "\u202eback", "-->"]
+)
+def test_names_are_names_and_nothing_else(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "odd.yaml"
+    texts = f"summary: {json.dumps(name)}\nsource: {json.dumps(name)}\nexpect: {{note: {json.dumps(name)}}}"
+    path.write_text(SMALL.format(name=json.dumps(name), more=texts), encoding="utf-8")
+    text = page(str(path), *FEW)
+    plain = page(small(tmp_path, "plain", "summary: plain\nsource: plain\nexpect: {note: plain}"), *FEW)
+    assert [len(table) for table in tables(text)] == [len(table) for table in tables(plain)]
+    assert len(text.splitlines()) == len(plain.splitlines())
+    assert text.count("<!--") == 1
+    assert "<script" not in text.replace("\\<script", "")
+    assert "](javascript" not in text.replace("\\](javascript", "")
+
+
+def test_broken_specs_are_all_reported_and_nothing_is_written(tmp_path: Path) -> None:
+    target = tmp_path / "page.md"
+    result = call("report", TINY, INVALID, str(tmp_path / "nowhere.yaml"), "-o", str(target))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "[unknown-name]" in result.stderr
+    assert "[missing-file]" in result.stderr
+    assert not target.exists()
+    found = call_json("report", TINY, INVALID, str(tmp_path / "nowhere.yaml"), exit_code=2)
+    assert {one["code"] for one in found["errors"]} == {"unknown-name", "missing-file"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((TINY, "-o", "page.txt"), "hint: for example page.md"),
+        ((TINY, "-o", TINY), "does not end in .md"),
+        ((TINY, "-o", "nowhere/page.md"), "there is no folder nowhere"),
+        ((TINY, "-o", "folder.md"), "it is no regular file"),
+        ((TINY, "-o", "x" * 300 + ".md"), "File name too long"),
+        ((TINY, "--check", "nowhere.md"), "there is no file nowhere.md to check"),
+        ((TINY, "--check", "folder.md"), "a directory"),
+        ((TINY, "--suite", "near_cary", *FEW), "did you mean 'near_carry'?"),
+        ((TINY, "--pairs", "0"), "pairs has to be from 1 to"),
+        ((TINY, "--suite", "exhaustive"), "exhaustive would be"),
+        ((TINY, QWEN, "--set", "k_digit=2"), "nothing is named 'k_digit' in this spec"),
+    ],
+    ids=lambda value: " ".join(Path(word).name[:20] for word in value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder.md").mkdir()
+    before = Path(TINY).read_bytes()
+    result = call("report", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert says in result.stderr
+    assert os.listdir() == ["folder.md"]
+    assert Path(TINY).read_bytes() == before
+
+
+def test_a_missing_file_to_check_says_what_makes_it(tmp_path: Path) -> None:
+    result = call("report", TINY, *FEW, "--check", str(tmp_path / "page.md"))
+    (hint,) = re.findall(r"hint: this makes it: (.*)", result.stderr)
+    assert call(*shlex.split(hint)[2:]).exit_code == 0
+    assert call("report", TINY, *FEW, "--check", str(tmp_path / "page.md")).exit_code == 0
+
+
+def test_writing_and_checking_exclude_each_other() -> None:
+    result = call("report", TINY, "-o", "a.md", "--check", "b.md")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage: " in result.stderr
+
+
+def test_json(tmp_path: Path) -> None:
+    target = tmp_path / "page.md"
+    found: Any = call_json("report", TINY, REVERSE, *SOME, "-o", str(target))
+    assert (found["file"], found["stale"]) == (str(target), None)
+    assert target.exists()
+    by_name = {model["name"]: model for model in found["models"]}
+    assert list(by_name) == ["tiny95", "reverse"]
+    tiny = by_name["tiny95"]
+    assert (tiny["task"], tiny["sizes"], tiny["stream"]) == ("addition", {"base": 10, "digits": 10}, [5, 16, 10])
+    assert tiny["counts"] == call_json("count", TINY)[0]["counts"]
+    evaluated = call_json("eval", TINY, *SOME)["suites"]
+    assert [(one["suite"], one["right"]) for one in tiny["suites"]] == [
+        (one["suite"], one["right"]) for one in evaluated
+    ]
+    assert tiny["suites"][1]["failures"] == evaluated[1]["parts"][0]["failures"]
+    assert by_name["reverse"]["suites"] == []
+    assert any("tiny95 (`near_carry`" in said for about in found["findings"] for said in about["sentences"])
+    assert call_json("report", TINY, REVERSE, *SOME, "--check", str(target))["stale"] is False
+    target.write_text("other", encoding="utf-8")
+    assert call_json("report", TINY, REVERSE, *SOME, "--check", str(target), exit_code=1)["stale"] is True
+
+
+def test_the_gallery_is_about_every_spec() -> None:
+    """That its figures are right, `make gallery-check` finds out; this costs nothing."""
+    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    (models,) = tables(section(text, "## Models"))
+    linked = {re.search(r"\((.*)\)$", row["model"])[1] for row in models.values()}  # type: ignore[index]
+    specs = [*SPECS.glob("*.yaml"), *SPECS.glob("gallery/*.yaml")]
+    assert linked == {f"../{path.relative_to(ROOT).as_posix()}" for path in specs}
