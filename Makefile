@@ -3,7 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo setup test test-long lint types check clean
+GALLERY := $(sort $(wildcard specs/*.yaml specs/gallery/*.yaml))
+
+.PHONY: demo setup test test-long gallery gallery-check lint types check clean
 
 demo: setup
 	$(BIN)/python cli.py build specs/tiny95.yaml --eval
@@ -20,6 +22,12 @@ test: setup
 
 test-long: setup
 	$(BIN)/python -m pytest -m 'long or not long'
+
+gallery: setup
+	$(BIN)/python cli.py report $(GALLERY) -o docs/gallery.md
+
+gallery-check: setup
+	$(BIN)/python cli.py report $(GALLERY) --check docs/gallery.md
 
 lint: setup
 	$(BIN)/ruff check .

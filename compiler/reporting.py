@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compiler.claims import ClaimResult, check_claims
+from compiler.claims import ClaimResult, author_count, check_claims
 from compiler.counting import FIGURES, Counts, count
 from compiler.diagnostics import did_you_mean, fail
 from compiler.dimensions import Dimensions, dimensions
@@ -37,8 +37,8 @@ class Model:
 
     @property
     def author_count(self) -> AuthorCount | None:
-        """The count that the author publishes; None for a variant made with `--set`, which is another model."""
-        return None if self.spec.settings else self.spec.resolved.expect.claimed
+        """The count that the author publishes, where it is known."""
+        return author_count(self.spec)
 
     @property
     def agreeing(self) -> tuple[str, ...]:

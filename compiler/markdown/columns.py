@@ -70,7 +70,7 @@ def _sizes(sizes: Sequence[object], between: str) -> str:
 
 
 def _heads(sizes: HeadSizes) -> str:
-    keys = "" if sizes.kv_heads == sizes.heads else f" ({sizes.kv_heads} of keys)"
+    keys = "" if sizes.kv_heads == sizes.heads else f" (kv: {sizes.kv_heads})"
     values = "" if sizes.value_dim == sizes.head_dim else f" (values: {sizes.value_dim})"
     return f"{sizes.heads} × {sizes.head_dim}{keys}{values}"
 

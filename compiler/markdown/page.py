@@ -7,9 +7,8 @@ from pathlib import Path
 
 from compiler.claims import ClaimResult
 from compiler.counting import FIGURES, LISTING, HardCoded
-from compiler.findings import smallest
 from compiler.markdown.columns import COUNTS, MODELS, Entry, columns_table, entries, evaluation_columns, failure_text
-from compiler.markdown.sentences import count_sentences, evaluation_sentences, length_sentences
+from compiler.markdown.sentences import count_sentences, evaluation_sentences, length_sentences, rank_sentences
 from compiler.markdown.text import Title, code, figure, inline, listing, plain, several, table
 from compiler.reporting import Group, Model, Report
 from compiler.terminal.console import number
@@ -26,8 +25,8 @@ FINDINGS, TABLE, COUNTED, EVALUATED, SINGLY = (
 _ABOUT_MODELS = """\
 `layers` are the steps of attention and ffn that are stored; where steps are repeated, it says how many are run.
 `stream` is the size of the residual stream, with its changes, `heads × dim` the heads of each attention step and their
-coordinates, `hidden` the hidden units of each ffn step. `YAML lines` are those that are neither blank nor only a
-comment; those of a spec that is extended stand behind `+`."""
+coordinates (`kv`: heads of keys and values, where they are fewer), `hidden` the hidden units of each ffn step. `YAML
+lines` are those that are neither blank nor only a comment; those of a spec that is extended stand behind `+`."""
 _ABOUT_AUTHORS = """\
 `author` is the count that the author publishes. `by` is the rule that the spec names for it and that gives it; `none`
 where no rule does; `as` and a rule where the spec names none, but this one gives the same number."""
@@ -61,7 +60,7 @@ def report_page(report: Report, target: Path | None = None) -> str:
         " and how many inputs it answers right.",
         *_section(FINDINGS, _findings(report, {key: inline(row.title) for key, row in by_model.items()})),
         *_section(TABLE, columns_table(MODELS, rows), [_ABOUT_MODELS]),
-        *_section(COUNTED, _rules(report.models, by_model), columns_table(COUNTS, rows), [_ABOUT_AUTHORS]),
+        *_section(COUNTED, _rules(), columns_table(COUNTS, rows), [_ABOUT_AUTHORS]),
         *_section(EVALUATED, [_ABOUT_EVALUATION]),
     ]
     for group, heading in zip(report.groups, groups, strict=True):
@@ -84,9 +83,16 @@ def findings(report: Report, names: dict[int, str]) -> list[tuple[str, list[str]
     def name(model: Model) -> str:
         return names[id(model)]
 
-    found = [(f"{EVALUATED}, {task_title(group)}", evaluation_sentences(group, name)) for group in report.groups]
-    found.append((COUNTED, count_sentences(report.models, name)))
-    found.append((TABLE, length_sentences(report.models, name)))
+    found = [
+        (task_title(group), [*evaluation_sentences(group, name), *rank_sentences(group.models, name)])
+        for group in report.groups
+    ]
+    if len(report.groups) > 1:
+        found = [(f"The models of the task {task}", sentences) for task, sentences in found]
+    else:
+        found = [("The models", sentences) for _, sentences in found]
+    found.append(("Counts", count_sentences(report.models, name)))
+    found.append(("Specs", length_sentences(report.models, name)))
     return [(heading, sentences) for heading, sentences in found if sentences]
 
 
@@ -106,23 +112,11 @@ def _section(heading: str, *blocks: Sequence[str], level: int = 2) -> list[str]:
     return lines
 
 
-def _rules(models: Sequence[Model], by_model: dict[int, Entry]) -> list[str]:
-    """What each rule counts, and where there are several models, which ones are smallest by it."""
-    winners = {found.rule: found for found in smallest(models)} if len(models) > 1 else {}
-    titles = [Title("rule"), Title("counts")]
-    if winners:
-        titles = [Title("rule"), Title("smallest", right=True), Title("model"), Title("counts")]
-    rows = []
-    for rule, meaning in FIGURES.items():
-        row = [code(rule), meaning]
-        if winners:
-            found = winners.get(rule)
-            names = "" if found is None else listing(by_model[id(model)].section for model in found.models)
-            row[1:1] = [figure(found.figure) if found is not None else "", names]
-        rows.append(row)
+def _rules() -> list[str]:
+    """What each rule counts."""
     listed = "a listing, no score: other numbers than 0, 1 and -1 that enter weights and are no parameters"
-    rows.append([code(LISTING), *(["", ""] if winners else []), listed])
-    return table(titles, rows)
+    rows = [[code(rule), meaning] for rule, meaning in {**FIGURES, LISTING: listed}.items()]
+    return table([Title("rule"), Title("what it counts")], rows)
 
 
 def _suites(group: Group) -> list[str]:
@@ -167,7 +161,7 @@ def _author(model: Model) -> list[str]:
         said += f", as {listing(map(code, model.agreeing))} would"
     else:
         said += ", as no rule does"
-    return [f"{said}. {inline(author.note)}" if author.note else f"{said}."]
+    return [f"{said}. Note: {inline(author.note)}" if author.note else f"{said}."]
 
 
 def _claims(claims: Iterable[ClaimResult]) -> list[str]:

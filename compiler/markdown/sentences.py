@@ -10,6 +10,7 @@ from compiler.findings import (
     author_counts,
     faultless,
     screened,
+    smallest,
     smallest_everywhere,
     widest_spread,
 )
@@ -70,9 +71,24 @@ def _of(some: int, models: int) -> str:
     return f"{figure(some)} of {several(models, 'model')}" if some else "no model"
 
 
+def rank_sentences(models: Sequence[Model], name: Name) -> list[str]:
+    """Which models of one task are the smallest by which rule."""
+    if len(models) < 2:
+        return []
+    winners = smallest_everywhere(models)
+    if len(winners) == len(models):
+        return ["By every rule all models have the same count."]
+    by_rule = (
+        f"by {code(found.rule)} {listing(map(name, found.models))} ({figure(found.figure)})"
+        for found in smallest(models)
+    )
+    most = f"by every rule {listing(map(name, winners))}" if winners else "none by every rule"
+    return [f"Smallest: {'; '.join(by_rule)}; {most}."]
+
+
 def count_sentences(models: Sequence[Model], name: Name) -> list[str]:
     """What the authors' counts are worth, and how far the rules differ."""
-    return [*_author_sentences(models, name), *_rule_sentences(models, name), *_hard_coded_sentences(models, name)]
+    return [*_author_sentences(models, name), *_spread_sentences(models, name), *_hard_coded_sentences(models, name)]
 
 
 def _author_sentences(models: Sequence[Model], name: Name) -> list[str]:
@@ -86,7 +102,10 @@ def _author_sentences(models: Sequence[Model], name: Name) -> list[str]:
     says = "says" if len(found.all) == 1 else "say"
     said = [f"{figure(len(found.all))} of {several(len(models), 'spec')} {says} what the author counts."]
     if found.confirmed:
-        details = each(found.confirmed, lambda one: f", {code(one.author.rule)}")
+        by_rule: dict[str, list[Stated]] = {}
+        for one in found.confirmed:
+            by_rule.setdefault(one.author.rule, []).append(one)
+        details = "; ".join(f"{code(rule)} for {each(own, lambda one: '')}" for rule, own in by_rule.items())
         said.append(f"The rule that the spec names gives the number: {details}.")
     if found.unexplained:
         said.append(f"No rule gives the number: {each(found.unexplained, lambda one: '')}; the notes below say why.")
@@ -104,23 +123,14 @@ def _contradiction(stated: Stated) -> str:
     return f", but {code(rule)} is {figure(stated.model.counts.by_rule(rule))}"
 
 
-def _rule_sentences(models: Sequence[Model], name: Name) -> list[str]:
-    said = []
-    if len(models) > 1:
-        winners = smallest_everywhere(models)
-        if len(winners) == len(models):
-            said.append("By every rule all models have the same count.")
-        elif winners:
-            said.append(f"Smallest by every rule: {listing(map(name, winners))}.")
-        else:
-            said.append("No model is the smallest by every rule.")
+def _spread_sentences(models: Sequence[Model], name: Name) -> list[str]:
     spread = widest_spread(models)
-    if spread is not None and spread.low != spread.high:
-        low, high = (spread.model.counts.by_rule(rule) for rule in (spread.low, spread.high))
-        between = f"from {figure(low)} ({code(spread.low)}) to {figure(high)} ({code(spread.high)})"
-        most = "" if len(models) == 1 else "most "
-        said.append(f"The rules differ {most}about {name(spread.model)}: {between}.")
-    return said
+    if spread is None or spread.low == spread.high:
+        return []
+    low, high = (spread.model.counts.by_rule(rule) for rule in (spread.low, spread.high))
+    between = f"from {figure(low)} ({code(spread.low)}) to {figure(high)} ({code(spread.high)})"
+    most = "" if len(models) == 1 else "most "
+    return [f"The rules differ {most}about {name(spread.model)}: {between}."]
 
 
 def _hard_coded_sentences(models: Sequence[Model], name: Name) -> list[str]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 LONGEST = 2000  # characters of one text out of a spec
 LONGEST_CODE = 100
-MAX_LISTED = 12
+MAX_LISTED = 24
 _SPECIAL = re.compile(
     r"""[\\`*\[\]<~$]              # everywhere
     | (?<![^\W_])_ | _(?![^\W_])  # not inside a word

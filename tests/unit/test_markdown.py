@@ -155,8 +155,8 @@ def test_listing(items: list[str], shown: str) -> None:
 
 
 def test_a_long_listing_says_how_much_is_left_out() -> None:
-    assert listing([str(i) for i in range(12)]).endswith("10 and 11")
-    assert listing([str(i) for i in range(14)]).endswith("10, 11 and 2 more")
+    assert listing([str(i) for i in range(24)]).endswith("22 and 23")
+    assert listing([str(i) for i in range(26)]).endswith("22, 23 and 2 more")
 
 
 def test_numbers_of_things() -> None:
