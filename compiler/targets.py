@@ -14,7 +14,7 @@ from compiler.expressions.evaluate import integer, truth
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Binary, Index, Name, Unary, free_names
 from compiler.expressions.syntax import Node as ExpressionNode
-from compiler.expressions.values import Number
+from compiler.expressions.values import Number, index_number
 from compiler.formulas import Formula, Word, affordable, attempt, read_text
 from compiler.source import Span
 
@@ -93,7 +93,7 @@ def targets(word: Word, aim: Aim, scope: Scope, found: list[Diagnostic]) -> list
         return []
     chosen: list[Target] = []
     conditions = [choice.condition for choice in known if choice.condition is not None]
-    for target in _bindings(known, ranges, family, start):
+    for target in _bindings(known, ranges, family, start, word.span):
         kept = [attempt(formula, scope.bind(target.indices), truth, found, part=part) for part in conditions]
         if None in kept:
             return []
@@ -171,13 +171,16 @@ def _ranges(choices: list[_Choice]) -> dict[str, range]:
     return ranges
 
 
-def _bindings(choices: list[_Choice], ranges: dict[str, range], family: Family, start: int) -> Iterator[Target]:
+def _bindings(
+    choices: list[_Choice], ranges: dict[str, range], family: Family, start: int, span: Span
+) -> Iterator[Target]:
+    numbers = {name: [index_number(name, value, span) for value in values] for name, values in ranges.items()}
     for chosen in product(*ranges.values()):
         names = dict(zip(ranges, chosen, strict=True))
         offset = 0
         for choice, size in zip(choices, family.sizes, strict=True):
             offset = offset * size + (names[choice.name] if choice.name else choice.values[0])
-        yield Target(start + offset, {name: Number(value) for name, value in names.items()})
+        yield Target(start + offset, {name: numbers[name][value] for name, value in names.items()})
 
 
 def _no_such(name: str, word: Word, aim: Aim) -> Diagnostic:

@@ -46,6 +46,7 @@ from compiler.expressions.values import (
     Unknown,
     Value,
     Vector,
+    index_number,
 )
 
 BINDING_WORK = 2  # what giving a value to an index costs, in evaluated nodes
@@ -271,7 +272,9 @@ def _sum(node: Call, scope: Scope) -> Value:
             if times < 0:
                 raise ExpressionError("number", f"a sum of {times} terms", node.at)
             scope.work.spend(times * BINDING_WORK, node.at)
-            return _total((arithmetic_value(body, scope.bind({index: Number(i)})) for i in range(times)), node, scope)
+            place = scope.place(*at)
+            bound = (scope.bind({index: index_number(index, i, place)}) for i in range(times))
+            return _total((arithmetic_value(body, inner) for inner in bound), node, scope)
     raise ExpressionError("syntax", "sum takes an expression, an index name and a size", node.at, "sum(w[k], k, 10)")
 
 

@@ -12,9 +12,11 @@ from compiler.source import Span
 
 @dataclass(frozen=True)
 class Leaf:
-    """A number that stands in the spec: a scalar of a parameter, or a literal (`name`: the definition it is in)."""
+    """A number of the spec: a scalar of a parameter, a literal (`name`: the definition it is in), or what an index
+    name stands for, such as the d of `digit[d]`, where it is used as a number.
+    """
 
-    kind: Literal["parameter", "literal"]
+    kind: Literal["parameter", "literal", "index"]
     name: str
     value: int | float
     span: Span
@@ -83,6 +85,13 @@ class Number:
     value: int | float
     rounded: bool = False
     provenance: Provenance = NOWHERE
+
+
+def index_number(name: str, value: int, span: Span) -> Number:
+    """What an index name that is bound at `span` stands for."""
+    if value in (0, 1):
+        return Number(value)
+    return Number(value, False, Provenance(Leaf("index", name, value, span)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,321 @@
+"""Forward through a network: which intermediate numbers can be nonzero, and what each depends on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import pairwise
+from operator import or_
+
+from compiler.ir import (
+    Attention,
+    Combined,
+    Embedding,
+    FeedForward,
+    Head,
+    Map,
+    Mix,
+    Mixture,
+    Network,
+    Norm,
+    Position,
+    Repeat,
+    Rope,
+    Scaled,
+    Step,
+    StreamAfter,
+    StreamNorm,
+    StreamScale,
+    Tensor,
+)
+
+NONZERO, TOKEN, POSITION, OTHERS = 1, 2, 4, 8
+"""Facts about a number: that it can be nonzero, and depends on the token at its position, on the position itself, on
+tokens at other positions. A number without facts is zero for every input."""
+INFORMATION = TOKEN | POSITION | OTHERS
+Facts = bytes
+"""The facts about each dimension of an axis."""
+Index = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class AttentionFacts:
+    """What goes on inside an attention step. Queries and keys: as projected, after their norm, after rope.
+
+    By head: whether it sees other positions than its own (`looks`), whether its products with keys can change its
+    weights (`weighs`), whether its weights can differ between the tokens it sees (`uneven`). By coordinate of the mixed
+    values: whether it depends on tokens at other positions because of this step (`brought`).
+    """
+
+    branch: Facts
+    queries: tuple[Facts, Facts, Facts]
+    keys: tuple[Facts, Facts, Facts]
+    values: Facts
+    mixed: Facts
+    looks: tuple[bool, ...]
+    weighs: tuple[bool, ...]
+    uneven: tuple[bool, ...]
+    brought: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A step as it runs, once more for every repetition; a mix reads the runs `sources`, other steps the last one."""
+
+    step: Step
+    before: Facts
+    after: Facts
+    sources: Mapping[str, int] = field(default_factory=dict)
+
+
+class Forward:
+    """Facts of a network. The same step on the same facts is computed once, as repetitions may be many."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._nonzero: dict[str, tuple[Index, ...]] = {}
+        self._attention: dict[tuple[str, Facts], AttentionFacts] = {}
+        self._after: dict[tuple[str, Facts], Facts] = {}
+        self._sees: dict[tuple[str, int], tuple[bool, bool]] = {}
+
+    def runs(self) -> tuple[Run, ...]:
+        """Every step in the order in which it runs."""
+        made: list[Run] = []
+        last: dict[str, int] = {}  # the run after which a step named in a mix has left its stream
+        steps = {step.name: step for step in self.network.steps}
+        for step in self.network.steps:
+            for inner in [steps[name] for name in step.steps] if isinstance(step, Repeat) else [step]:
+                before = made[-1].after if made else b""
+                if isinstance(inner, Mix):
+                    streams = {name: made[i].after for name, i in last.items()}
+                    made.append(Run(inner, before, self.mixture(inner, inner.mixture, streams), dict(last)))
+                else:
+                    made.append(Run(inner, before, self.after(inner, before)))
+            last[step.name] = len(made) - 1
+        return tuple(made)
+
+    def nonzero(self, tensor: Tensor) -> tuple[Index, ...]:
+        """Where a tensor has numbers that are not zero."""
+        if tensor.name not in self._nonzero:
+            self._nonzero[tensor.name] = tuple(entry.index for entry in tensor.entries if entry.value)
+        return self._nonzero[tensor.name]
+
+    def after(self, step: Step, before: Facts) -> Facts:
+        """The stream, or the logits, after one step."""
+        key = step.name, before
+        if key not in self._after:
+            self._after[key] = self._compute(step, before)
+        return self._after[key]
+
+    def _compute(self, step: Step, before: Facts) -> Facts:
+        match step:
+            case Embedding():
+                return _by_column(step.weight, TOKEN)
+            case Position():
+                return _joined(before, self._positions(step))
+            case StreamNorm(norm=norm):
+                return self.normed(norm, before)
+            case StreamScale(weight=weight):
+                kept = {index[0] for index in self.nonzero(weight)}
+                return bytes(fact if i in kept else 0 for i, fact in enumerate(before))
+            case Attention(output=output):
+                mixed = self.attention(step, before).mixed
+                if isinstance(output, Map):
+                    return _joined(before, self.through(output, mixed))
+                return _joined(before, mixed if output == "identity" else mixed * len(before))
+            case FeedForward():
+                kept_stream = before[: step.stream_after.size].ljust(step.stream_after.size, b"\0")
+                return _joined(kept_stream, self.through(step.down, self.units(step, before)[3]))
+            case Head(norm=norm, logits=logits):
+                return self.through(logits, self.normed(norm, before))
+            case _:
+                raise AssertionError(step)  # repetitions and mixes are runs of their own
+
+    def through(self, map_: Map, facts: Facts) -> Facts:
+        """The outputs of an affine map."""
+        if map_.inner is not None:
+            facts = self.through(map_.inner, facts)
+        found = bytearray(map_.weight.shape[0])
+        for output, source in self.nonzero(map_.weight):
+            found[output] |= facts[source]
+        size = map_.outputs.size
+        made = found if len(found) == size else bytearray(bytes(found) * size)
+        if map_.bias is not None:
+            biased = self.nonzero(map_.bias)
+            for output in range(size) if biased and map_.bias.axes[0] is None else (index[0] for index in biased):
+                made[output] |= NONZERO
+        return bytes(made)
+
+    def normed(self, norm: Norm | None, facts: Facts) -> Facts:
+        """A norm makes of each number one that depends on all, as they set the scale; `layer` takes off their mean."""
+        if norm is None:
+            return facts
+        every = union(facts)
+        if norm.kind == "layer":
+            found = bytes([every if norm.axis.size > 1 else 0]) * len(facts)
+        else:
+            found = bytes(fact and every for fact in facts)
+        if norm.weight is None:
+            return found
+        kept = {index[0] for index in self.nonzero(norm.weight)}
+        return bytes(fact if i in kept else 0 for i, fact in enumerate(found))
+
+    def units(self, step: FeedForward, before: Facts) -> tuple[Facts, Facts, Facts, Facts]:
+        """The branch of a feed-forward step, its gates (those of `up` without one), its `up`, and what `down` reads."""
+        branch = self.normed(step.norm, before)
+        up = self.through(step.up, branch)
+        gate = up if step.gate is None else self.through(step.gate, branch)
+        return branch, gate, up, bytes(a | b if a and b else 0 for a, b in zip(gate, up, strict=True))
+
+    def mixture(self, step: Mix, mixture: Mixture, streams: Mapping[str, Facts]) -> Facts:
+        """A combination of streams after earlier steps."""
+        match mixture:
+            case StreamAfter(step=name):
+                return streams[name]
+            case Combined(left=left, right=right):
+                return _joined(self.mixture(step, left, streams), self.mixture(step, right, streams))
+            case Scaled(coefficient=coefficient, stream=stream):
+                inner = self.mixture(step, stream, streams)
+                return inner if self.scales(step, coefficient) else bytes(len(inner))
+
+    def scales(self, step: Mix, coefficient: int) -> bool:
+        """Whether a coefficient of a mix is not zero."""
+        return step.weight is not None and (coefficient,) in self.nonzero(step.weight)
+
+    # Attention
+
+    def attention(self, step: Attention, before: Facts) -> AttentionFacts:
+        """What is inside an attention step that reads this stream."""
+        key = step.name, before
+        if key not in self._attention:
+            self._attention[key] = self._inside(step, before)
+        return self._attention[key]
+
+    def _inside(self, step: Attention, before: Facts) -> AttentionFacts:
+        branch = self.normed(step.norm, before)
+        queries = self._projected(step.query, step.query_norm, step, branch)
+        keys = self._projected(step.key, step.key_norm, step, branch)
+        values = self.through(step.value, branch)
+        shared = step.heads.size // step.kv_heads.size
+        mixed, brought = bytearray(), list[bool]()
+        looks, weighs, uneven = [], [], []
+        for head in range(step.heads.size):
+            group = head // shared
+            pairs = self.products(step, head, queries[2], keys[2])
+            looking, formula_varies = self._seen(step, head)
+            asked, told = union(a for a, _ in pairs), union(b for _, b in pairs) & INFORMATION
+            looks.append(looking)
+            weighs.append(bool(told) or (step.softmax == "plus_one" and bool(pairs)))
+            uneven.append(bool(told) or formula_varies)
+            others = OTHERS if looking else 0
+            for value in values[group * step.value_dim :][: step.value_dim]:
+                found, carried = value, 0
+                if value & (TOKEN | OTHERS):
+                    carried |= others
+                if value & INFORMATION or (value and step.softmax == "plus_one"):  # else they add up to the same
+                    found |= (asked | told if weighs[-1] else 0) | (POSITION if looking or formula_varies else 0)
+                    if weighs[-1] and told & (TOKEN | OTHERS):
+                        carried |= others
+                mixed.append(found | carried)
+                brought.append(bool(carried))
+        made = branch, queries, keys, values, bytes(mixed)
+        return AttentionFacts(*made, tuple(looks), tuple(weighs), tuple(uneven), tuple(brought))
+
+    def products(self, step: Attention, head: int, queries: Facts, keys: Facts) -> list[tuple[int, int]]:
+        """The coordinates in which a head's product of query and key can be nonzero, by the facts of both.
+
+        Without `plus_one` a score that is the same for all keys changes nothing: such coordinates are left out.
+        """
+        if step.scale.operation == "multiply" and step.scale.value == 0:
+            return []
+        size, group = step.head_dim, head // (step.heads.size // step.kv_heads.size)
+        pairs = zip(queries[head * size :][:size], keys[group * size :][:size], strict=True)
+        return [(a, b) for a, b in pairs if self.scored(step, a, b)]
+
+    def scored(self, step: Attention, query: int, key: int) -> bool:
+        """Whether the product of two coordinates can change the weights of a head."""
+        return bool(query and key and (key & INFORMATION or step.softmax == "plus_one"))
+
+    def _projected(self, map_: Map, norm: Norm | None, step: Attention, branch: Facts) -> tuple[Facts, Facts, Facts]:
+        projected = self.through(map_, branch)
+        size = step.head_dim
+        heads = [projected[start : start + size] for start in range(0, len(projected), size)]
+        normed = [self.normed(norm, head) for head in heads]
+        turned = [_turned(head, step.rope) for head in normed]
+        return projected, b"".join(normed), b"".join(turned)
+
+    def _seen(self, step: Attention, head: int) -> tuple[bool, bool]:
+        """Whether a head sees another position than its own, and whether its formula differs between what it sees."""
+        key = step.name, head
+        if key not in self._sees:
+            self._sees[key] = self._look(step, head)
+        return self._sees[key]
+
+    def _look(self, step: Attention, head: int) -> tuple[bool, bool]:
+        length = self.network.context
+        formula = next((score.formula for score in step.scores if score.head == head), None)
+        if formula is None:
+            return length > 1, False
+        looks = varies = False
+        for query in range(length):
+            row = [formula.at(query, other).value for other in range(query + 1 if step.mask == "causal" else length)]
+            looks |= any(value > -math.inf for other, value in enumerate(row) if other != query)
+            varies |= any(a != b for a, b in pairwise(row))
+            if looks and varies:
+                break
+        return looks, varies
+
+    # Positions
+
+    def _positions(self, step: Position) -> Facts:
+        """What a position step adds to each dimension."""
+        if step.table is not None:
+            return _by_column(step.table, POSITION)
+        found = bytearray(step.stream.size)
+        for term in step.terms:
+            column = set(term.formula.column(self.network.context))
+            if column != {0.0}:
+                found[term.dimension] = NONZERO if len(column) == 1 else NONZERO | POSITION
+        return bytes(found)
+
+
+def union(facts: Iterable[int]) -> int:
+    """The facts that any of the numbers has."""
+    return reduce(or_, facts, 0)
+
+
+def turning(rope: Rope | None, size: int) -> list[tuple[int, int]]:
+    """The pairs of a head's `size` coordinates that rotary positions mix."""
+    if rope is None:
+        return []
+    half = size // 2
+    pairs = [(2 * i, 2 * i + 1) if rope.pairs == "adjacent" else (i, i + half) for i in range(half)]
+    return [pair for pair, frequency in zip(pairs, rope.frequencies, strict=True) if frequency]
+
+
+def _turned(facts: Facts, rope: Rope | None) -> Facts:
+    found = bytearray(facts)
+    for a, b in turning(rope, len(facts)):
+        if found[a] or found[b]:
+            found[a] = found[b] = found[a] | found[b] | POSITION
+    return bytes(found)
+
+
+def _by_column(tensor: Tensor, information: int) -> Facts:
+    """The columns of a table, a row of which is looked up: what they are if not all zero, or not all the same."""
+    rows, columns = tensor.shape
+    values: list[list[float]] = [[] for _ in range(columns)]
+    for entry in tensor.entries:
+        if entry.value:
+            values[entry.index[1]].append(entry.value)
+    same = (len(column) == rows and len(set(column)) == 1 for column in values)
+    return bytes(
+        0 if not column else NONZERO if alike else NONZERO | information
+        for column, alike in zip(values, same, strict=True)
+    )
+
+
+def _joined(first: Facts, second: Facts) -> Facts:
+    return bytes(a | b for a, b in zip(first, second, strict=True))

@@ -1,0 +1,277 @@
+"""Backward through a network: which weights can change which token wins, and what attention brings to the logits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from compiler.flow.facts import (
+    INFORMATION,
+    AttentionFacts,
+    Facts,
+    Forward,
+    Index,
+    Run,
+    turning,
+    union,
+)
+from compiler.ir import (
+    Attention,
+    Combined,
+    Embedding,
+    FeedForward,
+    Head,
+    Map,
+    Mix,
+    Mixture,
+    Network,
+    Norm,
+    Position,
+    Scaled,
+    StreamAfter,
+    StreamNorm,
+    StreamScale,
+    Tensor,
+)
+
+Alive = bytes  # of each dimension of an axis, 1 where it can change the answer
+
+
+@dataclass
+class AttentionRole:
+    """What an attention step does for the answer, in any of its runs.
+
+    `valued`: some value is not zero; `looks`: a head with such a value sees another position than its own; `brings`:
+    what it puts out depends on tokens there; `matters`: and that can change which token wins; `uneven`: a head that
+    matters can weigh the tokens it sees differently.
+    """
+
+    valued: bool = False
+    looks: bool = False
+    brings: bool = False
+    matters: bool = False
+    uneven: bool = False
+
+
+@dataclass
+class Flow:
+    """`alive`: by tensor, the numbers that can change which token wins. `moved`: dimensions of position steps that can.
+
+    `attention` has every attention step by its name.
+    """
+
+    alive: dict[str, set[Index]] = field(default_factory=lambda: defaultdict(set))
+    moved: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    attention: dict[str, AttentionRole] = field(default_factory=lambda: defaultdict(AttentionRole))
+
+
+def flow(network: Network) -> Flow:
+    """What matters in a network: see `compiler.flow`."""
+    forward = Forward(network)
+    backward = _Backward(forward)
+    backward.follow(forward.runs())
+    return backward.found
+
+
+class _Backward:
+    """`relative`: the outputs are the logits, so that what is added to all of them alike changes nothing."""
+
+    def __init__(self, forward: Forward) -> None:
+        self.forward = forward
+        self.found = Flow()
+        self._known: dict[tuple[str, Facts, Alive, bool], Alive] = {}
+
+    def follow(self, runs: tuple[Run, ...]) -> None:
+        """From the logits back to the first step."""
+        several = len(runs[-1].after) > 1  # one class alone always wins
+        alive: list[bytearray] = [bytearray(len(run.after)) for run in runs]
+        alive[-1] = bytearray([several]) * len(runs[-1].after)
+        for i in reversed(range(len(runs))):
+            run, after = runs[i], bytes(alive[i])
+            if isinstance(run.step, Mix):
+                streams = {name: (runs[j].after, alive[j]) for name, j in run.sources.items()}
+                self._mixture(run.step, run.step.mixture, streams, after)
+                continue
+            before = self._before(run, after, relative=i == len(runs) - 1)
+            if i:
+                alive[i - 1] = bytearray(a | b for a, b in zip(alive[i - 1], before, strict=True))
+
+    def _before(self, run: Run, after: Alive, *, relative: bool) -> Alive:
+        key = run.step.name, run.before, after, relative
+        if key not in self._known:
+            self._known[key] = self._through_step(run, after, relative)
+        return self._known[key]
+
+    def _through_step(self, run: Run, after: Alive, relative: bool) -> Alive:
+        step, before = run.step, run.before
+        match step:
+            case Embedding():
+                self._note_columns(step.weight, after)
+                return b""
+            case Position():
+                if step.table is not None:
+                    self._note_columns(step.table, after)
+                self.found.moved[step.name] |= {i for i, alive in enumerate(after) if alive}
+                return after
+            case StreamNorm(norm=norm):
+                return self._norm(norm, before, after)
+            case StreamScale(weight=weight):
+                kept = bytes(alive and fact > 0 for alive, fact in zip(after, before, strict=True))
+                return self._elementwise(weight, kept)
+            case Attention():
+                return _either(after, self._attention(step, before, after, relative))
+            case FeedForward():
+                branch, gate, up, units = self.forward.units(step, before)
+                hidden = self._map(step.down, units, after, relative)
+                used = bytes(alive and a > 0 and b > 0 for alive, a, b in zip(hidden, gate, up, strict=True))
+                read = self._map(step.up, branch, used)
+                if step.gate is not None:
+                    read = _either(read, self._map(step.gate, branch, used))
+                kept_stream = after[: len(before)].ljust(len(before), b"\0")
+                return _either(kept_stream, self._norm(step.norm, before, read))
+            case Head(norm=norm, logits=logits):
+                return self._norm(norm, before, self._map(logits, self.forward.normed(norm, before), after, relative))
+            case _:
+                raise AssertionError(step)  # repetitions and mixes are runs of their own
+
+    # Parts
+
+    def _map(self, map_: Map, facts: Facts, after: Alive, relative: bool = False, *, biased: bool = True) -> Alive:
+        """The inputs of a map that matter, given the outputs that do; not `biased`: its bias changes nothing."""
+        read = facts if map_.inner is None else self.forward.through(map_.inner, facts)
+        size = map_.outputs.size
+        weight_rows, bias = map_.weight.shape[0], map_.bias
+        found = bytearray(len(read))
+        if not (relative and weight_rows < size):
+            matters = after if weight_rows == size else bytes([any(after)])
+            level = _level_columns(map_.weight) if relative else frozenset[int]()
+            for index in self.forward.nonzero(map_.weight):
+                output, source = index
+                if read[source] and matters[output] and source not in level:
+                    found[source] = 1
+                    self.found.alive[map_.weight.name].add(index)
+        if biased and bias is not None and not (relative and (bias.shape[0] < size or _is_level(bias))):
+            matters = after if bias.shape[0] == size else bytes([any(after)])
+            for index in self.forward.nonzero(bias):
+                if matters[index[0]]:
+                    self.found.alive[bias.name].add(index)
+        return bytes(found) if map_.inner is None else self._map(map_.inner, facts, bytes(found))
+
+    def _norm(self, norm: Norm | None, facts: Facts, after: Alive) -> Alive:
+        """All that is not zero sets the scale of a norm, and with it what matters of its output."""
+        if norm is None:
+            return after
+        made = self.forward.normed(norm, facts)
+        kept = bytes(alive and fact > 0 for alive, fact in zip(after, made, strict=True))
+        if norm.weight is not None:
+            self._elementwise(norm.weight, kept)
+        return bytes(fact > 0 and any(kept) for fact in facts)
+
+    def _elementwise(self, weight: Tensor, kept: Alive) -> Alive:
+        found = bytearray(len(kept))
+        for index in self.forward.nonzero(weight):
+            if kept[index[0]]:
+                found[index[0]] = 1
+                self.found.alive[weight.name].add(index)
+        return bytes(found)
+
+    def _note_columns(self, table: Tensor, after: Alive) -> None:
+        self.found.alive[table.name].update(index for index in self.forward.nonzero(table) if after[index[1]])
+
+    def _mixture(self, step: Mix, mixture: Mixture, streams: dict[str, tuple[Facts, bytearray]], after: Alive) -> None:
+        """Notes in `streams` which of their dimensions matter."""
+        match mixture:
+            case StreamAfter(step=name):
+                own = streams[name][1]
+                own[:] = _either(bytes(own), after)
+            case Combined(left=left, right=right):
+                self._mixture(step, left, streams, after)
+                self._mixture(step, right, streams, after)
+            case Scaled(coefficient=coefficient, stream=stream):
+                inner = self.forward.mixture(step, stream, {name: facts for name, (facts, _) in streams.items()})
+                if not self.forward.scales(step, coefficient) or step.weight is None:
+                    return
+                if any(alive and fact for alive, fact in zip(after, inner, strict=True)):
+                    self.found.alive[step.weight.name].add((coefficient,))
+                self._mixture(step, stream, streams, after)
+
+    # Attention
+
+    def _attention(self, step: Attention, before: Facts, after: Alive, relative: bool) -> Alive:
+        """What the branch of an attention step needs of the stream."""
+        facts = self.forward.attention(step, before)
+        if isinstance(step.output, Map):
+            mixed = self._map(step.output, facts.mixed, after, relative)
+        else:
+            mixed = after if step.output == "identity" else bytes([any(after) and not relative])
+        queries, keys = bytearray(len(facts.queries[2])), bytearray(len(facts.keys[2]))
+        values = bytearray(len(facts.values))
+        shared = step.heads.size // step.kv_heads.size
+        self._note_role(step, facts, mixed)
+        for head in range(step.heads.size):
+            group = head // shared
+            weighed = False
+            for coordinate in range(step.value_dim):
+                value = facts.values[group * step.value_dim + coordinate]
+                if value and mixed[head * step.value_dim + coordinate]:
+                    values[group * step.value_dim + coordinate] = 1
+                    weighed |= bool(value & INFORMATION) or step.softmax == "plus_one"
+            if weighed and facts.weighs[head]:
+                for coordinate in range(step.head_dim):
+                    query, key = head * step.head_dim + coordinate, group * step.head_dim + coordinate
+                    if self.forward.scored(step, facts.queries[2][query], facts.keys[2][key]):
+                        queries[query] = keys[key] = 1
+        read = self._map(step.value, facts.branch, bytes(values))
+        asked = self._projected(step, step.query_norm, facts.queries, queries)
+        told = self._projected(step, step.key_norm, facts.keys, keys)
+        # a bias of the keys alone adds the same to the scores of all keys, which a softmax does not see
+        shifts = step.softmax == "standard" and step.rope is None and step.key_norm is None
+        read = _either(read, self._map(step.query, facts.branch, asked))
+        read = _either(read, self._map(step.key, facts.branch, told, biased=not shifts))
+        return self._norm(step.norm, before, read)
+
+    def _projected(
+        self, step: Attention, norm: Norm | None, stages: tuple[Facts, Facts, Facts], alive: bytearray
+    ) -> Alive:
+        """The projected queries or keys that matter, given those after rope that do."""
+        size = step.head_dim
+        found = b""
+        for start in range(0, len(alive), size):
+            own = alive[start : start + size]
+            for a, b in turning(step.rope, size):
+                own[a] = own[b] = own[a] | own[b]
+            found += self._norm(norm, stages[0][start : start + size], bytes(own))
+        return found
+
+    def _note_role(self, step: Attention, facts: AttentionFacts, mixed: Alive) -> None:
+        role = self.found.attention[step.name]
+        shared = step.heads.size // step.kv_heads.size
+        for head in range(step.heads.size):
+            own = facts.values[head // shared * step.value_dim :][: step.value_dim]
+            role.valued |= bool(union(own))
+            role.looks |= bool(union(own)) and facts.looks[head]
+            for coordinate, value in enumerate(own):
+                place = head * step.value_dim + coordinate
+                role.brings |= facts.brought[place]
+                role.matters |= facts.brought[place] and bool(mixed[place])
+                weighs = bool(value & INFORMATION) or (value > 0 and step.softmax == "plus_one")
+                role.uneven |= bool(mixed[place]) and weighs and facts.uneven[head]
+
+
+def _level_columns(weight: Tensor) -> frozenset[int]:
+    """The inputs that a map adds to all of its outputs alike."""
+    columns: dict[int, list[float]] = defaultdict(list)
+    for entry in weight.entries:
+        if entry.value:
+            columns[entry.index[1]].append(entry.value)
+    rows = weight.shape[0]
+    return frozenset(i for i, column in columns.items() if len(column) == rows and len(set(column)) == 1)
+
+
+def _is_level(bias: Tensor) -> bool:
+    values = [entry.value for entry in bias.entries if entry.value]
+    return len(values) == bias.size and len(set(values)) == 1
+
+
+def _either(first: Alive, second: Alive) -> Alive:
+    return bytes(a | b for a, b in zip(first, second, strict=True))

@@ -1,0 +1,131 @@
+"""What the analysis calls dead can be zeroed, and what it says brings nothing does not listen, in the torch model."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from compiler.flow.reach import Flow, flow
+from compiler.ir import Network
+from compiler.ir import Tensor as Stored
+from compiler.pipeline import load
+from compiler.storage import tensors
+from compiler.torch_backend.model import build_model
+from tests.helpers import SPECS, STEPS
+
+FILES = sorted([*SPECS.glob("*.yaml"), *STEPS.glob("*.yaml")])
+SHARES = (0.1, 0.2, 0.3, 0.5, 0.7)  # of the written numbers that are left out
+
+
+def thinned(value: Any, kept: dict[str, Stored]) -> Any:
+    """A part of a network with other tensors in the place of those of the same name."""
+    if isinstance(value, Stored):
+        return kept[value.name]
+    if isinstance(value, tuple):
+        return tuple(thinned(item, kept) for item in value)
+    if is_dataclass(value) and not isinstance(value, type) and type(value).__module__ == "compiler.ir":
+        return replace(value, **{one.name: thinned(getattr(value, one.name), kept) for one in fields(value)})
+    return value
+
+
+def variant(network: Network, share: float, random: Random) -> Network:
+    """The network with some of its numbers left out, and some that are made equal, so that columns become level."""
+    kept = {}
+    for name, tensor in tensors(network).items():
+        entries = [entry for entry in tensor.entries if random.random() >= share]
+        if random.random() < share / 4:
+            entries = [replace(entry, value=1.0) for entry in entries]
+        kept[name] = replace(tensor, entries=tuple(entries))
+    made: Network = thinned(network, kept)
+    return made
+
+
+def dead(network: Network, found: Flow) -> dict[str, list[tuple[int, ...]]]:
+    every = tensors(network).items()
+    indices = {
+        name: [entry.index for entry in tensor.entries if entry.value and entry.index not in found.alive[name]]
+        for name, tensor in every
+    }
+    return {name: own for name, own in indices.items() if own}
+
+
+def run(network: Network, zeroed: dict[str, list[tuple[int, ...]]], tokens: Tensor) -> Tensor:
+    """Logits [batch, time, classes] in double, with some weights set to zero."""
+    model = build_model(network).double().eval()
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    with torch.inference_mode():
+        for name, indices in zeroed.items():
+            for index in indices:
+                parameters[name][index] = 0.0
+        found: Tensor = model(tokens)
+    return found
+
+
+def assert_same_choices(first: Tensor, second: Tensor) -> None:
+    """Rows of logits differ by the same number everywhere, up to what doubles of their size can hold."""
+    usable = first.isfinite().all(-1) & second.isfinite().all(-1)
+    first, second = first[usable], second[usable]
+    if len(first):
+        size = max(first.abs().max(), second.abs().max())
+        below = [rows - rows.amax(-1, keepdim=True) for rows in (first, second)]
+        assert (below[0] - below[1]).abs().max() <= 1e-9 * size
+
+
+def sequences(network: Network, seed: int) -> Tensor:
+    made = torch.Generator().manual_seed(seed)
+    return torch.randint(network.vocabulary.size, (4, network.context), generator=made)
+
+
+def check(network: Network, seed: int) -> tuple[int, bool]:
+    """How many weights are dead, and whether attention brings nothing; both as the torch model has it."""
+    found = flow(network)
+    zeroed, tokens = dead(network, found), sequences(network, seed)
+    before = run(network, {}, tokens)
+    assert_same_choices(before, run(network, zeroed, tokens))
+    deaf = not any(role.matters for role in found.attention.values())
+    if deaf:
+        others = torch.cat([sequences(network, seed + 1)[:, :-1], tokens[:, -1:]], dim=1)
+        assert_same_choices(before[:, -1], run(network, {}, others)[:, -1])
+    return sum(map(len, zeroed.values())), deaf
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_is_dead_changes_nothing(path: Path) -> None:
+    network = load(path).network
+    random = Random(path.stem)
+    check(network, 0)
+    for i, share in enumerate(SHARES, 1):
+        check(variant(network, share, random), i)
+
+
+@pytest.mark.parametrize("name", ["tiny95", "qwen20", "restricted"])
+def test_the_analysis_is_not_empty(name: str) -> None:
+    """Some thinned networks have dead weights, and some hear no other token."""
+    network = load(next(path for path in FILES if path.stem == name)).network
+    random = Random(name)
+    results = [check(variant(network, share, random), 7) for share in (0.05, *SHARES, 0.9)]
+    assert max(count for count, _ in results) > 0
+    assert {deaf for _, deaf in results} == {True, False}
+
+
+@pytest.mark.parametrize("name", ["tiny95", "qwen20", "heads-family", "repeat"])
+def test_what_is_alive_mostly_changes_something(name: str) -> None:
+    """Not a promise, as a path may be cancelled; but an analysis that calls everything alive would be of no use."""
+    network = load(next(path for path in FILES if path.stem == name)).network
+    found, tokens = flow(network), torch.cat([sequences(network, seed) for seed in range(8)])
+    before = run(network, {}, tokens)
+    alive = [(tensor, index) for tensor, own in found.alive.items() for index in own]
+    silent = 0
+    for tensor, index in alive:
+        try:
+            assert_same_choices(before, run(network, {tensor: [index]}, tokens))
+        except AssertionError:
+            continue
+        silent += 1
+    assert silent <= len(alive) // 5
