@@ -14,6 +14,7 @@ import io
 
 import click
 
+from compiler.commands.checking import lint
 from compiler.commands.counting import count
 from compiler.commands.reading import diff, show
 from compiler.commands.reporting import report
@@ -24,8 +25,8 @@ from compiler.commands.writing import fmt, new, schema, validate
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not spin where other work runs too
 
 EXIT_CODES = """
-Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, an answer is wrong or a test is
-not passed; 2 the spec or the call is wrong.
+Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, an answer is wrong, a test is
+not passed or a rule is broken; 2 the spec or the call is wrong.
 """
 
 
@@ -45,7 +46,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (new, validate, fmt, show, count, diff, build, eval_command, run, report, schema):
+for command in (new, validate, lint, fmt, show, count, diff, build, eval_command, run, report, schema):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from compiler.source import Span
 
 _LONGEST_MESSAGE = 600
 _LONGEST_NAME = 100  # that a suggestion is made for
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "breaks", "disclose"]  # the last two are what `lint` finds
 
 
 @dataclass(frozen=True)

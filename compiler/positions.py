@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -85,6 +86,20 @@ class PairFormula:
         values = [float(self.at(first, key).value) for key in range(length)]
         values += [0.0 if causal else float(self.at(0, key).value) for key in range(1, length)]
         return [values[first - query : first - query + length] for query in range(length)]
+
+    @property
+    def by_distance(self) -> bool:
+        """Whether it is written in the distance of query and key alone, every position being exact in the dtype."""
+        return self._by_distance_only
+
+    def telling_rows(self, length: int, *, causal: bool) -> Iterator[tuple[int, list[int | float]]]:
+        """Rows of the table, each with its query, that hold every value in it: not all, where distances decide.
+
+        Under a causal mask a row ends with the query's own position.
+        """
+        queries = sorted({0, length - 1}) if self._by_distance_only else range(length)
+        for query in queries:
+            yield query, [self.at(query, key).value for key in range(query + 1 if causal else length)]
 
     def hides_later_keys(self, length: int) -> bool:
         """Whether it is -inf wherever the key comes after the query, for all positions below `length`."""

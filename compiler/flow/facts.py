@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import reduce
-from itertools import pairwise
-from operator import or_
+from typing import assert_never
 
+from compiler.flow.bits import (
+    INFORMATION,
+    NONZERO,
+    OTHERS,
+    POSITION,
+    TOKEN,
+    Facts,
+    Index,
+    by_column,
+    joined,
+    seen_by,
+    turned,
+    union,
+)
 from compiler.ir import (
     Attention,
     Combined,
@@ -22,7 +33,6 @@ from compiler.ir import (
     Norm,
     Position,
     Repeat,
-    Rope,
     Scaled,
     Step,
     StreamAfter,
@@ -30,14 +40,6 @@ from compiler.ir import (
     StreamScale,
     Tensor,
 )
-
-NONZERO, TOKEN, POSITION, OTHERS = 1, 2, 4, 8
-"""Facts about a number: that it can be nonzero, and depends on the token at its position, on the position itself, on
-tokens at other positions. A number without facts is zero for every input."""
-INFORMATION = TOKEN | POSITION | OTHERS
-Facts = bytes
-"""The facts about each dimension of an axis."""
-Index = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Forward:
         self._nonzero: dict[str, tuple[Index, ...]] = {}
         self._attention: dict[tuple[str, Facts], AttentionFacts] = {}
         self._after: dict[tuple[str, Facts], Facts] = {}
-        self._sees: dict[tuple[str, int], tuple[bool, bool]] = {}
+        self._sees: dict[str, list[tuple[bool, bool]]] = {}
 
     def runs(self) -> tuple[Run, ...]:
         """Every step in the order in which it runs."""
@@ -112,9 +114,9 @@ class Forward:
     def _compute(self, step: Step, before: Facts) -> Facts:
         match step:
             case Embedding():
-                return _by_column(step.weight, TOKEN)
+                return self.embedded(step)[-1]
             case Position():
-                return _joined(before, self._positions(step))
+                return joined(before, self._positions(step))
             case StreamNorm(norm=norm):
                 return self.normed(norm, before)
             case StreamScale(weight=weight):
@@ -123,15 +125,27 @@ class Forward:
             case Attention(output=output):
                 mixed = self.attention(step, before).mixed
                 if isinstance(output, Map):
-                    return _joined(before, self.through(output, mixed))
-                return _joined(before, mixed if output == "identity" else mixed * len(before))
+                    return joined(before, self.through(output, mixed))
+                return joined(before, mixed if output == "identity" else mixed * len(before))
             case FeedForward():
                 kept_stream = before[: step.stream_after.size].ljust(step.stream_after.size, b"\0")
-                return _joined(kept_stream, self.through(step.down, self.units(step, before)[3]))
+                return joined(kept_stream, self.through(step.down, self.units(step, before)[3]))
             case Head(norm=norm, logits=logits):
                 return self.through(logits, self.normed(norm, before))
+            case Repeat() | Mix():
+                raise AssertionError(step)  # runs of their own
             case _:
-                raise AssertionError(step)  # repetitions and mixes are runs of their own
+                assert_never(step)
+
+    def embedded(self, step: Embedding) -> list[Facts]:
+        """What is looked up for a token, and then what each factor makes of that."""
+        stages = [by_column(step.weight, TOKEN)]
+        for factor in step.factors:
+            found = bytearray(factor.outputs.size)
+            for source, output in self.nonzero(factor.weight):
+                found[output] |= stages[-1][source]
+            stages.append(bytes(found))
+        return stages
 
     def through(self, map_: Map, facts: Facts) -> Facts:
         """The outputs of an affine map."""
@@ -175,7 +189,7 @@ class Forward:
             case StreamAfter(step=name):
                 return streams[name]
             case Combined(left=left, right=right):
-                return _joined(self.mixture(step, left, streams), self.mixture(step, right, streams))
+                return joined(self.mixture(step, left, streams), self.mixture(step, right, streams))
             case Scaled(coefficient=coefficient, stream=stream):
                 inner = self.mixture(step, stream, streams)
                 return inner if self.scales(step, coefficient) else bytes(len(inner))
@@ -204,7 +218,8 @@ class Forward:
         for head in range(step.heads.size):
             group = head // shared
             pairs = self.products(step, head, queries[2], keys[2])
-            looking, formula_varies = self._seen(step, head)
+            looking, formula_varies = self._seen(step)[head]
+            pairs = pairs if looking or step.softmax == "plus_one" else []  # one token alone has all the weight
             asked, told = union(a for a, _ in pairs), union(b for _, b in pairs) & INFORMATION
             looks.append(looking)
             weighs.append(bool(told) or (step.softmax == "plus_one" and bool(pairs)))
@@ -243,79 +258,23 @@ class Forward:
         size = step.head_dim
         heads = [projected[start : start + size] for start in range(0, len(projected), size)]
         normed = [self.normed(norm, head) for head in heads]
-        turned = [_turned(head, step.rope) for head in normed]
-        return projected, b"".join(normed), b"".join(turned)
+        final = [turned(head, step.rope) for head in normed]
+        return projected, b"".join(normed), b"".join(final)
 
-    def _seen(self, step: Attention, head: int) -> tuple[bool, bool]:
-        """Whether a head sees another position than its own, and whether its formula differs between what it sees."""
-        key = step.name, head
-        if key not in self._sees:
-            self._sees[key] = self._look(step, head)
-        return self._sees[key]
-
-    def _look(self, step: Attention, head: int) -> tuple[bool, bool]:
-        length = self.network.context
-        formula = next((score.formula for score in step.scores if score.head == head), None)
-        if formula is None:
-            return length > 1, False
-        looks = varies = False
-        for query in range(length):
-            row = [formula.at(query, other).value for other in range(query + 1 if step.mask == "causal" else length)]
-            looks |= any(value > -math.inf for other, value in enumerate(row) if other != query)
-            varies |= any(a != b for a, b in pairwise(row))
-            if looks and varies:
-                break
-        return looks, varies
+    def _seen(self, step: Attention) -> list[tuple[bool, bool]]:
+        if step.name not in self._sees:
+            self._sees[step.name] = seen_by(step, self.network.context)
+        return self._sees[step.name]
 
     # Positions
 
     def _positions(self, step: Position) -> Facts:
         """What a position step adds to each dimension."""
         if step.table is not None:
-            return _by_column(step.table, POSITION)
+            return by_column(step.table, POSITION)
         found = bytearray(step.stream.size)
         for term in step.terms:
             column = set(term.formula.column(self.network.context))
             if column != {0.0}:
                 found[term.dimension] = NONZERO if len(column) == 1 else NONZERO | POSITION
         return bytes(found)
-
-
-def union(facts: Iterable[int]) -> int:
-    """The facts that any of the numbers has."""
-    return reduce(or_, facts, 0)
-
-
-def turning(rope: Rope | None, size: int) -> list[tuple[int, int]]:
-    """The pairs of a head's `size` coordinates that rotary positions mix."""
-    if rope is None:
-        return []
-    half = size // 2
-    pairs = [(2 * i, 2 * i + 1) if rope.pairs == "adjacent" else (i, i + half) for i in range(half)]
-    return [pair for pair, frequency in zip(pairs, rope.frequencies, strict=True) if frequency]
-
-
-def _turned(facts: Facts, rope: Rope | None) -> Facts:
-    found = bytearray(facts)
-    for a, b in turning(rope, len(facts)):
-        if found[a] or found[b]:
-            found[a] = found[b] = found[a] | found[b] | POSITION
-    return bytes(found)
-
-
-def _by_column(tensor: Tensor, information: int) -> Facts:
-    """The columns of a table, a row of which is looked up: what they are if not all zero, or not all the same."""
-    rows, columns = tensor.shape
-    values: list[list[float]] = [[] for _ in range(columns)]
-    for entry in tensor.entries:
-        if entry.value:
-            values[entry.index[1]].append(entry.value)
-    same = (len(column) == rows and len(set(column)) == 1 for column in values)
-    return bytes(
-        0 if not column else NONZERO if alike else NONZERO | information
-        for column, alike in zip(values, same, strict=True)
-    )
-
-
-def _joined(first: Facts, second: Facts) -> Facts:
-    return bytes(a | b for a, b in zip(first, second, strict=True))

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import assert_never
 
-from compiler.flow.facts import (
-    INFORMATION,
-    AttentionFacts,
-    Facts,
-    Forward,
-    Index,
-    Run,
-    turning,
-    union,
-)
+from compiler.flow.bits import INFORMATION, Facts, Index, joined, turning, union
+from compiler.flow.facts import AttentionFacts, Forward, Run
 from compiler.ir import (
     Attention,
     Combined,
@@ -27,6 +20,7 @@ from compiler.ir import (
     Network,
     Norm,
     Position,
+    Repeat,
     Scaled,
     StreamAfter,
     StreamNorm,
@@ -84,7 +78,7 @@ class _Backward:
     def follow(self, runs: tuple[Run, ...]) -> None:
         """From the logits back to the first step."""
         several = len(runs[-1].after) > 1  # one class alone always wins
-        alive: list[bytearray] = [bytearray(len(run.after)) for run in runs]
+        alive = [bytearray(len(run.after)) for run in runs]
         alive[-1] = bytearray([several]) * len(runs[-1].after)
         for i in reversed(range(len(runs))):
             run, after = runs[i], bytes(alive[i])
@@ -94,7 +88,7 @@ class _Backward:
                 continue
             before = self._before(run, after, relative=i == len(runs) - 1)
             if i:
-                alive[i - 1] = bytearray(a | b for a, b in zip(alive[i - 1], before, strict=True))
+                alive[i - 1] = bytearray(joined(alive[i - 1], before))
 
     def _before(self, run: Run, after: Alive, *, relative: bool) -> Alive:
         key = run.step.name, run.before, after, relative
@@ -106,7 +100,7 @@ class _Backward:
         step, before = run.step, run.before
         match step:
             case Embedding():
-                self._note_columns(step.weight, after)
+                self._embedding(step, after)
                 return b""
             case Position():
                 if step.table is not None:
@@ -119,22 +113,34 @@ class _Backward:
                 kept = bytes(alive and fact > 0 for alive, fact in zip(after, before, strict=True))
                 return self._elementwise(weight, kept)
             case Attention():
-                return _either(after, self._attention(step, before, after, relative))
+                return joined(after, self._attention(step, before, after, relative))
             case FeedForward():
                 branch, gate, up, units = self.forward.units(step, before)
                 hidden = self._map(step.down, units, after, relative)
                 used = bytes(alive and a > 0 and b > 0 for alive, a, b in zip(hidden, gate, up, strict=True))
                 read = self._map(step.up, branch, used)
                 if step.gate is not None:
-                    read = _either(read, self._map(step.gate, branch, used))
+                    read = joined(read, self._map(step.gate, branch, used))
                 kept_stream = after[: len(before)].ljust(len(before), b"\0")
-                return _either(kept_stream, self._norm(step.norm, before, read))
+                return joined(kept_stream, self._norm(step.norm, before, read))
             case Head(norm=norm, logits=logits):
                 return self._norm(norm, before, self._map(logits, self.forward.normed(norm, before), after, relative))
+            case Repeat() | Mix():
+                raise AssertionError(step)  # runs of their own
             case _:
-                raise AssertionError(step)  # repetitions and mixes are runs of their own
+                assert_never(step)
 
     # Parts
+
+    def _embedding(self, step: Embedding, after: Alive) -> None:
+        for factor, read in reversed(list(zip(step.factors, self.forward.embedded(step), strict=False))):
+            found = bytearray(len(read))
+            for index in self.forward.nonzero(factor.weight):
+                if read[index[0]] and after[index[1]]:
+                    found[index[0]] = 1
+                    self.found.alive[factor.weight.name].add(index)
+            after = bytes(found)
+        self._note_columns(step.weight, after)
 
     def _map(self, map_: Map, facts: Facts, after: Alive, relative: bool = False, *, biased: bool = True) -> Alive:
         """The inputs of a map that matter, given the outputs that do; not `biased`: its bias changes nothing."""
@@ -183,7 +189,7 @@ class _Backward:
         match mixture:
             case StreamAfter(step=name):
                 own = streams[name][1]
-                own[:] = _either(bytes(own), after)
+                own[:] = joined(own, after)
             case Combined(left=left, right=right):
                 self._mixture(step, left, streams, after)
                 self._mixture(step, right, streams, after)
@@ -226,8 +232,8 @@ class _Backward:
         told = self._projected(step, step.key_norm, facts.keys, keys)
         # a bias of the keys alone adds the same to the scores of all keys, which a softmax does not see
         shifts = step.softmax == "standard" and step.rope is None and step.key_norm is None
-        read = _either(read, self._map(step.query, facts.branch, asked))
-        read = _either(read, self._map(step.key, facts.branch, told, biased=not shifts))
+        read = joined(read, self._map(step.query, facts.branch, asked))
+        read = joined(read, self._map(step.key, facts.branch, told, biased=not shifts))
         return self._norm(step.norm, before, read)
 
     def _projected(
@@ -271,7 +277,3 @@ def _level_columns(weight: Tensor) -> frozenset[int]:
 def _is_level(bias: Tensor) -> bool:
     values = [entry.value for entry in bias.entries if entry.value]
     return len(values) == bias.size and len(set(values)) == 1
-
-
-def _either(first: Alive, second: Alive) -> Alive:
-    return bytes(a | b for a, b in zip(first, second, strict=True))

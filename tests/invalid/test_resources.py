@@ -82,7 +82,7 @@ def test_a_hostile_spec_is_answered_soon(tmp_path: Path, hostile: Hostile) -> No
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("command", ["show", "count", "build"])
+@pytest.mark.parametrize("command", ["show", "count", "lint", "build"])
 @pytest.mark.parametrize("hostile", [one for one in EVERY if not one.codes], ids=lambda one: str(one.name))
 def test_a_large_spec_that_is_valid_is_served_soon(tmp_path: Path, hostile: Hostile, command: str) -> None:
     measured = run(hostile, command, tmp_path)

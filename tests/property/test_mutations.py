@@ -15,6 +15,7 @@ import torch
 import compiler
 from compiler.diagnostics import Diagnostic, SpecError, as_json
 from compiler.document import Mapping, Node, Scalar, Sequence
+from compiler.linting import lint
 from compiler.pipeline import Spec, load_source
 from compiler.source import Source, Span
 from compiler.terminal.overview import print_overview
@@ -46,10 +47,11 @@ def check_refused(error: SpecError) -> None:
 
 
 def check_valid(spec: Spec, *, built: bool) -> None:
-    """A spec that is valid can be counted, written and read again, and built."""
+    """A spec that is valid can be counted, linted, written and read again, and built."""
     assert isinstance(spec, Spec)
     check_places(spec.warnings)
     counts = compiler.count(spec)
+    check_places(lint(spec, "adderboard"))
     again = load_source(Source("again.yaml", write_document(spec.resolved.document)))
     assert content(again.resolved.document) == content(spec.resolved.document)
     assert compiler.count(again).dense == counts.dense

@@ -1,0 +1,81 @@
+"""Facts about numbers, as bits, and what single parts of a step do with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+
+from compiler.ir import Attention, Rope, Tensor
+from compiler.positions import PairFormula
+
+NONZERO, TOKEN, POSITION, OTHERS = 1, 2, 4, 8
+"""Facts about a number: that it can be nonzero, and depends on the token at its position, on the position itself, on
+tokens at other positions. A number without facts is zero for every input."""
+INFORMATION = TOKEN | POSITION | OTHERS
+Facts = bytes
+"""The facts about each dimension of an axis."""
+Index = tuple[int, ...]
+
+
+def union(facts: Iterable[int]) -> int:
+    """The facts that any of the numbers has."""
+    return reduce(or_, facts, 0)
+
+
+def turning(rope: Rope | None, size: int) -> list[tuple[int, int]]:
+    """The pairs of a head's `size` coordinates that rotary positions mix."""
+    if rope is None:
+        return []
+    half = size // 2
+    pairs = [(2 * i, 2 * i + 1) if rope.pairs == "adjacent" else (i, i + half) for i in range(half)]
+    return [pair for pair, frequency in zip(pairs, rope.frequencies, strict=True) if frequency]
+
+
+def turned(facts: Facts, rope: Rope | None) -> Facts:
+    found = bytearray(facts)
+    for a, b in turning(rope, len(facts)):
+        if found[a] or found[b]:
+            found[a] = found[b] = found[a] | found[b] | POSITION
+    return bytes(found)
+
+
+def by_column(tensor: Tensor, information: int) -> Facts:
+    """The columns of a table, a row of which is looked up: what they are if not all zero, or not all the same."""
+    rows, columns = tensor.shape
+    values: list[list[float]] = [[] for _ in range(columns)]
+    for entry in tensor.entries:
+        if entry.value:
+            values[entry.index[1]].append(entry.value)
+    same = (len(column) == rows and len(set(column)) == 1 for column in values)
+    return bytes(
+        0 if not column else NONZERO if alike else NONZERO | information
+        for column, alike in zip(values, same, strict=True)
+    )
+
+
+def joined(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
+    """What holds by either of them, dimension by dimension; both have the same size."""
+    return (int.from_bytes(first) | int.from_bytes(second)).to_bytes(len(first))
+
+
+def seen_by(step: Attention, length: int) -> list[tuple[bool, bool]]:
+    """By head: whether it sees another position than its own, and whether its formula differs between what it sees."""
+    formulas = {score.head: score.formula for score in step.scores}
+    return [
+        _seen(formulas[head], length, step.mask == "causal") if head in formulas else (length > 1, False)
+        for head in range(step.heads.size)
+    ]
+
+
+def _seen(formula: PairFormula, length: int, causal: bool) -> tuple[bool, bool]:
+    looks = varies = False
+    values: set[int | float] = set()
+    for query, row in formula.telling_rows(length, causal=causal):
+        looks = looks or any(value > -math.inf for key, value in enumerate(row) if key != query)
+        values = {*values, *row} if formula.by_distance else set(row)
+        varies = varies or len(values) > 1
+        if looks and varies:
+            break
+    return looks, varies

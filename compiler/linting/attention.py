@@ -1,0 +1,73 @@
+"""Rules about attention: that there is some, that it matters, that no token sees a later one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compiler.causality import hides_later_keys
+from compiler.flow.reach import AttentionRole
+from compiler.ir import Attention
+from compiler.linting.places import option, step_key, top_level
+from compiler.linting.rule import Examined, Finding
+from compiler.source import Span
+
+
+def attention_matters(examined: Examined) -> Iterator[Finding]:
+    """Some attention step brings what other tokens say to a difference between two logits."""
+    spec, roles = examined.spec, examined.flow.attention
+    steps = [step for step in spec.network.steps if isinstance(step, Attention)]
+    if not steps:
+        yield Finding("there is no attention step: each logit depends on one token alone", _network(examined))
+    elif not any(roles[step.name].matters for step in steps):
+        for step in steps:
+            key = step_key(spec, step.name)
+            yield Finding(_why_not(roles[step.name]), _network(examined) if key is None else key.span)
+
+
+def _network(examined: Examined) -> Span | None:
+    return top_level(examined.spec, "network")
+
+
+def _why_not(role: AttentionRole) -> str:
+    if not role.valued:
+        return "the values of this attention are all zero"
+    if not role.looks:
+        return "each position attends to nothing but itself"
+    if not role.brings:
+        return "what this attention puts out does not depend on other tokens"
+    return "what this attention puts out cannot change which token wins: it reaches no logit, or all of them alike"
+
+
+def weighs_tokens(examined: Examined) -> Iterator[Finding]:
+    """An attention step that matters weighs the tokens it sees differently."""
+    spec, roles = examined.spec, examined.flow.attention
+    for step in spec.network.steps:
+        if isinstance(step, Attention) and roles[step.name].matters and not roles[step.name].uneven:
+            key = step_key(spec, step.name)
+            message = "this attention weighs all tokens that it sees alike: it is a mean"
+            yield Finding(message, None if key is None else key.span)
+
+
+def sees_later_tokens(examined: Examined) -> Iterator[Finding]:
+    """No position sees a later token."""
+    for step in _open(examined):
+        if step.mask == "none":
+            yield Finding("each position sees later tokens too", option(examined.spec, step.name, "mask"))
+        elif not isinstance(step.mask, str) and step.mask >= 0:
+            message = f"a mask of {step.mask:g} hides no later token"
+            yield Finding(message, option(examined.spec, step.name, "mask"))
+
+
+def hides_softly(examined: Examined) -> Iterator[Finding]:
+    """Later tokens are left out altogether, not by a number that a large score can outweigh."""
+    for step in _open(examined):
+        if not isinstance(step.mask, str) and step.mask < 0:
+            message = f"later tokens are hidden by adding {step.mask:g} to their scores, which large scores outweigh"
+            yield Finding(message, option(examined.spec, step.name, "mask"))
+
+
+def _open(examined: Examined) -> Iterator[Attention]:
+    """The attention steps of which no mask, and no score of -inf, hides later tokens."""
+    network = examined.spec.network
+    steps = (step for step in network.steps if isinstance(step, Attention))
+    return (step for step in steps if not hides_later_keys(step, network.context))

@@ -1,0 +1,129 @@
+"""What a rule is, what it finds, and the spec as rules look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from compiler.diagnostics import Diagnostic, Note
+from compiler.expressions.values import Leaf, Provenance, leaves
+from compiler.flow.reach import Flow, flow
+from compiler.formulas import Formula
+from compiler.ir import Attention, Position
+from compiler.linting.formulas import weight_formulas
+from compiler.pipeline import Spec
+from compiler.source import Span
+from compiler.storage import tensors
+
+Level = Literal["breaks", "disclose"]
+"""`breaks`: the rules forbid it. `disclose`: they allow it, but a strict reader wants to know."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found, and where."""
+
+    message: str
+    span: Span | None
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`asks` what a spec has to be like, in one line; `source` says whose rule that is, `fix` what to do."""
+
+    code: str
+    level: Level
+    asks: str
+    source: str
+    fix: str
+    check: Callable[[Examined], Iterator[Finding]]
+
+    def diagnostics(self, examined: Examined) -> Iterator[Diagnostic]:
+        """What the rule finds in a spec."""
+        for found in self.check(examined):
+            yield Diagnostic(self.code, found.message, found.span, self.fix, found.notes, self.level)
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """Rules under one name, as `lint --rules NAME` takes them."""
+
+    name: str
+    summary: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A number that no tensor stores, but the forward pass uses: `what` it is, `positional` if it encodes positions."""
+
+    what: str
+    provenance: Provenance
+    span: Span | None
+    positional: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """A spec, and what several rules want to know of it, computed once."""
+
+    spec: Spec
+
+    @cached_property
+    def flow(self) -> Flow:
+        return flow(self.spec.network)
+
+    @cached_property
+    def in_weights(self) -> dict[Leaf, list[str]]:
+        """The numbers of the spec that stored numbers were computed from, each with the names of the tensors."""
+        found: dict[Leaf, list[str]] = {}
+        for name, tensor in tensors(self.spec.network).items():
+            for leaf in leaves(entry.provenance for entry in tensor.entries):
+                found.setdefault(leaf, []).append(name)
+        return found
+
+    @cached_property
+    def beside(self) -> tuple[Beside, ...]:
+        """What the forward pass uses and no tensor stores, eps aside."""
+        found: list[Beside] = []
+        for step in self.spec.network.steps:
+            if isinstance(step, Position):
+                for term in step.terms:
+                    what = f"the position equation '{term.equation.left}' of {step.name}"
+                    found.append(Beside(what, term.provenance, term.equation.span, True))
+            if isinstance(step, Attention):
+                for score in step.scores:
+                    what = f"'{score.equation.left}' of {step.name}"
+                    found.append(Beside(what, score.provenance, score.equation.span, True))
+                if step.rope is not None:
+                    what = f"the rope frequency of {step.name}"
+                    found.append(Beside(what, step.rope.provenance, step.rope.equation.span, True))
+                found.append(Beside(f"the scale of the scores of {step.name}", step.scale.provenance, None, False))
+                found.append(Beside(f"the mask of {step.name}", step.mask_provenance, None, False))
+        return tuple(found)
+
+    @cached_property
+    def beside_weights(self) -> dict[Leaf, list[str]]:
+        """The numbers of the spec that these were computed from, each with what they are."""
+        found: dict[Leaf, list[str]] = {}
+        for one in self.beside:
+            for leaf in leaves([one.provenance]):
+                if one.what not in found.setdefault(leaf, []):
+                    found[leaf].append(one.what)
+        return found
+
+    @cached_property
+    def weight_formulas(self) -> tuple[Formula, ...]:
+        """Every expression that weights are computed from."""
+        every = (entry for tensor in tensors(self.spec.network).values() for entry in tensor.entries)
+        numbers = (*(entry.provenance for entry in every), *(one.provenance for one in self.beside))
+        return tuple(weight_formulas(self.spec, numbers))
+
+
+def listed(items: list[str], most: int = 3) -> str:
+    """`a, b and c`; of many the first, and how many more there are."""
+    shown = items if len(items) <= most + 1 else [*items[:most], f"{len(items) - most} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

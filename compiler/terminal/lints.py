@@ -1,0 +1,78 @@
+"""What `lint` found in specs, and the rules that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from compiler.diagnostics import Diagnostic, render
+from compiler.linting.rule import Rule
+from compiler.linting.rules import RULE_SETS
+from compiler.terminal.console import MAX_ROWS, console, diagnostics_json, table, text
+
+_COLOURS = {"breaks": "red", "disclose": "yellow"}
+
+
+def print_findings(path: Path, rules: str, findings: Sequence[Diagnostic]) -> None:
+    """Each finding with its line and caret, and how many there are."""
+    out = console()
+    for finding in findings[:MAX_ROWS]:
+        out.print(text(render(finding), _COLOURS[finding.severity]), soft_wrap=True)
+    if len(findings) > MAX_ROWS:
+        out.print(text(f"and {len(findings) - MAX_ROWS:,} more; see --json", "dim"))
+    click.echo(f"{path}: {rules}: {levels(findings)}")
+
+
+def levels(findings: Sequence[Diagnostic]) -> str:
+    """How many findings break a rule, and how many are to be disclosed."""
+    broken = sum(finding.severity == "breaks" for finding in findings)
+    disclosed = len(findings) - broken
+    parts = [*([f"{broken} against the rules"] if broken else []), *([f"{disclosed} to disclose"] if disclosed else [])]
+    return ", ".join(parts) or "nothing found"
+
+
+def findings_json(
+    path: Path, rules: str, findings: Sequence[Diagnostic] | None, diagnostics: Sequence[Diagnostic]
+) -> dict[str, object]:
+    """`diagnostics` are the errors and warnings of the spec itself; with an error no rule is tried (None)."""
+    return {
+        "spec": str(path),
+        "rules": rules,
+        "valid": findings is not None,
+        "breaks": sum(finding.severity == "breaks" for finding in findings or ()),
+        "disclose": sum(finding.severity == "disclose" for finding in findings or ()),
+        "findings": diagnostics_json(findings or ()),
+        "diagnostics": diagnostics_json(diagnostics),
+    }
+
+
+def print_rules(chosen: Iterable[Rule]) -> None:
+    """What each rule asks, in which sets it is, and whose rule it is."""
+    rows = table("rule", "level", "sets", "asks", "source")
+    for rule in chosen:
+        level = text(rule.level, _COLOURS[rule.level])
+        rows.add_row(rule.code, level, " ".join(_sets(rule)), text(rule.asks), text(rule.source, "dim"))
+    out = console()
+    out.print(rows)
+    for rules in RULE_SETS.values():
+        out.print(text(f"{rules.name}: {rules.summary}"))
+
+
+def rules_json(chosen: Iterable[Rule]) -> list[dict[str, object]]:
+    return [
+        {
+            "code": rule.code,
+            "level": rule.level,
+            "sets": _sets(rule),
+            "asks": rule.asks,
+            "source": rule.source,
+            "fix": rule.fix,
+        }
+        for rule in chosen
+    ]
+
+
+def _sets(rule: Rule) -> list[str]:
+    return [rules.name for rules in RULE_SETS.values() if rule in rules.rules]
