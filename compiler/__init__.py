@@ -19,6 +19,7 @@ from compiler.counting import Counts, count
 from compiler.diagnostics import Diagnostic, SpecError
 from compiler.diffing import Difference, diff
 from compiler.ir import Network
+from compiler.linting import lint
 from compiler.pipeline import Spec, load, lower
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ __all__ = [
     "count",
     "diff",
     "evaluate",
+    "lint",
     "load",
     "load_model",
     "lower",

@@ -77,6 +77,20 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
     "new": {"written": "text", "template": "text"},
     "fmt": [{"spec": "text", "changed": "boolean", "diagnostics": "list of diagnostic"}],
     "validate": [{"spec": "text", "valid": "boolean", "diagnostics": "list of diagnostic"}],
+    "lint": [
+        {
+            "spec": "text",
+            "rules": "text",
+            "valid": "boolean",
+            "breaks": "integer",
+            "disclose": "integer",
+            "findings": "list of diagnostic",
+            "diagnostics": "list of diagnostic",
+        }
+    ],
+    "lint --list": [
+        {"code": "text", "level": "text", "sets": "list of text", "asks": "text", "source": "text", "fix": "text"}
+    ],
     "show": {
         "spec": "text",
         "name": "text",

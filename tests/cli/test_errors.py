@@ -12,6 +12,7 @@ from tests.cli.test_cli import INVALID, TINY, call, call_json
 
 ON_A_SPEC = (
     ("validate",),
+    ("lint",),
     ("show",),
     ("count",),
     ("diff", TINY),
@@ -40,7 +41,7 @@ def test_what_is_no_valid_spec_exits_2(command: tuple[str, ...], path: str, code
 @pytest.mark.parametrize("command", ON_A_SPEC, ids=lambda command: command[0])
 def test_errors_are_json_where_it_is_asked_for(command: tuple[str, ...]) -> None:
     found = call_json(*with_spec(command, INVALID), exit_code=2)
-    (diagnostic,) = found[0]["diagnostics"] if command == ("validate",) else found["errors"]
+    (diagnostic,) = found[0]["diagnostics"] if command[0] in ("validate", "lint") else found["errors"]
     assert (diagnostic["code"], diagnostic["line"], diagnostic["column"]) == ("unknown-name", 23, 21)
 
 

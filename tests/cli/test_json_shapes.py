@@ -72,6 +72,8 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "new": [("new", "mine"), ("new", "other", "--like", "rope")],
     "fmt": [("fmt", TINY, INVALID, "ugly.yaml", "nowhere.yaml", "--check"), ("fmt", EXACT)],
     "validate": [("validate", TINY, INVALID, "nowhere.yaml", "warned.yaml", EXACT)],
+    "lint": [("lint", TINY, INVALID, "nowhere.yaml", "warned.yaml"), ("lint", QWEN, "--rules", "adderboard")],
+    "lint --list": [("lint", "--list"), ("lint", "--list", "--rules", "disclosure")],
     "show": [("show", TINY), ("show", QWEN, "--set", "digits=6"), ("show", "nan.yaml"), ("show", EXACT)],
     "show TENSOR": [("show", QWEN, "head.logits.weight"), ("show", TINY, "layer1.ffn.up.bias")],
     "count": [

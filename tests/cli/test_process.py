@@ -19,6 +19,7 @@ WITHOUT_TORCH = [
     [],
     ["validate", TINY],
     ["count", TINY],
+    ["lint", TINY, "--rules", "adderboard"],
     ["diff", TINY, EXACT],
     ["show", TINY],
     ["fmt", "--check", TINY],

@@ -27,7 +27,7 @@ BLOCKS = [
 ]
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     name: getattr(compiler, name)
-    for name in ("load", "lower", "build", "count", "diff", "evaluate", "trace", "save_model", "load_model")
+    for name in ("load", "lower", "build", "count", "diff", "lint", "evaluate", "trace", "save_model", "load_model")
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from compiler.diagnostics import SpecError, render
 from compiler.linting import lint
 from compiler.linting.rules import DEFAULT, RULE_SETS, RULES
 from compiler.pipeline import Spec, load
-from tests.helpers import SPECS, load_text
+from tests.helpers import ROOT, SPECS, load_text
 
 CLEAN = """\
 weightspec: 1
@@ -439,6 +440,36 @@ def test_a_variant_with_other_digits_is_no_entry() -> None:
     assert [one for one in findings if one[0] == "breaks"] == [("breaks", "other-task", "21:3")]
 
 
+@pytest.mark.parametrize("path", sorted((SPECS / "gallery").glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_published_model_breaks_a_rule(path: Path) -> None:
+    assert [one for one in found(load(path)) if one[0] == "breaks"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("SeuperHakkerJa_93p", {"soft-mask"}),
+        ("alexlitz_36p", {"argmin", "forced-token", "mean"}),
+        ("cosminscn_66p", {"position-table"}),
+        ("fblissjr_33p", {"position-table"}),
+        ("Wonderfall_27p", {"dead-weight"}),
+        ("yieldthought_20p", set()),
+    ],
+)
+def test_what_published_models_disclose_beside_numbers(name: str, expected: set[str]) -> None:
+    """As their cards say: a finite mask, the lowest logit, amplitudes by position, a table of scores."""
+    codes = {code for _, code, _ in found(load(SPECS / "gallery" / f"{name}.yaml"))}
+    assert codes - {"hard-coded", "beside-weights", "index-number", "no-accuracy"} == expected
+
+
+def test_the_numbers_that_a_published_count_leaves_out() -> None:
+    """zcbtrak_6p: the board's footnote says 10, not 6, for the direction of queries and the weights of the head."""
+    findings = lint(load(SPECS / "gallery" / "zcbtrak_6p.yaml"), "adderboard")
+    places = [one.message for one in findings if one.code == "hard-coded"]
+    assert any("attention.query.weight" in message for message in places)
+    assert any("head.logits.weight" in message for message in places)
+
+
 # Sets of rules
 
 
@@ -475,3 +506,10 @@ def test_unknown_sets_and_rules() -> None:
         lint(spec, "aderboard")
     with pytest.raises(SpecError, match="did you mean 'argmin'"):
         lint(spec, ignore=["argmn"])
+
+
+def test_the_page_has_the_table_of_rules() -> None:
+    page = (ROOT / "docs" / "lint.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \| (breaks|disclose) \| (.*) \|$", page, re.MULTILINE)
+    assert rows == [(rule.code, rule.level, rule.asks) for rule in RULES]
+    assert re.findall(r"^\| `([a-z]+)` \| [^|]* \|$", page, re.MULTILINE) == list(RULE_SETS)
