@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import astuple, dataclass
 from typing import assert_never
 
-from compiler.flow.bits import INFORMATION, Facts, Index, joined, turning, union
+from compiler.flow.bits import INFORMATION, Facts, Index, joined, turning
 from compiler.flow.facts import AttentionFacts, Forward, Run
 from compiler.ir import (
     Attention,
@@ -27,11 +29,12 @@ from compiler.ir import (
     StreamScale,
     Tensor,
 )
+from compiler.storage import tensors
 
 Alive = bytes  # of each dimension of an axis, 1 where it can change the answer
 
 
-@dataclass
+@dataclass(frozen=True)
 class AttentionRole:
     """What an attention step does for the answer, in any of its runs.
 
@@ -46,17 +49,20 @@ class AttentionRole:
     matters: bool = False
     uneven: bool = False
 
+    def __or__(self, other: AttentionRole) -> AttentionRole:
+        """The role in two runs."""
+        return AttentionRole(*(a or b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
-@dataclass
+
+@dataclass(frozen=True)
 class Flow:
-    """`alive`: by tensor, the numbers that can change which token wins. `moved`: dimensions of position steps that can.
-
-    `attention` has every attention step by its name.
+    """`alive`: by tensor, the numbers that can change which token wins; `moved`: by position step, the dimensions whose
+    equations can. `attention` has every attention step by its name.
     """
 
-    alive: dict[str, set[Index]] = field(default_factory=lambda: defaultdict(set))
-    moved: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    attention: dict[str, AttentionRole] = field(default_factory=lambda: defaultdict(AttentionRole))
+    alive: Mapping[str, AbstractSet[Index]]
+    moved: Mapping[str, AbstractSet[int]]
+    attention: Mapping[str, AttentionRole]
 
 
 def flow(network: Network) -> Flow:
@@ -64,7 +70,9 @@ def flow(network: Network) -> Flow:
     forward = Forward(network)
     backward = _Backward(forward)
     backward.follow(forward.runs())
-    return backward.found
+    alive = {name: frozenset(backward.alive[name]) for name in tensors(network)}
+    moved = {step.name: frozenset(backward.moved[step.name]) for step in network.steps if isinstance(step, Position)}
+    return Flow(alive, moved, dict(backward.roles))
 
 
 class _Backward:
@@ -72,7 +80,9 @@ class _Backward:
 
     def __init__(self, forward: Forward) -> None:
         self.forward = forward
-        self.found = Flow()
+        self.alive: dict[str, set[Index]] = defaultdict(set)
+        self.moved: dict[str, set[int]] = defaultdict(set)
+        self.roles: dict[str, AttentionRole] = {}
         self._known: dict[tuple[str, Facts, Alive, bool], Alive] = {}
 
     def follow(self, runs: tuple[Run, ...]) -> None:
@@ -105,7 +115,7 @@ class _Backward:
             case Position():
                 if step.table is not None:
                     self._note_columns(step.table, after)
-                self.found.moved[step.name] |= {i for i, alive in enumerate(after) if alive}
+                self.moved[step.name] |= {i for i, alive in enumerate(after) if alive}
                 return after
             case StreamNorm(norm=norm):
                 return self._norm(norm, before, after)
@@ -138,7 +148,7 @@ class _Backward:
             for index in self.forward.nonzero(factor.weight):
                 if read[index[0]] and after[index[1]]:
                     found[index[0]] = 1
-                    self.found.alive[factor.weight.name].add(index)
+                    self.alive[factor.weight.name].add(index)
             after = bytes(found)
         self._note_columns(step.weight, after)
 
@@ -155,12 +165,12 @@ class _Backward:
                 output, source = index
                 if read[source] and matters[output] and source not in level:
                     found[source] = 1
-                    self.found.alive[map_.weight.name].add(index)
+                    self.alive[map_.weight.name].add(index)
         if biased and bias is not None and not (relative and (bias.shape[0] < size or _is_level(bias))):
             matters = after if bias.shape[0] == size else bytes([any(after)])
             for index in self.forward.nonzero(bias):
                 if matters[index[0]]:
-                    self.found.alive[bias.name].add(index)
+                    self.alive[bias.name].add(index)
         return bytes(found) if map_.inner is None else self._map(map_.inner, facts, bytes(found))
 
     def _norm(self, norm: Norm | None, facts: Facts, after: Alive) -> Alive:
@@ -178,11 +188,11 @@ class _Backward:
         for index in self.forward.nonzero(weight):
             if kept[index[0]]:
                 found[index[0]] = 1
-                self.found.alive[weight.name].add(index)
+                self.alive[weight.name].add(index)
         return bytes(found)
 
     def _note_columns(self, table: Tensor, after: Alive) -> None:
-        self.found.alive[table.name].update(index for index in self.forward.nonzero(table) if after[index[1]])
+        self.alive[table.name].update(index for index in self.forward.nonzero(table) if after[index[1]])
 
     def _mixture(self, step: Mix, mixture: Mixture, streams: dict[str, tuple[Facts, bytearray]], after: Alive) -> None:
         """Notes in `streams` which of their dimensions matter."""
@@ -198,7 +208,7 @@ class _Backward:
                 if not self.forward.scales(step, coefficient) or step.weight is None:
                     return
                 if any(alive and fact for alive, fact in zip(after, inner, strict=True)):
-                    self.found.alive[step.weight.name].add((coefficient,))
+                    self.alive[step.weight.name].add((coefficient,))
                 self._mixture(step, stream, streams, after)
 
     # Attention
@@ -250,18 +260,20 @@ class _Backward:
         return found
 
     def _note_role(self, step: Attention, facts: AttentionFacts, mixed: Alive) -> None:
-        role = self.found.attention[step.name]
+        valued = looks = brings = matters = uneven = False
         shared = step.heads.size // step.kv_heads.size
         for head in range(step.heads.size):
-            own = facts.values[head // shared * step.value_dim :][: step.value_dim]
-            role.valued |= bool(union(own))
-            role.looks |= bool(union(own)) and facts.looks[head]
-            for coordinate, value in enumerate(own):
+            for coordinate, value in enumerate(facts.values[head // shared * step.value_dim :][: step.value_dim]):
                 place = head * step.value_dim + coordinate
-                role.brings |= facts.brought[place]
-                role.matters |= facts.brought[place] and bool(mixed[place])
+                used = mixed[place] > 0
                 weighs = bool(value & INFORMATION) or (value > 0 and step.softmax == "plus_one")
-                role.uneven |= bool(mixed[place]) and weighs and facts.uneven[head]
+                valued |= value > 0
+                looks |= value > 0 and facts.looks[head]
+                brings |= facts.brought[place]
+                matters |= facts.brought[place] and used
+                uneven |= used and weighs and facts.uneven[head]
+        role = AttentionRole(valued, looks, brings, matters, uneven)
+        self.roles[step.name] = self.roles.get(step.name, role) | role
 
 
 def _level_columns(weight: Tensor) -> frozenset[int]:
