@@ -24,19 +24,14 @@ def union(facts: Iterable[int]) -> int:
     return reduce(or_, facts, 0)
 
 
-def turning(rope: Rope | None, size: int) -> list[tuple[int, int]]:
-    """The pairs of a head's `size` coordinates that rotary positions mix."""
-    if rope is None:
-        return []
-    half = size // 2
-    pairs = [(2 * i, 2 * i + 1) if rope.pairs == "adjacent" else (i, i + half) for i in range(half)]
-    return [pair for pair, frequency in zip(pairs, rope.frequencies, strict=True) if frequency]
-
-
 def turned(facts: Facts, rope: Rope | None) -> Facts:
-    found = bytearray(facts)
-    for a, b in turning(rope, len(facts)):
-        if found[a] or found[b]:
+    """A head's coordinates after rotary positions, which mix them in pairs."""
+    if rope is None:
+        return facts
+    found, half = bytearray(facts), len(facts) // 2
+    for i, frequency in enumerate(rope.frequencies):
+        a, b = (2 * i, 2 * i + 1) if rope.pairs == "adjacent" else (i, i + half)
+        if frequency and (found[a] or found[b]):
             found[a] = found[b] = found[a] | found[b] | POSITION
     return bytes(found)
 

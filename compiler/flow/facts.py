@@ -44,7 +44,7 @@ from compiler.ir import (
 
 @dataclass(frozen=True)
 class AttentionFacts:
-    """What goes on inside an attention step. Queries and keys: as projected, after their norm, after rope.
+    """What goes on inside an attention step. Queries and keys: as projected, and as they are scored.
 
     By head: whether it sees other positions than its own (`looks`), whether its products with keys can change its
     weights (`weighs`), whether its weights can differ between the tokens it sees (`uneven`). By coordinate of the mixed
@@ -52,8 +52,8 @@ class AttentionFacts:
     """
 
     branch: Facts
-    queries: tuple[Facts, Facts, Facts]
-    keys: tuple[Facts, Facts, Facts]
+    queries: tuple[Facts, Facts]
+    keys: tuple[Facts, Facts]
     values: Facts
     mixed: Facts
     looks: tuple[bool, ...]
@@ -217,7 +217,7 @@ class Forward:
         looks, weighs, uneven = [], [], []
         for head in range(step.heads.size):
             group = head // shared
-            pairs = self.products(step, head, queries[2], keys[2])
+            pairs = self.products(step, head, queries[1], keys[1])
             looking, formula_varies = self._seen(step)[head]
             pairs = pairs if looking or step.softmax == "plus_one" else []  # one token alone has all the weight
             asked, told = union(a for a, _ in pairs), union(b for _, b in pairs) & INFORMATION
@@ -253,13 +253,11 @@ class Forward:
         """Whether the product of two coordinates can change the weights of a head."""
         return bool(query and key and (key & INFORMATION or step.softmax == "plus_one"))
 
-    def _projected(self, map_: Map, norm: Norm | None, step: Attention, branch: Facts) -> tuple[Facts, Facts, Facts]:
+    def _projected(self, map_: Map, norm: Norm | None, step: Attention, branch: Facts) -> tuple[Facts, Facts]:
         projected = self.through(map_, branch)
         size = step.head_dim
-        heads = [projected[start : start + size] for start in range(0, len(projected), size)]
-        normed = [self.normed(norm, head) for head in heads]
-        final = [turned(head, step.rope) for head in normed]
-        return projected, b"".join(normed), b"".join(final)
+        heads = (self.normed(norm, projected[start : start + size]) for start in range(0, len(projected), size))
+        return projected, b"".join(turned(head, step.rope) for head in heads)
 
     def _seen(self, step: Attention) -> list[tuple[bool, bool]]:
         if step.name not in self._sees:

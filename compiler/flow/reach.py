@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import astuple, dataclass
 from typing import assert_never
 
-from compiler.flow.bits import INFORMATION, Facts, Index, joined, turning
+from compiler.flow.bits import INFORMATION, Facts, Index, joined
 from compiler.flow.facts import AttentionFacts, Forward, Run
 from compiler.ir import (
     Attention,
@@ -220,7 +220,7 @@ class _Backward:
             mixed = self._map(step.output, facts.mixed, after, relative)
         else:
             mixed = after if step.output == "identity" else bytes([any(after) and not relative])
-        queries, keys = bytearray(len(facts.queries[2])), bytearray(len(facts.keys[2]))
+        queries, keys = bytearray(len(facts.queries[1])), bytearray(len(facts.keys[1]))
         values = bytearray(len(facts.values))
         shared = step.heads.size // step.kv_heads.size
         self._note_role(step, facts, mixed)
@@ -235,29 +235,22 @@ class _Backward:
             if weighed and facts.weighs[head]:
                 for coordinate in range(step.head_dim):
                     query, key = head * step.head_dim + coordinate, group * step.head_dim + coordinate
-                    if self.forward.scored(step, facts.queries[2][query], facts.keys[2][key]):
+                    if self.forward.scored(step, facts.queries[1][query], facts.keys[1][key]):
                         queries[query] = keys[key] = 1
         read = self._map(step.value, facts.branch, bytes(values))
-        asked = self._projected(step, step.query_norm, facts.queries, queries)
-        told = self._projected(step, step.key_norm, facts.keys, keys)
+        asked = self._projected(step, step.query_norm, facts.queries[0], queries)
+        told = self._projected(step, step.key_norm, facts.keys[0], keys)
         # a bias of the keys alone adds the same to the scores of all keys, which a softmax does not see
         shifts = step.softmax == "standard" and step.rope is None and step.key_norm is None
         read = joined(read, self._map(step.query, facts.branch, asked))
         read = joined(read, self._map(step.key, facts.branch, told, biased=not shifts))
         return self._norm(step.norm, before, read)
 
-    def _projected(
-        self, step: Attention, norm: Norm | None, stages: tuple[Facts, Facts, Facts], alive: bytearray
-    ) -> Alive:
+    def _projected(self, step: Attention, norm: Norm | None, projected: Facts, alive: bytearray) -> Alive:
         """The projected queries or keys that matter, given those after rope that do."""
-        size = step.head_dim
-        found = b""
-        for start in range(0, len(alive), size):
-            own = alive[start : start + size]
-            for a, b in turning(step.rope, size):
-                own[a] = own[b] = own[a] | own[b]
-            found += self._norm(norm, stages[0][start : start + size], bytes(own))
-        return found
+        size = step.head_dim  # a pair of coordinates that rope turns is scored together
+        starts = range(0, len(alive), size)
+        return b"".join(self._norm(norm, projected[at : at + size], bytes(alive[at : at + size])) for at in starts)
 
     def _note_role(self, step: Attention, facts: AttentionFacts, mixed: Alive) -> None:
         valued = looks = brings = matters = uneven = False

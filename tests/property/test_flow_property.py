@@ -17,7 +17,7 @@ from compiler.ir import Tensor as Stored
 from compiler.pipeline import load
 from compiler.storage import tensors
 from compiler.torch_backend.model import build_model
-from tests.helpers import SPECS, STEPS
+from tests.helpers import SPECS, STEPS, load_text, small
 
 FILES = sorted([*SPECS.glob("*.yaml"), *STEPS.glob("*.yaml")])
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7)  # of the written numbers that are left out
@@ -102,6 +102,31 @@ def test_what_is_dead_changes_nothing(path: Path) -> None:
     check(network, 0)
     for i, share in enumerate(SHARES, 1):
         check(variant(network, share, random), i)
+
+
+HEARD = """
+embedding:
+  digit[d]: {x: d}
+attention:
+  softmax: SOFTMAX
+  query: 1
+  key head: x
+  value head: 1
+  output y: head
+head:
+  logits digit[d]: d * x - d * y
+"""
+
+
+@pytest.mark.parametrize(("softmax", "heard"), [("plus_one", True), ("standard", False)])
+def test_values_that_are_all_alike(tmp_path: Path, softmax: str, heard: bool) -> None:
+    """Under plus_one how much is attended to tells of the keys; a standard softmax adds up to one whatever they are."""
+    network = load_text(tmp_path, small(HEARD.replace("SOFTMAX", softmax), stream="x y")).network
+    check(network, 1)
+    assert flow(network).attention["attention"].matters is heard
+    tokens = torch.tensor([[1, 2, 3], [0, 0, 3]])
+    first, second = run(network, {}, tokens)[:, -1]
+    assert torch.allclose(first, second) is not heard
 
 
 @pytest.mark.parametrize("name", ["tiny95", "qwen20", "restricted"])

@@ -376,6 +376,7 @@ def test_every_rule_has_a_case() -> None:
         ({"count: {free: 10}": "claimed: {count: 3, note: by a rule of its own}"}, set()),
         ({"heads: look": "heads: look idle"}, set()),
         ({"  eval": "  verdict: proved\n  eval"}, set()),
+        ({**attention("softmax: plus_one"), "value look: own": "value look: 1"}, set()),  # how much of the 1 is taken
     ],
     ids=lambda value: " ".join(value.values())[:40] if isinstance(value, dict) else "",
 )
