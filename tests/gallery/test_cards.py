@@ -13,6 +13,7 @@ from compiler.claims import check_claims
 from compiler.decode import choose, greedy
 from compiler.pipeline import Spec, load
 from tests.gallery.cards import CARDS, FOLDER, Card, dense, read_card, stored, ulps_apart
+from tests.helpers import SPECS, same_bits
 
 MAX_LINES = 60  # without comments and blank lines
 MAX_ULPS = 2
@@ -147,3 +148,10 @@ def test_the_construction_carries_over_to_six_digits(ident: str) -> None:
     variant = load(FOLDER / f"{ident}.yaml", {"digits": 6})
     found = compiler.evaluate(variant, "near_carry", pairs=60)
     assert (found.right, found.pairs) == (60, 60)
+
+
+def test_qwen20_is_a_model_of_the_gallery_in_plain_numbers() -> None:
+    _, _, model = loaded("yieldthought_20p")
+    plain = compiler.build(load(SPECS / "qwen20.yaml")).state_dict()
+    assert plain.keys() == model.state_dict().keys()
+    assert all(same_bits(plain[name], tensor) for name, tensor in model.state_dict().items())
