@@ -6,7 +6,10 @@ import os
 import signal
 import sys
 
-if __name__ == "__main__":  # until the commands can clean up after an interruption, there is nothing to clean up
+if __name__ in (
+    "__main__",
+    "__mp_main__",
+):  # until the commands can clean up after an interruption, there is nothing to clean up
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 import gc

@@ -70,7 +70,7 @@ class Judge:
         found = verdicts(logits, answers, layout, network.decode, roundoff, noise, own=own)
         right = found.right.tolist()
         close = found.close.nonzero().flatten().tolist()
-        with torch.inference_mode(), _one_thread():
+        with torch.inference_mode(), one_thread():
             for i in close:
                 unsure = found.unsure[i].nonzero().flatten().tolist()
                 right[i] = self._right(prompts[i : i + 1], answers[i : i + 1], unsure)
@@ -106,7 +106,7 @@ class Judge:
         self._probed += probes
         self._since_probe = 0
         step = -(-len(layout.predicted) // PROBED_TOKENS)
-        with torch.inference_mode(), _one_thread():
+        with torch.inference_mode(), one_thread():
             for k, i in enumerate(range(0, size, size // probes)[:probes]):
                 slots = range(k % step, len(layout.predicted), step)
                 alone = self._alone(prompts[i : i + 1], said[i : i + 1], slots)
@@ -125,7 +125,7 @@ class Judge:
     def greedy_tokens(self, inputs: Inputs) -> list[int]:
         """The greedy answer to one input, by the reference."""
         prompts, _ = self._encoded([inputs])
-        with torch.inference_mode(), _one_thread():
+        with torch.inference_mode(), one_thread():
             decoded = greedy(self.reference, prompts, self.spec.layout, self.spec.network.decode)
         tokens: list[int] = decoded[0].tolist()
         return tokens
@@ -158,7 +158,7 @@ class Judge:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """A single sequence is too small to share, and one thread rounds the same way on every machine like it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from compiler.diagnostics import did_you_mean, fail
 from compiler.dimensions import Dimensions, dimensions
 from compiler.expectations import AuthorCount
 from compiler.pipeline import Spec
-from compiler.tasks import TASKS
+from compiler.tasks import TASKS, Task
 from compiler.tasks.task import EvaluationProtocol, Suite
 from compiler.yaml_lines import YamlLines, yaml_lines
 
@@ -104,21 +104,26 @@ def make_report(
     *,
     pairs: int | None = None,
     seed: int | None = None,
+    processes: int | None = 1,
     progress: Progress | None = None,
 ) -> Report:
     """Count and evaluate specs; the order in which they are given, or one given twice, makes no difference.
 
     Without `suites`, each task says which of its suites belong in a report. `pairs` and `seed` are those of the suites
-    that sample. `progress(spec, done, total)` is called after each batch.
+    that sample. `processes` (None: by cores and work) are explained in `compiler.side_by_side`; the report is the same
+    with any number of them. `progress(spec, done, total)` is called after each spec that was evaluated.
     Raises `SpecError` for a suite that no task has, or a suite or size that cannot be had.
     """
     unique = {(os.path.realpath(spec.path), spec.settings): spec for spec in specs}
     ordered = sorted(unique.values(), key=_order)
     _check_names(ordered, suites)
-    tasks: dict[tuple[str, tuple[tuple[str, int], ...]], list[Spec]] = {}
-    for spec in ordered:
-        tasks.setdefault((spec.resolved.task.kind, tuple(_sizes(spec).items())), []).append(spec)
-    return Report(tuple(_group(tasks[key], suites, pairs, seed, progress) for key in sorted(tasks)))
+    chosen = [_chosen(spec.resolved.task, suites) for spec in ordered]
+    evaluations = _evaluations(ordered, chosen, pairs, seed, processes, progress)
+    tasks: dict[tuple[str, tuple[tuple[str, int], ...]], list[Model]] = {}
+    for spec, evaluation in zip(ordered, evaluations, strict=True):
+        task = spec.resolved.task.kind, tuple(_sizes(spec).items())
+        tasks.setdefault(task, []).append(_model(spec, evaluation))
+    return Report(tuple(_group(tasks[key], suites) for key in sorted(tasks)))
 
 
 def _order(spec: Spec) -> tuple[str, ...]:
@@ -139,42 +144,51 @@ def _check_names(specs: Sequence[Spec], suites: Sequence[str]) -> None:
             raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}")
 
 
-def _group(
-    specs: Sequence[Spec], names: Sequence[str], pairs: int | None, seed: int | None, progress: Progress | None
-) -> Group:
-    task = specs[0].resolved.task
-    chosen = [suite for suite in task.suites().values() if (suite.name in names if names else suite.in_report)]
-    models = tuple(_model(spec, chosen, pairs, seed, progress) for spec in specs)
-    results = models[0].results
+def _chosen(task: Task, names: Sequence[str]) -> list[Suite]:
+    return [suite for suite in task.suites().values() if (suite.name in names if names else suite.in_report)]
+
+
+def _evaluations(
+    specs: Sequence[Spec],
+    chosen: Sequence[Sequence[Suite]],
+    pairs: int | None,
+    seed: int | None,
+    processes: int | None,
+    progress: Progress | None,
+) -> list[Evaluation | None]:
+    """One for each spec; None where no suite was chosen."""
+    from compiler.side_by_side import Job, evaluate_all  # imports torch
+
+    jobs = [
+        Job(spec, tuple(suite.name for suite in suites), pairs, seed, sum(suite.size(pairs) for suite in suites))
+        for spec, suites in zip(specs, chosen, strict=True)
+        if suites
+    ]
+    finished = 0
+
+    def done(spec: Spec) -> None:
+        nonlocal finished
+        finished += 1
+        if progress is not None:
+            progress(spec, finished, len(jobs))
+
+    found = iter(evaluate_all(jobs, processes, done))
+    return [next(found) if suites else None for suites in chosen]
+
+
+def _group(models: Sequence[Model], names: Sequence[str]) -> Group:
+    spec = models[0].spec
+    task, suites = spec.resolved.task, _chosen(spec.resolved.task, names)
     runs = tuple(
         SuiteRun(suite.name, suite.summary, result.pairs, result.seed)
-        for suite, result in zip(chosen, results, strict=True)
+        for suite, result in zip(suites, models[0].results, strict=True)
     )
-    whole = {suite.name for suite in chosen}
+    whole = {suite.name for suite in suites}
     protocols = tuple(protocol for protocol in task.protocols().values() if whole.issuperset(protocol.suites))
-    return Group(task.kind, _sizes(specs[0]), runs, protocols, models)
+    return Group(task.kind, _sizes(spec), runs, protocols, tuple(models))
 
 
-def _model(
-    spec: Spec, suites: Sequence[Suite], pairs: int | None, seed: int | None, progress: Progress | None
-) -> Model:
+def _model(spec: Spec, evaluation: Evaluation | None) -> Model:
     counts = count(spec)
-    evaluation = _evaluation(spec, suites, pairs, seed, progress) if suites else None
     claims = check_claims(spec, counts, () if evaluation is None else evaluation.suites)
     return Model(spec, dimensions(spec.network), yaml_lines(spec.path), counts, evaluation, claims)
-
-
-def _evaluation(
-    spec: Spec, suites: Sequence[Suite], pairs: int | None, seed: int | None, progress: Progress | None
-) -> Evaluation:
-    from compiler.evaluation import evaluate  # imports torch
-
-    total = sum(suite.size(pairs) for suite in suites)
-    before: dict[str, int] = {}
-
-    def report(suite: str, done: int, _: int) -> None:
-        before[suite] = done
-        if progress is not None:
-            progress(spec, sum(before.values()), total)
-
-    return evaluate(spec, [suite.name for suite in suites], pairs=pairs, seed=seed, progress=report)

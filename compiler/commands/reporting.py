@@ -46,6 +46,12 @@ SUFFIX = ".md"
     help="Write nothing; exit with 1 where the file is not what -o would write, and print what differs.",
 )
 @suite_options
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Evaluate so many models at a time, one on each core; by default as many as are worth it here.",
+)
 @json_option
 def report(
     specs: tuple[Path, ...],
@@ -55,6 +61,7 @@ def report(
     suites: tuple[str, ...],
     pairs: int | None,
     seed: int | None,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Write a page about specs: sizes, counts, right answers.
@@ -82,11 +89,11 @@ def report(
     import_torch()
     with suite_progress() as bars:
 
-        def progress(spec: Spec, done: int, total: int) -> None:
+        def progress(_: Spec, done: int, total: int) -> None:
             if bars is not None:
-                bars(spec.title, done, total)
+                bars("models", done, total)
 
-        made = make_report(loaded, suites, pairs=pairs, seed=seed, progress=progress)
+        made = make_report(loaded, suites, pairs=pairs, seed=seed, processes=jobs, progress=progress)
     page = report_page(made, target)
     stale = None if before is None else before != page.encode()
     if output is not None:

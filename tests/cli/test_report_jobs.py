@@ -1,0 +1,114 @@
+"""`report --jobs`: the page is the same, errors come through, and an end from outside is a clean one."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from compiler.pipeline import load
+from compiler.side_by_side import Job, _order, _run, _worth
+from tests.cli.test_cli import EXACT, QWEN, ROOT, TINY, call
+from tests.cli.test_report import REVERSE, page
+from tests.helpers import SPECS
+
+CLI = str(ROOT / "cli.py")
+ENDLESS = (TINY, EXACT, QWEN, "--suite", "near_carry", "--pairs", "1000000", "--jobs", "2")
+
+
+def test_the_page_does_not_depend_on_the_jobs() -> None:
+    options = (QWEN, REVERSE, TINY, "--suite", "near_carry", "--suite", "edges", "--pairs", "300")
+    assert page(*options, "--jobs", "3") == page(*options, "--jobs", "1")
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_error_is_the_same_in_another_process(jobs: str) -> None:
+    result = call("report", TINY, QWEN, "--suite", "exhaustive", "--jobs", jobs)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: exhaustive would be 10**20 pairs")
+
+
+def test_jobs_are_counted_from_one() -> None:
+    result = call("report", TINY, "--jobs", "0")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "'--jobs'" in result.stderr
+
+
+def job(inputs: int) -> Job:
+    return Job(load(SPECS / "qwen20.yaml"), ("near_carry",), 5, None, inputs)
+
+
+def test_little_work_is_not_worth_a_process() -> None:
+    assert _worth([job(1000)] * 5) == 1
+    assert _worth([job(10**7)] * 5) >= 1
+
+
+def test_a_spec_that_changes_meanwhile_is_an_error() -> None:
+    order = _order(job(5))
+    found = _run(order)
+    assert not isinstance(found, tuple)
+    assert found.pairs == 5
+    (diagnostic,) = _run(replace(order, document=f"{order.document}#"))  # type: ignore[misc]
+    assert diagnostic.code == "changed"
+
+
+def workers(parent: int) -> list[int]:
+    """The children that have loaded torch."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(state[1]) == parent and "libtorch" in (folder / "maps").read_text():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+@contextmanager
+def running(target: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A report that takes long, once both of its workers are at it."""
+    command = [sys.executable, CLI, "report", *ENDLESS, "-o", str(target)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            deadline = time.monotonic() + 60
+            while len(workers(child.pid)) < 2 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(2)
+            assert child.poll() is None
+            yield child, workers(child.pid)
+        finally:
+            child.kill()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system has no /proc")
+@pytest.mark.parametrize("whole_group", [False, True], ids=["parent", "terminal"])
+def test_control_c_ends_all_processes(tmp_path: Path, whole_group: bool) -> None:
+    """A signal to the parent alone, as `kill` sends it, and one to each process, as a terminal does."""
+    with running(tmp_path / "page.md") as (child, others):
+        for pid in (*others * whole_group, child.pid):
+            os.kill(pid, signal.SIGINT)
+        output, said = child.communicate(timeout=30)
+    assert (child.returncode, output, said) == (130, "", "interrupted\n")
+    assert len(others) == 2
+    assert not any(Path(f"/proc/{pid}/maps").exists() and Path(f"/proc/{pid}/maps").read_text() for pid in others)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system has no /proc")
+def test_a_process_that_is_killed(tmp_path: Path) -> None:
+    with running(tmp_path / "page.md") as (child, others):
+        os.kill(others[0], signal.SIGKILL)
+        output, said = child.communicate(timeout=30)
+    assert (child.returncode, output) == (2, "")
+    assert re.match(r"error: a process that evaluated a model was ended .*\n  hint: --jobs 1 ", said)
+    assert list(tmp_path.iterdir()) == []
