@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,14 +20,23 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 def print_stale(path: Path, before: str, after: str, command: str) -> None:
     """What differs between a file and the report that it should be, and what renews it."""
     out = console()
-    names = (str(path), f"{path} as it should be")
-    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), *names, n=0, lineterm=""))
+    lines = _differences(path, _unpadded(before), _unpadded(after)) or _differences(path, before, after)
     for line in lines[:MAX_DIFFERENCES]:
         out.print(text(line, _COLOURS.get(line[:1], "")), soft_wrap=True)
     if len(lines) > MAX_DIFFERENCES:
         out.print(text(f"and {len(lines) - MAX_DIFFERENCES:,} more lines", "dim"))
     out.print(text(f"{path} is stale. This renews it:", "bold red"))
     out.print(text(f"  {command}"), soft_wrap=True)
+
+
+def _differences(path: Path, before: str, after: str) -> list[str]:
+    names = (str(path), f"{path} as it should be")
+    return list(difflib.unified_diff(before.splitlines(), after.splitlines(), *names, n=0, lineterm=""))
+
+
+def _unpadded(page: str) -> str:
+    """Tables without what makes their columns equally wide, which one long cell changes in every row."""
+    return re.sub(r"^\|.*$", lambda row: re.sub(r" +|(?<=--)-+", " ", row[0]), page, flags=re.MULTILINE)
 
 
 def report_json(report: Report, file: Path | None, *, stale: bool | None) -> dict[str, object]:

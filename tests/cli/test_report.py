@@ -291,6 +291,20 @@ def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path("page.md").read_bytes() != before
 
 
+def test_only_rows_that_say_something_else_are_shown(tmp_path: Path) -> None:
+    target = tmp_path / "page.md"
+    short = small(tmp_path, "s")
+    assert call("report", short, *FEW, "-o", str(target)).exit_code == 0
+    result = call("report", short, small(tmp_path, "much-longer"), *FEW, "--check", str(target))
+    assert result.exit_code == 1
+    assert "+| [much-longer](#much-longer) |" in result.stdout
+    assert "[s](#s)" not in result.stdout
+    target.write_text(target.read_text(encoding="utf-8").replace("| rule ", "|  rule "), encoding="utf-8")
+    padded = call("report", short, *FEW, "--check", str(target))
+    assert padded.exit_code == 1
+    assert "-|  rule" in padded.stdout
+
+
 def test_what_is_changed_by_hand_is_stale(tmp_path: Path) -> None:
     target = tmp_path / "page.md"
     call("report", TINY, *SOME, "-o", str(target))
