@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as AnyMapping
 
 from compiler.diagnostics import Diagnostic, Findings, did_you_mean, raise_errors
@@ -85,12 +85,19 @@ def _find(
         node = None if vector is None else _at(document, vector)
         if vector is not None and isinstance(node, Sequence) and int(element["index"]) < len(node.items):
             return (*vector, element["index"])
-    for start, path in roots.items():
-        if name.startswith(start + "."):
-            inner = _descend(_at(document, path), name[len(start) + 1 :])
-            if inner is not None:
-                return (*path, *inner)
+    for start, rest in _at_dots(name):
+        inner = _descend(_at(document, roots[start]), rest) if start in roots else None
+        if inner is not None:
+            return (*roots[start], *inner)
     return None
+
+
+def _at_dots(name: str) -> Iterator[tuple[str, str]]:
+    """What stands before and after each dot, the longest start first: names may contain dots themselves."""
+    at = name.rfind(".")
+    while at >= 0:
+        yield name[:at], name[at + 1 :]
+        at = name.rfind(".", 0, at)
 
 
 def _short_names(document: Mapping) -> dict[str, Path]:
@@ -105,24 +112,23 @@ def _short_names(document: Mapping) -> dict[str, Path]:
     return names
 
 
-def _roots(document: Mapping, short: dict[str, Path]) -> dict[str, Path]:
+def _roots(document: Mapping, short: AnyMapping[str, Path]) -> dict[str, Path]:
     """Where a dotted path can start: a step by its module name (`layer0.attention`), a key, a short name."""
     steps = {}
     for key in _keys(document.get("network")):
         steps[step_name(key)] = ("network", key)
-    roots: dict[str, Path] = {**{key: (key,) for key in document.names}, **steps, **short}
-    return dict(sorted(roots.items(), key=lambda item: -len(item[0])))
+    return {**{key: (key,) for key in document.names}, **steps, **short}
 
 
 def _descend(node: Node | None, rest: str) -> Path | None:
-    """The keys that the rest of a path means; the last one may be new. Keys may contain dots themselves."""
+    """The keys that the rest of a path means; the last one may be new."""
     if not isinstance(node, Mapping):
         return None
-    if rest in node.names:
+    if node.key(rest) is not None:
         return (rest,)
-    for key in sorted(node.names, key=len, reverse=True):
-        if rest.startswith(key + "."):
-            inner = _descend(node.get(key), rest[len(key) + 1 :])
+    for key, after in _at_dots(rest):
+        if node.key(key) is not None:
+            inner = _descend(node.get(key), after)
             if inner is not None:
                 return (key, *inner)
     return None if "." in rest or not rest else (rest,)
