@@ -27,7 +27,7 @@ def examples(text: str) -> list[str]:
 def parse(example: str) -> tuple[str, list[str]]:
     """The command of an example and its arguments, with the files that `*` stands for."""
     words = shlex.split(example, comments=True)[2:]
-    files = {word: [str(path) for path in sorted(ROOT.glob(word))] for word in words if word.startswith("specs/*")}
+    files = {word: [str(path) for path in sorted(ROOT.glob(word))] for word in words if "/*" in word}
     return words[0], [argument for word in words[1:] for argument in files.get(word, [word])]
 
 
