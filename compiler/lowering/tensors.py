@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence as AnySequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Literal as OneOf
 
 from compiler.axes import Axis
@@ -196,7 +197,8 @@ def warn_if_vanishing(context: Context, formula: Formula, written: AnySequence[E
     """An equation whose numbers are all zero, although it does not say so and no parameter could change it."""
     if not written or any(entry.value for entry in written) or isinstance(formula.tree, Literal):
         return
-    if any(one.code == "underflow" and one.span == formula.span for one in context.found):
+    just_found = takewhile(lambda one: one.span == formula.span, reversed(context.found))
+    if any(one.code == "underflow" for one in just_found):
         return  # they were not zero before they were rounded
     if not any(leaf.kind == "parameter" for leaf in leaves(entry.provenance for entry in written)):
         context.warn("vanishing-equation", "every number of this equation is zero", formula.span)
