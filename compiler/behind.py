@@ -53,7 +53,7 @@ def numbers_behind(spec: Spec, root: Provenance) -> tuple[tuple[Behind, ...], tu
 
 
 def _visible(starts: tuple[Provenance, ...], owners: _Owners) -> list[Provenance]:
-    """The nearest definitions and literals, from left to right; a literal that stands there twice once."""
+    """The nearest definitions and literals, from left to right; a literal that a line has twice once."""
     found: dict[tuple[object, ...], Provenance] = {}
     seen: set[Provenance] = set()
     todo = list(starts[::-1])
@@ -65,7 +65,8 @@ def _visible(starts: tuple[Provenance, ...], owners: _Owners) -> list[Provenance
         if one in owners:
             found[one,] = one
         elif one.leaf is not None and one.leaf.kind in ("literal", "parameter"):  # an index is told by the target
-            found.setdefault((one.leaf.kind, one.leaf.name, one.leaf.value), one)
+            span = one.leaf.span
+            found.setdefault((one.leaf.kind, one.leaf.name, one.leaf.value, span.source.name, span.line), one)
         else:
             todo += one.parts[::-1]
     return list(found.values())

@@ -16,7 +16,7 @@ from compiler.expressions.syntax import ExpressionError, free_names
 from compiler.expressions.values import Number
 from compiler.formulas import Word
 from compiler.ir import Entry, Equation
-from compiler.lowering.context import Context
+from compiler.lowering.context import BIAS, Context, bias_lines, lines
 from compiler.pipeline import Spec
 from compiler.places import Place, find_place
 from compiler.source import Span
@@ -96,7 +96,7 @@ def _part(place: Place, entry: Entry) -> str:
     if owner.kind != "map":
         return "the value"
     if tensor is owner.bias:
-        return "the constant part"
+        return "the value" if entry.equation.left.partition(" ")[0] == BIAS else "the constant part"
     if " " in entry.equation.left or tensor.axes[0] is None:
         column = tensor.axes[-1]
         return "the coefficient" if column is None else f"the coefficient of {column.labels[entry.index[-1]]}"
@@ -167,11 +167,12 @@ def _targets(place: Place, path: Path) -> Iterator[tuple[Word, Axis, int]]:
     """The targets among the keys that lead to the equation, each with the axis and the position that it stands for."""
     axes = [(axis, at) for axis, at in zip(place.tensor.axes, place.index, strict=True) if axis is not None]
     if place.owner.kind == "map":
-        for key, _ in path[-1:]:
-            head, _, rest = key.text.partition(" ")
-            text = rest.strip()
-            if text and axes:
-                yield Word(text, key, key.text.index(text, len(head))), *axes[0]
+        step = next((node for _, node in path[:1] if isinstance(node, Mapping)), None)
+        if step is not None:
+            name = path[-1][0].text.partition(" ")[0]
+            written = (line for _, line in bias_lines(step)) if name == BIAS else lines(step, name)
+            targeted = (line.target for line in written if line.key is path[-1][0])
+            yield from ((target, *axes[0]) for target in targeted if target is not None and axes)
         return
     for (key, _), (axis, at) in zip(path[1:], axes, strict=False):
         yield Word(key.text, key, 0), axis, at

@@ -24,6 +24,7 @@ from compiler.source import Span
 from compiler.targets import bare_indices
 
 RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION)
+BIAS = "bias"  # what the equations of a bias that stands apart from its map begin with
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ def lines(step: Mapping, name: str) -> Iterator[Line]:
 
 def bias_lines(step: Mapping) -> Iterator[tuple[Word, Line]]:
     """`bias MAP: …` and `bias MAP TARGET: …`, each with the name of its map."""
-    for line in lines(step, "bias"):
+    for line in lines(step, BIAS):
         if line.target is not None:
             name, _, rest = line.target.text.partition(" ")
             start, text = line.target.offset, rest.strip()

@@ -234,6 +234,34 @@ ffn:
     assert [one.name for one in found.numbers] == ["", "a"]
 
 
+@pytest.mark.parametrize(
+    ("place", "part", "names"),
+    [
+        ("ffn.gate.bias[h[1]]", "the value", [("i", 1)]),
+        ("ffn.up.bias[h[1]]", "the constant part", [("i", 1)]),
+        ("ffn.down.bias[z]", "the value", [("k", 2), ("third", 1 / 3)]),
+        ("head.logits.bias[symbol[3]]", "the value", [("s", 3)]),
+        ("attention.key.bias[two]", "the value", []),
+    ],
+)
+def test_a_bias_that_stands_apart(place: str, part: str, names: list[tuple[str, float]]) -> None:
+    found = why(load(DATA / "specs" / "bias.yaml"), place)
+    assert (found.part, [(one.name, one.value) for one in found.names]) == (part, names)
+
+
+def test_a_literal_of_each_line(tmp_path: Path) -> None:
+    """The same number on two lines is two numbers, which can be changed one by one."""
+    steps = """
+ffn:
+  hidden: u
+  let: {half: 0.5 * x}
+  up u: 0.5 * half + 0.5 * half
+"""
+    found = why(made(tmp_path, steps), "ffn.up.weight[u, x]")
+    assert found.value == 0.5
+    assert [(one.value, one.span.line) for one in found.numbers] == [(0.5, 30), (0.5, 29)]
+
+
 def test_a_token_called_let_is_no_let(tmp_path: Path) -> None:
     text = small("embedding:\n  digit[d]: {x: d}\n  let: {x: 4}\n").replace("= +", "= + let")
     found = why(load_text(tmp_path, text), "embedding.weight[let, x]")
