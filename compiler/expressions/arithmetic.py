@@ -106,6 +106,13 @@ def show(value: Scalar) -> str:
     return repr(value)
 
 
+def as_figure(value: Scalar) -> str:
+    """A number in a table: a double that is whole without a point, any other so that it reads back to the same bits."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return repr(value)
+
+
 def _infinite(value: Scalar) -> bool:
     return isinstance(value, float) and math.isinf(value)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from compiler.claims import ClaimResult
 from compiler.counting import FIGURES, LISTING, HardCoded
+from compiler.expressions.arithmetic import as_figure
 from compiler.markdown.columns import COUNTS, MODELS, Entry, columns_table, entries, evaluation_columns, failure_text
 from compiler.markdown.sentences import count_sentences, evaluation_sentences, length_sentences, rank_sentences
 from compiler.markdown.text import Title, code, figure, inline, listing, plain, several, table
 from compiler.reporting import Group, Model, Report
-from compiler.terminal.console import number
 
 MAX_HARD_CODED = 24
 GENERATED = "<!-- Made by `python cli.py report`; what is changed by hand is lost. -->"
@@ -186,4 +186,4 @@ def _hard_coded_item(model: Model, item: HardCoded) -> str:
     own = item.file == str(model.spec.path)
     place = f"line {item.line}" if own else f"{code(Path(item.file).name)}, line {item.line}"
     name = f"{code(item.name)} = " if item.name else ""
-    return f"{name}{plain(number(item.value), 60)} ({place})"
+    return f"{name}{plain(as_figure(item.value), 60)} ({place})"

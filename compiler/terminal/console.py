@@ -1,4 +1,4 @@
-"""What all printing shares: consoles, plain tables, numbers, diagnostics."""
+"""What all printing shares: consoles, plain tables, numbers, lines, differences, diagnostics."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
@@ -16,10 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from compiler.diagnostics import Diagnostic, as_json, render
+from compiler.expressions.arithmetic import as_figure
 
 PIPED_WIDTH = 160
 MAX_WARNINGS = 100  # that are printed
 MAX_ROWS = 1000  # of one list that are printed
+_DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 T = TypeVar("T")
 
 
@@ -59,12 +62,20 @@ def text(content: str, style: str = "") -> Text:
 
 
 def number(value: int | float | None) -> str:
-    """A weight or a figure: integers whole, doubles so that they read back to the same bits."""
-    if value is None:
-        return "–"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return repr(value)
+    """A weight or a figure; a dash where there is none."""
+    return "–" if value is None else as_figure(value)
+
+
+def line_of(own: str, file: str, line: int) -> str:
+    """A line of a spec whose file is `own`; the file too, where it is another one."""
+    return str(line) if file == own else f"{Path(file).name}:{line}"
+
+
+def print_diff(lines: Iterable[str]) -> None:
+    """A unified diff, in colours on a terminal."""
+    out = console()
+    for line in lines:
+        out.print(text(line, _DIFF_COLOURS.get(line[:1], "")), soft_wrap=True)
 
 
 def print_json(value: object) -> None:

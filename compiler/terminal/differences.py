@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from compiler.diffing import Difference, EntryChange, EntryGroup
-from compiler.source import Span
-from compiler.terminal.console import console, first, number, table, text
+from compiler.terminal.console import console, first, line_of, number, table, text
 from compiler.text_changes import TextChange
 
 ENTRIES_SHOWN = 3  # of a group that no single factor explains
@@ -66,13 +63,8 @@ def _entry(entry: EntryChange) -> str:
 
 def _lines(change: TextChange, files: tuple[str, str]) -> str:
     """`18 → 10`; the file too, where a line stands in another one than the spec's own."""
-    return f"{_line(change.span_before, files[0])} → {_line(change.span_after, files[1])}"
-
-
-def _line(span: Span | None, file: str) -> str:
-    if span is None:
-        return "–"
-    return str(span.line) if span.source.name == file else f"{Path(span.source.name).name}:{span.line}"
+    spans = zip((change.span_before, change.span_after), files, strict=True)
+    return " → ".join("–" if span is None else line_of(file, span.source.name, span.line) for span, file in spans)
 
 
 def _cut(content: str | None, length: int = 60) -> str:

@@ -8,9 +8,7 @@ from pathlib import Path
 import click
 
 from compiler.formatting import Formatted
-from compiler.terminal.console import console, text
-
-_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+from compiler.terminal.console import print_diff
 
 
 def print_formatted(path: Path, formatted: Formatted, *, written: bool) -> None:
@@ -20,10 +18,7 @@ def print_formatted(path: Path, formatted: Formatted, *, written: bool) -> None:
 
 
 def print_text_diff(path: Path, formatted: Formatted) -> None:
-    out = console()
-    for line in text_diff(path, formatted):
-        shown = "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)
-        out.print(text(shown, _COLOURS.get(line[:1], "")), soft_wrap=True)
+    print_diff(text_diff(path, formatted))
 
 
 def text_diff(path: Path, formatted: Formatted) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -14,7 +13,7 @@ from compiler.claims import author_count
 from compiler.counting import BESIDE, LISTING, RULES, Counts, HardCoded, hard_coded_readers
 from compiler.expectations import AuthorCount
 from compiler.pipeline import Spec
-from compiler.terminal.console import MAX_ROWS, console, first, number, table, text
+from compiler.terminal.console import MAX_ROWS, console, first, line_of, number, table, text
 from compiler.terminal.counts import Counted
 
 MADE_OF = 40  # parts of a figure that are printed
@@ -147,11 +146,11 @@ def print_hard_coded_in_full(counted: Sequence[Counted]) -> None:
         rows = table("number", "line", "as written, and the equations that it enters", right=["line"])
         readers = hard_coded_readers(spec.network)
         for item in first(counts.hard_coded, rows):
-            rows.add_row(text(_named(item)), _line(spec, item.file, item.line), text(item.source.strip()))
+            rows.add_row(text(_named(item)), line_of(str(spec.path), item.file, item.line), text(item.source.strip()))
             for equation in readers[item]:
                 span = equation.span
                 if (span.source.name, span.line) != (item.file, item.line):
-                    rows.add_row("", _line(spec, span.source.name, span.line), text(str(equation), "dim"))
+                    rows.add_row("", line_of(str(spec.path), span.source.name, span.line), text(str(equation), "dim"))
         if counts.hard_coded:
             out.print(rows)
 
@@ -161,13 +160,8 @@ def _named(item: HardCoded) -> str:
 
 
 def _place(spec: Spec, item: HardCoded) -> str:
-    own = item.file == str(spec.path)
-    return ("line " if own else "") + _line(spec, item.file, item.line)
-
-
-def _line(spec: Spec, file: str, line: int) -> str:
-    """The line; the file too, where it is not the spec's own."""
-    return str(line) if file == str(spec.path) else f"{Path(file).name}:{line}"
+    own = str(spec.path)
+    return ("line " if item.file == own else "") + line_of(own, item.file, item.line)
 
 
 def _shortened(parts: list[str], width: int) -> str:

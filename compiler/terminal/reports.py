@@ -10,19 +10,17 @@ from pathlib import Path
 from compiler.counting import LISTING, RULES
 from compiler.markdown.page import findings
 from compiler.reporting import Group, Model, Report
-from compiler.terminal.console import console, text
+from compiler.terminal.console import console, print_diff, text
 from compiler.terminal.counts import claims_json
 
 MAX_DIFFERENCES = 40  # lines of a diff that are printed
-_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def print_stale(path: Path, before: str, after: str, command: str) -> None:
     """What differs between a file and the report that it should be, and what renews it."""
     out = console()
     lines = _differences(path, _unpadded(before), _unpadded(after)) or _differences(path, before, after)
-    for line in lines[:MAX_DIFFERENCES]:
-        out.print(text(line, _COLOURS.get(line[:1], "")), soft_wrap=True)
+    print_diff(lines[:MAX_DIFFERENCES])
     if len(lines) > MAX_DIFFERENCES:
         out.print(text(f"and {len(lines) - MAX_DIFFERENCES:,} more lines", "dim"))
     out.print(text(f"{path} is stale. This renews it:", "bold red"))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich.table import Table
 
 from compiler.behind import Behind
 from compiler.ir import Equation
 from compiler.pipeline import Spec
 from compiler.source import Span
-from compiler.terminal.console import MAX_ROWS, console, number, table, text
+from compiler.terminal.console import MAX_ROWS, console, line_of, number, table, text
 from compiler.why import Why
 
 MAX_DEPTH = 20  # levels of definitions that are printed
@@ -39,7 +37,7 @@ def print_why(spec: Spec, found: Why) -> None:
     rows = table("computed from", "value", "", "written", "line", right=["value", "line"])
     for one in found.names:
         if one.kind == "let":
-            line = "" if one.span is None else _line(spec, one.span)
+            line = "" if one.span is None else line_of(str(spec.path), one.span.source.name, one.span.line)
             rows.add_row(text(one.name), number(one.value), "let", text(one.written), line)
     _add_tree(spec, found, rows)
     if rows.row_count:
@@ -87,7 +85,7 @@ def _add_tree(spec: Spec, found: Why, rows: Table) -> None:
             number(one.value),
             one.kind,
             text("see above" if one.parts and not inner else one.written if one.name else ""),
-            _line(spec, one.span),
+            line_of(str(spec.path), one.span.source.name, one.span.line),
         )
         unfolded.add(position)
         if folded:
@@ -98,11 +96,6 @@ def _add_tree(spec: Spec, found: Why, rows: Table) -> None:
 
 def _name(one: Behind) -> str:
     return one.name or number(one.value)
-
-
-def _line(spec: Spec, span: Span) -> str:
-    """The line; the file too, where it is not the spec's own."""
-    return str(span.line) if span.source.name == str(spec.path) else f"{Path(span.source.name).name}:{span.line}"
 
 
 def _place(span: Span) -> str:
