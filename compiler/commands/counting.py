@@ -22,7 +22,7 @@ from compiler.commands.shared import (
     loading_options,
 )
 from compiler.counting import Counts
-from compiler.diagnostics import Diagnostic, SpecError
+from compiler.diagnostics import SpecError
 from compiler.pipeline import Spec
 
 CLAIMED = "claimed"  # what else can be sorted by
@@ -99,7 +99,11 @@ def count(
         print_leaderboard,
     )
 
-    counted, wrong = _counted([Path(spec) for spec in specs], loading)
+    valid, diagnostics = loading.load_each(map(Path, specs))
+    wrong = SpecError(diagnostics) if diagnostics else None
+    if wrong is not None and len(specs) == 1:
+        raise wrong
+    counted = [(spec, compiler.count(spec)) for spec in valid]
     if sort is not None:
         counted.sort(key=_sort_key(sort))
     claims = [check_claims(loaded, counts, None) for loaded, counts in counted]
@@ -125,22 +129,6 @@ def count(
     exit_on_failed(claim for own in claims for claim in own)
     if not all(one.holds(counts) for _, counts in counted for one in assertions):
         sys.exit(EXIT_FAILED_CLAIM)
-
-
-def _counted(paths: list[Path], loading: Loading) -> tuple[list[tuple[Spec, Counts]], SpecError | None]:
-    """The specs that are valid, and what is wrong with the others. Raises `SpecError` where a single one is wrong."""
-    counted: list[tuple[Spec, Counts]] = []
-    wrong: list[Diagnostic] = []
-    for path in paths:
-        try:
-            loaded = loading.load(path)
-        except SpecError as error:
-            if len(paths) == 1:
-                raise
-            wrong += error.diagnostics
-        else:
-            counted.append((loaded, compiler.count(loaded)))
-    return counted, SpecError(wrong) if wrong else None
 
 
 def _sort_key(figure: str) -> Callable[[tuple[Spec, Counts]], tuple[bool, int]]:

@@ -20,7 +20,7 @@ from compiler.commands.shared import (
     specs_argument,
     suite_options,
 )
-from compiler.diagnostics import Diagnostic, SpecError, fail
+from compiler.diagnostics import SpecError, fail
 from compiler.document import open_file
 from compiler.files import check_place, save_text
 from compiler.pipeline import Spec
@@ -85,7 +85,9 @@ def report(
     target = output or checked
     renewal = _renewal(specs, loading, target, suites, pairs, seed)
     before = None if target is None else _checked_target(target, renewal, exists=checked is not None)
-    loaded = _load_all(specs, loading)
+    loaded, wrong = loading.load_each(specs)
+    if wrong:
+        raise SpecError(wrong)
     import_torch()
     with suite_progress() as bars:
 
@@ -115,20 +117,6 @@ def report(
     if stale:
         sys.exit(EXIT_DIFFERENCE)
     exit_on_failed(claim for model in made.models for claim in model.claims)
-
-
-def _load_all(paths: Sequence[Path], loading: Loading) -> list[Spec]:
-    """All specs, their warnings printed. Raises `SpecError` with what is wrong with any of them."""
-    loaded: list[Spec] = []
-    found: list[Diagnostic] = []
-    for path in paths:
-        try:
-            loaded.append(loading.load(path))
-        except SpecError as error:
-            found += error.diagnostics
-    if found:
-        raise SpecError(found)
-    return loaded
 
 
 def _checked_target(target: Path, renewal: str, *, exists: bool) -> bytes | None:

@@ -17,7 +17,7 @@ from click.core import ParameterSource
 
 import compiler
 from compiler.claims import ClaimResult
-from compiler.diagnostics import SpecError
+from compiler.diagnostics import Diagnostic, SpecError
 from compiler.pipeline import Spec
 
 Command = Callable[..., Any]
@@ -113,6 +113,17 @@ class Loading:
         spec = self.checked(path, varied=varied)
         print_diagnostics(spec.warnings)
         return spec
+
+    def load_each(self, paths: Iterable[Path]) -> tuple[list[Spec], list[Diagnostic]]:
+        """The specs that are valid, their warnings printed, and what is wrong with the others."""
+        loaded: list[Spec] = []
+        wrong: list[Diagnostic] = []
+        for path in paths:
+            try:
+                loaded.append(self.load(path))
+            except SpecError as error:
+                wrong += error.diagnostics
+        return loaded, wrong
 
     def checked(self, path: Path, *, varied: bool = True) -> Spec:
         """The spec, its warnings not printed. Raises `SpecError`."""

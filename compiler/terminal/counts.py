@@ -47,15 +47,8 @@ def counts_json(
             "spec": str(spec.path),
             "name": spec.name,
             "settings": list(spec.settings),
-            "counts": {rule: counts.by_rule(rule) for rule in RULES if rule != LISTING},
-            "dense_untied": counts.dense_untied,
-            "values_with_zero": counts.values_with_zero,
-            **_claimed_json(spec),
+            **figures_json(spec, counts),
             "free_names": list(counts.free_names),
-            "hard_coded": [
-                {"name": item.name or None, "value": item.value, "file": item.file, "line": item.line}
-                for item in counts.hard_coded
-            ],
             "tensors": [
                 {
                     "name": tensor.name,
@@ -92,12 +85,21 @@ def counts_json(
     ]
 
 
-def _claimed_json(spec: Spec) -> dict[str, object]:
-    """The author's own count; null where there is none."""
+def figures_json(spec: Spec, counts: Counts) -> dict[str, object]:
+    """The figures, the author's own count (null where there is none) and the listing, as every command prints them."""
     stated = author_count(spec)
-    if stated is None:
-        return {"claimed": None, "claimed_rule": None, "claimed_note": None}
-    return {"claimed": stated.count, "claimed_rule": stated.rule or None, "claimed_note": stated.note or None}
+    return {
+        "counts": {rule: counts.by_rule(rule) for rule in RULES if rule != LISTING},
+        "dense_untied": counts.dense_untied,
+        "values_with_zero": counts.values_with_zero,
+        "claimed": None if stated is None else stated.count,
+        "claimed_rule": None if stated is None else stated.rule or None,
+        "claimed_note": None if stated is None else stated.note or None,
+        "hard_coded": [
+            {"name": item.name or None, "value": item.value, "file": item.file, "line": item.line}
+            for item in counts.hard_coded
+        ],
+    }
 
 
 def print_claims(claims: Sequence[ClaimResult]) -> None:

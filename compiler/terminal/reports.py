@@ -7,11 +7,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from compiler.counting import LISTING, RULES
 from compiler.markdown.page import findings
 from compiler.reporting import Group, Model, Report
 from compiler.terminal.console import console, print_diff, text
-from compiler.terminal.counts import claims_json
+from compiler.terminal.counts import claims_json, figures_json
 
 MAX_DIFFERENCES = 40  # lines of a diff that are printed
 
@@ -49,7 +48,7 @@ def report_json(report: Report, file: Path | None, *, stale: bool | None) -> dic
 
 
 def _model_json(group: Group, model: Model) -> dict[str, object]:
-    spec, counts, author = model.spec, model.counts, model.author_count
+    spec = model.spec
     layers = model.dimensions.layers
     return {
         "spec": str(spec.path),
@@ -79,16 +78,7 @@ def _model_json(group: Group, model: Model) -> dict[str, object]:
         "hidden": list(model.dimensions.hidden),
         "lines": model.lines.own,
         "lines_extended": model.lines.extended,
-        "counts": {rule: counts.by_rule(rule) for rule in RULES if rule != LISTING},
-        "dense_untied": counts.dense_untied,
-        "values_with_zero": counts.values_with_zero,
-        "hard_coded": [
-            {"name": item.name or None, "value": item.value, "file": item.file, "line": item.line}
-            for item in counts.hard_coded
-        ],
-        "author_count": None if author is None else author.count,
-        "author_rule": None if author is None else author.rule or None,
-        "author_note": None if author is None else author.note or None,
+        **figures_json(spec, model.counts),
         "agreeing": list(model.agreeing),
         "suites": _suites_json(model),
         "claims": claims_json(model.claims),

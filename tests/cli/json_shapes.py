@@ -305,10 +305,10 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
                 },
                 "dense_untied": "integer",
                 "values_with_zero": "integer",
+                "claimed": "integer or null",
+                "claimed_rule": "text or null",
+                "claimed_note": "text or null",
                 "hard_coded": [{"name": "text or null", "value": "number", "file": "text", "line": "integer"}],
-                "author_count": "integer or null",
-                "author_rule": "text or null",
-                "author_note": "text or null",
                 "agreeing": "list of text",
                 "suites": [
                     {
