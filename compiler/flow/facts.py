@@ -215,6 +215,7 @@ class Forward:
         shared = step.heads.size // step.kv_heads.size
         mixed, brought = bytearray(), list[bool]()
         looks, weighs, uneven = [], [], []
+        later_count_less = step.mask not in ("causal", "none", 0)
         for head in range(step.heads.size):
             group = head // shared
             pairs = self.products(step, head, queries[1], keys[1])
@@ -223,7 +224,7 @@ class Forward:
             asked, told = union(a for a, _ in pairs), union(b for _, b in pairs) & INFORMATION
             looks.append(looking)
             weighs.append(bool(told) or (step.softmax == "plus_one" and bool(pairs)))
-            uneven.append(bool(told) or formula_varies)
+            uneven.append(bool(told) or formula_varies or (looking and later_count_less))
             others = OTHERS if looking else 0
             for value in values[group * step.value_dim :][: step.value_dim]:
                 found, carried = value, 0

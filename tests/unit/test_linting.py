@@ -208,6 +208,13 @@ SUBMISSION = [
     ),
     Case("argmin", {"decode: argmax": "decode: ^argmin"}),
     Case("soft-mask", attention("mask: ^-1e4"), "adding -10000", {"beside-weights"}),
+    Case(  # tokens that are weighed by where they stand: no mean
+        "soft-mask",
+        {**attention("mask: ^-0.5"), "    query: 1\n": "", "key look: own": "biases: none"},
+        "adding -0.5",
+        {"beside-weights"},
+        id="no-keys",
+    ),
     Case("mean", {**MARKED, "    query: 1\n    key look: own\n": ""}),
     Case("mean", {**MARKED, "key look: own": "key look: 1"}, "", {"dead-weight"}, id="same-keys"),
 ]
