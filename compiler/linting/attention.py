@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from compiler.causality import hides_later_keys
 from compiler.flow.reach import AttentionRole
 from compiler.ir import Attention
-from compiler.linting.places import option, step_key, top_level
 from compiler.linting.rule import Examined, Finding
+from compiler.linting.spans import option, step_key, top_level
 from compiler.source import Span
 
 

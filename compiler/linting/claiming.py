@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from compiler.claims import check_claims
 from compiler.counting import count
 from compiler.document import Mapping
-from compiler.linting.places import top_level
 from compiler.linting.rule import Examined, Finding
+from compiler.linting.spans import top_level
 from compiler.source import Span
 
 COUNTS = ("count", "claimed")  # the keys of `expect` that state one
@@ -38,7 +38,7 @@ def accuracy_suffices(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
         for claim in resolved.expect.evals:
             if claim.suite in test.suites and claim.right < test.needed(claim.pairs):
                 share = f"{100 * claim.right / claim.pairs:.2f} %"
-                needed = f"{100 * test.threshold} % of {claim.suite}"
+                needed = f"{test.share} of {claim.suite}"
                 yield Finding(f"{claim.right:,} of {claim.pairs:,} right is {share}; needed are {needed}", claim.span)
 
     return check

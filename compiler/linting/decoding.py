@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from compiler.linting.places import in_layout, top_level
 from compiler.linting.rule import Examined, Finding
+from compiler.linting.spans import in_layout, top_level
 from compiler.tasks import TaskError
 
 

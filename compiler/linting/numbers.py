@@ -12,8 +12,8 @@ from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf
 from compiler.ir import Attention, FeedForward, Head, Norm, StreamNorm
 from compiler.linting.formulas import POSITIONS, is_condition, takes_apart, uses
-from compiler.linting.places import option, step_body
 from compiler.linting.rule import Examined, Finding, listed
+from compiler.linting.spans import option, step_body
 from compiler.source import Span
 
 USUAL_EPSILON = 1e-5  # what layers of that kind have; a larger one takes part in the arithmetic

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from compiler.linting import attention, claiming, decoding, numbers, positions, weights
 from compiler.linting.rule import Rule, RuleSet
-
-ADDERBOARD = "adderboard"
+from compiler.tasks.adderboard import NAME as ADDERBOARD
 
 _CORE = "AdderBoard, core constraint"
 _COUNT = "AdderBoard, parameter counting"

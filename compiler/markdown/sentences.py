@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from compiler.findings import (
+from compiler.markdown.text import code, figure, listing, several
+from compiler.report_findings import (
     Screened,
     Stated,
     author_counts,
@@ -14,7 +15,6 @@ from compiler.findings import (
     smallest_everywhere,
     widest_spread,
 )
-from compiler.markdown.text import code, figure, listing, several
 from compiler.reporting import Group, Model
 from compiler.tasks.task import EvaluationProtocol
 

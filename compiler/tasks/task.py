@@ -60,6 +60,11 @@ class EvaluationProtocol:
     suites: tuple[str, ...]
     threshold: Fraction
 
+    @property
+    def share(self) -> str:
+        """The share that has to be right, for people: `99 %`."""
+        return f"{float(100 * self.threshold):g} %"
+
     def needed(self, inputs: int) -> int:
         """How many of so many inputs have to be answered right."""
         return ceil(self.threshold * inputs)

@@ -41,7 +41,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
 def qualification(evaluation: Evaluation, protocol: EvaluationProtocol) -> str:
     """The verdict of a protocol, in one line."""
     verdict = "qualified" if evaluation.qualified else "not qualified"
-    asked = f"{protocol.needed(evaluation.pairs):,} ({float(100 * protocol.threshold):g} %)"
+    asked = f"{protocol.needed(evaluation.pairs):,} ({protocol.share})"
     found = f"{evaluation.right:,} of {evaluation.pairs:,} right"
     return f"{verdict} for {protocol.name}: {found}, {protocol.asked_by} asks for {asked}"
 

@@ -8,9 +8,9 @@ import pytest
 
 import compiler
 from compiler.dimensions import Dimensions, HeadSizes, Layers, dimensions
-from compiler.findings import author_counts, faultless, screened, smallest, smallest_everywhere, widest_spread
 from compiler.markdown.page import report_page, title_of
 from compiler.pipeline import load
+from compiler.report_findings import author_counts, faultless, screened, smallest, smallest_everywhere, widest_spread
 from compiler.reporting import Group, Model, Report, make_report
 from compiler.source import Source
 from compiler.yaml_lines import YamlLines, count_lines, yaml_lines
