@@ -19,7 +19,7 @@ from compiler.storage import tensors
 from compiler.torch_backend.model import build_model
 from tests.helpers import SPECS, STEPS, load_text, small
 
-FILES = sorted([*SPECS.glob("*.yaml"), *STEPS.glob("*.yaml")])
+FILES = sorted([*SPECS.rglob("*.yaml"), *STEPS.glob("*.yaml")])
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7)  # of the written numbers that are left out
 
 
