@@ -69,6 +69,21 @@ EVALUATION: Shape = {
     ],
     "claims": "list of claim",
 }
+FIGURES: dict[str, Shape] = {
+    "counts": {
+        "dense": "integer",
+        "nonzero": "integer",
+        "distinct": "integer",
+        "values": "integer",
+        "free": "integer or null",
+    },
+    "dense_untied": "integer",
+    "values_with_zero": "integer",
+    "claimed": "integer or null",
+    "claimed_rule": "text or null",
+    "claimed_note": "text or null",
+    "hard_coded": [{"name": "text or null", "value": "number", "file": "text", "line": "integer"}],
+}
 SHARED: dict[str, Shape] = {"diagnostic": DIAGNOSTIC, "claim": CLAIM, "tensor": TENSOR}
 SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
     "Errors": {"errors": "list of diagnostic", "warnings": "list of diagnostic"},
@@ -128,20 +143,8 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
             "spec": "text",
             "name": "text",
             "settings": "list of text",
-            "counts": {
-                "dense": "integer",
-                "nonzero": "integer",
-                "distinct": "integer",
-                "values": "integer",
-                "free": "integer or null",
-            },
-            "dense_untied": "integer",
-            "values_with_zero": "integer",
-            "claimed": "integer or null",
-            "claimed_rule": "text or null",
-            "claimed_note": "text or null",
+            **FIGURES,
             "free_names": "list of text",
-            "hard_coded": [{"name": "text or null", "value": "number", "file": "text", "line": "integer"}],
             "tensors": [
                 {
                     "name": "text",
@@ -296,19 +299,7 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
                 "hidden": "list of integer",
                 "lines": "integer",
                 "lines_extended": "integer",
-                "counts": {
-                    "dense": "integer",
-                    "nonzero": "integer",
-                    "distinct": "integer",
-                    "values": "integer",
-                    "free": "integer or null",
-                },
-                "dense_untied": "integer",
-                "values_with_zero": "integer",
-                "claimed": "integer or null",
-                "claimed_rule": "text or null",
-                "claimed_note": "text or null",
-                "hard_coded": [{"name": "text or null", "value": "number", "file": "text", "line": "integer"}],
+                **FIGURES,
                 "agreeing": "list of text",
                 "suites": [
                     {
