@@ -4,17 +4,12 @@ A file holds what one card says: claimed count, dtype, noise, reference pairs wi
 logits `[pair, answer token, class]` and decoded sums, and dense tensors. `names` says where a card's tensor lies in
 our model, or in which places, with spaces between them, and `NAME.T` where it lies there transposed; `ulps` how many
 units in the last place a tensor is off, where a formula cannot give the same bits.
-
-`computed` are buffers that nothing stores, as torch computes them: its sine of a float32 is now and then a unit in the
-last place off, where ours is rounded correctly. A model whose scores are large tells the two apart, and the card's
-logits come from torch's. `tolerance` is what is asked of logits where that is not three times the noise.
 """
 
 from __future__ import annotations
 
 import json
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -45,24 +40,12 @@ class Card:
     ulps: dict[str, int]
     tensors: dict[str, Any]
     logits: list[list[list[float]]]
-    computed: dict[str, Any] = field(default_factory=dict)
-    tolerance: float | None = None
 
     def tensor(self, name: str) -> Tensor:
         return torch.tensor(self.tensors[name], dtype=self.dtype)
 
     def places(self, name: str) -> list[str]:
         return self.names[name].split()
-
-    def buffers(self) -> dict[str, Tensor]:
-        return {name: torch.tensor(values, dtype=self.dtype) for name, values in self.computed.items()}
-
-    def as_computed(self, model: nn.Module) -> nn.Module:
-        """The model with the buffers that the card's logits come from."""
-        own = deepcopy(model)
-        for name, values in self.buffers().items():
-            own.get_buffer(name).copy_(values)
-        return own
 
 
 def read_card(ident: str) -> Card:

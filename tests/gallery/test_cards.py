@@ -55,13 +55,6 @@ def low_rank(model: nn.Module) -> list[str]:
 
 
 @pytest.mark.parametrize("ident", CARDS)
-def test_what_is_computed_is_the_cards_up_to_its_sines(ident: str) -> None:
-    card, _, model = loaded(ident)
-    apart = {name: ulps_apart(model.get_buffer(name), theirs) for name, theirs in card.buffers().items()}
-    assert all(0 < ulps <= MAX_ULPS for ulps in apart.values()), apart  # what is equal need not be listed
-
-
-@pytest.mark.parametrize("ident", CARDS)
 def test_the_layout_is_the_cards(ident: str) -> None:
     card, spec, _ = loaded(ident)
     for pair, tokens in zip(card.pairs, card.tokens, strict=True):
@@ -74,8 +67,7 @@ def test_the_layout_is_the_cards(ident: str) -> None:
 
 @pytest.mark.parametrize("ident", CARDS)
 def test_logits_agree_with_the_reference(ident: str) -> None:
-    card, _, built = loaded(ident)
-    model = card.as_computed(built)
+    card, _, model = loaded(ident)
     expected = torch.tensor(card.logits, dtype=torch.float64)
     pairs, answer, _ = expected.shape
     spread = expected.amax(-1, keepdim=True) - expected.amin(-1, keepdim=True)
@@ -87,8 +79,7 @@ def test_logits_agree_with_the_reference(ident: str) -> None:
     assert logits.dtype == card.dtype
     assert logits.shape == expected.shape
     worst = (centred(logits.double(), spread) - centred(expected, spread)).abs().max().item()
-    allowed = 3 * card.noise if card.tolerance is None else card.tolerance
-    assert worst <= allowed, f"{worst:.3g} off, {allowed:.3g} is allowed; the card's own noise is {card.noise:.3g}"
+    assert worst <= 3 * card.noise, f"{worst:.3g} off; the card's own noise is {card.noise:.3g}"
 
 
 @pytest.mark.parametrize("ident", CARDS)
