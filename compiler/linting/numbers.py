@@ -20,9 +20,9 @@ USUAL_EPSILON = 1e-5  # what layers of that kind have; a larger one takes part i
 
 
 def hard_coded(examined: Examined) -> Iterator[Finding]:
-    """Every number that enters weights is a parameter, or 0, 1 or -1."""
+    """Every number that enters weights is a parameter, or 0, 1 or -1, or counted with the weights."""
     beside = examined.beside_weights
-    found = {leaf: [*places, *beside.get(leaf, ())] for leaf, places in examined.in_weights.items()}
+    found = {leaf: [*places, *beside.get(leaf, ())] for leaf, places in examined.uncounted.items()}
     for numbers in _literals(examined, found):
         be, it = ("are no parameters", "them") if numbers.several else ("is no parameter", "it")
         yield Finding(f"{numbers.text} {numbers.places}, and {be}: `free` does not count {it}", numbers.span)
@@ -30,7 +30,7 @@ def hard_coded(examined: Examined) -> Iterator[Finding]:
 
 def beside_weights(examined: Examined) -> Iterator[Finding]:
     """No number does its work where no rule of counting looks: in a score, a frequency, a scale, a mask."""
-    hidden = {leaf: places for leaf, places in examined.beside_weights.items() if leaf not in examined.in_weights}
+    hidden = {leaf: places for leaf, places in examined.beside_weights.items() if leaf not in examined.uncounted}
     for numbers in _literals(examined, hidden):
         it = "them" if numbers.several else "it"
         yield Finding(f"{numbers.text} {numbers.places}: no count includes {it}", numbers.span)
@@ -39,7 +39,7 @@ def beside_weights(examined: Examined) -> Iterator[Finding]:
 def index_numbers(examined: Examined) -> Iterator[Finding]:
     """No index of a family is used as a number."""
     places: dict[Leaf, list[str]] = {}
-    for used in (examined.in_weights, examined.beside_weights):
+    for used in (examined.uncounted, examined.beside_weights):
         for leaf, where in used.items():
             places.setdefault(leaf, []).extend(where)
     groups: dict[tuple[str, Span], list[Leaf]] = {}

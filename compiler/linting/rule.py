@@ -17,6 +17,8 @@ from compiler.pipeline import Spec
 from compiler.source import Span
 from compiler.storage import tensors
 
+ENTRY_BY_ENTRY = ("dense", "dense_untied", "nonzero")  # figures that count what is stored, whatever it comes from
+
 Level = Literal["breaks", "disclose"]
 """`breaks`: the rules forbid it. `disclose`: they allow it, but a strict reader wants to know."""
 
@@ -84,6 +86,12 @@ class Examined:
             for leaf in leaves(entry.provenance for entry in tensor.entries):
                 found.setdefault(leaf, []).append(name)
         return found
+
+    @cached_property
+    def uncounted(self) -> dict[Leaf, list[str]]:
+        """`in_weights`, or nothing where the author claims a figure that has every stored number in it."""
+        claimed = self.spec.resolved.expect.claimed
+        return {} if claimed is not None and claimed.rule in ENTRY_BY_ENTRY else self.in_weights
 
     @cached_property
     def beside(self) -> tuple[Beside, ...]:

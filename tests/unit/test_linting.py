@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from compiler.counting import count
 from compiler.diagnostics import SpecError, render
 from compiler.linting import lint
 from compiler.linting.rules import DEFAULT, RULE_SETS, RULES
@@ -430,6 +431,21 @@ def test_qwen20() -> None:
         ("disclose", "beside-weights", "27:32"),
         ("disclose", "hard-coded", "36:34"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "codes"),
+    [
+        *((rule, {"beside-weights"}) for rule in ("dense", "dense_untied", "nonzero")),
+        *((rule, {"hard-coded", "index-number"}) for rule in ("distinct", "values", "values_with_zero", "free")),
+    ],
+)
+def test_what_stands_in_weights_is_counted_where_every_entry_is(tmp_path: Path, rule: str, codes: set[str]) -> None:
+    text = CLEAN.replace("up: seen", "up: 2.5 * seen").replace('own: "t[d]"', 'own: "d * t[d]"')
+    text = text.replace("heads: look", "heads: look\n    scale: 2.5 * 0 + base")
+    number = count(load_text(tmp_path, text)).by_rule(rule)
+    spec = load_text(tmp_path, text.replace("count: {free: 10}", f"claimed: {{count: {number}, rule: {rule}}}"))
+    assert {code for _, code, _ in found(spec)} == codes | {"beside-weights"}
 
 
 def test_reverse_is_no_entry() -> None:
