@@ -64,7 +64,8 @@ def read_norm(context: Context, node: Node, name: str, axis: Axis, own_weight: s
     weight_node = node.get(own_weight) or node.get("weight")
     if weight_node is None:
         return Norm(name, kind, epsilon, axis, None)
-    weight, tie, equations = lower_vector(context, weight_node, f"{name}.weight", axis, name, "norm weight")
+    what = f"{own_weight} norm weight" if own_weight in node.names and own_weight != "weight" else "norm weight"
+    weight, tie, equations = lower_vector(context, weight_node, f"{name}.weight", axis, name, what)
     return Norm(name, kind, epsilon, axis, weight, tie, equations)
 
 
