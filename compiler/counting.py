@@ -21,6 +21,7 @@ FIGURES = {  # what a spec can claim
     "free": "scalars under `parameters` that the network reads, each once however often it is used",
 }
 BESIDE = {"dense": ("dense_untied", "untied"), "values": ("values_with_zero", "with 0")}  # shown in one column
+LONGEST_LINE = 200  # of a spec that is shown with a number in it
 LISTING = "hard_coded"  # numbers other than 0, 1, -1 that enter weights and are no parameters: no score
 RULES = (*(figure for figure in FIGURES if figure not in dict(BESIDE.values())), LISTING)
 
@@ -183,24 +184,45 @@ def _tensor(tensor: Tensor, group: Stored, tie: str | None) -> TensorCount:
     )
 
 
-def hard_coded_readers(network: Network) -> dict[HardCoded, tuple[Equation, ...]]:
-    """The equations whose weights were computed from each number that is no parameter."""
+def hard_coded_readers(network: Network, most: int) -> dict[HardCoded, tuple[Equation, ...]]:
+    """The equations, at most the first `most`, whose weights were computed from each number that is no parameter."""
     written: dict[Equation, list[Provenance]] = {}
     for tensor in tensors(network).values():
         for entry in tensor.entries:
             written.setdefault(entry.equation, []).append(entry.provenance)
-    found: dict[HardCoded, list[Equation]] = {}
+    found: dict[HardCoded, dict[Equation, None]] = {}
+    made: dict[Leaf, tuple[HardCoded, ...]] = {}
+    visits = Counter[Provenance]()  # what so many equations are made of has nothing new to say about later ones
     for equation, provenances in written.items():
-        for item in _hard_coded(leaves(provenances)):
-            found.setdefault(item, []).append(equation)
+        todo, seen = provenances, set[Provenance]()
+        while todo:
+            one = todo.pop()
+            if one in seen or visits[one] >= most:
+                continue
+            seen.add(one)
+            visits[one] += 1
+            todo += one.parts
+            if one.leaf is None:
+                continue
+            if one.leaf not in made:
+                made[one.leaf] = _hard_coded([one.leaf])
+            for item in made[one.leaf]:
+                readers = found.setdefault(item, {})
+                if len(readers) < most:
+                    readers[equation] = None
     return {item: tuple(equations) for item, equations in found.items()}
 
 
 def _hard_coded(in_weights: Iterable[Leaf]) -> tuple[HardCoded, ...]:
     literals = [leaf for leaf in in_weights if leaf.kind == "literal"]
     found = {
-        HardCoded(leaf.name, leaf.value, span.line, span.source.name, span.source.line(span.line))
+        HardCoded(leaf.name, leaf.value, span.line, span.source.name, _shortened(span.source.line(span.line)))
         for leaf in literals
         for span in [leaf.span]
     }
     return tuple(sorted(found, key=lambda item: (item.file, item.line, item.name, item.value)))
+
+
+def _shortened(line: str) -> str:
+    """A line, which thousands of numbers may stand in; of a very long one the beginning."""
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"

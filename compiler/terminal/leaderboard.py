@@ -13,9 +13,10 @@ from compiler.claims import author_count
 from compiler.counting import BESIDE, LISTING, RULES, Counts, HardCoded, hard_coded_readers
 from compiler.expectations import AuthorCount
 from compiler.pipeline import Spec
-from compiler.terminal.console import MAX_ROWS, console, first, line_of, number, table, text
+from compiler.terminal.console import MAX_ROWS, console, line_of, number, table, text
 from compiler.terminal.counts import Counted
 
+MAX_READERS = 20  # equations that are listed for one hard-coded number
 MADE_OF = 40  # parts of a figure that are printed
 UNDECLARED = "undeclared"
 NOTE = "*"  # behind a claimed count: a note below the table is about it
@@ -144,13 +145,18 @@ def print_hard_coded_in_full(counted: Sequence[Counted]) -> None:
         out.print()
         out.print(text(f"{label}: {len(counts.hard_coded)} hard-coded", "bold"))
         rows = table("number", "line", "as written, and the equations that it enters", right=["line"])
-        readers = hard_coded_readers(spec.network)
-        for item in first(counts.hard_coded, rows):
+        readers = hard_coded_readers(spec.network, MAX_READERS + 1)
+        for i, item in enumerate(counts.hard_coded):
+            if rows.row_count >= MAX_ROWS:
+                rows.add_row(text(f"and {len(counts.hard_coded) - i:,} more; see --json", "dim"))
+                break
             rows.add_row(text(_named(item)), line_of(str(spec.path), item.file, item.line), text(item.source.strip()))
-            for equation in readers[item]:
+            for equation in readers[item][:MAX_READERS]:
                 span = equation.span
                 if (span.source.name, span.line) != (item.file, item.line):
                     rows.add_row("", line_of(str(spec.path), span.source.name, span.line), text(str(equation), "dim"))
+            if len(readers[item]) > MAX_READERS:
+                rows.add_row("", "", text("and others", "dim"))
         if counts.hard_coded:
             out.print(rows)
 

@@ -196,6 +196,22 @@ def test_hard_coded_in_full() -> None:
     assert call("count", REVERSE, "--hard-coded").stdout.rstrip().endswith("reverse: 0 hard-coded")
 
 
+def test_a_number_that_many_equations_read_is_listed_with_the_first_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "many.yaml"
+    rows = "\n".join(f"    up u[{i}]: 2.5 * x" if i % 2 else f"    up u[{i}]: gain * x" for i in range(60))
+    path.write_text(
+        "weightspec: 1\nname: many\ndtype: float64\nconstants:\n  gain: 2.25\nvocabulary: digit[2]\n"
+        "task: {addition: {base: 2, digits: 1}, prompt: a b, answer: sum}\nignore: no-claims\n"
+        f"stream: x\nnetwork:\n  embedding: {{}}\n  ffn:\n    hidden: u[60]\n{rows}\n  head:\n    classes: 2\n"
+        "decode: argmax\n"
+    )
+    first, *listed = call("count", str(path), "--hard-coded").stdout.partition("gain = 2.25")[2].splitlines()
+    assert first.split() == ["5", "gain:", "2.25"]
+    assert [line.strip() for line in listed[:20]] == [f"{14 + i}  up u[{i}]: gain * x" for i in range(0, 40, 2)]
+    assert listed[20].split() == ["and", "others"]
+    assert listed[21].split()[:2] == ["2.5", "15"]
+
+
 # One bad spec among several
 
 
