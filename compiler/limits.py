@@ -11,6 +11,7 @@ MAX_INTEGER_BITS = 4096
 MAX_EXPRESSION_CHARACTERS = 20_000
 MAX_EXPRESSION_DEPTH = 100
 MAX_WORK = 400_000  # expression nodes evaluated for one spec, and numbers of vectors and matrices made
+MAX_FLOW_WORK = 8_000_000  # weights looked at, run by run, to find out what matters in a network
 MAX_HEAD_DIM = 1 << 12
 MAX_AXIS = 1 << 16  # dimensions of one axis, or tokens of the vocabulary
 MAX_STEPS = 1000  # of a network, those counted again that repetitions run

@@ -36,6 +36,16 @@ def turned(facts: Facts, rope: Rope | None) -> Facts:
     return bytes(found)
 
 
+def fact_or_zero(facts: Facts, fact: int) -> Facts:
+    """This fact in the place of each that is not zero."""
+    return facts.translate(bytes([0, *[fact] * 255]))
+
+
+def present(facts: Facts) -> bytes:
+    """1 for each number with a fact, else 0."""
+    return fact_or_zero(facts, 1)
+
+
 def by_column(tensor: Tensor, information: int) -> Facts:
     """The columns of a table, a row of which is looked up: what they are if not all zero, or not all the same."""
     rows, columns = tensor.shape
@@ -53,6 +63,17 @@ def by_column(tensor: Tensor, information: int) -> Facts:
 def joined(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
     """What holds by either of them, dimension by dimension; both have the same size."""
     return (int.from_bytes(first) | int.from_bytes(second)).to_bytes(len(first))
+
+
+def both(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
+    """What holds by both of them, dimension by dimension; both have the same size."""
+    return (int.from_bytes(first) & int.from_bytes(second)).to_bytes(len(first))
+
+
+def product(first: Facts, second: Facts) -> Facts:
+    """The facts about products of numbers: what holds for either factor, where both can be nonzero."""
+    nonzero = fact_or_zero(both(present(first), present(second)), 255)
+    return both(joined(first, second), nonzero)
 
 
 def seen_by(step: Attention, length: int) -> list[tuple[bool, bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -15,7 +16,9 @@ from compiler.flow.bits import (
     Facts,
     Index,
     by_column,
+    fact_or_zero,
     joined,
+    product,
     seen_by,
     turned,
     union,
@@ -40,6 +43,10 @@ from compiler.ir import (
     StreamScale,
     Tensor,
 )
+from compiler.limits import MAX_FLOW_WORK
+from compiler.storage import stored
+
+BYTES_AT_ONCE = 20  # facts of a stream that are joined in the time that one weight takes
 
 
 @dataclass(frozen=True)
@@ -72,11 +79,24 @@ class Run:
     sources: Mapping[str, int] = field(default_factory=dict)
 
 
+class TooMuchToFollow(Exception):
+    """A network runs too many weights and heads on ever different facts; `step` is the one where that was too much."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(step)
+        self.step = step
+
+
 class Forward:
-    """Facts of a network. The same step on the same facts is computed once, as repetitions may be many."""
+    """Facts of a network. The same step on the same facts is computed once, as repetitions may be many.
+
+    What is not computed yet is paid for before it is; `pay` raises `TooMuchToFollow` where that is no longer possible.
+    """
 
     def __init__(self, network: Network) -> None:
         self.network = network
+        self._left = MAX_FLOW_WORK
+        self._costs = _costs(network)
         self._nonzero: dict[str, tuple[Index, ...]] = {}
         self._attention: dict[tuple[str, Facts], AttentionFacts] = {}
         self._after: dict[tuple[str, Facts], Facts] = {}
@@ -91,12 +111,20 @@ class Forward:
             for inner in [steps[name] for name in step.steps] if isinstance(step, Repeat) else [step]:
                 before = made[-1].after if made else b""
                 if isinstance(inner, Mix):
+                    self.pay(inner, len(before))
                     streams = {name: made[i].after for name, i in last.items()}
                     made.append(Run(inner, before, self.mixture(inner, inner.mixture, streams), dict(last)))
                 else:
                     made.append(Run(inner, before, self.after(inner, before)))
             last[step.name] = len(made) - 1
         return tuple(made)
+
+    def pay(self, step: Step, dimensions: int) -> None:
+        """For one way through a step, on a stream of that size."""
+        streams = _streams(step.mixture) if isinstance(step, Mix) else 1
+        self._left -= self._costs[step.name] + streams * (dimensions // BYTES_AT_ONCE)
+        if self._left < 0:
+            raise TooMuchToFollow(step.name)
 
     def nonzero(self, tensor: Tensor) -> tuple[Index, ...]:
         """Where a tensor has numbers that are not zero."""
@@ -108,6 +136,7 @@ class Forward:
         """The stream, or the logits, after one step."""
         key = step.name, before
         if key not in self._after:
+            self.pay(step, len(before))
             self._after[key] = self._compute(step, before)
         return self._after[key]
 
@@ -120,8 +149,7 @@ class Forward:
             case StreamNorm(norm=norm):
                 return self.normed(norm, before)
             case StreamScale(weight=weight):
-                kept = {index[0] for index in self.nonzero(weight)}
-                return bytes(fact if i in kept else 0 for i, fact in enumerate(before))
+                return self._scaled(weight, before)
             case Attention(output=output):
                 mixed = self.attention(step, before).mixed
                 if isinstance(output, Map):
@@ -166,22 +194,25 @@ class Forward:
         """A norm makes of each number one that depends on all, as they set the scale; `layer` takes off their mean."""
         if norm is None:
             return facts
-        every = union(facts)
+        every = union(set(facts))
         if norm.kind == "layer":
             found = bytes([every if norm.axis.size > 1 else 0]) * len(facts)
         else:
-            found = bytes(fact and every for fact in facts)
-        if norm.weight is None:
-            return found
-        kept = {index[0] for index in self.nonzero(norm.weight)}
-        return bytes(fact if i in kept else 0 for i, fact in enumerate(found))
+            found = fact_or_zero(facts, every)
+        return found if norm.weight is None else self._scaled(norm.weight, found)
+
+    def _scaled(self, weight: Tensor, facts: Facts) -> Facts:
+        found = bytearray(len(facts))
+        for (i,) in self.nonzero(weight):
+            found[i] = facts[i]
+        return bytes(found)
 
     def units(self, step: FeedForward, before: Facts) -> tuple[Facts, Facts, Facts, Facts]:
         """The branch of a feed-forward step, its gates (those of `up` without one), its `up`, and what `down` reads."""
         branch = self.normed(step.norm, before)
         up = self.through(step.up, branch)
         gate = up if step.gate is None else self.through(step.gate, branch)
-        return branch, gate, up, bytes(a | b if a and b else 0 for a, b in zip(gate, up, strict=True))
+        return branch, gate, up, product(gate, up)
 
     def mixture(self, step: Mix, mixture: Mixture, streams: Mapping[str, Facts]) -> Facts:
         """A combination of streams after earlier steps."""
@@ -277,3 +308,25 @@ class Forward:
             if column != {0.0}:
                 found[term.dimension] = NONZERO if len(column) == 1 else NONZERO | POSITION
         return bytes(found)
+
+
+def _costs(network: Network) -> Counter[str]:
+    """By step, about how many weights one way through it looks at; what is done for a head counts as several."""
+    found = Counter[str]()
+    for group in stored(network):
+        found[group.step] += sum(len(one.entries) for one in (group.weight, group.bias) if one is not None)
+    for step in network.steps:
+        if isinstance(step, Attention):
+            found[step.name] += step.heads.size * (10 + 4 * (step.head_dim + step.value_dim))
+    return found
+
+
+def _streams(mixture: Mixture) -> int:
+    """How many streams a mix adds up."""
+    match mixture:
+        case StreamAfter():
+            return 1
+        case Combined(left=left, right=right):
+            return _streams(left) + _streams(right)
+        case Scaled(stream=stream):
+            return 1 + _streams(stream)

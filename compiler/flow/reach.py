@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import astuple, dataclass
 from typing import assert_never
 
-from compiler.flow.bits import INFORMATION, Facts, Index, joined
+from compiler.flow.bits import INFORMATION, Facts, Index, both, joined, present
 from compiler.flow.facts import AttentionFacts, Forward, Run
 from compiler.ir import (
     Attention,
@@ -66,7 +66,7 @@ class Flow:
 
 
 def flow(network: Network) -> Flow:
-    """What matters in a network: see `compiler.flow`."""
+    """What matters in a network: see `compiler.flow`. Raises `TooMuchToFollow`."""
     forward = Forward(network)
     backward = _Backward(forward)
     backward.follow(forward.runs())
@@ -93,6 +93,7 @@ class _Backward:
         for i in reversed(range(len(runs))):
             run, after = runs[i], bytes(alive[i])
             if isinstance(run.step, Mix):
+                self.forward.pay(run.step, len(run.before))
                 streams = {name: (runs[j].after, alive[j]) for name, j in run.sources.items()}
                 self._mixture(run.step, run.step.mixture, streams, after)
                 continue
@@ -103,6 +104,7 @@ class _Backward:
     def _before(self, run: Run, after: Alive, *, relative: bool) -> Alive:
         key = run.step.name, run.before, after, relative
         if key not in self._known:
+            self.forward.pay(run.step, len(run.before))
             self._known[key] = self._through_step(run, after, relative)
         return self._known[key]
 
@@ -120,14 +122,13 @@ class _Backward:
             case StreamNorm(norm=norm):
                 return self._norm(norm, before, after)
             case StreamScale(weight=weight):
-                kept = bytes(alive and fact > 0 for alive, fact in zip(after, before, strict=True))
-                return self._elementwise(weight, kept)
+                return self._elementwise(weight, both(after, present(before)))
             case Attention():
                 return joined(after, self._attention(step, before, after, relative))
             case FeedForward():
                 branch, gate, up, units = self.forward.units(step, before)
                 hidden = self._map(step.down, units, after, relative)
-                used = bytes(alive and a > 0 and b > 0 for alive, a, b in zip(hidden, gate, up, strict=True))
+                used = both(hidden, both(present(gate), present(up)))
                 read = self._map(step.up, branch, used)
                 if step.gate is not None:
                     read = joined(read, self._map(step.gate, branch, used))
@@ -178,10 +179,10 @@ class _Backward:
         if norm is None:
             return after
         made = self.forward.normed(norm, facts)
-        kept = bytes(alive and fact > 0 for alive, fact in zip(after, made, strict=True))
+        kept = both(after, present(made))
         if norm.weight is not None:
             self._elementwise(norm.weight, kept)
-        return bytes(fact > 0 and any(kept) for fact in facts)
+        return present(facts) if any(kept) else bytes(len(facts))
 
     def _elementwise(self, weight: Tensor, kept: Alive) -> Alive:
         found = bytearray(len(kept))
@@ -207,7 +208,7 @@ class _Backward:
                 inner = self.forward.mixture(step, stream, {name: facts for name, (facts, _) in streams.items()})
                 if not self.forward.scales(step, coefficient) or step.weight is None:
                     return
-                if any(alive and fact for alive, fact in zip(after, inner, strict=True)):
+                if any(both(after, present(inner))):
                     self.alive[step.weight.name].add((coefficient,))
                 self._mixture(step, stream, streams, after)
 

@@ -41,8 +41,9 @@ def tables_of_positions(examined: Examined) -> Iterator[Finding]:
                 found = _pieces(term.formula)
                 reasons.setdefault(term.equation.span, (f"'{term.equation.left}' of {step.name}", []))[1].extend(found)
         if isinstance(step, Attention):
+            causal = bool(step.scores) and hides_later_keys(step, examined.spec.network.context)
             for score in step.scores:
-                found = _of_score(examined, step, score)
+                found = _of_score(examined, score, causal)
                 reasons.setdefault(score.equation.span, (f"'{score.equation.left}' of {step.name}", []))[1].extend(
                     found
                 )
@@ -51,13 +52,13 @@ def tables_of_positions(examined: Examined) -> Iterator[Finding]:
             yield Finding(f"{what} is a table of positions: it {listed(list(dict.fromkeys(every)))}", span)
 
 
-def _of_score(examined: Examined, step: Attention, score: HeadScore) -> Iterator[str]:
+def _of_score(examined: Examined, score: HeadScore, causal: bool) -> Iterator[str]:
     yield from _pieces(score.formula)
     length = examined.spec.network.context
     hides = False
     by_distance: dict[int, int | float] = {}
     fits = True
-    for query, row in score.formula.telling_rows(length, causal=hides_later_keys(step, length)):
+    for query, row in score.formula.telling_rows(length, causal=causal):
         hides = hides or -math.inf in row
         if fits and not score.formula.by_distance:
             fits = all(by_distance.setdefault(key - query, value) == value for key, value in enumerate(row))

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from compiler.diagnostics import Diagnostic, Note
+from compiler.diagnostics import Diagnostic, Note, SpecError
 from compiler.expressions.values import Leaf, Provenance, leaves
+from compiler.flow.facts import TooMuchToFollow
 from compiler.flow.reach import Flow, flow
 from compiler.formulas import Formula
 from compiler.ir import Attention, Position
+from compiler.limits import MAX_FLOW_WORK
 from compiler.linting.formulas import weight_formulas
+from compiler.linting.spans import step_key
 from compiler.pipeline import Spec
 from compiler.source import Span
 from compiler.storage import tensors
@@ -76,7 +79,15 @@ class Examined:
 
     @cached_property
     def flow(self) -> Flow:
-        return flow(self.spec.network)
+        """Raises `SpecError` where that is too much work."""
+        try:
+            return flow(self.spec.network)
+        except TooMuchToFollow as error:
+            key = step_key(self.spec, error.step)
+            message = f"more than {MAX_FLOW_WORK:,} steps to find out what matters in this network"
+            hint = "these rules ask for it: --ignore self-attention --ignore mean --ignore dead-weight"
+            span = None if key is None else key.span
+            raise SpecError([Diagnostic("too-much-work", message, span, hint)]) from None
 
     @cached_property
     def in_weights(self) -> dict[Leaf, list[str]]:

@@ -17,12 +17,13 @@ from compiler.expressions.scope import Work
 from tests.helpers import DATA, ROOT
 from tests.hostile.equations import EQUATIONS
 from tests.hostile.expressions import EXPRESSIONS
+from tests.hostile.flows import FLOWS, FLOWS_TOO_LONG, HARD_CODED
 from tests.hostile.made import Hostile
 from tests.hostile.settings import SETTINGS
 from tests.hostile.steps import STEPS
 from tests.hostile.texts import TEXTS
 
-EVERY = (*TEXTS, *EXPRESSIONS, *EQUATIONS, *STEPS, *SETTINGS)
+EVERY = (*TEXTS, *EXPRESSIONS, *EQUATIONS, *STEPS, *SETTINGS, *FLOWS)
 SECONDS = 5.0  # of a processor: this says the same on a machine that does other things too
 TORCH_SECONDS = 3.0  # that importing it takes on a slow machine
 MEGABYTES = 500
@@ -50,14 +51,14 @@ class Measured:
         return set(re.findall(r"error: .*\[([a-z-]+)\]$", self.stderr, re.MULTILINE))
 
 
-def run(hostile: Hostile, command: str, folder: Path) -> Measured:
+def run(hostile: Hostile, command: str, folder: Path, *options: str) -> Measured:
     """A command on the spec, in a process of its own."""
     made = hostile.make()
     files = made if isinstance(made, dict) else {"spec.yaml": made}
     for name, content in files.items():
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     settings = [word for setting in hostile.settings for word in ("--set", setting)]
-    cli = [sys.executable, str(ROOT / "cli.py"), command, str(folder / next(iter(files))), *settings]
+    cli = [sys.executable, str(ROOT / "cli.py"), command, str(folder / next(iter(files))), *settings, *options]
     measure = [sys.executable, "-S", str(ROOT / "tests" / "measured.py"), str(HUNG)]
     result = subprocess.run([*measure, *cli], cwd=ROOT, capture_output=True, text=True, check=True)
     return Measured(**json.loads(result.stdout))
@@ -90,8 +91,30 @@ def test_a_large_spec_that_is_valid_is_served_soon(tmp_path: Path, hostile: Host
     assert measured.exit_code == 0, measured.stderr[-2000:]
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("hostile", FLOWS_TOO_LONG, ids=lambda one: str(one.name))
+def test_what_is_too_much_to_follow_is_refused_soon(tmp_path: Path, hostile: Hostile) -> None:
+    measured = run(hostile, "lint", tmp_path)
+    check(measured, SECONDS)
+    assert measured.exit_code == 2
+    assert measured.codes == {"too-much-work"}
+    assert re.search(r"spec\.yaml:\d+:3: error: more than [\d,]+ steps to find out what matters", measured.stderr)
+    ignored = [word for rule in ("self-attention", "mean", "dead-weight") for word in ("--ignore", rule)]
+    assert run(hostile, "lint", tmp_path, *ignored).exit_code == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("hostile", HARD_CODED, ids=lambda one: str(one.name))
+def test_many_hard_coded_numbers_are_listed_soon(tmp_path: Path, hostile: Hostile) -> None:
+    for option in ("--hard-coded", "--json"):
+        measured = run(hostile, "count", tmp_path, option)
+        check(measured, SECONDS)
+        assert measured.exit_code == 0
+        assert len(measured.stdout) < 4_000_000
+
+
 def test_a_name_stands_for_one_spec() -> None:
-    names = [hostile.name for hostile in EVERY]
+    names = [hostile.name for hostile in (*EVERY, *FLOWS_TOO_LONG, *HARD_CODED)]
     assert len(set(names)) == len(names)
     assert set(QUICK) <= set(names)
 
