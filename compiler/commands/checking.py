@@ -42,8 +42,8 @@ def lint(specs: tuple[Path, ...], rules: str | None, listing: bool, loading: Loa
     from compiler.terminal.console import print_diagnostics, print_json
     from compiler.terminal.lints import findings_json, print_findings, print_rules, rules_json
 
-    if listing == bool(specs):
-        raise click.UsageError("lint takes specs, or --list alone")
+    if listing == bool(specs) or (listing and loading != Loading()):
+        raise click.UsageError("lint takes specs, or --list alone or with --rules and --json")
     if listing:
         chosen = RULES if rules is None else RULE_SETS[rules].rules
         print_json(rules_json(chosen)) if as_json else print_rules(chosen)

@@ -76,6 +76,7 @@ def report(
     python cli.py report specs/tiny95.yaml --suite near_carry --pairs 500
     """
     from compiler.markdown.page import report_page
+    from compiler.markdown.text import several
     from compiler.reporting import make_report
     from compiler.terminal.console import print_json, suite_progress
     from compiler.terminal.reports import print_stale, report_json
@@ -103,13 +104,13 @@ def report(
     if as_json:
         print_json(report_json(made, target, stale=stale))
     elif output is not None:
-        click.echo(f"{output}: written, {len(made.models)} models")
+        click.echo(f"{output}: written, {several(len(made.models), 'model')}")
     elif before is None:
         click.echo(page, nl=False)
     elif stale:
         print_stale(target or Path(), before.decode(errors="replace"), page, renewal)
     else:
-        click.echo(f"{checked}: up to date, {len(made.models)} models")
+        click.echo(f"{checked}: up to date, {several(len(made.models), 'model')}")
     for model in made.models:
         for claim in model.claims:
             if claim.status == "failed":
@@ -127,8 +128,14 @@ def _checked_target(target: Path, renewal: str, *, exists: bool) -> bytes | None
     if not exists:
         check_place(target)
         return None
-    if not target.exists():
+    try:
+        exists, is_folder = target.exists(), target.is_dir()
+    except OSError as error:  # such as a name that is too long
+        raise fail("cannot-read", f"cannot check {target}: {error.strerror}") from None
+    if not exists:
         raise fail("missing-file", f"there is no file {target} to check", hint=f"this makes it: {renewal}")
+    if is_folder:
+        raise fail("cannot-read", f"cannot check {target}: it is a directory")
     with open_file(target) as file:
         return file.read()
 
@@ -142,7 +149,7 @@ def _renewal(
     seed: int | None,
 ) -> str:
     """The call that writes the file that is checked, for a shell."""
-    words = ["python", "cli.py", "report", *map(str, specs)]
+    words = ["python", "cli.py", "report", *(f"./{spec}" if str(spec).startswith("-") else str(spec) for spec in specs)]
     words += [word for setting in loading.settings for word in ("--set", setting)]
     words += [word for code in loading.ignore for word in ("--ignore", code)]
     words += ["--strict"] * loading.strict + ["--allow-overflow"] * loading.allow_overflow

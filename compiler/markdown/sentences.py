@@ -26,7 +26,8 @@ def evaluation_sentences(group: Group, name: Name) -> list[str]:
     if not group.suites:
         return []
     models, perfect = len(group.models), faultless(group)
-    said = [f"Every input that was tried is answered right by {_of(len(perfect), models)}."]
+    every = f"Every input that was tried is answered right by {_of(len(perfect), models)}."
+    said = [every if perfect else "No model answers every input right."]
     if len(perfect) < models:
         found = screened(group)
         alike: dict[tuple[int, ...], list[Screened]] = {}
@@ -43,7 +44,7 @@ def evaluation_sentences(group: Group, name: Name) -> list[str]:
 def _screened(same: Sequence[Screened], models: int, name: Name) -> str:
     """Suites that let the same models through, some of which another suite does not."""
     passed, failing = same[0].passed, same[0].failing_elsewhere
-    suites = listing(f"{code(one.suite.name)} ({figure(one.suite.pairs)} inputs)" for one in same)
+    suites = listing(f"{code(one.suite.name)} ({several(one.suite.pairs, 'input')})" for one in same)
     elsewhere = "it fails" if len(passed) == 1 else f"of these, {figure(len(failing))} fail{'s' * (len(failing) == 1)}"
     details = listing(f"{name(model)} ({_failed(model)})" for model in failing)
     return f"All of {suites} is answered right by {_of(len(passed), models)}; {elsewhere} elsewhere: {details}."

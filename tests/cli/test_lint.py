@@ -108,7 +108,9 @@ def test_the_list_of_rules() -> None:
     assert some == [one for one in every if "disclosure" in one["sets"]] != every
 
 
-@pytest.mark.parametrize("arguments", [(), ("--list", TINY), (TINY, "--rules", "aderboard"), ("--json",)])
+@pytest.mark.parametrize(
+    "arguments", [(), ("--list", TINY), ("--list", "--strict"), (TINY, "--rules", "aderboard"), ("--json",)]
+)
 def test_calls_that_make_no_sense(arguments: tuple[str, ...]) -> None:
     result = call("lint", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")

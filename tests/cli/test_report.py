@@ -75,6 +75,33 @@ def small(folder: Path, name: str, more: str = "") -> str:
     return str(path)
 
 
+def test_one_model_and_one_input_are_no_models_and_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(TINY, "-wrong.yaml")
+    options = ("--suite", "carries", "--suite", "edges", "--pairs", "1")
+    result = call("report", *options, "-o", "page.md", "--", "-wrong.yaml")
+    assert (result.exit_code, result.stdout) == (0, "page.md: written, 1 model\n")
+    assert call("report", "./-wrong.yaml", *options, "--check", "page.md").stdout == "page.md: up to date, 1 model\n"
+    text = Path("page.md").read_text()
+    assert "No model answers every input right." in text
+    assert "All of `carries` (1 input) is answered right by the model; it fails elsewhere: " in text
+    missing = call("report", "--check", "other.md", "--", "-wrong.yaml")
+    assert "python cli.py report ./-wrong.yaml -o other.md" in missing.stderr
+
+
+def test_what_cannot_be_checked_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder.md").mkdir()
+    result = call("report", TINY, "--check", "folder.md")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: cannot check folder.md: it is a directory  [cannot-read]\n",
+    )
+    result = call("report", TINY, "--check", f"{'x' * 300}.md")
+    assert result.exit_code == 2
+    assert re.fullmatch(r"error: cannot check x{300}\.md: File name too long  \[cannot-read\]\n", result.stderr)
+
+
 def copied(folder: Path) -> list[str]:
     """The specs tiny95 and tiny95-exact in a folder of their own."""
     folder.mkdir(exist_ok=True)
@@ -143,15 +170,19 @@ def test_a_suite_that_lets_a_failing_model_through_is_named() -> None:
 @pytest.mark.parametrize(
     ("specs", "verdict", "ranks"),
     [
-        ((EXACT,), "by the model", []),
-        ((TINY,), "by no model", []),
-        ((EXACT, QWEN), "by both models", [RANKS]),
-        ((EXACT, TINY), "by 1 of 2 models", ["By every rule all models have the same count."]),
+        ((EXACT,), "Every input that was tried is answered right by the model", []),
+        ((TINY,), "No model answers every input right", []),
+        ((EXACT, QWEN), "Every input that was tried is answered right by both models", [RANKS]),
+        (
+            (EXACT, TINY),
+            "Every input that was tried is answered right by 1 of 2 models",
+            ["By every rule all models have the same count."],
+        ),
     ],
 )
 def test_sentences_for_one_and_for_several_models(specs: tuple[str, ...], verdict: str, ranks: list[str]) -> None:
     said = section(page(*specs, *SOME), "## What the tables show")
-    assert f"- Every input that was tried is answered right {verdict}.\n" in said
+    assert f"- {verdict}.\n" in said
     assert ("tiny95 (`near_carry`" in said) == (TINY in specs)
     assert ("fails elsewhere" in said) == (TINY in specs)
     assert re.findall(r"^- (Smallest.*|By every rule.*)$", said, flags=re.MULTILINE) == ranks
