@@ -228,8 +228,7 @@ def _protocol(spec: Spec, name: str) -> EvaluationProtocol:
     if name in known:
         return known[name]
     if known:
-        message = f"the task {task.kind} has no protocol '{name}'{did_you_mean(name, known)}"
-        raise fail("unknown-name", message, hint=f"there is {', '.join(known)}")
+        raise fail("unknown-name", f"the task {task.kind} has no protocol '{name}'{did_you_mean(name, known)}")
     raise fail("unknown-name", f"the task {task.kind} has no protocols", hint=tasks_with_protocols())
 
 
