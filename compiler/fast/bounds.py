@@ -1,0 +1,369 @@
+"""The arithmetic of the fast engine: a value in float64, and how far the plain module's can be from it.
+
+Every formula is written once, for floats, torch tensors and lines of C alike (`Quantity`). The rounding model: the
+plain module computes in its dtype (unit roundoff u), sums in any order, fused or not. An operation adds to the error
+
+- half a unit in the last place of its result, u · 2^⌊log2 |y|⌋ (IEEE 754, rounding to nearest);
+- for a sum of n terms, (n - 1) times that of Σ |terms|, which bounds each partial sum (Higham, 2002, section 4.2);
+- `FUNCTION_UNITS` units for exp, erf, rsqrt, cos and sin;
+- `Rounding.tiny` for underflow, whether gradual or to zero.
+
+The engine's own roundings are added in the same way (u + 2^-53 in place of u). The error of an error is covered by
+`SLACK` at the end. What is not a finite number is never sure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from compiler.fast.program import (
+    Activated,
+    Difference,
+    Linear,
+    Node,
+    Normalized,
+    Operation,
+    Product,
+    Renewed,
+    Resized,
+    Rotated,
+    Scaled,
+    Sum,
+    is_power_of_two,
+)
+from compiler.floats import FloatFormat
+from compiler.ir import Activation
+
+Quantity = Any  # a float, a torch tensor [positions, batch], or a line of C for one lane
+FUNCTION_UNITS = 2
+SLACK = 1 + 2.0**-10
+ENGINE_UNIT = 2.0**-53
+
+
+class Functions(Protocol):
+    """What quantities can do beside + - * /. A NaN in any argument gives a NaN."""
+
+    def absolute(self, x: Quantity) -> Quantity: ...
+    def maximum(self, x: Quantity, y: Quantity) -> Quantity: ...
+    def minimum(self, x: Quantity, y: Quantity) -> Quantity: ...
+    def exp(self, x: Quantity) -> Quantity: ...
+    def erf(self, x: Quantity) -> Quantity: ...
+    def sqrt(self, x: Quantity) -> Quantity: ...
+
+    def power_floor(self, x: Quantity) -> Quantity:
+        """The largest power of two up to x ≥ 0; 0 for 0."""
+        ...
+
+    def if_less(self, x: Quantity, y: Quantity, then: Quantity, otherwise: Quantity) -> Quantity:
+        """`then` where x < y, which no NaN is."""
+        ...
+
+    def name(self, x: Quantity) -> Quantity:
+        """The same, computed once however often it is used."""
+        ...
+
+    def pick(self, numbers: Sequence[float], index: Quantity) -> Quantity:
+        """The number of that (whole) index."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """The plain module's value is `value` + Σ `shared`[k] · s_k up to `error`, for some s_k from -1 to 1 that all
+    values share: an error that two values have in common cancels in their difference."""
+
+    value: Quantity
+    error: Quantity
+    shared: Mapping[int, Quantity] = field(default_factory=dict)
+
+
+ZERO = Bounded(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """`unit`: of the plain module's and the engine's rounding together; `tiny`: what underflow can lose."""
+
+    plain_unit: float
+    unit: float
+    tiny: float
+    largest: float
+
+    @staticmethod
+    def of(dtype: FloatFormat) -> Rounding:
+        unit = dtype.unit_roundoff
+        return Rounding(unit, unit + 4 * ENGINE_UNIT, math.ldexp(1.0, dtype.min_exponent), dtype.largest)
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Bounded values over any kind of quantity."""
+
+    f: Functions
+    rounding: Rounding
+
+    def off(self, x: Bounded) -> Quantity:
+        """How far the plain module's value can be from `value` at most."""
+        if not x.shared:
+            return x.error
+        return self.f.name(plus(x.error, *(self.f.absolute(c) for c in x.shared.values())))
+
+    def size(self, x: Bounded) -> Quantity:
+        """The largest absolute value that the plain module's can have."""
+        return plus(self.f.absolute(x.value), self.off(x))
+
+    def alone(self, x: Bounded) -> Bounded:
+        """The same, with nothing shared."""
+        return Bounded(x.value, self.off(x))
+
+    def rounded(self, magnitude: Quantity) -> Quantity:
+        """The error of one rounding of a result of at most this magnitude."""
+        if is_zero(magnitude):
+            return 0.0
+        return plus(times(self.rounding.unit, self.f.power_floor(magnitude)), self.rounding.tiny)
+
+    def sum(self, terms: Sequence[Bounded]) -> Bounded:
+        """In any order."""
+        value, propagated, roundings = self.sum_in_parts(terms)
+        return self._named(value, plus(propagated, roundings), combined(terms))
+
+    def sum_in_parts(self, terms: Sequence[Bounded]) -> tuple[Quantity, Quantity, Quantity]:
+        """The sum, the error of its terms beside what they share, and that of its own roundings."""
+        terms = [term for term in terms if not is_zero_value(term)]
+        value, propagated = plus(*(term.value for term in terms)), plus(*(term.error for term in terms))
+        if len(terms) < 2:
+            return value, propagated, 0.0
+        if len(terms) == 2:
+            off = plus(propagated, *(self.f.absolute(c) for c in combined(terms).values()))
+            return value, propagated, self.rounded(plus(self.f.absolute(value), off))
+        growth = (1 + self.rounding.plain_unit) ** len(terms)
+        magnitude = times(growth, plus(*(self.size(term) for term in terms)))
+        return value, propagated, times(len(terms) - 1.0, self.rounded(magnitude))
+
+    def add(self, x: Bounded, y: Bounded) -> Bounded:
+        return self.sum((x, y))
+
+    def subtract(self, x: Bounded, y: Bounded) -> Bounded:
+        return self.sum((x, Bounded(times(-1.0, y.value), y.error, scaled_shared(y, -1.0))))
+
+    def multiply(self, x: Bounded, y: Bounded) -> Bounded:
+        if is_zero_value(x) or is_zero_value(y):
+            return ZERO
+        f = self.f
+        own = plus(times(f.absolute(x.value), y.error), times(f.absolute(y.value), x.error))
+        second_order = times(self.off(x), self.off(y))
+        roundings = self.rounded(times(self.size(x), self.size(y)))
+        shared = combined((Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value))))
+        return self._named(times(x.value, y.value), plus(own, second_order, roundings), shared)
+
+    def times(self, x: Bounded, factor: float) -> Bounded:
+        """A product with a number of the dtype."""
+        if factor == 0 or is_zero_value(x):
+            return ZERO
+        value, error = times(factor, x.value), times(abs(factor), x.error)
+        roundings = self.scaling(times(abs(factor), self.size(x)), factor)
+        return self._named(value, plus(error, roundings), scaled_shared(x, factor))
+
+    def divide(self, x: Bounded, divisor: float) -> Bounded:
+        """A quotient by a number of the dtype."""
+        if is_zero_value(x):
+            return ZERO
+        roundings = self.scaling(self.size(x) / abs(divisor), 1 / divisor)
+        return self._named(x.value / divisor, plus(x.error / abs(divisor), roundings), scaled_shared(x, 1 / divisor))
+
+    def scaling(self, magnitude: Quantity, factor: float) -> Quantity:
+        """The error of rounding a product of at most this magnitude; with a power of two, only underflow rounds."""
+        if is_zero(magnitude):
+            return 0.0
+        if is_power_of_two(factor):
+            return 0.0 if abs(factor) >= 1 else self.rounding.tiny
+        return self.rounded(magnitude)
+
+    def times_inexact(self, x: Bounded, factor: float) -> Bounded:
+        """A product with a number that is rounded itself, or a quotient by one over it, rounded too."""
+        size = times(abs(factor), self.size(x))
+        error = plus(times(abs(factor), x.error), times(3.0, self.rounded(size)))
+        return self._named(times(factor, x.value), error, scaled_shared(x, factor))
+
+    def linear(self, inputs: Sequence[Bounded], terms: Sequence[tuple[int, float]], bias: float = 0.0) -> Bounded:
+        return self.sum(self.products(inputs, terms, bias))
+
+    def products(
+        self, inputs: Sequence[Bounded], terms: Sequence[tuple[int, float]], bias: float = 0.0
+    ) -> list[Bounded]:
+        """The terms of a linear map's output, with its bias."""
+        return [*(self.times(inputs[channel], weight) for channel, weight in terms), Bounded(bias, 0.0)]
+
+    def normalize(self, inputs: Sequence[Bounded], operation: Normalized, group: int) -> list[Bounded]:
+        """One group, [channels]. With x off by at most e, mean(x²) is off by at most τ · mean(x²), where
+        τ · mean(x²) = Σ (2|x| + e) e / n; and 1/√(1 - τ) - 1 ≤ τ/2 + 0.7 τ² for τ ≤ 1/2, beyond which nothing is sure.
+        What all channels are multiplied by is off by a share that they have in common.
+        """
+        f, unit, count = self.f, self.rounding.unit, len(inputs)
+        if operation.kind == "layer":
+            mean = self.times_inexact(self.sum(inputs), 1 / count)
+            inputs = [self.subtract(x, mean) for x in inputs]
+        square = f.name(plus(*(times(x.value, x.value) for x in inputs)) / count + operation.epsilon)
+        offs = [self.off(x) for x in inputs]
+        terms = (times(plus(times(2.0, f.absolute(x.value)), e), e) for x, e in zip(inputs, offs, strict=True))
+        spread = plus(*terms) / count
+        # squares, their sum, the division, epsilon and its sum: all terms are positive, so these are relative errors
+        relative = f.name((spread + count * self.rounding.tiny) / square + (count + 4) * unit)
+        off = relative * (0.5 + 0.7 * relative) + (FUNCTION_UNITS + 1) * unit
+        off = f.name(f.if_less(relative, 0.5, off, math.inf))
+        inverse = f.name(1.0 / f.sqrt(square))
+        weights = operation.weight or (1.0,) * count
+        symbol = operation.first_symbol + group
+        return [self._normalized(x, inverse, off, weight, symbol) for x, weight in zip(inputs, weights, strict=True)]
+
+    def _normalized(self, x: Bounded, inverse: Quantity, off: Quantity, weight: float, symbol: int) -> Bounded:
+        """x · inverse · weight, `inverse` being off by a share of itself: `off` times that symbol."""
+        if weight == 0 or is_zero_value(x):
+            return ZERO
+        f, unit = self.f, self.rounding.unit
+        scale = f.name(times(weight, inverse))
+        size, value = f.absolute(scale), f.name(times(x.value, scale))
+        products = 2 * unit * times(self.size(x), size) * (1 + off)  # their roundings
+        error = plus(times(x.error, size), times(times(self.off(x), size), off), products)
+        shared = {**scaled_shared(x, scale), symbol: f.name(value * off)}
+        return self._named(value, plus(error, self.rounding.tiny * (1 + abs(weight))), shared)
+
+    def activate(self, x: Bounded, kind: Activation) -> Bounded:
+        """Where the branch is certain (relu), or the curve flat, what is shared stays shared."""
+        f, unit, tiny = self.f, self.rounding.unit, self.rounding.tiny
+        off = self.off(x)
+        if kind == "relu":
+            error = f.minimum(off, f.maximum(plus(x.value, off), 0.0))
+            lowest = f.name(x.value - off)
+            shared = {symbol: f.name(f.if_less(lowest, 0.0, 0.0, c)) for symbol, c in x.shared.items()}
+            error = f.if_less(lowest, 0.0, error, x.error) if shared else error
+            return self._named(f.maximum(x.value, 0.0), error, shared)
+        if kind == "gelu":  # |gelu'| ≤ 1.13
+            value = x.value * 0.5 * (1.0 + f.erf(x.value * math.sqrt(0.5)))
+            own = times((FUNCTION_UNITS + 4) * unit, self.size(x))
+            return self._named(value, plus(times(1.13, off), own, tiny))
+        sigmoid = f.name(1.0 / (1.0 + f.exp(times(-1.0, x.value))))
+        value = f.name(x.value * sigmoid)
+        slope = f.name(sigmoid + value * (1.0 - sigmoid))
+        # |silu''(z)| ≤ 1/2, and ≤ (2 + |z|) e^-|z|, which falls with |z|
+        nearest = f.name(f.maximum(f.absolute(x.value) - off, 0.0))
+        bend = f.minimum((2.0 + nearest) * f.exp(times(-1.0, nearest)), 0.5)
+        error = plus(times(f.absolute(slope), x.error), times(0.5 * bend, off * off))
+        own = times((FUNCTION_UNITS + 3) * unit, plus(f.absolute(value), times(1.1, off)))
+        shared = {symbol: f.name(c * slope) for symbol, c in x.shared.items()}
+        return self._named(value, plus(error, own, 1024 * tiny), shared)
+
+    def rotate(self, x: Bounded, y: Bounded, cosine: Quantity, sine: Quantity, error: Quantity) -> list[Bounded]:
+        """(x cos - y sin, x sin + y cos)."""
+        cos, sin = Bounded(cosine, error), Bounded(sine, error)
+        return [
+            self.subtract(self.multiply(x, cos), self.multiply(y, sin)),
+            self.add(self.multiply(x, sin), self.multiply(y, cos)),
+        ]
+
+    def _named(self, value: Quantity, error: Quantity, shared: Mapping[int, Quantity] | None = None) -> Bounded:
+        named = {symbol: self.f.name(c) for symbol, c in (shared or {}).items()}
+        return Bounded(self.f.name(value), self.f.name(error), named)
+
+
+def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], angles: Angles) -> list[Bounded]:
+    """The live channels of a node that is computed position by position, in the order of `node.live`; the inputs are
+    all channels of the nodes that it reads, of which those that do not matter may be anything."""
+    operation: Operation = node.operation
+    match operation:
+        case Linear(rows=rows, bias=bias):
+            return [a.linear(inputs[0], rows[c], 0.0 if bias is None else bias[c]) for c in node.live]
+        case Sum():
+            return [a.add(inputs[0][c], inputs[1][c]) for c in node.live]
+        case Difference():
+            return [a.subtract(inputs[0][c], inputs[1][c]) for c in node.live]
+        case Product():
+            return [a.multiply(inputs[0][c], inputs[1][c]) for c in node.live]
+        case Scaled(operation="multiply", factors=factors):
+            return [a.times(inputs[0][c], factors[c]) for c in node.live]
+        case Scaled(factors=factors):
+            return [a.divide(inputs[0][c], factors[c]) for c in node.live]
+        case Resized():
+            return [inputs[0][c] if c < len(inputs[0]) else ZERO for c in node.live]
+        case Renewed(first_symbol=first):
+            return [Bounded(inputs[0][c].value, 0.0, {first + c: a.off(inputs[0][c])}) for c in node.live]
+        case Activated(kind=kind):
+            return [a.activate(inputs[0][c], kind) for c in node.live]
+        case Normalized(groups=groups):
+            return _normalized_groups(a, node, inputs[0], operation, groups)
+        case Rotated():
+            return _rotated(a, node, inputs[0], operation, angles)
+        case _:
+            raise AssertionError(f"{type(operation).__name__} is not elementwise")
+
+
+Angles = Callable[[int], tuple[Quantity, Quantity, Quantity]]  # of a pair: cosine, sine, error of each
+
+
+def _normalized_groups(
+    a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Normalized, groups: int
+) -> list[Bounded]:
+    size = node.channels // groups
+    found: dict[int, Bounded] = {}
+    for group in sorted({channel // size for channel in node.live}):
+        channels = range(group * size, (group + 1) * size)
+        found |= zip(channels, a.normalize([x[c] for c in channels], operation, group), strict=True)
+    return [found[channel] for channel in node.live]
+
+
+def _rotated(a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Rotated, angles: Angles) -> list[Bounded]:
+    size = node.channels // operation.groups
+    half = size // 2
+    found: dict[int, Bounded] = {}
+    for channel in node.live:
+        if channel not in found:
+            group, place = divmod(channel, size)
+            pair = place // 2 if operation.pairs == "adjacent" else place % half
+            first = group * size + (2 * pair if operation.pairs == "adjacent" else pair)
+            second = first + (1 if operation.pairs == "adjacent" else half)
+            found[first], found[second] = a.rotate(x[first], x[second], *angles(pair))
+    return [found[channel] for channel in node.live]
+
+
+def is_zero(x: Quantity) -> bool:
+    return isinstance(x, float) and x == 0.0
+
+
+def is_zero_value(x: Bounded) -> bool:
+    """Whether it is zero in both arithmetics, whatever the input."""
+    return is_zero(x.value) and is_zero(x.error)
+
+
+def scaled_shared(x: Bounded, factor: Quantity) -> dict[int, Quantity]:
+    """What is shared, times a factor."""
+    return {symbol: times(factor, c) for symbol, c in x.shared.items()}
+
+
+def combined(terms: Sequence[Bounded]) -> dict[int, Quantity]:
+    """What a sum shares."""
+    found: dict[int, Quantity] = {}
+    for term in terms:
+        for symbol, c in term.shared.items():
+            found[symbol] = plus(found.get(symbol, 0.0), c)
+    return found
+
+
+def plus(*terms: Quantity) -> Quantity:
+    """A sum, without the zeros that are known."""
+    total: Quantity = 0.0
+    for term in terms:
+        if not is_zero(term):
+            total = term if is_zero(total) else total + term
+    return total
+
+
+def times(x: Quantity, y: Quantity) -> Quantity:
+    """A product, without the factors that are known to be one, and without what is known to be zero."""
+    if is_zero(x) or is_zero(y):
+        return 0.0
+    if isinstance(x, float) and x == 1.0:
+        return y
+    return x if isinstance(y, float) and y == 1.0 else x * y

@@ -1,0 +1,78 @@
+"""Which token is said, and whether the plain module surely says the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Functions, Quantity, combined, plus, scaled_shared, times
+from compiler.fast.program import Decision
+
+UNSURE = -1.0
+
+
+def decide(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded]) -> Quantity:
+    """The class of the largest logit (smallest, where the decision is argmin), or `UNSURE`.
+
+    The lead over a rival is certain where it exceeds what the inputs' errors can do to it, by the differences of the
+    two logits' weights, plus the roundings of both: what all logits have in common cancels. Exact ties are unsure.
+    """
+    f = a.f
+    sign = 1.0 if decision.decode == "argmax" else -1.0
+    logits, own = _logits(a, decision, inputs, sign)
+    best, index, best_own = logits[0], 0.0, own[0]
+    for number in range(1, decision.classes):
+        challenger = logits[number]
+        index = f.name(f.if_less(best, challenger, float(number), index))
+        best_own = f.name(f.if_less(best, challenger, own[number], best_own))
+        best = f.name(f.if_less(best, challenger, challenger, best))
+    if decision.classes == 1:
+        return f.if_less(plus(f.absolute(best), best_own), math.inf, 0.0, UNSURE)
+    weights = _weights(decision)
+    chosen = [(f.name(f.pick(column, index)), column, inputs[channel]) for channel, column in weights.items()]
+    worst: Quantity = -math.inf
+    for rival in range(decision.classes):
+        differences = [_scaled(f, x, f.name(weight - column[rival])) for weight, column, x in chosen]
+        common = plus(*(x.error for x in differences), *(f.absolute(c) for c in combined(differences).values()))
+        behind = logits[rival] - best + SLACK * plus(common, own[rival], best_own)
+        worst = f.name(f.maximum(worst, f.if_less(f.absolute(index - float(rival)), 0.5, -math.inf, behind)))
+    return f.if_less(worst, 0.0, index, UNSURE)
+
+
+def logit(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], number: int) -> Bounded:
+    """One logit by itself."""
+    if decision.linear is None:
+        return inputs[number]
+    bias = 0.0 if decision.linear.bias is None else decision.linear.bias[number]
+    return a.linear(inputs, decision.linear.rows[number], bias)
+
+
+def _logits(
+    a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], sign: float
+) -> tuple[list[Quantity], list[Quantity]]:
+    """The logits, and what each is off by itself: beside the errors of the inputs where they are a linear map."""
+    if decision.linear is None:
+        stream = inputs[: decision.classes]
+        return [times(sign, x.value) for x in stream], [a.off(x) for x in stream]
+    values, own = [], []
+    for number, terms in enumerate(decision.linear.rows):
+        bias = 0.0 if decision.linear.bias is None else decision.linear.bias[number]
+        value, _, roundings = a.sum_in_parts(a.products(inputs, terms, bias))
+        scaled = (a.scaling(times(abs(weight), a.size(inputs[channel])), weight) for channel, weight in terms)
+        values.append(a.f.name(times(sign, value)))
+        own.append(a.f.name(plus(*scaled, roundings)))
+    return values, own
+
+
+def _weights(decision: Decision) -> dict[int, list[float]]:
+    """The weights of each channel that is read, by class."""
+    if decision.linear is None:
+        return {}
+    rows = [dict(terms) for terms in decision.linear.rows]
+    channels = sorted({channel for row in rows for channel in row})
+    return {channel: [row.get(channel, 0.0) for row in rows] for channel in channels}
+
+
+def _scaled(f: Functions, x: Bounded, factor: Quantity) -> Bounded:
+    """The errors of x, times a factor."""
+    return Bounded(0.0, times(f.absolute(factor), x.error), scaled_shared(x, factor))

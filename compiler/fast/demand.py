@@ -1,0 +1,121 @@
+"""What matters of a program: the nodes, positions and channels that can reach a decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+import numpy as np
+
+from compiler.fast.program import (
+    Activated,
+    Attended,
+    Difference,
+    Linear,
+    Lookup,
+    Node,
+    Normalized,
+    Product,
+    Program,
+    Renewed,
+    Resized,
+    Rotated,
+    Scaled,
+    Sum,
+)
+
+NOTHING = -1
+Need = tuple[set[int], set[int]]  # positions, channels
+
+
+def marked(program: Program) -> Program:
+    """The program with the positions and channels of each node that matter; of some nodes, none."""
+    decision = program.decision
+    needs: list[Need] = [(set(), set()) for _ in program.nodes]
+    channels = set(range(decision.classes)) if decision.linear is None else _read_by(decision.linear)
+    needs[decision.node] = (set(decision.reads), channels)
+    for number in reversed(range(len(program.nodes))):
+        node = program.nodes[number]
+        if needs[number][1]:
+            for source, (positions, live) in zip(
+                node.inputs, _needed_inputs(program, node, *needs[number]), strict=True
+            ):
+                if live:
+                    needs[source] = (needs[source][0] | positions, needs[source][1] | live)
+    nodes = tuple(
+        replace(node, positions=tuple(sorted(positions)), live=tuple(sorted(live)))
+        for node, (positions, live) in zip(program.nodes, needs, strict=True)
+    )
+    return replace(program, nodes=nodes)
+
+
+def pruned(program: Program) -> Program:
+    """The same without the nodes of which nothing matters; as an input, such a node is `NOTHING`."""
+    marked_nodes = marked(program).nodes
+    kept = [number for number, node in enumerate(marked_nodes) if node.live or number == program.decision.node]
+    renumbered = {number: i for i, number in enumerate(kept)}
+    nodes = tuple(
+        replace(node, inputs=tuple(renumbered.get(source, NOTHING) for source in node.inputs))
+        for node in (marked_nodes[number] for number in kept)
+    )
+    return replace(program, nodes=nodes, decision=replace(program.decision, node=renumbered[program.decision.node]))
+
+
+def _needed_inputs(program: Program, node: Node, positions: set[int], live: set[int]) -> list[Need]:
+    """The positions and channels of each input that the live channels are computed from."""
+    operation = node.operation
+    match operation:
+        case Lookup():
+            return []
+        case Linear():
+            return [(positions, _read_by(operation, live))]
+        case Sum() | Difference() | Product():
+            return [(positions, live)] * 2
+        case Scaled() | Renewed() | Activated():
+            return [(positions, live)]
+        case Resized():
+            return [(positions, {c for c in live if c < program.nodes[node.inputs[0]].channels})]
+        case Normalized(groups=groups):
+            size = node.channels // groups
+            return [
+                (positions, {c for group in {c // size for c in live} for c in range(group * size, (group + 1) * size)})
+            ]
+        case Rotated(groups=groups):
+            size = node.channels // groups
+            return [(positions, live | {_partner(c, size, operation.pairs == "adjacent") for c in live})]
+        case Attended():
+            return _attended_inputs(operation, positions, live)
+        case _:
+            assert_never(operation)
+
+
+def _attended_inputs(operation: Attended, positions: set[int], live: set[int]) -> list[Need]:
+    queries, keys, values = set[int](), set[int](), set[int]()
+    seen = np.zeros(operation.visible.shape[-1], dtype=bool)
+    for head in live_heads(operation, live):
+        queries.update(operation.query_channels(head))
+        keys.update(operation.key_channels(head))
+        seen |= operation.visible_to(head)[sorted(positions)].any(0)
+    for channel in live:
+        head, coordinate = divmod(channel, operation.value_dim)
+        values.add(operation.value_channels(head)[coordinate])
+    read = set(np.flatnonzero(seen).tolist())
+    return [(positions, queries), (read, keys), (read, values)]
+
+
+def live_heads(operation: Attended, live: set[int] | tuple[int, ...]) -> list[int]:
+    """The heads that any live channel belongs to."""
+    return sorted({channel // operation.value_dim for channel in live})
+
+
+def _read_by(linear: Linear, live: set[int] | None = None) -> set[int]:
+    rows = linear.rows if live is None else [linear.rows[channel] for channel in live]
+    return {channel for terms in rows for channel, _ in terms}
+
+
+def _partner(channel: int, size: int, adjacent: bool) -> int:
+    """The other coordinate of a pair that turns."""
+    if adjacent:
+        return channel ^ 1
+    first, place = divmod(channel, size)
+    return first * size + (place + size // 2) % size

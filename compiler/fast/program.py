@@ -1,0 +1,205 @@
+"""A network as a program for sequences of one length: values, each with a place for every position and channel.
+
+It knows no torch. The positions and channels that matter are found afterwards (`demand`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.floats import FloatFormat
+from compiler.ir import Activation, Decode, RopePairs
+
+Array = NDArray[np.float64]
+Terms = tuple[tuple[int, float], ...]  # (channel, weight) of each weight that is not zero
+
+
+class NotFollowed(Exception):
+    """A network that the fast engine leaves to the plain one; the message says why, for people."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """What one token at one position gives: [positions, tokens, channels], an axis of size 1 being broadcast.
+
+    The plain module's value is `value` up to `error`.
+    """
+
+    value: Array
+    error: Array
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Each output is the sum of its terms and its bias, if there are biases."""
+
+    rows: tuple[Terms, ...]
+    bias: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Sum:
+    pass
+
+
+@dataclass(frozen=True)
+class Difference:
+    pass
+
+
+@dataclass(frozen=True)
+class Product:
+    pass
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Each channel times, or divided by, its factor, which is exact in the dtype."""
+
+    operation: Literal["multiply", "divide"]
+    factors: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Resized:
+    """The first channels, or zeros after the last one."""
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """The same value; from here on the error of each channel is followed through what is made of it.
+
+    The errors are numbered from `first_symbol` on, and no others of the program have these numbers.
+    """
+
+    first_symbol: int
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """x · rsqrt(mean(x²) + epsilon) · weight of each group of channels; `layer`: of x - mean(x).
+
+    The error of what all channels of a group are multiplied by has the number `first_symbol` + group.
+    """
+
+    kind: Literal["rms", "layer"]
+    epsilon: float
+    groups: int
+    weight: tuple[float, ...] | None  # of one group
+    first_symbol: int
+
+
+@dataclass(frozen=True)
+class Activated:
+    kind: Activation
+
+
+@dataclass(frozen=True, eq=False)
+class Rotated:
+    """Pair i of the coordinates of each group turns by angles[:, i] radians, up to `error` each."""
+
+    groups: int
+    pairs: RopePairs
+    angles: Array  # [positions, pairs]
+    error: Array  # [positions, pairs], by which the module's cosine and sine can differ from the real ones
+
+
+@dataclass(frozen=True, eq=False)
+class Attended:
+    """What each head mixes from the values: inputs are queries [heads · head_dim], keys and values.
+
+    Scores are products, scaled, plus each of the `additions` [heads | 1, queries, keys] in order. Keys that are not
+    `visible` [heads | 1, queries, keys] have a score of -inf.
+    """
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    value_dim: int
+    scale: float
+    scale_operation: Literal["multiply", "divide"]
+    additions: tuple[Array, ...]
+    visible: NDArray[np.bool_]
+    plus_one: bool
+
+    def query_channels(self, head: int) -> range:
+        return range(head * self.head_dim, (head + 1) * self.head_dim)
+
+    def key_channels(self, head: int) -> range:
+        shared = head * self.kv_heads // self.heads
+        return range(shared * self.head_dim, (shared + 1) * self.head_dim)
+
+    def value_channels(self, head: int) -> range:
+        shared = head * self.kv_heads // self.heads
+        return range(shared * self.value_dim, (shared + 1) * self.value_dim)
+
+    def visible_to(self, head: int) -> NDArray[np.bool_]:
+        """[queries, keys]"""
+        seen: NDArray[np.bool_] = self.visible[head % len(self.visible)]
+        return seen
+
+
+Operation = (
+    Lookup
+    | Linear
+    | Sum
+    | Difference
+    | Product
+    | Scaled
+    | Resized
+    | Renewed
+    | Normalized
+    | Activated
+    | Rotated
+    | Attended
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A value of so many channels: an operation on earlier nodes, by their numbers.
+
+    `positions`, in order, and `live` channels are what is needed of it.
+    """
+
+    operation: Operation
+    inputs: tuple[int, ...]
+    channels: int
+    positions: tuple[int, ...] = ()
+    live: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """The token that each slot says: the class of the largest logit (smallest where `decode` is argmin).
+
+    Logits are `linear` of the node's channels at the position where the slot is read, or those channels themselves.
+    """
+
+    node: int
+    linear: Linear | None
+    classes: int
+    reads: tuple[int, ...]
+    decode: Decode
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """`slots`: which of the predicted tokens it decides."""
+
+    nodes: tuple[Node, ...]
+    decision: Decision
+    dtype: FloatFormat
+    length: int
+    vocabulary: int
+    slots: tuple[int, ...]
+
+
+def is_power_of_two(number: float) -> bool:
+    """Whether a product with it is never rounded."""
+    return abs(math.frexp(number)[0]) == 0.5
