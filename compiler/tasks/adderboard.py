@@ -6,9 +6,8 @@ them have to be right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from random import Random
 
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
 
@@ -39,8 +38,17 @@ PROTOCOL = EvaluationProtocol(
 )
 
 
-def suite(base: int, digits: int) -> Suite:
-    """The inputs of the board, in its order; its `parts` raise `TaskError` for a task of other sizes."""
+def suite(
+    base: int,
+    digits: int,
+    listed: Callable[[str, Sequence[Inputs]], Part],
+    drawn: Callable[[str, int, int, int, int], Part],
+) -> Suite:
+    """The inputs of the board, in its order; its `parts` raise `TaskError` for a task of other sizes.
+
+    `listed(label, pairs)` makes a part of these pairs, `drawn(label, pairs, seed, low, high)` one of so many pairs of
+    numbers that a generator of this seed draws from low to high - 1.
+    """
 
     fits = (base, digits) == (BASE, DIGITS)
 
@@ -48,15 +56,8 @@ def suite(base: int, digits: int) -> Suite:
         if not fits:
             message = f"adderboard asks for sums of {DIGITS} digits in base {BASE}, and this task has {digits} digits"
             raise TaskError(f"{message} in base {base}. Use the suites uniform, edges and near_carry")
-        edges = Part("edge cases", len(EDGE_CASES), lambda: iter(EDGE_CASES))
-        return edges, Part("random pairs", RANDOM_PAIRS, _random_pairs)
+        return listed("edge cases", EDGE_CASES), drawn("random pairs", RANDOM_PAIRS, SEED, 0, LARGEST + 1)
 
     total = len(EDGE_CASES) + RANDOM_PAIRS
     summary = f"what the leaderboard AdderBoard runs: {len(EDGE_CASES)} edge cases, {RANDOM_PAIRS:,} random pairs"
     return Suite(NAME, summary, total, parts, sampled=False, by_default=False, reported=fits)
-
-
-def _random_pairs() -> Iterator[Inputs]:
-    random = Random(SEED)
-    for _ in range(RANDOM_PAIRS):
-        yield random.randint(0, LARGEST), random.randint(0, LARGEST)

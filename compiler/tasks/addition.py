@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from random import Random
+from typing import TYPE_CHECKING
 
 from compiler.limits import MAX_EXHAUSTIVE
 from compiler.tasks import adderboard
-from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, check_sizes
+from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, Words, check_sizes
+
+if TYPE_CHECKING:
+    from compiler.tasks.digits import Limbs
 
 MAX_BASE = 1024
 MAX_DIGITS = 1024
@@ -59,6 +63,25 @@ class Addition:
             "sum": _digits(a + b, self.base, self.digits + 1),
         }
 
+    def encode(self, inputs: Sequence[Inputs]) -> Words:
+        from compiler.tasks import digits
+
+        a, b = ([pair[k] for pair in inputs] for k in (0, 1))
+        size = self.base, self.digits
+        return self._words(digits.limbs_of_integers(a, *size), digits.limbs_of_integers(b, *size))
+
+    def _words(self, a: Limbs, b: Limbs) -> Words:
+        from compiler.tasks import digits
+
+        return {
+            "a": digits.word(a, self.base, self.digits),
+            "b": digits.word(b, self.base, self.digits),
+            "sum": digits.word(digits.added(a, b, self.base), self.base, self.digits + 1),
+        }
+
+    def inputs(self, words: Words, row: int) -> Inputs:
+        return _number(words["a"][row].tolist(), self.base), _number(words["b"][row].tolist(), self.base)
+
     def read(self, texts: Sequence[str]) -> Inputs:
         if len(texts) != 2:
             raise TaskError(f"addition takes two numbers, found {len(texts)}")
@@ -77,10 +100,7 @@ class Addition:
         return str(self.limit - 1) if self.digits <= 40 else f"{self.base}**{self.digits} - 1"
 
     def show(self, words: Mapping[str, Symbols]) -> str:
-        value = 0
-        for digit in words["sum"]:
-            value = value * self.base + digit
-        return str(value)
+        return str(_number(words["sum"], self.base))
 
     def describe(self, inputs: Inputs) -> str:
         return f"{inputs[0]} + {inputs[1]}"
@@ -88,7 +108,7 @@ class Addition:
     def suites(self) -> Mapping[str, Suite]:
         lengths = len(self._lengths())
         patterns = min(1 << self.digits, MAX_CARRY_PATTERNS) if self.digits < 64 else MAX_CARRY_PATTERNS
-        board = adderboard.suite(self.base, self.digits)
+        board = adderboard.suite(self.base, self.digits, self._listed, self._drawn)
         suites = [
             Suite(
                 "uniform",
@@ -117,16 +137,24 @@ class Addition:
         sizes = [share + (i < extra) for i in range(len(lengths))]
 
         def part(length: int, pairs: int) -> Part:
-            low, high = (self.base ** (length - 1) if length > 1 else 0), self.base**length
-
-            def generate() -> Iterator[Inputs]:
-                random = Random(f"uniform:{length}:{seed}")
-                for _ in range(pairs):
-                    yield random.randrange(low, high), random.randrange(low, high)
-
-            return Part(f"{length} digit{'s' if length > 1 else ''}", pairs, generate)
+            low = self.base ** (length - 1) if length > 1 else 0
+            label = f"{length} digit{'s' if length > 1 else ''}"
+            return self._drawn(label, pairs, f"uniform:{length}:{seed}", low, self.base**length)
 
         return tuple(part(length, pairs) for length, pairs in zip(lengths, sizes, strict=True))
+
+    def _drawn(self, label: str, pairs: int, seed: int | str, low: int, high: int) -> Part:
+        """So many pairs of numbers from low to high - 1."""
+
+        def generate() -> Iterator[Inputs]:
+            random = Random(seed)
+            for _ in range(pairs):
+                yield random.randrange(low, high), random.randrange(low, high)
+
+        return Part(label, pairs, generate, self.encode)
+
+    def _listed(self, label: str, pairs: Sequence[Inputs]) -> Part:
+        return Part(label, len(pairs), lambda: iter(pairs), self.encode)
 
     def _edges(self) -> list[Inputs]:
         largest = self.limit - 1
@@ -143,8 +171,7 @@ class Addition:
         return list(product(valid, valid))
 
     def _edge_parts(self, size: int, seed: int) -> tuple[Part, ...]:
-        edges = self._edges()
-        return (Part("", len(edges), lambda: iter(edges)),)
+        return (self._listed("", self._edges()),)
 
     def _carries(self, size: int, seed: int) -> tuple[Part, ...]:
         patterns = 1 << self.digits
@@ -155,7 +182,7 @@ class Addition:
                 all_patterns = size - size % patterns  # whole rounds through every pattern, then a sample
                 yield self._with_carries(k % patterns if k < all_patterns else random.randrange(patterns), random)
 
-        return (Part("", size, generate),)
+        return (Part("", size, generate, self.encode),)
 
     def _with_carries(self, pattern: int, random: Random) -> Inputs:
         """A pair whose carry out of column k is bit k of `pattern`."""
@@ -188,14 +215,14 @@ class Addition:
                 a = random.randint(max(0, total - largest), min(largest, total))
                 yield a, total - a
 
-        return (Part("", size, generate),)
+        return (Part("", size, generate, self.encode),)
 
     def _exhaustive(self, size: int, seed: int) -> tuple[Part, ...]:
         if self.limit**2 > MAX_EXHAUSTIVE:
             message = f"exhaustive would be {self.base}**{2 * self.digits} pairs; at most {MAX_EXHAUSTIVE:,} are run"
             raise TaskError(f"{message}. Set fewer digits, or use the near_carry suite")
         every = range(self.limit)
-        return (Part("", self.limit**2, lambda: product(every, every)),)
+        return (Part("", self.limit**2, lambda: product(every, every), self.encode),)
 
 
 def addition(sizes: Mapping[str, int]) -> Addition:
@@ -214,3 +241,10 @@ def _digits(number: int, base: int, length: int) -> Symbols:
         number, digit = divmod(number, base)
         digits.append(digit)
     return tuple(reversed(digits))
+
+
+def _number(digits: Sequence[int], base: int) -> int:
+    number = 0
+    for digit in digits:
+        number = number * base + digit
+    return number

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from compiler.tasks.task import Symbols
+from compiler.tasks.task import Symbols, Words
+
+if TYPE_CHECKING:  # quick commands read specs without numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,23 @@ class Layout:
     def _tokens(self, slots: tuple[Slot, ...], words: Mapping[str, Symbols]) -> list[int]:
         symbols = self.symbols
         return [symbols[words[slot.word][slot.index]] if slot.token is None else slot.token for slot in slots]
+
+    def prompts(self, words: Words) -> NDArray[np.int32]:
+        """The prompts [inputs, prompt] of many inputs."""
+        return self._many(self.prompt, words)
+
+    def answers(self, words: Words) -> NDArray[np.int32]:
+        """The answers [inputs, answer] of many inputs."""
+        return self._many(self.answer, words)
+
+    def _many(self, slots: tuple[Slot, ...], words: Words) -> NDArray[np.int32]:
+        import numpy as np
+
+        symbols = np.array(self.symbols, np.int32)
+        tokens = np.empty((len(next(iter(words.values()))), len(slots)), np.int32)
+        for position, slot in enumerate(slots):
+            tokens[:, position] = symbols[words[slot.word][:, slot.index]] if slot.token is None else slot.token
+        return tokens
 
     def spell(self, tokens: Sequence[int], labels: Sequence[str]) -> list[str]:
         """Tokens for people: a symbol as its number, another token by its label, a negative id as NaN."""

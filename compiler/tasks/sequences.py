@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from random import Random
+from typing import TYPE_CHECKING
 
 from compiler.limits import MAX_EXHAUSTIVE
-from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, check_sizes
+from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, Words, check_sizes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Rewrite = Callable[[NDArray[np.uint16]], NDArray[np.uint16]]
 
 MAX_SYMBOLS = 1024
 MAX_LENGTH = 1024
@@ -17,11 +24,14 @@ EXAMPLE = {"symbols": 4, "length": 5}
 
 @dataclass(frozen=True)
 class Rewriting:
-    """`word` to the word called `answer`, of the same `length`, over symbols 0 … `symbols` - 1."""
+    """`word` to the word called `answer`, of the same `length`, over symbols 0 … `symbols` - 1.
+
+    `rewrite` is given words [inputs, length], and gives the right answers [inputs, length].
+    """
 
     kind: str
     answer: str
-    rewrite: Callable[[Symbols], Symbols]
+    rewrite: Rewrite
     symbols: int
     length: int
 
@@ -38,7 +48,18 @@ class Rewriting:
         return {self.answer: self.length}
 
     def solve(self, inputs: Inputs) -> dict[str, Symbols]:
-        return {"word": inputs, self.answer: self.rewrite(inputs)}
+        return {name: tuple(word[0].tolist()) for name, word in self.encode([inputs]).items()}
+
+    def encode(self, inputs: Sequence[Inputs]) -> Words:
+        import numpy as np
+
+        return self._words(np.array(inputs, np.uint16).reshape(len(inputs), self.length))
+
+    def _words(self, word: NDArray[np.uint16]) -> Words:
+        return {"word": word, self.answer: self.rewrite(word)}
+
+    def inputs(self, words: Words, row: int) -> Inputs:
+        return tuple(words["word"][row].tolist())
 
     def read(self, texts: Sequence[str]) -> Inputs:
         words = [word for text in texts for word in text.split()]
@@ -82,7 +103,7 @@ class Rewriting:
             for _ in range(size):
                 yield tuple(random.randrange(self.symbols) for _ in range(self.length))
 
-        return (Part("", size, generate),)
+        return (Part("", size, generate, self.encode),)
 
     def _edges(self) -> list[Inputs]:
         last = self.symbols - 1
@@ -94,19 +115,17 @@ class Rewriting:
 
     def _edge_parts(self, size: int, seed: int) -> tuple[Part, ...]:
         edges = self._edges()
-        return (Part("", len(edges), lambda: iter(edges)),)
+        return (Part("", len(edges), lambda: iter(edges), self.encode),)
 
     def _exhaustive(self, size: int, seed: int) -> tuple[Part, ...]:
         every = self.symbols**self.length
         if every > MAX_EXHAUSTIVE:
             message = f"exhaustive would be {self.symbols}**{self.length} inputs; at most {MAX_EXHAUSTIVE:,} are run"
             raise TaskError(f"{message}. Set a smaller length")
-        return (Part("", every, lambda: product(range(self.symbols), repeat=self.length)),)
+        return (Part("", every, lambda: product(range(self.symbols), repeat=self.length), self.encode),)
 
 
-def rewriting(
-    kind: str, answer: str, rewrite: Callable[[Symbols], Symbols]
-) -> Callable[[Mapping[str, int]], Rewriting]:
+def rewriting(kind: str, answer: str, rewrite: Rewrite) -> Callable[[Mapping[str, int]], Rewriting]:
     """How to make such a task of its sizes `symbols` and `length`; what is made raises `TaskError`."""
 
     def make(sizes: Mapping[str, int]) -> Rewriting:
@@ -121,13 +140,15 @@ def rewriting(
     return make
 
 
-def copied(word: Symbols) -> Symbols:
+def copied(word: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return word
 
 
-def backwards(word: Symbols) -> Symbols:
-    return word[::-1]
+def backwards(word: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    return word[:, ::-1]
 
 
-def in_order(word: Symbols) -> Symbols:
-    return tuple(sorted(word))
+def in_order(word: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    ordered = word.copy()
+    ordered.sort(axis=1)
+    return ordered

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from math import ceil
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # quick commands read specs without numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 SMALL = 10_000  # so many inputs are all tried by default
 Inputs = tuple[int, ...]
 Symbols = tuple[int, ...]
+Words = Mapping[str, "NDArray[np.uint16]"]  # of many inputs: each word [inputs, length] by its name
 
 
 class TaskError(ValueError):
@@ -19,11 +25,25 @@ class TaskError(ValueError):
 
 @dataclass(frozen=True)
 class Part:
-    """Inputs of a suite that are counted apart, such as those of one operand length."""
+    """Inputs of a suite that are counted apart, such as those of one operand length.
+
+    `generate` says which. `direct(size, start)`, where there is one, makes the same blocks without a tuple for each.
+    """
 
     label: str
     size: int
     generate: Callable[[], Iterator[Inputs]]
+    encode: Callable[[Sequence[Inputs]], Words]
+    direct: Callable[[int, int], Iterator[Words]] | None = None
+
+    def blocks(self, size: int, start: int = 0) -> Iterator[Words]:
+        """The words of the inputs in their order, from input number `start` on, at most `size` at once."""
+        if self.direct is not None:
+            yield from self.direct(size, start)
+            return
+        inputs = islice(self.generate(), start, None)
+        while block := list(islice(inputs, size)):
+            yield self.encode(block)
 
 
 @dataclass(frozen=True)
@@ -96,6 +116,14 @@ class Task(Protocol):
 
     def solve(self, inputs: Inputs) -> dict[str, Symbols]:
         """The words of the operands and of the right answer."""
+        ...
+
+    def encode(self, inputs: Sequence[Inputs]) -> Words:
+        """The words of many inputs: those that `solve` gives for each."""
+        ...
+
+    def inputs(self, words: Words, row: int) -> Inputs:
+        """The input that a row of words stands for."""
         ...
 
     def read(self, texts: Sequence[str]) -> Inputs:

@@ -1,0 +1,157 @@
+"""Inputs as arrays of words: the same, in the same order, as one by one, from any place on, in blocks of any size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compiler.tasks import TASKS, Task, TaskError
+from compiler.tasks.layout import Layout, Slot
+from compiler.tasks.task import Inputs, Part, Symbols, Words
+
+BASES = [2, 3, 7, 10, 16, 255, 256, 257, 1000, 1023, 1024]
+COMPARED = 300  # inputs of one part
+
+
+def addition(base: int, digits: int) -> Task:
+    return TASKS["addition"].make({"base": base, "digits": digits})
+
+
+@st.composite
+def tasks(draw: st.DrawFn) -> Task:
+    """Tasks of every kind. Numbers have from one bit to a few hundred: more and less than a word of the machine."""
+    kind = draw(st.sampled_from(sorted(TASKS)))
+    if kind == "addition":
+        base = draw(st.sampled_from(BASES))
+        return addition(base, draw(st.integers(1, 4) | st.integers(1, 130 if base == 2 else 40)))
+    sizes = st.tuples(st.integers(1, 1024), st.integers(1, 30)) | st.tuples(st.integers(1, 5), st.integers(1, 8))
+    symbols, length = draw(sizes)
+    return TASKS[kind].make({"symbols": symbols, "length": length})
+
+
+def rows(words: Words) -> list[dict[str, Symbols]]:
+    assert all(word.dtype == np.uint16 and word.ndim == 2 for word in words.values())
+    (count,) = {len(word) for word in words.values()}
+    return [{name: tuple(word[row].tolist()) for name, word in words.items()} for row in range(count)]
+
+
+def check_blocks(task: Task, part: Part, size: int, start: int) -> None:
+    """Compare the first inputs from `start` on with those that the part generates one by one."""
+    expected = list(islice(part.generate(), start, start + COMPARED))
+    found: list[Inputs] = []
+    for block in part.blocks(size, start):
+        solved = rows(block)
+        inputs = [task.inputs(block, row) for row in range(len(solved))]
+        assert solved == [task.solve(one) for one in inputs]
+        assert len(inputs) == min(size, part.size - start - len(found)) > 0
+        found += inputs
+        if len(found) >= COMPARED:
+            break
+    assert found[:COMPARED] == expected
+
+
+@settings(max_examples=400, deadline=None)
+@given(task=tasks(), data=st.data())
+def test_blocks_are_the_inputs_in_their_order(task: Task, data: st.DataObject) -> None:
+    suite = data.draw(st.sampled_from(list(task.suites().values())))
+    size = data.draw(st.integers(0, 1000)) if suite.sampled else suite.default_size
+    try:
+        parts = suite.parts(size, data.draw(st.integers(0, 10)))
+    except TaskError:
+        assert suite.name == "adderboard" or suite.default_size > 10**8
+        return
+    for part in parts:
+        start = data.draw(st.integers(0, min(part.size, 2000)))
+        check_blocks(task, part, data.draw(st.integers(1, 400)), start)
+    assert sum(part.size for part in parts) == size
+
+
+@pytest.mark.parametrize(("size", "start"), [(1, 0), (7, 9_500), (333, 4_321), (65_536, 0), (10, 10_000)])
+@pytest.mark.parametrize("name", ["adderboard", "uniform", "edges"])
+def test_blocks_of_ten_digits(name: str, size: int, start: int) -> None:
+    task = addition(10, 10)
+    for part in task.suites()[name].parts(30_000, 5):
+        check_blocks(task, part, size, min(start, part.size))
+
+
+@pytest.mark.parametrize(
+    ("task", "base", "length"),
+    [
+        (addition(10, 4), 10, 8),
+        (addition(3, 8), 3, 16),
+        (addition(1024, 1), 1024, 2),
+        (TASKS["copy"].make({"symbols": 10, "length": 8}), 10, 8),
+        (TASKS["sort"].make({"symbols": 2, "length": 26}), 2, 26),
+        (TASKS["reverse"].make({"symbols": 1, "length": 1000}), 1, 1000),
+    ],
+)
+def test_exhaustive_starts_anywhere(task: Task, base: int, length: int) -> None:
+    """Input number n is n itself, written in the base: operand after operand, the most significant symbol first."""
+    (part,) = task.suites()["exhaustive"].parts(0, 0)
+    assert part.size == base**length
+    for start in {0, part.size // 3, max(0, part.size - 40)}:
+        found = [row for block in islice(part.blocks(17, start), 3) for row in rows(block)]
+        assert len(found) == min(3 * 17, part.size - start)
+        for number, words in enumerate(found, start):
+            written = [symbol for name in task.operands for symbol in words[name]]
+            assert written == [number // base**k % base for k in reversed(range(length))]
+            assert task.solve(task.inputs({name: np.array([word]) for name, word in words.items()}, 0)) == words
+
+
+@settings(max_examples=200, deadline=None)
+@given(task=tasks(), data=st.data())
+def test_encode_is_solve_for_many(task: Task, data: st.DataObject) -> None:
+    inputs: list[Inputs]
+    if task.kind == "addition":
+        number = st.integers(0, task.symbols ** task.operands["a"] - 1)
+        inputs = data.draw(st.lists(st.tuples(number, number), max_size=20))
+    else:
+        symbols = [st.integers(0, task.symbols - 1)] * task.operands["word"]
+        inputs = data.draw(st.lists(st.tuples(*symbols), max_size=20))
+    words = task.encode(inputs)
+    assert rows(words) == [task.solve(one) for one in inputs]
+    assert [task.inputs(words, row) for row in range(len(inputs))] == inputs
+    assert {name: word.shape[1] for name, word in words.items()} == {**task.operands, **task.answers}
+
+
+@pytest.mark.parametrize(("base", "digits"), [(2, 62), (2, 63), (2, 64), (2, 126), (10, 18), (10, 19), (10, 1024)])
+def test_carries_go_through_all_limbs(base: int, digits: int) -> None:
+    task, largest = addition(base, digits), base**digits - 1
+    inputs = [(largest, 1), (1, largest), (largest, largest), (largest, 0), (0, 0)]
+    assert rows(task.encode(inputs)) == [task.solve(pair) for pair in inputs]
+
+
+LAYOUT = Layout(
+    prompt=(
+        Slot(7),
+        *(Slot(None, "a", i) for i in (2, 1, 0)),
+        Slot(9),
+        *(Slot(None, "b", i) for i in range(3)),
+        Slot(3),
+    ),
+    answer=(Slot(3), *(Slot(None, "sum", i) for i in range(4)), Slot(None, "sum", 0), Slot(8)),
+    symbols=tuple(range(5, 15)),
+    classes=15,
+)
+
+
+@pytest.mark.parametrize(
+    "symbols", [tuple(range(5, 15)), tuple(range(10)), (9, 3, 1, 4, 0, 5, 2, 6, 8, 7), tuple(range(65_526, 65_536))]
+)
+@pytest.mark.parametrize("size", [1, 50, 5000])
+def test_tokens_of_many_are_those_of_each(symbols: tuple[int, ...], size: int) -> None:
+    task, layout = addition(10, 3), replace(LAYOUT, symbols=symbols)
+    (*_, part) = task.suites()["uniform"].parts(3 * size, 1)
+    (words,) = part.blocks(size)
+    for found, one_by_one in (
+        (layout.prompts(words), layout.prompt_tokens),
+        (layout.answers(words), layout.answer_tokens),
+    ):
+        assert found.dtype == np.int32
+        assert found.flags.c_contiguous
+        assert found.tolist() == [one_by_one(own) for own in rows(words)]
