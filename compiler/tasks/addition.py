@@ -13,6 +13,9 @@ from compiler.tasks import adderboard
 from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, Words, check_sizes
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from compiler.tasks.digits import Limbs
 
 MAX_BASE = 1024
@@ -20,6 +23,7 @@ MAX_DIGITS = 1024
 MAX_CARRY_PATTERNS = 4096
 EXHAUSTIVE = "every input; by default where they are few"
 EXAMPLE = {"base": 10, "digits": 10}
+_MACHINE_BITS = 64  # numbers of more are drawn one by one
 UNIFORM_LENGTHS = 3  # the longest operand lengths that the uniform suite samples
 
 
@@ -78,6 +82,12 @@ class Addition:
             "b": digits.word(b, self.base, self.digits),
             "sum": digits.word(digits.added(a, b, self.base), self.base, self.digits + 1),
         }
+
+    def _words_of_arrays(self, a: NDArray[np.uint64], b: NDArray[np.uint64]) -> Words:
+        from compiler.tasks import digits
+
+        size = self.base, self.digits
+        return self._words(digits.limbs_of_array(a, *size), digits.limbs_of_array(b, *size))
 
     def inputs(self, words: Words, row: int) -> Inputs:
         return _number(words["a"][row].tolist(), self.base), _number(words["b"][row].tolist(), self.base)
@@ -151,7 +161,14 @@ class Addition:
             for _ in range(pairs):
                 yield random.randrange(low, high), random.randrange(low, high)
 
-        return Part(label, pairs, generate, self.encode)
+        def direct(size: int, start: int) -> Iterator[Words]:
+            from compiler.tasks import draws
+
+            for block in draws.drawn(Random(seed), high - low, 2, range(start, pairs), size):
+                block += low
+                yield self._words_of_arrays(block[:, 0], block[:, 1])
+
+        return Part(label, pairs, generate, self.encode, direct if high < 1 << _MACHINE_BITS else None)
 
     def _listed(self, label: str, pairs: Sequence[Inputs]) -> Part:
         return Part(label, len(pairs), lambda: iter(pairs), self.encode)
@@ -178,23 +195,32 @@ class Addition:
 
         def generate() -> Iterator[Inputs]:
             random = Random(f"carries:{seed}")
+            all_patterns = size - size % patterns  # whole rounds through every pattern, then a sample
             for k in range(size):
-                all_patterns = size - size % patterns  # whole rounds through every pattern, then a sample
                 yield self._with_carries(k % patterns if k < all_patterns else random.randrange(patterns), random)
 
         return (Part("", size, generate, self.encode),)
 
     def _with_carries(self, pattern: int, random: Random) -> Inputs:
-        """A pair whose carry out of column k is bit k of `pattern`."""
+        """A pair whose carry out of column k is bit k of `pattern`.
+
+        Digits are drawn as `random.randrange(base)` draws them, but three times as fast.
+        """
+        bits, draw, base = self.base.bit_length(), random.getrandbits, self.base
         a = b = carry = 0
+        unit = 1
         for k in range(self.digits):
             wanted = pattern >> k & 1
             while True:
-                x, y = random.randrange(self.base), random.randrange(self.base)
-                if (x + y + carry >= self.base) == bool(wanted):
+                while (x := draw(bits)) >= base:
+                    pass
+                while (y := draw(bits)) >= base:
+                    pass
+                if (x + y + carry >= base) == wanted:
                     break
-            a += x * self.base**k
-            b += y * self.base**k
+            a += x * unit
+            b += y * unit
+            unit *= base
             carry = wanted
         return a, b
 
@@ -222,7 +248,14 @@ class Addition:
             message = f"exhaustive would be {self.base}**{2 * self.digits} pairs; at most {MAX_EXHAUSTIVE:,} are run"
             raise TaskError(f"{message}. Set fewer digits, or use the near_carry suite")
         every = range(self.limit)
-        return (Part("", self.limit**2, lambda: product(every, every), self.encode),)
+
+        def direct(size: int, start: int) -> Iterator[Words]:
+            from compiler.tasks import digits
+
+            for numbers in digits.counted(range(start, self.limit**2), size):
+                yield self._words_of_arrays(numbers // self.limit, numbers % self.limit)
+
+        return (Part("", self.limit**2, lambda: product(every, every), self.encode, direct),)
 
 
 def addition(sizes: Mapping[str, int]) -> Addition:

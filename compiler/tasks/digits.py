@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,12 @@ Limbs = list[NDArray[np.uint64]]  # the least significant one first, each below 
 
 _NARROWER: dict[np.dtype[np.unsignedinteger], type[np.unsignedinteger]]
 _NARROWER = {np.dtype(np.uint64): np.uint32, np.dtype(np.uint32): np.uint16}
+
+
+def counted(numbers: range, size: int) -> Iterator[NDArray[np.uint64]]:
+    """Numbers one after the other, at most `size` at once."""
+    for first in range(numbers.start, numbers.stop, size):
+        yield np.arange(first, min(first + size, numbers.stop), dtype=np.uint64)
 
 
 def digits_of_limb(base: int) -> int:

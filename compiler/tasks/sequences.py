@@ -103,7 +103,14 @@ class Rewriting:
             for _ in range(size):
                 yield tuple(random.randrange(self.symbols) for _ in range(self.length))
 
-        return (Part("", size, generate, self.encode),)
+        def direct(block: int, start: int) -> Iterator[Words]:
+            from compiler.tasks import draws
+
+            random = Random(f"uniform:{self.length}:{seed}")
+            for drawn in draws.drawn(random, self.symbols, self.length, range(start, size), block):
+                yield self._words(drawn.astype("uint16"))
+
+        return (Part("", size, generate, self.encode, direct),)
 
     def _edges(self) -> list[Inputs]:
         last = self.symbols - 1
@@ -122,7 +129,14 @@ class Rewriting:
         if every > MAX_EXHAUSTIVE:
             message = f"exhaustive would be {self.symbols}**{self.length} inputs; at most {MAX_EXHAUSTIVE:,} are run"
             raise TaskError(f"{message}. Set a smaller length")
-        return (Part("", every, lambda: product(range(self.symbols), repeat=self.length), self.encode),)
+
+        def direct(block: int, start: int) -> Iterator[Words]:
+            from compiler.tasks import digits
+
+            for numbers in digits.counted(range(start, every), block):
+                yield self._words(digits.word([numbers], self.symbols, self.length))
+
+        return (Part("", every, lambda: product(range(self.symbols), repeat=self.length), self.encode, direct),)
 
 
 def rewriting(kind: str, answer: str, rewrite: Rewrite) -> Callable[[Mapping[str, int]], Rewriting]:

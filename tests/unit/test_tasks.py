@@ -156,6 +156,29 @@ def test_carries_goes_through_all_patterns_again_before_it_samples() -> None:
     assert min(found.values()) == 2
 
 
+def carries_by_definition(base: int, digits: int, count: int) -> list[Inputs]:
+    """docs/evaluation.md, word for word: digits of a column are drawn until it carries, or does not, as wanted."""
+    random = Random("carries:0")
+    found: list[Inputs] = []
+    for number in range(count):
+        whole_rounds = number < count - count % 2**digits
+        pattern = number % 2**digits if whole_rounds else random.randrange(2**digits)
+        a = b = carry = 0
+        for k in range(digits):
+            wanted = pattern >> k & 1
+            x, y = random.randrange(base), random.randrange(base)
+            while (x + y + carry >= base) != wanted:
+                x, y = random.randrange(base), random.randrange(base)
+            a, b, carry = a + x * base**k, b + y * base**k, wanted
+        found.append((a, b))
+    return found
+
+
+@pytest.mark.parametrize(("base", "digits"), [(2, 3), (3, 3), (10, 4), (10, 40), (16, 5), (1024, 7)])
+def test_carries_follows_its_definition(base: int, digits: int) -> None:
+    assert inputs(base, digits, "carries", 100) == carries_by_definition(base, digits, 100)
+
+
 def test_carries_samples_where_patterns_are_too_many() -> None:
     found = {carries(a, b, 10, 20) for a, b in inputs(10, 20, "carries")}
     assert task(10, 20).suites()["carries"].default_size == 4096

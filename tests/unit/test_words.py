@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+from random import Random
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.tasks import TASKS, Task, TaskError
+from compiler.tasks.draws import drawn
 from compiler.tasks.layout import Layout, Slot
 from compiler.tasks.task import Inputs, Part, Symbols, Words
 
@@ -124,6 +126,19 @@ def test_carries_go_through_all_limbs(base: int, digits: int) -> None:
     task, largest = addition(base, digits), base**digits - 1
     inputs = [(largest, 1), (1, largest), (largest, largest), (largest, 0), (0, 0)]
     assert rows(task.encode(inputs)) == [task.solve(pair) for pair in inputs]
+
+
+@pytest.mark.parametrize("start", [0, 1, 40_001])
+@pytest.mark.parametrize("bits", [1, 2, 4, 10, 31, 32, 33, 34, 50, 63, 64])
+def test_draws_are_those_of_python(bits: int, start: int) -> None:
+    least = 1 << bits - 1  # nearly half of what is drawn is not below it, and nothing where it is the largest
+    for bound in {least, least + least // 3, 2 * least - 1}:
+        random = Random(f"{bits} {start}")
+        random.random()  # the generator is taken over where it stands
+        found = list(drawn(random, bound, 3, range(start, start + 5000), 777))
+        assert [len(block) for block in found] == [777] * 6 + [338]
+        expected = [random.randrange(bound) for _ in range(3 * (start + 5000))][3 * start :]
+        assert np.concatenate(found).ravel().tolist() == expected
 
 
 LAYOUT = Layout(
