@@ -1,0 +1,313 @@
+"""A program as C: for a block of sequences at once, one in each lane of the vector instructions.
+
+Nodes that are computed position by position are fused into one loop over positions between two steps of attention; what
+another loop reads is stored in the workspace, [positions][lanes] for the value and the error of each channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from compiler.fast.attention import Body, attend_all
+from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding, elementwise
+from compiler.fast.c_lines import Expression, LineFunctions, Writer, operand
+from compiler.fast.deciding import decide
+from compiler.fast.program import Array, Attended, Lookup, Node, NotFollowed, Program, Rotated
+
+LANES = 16
+MAX_WORKSPACE = 1 << 26  # bytes of one block
+MAX_LINES = 60_000
+
+Value = list[Bounded]
+
+
+def c_source(program: Program) -> str:
+    """C that defines `run(tokens [count, length], said [count, slots], count)`. Raises `NotFollowed`."""
+    generator = _Generator(program)
+    generator.write()
+    return generator.text()
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Where a quantity of a node stands: an array of the workspace, [positions of the node][lanes], or one number."""
+
+    quantity: str | float
+
+    def at(self, place: str, writer: Writer) -> Quantity:
+        return self.quantity if isinstance(self.quantity, float) else Expression(f"{self.quantity}[{place}][l]", writer)
+
+
+@dataclass(eq=False)
+class _Generator:
+    program: Program
+    writer: Writer = field(default_factory=Writer)
+    workspace: list[tuple[str, int]] = field(default_factory=list)  # arrays and their positions
+    stored: dict[int, list[tuple[_Stored, _Stored]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.arithmetic = Arithmetic(LineFunctions(self.writer), Rounding.of(self.program.dtype))
+        self.levels: list[int] = []
+        for node in self.program.nodes:
+            below = max((self.levels[number] for number in node.inputs if number >= 0), default=0)
+            self.levels.append(below + isinstance(node.operation, Attended))
+
+    def write(self) -> None:
+        for group in self._groups():
+            self._loop(group)
+            if len(self.writer.lines) > MAX_LINES:
+                raise NotFollowed(f"its C would have more than {MAX_LINES:,} lines")
+
+    def _groups(self) -> list[list[int]]:
+        """Nodes that one loop over positions computes. A node needs more positions than what is made of it."""
+        groups: dict[tuple[int, int, tuple[int, ...]], list[int]] = {}
+        for number, node in enumerate(self.program.nodes):
+            key = (self.levels[number], -len(node.positions), node.positions)
+            groups.setdefault(key, []).append(number)
+        return [groups[key] for key in sorted(groups)]
+
+    def _loop(self, group: list[int]) -> None:
+        writer, nodes = self.writer, self.program.nodes
+        positions = nodes[group[0]].positions
+        values: dict[int, Value] = {}
+        writer.open(f"for (int p = 0; p < {len(positions)}; p++)")
+        for number in group:
+            operation = nodes[number].operation
+            if isinstance(operation, Attended):
+                values[number] = self._attended(nodes[number], operation)
+        writer.open_lanes()
+        for number in group:
+            if number not in values:
+                values[number] = self._computed(nodes[number], values)
+            if self._is_read_elsewhere(number, group):
+                self._store(number, values[number])
+        decision = self.program.decision
+        if decision.node in group:
+            found = decide(self.arithmetic, decision, values[decision.node])
+            writer.lines.append(f"w->said[p][l] = (int32_t){operand(found)};")
+        writer.close_lanes()
+        writer.close()
+
+    def _is_read_elsewhere(self, number: int, group: list[int]) -> bool:
+        """Whether a node outside the group reads it, or attention inside, which comes first."""
+        readers = (i for i, node in enumerate(self.program.nodes) if number in node.inputs)
+        return any(i not in group for i in readers)
+
+    def _full(self, node: Node, live: Sequence[Bounded]) -> Value:
+        value = [ZERO] * node.channels
+        for channel, bounded in zip(node.live, live, strict=True):
+            value[channel] = bounded
+        return value
+
+    def _computed(self, node: Node, values: dict[int, Value]) -> Value:
+        operation = node.operation
+        if isinstance(operation, Lookup):
+            return self._full(
+                node,
+                [
+                    Bounded(self._looked_up(node, operation.value, c), self._looked_up(node, operation.error, c))
+                    for c in node.live
+                ],
+            )
+        inputs = [values[i] if i in values else self._read(i, node.positions) for i in node.inputs]
+
+        def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
+            assert isinstance(operation, Rotated)
+            chosen = operation.angles[list(node.positions), pair]
+            error = operation.error[list(node.positions), pair]
+            return self._by_place(np.cos(chosen)), self._by_place(np.sin(chosen)), self._by_place(error)
+
+        return self._full(node, elementwise(self.arithmetic, node, inputs, angles))
+
+    def _by_place(self, numbers: Array) -> Quantity:
+        """A number for each position of the loop, or one for all."""
+        if (numbers == numbers[0]).all():
+            return float(numbers[0])
+        return Expression(f"{self.writer.table('double', numbers)}[p]", self.writer)
+
+    def _looked_up(self, node: Node, table: Array, channel: int) -> Quantity:
+        column = table[list(node.positions) if len(table) > 1 else [0], :, channel]  # [positions | 1, tokens | 1]
+        if (column == column[:, :1]).all():
+            return self._by_place(column[:, 0])
+        name = self.writer.table("double", column)
+        first = f"p * {column.shape[1]} + " if len(column) > 1 else ""
+        return Expression(f"{name}[{first}w->tokens[{self._position(node.positions)}][l]]", self.writer)
+
+    def _position(self, positions: tuple[int, ...]) -> str:
+        """The absolute position of the loop."""
+        if positions == tuple(range(positions[0], positions[0] + len(positions))):
+            return f"p + {positions[0]}"
+        return f"{self.writer.table('int', positions)}[p]"
+
+    def _read(self, number: int, positions: tuple[int, ...]) -> Value:
+        """A stored node at the positions of the loop."""
+        if number < 0:
+            return []
+        own = self.program.nodes[number].positions
+        places = [own.index(position) for position in positions]
+        if places == list(range(places[0], places[0] + len(places))):
+            place = f"p + {places[0]}"
+        else:
+            place = f"{self.writer.table('int', places)}[p]"
+        return self._at(number, place)
+
+    def _at(self, number: int, place: str) -> Value:
+        return [
+            Bounded(value.at(place, self.writer), error.at(place, self.writer)) for value, error in self.stored[number]
+        ]
+
+    def _store(self, number: int, value: Value) -> None:
+        stored = []
+        live = set(self.program.nodes[number].live)
+        for channel, bounded in enumerate(value):
+            alone = self.arithmetic.alone(bounded) if channel in live else ZERO
+            stored.append((self._kept(number, alone.value), self._kept(number, alone.error)))
+        self.stored[number] = stored
+
+    def _kept(self, number: int, x: Quantity) -> _Stored:
+        if isinstance(x, float):
+            return _Stored(x)
+        name = self.writer.new("s")
+        self.workspace.append((name, len(self.program.nodes[number].positions)))
+        self.writer.lines.append(f"w->{name}[p][l] = {x.text};")
+        return _Stored(f"w->{name}")
+
+    def _attended(self, node: Node, operation: Attended) -> Value:
+        queries, keys, values = node.inputs
+        query = self._read(queries, node.positions) or [ZERO] * (operation.heads * operation.head_dim)
+
+        def keys_of(head: int) -> _LineKeys:
+            visible = operation.visible_to(head)[list(node.positions)]  # [queries, keys]
+            pairs = np.nonzero(visible)  # query by query
+            counts = visible.sum(1)
+            flat = pairs[1].tolist()
+            rows = [table[head % len(table)][list(node.positions)] for table in operation.additions]
+            additions = [self._addition(row[pairs]) for row in rows]
+            return _LineKeys(
+                self.writer,
+                self.writer.table("int", np.cumsum([0, *counts]).tolist()),
+                int(counts.max()),
+                [self._key(keys, c, flat) for c in operation.key_channels(head)],
+                [self._key(values, c, flat) for c in operation.value_channels(head)],
+                additions,
+            )
+
+        return self._full(node, attend_all(self.arithmetic, operation, node.live, query, keys_of))
+
+    def _addition(self, numbers: Array) -> Quantity:
+        if (numbers == numbers[:1]).all():
+            return float(numbers[0]) if len(numbers) else 0.0
+        return Expression(f"{self.writer.table('double', numbers)}[j]", self.writer)
+
+    def _key(self, number: int, channel: int, flat: list[int]) -> Bounded:
+        """A channel of a stored node at key j."""
+        if number < 0:
+            return ZERO
+        own = self.program.nodes[number].positions
+        table = self.writer.table("int", [own.index(position) for position in flat])
+        value, error = self.stored[number][channel]
+        return Bounded(value.at(f"{table}[j]", self.writer), error.at(f"{table}[j]", self.writer))
+
+    def text(self) -> str:
+        """The whole source."""
+        program, decision = self.program, self.program.decision
+        places = [program.nodes[decision.node].positions.index(position) for position in decision.reads]
+        arrays = [f"double {name}[{size}][LANES];" for name, size in self.workspace]
+        arrays += [f"int32_t tokens[{program.length}][LANES];", f"int32_t said[{len(set(places))}][LANES];"]
+        if sum(size for _, size in self.workspace) * LANES * 8 > MAX_WORKSPACE:
+            raise NotFollowed("its values need too much memory")
+        table = self.writer.table("int", places)
+        return "\n".join(
+            [
+                f"#define LANES {LANES}",
+                *self.writer.tables,
+                "typedef struct {",
+                *arrays,
+                "} __attribute__((aligned(64))) workspace;",
+                "static void block(workspace *restrict w) {",
+                *self.writer.lines,
+                "}",
+                *_entry(program.length, len(places), table),
+            ]
+        )
+
+
+def _entry(length: int, slots: int, places: str) -> list[str]:
+    """`run`: whole blocks, the last of which repeats its last sequence. Without memory, nothing is sure."""
+    return [
+        "void run(const int32_t *tokens, int32_t *said, int64_t count) {",
+        "char *memory = __builtin_malloc(sizeof(workspace) + 64);",
+        "if (!memory) {",
+        f"for (int64_t i = 0; i < count * {slots}; i++) said[i] = -1;",
+        "return;",
+        "}",
+        "workspace *w = (workspace *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);",
+        "for (int64_t first = 0; first < count; first += LANES) {",
+        "for (int l = 0; l < LANES; l++) {",
+        f"const int32_t *row = tokens + (first + l < count ? first + l : count - 1) * {length};",
+        f"for (int t = 0; t < {length}; t++) w->tokens[t][l] = row[t];",
+        "}",
+        "block(w);",
+        f"for (int l = 0; l < LANES && first + l < count; l++) for (int s = 0; s < {slots}; s++)",
+        f"said[(first + l) * {slots} + s] = w->said[{places}[s]][l];",
+        "}",
+        "__builtin_free(memory);",
+        "}",
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _LineKeys:
+    """`Keys` of the query at the position of the loop: they are starts[p] up to starts[p + 1]."""
+
+    writer: Writer
+    starts: str
+    most: int
+    keys: list[Bounded]
+    values: list[Bounded]
+    additions: list[Quantity]
+
+    def key(self, coordinate: int) -> Bounded:
+        return self.keys[coordinate]
+
+    def value(self, coordinate: int) -> Bounded:
+        return self.values[coordinate]
+
+    def addition(self, number: int) -> Quantity:
+        return self.additions[number]
+
+    def keep(self, x: Quantity) -> Callable[[], Quantity]:
+        if isinstance(x, float):
+            return lambda: x
+        name = self.writer.new("k")
+        self.writer.lines.append(f"{name}[j - {self.starts}[p]][l] = {x.text};")
+        self.writer.kept.append(f"double {name}[{self.most}][LANES];")
+        return lambda: Expression(f"{name}[j - {self.starts}[p]][l]", self.writer)
+
+    def total(self, body: Body) -> list[Quantity]:
+        return self._pass(body, "0.0", lambda total, x: f"{total} + {x}")
+
+    def largest(self, body: Body) -> list[Quantity]:
+        return self._pass(body, "-__builtin_inf()", lambda largest, x: f"ws_max({largest}, {x})")
+
+    def _pass(self, body: Body, first: str, combined: Callable[[str, str], str]) -> list[Quantity]:
+        writer = self.writer
+        outer, writer.lines = writer.lines, []
+        writer.open(f"for (int j = {self.starts}[p]; j < {self.starts}[p + 1]; j++)")
+        writer.open_lanes()
+        found = []
+        for x in body():
+            name = writer.new("a")
+            outer.append(f"double {name}[LANES];")
+            outer.append(f"for (int l = 0; l < LANES; l++) {name}[l] = {first};")
+            writer.lines.append(f"{name}[l] = {combined(f'{name}[l]', operand(x))};")
+            found.append(Expression(f"{name}[l]", writer))
+        writer.close_lanes()
+        writer.close()
+        outer += [*writer.kept, *writer.lines]
+        writer.kept.clear()
+        writer.lines = outer
+        return list(found)
