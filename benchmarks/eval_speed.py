@@ -18,8 +18,8 @@ import click
 import torch
 
 from compiler import Spec, SpecError, load
-from compiler.evaluation import batch_size
-from compiler.judge import Decoding, Judge
+from compiler.engines import Decoding, batch_size
+from compiler.judge import Judge
 from compiler.tasks.task import Inputs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,15 +42,20 @@ class Way:
     inputs: Sequence[Inputs]
 
     def warm_up(self) -> None:
-        self.judge.verdicts(self.inputs[: self.batch])
+        self._decide(self.inputs[: self.batch])
 
     def run(self) -> tuple[float, list[bool]]:
         """Seconds for all inputs, tokens made and verdicts read included; and the verdicts."""
         verdicts: list[bool] = []
         start = time.perf_counter()
         for first in range(0, len(self.inputs), self.batch):
-            verdicts += self.judge.verdicts(self.inputs[first : first + self.batch])[0]
+            verdicts += self._decide(self.inputs[first : first + self.batch])
         return time.perf_counter() - start, verdicts
+
+    def _decide(self, inputs: Sequence[Inputs]) -> list[bool]:
+        layout, words = self.judge.spec.layout, self.judge.spec.resolved.task.encode(inputs)
+        right: list[bool] = self.judge.verdicts(layout.prompts(words), layout.answers(words)).right.tolist()
+        return right
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def main(spec: Path, pairs: int, repeats: int, seed: int) -> None:
     except SpecError as error:
         raise click.UsageError(str(error)) from None
     inputs = _inputs(loaded, pairs, seed)
-    teacher, greedily = (Judge(loaded, "cpu", decoding) for decoding in _DECODINGS)
+    teacher, greedily = (Judge(loaded, "cpu", decoding, "plain") for decoding in _DECODINGS)
     batched = [Way(f"batches of {size}", teacher, size, inputs) for size in sorted({*BATCHES, batch_size(loaded)})]
     single = Way("one at a time", teacher, 1, inputs[:ONE_AT_A_TIME_PAIRS])
     greedy = Way("greedy, one at a time", greedily, 1, inputs[:GREEDY_PAIRS])

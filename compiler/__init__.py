@@ -25,8 +25,8 @@ from compiler.pipeline import Spec, load, lower
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from compiler.engines import Decoding, EngineName
     from compiler.evaluation import Evaluation, Progress
-    from compiler.judge import Decoding
     from compiler.torch_backend.tracing import Activation
 
 __all__ = [
@@ -94,6 +94,7 @@ def evaluate(
     seed: int | None = None,
     decoding: Decoding = "teacher",
     failures: int | None = 5,
+    engine: EngineName = "fast",
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -108,6 +109,7 @@ def evaluate(
         seed=seed,
         decoding=decoding,
         failures=failures,
+        engine=engine,
         device=device,
         progress=progress,
     )

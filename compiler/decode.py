@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
@@ -28,20 +26,6 @@ def margins(logits: Tensor, decode: Decode) -> Tensor:
     return (best[..., 0] - best[..., 1]).abs()
 
 
-@dataclass(frozen=True)
-class Verdicts:
-    """What B sequences say, token by token, and whether that is the right answer."""
-
-    tokens: Tensor  # [B, predicted], token ids
-    right: Tensor  # [B], whether all of them are the right ones
-    unsure: Tensor  # [B, predicted], which of them have to be decided again to know that
-
-    @property
-    def close(self) -> Tensor:
-        """[B], whether any has to be."""
-        return self.unsure.any(1)
-
-
 def answer_logits(model: nn.Module, prompts: Tensor, answers: Tensor, layout: Layout) -> Tensor:
     """One pass over prompts [B, P] and answers [B, A], right ones or others: the logits [B, predicted, classes] of the
     tokens to predict, each after the tokens before it.
@@ -63,7 +47,7 @@ def next_logits(model: nn.Module, prompts: Tensor, answers: Tensor, slot: int) -
     return logits
 
 
-def verdicts(
+def sure_tokens(
     logits: Tensor,
     answers: Tensor,
     layout: Layout,
@@ -72,24 +56,22 @@ def verdicts(
     noise: Tensor | float = 0.0,
     *,
     own: bool = False,
-) -> Verdicts:
-    """Verdicts on the logits [B, predicted, classes] of sequences whose right answers are [B, A].
+) -> Tensor:
+    """The tokens [B, predicted] that the logits [B, predicted, classes] of sequences whose right answers are [B, A]
+    choose, `NO_TOKEN` where another order of summation may choose otherwise.
 
-    Each row of logits follows the right prefix, or, where the sequence is the model's `own`, what the model said.
+    Each row of logits follows the right prefix, or, where the sequence is the model's `own`, what the model said; what
+    that says after a wrong token tells nothing, and is `NO_TOKEN` too.
     A margin is close when it is at most `CLOSE` · `roundoff` · the largest logit of its row, plus `noise`
-    ([predicted] or a number): then another order of summation may decide otherwise. A NaN counts as close: it can come
-    of a later token that is hidden by a weight of zero, or a score of -inf, and meets an infinity there.
-
-    Nothing has to be decided again where a token is wrong by a clear margin after a prefix that is right, or would be:
-    the answer is wrong in any case. What a model says after its own wrong token tells nothing.
+    ([predicted] or a number). A NaN counts as close: it can come of a later token that is hidden by a weight of zero,
+    or a score of -inf, and meets an infinity there.
     """
     chosen = choose(logits, decode)
-    wrong = chosen != answers[:, torch.tensor(layout.predicted, device=answers.device)]
-    close = margins(logits, decode) <= CLOSE * roundoff * logits.abs().amax(-1) + noise
-    close |= chosen == NO_TOKEN
-    unknown = (wrong.cumsum(1) > wrong.int()) if own else torch.zeros_like(wrong)
-    surely_wrong = (wrong & ~close & ~unknown).any(1)
-    return Verdicts(chosen, ~wrong.any(1), (close | unknown) & ~surely_wrong[:, None])
+    unsure = margins(logits, decode) <= CLOSE * roundoff * logits.abs().amax(-1) + noise
+    if own:
+        wrong = chosen != answers[:, torch.tensor(layout.predicted, device=answers.device)]
+        unsure |= wrong.cumsum(1) > wrong.int()
+    return chosen.masked_fill(unsure, NO_TOKEN)
 
 
 def greedy(model: nn.Module, prompts: Tensor, layout: Layout, decode: Decode) -> Tensor:

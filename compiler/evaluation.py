@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from typing import get_args
 
 import torch
 
 from compiler.diagnostics import did_you_mean, fail
-from compiler.ir import Attention
-from compiler.judge import Decoding, Failure, Judge
+from compiler.engines import Decoding, EngineName
+from compiler.judge import EngineUse, Failure, FailureClass, Judge
 from compiler.limits import MAX_PAIRS
 from compiler.pipeline import Spec
+from compiler.runs import run_suite
+from compiler.tallies import Tally
 from compiler.tasks import tasks_with_protocols
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
 
 Progress = Callable[[str, int, int], None]
 
-BATCH = 1024  # sequences in one batch at most
-BATCH_NUMBERS = 800_000  # attention weights in one batch at most: more leave the cache (benchmarks/eval_speed.py)
 SHOWN_FAILURES = 5
 
 
 @dataclass(frozen=True)
 class PartResult:
-    """`right` of `pairs` inputs; `close` of them had a margin near zero and were decided one at a time.
+    """`right` of `pairs` inputs; `close` of them the engine was not sure of, and the plain module decided them alone.
 
-    `failures` are the first wrong ones, as many as were asked for.
+    `failures` are the first wrong ones, as many as were asked for. Every wrong one is in one of the `classes`, which
+    come by their counts, or one of `other`: those of further classes, where there are more than can be told apart.
     """
 
     label: str
@@ -37,6 +37,8 @@ class PartResult:
     right: int
     close: int
     failures: tuple[Failure, ...]
+    classes: tuple[FailureClass, ...] = ()
+    other: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class SuiteResult:
 @dataclass(frozen=True)
 class Evaluation:
     suites: tuple[SuiteResult, ...]
+    engine: EngineUse
     decoding: Decoding
     dtype: str
     device: str
@@ -104,6 +107,7 @@ def evaluate(
     seed: int | None = None,
     decoding: Decoding = "teacher",
     failures: int | None = SHOWN_FAILURES,
+    engine: EngineName = "fast",
     device: str = "cpu",
     batch: int | None = None,
     progress: Progress | None = None,
@@ -112,13 +116,16 @@ def evaluate(
 
     A `protocol` is a test that others have fixed: it has suites of its own, and no size or seed to choose.
     A model that is not causal is decoded greedily, whatever `decoding` says: teacher forcing would show it the answer.
+    `engine` decides how fast that is, and never what is right: see `compiler.engines`. The plain one does what is
+    decoded greedily, and what the fast one cannot follow. `batch` is its number of sequences in one forward pass.
     `pairs` is the size of each suite that samples, `seed` (0 if None) decides what it draws, `failures` is how many
-    wrong answers of each part are kept (None for all), `batch` the number of sequences in one forward pass.
+    wrong answers of each part are kept (None for all).
     `progress(suite, done, total)` is called after each batch.
     Raises `SpecError` for a suite, protocol, size or device that cannot be had.
     """
-    if decoding not in ("teacher", "greedy"):
-        raise fail("bad-value", f"decoding is teacher or greedy, not '{decoding}'")
+    for what, value, known in (("decoding", decoding, get_args(Decoding)), ("engine", engine, get_args(EngineName))):
+        if value not in known:
+            raise fail("bad-value", f"{what} is {' or '.join(known)}, not '{value}'")
     names = [suites] if isinstance(suites, str) else suites
     test = None
     if protocol is not None:
@@ -134,21 +141,17 @@ def evaluate(
         raise fail("bad-value", f"the number of failures to keep cannot be {failures}")
     kept = sys.maxsize if failures is None else failures
     planned = [(suite, _parts(suite, pairs, seed or 0)) for suite in chosen]
-    judge = Judge(spec, device, decoding)
-    size_of_batch = batch or batch_size(spec)
+    inputs = sum(part.size for _, parts in planned for part in parts)
+    judge = Judge(spec, device, decoding, engine, inputs=inputs, batch=batch)
     results = []
     for suite, parts in planned:
+        run = run_suite(judge, parts, kept, _told(progress, suite.name, sum(part.size for part in parts)))
         drawn_with = seed or 0 if suite.sampled else None
-        results.append(_run_suite(judge, suite.name, drawn_with, parts, size_of_batch, kept, progress))
+        found = tuple(_part_result(judge, part, tally) for part, tally in zip(parts, run.tallies, strict=True))
+        results.append(SuiteResult(suite.name, drawn_with, found, run.seconds))
     name = torch.cuda.get_device_name(judge.device) if judge.device.type == "cuda" else str(judge.device)
     threads, version = torch.get_num_threads(), torch.__version__
-    return Evaluation(tuple(results), judge.decoding, spec.network.dtype.name, name, threads, version, test)
-
-
-def batch_size(spec: Spec) -> int:
-    """How many sequences are run together: `BATCH`, or fewer where their attention weights would be too many."""
-    heads = max((step.heads.size for step in spec.network.steps if isinstance(step, Attention)), default=1)
-    return max(1, min(BATCH, BATCH_NUMBERS // (heads * spec.network.context**2)))
+    return Evaluation(tuple(results), judge.use, judge.decoding, spec.network.dtype.name, name, threads, version, test)
 
 
 def answer(spec: Spec, inputs: Inputs) -> Answer:
@@ -175,51 +178,14 @@ def _parts(suite: Suite, pairs: int | None, seed: int) -> tuple[Part, ...]:
         raise fail("task", str(error)) from None
 
 
-def _run_suite(
-    judge: Judge,
-    name: str,
-    seed: int | None,
-    parts: tuple[Part, ...],
-    batch: int,
-    kept: int,
-    progress: Progress | None,
-) -> SuiteResult:
-    total = sum(part.size for part in parts)
-    done = 0
-
-    def report(more: int) -> None:
-        nonlocal done
-        done += more
-        if progress is not None:
-            progress(name, done, total)
-
-    start = time.perf_counter()
-    results = tuple(_run_part(judge, part, batch, kept, report) for part in parts)
-    return SuiteResult(name, seed, results, time.perf_counter() - start)
+def _told(progress: Progress | None, suite: str, total: int) -> Callable[[int], None]:
+    return lambda done: None if progress is None else progress(suite, done, total)
 
 
-def _run_part(judge: Judge, part: Part, batch: int, kept: int, report: Callable[[int], None]) -> PartResult:
-    right = close = 0
-    failures: list[Failure] = []
-    for inputs in _batches(part.generate(), batch):
-        verdicts, close_here = judge.verdicts(inputs)
-        right += sum(verdicts)
-        close += close_here
-        for pair in (pair for pair, verdict in zip(inputs, verdicts, strict=True) if not verdict):
-            if len(failures) == kept:
-                break
-            failure = judge.failure(pair)
-            if failure is None:  # closer than the noise that was measured
-                right, close = right + 1, close + 1
-            else:
-                failures.append(failure)
-        report(len(inputs))
-    return PartResult(part.label, part.size, right, close, tuple(failures))
-
-
-def _batches(inputs: Iterator[Inputs], size: int) -> Iterator[list[Inputs]]:
-    while batch := list(islice(inputs, size)):
-        yield batch
+def _part_result(judge: Judge, part: Part, tally: Tally) -> PartResult:
+    found = sorted(tally.classes.items(), key=lambda item: (-item[1][0], item[0]))
+    classes = tuple(judge.failure_class(*key, count, inputs) for key, (count, inputs) in found)
+    return PartResult(part.label, part.size, tally.right, tally.close, tally.failures, classes, tally.other)
 
 
 def _protocol(spec: Spec, name: str) -> EvaluationProtocol:

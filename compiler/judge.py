@@ -1,29 +1,54 @@
-"""A built model and the task to ask it with: verdicts on inputs, by teacher forcing or greedy decoding."""
+"""A built model and the task to ask it with: an engine says most of it, and the plain module decides what is unsure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import importlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from compiler.causality import is_causal
-from compiler.decode import NO_TOKEN, answer_logits, choose, decode_greedily, greedy, next_logits, verdicts
+from compiler.decode import NO_TOKEN
 from compiler.diagnostics import fail
+from compiler.engines import UNSURE, Decoding, Engine, EngineName, EngineUnavailable, PlainEngine
 from compiler.pipeline import Spec
+from compiler.reference import Reference, alone
 from compiler.tasks.task import Inputs
-from compiler.torch_backend.model import build_model
-from compiler.torch_backend.saving import check_weights
 
-Decoding = Literal["teacher", "greedy"]
 
-PROBES = 8  # sequences that are run by the reference too from the start, to see how far batches differ from it
-PROBE_EVERY = 1000  # of the later sequences, one in so many
-PROBED_TOKENS = 12  # of a long answer, so many of its tokens, others in each sequence
-NOISE_FACTOR = 16  # a margin is close up to so many times the largest difference seen
+@dataclass(frozen=True)
+class EngineUse:
+    """Which engine ran, and how; `reason` says why it was not the one that was asked for."""
+
+    name: EngineName
+    detail: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What became of B inputs, W of which were answered wrong. `slots` are places of the answer: the first wrong token
+    of each, after the right ones before it."""
+
+    right: NDArray[np.bool_]  # [B], bool
+    close: int  # how many of them the plain module had to decide
+    wrong: NDArray[np.int64]  # [W], int64: which of them are wrong, rising
+    slots: NDArray[np.int64]  # [W], int64
+    expected: NDArray[np.int64]  # [W], int64: the right token in that place
+    said: NDArray[np.int64]  # [W], int64: the token said there, `NO_TOKEN` where a logit is no number
+
+    def without(self, cleared: Sequence[int]) -> Verdicts:
+        """The same, but these of the W are right after all, as the plain module decided."""
+        right = self.right.copy()
+        right[self.wrong[cleared]] = True
+        rest = np.delete(np.arange(len(self.wrong)), cleared)
+        slots, expected, said = self.slots[rest], self.expected[rest], self.said[rest]
+        return Verdicts(right, self.close + len(cleared), self.wrong[rest], slots, expected, said)
 
 
 @dataclass(frozen=True)
@@ -36,99 +61,89 @@ class Failure:
     got: str
 
 
+@dataclass(frozen=True)
+class FailureClass:
+    """Inputs that are answered wrong in the same way, `count` of them: in `slot` of the answer, such as `sum[3]`, comes
+    the first wrong token, `said` where `expected` is right. `inputs` are the first of them, `text` for people."""
+
+    slot: str
+    expected: str
+    said: str
+    count: int
+    inputs: Inputs
+    text: str
+
+
 class Judge:
     """A built model with the task and layout to ask it with.
 
-    `decoding` is greedy for a model that is not causal: teacher forcing would show it the answer.
+    `decoding` is greedy for a model that is not causal: teacher forcing would show it the answer. Greedy decoding is
+    what the plain engine does; it also stands in for the fast one where that cannot follow the network. `inputs` is how
+    many are to be judged in all, and `batch` is the plain engine's.
     """
 
-    def __init__(self, spec: Spec, device: str, decoding: Decoding) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        device: str = "cpu",
+        decoding: Decoding = "teacher",
+        engine: EngineName = "fast",
+        *,
+        inputs: int = 0,
+        batch: int | None = None,
+    ) -> None:
         self.spec = spec
+        self.device = _device(device)
         one_pass = is_causal(spec.network) or spec.layout.in_place
         self.decoding: Decoding = decoding if one_pass else "greedy"
-        self.device = _device(device)
-        check_weights(spec)
-        self.reference = build_model(spec.network).eval()
-        self.model: nn.Module = self.reference
-        self._noise = torch.zeros(len(spec.layout.predicted), dtype=torch.float64)
-        self._probed = 0
-        self._since_probe = 0
-        if self.device.type != "cpu":
-            self.model = build_model(spec.network).eval().to(self.device)
+        self.reference = Reference(spec)
+        self.reason: str | None = None
+        self.engine: Engine
+        if engine == "fast":
+            try:
+                if self.decoding == "greedy":
+                    asked = decoding == "greedy"
+                    raise EngineUnavailable(
+                        "greedy decoding was asked for" if asked else "the model is not causal: it is decoded greedily"
+                    )
+                self.engine = _fast_engine(spec, self.device, inputs)
+                return
+            except EngineUnavailable as error:
+                self.reason = str(error)
+        self.engine = PlainEngine(spec, self.reference, self.device, self.decoding, batch)
 
-    def verdicts(self, inputs: Sequence[Inputs]) -> tuple[list[bool], int]:
-        """Whether each input is answered right, and how many of the verdicts were close.
+    @property
+    def use(self) -> EngineUse:
+        return EngineUse(self.engine.name, self.engine.detail, self.reason)
 
-        What is close is decided by the reference: the plain module on the CPU, decoding one sequence token by token.
+    def verdicts(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> Verdicts:
+        """Verdicts on inputs whose prompts are int32 [B, P] and whose right answers are int32 [B, A].
+
+        What the engine is unsure of is decided by the reference, in the order of the answer, up to the first token that
+        is wrong.
         """
-        network, layout = self.spec.network, self.spec.layout
-        prompts, answers = self._encoded(inputs)
-        said, logits = self._run(prompts, answers)
-        self._measure_noise(logits, prompts, said)
-        roundoff, noise = network.dtype.unit_roundoff, NOISE_FACTOR * self._noise
-        own = self.decoding == "greedy" and not layout.in_place
-        found = verdicts(logits, answers, layout, network.decode, roundoff, noise, own=own)
-        right = found.right.tolist()
-        close = found.close.nonzero().flatten().tolist()
-        with torch.inference_mode(), one_thread():
+        predicted = np.array(self.spec.layout.predicted)
+        tokens = self.engine.said(prompts, answers)
+        rows = np.flatnonzero((tokens != answers[:, predicted]).any(1))  # all others are surely right
+        said, expected = tokens[rows].astype(np.int64), answers[rows][:, predicted].astype(np.int64)
+        surely_wrong = (said != expected) & (said != UNSURE)
+        first = np.where(surely_wrong.any(1), surely_wrong.argmax(1), len(predicted))
+        undecided = (said == UNSURE) & (np.arange(len(predicted)) < first[:, None])
+        close = np.flatnonzero(undecided.any(1))
+        with alone():
             for i in close:
-                unsure = found.unsure[i].nonzero().flatten().tolist()
-                right[i] = self._right(prompts[i : i + 1], answers[i : i + 1], unsure)
-        return right, len(close)
-
-    def _run(self, prompts: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
-        """What follows each prompt, the right answers [B, A] or the model's own, and the logits [B, predicted, classes]
-        of its tokens, on the CPU."""
-        layout = self.spec.layout
-        with torch.inference_mode():
-            if self.decoding == "teacher":
-                on_device = prompts.to(self.device), answers.to(self.device)
-                return answers, answer_logits(self.model, *on_device, layout).cpu()
-            said, logits = decode_greedily(self.model, prompts.to(self.device), layout, self.spec.network.decode)
-            return said.cpu().clamp(min=0), logits.cpu()
-
-    def _right(self, prompt: Tensor, answer: Tensor, unsure: Sequence[int]) -> bool:
-        """Whether the reference says the right token in these predicted slots, after the right ones before each."""
-        layout, decode = self.spec.layout, self.spec.network.decode
-        for which in [unsure] if layout.in_place else [[k] for k in unsure]:
-            chosen = choose(self._alone(prompt, answer, which), decode)
-            if any(int(token) != int(answer[0, layout.predicted[k]]) for k, token in zip(which, chosen, strict=True)):
-                return False
-        return True
-
-    def _measure_noise(self, logits: Tensor, prompts: Tensor, said: Tensor) -> None:
-        """Have the reference read a few sequences of a batch too, and keep the largest difference of each token."""
-        size, layout = len(prompts), self.spec.layout
-        self._since_probe += size
-        probes = min(size, PROBES - self._probed) if self._probed < PROBES else int(self._since_probe >= PROBE_EVERY)
-        if not probes:
-            return
-        self._probed += probes
-        self._since_probe = 0
-        step = -(-len(layout.predicted) // PROBED_TOKENS)
-        with torch.inference_mode(), one_thread():
-            for k, i in enumerate(range(0, size, size // probes)[:probes]):
-                slots = range(k % step, len(layout.predicted), step)
-                alone = self._alone(prompts[i : i + 1], said[i : i + 1], slots)
-                difference = (alone - logits[i, slots]).abs().amax(-1).nan_to_num(0.0)
-                self._noise[slots] = torch.maximum(self._noise[slots], difference)
-        if step > 1:
-            self._noise[:] = self._noise.max()  # a token that was not looked at is taken to be as noisy as any
-
-    def _alone(self, prompt: Tensor, said: Tensor, which: Sequence[int]) -> Tensor:
-        """The reference's logits [which, classes] in these predicted slots, after what was said before each."""
-        layout = self.spec.layout
-        if layout.in_place:
-            return answer_logits(self.reference, prompt, said, layout)[0, which]
-        return torch.cat([next_logits(self.reference, prompt, said, layout.predicted[k]) for k in which])
+                asked = np.flatnonzero(undecided[i]).tolist()
+                found = self.reference.first_wrong(prompts[rows[i]], answers[rows[i]], asked)
+                if found is not None:
+                    first[i], said[i, found[0]] = found
+        wrong = np.flatnonzero(first < len(predicted))
+        slots, right = first[wrong], np.ones(len(prompts), bool)
+        right[rows[wrong]] = False
+        return Verdicts(right, len(close), rows[wrong], predicted[slots], expected[wrong, slots], said[wrong, slots])
 
     def greedy_tokens(self, inputs: Inputs) -> list[int]:
         """The greedy answer to one input, by the reference."""
-        prompts, _ = self._encoded([inputs])
-        with torch.inference_mode(), one_thread():
-            decoded = greedy(self.reference, prompts, self.spec.layout, self.spec.network.decode)
-        tokens: list[int] = decoded[0].tolist()
-        return tokens
+        return self.reference.greedy(self.spec.layout.prompt_tokens(self.spec.resolved.task.solve(inputs)))
 
     def failure(self, inputs: Inputs) -> Failure | None:
         """What greedy decoding says to an input; None where that is right after all."""
@@ -140,6 +155,23 @@ class Judge:
         expected = task.show({name: words[name] for name in task.answers})
         return Failure(inputs, task.describe(inputs), expected, self.describe(tokens))
 
+    def failure_class(self, slot: int, expected: int, said: int, count: int, inputs: Inputs) -> FailureClass:
+        """A class in the words of the task and the vocabulary; `slot` is a place of the answer, the others tokens."""
+        right, wrong = self.spec.layout.spell([expected, said], self.spec.network.vocabulary.labels)
+        text = self.spec.resolved.task.describe(inputs)
+        return FailureClass(self._slot_names[slot], right, wrong, count, inputs, text)
+
+    @cached_property
+    def _slot_names(self) -> tuple[str, ...]:
+        """Each place of the answer: a symbol of a word, or a token; with its number where there are several such."""
+        labels = self.spec.network.vocabulary.labels
+        names = [
+            f"{slot.word}[{slot.index}]" if slot.token is None else labels[slot.token]
+            for slot in self.spec.layout.answer
+        ]
+        often = {name for name, times in Counter(names).items() if times > 1}
+        return tuple(f"{name} (token {i})" if name in often else name for i, name in enumerate(names, 1))
+
     def describe(self, tokens: Sequence[int]) -> str:
         """Answer tokens in the task's words, or as they are where they spell no answer."""
         words = self.spec.layout.read_answer(tokens)
@@ -149,23 +181,15 @@ class Judge:
             return f"NaN logits at answer token {tokens.index(NO_TOKEN) + 1}"
         return " ".join(self.spec.layout.spell(tokens, self.spec.network.vocabulary.labels))
 
-    def _encoded(self, inputs: Sequence[Inputs]) -> tuple[Tensor, Tensor]:
-        """Prompts [B, P] and right answers [B, A] as token ids."""
-        layout = self.spec.layout
-        words = [self.spec.resolved.task.solve(pair) for pair in inputs]
-        prompts = torch.tensor([layout.prompt_tokens(own) for own in words])
-        return prompts, torch.tensor([layout.answer_tokens(own) for own in words])
 
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """A single sequence is too small to share, and one thread rounds the same way on every machine like it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _fast_engine(spec: Spec, device: torch.device, inputs: int) -> Engine:
+    """Raises `EngineUnavailable`."""
     try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+        module = importlib.import_module("compiler.fast.engine")
+    except ModuleNotFoundError:
+        raise EngineUnavailable("there is no fast engine yet") from None
+    made: Engine = module.fast_engine(spec, device, inputs, torch.get_num_threads())
+    return made
 
 
 def _device(name: str) -> torch.device:

@@ -16,8 +16,8 @@ import torch
 
 from compiler.diagnostics import Diagnostic, SpecError, fail
 from compiler.evaluation import Evaluation, evaluate
-from compiler.judge import one_thread
 from compiler.pipeline import Spec, load
+from compiler.reference import one_thread
 from compiler.writing import write_document
 
 WORTH_A_PROCESS = 5000  # inputs that take about as long as to start a process

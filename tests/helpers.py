@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compiler.judge import Judge
 from compiler.pipeline import Spec, load
+from compiler.tasks.task import Inputs
 
 ROOT = Path(__file__).parent.parent
 SPECS = ROOT / "specs"
@@ -54,6 +56,13 @@ def load_text(folder: Path, text: str, overrides: Mapping[str, object] | None = 
     path = folder / f"{name}.yaml"
     path.write_text(text, encoding="utf-8")
     return load(path, overrides or {})
+
+
+def verdicts(judge: Judge, inputs: Sequence[Inputs]) -> list[bool]:
+    """Whether each input is answered right."""
+    layout, words = judge.spec.layout, judge.spec.resolved.task.encode(inputs)
+    right: list[bool] = judge.verdicts(layout.prompts(words), layout.answers(words)).right.tolist()
+    return right
 
 
 def same_bits(first: Tensor, second: Tensor) -> bool:

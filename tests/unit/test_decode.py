@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compiler.decode import NO_TOKEN, Verdicts, answer_logits, choose, greedy, margins, verdicts
+from compiler.decode import NO_TOKEN, answer_logits, choose, greedy, margins, sure_tokens
 from compiler.ir import Decode
 from compiler.judge import Judge
 from compiler.pipeline import Spec, load
 from compiler.tasks.layout import Layout, Slot
 from compiler.tasks.task import Inputs
-from tests.helpers import SPECS
+from tests.helpers import SPECS, verdicts
 
 NAN = math.nan
 
@@ -104,31 +104,24 @@ def test_greedy_marks_a_row_that_is_no_number_and_goes_on() -> None:
     assert model.seen[1] == [[0, 2, 0, FORCED], [0, 1, 2, FORCED]]
 
 
-def force(model: nn.Module, prompts: Tensor, answers: Tensor, decode: Decode, roundoff: float) -> Verdicts:
+def force(model: nn.Module, prompts: Tensor, answers: Tensor, decode: Decode, roundoff: float) -> list[list[int]]:
     logits = answer_logits(model, prompts, answers, LAYOUT)
-    return verdicts(logits, answers, LAYOUT, decode, roundoff)
+    tokens: list[list[int]] = sure_tokens(logits, answers, LAYOUT, decode, roundoff).tolist()
+    return tokens
 
 
-@pytest.mark.parametrize(
-    ("answer", "right", "tokens"),
-    [([2, 3, 1], True, [2, 1]), ([2, 3, 0], False, [2, 1]), ([0, 3, 1], False, [2, 1]), ([0, 3, 0], False, [2, 1])],
-)
-def test_teacher_forcing_feeds_the_right_prefix(answer: list[int], right: bool, tokens: list[int]) -> None:
+@pytest.mark.parametrize("answer", [[2, 3, 1], [2, 3, 0], [0, 3, 1], [0, 3, 0]])
+def test_teacher_forcing_feeds_the_right_prefix(answer: list[int]) -> None:
     model = Successor()
-    forced = force(model, torch.tensor([[0, 1]]), torch.tensor([answer]), "argmax", 2.0**-53)
+    assert force(model, torch.tensor([[0, 1]]), torch.tensor([answer]), "argmax", 2.0**-53) == [[2, 1]]
     assert model.seen == [[[0, 1, *answer[:-1]]]]
-    assert forced.tokens.tolist() == [tokens]
-    assert forced.right.tolist() == [right]
-    assert forced.close.tolist() == [False]
 
 
-def test_teacher_forcing_counts_nan_as_wrong() -> None:
+def test_teacher_forcing_says_no_token_for_nan() -> None:
     """Whatever the right token is: argmax of a NaN row is some id all the same."""
     for token in range(3):
         answers = torch.tensor([[token, FORCED, 1]])
-        forced = force(Successor(NAN), torch.tensor([[0, 2]]), answers, "argmax", 2.0**-53)
-        assert forced.tokens.tolist() == [[NO_TOKEN, 1]]
-        assert forced.right.tolist() == [False]
+        assert force(Successor(NAN), torch.tensor([[0, 2]]), answers, "argmax", 2.0**-53) == [[NO_TOKEN, 1]]
 
 
 class Fixed(nn.Module):
@@ -152,40 +145,34 @@ def test_a_margin_of_two_units_in_the_last_place_is_close(
         "argmin": [0.0, -1.0, -1.0 - steps * unit],
     }
     for decode, row in rows.items():
-        model = Fixed(row, dtype)
-        forced = force(model, torch.tensor([[0, 1]]), answers, decode, 2.0**-bits)
-        assert forced.close.tolist() == [close], decode
-        assert forced.right.tolist() == [steps > 0]
+        found = force(Fixed(row, dtype), torch.tensor([[0, 1]]), answers, decode, 2.0**-bits)
+        assert found == [[NO_TOKEN if close else 2] * 2], decode
 
 
 CLEAR_0, CLEAR_1, TIE_01, TIE_12, BROKEN = [2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [NAN] * 3
+NO = NO_TOKEN
 
 
 @pytest.mark.parametrize(
-    ("rows", "right", "unsure", "unsure_of_its_own"),
+    ("rows", "said", "said_of_its_own"),
     [
-        ([CLEAR_0, CLEAR_1], True, [0, 0], [0, 0]),
-        ([TIE_01, CLEAR_1], True, [1, 0], [1, 0]),
-        ([TIE_01, TIE_12], True, [1, 1], [1, 1]),
-        ([CLEAR_1, TIE_12], False, [0, 0], [0, 0]),  # wrong, clearly
-        ([TIE_01, CLEAR_0], False, [0, 0], [0, 0]),  # right, or else wrong already
-        ([CLEAR_0, TIE_01], False, [0, 1], [0, 1]),
-        ([TIE_12, CLEAR_1], False, [1, 0], [1, 1]),  # what follows its own wrong token tells nothing
-        ([TIE_12, CLEAR_0], False, [0, 0], [1, 1]),
-        ([BROKEN, CLEAR_1], False, [1, 0], [1, 1]),
-        ([CLEAR_0, BROKEN], False, [0, 1], [0, 1]),
+        ([CLEAR_0, CLEAR_1], [0, 1], [0, 1]),
+        ([TIE_01, CLEAR_1], [NO, 1], [NO, 1]),
+        ([TIE_01, TIE_12], [NO, NO], [NO, NO]),
+        ([CLEAR_0, TIE_01], [0, NO], [0, NO]),
+        ([CLEAR_1, CLEAR_1], [1, 1], [1, NO]),  # what follows its own wrong token tells nothing
+        ([TIE_12, CLEAR_1], [NO, 1], [NO, NO]),
+        ([BROKEN, CLEAR_1], [NO, 1], [NO, NO]),
+        ([CLEAR_0, BROKEN], [0, NO], [0, NO]),
     ],
 )
-def test_only_tokens_that_matter_are_unsure(
-    rows: list[list[float]], right: bool, unsure: list[int], unsure_of_its_own: list[int]
+def test_what_is_close_or_follows_its_own_wrong_token_is_not_sure(
+    rows: list[list[float]], said: list[int], said_of_its_own: list[int]
 ) -> None:
     """The right answer is 0 FORCED 1."""
     logits, answers = torch.tensor([rows]), torch.tensor([[0, FORCED, 1]])
-    for own, expected in ((False, unsure), (True, unsure_of_its_own)):
-        found = verdicts(logits, answers, LAYOUT, "argmax", 2.0**-24, own=own)
-        assert found.right.tolist() == [right]
-        assert found.unsure.int().tolist() == [expected]
-        assert found.close.tolist() == [any(expected)]
+    for own, expected in ((False, said), (True, said_of_its_own)):
+        assert sure_tokens(logits, answers, LAYOUT, "argmax", 2.0**-24, own=own).tolist() == [expected]
 
 
 def sample(spec: Spec, suite: str, pairs: int) -> list[Inputs]:
@@ -209,8 +196,8 @@ def test_teacher_forcing_and_greedy_agree_pair_by_pair(
     spec = load(SPECS / f"{name}.yaml", overrides)
     inputs = sample(spec, suite, pairs)
     assert len(inputs) == pairs
-    teacher, _ = Judge(spec, "cpu", "teacher").verdicts(inputs)
-    token_by_token, _ = Judge(spec, "cpu", "greedy").verdicts(inputs)
+    teacher = verdicts(Judge(spec, engine="plain"), inputs)
+    token_by_token = verdicts(Judge(spec, decoding="greedy"), inputs)
     assert [pair for pair, a, b in zip(inputs, teacher, token_by_token, strict=True) if a != b] == []
     assert teacher.count(False) in failing
 
@@ -218,14 +205,13 @@ def test_teacher_forcing_and_greedy_agree_pair_by_pair(
 @pytest.mark.parametrize("name", ["tiny95", "qwen20"])
 def test_batched_verdicts_are_those_of_one_sequence_at_a_time(name: str) -> None:
     spec = load(SPECS / f"{name}.yaml")
-    judge = Judge(spec, "cpu", "teacher")
+    judge = Judge(spec, engine="plain")
     inputs = sample(spec, "near_carry", 150)
-    together, _ = judge.verdicts(inputs)
-    assert together == [judge.verdicts([pair])[0][0] for pair in inputs]
+    assert verdicts(judge, inputs) == [verdict for pair in inputs for verdict in verdicts(judge, [pair])]
 
 
 def test_a_failing_pair_is_decoded_greedily() -> None:
     """Teacher forcing would say 07999999940 after the right prefix; greedy says what the model writes by itself."""
-    failure = Judge(load(SPECS / "tiny95.yaml"), "cpu", "teacher").failure((5193798811, 1806201129))
+    failure = Judge(load(SPECS / "tiny95.yaml"), engine="plain").failure((5193798811, 1806201129))
     assert failure is not None
     assert (failure.text, failure.expected, failure.got) == ("5193798811 + 1806201129", "6999999940", "7000000000")

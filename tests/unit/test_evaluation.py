@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import compiler
 import compiler.judge
+import compiler.reference
+from compiler.engines import Decoding, EngineName
 from compiler.evaluation import Evaluation, answer, evaluate
-from compiler.judge import Decoding, Failure, Judge
+from compiler.judge import Failure, Judge
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
-from tests.helpers import ROOT, SPECS, load_text
+from tests.helpers import ROOT, SPECS, load_text, verdicts
 
 TINY = """\
 weightspec: 1
@@ -44,8 +49,9 @@ def spec() -> Spec:
 
 
 def comparable(result: Evaluation) -> Evaluation:
-    """Without the times."""
-    return replace(result, suites=tuple(replace(suite, seconds=0.0) for suite in result.suites))
+    """Without the times, and how the engine ran."""
+    engine = replace(result.engine, detail="")
+    return replace(result, engine=engine, suites=tuple(replace(suite, seconds=0.0) for suite in result.suites))
 
 
 @pytest.mark.parametrize(
@@ -81,11 +87,11 @@ def test_k_of_n_adds_up(spec: Spec, decoding: Decoding, suites: list[str]) -> No
 
 def near_failures(spec: Spec, pairs: int) -> int:
     """How many of the near carries the model answers wrong, one sequence at a time."""
-    judge = Judge(spec, "cpu", "teacher")
+    judge = Judge(spec, engine="plain")
     (part,) = spec.resolved.task.suites()["near_carry"].parts(pairs, 0)
-    wrong = [pair for pair in part.generate() if not judge.verdicts([pair])[0][0]]
+    wrong = sum(verdicts(judge, [pair]) == [False] for pair in part.generate())
     assert wrong
-    return len(wrong)
+    return wrong
 
 
 def test_failures_are_the_first_ones_with_what_the_model_says(spec: Spec) -> None:
@@ -120,7 +126,7 @@ def test_the_seed_decides_everything(spec: Spec) -> None:
 
 
 def test_the_size_of_a_batch_does_not_matter(spec: Spec) -> None:
-    runs = [comparable(evaluate(spec, ["near_carry"], pairs=120, batch=batch)) for batch in (1, 7, 120)]
+    runs = [comparable(evaluate(spec, ["near_carry"], pairs=120, engine="plain", batch=batch)) for batch in (1, 7, 120)]
     assert runs[0] == runs[1] == runs[2]
 
 
@@ -150,11 +156,11 @@ class Wavering(nn.Module):
 @pytest.mark.parametrize(
     ("margin", "shift", "close"),
     [
-        (2.0**-51, 0.0, 2),  # within rounding
-        (2.0**-51, 2.0**-50, 2),  # the batch says 1 1
+        (2.0**-51, 0.0, 4),  # within rounding
+        (2.0**-51, 2.0**-50, 4),  # the batch says 1 1
         (2.0**-40, 0.0, 0),
-        (2.0**-40, 2.0**-39, 2),  # beyond rounding of the logits, but a batch is that far from a sequence alone
-        (2.0**-40, 2.0**-42, 2),  # the batch is right too, within the noise that was measured
+        (2.0**-40, 2.0**-39, 4),  # beyond rounding of the logits, but a batch is that far from a sequence alone
+        (2.0**-40, 2.0**-42, 4),  # the batch is right too, within the noise that was measured
         (2.0**-40, 2.0**-45, 0),
     ],
 )
@@ -162,17 +168,17 @@ class Wavering(nn.Module):
 def test_close_tokens_are_decided_one_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoding: Decoding, margin: float, shift: float, close: int
 ) -> None:
-    """0 + 1 and 1 + 0 are 01: right for a sequence alone. The others are wrong in their second token, clearly, however
-    close the right first one is; and only what is close is decided again."""
+    """0 + 1 and 1 + 0 are 01: right for a sequence alone. 0 + 0 is wrong in its second token, clearly, and whether its
+    first one is right has to be known too, to say which is the first wrong one. 1 + 1 is wrong in both."""
     model = Wavering(margin, shift)
-    monkeypatch.setattr(compiler.judge, "build_model", lambda network: model)
-    (suite,) = compiler.evaluate(load_text(tmp_path, TINY), ["exhaustive"], decoding=decoding).suites
+    monkeypatch.setattr(compiler.reference, "build_model", lambda network: model)
+    found = compiler.evaluate(load_text(tmp_path, TINY), ["exhaustive"], decoding=decoding, engine="plain")
+    (suite,) = found.suites
     (part,) = suite.parts
     batches, probes, failures = {"teacher": 1, "greedy": 2}[decoding], [1] * (4 * 2), [1] * (2 * 2)
     decisions = [1] * close
-    if decoding == "greedy" and close:  # after a wrong token that is close, the next one is unknown
-        close = 3
-        decisions = [1] * (3 if shift < margin else 6)  # 1 + 1 stops at its first; the others take two where it flips
+    if decoding == "greedy" and shift >= margin:  # three begin with a wrong 1, after which the next token is unknown
+        decisions = [1] * (3 * 2 + 1) if close else []
     assert (part.pairs, part.right, part.close) == (4, 2, close)
     assert model.batches == [*[4] * batches, *probes, *decisions, *failures]
 
@@ -182,17 +188,18 @@ def test_where_float64_runs_out_verdicts_are_those_of_greedy_decoding(decoding: 
     """With 14 digits the low places of tiny95-exact drown in rounding, and batches differ from sequences alone."""
     spec = load(SPECS / "tiny95-exact.yaml", {"digits": 14})
     inputs = [pair for part in spec.resolved.task.suites()["near_carry"].parts(100, 0) for pair in part.generate()]
-    verdicts, close = Judge(spec, "cpu", decoding).verdicts(inputs)
-    assert close > 0
-    assert 0 < sum(verdicts) < 100
-    assert verdicts == [answer(spec, pair).right for pair in inputs]
+    judge, words = Judge(spec, "cpu", decoding, "plain"), spec.resolved.task.encode(inputs)
+    found = judge.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
+    assert found.close > 0
+    assert 0 < found.right.sum() < 100
+    assert found.right.tolist() == [answer(spec, pair).right for pair in inputs]
 
 
 def test_a_failure_that_greedy_decoding_gets_right_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Noise that no probe has shown is found out when a failure is decoded to be shown."""
     model = Wavering(1.0, 0.0)
-    monkeypatch.setattr(compiler.judge, "build_model", lambda network: model)
-    judge = Judge(load_text(tmp_path, TINY), "cpu", "teacher")
+    monkeypatch.setattr(compiler.reference, "build_model", lambda network: model)
+    judge = Judge(load_text(tmp_path, TINY), engine="plain")
     assert judge.failure((0, 1)) is None
     failure = judge.failure((1, 1))
     assert failure is not None
@@ -211,6 +218,26 @@ def test_a_spec_whose_logits_all_tie(tmp_path: Path) -> None:
     ]
 
 
+class Scripted:
+    """An engine that says for input `number`, whose right tokens are an array, what `say(number, right)` does."""
+
+    name: EngineName = "fast"
+    detail = "by a script"
+
+    def __init__(self, spec: Spec, say: Callable[[int, NDArray[np.int32]], NDArray[np.int32]], block: int = 64) -> None:
+        self.block = block
+        self._predicted = list(spec.layout.predicted)
+        self._say = say
+        self._asked = 0
+
+    def said(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> NDArray[np.int32]:
+        assert len(prompts) <= self.block
+        numbers = range(self._asked, self._asked + len(prompts))
+        self._asked += len(prompts)
+        right = answers[:, self._predicted]
+        return np.array([self._say(*own) for own in zip(numbers, right, strict=True)], np.int32)
+
+
 class Broken(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         return torch.full((*tokens.shape, 2), torch.nan)
@@ -218,8 +245,8 @@ class Broken(nn.Module):
 
 @pytest.mark.parametrize("decoding", ["teacher", "greedy"])
 def test_nan_is_wrong_and_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoding: Decoding) -> None:
-    monkeypatch.setattr(compiler.judge, "build_model", lambda network: Broken())
-    result = compiler.evaluate(load_text(tmp_path, TINY), ["exhaustive"], decoding=decoding)
+    monkeypatch.setattr(compiler.reference, "build_model", lambda network: Broken())
+    result = compiler.evaluate(load_text(tmp_path, TINY), ["exhaustive"], decoding=decoding, engine="plain")
     assert (result.right, result.pairs) == (0, 4)
     assert all("NaN" in failure.got for failure in result.suites[0].parts[0].failures)
 
@@ -284,19 +311,16 @@ def test_what_a_later_suite_cannot_do_is_said_before_the_first_is_run() -> None:
 def test_a_protocol_is_passed_with_as_many_right_as_it_asks_for(
     monkeypatch: pytest.MonkeyPatch, wrong: int, qualified: bool
 ) -> None:
-    """9,910 of 10,010 are 99 % of them; the model is replaced by a judge that is wrong so many times."""
-    asked: list[Inputs] = []
-
-    def verdicts(judge: Judge, inputs: list[Inputs]) -> tuple[list[bool], int]:
-        asked.extend(inputs)
-        return [len(asked) - len(inputs) + i >= wrong for i in range(len(inputs))], 0
-
-    monkeypatch.setattr(Judge, "verdicts", verdicts)
+    """9,910 of 10,010 are 99 % of them; the model is replaced by an engine that is wrong so many times."""
+    spec = load(SPECS / "qwen20.yaml")
+    engine = Scripted(spec, lambda number, right: (right + 1) % 10 if number < wrong else right)
+    monkeypatch.setattr(compiler.judge, "_fast_engine", lambda *_: engine)
     monkeypatch.setattr(Judge, "failure", lambda judge, pair: Failure(pair, "", "", ""))
-    result = compiler.evaluate(load(SPECS / "qwen20.yaml"), protocol="adderboard", failures=None)
+    result = compiler.evaluate(spec, protocol="adderboard", failures=None)
     assert (result.pairs, result.right, result.qualified) == (10_010, 10_010 - wrong, qualified)
     assert result.protocol is not None
     (suite,) = result.suites
+    asked = [pair for part in spec.resolved.task.suites()["adderboard"].parts(0, 0) for pair in part.generate()]
     assert [pair.inputs for part in suite.parts for pair in part.failures] == asked[:wrong]
     assert suite.seed is None
 
