@@ -7,7 +7,7 @@ over keys, quantities are [queries, keys, batch].
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,10 +115,13 @@ class Running:
         return torch.tensor(numbers, dtype=torch.float64, device=self.tokens.device)
 
 
-def run_nodes(program: Program, tokens: Tensor) -> Running:
-    """The values of all nodes for sequences of tokens [batch, time]."""
+def run_nodes(program: Program, tokens: Tensor, wanted: Container[int] | None = None) -> Running:
+    """The values of all nodes, or of those that are wanted, for sequences of tokens [batch, time]."""
     running = Running(program, tokens, [])
-    for node in program.nodes:
+    for number, node in enumerate(program.nodes):
+        if wanted is not None and number not in wanted:
+            running.values.append([])
+            continue
         live = _compute(running, node)
         value = [ZERO] * node.channels
         for channel, bounded in zip(node.live, live, strict=True):

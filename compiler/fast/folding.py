@@ -1,0 +1,64 @@
+"""What depends on one token and its position only, before the first attention: computed once for every token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from compiler.fast.bounds import Arithmetic, Quantity, Rounding
+from compiler.fast.demand import pruned
+from compiler.fast.program import Array, Attended, Lookup, Node, Program
+from compiler.fast.tensors import TensorFunctions, Value, run_nodes
+
+MAX_NUMBERS = 1 << 21  # in the tables of one program
+
+
+def folded(program: Program) -> Program:
+    """The same program with tables in place of the nodes that no attention comes before, if they are not too large."""
+    local = before_attention(program)
+    later = [node for number, node in _numbered(program) if number not in local]
+    read = [number for number in local if any(number in node.inputs for node in later)]
+    read += [program.decision.node] if program.decision.node in local else []
+    made = {number for number in read if not isinstance(program.nodes[number].operation, Lookup)}
+    size = program.length * program.vocabulary
+    if sum(size * len(program.nodes[number].live) for number in made) > MAX_NUMBERS:
+        return program
+    every_token = torch.arange(program.vocabulary)[:, None].expand(-1, program.length)
+    values = run_nodes(program, every_token, local).values
+    nodes = tuple(
+        _table(program, node, values[number]) if number in made else node for number, node in _numbered(program)
+    )
+    return pruned(replace(program, nodes=nodes))
+
+
+def before_attention(program: Program) -> set[int]:
+    """The nodes that depend on the token at their own position only."""
+    found: set[int] = set()
+    for number, node in _numbered(program):
+        if not isinstance(node.operation, Attended) and all(source in found for source in node.inputs if source >= 0):
+            found.add(number)
+    return found
+
+
+def _numbered(program: Program) -> list[tuple[int, Node]]:
+    return list(enumerate(program.nodes))
+
+
+def _table(program: Program, node: Node, value: Value) -> Node:
+    """A node as a table: its values are [positions of the node, tokens]."""
+    shape = (program.length, program.vocabulary, node.channels)
+    values, errors = np.zeros(shape), np.zeros(shape)
+    positions = list(node.positions)
+    arithmetic = Arithmetic(TensorFunctions(), Rounding.of(program.dtype))
+    for channel in node.live:
+        alone = arithmetic.alone(value[channel])
+        values[positions, :, channel] = _numbers(alone.value)
+        errors[positions, :, channel] = _numbers(alone.error)
+    return replace(node, operation=Lookup(values, errors), inputs=())
+
+
+def _numbers(x: Quantity) -> Array | float:
+    """[positions, tokens | 1], or one number."""
+    return x if isinstance(x, float) else np.asarray(x.cpu().numpy())
