@@ -11,7 +11,7 @@ Nothing here imports torch before `build`, `evaluate`, `save_model` or `load_mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,7 +96,9 @@ def evaluate(
     failures: int | None = 5,
     engine: EngineName = "fast",
     device: str = "cpu",
+    restart: bool = False,
     progress: Progress | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Run suites of inputs through the built model: see `compiler.evaluation`. Raises `SpecError`."""
     from compiler.evaluation import evaluate as run
@@ -111,5 +113,7 @@ def evaluate(
         failures=failures,
         engine=engine,
         device=device,
+        restart=restart,
         progress=progress,
+        notice=notice,
     )

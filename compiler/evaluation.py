@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import torch
@@ -14,7 +14,8 @@ from compiler.engines import Decoding, EngineName
 from compiler.judge import EngineUse, Failure, FailureClass, Judge
 from compiler.limits import MAX_PAIRS
 from compiler.pipeline import Spec
-from compiler.runs import run_suite
+from compiler.runs import SuiteToRun, run_suite
+from compiler.saved_runs import SavedRun, saved_run
 from compiler.tallies import Tally
 from compiler.tasks import tasks_with_protocols
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
@@ -47,6 +48,7 @@ class SuiteResult:
     seed: int | None  # None where the suite draws nothing
     parts: tuple[PartResult, ...]
     seconds: float
+    resumed: int = 0  # inputs that were judged in an earlier run, whose time is in `seconds`
 
     @property
     def pairs(self) -> int:
@@ -110,7 +112,9 @@ def evaluate(
     engine: EngineName = "fast",
     device: str = "cpu",
     batch: int | None = None,
+    restart: bool = False,
     progress: Progress | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Run suites of the spec's task; by default all that a task runs by default, in their default sizes.
 
@@ -120,7 +124,10 @@ def evaluate(
     decoded greedily, and what the fast one cannot follow. `batch` is its number of sequences in one forward pass.
     `pairs` is the size of each suite that samples, `seed` (0 if None) decides what it draws, `failures` is how many
     wrong answers of each part are kept (None for all).
-    `progress(suite, done, total)` is called after each batch.
+    A suite of more than `LONG` inputs saves what it has found every few seconds, in the user's cache, and the same call
+    goes on from there after an interruption; with `restart` it does not. Nothing is left of it when all suites are run.
+    `progress(suite, done, total)` is called after each batch, `notice(text)` with what a person should know at once.
+    An interruption (`KeyboardInterrupt`) of a long suite has a message that says how far it was.
     Raises `SpecError` for a suite, protocol, size or device that cannot be had.
     """
     for what, value, known in (("decoding", decoding, get_args(Decoding)), ("engine", engine, get_args(EngineName))):
@@ -140,18 +147,16 @@ def evaluate(
     if failures is not None and failures < 0:
         raise fail("bad-value", f"the number of failures to keep cannot be {failures}")
     kept = sys.maxsize if failures is None else failures
-    planned = [(suite, _parts(suite, pairs, seed or 0)) for suite in chosen]
-    inputs = sum(part.size for _, parts in planned for part in parts)
-    judge = Judge(spec, device, decoding, engine, inputs=inputs, batch=batch)
-    results = []
-    for suite, parts in planned:
-        run = run_suite(judge, parts, kept, _told(progress, suite.name, sum(part.size for part in parts)))
-        drawn_with = seed or 0 if suite.sampled else None
-        found = tuple(_part_result(judge, part, tally) for part, tally in zip(parts, run.tallies, strict=True))
-        results.append(SuiteResult(suite.name, drawn_with, found, run.seconds))
+    planned = [_to_run(spec, suite, pairs, seed or 0, kept) for suite in chosen]
+    judge = Judge(spec, device, decoding, engine, inputs=sum(suite.size for suite in planned), batch=batch)
+    states = [suite.saved for suite in planned if suite.saved is not None]
+    if restart:
+        _forget(states)
+    results = tuple(_run(judge, suite, progress, notice) for suite in planned)
+    _forget(states)
     name = torch.cuda.get_device_name(judge.device) if judge.device.type == "cuda" else str(judge.device)
     threads, version = torch.get_num_threads(), torch.__version__
-    return Evaluation(tuple(results), judge.use, judge.decoding, spec.network.dtype.name, name, threads, version, test)
+    return Evaluation(results, judge.use, judge.decoding, spec.network.dtype.name, name, threads, version, test)
 
 
 def answer(spec: Spec, inputs: Inputs) -> Answer:
@@ -178,8 +183,29 @@ def _parts(suite: Suite, pairs: int | None, seed: int) -> tuple[Part, ...]:
         raise fail("task", str(error)) from None
 
 
-def _told(progress: Progress | None, suite: str, total: int) -> Callable[[int], None]:
-    return lambda done: None if progress is None else progress(suite, done, total)
+def _to_run(spec: Spec, suite: Suite, pairs: int | None, seed: int, kept: int) -> SuiteToRun:
+    parts = _parts(suite, pairs, seed)
+    planned = SuiteToRun(suite.name, parts, seed if suite.sampled else None, kept)
+    if not planned.is_long:
+        return planned
+    return replace(planned, saved=saved_run(spec, suite.name, parts, planned.seed, kept))
+
+
+def _run(
+    judge: Judge, suite: SuiteToRun, progress: Progress | None, notice: Callable[[str], None] | None
+) -> SuiteResult:
+    def done(inputs: int) -> None:
+        if progress is not None:
+            progress(suite.name, inputs, suite.size)
+
+    run = run_suite(judge, suite, done, notice or (lambda text: None))
+    parts = tuple(_part_result(judge, *one) for one in zip(suite.parts, run.tallies, strict=True))
+    return SuiteResult(suite.name, suite.seed, parts, run.seconds, run.resumed)
+
+
+def _forget(states: Sequence[SavedRun]) -> None:
+    for state in states:
+        state.forget()
 
 
 def _part_result(judge: Judge, part: Part, tally: Tally) -> PartResult:

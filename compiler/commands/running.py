@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,9 @@ def eval_command(spec: Path, loading: Loading, as_json: bool, **options: Any) ->
     python cli.py eval specs/tiny95.yaml
     python cli.py eval specs/qwen20.yaml --suite near_carry --pairs 300 --seed 1
     python cli.py eval specs/tiny95.yaml --protocol adderboard --failures all
+    python cli.py eval specs/tiny95.yaml --set digits=4 --suite exhaustive
+
+    A suite of more than a million inputs can be interrupted: the same command goes on from there.
     """
     _evaluate(loading.load(spec), as_json, {}, **options)
 
@@ -139,7 +143,7 @@ def _evaluate(spec: Spec, as_json: bool, saved: dict[str, object], **options: An
 
     import_torch()
     with suite_progress() as progress:
-        evaluation = compiler.evaluate(spec, progress=progress, **options)
+        evaluation = compiler.evaluate(spec, progress=progress, notice=partial(click.echo, err=True), **options)
     claims = check_claims(spec, compiler.count(spec), evaluation.suites)
     if as_json:
         identity = {"spec": str(spec.path), "name": spec.name, "settings": list(spec.settings)}

@@ -76,6 +76,14 @@ def evaluation_options(command: Command) -> Command:
             help="Decide by one teacher-forced pass, or token by token; the verdicts are the same for a causal model.",
         ),
         click.option(
+            "--engine",
+            type=click.Choice(["plain", "fast"]),
+            default="fast",
+            show_default=True,
+            help="What computes most of it: torch in batches, or code made for the spec, which says so where it cannot"
+            " follow it. The verdicts are the same: each that is not sure is the plain module's.",
+        ),
+        click.option(
             "--failures",
             metavar="N|all",
             default="5",
@@ -84,6 +92,11 @@ def evaluation_options(command: Command) -> Command:
             help="How many wrong answers of each part of a suite to list.",
         ),
         click.option("--device", default="cpu", show_default=True, help="A torch device, such as cuda."),
+        click.option(
+            "--restart",
+            is_flag=True,
+            help="Begin again, where an earlier run of more than a million inputs was interrupted.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -201,8 +214,8 @@ def _clean_ends() -> Iterator[None]:
     except MemoryError:
         click.echo("error: not enough memory for this", err=True)
         sys.exit(EXIT_BAD_INPUT)
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
+    except KeyboardInterrupt as stop:
+        click.echo(str(stop) or "interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)
 
 

@@ -119,15 +119,20 @@ def suite_progress() -> Iterator[Callable[[str, int, int], None] | None]:
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Figures(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            rate = f", {task.speed:,.0f} per second" if task.speed is not None and task.speed >= 1 else ""
+            return text(f"{task.completed:,.0f} of {task.total or 0:,.0f}{rate}")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), Figures(), TimeRemainingColumn())
     with Progress(*columns, console=console(error=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def report(suite: str, done: int, total: int) -> None:
             if suite not in tasks:
-                tasks[suite] = bars.add_task(suite, total=total)
+                tasks[suite] = bars.add_task(suite, total=total, completed=done)  # the rate begins to count here
             bars.update(tasks[suite], completed=done)
 
         yield report

@@ -7,16 +7,19 @@ from compiler.pipeline import Spec
 from compiler.tasks.task import EvaluationProtocol
 from compiler.terminal.console import console, table, text
 
+SHOWN_CLASSES = 12  # of one suite
+
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """k of n for each suite and part, the first failures as greedy decoding has them, the rate and the machine."""
+    """k of n for each suite and part, the first failures as greedy decoding has them, the most frequent classes of
+    failures, the rate and the machine."""
     out = console()
     rows = table("suite", "", "right", "of", "", "seconds", right=["right", "of", "seconds"])
     for suite in evaluation.suites:
         for i, part in enumerate(suite.parts):
             seconds = f"{suite.seconds:.2f}" if i == 0 else ""
             verdict = "" if part.right == part.pairs else f"{part.pairs - part.right:,} wrong"
-            close = f"{part.close:,} decided one at a time" if part.close else ""
+            close = f"{part.close:,} decided one at a time by the plain module" if part.close else ""
             note = text(", ".join(filter(None, (verdict, close))), "red" if verdict else "")
             rows.add_row(
                 text(suite.suite if i == 0 else ""), part.label, f"{part.right:,}", f"{part.pairs:,}", note, seconds
@@ -32,10 +35,37 @@ def print_evaluation(evaluation: Evaluation) -> None:
             shown.add_row(text(name), text(failure.text), text(failure.expected), text(failure.got))
         out.print()
         out.print(shown)
+    _print_classes(evaluation)
     out.print()
     out.print(text(summary(evaluation)))
+    if evaluation.engine.reason is not None:
+        out.print(text(f"the plain engine took the place of the fast one: {evaluation.engine.reason}"))
     if evaluation.protocol is not None:
         out.print(text(qualification(evaluation, evaluation.protocol), "" if evaluation.qualified else "red"))
+
+
+def _print_classes(evaluation: Evaluation) -> None:
+    """For each suite with failures, the most frequent first wrong tokens."""
+    failing = [suite for suite in evaluation.suites if any(part.classes for part in suite.parts)]
+    if not failing:
+        return
+    columns = ("failure classes", "", "first wrong token", "right", "says", "inputs", "such as")
+    rows = table(*columns, right=["inputs"])
+    for suite in failing:
+        classes = [(part.label, one) for part in suite.parts for one in part.classes]
+        classes.sort(key=lambda found: -found[1].count)
+        for label, one in classes[:SHOWN_CLASSES]:
+            words = (text(word) for word in (one.slot, one.expected, one.said, f"{one.count:,}", one.text))
+            rows.add_row(text(suite.suite), label, *words)
+        if len(classes) > SHOWN_CLASSES:
+            left, inputs = len(classes) - SHOWN_CLASSES, sum(one.count for _, one in classes[SHOWN_CLASSES:])
+            note = f"… and {left:,} more, --json has all"
+            rows.add_row(text(suite.suite), "", text(note, "dim"), "", "", f"{inputs:,}", "")
+        if other := sum(part.other for part in suite.parts):
+            rows.add_row(text(suite.suite), "", text("too many classes to tell apart", "dim"), "", "", f"{other:,}", "")
+    out = console()
+    out.print()
+    out.print(rows)
 
 
 def qualification(evaluation: Evaluation, protocol: EvaluationProtocol) -> str:
@@ -49,13 +79,16 @@ def qualification(evaluation: Evaluation, protocol: EvaluationProtocol) -> str:
 def summary(evaluation: Evaluation) -> str:
     """One line: k of n, rate, dtype, device, how it was decided."""
     seconds = evaluation.seconds
+    resumed = sum(suite.resumed for suite in evaluation.suites)
     seeds = sorted({suite.seed for suite in evaluation.suites if suite.seed is not None})
     parts = [
         f"{evaluation.right:,} of {evaluation.pairs:,} right in {seconds:.2f} s",
         f"{evaluation.pairs / seconds:,.0f} per second" if seconds else "",
         evaluation.dtype,
         f"{evaluation.device}, {evaluation.threads} threads, torch {evaluation.torch_version}",
+        f"{evaluation.engine.name} engine, {evaluation.engine.detail}",
         "teacher forcing" if evaluation.decoding == "teacher" else "greedy decoding",
+        f"{resumed:,} of them in an earlier run" if resumed else "",
         f"seed {', '.join(map(str, seeds))}" if seeds else "",
     ]
     return "; ".join(filter(None, parts))
@@ -70,6 +103,11 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
         "right": evaluation.right,
         "pairs": evaluation.pairs,
         "seconds": evaluation.seconds,
+        "engine": {
+            "name": evaluation.engine.name,
+            "detail": evaluation.engine.detail,
+            "reason": evaluation.engine.reason,
+        },
         "decoding": evaluation.decoding,
         "dtype": evaluation.dtype,
         "device": evaluation.device,
@@ -82,6 +120,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
                 "right": suite.right,
                 "pairs": suite.pairs,
                 "seconds": suite.seconds,
+                "resumed": suite.resumed,
                 "parts": [
                     {
                         "label": part.label,
@@ -92,6 +131,17 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
                             {"input": failure.text, "expected": failure.expected, "got": failure.got}
                             for failure in part.failures
                         ],
+                        "classes": [
+                            {
+                                "slot": one.slot,
+                                "expected": one.expected,
+                                "said": one.said,
+                                "count": one.count,
+                                "input": one.text,
+                            }
+                            for one in part.classes
+                        ],
+                        "other": part.other,
                     }
                     for part in suite.parts
                 ],

@@ -44,6 +44,7 @@ EVALUATION: Shape = {
     "right": "integer",
     "pairs": "integer",
     "seconds": "number",
+    "engine": {"name": "text", "detail": "text", "reason": "text or null"},
     "decoding": "text",
     "dtype": "text",
     "device": "text",
@@ -56,6 +57,7 @@ EVALUATION: Shape = {
             "right": "integer",
             "pairs": "integer",
             "seconds": "number",
+            "resumed": "integer",
             "parts": [
                 {
                     "label": "text",
@@ -63,6 +65,10 @@ EVALUATION: Shape = {
                     "pairs": "integer",
                     "close": "integer",
                     "failures": [{"input": "text", "expected": "text", "got": "text"}],
+                    "classes": [
+                        {"slot": "text", "expected": "text", "said": "text", "count": "integer", "input": "text"}
+                    ],
+                    "other": "integer",
                 }
             ],
         }

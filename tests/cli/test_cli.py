@@ -280,8 +280,10 @@ def test_the_suite_of_a_protocol_alone_measures_and_does_not_judge() -> None:
 
 def test_every_failure_can_be_listed() -> None:
     shown = call("eval", TINY, "--suite", "edges", "--failures", "all").stdout
-    rows = [line for line in shown.splitlines() if line.startswith("edges ") and "+" in line]
+    failures, _, classes = shown.partition("failure classes")
+    rows = [line for line in failures.splitlines() if line.startswith("edges ") and "+" in line]
     assert len(rows) == 16
+    assert "edges              sum[1]             4      5         10  0 + 4999999999" in classes
     assert "first failures" not in shown
     (suite,) = call_json("eval", TINY, "--suite", "edges", "--failures", "all")["suites"]
     assert len(suite["parts"][0]["failures"]) == 16

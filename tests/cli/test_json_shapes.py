@@ -100,6 +100,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "eval": [
         ("eval", TINY, "--suite", "edges", "--suite", "uniform", "--pairs", "9"),
         ("eval", "nan.yaml", "--suite", "exhaustive", "--decode", "greedy"),
+        ("eval", "nan.yaml", "--suite", "exhaustive", "--engine", "plain"),
         ("build", QWEN, "--eval", "--pairs", "4"),
         ("eval", TINY, "--protocol", "adderboard"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_cli import EXACT, INVALID, ROOT, TINY
+from tests.scripted import TINY as SCRIPTED_TINY
 
 CLI = str(ROOT / "cli.py")
 WITHOUT_TORCH = [
@@ -126,11 +128,12 @@ def test_a_reader_that_stops_early() -> None:
     assert child.returncode == 141
 
 
-def interrupted(library: str, seconds: float = 0) -> str:
+def interrupted(library: str, cache: Path, seconds: float = 0) -> str:
     """What an evaluation says on Ctrl-C, so long after it has mapped a library."""
     with subprocess.Popen(
         [sys.executable, CLI, "eval", TINY, "--suite", "uniform", "--pairs", "100000000"],
         cwd=ROOT,
+        env={**os.environ, "WEIGHTSPEC_CACHE": str(cache)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -148,14 +151,68 @@ def interrupted(library: str, seconds: float = 0) -> str:
     return said
 
 
-def test_control_c_during_an_evaluation() -> None:
-    assert "interrupted" in interrupted("torch", 4)  # past the import, into the first batches
+def test_control_c_during_an_evaluation(tmp_path: Path) -> None:
+    assert "interrupted" in interrupted("torch", tmp_path / "cache", 4)  # past the import, into the first batches
 
 
 @pytest.mark.parametrize("library", ["yaml", "libtorch"])
-def test_control_c_while_something_is_imported(library: str) -> None:
+def test_control_c_while_something_is_imported(library: str, tmp_path: Path) -> None:
     """As soon as our modules load, or while torch, which swallows interruptions now and then, is loaded."""
-    interrupted(library)
+    interrupted(library, tmp_path / "cache")
+
+
+def stopped_run(spec: Path, cache: Path, *options: str) -> tuple[int, int, str]:
+    """An evaluation of ten million inputs that is interrupted when it has saved its state: from which input on it ran,
+    how many it has, and all that it said."""
+    before = saved(cache)
+    with subprocess.Popen(
+        [sys.executable, CLI, "eval", str(spec), "--suite", "uniform", "--pairs", "10000000", *options],
+        env={**os.environ, "WEIGHTSPEC_CACHE": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        deadline = time.monotonic() + 60
+        while saved(cache) in (before, {}) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        output, said = child.communicate(timeout=30)
+    assert (child.returncode, output) == (130, "")
+    assert "Traceback" not in said
+    resumed = re.search(r"uniform: resumed at ([\d,]+) of 10,000,000\n", said)
+    last = re.fullmatch(
+        r"interrupted in uniform after ([\d,]+) of 10,000,000, ([\d,]+) of them right; run the same command again to go"
+        r" on",
+        said.splitlines()[-1],
+    )
+    assert last is not None, said
+    done, right = (int(figure.replace(",", "")) for figure in last.groups())
+    assert 0.2 < right / done < 0.3  # it answers 0 to all
+    return int(resumed[1].replace(",", "")) if resumed else 0, done, said
+
+
+def saved(cache: Path) -> dict[str, float]:
+    """The states of runs, and when each was written."""
+    return {path.name: path.stat().st_mtime for path in (cache / "runs").glob("*.json")}
+
+
+def test_an_interrupted_run_is_taken_up_again(tmp_path: Path) -> None:
+    spec, cache = tmp_path / "tiny.yaml", tmp_path / "cache"
+    spec.write_text(SCRIPTED_TINY, encoding="utf-8")
+    first = stopped_run(spec, cache, "--engine", "plain")
+    second = stopped_run(spec, cache, "--engine", "plain", "--failures", "5")
+    assert (first[0], second[0]) == (0, first[1])
+    assert second[1] > first[1] > 0
+    assert len(saved(cache)) == 1
+    (path,) = (cache / "runs").glob("*.json")
+    path.write_text("{")
+    warned = stopped_run(spec, cache, "--engine", "plain")
+    assert "the saved state of uniform cannot be used, and is made anew: it is damaged" in warned[2]
+    assert warned[0] == 0
+    anew = stopped_run(spec, cache, "--engine", "plain", "--restart")
+    assert anew[0] == 0
+    assert "saved state" not in anew[2]
 
 
 @pytest.mark.parametrize("arguments", ["--help", "eval --help", "--version"])

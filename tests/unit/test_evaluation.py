@@ -5,42 +5,24 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import compiler
 import compiler.judge
 import compiler.reference
-from compiler.engines import Decoding, EngineName
+from compiler.engines import Decoding
 from compiler.evaluation import Evaluation, answer, evaluate
 from compiler.judge import Failure, Judge
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
 from tests.helpers import ROOT, SPECS, load_text, verdicts
-
-TINY = """\
-weightspec: 1
-name: tiny
-dtype: float64
-vocabulary: digit[2] +
-task:
-  addition: {base: 2, digits: 1}
-  prompt: a + b
-  answer: sum
-stream: one two
-network:
-  embedding:
-    digit[d]: {one: 1}
-decode: argmax
-"""  # every logit of a digit is [1, 0], of + [0, 0]: it answers 00 to everything
+from tests.scripted import TINY, Scripted
 
 
 @pytest.fixture(scope="module")
@@ -216,26 +198,6 @@ def test_a_spec_whose_logits_all_tie(tmp_path: Path) -> None:
         ("1 + 0", "0"),
         ("1 + 1", "0"),
     ]
-
-
-class Scripted:
-    """An engine that says for input `number`, whose right tokens are an array, what `say(number, right)` does."""
-
-    name: EngineName = "fast"
-    detail = "by a script"
-
-    def __init__(self, spec: Spec, say: Callable[[int, NDArray[np.int32]], NDArray[np.int32]], block: int = 64) -> None:
-        self.block = block
-        self._predicted = list(spec.layout.predicted)
-        self._say = say
-        self._asked = 0
-
-    def said(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> NDArray[np.int32]:
-        assert len(prompts) <= self.block
-        numbers = range(self._asked, self._asked + len(prompts))
-        self._asked += len(prompts)
-        right = answers[:, self._predicted]
-        return np.array([self._say(*own) for own in zip(numbers, right, strict=True)], np.int32)
 
 
 class Broken(nn.Module):

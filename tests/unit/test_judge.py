@@ -1,0 +1,223 @@
+"""The judge: what an engine is sure of stands, everything else is the plain module's, and the first wrong token is
+known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+import compiler
+import compiler.judge
+import compiler.reference
+import compiler.tallies
+from compiler.decode import NO_TOKEN
+from compiler.engines import UNSURE, Engine, EngineUnavailable
+from compiler.evaluation import PartResult, evaluate
+from compiler.judge import EngineUse, Judge, Verdicts
+from compiler.pipeline import Spec, load
+from compiler.tasks.task import Inputs
+from tests.helpers import SPECS, load_text
+from tests.scripted import TINY, Scripted
+
+Row = NDArray[np.int32]
+Say = Callable[[int, Row], Row]
+
+
+@pytest.fixture(scope="module")
+def spec() -> Spec:
+    return load(SPECS / "tiny95.yaml")
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Spec, Say], Engine]:
+    """Puts an engine that says what it is told in the place of the fast one."""
+
+    def put(spec: Spec, say: Say) -> Engine:
+        engine = Scripted(spec, say)
+        monkeypatch.setattr(compiler.judge, "_fast_engine", lambda *_: engine)
+        return engine
+
+    return put
+
+
+def near_carry(spec: Spec, pairs: int) -> list[Inputs]:
+    return list(spec.resolved.task.suites()["near_carry"].parts(pairs, 0)[0].generate())
+
+
+def judged(judge: Judge, inputs: list[Inputs]) -> Verdicts:
+    layout, words = judge.spec.layout, judge.spec.resolved.task.encode(inputs)
+    return judge.verdicts(layout.prompts(words), layout.answers(words))
+
+
+def first_wrong(found: Verdicts) -> list[tuple[int, ...]]:
+    return list(zip(*(a.tolist() for a in (found.wrong, found.slots, found.expected, found.said)), strict=True))
+
+
+def test_what_no_engine_is_sure_of_is_the_plain_modules(spec: Spec, scripted: Callable[[Spec, Say], Engine]) -> None:
+    inputs = near_carry(spec, 60)
+    plain = judged(Judge(spec, engine="plain"), inputs)
+    scripted(spec, lambda number, right: np.full_like(right, UNSURE))
+    found = judged(Judge(spec), inputs)
+    assert found.close == 60
+    assert found.right.tolist() == plain.right.tolist()
+    assert first_wrong(found) == first_wrong(plain) != []
+
+
+def test_of_tokens_that_are_not_sure_only_those_before_the_first_wrong_one_are_asked(
+    spec: Spec, scripted: Callable[[Spec, Say], Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 + 2, which tiny95 answers right: 0…03."""
+    asked: list[list[int]] = []
+    first_wrong_of = compiler.reference.Reference.first_wrong
+
+    def spied(reference: compiler.reference.Reference, prompt: Row, answer: Row, slots: list[int]) -> object:
+        asked.append(list(slots))
+        return first_wrong_of(reference, prompt, answer, slots)
+
+    monkeypatch.setattr(compiler.reference.Reference, "first_wrong", spied)
+    tokens = [
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNSURE],
+        [0, UNSURE, 0, 0, UNSURE, 0, 5, 0, 0, UNSURE, UNSURE],
+        [7, UNSURE, UNSURE, UNSURE, 0, 0, 0, 0, 0, 0, 3],
+    ]
+    scripted(spec, lambda number, right: np.array(tokens[number], np.int32))
+    found = judged(Judge(spec), [(1, 2)] * 4)
+    assert found.right.tolist() == [True, True, False, False]
+    assert first_wrong(found) == [(2, 6, 0, 5), (3, 0, 0, 7)]
+    assert asked == [[10], [1, 4]]
+    assert found.close == 2
+
+
+def test_the_plain_module_overrules_no_token_that_is_sure_but_finds_an_earlier_wrong_one(
+    spec: Spec, scripted: Callable[[Spec, Say], Engine]
+) -> None:
+    """5193798811 + 1806201129 is 06999999940; after 0 tiny95 says 7."""
+    scripted(spec, lambda number, right: np.array([UNSURE, UNSURE, 9, 9, 9, 9, 9, 9, 9, 4, 1], np.int32))
+    found = judged(Judge(spec), [(5193798811, 1806201129)])
+    assert first_wrong(found) == [(0, 1, 6, 7)]
+
+
+class Broken(nn.Module):
+    def forward(self, tokens: Tensor) -> Tensor:
+        return torch.full((*tokens.shape, 2), torch.nan)
+
+
+@pytest.mark.parametrize("engine", ["plain", "fast"])
+def test_nan_is_a_class_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scripted: Callable[[Spec, Say], Engine], engine: str
+) -> None:
+    monkeypatch.setattr(compiler.reference, "build_model", lambda network: Broken())
+    tiny = load_text(tmp_path, TINY)
+    scripted(tiny, lambda number, right: np.full_like(right, UNSURE))
+    result = evaluate(tiny, ["exhaustive"], engine=engine)  # type: ignore[arg-type]
+    ((part,),) = (suite.parts for suite in result.suites)
+    assert (part.right, part.close) == (0, 4)
+    assert [(one.slot, one.expected, one.said, one.count, one.text) for one in part.classes] == [
+        ("sum[0]", "0", "NaN", 3, "0 + 0"),
+        ("sum[0]", "1", "NaN", 1, "1 + 1"),
+    ]
+
+
+def test_answers_in_place_are_decided_in_one_pass(
+    monkeypatch: pytest.MonkeyPatch, scripted: Callable[[Spec, Say], Engine]
+) -> None:
+    spec = load(SPECS / "reverse.yaml")
+    assert spec.layout.in_place
+    scripted(spec, lambda number, right: np.full_like(right, UNSURE))
+    judge = Judge(spec)
+    passes: list[tuple[int, ...]] = []
+    judge.reference.model.register_forward_hook(lambda model, inputs, output: passes.append(inputs[0].shape))
+    inputs = list(spec.resolved.task.suites()["edges"].parts(0, 0)[0].generate())
+    found = judged(judge, inputs)
+    assert found.right.all()
+    assert len(passes) == found.close == len(inputs)
+
+
+def test_where_the_fast_engine_cannot_follow_the_plain_one_runs_and_says_why(
+    spec: Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Engine:
+        raise EngineUnavailable("it is too strange")
+
+    monkeypatch.setattr(compiler.judge, "_fast_engine", refuse)
+    assert Judge(spec, batch=7).use == EngineUse("plain", "batches of 7", "it is too strange")
+    assert Judge(spec, engine="plain", batch=7).use == EngineUse("plain", "batches of 7", None)
+
+
+def test_greedy_decoding_is_the_plain_engines(spec: Spec) -> None:
+    assert Judge(spec, decoding="greedy").use.reason == "greedy decoding was asked for"
+    assert Judge(spec, decoding="greedy", engine="plain").use.reason is None
+    seeing = {"layer0.attention.mask": "none", "layer0.attention.score count": "0 * key_pos"}
+    judge = Judge(load(SPECS / "tiny95.yaml", seeing))
+    assert (judge.decoding, judge.use.name) == ("greedy", "plain")
+    assert judge.use.reason == "the model is not causal: it is decoded greedily"
+
+
+def test_an_unknown_engine(spec: Spec) -> None:
+    with pytest.raises(compiler.SpecError, match="engine is plain or fast, not 'quick'"):
+        compiler.evaluate(spec, engine="quick")  # type: ignore[arg-type]
+
+
+def by_hand(spec: Spec, part: PartResult, suite: str, pairs: int) -> Counter[tuple[str, str, str]]:
+    """The classes of a part with one part, input by input."""
+    judge = Judge(spec, engine="plain")
+    found: Counter[tuple[str, str, str]] = Counter()
+    for inputs in near_carry(spec, pairs):
+        one = judged(judge, [inputs])
+        for _, slot, expected, said in first_wrong(one):
+            found[f"sum[{slot}]", str(expected), str(said)] += 1
+    return found
+
+
+def test_classes_count_every_failure_once(spec: Spec) -> None:
+    ((part,),) = (suite.parts for suite in evaluate(spec, ["near_carry"], pairs=500, engine="plain").suites)
+    counts = [one.count for one in part.classes]
+    assert counts == sorted(counts, reverse=True)
+    assert sum(counts) == part.pairs - part.right > 5
+    assert part.other == 0
+    assert {(one.slot, one.expected, one.said): one.count for one in part.classes} == by_hand(
+        spec, part, "near_carry", 500
+    )
+    inputs = near_carry(spec, 500)
+    judge = Judge(spec, engine="plain")
+    for one in part.classes:  # its example is the first of its inputs
+        position = inputs.index(one.inputs)
+        assert one.text == spec.resolved.task.describe(one.inputs)
+        before = [key for pair in inputs[:position] for key in first_wrong(judged(judge, [pair]))]
+        assert (one.slot, one.expected, one.said) not in {(f"sum[{k}]", str(a), str(b)) for _, k, a, b in before}
+
+
+@pytest.mark.parametrize("most", [0, 1, 3])
+def test_of_too_many_classes_the_rest_is_counted_together(
+    spec: Spec, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    def run(batch: int) -> PartResult:
+        ((part,),) = (
+            s.parts for s in evaluate(spec, ["near_carry"], pairs=500, engine="plain", batch=batch, failures=0).suites
+        )
+        return part
+
+    whole = {(one.slot, one.expected, one.said): one.count for one in run(500).classes}
+    monkeypatch.setattr(compiler.tallies, "MAX_CLASSES", most)
+    parts = [run(batch) for batch in (500, 7, 1)]
+    assert parts[0] == parts[1] == parts[2]  # the classes that come first are told apart, with batches of any size
+    (part, *_) = parts
+    assert len(part.classes) == most < len(whole)
+    assert all(whole[one.slot, one.expected, one.said] == one.count for one in part.classes)
+    assert sum(one.count for one in part.classes) + part.other == part.pairs - part.right == sum(whole.values())
+
+
+def test_places_of_an_answer_have_names(tmp_path: Path) -> None:
+    text = TINY.replace("answer: sum", "answer: + sum +").replace("digit[2] +", "+ end digit[2]")
+    judge = Judge(load_text(tmp_path, text.replace("sum +", "sum + end")), engine="plain")
+    names = [judge.failure_class(slot, 2, NO_TOKEN, 1, (0, 1)) for slot in range(5)]
+    assert [one.slot for one in names] == ["+ (token 1)", "sum[0]", "sum[1]", "+ (token 4)", "end"]
+    assert {(one.expected, one.said, one.text) for one in names} == {("0", "NaN", "0 + 1")}

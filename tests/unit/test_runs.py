@@ -1,0 +1,333 @@
+"""Long runs: what was found is saved, an interrupted run goes on to the result of one run, and a bad state is ignored.
+
+A run counts as long from a few inputs on here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import compiler.runs
+import compiler.saved_runs
+from compiler.evaluation import Evaluation, evaluate
+from compiler.judge import Judge, Verdicts
+from compiler.pipeline import Spec, load
+from compiler.runs import Interrupted
+from compiler.saved_runs import MOST_FILES, SavedRun, saved_run
+from tests.helpers import SPECS, load_text
+from tests.scripted import TINY
+
+
+@pytest.fixture(scope="module")
+def spec() -> Spec:
+    return load(SPECS / "tiny95.yaml")
+
+
+@pytest.fixture(autouse=True)
+def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of saved states; every suite is long and is saved after each bunch."""
+    monkeypatch.setenv("WEIGHTSPEC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(compiler.runs, "LONG", 10)
+    monkeypatch.setattr(compiler.runs, "SAVED_EVERY", 0.0)
+    return tmp_path / "cache" / "runs"
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
+    """Makes the call of that number to the judge an interruption; None for no more."""
+    judged = Judge.verdicts
+
+    def stop(number: int | None) -> None:
+        calls = 0
+
+        def verdicts(judge: Judge, *tokens: Any) -> Verdicts:
+            nonlocal calls
+            calls += 1
+            if calls == number:
+                raise KeyboardInterrupt
+            return judged(judge, *tokens)
+
+        monkeypatch.setattr(Judge, "verdicts", verdicts)
+
+    return stop
+
+
+def comparable(result: Evaluation) -> Evaluation:
+    """Without what may differ: times, and what an earlier run did."""
+    return replace(result, suites=tuple(replace(suite, seconds=0.0, resumed=0) for suite in result.suites))
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("suites", "pairs"), [(["near_carry"], 300), (["uniform"], 200), (["edges"], None), (["uniform", "near_carry"], 90)]
+)
+@pytest.mark.parametrize("stops", [[1], [2], [5], [2, 2, 3], [1, 4, 1]])
+def test_an_interrupted_run_goes_on_to_the_result_of_one_run(
+    suites: list[str],
+    pairs: int | None,
+    stops: list[int],
+    spec: Spec,
+    states: Path,
+    stop_at: Callable[[int | None], None],
+) -> None:
+    def run() -> Evaluation:
+        return evaluate(spec, suites, pairs=pairs, engine="plain", batch=32)
+
+    whole = run()
+    assert whole.right < whole.pairs or suites == ["uniform"]
+    assert files(states) == []
+    for stop in stops:
+        stop_at(stop)
+        with pytest.raises(Interrupted, match="run the same command again to go on"):
+            run()
+        assert files(states)
+    stop_at(None)
+    seen: list[tuple[str, int]] = []
+    resumed = evaluate(
+        spec, suites, pairs=pairs, engine="plain", batch=32, progress=lambda name, done, _: seen.append((name, done))
+    )
+    assert comparable(resumed) == comparable(whole)
+    assert [suite.resumed for suite in resumed.suites] == [
+        next(done for name, done in seen if name == suite.suite) if suite.resumed else 0 for suite in resumed.suites
+    ]
+    assert (resumed.suites[0].resumed > 0) == (sum(stops) > len(stops))
+    assert files(states) == []
+
+
+def test_what_is_said(spec: Spec, states: Path, stop_at: Callable[[int | None], None]) -> None:
+    said: list[str] = []
+    stop_at(3)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        evaluate(spec, ["near_carry"], pairs=300, engine="plain", batch=50, notice=said.append)
+    right = sum(
+        suite.right
+        for suite in evaluate(spec, ["near_carry"], pairs=100, engine="plain").suites  # the draws begin the same
+    )
+    assert said == []
+    assert str(stopped.value) == (
+        f"interrupted in near_carry after 100 of 300, {right} of them right; run the same command again to go on"
+    )
+    stop_at(None)
+    result = evaluate(spec, ["near_carry"], pairs=300, notice=said.append)
+    assert said == ["near_carry: resumed at 100 of 300"]
+    assert result.suites[0].resumed == 100
+
+
+def test_the_time_of_both_runs_counts(spec: Spec, stop_at: Callable[[int | None], None]) -> None:
+    stop_at(3)
+    with pytest.raises(Interrupted):
+        evaluate(
+            spec, ["near_carry"], pairs=40, engine="plain", batch=10, progress=lambda *_: time.sleep(0.3), failures=0
+        )
+    stop_at(None)
+    assert evaluate(spec, ["near_carry"], pairs=40, engine="plain", failures=0).seconds > 0.3
+
+
+def test_restart_begins_again(spec: Spec, stop_at: Callable[[int | None], None]) -> None:
+    stop_at(2)
+    with pytest.raises(Interrupted):
+        evaluate(spec, ["near_carry"], pairs=100, engine="plain", batch=20)
+    stop_at(None)
+    said: list[str] = []
+    result = evaluate(spec, ["near_carry"], pairs=100, engine="plain", restart=True, notice=said.append)
+    assert (result.suites[0].resumed, said) == (0, [])
+
+
+def test_a_suite_that_is_done_is_not_run_again_after_an_interruption_of_the_next(
+    spec: Spec, states: Path, stop_at: Callable[[int | None], None]
+) -> None:
+    stop_at(10)
+    with pytest.raises(Interrupted, match="interrupted in near_carry"):
+        evaluate(spec, ["uniform", "near_carry"], pairs=120, engine="plain", batch=20)
+    assert len(files(states)) == 2
+    stop_at(None)
+    result = evaluate(spec, ["uniform", "near_carry"], pairs=120, engine="plain", batch=20)
+    assert [suite.resumed for suite in result.suites] == [120, 60]
+    assert files(states) == []
+
+
+def interrupted(tiny: Spec, stop_at: Callable[[int | None], None]) -> None:
+    stop_at(2)
+    with pytest.raises(Interrupted):
+        evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5)
+    stop_at(None)
+
+
+def damage(path: Path, how: str, folder: Path) -> None:
+    found = json.loads(path.read_text())
+    text = found["state"]
+    match how:
+        case "cut":
+            path.write_bytes(path.read_bytes()[:-40])
+        case "empty":
+            path.write_bytes(b"")
+        case "no text":
+            path.write_bytes(b"\xff\xfe\x00")
+        case "deep":
+            path.write_text("[" * 100_000)
+        case "a list":
+            path.write_text("[]")
+        case "no fields":
+            path.write_text('{"format": 1}')
+        case "another version":
+            path.write_text(json.dumps({**found, "format": 99}))
+        case "another run":
+            path.write_text(json.dumps({**found, "run": "0" * 64}))
+        case "changed":
+            path.write_text(json.dumps({**found, "state": text.replace('"right":', '"right":1')}))
+        case "signed nonsense" | "signed figures" | "signed list" | "signed too many":
+            state = json.loads(text)
+            first = state["parts"][0]
+            new: Any = {
+                "signed nonsense": {**state, "parts": [{**first, "classes": "many"}]},
+                "signed figures": {**state, "parts": [{**first, "right": first["right"] + 1}]},
+                "signed list": [],
+                "signed too many": {**state, "parts": state["parts"] * 5},
+            }[how]
+            digest = compiler.saved_runs._digest(json.dumps(new))
+            path.write_text(json.dumps({**found, "digest": digest, "state": json.dumps(new)}))
+        case "a link":
+            other = folder / "other.json"
+            path.rename(other)
+            path.symlink_to(other)
+        case "a folder":
+            path.unlink()
+            path.mkdir()
+        case "open to others":
+            path.chmod(0o666)
+        case _:
+            raise AssertionError(how)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("cut", "it is damaged"),
+        ("empty", "it is damaged"),
+        ("no text", "it is damaged"),
+        ("deep", "it is damaged"),
+        ("a list", "another version wrote it"),
+        ("no fields", "it is damaged"),
+        ("another version", "another version wrote it"),
+        ("another run", "it is of another run"),
+        ("changed", "its content was changed"),
+        ("signed nonsense", "it is damaged"),
+        ("signed figures", "its figures do not add up"),
+        ("signed list", "it is damaged"),
+        ("signed too many", "its figures do not add up"),
+        ("a link", "others can write to it, or it is no file of yours"),
+        ("a folder", "Is a directory"),
+        ("open to others", "others can write to it, or it is no file of yours"),
+    ],
+)
+def test_a_state_that_cannot_be_used_is_ignored(
+    how: str, says: str, tmp_path: Path, states: Path, stop_at: Callable[[int | None], None]
+) -> None:
+    tiny = load_text(tmp_path, TINY)
+    interrupted(tiny, stop_at)
+    (path,) = files(states)
+    damage(path, how, tmp_path)
+    said: list[str] = []
+    result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", notice=said.append)
+    assert said[0] == f"the saved state of uniform cannot be used, and is made anew: {says}"
+    assert (result.pairs, result.suites[0].resumed) == (20, 0)
+
+
+def test_a_large_file_is_not_read(
+    tmp_path: Path, states: Path, stop_at: Callable[[int | None], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = load_text(tmp_path, TINY)
+    interrupted(tiny, stop_at)
+    monkeypatch.setattr(compiler.saved_runs, "MAX_BYTES", 100)
+    said: list[str] = []
+    assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", notice=said.append).suites[0].resumed == 0
+    problems = [line.rpartition(": ")[2] for line in said]
+    assert problems == ["it is too large", "the state would be larger than 100 bytes"]
+
+
+def test_without_a_safe_cache_a_run_is_not_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: Callable[[int | None], None]
+) -> None:
+    monkeypatch.setenv("WEIGHTSPEC_CACHE", "")
+    stop_at(2)
+    with pytest.raises(
+        Interrupted, match=r"after 5 of 20, \d of them right; that could not be saved: there is no safe"
+    ):
+        evaluate(load_text(tmp_path, TINY), ["uniform"], pairs=20, engine="plain", batch=5)
+
+
+def test_a_full_disk_stops_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(compiler.saved_runs, "write_whole", full)
+    said: list[str] = []
+    result = evaluate(load_text(tmp_path, TINY), ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append)
+    assert result.pairs == 20
+    assert said == ["the state of uniform cannot be saved: No space left on device"]
+
+
+def test_a_short_run_is_not_saved(
+    tmp_path: Path, states: Path, monkeypatch: pytest.MonkeyPatch, stop_at: Callable[[int | None], None]
+) -> None:
+    monkeypatch.setattr(compiler.runs, "LONG", 20)
+    stop_at(2)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        evaluate(load_text(tmp_path, TINY), ["uniform"], pairs=20, engine="plain", batch=5)
+    assert str(stopped.value) == ""
+    assert files(states) == []
+
+
+def place(spec: Spec, suite: str = "uniform", pairs: int = 20, seed: int = 0, kept: int = 5) -> SavedRun:
+    found = saved_run(spec, suite, spec.resolved.task.suites()[suite].parts(pairs, seed), seed, kept)
+    assert found is not None
+    return found
+
+
+def test_a_state_belongs_to_one_run_with_any_engine(tmp_path: Path) -> None:
+    spec = load_text(tmp_path, TINY)
+    others = [
+        place(spec, "near_carry"),
+        place(spec, pairs=21),
+        place(spec, seed=1),
+        place(spec, kept=4),
+        place(load_text(tmp_path, TINY, {"embedding.digit[d]": "{one: 2}"})),
+        place(load_text(tmp_path, TINY.replace("float64", "float32"), name="other")),
+    ]
+    assert len({run.path for run in (place(spec), *others)}) == 1 + len(others)
+    assert place(load_text(tmp_path, TINY, name="copy")) == place(spec)
+
+
+def test_the_oldest_states_make_room(tmp_path: Path, states: Path, stop_at: Callable[[int | None], None]) -> None:
+    tiny = load_text(tmp_path, TINY)
+    assert place(tiny).path.parent == states
+    for age in range(MOST_FILES + 3):
+        (states / f"{age}.json").write_text("{}")
+        os.utime(states / f"{age}.json", (1e9 - age, 1e9 - age))
+    interrupted(tiny, stop_at)
+    left = {path.name for path in files(states)}
+    assert left == {place(tiny).path.name, *(f"{age}.json" for age in range(MOST_FILES - 1))}
+
+
+def test_files_are_the_users_own(tmp_path: Path, states: Path, stop_at: Callable[[int | None], None]) -> None:
+    before = os.umask(0o002)
+    try:
+        interrupted(load_text(tmp_path, TINY), stop_at)
+    finally:
+        os.umask(before)
+    (path,) = files(states)
+    assert path.stat().st_mode & 0o777 == 0o600
+    said: list[str] = []
+    evaluate(load_text(tmp_path, TINY), ["uniform"], pairs=20, engine="plain", notice=said.append)
+    assert said == ["uniform: resumed at 5 of 20"]
