@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def private_folder(*parts: str) -> Path | None:
             folder = folder if part is None else folder / part
             with suppress(FileExistsError):
                 folder.mkdir(0o700)
-            if not is_private(folder):
+            if not is_private(folder, stat.S_ISDIR):
                 return None
     except (OSError, RuntimeError, ValueError):  # no home, no space, a read-only disk, a path with a null character
         return None
@@ -46,11 +47,10 @@ def kept_from_others(folder: Path) -> bool:
     return all(_is_kept(above) for above in (real, *real.parents))
 
 
-def is_private(path: Path) -> bool:
-    """Whether a path is a folder or a regular file, no link, the user's own and writable by no one else."""
+def is_private(path: Path, is_kind: Callable[[int], bool]) -> bool:
+    """Whether a path is of a kind, such as `stat.S_ISREG`, the user's own and writable by no one else; no link is."""
     found = path.lstat()
-    kind = stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)
-    return kind and found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE
+    return is_kind(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE
 
 
 def _top() -> Path | None:

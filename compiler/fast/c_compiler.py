@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 
 from compiler.user_cache import kept_from_others
@@ -143,7 +144,7 @@ def _run(command: tuple[str, ...], text: bytes, folder: Path, seconds: float) ->
 
     Raises `CannotCompile` where it cannot be run, fails or takes longer, and `OSError` where the folder takes no files.
     """
-    limits = (str(int(2 * seconds)), str(_MOST_WRITTEN // 512), str(_MOST_MEMORY // 1024))
+    limits = (str(ceil(2 * seconds)), str(_MOST_WRITTEN // 512), str(_MOST_MEMORY // 1024))
     given, printed, said = (folder / name for name in ("given", "printed", "said"))
     given.write_bytes(text)
     with given.open("rb") as source, printed.open("xb") as out, said.open("xb") as errors:

@@ -8,7 +8,7 @@
    at -O3 -fno-math-errno -fno-trapping-math. It needs IEEE arithmetic: not -ffast-math, rounding to nearest,
    subnormal numbers kept. Operations are in the order written; -ffp-contract may be on or off.
 
-   The polynomials are minimax fits on the stated intervals, made by `python -m benchmarks.vector_math --fit`.
+   The polynomials are minimax fits on the stated intervals, made by `python -m benchmarks.minimax`.
 */
 #ifndef WEIGHTSPEC_VECTOR_MATH_H
 #define WEIGHTSPEC_VECTOR_MATH_H
@@ -60,11 +60,11 @@ static inline double ws_exp(double x) {
     double r = (bounded - n * 0x1.62e42fee00000p-1) - n * 0x1.a39ef35793c76p-33;
     double r2 = r * r, r4 = r2 * r2;
     /* (e^r - 1 - r) / r^2 */
-    double q01 = 0x1.0000000000001p-1 + r * 0x1.5555555555558p-3;
-    double q23 = 0x1.5555555553d62p-5 + r * 0x1.111111110f803p-7;
-    double q45 = 0x1.6c16c1788c44dp-10 + r * 0x1.a01a01b00c2c6p-13;
-    double q67 = 0x1.a019b90bc3fbdp-16 + r * 0x1.71ddf6b3f10d1p-19;
-    double q89 = 0x1.289186d6aea07p-22 + r * 0x1.af632ad6abee8p-26;
+    double q01 = 0x1.000000000000bp-1 + r * 0x1.5555555555561p-3;
+    double q23 = 0x1.5555555550031p-5 + r * 0x1.111111110d63cp-7;
+    double q45 = 0x1.6c16c185a72aep-10 + r * 0x1.a01a01bae1859p-13;
+    double q67 = 0x1.a0199694228e5p-16 + r * 0x1.71dddfcd2f85cp-19;
+    double q89 = 0x1.28b048c30cd17p-22 + r * 0x1.af8585e7f5fb9p-26;
     double q = (q01 + r2 * q23) + r4 * ((q45 + r2 * q67) + r4 * q89);
     double power = 1.0 + (r + r2 * q);
     double half = n * 0.5 + to_exponent;
@@ -78,31 +78,31 @@ static inline double ws_erf(double x) {
     double size = __builtin_fabs(x);
     double bounded = size > 6.0 ? 6.0 : size;
     double s = bounded * bounded;
-    double odd = -0x1.ace003e7b5054p-31;
-    odd = odd * s + 0x1.d784948923186p-27;
-    odd = odd * s - 0x1.5c16e2cee6d65p-23;
-    odd = odd * s + 0x1.b9827af9bb2bdp-20;
-    odd = odd * s - 0x1.f4ca94938d06cp-17;
-    odd = odd * s + 0x1.f9a2bf736732ap-14;
-    odd = odd * s - 0x1.c02db072ec08bp-11;
-    odd = odd * s + 0x1.565bccfa9a3ccp-8;
-    odd = odd * s - 0x1.b82ce31206292p-6;
-    odd = odd * s + 0x1.ce2f21a041017p-4;
-    odd = odd * s - 0x1.812746b0379c2p-2;
+    double odd = -0x1.a4aebfd1d9953p-31;
+    odd = odd * s + 0x1.d493752956185p-27;
+    odd = odd * s - 0x1.5ba14f8712d5fp-23;
+    odd = odd * s + 0x1.b96d8e95b1395p-20;
+    odd = odd * s - 0x1.f4c83e220e355p-17;
+    odd = odd * s + 0x1.f9a293dd887cbp-14;
+    odd = odd * s - 0x1.c02dae5e581ddp-11;
+    odd = odd * s + 0x1.565bccea47f42p-8;
+    odd = odd * s - 0x1.b82ce31169be3p-6;
+    odd = odd * s + 0x1.ce2f21a03dc0ep-4;
+    odd = odd * s - 0x1.812746b037942p-2;
     odd = odd * s + 0x1.20dd750429b6dp+0;
     double u = 14.4 / (bounded + 3.0) - 2.6;
-    double tail = -9.99085420393486e-10;
-    tail = tail * u + 1.4039410152139389e-08;
-    tail = tail * u + 1.3601120862835178e-09;
-    tail = tail * u - 5.520468944645684e-07;
-    tail = tail * u - 2.4261810519269866e-06;
-    tail = tail * u + 1.9563512816272037e-05;
-    tail = tail * u + 0.0003316030754029328;
-    tail = tail * u + 0.00247931466657436;
-    tail = tail * u + 0.012713147696685542;
-    tail = tail * u + 0.0496984454041227;
-    tail = tail * u + 0.15436117429428522;
-    tail = tail * u + 0.20798329133342958;
+    double tail = -0x1.12a2453086529p-30;
+    tail = tail * u + 0x1.e2653495a91adp-27;
+    tail = tail * u + 0x1.75c74b08c9f69p-30;
+    tail = tail * u - 0x1.2860b259fb9abp-21;
+    tail = tail * u - 0x1.45a2f44ee96f7p-19;
+    tail = tail * u + 0x1.4838a5e503c19p-16;
+    tail = tail * u + 0x1.5bb605d3920a4p-12;
+    tail = tail * u + 0x1.44f7fed199692p-9;
+    tail = tail * u + 0x1.a0959ccb1255ap-7;
+    tail = tail * u + 0x1.972131b58725ap-5;
+    tail = tail * u + 0x1.3c21b61aedcb8p-3;
+    tail = tail * u + 0x1.a9f324d321d56p-3;
     double far = 1.0 - ws_exp(-s) * tail;
     return __builtin_copysign(size < 1.0 ? bounded * odd : far, x);
 }

@@ -1,0 +1,124 @@
+"""vector_math.h against mpmath and numpy, compiled as generated code is, and whether its loops become vector code."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.minimax import FITS, Fit, fitted
+from benchmarks.vector_math import (
+    TIMES,
+    Doubles,
+    Function,
+    Unavailable,
+    erf_error,
+    erf_points,
+    exp_error,
+    exp_points,
+    function,
+)
+from compiler.fast.c_compiler import FLAGS
+
+HEADER = Path(__file__).parents[2] / "compiler" / "fast" / "vector_math.h"
+POINTS = 3000
+EXP_ULPS = 2.0
+SUBNORMAL_UNITS = 1.0
+ERF_ERROR = 4e-16
+SPECIAL = np.array([0.0, -0.0, 1.0, -1.5, 5e-324, -2e-310, 1e308, -1e308, np.inf, -np.inf, np.nan, -np.nan])
+
+
+@cache
+def compiled(expression: str) -> Function:
+    try:
+        return function(expression)
+    except Unavailable as error:
+        pytest.skip(f"no C is compiled here: {error}")
+
+
+def same(found: Doubles, expected: Doubles) -> None:
+    """The same numbers, signs of zeros and NaN included."""
+    np.testing.assert_array_equal(found, expected)
+    numbers = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(found[numbers]), np.signbit(expected[numbers]))
+
+
+@pytest.mark.parametrize("kind", exp_points(1, 0))
+def test_exp_is_within_its_bound(kind: str) -> None:
+    xs = exp_points(POINTS, 1)[kind]
+    assert exp_error(xs, compiled(TIMES["exp"])(xs)) <= (SUBNORMAL_UNITS if kind == "-746 to -708.4" else EXP_ULPS)
+
+
+def test_exp_at_the_ends_of_its_range() -> None:
+    exp = compiled(TIMES["exp"])
+    largest, smallest = 709.782712893384, -745.1332191019411  # whose results are a finite number and 2^-1074
+    last = np.array([largest, smallest])
+    assert exp_error(last, exp(last)) <= EXP_ULPS
+    beyond = np.array([np.nextafter(largest, np.inf), np.nextafter(smallest, -np.inf), 721.0, -761.0, 1e300, -1e300])
+    same(exp(beyond), np.array([np.inf, 0.0] * 3))
+    same(exp(np.array([np.inf, -np.inf, 0.0, -0.0, 5e-324, -2e-310])), np.array([np.inf, 0.0, 1.0, 1.0, 1.0, 1.0]))
+    assert np.isnan(exp(np.array([np.nan, -np.nan]))).all()
+
+
+@pytest.mark.parametrize("kind", erf_points(1, 0))
+def test_erf_is_within_its_bound(kind: str) -> None:
+    xs = erf_points(POINTS, 1)[kind]
+    assert erf_error(xs, compiled(TIMES["erf"])(xs)) <= ERF_ERROR
+
+
+def test_erf_of_anything() -> None:
+    xs = np.array([0.0, -0.0, 6.0, -6.0, 1e300, -1e300, np.inf, -np.inf])
+    same(compiled(TIMES["erf"])(xs), np.array([0.0, -0.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0]))
+    assert np.isnan(compiled(TIMES["erf"])(np.array([np.nan, -np.nan]))).all()
+    tiny = np.array([5e-324, 1e-310, -1e-300])
+    assert erf_error(tiny, compiled(TIMES["erf"])(tiny)) <= 1e-300
+
+
+def test_power_floor() -> None:
+    draw = np.random.default_rng(2).integers(0, 1 << 64, POINTS, dtype=np.uint64).view(np.float64)
+    xs = np.concatenate([draw[np.isfinite(draw)], 2.0 ** np.arange(-1022, 1024), np.nextafter(2.0 ** np.arange(64), 0)])
+    xs = xs[np.abs(xs) >= 2.0**-1022]
+    same(compiled(TIMES["power_floor"])(xs), np.ldexp(1.0, np.frexp(xs)[1] - 1))
+    edges = np.array([0.0, -0.0, 5e-324, -2e-310, np.inf, -np.inf, np.nan, -np.nan])
+    same(compiled(TIMES["power_floor"])(edges), np.array([0.0] * 4 + [np.inf] * 4))
+
+
+@pytest.mark.parametrize(("expression", "expected"), [("ws_max", np.maximum), ("ws_min", np.minimum)])
+def test_max_and_min_keep_nan(expression: str, expected: np.ufunc) -> None:
+    a, b = (grid.ravel() for grid in np.meshgrid(SPECIAL, SPECIAL))
+    found = compiled(f"{expression}(a[l], b[l])")(a, b)
+    np.testing.assert_array_equal(found, expected(a, b))  # the sign of a zero is not promised
+
+
+def test_abs_and_sqrt_are_exact() -> None:
+    xs = np.concatenate([SPECIAL, np.random.default_rng(3).uniform(0, 1e9, POINTS)])
+    same(compiled("ws_abs(a[l])")(xs), np.abs(xs))
+    with np.errstate(invalid="ignore"):
+        same(compiled("ws_sqrt(a[l])")(xs), np.sqrt(xs))
+
+
+@pytest.mark.parametrize("expression", [name for name in TIMES.values() if name.startswith("ws_")])
+def test_gcc_makes_vector_code(expression: str, tmp_path: Path) -> None:
+    gcc = shutil.which("gcc")
+    if gcc is None or b"clang" in subprocess.run([gcc, "--version"], capture_output=True, check=True).stdout.lower():
+        pytest.skip("no gcc, whose reports this test reads")
+    text = HEADER.read_text() + (
+        "void f(const double *restrict a, const double *restrict b, double *restrict y)"
+        f" {{ for (int l = 0; l < 64; l++) y[l] = {expression}; }}"
+    )
+    command = [gcc, *FLAGS, "-fopt-info-vec", "-x", "c", "-c", "-", "-o", str(tmp_path / "out.o")]
+    said = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stderr
+    assert "loop vectorized" in said
+
+
+@pytest.mark.parametrize("fit", FITS, ids=lambda fit: fit.name)
+def test_the_header_holds_the_fitted_polynomials(fit: Fit) -> None:
+    coefficients, error = fitted(fit)
+    assert error < 1e-17
+    stated = {float.fromhex(text) for text in re.findall(r"0x1\.[0-9a-f]+p[+-]\d+", HEADER.read_text())}
+    assert {abs(coefficient) for coefficient in coefficients} <= stated
