@@ -47,8 +47,8 @@ def kept_from_others(folder: Path) -> bool:
     return all(_is_kept(above) for above in (real, *real.parents))
 
 
-def is_private(path: Path, is_kind: Callable[[int], bool]) -> bool:
-    """Whether a path is of a kind, such as `stat.S_ISREG`, the user's own and writable by no one else; no link is."""
+def is_private(path: Path, is_kind: Callable[[int], bool] = stat.S_ISREG) -> bool:
+    """Whether a path is a regular file, or of another kind, the user's own and writable by no one else; no link is."""
     found = path.lstat()
     return is_kind(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE
 

@@ -124,7 +124,7 @@ def _made(compiler: CCompiler, text: str, folder: Path | None, key: str) -> Nati
 def _kept(folder: Path, key: str) -> Iterator[Path]:
     """The whole, private libraries that are kept for a key; damaged ones are removed."""
     for path in folder.glob(f"{key}-*.so"):
-        if is_private(path, stat.S_ISREG) and path.name == f"{key}-{_digest(path)}.so":
+        if is_private(path) and path.name == f"{key}-{_digest(path)}.so":
             os.utime(path)  # used last, dropped last
             yield path
         else:

@@ -8,7 +8,11 @@
    at -O3 -fno-math-errno -fno-trapping-math. It needs IEEE arithmetic: not -ffast-math, rounding to nearest,
    subnormal numbers kept. Operations are in the order written; -ffp-contract may be on or off.
 
-   The polynomials are minimax fits on the stated intervals, made by `python -m benchmarks.minimax`.
+   The polynomials are minimax fits on the stated intervals, made by `python -m benchmarks.minimax`. The largest errors
+   that `python -m benchmarks.vector_math` has measured against mpmath, at 100,000 points of each kind:
+
+       ws_exp   1.05 units in the last place (0.77 units of 2^-1074 where results are subnormal)
+       ws_erf   2.5e-16, absolute
 */
 #ifndef WEIGHTSPEC_VECTOR_MATH_H
 #define WEIGHTSPEC_VECTOR_MATH_H
@@ -51,7 +55,11 @@ static inline double ws_power_floor(double x) { return ws_from_bits(ws_bits(x) &
 
    x = n ln 2 + r with |r| <= ln(2) / 2; ln 2 is cut in two so that n times its first part is exact. Adding 1.5 * 2^52
    rounds to an integer and leaves it in the low bits, from where a shift makes it an exponent. 2^n is multiplied in two
-   exact halves, so that results near both ends of the range are rounded once. */
+   exact halves, so that results near both ends of the range are rounded once.
+
+   What is added to 1 is at most 0.42 in size. With u = 2^-53 it is off by 0.25 u e^r from r (whose first difference is
+   exact and whose second is rounded), 0.3 u from r^2 q and 0.25 u from their sum; then 1 + it is rounded. So a result is
+   within 1.3 units in the last place and within 2^-52 of itself, or within 1.2 * 2^-1074 where it is subnormal. */
 static inline double ws_exp(double x) {
     const double to_integer = 0x1.8p52, to_exponent = 0x1.8p52 + 1023.0;
     double bounded = x > 720.0 ? 720.0 : x; /* comparisons in this direction keep NaN */

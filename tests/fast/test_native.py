@@ -205,7 +205,7 @@ class TestKeeping:
         if os.geteuid() == 0:
             os.chown(libraries(cache)[0], NOBODY, NOBODY)
         else:
-            monkeypatch.setattr(natives, "is_private", lambda path, is_kind: False)
+            monkeypatch.setattr(natives, "is_private", lambda path: False)
         assert not made().kept
 
     def test_the_least_recently_used_are_dropped(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

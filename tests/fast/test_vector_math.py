@@ -27,8 +27,8 @@ from compiler.fast.c_compiler import FLAGS
 
 HEADER = Path(__file__).parents[2] / "compiler" / "fast" / "vector_math.h"
 POINTS = 3000
-EXP_ULPS = 2.0
-SUBNORMAL_UNITS = 1.0
+EXP_ULPS = 1.3  # as the header says, and why
+SUBNORMAL_UNITS = 1.2
 ERF_ERROR = 4e-16
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.5, 5e-324, -2e-310, 1e308, -1e308, np.inf, -np.inf, np.nan, -np.nan])
 
