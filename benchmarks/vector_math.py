@@ -1,6 +1,6 @@
 """How exact and how fast `compiler/fast/vector_math.h` is: `.venv/bin/python -m benchmarks.vector_math`.
 
-The functions run as generated code does: compiled by `compiler.fast.native`, in loops over lanes.
+The functions run as generated code does: compiled by `compiler.fast.native`, on lanes.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _PROGRAM = """
 void run(const int32_t *tokens, int32_t *said, int64_t count) {{
     for (int64_t first = 0; first < count; first += LANES) {{
         int64_t here = count - first < LANES ? count - first : LANES;
-        double a[LANES] = {{0.0}}, b[LANES] = {{0.0}}, y[LANES] = {{0.0}};
-        for (int64_t l = 0; l < here; l++) {{
-            memcpy(&a[l], tokens + 4 * (first + l), sizeof(double));
-            memcpy(&b[l], tokens + 4 * (first + l) + 2, sizeof(double));
+        ws_lanes a[LANES / WS_LANES] = {{0}}, b[LANES / WS_LANES] = {{0}}, y[LANES / WS_LANES] = {{0}};
+        for (int64_t i = 0; i < here; i++) {{
+            __builtin_memcpy((double *)a + i, tokens + 4 * (first + i), sizeof(double));
+            __builtin_memcpy((double *)b + i, tokens + 4 * (first + i) + 2, sizeof(double));
         }}
         for (int repeat = 0; repeat < {repeats}; repeat++) {{
-            for (int l = 0; l < LANES; l++) y[l] = {expression};
+            for (int l = 0; l < LANES / WS_LANES; l++) y[l] = {expression};
             {again}
         }}
-        memcpy(said + 2 * first, y, (size_t)here * sizeof(double));
+        __builtin_memcpy(said + 2 * first, y, (size_t)here * sizeof(double));
     }}
 }}
 """

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, Protocol
 
 from compiler.fast.bounds import (
     ENGINE_UNIT,
     FUNCTION_UNITS,
+    ZERO,
     Arithmetic,
     Bounded,
     Functions,
@@ -21,7 +22,8 @@ from compiler.fast.program import Attended, is_power_of_two
 
 NEGLIGIBLE = -750.0  # the exponential of what is lower is zero in every dtype
 WEIGHT_UNITS = 6 * FUNCTION_UNITS  # of two exponentials, one divided by the other, where they are off by up to e
-Body = Callable[[], Sequence[Quantity]]
+Combined = Literal["sum", "max"]
+Body = Callable[[], Iterable[tuple[Combined, Quantity]]]
 
 
 class Keys(Protocol):
@@ -43,43 +45,42 @@ class Keys(Protocol):
         """How to read in a later pass what this one computes for each key."""
         ...
 
-    def total(self, body: Body) -> list[Quantity]:
-        """A pass over the keys: the sums of what `body` computes for each."""
-        ...
-
-    def largest(self, body: Body) -> list[Quantity]:
-        """A pass over the keys: the maxima of what `body` computes for each."""
+    def over_all(self, body: Body) -> list[Quantity]:
+        """A pass over the keys: what becomes of each quantity that `body` computes for every key."""
         ...
 
 
-def attend(
-    a: Arithmetic, operation: Attended, query: Sequence[Bounded], keys: Keys, wanted: Sequence[int]
+def _attend(
+    a: Arithmetic, operation: Attended, head: int, query: Sequence[Bounded], keys: Keys, wanted: Sequence[int]
 ) -> list[Bounded]:
     """The wanted coordinates of what one head mixes for a query of these coordinates.
 
     Let the plain module's weights before normalisation be w (1 + η), |η| ≤ ε. Then its mix differs from o = Σ w v / Σ w
     by Σ w η (v - o) / Σ w (1 + η), and by what the values themselves are off. Scores that are off by d, together with
-    the one that they are measured by, give η = e^d - 1 ≤ d / (1 - d / 2) for d < 2.
+    the one that they are measured by, give η = e^d - 1 ≤ d (1 + d) for d < 1.
     """
     f, unit, tiny = a.f, a.rounding.unit, a.rounding.tiny
     kept: list[Callable[[], Quantity]] = []
+    safe = operation.highest[head] < math.log(a.rounding.largest) - 1
+    if (safe or not operation.plus_one) and all(is_zero_value(keys.value(c)) for c in wanted):
+        return [ZERO for _ in wanted]
 
-    def score() -> list[Quantity]:
+    def score() -> Iterator[tuple[Combined, Quantity]]:
         s = _score(a, operation, query, keys)
         kept[:] = [keys.keep(s.value), keys.keep(s.error)]
-        return [s.value, s.error, plus(s.value, s.error)]
+        yield from (("max", s.value), ("max", s.error), ("max", plus(s.value, s.error)))
 
-    highest, most_off, highest_sum = keys.largest(score)
+    highest, most_off, highest_sum = keys.over_all(score)
     read_score, read_off = kept
     top = f.name(f.maximum(highest, 0.0) if operation.plus_one else highest)
     top_off, others_at_top = (0.0, 1.0) if operation.plus_one else _top(f, keys, top, read_score, read_off)
     slack = f.name(plus(top_off, times(4 * unit, most_off)))
 
-    def weigh() -> list[Quantity]:
+    def weigh() -> Iterator[tuple[Combined, Quantity]]:
         t = f.name(read_score() - top)
         weight = f.name(f.exp(t))
         d = f.name(plus(read_off(), slack, times(unit, f.absolute(t))))
-        relative = f.name(d / (1.0 - 0.5 * d) + WEIGHT_UNITS * unit)
+        relative = f.name(d * (1.0 + d) + WEIGHT_UNITS * unit)
         lost = f.if_less(t + d, NEGLIGIBLE, tiny, math.inf)
         more = f.if_less(d, 1.0, weight * relative + 4 * tiny, lost)
         least = f.if_less(d, 1.0, f.maximum(weight * (1.0 - relative) - 4 * tiny, 0.0), 0.0)
@@ -88,31 +89,32 @@ def attend(
             more, least = f.if_less(at_top, 0.5, 0.0, more), f.if_less(at_top, 0.5, weight, least)
         more = f.name(more)
         kept[:] = [keys.keep(weight), keys.keep(more)]
-        return [weight, least, *(times(weight, keys.value(c).value) for c in wanted)]
+        yield from (("sum", weight), ("sum", least))
+        yield from (("sum", times(weight, keys.value(c).value)) for c in wanted)
 
-    total, least, *mixed = keys.total(weigh)
+    total, least, *mixed = keys.over_all(weigh)
     read_weight, read_more = kept
     nothing = f.name(f.exp(times(-1.0, top))) if operation.plus_one else 0.0  # the weight of attending to nothing
     total = f.name(plus(total, nothing))
     certain = f.name(1.0 / plus(least, times(1 - 6 * unit, nothing)))
-    if operation.plus_one:  # computed as written, e^s overflows
+    if operation.plus_one and not safe:  # computed as written, e^s overflows
         certain = f.name(f.if_less(highest_sum, math.log(a.rounding.largest) - 1, certain, math.inf))
     means = [f.name(x / total) for x in mixed]
 
-    def differ() -> list[Quantity]:
-        more, weight = f.name(read_more()), f.name(plus(read_weight(), read_more()))
-        sums: list[Quantity] = []
+    def differ() -> Iterator[tuple[Combined, Quantity]]:
+        more = f.name(read_more())
+        weight = f.name(plus(read_weight(), more))
         for c, mean in zip(wanted, means, strict=True):
             v = keys.value(c)
-            sums += [plus(times(more, f.absolute(v.value - mean)), times(weight, v.error)), times(weight, a.size(v))]
-        return sums
+            size = f.name(times(weight, a.size(v)))
+            yield "sum", plus(times(more, f.absolute(v.value - mean)), times(weight, v.error))
+            yield from (("sum", size), ("max", size))
 
-    sums = keys.total(differ)
-    largest = keys.largest(lambda: [times(plus(read_weight(), read_more()), a.size(keys.value(c))) for c in wanted])
+    sums = keys.over_all(differ)
     # the largest weight is one, and adding a small number moves a sum by no more than that number
     normalizer = f.minimum((keys.most + 1) * unit, 1.02 * (total - 1.0) + 4 * keys.most * ENGINE_UNIT)
     found = []
-    for mean, off, size, greatest in zip(means, sums[::2], sums[1::2], largest, strict=True):
+    for mean, off, size, greatest in zip(means, sums[::3], sums[1::3], sums[2::3], strict=True):
         scale = f.absolute(mean)
         off = plus(off, times(6 * unit, times(nothing, scale)))
         size = f.name(times(size, certain))
@@ -130,8 +132,13 @@ def _top(
     f: Functions, keys: Keys, top: Quantity, read_score: Callable[[], Quantity], read_off: Callable[[], Quantity]
 ) -> tuple[Quantity, Quantity]:
     """How far the score at the top can be off, and 0 where one key has it, 1 where several do."""
-    (top_off,) = keys.largest(lambda: [f.if_less(read_score(), top, 0.0, read_off())])
-    (count,) = keys.total(lambda: [f.if_less(read_score(), top, 0.0, 1.0)])
+
+    def at_top() -> Iterator[tuple[Combined, Quantity]]:
+        below = f.name(read_score() - top)
+        yield "max", f.if_less(below, 0.0, 0.0, read_off())
+        yield "sum", f.if_less(below, 0.0, 0.0, 1.0)
+
+    top_off, count = keys.over_all(at_top)
     return f.name(top_off), f.name(f.if_less(count, 1.5, 0.0, 1.0))
 
 
@@ -156,6 +163,6 @@ def attend_all(
     for head in sorted({channel // operation.value_dim for channel in live}):
         wanted = [channel % operation.value_dim for channel in live if channel // operation.value_dim == head]
         own = [query[channel] for channel in operation.query_channels(head)]
-        mixed = attend(a, operation, own, keys(head), wanted)
+        mixed = _attend(a, operation, head, own, keys(head), wanted)
         found |= {head * operation.value_dim + c: x for c, x in zip(wanted, mixed, strict=True)}
     return [found[channel] for channel in live]

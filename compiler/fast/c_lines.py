@@ -1,8 +1,9 @@
-"""Lines of C for one lane of a loop over lanes: what the formulas of `bounds` are when a program is generated."""
+"""Lines of C on `ws_lanes` (vector_math.h): what the formulas of `bounds` are when a program is generated."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,18 +12,17 @@ import numpy as np
 from compiler.fast.bounds import Quantity
 from compiler.fast.program import Array
 
+LANES = 8  # WS_LANES
 LONGEST = 200  # characters of an expression before it gets a name
 
 
 @dataclass(eq=False)
 class Writer:
-    """C text as it grows. Within `lanes` a named quantity is a variable; outside of it, an array over lanes that later
-    loops can read, computed in a loop of its own."""
+    """C text as it grows."""
 
     tables: list[str] = field(default_factory=list)  # constants, before the functions
     lines: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)  # arrays that a loop needs before it
-    in_lanes: bool = False
     names: int = 0
     known_tables: dict[tuple[str, bytes], str] = field(default_factory=dict)
 
@@ -46,33 +46,20 @@ class Writer:
     def close(self) -> None:
         self.lines.append("}")
 
-    def open_lanes(self) -> None:
-        assert not self.in_lanes
-        self.open("for (int l = 0; l < LANES; l++)")
-        self.in_lanes = True
-
-    def close_lanes(self) -> None:
-        self.in_lanes = False
-        self.close()
-
     def named(self, text: str) -> Expression:
-        if self.in_lanes:
-            name = self.new("t")
-            self.lines.append(f"const double {name} = {text};")
-            return Expression(name, self)
-        return self.array(text)
+        name = self.new("t")
+        self.lines.append(f"const ws_lanes {name} = {text};")
+        return Expression(name, self)
 
-    def array(self, text: str) -> Expression:
-        """A quantity that later loops over lanes can read."""
-        name = self.new("a")
-        self.lines.append(f"double {name}[LANES];")
-        self.lines.append(f"for (int l = 0; l < LANES; l++) {name}[l] = {text};")
-        return Expression(f"{name}[l]", self)
+    def gathered(self, text: str) -> Expression:
+        """A scalar expression in the lane `L` as lanes."""
+        lanes = ", ".join(re.sub(r"\bL\b", str(lane), text) for lane in range(LANES))
+        return self.named(f"(ws_lanes){{{lanes}}}")
 
 
 @dataclass(frozen=True, eq=False)
 class Expression:
-    """A double of lane `l`, as C text that stands wherever an operand can."""
+    """Doubles, one in each lane, as C text that stands wherever an operand can."""
 
     text: str
     writer: Writer
@@ -107,6 +94,11 @@ class Expression:
 
 def operand(x: Quantity) -> str:
     return x.text if isinstance(x, Expression) else literal(float(x))
+
+
+def lanes(x: Quantity) -> str:
+    """As `operand`, but of the type `ws_lanes` in any case."""
+    return x.text if isinstance(x, Expression) else f"ws_all({literal(float(x))})"
 
 
 def literal(number: float) -> str:
@@ -149,21 +141,21 @@ class LineFunctions:
     def if_less(self, x: Quantity, y: Quantity, then: Quantity, otherwise: Quantity) -> Quantity:
         if isinstance(x, float) and isinstance(y, float):
             return then if x < y else otherwise
-        text = f"{operand(x)} < {operand(y)} ? {operand(then)} : {operand(otherwise)}"
-        return Expression(f"({text})", self.writer)
+        text = f"ws_select({lanes(x)} < {lanes(y)}, {lanes(then)}, {lanes(otherwise)})"
+        return Expression(text, self.writer)
 
     def name(self, x: Quantity) -> Quantity:
-        simple = isinstance(x, float) or x.text.replace("_", "").replace("[l]", "").isalnum()
+        simple = isinstance(x, float) or x.text.isalnum()
         return x if simple else self.writer.named(x.text)
 
     def pick(self, numbers: Sequence[float], index: Quantity) -> Quantity:
         if isinstance(index, float):
             return numbers[int(index)]
         table = self.writer.table("double", np.array(numbers))
-        return Expression(f"{table}[(int){index.text}]", self.writer)
+        return self.writer.gathered(f"{table}[(int){self.name(index).text}[L]]")
 
     def _call(self, function: str, *arguments: Quantity) -> Expression:
-        text = ", ".join(operand(argument) for argument in arguments)
+        text = ", ".join(lanes(argument) for argument in arguments)
         return Expression(f"{function}({text})", self.writer)
 
 

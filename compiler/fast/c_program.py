@@ -1,7 +1,7 @@
 """A program as C: for a block of sequences at once, one in each lane of the vector instructions.
 
 Nodes that are computed position by position are fused into one loop over positions between two steps of attention; what
-another loop reads is stored in the workspace, [positions][lanes] for the value and the error of each channel.
+another loop reads is stored in the workspace, lanes at each position for the value and the error of each channel.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import numpy as np
 
 from compiler.fast.attention import Body, attend_all
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding, elementwise
-from compiler.fast.c_lines import Expression, LineFunctions, Writer, operand
+from compiler.fast.c_lines import LANES, Expression, LineFunctions, Writer, lanes, operand
 from compiler.fast.deciding import decide
 from compiler.fast.program import Array, Attended, Lookup, Node, NotFollowed, Program, Rotated
 
-LANES = 16
 MAX_WORKSPACE = 1 << 26  # bytes of one block
 MAX_LINES = 60_000
 
@@ -33,12 +32,12 @@ def c_source(program: Program) -> str:
 
 @dataclass(frozen=True)
 class _Stored:
-    """Where a quantity of a node stands: an array of the workspace, [positions of the node][lanes], or one number."""
+    """Where a quantity of a node stands: an array of the workspace, by positions of the node, or one number."""
 
     quantity: str | float
 
     def at(self, place: str, writer: Writer) -> Quantity:
-        return self.quantity if isinstance(self.quantity, float) else Expression(f"{self.quantity}[{place}][l]", writer)
+        return self.quantity if isinstance(self.quantity, float) else Expression(f"{self.quantity}[{place}]", writer)
 
 
 @dataclass(eq=False)
@@ -78,7 +77,6 @@ class _Generator:
             operation = nodes[number].operation
             if isinstance(operation, Attended):
                 values[number] = self._attended(nodes[number], operation)
-        writer.open_lanes()
         for number in group:
             if number not in values:
                 values[number] = self._computed(nodes[number], values)
@@ -87,8 +85,7 @@ class _Generator:
         decision = self.program.decision
         if decision.node in group:
             found = decide(self.arithmetic, decision, values[decision.node])
-            writer.lines.append(f"w->said[p][l] = (int32_t){operand(found)};")
-        writer.close_lanes()
+            writer.lines.append(f"w->said[p] = {lanes(found)};")
         writer.close()
 
     def _is_read_elsewhere(self, number: int, group: list[int]) -> bool:
@@ -126,7 +123,7 @@ class _Generator:
         """A number for each position of the loop, or one for all."""
         if (numbers == numbers[0]).all():
             return float(numbers[0])
-        return Expression(f"{self.writer.table('double', numbers)}[p]", self.writer)
+        return Expression(f"ws_all({self.writer.table('double', numbers)}[p])", self.writer)
 
     def _looked_up(self, node: Node, table: Array, channel: int) -> Quantity:
         column = table[list(node.positions) if len(table) > 1 else [0], :, channel]  # [positions | 1, tokens | 1]
@@ -134,7 +131,7 @@ class _Generator:
             return self._by_place(column[:, 0])
         name = self.writer.table("double", column)
         first = f"p * {column.shape[1]} + " if len(column) > 1 else ""
-        return Expression(f"{name}[{first}w->tokens[{self._position(node.positions)}][l]]", self.writer)
+        return self.writer.gathered(f"{name}[{first}w->tokens[{self._position(node.positions)}][L]]")
 
     def _position(self, positions: tuple[int, ...]) -> str:
         """The absolute position of the loop."""
@@ -172,7 +169,7 @@ class _Generator:
             return _Stored(x)
         name = self.writer.new("s")
         self.workspace.append((name, len(self.program.nodes[number].positions)))
-        self.writer.lines.append(f"w->{name}[p][l] = {x.text};")
+        self.writer.lines.append(f"w->{name}[p] = {x.text};")
         return _Stored(f"w->{name}")
 
     def _attended(self, node: Node, operation: Attended) -> Value:
@@ -200,7 +197,7 @@ class _Generator:
     def _addition(self, numbers: Array) -> Quantity:
         if (numbers == numbers[:1]).all():
             return float(numbers[0]) if len(numbers) else 0.0
-        return Expression(f"{self.writer.table('double', numbers)}[j]", self.writer)
+        return Expression(f"ws_all({self.writer.table('double', numbers)}[j])", self.writer)
 
     def _key(self, number: int, channel: int, flat: list[int]) -> Bounded:
         """A channel of a stored node at key j."""
@@ -215,18 +212,17 @@ class _Generator:
         """The whole source."""
         program, decision = self.program, self.program.decision
         places = [program.nodes[decision.node].positions.index(position) for position in decision.reads]
-        arrays = [f"double {name}[{size}][LANES];" for name, size in self.workspace]
-        arrays += [f"int32_t tokens[{program.length}][LANES];", f"int32_t said[{len(set(places))}][LANES];"]
+        arrays = [f"ws_lanes {name}[{size}];" for name, size in self.workspace]
+        arrays += [f"int32_t tokens[{program.length}][WS_LANES];", f"ws_lanes said[{len(set(places))}];"]
         if sum(size for _, size in self.workspace) * LANES * 8 > MAX_WORKSPACE:
             raise NotFollowed("its values need too much memory")
         table = self.writer.table("int", places)
         return "\n".join(
             [
-                f"#define LANES {LANES}",
                 *self.writer.tables,
                 "typedef struct {",
                 *arrays,
-                "} __attribute__((aligned(64))) workspace;",
+                "} workspace;",
                 "static void block(workspace *restrict w) {",
                 *self.writer.lines,
                 "}",
@@ -245,14 +241,14 @@ def _entry(length: int, slots: int, places: str) -> list[str]:
         "return;",
         "}",
         "workspace *w = (workspace *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);",
-        "for (int64_t first = 0; first < count; first += LANES) {",
-        "for (int l = 0; l < LANES; l++) {",
+        "for (int64_t first = 0; first < count; first += WS_LANES) {",
+        "for (int l = 0; l < WS_LANES; l++) {",
         f"const int32_t *row = tokens + (first + l < count ? first + l : count - 1) * {length};",
         f"for (int t = 0; t < {length}; t++) w->tokens[t][l] = row[t];",
         "}",
         "block(w);",
-        f"for (int l = 0; l < LANES && first + l < count; l++) for (int s = 0; s < {slots}; s++)",
-        f"said[(first + l) * {slots} + s] = w->said[{places}[s]][l];",
+        f"for (int l = 0; l < WS_LANES && first + l < count; l++) for (int s = 0; s < {slots}; s++)",
+        f"said[(first + l) * {slots} + s] = (int32_t)w->said[{places}[s]][l];",
         "}",
         "__builtin_free(memory);",
         "}",
@@ -282,32 +278,22 @@ class _LineKeys:
     def keep(self, x: Quantity) -> Callable[[], Quantity]:
         if isinstance(x, float):
             return lambda: x
-        name = self.writer.new("k")
-        self.writer.lines.append(f"{name}[j - {self.starts}[p]][l] = {x.text};")
-        self.writer.kept.append(f"double {name}[{self.most}][LANES];")
-        return lambda: Expression(f"{name}[j - {self.starts}[p]][l]", self.writer)
+        place = f"{self.writer.new('k')}[j - {self.starts}[p]]"
+        self.writer.lines.append(f"{place} = {x.text};")
+        self.writer.kept.append(f"ws_lanes {place.partition('[')[0]}[{self.most}];")
+        return lambda: Expression(place, self.writer)
 
-    def total(self, body: Body) -> list[Quantity]:
-        return self._pass(body, "0.0", lambda total, x: f"{total} + {x}")
-
-    def largest(self, body: Body) -> list[Quantity]:
-        return self._pass(body, "-__builtin_inf()", lambda largest, x: f"ws_max({largest}, {x})")
-
-    def _pass(self, body: Body, first: str, combined: Callable[[str, str], str]) -> list[Quantity]:
+    def over_all(self, body: Body) -> list[Quantity]:
         writer = self.writer
-        outer, writer.lines = writer.lines, []
-        writer.open(f"for (int j = {self.starts}[p]; j < {self.starts}[p + 1]; j++)")
-        writer.open_lanes()
-        found = []
-        for x in body():
+        before, writer.lines = writer.lines, []
+        found: list[Quantity] = []
+        for combined, x in body():
             name = writer.new("a")
-            outer.append(f"double {name}[LANES];")
-            outer.append(f"for (int l = 0; l < LANES; l++) {name}[l] = {first};")
-            writer.lines.append(f"{name}[l] = {combined(f'{name}[l]', operand(x))};")
-            found.append(Expression(f"{name}[l]", writer))
-        writer.close_lanes()
-        writer.close()
-        outer += [*writer.kept, *writer.lines]
+            sums = combined == "sum"
+            before.append(f"ws_lanes {name} = ws_all({'0.0' if sums else '-__builtin_inf()'});")
+            writer.lines.append(f"{name} = {f'{name} + {operand(x)}' if sums else f'ws_max({name}, {lanes(x)})'};")
+            found.append(Expression(name, writer))
+        loop = f"for (int j = {self.starts}[p]; j < {self.starts}[p + 1]; j++) {{"
+        writer.lines = [*before, *writer.kept, loop, *writer.lines, "}"]
         writer.kept.clear()
-        writer.lines = outer
-        return list(found)
+        return found

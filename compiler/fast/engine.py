@@ -58,12 +58,8 @@ class FastEngine:
 
 def programs(spec: Spec) -> tuple[Program, ...]:
     """What is run for a spec. Raises `NotFollowed`."""
-    found = []
-    for program in translate(spec.network, spec.layout):
-        whole = marked(program)
-        check_magnitudes(whole)
-        found.append(folded(pruned(whole)))
-    return tuple(found)
+    made = translate(spec.network, spec.layout)
+    return tuple(folded(pruned(check_magnitudes(marked(program)))) for program in made)
 
 
 def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> FastEngine:

@@ -6,6 +6,7 @@ An infinity or a NaN that meets a weight of zero gives a NaN, and the plain modu
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import assert_never
 
 import numpy as np
@@ -33,8 +34,8 @@ from compiler.fast.program import (
 ROOM = 1 / 16  # of the largest number of the dtype: more than all roundings together can add
 
 
-def check_magnitudes(program: Program) -> None:
-    """Raise `NotFollowed` where a value could overflow the dtype.
+def check_magnitudes(program: Program) -> Program:
+    """The program with the `highest` scores; raises `NotFollowed` where a value could overflow the dtype.
 
     The program is `marked`, but nothing has been left out of it.
     """
@@ -48,8 +49,13 @@ def check_magnitudes(program: Program) -> None:
                 raise NotFollowed("a norm without an epsilon, which is not read at every position, could be NaN")
     largest = program.dtype.largest * ROOM
     bounds: list[Array] = []
+    nodes: list[Node] = []
     for node in program.nodes:
-        bounds.append(_bound(node, [bounds[number] for number in node.inputs], largest))
+        inputs = [bounds[number] for number in node.inputs]
+        if isinstance(node.operation, Attended):
+            node = replace(node, operation=replace(node.operation, highest=_highest(node.operation, *inputs[:2])))
+        nodes.append(node)
+        bounds.append(_bound(node, inputs, largest))
         if not (bounds[-1] <= largest).all():
             raise NotFollowed(
                 f"a value could be as large as {bounds[-1].max():.0e}: too near the end of {program.dtype.name}"
@@ -57,6 +63,7 @@ def check_magnitudes(program: Program) -> None:
     decision = program.decision
     if decision.linear is not None and not (_linear(decision.linear, bounds[decision.node]) <= largest).all():
         raise NotFollowed(f"a logit could be too near the end of {program.dtype.name}")
+    return replace(program, nodes=tuple(nodes))
 
 
 def _bound(node: Node, inputs: list[Array], largest: float) -> Array:
@@ -85,8 +92,7 @@ def _bound(node: Node, inputs: list[Array], largest: float) -> Array:
         case Rotated():
             return np.full(node.channels, 2.0 * inputs[0].max(initial=0.0))
         case Attended():
-            queries, keys, values = inputs
-            return _attended(operation, queries, keys, values, node, largest)
+            return _attended(operation, inputs[2], node, largest)
         case _:
             assert_never(operation)
 
@@ -110,20 +116,22 @@ def _normalized(operation: Normalized, inputs: Array, node: Node, largest: float
     return np.tile(weight, operation.groups) * 2 * math.sqrt(size)
 
 
-def _attended(operation: Attended, queries: Array, keys: Array, values: Array, node: Node, largest: float) -> Array:
+def _highest(operation: Attended, queries: Array, keys: Array) -> tuple[float, ...]:
+    """A bound on the scores of each head, which also bounds what they are computed from."""
     added = sum(float(np.abs(table).max(initial=0.0)) for table in operation.additions)
     with np.errstate(divide="ignore", invalid="ignore"):
-        factor = (
-            abs(operation.scale) if operation.scale_operation == "multiply" else 1 / np.float64(abs(operation.scale))
-        )
+        scale = np.float64(abs(operation.scale))
+        factor = scale if operation.scale_operation == "multiply" else 1 / scale
+    heads = range(operation.heads)
+    products = (queries[operation.query_channels(h)] @ keys[operation.key_channels(h)] for h in heads)
+    return tuple(float(product * max(factor, 1.0) + added) * (1 + ROOM) for product in products)
+
+
+def _attended(operation: Attended, values: Array, node: Node, largest: float) -> Array:
     read = live_heads(operation, node.live)
-    mixed = np.zeros(node.channels)
-    for head in range(operation.heads):
-        product = queries[operation.query_channels(head)] @ keys[operation.key_channels(head)]
-        score = product * max(factor, 1.0) + added
+    for head, score in enumerate(operation.highest):
         if not score < largest:
             raise NotFollowed("a score could overflow")
-        if operation.plus_one and head not in read and not score < math.log(largest) - 10:
+        if operation.plus_one and head not in read and not score < math.log(largest):
             raise NotFollowed("the exponential of a score that is not read could overflow")
-        mixed[head * operation.value_dim : (head + 1) * operation.value_dim] = values[operation.value_channels(head)]
-    return mixed
+    return np.concatenate([values[operation.value_channels(head)] for head in range(operation.heads)])

@@ -231,11 +231,14 @@ class TensorKeys:
     def keep(self, x: Quantity) -> Callable[[], Quantity]:
         return lambda: x
 
-    def total(self, body: Body) -> list[Quantity]:
-        return [self._over(x, 0.0).sum(1, keepdim=True) for x in body()]
-
-    def largest(self, body: Body) -> list[Quantity]:
-        return [self._over(x, -math.inf).amax(1, keepdim=True) for x in body()]
+    def over_all(self, body: Body) -> list[Quantity]:
+        found: list[Quantity] = []
+        for combined, x in body():
+            if combined == "sum":
+                found.append(self._over(x, 0.0).sum(1, keepdim=True))
+            else:
+                found.append(self._over(x, -math.inf).amax(1, keepdim=True))
+        return found
 
     def _over(self, x: Quantity, hidden: float) -> Tensor:
         return torch.where(self.mask, _tensor(x, self.mask), _tensor(hidden, self.mask))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -201,6 +202,7 @@ class _Builder:
             finite,
             ~hidden,
             step.softmax == "plus_one",
+            (math.inf,) * heads,
         )
 
     def _rope(self, rope: ir.Rope, groups: int) -> Rotated:

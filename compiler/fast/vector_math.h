@@ -1,11 +1,7 @@
-/* Mathematics on doubles for loops that a compiler turns into vector instructions.
+/* Mathematics on eight doubles at once, one in each lane: vector types, as gcc and clang have them on any machine.
 
    Every function is straight-line arithmetic: no call, no branch, no table, no conversion between double and int64
-   (which AVX2 and NEON lack in one direction), so that gcc and clang vectorise
-
-       for (int l = 0; l < LANES; l++) y[l] = ws_exp(x[l]);
-
-   at -O3 -fno-math-errno -fno-trapping-math. It needs IEEE arithmetic: not -ffast-math, rounding to nearest,
+   (which AVX2 and NEON lack in one direction). It needs IEEE arithmetic: not -ffast-math, rounding to nearest,
    subnormal numbers kept. Operations are in the order written; -ffp-contract may be on or off.
 
    The polynomials are minimax fits on the stated intervals, made by `python -m benchmarks.minimax`. The largest errors
@@ -18,38 +14,40 @@
 #define WEIGHTSPEC_VECTOR_MATH_H
 
 #include <stdint.h>
-#include <string.h>
 
-static inline uint64_t ws_bits(double x) {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
+#define WS_LANES 8
+typedef double ws_lanes __attribute__((vector_size(8 * WS_LANES)));
+typedef int64_t ws_masks __attribute__((vector_size(8 * WS_LANES))); /* what comparisons give: -1 or 0 */
+
+static inline ws_lanes ws_all(double x) { return (ws_lanes){x, x, x, x, x, x, x, x}; }
+
+/* Bit by bit: `then` where the mask is -1. */
+static inline ws_lanes ws_select(ws_masks mask, ws_lanes then, ws_lanes otherwise) {
+    return (ws_lanes)(((ws_masks)then & mask) | ((ws_masks)otherwise & ~mask));
 }
 
-static inline double ws_from_bits(uint64_t bits) {
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static inline double ws_abs(double x) { return __builtin_fabs(x); }
+static inline ws_lanes ws_abs(ws_lanes x) { return (ws_lanes)((ws_masks)x & INT64_C(0x7fffffffffffffff)); }
 
 /* Correctly rounded, as IEEE says. */
-static inline double ws_sqrt(double x) { return __builtin_sqrt(x); }
-
-/* The larger and the smaller of two; NaN where one of them is NaN. Of zeros of both signs, either. */
-static inline double ws_max(double a, double b) {
-    double larger = a > b ? a : b; /* b where one is NaN */
-    return a != a ? a : larger;
+static inline ws_lanes ws_sqrt(ws_lanes x) {
+    ws_lanes y;
+    for (int l = 0; l < WS_LANES; l++) y[l] = __builtin_sqrt(x[l]);
+    return y;
 }
 
-static inline double ws_min(double a, double b) {
-    double smaller = a < b ? a : b;
-    return a != a ? a : smaller;
+/* The larger and the smaller of two; NaN where one of them is NaN. Of zeros of both signs, either. */
+static inline ws_lanes ws_max(ws_lanes a, ws_lanes b) {
+    ws_lanes larger = ws_select(a > b, a, b); /* b where one is NaN */
+    return ws_select(a != a, a, larger);
+}
+
+static inline ws_lanes ws_min(ws_lanes a, ws_lanes b) {
+    ws_lanes smaller = ws_select(a < b, a, b);
+    return ws_select(a != a, a, smaller);
 }
 
 /* 2^floor(log2|x|), exactly; 0 for 0 and subnormal numbers, infinity for infinities and NaN. */
-static inline double ws_power_floor(double x) { return ws_from_bits(ws_bits(x) & UINT64_C(0x7ff0000000000000)); }
+static inline ws_lanes ws_power_floor(ws_lanes x) { return (ws_lanes)((ws_masks)x & INT64_C(0x7ff0000000000000)); }
 
 /* e^x: 0 below -745.13, infinity above 709.78, NaN for NaN.
 
@@ -60,33 +58,33 @@ static inline double ws_power_floor(double x) { return ws_from_bits(ws_bits(x) &
    What is added to 1 is at most 0.42 in size. With u = 2^-53 it is off by 0.25 u e^r from r (whose first difference is
    exact and whose second is rounded), 0.3 u from r^2 q and 0.25 u from their sum; then 1 + it is rounded. So a result is
    within 1.3 units in the last place and within 2^-52 of itself, or within 1.2 * 2^-1074 where it is subnormal. */
-static inline double ws_exp(double x) {
+static inline ws_lanes ws_exp(ws_lanes x) {
     const double to_integer = 0x1.8p52, to_exponent = 0x1.8p52 + 1023.0;
-    double bounded = x > 720.0 ? 720.0 : x; /* comparisons in this direction keep NaN */
-    bounded = bounded < -760.0 ? -760.0 : bounded;
-    double n = (bounded * 0x1.71547652b82fep+0 + to_integer) - to_integer;
-    double r = (bounded - n * 0x1.62e42fee00000p-1) - n * 0x1.a39ef35793c76p-33;
-    double r2 = r * r, r4 = r2 * r2;
+    ws_lanes bounded = ws_select(x > ws_all(720.0), ws_all(720.0), x); /* comparisons in this direction keep NaN */
+    bounded = ws_select(bounded < ws_all(-760.0), ws_all(-760.0), bounded);
+    ws_lanes n = (bounded * 0x1.71547652b82fep+0 + to_integer) - to_integer;
+    ws_lanes r = (bounded - n * 0x1.62e42fee00000p-1) - n * 0x1.a39ef35793c76p-33;
+    ws_lanes r2 = r * r, r4 = r2 * r2;
     /* (e^r - 1 - r) / r^2 */
-    double q01 = 0x1.000000000000bp-1 + r * 0x1.5555555555561p-3;
-    double q23 = 0x1.5555555550031p-5 + r * 0x1.111111110d63cp-7;
-    double q45 = 0x1.6c16c185a72aep-10 + r * 0x1.a01a01bae1859p-13;
-    double q67 = 0x1.a0199694228e5p-16 + r * 0x1.71dddfcd2f85cp-19;
-    double q89 = 0x1.28b048c30cd17p-22 + r * 0x1.af8585e7f5fb9p-26;
-    double q = (q01 + r2 * q23) + r4 * ((q45 + r2 * q67) + r4 * q89);
-    double power = 1.0 + (r + r2 * q);
-    double half = n * 0.5 + to_exponent;
-    double rest = (n - (half - to_exponent)) + to_exponent;
-    return power * ws_from_bits(ws_bits(half) << 52) * ws_from_bits(ws_bits(rest) << 52);
+    ws_lanes q01 = 0x1.000000000000bp-1 + r * 0x1.5555555555561p-3;
+    ws_lanes q23 = 0x1.5555555550031p-5 + r * 0x1.111111110d63cp-7;
+    ws_lanes q45 = 0x1.6c16c185a72aep-10 + r * 0x1.a01a01bae1859p-13;
+    ws_lanes q67 = 0x1.a0199694228e5p-16 + r * 0x1.71dddfcd2f85cp-19;
+    ws_lanes q89 = 0x1.28b048c30cd17p-22 + r * 0x1.af8585e7f5fb9p-26;
+    ws_lanes q = (q01 + r2 * q23) + r4 * ((q45 + r2 * q67) + r4 * q89);
+    ws_lanes power = 1.0 + (r + r2 * q);
+    ws_lanes half = n * 0.5 + to_exponent;
+    ws_lanes rest = (n - (half - to_exponent)) + to_exponent;
+    return power * (ws_lanes)((ws_masks)half << 52) * (ws_lanes)((ws_masks)rest << 52);
 }
 
 /* The error function: an odd polynomial up to 1, and 1 - e^(-x^2) p(14.4 / (|x| + 3) - 2.6) from there on, where p is
    fitted to e^(x^2) erfc(x) on 1 <= x <= 6. erf(6) rounds to 1. NaN for NaN. */
-static inline double ws_erf(double x) {
-    double size = __builtin_fabs(x);
-    double bounded = size > 6.0 ? 6.0 : size;
-    double s = bounded * bounded;
-    double odd = -0x1.a4aebfd1d9953p-31;
+static inline ws_lanes ws_erf(ws_lanes x) {
+    ws_lanes size = ws_abs(x);
+    ws_lanes bounded = ws_select(size > ws_all(6.0), ws_all(6.0), size);
+    ws_lanes s = bounded * bounded;
+    ws_lanes odd = ws_all(-0x1.a4aebfd1d9953p-31);
     odd = odd * s + 0x1.d493752956185p-27;
     odd = odd * s - 0x1.5ba14f8712d5fp-23;
     odd = odd * s + 0x1.b96d8e95b1395p-20;
@@ -98,8 +96,8 @@ static inline double ws_erf(double x) {
     odd = odd * s + 0x1.ce2f21a03dc0ep-4;
     odd = odd * s - 0x1.812746b037942p-2;
     odd = odd * s + 0x1.20dd750429b6dp+0;
-    double u = 14.4 / (bounded + 3.0) - 2.6;
-    double tail = -0x1.12a2453086529p-30;
+    ws_lanes u = 14.4 / (bounded + 3.0) - 2.6;
+    ws_lanes tail = ws_all(-0x1.12a2453086529p-30);
     tail = tail * u + 0x1.e2653495a91adp-27;
     tail = tail * u + 0x1.75c74b08c9f69p-30;
     tail = tail * u - 0x1.2860b259fb9abp-21;
@@ -111,8 +109,9 @@ static inline double ws_erf(double x) {
     tail = tail * u + 0x1.972131b58725ap-5;
     tail = tail * u + 0x1.3c21b61aedcb8p-3;
     tail = tail * u + 0x1.a9f324d321d56p-3;
-    double far = 1.0 - ws_exp(-s) * tail;
-    return __builtin_copysign(size < 1.0 ? bounded * odd : far, x);
+    ws_lanes far = 1.0 - ws_exp(-s) * tail;
+    ws_lanes found = ws_select(size < ws_all(1.0), bounded * odd, far); /* of |x|: x has the sign */
+    return (ws_lanes)((ws_masks)found | ((ws_masks)x & INT64_MIN));
 }
 
 #endif

@@ -26,7 +26,7 @@ SUMS = """
 void run(const int32_t *tokens, int32_t *said, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         said[2 * i] = tokens[3 * i] + tokens[3 * i + 1];
-        said[2 * i + 1] = (int32_t)(ws_exp(tokens[3 * i + 2]) * 0.0) + tokens[3 * i + 2];
+        said[2 * i + 1] = (int32_t)(ws_exp(ws_all(tokens[3 * i + 2])) * 0.0)[0] + tokens[3 * i + 2];
     }
 }
 """
