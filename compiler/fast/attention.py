@@ -46,7 +46,8 @@ class Keys(Protocol):
         ...
 
     def over_all(self, body: Body) -> list[Quantity]:
-        """A pass over the keys: what becomes of each quantity that `body` computes for every key."""
+        """A pass over the keys: what becomes of each quantity that `body` computes for every key. A maximum may lose a
+        NaN, but a sum never does."""
         ...
 
 

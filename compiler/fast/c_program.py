@@ -291,7 +291,7 @@ class _LineKeys:
             name = writer.new("a")
             sums = combined == "sum"
             before.append(f"ws_lanes {name} = ws_all({'0.0' if sums else '-__builtin_inf()'});")
-            writer.lines.append(f"{name} = {f'{name} + {operand(x)}' if sums else f'ws_max({name}, {lanes(x)})'};")
+            writer.lines.append(f"{name} = {f'{name} + {operand(x)}' if sums else f'ws_larger({name}, {lanes(x)})'};")
             found.append(Expression(name, writer))
         loop = f"for (int j = {self.starts}[p]; j < {self.starts}[p + 1]; j++) {{"
         writer.lines = [*before, *writer.kept, loop, *writer.lines, "}"]

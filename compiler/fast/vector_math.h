@@ -35,10 +35,12 @@ static inline ws_lanes ws_sqrt(ws_lanes x) {
     return y;
 }
 
+/* The larger of two, where a NaN may be lost. */
+static inline ws_lanes ws_larger(ws_lanes a, ws_lanes b) { return ws_select(a > b, a, b); }
+
 /* The larger and the smaller of two; NaN where one of them is NaN. Of zeros of both signs, either. */
 static inline ws_lanes ws_max(ws_lanes a, ws_lanes b) {
-    ws_lanes larger = ws_select(a > b, a, b); /* b where one is NaN */
-    return ws_select(a != a, a, larger);
+    return ws_select(a != a, a, ws_larger(a, b)); /* which is b where one is NaN */
 }
 
 static inline ws_lanes ws_min(ws_lanes a, ws_lanes b) {
