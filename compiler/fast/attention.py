@@ -18,11 +18,12 @@ from compiler.fast.bounds import (
     plus,
     times,
 )
-from compiler.fast.program import Attended, is_power_of_two
+from compiler.fast.program import Array, Attended, SeparableHead, is_power_of_two
 
 NEGLIGIBLE = -750.0  # the exponential of what is lower is zero in every dtype
 WEIGHT_UNITS = 6 * FUNCTION_UNITS  # of two exponentials, one divided by the other, where they are off by up to e
 Combined = Literal["sum", "max"]
+Read = Callable[[Array | int], Quantity]  # a sum of the tables by its number, or one that is the same for all inputs
 Body = Callable[[], Iterable[tuple[Combined, Quantity]]]
 
 
@@ -66,12 +67,13 @@ def _attend(
     if (safe or not operation.plus_one) and all(is_zero_value(keys.value(c)) for c in wanted):
         return [ZERO for _ in wanted]
 
-    def score() -> Iterator[tuple[Combined, Quantity]]:
-        s = _score(a, operation, query, keys)
+    def compare() -> Iterator[tuple[Combined, Quantity]]:
+        key = [keys.key(c) for c in range(len(query))]
+        s = score(a, operation, query, key, [keys.addition(i) for i in range(len(operation.additions))])
         kept[:] = [keys.keep(s.value), keys.keep(s.error)]
         yield from (("max", s.value), ("max", s.error), ("max", plus(s.value, s.error)))
 
-    highest, most_off, highest_sum = keys.over_all(score)
+    highest, most_off, highest_sum = keys.over_all(compare)
     read_score, read_off = kept
     top = f.name(f.maximum(highest, 0.0) if operation.plus_one else highest)
     top_off, others_at_top = (0.0, 1.0) if operation.plus_one else _top(f, keys, top, read_score, read_off)
@@ -143,17 +145,19 @@ def _top(
     return f.name(top_off), f.name(f.if_less(count, 1.5, 0.0, 1.0))
 
 
-def _score(a: Arithmetic, operation: Attended, query: Sequence[Bounded], keys: Keys) -> Bounded:
-    products = [a.multiply(q, keys.key(c)) for c, q in enumerate(query)]
-    score = a.sum(products)
-    if not is_zero_value(score) and operation.scale != 1:
+def score(
+    a: Arithmetic, operation: Attended, query: Sequence[Bounded], key: Sequence[Bounded], additions: Sequence[Quantity]
+) -> Bounded:
+    """The score of a query and a key of these coordinates."""
+    total = a.sum([a.multiply(x, y) for x, y in zip(query, key, strict=True)])
+    if not is_zero_value(total) and operation.scale != 1:
         divided = operation.scale_operation == "divide"
         factor = 1 / operation.scale if divided else operation.scale
         # the module rounds the factor to its dtype first
-        score = a.times(score, factor) if is_power_of_two(operation.scale) else a.times_inexact(score, factor)
-    for number in range(len(operation.additions)):
-        score = a.add(score, Bounded(keys.addition(number), 0.0))
-    return score
+        total = a.times(total, factor) if is_power_of_two(operation.scale) else a.times_inexact(total, factor)
+    for added in additions:
+        total = a.add(total, Bounded(added, 0.0))
+    return total
 
 
 def attend_all(
@@ -167,3 +171,29 @@ def attend_all(
         mixed = _attend(a, operation, head, own, keys(head), wanted)
         found |= {head * operation.value_dim + c: x for c, x in zip(wanted, mixed, strict=True)}
     return [found[channel] for channel in live]
+
+
+def mix_sums(a: Arithmetic, head: SeparableHead, read: Read) -> list[Bounded]:
+    """What a head mixes, for its channels in order. The bound is that of `_attend`, but for Σ w |η| |v - o|, which is
+    Σ w |η| |v| + |o| Σ w |η| here."""
+    f, unit = a.f, a.rounding.unit
+    nothing = read(head.nothing)
+    total = f.name(plus(read(head.weight), nothing))
+    more = f.name(read(head.more))
+    least = f.maximum(total - plus(more, times(6 * unit, nothing)), 0.0)
+    certain = f.name(1.0 / least)
+    growth = (1 + a.rounding.plain_unit) ** head.most
+    found = []
+    for mixed, off, size in zip(head.mixed, head.off, head.size, strict=True):
+        mean = f.name(read(mixed) / total)
+        scale = f.absolute(mean)
+        largest = f.name(times(read(size), certain))
+        own = plus(read(off), times(scale, plus(more, times(6 * unit, nothing))))
+        roundings = plus(
+            times((head.most + 1) * unit, scale),
+            times(4 * unit, largest),
+            times(head.most - 1.0, a.rounded(times(growth, largest))),
+            head.most * a.rounding.tiny,
+        )
+        found.append(Bounded(mean, f.name(plus(times(own, certain), roundings))))
+    return found

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compiler.fast.attention import Body, attend_all
+from compiler.fast.attention import Body, attend_all, mix_sums
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding, elementwise
 from compiler.fast.c_lines import LANES, Expression, LineFunctions, Writer, lanes, operand
 from compiler.fast.deciding import decide
-from compiler.fast.program import Array, Attended, Lookup, Node, NotFollowed, Program, Rotated
+from compiler.fast.program import Array, Attended, Lookup, Node, NotFollowed, Program, Rotated, Separable
 
 MAX_WORKSPACE = 1 << 26  # bytes of one block
 MAX_LINES = 60_000
@@ -45,6 +45,8 @@ class _Generator:
     program: Program
     writer: Writer = field(default_factory=Writer)
     workspace: list[tuple[str, int]] = field(default_factory=list)  # arrays and their positions
+    arrays: list[str] = field(default_factory=list)  # others of the workspace
+    first: list[str] = field(default_factory=list)  # what a block begins with
     stored: dict[int, list[tuple[_Stored, _Stored]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -109,6 +111,8 @@ class _Generator:
                     for c in node.live
                 ],
             )
+        if isinstance(operation, Separable):
+            return self._full(node, self._separable(node, operation))
         inputs = [values[i] if i in values else self._read(i, node.positions) for i in node.inputs]
 
         def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
@@ -194,6 +198,45 @@ class _Generator:
 
         return self._full(node, attend_all(self.arithmetic, operation, node.live, query, keys_of))
 
+    def _separable(self, node: Node, operation: Separable) -> list[Bounded]:
+        name, quantities = self._summed(operation), operation.tables.shape[-1]
+
+        def read(quantity: Array | int) -> Quantity:
+            if isinstance(quantity, int):
+                return self.writer.gathered(f"w->{name}[L][p * {quantities} + {quantity}]")
+            return self._by_place(quantity)
+
+        found: dict[int, Bounded] = {}
+        for head in operation.heads:
+            found |= zip(head.channels, mix_sums(self.arithmetic, head, read), strict=True)
+        return [found[channel] for channel in node.live]
+
+    def _summed(self, operation: Separable) -> str:
+        """The sums over the keys, sequence by sequence: the vector instructions take all places and quantities of one.
+
+        What a key adds to places before the first that sees it is zero.
+        """
+        writer = self.writer
+        tables = operation.tables.reshape(*operation.tables.shape[:2], -1)
+        size = tables.shape[-1]
+        name, table = writer.new("s"), writer.table("double", tables)
+        used = (tables != 0).any(1)
+        starts = [int(row.argmax()) if row.any() else size for row in used]
+        self.arrays.append(f"double {name}[WS_LANES][{max(1, size)}];")
+        self.first += [
+            "for (int l = 0; l < WS_LANES; l++) {",
+            f"double *sums = w->{name}[l];",
+            f"for (int i = 0; i < {size}; i++) sums[i] = 0;",
+            f"for (int j = 0; j < {len(operation.keys)}; j++) {{",
+            f"const int start = {writer.table('int', starts)}[j];",
+            f"const int token = w->tokens[{writer.table('int', operation.keys)}[j]][l];",
+            f"const double *row = {table} + (j * {tables.shape[1]} + token) * {size};",
+            f"for (int i = start; i < {size}; i++) sums[i] += row[i];",
+            "}",
+            "}",
+        ]
+        return name
+
     def _addition(self, numbers: Array) -> Quantity:
         if (numbers == numbers[:1]).all():
             return float(numbers[0]) if len(numbers) else 0.0
@@ -213,6 +256,7 @@ class _Generator:
         program, decision = self.program, self.program.decision
         places = [program.nodes[decision.node].positions.index(position) for position in decision.reads]
         arrays = [f"ws_lanes {name}[{size}];" for name, size in self.workspace]
+        arrays += self.arrays
         arrays += [f"int32_t tokens[{program.length}][WS_LANES];", f"ws_lanes said[{len(set(places))}];"]
         if sum(size for _, size in self.workspace) * LANES * 8 > MAX_WORKSPACE:
             raise NotFollowed("its values need too much memory")
@@ -224,6 +268,7 @@ class _Generator:
                 *arrays,
                 "} workspace;",
                 "static void block(workspace *restrict w) {",
+                *self.first,
                 *self.writer.lines,
                 "}",
                 *_entry(program.length, len(places), table),

@@ -21,6 +21,7 @@ from compiler.fast.program import (
     Resized,
     Rotated,
     Scaled,
+    Separable,
     Sum,
 )
 
@@ -65,7 +66,7 @@ def _needed_inputs(program: Program, node: Node, positions: set[int], live: set[
     """The positions and channels of each input that the live channels are computed from."""
     operation = node.operation
     match operation:
-        case Lookup():
+        case Lookup() | Separable():
             return []
         case Linear():
             return [(positions, _read_by(operation, live))]

@@ -16,6 +16,7 @@ from compiler.fast.folding import folded
 from compiler.fast.magnitudes import check_magnitudes
 from compiler.fast.native import NativeUnavailable, native
 from compiler.fast.program import Attended, NotFollowed, Program
+from compiler.fast.separable import separated
 from compiler.fast.tensors import said
 from compiler.fast.translate import translate
 from compiler.pipeline import Spec
@@ -59,7 +60,7 @@ class FastEngine:
 def programs(spec: Spec) -> tuple[Program, ...]:
     """What is run for a spec. Raises `NotFollowed`."""
     made = translate(spec.network, spec.layout)
-    return tuple(folded(pruned(check_magnitudes(marked(program)))) for program in made)
+    return tuple(separated(folded(pruned(check_magnitudes(marked(program))))) for program in made)
 
 
 def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> FastEngine:

@@ -28,6 +28,7 @@ from compiler.fast.program import (
     Resized,
     Rotated,
     Scaled,
+    Separable,
     Sum,
 )
 
@@ -93,6 +94,8 @@ def _bound(node: Node, inputs: list[Array], largest: float) -> Array:
             return np.full(node.channels, 2.0 * inputs[0].max(initial=0.0))
         case Attended():
             return _attended(operation, inputs[2], node, largest)
+        case Separable():
+            raise AssertionError("magnitudes are checked before anything is put in tables")
         case _:
             assert_never(operation)
 

@@ -145,6 +145,33 @@ class Attended:
         return seen
 
 
+@dataclass(frozen=True, eq=False)
+class SeparableHead:
+    """One head of `Separable`: its channels, and its sums: of weights, of what these are off, and for each channel of
+    weight · value, of what that is off, and of its size. A sum is the number of a quantity of the tables, or [places]
+    where it is the same for all inputs. `nothing` [places] is the weight of attending to no key, `most` the largest
+    number of keys that a query sees."""
+
+    channels: tuple[int, ...]
+    weight: Array | int
+    more: Array | int
+    mixed: tuple[Array | int, ...]
+    off: tuple[Array | int, ...]
+    size: tuple[Array | int, ...]
+    nothing: Array
+    most: int
+
+
+@dataclass(frozen=True, eq=False)
+class Separable:
+    """What heads mix, from sums over the keys of tables [keys, tokens, places, quantities]; a place is one of the
+    positions of the node, in order."""
+
+    tables: Array
+    keys: tuple[int, ...]
+    heads: tuple[SeparableHead, ...]
+
+
 Operation = (
     Lookup
     | Linear
@@ -158,6 +185,7 @@ Operation = (
     | Activated
     | Rotated
     | Attended
+    | Separable
 )
 
 

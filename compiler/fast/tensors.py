@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.fast.attention import Body, attend_all
+from compiler.fast.attention import Body, attend_all, mix_sums
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding, elementwise
 from compiler.fast.deciding import decide, logit
-from compiler.fast.program import Array, Attended, Lookup, Node, Program, Rotated
+from compiler.fast.program import Array, Attended, Lookup, Node, Program, Rotated, Separable
 
 Value = list[Bounded]  # one for each channel; those that do not matter are zero
 
@@ -161,6 +161,8 @@ def _compute(running: Running, node: Node) -> Value:
         ]
     if isinstance(operation, Attended):
         return _attended(running, node, operation)
+    if isinstance(operation, Separable):
+        return _separable(running, node, operation)
     inputs = [running.at(number, node.positions) for number in node.inputs]
 
     def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
@@ -207,6 +209,22 @@ def _attended(running: Running, node: Node, operation: Attended) -> Value:
         query = [ZERO] * (operation.heads * operation.head_dim)
     mixed = attend_all(a, operation, node.live, query, keys_of)
     return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
+
+
+def _separable(running: Running, node: Node, operation: Separable) -> Value:
+    tables = running.constant(operation.tables)  # [keys, tokens, places, quantities]
+    sums = running.constant(np.zeros(())).expand(len(running.tokens), *tables.shape[2:])
+    for position, table in zip(operation.keys, tables, strict=True):
+        sums = sums + table[running.tokens[:, position].long()]
+    by_quantity = sums.permute(2, 1, 0)  # [quantities, places, batch]
+
+    def read(quantity: Array | int) -> Quantity:
+        return by_quantity[quantity] if isinstance(quantity, int) else running.constant(quantity)[:, None]
+
+    found: dict[int, Bounded] = {}
+    for head in operation.heads:
+        found |= zip(head.channels, mix_sums(running.arithmetic, head, read), strict=True)
+    return [found[channel] for channel in node.live]
 
 
 @dataclass(frozen=True, eq=False)

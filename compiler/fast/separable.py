@@ -1,0 +1,151 @@
+"""Attention whose queries do not depend on tokens, over keys and values that depend on one token each: sums of tables.
+
+What a key adds to Σ w v and Σ w, and to their errors, depends on its token and position alone, so that a query is a sum
+of one table entry for each key. All weights of a query are relative to one fixed score, no lower than any.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compiler.fast.attention import NEGLIGIBLE, WEIGHT_UNITS, score
+from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Rounding
+from compiler.fast.demand import live_heads, pruned
+from compiler.fast.program import Array, Attended, Lookup, Node, Program, Separable, SeparableHead
+from compiler.fast.tensors import TensorFunctions
+
+MAX_NUMBERS = 1 << 20  # in the tables of one node: more leave the cache
+
+
+def separated(program: Program) -> Program:
+    """The same program, with sums of tables in place of such attention."""
+    nodes = tuple(_separated(program, node) for node in program.nodes)
+    return pruned(replace(program, nodes=nodes))
+
+
+def _separated(program: Program, node: Node) -> Node:
+    operation = node.operation
+    if not isinstance(operation, Attended):
+        return node
+    inputs = [program.nodes[number] if number >= 0 else None for number in node.inputs]
+    lookups = [source.operation if source is not None else None for source in inputs]
+    if not all(source is None or isinstance(source, Lookup) for source in lookups):
+        return node
+    query = inputs[0]
+    if query is not None and not all(
+        _is_fixed(part[..., list(query.live)])
+        for part in (query.operation.value, query.operation.error)  # type: ignore[union-attr]
+    ):
+        return node
+    return _Tables(program, node, operation).separable() or node
+
+
+def _is_fixed(table: Array) -> bool:
+    """Whether [positions, tokens, channels] do not depend on the token."""
+    return bool((table == table[:, :1]).all())
+
+
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """Quantities are [queries, keys, tokens], an axis of size 1 being broadcast."""
+
+    program: Program
+    node: Node
+    operation: Attended
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        return Arithmetic(TensorFunctions(), Rounding.of(self.program.dtype))
+
+    def separable(self) -> Node | None:
+        """The node as sums of tables; None where these are too large, or the exponential of a score could overflow."""
+        node, operation, program = self.node, self.operation, self.program
+        heads = live_heads(operation, set(node.live))
+        seen = np.zeros(program.length, dtype=bool)
+        for number in heads:
+            seen |= operation.visible_to(number)[list(node.positions)].any(0)
+        keys = tuple(np.flatnonzero(seen).tolist())
+        size = len(keys) * program.vocabulary * len(node.positions)
+        if size * (2 * len(heads) + 3 * len(node.live)) > MAX_NUMBERS:
+            return None
+        columns: list[Array] = []
+
+        def kept(table: Tensor) -> Array | int:
+            """The number of a table, or its sum over the keys where that is the same for all inputs."""
+            full = table.expand(len(node.positions), len(keys), program.vocabulary).numpy()
+            if (full == full[..., :1]).all():
+                return np.asarray(full[..., 0].sum(1))
+            columns.append(full)
+            return len(columns) - 1
+
+        made: list[SeparableHead] = []
+        for number in heads:
+            head = self._head(number, keys, kept)
+            if head is None:
+                return None
+            made.append(head)
+        empty = np.zeros((len(node.positions), len(keys), program.vocabulary, 0))
+        tables = np.stack(columns, axis=-1) if columns else empty
+        return replace(
+            node,
+            operation=Separable(tables.transpose(1, 2, 0, 3), keys, tuple(made)),
+            inputs=(),
+        )
+
+    def _head(self, head: int, keys: tuple[int, ...], kept: Callable[[Tensor], Array | int]) -> SeparableHead | None:
+        """None where the exponential of a score could overflow, which is computed as written."""
+        a, node, operation = self.arithmetic, self.node, self.operation
+        f, unit, tiny = a.f, a.rounding.unit, a.rounding.tiny
+        places = list(node.positions)
+        visible = torch.tensor(operation.visible_to(head)[np.ix_(places, keys)])[:, :, None]
+        query = [self._read(0, c, places, 1) for c in operation.query_channels(head)]
+        key = [self._read(1, c, keys, 0) for c in operation.key_channels(head)]
+        tables = (table[head % len(table)][np.ix_(places, keys)] for table in operation.additions)
+        s = score(a, operation, query, key, [torch.tensor(table)[:, :, None] for table in tables])
+        shape = (len(places), len(keys), self.program.vocabulary)
+        value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (s.value, s.error))
+        highest = torch.where(visible, value + error, -math.inf).max()
+        if operation.plus_one and not highest < math.log(self.program.dtype.largest) - 1:
+            return None
+        top = torch.where(visible, value, -math.inf).amax((1, 2), keepdim=True)
+        top = top.clamp(min=0.0) if operation.plus_one else top
+        most_off = torch.where(visible, error, 0.0).amax((1, 2), keepdim=True)
+        t = value - top
+        weight = torch.exp(t)
+        d = error + 4 * unit * most_off + unit * t.abs()
+        lost = f.if_less(t + d, NEGLIGIBLE, tiny, math.inf)
+        more = f.if_less(d, 1.0, weight * (d * (1.0 + d) + WEIGHT_UNITS * unit) + 4 * tiny, lost)
+        weight, more = (torch.where(visible, part, 0.0) for part in (weight, more))
+        wanted = [c for c in node.live if c // operation.value_dim == head]
+        mixed: list[Array | int] = []
+        off: list[Array | int] = []
+        size: list[Array | int] = []
+        for channel in wanted:
+            v = self._read(2, operation.value_channels(head)[channel % operation.value_dim], keys, 0)
+            mixed.append(kept(weight * v.value))
+            off.append(kept(more * abs(v.value) + (weight + more) * v.error))
+            size.append(kept((weight + more) * (abs(v.value) + v.error)))
+        nothing = torch.exp(-top).flatten().numpy() if operation.plus_one else np.zeros(len(places))
+        most = int(visible.sum(1).max())
+        return SeparableHead(
+            tuple(wanted), kept(weight), kept(more), tuple(mixed), tuple(off), tuple(size), nothing, most
+        )
+
+    def _read(self, number: int, channel: int, positions: Sequence[int], axis: int) -> Bounded:
+        """A channel of an input: [positions, 1, tokens] (axis 1, queries) or [1, positions, tokens] (axis 0, keys)."""
+        source = self.node.inputs[number]
+        if source < 0 or channel not in self.program.nodes[source].live:
+            return ZERO
+        operation = self.program.nodes[source].operation
+        assert isinstance(operation, Lookup)
+        value, error = (
+            torch.tensor(table[list(positions) if len(table) > 1 else [0], :, channel]).unsqueeze(axis)
+            for table in (operation.value, operation.error)
+        )
+        return Bounded(value[..., :1], error[..., :1]) if axis == 1 else Bounded(value, error)
