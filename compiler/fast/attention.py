@@ -114,8 +114,9 @@ def _attend(
             yield from (("sum", size), ("max", size))
 
     sums = keys.over_all(differ)
-    # the largest weight is one, and adding a small number moves a sum by no more than that number
-    normalizer = f.minimum((keys.most + 1) * unit, 1.02 * (total - 1.0) + 4 * keys.most * ENGINE_UNIT)
+    # the largest weight is one; adding a small number, itself a rounded sum, moves a sum by no more than that number
+    growth = (1 + a.rounding.plain_unit) ** keys.most
+    normalizer = f.minimum((keys.most + 1) * unit, growth**2 * (total - 1.0) + 4 * keys.most * ENGINE_UNIT)
     found = []
     for mean, off, size, greatest in zip(means, sums[::3], sums[1::3], sums[2::3], strict=True):
         scale = f.absolute(mean)
@@ -123,8 +124,8 @@ def _attend(
         size = f.name(times(size, certain))
         rest = f.absolute(size - times(greatest, certain))
         sum_off = f.minimum(
-            times(keys.most - 1.0, a.rounded(times((1 + a.rounding.plain_unit) ** keys.most, size))),
-            plus(1.02 * rest, times(4 * keys.most * ENGINE_UNIT, size)),
+            times(keys.most - 1.0, a.rounded(times(growth, size))),
+            plus(growth**2 * rest, times(4 * keys.most * ENGINE_UNIT, size)),
         )
         error = plus(times(off, certain), times(scale, normalizer), times(4 * unit, size), sum_off, keys.most * tiny)
         found.append(Bounded(mean, f.name(error)))

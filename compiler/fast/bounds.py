@@ -168,10 +168,10 @@ class Arithmetic:
         return self._named(value, plus(error, roundings), scaled_shared(x, factor))
 
     def divide(self, x: Bounded, divisor: float) -> Bounded:
-        """A quotient by a number of the dtype."""
+        """A quotient by a number of the dtype, or a product with one over it, rounded too."""
         if is_zero_value(x):
             return ZERO
-        roundings = self.scaling(self.size(x) / abs(divisor), 1 / divisor)
+        roundings = times(2.0, self.scaling(self.size(x) / abs(divisor), 1 / divisor))
         return self._named(x.value / divisor, plus(x.error / abs(divisor), roundings), scaled_shared(x, 1 / divisor))
 
     def scaling(self, magnitude: Quantity, factor: float) -> Quantity:
