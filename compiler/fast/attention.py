@@ -63,8 +63,10 @@ def _attend(
     """
     f, unit, tiny = a.f, a.rounding.unit, a.rounding.tiny
     kept: list[Callable[[], Quantity]] = []
-    safe = operation.highest[head] < math.log(a.rounding.largest) - 1
-    if (safe or not operation.plus_one) and all(is_zero_value(keys.value(c)) for c in wanted):
+    limit = math.log(a.rounding.largest) - 1 - math.log(max(1, keys.most))  # for the sum of exponentials
+    safe = operation.highest[head] < limit
+    no_values = all(is_zero_value(keys.value(c)) for c in wanted)
+    if keys.most == 0 or (no_values and (safe or not operation.plus_one)):
         return [ZERO for _ in wanted]
 
     def compare() -> Iterator[tuple[Combined, Quantity]]:
@@ -101,7 +103,7 @@ def _attend(
     total = f.name(plus(total, nothing))
     certain = f.name(1.0 / plus(least, times(1 - 6 * unit, nothing)))
     if operation.plus_one and not safe:  # computed as written, e^s overflows
-        certain = f.name(f.if_less(highest_sum, math.log(a.rounding.largest) - 1, certain, math.inf))
+        certain = f.name(f.if_less(highest_sum, limit, certain, math.inf))
     means = [f.name(x / total) for x in mixed]
 
     def differ() -> Iterator[tuple[Combined, Quantity]]:
@@ -193,7 +195,7 @@ def mix_sums(a: Arithmetic, head: SeparableHead, read: Read) -> list[Bounded]:
         roundings = plus(
             times((head.most + 1) * unit, scale),
             times(4 * unit, largest),
-            times(head.most - 1.0, a.rounded(times(growth, largest))),
+            times(max(0.0, head.most - 1.0), a.rounded(times(growth, largest))),
             head.most * a.rounding.tiny,
         )
         found.append(Bounded(mean, f.name(plus(times(own, certain), roundings))))

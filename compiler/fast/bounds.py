@@ -334,7 +334,7 @@ def is_zero(x: Quantity) -> bool:
 
 def is_zero_value(x: Bounded) -> bool:
     """Whether it is zero in both arithmetics, whatever the input."""
-    return is_zero(x.value) and is_zero(x.error)
+    return is_zero(x.value) and is_zero(x.error) and all(map(is_zero, x.shared.values()))
 
 
 def scaled_shared(x: Bounded, factor: Quantity) -> dict[int, Quantity]:

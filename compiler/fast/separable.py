@@ -111,7 +111,8 @@ class _Tables:
         shape = (len(places), len(keys), self.program.vocabulary)
         value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (s.value, s.error))
         highest = torch.where(visible, value + error, -math.inf).max()
-        if operation.plus_one and not highest < math.log(self.program.dtype.largest) - 1:
+        most = int(visible.sum(1).max())
+        if operation.plus_one and not highest < math.log(self.program.dtype.largest) - 1 - math.log(max(1, most)):
             return None
         top = torch.where(visible, value, -math.inf).amax((1, 2), keepdim=True)
         top = top.clamp(min=0.0) if operation.plus_one else top
@@ -132,7 +133,6 @@ class _Tables:
             off.append(kept(more * abs(v.value) + (weight + more) * v.error))
             size.append(kept((weight + more) * (abs(v.value) + v.error)))
         nothing = torch.exp(-top).flatten().numpy() if operation.plus_one else np.zeros(len(places))
-        most = int(visible.sum(1).max())
         return SeparableHead(
             tuple(wanted), kept(weight), kept(more), tuple(mixed), tuple(off), tuple(size), nothing, most
         )

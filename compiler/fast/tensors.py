@@ -101,7 +101,7 @@ class Running:
         if tuple(positions) == node.positions:
             return value
         places = {position: i for i, position in enumerate(node.positions)}
-        index = torch.tensor([places[position] for position in positions], device=self.tokens.device)
+        index = torch.tensor([places[p] for p in positions], dtype=torch.long, device=self.tokens.device)
         return [
             Bounded(
                 _select(x.value, index),

@@ -247,6 +247,10 @@ class _Builder:
     def _norm(self, stream: int, norm: ir.Norm | None, groups: int = 1) -> int:
         if norm is None:
             return stream
+        if round_to(norm.epsilon, self.dtype) < 2.0**self.dtype.min_exponent:
+            raise NotFollowed(
+                f"{norm.name} adds {norm.epsilon:g}, which is zero in {self.dtype.name}: 0 / 0 is possible"
+            )
         weight = None if norm.weight is None else _vector(norm.weight)
         operation = Normalized(norm.kind, norm.epsilon, groups, weight, self._symbols(groups))
         return self._add(operation, (stream,), self.nodes[stream].channels)
