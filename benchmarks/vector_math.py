@@ -37,7 +37,7 @@ void run(const int32_t *tokens, int32_t *said, int64_t count) {{
             for (int l = 0; l < LANES / WS_LANES; l++) y[l] = {expression};
             {again}
         }}
-        __builtin_memcpy(said + 2 * first, y, (size_t)here * sizeof(double));
+        __builtin_memcpy(said + 2 * first, y, sizeof(double) * (uint64_t)here);
     }}
 }}
 """

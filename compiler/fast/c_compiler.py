@@ -27,7 +27,7 @@ _MOST_PRINTED = 1 << 20
 _LONGEST_REASON = 300
 
 # Errors and traps of floating point are not looked at, so loops may compute what a branch would not. What the numbers
-# are stays as written: NaN, infinities, the order of operations. Without contraction every machine gives the same ones.
+# are stays as written: NaN, infinities, the order of operations, but that a product may be added without being rounded.
 FLAGS = ("-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fPIC", "-pipe", "-w")
 _THIS_MACHINE = (("-march=native",), ("-mcpu=native",), ())  # the first one that is understood
 

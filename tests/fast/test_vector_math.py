@@ -14,13 +14,13 @@ from benchmarks.vector_math import (
     TIMES,
     Doubles,
     Function,
-    Unavailable,
     erf_error,
     erf_points,
     exp_error,
     exp_points,
     function,
 )
+from compiler.fast.c_compiler import find_compiler
 
 HEADER = Path(__file__).parents[2] / "compiler" / "fast" / "vector_math.h"
 POINTS = 3000
@@ -32,10 +32,9 @@ SPECIAL = np.array([0.0, -0.0, 1.0, -1.5, 5e-324, -2e-310, 1e308, -1e308, np.inf
 
 @cache
 def compiled(expression: str) -> Function:
-    try:
-        return function(expression)
-    except Unavailable as error:
-        pytest.skip(f"no C is compiled here: {error}")
+    if find_compiler() is None:
+        pytest.skip("no C compiler works here")
+    return function(expression)
 
 
 def same(found: Doubles, expected: Doubles) -> None:
