@@ -12,7 +12,7 @@ import numpy as np
 from compiler.fast.bounds import Quantity
 from compiler.fast.program import Array
 
-LANES = 8  # WS_LANES
+LANES = 8  # WS_LANES at most; WS_EACH takes so many and uses the first of them
 LONGEST = 200  # characters of an expression before it gets a name
 
 
@@ -54,7 +54,7 @@ class Writer:
     def gathered(self, text: str) -> Expression:
         """A scalar expression in the lane `L` as lanes."""
         lanes = ", ".join(re.sub(r"\bL\b", str(lane), text) for lane in range(LANES))
-        return self.named(f"(ws_lanes){{{lanes}}}")
+        return self.named(f"WS_EACH({lanes})")
 
 
 @dataclass(frozen=True, eq=False)

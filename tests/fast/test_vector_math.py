@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from benchmarks.vector_math import (
     exp_points,
     function,
 )
+from compiler.fast import c_compiler
 from compiler.fast.c_compiler import find_compiler
 
 HEADER = Path(__file__).parents[2] / "compiler" / "fast" / "vector_math.h"
@@ -96,6 +98,24 @@ def test_abs_and_sqrt_are_exact() -> None:
     same(compiled("ws_abs(a[l])")(xs), np.abs(xs))
     with np.errstate(invalid="ignore"):
         same(compiled("ws_sqrt(a[l])")(xs), np.sqrt(xs))
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="these are flags for x86-64")
+@pytest.mark.parametrize(("without", "lanes"), [(("-mno-avx512f",), 4), (("-mno-avx512f", "-mno-avx"), 2)])
+def test_narrower_registers_give_the_same(
+    monkeypatch: pytest.MonkeyPatch, without: tuple[str, ...], lanes: int
+) -> None:
+    exact = {expression: compiled(expression) for expression in TIMES.values()}
+    monkeypatch.setattr(c_compiler, "_THIS_MACHINE", (("-march=native", *without),))
+    c_compiler._found.cache_clear()
+    try:
+        width = function("ws_all(WS_LANES)")(np.zeros(1))[0]
+        assert width <= lanes  # fewer on a machine without such registers
+        xs, ys = np.concatenate([SPECIAL, exp_points(500, 5)["-1 to 1"]]), np.full(500 + len(SPECIAL), 0.25)
+        for expression, wide in exact.items():
+            np.testing.assert_allclose(function(expression)(xs, ys), wide(xs, ys), rtol=1e-15, atol=0.0)
+    finally:
+        c_compiler._found.cache_clear()
 
 
 @pytest.mark.parametrize("fit", FITS, ids=lambda fit: fit.name)
