@@ -173,7 +173,13 @@ def attend_all(
         own = [query[channel] for channel in operation.query_channels(head)]
         mixed = _attend(a, operation, head, own, keys(head), wanted)
         found |= {head * operation.value_dim + c: x for c, x in zip(wanted, mixed, strict=True)}
-    return [found[channel] for channel in live]
+    return [_limited(a.f, found[channel], operation.limits[channel]) for channel in live]
+
+
+def _limited(f: Functions, x: Bounded, limit: float) -> Bounded:
+    """The error is too large, or NaN, where the weights of too many keys are unknown."""
+    widest = f.name(plus(f.absolute(x.value), limit))
+    return Bounded(x.value, f.name(f.if_less(x.error, widest, x.error, widest)))
 
 
 def mix_sums(a: Arithmetic, head: SeparableHead, read: Read) -> list[Bounded]:

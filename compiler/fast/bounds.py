@@ -199,8 +199,8 @@ class Arithmetic:
 
     def normalize(self, inputs: Sequence[Bounded], operation: Normalized, group: int) -> list[Bounded]:
         """One group, [channels]. With x off by at most e, mean(x²) is off by at most τ · mean(x²), where
-        τ · mean(x²) = Σ (2|x| + e) e / n; and 1/√(1 - τ) - 1 ≤ τ/2 + 0.7 τ² for τ ≤ 1/2, beyond which nothing is sure.
-        What all channels are multiplied by is off by a share that they have in common.
+        τ · mean(x²) = Σ (2|x| + e) e / n; and 1/√(1 - τ) - 1 ≤ τ/2 + 0.7 τ² for τ ≤ 1/2. What all channels are
+        multiplied by is off by a share that they have in common. Beyond that, only |x| ≤ √n · √mean(x²) is known.
         """
         f, unit, count = self.f, self.rounding.unit, len(inputs)
         if operation.kind == "layer":
@@ -212,12 +212,22 @@ class Arithmetic:
         spread = plus(*terms) / count
         # squares, their sum, the division, epsilon and its sum: all terms are positive, so these are relative errors
         relative = f.name((spread + count * self.rounding.tiny) / square + (count + 4) * unit)
-        off = relative * (0.5 + 0.7 * relative) + (FUNCTION_UNITS + 1) * unit
-        off = f.name(f.if_less(relative, 0.5, off, math.inf))
+        off = f.name(relative * (0.5 + 0.7 * relative) + (FUNCTION_UNITS + 1) * unit)
         inverse = f.name(1.0 / f.sqrt(square))
-        weights = operation.weight or (1.0,) * count
-        symbol = operation.first_symbol + group
-        return [self._normalized(x, inverse, off, weight, symbol) for x, weight in zip(inputs, weights, strict=True)]
+        limit = math.inf  # of a normalized value, where no square that matters underflows
+        if operation.epsilon > 2 * count * self.rounding.tiny / unit:
+            limit = math.sqrt(count) * (1 + (count + FUNCTION_UNITS + 8) * unit)
+        found = []
+        for number, x in enumerate(inputs):
+            weight = 1.0 if operation.weight is None else operation.weight[number]
+            y = self._normalized(x, inverse, off, weight, operation.first_symbol + group)
+            if is_zero_value(y):
+                found.append(y)
+                continue
+            unknown = plus(f.absolute(y.value), abs(weight) * limit + self.rounding.tiny * (1 + abs(weight)))
+            shared = {symbol: f.if_less(relative, 0.5, c, 0.0) for symbol, c in y.shared.items()}
+            found.append(self._named(y.value, f.if_less(relative, 0.5, y.error, unknown), shared))
+        return found
 
     def _normalized(self, x: Bounded, inverse: Quantity, off: Quantity, weight: float, symbol: int) -> Bounded:
         """x · inverse · weight, `inverse` being off by a share of itself: `off` times that symbol."""
@@ -229,7 +239,7 @@ class Arithmetic:
         products = 2 * unit * times(self.size(x), size) * (1 + off)  # their roundings
         error = plus(times(x.error, size), times(times(self.off(x), size), off), products)
         shared = {**scaled_shared(x, scale), symbol: f.name(value * off)}
-        return self._named(value, plus(error, self.rounding.tiny * (1 + abs(weight))), shared)
+        return Bounded(value, plus(error, self.rounding.tiny * (1 + abs(weight))), shared)
 
     def activate(self, x: Bounded, kind: Activation) -> Bounded:
         """Where the branch is certain (relu), or the curve flat, what is shared stays shared."""

@@ -1,4 +1,4 @@
-"""That nothing overflows: a bound on every value over all inputs, so that what is multiplied by zero can be left out.
+"""That nothing overflows: a range for every value over all inputs, so that what is multiplied by zero can be left out.
 
 An infinity or a NaN that meets a weight of zero gives a NaN, and the plain module would have it.
 """
@@ -6,11 +6,12 @@ An infinity or a NaN that meets a weight of zero gives a NaN, and the plain modu
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
 
+from compiler.fast.bounds import FUNCTION_UNITS, Rounding
 from compiler.fast.demand import live_heads
 from compiler.fast.program import (
     Activated,
@@ -32,109 +33,183 @@ from compiler.fast.program import (
     Sum,
 )
 
-ROOM = 1 / 16  # of the largest number of the dtype: more than all roundings together can add
+ROOM = 1 / 16  # of the largest number of the dtype: more than a sum on its way can exceed what is bounded here
+
+
+@dataclass(frozen=True, eq=False)
+class Range:
+    """By channel, the lowest and highest value, and the size that its roundings are relative to."""
+
+    low: Array
+    high: Array
+    scale: Array
+
+    @staticmethod
+    def of(low: Array, high: Array) -> Range:
+        return Range(low, high, np.maximum(np.abs(low), np.abs(high)))
+
+    @staticmethod
+    def around_zero(size: Array) -> Range:
+        return Range(-size, size, size)
+
+    @property
+    def size(self) -> Array:
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+    def widened(self, roundings: int, rounding: Rounding) -> Range:
+        """With so many roundings, one after the other."""
+        slack = _growth(roundings, rounding) * self.scale + roundings * rounding.tiny
+        return Range.of(self.low - slack, self.high + slack)
+
+    def channels(self, chosen: range) -> Range:
+        return Range(*(part[chosen.start : chosen.stop] for part in (self.low, self.high, self.scale)))
 
 
 def check_magnitudes(program: Program) -> Program:
-    """The program with the `highest` scores; raises `NotFollowed` where a value could overflow the dtype.
+    """The program with the `highest` scores and the `limits` of what attention mixes.
 
-    The program is `marked`, but nothing has been left out of it.
+    It is `marked`, but nothing has been left out of it. Raises `NotFollowed` where a value could overflow the dtype.
     """
-    before_attention = max(
-        (i for i, node in enumerate(program.nodes) if isinstance(node.operation, Attended)), default=0
-    )
-    for node in program.nodes[:before_attention]:
-        if isinstance(node.operation, Normalized) and node.operation.epsilon == 0:
-            everywhere = len(node.positions) == program.length
-            if not everywhere:  # a NaN at a hidden key would be multiplied by zero
-                raise NotFollowed("a norm without an epsilon, which is not read at every position, could be NaN")
-    largest = program.dtype.largest * ROOM
-    bounds: list[Array] = []
+    largest, rounding = program.dtype.largest * ROOM, Rounding.of(program.dtype)
+    attended = [number for number, node in enumerate(program.nodes) if isinstance(node.operation, Attended)]
+    ranges: list[Range] = []
     nodes: list[Node] = []
-    for node in program.nodes:
-        inputs = [bounds[number] for number in node.inputs]
-        if isinstance(node.operation, Attended):
-            node = replace(node, operation=replace(node.operation, highest=_highest(node.operation, *inputs[:2])))
-        nodes.append(node)
-        bounds.append(_bound(node, inputs, largest))
-        if not (bounds[-1] <= largest).all():
-            raise NotFollowed(
-                f"a value could be as large as {bounds[-1].max():.0e}: too near the end of {program.dtype.name}"
-            )
+    for number, node in enumerate(program.nodes):
+        inputs = [ranges[source] for source in node.inputs]
+        found = _range(node, inputs).widened(_roundings(node), rounding)
+        if not (found.size <= largest).all():
+            size = f"{found.size.max():.0e}"
+            raise NotFollowed(f"a value could be as large as {size}, which is near the end of {program.dtype.name}")
+        if isinstance(node.operation, Normalized) and not node.channels * (2 * inputs[0].size.max()) ** 2 < largest:
+            raise NotFollowed("a square in a norm could overflow")
+        ranges.append(found)
+        nodes.append(
+            _attended(program, node, inputs, found, last=number == attended[-1]) if number in attended else node
+        )
     decision = program.decision
-    if decision.linear is not None and not (_linear(decision.linear, bounds[decision.node]) <= largest).all():
+    if decision.linear is not None and not (_linear(decision.linear, ranges[decision.node]).scale <= largest).all():
         raise NotFollowed(f"a logit could be too near the end of {program.dtype.name}")
     return replace(program, nodes=tuple(nodes))
 
 
-def _bound(node: Node, inputs: list[Array], largest: float) -> Array:
-    """The largest absolute value of each channel."""
+def _growth(roundings: int, rounding: Rounding) -> float:
+    return math.expm1(roundings * math.log1p(rounding.unit))
+
+
+def _roundings(node: Node) -> int:
+    """How often a result is rounded at most, one rounding after the other."""
+    operation = node.operation
+    match operation:
+        case Linear(rows=rows):
+            return max(map(len, rows), default=0) + 2
+        case Normalized(groups=groups):
+            return node.channels // groups + FUNCTION_UNITS + 8
+        case Activated() | Rotated():
+            return FUNCTION_UNITS + 8
+        case Attended(visible=visible):
+            return 2 * int(visible.shape[-1]) + FUNCTION_UNITS + 8
+        case _:
+            return 3
+
+
+def _range(node: Node, inputs: list[Range]) -> Range:
     operation = node.operation
     match operation:
         case Lookup(value=value, error=error):
-            return np.asarray(np.broadcast_to((np.abs(value) + error).max((0, 1)), (node.channels,)))
+            low, high = (value - error).min((0, 1)), (value + error).max((0, 1))
+            return Range.of(*(np.asarray(np.broadcast_to(part, (node.channels,))) for part in (low, high)))
         case Linear():
             return _linear(operation, inputs[0])
-        case Sum() | Difference():
-            return inputs[0] + inputs[1]
+        case Sum():
+            x, y = inputs
+            return Range(x.low + y.low, x.high + y.high, x.size + y.size)
+        case Difference():
+            x, y = inputs
+            return Range(x.low - y.high, x.high - y.low, x.size + y.size)
         case Product():
-            return inputs[0] * inputs[1]
-        case Scaled(operation="multiply", factors=factors):
-            return inputs[0] * np.abs(factors)
-        case Scaled(factors=factors):
+            return _product(*inputs)
+        case Scaled(operation=scaling, factors=factors):
             with np.errstate(divide="ignore", invalid="ignore"):
-                return inputs[0] / np.abs(factors)
+                factor = np.array(factors) if scaling == "multiply" else 1 / np.array(factors)
+                return _product(inputs[0], Range.of(factor, factor))
         case Resized():
-            return np.concatenate([inputs[0], np.zeros(node.channels)])[: node.channels]
-        case Normalized():
-            return _normalized(operation, inputs[0], node, largest)
-        case Renewed() | Activated():
+            padding = np.zeros(node.channels)
+            parts = (np.concatenate([part, padding])[: node.channels] for part in (inputs[0].low, inputs[0].high))
+            return Range.of(*parts)
+        case Renewed():
             return inputs[0]
+        case Activated(kind=kind):
+            least = {"relu": 0.0, "silu": -0.3, "gelu": -0.2}[kind]
+            low = np.where(inputs[0].low < 0, np.maximum(inputs[0].low, least), 0.0)
+            return Range(low, np.maximum(inputs[0].high, 0.0), inputs[0].size)
+        case Normalized(groups=groups, weight=weight):
+            size = node.channels // groups
+            weights = np.ones(size) if weight is None else np.abs(weight)
+            return Range.around_zero(np.tile(weights, groups) * 2 * math.sqrt(size))
         case Rotated():
-            return np.full(node.channels, 2.0 * inputs[0].max(initial=0.0))
+            return Range.around_zero(np.full(node.channels, 2.0 * inputs[0].size.max()))
         case Attended():
-            return _attended(operation, inputs[2], node, largest)
+            return _mixed(operation, inputs[2])
         case Separable():
             raise AssertionError("magnitudes are checked before anything is put in tables")
         case _:
             assert_never(operation)
 
 
-def _linear(linear: Linear, inputs: Array) -> Array:
-    bias = linear.bias or (0.0,) * len(linear.rows)
-    return np.array(
-        [abs(b) + sum(abs(w) * inputs[c] for c, w in terms) for terms, b in zip(linear.rows, bias, strict=True)]
-    )
+def _linear(linear: Linear, inputs: Range) -> Range:
+    low, high, scale = (np.zeros(len(linear.rows)) for _ in range(3))
+    for number, terms in enumerate(linear.rows):
+        low[number] = high[number] = bias = 0.0 if linear.bias is None else linear.bias[number]
+        scale[number] = abs(bias)
+        for channel, weight in terms:
+            ends = weight * inputs.low[channel], weight * inputs.high[channel]
+            low[number] += min(ends)
+            high[number] += max(ends)
+            scale[number] += abs(weight) * inputs.size[channel]
+    return Range(low, high, scale)
 
 
-def _normalized(operation: Normalized, inputs: Array, node: Node, largest: float) -> Array:
-    size = node.channels // operation.groups
-    if not size * (2 * inputs.max(initial=0.0)) ** 2 < largest:
-        raise NotFollowed("a square in a norm could overflow")
-    if operation.epsilon == 0:
-        unread = set(range(operation.groups)) - {channel // size for channel in node.live}
-        if unread:
-            raise NotFollowed("a norm without an epsilon, of which nothing is read, could be NaN")
-    weight = np.ones(size) if operation.weight is None else np.abs(operation.weight)
-    return np.tile(weight, operation.groups) * 2 * math.sqrt(size)
+def _product(x: Range, y: Range) -> Range:
+    ends = np.stack([x.low * y.low, x.low * y.high, x.high * y.low, x.high * y.high])
+    return Range.of(ends.min(0), ends.max(0))
 
 
-def _highest(operation: Attended, queries: Array, keys: Array) -> tuple[float, ...]:
-    """A bound on the scores of each head, which also bounds what they are computed from."""
-    added = sum(float(np.abs(table).max(initial=0.0)) for table in operation.additions)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = np.float64(abs(operation.scale))
-        factor = scale if operation.scale_operation == "multiply" else 1 / scale
-    heads = range(operation.heads)
-    products = (queries[operation.query_channels(h)] @ keys[operation.key_channels(h)] for h in heads)
-    return tuple(float(product * max(factor, 1.0) + added) * (1 + ROOM) for product in products)
+def _mixed(operation: Attended, values: Range) -> Range:
+    """Means of the values; with the softmax that can attend to nothing, nearer to zero."""
+    parts = [values.channels(operation.value_channels(head)) for head in range(operation.heads)]
+    low, high = np.concatenate([part.low for part in parts]), np.concatenate([part.high for part in parts])
+    return Range.of(np.minimum(low, 0.0), np.maximum(high, 0.0)) if operation.plus_one else Range.of(low, high)
 
 
-def _attended(operation: Attended, values: Array, node: Node, largest: float) -> Array:
+def _attended(program: Program, node: Node, inputs: list[Range], mixed: Range, *, last: bool) -> Node:
+    """With `highest` and `limits`. An exponential that overflows gives NaN: it has to be read, and looked at."""
+    operation = node.operation
+    assert isinstance(operation, Attended)
+    rounding, limits, found = Rounding.of(program.dtype), mixed.size.copy(), []
     read = live_heads(operation, node.live)
-    for head, score in enumerate(operation.highest):
-        if not score < largest:
+    for head in range(operation.heads):
+        highest, size = _score(operation, head, inputs[0], inputs[1])
+        if not size < program.dtype.largest * ROOM:
             raise NotFollowed("a score could overflow")
-        if operation.plus_one and head not in read and not score < math.log(largest):
-            raise NotFollowed("the exponential of a score that is not read could overflow")
-    return np.concatenate([values[operation.value_channels(head)] for head in range(operation.heads)])
+        found.append(highest + _growth(operation.head_dim + len(operation.additions) + 8, rounding) * size)
+        if operation.plus_one and not found[-1] < math.log(program.dtype.largest) - 1 - math.log(program.length):
+            if head not in read or not last:
+                raise NotFollowed("the exponential of a score could overflow where it is not looked at")
+            limits[head * operation.value_dim : (head + 1) * operation.value_dim] = math.inf
+    return replace(node, operation=replace(operation, highest=tuple(found), limits=tuple(limits.tolist())))
+
+
+def _score(operation: Attended, head: int, queries: Range, keys: Range) -> tuple[float, float]:
+    """The highest score, and the size of what scores are computed from."""
+    query, key = queries.channels(operation.query_channels(head)), keys.channels(operation.key_channels(head))
+    product = _product(query, key)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.float64(operation.scale)
+        factor = scale if operation.scale_operation == "multiply" else 1 / scale
+        ends = factor * product.low.sum(), factor * product.high.sum()
+    added = [table[head % len(table)] for table in operation.additions]
+    highest = max(ends) + sum(float(table.max()) for table in added)
+    size = float((query.size * key.size).sum()) * max(abs(factor), 1.0) + sum(
+        float(np.abs(table).max()) for table in added
+    )
+    return float(highest), float(size)

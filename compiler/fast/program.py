@@ -114,7 +114,8 @@ class Attended:
     """What each head mixes from the values: inputs are queries [heads · head_dim], keys and values.
 
     Scores are products, scaled, plus each of the `additions` [heads | 1, queries, keys] in order. Keys that are not
-    `visible` [heads | 1, queries, keys] have a score of -inf. No score of a head is above its `highest`.
+    `visible` [heads | 1, queries, keys] have a score of -inf. No score of a head is above its `highest`, and what is
+    mixed, by channel, is never beyond the `limits`.
     """
 
     heads: int
@@ -127,6 +128,7 @@ class Attended:
     visible: NDArray[np.bool_]
     plus_one: bool
     highest: tuple[float, ...]
+    limits: tuple[float, ...]
 
     def query_channels(self, head: int) -> range:
         return range(head * self.head_dim, (head + 1) * self.head_dim)

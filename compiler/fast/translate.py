@@ -203,6 +203,7 @@ class _Builder:
             ~hidden,
             step.softmax == "plus_one",
             (math.inf,) * heads,
+            (math.inf,) * (heads * step.value_dim),
         )
 
     def _rope(self, rope: ir.Rope, groups: int) -> Rotated:
