@@ -18,7 +18,7 @@ from compiler.fast.bounds import (
     plus,
     times,
 )
-from compiler.fast.program import Array, Attended, SeparableHead, is_power_of_two
+from compiler.fast.program import Array, Attended, Mixed, SeparableHead, is_power_of_two
 
 NEGLIGIBLE = -750.0  # the exponential of what is lower is zero in every dtype
 WEIGHT_UNITS = 6 * FUNCTION_UNITS  # of two exponentials, one divided by the other, where they are off by up to e
@@ -163,17 +163,83 @@ def score(
     return total
 
 
+class Weights(Protocol):
+    """The keys that a query mixes by weights that do not depend on tokens. All but `most` is read within a pass."""
+
+    @property
+    def most(self) -> int:
+        """How many keys any of the queries mixes."""
+        ...
+
+    def value(self, coordinate: int) -> Bounded: ...
+
+    def weight(self) -> Bounded:
+        """Of this query and key."""
+        ...
+
+    def inexact(self) -> Quantity:
+        """1 where a product with the weight is rounded, 0 where the weight is surely a power of two."""
+        ...
+
+    def over_all(self, body: Body) -> list[Quantity]:
+        """See `Keys`."""
+        ...
+
+
+def mix(a: Arithmetic, keys: Weights, wanted: Sequence[int]) -> list[Bounded]:
+    """The wanted coordinates of what one head mixes for a query: the sum of weight · value, in any order."""
+    f = a.f
+
+    def products() -> Iterator[tuple[Combined, Quantity]]:
+        weight, inexact = keys.weight(), keys.inexact()
+        for c in wanted:
+            v = keys.value(c)
+            size = f.name(times(plus(weight.value, weight.error), a.size(v)))
+            off = plus(times(weight.value, a.off(v)), times(weight.error, a.size(v)))
+            yield "sum", times(weight.value, v.value)
+            yield from (("sum", plus(off, times(inexact, a.rounded(size)))), ("sum", size))
+
+    sums = keys.over_all(products)
+    found = []
+    for value, off, size in zip(sums[::3], sums[1::3], sums[2::3], strict=True):
+        off = plus(off, keys.most * a.rounding.tiny)
+        if keys.most == 2:
+            off = f.name(off)
+            off = plus(off, a.rounded(plus(f.absolute(value), off)))
+        elif keys.most > 2:
+            growth = (1 + a.rounding.plain_unit) ** keys.most
+            off = plus(off, times(keys.most - 1.0, a.rounded(times(growth, size))))
+        found.append(Bounded(value, f.name(off)))
+    return found
+
+
 def attend_all(
     a: Arithmetic, operation: Attended, live: Sequence[int], query: Sequence[Bounded], keys: Callable[[int], Keys]
 ) -> list[Bounded]:
     """The live channels, in order; `keys` gives those of a head."""
+
+    def attended(head: int, wanted: Sequence[int]) -> list[Bounded]:
+        return _attend(a, operation, head, [query[c] for c in operation.query_channels(head)], keys(head), wanted)
+
+    found = _by_head(operation, live, attended)
+    return [_limited(a.f, x, operation.limits[channel]) for channel, x in zip(live, found, strict=True)]
+
+
+def mix_all(a: Arithmetic, operation: Mixed, live: Sequence[int], keys: Callable[[int], Weights]) -> list[Bounded]:
+    """The live channels, in order; `keys` gives those of a head."""
+    return _by_head(operation, live, lambda head, wanted: mix(a, keys(head), wanted))
+
+
+def _by_head(
+    operation: Attended | Mixed, live: Sequence[int], mixed: Callable[[int, Sequence[int]], Sequence[Bounded]]
+) -> list[Bounded]:
+    """The live channels, in order; `mixed` gives the coordinates of a head."""
     found: dict[int, Bounded] = {}
     for head in sorted({channel // operation.value_dim for channel in live}):
-        wanted = [channel % operation.value_dim for channel in live if channel // operation.value_dim == head]
-        own = [query[channel] for channel in operation.query_channels(head)]
-        mixed = _attend(a, operation, head, own, keys(head), wanted)
-        found |= {head * operation.value_dim + c: x for c, x in zip(wanted, mixed, strict=True)}
-    return [_limited(a.f, found[channel], operation.limits[channel]) for channel in live]
+        channels = [channel for channel in live if channel // operation.value_dim == head]
+        wanted = [channel % operation.value_dim for channel in channels]
+        found |= zip(channels, mixed(head, wanted), strict=True)
+    return [found[channel] for channel in live]
 
 
 def _limited(f: Functions, x: Bounded, limit: float) -> Bounded:

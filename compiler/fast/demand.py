@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
@@ -13,6 +14,7 @@ from compiler.fast.program import (
     Difference,
     Linear,
     Lookup,
+    Mixed,
     Node,
     Normalized,
     Product,
@@ -86,25 +88,31 @@ def _needed_inputs(program: Program, node: Node, positions: set[int], live: set[
             return [(positions, live | {_partner(c, size, operation.pairs == "adjacent") for c in live})]
         case Attended():
             return _attended_inputs(operation, positions, live)
+        case Mixed():
+            return [_values(operation, positions, live)]
         case _:
             assert_never(operation)
 
 
 def _attended_inputs(operation: Attended, positions: set[int], live: set[int]) -> list[Need]:
-    queries, keys, values = set[int](), set[int](), set[int]()
-    seen = np.zeros(operation.visible.shape[-1], dtype=bool)
+    queries, keys = set[int](), set[int]()
     for head in live_heads(operation, live):
         queries.update(operation.query_channels(head))
         keys.update(operation.key_channels(head))
-        seen |= operation.visible_to(head)[sorted(positions)].any(0)
-    for channel in live:
-        head, coordinate = divmod(channel, operation.value_dim)
-        values.add(operation.value_channels(head)[coordinate])
-    read = set(np.flatnonzero(seen).tolist())
+    read, values = _values(operation, positions, live)
     return [(positions, queries), (read, keys), (read, values)]
 
 
-def live_heads(operation: Attended, live: set[int] | tuple[int, ...]) -> list[int]:
+def _values(operation: Attended | Mixed, positions: set[int], live: set[int]) -> Need:
+    """What is mixed from."""
+    seen = [operation.visible_to(head)[sorted(positions)].any(0) for head in live_heads(operation, live)]
+    pairs = (divmod(channel, operation.value_dim) for channel in live)
+    values = {operation.value_channels(head)[coordinate] for head, coordinate in pairs}
+    read = set(np.flatnonzero(np.any(seen, axis=0)).tolist())
+    return read, values if read else set()
+
+
+def live_heads(operation: Attended | Mixed, live: Iterable[int]) -> list[int]:
     """The heads that any live channel belongs to."""
     return sorted({channel // operation.value_dim for channel in live})
 

@@ -20,6 +20,7 @@ from compiler.fast.program import (
     Difference,
     Linear,
     Lookup,
+    Mixed,
     Node,
     Normalized,
     NotFollowed,
@@ -106,8 +107,8 @@ def _roundings(node: Node) -> int:
             return node.channels // groups + FUNCTION_UNITS + 8
         case Activated() | Rotated():
             return FUNCTION_UNITS + 8
-        case Attended(visible=visible):
-            return 2 * int(visible.shape[-1]) + FUNCTION_UNITS + 8
+        case Attended():
+            return 2 * len(operation.visible_to(0)) + FUNCTION_UNITS + 8
         case _:
             return 3
 
@@ -150,8 +151,8 @@ def _range(node: Node, inputs: list[Range]) -> Range:
             return Range.around_zero(np.full(node.channels, 2.0 * inputs[0].size.max()))
         case Attended():
             return _mixed(operation, inputs[2])
-        case Separable():
-            raise AssertionError("magnitudes are checked before anything is put in tables")
+        case Mixed() | Separable():
+            raise AssertionError("magnitudes are checked before patterns are fixed")
         case _:
             assert_never(operation)
 

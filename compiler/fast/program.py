@@ -115,8 +115,11 @@ class Attended:
 
     Scores are products, scaled, plus each of the `additions` [heads | 1, queries, keys] in order. Keys that are not
     `visible` [heads | 1, queries, keys] have a score of -inf. No score of a head is above its `highest`, and what is
-    mixed, by channel, is never beyond the `limits`.
+    mixed, by channel, is never beyond the `limits`. It is the step's `run`-th run, counted from 0.
     """
+
+    step: str
+    run: int
 
     heads: int
     kv_heads: int
@@ -138,8 +141,7 @@ class Attended:
         return range(shared * self.head_dim, (shared + 1) * self.head_dim)
 
     def value_channels(self, head: int) -> range:
-        shared = head * self.kv_heads // self.heads
-        return range(shared * self.value_dim, (shared + 1) * self.value_dim)
+        return _value_channels(self, head)
 
     def visible_to(self, head: int) -> NDArray[np.bool_]:
         """[queries, keys]"""
@@ -174,6 +176,36 @@ class Separable:
     heads: tuple[SeparableHead, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """What each head mixes from the values, its only input, by `weights` [heads, queries, keys] that do not depend on
+    tokens; the plain module's differ by up to `error`, of the same shape."""
+
+    heads: int
+    kv_heads: int
+    value_dim: int
+    weights: Array
+    error: Array
+
+    def value_channels(self, head: int) -> range:
+        return _value_channels(self, head)
+
+    def visible_to(self, head: int) -> NDArray[np.bool_]:
+        """[queries, keys], the keys that can have a weight"""
+        seen: NDArray[np.bool_] = (self.weights[head] != 0) | (self.error[head] != 0)
+        return seen
+
+    def inexact(self, head: int) -> Array:
+        """[queries, keys], 0 where the weight is surely a power of two, else 1."""
+        exact = (np.frexp(self.weights[head])[0] == 0.5) & (self.error[head] == 0)
+        return np.where(exact, 0.0, 1.0)
+
+
+def _value_channels(operation: Attended | Mixed, head: int) -> range:
+    shared = head * operation.kv_heads // operation.heads
+    return range(shared * operation.value_dim, (shared + 1) * operation.value_dim)
+
+
 Operation = (
     Lookup
     | Linear
@@ -188,6 +220,7 @@ Operation = (
     | Rotated
     | Attended
     | Separable
+    | Mixed
 )
 
 
@@ -221,7 +254,8 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """`slots`: which of the predicted tokens it decides."""
+    """`slots`: which of the predicted tokens it decides, and `prefixes`: how long the sequence is that the plain module
+    reads to say each of them."""
 
     nodes: tuple[Node, ...]
     decision: Decision
@@ -229,6 +263,7 @@ class Program:
     length: int
     vocabulary: int
     slots: tuple[int, ...]
+    prefixes: tuple[int, ...]
 
 
 def is_power_of_two(number: float) -> bool:

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.fast.attention import Body, attend_all, mix_sums
+from compiler.fast.attention import Body, attend_all, mix_all, mix_sums
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding, elementwise
 from compiler.fast.deciding import decide, logit
-from compiler.fast.program import Array, Attended, Lookup, Node, Program, Rotated, Separable
+from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, Program, Rotated, Separable
 
 Value = list[Bounded]  # one for each channel; those that do not matter are zero
 
@@ -163,6 +163,8 @@ def _compute(running: Running, node: Node) -> Value:
         return _attended(running, node, operation)
     if isinstance(operation, Separable):
         return _separable(running, node, operation)
+    if isinstance(operation, Mixed):
+        return _mixed(running, node, operation)
     inputs = [running.at(number, node.positions) for number in node.inputs]
 
     def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
@@ -227,15 +229,54 @@ def _separable(running: Running, node: Node, operation: Separable) -> Value:
     return [found[channel] for channel in node.live]
 
 
+def _mixed(running: Running, node: Node, operation: Mixed) -> Value:
+    """The keys of each query that can have a weight are listed, [queries, most]: there are few."""
+    (values,) = node.inputs
+    a = running.arithmetic
+    seen = running.program.nodes[values].positions if values >= 0 else ()
+    read = [a.alone(x) for x in running.at(values, seen)]
+
+    def keys_of(head: int) -> TensorKeys:
+        grid = np.ix_(node.positions, seen)
+        visible = operation.visible_to(head)[grid]
+        most = int(visible.sum(1).max(initial=0))
+        order = np.argsort(~visible, axis=1, kind="stable")[:, :most]  # those that are visible first
+        index = torch.tensor(order.ravel(), device=running.tokens.device)
+
+        def listed(numbers: Array) -> Quantity:
+            found = np.take_along_axis(numbers[grid], order, axis=1)
+            same = found.size and (found == found[0, 0]).all()
+            return float(found[0, 0]) if same else running.constant(found)[:, :, None]
+
+        def gathered(x: Quantity) -> Quantity:
+            return x.index_select(0, index).view(*order.shape, -1) if isinstance(x, Tensor) else x
+
+        own = [read[c] for c in operation.value_channels(head)] if read else [ZERO] * operation.value_dim
+        return TensorKeys(
+            [],
+            [Bounded(gathered(x.value), gathered(x.error)) for x in own],
+            [],
+            torch.tensor(np.take_along_axis(visible, order, axis=1), device=running.tokens.device)[:, :, None],
+            most,
+            Bounded(listed(operation.weights[head]), listed(operation.error[head])),
+            listed(operation.inexact(head)),
+        )
+
+    mixed = mix_all(a, operation, node.live, keys_of)
+    return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
+
+
 @dataclass(frozen=True, eq=False)
 class TensorKeys:
-    """`Keys` of all queries at once: quantities [queries, keys, batch]; `mask` [queries, keys, 1]."""
+    """`Keys`, or `Weights`, of all queries at once: quantities [queries, keys, batch]; `mask` [queries, keys, 1]."""
 
     keys: Value
     values: Value
     additions: list[Tensor]
     mask: Tensor
     most: int
+    weights: Bounded = ZERO
+    inexact_weights: Quantity = 0.0
 
     def key(self, coordinate: int) -> Bounded:
         return self.keys[coordinate]
@@ -245,6 +286,12 @@ class TensorKeys:
 
     def addition(self, number: int) -> Quantity:
         return self.additions[number]
+
+    def weight(self) -> Bounded:
+        return self.weights
+
+    def inexact(self) -> Quantity:
+        return self.inexact_weights
 
     def keep(self, x: Quantity) -> Callable[[], Quantity]:
         return lambda: x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -72,7 +73,8 @@ def _program(
     decision = builder.build(tuple(reads))
     if builder.terms > MAX_TERMS:
         raise NotFollowed(f"it has {builder.terms:,} multiplications at each position; at most {MAX_TERMS:,} are made")
-    return Program(tuple(builder.nodes), decision, network.dtype, length, network.vocabulary.size, slots)
+    prefixes = tuple(read + 1 if ends_read else length for read in reads)
+    return Program(tuple(builder.nodes), decision, network.dtype, length, network.vocabulary.size, slots, prefixes)
 
 
 @dataclass
@@ -84,7 +86,7 @@ class _Builder:
     last_attention: int
     nodes: list[Node] = field(default_factory=list)
     terms: int = 0
-    attended: int = 0
+    runs: Counter[str] = field(default_factory=Counter)
     symbols: int = 0
     streams: dict[str, int] = field(default_factory=dict)
 
@@ -152,7 +154,6 @@ class _Builder:
         return Lookup(table[:, None], np.zeros_like(table[:, None]))
 
     def _attention(self, step: ir.Attention, stream: int) -> int:
-        self.attended += 1
         branch = self._norm(stream, step.norm)
         query = self._norm(self._map(branch, step.query), step.query_norm, step.heads.size)
         key = self._norm(self._map(branch, step.key), step.key_norm, step.kv_heads.size)
@@ -161,7 +162,8 @@ class _Builder:
             rotated = self._rope(step.rope, step.heads.size), self._rope(step.rope, step.kv_heads.size)
             query = self._add(rotated[0], (query,), self.nodes[query].channels)
             key = self._add(rotated[1], (key,), self.nodes[key].channels)
-        operation = self._attended(step, last=self.attended == self.last_attention)
+        operation = self._attended(step, last=self.runs.total() + 1 == self.last_attention)
+        self.runs[step.name] += 1
         mixed = self._add(operation, (query, key, value), step.heads.size * step.value_dim)
         if step.output == "broadcast":
             copies: tuple[tuple[tuple[int, float], ...], ...] = (((0, 1.0),),) * step.stream.size
@@ -193,6 +195,8 @@ class _Builder:
         if step.softmax == "standard" and hidden.all(-1).any():
             raise NotFollowed(f"a query of {step.name} sees no key")
         return Attended(
+            step.name,
+            self.runs[step.name],
             heads,
             step.kv_heads.size,
             step.head_dim,
