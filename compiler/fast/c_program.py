@@ -10,17 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from compiler.fast.attention import Body, attend_all, mix_sums
+from compiler.fast.attention import Body, attend_all, mix_all, mix_sums
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding, elementwise
 from compiler.fast.c_lines import LANES, Expression, LineFunctions, Writer, lanes, operand
 from compiler.fast.deciding import decide
-from compiler.fast.program import Array, Attended, Lookup, Node, NotFollowed, Program, Rotated, Separable
+from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, NotFollowed, Program, Rotated, Separable
 
 MAX_WORKSPACE = 1 << 26  # bytes of one block
 MAX_LINES = 60_000
 
 Value = list[Bounded]
+_Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def c_source(program: Program) -> str:
@@ -54,7 +56,7 @@ class _Generator:
         self.levels: list[int] = []
         for node in self.program.nodes:
             below = max((self.levels[number] for number in node.inputs if number >= 0), default=0)
-            self.levels.append(below + isinstance(node.operation, Attended))
+            self.levels.append(below + isinstance(node.operation, Attended | Mixed))
 
     def write(self) -> None:
         for group in self._groups():
@@ -79,6 +81,8 @@ class _Generator:
             operation = nodes[number].operation
             if isinstance(operation, Attended):
                 values[number] = self._attended(nodes[number], operation)
+            elif isinstance(operation, Mixed):
+                values[number] = self._mixed(nodes[number], operation)
         for number in group:
             if number not in values:
                 values[number] = self._computed(nodes[number], values)
@@ -181,19 +185,14 @@ class _Generator:
         query = self._read(queries, node.positions) or [ZERO] * (operation.heads * operation.head_dim)
 
         def keys_of(head: int) -> _LineKeys:
-            visible = operation.visible_to(head)[list(node.positions)]  # [queries, keys]
-            pairs = np.nonzero(visible)  # query by query
-            counts = visible.sum(1)
-            flat = pairs[1].tolist()
+            pairs = _pairs(node, operation, head)
             rows = [table[head % len(table)][list(node.positions)] for table in operation.additions]
-            additions = [self._addition(row[pairs]) for row in rows]
             return _LineKeys(
                 self.writer,
-                self.writer.table("int", np.cumsum([0, *counts]).tolist()),
-                int(counts.max()),
-                [self._key(keys, c, flat) for c in operation.key_channels(head)],
-                [self._key(values, c, flat) for c in operation.value_channels(head)],
-                additions,
+                *self._starts(node, pairs),
+                [self._key(keys, c, pairs[1]) for c in operation.key_channels(head)],
+                [self._key(values, c, pairs[1]) for c in operation.value_channels(head)],
+                [self._by_key(row[pairs]) for row in rows],
             )
 
         return self._full(node, attend_all(self.arithmetic, operation, node.live, query, keys_of))
@@ -237,17 +236,36 @@ class _Generator:
         ]
         return name
 
-    def _addition(self, numbers: Array) -> Quantity:
+    def _mixed(self, node: Node, operation: Mixed) -> Value:
+        (values,) = node.inputs
+
+        def keys_of(head: int) -> _LineKeys:
+            pairs = _pairs(node, operation, head)
+            tables = [operation.weights[head], operation.error[head], operation.inexact(head)]
+            weights, errors, inexact = (self._by_key(table[list(node.positions)][pairs]) for table in tables)
+            own = [self._key(values, c, pairs[1]) for c in operation.value_channels(head)]
+            starts = self._starts(node, pairs)
+            return _LineKeys(self.writer, *starts, [], own, [], Bounded(weights, errors), inexact)
+
+        return self._full(node, mix_all(self.arithmetic, operation, node.live, keys_of))
+
+    def _starts(self, node: Node, pairs: _Pairs) -> tuple[str, int]:
+        """The table of where the pairs of each query start, and how many keys a query has at most."""
+        counts = np.bincount(pairs[0], minlength=len(node.positions))
+        return self.writer.table("int", np.cumsum([0, *counts]).tolist()), int(counts.max())
+
+    def _by_key(self, numbers: Array) -> Quantity:
+        """A number for each pair of a query and a key, or one for all."""
         if (numbers == numbers[:1]).all():
             return float(numbers[0]) if len(numbers) else 0.0
         return Expression(f"ws_all({self.writer.table('double', numbers)}[j])", self.writer)
 
-    def _key(self, number: int, channel: int, flat: list[int]) -> Bounded:
+    def _key(self, number: int, channel: int, keys: NDArray[np.int64]) -> Bounded:
         """A channel of a stored node at key j."""
         if number < 0:
             return ZERO
         own = self.program.nodes[number].positions
-        table = self.writer.table("int", [own.index(position) for position in flat])
+        table = self.writer.table("int", [own.index(position) for position in keys.tolist()])
         value, error = self.stored[number][channel]
         return Bounded(value.at(f"{table}[j]", self.writer), error.at(f"{table}[j]", self.writer))
 
@@ -276,6 +294,12 @@ class _Generator:
         )
 
 
+def _pairs(node: Node, operation: Attended | Mixed, head: int) -> _Pairs:
+    """Of each query, by its place, and each key that it sees, by its position, query by query."""
+    queries, keys = np.nonzero(operation.visible_to(head)[list(node.positions)])
+    return queries, keys
+
+
 def _entry(length: int, slots: int, places: str) -> list[str]:
     """`run`: whole blocks, the last of which repeats its last sequence. Without memory, nothing is sure."""
     return [
@@ -302,7 +326,7 @@ def _entry(length: int, slots: int, places: str) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class _LineKeys:
-    """`Keys` of the query at the position of the loop: they are starts[p] up to starts[p + 1]."""
+    """`Keys`, or `Weights`, of the query at the position of the loop: they are starts[p] up to starts[p + 1]."""
 
     writer: Writer
     starts: str
@@ -310,6 +334,8 @@ class _LineKeys:
     keys: list[Bounded]
     values: list[Bounded]
     additions: list[Quantity]
+    weights: Bounded = ZERO
+    inexact_weights: Quantity = 0.0
 
     def key(self, coordinate: int) -> Bounded:
         return self.keys[coordinate]
@@ -319,6 +345,12 @@ class _LineKeys:
 
     def addition(self, number: int) -> Quantity:
         return self.additions[number]
+
+    def weight(self) -> Bounded:
+        return self.weights
+
+    def inexact(self) -> Quantity:
+        return self.inexact_weights
 
     def keep(self, x: Quantity) -> Callable[[], Quantity]:
         if isinstance(x, float):

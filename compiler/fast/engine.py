@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from compiler.engines import EngineName, EngineUnavailable
 from compiler.fast.c_program import c_source
 from compiler.fast.demand import marked, pruned
+from compiler.fast.fixed import with_fixed_patterns
 from compiler.fast.folding import folded
 from compiler.fast.magnitudes import check_magnitudes
 from compiler.fast.native import NativeUnavailable, native
@@ -19,6 +20,7 @@ from compiler.fast.program import Attended, NotFollowed, Program
 from compiler.fast.separable import separated
 from compiler.fast.tensors import said
 from compiler.fast.translate import translate
+from compiler.ir import Network
 from compiler.pipeline import Spec
 
 WORTH_COMPILING = 5_000  # inputs for each program that take torch as long as it takes to compile it
@@ -59,8 +61,12 @@ class FastEngine:
 
 def programs(spec: Spec) -> tuple[Program, ...]:
     """What is run for a spec. Raises `NotFollowed`."""
-    made = translate(spec.network, spec.layout)
-    return tuple(separated(folded(pruned(check_magnitudes(marked(program))))) for program in made)
+    return tuple(_prepared(program, spec.network) for program in translate(spec.network, spec.layout))
+
+
+def _prepared(program: Program, network: Network) -> Program:
+    program = with_fixed_patterns(check_magnitudes(marked(program)), network)
+    return separated(folded(pruned(program)))
 
 
 def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> FastEngine:

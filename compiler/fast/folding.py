@@ -9,7 +9,7 @@ import torch
 
 from compiler.fast.bounds import Arithmetic, Quantity, Rounding
 from compiler.fast.demand import pruned
-from compiler.fast.program import Array, Attended, Lookup, Node, Program
+from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, Program
 from compiler.fast.tensors import TensorFunctions, Value, run_nodes
 
 MAX_NUMBERS = 1 << 21  # in the tables of one program
@@ -37,7 +37,9 @@ def before_attention(program: Program) -> set[int]:
     """The nodes that depend on the token at their own position only."""
     found: set[int] = set()
     for number, node in _numbered(program):
-        if not isinstance(node.operation, Attended) and all(source in found for source in node.inputs if source >= 0):
+        if not isinstance(node.operation, Attended | Mixed) and all(
+            source in found for source in node.inputs if source >= 0
+        ):
             found.add(number)
     return found
 
