@@ -11,6 +11,7 @@ import numpy as np
 
 from compiler import ir
 from compiler.causality import hides_later_keys
+from compiler.fast.bounds import FUNCTION_UNITS
 from compiler.fast.program import (
     Activated,
     Array,
@@ -211,12 +212,15 @@ class _Builder:
         )
 
     def _rope(self, rope: ir.Rope, groups: int) -> Rotated:
-        """The module rounds positions and frequencies to the dtype, multiplies, and takes the cosine and sine."""
-        unit = self.dtype.unit_roundoff
-        positions = np.array([round_to(position, self.dtype) for position in range(self.length)])
-        frequencies = np.array([round_to(value, self.dtype) for value in rope.frequencies])
-        angles = positions[:, None] * frequencies
-        return Rotated(groups, rope.pairs, angles, np.abs(angles) * (unit + 2.0**-52) + 2 * unit + 2.0**-51)
+        """The module rounds positions and frequencies to the dtype, their products too, and takes the cosine and sine.
+
+        In float64 a product of two numbers of a smaller dtype is exact.
+        """
+        positions = [round_to(position, self.dtype) for position in range(self.length)]
+        frequencies = [round_to(value, self.dtype) for value in rope.frequencies]
+        angles = np.array([[round_to(p * frequency, self.dtype) for frequency in frequencies] for p in positions])
+        error = FUNCTION_UNITS * self.dtype.unit_roundoff + 2.0**-51  # at most 1, they are off by their own ulps
+        return Rotated(groups, rope.pairs, angles, np.full_like(angles, error))
 
     def _feed_forward(self, step: ir.FeedForward, stream: int) -> int:
         stream = self._add(Renewed(self._symbols(step.stream.size)), (stream,), step.stream.size)
