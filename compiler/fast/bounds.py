@@ -198,21 +198,29 @@ class Arithmetic:
         return [*(self.times(inputs[channel], weight) for channel, weight in terms), Bounded(bias, 0.0)]
 
     def normalize(self, inputs: Sequence[Bounded], operation: Normalized, group: int) -> list[Bounded]:
-        """One group, [channels]. With x off by at most e, mean(x²) is off by at most τ · mean(x²), where
-        τ · mean(x²) = Σ (2|x| + e) e / n; and 1/√(1 - τ) - 1 ≤ τ/2 + 0.7 τ² for τ ≤ 1/2. What all channels are
-        multiplied by is off by a share that they have in common. Beyond that, only |x| ≤ √n · √mean(x²) is known.
+        """One group, [channels]. With x off by d, |d| ≤ e, mean(x²) is off by t · mean(x²), where t · mean(x²) =
+        Σ (2 x d + d²) / n, |t| ≤ τ; and 1/√(1 + t) is 1 - t/2 up to 0.7 τ² for τ ≤ 1/2. What all channels are
+        multiplied by is off by a share that they have in common: of -Σ x d / (n mean(x²)), what errors that are shared
+        make of it is followed exactly. Beyond τ = 1/2, only |x| ≤ √n · √mean(x²) is known.
         """
         f, unit, count = self.f, self.rounding.unit, len(inputs)
         if operation.kind == "layer":
             mean = self.times_inexact(self.sum(inputs), 1 / count)
             inputs = [self.subtract(x, mean) for x in inputs]
         square = f.name(plus(*(times(x.value, x.value) for x in inputs)) / count + operation.epsilon)
-        offs = [self.off(x) for x in inputs]
-        terms = (times(plus(times(2.0, f.absolute(x.value)), e), e) for x, e in zip(inputs, offs, strict=True))
-        spread = plus(*terms) / count
+        offs, sizes = [self.off(x) for x in inputs], [f.absolute(x.value) for x in inputs]
+        own = plus(*(times(size, x.error) for size, x in zip(sizes, inputs, strict=True))) / count
+        every = plus(*(times(size, off) for size, off in zip(sizes, offs, strict=True))) / count
+        second = plus(*(times(off, off) for off in offs)) / count + self.rounding.tiny
         # squares, their sum, the division, epsilon and its sum: all terms are positive, so these are relative errors
-        relative = f.name((spread + count * self.rounding.tiny) / square + (count + 4) * unit)
-        off = f.name(relative * (0.5 + 0.7 * relative) + (FUNCTION_UNITS + 1) * unit)
+        roundings = (count + 4) * unit
+        relative = f.name((2.0 * every + second) / square + roundings)
+        curved = 0.7 * relative * relative
+        function = (FUNCTION_UNITS + 1) * unit
+        off = f.name(0.5 * relative + curved + function)
+        off_alone = f.name((own + 0.5 * second) / square + 0.5 * roundings + curved + function)
+        parts = (Bounded(0.0, 0.0, scaled_shared(x, x.value / (count * square))) for x in inputs)
+        follows = {symbol: f.name(c) for symbol, c in combined(list(parts)).items()}
         inverse = f.name(1.0 / f.sqrt(square))
         limit = math.inf  # of a normalized value, where no square that matters underflows
         if operation.epsilon > 2 * count * self.rounding.tiny / unit:
@@ -220,7 +228,7 @@ class Arithmetic:
         found = []
         for number, x in enumerate(inputs):
             weight = 1.0 if operation.weight is None else operation.weight[number]
-            y = self._normalized(x, inverse, off, weight, operation.first_symbol + group)
+            y = self._normalized(x, inverse, (off, off_alone, follows), weight, operation.first_symbol + group)
             if is_zero_value(y):
                 found.append(y)
                 continue
@@ -229,16 +237,27 @@ class Arithmetic:
             found.append(self._named(y.value, f.if_less(relative, 0.5, y.error, unknown), shared))
         return found
 
-    def _normalized(self, x: Bounded, inverse: Quantity, off: Quantity, weight: float, symbol: int) -> Bounded:
-        """x · inverse · weight, `inverse` being off by a share of itself: `off` times that symbol."""
+    def _normalized(
+        self,
+        x: Bounded,
+        inverse: Quantity,
+        offs: tuple[Quantity, Quantity, Mapping[int, Quantity]],
+        weight: float,
+        symbol: int,
+    ) -> Bounded:
+        """x · inverse · weight, `inverse` being off by shares of itself: the first in all, of which the last are shared
+        already, and the second is not, and gets this symbol."""
         if weight == 0 or is_zero_value(x):
             return ZERO
         f, unit = self.f, self.rounding.unit
+        off, off_alone, follows = offs
         scale = f.name(times(weight, inverse))
         size, value = f.absolute(scale), f.name(times(x.value, scale))
         products = 2 * unit * times(self.size(x), size) * (1 + off)  # their roundings
         error = plus(times(x.error, size), times(times(self.off(x), size), off), products)
-        shared = {**scaled_shared(x, scale), symbol: f.name(value * off)}
+        followed = Bounded(0.0, 0.0, {other: times(-1.0, times(value, c)) for other, c in follows.items()})
+        shared = combined((Bounded(0.0, 0.0, scaled_shared(x, scale)), followed))
+        shared[symbol] = f.name(value * off_alone)
         return Bounded(value, plus(error, self.rounding.tiny * (1 + abs(weight))), shared)
 
     def activate(self, x: Bounded, kind: Activation) -> Bounded:
@@ -261,7 +280,8 @@ class Arithmetic:
         # |silu''(z)| ≤ 1/2, and ≤ (2 + |z|) e^-|z|, which falls with |z|
         nearest = f.name(f.maximum(f.absolute(x.value) - off, 0.0))
         bend = f.minimum((2.0 + nearest) * f.exp(times(-1.0, nearest)), 0.5)
-        error = plus(times(f.absolute(slope), x.error), times(0.5 * bend, off * off))
+        rest = f.minimum(0.5 * bend * (off * off), 2.2 * off)  # beyond the tangent; the slope is at most 1.1
+        error = plus(times(f.absolute(slope), x.error), rest)
         own = times((FUNCTION_UNITS + 3) * unit, plus(f.absolute(value), times(1.1, off)))
         shared = {symbol: f.name(c * slope) for symbol, c in x.shared.items()}
         return self._named(value, plus(error, own, 1024 * tiny), shared)
