@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from compiler.causality import is_causal
 from compiler.decode import NO_TOKEN
 from compiler.diagnostics import fail
-from compiler.engines import UNSURE, Decoding, Engine, EngineName, EngineUnavailable, PlainEngine
+from compiler.engines import UNSURE, Decoding, Engine, EngineName, PlainEngine
+from compiler.fast.program import NotFollowed
 from compiler.pipeline import Spec
 from compiler.reference import Reference, alone
 from compiler.tasks.task import Inputs
@@ -97,20 +98,22 @@ class Judge:
         one_pass = is_causal(spec.network) or spec.layout.in_place
         self.decoding: Decoding = decoding if one_pass else "greedy"
         self.reference = Reference(spec)
-        self.reason: str | None = None
-        self.engine: Engine
-        if engine == "fast":
+        self.engine, self.reason = self._engine(engine, decoding, inputs, batch)
+
+    def _engine(
+        self, asked: EngineName, decoding: Decoding, inputs: int, batch: int | None
+    ) -> tuple[Engine, str | None]:
+        """The engine that was asked for, or the plain one and the reason."""
+        reason = None
+        if asked == "fast" and self.decoding == "teacher":
             try:
-                if self.decoding == "greedy":
-                    asked = decoding == "greedy"
-                    raise EngineUnavailable(
-                        "greedy decoding was asked for" if asked else "the model is not causal: it is decoded greedily"
-                    )
-                self.engine = _fast_engine(spec, self.device, inputs)
-                return
-            except EngineUnavailable as error:
-                self.reason = str(error)
-        self.engine = PlainEngine(spec, self.reference, self.device, self.decoding, batch)
+                return _fast_engine(self.spec, self.device, inputs), None
+            except NotFollowed as error:
+                reason = str(error)
+        elif asked == "fast":
+            wanted = decoding == "greedy"
+            reason = "greedy decoding was asked for" if wanted else "the model is not causal, and is decoded greedily"
+        return PlainEngine(self.spec, self.reference, self.device, self.decoding, batch), reason
 
     @property
     def use(self) -> EngineUse:
@@ -183,11 +186,11 @@ class Judge:
 
 
 def _fast_engine(spec: Spec, device: torch.device, inputs: int) -> Engine:
-    """Raises `EngineUnavailable`."""
+    """Raises `NotFollowed`."""
     try:
         module = importlib.import_module("compiler.fast.engine")
     except ModuleNotFoundError:
-        raise EngineUnavailable("there is no fast engine yet") from None
+        raise NotFollowed("there is no fast engine yet") from None
     made: Engine = module.fast_engine(spec, device, inputs, torch.get_num_threads())
     return made
 

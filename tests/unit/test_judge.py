@@ -18,8 +18,9 @@ import compiler.judge
 import compiler.reference
 import compiler.tallies
 from compiler.decode import NO_TOKEN
-from compiler.engines import UNSURE, Engine, EngineUnavailable
+from compiler.engines import UNSURE, Engine
 from compiler.evaluation import PartResult, evaluate
+from compiler.fast.program import NotFollowed
 from compiler.judge import EngineUse, Judge, Verdicts
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
@@ -145,7 +146,7 @@ def test_where_the_fast_engine_cannot_follow_the_plain_one_runs_and_says_why(
     spec: Spec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> Engine:
-        raise EngineUnavailable("it is too strange")
+        raise NotFollowed("it is too strange")
 
     monkeypatch.setattr(compiler.judge, "_fast_engine", refuse)
     assert Judge(spec, batch=7).use == EngineUse("plain", "batches of 7", "it is too strange")
@@ -158,7 +159,7 @@ def test_greedy_decoding_is_the_plain_engines(spec: Spec) -> None:
     seeing = {"layer0.attention.mask": "none", "layer0.attention.score count": "0 * key_pos"}
     judge = Judge(load(SPECS / "tiny95.yaml", seeing))
     assert (judge.decoding, judge.use.name) == ("greedy", "plain")
-    assert judge.use.reason == "the model is not causal: it is decoded greedily"
+    assert judge.use.reason == "the model is not causal, and is decoded greedily"
 
 
 def test_an_unknown_engine(spec: Spec) -> None:
