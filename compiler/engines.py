@@ -27,6 +27,10 @@ PROBED_TOKENS = 12  # of a long answer, so many of its tokens, others in each se
 NOISE_FACTOR = 16  # a margin is close up to so many times the largest difference seen
 
 
+class EngineUnavailable(ValueError):
+    """A network that an engine cannot follow; the message is the reason, for people."""
+
+
 class Engine(Protocol):
     """Something that runs a model on many inputs at once, and knows which of its tokens the reference says too."""
 

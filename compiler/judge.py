@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from compiler.causality import is_causal
 from compiler.decode import NO_TOKEN
 from compiler.diagnostics import fail
-from compiler.engines import UNSURE, Decoding, Engine, EngineName, PlainEngine
-from compiler.fast.program import NotFollowed
+from compiler.engines import UNSURE, Decoding, Engine, EngineName, EngineUnavailable, PlainEngine
+from compiler.fast.engine import fast_engine
 from compiler.pipeline import Spec
 from compiler.reference import Reference, alone
 from compiler.tasks.task import Inputs
@@ -107,8 +106,8 @@ class Judge:
         reason = None
         if asked == "fast" and self.decoding == "teacher":
             try:
-                return _fast_engine(self.spec, self.device, inputs), None
-            except NotFollowed as error:
+                return fast_engine(self.spec, self.device, inputs, torch.get_num_threads()), None
+            except EngineUnavailable as error:
                 reason = str(error)
         elif asked == "fast":
             wanted = decoding == "greedy"
@@ -183,16 +182,6 @@ class Judge:
         if NO_TOKEN in tokens:
             return f"NaN logits at answer token {tokens.index(NO_TOKEN) + 1}"
         return " ".join(self.spec.layout.spell(tokens, self.spec.network.vocabulary.labels))
-
-
-def _fast_engine(spec: Spec, device: torch.device, inputs: int) -> Engine:
-    """Raises `NotFollowed`."""
-    try:
-        module = importlib.import_module("compiler.fast.engine")
-    except ModuleNotFoundError:
-        raise NotFollowed("there is no fast engine yet") from None
-    made: Engine = module.fast_engine(spec, device, inputs, torch.get_num_threads())
-    return made
 
 
 def _device(name: str) -> torch.device:

@@ -276,7 +276,7 @@ def test_a_protocol_is_passed_with_as_many_right_as_it_asks_for(
     """9,910 of 10,010 are 99 % of them; the model is replaced by an engine that is wrong so many times."""
     spec = load(SPECS / "qwen20.yaml")
     engine = Scripted(spec, lambda number, right: (right + 1) % 10 if number < wrong else right)
-    monkeypatch.setattr(compiler.judge, "_fast_engine", lambda *_: engine)
+    monkeypatch.setattr(compiler.judge, "fast_engine", lambda *_: engine)
     monkeypatch.setattr(Judge, "failure", lambda judge, pair: Failure(pair, "", "", ""))
     result = compiler.evaluate(spec, protocol="adderboard", failures=None)
     assert (result.pairs, result.right, result.qualified) == (10_010, 10_010 - wrong, qualified)

@@ -18,9 +18,8 @@ import compiler.judge
 import compiler.reference
 import compiler.tallies
 from compiler.decode import NO_TOKEN
-from compiler.engines import UNSURE, Engine
+from compiler.engines import UNSURE, Engine, EngineUnavailable
 from compiler.evaluation import PartResult, evaluate
-from compiler.fast.program import NotFollowed
 from compiler.judge import EngineUse, Judge, Verdicts
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
@@ -42,7 +41,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Spec, Say], Engine]:
 
     def put(spec: Spec, say: Say) -> Engine:
         engine = Scripted(spec, say)
-        monkeypatch.setattr(compiler.judge, "_fast_engine", lambda *_: engine)
+        monkeypatch.setattr(compiler.judge, "fast_engine", lambda *_: engine)
         return engine
 
     return put
@@ -146,9 +145,9 @@ def test_where_the_fast_engine_cannot_follow_the_plain_one_runs_and_says_why(
     spec: Spec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> Engine:
-        raise NotFollowed("it is too strange")
+        raise EngineUnavailable("it is too strange")
 
-    monkeypatch.setattr(compiler.judge, "_fast_engine", refuse)
+    monkeypatch.setattr(compiler.judge, "fast_engine", refuse)
     assert Judge(spec, batch=7).use == EngineUse("plain", "batches of 7", "it is too strange")
     assert Judge(spec, engine="plain", batch=7).use == EngineUse("plain", "batches of 7", None)
 

@@ -227,7 +227,7 @@ def damage(path: Path, how: str, folder: Path) -> None:
         ("signed list", "it is damaged"),
         ("signed too many", "its figures do not add up"),
         ("a link", "others can write to it, or it is no file of yours"),
-        ("a folder", "Is a directory"),
+        ("a folder", "others can write to it, or it is no file of yours"),
         ("open to others", "others can write to it, or it is no file of yours"),
     ],
 )
