@@ -121,7 +121,7 @@ def evaluate(
     A `protocol` is a test that others have fixed: it has suites of its own, and no size or seed to choose.
     A model that is not causal is decoded greedily, whatever `decoding` says: teacher forcing would show it the answer.
     `engine` decides how fast that is, and never what is right: see `compiler.engines`. The plain one does what is
-    decoded greedily, and what the fast one cannot follow. `batch` is its number of sequences in one forward pass.
+    to be decoded greedily, and what the fast one cannot follow; `batch` is its number of sequences in a forward pass.
     `pairs` is the size of each suite that samples, `seed` (0 if None) decides what it draws, `failures` is how many
     wrong answers of each part are kept (None for all).
     A suite of more than `LONG` inputs saves what it has found every few seconds, in the user's cache, and the same call

@@ -77,9 +77,9 @@ class FailureClass:
 class Judge:
     """A built model with the task and layout to ask it with.
 
-    `decoding` is greedy for a model that is not causal: teacher forcing would show it the answer. Greedy decoding is
-    what the plain engine does; it also stands in for the fast one where that cannot follow the network. `inputs` is how
-    many are to be judged in all, and `batch` is the plain engine's.
+    `decoding` is greedy for a model that is not causal: teacher forcing would show it the answer. The fast engine shows
+    it the right tokens before each, and no later one. The plain engine runs where greedy decoding is asked for, and where
+    the fast one cannot follow the network; `batch` is for it. `inputs` is how many are to be judged in all.
     """
 
     def __init__(
@@ -104,14 +104,13 @@ class Judge:
     ) -> tuple[Engine, str | None]:
         """The engine that was asked for, or the plain one and the reason."""
         reason = None
-        if asked == "fast" and self.decoding == "teacher":
+        if asked == "fast" and decoding == "greedy":
+            reason = "greedy decoding was asked for"
+        elif asked == "fast":
             try:
                 return fast_engine(self.spec, self.device, inputs, torch.get_num_threads()), None
             except EngineUnavailable as error:
                 reason = str(error)
-        elif asked == "fast":
-            wanted = decoding == "greedy"
-            reason = "greedy decoding was asked for" if wanted else "the model is not causal, and is decoded greedily"
         return PlainEngine(self.spec, self.reference, self.device, self.decoding, batch), reason
 
     @property

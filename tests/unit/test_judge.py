@@ -19,7 +19,7 @@ import compiler.reference
 import compiler.tallies
 from compiler.decode import NO_TOKEN
 from compiler.engines import UNSURE, Engine, EngineUnavailable
-from compiler.evaluation import PartResult, evaluate
+from compiler.evaluation import PartResult, answer, evaluate
 from compiler.judge import EngineUse, Judge, Verdicts
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
@@ -152,13 +152,23 @@ def test_where_the_fast_engine_cannot_follow_the_plain_one_runs_and_says_why(
     assert Judge(spec, engine="plain", batch=7).use == EngineUse("plain", "batches of 7", None)
 
 
-def test_greedy_decoding_is_the_plain_engines(spec: Spec) -> None:
+def test_greedy_decoding_that_is_asked_for_is_the_plain_engines(spec: Spec) -> None:
     assert Judge(spec, decoding="greedy").use.reason == "greedy decoding was asked for"
     assert Judge(spec, decoding="greedy", engine="plain").use.reason is None
-    seeing = {"layer0.attention.mask": "none", "layer0.attention.score count": "0 * key_pos"}
-    judge = Judge(load(SPECS / "tiny95.yaml", seeing))
-    assert (judge.decoding, judge.use.name) == ("greedy", "plain")
-    assert judge.use.reason == "the model is not causal, and is decoded greedily"
+
+
+def test_a_model_that_is_not_causal_is_judged_without_later_tokens() -> None:
+    """Layer 0 sees the later tokens as well, so that teacher forcing would show it the answer."""
+    seeing = {"layer0.attention.mask": "none", "layer0.attention.score count": "0 * key_pos", "digits": 3}
+    spec = load(SPECS / "tiny95.yaml", seeing)
+    inputs = near_carry(spec, 50)
+    fast, plain, greedy = Judge(spec), Judge(spec, engine="plain"), Judge(spec, decoding="greedy", engine="plain")
+    assert fast.use.name == "fast"
+    assert {judge.decoding for judge in (fast, plain, greedy)} == {"greedy"}
+    found = judged(plain, inputs)
+    assert found.right.tolist() == [answer(spec, pair).right for pair in inputs]
+    for judge in (fast, greedy):
+        assert first_wrong(judged(judge, inputs)) == first_wrong(found) != []
 
 
 def test_an_unknown_engine(spec: Spec) -> None:
