@@ -72,8 +72,9 @@ def _attend(
     def compare() -> Iterator[tuple[Combined, Quantity]]:
         key = [keys.key(c) for c in range(len(query))]
         s = score(a, operation, query, key, [keys.addition(i) for i in range(len(operation.additions))])
-        kept[:] = [keys.keep(s.value), keys.keep(s.error)]
-        yield from (("max", s.value), ("max", s.error), ("max", plus(s.value, s.error)))
+        off = f.name(f.if_less(s.error, math.inf, s.error, math.inf))  # a maximum loses a NaN, but not an infinity
+        kept[:] = [keys.keep(s.value), keys.keep(off)]
+        yield from (("max", s.value), ("max", off), ("max", plus(s.value, off)))
 
     highest, most_off, highest_sum = keys.over_all(compare)
     read_score, read_off = kept
