@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 
 from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Functions, Quantity, combined, plus, scaled_shared, times
-from compiler.fast.program import Decision
+from compiler.fast.large_term import roundings_beside_largest
+from compiler.fast.program import Decision, Linear
 
 UNSURE = -1.0
+ALIKE = 0.9  # the ratio of the smallest and the largest weight of a channel
 
 
 def decide(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded]) -> Quantity:
@@ -19,22 +21,22 @@ def decide(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded]) -> Quan
     """
     f = a.f
     sign = 1.0 if decision.decode == "argmax" else -1.0
-    logits, own = _logits(a, decision, inputs, sign)
-    best, index, best_own = logits[0], 0.0, own[0]
+    logits, lowered, raised = _logits(a, decision, inputs, sign)
+    best, index, best_lowered = logits[0], 0.0, lowered[0]
     for number in range(1, decision.classes):
         challenger = logits[number]
         index = f.name(f.if_less(best, challenger, float(number), index))
-        best_own = f.name(f.if_less(best, challenger, own[number], best_own))
+        best_lowered = f.name(f.if_less(best, challenger, lowered[number], best_lowered))
         best = f.name(f.if_less(best, challenger, challenger, best))
     if decision.classes == 1:
-        return f.if_less(plus(f.absolute(best), best_own), math.inf, 0.0, UNSURE)
+        return f.if_less(plus(f.absolute(best), best_lowered), math.inf, 0.0, UNSURE)
     weights = _weights(decision)
     chosen = [(f.name(f.pick(column, index)), column, inputs[channel]) for channel, column in weights.items()]
     worst: Quantity = -math.inf
     for rival in range(decision.classes):
         differences = [_scaled(f, x, f.name(weight - column[rival])) for weight, column, x in chosen]
         common = plus(*(x.error for x in differences), *(f.absolute(c) for c in combined(differences).values()))
-        behind = logits[rival] - best + SLACK * plus(common, own[rival], best_own)
+        behind = logits[rival] - best + SLACK * plus(common, raised[rival], best_lowered)
         worst = f.name(f.maximum(worst, f.if_less(f.absolute(index - float(rival)), 0.5, -math.inf, behind)))
     return f.if_less(worst, 0.0, index, UNSURE)
 
@@ -49,26 +51,42 @@ def logit(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], number: 
 
 def _logits(
     a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], sign: float
-) -> tuple[list[Quantity], list[Quantity]]:
-    """The logits, and what each is off by itself: beside the errors of the inputs where they are a linear map."""
+) -> tuple[list[Quantity], list[Quantity], list[Quantity]]:
+    """The logits times the sign, and by how much each can be lowered and raised by itself: beside the errors of the
+    inputs where they are a linear map."""
     if decision.linear is None:
         stream = inputs[: decision.classes]
-        return [times(sign, x.value) for x in stream], [a.off(x) for x in stream]
-    values, own = [], []
+        offs = [a.off(x) for x in stream]
+        return [times(sign, x.value) for x in stream], offs, offs
+    values, lowered, raised = [], [], []
+    alike = _have_most_in_common(decision.linear)
     for number, terms in enumerate(decision.linear.rows):
         bias = 0.0 if decision.linear.bias is None else decision.linear.bias[number]
-        value, _, roundings = a.sum_in_parts(a.products(inputs, terms, bias))
-        scaled = (a.scaling(times(abs(weight), a.size(inputs[channel])), weight) for channel, weight in terms)
+        products = a.products(inputs, terms, bias)
+        value, _, roundings = a.sum_in_parts(products)
+        down, up = roundings_beside_largest(a, products, roundings) if alike else (roundings, roundings)
+        scaled = [a.scaling(times(abs(weight), a.size(inputs[channel])), weight) for channel, weight in terms]
         values.append(a.f.name(times(sign, value)))
-        own.append(a.f.name(plus(*scaled, roundings)))
-    return values, own
+        lowered.append(a.f.name(plus(*scaled, down)))
+        raised.append(a.f.name(plus(*scaled, up)))
+    return (values, lowered, raised) if sign > 0 else (values, raised, lowered)
+
+
+def _have_most_in_common(linear: Linear) -> bool:
+    """Whether a term is nearly the same for all classes: its rounding may then be as large as what tells them apart."""
+    columns = [*_columns(linear).values(), linear.bias or (0.0,)]
+    return any(min(column) > ALIKE * max(column) > 0 or max(column) < ALIKE * min(column) < 0 for column in columns)
 
 
 def _weights(decision: Decision) -> dict[int, list[float]]:
     """The weights of each channel that is read, by class."""
     if decision.linear is None:
         return {}
-    rows = [dict(terms) for terms in decision.linear.rows]
+    return _columns(decision.linear)
+
+
+def _columns(linear: Linear) -> dict[int, list[float]]:
+    rows = [dict(terms) for terms in linear.rows]
     channels = sorted({channel for row in rows for channel in row})
     return {channel: [row.get(channel, 0.0) for row in rows] for channel in channels}
 
