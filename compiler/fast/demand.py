@@ -39,11 +39,11 @@ def marked(program: Program) -> Program:
     needs[decision.node] = (set(decision.reads), channels)
     for number in reversed(range(len(program.nodes))):
         node = program.nodes[number]
-        if needs[number][1]:
+        if all(needs[number]):
             for source, (positions, live) in zip(
                 node.inputs, _needed_inputs(program, node, *needs[number]), strict=True
             ):
-                if live:
+                if positions and live:
                     needs[source] = (needs[source][0] | positions, needs[source][1] | live)
     nodes = tuple(
         replace(node, positions=tuple(sorted(positions)), live=tuple(sorted(live)))
@@ -58,10 +58,16 @@ def pruned(program: Program) -> Program:
     kept = [number for number, node in enumerate(marked_nodes) if node.live or number == program.decision.node]
     renumbered = {number: i for i, number in enumerate(kept)}
     nodes = tuple(
-        replace(node, inputs=tuple(renumbered.get(source, NOTHING) for source in node.inputs))
+        replace(node, inputs=tuple(renumbered[source] if read else NOTHING for source, read in _read(program, node)))
         for node in (marked_nodes[number] for number in kept)
     )
     return replace(program, nodes=nodes, decision=replace(program.decision, node=renumbered[program.decision.node]))
+
+
+def _read(program: Program, node: Node) -> list[tuple[int, bool]]:
+    """The inputs of a marked node, and whether anything is read of each."""
+    needs = _needed_inputs(program, node, set(node.positions), set(node.live))
+    return [(source, bool(positions and live)) for source, (positions, live) in zip(node.inputs, needs, strict=True)]
 
 
 def _needed_inputs(program: Program, node: Node, positions: set[int], live: set[int]) -> list[Need]:

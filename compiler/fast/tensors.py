@@ -204,7 +204,7 @@ def _attended(running: Running, node: Node, operation: Attended) -> Value:
         ]
         mask = torch.tensor(visible, device=running.tokens.device)[:, :, None]
         own_keys = [read[0][c] for c in operation.key_channels(head)] if read[0] else [ZERO] * operation.head_dim
-        own_values = [read[1][c] for c in operation.value_channels(head)]
+        own_values = [read[1][c] for c in operation.value_channels(head)] if read[1] else [ZERO] * operation.value_dim
         return TensorKeys(own_keys, own_values, additions, mask, int(visible.sum(1).max(initial=0)))
 
     if not query:  # no coordinate of the queries matters
