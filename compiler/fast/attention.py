@@ -53,7 +53,7 @@ class Keys(Protocol):
 
 
 def _attend(
-    a: Arithmetic, operation: Attended, head: int, query: Sequence[Bounded], keys: Keys, wanted: Sequence[int]
+    a: Arithmetic, operation: Attended, query: Sequence[Bounded], keys: Keys, wanted: Sequence[int]
 ) -> list[Bounded]:
     """The wanted coordinates of what one head mixes for a query of these coordinates.
 
@@ -63,10 +63,7 @@ def _attend(
     """
     f, unit, tiny = a.f, a.rounding.unit, a.rounding.tiny
     kept: list[Callable[[], Quantity]] = []
-    limit = math.log(a.rounding.largest) - 1 - math.log(max(1, keys.most))  # for the sum of exponentials
-    safe = operation.highest[head] < limit
-    no_values = all(is_zero_value(keys.value(c)) for c in wanted)
-    if keys.most == 0 or (no_values and (safe or not operation.plus_one)):
+    if keys.most == 0 or all(is_zero_value(keys.value(c)) for c in wanted):
         return [ZERO for _ in wanted]
 
     def compare() -> Iterator[tuple[Combined, Quantity]]:
@@ -74,9 +71,9 @@ def _attend(
         s = score(a, operation, query, key, [keys.addition(i) for i in range(len(operation.additions))])
         off = f.name(f.if_less(s.error, math.inf, s.error, math.inf))  # a maximum loses a NaN, but not an infinity
         kept[:] = [keys.keep(s.value), keys.keep(off)]
-        yield from (("max", s.value), ("max", off), ("max", plus(s.value, off)))
+        yield from (("max", s.value), ("max", off))
 
-    highest, most_off, highest_sum = keys.over_all(compare)
+    highest, most_off = keys.over_all(compare)
     read_score, read_off = kept
     top = f.name(f.maximum(highest, 0.0) if operation.plus_one else highest)
     top_off, others_at_top = (0.0, 1.0) if operation.plus_one else _top(f, keys, top, read_score, read_off)
@@ -91,7 +88,7 @@ def _attend(
         more = f.if_less(d, 1.0, weight * relative + 4 * tiny, lost)
         least = f.if_less(d, 1.0, f.maximum(weight * (1.0 - relative) - 4 * tiny, 0.0), 0.0)
         if not operation.plus_one:  # the one key at the top has the weight that the others are measured by
-            at_top = f.name(f.if_less(t, 0.0, 1.0, others_at_top))
+            at_top = f.name(f.if_less(read_score(), top, 1.0, others_at_top))  # t may be fused with a product
             more, least = f.if_less(at_top, 0.5, 0.0, more), f.if_less(at_top, 0.5, weight, least)
         more = f.name(more)
         kept[:] = [keys.keep(weight), keys.keep(more)]
@@ -103,8 +100,6 @@ def _attend(
     nothing = f.name(f.exp(times(-1.0, top))) if operation.plus_one else 0.0  # the weight of attending to nothing
     total = f.name(plus(total, nothing))
     certain = f.name(1.0 / plus(least, times(1 - 6 * unit, nothing)))
-    if operation.plus_one and not safe:  # computed as written, e^s overflows
-        certain = f.name(f.if_less(highest_sum, limit, certain, math.inf))
     means = [f.name(x / total) for x in mixed]
 
     def differ() -> Iterator[tuple[Combined, Quantity]]:
@@ -141,9 +136,9 @@ def _top(
     """How far the score at the top can be off, and 0 where one key has it, 1 where several do."""
 
     def at_top() -> Iterator[tuple[Combined, Quantity]]:
-        below = f.name(read_score() - top)
-        yield "max", f.if_less(below, 0.0, 0.0, read_off())
-        yield "sum", f.if_less(below, 0.0, 0.0, 1.0)
+        score = f.name(read_score())
+        yield "max", f.if_less(score, top, 0.0, read_off())
+        yield "sum", f.if_less(score, top, 0.0, 1.0)
 
     top_off, count = keys.over_all(at_top)
     return f.name(top_off), f.name(f.if_less(count, 1.5, 0.0, 1.0))
@@ -220,7 +215,7 @@ def attend_all(
     """The live channels, in order; `keys` gives those of a head."""
 
     def attended(head: int, wanted: Sequence[int]) -> list[Bounded]:
-        return _attend(a, operation, head, [query[c] for c in operation.query_channels(head)], keys(head), wanted)
+        return _attend(a, operation, [query[c] for c in operation.query_channels(head)], keys(head), wanted)
 
     found = _by_head(operation, live, attended)
     return [_limited(a.f, x, operation.limits[channel]) for channel, x in zip(live, found, strict=True)]

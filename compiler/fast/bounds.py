@@ -90,12 +90,11 @@ class Rounding:
     plain_unit: float
     unit: float
     tiny: float
-    largest: float
 
     @staticmethod
     def of(dtype: FloatFormat) -> Rounding:
         unit = dtype.unit_roundoff
-        return Rounding(unit, unit + 4 * ENGINE_UNIT, math.ldexp(1.0, dtype.min_exponent), dtype.largest)
+        return Rounding(unit, unit + 4 * ENGINE_UNIT, math.ldexp(1.0, dtype.min_exponent))
 
 
 @dataclass(frozen=True)

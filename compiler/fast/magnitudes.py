@@ -12,7 +12,6 @@ from typing import assert_never
 import numpy as np
 
 from compiler.fast.bounds import FUNCTION_UNITS, Rounding
-from compiler.fast.demand import live_heads
 from compiler.fast.program import (
     Activated,
     Array,
@@ -67,15 +66,14 @@ class Range:
 
 
 def check_magnitudes(program: Program) -> Program:
-    """The program with the `highest` scores and the `limits` of what attention mixes.
+    """The program with the `limits` of what attention mixes.
 
     It is `marked`, but nothing has been left out of it. Raises `NotFollowed` where a value could overflow the dtype.
     """
     largest, rounding = program.dtype.largest * ROOM, Rounding.of(program.dtype)
-    attended = [number for number, node in enumerate(program.nodes) if isinstance(node.operation, Attended)]
     ranges: list[Range] = []
     nodes: list[Node] = []
-    for number, node in enumerate(program.nodes):
+    for node in program.nodes:
         inputs = [ranges[source] for source in node.inputs]
         found = _range(node, inputs).widened(_roundings(node), rounding)
         if not (found.size <= largest).all():
@@ -84,9 +82,7 @@ def check_magnitudes(program: Program) -> Program:
         if isinstance(node.operation, Normalized) and not node.channels * (2 * inputs[0].size.max()) ** 2 < largest:
             raise NotFollowed("a square in a norm could overflow")
         ranges.append(found)
-        nodes.append(
-            _attended(program, node, inputs, found, last=number == attended[-1]) if number in attended else node
-        )
+        nodes.append(_attended(program, node, inputs, found) if isinstance(node.operation, Attended) else node)
     decision = program.decision
     if decision.linear is not None and not (_linear(decision.linear, ranges[decision.node]).scale <= largest).all():
         raise NotFollowed(f"a logit could be too near the end of {program.dtype.name}")
@@ -147,7 +143,9 @@ def _range(node: Node, inputs: list[Range]) -> Range:
             size = node.channels // groups
             weights = np.ones(size) if weight is None else np.abs(weight)
             return Range.around_zero(np.tile(weights, groups) * 2 * math.sqrt(size))
-        case Rotated():
+        case Rotated(angles=angles):
+            if not np.isfinite(angles).all():
+                raise NotFollowed("an angle overflows")
             return Range.around_zero(np.full(node.channels, 2.0 * inputs[0].size.max()))
         case Attended():
             return _mixed(operation, inputs[2])
@@ -182,22 +180,19 @@ def _mixed(operation: Attended, values: Range) -> Range:
     return Range.of(np.minimum(low, 0.0), np.maximum(high, 0.0)) if operation.plus_one else Range.of(low, high)
 
 
-def _attended(program: Program, node: Node, inputs: list[Range], mixed: Range, *, last: bool) -> Node:
-    """With `highest` and `limits`. An exponential that overflows gives NaN: it has to be read, and looked at."""
+def _attended(program: Program, node: Node, inputs: list[Range], mixed: Range) -> Node:
+    """With `limits`. An exponential that overflows gives NaN, even where nothing is read, behind a weight of zero."""
     operation = node.operation
     assert isinstance(operation, Attended)
-    rounding, limits, found = Rounding.of(program.dtype), mixed.size.copy(), []
-    read = live_heads(operation, node.live)
+    rounding, dtype = Rounding.of(program.dtype), program.dtype
     for head in range(operation.heads):
         highest, size = _score(operation, head, inputs[0], inputs[1])
-        if not size < program.dtype.largest * ROOM:
+        if not size < dtype.largest * ROOM:
             raise NotFollowed("a score could overflow")
-        found.append(highest + _growth(operation.head_dim + len(operation.additions) + 8, rounding) * size)
-        if operation.plus_one and not found[-1] < math.log(program.dtype.largest) - 1 - math.log(program.length):
-            if head not in read or not last:
-                raise NotFollowed("the exponential of a score could overflow where it is not looked at")
-            limits[head * operation.value_dim : (head + 1) * operation.value_dim] = math.inf
-    return replace(node, operation=replace(operation, highest=tuple(found), limits=tuple(limits.tolist())))
+        highest += _growth(operation.head_dim + len(operation.additions) + 8, rounding) * size
+        if operation.plus_one and not highest < math.log(dtype.largest) - 1 - math.log(program.length):
+            raise NotFollowed("the exponentials of scores, or their sum, could overflow")
+    return replace(node, operation=replace(operation, limits=tuple(mixed.size.tolist())))
 
 
 def _score(operation: Attended, head: int, queries: Range, keys: Range) -> tuple[float, float]:

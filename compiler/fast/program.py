@@ -114,8 +114,8 @@ class Attended:
     """What each head mixes from the values: inputs are queries [heads · head_dim], keys and values.
 
     Scores are products, scaled, plus each of the `additions` [heads | 1, queries, keys] in order. Keys that are not
-    `visible` [heads | 1, queries, keys] have a score of -inf. No score of a head is above its `highest`, and what is
-    mixed, by channel, is never beyond the `limits`. It is the step's `run`-th run, counted from 0.
+    `visible` [heads | 1, queries, keys] have a score of -inf. What is mixed, by channel, is never beyond the `limits`.
+    It is the step's `run`-th run, counted from 0.
     """
 
     step: str
@@ -130,7 +130,6 @@ class Attended:
     additions: tuple[Array, ...]
     visible: NDArray[np.bool_]
     plus_one: bool
-    highest: tuple[float, ...]
     limits: tuple[float, ...]
 
     def query_channels(self, head: int) -> range:

@@ -64,7 +64,7 @@ class _Tables:
         return Arithmetic(TensorFunctions(), Rounding.of(self.program.dtype))
 
     def separable(self) -> Node | None:
-        """The node as sums of tables; None where these are too large, or the exponential of a score could overflow."""
+        """The node as sums of tables; None where these are too large."""
         node, operation, program = self.node, self.operation, self.program
         heads = live_heads(operation, set(node.live))
         seen = np.zeros(program.length, dtype=bool)
@@ -84,22 +84,16 @@ class _Tables:
             columns.append(full)
             return len(columns) - 1
 
-        made: list[SeparableHead] = []
-        for number in heads:
-            head = self._head(number, keys, kept)
-            if head is None:
-                return None
-            made.append(head)
+        made = tuple(self._head(number, keys, kept) for number in heads)
         empty = np.zeros((len(node.positions), len(keys), program.vocabulary, 0))
         tables = np.stack(columns, axis=-1) if columns else empty
         return replace(
             node,
-            operation=Separable(tables.transpose(1, 2, 0, 3), keys, tuple(made)),
+            operation=Separable(tables.transpose(1, 2, 0, 3), keys, made),
             inputs=(),
         )
 
-    def _head(self, head: int, keys: tuple[int, ...], kept: Callable[[Tensor], Array | int]) -> SeparableHead | None:
-        """None where the exponential of a score could overflow, which is computed as written."""
+    def _head(self, head: int, keys: tuple[int, ...], kept: Callable[[Tensor], Array | int]) -> SeparableHead:
         a, node, operation = self.arithmetic, self.node, self.operation
         f, unit, tiny = a.f, a.rounding.unit, a.rounding.tiny
         places = list(node.positions)
@@ -110,10 +104,7 @@ class _Tables:
         s = score(a, operation, query, key, [torch.tensor(table)[:, :, None] for table in tables])
         shape = (len(places), len(keys), self.program.vocabulary)
         value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (s.value, s.error))
-        highest = torch.where(visible, value + error, -math.inf).max()
         most = int(visible.sum(1).max())
-        if operation.plus_one and not highest < math.log(self.program.dtype.largest) - 1 - math.log(max(1, most)):
-            return None
         top = torch.where(visible, value, -math.inf).amax((1, 2), keepdim=True)
         top = top.clamp(min=0.0) if operation.plus_one else top
         most_off = torch.where(visible, error, 0.0).amax((1, 2), keepdim=True)

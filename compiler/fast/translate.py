@@ -207,7 +207,6 @@ class _Builder:
             finite,
             ~hidden,
             step.softmax == "plus_one",
-            (math.inf,) * heads,
             (math.inf,) * (heads * step.value_dim),
         )
 

@@ -152,6 +152,29 @@ attention two:
     followed(spec)
 
 
+@pytest.mark.parametrize(("dtype", "score"), [("float16", 20), ("bfloat16", 100), ("float32", 100), ("float64", 800)])
+def test_what_is_not_a_number_behind_a_gate_that_is_zero(tmp_path: Path, dtype: str, score: int) -> None:
+    """relu(-1) · NaN is NaN, and so is a sum with the weight 0 for a head that is NaN."""
+    attention = f"""
+attention:
+  softmax: plus_one
+  query head: {score} * y
+  key head: y
+  value head: x
+  output z: head
+ffn:
+  hidden: h
+  gate h: -1 * x
+  up h: z
+  down u: h
+head:
+  logits digit[d]: 4 * d * x - d ** 2 + d * u
+"""
+    spec = made(tmp_path, ONES + attention, dtype)
+    assert np.isnan(plain(spec)).any()
+    followed(spec)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_no_key_at_all(tmp_path: Path, dtype: str) -> None:
     """Softmax `plus_one` then mixes zeros; what is read of the keys and values is nothing."""
@@ -159,7 +182,7 @@ def test_no_key_at_all(tmp_path: Path, dtype: str) -> None:
         attention = f"""
 attention:
   softmax: plus_one
-  query head: y
+  query head: y / 4
   key head: y
   value head: y
   score head: {score}
