@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from compiler.judge import Failure, Judge
 from compiler.saved_runs import LONG, DamagedState, RunState, SavedRun
 from compiler.tallies import Tally
+from compiler.tasks.layout import Layout
 from compiler.tasks.task import Inputs, Part, Words
 
 FIRST_INPUTS = 1024  # so many are judged first, to see how long they take
 SAVED_EVERY = 3.0  # seconds, unless saving takes long
 SLOW = 2.0  # seconds that a bunch of inputs may take
+T = TypeVar("T")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -63,9 +70,9 @@ def run_suite(judge: Judge, suite: SuiteToRun, done: Callable[[int], None], noti
     try:
         for number, part in enumerate(suite.parts):
             tally = state.tallies[number] if number < len(state.tallies) else Tally()
-            for words in _bunches(part, tally.done, pace):
+            for bunch in _ahead(_bunches(judge.spec.layout, part, tally.done, pace)):
                 with pace:
-                    tally = _tallied(judge, words, tally, suite.kept)
+                    tally = _tallied(judge, bunch, tally, suite.kept)
                 seconds = before.seconds + time.perf_counter() - start
                 state = RunState((*state.tallies[:number], tally), seconds)
                 done(state.done)
@@ -131,24 +138,42 @@ class _Keeping:
         )
 
 
-def _bunches(part: Part, start: int, pace: _Pace) -> Iterator[Words]:
+@dataclass(frozen=True, eq=False)
+class _Bunch:
+    """Some inputs that are judged at once, and their tokens."""
+
+    words: Words
+    prompts: NDArray[np.int32]
+    answers: NDArray[np.int32]
+
+
+def _bunches(layout: Layout, part: Part, start: int, pace: _Pace) -> Iterator[_Bunch]:
     """The inputs from number `start` on, so many at a time as the pace is then."""
     for words in part.blocks(pace.most, start) if start < part.size else ():
         size, first = len(next(iter(words.values()))), 0
         while first < size:
             last = first + pace.inputs
-            yield {name: word[first:last] for name, word in words.items()}
+            own = {name: word[first:last] for name, word in words.items()}
+            yield _Bunch(own, layout.prompts(own), layout.answers(own))
             first = last
 
 
-def _tallied(judge: Judge, words: Words, tally: Tally, kept: int) -> Tally:
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each of them made in another thread while the one before it is used."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
+
+
+def _tallied(judge: Judge, bunch: _Bunch, tally: Tally, kept: int) -> Tally:
     """The tally with the verdicts on further inputs, the first of whose failures are decoded."""
-    layout, task = judge.spec.layout, judge.spec.resolved.task
 
     def inputs(row: int) -> Inputs:
-        return task.inputs(words, row)
+        return judge.spec.resolved.task.inputs(bunch.words, row)
 
-    verdicts = judge.verdicts(layout.prompts(words), layout.answers(words))
+    verdicts = judge.verdicts(bunch.prompts, bunch.answers)
     failures: list[Failure] = []
     cleared: list[int] = []  # closer than the noise that was measured
     for k, row in enumerate(verdicts.wrong.tolist()):
