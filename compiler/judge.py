@@ -78,8 +78,8 @@ class Judge:
     """A built model with the task and layout to ask it with.
 
     `decoding` is greedy for a model that is not causal: teacher forcing would show it the answer. The fast engine shows
-    it the right tokens before each, and no later one. The plain engine runs where greedy decoding is asked for, and where
-    the fast one cannot follow the network; `batch` is for it. `inputs` is how many are to be judged in all.
+    it the right tokens before each, and no later one. The plain engine runs where greedy decoding is asked for, or the
+    fast one cannot follow the network; `batch` is for it. `inputs` is how many are to be judged in all.
     """
 
     def __init__(

@@ -312,14 +312,16 @@ def test_answer(spec: Spec, inputs: Inputs, right: bool) -> None:
 
 MEASURED = """
 import compiler
-result = compiler.evaluate(compiler.load("specs/tiny95.yaml"), ["uniform"], pairs={pairs})
+spec = compiler.load("specs/tiny95.yaml", {overrides})
+result = compiler.evaluate(spec, ["{suite}"], pairs={pairs}, engine="{engine}")
 assert (result.right, result.pairs) == ({pairs}, {pairs})
 """
 
 
-def peak_megabytes(pairs: int) -> float:
+def peak_megabytes(pairs: int, engine: str, suite: str = "uniform", overrides: dict[str, int] | None = None) -> float:
     """The peak memory of a process of its own that evaluates so many pairs."""
-    own = [sys.executable, "-c", MEASURED.format(pairs=pairs)]
+    script = MEASURED.format(pairs=pairs, engine=engine, suite=suite, overrides=overrides or {})
+    own = [sys.executable, "-c", script]
     measure = [sys.executable, "-S", str(ROOT / "tests" / "measured.py"), "600", *own]
     done = subprocess.run(measure, cwd=ROOT, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
@@ -327,10 +329,16 @@ def peak_megabytes(pairs: int) -> float:
     return float(found["megabytes"])
 
 
-def test_5_000_pairs_need_little_memory() -> None:
-    assert peak_megabytes(5_000) < 800
+@pytest.mark.parametrize("engine", ["plain", "fast"])
+def test_5_000_pairs_need_little_memory(engine: str) -> None:
+    assert peak_megabytes(5_000, engine) < 800
 
 
 @pytest.mark.long
 def test_100_000_pairs_stay_under_one_gigabyte() -> None:
-    assert peak_megabytes(100_000) < 1000
+    assert peak_megabytes(100_000, "plain") < 1000
+
+
+@pytest.mark.long
+def test_every_sum_of_four_digits_stays_under_one_gigabyte() -> None:
+    assert peak_megabytes(10**8, "fast", "exhaustive", {"digits": 4}) < 1000
