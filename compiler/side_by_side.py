@@ -20,7 +20,7 @@ from compiler.pipeline import Spec, load
 from compiler.reference import one_thread
 from compiler.writing import write_document
 
-WORTH_A_PROCESS = 5000  # inputs that take about as long as to start a process
+WORTH_A_PROCESS = 5000  # inputs that take as long as to start a process, where the plain module decides many
 MAX_PROCESSES = 8  # if not asked for more: each needs some hundred megabytes
 
 
