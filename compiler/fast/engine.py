@@ -52,11 +52,12 @@ class FastEngine:
     name: EngineName = "fast"
 
     def said(self, prompts: Tokens, answers: Tokens) -> Tokens:
-        sequences = np.concatenate((prompts, answers), axis=1)
         found = np.empty((len(prompts), len(self.predicted)), dtype=np.int32)
         for runner in self.runners:
             columns = [self.predicted.index(slot) for slot in runner.program.slots]
-            found[:, columns] = runner.run(np.ascontiguousarray(sequences[:, : runner.program.length]))
+            rest = runner.program.length - prompts.shape[1]
+            sequences = np.ascontiguousarray(np.concatenate((prompts, answers[:, :rest]), axis=1))
+            found[:, columns] = runner.run(sequences)
         return found
 
 
