@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from compiler.fast.bounds import (
@@ -14,11 +15,12 @@ from compiler.fast.bounds import (
     Bounded,
     Functions,
     Quantity,
+    is_zero,
     is_zero_value,
     plus,
     times,
 )
-from compiler.fast.program import Array, Attended, Mixed, SeparableHead, is_power_of_two
+from compiler.fast.program import Array, Attended, Linear, Mixed, SeparableHead, Terms, is_power_of_two
 
 NEGLIGIBLE = -750.0  # the exponential of what is lower is zero in every dtype
 WEIGHT_UNITS = 6 * FUNCTION_UNITS  # of two exponentials, one divided by the other, where they are off by up to e
@@ -52,10 +54,25 @@ class Keys(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Head:
+    """What a head gives to each of some sums of its coordinates, and for each of the coordinates that were wanted, the
+    size of what is mixed."""
+
+    sums: Sequence[Bounded]
+    sizes: Sequence[Quantity]
+
+
 def _attend(
-    a: Arithmetic, operation: Attended, query: Sequence[Bounded], keys: Keys, wanted: Sequence[int]
-) -> list[Bounded]:
-    """The wanted coordinates of what one head mixes for a query of these coordinates.
+    a: Arithmetic,
+    operation: Attended,
+    query: Sequence[Bounded],
+    keys: Keys,
+    wanted: Sequence[int],
+    rows: Sequence[Terms],
+) -> _Head:
+    """What one head mixes for a query of these coordinates: each of the rows sums some of the coordinates that are
+    wanted, by their number in `wanted`. The roundings of this sum, and of products with its weights, are left out.
 
     Let the plain module's weights before normalisation be w (1 + η), |η| ≤ ε. Then its mix differs from o = Σ w v / Σ w
     by Σ w η (v - o) / Σ w (1 + η), and by what the values themselves are off. Scores that are off by d, together with
@@ -64,7 +81,7 @@ def _attend(
     f, unit, tiny = a.f, a.rounding.unit, a.rounding.tiny
     kept: list[Callable[[], Quantity]] = []
     if keys.most == 0 or all(is_zero_value(keys.value(c)) for c in wanted):
-        return [ZERO for _ in wanted]
+        return _Head([ZERO for _ in rows], [0.0 for _ in wanted])
 
     def compare() -> Iterator[tuple[Combined, Quantity]]:
         key = [keys.key(c) for c in range(len(query))]
@@ -105,29 +122,37 @@ def _attend(
     def differ() -> Iterator[tuple[Combined, Quantity]]:
         more = f.name(read_more())
         weight = f.name(plus(read_weight(), more))
-        for c, mean in zip(wanted, means, strict=True):
-            v = keys.value(c)
+        values = [keys.value(c) for c in wanted]
+        for v in values:
             size = f.name(times(weight, a.size(v)))
-            yield "sum", plus(times(more, f.absolute(v.value - mean)), times(weight, v.error))
             yield from (("sum", size), ("max", size))
+        for terms in rows:
+            apart = plus(*(times(factor, values[i].value - means[i]) for i, factor in terms))
+            off = plus(*(times(abs(factor), a.off(values[i])) for i, factor in terms))
+            yield "sum", plus(times(more, f.absolute(apart)), times(weight, off))
 
     sums = keys.over_all(differ)
     # the largest weight is one; adding a small number, itself a rounded sum, moves a sum by no more than that number
     growth = (1 + a.rounding.plain_unit) ** keys.most
     normalizer = f.minimum((keys.most + 1) * unit, growth**2 * (total - 1.0) + 4 * keys.most * ENGINE_UNIT)
-    found = []
-    for mean, off, size, greatest in zip(means, sums[::3], sums[1::3], sums[2::3], strict=True):
-        scale = f.absolute(mean)
-        off = plus(off, times(6 * unit, times(nothing, scale)))
-        size = f.name(times(size, certain))
+    sizes: list[Quantity] = []
+    roundings: list[Quantity] = []
+    for total_size, greatest in zip(sums[: 2 * len(wanted) : 2], sums[1 : 2 * len(wanted) : 2], strict=True):
+        size = f.name(times(total_size, certain))
         rest = f.absolute(size - times(greatest, certain))
         sum_off = f.minimum(
             times(keys.most - 1.0, a.rounded(times(growth, size))),
             plus(growth**2 * rest, times(4 * keys.most * ENGINE_UNIT, size)),
         )
-        error = plus(times(off, certain), times(scale, normalizer), times(4 * unit, size), sum_off, keys.most * tiny)
-        found.append(Bounded(mean, f.name(error)))
-    return found
+        sizes.append(size)
+        roundings.append(f.name(plus(times(4 * unit, size), sum_off, keys.most * tiny)))
+    found = []
+    for terms, off in zip(rows, sums[2 * len(wanted) :], strict=True):
+        value = f.name(plus(*(times(factor, means[i]) for i, factor in terms)))
+        common = times(f.absolute(value), plus(normalizer, times(times(6 * unit, nothing), certain)))
+        own = (times(abs(factor), roundings[i]) for i, factor in terms)
+        found.append(Bounded(value, f.name(plus(times(off, certain), common, *own))))
+    return _Head(found, sizes)
 
 
 def _top(
@@ -213,12 +238,65 @@ def attend_all(
     a: Arithmetic, operation: Attended, live: Sequence[int], query: Sequence[Bounded], keys: Callable[[int], Keys]
 ) -> list[Bounded]:
     """The live channels, in order; `keys` gives those of a head."""
+    if operation.output is not None:
+        return _outputs(a, operation, operation.output, live, query, keys)
 
-    def attended(head: int, wanted: Sequence[int]) -> list[Bounded]:
-        return _attend(a, operation, [query[c] for c in operation.query_channels(head)], keys(head), wanted)
+    def attended(head: int, wanted: Sequence[int]) -> Sequence[Bounded]:
+        own = [query[c] for c in operation.query_channels(head)]
+        return _attend(a, operation, own, keys(head), wanted, [((i, 1.0),) for i in range(len(wanted))]).sums
 
     found = _by_head(operation, live, attended)
     return [_limited(a.f, x, operation.limits[channel]) for channel, x in zip(live, found, strict=True)]
+
+
+def _outputs(
+    a: Arithmetic,
+    operation: Attended,
+    output: Linear,
+    live: Sequence[int],
+    query: Sequence[Bounded],
+    keys: Callable[[int], Keys],
+) -> list[Bounded]:
+    """The live channels of a linear map of what is mixed. A weight that is off moves all coordinates of a head at once,
+    and may move their sum by less than each of them."""
+    f = a.f
+    parts: list[list[Bounded]] = [[] for _ in live]
+    products: list[list[Quantity]] = [[] for _ in live]  # their sizes
+    roundings: list[list[Quantity]] = [[] for _ in live]
+    mixed = sorted(operation.mixed(live))
+    for head in sorted({channel // operation.value_dim for channel in mixed}):
+        wanted = [channel for channel in mixed if channel // operation.value_dim == head]
+        number = {channel: i for i, channel in enumerate(wanted)}
+        rows = [tuple((number[c], factor) for c, factor in output.rows[row] if c in number) for row in live]
+        own = [query[c] for c in operation.query_channels(head)]
+        coordinates = [channel % operation.value_dim for channel in wanted]
+        found = _attend(a, operation, own, keys(head), coordinates, rows)
+        limits = [operation.limits[channel] for channel in wanted]
+        sizes = [_no_more(f, size, limit) for size, limit in zip(found.sizes, limits, strict=True)]
+        for i, terms in enumerate(rows):
+            parts[i].append(_limited(f, found.sums[i], sum(abs(factor) * limits[j] for j, factor in terms)))
+            products[i] += [times(abs(factor), sizes[j]) for j, factor in terms]
+            roundings[i] += [a.scaling(times(abs(factor), sizes[j]), factor) for j, factor in terms]
+    return [
+        _summed(a, parts[i], products[i], roundings[i], 0.0 if output.bias is None else output.bias[row])
+        for i, row in enumerate(live)
+    ]
+
+
+def _summed(
+    a: Arithmetic, parts: Sequence[Bounded], products: Sequence[Quantity], roundings: Sequence[Quantity], bias: float
+) -> Bounded:
+    """Parts of a sum of products of these sizes, which are rounded themselves, and a bias."""
+    value = a.f.name(plus(*(part.value for part in parts), bias))
+    off = plus(*(part.error for part in parts), *roundings)
+    sizes = [size for size in (*products, abs(bias)) if not is_zero(size)]
+    if len(sizes) == 2:
+        off = a.f.name(off)
+        off = plus(off, a.rounded(plus(a.f.absolute(value), off)))
+    elif len(sizes) > 2:
+        growth = (1 + a.rounding.plain_unit) ** (len(sizes) + 2)
+        off = plus(off, times(len(sizes) - 1.0, a.rounded(times(growth, plus(*sizes)))))
+    return Bounded(value, a.f.name(off))
 
 
 def mix_all(a: Arithmetic, operation: Mixed, live: Sequence[int], keys: Callable[[int], Weights]) -> list[Bounded]:
@@ -240,8 +318,12 @@ def _by_head(
 
 def _limited(f: Functions, x: Bounded, limit: float) -> Bounded:
     """The error is too large, or NaN, where the weights of too many keys are unknown."""
-    widest = f.name(plus(f.absolute(x.value), limit))
-    return Bounded(x.value, f.name(f.if_less(x.error, widest, x.error, widest)))
+    return Bounded(x.value, _no_more(f, x.error, plus(f.absolute(x.value), limit)))
+
+
+def _no_more(f: Functions, x: Quantity, limit: Quantity) -> Quantity:
+    """The smaller of both; the limit where x is NaN."""
+    return f.name(f.if_less(x, limit, x, limit))
 
 
 def mix_sums(a: Arithmetic, head: SeparableHead, read: Read) -> list[Bounded]:

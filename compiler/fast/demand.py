@@ -93,7 +93,7 @@ def _needed_inputs(program: Program, node: Node, positions: set[int], live: set[
             size = node.channels // groups
             return [(positions, live | {_partner(c, size, operation.pairs == "adjacent") for c in live})]
         case Attended():
-            return _attended_inputs(operation, positions, live)
+            return _attended_inputs(operation, positions, operation.mixed(live))
         case Mixed():
             return [_values(operation, positions, live)]
         case _:

@@ -14,6 +14,7 @@ from compiler.fast.c_program import c_source
 from compiler.fast.demand import marked, pruned
 from compiler.fast.fixed import with_fixed_patterns
 from compiler.fast.folding import folded
+from compiler.fast.fusing import fused
 from compiler.fast.magnitudes import check_magnitudes
 from compiler.fast.measured import with_measured_tables
 from compiler.fast.native import NativeUnavailable, native
@@ -68,7 +69,7 @@ def programs(spec: Spec) -> tuple[Program, ...]:
 
 def _prepared(program: Program, network: Network) -> Program:
     program = with_fixed_patterns(check_magnitudes(marked(program)), network)
-    return separated(with_measured_tables(folded(pruned(program)), network))
+    return fused(separated(with_measured_tables(folded(pruned(program)), network)))
 
 
 def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> FastEngine:

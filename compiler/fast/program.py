@@ -6,6 +6,7 @@ It knows no torch. The positions and channels that matter are found afterwards (
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -115,7 +116,8 @@ class Attended:
 
     Scores are products, scaled, plus each of the `additions` [heads | 1, queries, keys] in order. Keys that are not
     `visible` [heads | 1, queries, keys] have a score of -inf. What is mixed, by channel, is never beyond the `limits`.
-    It is the step's `run`-th run, counted from 0.
+    It is the step's `run`-th run, counted from 0. With an `output` the node has the channels of this linear map of what
+    is mixed.
     """
 
     step: str
@@ -131,6 +133,13 @@ class Attended:
     visible: NDArray[np.bool_]
     plus_one: bool
     limits: tuple[float, ...]
+    output: Linear | None = None
+
+    def mixed(self, live: Iterable[int]) -> set[int]:
+        """The mixed channels that these channels of the node are computed from."""
+        if self.output is None:
+            return set(live)
+        return {channel for row in live for channel, _ in self.output.rows[row]}
 
     def query_channels(self, head: int) -> range:
         return range(head * self.head_dim, (head + 1) * self.head_dim)
