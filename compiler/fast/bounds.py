@@ -6,7 +6,9 @@ plain module computes in its dtype (unit roundoff u), sums in any order, fused o
 - half a unit in the last place of its result, u · 2^⌊log2 |y|⌋ (IEEE 754, rounding to nearest);
 - for a sum of n terms, (n - 1) times that of Σ |terms|, which bounds each partial sum (Higham, 2002, section 4.2);
 - `FUNCTION_UNITS` units for exp, erf, rsqrt, cos and sin;
-- `Rounding.tiny` for underflow, whether gradual or to zero.
+- `Rounding.tiny` for underflow, whether gradual or to zero;
+- `Rounding.flushed` times the factors of a product in bfloat16: processors with instructions for it take subnormal
+  numbers as zero in matrix products.
 
 The engine's own roundings are added in the same way (u + 2^-53 in place of u). The error of an error is covered by
 `SLACK` at the end. What is not a finite number is never sure.
@@ -41,6 +43,7 @@ Quantity = Any  # a float, a torch tensor [positions, batch], or a line of C for
 FUNCTION_UNITS = 2
 SLACK = 1 + 2.0**-10
 ENGINE_UNIT = 2.0**-53
+ENGINE_TINY = 2.0**-1022
 
 
 class Functions(Protocol):
@@ -85,16 +88,19 @@ ZERO = Bounded(0.0, 0.0)
 
 @dataclass(frozen=True)
 class Rounding:
-    """`unit`: of the plain module's and the engine's rounding together; `tiny`: what underflow can lose."""
+    """`unit`: of the plain module's and the engine's rounding together; `tiny`: what underflow can lose; `flushed`: up
+    to which size the factors of a product may be taken as zero."""
 
     plain_unit: float
     unit: float
     tiny: float
+    flushed: float
 
     @staticmethod
     def of(dtype: FloatFormat) -> Rounding:
         unit = dtype.unit_roundoff
-        return Rounding(unit, unit + 4 * ENGINE_UNIT, math.ldexp(1.0, dtype.min_exponent))
+        tiny = math.ldexp(1.0, dtype.min_exponent)
+        return Rounding(unit, unit + 4 * ENGINE_UNIT, tiny, tiny if dtype.name == "bfloat16" else 0.0)
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,7 @@ class Arithmetic:
         own = plus(times(f.absolute(x.value), y.error), times(f.absolute(y.value), x.error))
         second_order = times(self.off(x), self.off(y))
         roundings = self.rounded(times(self.size(x), self.size(y)))
+        roundings = plus(roundings, times(self.rounding.flushed, plus(self.size(x), self.size(y))))
         shared = combined((Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value))))
         return self._named(times(x.value, y.value), plus(own, second_order, roundings), shared)
 
@@ -163,8 +170,13 @@ class Arithmetic:
         if factor == 0 or is_zero_value(x):
             return ZERO
         value, error = times(factor, x.value), times(abs(factor), x.error)
-        roundings = self.scaling(times(abs(factor), self.size(x)), factor)
-        return self._named(value, plus(error, roundings), scaled_shared(x, factor))
+        return self._named(value, plus(error, self.rounded_product(x, factor)), scaled_shared(x, factor))
+
+    def rounded_product(self, x: Bounded, factor: float) -> Quantity:
+        """The error that a product with a number of the dtype has of its own."""
+        size = self.size(x)
+        flushed = times(self.rounding.flushed, plus(abs(factor), size))
+        return plus(self.scaling(times(abs(factor), size), factor), flushed)
 
     def divide(self, x: Bounded, divisor: float) -> Bounded:
         """A quotient by a number of the dtype, or a product with one over it, rounded too."""
@@ -252,7 +264,7 @@ class Arithmetic:
         off, off_alone, follows = offs
         scale = f.name(times(weight, inverse))
         size, value = f.absolute(scale), f.name(times(x.value, scale))
-        products = 2 * unit * times(self.size(x), size) * (1 + off)  # their roundings
+        products = times(self.size(x), 2 * unit * size * (1 + off) + ENGINE_TINY)  # their roundings
         error = plus(times(x.error, size), times(times(self.off(x), size), off), products)
         followed = Bounded(0.0, 0.0, {other: times(-1.0, times(value, c)) for other, c in follows.items()})
         shared = combined((Bounded(0.0, 0.0, scaled_shared(x, scale)), followed))

@@ -65,7 +65,7 @@ def _logits(
         products = a.products(inputs, terms, bias)
         value, _, roundings = a.sum_in_parts(products)
         down, up = roundings_beside_largest(a, products, roundings) if alike else (roundings, roundings)
-        scaled = [a.scaling(times(abs(weight), a.size(inputs[channel])), weight) for channel, weight in terms]
+        scaled = [a.rounded_product(inputs[channel], weight) for channel, weight in terms]
         values.append(a.f.name(times(sign, value)))
         lowered.append(a.f.name(plus(*scaled, down)))
         raised.append(a.f.name(plus(*scaled, up)))

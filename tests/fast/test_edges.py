@@ -204,3 +204,59 @@ def test_maps_that_read_nothing(tmp_path: Path, nothing: str) -> None:
             tmp_path, f"{ONES}attention:\n{norm}{lines}  output: broadcast\nhead:\n  logits: embedding\n", "float32"
         )
         assert followed(spec) is not None
+
+
+def test_a_norm_whose_factor_underflows_and_whose_result_does_not(tmp_path: Path) -> None:
+    """weight · rsqrt(mean(x²)) is 1e-365, but x times it is 1e-214."""
+    norm = """
+embedding:
+  digit[d]: {x: 1e151 * (d + 1)}
+norm: {rms: 1e-6, weight: [1e-214, 0, 0, 0, 0, 0]}
+head:
+  logits digit[d]: 1e200 * d * x
+"""
+    found = followed(made(tmp_path, norm, "float64"))
+    assert found is not None
+    assert (found.plain[..., 1] > 1e-15).any()
+
+
+def test_a_sum_of_tables_whose_weights_underflow(tmp_path: Path) -> None:
+    """The keys of all but one token are e^-700 of what that one would have; their values are small."""
+    attention = """
+embedding:
+  digit[0]: {x: 1, y: 1e-22}
+  digit[1]: {x: 1, y: 3e-22}
+  digit[2]: {x: 1, y: 1e-22}
+  digit[3]: {x: 0, y: 1e-22}
+  =: {x: 1, y: 1e-22}
+  +: {x: 1, y: 1e-22}
+attention:
+  query head: 1
+  key head: -690 * x
+  value head: y
+  output v: head
+head:
+  logits digit[d]: 1e22 * v + d
+"""
+    found = followed(made(tmp_path, attention, "float64"))
+    assert found is not None
+
+
+def test_a_matrix_product_that_takes_small_numbers_as_zero(tmp_path: Path) -> None:
+    """As those of bfloat16 do on some processors, where there is enough to multiply."""
+    units = 64
+    network = f"""
+embedding:
+  digit[d]: {{x: 1, z: 2 ** -130}}
+  =: {{x: 1, z: 2 ** -130}}
+  +: {{x: 1, z: 2 ** -130}}
+ffn:
+  hidden: h[{units}]
+  up h[i]: 2 ** 120 * z
+  down v: sum(h[i], i, {units})
+head:
+  logits digit[d]: x * d + v
+"""
+    text = small(network, stream=f"x z v rest[{units}]", dtype="bfloat16")
+    found = followed(load_text(tmp_path, text))
+    assert found is not None
