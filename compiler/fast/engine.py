@@ -64,10 +64,11 @@ class FastEngine:
 
 def programs(spec: Spec) -> tuple[Program, ...]:
     """What is run for a spec. Raises `NotFollowed`."""
-    return tuple(_prepared(program, spec.network) for program in translate(spec.network, spec.layout))
+    return tuple(prepared(program, spec.network) for program in translate(spec.network, spec.layout))
 
 
-def _prepared(program: Program, network: Network) -> Program:
+def prepared(program: Program, network: Network) -> Program:
+    """A program of `translate` as it is run, or made C of. Raises `NotFollowed`."""
     program = with_fixed_patterns(check_magnitudes(marked(program)), network)
     return fused(separated(with_measured_tables(folded(pruned(program)), network)))
 

@@ -14,10 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from compiler.decode import answer_logits, choose, next_logits
-from compiler.fast.demand import marked, pruned
-from compiler.fast.engine import programs
-from compiler.fast.folding import folded
-from compiler.fast.magnitudes import check_magnitudes
+from compiler.fast.engine import prepared, programs
 from compiler.fast.program import Program
 from compiler.fast.tensors import bounded_logits, said
 from compiler.fast.translate import translate
@@ -87,9 +84,7 @@ def compare_streams(spec: Spec, prompts: Tokens, answers: Tokens) -> Iterator[tu
         made = []
         for program in translate(network, spec.layout):
             decision = replace(program.decision, linear=None, classes=stream_after(step).size)
-            whole = marked(replace(program, decision=decision))
-            check_magnitudes(whole)
-            made.append(folded(pruned(whole)))
+            made.append(prepared(replace(program, decision=decision), network))
         yield step.name, _compare(made, network, spec.layout, prompts, answers)
 
 
