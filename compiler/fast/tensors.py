@@ -249,7 +249,7 @@ def _mixed(running: Running, node: Node, operation: Mixed) -> Value:
             return float(found[0, 0]) if same else running.constant(found)[:, :, None]
 
         def gathered(x: Quantity) -> Quantity:
-            return x.index_select(0, index).view(*order.shape, -1) if isinstance(x, Tensor) else x
+            return x.index_select(0, index).view(*order.shape, x.shape[1]) if isinstance(x, Tensor) else x
 
         own = [read[c] for c in operation.value_channels(head)] if read else [ZERO] * operation.value_dim
         return TensorKeys(

@@ -195,6 +195,20 @@ attention:
         assert found.sure.all()
 
 
+def test_a_head_that_sees_no_key_beside_one_that_does(tmp_path: Path) -> None:
+    attention = """
+attention:
+  heads: none all
+  softmax: plus_one
+  value none: y
+  value all: y
+  score none: -inf
+  output v: all + none
+"""
+    found = followed(made(tmp_path, ONES + attention + HEAD, "float32"))
+    assert found is not None
+
+
 @pytest.mark.parametrize("nothing", ["query", "key", "value", "query key", "key value", "query key value"])
 def test_maps_that_read_nothing(tmp_path: Path, nothing: str) -> None:
     maps = {name: "0 * y" if name in nothing.split() else "y" for name in ("query", "key", "value")}
