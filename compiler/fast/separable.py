@@ -64,7 +64,7 @@ class _Tables:
         return Arithmetic(TensorFunctions(), Rounding.of(self.program.dtype))
 
     def separable(self) -> Node | None:
-        """The node as sums of tables; None where these are too large."""
+        """The node as sums of tables; None where these are too large, or no key is seen."""
         node, operation, program = self.node, self.operation, self.program
         heads = live_heads(operation, set(node.live))
         seen = np.zeros(program.length, dtype=bool)
@@ -72,7 +72,7 @@ class _Tables:
             seen |= operation.visible_to(number)[list(node.positions)].any(0)
         keys = tuple(np.flatnonzero(seen).tolist())
         size = len(keys) * program.vocabulary * len(node.positions)
-        if size * (2 * len(heads) + 3 * len(node.live)) > MAX_NUMBERS:
+        if not keys or size * (2 * len(heads) + 3 * len(node.live)) > MAX_NUMBERS:
             return None
         columns: list[Array] = []
 
