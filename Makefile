@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 GALLERY := $(sort $(wildcard specs/*.yaml specs/gallery/*.yaml))
 
-.PHONY: demo setup test test-long gallery gallery-check lint types check clean
+.PHONY: demo setup test test-long gallery gallery-check performance lint types check clean
 
 demo: setup
 	$(BIN)/python cli.py build specs/tiny95.yaml --eval
@@ -28,6 +28,10 @@ gallery: setup
 
 gallery-check: setup
 	$(BIN)/python cli.py report $(GALLERY) --check docs/gallery.md
+
+performance: setup
+	$(BIN)/python -m benchmarks.engine_speed --least 0 --page docs/performance.md
+	$(BIN)/python -m benchmarks.exhaustive --page docs/performance.md
 
 lint: setup
 	$(BIN)/ruff check .

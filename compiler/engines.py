@@ -20,7 +20,7 @@ Decoding = Literal["teacher", "greedy"]
 
 UNSURE = NO_TOKEN  # in the place of a token that the reference has to decide
 BATCH = 1024  # sequences in one batch of the plain engine at most
-BATCH_NUMBERS = 800_000  # attention weights in one batch at most: more leave the cache (benchmarks/eval_speed.py)
+BATCH_NUMBERS = 800_000  # attention weights in one batch at most: more leave the cache (benchmarks/engine_speed.py)
 PROBES = 8  # sequences that are run by the reference too from the start, to see how far batches differ from it
 PROBE_EVERY = 1000  # of the later sequences, one in so many
 PROBED_TOKENS = 12  # of a long answer, so many of its tokens, others in each sequence

@@ -1,0 +1,127 @@
+"""The benchmarks run and say what is wrong. No time is asserted: another machine has others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from benchmarks import engine_speed, exhaustive
+from benchmarks.page import NoSection, markdown_table, put
+from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, disagreements
+from compiler.fast.c_compiler import find_compiler
+from tests.helpers import ROOT, SPECS
+
+QUICK = ("--seconds", "0.01", "--rounds", "1", "--least", "0")
+SMALL = str(SPECS / "reverse.yaml")
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(engine_speed.main, [*QUICK, *arguments])
+
+
+def printed(*arguments: str) -> Any:
+    result = call(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_every_way_is_measured_on_the_same_pairs_and_finds_the_same() -> None:
+    (found,) = printed(SMALL)["specs"]
+    ways = [rate["way"] for rate in found["rates"]]
+    compiled = [FAST_C] * (len(ways) - 3) if find_compiler() else []
+    assert ways == [ONE_AT_A_TIME, PLAIN, FAST_TORCH, *compiled]
+    assert all(rate["pairs"] > 0 and rate["per_second"] > 0 for rate in found["rates"])
+    assert found["disagreements"] == []
+    assert found["ratio"] == found["rates"][-1]["ratio"]
+    assert (found["compile_seconds"] is None) == (find_compiler() is None)
+
+
+def test_a_spec_that_the_fast_engine_cannot_follow_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "too_large.yaml"
+    text = (SPECS / "tiny95.yaml").read_text(encoding="utf-8").replace("digits: 10", "digits: 1")
+    path.write_text(text.replace("v_scale: 1e4", "v_scale: 1e300"), encoding="utf-8")
+    (found,) = printed(str(path))["specs"]
+    assert [rate["way"] for rate in found["rates"]] == [ONE_AT_A_TIME, PLAIN]
+    assert "a value could be as large as" in found["reason"]
+
+
+def test_growth_with_digits_skips_what_does_not_load() -> None:
+    (one,) = printed("--digits", "1", str(SPECS / "tiny95.yaml"))["digits"]
+    assert one["digits"] == 1
+    assert one["rates"][0]["way"] == ONE_AT_A_TIME
+    (skipped,) = printed("--digits", "4", SMALL)["digits"]
+    assert "digits" in skipped["skipped"]
+
+
+def test_growth_with_blocks_has_each_size() -> None:
+    found = printed("--blocks", "16,64", SMALL)["blocks"]
+    assert [one["block"] for one in found] == [16, 64]
+    assert found[0]["rates"][0]["engine"] == "batches of 16"
+
+
+def test_a_spec_that_is_too_slow_is_named() -> None:
+    result = call("--least", "1e9", SMALL)
+    assert result.exit_code == 1
+    assert "reverse: " in result.stderr
+    assert "not 1e+09" in result.stderr
+
+
+def test_markdown_has_the_columns_of_the_text() -> None:
+    text, markdown = call(SMALL).stdout, call(SMALL, "--markdown").stdout
+    assert "| spec | one at a time | plain, batches |" in markdown
+    assert "one at a time  plain, batches" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--digits", "4,x", SMALL], "'4,x' is no list of numbers"),
+        (["--blocks", "0", SMALL], "'0' is no list of numbers"),
+        (["--page", "page.md", SMALL], "--page takes no SPEC"),
+        (["nothing.yaml"], "nothing.yaml"),
+    ],
+)
+def test_a_wrong_call_is_refused(arguments: list[str], message: str) -> None:
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_verdicts_that_differ_are_counted_on_common_pairs() -> None:
+    def rate(way: str, *right: list[bool]) -> Rate:
+        return Rate(way, 1, "", 0, 1.0, 0.0, tuple(np.array(part) for part in right))
+
+    some, more = rate("some", [True, False], [True]), rate("more", [True, True, False], [True, False])
+    assert disagreements((some, some)) == ()
+    assert disagreements((some, more)) == ("some and more differ about 1 of 3 pairs",)
+
+
+def test_a_section_of_a_page_is_replaced(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- begin: a -->\nold\n<!-- end: a -->\nafter\n", encoding="utf-8")
+    for _ in range(2):
+        put(page, "a", markdown_table(["x", "y"], [["1", "2\\"]]))
+        expected = "before\n<!-- begin: a -->\n\n| x | y |\n| --- | ---: |\n| 1 | 2\\ |\n\n<!-- end: a -->\nafter\n"
+        assert page.read_text(encoding="utf-8") == expected
+    with pytest.raises(NoSection, match="no section 'b'"):
+        put(page, "b", "")
+
+
+def test_an_exhaustive_run_is_measured() -> None:
+    result = CliRunner().invoke(exhaustive.main, ["specs/tiny95.yaml", "--digits", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["pairs"], found["right"]) == (100, 100)
+    assert 20 < found["megabytes"] < 4000
+
+
+def test_the_page_has_every_spec() -> None:
+    rates = PAGE.read_text(encoding="utf-8").partition("<!-- begin: rates -->")[2].partition("<!-- end: rates -->")[0]
+    missing = [path.stem for path in engine_speed.every_spec() if f"\n| {path.stem} |" not in rates]
+    assert not missing, "run `make performance`"
