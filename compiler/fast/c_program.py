@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.fast.attention import Body, attend_all, mix_all, mix_sums
+from compiler.fast.attention import attend_all
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding, elementwise
 from compiler.fast.c_lines import LANES, Expression, LineFunctions, Writer, lanes, operand
 from compiler.fast.deciding import decide
+from compiler.fast.mixing import Body, mix_all, mix_sums
 from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, NotFollowed, Program, Rotated, Separable
 
 MAX_WORKSPACE = 1 << 26  # bytes of one block
