@@ -224,7 +224,7 @@ def _outputs(
         for i, terms in enumerate(rows):
             parts[i].append(_limited(f, found.sums[i], sum(abs(factor) * limits[j] for j, factor in terms)))
             products[i] += [times(abs(factor), sizes[j]) for j, factor in terms]
-            roundings[i] += [a.scaling(times(abs(factor), sizes[j]), factor) for j, factor in terms]
+            roundings[i] += [a.rounded_product(Bounded(sizes[j], 0.0), factor) for j, factor in terms]
     return [
         _summed(a, parts[i], products[i], roundings[i], 0.0 if output.bias is None else output.bias[row])
         for i, row in enumerate(live)

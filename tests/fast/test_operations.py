@@ -20,7 +20,7 @@ from torch.nn import functional
 from compiler.axes import Axis
 from compiler.decode import choose
 from compiler.fast.attention import attend_all
-from compiler.fast.bounds import Arithmetic, Bounded, Rounding
+from compiler.fast.bounds import Arithmetic, Bounded, Quantity, Rounding
 from compiler.fast.deciding import decide
 from compiler.fast.magnitudes import ROOM
 from compiler.fast.program import Attended, Decision, Linear, Normalized
@@ -34,6 +34,7 @@ from compiler.torch_backend.norm import Norm
 
 SHORT = ("bfloat16", "float16")
 ALL = tuple(FORMATS)
+BATCH = 200
 
 
 def arithmetic(dtype: str) -> Arithmetic:
@@ -197,57 +198,84 @@ def weighed(scores: Tensor, plus_one: bool, order: str) -> Tensor:
     return exponentials / (1 + total if plus_one else total)
 
 
+def flat(x: Quantity) -> Tensor:
+    return torch.as_tensor(x, dtype=torch.float64).expand(1, 1, BATCH).flatten()
+
+
 def same(keys: TensorKeys, _head: int) -> TensorKeys:
     return keys
 
 
+def drawn_scores(chance: np.random.Generator, seed: int, size: int, dtype: str, plus_one: bool) -> Tensor:
+    spread = 10.0 ** chance.uniform(-2, 1.5 if dtype != "float16" or not plus_one else 0.5)
+    scores = torch.tensor(chance.normal(0, spread, (size, BATCH)))
+    if seed % 3 == 0:
+        scores = scores.round()  # several are at the top
+    if seed % 4 == 1:
+        scores[0] = scores.amax(0) + 40.0 * chance.random()  # one stands out
+    return (scores.clamp(max=5.0) if plus_one else scores).to(DTYPES[dtype])
+
+
+@pytest.mark.parametrize("output", [False, True])
 @pytest.mark.parametrize("plus_one", [False, True])
 @pytest.mark.parametrize("dtype", ALL)
-def test_attention(dtype: str, plus_one: bool) -> None:
-    """Scores that are off make other weights; keys at the top that are alike; values that are alike."""
-    a, needed, batch = arithmetic(dtype), 0.0, 200
-    for seed in range(80):
+def test_attention(dtype: str, plus_one: bool, output: bool) -> None:
+    """Scores that are off make other weights; keys at the top that are alike; values that are alike; with a map of
+    several coordinates that may cancel."""
+    a, needed = arithmetic(dtype), 0.0
+    for seed in range(60):
         chance = np.random.default_rng(seed)
-        size = int(chance.integers(1, 13))
-        spread = 10.0 ** chance.uniform(-2, 1.5 if dtype != "float16" or not plus_one else 0.5)
-        scores = torch.tensor(chance.normal(0, spread, (size, batch)))
-        if seed % 3 == 0:
-            scores = scores.round()  # several are at the top
-        if seed % 4 == 1:
-            scores[0] = scores.amax(0) + 40.0 * chance.random()  # one stands out
-        if plus_one:
-            scores = scores.clamp(max=5.0)
-        scores = scores.to(DTYPES[dtype])
-        values = torch.tensor(chance.normal(0, 1, (size, batch)) * 10.0 ** chance.uniform(-2, 2))
+        size, coordinates = int(chance.integers(1, 13)), int(chance.integers(2, 4)) if output else 1
+        scores = drawn_scores(chance, seed, size, dtype, plus_one)
+        values = torch.tensor(chance.normal(0, 1, (coordinates, size, BATCH)) * 10.0 ** chance.uniform(-2, 2))
         if seed % 5 == 0:
-            values[:] = values[0] * (1 + 1e-3 * values)
+            values[:] = values[:, :1] * (1 + 1e-3 * values)
         values = values.to(DTYPES[dtype])
         share = float(chance.choice([0.0, 1e-9, 1e-4, 0.02, 0.1]))
         keys = Drawn(scores, chance, share)
-        mixed = Drawn(values, chance, share * float(chance.choice([0.0, 1.0])))
+        mixed = Drawn(values.flatten(0, 1), chance, share * float(chance.choice([0.0, 1.0])))
         visible = torch.tensor(chance.random(size) < 0.8)
         visible[0] = True
+        weight = torch.tensor(np.round(chance.normal(0, 3, (2, coordinates)), 1), dtype=DTYPES[dtype])
+        weight[0] -= weight[0].mean()  # where values are alike, they cancel
+        rows = tuple(tuple((c, w) for c, w in enumerate(row) if w) for row in weight.tolist())
         operation = Attended(
-            "step", 0, 1, 1, 1, 1, 1.0, "multiply", (), visible[None, None].numpy(), plus_one, (math.inf,)
+            step="attention",
+            run=0,
+            heads=1,
+            kv_heads=1,
+            head_dim=1,
+            value_dim=coordinates,
+            scale=1.0,
+            scale_operation="multiply",
+            additions=(),
+            visible=visible[None, None].numpy(),
+            plus_one=plus_one,
+            limits=(math.inf,) * coordinates,
+            output=Linear(rows) if output else None,
         )
+        own = [part.view(coordinates, size, BATCH) for part in (mixed.value, mixed.own)]
         seen = TensorKeys(
             [Bounded(keys.value[None], keys.own[None])],
-            [Bounded(mixed.value[None], mixed.own[None])],
+            [Bounded(own[0][c][None], own[1][c][None]) for c in range(coordinates)],
             [],
             visible[None, :, None],
             int(visible.sum()),
         )
-        query = [Bounded(torch.ones(1, 1, batch, dtype=torch.float64), 0.0)]
-        (found,) = attend_all(a, operation, [0], query, partial(same, seen))
-        found = Bounded(found.value.reshape(batch), found.error.reshape(batch))
+        query = [Bounded(torch.ones(1, 1, BATCH, dtype=torch.float64), 0.0)]
+        live = range(2 if output else 1)
+        outputs = attend_all(a, operation, live, query, partial(same, seen))
+        found = [Bounded(flat(x.value), flat(x.error)) for x in outputs]
         shown = scores.masked_fill(~visible[:, None], -torch.inf)
         for order in ORDERS:
             pattern = weighed(shown, plus_one, order)
             if order == "torch":
-                plain = (pattern.T[:, None] @ values.T[:, :, None]).flatten()
+                plain = (pattern.T[:, None] @ values.permute(2, 1, 0))[:, 0].T  # [coordinates, batch]
+                plain = functional.linear(plain.T.contiguous(), weight).T if output else plain
             else:
-                plain = summed(pattern * values, order)
-            needed = max(needed, mixed.check([found], plain[None]))
+                plain = torch.stack([summed(pattern * own_values, order) for own_values in values])
+                plain = torch.stack([summed(row[:, None] * plain, order) for row in weight]) if output else plain
+            needed = max(needed, mixed.check(found, plain))
     assert needed > 0.5
 
 
