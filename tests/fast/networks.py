@@ -146,37 +146,44 @@ def random_network(random: Random, dtype: str | None = None) -> str:
     """The text of a spec. Not every one is valid, and not every valid one can be followed."""
     dtype = dtype or random.choice(DTYPES)
     maker = Maker(random, dtype, random.choice(STYLES), random.randint(1, 4), random.choice((0, 0.2, 0.5)))
-    base = random.randint(2, 4)
-    task, vocabulary = _task(random, base)
+    task, tokens, symbols = _task(random)
     first_stream = maker.stream
     if maker.chance(0.3):
-        maker.add(f"embedding: {maker.matrix(vocabulary, maker.stream)}")
+        maker.add(f"embedding: {maker.matrix(len(tokens), maker.stream)}")
     else:
         maker.add("embedding:")
-        for token in [*(f"digit[{i}]" for i in range(base)), "+", "="]:
+        for token in tokens:
             cells = [f'"s[{i}]": {maker.number()}' for i in range(maker.stream) if not maker.chance(maker.sparse)]
             maker.add(f"  {token}: {{{', '.join(cells)}}}")
     maker.streams.append("embedding")
     for i in range(random.choice((1, 1, 2, 2, 3, 4))):
         random.choice((_attention, _attention, _attention, _feed_forward, _feed_forward, _other))(maker, f"b{i}")
-    if maker.chance(0.6) or maker.stream > vocabulary:
-        _head(maker, vocabulary, base, tied=maker.stream == first_stream)
+    if maker.chance(0.6) or maker.stream > len(tokens):
+        _head(maker, tokens, symbols, tied=maker.stream == first_stream)
     parameters = ["parameters:", *maker.parameters] if maker.parameters else []
-    lines = ["weightspec: 1", "name: random", f"dtype: {dtype}", *parameters]
-    lines += ["vocabulary: digit[base] + =", *task, f"stream: s[{first_stream}]", "network:", *maker.steps]
+    lines = ["weightspec: 1", "name: random", f"dtype: {dtype}", *parameters, *task]
+    lines += [f"stream: s[{first_stream}]", "network:", *maker.steps]
     return "\n".join([*lines, f"decode: {random.choice(('argmax', 'argmin'))}", ""])
 
 
-def _task(random: Random, base: int) -> tuple[list[str], int]:
-    digits = random.choice((1, 1, 2))
-    prompt = random.choice(("a + b =", "a b =", "a + b", "= a b"))
-    answer = random.choice(("sum", "sum", "sum =", "+ sum"))
-    return [
-        "task:",
-        f"  addition: {{base: {base}, digits: {digits}}}",
-        f"  prompt: {prompt}",
-        f"  answer: {answer}",
-    ], base + 2
+def _task(random: Random) -> tuple[list[str], list[str], int]:
+    """The lines of a task and a vocabulary, its tokens, and how many are symbols."""
+    symbols = random.randint(2, 4)
+    if random.random() < 0.7:
+        tokens = [*(f"digit[{i}]" for i in range(symbols)), "+", "="]
+        sizes = f"addition: {{base: {symbols}, digits: {random.choice((1, 1, 2))}}}"
+        prompt = random.choice(("a + b =", "a b =", "a + b", "= a b"))
+        answer = random.choice(("sum", "sum", "sum =", "+ sum"))
+        vocabulary = "digit[base] + ="
+    else:
+        tokens = [*(f"symbol[{i}]" for i in range(symbols)), "="]
+        sizes = f"{random.choice(('copy', 'reverse'))}: {{symbols: {symbols}, length: {random.randint(1, 4)}}}"
+        name = "copied" if sizes.startswith("copy") else "reversed"
+        prompt = random.choice(("word", "word =", "= word"))
+        answer = random.choice((name, "{in_place: word}"))
+        vocabulary = "symbol[symbols] ="
+    lines = [f"vocabulary: {vocabulary}", "task:", f"  {sizes}", f"  prompt: {prompt}", f"  answer: {answer}"]
+    return lines, tokens, symbols
 
 
 def _attention(maker: Maker, name: str) -> None:
@@ -307,7 +314,7 @@ def _done(maker: Maker, block: str, kind: str) -> None:
     maker.streams.append(f"{block}.{kind}")
 
 
-def _head(maker: Maker, vocabulary: int, base: int, *, tied: bool) -> None:
+def _head(maker: Maker, tokens: list[str], symbols: int, *, tied: bool) -> None:
     random = maker.random
     maker.add("head:")
     if maker.chance(0.3):
@@ -315,8 +322,7 @@ def _head(maker: Maker, vocabulary: int, base: int, *, tied: bool) -> None:
     if tied and maker.chance(0.25):
         maker.add("  logits: embedding")
         return
-    classes = random.choice((vocabulary, base, base))
-    if classes != vocabulary:
+    classes = random.choice((len(tokens), symbols, symbols, 1))
+    if classes != len(tokens):
         maker.add(f"  classes: {classes}")
-    tokens = [*(f"digit[{i}]" for i in range(base)), "+", "="][:classes]
-    maker.map("logits", tokens, maker.dimensions())
+    maker.map("logits", tokens[:classes], maker.dimensions())
