@@ -325,4 +325,9 @@ def _head(maker: Maker, tokens: list[str], symbols: int, *, tied: bool) -> None:
     classes = random.choice((len(tokens), symbols, symbols, 1))
     if classes != len(tokens):
         maker.add(f"  classes: {classes}")
+    if maker.chance(0.25):  # they have a large term in common
+        common = f"({random.choice((1, 10, 100))} * {maker.number()}) * s[0] + "
+        for token in tokens[:classes]:
+            maker.add(f"  logits {token}: {common}{maker.affine(maker.dimensions(), 0.7)}")
+        return
     maker.map("logits", tokens[:classes], maker.dimensions())
