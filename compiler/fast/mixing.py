@@ -46,7 +46,7 @@ def mix(a: Arithmetic, keys: Weights, wanted: Sequence[int]) -> list[Bounded]:
         for c in wanted:
             v = keys.value(c)
             size = f.name(times(plus(weight.value, weight.error), a.size(v)))
-            off = plus(times(weight.value, a.off(v)), times(weight.error, a.size(v)))
+            off = plus(times(weight.value, a.off(v)), times(plus(weight.error, a.rounding.flushed), a.size(v)))
             yield "sum", times(weight.value, v.value)
             yield from (("sum", plus(off, times(inexact, a.rounded(size)))), ("sum", size))
 

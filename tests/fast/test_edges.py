@@ -274,3 +274,24 @@ head:
     text = small(network, stream=f"x z v rest[{units}]", dtype="bfloat16")
     found = followed(load_text(tmp_path, text))
     assert found is not None
+
+
+def test_a_weight_that_a_matrix_product_takes_as_zero(tmp_path: Path) -> None:
+    """As above: e^-88.5 is subnormal, and what it is multiplied by is large. The pattern is the same for all tokens."""
+    network = """
+embedding:
+  digit[d]: {x: 1}
+  =: {x: 1}
+  +: {x: 1}
+position:
+  y: where(pos == 0, 2 ** 120, 0)
+attention:
+  head_dim: 64
+  score head: where(key_pos == 0, -88.5, 0)
+  value head[i]: y
+  output v: head[0] + head[1]
+head:
+  logits digit[d]: d * v
+"""
+    spec = load_text(tmp_path, small(network, stream="x y v", dtype="bfloat16").replace("digits: 2", "digits: 4"))
+    assert followed(spec) is not None
