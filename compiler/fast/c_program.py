@@ -6,7 +6,7 @@ another loop reads is stored in the workspace, lanes at each position for the va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from compiler.fast.attention import attend_all
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding, elementwise
-from compiler.fast.c_lines import LANES, Expression, LineFunctions, Writer, lanes, operand
+from compiler.fast.c_keys import LineKeys
+from compiler.fast.c_lines import LANES, Expression, LineFunctions, Writer, lanes
 from compiler.fast.deciding import decide
-from compiler.fast.mixing import Body, mix_all, mix_sums
+from compiler.fast.mixing import mix_all, mix_sums
 from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, NotFollowed, Program, Rotated, Separable
 
 MAX_WORKSPACE = 1 << 26  # bytes of one block
@@ -185,10 +186,10 @@ class _Generator:
         queries, keys, values = node.inputs
         query = self._read(queries, node.positions) or [ZERO] * (operation.heads * operation.head_dim)
 
-        def keys_of(head: int) -> _LineKeys:
+        def keys_of(head: int) -> LineKeys:
             pairs = _pairs(node, operation, head)
             rows = [table[head % len(table)][list(node.positions)] for table in operation.additions]
-            return _LineKeys(
+            return LineKeys(
                 self.writer,
                 *self._starts(node, pairs),
                 [self._key(keys, c, pairs[1]) for c in operation.key_channels(head)],
@@ -240,13 +241,13 @@ class _Generator:
     def _mixed(self, node: Node, operation: Mixed) -> Value:
         (values,) = node.inputs
 
-        def keys_of(head: int) -> _LineKeys:
+        def keys_of(head: int) -> LineKeys:
             pairs = _pairs(node, operation, head)
             tables = [operation.weights[head], operation.error[head], operation.inexact(head)]
             weights, errors, inexact = (self._by_key(table[list(node.positions)][pairs]) for table in tables)
             own = [self._key(values, c, pairs[1]) for c in operation.value_channels(head)]
             starts = self._starts(node, pairs)
-            return _LineKeys(self.writer, *starts, [], own, [], Bounded(weights, errors), inexact)
+            return LineKeys(self.writer, *starts, [], own, [], Bounded(weights, errors), inexact)
 
         return self._full(node, mix_all(self.arithmetic, operation, node.live, keys_of))
 
@@ -323,55 +324,3 @@ def _entry(length: int, slots: int, places: str) -> list[str]:
         "__builtin_free(memory);",
         "}",
     ]
-
-
-@dataclass(frozen=True, eq=False)
-class _LineKeys:
-    """`Keys`, or `Weights`, of the query at the position of the loop: they are starts[p] up to starts[p + 1]."""
-
-    writer: Writer
-    starts: str
-    most: int
-    keys: list[Bounded]
-    values: list[Bounded]
-    additions: list[Quantity]
-    weights: Bounded = ZERO
-    inexact_weights: Quantity = 0.0
-
-    def key(self, coordinate: int) -> Bounded:
-        return self.keys[coordinate]
-
-    def value(self, coordinate: int) -> Bounded:
-        return self.values[coordinate]
-
-    def addition(self, number: int) -> Quantity:
-        return self.additions[number]
-
-    def weight(self) -> Bounded:
-        return self.weights
-
-    def inexact(self) -> Quantity:
-        return self.inexact_weights
-
-    def keep(self, x: Quantity) -> Callable[[], Quantity]:
-        if isinstance(x, float):
-            return lambda: x
-        place = f"{self.writer.new('k')}[j - {self.starts}[p]]"
-        self.writer.lines.append(f"{place} = {x.text};")
-        self.writer.kept.append(f"ws_lanes {place.partition('[')[0]}[{self.most}];")
-        return lambda: Expression(place, self.writer)
-
-    def over_all(self, body: Body) -> list[Quantity]:
-        writer = self.writer
-        before, writer.lines = writer.lines, []
-        found: list[Quantity] = []
-        for combined, x in body():
-            name = writer.new("a")
-            sums = combined == "sum"
-            before.append(f"ws_lanes {name} = ws_all({'0.0' if sums else '-__builtin_inf()'});")
-            writer.lines.append(f"{name} = {f'{name} + {operand(x)}' if sums else f'ws_larger({name}, {lanes(x)})'};")
-            found.append(Expression(name, writer))
-        loop = f"for (int j = {self.starts}[p]; j < {self.starts}[p + 1]; j++) {{"
-        writer.lines = [*before, *writer.kept, loop, *writer.lines, "}"]
-        writer.kept.clear()
-        return found
