@@ -222,7 +222,7 @@ def _outputs(
         limits = [operation.limits[channel] for channel in wanted]
         sizes = [_no_more(f, size, limit) for size, limit in zip(found.sizes, limits, strict=True)]
         for i, terms in enumerate(rows):
-            parts[i].append(_limited(f, found.sums[i], sum(abs(factor) * limits[j] for j, factor in terms)))
+            parts[i].append(_limited(f, found.sums[i], plus(*(abs(factor) * limits[j] for j, factor in terms))))
             products[i] += [times(abs(factor), sizes[j]) for j, factor in terms]
             roundings[i] += [a.rounded_product(Bounded(sizes[j], 0.0), factor) for j, factor in terms]
     return [

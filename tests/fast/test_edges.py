@@ -209,6 +209,29 @@ attention:
     assert found is not None
 
 
+def test_an_output_map_that_reads_nothing_of_a_head(tmp_path: Path) -> None:
+    """Beside a row that brings two coordinates of a head together; and heads that see no key."""
+    for score in ("0", "-inf"):
+        attention = f"""
+attention:
+  heads: a b
+  value_dim: 2
+  softmax: plus_one
+  query: y
+  key: y / 9
+  value a[c]: c - y
+  value b[c]: y
+  score a: {score}
+  score b: {score}
+  output v: a[0] - a[1]
+  output w: b[0]
+repeat again: attention
+head:
+  logits digit[d]: 4 * d * x - d ** 2 + d * v + d * w + d * z
+"""
+        assert followed(made(tmp_path, ONES + attention, "float32")) is not None
+
+
 @pytest.mark.parametrize("nothing", ["query", "key", "value", "query key", "key value", "query key value"])
 def test_maps_that_read_nothing(tmp_path: Path, nothing: str) -> None:
     maps = {name: "0 * y" if name in nothing.split() else "y" for name in ("query", "key", "value")}
