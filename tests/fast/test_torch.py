@@ -1,0 +1,64 @@
+"""What the fast engine takes for granted of torch: docs/performance.md says it, and here it is measured."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from compiler.fast.bounds import FUNCTION_UNITS
+from compiler.floats import FORMATS
+from compiler.reference import alone
+from compiler.torch_backend.linear import DTYPES
+from tests.helpers import same_bits
+
+ALL = tuple(FORMATS)
+
+
+def exactly(name: str, x: float) -> mpmath.mpf:
+    functions = {"exp": mpmath.exp, "erf": mpmath.erf, "cos": mpmath.cos, "sin": mpmath.sin}
+    return 1 / mpmath.sqrt(x) if name == "rsqrt" else functions[name](mpmath.mpf(x))
+
+
+@pytest.mark.parametrize("name", ["exp", "erf", "rsqrt", "cos", "sin"])
+@pytest.mark.parametrize("dtype", ALL)
+def test_functions_of_torch(dtype: str, name: str) -> None:
+    """They are off by what the bounds take for granted: of the value, for cosine and sine of one."""
+    chance, number = np.random.default_rng(3), FORMATS[dtype]
+    tiny = math.ldexp(1.0, number.min_exponent)
+    reach = {"exp": 0.9 * math.log(number.largest), "erf": 7.0, "rsqrt": 100.0, "cos": 3000.0, "sin": 3000.0}[name]
+    points = chance.uniform(-reach, reach, 3000) * 10.0 ** -chance.choice([0.0, 1.0, 2.0], 3000)
+    numbers = torch.tensor(np.abs(points) + tiny if name == "rsqrt" else points, dtype=DTYPES[dtype])
+    found = getattr(torch, name)(numbers).tolist()
+    for x, y in zip(numbers.tolist(), found, strict=True):
+        exact = exactly(name, x)
+        size = 1 if name in ("cos", "sin") else abs(exact)
+        assert abs(exact - y) <= FUNCTION_UNITS * number.unit_roundoff * size + tiny, (x, y, exact)
+
+
+def layer(tokens: Tensor, table: Tensor, up: Tensor, bias: Tensor, down: Tensor) -> Tensor:
+    x = functional.embedding(tokens[None], table)
+    x = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6)
+    return functional.linear(functional.silu(functional.linear(x, up, bias)), down)[0]
+
+
+@pytest.mark.parametrize("dtype", ALL)
+def test_a_row_does_not_depend_on_the_others(dtype: str) -> None:
+    """Norm, map, activation, map: bit by bit the same in a sequence of one repeated token. `measured` rests on it."""
+    with alone():
+        for seed in range(60):
+            chance = np.random.default_rng(seed)
+            length, size, hidden, outputs = (int(n) for n in chance.integers(1, 40, 4))
+            shapes = ((5, size), (hidden, size), (hidden,), (outputs, hidden))
+            table, up, bias, down = (torch.tensor(chance.normal(0, 1, shape), dtype=DTYPES[dtype]) for shape in shapes)
+
+            tokens = torch.tensor(chance.integers(0, 5, length))
+            found = layer(tokens, table, up, bias, down)
+            for token in range(5):
+                repeated = layer(torch.full((length,), token), table, up, bias, down)
+                assert same_bits(found[tokens == token], repeated[tokens == token])
