@@ -137,7 +137,7 @@ class Maker:
     def norm(self, size: int) -> str:
         epsilon = self.random.choice(("1e-6", "1e-6", "1e-5", "0.1", "1", "1e-12", "1e-8", "1e-30", "1e-50", "0"))
         if self.chance(0.6) or self.dtype == "float16":
-            epsilon = self.random.choice(("1e-3", "0.01", "1e-4", "1e-6"))
+            epsilon = self.random.choice(("1e-3", "0.01", "1e-4", "1"))
         weight = f", weight: [{', '.join(self.number() for _ in range(size))}]" if self.chance(0.4) else ""
         return f"{{{self.random.choice(('rms', 'rms', 'layer'))}: {epsilon}{weight}}}"
 
@@ -156,8 +156,10 @@ def random_network(random: Random, dtype: str | None = None) -> str:
             cells = [f'"s[{i}]": {maker.number()}' for i in range(maker.stream) if not maker.chance(maker.sparse)]
             maker.add(f"  {token}: {{{', '.join(cells)}}}")
     maker.streams.append("embedding")
-    for i in range(random.choice((1, 1, 2, 2, 3, 4))):
-        random.choice((_attention, _attention, _attention, _feed_forward, _feed_forward, _other))(maker, f"b{i}")
+    for i in range(random.choice((1, 2, 2, 3, 3, 4))):
+        random.choice((_attention, _attention, _attention, _feed_forward, _feed_forward, _other, _other))(
+            maker, f"b{i}"
+        )
     if maker.chance(0.6) or maker.stream > len(tokens):
         _head(maker, tokens, symbols, tied=maker.stream == first_stream)
     parameters = ["parameters:", *maker.parameters] if maker.parameters else []
@@ -188,7 +190,7 @@ def _task(random: Random) -> tuple[list[str], list[str], int]:
 
 def _attention(maker: Maker, name: str) -> None:
     random, dimensions = maker.random, maker.dimensions()
-    rope = maker.chance(0.25)
+    rope = maker.chance(0.4)
     heads, head_dim = random.randint(1, 3), random.choice((2, 4)) if rope else random.choice((1, 1, 2, 3))
     kv_heads = random.choice([n for n in range(1, heads + 1) if heads % n == 0])
     value_dim = random.choice((head_dim, 1, 2))
@@ -282,7 +284,7 @@ def _feed_forward(maker: Maker, name: str) -> None:
 
 def _other(maker: Maker, name: str) -> None:
     random = maker.random
-    kind = random.choice(("norm", "scale", "position", "table", "repeat", "mix"))
+    kind = random.choice(("norm", "scale", "position", "table", "repeat", "repeat", "mix", "mix"))
     if kind == "norm":
         maker.add(f"norm {name}: {maker.norm(maker.stream)}")
     elif kind == "scale":
