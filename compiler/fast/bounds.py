@@ -329,7 +329,9 @@ def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], 
             return [a.divide(inputs[0][c], factors[c]) for c in node.live]
         case Resized():
             return [inputs[0][c] if c < len(inputs[0]) else ZERO for c in node.live]
-        case Renewed(first_symbol=first):
+        case Renewed(first_symbol=None):
+            return [a.alone(inputs[0][c]) for c in node.live]
+        case Renewed(first_symbol=int(first)):
             return [Bounded(inputs[0][c].value, 0.0, {first + c: a.off(inputs[0][c])}) for c in node.live]
         case Activated(kind=kind):
             return [a.activate(inputs[0][c], kind) for c in node.live]

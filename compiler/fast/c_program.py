@@ -21,7 +21,7 @@ from compiler.fast.mixing import mix_all, mix_sums
 from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, NotFollowed, Program, Rotated, Separable
 
 MAX_WORKSPACE = 1 << 26  # bytes of one block
-MAX_LINES = 60_000
+MAX_LINES = 10_000  # gcc takes 20 seconds and a gigabyte for as many
 
 Value = list[Bounded]
 _Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]

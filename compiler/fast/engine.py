@@ -22,6 +22,7 @@ from compiler.fast.program import Attended, NotFollowed, Program
 from compiler.fast.separable import separated
 from compiler.fast.tensors import said
 from compiler.fast.translate import translate
+from compiler.fast.work import affordable, numbers_kept
 from compiler.ir import Network
 from compiler.pipeline import Spec
 
@@ -29,6 +30,7 @@ WORTH_COMPILING = 5_000  # inputs for each program that take torch as long as it
 NATIVE_BLOCK = 1 << 16
 TENSOR_NUMBERS = 1 << 20  # numbers in one tensor on the CPU: more leave the cache
 DEVICE_NUMBERS = 1 << 25
+KEPT_TENSORS = 64  # as large as the largest may be, that are kept at once
 MAX_TENSOR_BLOCK = 1 << 16
 
 Tokens = NDArray[np.int32]
@@ -69,7 +71,7 @@ def programs(spec: Spec) -> tuple[Program, ...]:
 
 def prepared(program: Program, network: Network) -> Program:
     """A program of `translate` as it is run, or made C of. Raises `NotFollowed`."""
-    program = with_fixed_patterns(check_magnitudes(marked(program)), network)
+    program = with_fixed_patterns(affordable(check_magnitudes(marked(program))), network)
     return fused(separated(with_measured_tables(folded(pruned(program)), network)))
 
 
@@ -135,13 +137,13 @@ def _on_tensors(program: Program, device: torch.device) -> _Runner:
 
 
 def _tensor_block(program: Program, device: torch.device) -> int:
-    """How many sequences make the largest tensor as large as it should be."""
+    """How many sequences make the largest tensor, and all that are kept, as large as they should be."""
     largest = program.length
     for node in program.nodes:
         if isinstance(node.operation, Attended):
             largest = max(largest, len(node.positions) * program.length)
     numbers = TENSOR_NUMBERS if device.type == "cpu" else DEVICE_NUMBERS
-    return max(1, min(MAX_TENSOR_BLOCK, numbers // largest))
+    return max(1, min(MAX_TENSOR_BLOCK, numbers // largest, KEPT_TENSORS * numbers // numbers_kept(program)))
 
 
 def _count(number: int, what: str) -> str:

@@ -11,8 +11,10 @@ from compiler.fast.bounds import Arithmetic, Quantity, Rounding
 from compiler.fast.demand import pruned
 from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, Program
 from compiler.fast.tensors import TensorFunctions, Value, run_nodes
+from compiler.fast.work import operations
 
 MAX_NUMBERS = 1 << 21  # in the tables of one program
+MAX_WORK = 1 << 28  # numbers that are computed for them
 
 
 def folded(program: Program) -> Program:
@@ -23,7 +25,8 @@ def folded(program: Program) -> Program:
     read += [program.decision.node] if program.decision.node in local else []
     made = {number for number in read if not isinstance(program.nodes[number].operation, Lookup)}
     size = program.length * program.vocabulary
-    if sum(size * len(program.nodes[number].live) for number in made) > MAX_NUMBERS:
+    numbers = sum(size * len(program.nodes[number].live) for number in made)
+    if numbers > MAX_NUMBERS or size * operations(program, MAX_WORK // size) > MAX_WORK:
         return program
     every_token = torch.arange(program.vocabulary)[:, None].expand(-1, program.length)
     values = run_nodes(program, every_token, local).values

@@ -75,10 +75,11 @@ class Resized:
 class Renewed:
     """The same value; from here on the error of each channel is followed through what is made of it.
 
-    The errors are numbered from `first_symbol` on, and no others of the program have these numbers.
+    The errors are numbered from `first_symbol` on, and no others of the program have these numbers. Without a number
+    they are not followed any further, nor are those before them.
     """
 
-    first_symbol: int
+    first_symbol: int | None
 
 
 @dataclass(frozen=True)

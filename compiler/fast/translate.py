@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -35,8 +36,11 @@ from compiler.fast.program import (
 from compiler.floats import FloatFormat, round_to
 from compiler.tasks.layout import Layout
 
-MAX_PATTERN = 1 << 22  # numbers in the patterns of one step
-MAX_TERMS = 100_000  # weights that one program uses, those counted again that are run again
+MAX_PROGRAMS = 50
+# Of all programs of a network together, what is run again counted again:
+MAX_PATTERN = 1 << 23  # numbers in the patterns of attention
+MAX_TERMS = 100_000  # weights
+MAX_CHANNELS = 1 << 20  # channels of nodes, so much as zeros among them
 
 
 def translate(network: ir.Network, layout: Layout) -> tuple[Program, ...]:
@@ -45,14 +49,17 @@ def translate(network: ir.Network, layout: Layout) -> tuple[Program, ...]:
     One program is enough where nothing before the last attention sees later tokens: the last query of each prefix has
     none. Otherwise each token has a program of its own, for the sequence that ends before it. Raises `NotFollowed`.
     """
+    totals = _Totals()
     if layout.in_place:
-        return (_program(network, len(layout.prompt), layout.read_at, layout.predicted, ends_read=False),)
+        return (_program(network, totals, len(layout.prompt), layout.read_at, layout.predicted, ends_read=False),)
     reads = [len(layout.prompt) - 1 + slot for slot in layout.predicted]
     order = _attention_order(network)
     if all(hides_later_keys(step, network.context) for step in order[:-1]):
-        return (_program(network, reads[-1] + 1, reads, layout.predicted, ends_read=True),)
+        return (_program(network, totals, reads[-1] + 1, reads, layout.predicted, ends_read=True),)
+    if len(reads) > MAX_PROGRAMS:
+        raise NotFollowed(f"each of {len(reads)} tokens needs a program of its own; at most {MAX_PROGRAMS} are made")
     return tuple(
-        _program(network, read + 1, [read], (slot,), ends_read=False)
+        _program(network, totals, read + 1, [read], (slot,), ends_read=False)
         for read, slot in zip(reads, layout.predicted, strict=True)
     )
 
@@ -66,14 +73,39 @@ def _attention_order(network: ir.Network) -> list[ir.Attention]:
     return found
 
 
+@dataclass
+class _Totals:
+    """What the programs of a network ask for together, refused as soon as it is too much."""
+
+    patterns: int = 0
+    terms: int = 0
+    channels: int = 0
+
+    def add(self, *, patterns: int = 0, terms: int = 0, channels: int = 0) -> None:
+        self.patterns += patterns
+        self.terms += terms
+        self.channels += channels
+        for what, number, most in (
+            ("numbers in patterns of attention", self.patterns, MAX_PATTERN),
+            ("multiplications at a position", self.terms, MAX_TERMS),
+            ("intermediate values at a position", self.channels, MAX_CHANNELS),
+        ):
+            if number > most:
+                raise NotFollowed(f"it has more than {most:,} {what}")
+
+
 def _program(
-    network: ir.Network, length: int, reads: list[int] | tuple[int, ...], slots: tuple[int, ...], *, ends_read: bool
+    network: ir.Network,
+    totals: _Totals,
+    length: int,
+    reads: Sequence[int],
+    slots: tuple[int, ...],
+    *,
+    ends_read: bool,
 ) -> Program:
     """`ends_read`: each token that is read ends its sequence, so that no key is later than the last query."""
-    builder = _Builder(network, length, len(_attention_order(network)) if ends_read else -1)
+    builder = _Builder(network, totals, length, len(_attention_order(network)) if ends_read else -1)
     decision = builder.build(tuple(reads))
-    if builder.terms > MAX_TERMS:
-        raise NotFollowed(f"it has {builder.terms:,} multiplications at each position; at most {MAX_TERMS:,} are made")
     prefixes = tuple(read + 1 if ends_read else length for read in reads)
     return Program(tuple(builder.nodes), decision, network.dtype, length, network.vocabulary.size, slots, prefixes)
 
@@ -83,10 +115,10 @@ class _Builder:
     """Appends nodes, step by step. `last_attention`: how many attentions are run, where the last sees no later key."""
 
     network: ir.Network
+    totals: _Totals
     length: int
     last_attention: int
     nodes: list[Node] = field(default_factory=list)
-    terms: int = 0
     runs: Counter[str] = field(default_factory=Counter)
     symbols: int = 0
     streams: dict[str, int] = field(default_factory=dict)
@@ -109,6 +141,7 @@ class _Builder:
         return Decision(stream, None, self.network.classes.size, reads, self.network.decode)
 
     def _add(self, operation: Operation, inputs: tuple[int, ...], channels: int) -> int:
+        self.totals.add(channels=channels)
         self.nodes.append(Node(operation, inputs, channels))
         return len(self.nodes) - 1
 
@@ -175,8 +208,7 @@ class _Builder:
 
     def _attended(self, step: ir.Attention, *, last: bool) -> Attended:
         length, heads = self.length, step.heads.size
-        if heads * length**2 > MAX_PATTERN:
-            raise NotFollowed(f"{step.name} has {heads} patterns of {length} x {length} positions")
+        self.totals.add(patterns=heads * length**2)
         later = np.triu(np.ones((length, length), dtype=bool), 1)
         additions: list[Array] = []
         if step.scores:
@@ -282,7 +314,7 @@ class _Builder:
         return self._counted(Linear(rows, None if bias is None else bias * (size // len(bias))))
 
     def _counted(self, linear: Linear) -> Linear:
-        self.terms += sum(map(len, linear.rows))
+        self.totals.add(terms=sum(map(len, linear.rows)))
         return linear
 
 
