@@ -17,25 +17,11 @@ The engine's own roundings are added in the same way (u + 2^-53 in place of u). 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from compiler.fast.program import (
-    Activated,
-    Difference,
-    Linear,
-    Node,
-    Normalized,
-    Operation,
-    Product,
-    Renewed,
-    Resized,
-    Rotated,
-    Scaled,
-    Sum,
-    is_power_of_two,
-)
+from compiler.fast.program import is_power_of_two
 from compiler.floats import FloatFormat
 from compiler.ir import Activation
 
@@ -133,7 +119,7 @@ class Arithmetic:
     def sum(self, terms: Sequence[Bounded]) -> Bounded:
         """In any order."""
         value, propagated, roundings = self.sum_in_parts(terms)
-        return self._named(value, plus(propagated, roundings), combined(terms))
+        return self.named(value, plus(propagated, roundings), combined(terms))
 
     def sum_in_parts(self, terms: Sequence[Bounded]) -> tuple[Quantity, Quantity, Quantity]:
         """The sum, the error of its terms beside what they share, and that of its own roundings."""
@@ -163,14 +149,14 @@ class Arithmetic:
         roundings = self.rounded(times(self.size(x), self.size(y)))
         roundings = plus(roundings, times(self.rounding.flushed, plus(self.size(x), self.size(y))))
         shared = combined((Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value))))
-        return self._named(times(x.value, y.value), plus(own, second_order, roundings), shared)
+        return self.named(times(x.value, y.value), plus(own, second_order, roundings), shared)
 
     def times(self, x: Bounded, factor: float) -> Bounded:
         """A product with a number of the dtype."""
         if factor == 0 or is_zero_value(x):
             return ZERO
         value, error = times(factor, x.value), times(abs(factor), x.error)
-        return self._named(value, plus(error, self.rounded_product(x, factor)), scaled_shared(x, factor))
+        return self.named(value, plus(error, self.rounded_product(x, factor)), scaled_shared(x, factor))
 
     def rounded_product(self, x: Bounded, factor: float) -> Quantity:
         """The error that a product with a number of the dtype has of its own."""
@@ -183,7 +169,7 @@ class Arithmetic:
         if is_zero_value(x):
             return ZERO
         roundings = times(2.0, self.scaling(self.size(x) / abs(divisor), 1 / divisor))
-        return self._named(x.value / divisor, plus(x.error / abs(divisor), roundings), scaled_shared(x, 1 / divisor))
+        return self.named(x.value / divisor, plus(x.error / abs(divisor), roundings), scaled_shared(x, 1 / divisor))
 
     def scaling(self, magnitude: Quantity, factor: float) -> Quantity:
         """The error of rounding a product of at most this magnitude; with a power of two, only underflow rounds."""
@@ -197,7 +183,7 @@ class Arithmetic:
         """A product with a number that is rounded itself, or a quotient by one over it, rounded too."""
         size = times(abs(factor), self.size(x))
         error = plus(times(abs(factor), x.error), times(3.0, self.rounded(size)))
-        return self._named(times(factor, x.value), error, scaled_shared(x, factor))
+        return self.named(times(factor, x.value), error, scaled_shared(x, factor))
 
     def linear(self, inputs: Sequence[Bounded], terms: Sequence[tuple[int, float]], bias: float = 0.0) -> Bounded:
         return self.sum(self.products(inputs, terms, bias))
@@ -208,69 +194,6 @@ class Arithmetic:
         """The terms of a linear map's output, with its bias."""
         return [*(self.times(inputs[channel], weight) for channel, weight in terms), Bounded(bias, 0.0)]
 
-    def normalize(self, inputs: Sequence[Bounded], operation: Normalized, group: int) -> list[Bounded]:
-        """One group, [channels]. With x off by d, |d| ≤ e, mean(x²) is off by t · mean(x²), where t · mean(x²) =
-        Σ (2 x d + d²) / n, |t| ≤ τ; and 1/√(1 + t) is 1 - t/2 up to 0.7 τ² for τ ≤ 1/2. What all channels are
-        multiplied by is off by a share that they have in common: of -Σ x d / (n mean(x²)), what errors that are shared
-        make of it is followed exactly. Beyond τ = 1/2, only |x| ≤ √n · √mean(x²) is known.
-        """
-        f, unit, count = self.f, self.rounding.unit, len(inputs)
-        if operation.kind == "layer":
-            mean = self.times_inexact(self.sum(inputs), 1 / count)
-            inputs = [self.subtract(x, mean) for x in inputs]
-        square = f.name(plus(*(times(x.value, x.value) for x in inputs)) / count + operation.epsilon)
-        offs, sizes = [self.off(x) for x in inputs], [f.absolute(x.value) for x in inputs]
-        own = plus(*(times(size, x.error) for size, x in zip(sizes, inputs, strict=True))) / count
-        every = plus(*(times(size, off) for size, off in zip(sizes, offs, strict=True))) / count
-        second = plus(*(times(off, off) for off in offs)) / count + self.rounding.tiny
-        # squares, their sum, the division, epsilon and its sum: all terms are positive, so these are relative errors
-        roundings = (count + 4) * unit
-        relative = f.name((2.0 * every + second) / square + roundings)
-        curved = 0.7 * relative * relative
-        function = (FUNCTION_UNITS + 1) * unit
-        off = f.name(0.5 * relative + curved + function)
-        off_alone = f.name((own + 0.5 * second) / square + 0.5 * roundings + curved + function)
-        parts = (Bounded(0.0, 0.0, scaled_shared(x, x.value / (count * square))) for x in inputs)
-        follows = {symbol: f.name(c) for symbol, c in combined(list(parts)).items()}
-        inverse = f.name(1.0 / f.sqrt(square))
-        limit = math.inf  # of a normalized value, where no square that matters underflows
-        if operation.epsilon > 2 * count * self.rounding.tiny / unit:
-            limit = math.sqrt(count) * (1 + (count + FUNCTION_UNITS + 8) * unit)
-        found = []
-        for number, x in enumerate(inputs):
-            weight = 1.0 if operation.weight is None else operation.weight[number]
-            y = self._normalized(x, inverse, (off, off_alone, follows), weight, operation.first_symbol + group)
-            if is_zero_value(y):
-                found.append(y)
-                continue
-            unknown = plus(f.absolute(y.value), abs(weight) * limit + self.rounding.tiny * (1 + abs(weight)))
-            shared = {symbol: f.if_less(relative, 0.5, c, 0.0) for symbol, c in y.shared.items()}
-            found.append(self._named(y.value, f.if_less(relative, 0.5, y.error, unknown), shared))
-        return found
-
-    def _normalized(
-        self,
-        x: Bounded,
-        inverse: Quantity,
-        offs: tuple[Quantity, Quantity, Mapping[int, Quantity]],
-        weight: float,
-        symbol: int,
-    ) -> Bounded:
-        """x · inverse · weight, `inverse` being off by shares of itself: the first in all, of which the last are shared
-        already, and the second is not, and gets this symbol."""
-        if weight == 0 or is_zero_value(x):
-            return ZERO
-        f, unit = self.f, self.rounding.unit
-        off, off_alone, follows = offs
-        scale = f.name(times(weight, inverse))
-        size, value = f.absolute(scale), f.name(times(x.value, scale))
-        products = times(self.size(x), 2 * unit * size * (1 + off) + ENGINE_TINY)  # their roundings
-        error = plus(times(x.error, size), times(times(self.off(x), size), off), products)
-        followed = Bounded(0.0, 0.0, {other: times(-1.0, times(value, c)) for other, c in follows.items()})
-        shared = combined((Bounded(0.0, 0.0, scaled_shared(x, scale)), followed))
-        shared[symbol] = f.name(value * off_alone)
-        return Bounded(value, plus(error, self.rounding.tiny * (1 + abs(weight))), shared)
-
     def activate(self, x: Bounded, kind: Activation) -> Bounded:
         """Where the branch is certain (relu), or the curve flat, what is shared stays shared."""
         f, unit, tiny = self.f, self.rounding.unit, self.rounding.tiny
@@ -280,11 +203,11 @@ class Arithmetic:
             lowest = f.name(x.value - off)
             shared = {symbol: f.name(f.if_less(lowest, 0.0, 0.0, c)) for symbol, c in x.shared.items()}
             error = f.if_less(lowest, 0.0, error, x.error) if shared else error
-            return self._named(f.maximum(x.value, 0.0), error, shared)
+            return self.named(f.maximum(x.value, 0.0), error, shared)
         if kind == "gelu":  # |gelu'| ≤ 1.13
             value = x.value * 0.5 * (1.0 + f.erf(x.value * math.sqrt(0.5)))
             own = times((FUNCTION_UNITS + 4) * unit, self.size(x))
-            return self._named(value, plus(times(1.13, off), own, tiny))
+            return self.named(value, plus(times(1.13, off), own, tiny))
         sigmoid = f.name(1.0 / (1.0 + f.exp(times(-1.0, x.value))))
         value = f.name(x.value * sigmoid)
         slope = f.name(sigmoid + value * (1.0 - sigmoid))
@@ -295,7 +218,7 @@ class Arithmetic:
         error = plus(times(f.absolute(slope), x.error), rest)
         own = times((FUNCTION_UNITS + 3) * unit, plus(f.absolute(value), times(1.1, off)))
         shared = {symbol: f.name(c * slope) for symbol, c in x.shared.items()}
-        return self._named(value, plus(error, own, 1024 * tiny), shared)
+        return self.named(value, plus(error, own, 1024 * tiny), shared)
 
     def rotate(self, x: Bounded, y: Bounded, cosine: Quantity, sine: Quantity, error: Quantity) -> list[Bounded]:
         """(x cos - y sin, x sin + y cos)."""
@@ -305,70 +228,10 @@ class Arithmetic:
             self.add(self.multiply(x, sin), self.multiply(y, cos)),
         ]
 
-    def _named(self, value: Quantity, error: Quantity, shared: Mapping[int, Quantity] | None = None) -> Bounded:
+    def named(self, value: Quantity, error: Quantity, shared: Mapping[int, Quantity] | None = None) -> Bounded:
+        """With names for its quantities, so that none is computed twice."""
         named = {symbol: self.f.name(c) for symbol, c in (shared or {}).items()}
         return Bounded(self.f.name(value), self.f.name(error), named)
-
-
-def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], angles: Angles) -> list[Bounded]:
-    """The live channels of a node that is computed position by position, in the order of `node.live`; the inputs are
-    all channels of the nodes that it reads, of which those that do not matter may be anything."""
-    operation: Operation = node.operation
-    match operation:
-        case Linear(rows=rows, bias=bias):
-            return [a.linear(inputs[0], rows[c], 0.0 if bias is None else bias[c]) for c in node.live]
-        case Sum():
-            return [a.add(inputs[0][c], inputs[1][c]) for c in node.live]
-        case Difference():
-            return [a.subtract(inputs[0][c], inputs[1][c]) for c in node.live]
-        case Product():
-            return [a.multiply(inputs[0][c], inputs[1][c]) for c in node.live]
-        case Scaled(operation="multiply", factors=factors):
-            return [a.times(inputs[0][c], factors[c]) for c in node.live]
-        case Scaled(factors=factors):
-            return [a.divide(inputs[0][c], factors[c]) for c in node.live]
-        case Resized():
-            return [inputs[0][c] if c < len(inputs[0]) else ZERO for c in node.live]
-        case Renewed(first_symbol=None):
-            return [a.alone(inputs[0][c]) for c in node.live]
-        case Renewed(first_symbol=int(first)):
-            return [Bounded(inputs[0][c].value, 0.0, {first + c: a.off(inputs[0][c])}) for c in node.live]
-        case Activated(kind=kind):
-            return [a.activate(inputs[0][c], kind) for c in node.live]
-        case Normalized(groups=groups):
-            return _normalized_groups(a, node, inputs[0], operation, groups)
-        case Rotated():
-            return _rotated(a, node, inputs[0], operation, angles)
-        case _:
-            raise AssertionError(f"{type(operation).__name__} is not elementwise")
-
-
-Angles = Callable[[int], tuple[Quantity, Quantity, Quantity]]  # of a pair: cosine, sine, error of each
-
-
-def _normalized_groups(
-    a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Normalized, groups: int
-) -> list[Bounded]:
-    size = node.channels // groups
-    found: dict[int, Bounded] = {}
-    for group in sorted({channel // size for channel in node.live}):
-        channels = range(group * size, (group + 1) * size)
-        found |= zip(channels, a.normalize([x[c] for c in channels], operation, group), strict=True)
-    return [found[channel] for channel in node.live]
-
-
-def _rotated(a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Rotated, angles: Angles) -> list[Bounded]:
-    size = node.channels // operation.groups
-    half = size // 2
-    found: dict[int, Bounded] = {}
-    for channel in node.live:
-        if channel not in found:
-            group, place = divmod(channel, size)
-            pair = place // 2 if operation.pairs == "adjacent" else place % half
-            first = group * size + (2 * pair if operation.pairs == "adjacent" else pair)
-            second = first + (1 if operation.pairs == "adjacent" else half)
-            found[first], found[second] = a.rotate(x[first], x[second], *angles(pair))
-    return [found[channel] for channel in node.live]
 
 
 def is_zero(x: Quantity) -> bool:

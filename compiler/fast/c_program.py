@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.fast.attention import attend_all
-from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding, elementwise
+from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.fast.c_keys import LineKeys
 from compiler.fast.c_lines import LANES, Expression, LineFunctions, Writer, lanes
 from compiler.fast.deciding import decide
+from compiler.fast.elementwise import elementwise
 from compiler.fast.mixing import mix_all, mix_sums
 from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, NotFollowed, Program, Rotated, Separable
 

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from compiler.fast.attention import attend_all
-from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding, elementwise
+from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.fast.deciding import decide, logit
+from compiler.fast.elementwise import elementwise
 from compiler.fast.mixing import Body, mix_all, mix_sums
 from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, Program, Rotated, Separable
 

@@ -1,0 +1,82 @@
+"""Nodes that are computed position by position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity
+from compiler.fast.norms import normalize
+from compiler.fast.program import (
+    Activated,
+    Difference,
+    Linear,
+    Node,
+    Normalized,
+    Operation,
+    Product,
+    Renewed,
+    Resized,
+    Rotated,
+    Scaled,
+    Sum,
+)
+
+Angles = Callable[[int], tuple[Quantity, Quantity, Quantity]]  # of a pair: cosine, sine, error of each
+
+
+def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], angles: Angles) -> list[Bounded]:
+    """The live channels of a node that is computed position by position, in the order of `node.live`; the inputs are
+    all channels of the nodes that it reads, of which those that do not matter may be anything."""
+    operation: Operation = node.operation
+    match operation:
+        case Linear(rows=rows, bias=bias):
+            return [a.linear(inputs[0], rows[c], 0.0 if bias is None else bias[c]) for c in node.live]
+        case Sum():
+            return [a.add(inputs[0][c], inputs[1][c]) for c in node.live]
+        case Difference():
+            return [a.subtract(inputs[0][c], inputs[1][c]) for c in node.live]
+        case Product():
+            return [a.multiply(inputs[0][c], inputs[1][c]) for c in node.live]
+        case Scaled(operation="multiply", factors=factors):
+            return [a.times(inputs[0][c], factors[c]) for c in node.live]
+        case Scaled(factors=factors):
+            return [a.divide(inputs[0][c], factors[c]) for c in node.live]
+        case Resized():
+            return [inputs[0][c] if c < len(inputs[0]) else ZERO for c in node.live]
+        case Renewed(first_symbol=None):
+            return [a.alone(inputs[0][c]) for c in node.live]
+        case Renewed(first_symbol=int(first)):
+            return [Bounded(inputs[0][c].value, 0.0, {first + c: a.off(inputs[0][c])}) for c in node.live]
+        case Activated(kind=kind):
+            return [a.activate(inputs[0][c], kind) for c in node.live]
+        case Normalized(groups=groups):
+            return _normalized_groups(a, node, inputs[0], operation, groups)
+        case Rotated():
+            return _rotated(a, node, inputs[0], operation, angles)
+        case _:
+            raise AssertionError(f"{type(operation).__name__} is not elementwise")
+
+
+def _normalized_groups(
+    a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Normalized, groups: int
+) -> list[Bounded]:
+    size = node.channels // groups
+    found: dict[int, Bounded] = {}
+    for group in sorted({channel // size for channel in node.live}):
+        channels = range(group * size, (group + 1) * size)
+        found |= zip(channels, normalize(a, [x[c] for c in channels], operation, group), strict=True)
+    return [found[channel] for channel in node.live]
+
+
+def _rotated(a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Rotated, angles: Angles) -> list[Bounded]:
+    size = node.channels // operation.groups
+    half = size // 2
+    found: dict[int, Bounded] = {}
+    for channel in node.live:
+        if channel not in found:
+            group, place = divmod(channel, size)
+            pair = place // 2 if operation.pairs == "adjacent" else place % half
+            first = group * size + (2 * pair if operation.pairs == "adjacent" else pair)
+            second = first + (1 if operation.pairs == "adjacent" else half)
+            found[first], found[second] = a.rotate(x[first], x[second], *angles(pair))
+    return [found[channel] for channel in node.live]
