@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -12,11 +13,12 @@ import pytest
 
 from compiler.decode import choose
 from compiler.diagnostics import SpecError
+from compiler.fast import engine
 from compiler.fast.c_compiler import find_compiler
 from compiler.fast.c_program import c_source
 from compiler.fast.engine import programs
 from compiler.fast.native import NativeUnavailable, native
-from compiler.fast.program import NotFollowed
+from compiler.fast.program import NotFollowed, Program, Renewed
 from compiler.user_cache import SETTING
 from tests.fast.containment import any_tokens, compare, compare_streams, plain_logits
 from tests.fast.networks import random_network
@@ -67,6 +69,20 @@ def test_bounds_of_random_networks(tmp_path: Path, chunk: int) -> None:
     assert found["followed"] > 0.4 * CHUNK
     assert found["sure"] > 0.5 * found["tokens"]
     assert found["finite"] > 0.7 * found["followed"]
+
+
+def test_bounds_where_errors_are_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in networks where that would be too much work."""
+
+    def unfollowed(program: Program) -> Program:
+        nodes = (
+            replace(node, operation=Renewed(None)) if isinstance(node.operation, Renewed) else node
+            for node in program.nodes
+        )
+        return replace(program, nodes=tuple(nodes))
+
+    monkeypatch.setattr(engine, "affordable", unfollowed)
+    assert check_networks(tmp_path, range(CHUNK))["sure"] > 0
 
 
 @pytest.mark.long
