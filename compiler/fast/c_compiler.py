@@ -43,6 +43,10 @@ class CannotCompile(Exception):
     """Why there is no library; the message is one line that can be shown."""
 
 
+class TooSlow(CannotCompile):
+    """A command that did not end in time, and would not with other flags."""
+
+
 @dataclass(frozen=True)
 class CCompiler:
     """A compiler that answered. `identity` changes when it, or the machine it compiles for, may make other code."""
@@ -117,6 +121,8 @@ def _asked(command: tuple[str, ...]) -> CCompiler:
                 defined = _run((*command, *flags, "-dM", "-E", "-x", "c", "-"), b"", Path(folder), _SECONDS_ASKED)
         except OSError as error:
             raise CannotCompile(f"no temporary folder: {error.strerror}") from None
+        except TooSlow:
+            raise
         except CannotCompile as error:
             reason = str(error)
             continue
@@ -160,7 +166,7 @@ def _run(command: tuple[str, ...], text: bytes, folder: Path, seconds: float) ->
     try:
         status = process.wait(seconds)
     except subprocess.TimeoutExpired:
-        raise CannotCompile(f"{command[0]} took longer than {seconds:g} seconds") from None
+        raise TooSlow(f"{command[0]} took longer than {seconds:g} seconds") from None
     finally:
         with suppress(ProcessLookupError, PermissionError):  # it has ended, and on macOS so has its group
             os.killpg(process.pid, signal.SIGKILL)

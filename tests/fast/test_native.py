@@ -315,9 +315,12 @@ class TestUnavailable:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(compilers, "_SECONDS_ASKED", 0.3)
-        monkeypatch.setattr(compilers, "_THIS_MACHINE", ((),))
-        monkeypatch.setenv("CC", script(tmp_path / "slow", f"(sleep 2; touch {tmp_path}/went-on) & sleep 60"))
+        monkeypatch.setenv(
+            "CC",
+            script(tmp_path / "slow", f"echo >> {tmp_path}/starts; (sleep 2; touch {tmp_path}/went-on) & sleep 60"),
+        )
         assert "took longer than 0.3 seconds" in refused()
+        assert (tmp_path / "starts").read_text() == "\n", "it was started again with other flags"
         time.sleep(2.2)
         assert not (tmp_path / "went-on").exists()
 
