@@ -152,6 +152,13 @@ def test_where_the_fast_engine_cannot_follow_the_plain_one_runs_and_says_why(
     assert Judge(spec, engine="plain", batch=7).use == EngineUse("plain", "batches of 7", None)
 
 
+def test_a_vocabulary_that_would_take_too_much_code_is_left_to_the_plain_engine() -> None:
+    few, many = (Judge(load(SPECS / "reverse.yaml", [f"symbols={n}"]), batch=7).use for n in (40, 400))
+    assert few.name == "fast"
+    reason = "its answers compare 1,280,000 weights of logits, and the fast engine at most 100,000"
+    assert many == EngineUse("plain", "batches of 7", reason)
+
+
 def test_greedy_decoding_that_is_asked_for_is_the_plain_engines(spec: Spec) -> None:
     assert Judge(spec, decoding="greedy").use.reason == "greedy decoding was asked for"
     assert Judge(spec, decoding="greedy", engine="plain").use.reason is None
