@@ -81,11 +81,12 @@ def summary(evaluation: Evaluation) -> str:
     seconds = evaluation.seconds
     resumed = sum(suite.resumed for suite in evaluation.suites)
     seeds = sorted({suite.seed for suite in evaluation.suites if suite.seed is not None})
+    threads = "1 thread" if evaluation.threads == 1 else f"{evaluation.threads} threads"
     parts = [
         f"{evaluation.right:,} of {evaluation.pairs:,} right in {seconds:.2f} s",
         f"{evaluation.pairs / seconds:,.0f} per second" if seconds else "",
         evaluation.dtype,
-        f"{evaluation.device}, {evaluation.threads} threads, torch {evaluation.torch_version}",
+        f"{evaluation.device}, {threads}, torch {evaluation.torch_version}",
         f"{evaluation.engine.name} engine, {evaluation.engine.detail}",
         "teacher forcing" if evaluation.decoding == "teacher" else "greedy decoding",
         f"{resumed:,} of them in an earlier run" if resumed else "",
