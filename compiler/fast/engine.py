@@ -32,7 +32,6 @@ TENSOR_NUMBERS = 1 << 20  # numbers in one tensor on the CPU: more leave the cac
 DEVICE_NUMBERS = 1 << 25
 KEPT_TENSORS = 64  # as large as the largest may be, that are kept at once
 MAX_TENSOR_BLOCK = 1 << 16
-MOST_COMPARED = 100_000  # weights of logits, each of which is a few operations: beyond, plain batches are sooner done
 
 Tokens = NDArray[np.int32]
 
@@ -82,9 +81,6 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
         made = programs(spec)
     except NotFollowed as error:
         raise EngineUnavailable(str(error)) from None
-    if (compared := sum(_compared(program) for program in made)) > MOST_COMPARED:
-        reason = f"its answers compare {compared:,} weights of logits, and the fast engine at most {MOST_COMPARED:,}"
-        raise EngineUnavailable(reason)
     why = _not_compiled(device, inputs, len(made))
     runners: list[_Runner] = []
     if why is None:
@@ -100,13 +96,6 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
     runners = [_on_tensors(program, device) for program in made]
     block = min(_tensor_block(program, device) for program in made)
     return FastEngine(f"torch tensors on {device}: {why}", block, tuple(runners), predicted)
-
-
-def _compared(program: Program) -> int:
-    """Weights that decisions read: one for each slot, class and channel, as each class is compared with the winner."""
-    linear = program.decision.linear
-    channels = 1 if linear is None else len({channel for row in linear.rows for channel, _ in row})
-    return len(program.slots) * program.decision.classes * max(1, channels)
 
 
 def _not_compiled(device: torch.device, inputs: int, count: int) -> str | None:

@@ -20,6 +20,7 @@ import compiler.tallies
 from compiler.decode import NO_TOKEN
 from compiler.engines import UNSURE, Engine, EngineUnavailable
 from compiler.evaluation import PartResult, answer, evaluate
+from compiler.fast.work import MOST_WORK
 from compiler.judge import EngineUse, Judge, Verdicts
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
@@ -155,8 +156,7 @@ def test_where_the_fast_engine_cannot_follow_the_plain_one_runs_and_says_why(
 def test_a_vocabulary_that_would_take_too_much_code_is_left_to_the_plain_engine() -> None:
     few, many = (Judge(load(SPECS / "reverse.yaml", [f"symbols={n}"]), batch=7).use for n in (40, 400))
     assert few.name == "fast"
-    reason = "its answers compare 1,280,000 weights of logits, and the fast engine at most 100,000"
-    assert many == EngineUse("plain", "batches of 7", reason)
+    assert many == EngineUse("plain", "batches of 7", f"it takes more than {MOST_WORK:,} operations at each position")
 
 
 def test_greedy_decoding_that_is_asked_for_is_the_plain_engines(spec: Spec) -> None:
