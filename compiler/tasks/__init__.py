@@ -22,9 +22,9 @@ class TaskKind:
 
 TASKS = {
     "addition": TaskKind(addition, addition_sizes),
-    "copy": TaskKind(rewriting("copy", "copied", copied), sequence_sizes),
-    "reverse": TaskKind(rewriting("reverse", "reversed", backwards), sequence_sizes),
-    "sort": TaskKind(rewriting("sort", "sorted", in_order), sequence_sizes),
+    "copy": TaskKind(rewriting("copy", "copied", copied, by_place=True), sequence_sizes),
+    "reverse": TaskKind(rewriting("reverse", "reversed", backwards, by_place=True), sequence_sizes),
+    "sort": TaskKind(rewriting("sort", "sorted", in_order, by_place=False), sequence_sizes),
 }
 
 

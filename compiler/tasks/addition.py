@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from compiler.limits import MAX_EXHAUSTIVE
 from compiler.tasks import adderboard
+from compiler.tasks.automaton import Automaton
 from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, Words, check_sizes
 
 if TYPE_CHECKING:
@@ -137,6 +138,11 @@ class Addition:
 
     def protocols(self) -> Mapping[str, EvaluationProtocol]:
         return {adderboard.PROTOCOL.name: adderboard.PROTOCOL}
+
+    def automaton(self) -> Automaton:
+        from compiler.tasks import carrying
+
+        return carrying.adding(self.base, self.digits)
 
     def _lengths(self) -> range:
         return range(max(1, self.digits - UNIFORM_LENGTHS + 1), self.digits + 1)

@@ -6,6 +6,7 @@ column decides every symbol of the prompt and of the answer that belongs to this
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.int64]
 
 Place = tuple[str, int]  # a word, and which of its symbols
+Counts = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,3 +44,88 @@ class Automaton:
 
     states: int
     columns: tuple[Column, ...]
+
+
+def paths(automaton: Automaton) -> int:
+    """How many paths there are, which is how many inputs the task has."""
+    below, _ = ways(automaton)
+    return sum(below[-1])
+
+
+def ways(automaton: Automaton) -> tuple[Counts, Counts]:
+    """(below, above), each [columns + 1][states]: the paths from the start to a state before a column, and from there
+    to the end. Before column k there are below[k][s] · above[k][s] paths through state s; the last row is the end."""
+    states = range(automaton.states)
+    steps = [_steps(automaton.states, column) for column in automaton.columns]
+    below = [tuple(int(s == 0) for s in states)]
+    for count in steps:
+        below.append(tuple(sum(below[-1][s] * count[s][t] for s in states) for t in states))
+    above = [(1,) * automaton.states]
+    for count in reversed(steps):
+        above.append(tuple(sum(count[s][t] * above[-1][t] for t in states) for s in states))
+    return tuple(below), tuple(reversed(above))
+
+
+def words(automaton: Automaton, paths: Numbers) -> dict[str, NDArray[np.uint16]]:
+    """The words of inputs, each [inputs, length] by its name, as `Task.encode` gives them.
+
+    `paths` [inputs, columns], int64, are valid: the step that each input takes in each column.
+    """
+    import numpy as np
+
+    lengths = Counter(word for column in automaton.columns for word, _ in column.letters)
+    found = {word: np.empty((len(paths), length), np.uint16) for word, length in lengths.items()}
+    for column, steps in zip(automaton.columns, paths.T, strict=True):
+        for (word, place), symbols in column.letters.items():
+            found[word][:, place] = symbols[steps]
+    return found
+
+
+def complete(automaton: Automaton, column: int, segment: Numbers) -> Numbers:
+    """A whole path [cells, columns] for each segment of a path, `segment` [cells, width], both int64.
+
+    A segment is the steps in column `column` and those that follow, one at least. Before and after it, a path takes
+    the first steps that lead on. Raises `ValueError` where the steps of a segment are not of one path.
+    """
+    import numpy as np
+
+    columns = automaton.columns
+    end = column + segment.shape[1]
+    found = np.empty((len(segment), len(columns)), np.int64)
+    found[:, column:end] = segment
+    below, above = (np.array([[count > 0 for count in row] for row in rows]) for rows in ways(automaton))
+
+    state = columns[column].before[segment[:, 0]]
+    valid = below[column][state]
+    for k in range(column, end):
+        valid &= columns[k].before[found[:, k]] == state
+        state = columns[k].after[found[:, k]]
+    if not np.all(valid & above[end][state]):
+        raise ValueError("the steps of a segment are not of one path")
+    for k in range(end, len(columns)):
+        found[:, k] = _first_steps(automaton.states, columns[k].before, above[k + 1][columns[k].after])[state]
+        state = columns[k].after[found[:, k]]
+    state = columns[column].before[segment[:, 0]]
+    for k in reversed(range(column)):
+        found[:, k] = _first_steps(automaton.states, columns[k].after, below[k][columns[k].before])[state]
+        state = columns[k].before[found[:, k]]
+    return found
+
+
+def _steps(states: int, column: Column) -> list[list[int]]:
+    """How many steps lead from one state to another, [before][after]."""
+    import numpy as np
+
+    pairs = column.before * states + column.after
+    counts: list[list[int]] = np.bincount(pairs, minlength=states**2).reshape(states, states).tolist()
+    return counts
+
+
+def _first_steps(states: int, ends: Numbers, usable: NDArray[np.bool_]) -> Numbers:
+    """The first usable step of each state, [states]; `ends` is the state that each step has at one of its ends."""
+    import numpy as np
+
+    first = np.zeros(states, np.int64)
+    steps = np.flatnonzero(usable)[::-1]
+    first[ends[steps]] = steps  # of equal states the last one written stays
+    return first

@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from compiler.limits import MAX_EXHAUSTIVE
+from compiler.tasks.automaton import Automaton, Column
 from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, Words, check_sizes
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ EXAMPLE = {"symbols": 4, "length": 5}
 class Rewriting:
     """`word` to the word called `answer`, of the same `length`, over symbols 0 … `symbols` - 1.
 
-    `rewrite` is given words [inputs, length], and gives the right answers [inputs, length].
+    `rewrite` is given words [inputs, length], and gives the right answers [inputs, length]. `by_place`: which symbol
+    goes where depends on the places alone, not on what the symbols are.
     """
 
     kind: str
@@ -34,6 +36,7 @@ class Rewriting:
     rewrite: Rewrite
     symbols: int
     length: int
+    by_place: bool
 
     @property
     def family(self) -> str:
@@ -97,6 +100,21 @@ class Rewriting:
     def protocols(self) -> Mapping[str, EvaluationProtocol]:
         return {}
 
+    def automaton(self) -> Automaton | None:
+        import numpy as np
+
+        if not self.by_place:
+            return None
+        come_from = self.rewrite(np.arange(self.length, dtype=np.uint16)[None])[0].tolist()
+        symbol = np.arange(self.symbols, dtype=np.int64)
+        state = np.zeros_like(symbol)
+
+        def column(place: int) -> Column:
+            answers = [(self.answer, i) for i, one in enumerate(come_from) if one == place]
+            return Column(f"word[{place}]", state, state, dict.fromkeys([("word", place), *answers], symbol))
+
+        return Automaton(1, tuple(column(place) for place in range(self.length)))
+
     def _uniform(self, size: int, seed: int) -> tuple[Part, ...]:
         def generate() -> Iterator[Inputs]:
             random = Random(f"uniform:{self.length}:{seed}")
@@ -139,7 +157,7 @@ class Rewriting:
         return (Part("", every, lambda: product(range(self.symbols), repeat=self.length), self.encode, direct),)
 
 
-def rewriting(kind: str, answer: str, rewrite: Rewrite) -> Callable[[Mapping[str, int]], Rewriting]:
+def rewriting(kind: str, answer: str, rewrite: Rewrite, *, by_place: bool) -> Callable[[Mapping[str, int]], Rewriting]:
     """How to make such a task of its sizes `symbols` and `length`; what is made raises `TaskError`."""
 
     def make(sizes: Mapping[str, int]) -> Rewriting:
@@ -149,7 +167,7 @@ def rewriting(kind: str, answer: str, rewrite: Rewrite) -> Callable[[Mapping[str
             raise TaskError(f"the number of symbols has to be from 1 to {MAX_SYMBOLS}, not {symbols}")
         if not 1 <= length <= MAX_LENGTH:
             raise TaskError(f"the length has to be from 1 to {MAX_LENGTH}, not {length}")
-        return Rewriting(kind, answer, rewrite, symbols, length)
+        return Rewriting(kind, answer, rewrite, symbols, length, by_place)
 
     return make
 

@@ -9,6 +9,8 @@ from itertools import islice
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
+from compiler.tasks.automaton import Automaton
+
 if TYPE_CHECKING:  # quick commands read specs without numpy
     import numpy as np
     from numpy.typing import NDArray
@@ -144,6 +146,13 @@ class Task(Protocol):
 
     def protocols(self) -> Mapping[str, EvaluationProtocol]:
         """The tests that others have fixed for this kind of task, whatever its sizes; their suites may refuse these."""
+        ...
+
+    def automaton(self) -> Automaton | None:
+        """The inputs as the paths of an automaton, one for each; None: there is none that is small.
+
+        Raises `TaskError` where the sizes make it too large to follow.
+        """
         ...
 
 
