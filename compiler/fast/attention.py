@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from compiler.elementary.program import FUNCTION_UNITS, Attended, Linear, Terms, is_power_of_two
 from compiler.fast.bounds import (
     ENGINE_UNIT,
-    FUNCTION_UNITS,
     ZERO,
     Arithmetic,
     Bounded,
@@ -21,7 +21,6 @@ from compiler.fast.bounds import (
     times,
 )
 from compiler.fast.mixing import Body, Combined, by_head
-from compiler.fast.program import Attended, Linear, Terms, is_power_of_two
 
 NEGLIGIBLE = -750.0  # the exponential of what is lower is zero in every dtype
 WEIGHT_UNITS = 6 * FUNCTION_UNITS  # of two exponentials, one divided by the other, where they are off by up to e

@@ -21,12 +21,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from compiler.fast.program import is_power_of_two
+from compiler.elementary.program import FUNCTION_UNITS, is_power_of_two
 from compiler.floats import FloatFormat
 from compiler.ir import Activation
 
 Quantity = Any  # a float, a torch tensor [positions, batch], or a line of C for one lane
-FUNCTION_UNITS = 2
 SLACK = 1 + 2.0**-10
 ENGINE_UNIT = 2.0**-53
 ENGINE_TINY = 2.0**-1022

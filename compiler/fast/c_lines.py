@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from compiler.elementary.program import Array
 from compiler.fast.bounds import Quantity
-from compiler.fast.program import Array
 
 LANES = 8  # WS_LANES at most; WS_EACH takes so many and uses the first of them
 LONGEST = 200  # characters of an expression before it gets a name

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.elementary.program import Array, Attended, Lookup, Mixed, Node, NotFollowed, Program, Rotated, Separable
 from compiler.fast.attention import attend_all
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.fast.c_keys import LineKeys
@@ -19,7 +20,6 @@ from compiler.fast.c_lines import LANES, Expression, LineFunctions, Writer, lane
 from compiler.fast.deciding import decide
 from compiler.fast.elementwise import elementwise
 from compiler.fast.mixing import mix_all, mix_sums
-from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, NotFollowed, Program, Rotated, Separable
 
 MAX_WORKSPACE = 1 << 26  # bytes of one block
 MAX_LINES = 10_000  # gcc takes 20 seconds and a gigabyte for as many

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from compiler.elementary.program import Decision, Linear
 from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Functions, Quantity, combined, plus, scaled_shared, times
 from compiler.fast.large_term import roundings_beside_largest
-from compiler.fast.program import Decision, Linear
 
 UNSURE = -1.0
 ALIKE = 0.9  # the ratio of the smallest and the largest weight of a channel

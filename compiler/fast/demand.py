@@ -8,7 +8,7 @@ from typing import assert_never
 
 import numpy as np
 
-from compiler.fast.program import (
+from compiler.elementary.program import (
     Activated,
     Attended,
     Difference,

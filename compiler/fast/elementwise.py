@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity
-from compiler.fast.norms import normalize
-from compiler.fast.program import (
+from compiler.elementary.program import (
     Activated,
     Difference,
     Linear,
@@ -20,6 +18,8 @@ from compiler.fast.program import (
     Scaled,
     Sum,
 )
+from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity
+from compiler.fast.norms import normalize
 
 Angles = Callable[[int], tuple[Quantity, Quantity, Quantity]]  # of a pair: cosine, sine, error of each
 

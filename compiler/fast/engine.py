@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compiler.elementary.model import translate
+from compiler.elementary.program import Attended, NotFollowed, Program
 from compiler.engines import EngineName, EngineUnavailable
 from compiler.fast.c_program import c_source
 from compiler.fast.demand import marked, pruned
@@ -18,10 +20,8 @@ from compiler.fast.fusing import fused
 from compiler.fast.magnitudes import check_magnitudes
 from compiler.fast.measured import with_measured_tables
 from compiler.fast.native import NativeUnavailable, native
-from compiler.fast.program import Attended, NotFollowed, Program
 from compiler.fast.separable import separated
 from compiler.fast.tensors import said
-from compiler.fast.translate import translate
 from compiler.fast.work import affordable, numbers_kept
 from compiler.ir import Network
 from compiler.pipeline import Spec

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from compiler import ir
-from compiler.fast.program import (
+from compiler.elementary.program import (
     Activated,
     Array,
     Attended,

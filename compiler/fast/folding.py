@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from compiler.elementary.program import Array, Attended, Lookup, Mixed, Node, Program
 from compiler.fast.bounds import Arithmetic, Quantity, Rounding
 from compiler.fast.demand import pruned
-from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, Program
 from compiler.fast.tensors import TensorFunctions, Value, run_nodes
 from compiler.fast.work import operations
 

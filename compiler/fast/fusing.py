@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from compiler.elementary.program import Attended, Linear, Node, Program
 from compiler.fast.demand import pruned
-from compiler.fast.program import Attended, Linear, Node, Program
 
 MOST_TERMS = 4  # for each coordinate that is read: what a key costs grows with both
 

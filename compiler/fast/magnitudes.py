@@ -11,8 +11,8 @@ from typing import assert_never
 
 import numpy as np
 
-from compiler.fast.bounds import FUNCTION_UNITS, Rounding
-from compiler.fast.program import (
+from compiler.elementary.program import (
+    FUNCTION_UNITS,
     Activated,
     Array,
     Attended,
@@ -32,6 +32,7 @@ from compiler.fast.program import (
     Separable,
     Sum,
 )
+from compiler.fast.bounds import Rounding
 
 ROOM = 1 / 16  # of the largest number of the dtype: more than a sum on its way can exceed what is bounded here
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from compiler import ir
-from compiler.fast.program import Array, Attended, Lookup, Program
+from compiler.elementary.program import Array, Attended, Lookup, Program
 from compiler.reference import alone
 from compiler.torch_backend.model import build_model
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
+from compiler.elementary.program import Array, Attended, Mixed, SeparableHead
 from compiler.fast.bounds import ENGINE_TINY, Arithmetic, Bounded, Quantity, plus, times
-from compiler.fast.program import Array, Attended, Mixed, SeparableHead
 
 Combined = Literal["sum", "max"]
 Read = Callable[[Array | int], Quantity]  # a sum of the tables by its number, or one that is the same for all inputs

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from compiler.elementary.program import FUNCTION_UNITS, Normalized
 from compiler.fast.bounds import (
     ENGINE_TINY,
-    FUNCTION_UNITS,
     ZERO,
     Arithmetic,
     Bounded,
@@ -18,7 +18,6 @@ from compiler.fast.bounds import (
     scaled_shared,
     times,
 )
-from compiler.fast.program import Normalized
 
 
 def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, group: int) -> list[Bounded]:

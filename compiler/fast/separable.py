@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from compiler.elementary.program import Array, Attended, Lookup, Node, Program, Separable, SeparableHead
 from compiler.fast.attention import NEGLIGIBLE, WEIGHT_UNITS, score
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Rounding
 from compiler.fast.demand import live_heads, pruned
-from compiler.fast.program import Array, Attended, Lookup, Node, Program, Separable, SeparableHead
 from compiler.fast.tensors import TensorFunctions
 
 MAX_NUMBERS = 1 << 20  # in the tables of one node: more leave the cache

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from compiler.elementary.program import Array, Attended, Lookup, Mixed, Node, Program, Rotated, Separable
 from compiler.fast.attention import attend_all
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.fast.deciding import decide, logit
 from compiler.fast.elementwise import elementwise
 from compiler.fast.mixing import Body, mix_all, mix_sums
-from compiler.fast.program import Array, Attended, Lookup, Mixed, Node, Program, Rotated, Separable
 
 Value = list[Bounded]  # one for each channel; those that do not matter are zero
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from compiler.fast.demand import live_heads
-from compiler.fast.program import (
+from compiler.elementary.program import (
     Activated,
     Attended,
     Decision,
@@ -29,6 +28,7 @@ from compiler.fast.program import (
     Sum,
     Terms,
 )
+from compiler.fast.demand import live_heads
 
 # At each position: about as many calls of torch, and a fifth as many lines of C, which take gcc 20 seconds.
 MOST_WORK = 40_000

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from compiler.decode import answer_logits, choose, next_logits
+from compiler.elementary.model import translate
+from compiler.elementary.program import Program
 from compiler.fast.engine import prepared, programs
-from compiler.fast.program import Program
 from compiler.fast.tensors import bounded_logits, said
-from compiler.fast.translate import translate
 from compiler.ir import Head, Network, stream_after
 from compiler.pipeline import Spec
 from compiler.reference import alone, as_tokens

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from compiler.diagnostics import SpecError
-from compiler.fast.program import NotFollowed
+from compiler.elementary.program import NotFollowed
 from compiler.floats import FORMATS
 from compiler.pipeline import Spec, load
 from tests.fast.containment import any_tokens, compare, compare_streams, suite_tokens

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from compiler.elementary.model import translate
+from compiler.elementary.program import Mixed, Program
 from compiler.fast.demand import marked, pruned
 from compiler.fast.fixed import _joined, fixed_attentions, read_patterns, with_fixed_patterns
 from compiler.fast.magnitudes import check_magnitudes
-from compiler.fast.program import Mixed, Program
 from compiler.fast.tensors import bounded_logits
-from compiler.fast.translate import translate
 from compiler.pipeline import Spec, load
 from compiler.reference import Reference, alone
 from tests.helpers import SPECS, load_text, small

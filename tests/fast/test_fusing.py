@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from compiler.elementary.model import translate
+from compiler.elementary.program import Attended, Program
 from compiler.fast.demand import marked, pruned
 from compiler.fast.fusing import fused
 from compiler.fast.magnitudes import check_magnitudes
-from compiler.fast.program import Attended, Program
 from compiler.fast.tensors import bounded_logits
-from compiler.fast.translate import translate
 from compiler.pipeline import Spec
 from compiler.reference import Reference, alone
 from tests.helpers import load_text, small

@@ -19,12 +19,12 @@ from torch.nn import functional
 
 from compiler.axes import Axis
 from compiler.decode import choose
+from compiler.elementary.program import Attended, Decision, Linear, Normalized
 from compiler.fast.attention import attend_all
 from compiler.fast.bounds import Arithmetic, Bounded, Quantity, Rounding
 from compiler.fast.deciding import decide
 from compiler.fast.magnitudes import ROOM
 from compiler.fast.norms import normalize
-from compiler.fast.program import Attended, Decision, Linear, Normalized
 from compiler.fast.tensors import TensorFunctions, TensorKeys
 from compiler.floats import FORMATS
 from compiler.ir import Activation

@@ -13,12 +13,12 @@ import pytest
 
 from compiler.decode import choose
 from compiler.diagnostics import SpecError
+from compiler.elementary.program import NotFollowed, Program, Renewed
 from compiler.fast import engine
 from compiler.fast.c_compiler import find_compiler
 from compiler.fast.c_program import c_source
 from compiler.fast.engine import programs
 from compiler.fast.native import NativeUnavailable, native
-from compiler.fast.program import NotFollowed, Program, Renewed
 from compiler.user_cache import SETTING
 from tests.fast.containment import any_tokens, compare, compare_streams, plain_logits
 from tests.fast.networks import random_network

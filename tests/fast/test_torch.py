@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from compiler.fast.bounds import FUNCTION_UNITS
+from compiler.elementary.program import FUNCTION_UNITS
 from compiler.floats import FORMATS
 from compiler.reference import alone
 from compiler.torch_backend.linear import DTYPES

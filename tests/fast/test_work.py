@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from compiler.diagnostics import SpecError
+from compiler.elementary.model import translate
+from compiler.elementary.program import NotFollowed, Program, Renewed
 from compiler.fast.demand import marked, pruned
 from compiler.fast.engine import programs
 from compiler.fast.magnitudes import check_magnitudes
-from compiler.fast.program import NotFollowed, Program, Renewed
-from compiler.fast.translate import translate
 from compiler.fast.work import MOST_WORK, affordable, operations
 from compiler.pipeline import Spec, load
 from tests.fast.containment import any_tokens, compare

@@ -19,9 +19,11 @@ from compiler.ir import Activation, Decode, RopePairs
 Array = NDArray[np.float64]
 Terms = tuple[tuple[int, float], ...]  # (channel, weight) of each weight that is not zero
 
+FUNCTION_UNITS = 2  # of rounding, by which the plain module's exp, erf, rsqrt, cos and sin can be off
+
 
 class NotFollowed(Exception):
-    """A network that the fast engine leaves to the plain one; the message says why, for people."""
+    """A network that cannot be followed, or is too much to follow; the message says why, for people."""
 
 
 @dataclass(frozen=True, eq=False)

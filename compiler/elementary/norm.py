@@ -1,0 +1,22 @@
+"""RMSNorm and LayerNorm, with or without a weight."""
+
+from __future__ import annotations
+
+from compiler import ir
+from compiler.elementary.builder import Builder
+from compiler.elementary.linear import vector
+from compiler.elementary.program import Normalized, NotFollowed
+from compiler.floats import round_to
+
+
+def norm(builder: Builder, stream: int, made: ir.Norm | None, groups: int = 1) -> int:
+    """The norm of each group of channels; the stream itself where there is none. Raises `NotFollowed`."""
+    if made is None:
+        return stream
+    if round_to(made.epsilon, builder.dtype) < 2.0**builder.dtype.min_exponent:
+        raise NotFollowed(
+            f"{made.name} adds {made.epsilon:g}, which is zero in {builder.dtype.name}: 0 / 0 is possible"
+        )
+    weight = None if made.weight is None else vector(made.weight)
+    operation = Normalized(made.kind, made.epsilon, groups, weight, builder.new_symbols(groups))
+    return builder.add(operation, (stream,), builder.channels(stream))
