@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.fast.bounds import Arithmetic, Bounded, Quantity, is_zero_value, plus, times
+from compiler.fast.bounds import ENGINE_UNIT, Arithmetic, Bounded, Quantity, is_zero_value, plus, times
 
 FINE_UNIT = 2.0**-40  # of a dtype that is not much coarser than the engine's own
 WIDE_UNIT = 2.0**-24  # of the dtype that shorter ones are summed in
@@ -43,8 +43,8 @@ def roundings_beside_largest(a: Arithmetic, terms: Sequence[Bounded], otherwise:
     half = f.name(unit * power)
     # what is added to the largest may have been summed, and rounded, before
     before = plus(times(count - 2.0, a.rounded(f.name(total - largest))), count * a.rounding.tiny)
-    if unit > WIDE_UNIT:  # sums of a short dtype may be made in a wider one, and rounded at the end
-        before = plus(before, times(count * WIDE_UNIT, total))
+    # sums of a short dtype may be made in a wider one, and rounded at the end; the engine's own round in float64
+    before = plus(before, times(count * (WIDE_UNIT if unit > WIDE_UNIT else ENGINE_UNIT), total))
     above = below = f.name(before)
     halves: Quantity = 0.0
     for term, size in zip(terms, sizes, strict=True):

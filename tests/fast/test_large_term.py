@@ -83,3 +83,15 @@ def test_elsewhere_nothing_is_claimed() -> None:
     for numbers in ([600.0, 600.0, 1.0], [600.0, -600.0, 1.0], [1023.9, 0.05, 0.06], [512.01, -0.05, 0.001]):
         terms = [Bounded(torch.tensor(x, dtype=torch.float64), 0.0) for x in numbers]
         assert roundings_beside_largest(arithmetic, terms, 7.0) == (7.0, 7.0)
+
+
+def test_a_term_that_float64_rounds_too_is_not_taken_for_a_lead() -> None:
+    """Beside 1.5 the module loses the small term, and the engine makes a whole unit in its last place of it."""
+    dtype = FORMATS["float32"]
+    arithmetic = Arithmetic(TensorFunctions(), Rounding.of(dtype))
+    large, small = 1.5, torch.tensor(0.6 * 2.0**-52, dtype=torch.float32).item()
+    terms = [Bounded(torch.tensor(x, dtype=torch.float64), 0.0) for x in (large, small)]
+    lowered, _ = roundings_beside_largest(arithmetic, terms, float(dtype.unit_roundoff))
+    assert torch.tensor(large, dtype=torch.float32) + torch.tensor(small, dtype=torch.float32) == large
+    assert lowered >= (large + small) - large > small
+    assert lowered < 1e-15
