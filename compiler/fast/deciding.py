@@ -21,7 +21,7 @@ def decide(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded]) -> Quan
     """
     f = a.f
     sign = 1.0 if decision.decode == "argmax" else -1.0
-    logits, lowered, raised = _logits(a, decision, inputs, sign)
+    logits, lowered, raised = class_logits(a, decision, inputs, sign)
     best, index, best_lowered = logits[0], 0.0, lowered[0]
     for number in range(1, decision.classes):
         challenger = logits[number]
@@ -49,7 +49,7 @@ def logit(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], number: 
     return a.linear(inputs, decision.linear.rows[number], bias)
 
 
-def _logits(
+def class_logits(
     a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], sign: float
 ) -> tuple[list[Quantity], list[Quantity], list[Quantity]]:
     """The logits times the sign, and by how much each can be lowered and raised by itself: beside the errors of the

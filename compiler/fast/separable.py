@@ -94,38 +94,27 @@ class _Tables:
         )
 
     def _head(self, head: int, keys: tuple[int, ...], kept: Callable[[Tensor], Array | int]) -> SeparableHead:
-        a, node, operation = self.arithmetic, self.node, self.operation
-        f, unit, tiny = a.f, a.rounding.unit, a.rounding.tiny
+        node, operation = self.node, self.operation
         places = list(node.positions)
         visible = torch.tensor(operation.visible_to(head)[np.ix_(places, keys)])[:, :, None]
         query = [self._read(0, c, places, 1) for c in operation.query_channels(head)]
         key = [self._read(1, c, keys, 0) for c in operation.key_channels(head)]
         tables = (table[head % len(table)][np.ix_(places, keys)] for table in operation.additions)
-        s = score(a, operation, query, key, [torch.tensor(table)[:, :, None] for table in tables])
+        additions = [torch.tensor(table)[:, :, None] for table in tables]
         shape = (len(places), len(keys), self.program.vocabulary)
-        value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (s.value, s.error))
-        most = int(visible.sum(1).max())
-        top = torch.where(visible, value, -math.inf).amax((1, 2), keepdim=True)
-        top = top.clamp(min=0.0) if operation.plus_one else top
-        most_off = torch.where(visible, error, 0.0).amax((1, 2), keepdim=True)
-        t = value - top
-        weight = torch.exp(t)
-        d = error + 4 * unit * most_off + unit * t.abs()
-        lost = f.if_less(t + d, NEGLIGIBLE, tiny, math.inf)
-        more = f.if_less(d, 1.0, weight * (d * (1.0 + d) + WEIGHT_UNITS * unit) + 4 * tiny, lost)
-        weight, more = (torch.where(visible, part, 0.0) for part in (weight, more))
         wanted = [c for c in node.live if c // operation.value_dim == head]
-        mixed: list[Array | int] = []
-        off: list[Array | int] = []
-        size: list[Array | int] = []
-        for channel in wanted:
-            v = self._read(2, operation.value_channels(head)[channel % operation.value_dim], keys, 0)
-            mixed.append(kept(weight * v.value))
-            off.append(kept(more * abs(v.value) + (weight + more) * v.error))
-            size.append(kept((weight + more) * (abs(v.value) + v.error)))
-        nothing = torch.exp(-top).flatten().numpy() if operation.plus_one else np.zeros(len(places))
+        channels = operation.value_channels(head)
+        values = [self._read(2, channels[c % operation.value_dim], keys, 0) for c in wanted]
+        found = head_tables(self.arithmetic, operation, query, key, values, additions, visible, shape)
         return SeparableHead(
-            tuple(wanted), kept(weight), kept(more), tuple(mixed), tuple(off), tuple(size), nothing, most
+            tuple(wanted),
+            kept(found.weight),
+            kept(found.more),
+            tuple(map(kept, found.mixed)),
+            tuple(map(kept, found.off)),
+            tuple(map(kept, found.size)),
+            found.nothing.numpy(),
+            found.most,
         )
 
     def _read(self, number: int, channel: int, positions: Sequence[int], axis: int) -> Bounded:
@@ -140,3 +129,51 @@ class _Tables:
             for table in (operation.value, operation.error)
         )
         return Bounded(value[..., :1], error[..., :1]) if axis == 1 else Bounded(value, error)
+
+
+@dataclass(frozen=True, eq=False)
+class HeadTables:
+    """What each key adds to the sums of `SeparableHead`, [queries, keys, tokens]; `nothing` [queries]."""
+
+    weight: Tensor
+    more: Tensor
+    mixed: tuple[Tensor, ...]
+    off: tuple[Tensor, ...]
+    size: tuple[Tensor, ...]
+    nothing: Tensor
+    most: int
+
+
+def head_tables(
+    a: Arithmetic,
+    operation: Attended,
+    query: Sequence[Bounded],
+    key: Sequence[Bounded],
+    values: Sequence[Bounded],
+    additions: Sequence[Tensor],
+    visible: Tensor,
+    shape: tuple[int, int, int],
+) -> HeadTables:
+    """The tables of one head: quantities are [queries, keys, tokens], an axis of size 1 being broadcast."""
+    f, unit, tiny = a.f, a.rounding.unit, a.rounding.tiny
+    s = score(a, operation, query, key, additions)
+    value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (s.value, s.error))
+    top = torch.where(visible, value, -math.inf).amax((1, 2), keepdim=True)
+    top = top.clamp(min=0.0) if operation.plus_one else top
+    most_off = torch.where(visible, error, 0.0).amax((1, 2), keepdim=True)
+    t = value - top
+    weight = torch.exp(t)
+    d = error + 4 * unit * most_off + unit * t.abs()
+    lost = f.if_less(t + d, NEGLIGIBLE, tiny, math.inf)
+    more = f.if_less(d, 1.0, weight * (d * (1.0 + d) + WEIGHT_UNITS * unit) + 4 * tiny, lost)
+    weight, more = (torch.where(visible, part, 0.0) for part in (weight, more))
+    nothing = torch.exp(-top).flatten() if operation.plus_one else torch.zeros(shape[0], dtype=torch.float64)
+    return HeadTables(
+        weight,
+        more,
+        tuple((weight * v.value).expand(shape) for v in values),
+        tuple((more * abs(v.value) + (weight + more) * v.error).expand(shape) for v in values),
+        tuple(((weight + more) * (abs(v.value) + v.error)).expand(shape) for v in values),
+        nothing,
+        int(visible.sum(1).max()),
+    )

@@ -158,7 +158,7 @@ def _compute(running: Running, node: Node) -> Value:
     operation = node.operation
     if isinstance(operation, Lookup):
         return [
-            Bounded(_looked_up(running, node, operation.value, c), _looked_up(running, node, operation.error, c))
+            Bounded(looked_up(running, node, operation.value, c), looked_up(running, node, operation.error, c))
             for c in node.live
         ]
     if isinstance(operation, Attended):
@@ -178,8 +178,8 @@ def _compute(running: Running, node: Node) -> Value:
     return elementwise(running.arithmetic, node, inputs, angles)
 
 
-def _looked_up(running: Running, node: Node, table: Array, channel: int) -> Quantity:
-    """A float where the table has one number for every token and position that matters."""
+def looked_up(running: Running, node: Node, table: Array, channel: int) -> Quantity:
+    """A channel of a table for the tokens; a float where it is the same for every token and position that matters."""
     positions, tokens, _ = table.shape
     column = table[list(node.positions) if positions > 1 else [0], :, channel]  # [positions | 1, tokens | 1]
     if (column == column[0, 0]).all():

@@ -1,0 +1,51 @@
+"""Nodes that are computed position by position. What varies stays shared where the fast engine gives it up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from compiler.elementary.program import Activated, Node, Renewed, Rotated
+from compiler.fast.bounds import Arithmetic, Bounded, Quantity, times
+from compiler.fast.elementwise import elementwise
+
+Value = Sequence[Bounded]
+
+
+def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Value], positions: Sequence[int]) -> list[Bounded]:
+    """The live channels of a node, in the order of `node.live`; quantities are [positions, cells]."""
+    operation = node.operation
+    if isinstance(operation, Renewed):
+        first = operation.first_symbol
+        assert first is not None
+        return [Bounded(x.value, 0.0, {**x.shared, first + c: x.error}) for c in node.live for x in [inputs[0][c]]]
+    if isinstance(operation, Activated) and operation.kind == "relu":
+        return [relu(a, inputs[0][c]) for c in node.live]
+
+    def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
+        assert isinstance(operation, Rotated)
+        chosen, error = (
+            torch.tensor(part[list(positions), pair])[:, None] for part in (operation.angles, operation.error)
+        )
+        return torch.cos(chosen), torch.sin(chosen), error
+
+    return elementwise(a, node, inputs, angles)
+
+
+def relu(a: Arithmetic, x: Bounded) -> Bounded:
+    """By the chord where the sign is open: max(0, x) - λ x is from 0 to max(-λ low, (1 - λ) high), whatever λ from 0 to
+    1 is."""
+    if not x.shared:
+        return a.activate(x, "relu")
+    f = a.f
+    off = a.off(x)
+    low, high = x.value - off, x.value + off
+    slope = f.if_less(low, 0.0, f.if_less(0.0, high, high / (high - low), 0.0), 1.0)
+    room = 0.5 * f.maximum(-slope * low, (1.0 - slope) * high)
+    room = f.if_less(low, 0.0, f.if_less(0.0, high, room, 0.0), 0.0)
+    value = slope * x.value + room
+    shared = {symbol: times(slope, c) for symbol, c in x.shared.items()}
+    engine = 2.0**-51 * torch.as_tensor(abs(value) + off)
+    engine = f.if_less(low, 0.0, f.if_less(0.0, high, engine, 0.0), 0.0)
+    return Bounded(value, slope * x.error + room + engine, shared)

@@ -1,0 +1,92 @@
+"""Which cells are answered right: the logits of the right token against all others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compiler.elementary.program import Decision
+from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Quantity
+from compiler.fast.deciding import class_logits
+from compiler.verifier.forms import Array
+
+Flags = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Leads:
+    """Of cells: `lowest` [cells], no more than the right logit's lead over any other on any of the cell's inputs;
+    `behind` [cells]: whether one other logit is larger on all of them; `spread` [cells, symbols]: by how much each of
+    the symbols that were asked for moves the lead that is lowest."""
+
+    lowest: Array
+    behind: Flags
+    spread: Array
+
+
+def leads(
+    a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], expected: np.ndarray, symbols: Sequence[int]
+) -> Leads:
+    """`inputs` are what the logits are computed from, [1, cells]; `expected` [cells] are classes.
+
+    Each channel's own error is shared by all logits that it goes into, and cancels as far as they have it in common.
+    """
+    sign = 1.0 if decision.decode == "argmax" else -1.0
+    cells = len(expected)
+    numbers = {symbol: i for i, symbol in enumerate(sorted({s for x in inputs for s in x.shared}))}
+    channels = len(inputs)
+    shared = torch.zeros(len(numbers) + channels, channels, cells, dtype=torch.float64)
+    for channel, x in enumerate(inputs):
+        for symbol, c in x.shared.items():
+            shared[numbers[symbol], channel] = _row(c, cells)
+        shared[len(numbers) + channel, channel] = _row(x.error, cells)
+    values, lowered, raised = (
+        torch.stack([_row(q, cells) for q in part]) for part in class_logits(a, decision, inputs, sign)
+    )
+    if decision.linear is None:  # the errors of logits are those of the inputs
+        lowered = raised = torch.zeros_like(values)
+        moved = sign * shared[:, : decision.classes]
+        own = torch.zeros(decision.classes, cells, dtype=torch.float64)
+    else:
+        weight = torch.zeros(decision.classes, channels, dtype=torch.float64)
+        for number, terms in enumerate(decision.linear.rows):
+            for channel, factor in terms:
+                weight[number, channel] = sign * factor
+        moved = torch.einsum("rc,kcn->krn", weight, shared)
+        own = 2.0**-52 * (channels + 2) * torch.einsum("rc,kcn->rn", weight.abs(), shared.abs())
+    index = torch.from_numpy(expected)[None]
+
+    def right(part: Tensor) -> Tensor:
+        """[..., classes, cells] of the right class, [..., 1, cells]"""
+        return part.gather(-2, index.expand(*part.shape[:-2], 1, cells))
+
+    apart = right(moved) - moved  # [symbols, classes, cells]
+    lead = right(values) - values
+    off = apart.abs().sum(0)
+    down = lead - SLACK * (off + right(lowered) + raised + right(own) + own)
+    up = lead + SLACK * (off + right(raised) + lowered + right(own) + own)
+    rival = torch.arange(decision.classes)[:, None] != index
+    down = torch.where(rival, down, torch.inf)
+    if decision.classes == 1:
+        finite = torch.isfinite(values[0] + raised[0] + lowered[0])
+        lowest, worst = torch.where(finite, torch.inf, torch.nan), torch.zeros(cells, dtype=torch.long)
+    else:
+        lowest = torch.where(torch.isnan(down).any(0), torch.nan, down.min(0).values)
+        worst = down.nan_to_num(nan=-torch.inf).argmin(0)
+    behind = (rival & (up < 0)).any(0)
+    asked = [numbers[symbol] for symbol in symbols if symbol in numbers]
+    spread = np.zeros((cells, len(symbols)))
+    kept = [i for i, symbol in enumerate(symbols) if symbol in numbers]
+    chosen = apart[asked].abs().gather(1, worst[None, None].expand(len(asked), 1, cells))[:, 0]
+    spread[:, kept] = chosen.nan_to_num(nan=0.0).numpy().T
+    return Leads(lowest.numpy(), behind.numpy(), spread)
+
+
+def _row(x: Quantity, cells: int) -> Tensor:
+    if not isinstance(x, Tensor):
+        return torch.full((cells,), x, dtype=torch.float64)
+    return x.reshape(-1).expand(cells)

@@ -1,0 +1,253 @@
+"""The abstract interpreter: the steps of a network on many inputs at once.
+
+Two kinds of abstract values, both with a rounding bound and with what varies shared between channels:
+
+- of a position, after each step of its own column ([positions, steps]): all other columns may hold anything;
+- of a cell, a set of inputs ([1, cells]): sums over the columns, which the last attention mixes, lie in a box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compiler.elementary.program import Attended, Lookup, Mixed, Node, Program
+from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding
+from compiler.fast.tensors import Running, TensorFunctions, looked_up
+from compiler.verifier.attention import AttentionForms, Value, attention_forms, mixed_values
+from compiler.verifier.ffn import cell_step
+from compiler.verifier.forms import Array
+from compiler.verifier.sequences import CONSTANT, Sequences
+
+FORM_SYMBOLS = 1 << 32  # beyond all numbers of errors in a program
+MAX_FORMS = 1 << 20  # of one node
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """What is left to be computed for cells of one read position: the nodes that depend on the last attention.
+
+    `local` are the values of other nodes at the position, by number: channels [cases], of the query's column.
+    `case` [steps]: the case of each step of this column, 0 where there is none. `attention` is None where nothing that
+    is mixed reaches the logits.
+    """
+
+    program: Program
+    position: int
+    slot: int
+    column: int
+    case: np.ndarray
+    local: dict[int, list[Bounded]]
+    attention: AttentionForms | None
+    last: int
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        return Arithmetic(TensorFunctions(), Rounding.of(self.program.dtype))
+
+    def logit_inputs(self, case: np.ndarray, low: Array, high: Array) -> list[Bounded]:
+        """The channels that the logits are computed from, of cells of these cases with forms from `low` to `high`
+        [cells, forms]: [1, cells] each."""
+        nodes, a = self.program.nodes, self.arithmetic
+        values: list[list[Bounded]] = [[] for _ in nodes]
+        index = torch.from_numpy(case)
+        for number, node in enumerate(nodes):
+            if number in self.local:
+                values[number] = [_select(x, index) for x in self.local[number]]
+            elif number == self.last and self.attention is not None:
+                found = mixed_values(a, self.attention, case, low, high, FORM_SYMBOLS)
+                values[number] = [found.get(channel, ZERO) for channel in range(node.channels)]
+            elif self.last < number and node.live:
+                values[number] = _filled(
+                    node, cell_step(a, node, [values[i] if i >= 0 else [] for i in node.inputs], [self.position])
+                )
+        return values[self.program.decision.node]
+
+
+def tails(program: Program, sequences: Sequences) -> list[Tail]:
+    """One for each slot that the program decides, in order."""
+    running = Running(program, torch.from_numpy(sequences.tokens[:, : program.length]), [])
+    last = _last_attention(program)
+    later = _depends_on(program, last)
+    for number, node in enumerate(program.nodes):
+        if number in later:
+            running.values.append([])
+        else:
+            running.values.append(_filled(node, _local(running, number, node, sequences)))
+    return [
+        _tail(running, sequences, position, slot, last, later)
+        for position, slot in zip(program.decision.reads, program.slots, strict=True)
+    ]
+
+
+def _filled(node: Node, live: Sequence[Bounded]) -> list[Bounded]:
+    value = [ZERO] * node.channels
+    for channel, bounded in zip(node.live, live, strict=True):
+        value[channel] = bounded
+    return value
+
+
+def _last_attention(program: Program) -> int:
+    found = [number for number, node in enumerate(program.nodes) if isinstance(node.operation, Attended | Mixed)]
+    return found[-1] if found else -1
+
+
+def _depends_on(program: Program, last: int) -> set[int]:
+    """The node, and all that are computed from it."""
+    if last < 0:
+        return set()
+    found = {last}
+    for number in range(last + 1, len(program.nodes)):
+        if any(source in found for source in program.nodes[number].inputs):
+            found.add(number)
+    return found
+
+
+def _local(running: Running, number: int, node: Node, sequences: Sequences) -> list[Bounded]:
+    if isinstance(node.operation, Attended | Mixed):
+        return _attended(running, number, node, node.operation, sequences)
+    if isinstance(node.operation, Lookup):
+        tables = node.operation.value, node.operation.error
+        return [Bounded(*(looked_up(running, node, table, c) for table in tables)) for c in node.live]
+    inputs = [running.at(source, node.positions) for source in node.inputs]
+    return cell_step(running.arithmetic, node, inputs, node.positions)
+
+
+def _tail(running: Running, sequences: Sequences, position: int, slot: int, last: int, later: set[int]) -> Tail:
+    """The query's column is told apart by what differs at the position: queries, and what by-passes the attention."""
+    program = running.program
+    column = sequences.columns[position]
+    steps = 1 if column == CONSTANT else len(sequences.automaton.columns[column].before)
+    read = {
+        source for number in later for source in program.nodes[number].inputs if source >= 0 and source not in later
+    }
+    read |= {program.decision.node} - later
+    if last >= 0:
+        read -= set(program.nodes[last].inputs)
+    local = {number: [_first(x, steps) for x in running.at(number, [position])] for number in sorted(read)}
+    query = _query(running, last, position, steps)
+    case, chosen = _cases([*query, *(x for value in local.values() for x in value)], steps)
+    local = {number: [_select(x, chosen, 0) for x in value] for number, value in local.items()}
+    attention = None
+    if last >= 0:
+        node = program.nodes[last]
+        attention = _forms(
+            running, node, node.operation, sequences, position, len(chosen), [_select(x, chosen, 0) for x in query]
+        )
+    return Tail(program, position, slot, column, case, local, attention, last)
+
+
+def _query(running: Running, number: int, position: int, steps: int) -> list[Bounded]:
+    """The query's channels, with nothing shared: [steps]."""
+    if number < 0:
+        return []
+    node = running.program.nodes[number]
+    if isinstance(node.operation, Mixed) or node.inputs[0] < 0:
+        return []
+    a = running.arithmetic
+    return [_first(a.alone(x), steps) for x in running.at(node.inputs[0], [position])]
+
+
+def _forms(
+    running: Running, node: Node, operation: object, sequences: Sequences, position: int, cases: int, query: Value
+) -> AttentionForms:
+    assert isinstance(operation, Attended | Mixed)
+    a = running.arithmetic
+    values = node.inputs[-1]
+    seen = running.program.nodes[values].positions if values >= 0 else ()
+    keys = -1 if isinstance(operation, Mixed) else node.inputs[1]
+    read = [[a.alone(x) for x in running.at(source, seen)] for source in (keys, values)]
+    return attention_forms(a, operation, node.live, sequences, position, cases, query, seen, *read)
+
+
+def _attended(
+    running: Running, number: int, node: Node, operation: Attended | Mixed, sequences: Sequences
+) -> list[Bounded]:
+    """What each query mixes after each step of its own column, where the other columns may hold anything."""
+    rows: dict[int, list[Bounded]] = {channel: [] for channel in node.live}
+    for position in node.positions:
+        column = sequences.columns[position]
+        steps = 1 if column == CONSTANT else len(sequences.automaton.columns[column].before)
+        query = _query(running, number, position, steps)
+        case, chosen = _cases(query, steps)
+        found = _forms(
+            running, node, operation, sequences, position, len(chosen), [_select(x, chosen, 0) for x in query]
+        )
+        low, high = _own_column(sequences, found, column, case)
+        first_symbol = FORM_SYMBOLS + (number + 1) * MAX_FORMS
+        mixed = mixed_values(running.arithmetic, found, case, low, high, first_symbol)
+        for channel in node.live:
+            rows[channel].append(_widened(mixed[channel], sequences.steps))
+    return [_stacked(rows[channel]) for channel in node.live]
+
+
+def _own_column(sequences: Sequences, found: AttentionForms, column: int, case: np.ndarray) -> tuple[Array, Array]:
+    """Lowest and highest forms [steps, forms] after each step of the column."""
+    automaton, all_forms = sequences.automaton, found.forms
+    if column == CONSTANT:
+        start = np.zeros(len(case), np.int64)
+        low, high = all_forms.beside(case, 0, start, 0, start)
+        return low, high
+    one = automaton.columns[column]
+    own = all_forms.tables[column, np.arange(len(case)), case]
+    low, high = all_forms.beside(case, column, one.before, column + 1, one.after) + own
+    return low, high
+
+
+def _cases(value: Sequence[Bounded], steps: int) -> tuple[np.ndarray, Tensor]:
+    """Which steps are alike in all of these channels [steps]: the case of each step, and a step of each case."""
+    columns = [
+        q.numpy() for x in value for q in (x.value, x.error, *x.shared.values()) if isinstance(q, Tensor) and len(q) > 1
+    ]
+    if not columns:
+        return np.zeros(steps, np.int64), torch.zeros(1, dtype=torch.long)
+    _, chosen, case = np.unique(np.stack(columns, 1), axis=0, return_index=True, return_inverse=True)
+    return case.reshape(-1), torch.from_numpy(chosen)
+
+
+def _map(x: Bounded, change: Callable[[Quantity], Quantity]) -> Bounded:
+    return Bounded(change(x.value), change(x.error), {symbol: change(c) for symbol, c in x.shared.items()})
+
+
+def _select(x: Bounded, index: Tensor, add: int = 1) -> Bounded:
+    """Of [cases], those of an index, as [1, cells] or, without the axis, [cells]."""
+
+    def chosen(q: Quantity) -> Quantity:
+        if not isinstance(q, Tensor):
+            return q
+        found = q[index] if len(q) > 1 else q.expand(len(index))
+        return found[None] if add else found
+
+    return _map(x, chosen)
+
+
+def _first(x: Bounded, steps: int) -> Bounded:
+    """Of [1, steps | 1], the row, as far as the column has steps."""
+    return _map(x, lambda q: q[0, :steps] if isinstance(q, Tensor) else q)
+
+
+def _widened(x: Bounded, steps: int) -> Bounded:
+    """[1, own steps] as [1, steps], the first repeated."""
+
+    def change(q: Quantity) -> Quantity:
+        if not isinstance(q, Tensor):
+            return torch.full((1, steps), q, dtype=torch.float64)
+        return torch.cat([q, q[:, :1].expand(1, steps - q.shape[1])], 1)
+
+    return _map(x, change)
+
+
+def _stacked(rows: Sequence[Bounded]) -> Bounded:
+    """Rows [1, steps] as [positions, steps]."""
+    symbols = {symbol for row in rows for symbol in row.shared}
+    zero = torch.zeros_like(rows[0].value)
+
+    def joined(parts: Iterable[Tensor]) -> Tensor:
+        return torch.cat(list(parts))
+
+    shared = {symbol: joined(row.shared.get(symbol, zero) for row in rows) for symbol in symbols}
+    return Bounded(joined(row.value for row in rows), joined(row.error for row in rows), shared)

@@ -1,0 +1,69 @@
+"""What stands where in a sequence, by the steps of the task's automaton."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.tasks.automaton import Automaton
+from compiler.tasks.layout import Layout, Slot
+
+Numbers = NDArray[np.int64]
+CONSTANT = -1  # the column of what is the same for all inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """All sequences of prompt and right answer.
+
+    `columns`: the column of each position, or `CONSTANT`. `tokens` [steps, positions], int64: the token there after
+    each step of its column; those of a column with fewer steps are repeated.
+    """
+
+    automaton: Automaton
+    layout: Layout
+    columns: tuple[int, ...]
+    tokens: Numbers
+
+    @cached_property
+    def steps(self) -> int:
+        """The steps of the column that has most."""
+        return max(len(column.before) for column in self.automaton.columns)
+
+    def read_at(self, slot: int) -> int:
+        """The position whose logits say a token of the answer."""
+        return self.layout.read_at[slot] if self.layout.in_place else len(self.layout.prompt) - 1 + slot
+
+    def right(self, slot: int) -> tuple[int, Numbers]:
+        """The right token of the answer: its column, or `CONSTANT`, and the token after each of the column's steps."""
+        return _tokens(self.automaton, self.layout, self.layout.answer[slot])
+
+
+def sequences(automaton: Automaton, layout: Layout, length: int) -> Sequences:
+    """The first `length` positions of prompt and answer."""
+    slots: Sequence[Slot] = (*layout.prompt, *layout.answer)
+    most = max(len(column.before) for column in automaton.columns)
+    tokens = np.empty((most, length), np.int64)
+    columns = []
+    for position, slot in enumerate(slots[:length]):
+        column, own = _tokens(automaton, layout, slot)
+        columns.append(column)
+        tokens[:, position] = padded(own, most)
+    return Sequences(automaton, layout, tuple(columns), tokens)
+
+
+def padded(numbers: NDArray[np.int64], size: int) -> Numbers:
+    """With the first number repeated up to this size."""
+    return np.concatenate([numbers, np.full(size - len(numbers), numbers[0])])
+
+
+def _tokens(automaton: Automaton, layout: Layout, slot: Slot) -> tuple[int, Numbers]:
+    if slot.token is not None:
+        return CONSTANT, np.array([slot.token])
+    place = slot.word, slot.index
+    column = next(k for k, one in enumerate(automaton.columns) if place in one.letters)
+    return column, np.array(layout.symbols)[automaton.columns[column].letters[place]]
