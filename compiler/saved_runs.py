@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from compiler.tallies import Tally
 from compiler.tasks.task import Part
 from compiler.torch_backend.saving import spec_text
 from compiler.user_cache import is_private, private_folder
+from compiler.version import installed_version
 
 FORMAT = 1
 LONG = 1_000_000  # inputs; a suite of more of them is worth saving
@@ -108,17 +108,10 @@ def saved_run(spec: Spec, suite: str, parts: Sequence[Part], seed: int | None, k
         "seed": seed,
         "failures": kept,
         "torch": torch.__version__,
-        "compiler": _version(),
+        "compiler": installed_version() or "",
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return SavedRun(folder / f"{key}.json", key)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("weightspec")
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def _digest(text: str) -> str:

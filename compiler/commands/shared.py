@@ -19,6 +19,7 @@ import compiler
 from compiler.claims import ClaimResult
 from compiler.diagnostics import Diagnostic, SpecError
 from compiler.pipeline import Spec
+from compiler.version import installed_version
 
 Command = Callable[..., Any]
 
@@ -256,12 +257,8 @@ def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     """The callback of `--version`."""
     if not wanted:
         return
-    from importlib import metadata  # slow to import, and rarely needed
-
-    try:
-        click.echo(f"weightspec {metadata.version('weightspec')}")
-    except metadata.PackageNotFoundError:
-        click.echo("weightspec, not installed, run from its folder")
+    version = installed_version()
+    click.echo("weightspec, not installed, run from its folder" if version is None else f"weightspec {version}")
     ctx.exit()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from compiler.pipeline import Leniency, Spec, load_source
 from compiler.saved import SavedModel, check_target, damaged, is_saved, read_saved, shown, spec_hash
 from compiler.source import Source
 from compiler.torch_backend.model import build_model
+from compiler.version import installed_version
 from compiler.writing import write_document
 
 BELIEVED = Leniency(allow_overflow=True)  # what was built once; the tensors are compared bit for bit anyway
@@ -109,17 +109,13 @@ def _facts(spec: Spec, ties: dict[str, str]) -> dict[str, str]:
     """The metadata beside the spec itself."""
     version = spec.resolved.document.get("weightspec")
     assert isinstance(version, Scalar)
-    try:
-        compiler = metadata.version("weightspec")
-    except metadata.PackageNotFoundError:
-        compiler = "not installed"
     return {
         "format": "pt",
         "weightspec": version.text,
         "name": spec.name,
         "dtype": spec.network.dtype.name,
         "ties": json.dumps(ties),
-        "compiler": compiler,
+        "compiler": installed_version() or "not installed",
     }
 
 
