@@ -1,0 +1,86 @@
+"""Numbers of inputs and shares of them, as people read them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.proportions import amount, figure, share, shares
+
+COUNTS = st.integers(1, 10**30)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0"),
+        (10_000, "10,000"),
+        (10**15, "10^15"),
+        (10**20, "10^20"),
+        (5**32, "5^32"),
+        (16**64, "2^256"),
+        (73_890_674_000_062, "73,890,674,000,062"),
+        (10**20 - 1, "99,999,999,999,999,999,999"),
+        (99 * 10**50, "about 9.9e51"),
+        (100**2048, "10^4096"),
+    ],
+)
+def test_amounts(number: int, said: str) -> None:
+    assert amount(number) == said
+
+
+def test_an_amount_of_more_digits_than_python_writes() -> None:
+    assert amount(99 * 10**5000) == "about 9.9e5001"
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "down", "up"),
+    [
+        (0, 7, "none", "none"),
+        (7, 7, "all", "all"),
+        (1, 8, "12.5 %", "12.5 %"),
+        (991, 1000, "all but 0.9 %", "all but 0.9 %"),
+        (1, 3, "33.333 %", "33.334 %"),
+        (225, 10**9, "2.25e-7", "2.25e-7"),
+        (73_890_674_000_062, 10**20, "7.389e-7", "7.3891e-7"),
+        (10**20 - 74_750_117_500_050, 10**20, "all but 7.4751e-7", "all but 7.475e-7"),
+        (1, 10**4096, "1e-4096", "1e-4096"),
+    ],
+)
+def test_shares(part: int, whole: int, down: str, up: str) -> None:
+    assert (share(part, whole, up=False), share(part, whole, up=True)) == (down, up)
+
+
+def test_brackets() -> None:
+    assert shares(73_890_674_000_062, 74_750_117_500_050, 10**20) == "7.389e-7 to 7.4751e-7"
+    assert shares(225, 225, 10**9) == "2.25e-7"
+    assert shares(0, 8, 8) == "none to all"
+
+
+def value(said: str) -> Fraction:
+    """The share that a text says."""
+    if said in ("none", "all"):
+        return Fraction(said == "all")
+    if said.startswith("all but "):
+        return 1 - value(said.removeprefix("all but "))
+    return Fraction(said.removesuffix(" %")) / 100 if said.endswith(" %") else Fraction(said)
+
+
+@given(COUNTS, COUNTS)
+def test_a_share_is_rounded_to_its_side_and_never_to_none_or_all(one: int, other: int) -> None:
+    part, whole = min(one, other), max(one, other) + 1
+    low, high = (value(share(part, whole, up=up)) for up in (False, True))
+    assert 0 < low <= Fraction(part, whole) <= high < 1
+    assert high - low <= min(high, 1 - low) / 500
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, max_value=1e308, min_value=-1e308))
+def test_a_figure_is_rounded_to_its_side(number: float) -> None:
+    assert float(figure(number, up=False)) <= number <= float(figure(number, up=True))
+
+
+def test_a_figure_that_is_none() -> None:
+    assert [figure(number, up=True) for number in (float("inf"), 0.0, 0.034)] == ["inf", "0", "0.034"]
