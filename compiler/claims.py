@@ -42,8 +42,10 @@ def author_count(spec: Spec) -> AuthorCount | None:
     return None if spec.settings else spec.resolved.expect.claimed
 
 
-def check_claims(spec: Spec, counts: Counts | None, suites: Sequence[SuiteOutcome] | None) -> tuple[ClaimResult, ...]:
-    """Every claim of a spec, in file order. Pass None for what was not counted or evaluated.
+def check_claims(
+    spec: Spec, counts: Counts | None, suites: Sequence[SuiteOutcome] | None, verdict: str | None = None
+) -> tuple[ClaimResult, ...]:
+    """Every claim of a spec, in file order. Pass None for what was not counted, evaluated or verified.
 
     A variant made with `--set` is another model than the one that the claims are about: they are not checked.
     """
@@ -71,11 +73,19 @@ def check_claims(spec: Spec, counts: Counts | None, suites: Sequence[SuiteOutcom
         shown = "" if outcome is None else f"{outcome.right:,} of {outcome.pairs:,}"
         why = "suite not run" if outcome is None else "run with another size or seed"
         results.append(_result(spec, text, same, held, shown, why, eval_claim.span))
-    verdict = spec.resolved.expect.verdict
-    if verdict is not None:
-        text = f"{verdict.verdict} over all inputs"
-        results.append(_result(spec, text, False, False, "", "no proof was run", verdict.span))
-    return tuple(results)
+    stated = check_verdict(spec, verdict)
+    return tuple(results) if stated is None else (*results, stated)
+
+
+def check_verdict(spec: Spec, verdict: str | None) -> ClaimResult | None:
+    """The claim about all inputs, where the spec has one, against what a verification found: `proved`, `refuted` or
+    `open`; None where none was run. An open verdict leaves the claim unchecked."""
+    claim = spec.resolved.expect.verdict
+    if claim is None:
+        return None
+    why = "no proof was run" if verdict is None else "undecided"
+    checked, found = verdict in ("proved", "refuted"), f"{verdict}"
+    return _result(spec, f"{claim.verdict} over all inputs", checked, claim.verdict == verdict, found, why, claim.span)
 
 
 def _result(spec: Spec, text: str, checked: bool, held: bool, found: str, why: str, span: Span) -> ClaimResult:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.claims import ClaimResult, check_claims
+from compiler.claims import ClaimResult, check_claims, check_verdict
 from compiler.counting import FIGURES, RULES
 from compiler.pipeline import Spec, load
 from compiler.schema import schema_text
@@ -114,3 +114,22 @@ def test_a_variant_that_is_saved_has_no_claim(tmp_path: Path) -> None:
     same, other = call_json("count", *saved)
     assert [claim["status"] for claim in same["claims"]] == ["held"]
     assert other["claims"] == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "reason"),
+    [
+        (None, "not checked", "no proof was run"),
+        ("refuted", "held", "found refuted"),
+        ("proved", "failed", "found proved"),
+        ("open", "not checked", "undecided"),
+    ],
+)
+def test_a_verdict_over_all_inputs(tmp_path: Path, verdict: str | None, status: str, reason: str) -> None:
+    spec = spec_with(tmp_path, "{verdict: refuted}")
+    (result,) = check_claims(spec, None, None, verdict)
+    assert (result.claim, result.status, result.reason) == ("refuted over all inputs", status, reason)
+    assert check_verdict(spec, verdict) == result
+    (variant,) = check_claims(spec_with(tmp_path, "{verdict: refuted}", "gain=3"), None, None, verdict)
+    assert (variant.status, variant.reason) == ("not checked", "about the spec as written, not this variant")
+    assert check_verdict(spec_with(tmp_path, "{note: none}"), verdict) is None
