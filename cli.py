@@ -23,13 +23,14 @@ from compiler.commands.reading import diff, show
 from compiler.commands.reporting import report
 from compiler.commands.running import build, eval_command, run
 from compiler.commands.shared import Program, print_version
+from compiler.commands.verifying import verify
 from compiler.commands.writing import fmt, new, schema, validate
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not spin where other work runs too
 
 EXIT_CODES = """
 Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, an answer is wrong, a test is
-not passed or a rule is broken; 2 the spec or the call is wrong.
+not passed, a rule is broken or a spec is refuted; 2 the spec or the call is wrong; 3 undecided.
 """
 
 
@@ -49,7 +50,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (new, validate, lint, fmt, show, count, diff, build, eval_command, run, report, schema):
+for command in (new, validate, lint, fmt, show, count, diff, build, eval_command, run, verify, report, schema):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@
     spec = load("specs/tiny95.yaml", overrides={"digits": 6})
     model = build(spec)          # an ordinary torch.nn.Module
     evaluate(spec)               # k of n, suite by suite
+    verify(spec)                 # proved, refuted or open, over all inputs
     save_model(spec, model, "tiny95.safetensors")
 
-Nothing here imports torch before `build`, `evaluate`, `save_model` or `load_model` is called.
+Nothing here imports torch before `build`, `evaluate`, `verify`, `save_model` or `load_model` is called.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.counting import Counts, count
-from compiler.diagnostics import Diagnostic, SpecError
+from compiler.diagnostics import Diagnostic, SpecError, fail
 from compiler.diffing import Difference, diff
 from compiler.ir import Network
 from compiler.linting import lint
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from compiler.engines import Decoding, EngineName
     from compiler.evaluation import Evaluation, Progress
     from compiler.torch_backend.tracing import Activation
+    from compiler.verifier.results import Verification
 
 __all__ = [
     "Counts",
@@ -46,6 +48,7 @@ __all__ = [
     "lower",
     "save_model",
     "trace",
+    "verify",
 ]
 
 
@@ -117,3 +120,20 @@ def evaluate(
         progress=progress,
         notice=notice,
     )
+
+
+def verify(spec: Spec, *, budget: float = 60.0, progress: Progress | None = None) -> Verification:
+    """Decide a spec on all inputs of its task: see `compiler.verifier.verify`.
+
+    After `budget` seconds (infinity: no limit), or on Ctrl-C, it ends with what is known by then. `progress(what, done,
+    total)` is called now and then. Raises `SpecError`, also where there are too many inputs, and no other way to follow
+    them.
+    """
+    if not budget > 0:  # which NaN is not either
+        raise fail("bad-value", f"the budget is a number of seconds above 0, not {budget}")
+    from compiler.torch_backend.saving import check_weights
+
+    check_weights(spec)
+    from compiler.verifier.verify import verify as run
+
+    return run(spec, budget=budget, progress=progress)

@@ -79,8 +79,12 @@ def print_diff(lines: Iterable[str]) -> None:
 
 
 def print_json(value: object) -> None:
+    print(json_text(value))
+
+
+def json_text(value: object) -> str:
     """Strict JSON: an infinity, which JSON lacks, becomes the text inf or -inf."""
-    print(json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False))
+    return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _strict(value: object) -> object:

@@ -100,17 +100,7 @@ def overview_json(spec: Spec) -> dict[str, object]:
         "context": network.context,
         "prompt": _slots(spec, spec.layout.prompt),
         "answer": _slots(spec, spec.layout.answer),
-        "definitions": [
-            {
-                "name": definition.name,
-                "kind": definition.kind,
-                "written": definition.text,
-                "values": [number_.value for number_ in definition.numbers],
-                "file": definition.span.source.name,
-                "line": definition.span.line,
-            }
-            for definition in spec.resolved.definitions.values()
-        ],
+        "definitions": definitions_json(spec),
         "steps": [
             {
                 "name": step.name,
@@ -130,6 +120,21 @@ def overview_json(spec: Spec) -> dict[str, object]:
         ],
         "tensors": [tensor_json(tensor) for tensor in tensors(network).values()],
     }
+
+
+def definitions_json(spec: Spec) -> list[dict[str, object]]:
+    """Constants, task sizes and parameters, as they are written and what they are."""
+    return [
+        {
+            "name": definition.name,
+            "kind": definition.kind,
+            "written": definition.text,
+            "values": [number_.value for number_ in definition.numbers],
+            "file": definition.span.source.name,
+            "line": definition.span.line,
+        }
+        for definition in spec.resolved.definitions.values()
+    ]
 
 
 def tensor_json(tensor: Tensor) -> dict[str, object]:

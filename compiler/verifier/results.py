@@ -86,3 +86,7 @@ class Verification:
     torch_version: str
     seconds: float
     ending: Ending
+
+    def place(self, slot: int) -> str:
+        """A place of the answer for people."""
+        return next((step.place for step in self.steps if step.slot == slot), f"answer[{slot}]")

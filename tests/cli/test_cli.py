@@ -15,8 +15,22 @@ ROOT = Path(__file__).parents[2]
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))
 TINY, EXACT, QWEN = (str(ROOT / "specs" / f"{name}.yaml") for name in ("tiny95", "tiny95-exact", "qwen20"))
 INVALID = str(ROOT / "tests" / "invalid" / "cases" / "name-unknown.yaml")
-COMMANDS = ("new", "validate", "lint", "fmt", "show", "count", "diff", "build", "eval", "run", "report", "schema")
-WITH_JSON = ("new", "validate", "lint", "fmt", "show", "count", "diff", "build", "eval", "run", "report")
+COMMANDS = (
+    "new",
+    "validate",
+    "lint",
+    "fmt",
+    "show",
+    "count",
+    "diff",
+    "build",
+    "eval",
+    "run",
+    "verify",
+    "report",
+    "schema",
+)
+WITH_JSON = ("new", "validate", "lint", "fmt", "show", "count", "diff", "build", "eval", "run", "verify", "report")
 
 
 def call(*arguments: str) -> Result:

@@ -1,0 +1,203 @@
+"""The command that decides specs on every input: `verify`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import compiler
+from compiler.claims import ClaimResult, check_verdict
+from compiler.commands.shared import (
+    EXIT_BAD_INPUT,
+    EXIT_FAILED_CLAIM,
+    EXIT_REFUTED,
+    EXIT_UNDECIDED,
+    Loading,
+    SpecCommand,
+    errors_json,
+    import_torch,
+    json_option,
+    loading_options,
+    specs_argument,
+)
+from compiler.diagnostics import Diagnostic, SpecError, fail
+from compiler.files import check_place, save_text
+from compiler.pipeline import Spec
+
+if TYPE_CHECKING:
+    from compiler.evaluation import Progress
+    from compiler.verifier.results import Verification
+
+SUFFIX = ".json"
+PATIENCE = 2.0  # seconds until progress is shown
+_BY_CLAIM = {"held": 0, "failed": EXIT_FAILED_CLAIM}
+_BY_VERDICT = {"proved": 0, "refuted": EXIT_REFUTED, "open": EXIT_UNDECIDED}
+_WORST_FIRST = (EXIT_BAD_INPUT, EXIT_FAILED_CLAIM, EXIT_UNDECIDED, 0)
+
+
+def _budget(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    """The callback of `--budget`: a time; infinity is no limit."""
+    if not value > 0:  # which NaN is not either
+        raise click.BadParameter(f"{value:g} is not a number of seconds above 0", ctx, param)
+    return value
+
+
+@click.command(cls=SpecCommand)
+@specs_argument
+@loading_options
+@click.option(
+    "--budget",
+    type=float,
+    metavar="SECONDS",
+    default=60.0,
+    show_default=True,
+    callback=_budget,
+    help="For each spec: end after so long with what is known by then. `inf` is no limit.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="Write the certificates, which --json prints, to this file. One that exists is replaced, whole or not at all.",
+)
+@json_option
+def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Path | None, as_json: bool) -> None:
+    """Decide on every input: proved, refuted or open.
+
+    \b
+    PROVED   every input is answered right, whatever rounding does; with the smallest lead of a right token
+    REFUTED  an input that the torch module answers wrong, and bounds on how many there are
+    OPEN     neither: how many inputs are surely right, how many surely wrong, and why the rest is undecided
+
+    Meant are all inputs that the task has, in the arithmetic of the torch module. Nothing that was only sampled counts
+    as proved.
+
+    \b
+    python cli.py verify specs/qwen20.yaml
+    python cli.py verify specs/tiny95.yaml --set v_scale=1e8
+    python cli.py verify specs/*.yaml --budget 20 -o verdicts.json
+
+    Ctrl-C ends with what is known by then. The exit code is 0 for proved, 1 for refuted and 3 for open. Where the spec
+    claims a verdict under `expect`, it is 0 if that is met, also by a refutation, and 1 if it is not. Of several specs
+    the worst counts: 2, then 1, then 3.
+    """
+    from compiler.terminal.console import print_diagnostics, print_json
+
+    if output is not None:
+        _check_target(output)
+    valid, wrong = loading.load_each(specs)
+    if not valid:
+        raise SpecError(wrong)
+    if not as_json:
+        print_diagnostics(wrong)  # at once: the others can take minutes
+    import_torch()
+    from compiler.terminal.certificates import certificate
+    from compiler.terminal.verifications import print_verdicts
+
+    verified: list[tuple[Spec, Verification]] = []
+    certificates: list[dict[str, object]] = []
+    codes = set()
+    for spec, found in _each(valid, budget):
+        problems: tuple[Diagnostic, ...]
+        if isinstance(found, SpecError):
+            if len(specs) == 1:
+                raise found
+            problems = found.diagnostics
+        else:
+            claim = check_verdict(spec, found.verdict)
+            codes.add(_BY_CLAIM.get("" if claim is None else claim.status, _BY_VERDICT[found.verdict]))
+            if not as_json:
+                _show(spec, found, budget, claim)
+            verified.append((spec, found))
+            certificates.append(certificate(spec, found, budget))
+            problems = () if output is None else _written(output, certificates)  # after each, so that nothing is lost
+        wrong += problems
+        if not as_json:
+            print_diagnostics(problems)
+    if as_json:
+        print_json({**errors_json(SpecError(wrong)), "verified": certificates} if wrong else certificates)
+    else:
+        if len(specs) > 1:
+            print_verdicts(verified)
+        if output is not None and not wrong:
+            click.echo(f"{output}: written, {len(certificates)} certificate{'s' * (len(certificates) != 1)}")
+    if wrong:
+        codes.add(EXIT_BAD_INPUT)
+    elif len(verified) < len(valid):
+        codes.add(EXIT_UNDECIDED)
+    sys.exit(next(code for code in _WORST_FIRST if code in codes))
+
+
+def _each(specs: Sequence[Spec], budget: float) -> Iterator[tuple[Spec, Verification | SpecError]]:
+    """What is found of each spec in turn, or what is wrong with it; after an interruption of none that follows."""
+    for k, spec in enumerate(specs):
+        left = specs[k:]
+        try:
+            with _progress(spec.title) as progress:
+                found = compiler.verify(spec, budget=budget, progress=progress)
+        except SpecError as error:
+            yield spec, error
+            continue
+        except KeyboardInterrupt:  # before there was anything to be known
+            if k == 0:
+                raise
+        else:
+            yield spec, found
+            if found.ending != "interrupted":
+                continue
+            click.echo(f"interrupted after {found.seconds:.1f} s", err=True)
+            left = specs[k + 1 :]
+        if left:
+            click.echo(f"interrupted; not verified: {', '.join(str(one.path) for one in left)}", err=True)
+        return
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Progress | None]:
+    """A function that draws progress bars on a terminal, from a while after the start on."""
+    from compiler.terminal.console import suite_progress
+
+    start = time.monotonic()
+    with suite_progress() as bars:
+
+        def report(what: str, done: int, total: int) -> None:
+            if bars is not None and time.monotonic() - start > PATIENCE:
+                bars(f"{title}: {what}", done, total)
+
+        yield None if bars is None else report
+
+
+def _check_target(path: Path) -> None:
+    """Refuse a file that no certificate can be written to, before anything is computed. Raises `SpecError`."""
+    if path.suffix != SUFFIX:
+        message = f"a certificate is a JSON file, and '{path}' does not end in {SUFFIX}"
+        raise fail("bad-value", message, hint=f"for example {path.stem or 'certificate'}{SUFFIX}")
+    check_place(path)
+
+
+def _written(path: Path, certificates: Sequence[Mapping[str, object]]) -> tuple[Diagnostic, ...]:
+    """What was wrong when they were written to a file, whole or not at all."""
+    from compiler.terminal.console import json_text
+
+    text = f"{json_text(certificates)}\n".encode(errors="backslashreplace").decode()  # names that are not text
+    try:
+        save_text(path, text, replace=True)
+    except SpecError as error:
+        return error.diagnostics
+    return ()
+
+
+def _show(spec: Spec, found: Verification, budget: float, claim: ClaimResult | None) -> None:
+    from compiler.terminal.counts import print_claims
+    from compiler.terminal.verifications import print_verification
+
+    print_verification(spec, found, budget)
+    print_claims([] if claim is None else [claim])
+    click.echo()

@@ -1,0 +1,122 @@
+"""What a verification finds, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from compiler.pipeline import Spec
+from compiler.proportions import amount, figure, share, shares
+from compiler.terminal.console import console, table, text
+from compiler.verifier.results import VERSION, Margin, StepResult, Verification
+
+_STYLES = {"proved": "bold green", "refuted": "bold red", "open": "bold yellow"}
+
+
+def print_verification(spec: Spec, found: Verification, budget: float) -> None:
+    """The verdict and what it means, the smallest margin, the counterexample, the steps, and what all this rests on."""
+    out = console()
+    out.print(text(f"{spec.title}: "), text(found.verdict.upper(), _STYLES[found.verdict]), sep="")
+    out.print(text(meaning(found)))
+    for reason in found.why:
+        out.print(text(reason))
+    for part in (_facts(found), _steps(found.steps), _basis(found, budget)):
+        if part.row_count:
+            out.print()
+            out.print(part)
+
+
+def print_verdicts(verified: Sequence[tuple[Spec, Verification]]) -> None:
+    """One line for each of several specs."""
+    rows = table("spec", "verdict", "failing inputs", "of", "smallest margin", "seconds", right=["seconds"])
+    for spec, found in verified:
+        margin = "–" if found.margin is None else figure(found.margin.proved, up=False)
+        rows.add_row(
+            text(spec.title),
+            text(found.verdict.upper(), _STYLES[found.verdict]),
+            shares(*found.failing, found.inputs),
+            amount(found.inputs),
+            margin,
+            f"{found.seconds:.1f}",
+        )
+    console().print(rows)
+
+
+def meaning(found: Verification) -> str:
+    """What the verdict says of all inputs, in a line with exact numbers."""
+    low, high = found.failing
+    every, shown = amount(found.inputs), shares(low, high, found.inputs)
+    if found.verdict == "proved":
+        return f"every one of {every} inputs is answered right"
+    if found.verdict == "open":
+        parts = (("right", found.inputs - high), ("wrong", low), ("undecided", high - low))
+        said = ", ".join(f"{_counted(number, found.inputs, up=name == 'undecided')} {name}" for name, number in parts)
+        return f"of {every} inputs: {said}"
+    if low == high:
+        return f"{amount(low)} of {every} inputs are answered wrong ({shown})"
+    return f"between {amount(low)} and {amount(high)} of {every} inputs are answered wrong ({shown})"
+
+
+def _facts(found: Verification) -> Table:
+    """The counterexample and the smallest margin, as far as there are any."""
+    rows = table("", "")
+    if (example := found.counterexample) is not None:
+        rows.add_row("counterexample", text(example.text))
+        rows.add_row("right answer", text(example.right))
+        rows.add_row("torch module", text(f"{example.answer}, by greedy decoding"))
+        rows.add_row("first wrong", text(f"{example.place}: {example.said} instead of {example.expected}"))
+    if (margin := found.margin) is not None:
+        name = "smallest margin" if found.verdict == "proved" else "margin where right"
+        rows.add_row(name, text(f"{_lead(margin)}, at {found.place(margin.slot)}"))
+        if margin.found is not None:
+            rows.add_row("smallest seen", text(f"{margin.found:.3g} for {margin.text}"))
+    return rows
+
+
+def _lead(margin: Margin) -> str:
+    least = f"at least {figure(margin.proved, up=False)}"
+    if not margin.rounding:
+        return f"{least}, where nothing is rounded"
+    times = figure(margin.proved / margin.rounding, up=False)
+    return f"{least}, {times} times the rounding bound {figure(margin.rounding, up=True)}"
+
+
+def _steps(steps: Sequence[StepResult]) -> Table:
+    """A row for each predicted token: shares of the inputs, exact numbers of those that are not right."""
+    figures = ("right", "wrong", "open", "cells", "columns", "margin")
+    why = [""] if any(step.why_open for step in steps) else []
+    rows = table("token", *figures, *why, right=figures)
+    for step in steps:
+        every = step.right + step.wrong + step.open
+        rows.add_row(
+            text(step.place),
+            share(step.right, every, up=False),
+            text(_counted(step.wrong, every, up=False), "red" if step.wrong else ""),
+            text(_counted(step.open, every, up=True), "yellow" if step.open else ""),
+            f"{step.cells:,}",
+            str(step.window),
+            "–" if step.margin is None else figure(step.margin.proved, up=False),
+            *[text(step.why_open or "") for _ in why],
+        )
+    return rows
+
+
+def _basis(found: Verification, budget: float) -> Table:
+    """How it was found, and what it rests on."""
+    ends = {
+        "complete": "",
+        "budget": f"; the budget of {budget:g} s is spent, --budget gives more",
+        "interrupted": "; interrupted",
+    }
+    rows = table("", "")
+    rows.add_row("method", f"{found.method}, engine {VERSION}")
+    rows.add_row("arithmetic", f"{found.dtype}, torch {found.torch_version}")
+    rows.add_row("assumptions", text(found.assumptions))
+    rows.add_row("time", f"{found.seconds:.1f} s{ends[found.ending]}")
+    return rows
+
+
+def _counted(number: int, every: int, *, up: bool) -> str:
+    """An exact number with its share: `22,500,000,000,000 (2.25e-7)`."""
+    return "0" if not number else f"{amount(number)} ({share(number, every, up=up)})"
