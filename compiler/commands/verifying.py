@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Timer
 from typing import TYPE_CHECKING
 
 import click
@@ -161,17 +161,32 @@ def _each(specs: Sequence[Spec], budget: float) -> Iterator[tuple[Spec, Verifica
 
 @contextmanager
 def _progress(title: str) -> Iterator[Progress | None]:
-    """A function that draws progress bars on a terminal, from a while after the start on."""
+    """A function that draws a progress bar on a terminal, from a while after the start on; None elsewhere."""
     from compiler.terminal.console import suite_progress
 
-    start = time.monotonic()
     with suite_progress() as bars:
+        if bars is None:
+            yield None
+            return
+        draw, latest, late = bars, (0, 1), Event()
 
-        def report(what: str, done: int, total: int) -> None:
-            if bars is not None and time.monotonic() - start > PATIENCE:
-                bars(f"{title}: {what}", done, total)
+        def begin() -> None:  # also where nothing is reported for long
+            draw(f"{title}: tokens", *latest)
+            late.set()
 
-        yield None if bars is None else report
+        def report(_: str, done: int, total: int) -> None:
+            nonlocal latest
+            latest = done, total
+            if late.is_set():
+                draw(f"{title}: tokens", done, total)
+
+        timer = Timer(PATIENCE, begin)
+        timer.start()
+        try:
+            yield report
+        finally:
+            timer.cancel()
+            timer.join()
 
 
 def _check_target(path: Path) -> None:

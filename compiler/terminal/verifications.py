@@ -85,7 +85,7 @@ def _lead(margin: Margin) -> str:
 def _steps(steps: Sequence[StepResult]) -> Table:
     """A row for each predicted token: shares of the inputs, exact numbers of those that are not right."""
     figures = ("right", "wrong", "open", "cells", "columns", "margin")
-    why = [""] if any(step.why_open for step in steps) else []
+    why = [""] if len({step.why_open for step in steps} - {None}) > 1 else []  # one reason is stated above
     rows = table("token", *figures, *why, right=figures)
     for step in steps:
         every = step.right + step.wrong + step.open

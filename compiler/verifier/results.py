@@ -69,7 +69,7 @@ class StepResult:
 class Verification:
     """`failing`: at least and at most so many of all `inputs` are answered wrong.
 
-    `steps` are in the order of the answer; `why`: reasons in sentences where the verdict is open. `assumptions`: one
+    `steps` are in the order of the answer; `why`: reasons in sentences where inputs are undecided. `assumptions`: one
     line. `ending` says whether the time ran out, or a person did not want to wait.
     """
 

@@ -52,7 +52,10 @@ PROVED = Verification(
 )
 WRONG = (STEPS[0], replace(STEPS[1], right=200, wrong=36, open=20), STEPS[2])
 REFUTED = replace(PROVED, verdict="refuted", failing=(36, 56), steps=WRONG, counterexample=EXAMPLE)
-UNDECIDED = tuple(replace(step, right=200, open=56, margin=None, why_open="layers mix columns") for step in STEPS)
+UNDECIDED = tuple(
+    replace(step, right=200, open=56, margin=None, why_open=f"layers mix {step.window + step.slot} columns")
+    for step in STEPS
+)
 WHY = "layer0.attention mixes columns"
 OPEN = replace(PROVED, verdict="open", failing=(0, 56), steps=UNDECIDED, margin=None, why=(WHY,), ending="budget")
 FOUND = {found.verdict: found for found in (PROVED, REFUTED, OPEN)}
@@ -179,7 +182,7 @@ def test_exit_codes_follow_the_claim_or_else_the_verdict(
             [
                 "of 256 inputs: 200 (78.125 %) right, 0 wrong, 56 (21.875 %) undecided",
                 WHY,
-                "sum[2], 4^0  78.125 %      0  56 (21.875 %)     22        2       –  layers mix columns",
+                "sum[2], 4^0  78.125 %      0  56 (21.875 %)     22        2       –  layers mix 4 columns",
                 "time         1.2 s; the budget of 60 s is spent, --budget gives more",
             ],
         ),
