@@ -69,8 +69,7 @@ def _facts(found: Verification) -> Table:
     if (margin := found.margin) is not None:
         name = "smallest margin" if found.verdict == "proved" else "margin where right"
         rows.add_row(name, text(f"{_lead(margin)}, at {found.place(margin.slot)}"))
-        if margin.found is not None:
-            rows.add_row("smallest seen", text(f"{margin.found:.3g} for {margin.text}"))
+        rows.add_row("smallest seen", text(f"{margin.found:.3g} for {margin.text}"))
     return rows
 
 

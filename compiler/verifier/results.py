@@ -19,12 +19,11 @@ class Margin:
     """The smallest lead of the right token over any other, in units of the logits.
 
     It is at least `proved` on all inputs that are right; `found` is what the torch module's lead is on `inputs`, the
-    one with the smallest lead that was met (None where none was computed). `rounding` is by how much rounding may
-    change a lead there.
+    one with the smallest lead that was met. `rounding` is by how much rounding may change a lead there.
     """
 
     proved: float
-    found: float | None
+    found: float
     rounding: float
     slot: int
     inputs: Inputs

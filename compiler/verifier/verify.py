@@ -172,7 +172,7 @@ def _verification(state: _State, witnesses: Witnesses, seconds: float) -> Verifi
     verdict: VerdictName = "refuted" if state.counterexamples else "proved" if most == 0 else "open"
     steps = tuple(_step(state, witnesses, found) for found in sweeps)
     margins = [step.margin for step in steps if step.margin is not None]
-    reasons = [*state.why, *(dict.fromkeys(step.why_open for step in steps if step.why_open))]
+    reasons = dict.fromkeys([*state.why, *(step.why_open for step in steps if step.why_open)])
     return Verification(
         verdict,
         "abstract interpretation" if any(found.cells for found in sweeps) else "none",
@@ -203,8 +203,14 @@ def _step(state: _State, witnesses: Witnesses, found: Sweep) -> StepResult:
         found.cells,
         found.window,
         margin,
-        found.why_open if found.open else None,
+        (found.why_open or _unfollowed(state)) if found.open else None,
     )
+
+
+def _unfollowed(state: _State) -> str:
+    """Why a token is open that no sweep has ended."""
+    reasons = {"budget": "the time ran out", "interrupted": "it was interrupted", "complete": "no sweep has begun"}
+    return state.why[-1] if state.why else reasons[state.ending]
 
 
 def _margin(state: _State, witnesses: Witnesses, found: Sweep, cell: Cells) -> Margin:

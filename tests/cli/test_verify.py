@@ -6,6 +6,12 @@ Where a test is about printing and exit codes, the verification is made by hand.
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +25,7 @@ from compiler.pipeline import Spec
 from compiler.saved import read_saved
 from compiler.verifier.results import Counterexample, Ending, Margin, StepResult, VerdictName, Verification
 from tests.cli.json_shapes import SHAPES, problems
-from tests.cli.test_cli import INVALID, TINY, call, call_json
+from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call, call_json
 from tests.helpers import small
 
 EVERY = 4**4
@@ -202,12 +208,11 @@ def test_what_is_printed(
 def test_a_bracket_of_one_number_and_a_margin_that_nothing_rounds(
     tmp_path: Path, finds: Callable[..., list[str]]
 ) -> None:
-    exact = replace(MARGIN, proved=1.0, rounding=0.0, found=None)
+    exact = replace(MARGIN, proved=1.0, rounding=0.0)
     finds(replace(REFUTED, failing=(36, 36), margin=exact))
     printed = call("verify", spec_file(tmp_path)).stdout
     assert "\n36 of 256 inputs are answered wrong (14.062 %)\n" in printed
     assert "at least 1, where nothing is rounded, at sum[1], 4^1" in printed
-    assert "smallest seen" not in printed
 
 
 def test_of_several_specs_each_is_shown_and_the_worst_counts(tmp_path: Path, finds: Callable[..., list[str]]) -> None:
@@ -361,3 +366,83 @@ def test_a_saved_model_that_is_gone_before_it_is_verified(tmp_path: Path, monkey
     result = call("verify", str(saved))
     assert (result.exit_code, result.stdout) == (2, "")
     assert "[missing-file]" in result.stderr
+
+
+def test_a_task_whose_inputs_are_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "sorted.yaml"
+    path.write_text(SORT, encoding="utf-8")
+    result = call("verify", str(path))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "the task sort" in result.stderr
+    assert "--suite exhaustive" in result.stderr
+    found = call_json("verify", str(path), exit_code=2)
+    assert [one["code"] for one in found["errors"]] == ["task"]
+
+
+def test_a_base_with_too_many_cases(tmp_path: Path) -> None:
+    result = call("verify", EXACT, "--set", "base=200", "--set", "digits=2")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "a column of two digits in base 200" in result.stderr
+
+
+def test_exact_numbers_of_failing_inputs_are_those_of_an_exhaustive_evaluation() -> None:
+    settings = ("--set", "digits=2", "--set", "v_scale=0.05")
+    (found,) = call_json("verify", TINY, *settings, exit_code=1)
+    tried = call_json("eval", TINY, *settings, "--suite", "exhaustive")
+    assert found["inputs"] == tried["pairs"] == 10_000
+    wrong = tried["pairs"] - tried["right"]
+    assert found["failing"] == {"at_least": wrong, "at_most": wrong}
+    for step in found["steps"]:
+        assert step["right"] + step["wrong"] + step["open"] == found["inputs"]
+    example = found["counterexample"]
+    asked = call_json("run", TINY, *settings, *map(str, example["operands"]), exit_code=1)
+    assert (asked["answer"], asked["expected"]) == (example["answer"], example["right"])
+
+
+def test_the_published_network_is_proved(tmp_path: Path) -> None:
+    target = tmp_path / "qwen20.json"
+    result = call("verify", QWEN, "-o", str(target))
+    assert result.exit_code == 0
+    assert "every one of 10^20 inputs is answered right" in result.stdout
+    (found,) = json.loads(target.read_text(encoding="utf-8"))
+    assert (found["verdict"], found["inputs"], found["inputs_text"]) == ("proved", 10**20, str(10**20))
+    assert found["margin"]["found"] >= found["margin"]["proved"] > 0.02
+    assert found["definitions"]
+    assert list(problems([found], SHAPES["verify"])) == []
+
+
+def test_control_c_during_a_sweep() -> None:
+    """It ends with the best bracket that is known by then, and exits by its verdict."""
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "cli.py"), "verify", TINY, "--budget", "inf"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        deadline = time.monotonic() + 60
+        while "libtorch" not in Path(f"/proc/{child.pid}/maps").read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(8)  # past the import, into the sweep
+        assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        output, said = child.communicate(timeout=60)
+    assert "Traceback" not in said
+    assert re.fullmatch(r"interrupted after [\d.]+ s\n", said), said
+    verdict = re.match(r"tiny95: (OPEN|REFUTED)\n", output)
+    assert verdict is not None, output
+    assert child.returncode == {"OPEN": 3, "REFUTED": 1}[verdict[1]]
+    assert re.search(r"^time +[\d.]+ s; interrupted *$", output, re.MULTILINE)
+    assert re.search(r"^of 10\^20 inputs: .* undecided$|^between .* of 10\^20 inputs", output, re.MULTILINE)
+
+
+def test_without_time_nothing_is_known_and_the_reason_is_given() -> None:
+    result = call("verify", QWEN, "--budget", "1e-9", "--ignore", "no-claims")
+    assert (result.exit_code, result.stderr) == (3, "")
+    lines = [line.rstrip() for line in result.stdout.splitlines()]
+    assert lines[:3] == ["qwen20: OPEN", "of 10^20 inputs: 0 right, 0 wrong, 10^20 (all) undecided", "the time ran out"]
+    (found,) = call_json("verify", QWEN, "--budget", "1e-9", exit_code=3)
+    assert (found["ending"], found["budget"], found["margin"]) == ("budget", 1e-9, None)
+    assert found["why_open"] == ["the time ran out"]
+    assert {step["why_open"] for step in found["steps"]} == {"the time ran out"}
