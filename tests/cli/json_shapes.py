@@ -90,7 +90,77 @@ FIGURES: dict[str, Shape] = {
     "claimed_note": "text or null",
     "hard_coded": [{"name": "text or null", "value": "number", "file": "text", "line": "integer"}],
 }
-SHARED: dict[str, Shape] = {"diagnostic": DIAGNOSTIC, "claim": CLAIM, "tensor": TENSOR}
+DEFINITIONS: Shape = [
+    {"name": "text", "kind": "text", "written": "text", "values": "list of number", "file": "text", "line": "integer"}
+]
+MARGIN: Shape = {
+    "proved": "number",
+    "rounding": "number",
+    "found": "number",
+    "slot": "integer",
+    "place": "text",
+    "input": "text",
+    "operands": "list of integer",
+}
+COUNTEREXAMPLE: Shape = {
+    "input": "text",
+    "operands": "list of integer",
+    "slot": "integer",
+    "place": "text",
+    "expected": "text",
+    "said": "text",
+    "right": "text",
+    "answer": "text",
+}
+CERTIFICATE: Shape = {
+    "format": "integer",
+    "weightspec": "text",
+    "spec": "text",
+    "name": "text",
+    "settings": "list of text",
+    "spec_sha256": "text",
+    "task": "text",
+    "sizes": {"NAME": "integer"},
+    "definitions": DEFINITIONS,
+    "verdict": "text",
+    "method": "text",
+    "inputs": "integer",
+    "inputs_text": "text",
+    "failing": {"at_least": "integer", "at_most": "integer"},
+    "margin": "margin or null",
+    "counterexample": "counterexample or null",
+    "why_open": "list of text",
+    "steps": [
+        {
+            "slot": "integer",
+            "place": "text",
+            "right": "integer",
+            "wrong": "integer",
+            "open": "integer",
+            "cells": "integer",
+            "window": "integer",
+            "margin": "margin or null",
+            "why_open": "text or null",
+        }
+    ],
+    "dtype": "text",
+    "assumptions": "text",
+    "engine": "integer",
+    "torch": "text",
+    "machine": {"architecture": "text", "cpu": "text"},
+    "budget": "number",
+    "seconds": "number",
+    "ending": "text",
+    "claims": "list of claim",
+}
+SHARED: dict[str, Shape] = {
+    "diagnostic": DIAGNOSTIC,
+    "claim": CLAIM,
+    "tensor": TENSOR,
+    "margin": MARGIN,
+    "counterexample": COUNTEREXAMPLE,
+    "certificate": CERTIFICATE,
+}
 SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
     "Errors": {"errors": "list of diagnostic", "warnings": "list of diagnostic"},
     "Diagnostic": DIAGNOSTIC,
@@ -123,16 +193,7 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
         "context": "integer",
         "prompt": "text",
         "answer": "text",
-        "definitions": [
-            {
-                "name": "text",
-                "kind": "text",
-                "written": "text",
-                "values": "list of number",
-                "file": "text",
-                "line": "integer",
-            }
-        ],
+        "definitions": DEFINITIONS,
         "steps": [
             {
                 "name": "text",
@@ -279,6 +340,14 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
         "right_tokens": "list of text",
         "answer_tokens": "list of (text or null)",
     },
+    "verify": [CERTIFICATE],
+    "Margin": MARGIN,
+    "Counterexample": COUNTEREXAMPLE,
+    "verify with a wrong spec": {
+        "errors": "list of diagnostic",
+        "warnings": "list of diagnostic",
+        "verified": "list of certificate",
+    },
     "report": {
         "file": "text or null",
         "stale": "boolean or null",
@@ -367,6 +436,8 @@ def _of_type(value: object, kind: str, path: str) -> Iterator[str]:
     elif kind.startswith("list of "):
         inner = kind.removeprefix("list of ").strip("()")
         yield from problems(value, [SHARED.get(inner, inner)], path)
+    elif kind in SHARED:
+        yield from problems(value, SHARED[kind], path)
     elif not _is(value, kind):
         yield f"{path}: {value!r} is no {kind}"
 
@@ -395,6 +466,9 @@ def nulls(value: object, shape: Shape, path: str = "") -> Iterator[tuple[str, bo
                 yield from nulls(item, inner, path)
         case str() if shape.endswith(" or null"):
             yield path, value is None
+            inner = shape.removesuffix(" or null")
+            if value is not None and inner in SHARED:
+                yield from nulls(value, SHARED[inner], inner)
         case str() if shape.startswith("list of ") and isinstance(value, list):
             inner = shape.removeprefix("list of ").strip("()")
             yield from nulls(value, [SHARED.get(inner, inner)], inner if inner in SHARED else path)

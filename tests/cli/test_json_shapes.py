@@ -58,6 +58,23 @@ constants: {k: 4}
 expect: {claimed: {count: 3, note: counted by hand}}
 """
 )
+SORTING = (
+    NOTED[: NOTED.index("task:")]
+    + """\
+task:
+  sort: {symbols: 2, length: 3}
+  prompt: word
+  answer: sorted
+stream: one
+network:
+  embedding:
+    digit[d]: {one: d}
+  head:
+    logits digit[d]: d * one
+decode: argmax
+ignore: no-claims
+"""
+)
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "Errors": [
         ("count", INVALID),
@@ -104,6 +121,14 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("build", QWEN, "--eval", "--pairs", "4"),
         ("eval", TINY, "--protocol", "adderboard"),
     ],
+    "verify": [
+        ("verify", TINY, "--set", "digits=2", "--set", "v_scale=0.05"),
+        ("verify", REVERSE, "claiming.yaml", "minimal.yaml"),
+    ],
+    "verify with a wrong spec": [
+        ("verify", "minimal.yaml", INVALID, "nowhere.yaml", "nan.yaml"),
+        ("verify", "sorting.yaml", REVERSE),
+    ],
     "report": [
         ("report", TINY, "claiming.yaml", "nan.yaml", "--suite", "edges", "--suite", "carries", "-o", "page.md"),
         ("report", TINY, "--suite", "carries", "--pairs", "4", "--check", "page.md"),
@@ -126,6 +151,7 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "claiming": f"{NAN}expect: {{claimed: {{count: 12, rule: dense, note: all}}}}\n",
         "warned": f"{NAN}ignore: no-claims\nconstants: {{unused: 1}}\n",
         "noted": NOTED,
+        "sorting": SORTING,
         "bad": f"{NAN}constants: {{unused: 1}}\nparameters: {{p: 1 +}}\n",
     }
     for name, text in texts.items():
@@ -174,8 +200,8 @@ def test_what_may_be_null_sometimes_is(folder: Path) -> None:
     for heading, calls in CALLS.items():
         for arguments in calls:
             for path, is_null in nulls(printed(*arguments), SHAPES[heading]):
-                own = f"{heading}: " if heading != "count" else "count."
-                shared = path.startswith(("diagnostic.", "count."))
+                own = {"count": "count.", "verify": "certificate."}.get(heading, f"{heading}: ")
+                shared = path.startswith(("diagnostic.", "count.", "margin.", "certificate."))
                 seen.setdefault(path if shared else own + path, set()).add(is_null)
     assert {path for path, found in seen.items() if found != {True, False}} == set()
     nullable = sum("null" in kind for shape in SHAPES.values() for _, kind in fields(without_list(shape)))

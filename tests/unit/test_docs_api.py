@@ -14,6 +14,7 @@ import torch
 
 import compiler
 from compiler.diagnostics import Diagnostic
+from compiler.verifier.results import Verification
 from tests.helpers import ROOT
 
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
@@ -25,10 +26,8 @@ BLOCKS = [
     for text in [(ROOT / page).read_text(encoding="utf-8")]
     for found in BLOCK.finditer(text)
 ]
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(compiler, name)
-    for name in ("load", "lower", "build", "count", "diff", "lint", "evaluate", "trace", "save_model", "load_model")
-}
+NAMES = "load lower build count diff lint evaluate verify trace save_model load_model"
+FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(compiler, name) for name in NAMES.split()}
 
 
 @pytest.mark.parametrize(("code", "output"), BLOCKS)
@@ -73,6 +72,7 @@ def test_signatures_are_those_of_the_code(name: str) -> None:
         ("lower", compiler.Network),
         ("count", compiler.Counts),
         ("diff", compiler.Difference),
+        ("verify", Verification),
         ("Diagnostic", Diagnostic),
     ],
 )
