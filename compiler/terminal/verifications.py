@@ -76,7 +76,7 @@ def _facts(found: Verification) -> Table:
 def _lead(margin: Margin) -> str:
     least = f"at least {figure(margin.proved, up=False)}"
     if not margin.rounding:
-        return f"{least}, where nothing is rounded"
+        return least
     times = figure(margin.proved / margin.rounding, up=False)
     return f"{least}, {times} times the rounding bound {figure(margin.rounding, up=True)}"
 

@@ -212,7 +212,7 @@ def test_a_bracket_of_one_number_and_a_margin_that_nothing_rounds(
     finds(replace(REFUTED, failing=(36, 36), margin=exact))
     printed = call("verify", spec_file(tmp_path)).stdout
     assert "\n36 of 256 inputs are answered wrong (14.062 %)\n" in printed
-    assert "at least 1, where nothing is rounded, at sum[1], 4^1" in printed
+    assert "at least 1, at sum[1], 4^1" in printed
 
 
 def test_of_several_specs_each_is_shown_and_the_worst_counts(tmp_path: Path, finds: Callable[..., list[str]]) -> None:
