@@ -29,6 +29,7 @@ WITHOUT_TORCH = [
     ["new", "nowhere/mine", "--json"],
     ["validate", INVALID],
     ["report", INVALID],
+    ["verify", INVALID],
 ]
 _PROBE = """
 import sys
