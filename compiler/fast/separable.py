@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.elementary.program import Array, Attended, Lookup, Node, Program, Separable, SeparableHead
+from compiler.elementary.program import FUNCTION_UNITS, Array, Attended, Lookup, Node, Program, Separable, SeparableHead
 from compiler.fast.attention import NEGLIGIBLE, WEIGHT_UNITS, score
-from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Rounding
+from compiler.fast.bounds import ENGINE_UNIT, ZERO, Arithmetic, Bounded, Rounding
 from compiler.fast.demand import live_heads, pruned
 from compiler.fast.tensors import TensorFunctions
 
@@ -105,7 +105,8 @@ class _Tables:
         wanted = [c for c in node.live if c // operation.value_dim == head]
         channels = operation.value_channels(head)
         values = [self._read(2, channels[c % operation.value_dim], keys, 0) for c in wanted]
-        found = head_tables(self.arithmetic, operation, query, key, values, additions, visible, shape)
+        scores = score(self.arithmetic, operation, query, key, additions)
+        found = head_tables(self.arithmetic, operation, scores, values, visible, shape)
         return SeparableHead(
             tuple(wanted),
             kept(found.weight),
@@ -147,25 +148,31 @@ class HeadTables:
 def head_tables(
     a: Arithmetic,
     operation: Attended,
-    query: Sequence[Bounded],
-    key: Sequence[Bounded],
+    scores: Bounded,
     values: Sequence[Bounded],
-    additions: Sequence[Tensor],
     visible: Tensor,
     shape: tuple[int, int, int],
 ) -> HeadTables:
-    """The tables of one head: quantities are [queries, keys, tokens], an axis of size 1 being broadcast."""
+    """The tables of one head: quantities are [queries, keys, tokens], an axis of size 1 being broadcast.
+
+    With the standard softmax the module takes the largest score from all, which rounds them once more.
+    """
     f, unit, tiny = a.f, a.rounding.unit, a.rounding.tiny
-    s = score(a, operation, query, key, additions)
-    value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (s.value, s.error))
+    value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (scores.value, scores.error))
     top = torch.where(visible, value, -math.inf).amax((1, 2), keepdim=True)
     top = top.clamp(min=0.0) if operation.plus_one else top
     most_off = torch.where(visible, error, 0.0).amax((1, 2), keepdim=True)
     t = value - top
     weight = torch.exp(t)
-    d = error + 4 * unit * most_off + unit * t.abs()
+    if operation.plus_one:
+        d = error + torch.where(top == 0, 0.0, ENGINE_UNIT * t.abs())
+        exponential = FUNCTION_UNITS * (a.rounding.plain_unit + ENGINE_UNIT)
+    else:
+        d = error + 4 * unit * most_off + unit * t.abs()
+        exponential = WEIGHT_UNITS * unit
     lost = f.if_less(t + d, NEGLIGIBLE, tiny, math.inf)
-    more = f.if_less(d, 1.0, weight * (d * (1.0 + d) + WEIGHT_UNITS * unit) + 4 * tiny, lost)
+    more = f.if_less(d, 1.0, weight * (d * (1.0 + d) + exponential) + 4 * tiny, lost)
+    more = torch.where((t == 0) & (d == 0), 0.0, more)  # exp(0) is 1
     weight, more = (torch.where(visible, part, 0.0) for part in (weight, more))
     nothing = torch.exp(-top).flatten() if operation.plus_one else torch.zeros(shape[0], dtype=torch.float64)
     return HeadTables(

@@ -7,18 +7,21 @@ are both separable, exactly; only their ratio is not linear.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.elementary.program import Attended, Mixed
 from compiler.fast.attention import NEGLIGIBLE, score
-from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity
+from compiler.fast.bounds import ENGINE_UNIT, ZERO, Arithmetic, Bounded, Quantity
 from compiler.fast.demand import live_heads
 from compiler.fast.separable import head_tables
-from compiler.verifier.forms import Array, Forms, forms, highest
+from compiler.floats import FloatFormat
+from compiler.verifier import exact
+from compiler.verifier.forms import Array, Forms, forms, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
 
 Value = Sequence[Bounded]  # one for each channel
@@ -26,68 +29,74 @@ Value = Sequence[Bounded]  # one for each channel
 
 @dataclass(frozen=True, eq=False)
 class HeadForms:
-    """One head: its channels, the forms of Σ w v of each and of Σ w (None where the weights are known), by number.
+    """One head: its channels, and forms by their numbers: Σ w v of each channel and Σ w (None where the weights are
+    known); and as bounds, what weights are off, and for each channel what products with values are off, and their size.
 
-    The rest [cases], or [cases, channels], bounds sums over the keys: `more` is what the weights are off, `off` what
-    products with values are off, `size` their size; `nothing` is the weight of attending to no key.
+    `nothing` [cases] is the weight of attending to no key; `most`: so many keys at most have a weight.
     """
 
     channels: tuple[int, ...]
     mixed: tuple[int, ...]
     weight: int | None
-    more: Array
-    off: Array
-    size: Array
+    more: int
+    off: tuple[int, ...]
+    size: tuple[int, ...]
     nothing: Array
     most: int
 
 
 @dataclass(frozen=True, eq=False)
 class AttentionForms:
-    """A query that may be one of several `cases`: the forms of all its heads."""
+    """A query that may be one of several `cases`: the forms of all its heads. Of the `bounds` [forms] only the highest
+    values matter."""
 
     forms: Forms
     heads: tuple[HeadForms, ...]
+    bounds: NDArray[np.bool_]
 
 
 @dataclass
 class _Tables:
-    """Forms as they are found, [columns, steps, cases] each."""
+    """Forms as they are found: `constants` [2, cases] and `tables` [2, columns, steps, cases] each."""
 
     sequences: Sequences
     positions: tuple[int, ...]
     cases: int
-    constants: list[Array]
-    tables: list[Array]
+    constants: list[Array] = field(default_factory=list)
+    tables: list[Array] = field(default_factory=list)
+    bounds: list[bool] = field(default_factory=list)
 
-    def add(self, table: Tensor, constant: Array | float = 0.0) -> int:
-        """A form by what each key adds, [cases, keys, steps]; its number."""
-        count = len(self.sequences.automaton.columns)
-        full = np.zeros((count, self.sequences.steps, self.cases))
-        own = np.zeros(self.cases) + constant
+    def add(self, table: Tensor, constant: Array | float = 0.0, *, bound: bool = False) -> int:
+        """A form by what each key adds, [cases, keys, steps] or less; its number."""
+        table = table.expand(self.shape)
+        full = np.zeros((2, len(self.sequences.automaton.columns), self.sequences.steps, self.cases))
+        own = np.zeros((2, self.cases)) + constant
         for i, position in enumerate(self.positions):
             column = self.sequences.columns[position]
             part = table[:, i].numpy()
+            if not part.any():
+                continue
             if column == CONSTANT:
-                own += part[:, 0]
+                own = outwards(own, np.stack([part[:, 0]] * 2))
             else:
-                full[column] += part.T
+                full[:, column] = outwards(full[:, column], np.stack([part.T] * 2))
         self.constants.append(own)
         self.tables.append(full)
+        self.bounds.append(bound)
         return len(self.tables) - 1
 
-    def highest(self, tables: Sequence[Tensor]) -> Array:
-        """The largest sum of each, [cases, tables]."""
-        probe = _Tables(self.sequences, self.positions, self.cases, [], [])
-        for table in tables:
-            probe.add(table)
-        if not tables:
-            return np.zeros((self.cases, 0))
-        return highest(self.sequences.automaton, np.stack(probe.constants, -1), np.stack(probe.tables, -1))
+    def add_bound(self, table: Tensor) -> int:
+        return self.add(table, bound=True)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """[cases, keys, steps]"""
+        return self.cases, len(self.positions), self.sequences.steps
 
 
 def attention_forms(
     a: Arithmetic,
+    dtype: FloatFormat,
     operation: Attended | Mixed,
     live: Sequence[int],
     sequences: Sequences,
@@ -102,7 +111,7 @@ def attention_forms(
 
     A channel of `query` is [cases], of `keys` and `values` [seen, steps]: those at the positions in `seen`.
     """
-    tables = _Tables(sequences, seen, cases, [], [])
+    tables = _Tables(sequences, seen, cases)
     heads = []
     for head in live_heads(operation, live):
         wanted = [c for c in live if c // operation.value_dim == head]
@@ -114,13 +123,14 @@ def attention_forms(
         else:
             queries = [_case(query[c]) if query else ZERO for c in operation.query_channels(head)]
             own_keys = [_key(keys[c]) if keys else ZERO for c in operation.key_channels(head)]
-            heads.append(_softmax(a, operation, head, wanted, queries, own_keys, own, position, visible, tables))
+            heads.append(_softmax(a, dtype, operation, head, wanted, queries, own_keys, own, position, visible, tables))
     made = forms(sequences.automaton, np.stack(tables.constants, -1), np.stack(tables.tables, -1))
-    return AttentionForms(made, tuple(heads))
+    return AttentionForms(made, tuple(heads), np.array(tables.bounds))
 
 
 def _softmax(
     a: Arithmetic,
+    dtype: FloatFormat,
     operation: Attended,
     head: int,
     wanted: Sequence[int],
@@ -134,60 +144,47 @@ def _softmax(
     seen = list(tables.positions)
     additions = [torch.tensor(table[head % len(table)][position, seen])[None, :, None] for table in operation.additions]
     mask = torch.tensor(visible)[None, :, None]
-    shape = (tables.cases, len(seen), tables.sequences.steps)
-    winner = _winner(a, operation, query, keys, additions, mask, shape)
-    if winner is not None:
-        return _alone(a, wanted, values, winner, tables)
-    found = head_tables(a, operation, query, keys, values, additions, mask, shape)
+    scores = exact.score(dtype, operation, query, keys, additions, score(a, operation, query, keys, additions))
+    mask = _with_weight(a, operation, scores, mask, tables.shape)
+    if not operation.plus_one and bool((mask.sum(1) == 1).all()):
+        return _alone(a, wanted, values, mask.double(), tables)
+    found = head_tables(a, operation, scores, values, mask, tables.shape)
     nothing = found.nothing.numpy()
     return HeadForms(
         tuple(wanted),
         tuple(map(tables.add, found.mixed)),
         tables.add(found.weight, nothing),
-        tables.highest([found.more])[:, 0],
-        tables.highest(found.off),
-        tables.highest(found.size),
+        tables.add_bound(found.more),
+        tuple(map(tables.add_bound, found.off)),
+        tuple(map(tables.add_bound, found.size)),
         nothing,
         found.most,
     )
 
 
-def _winner(
-    a: Arithmetic,
-    operation: Attended,
-    query: Value,
-    keys: Value,
-    additions: Sequence[Tensor],
-    visible: Tensor,
-    shape: tuple[int, int, int],
-) -> Tensor | None:
-    """In each case the one key [cases] that has all of the weight, exactly, whatever the inputs are: all other
-    exponentials underflow to zero. None where there is none."""
-    s = score(a, operation, query, keys, additions)
-    value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (s.value, s.error))
-    lowest = torch.where(visible, value - error, -torch.inf).amin(2)
-    highest = torch.where(visible, value + error, -torch.inf).amax(2)
-    best, winner = lowest.max(1)
-    rivals = highest.scatter(1, winner[:, None], -torch.inf).amax(1)
-    if operation.plus_one:
-        rivals = rivals.clamp(min=0.0)
-    rounding = 4 * a.rounding.unit * (best.abs() + rivals.abs().nan_to_num(posinf=0.0))
-    return winner if bool((rivals - best + rounding < NEGLIGIBLE).all()) else None
+def _with_weight(
+    a: Arithmetic, operation: Attended, scores: Bounded, visible: Tensor, shape: tuple[int, int, int]
+) -> Tensor:
+    """The keys [cases, keys, 1] that can have a weight: exponentials of the others underflow to zero for all inputs."""
+    value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (scores.value, scores.error))
+    lowest = torch.where(visible, value - error, -torch.inf).amin(2, keepdim=True)
+    highest = torch.where(visible, value + error, -torch.inf).amax(2, keepdim=True)
+    # without a key for nothing, a key's exponential is that of its distance from the best
+    reference = torch.zeros(()) if operation.plus_one else lowest.amax(1, keepdim=True)
+    rounding = 4 * a.rounding.unit * (reference.abs() + highest.abs())
+    return visible & ~(highest - reference + rounding < NEGLIGIBLE)
 
 
-def _alone(a: Arithmetic, wanted: Sequence[int], values: Value, winner: Tensor, tables: _Tables) -> HeadForms:
-    """A head that copies the value of one key."""
-    shape = (tables.cases, len(tables.positions), tables.sequences.steps)
-    chosen = torch.zeros(shape[:2], dtype=torch.float64).scatter(1, winner[:, None], 1.0)[:, :, None]
-    zero = np.zeros(tables.cases)
+def _alone(a: Arithmetic, wanted: Sequence[int], values: Value, chosen: Tensor, tables: _Tables) -> HeadForms:
+    """A head that copies the value of one key, `chosen` [cases, keys, 1]: its weight is 1, exactly."""
     return HeadForms(
         tuple(wanted),
-        tuple(tables.add((chosen * v.value).expand(shape)) for v in values),
+        tuple(tables.add(chosen * v.value) for v in values),
         None,
-        zero,
-        tables.highest([(chosen * v.error).expand(shape) for v in values]),
-        tables.highest([(chosen * a.size(v)).expand(shape) for v in values]),
-        zero,
+        tables.add_bound(torch.zeros(())),
+        tuple(tables.add_bound(chosen * v.error) for v in values),
+        tuple(tables.add_bound(chosen * a.size(v)) for v in values),
+        np.zeros(tables.cases),
         1,
     )
 
@@ -204,7 +201,6 @@ def _mixed(
 ) -> HeadForms:
     """The formula of `compiler.fast.mixing.mix`, summand by summand."""
     seen = list(tables.positions)
-    shape = (tables.cases, len(seen), tables.sequences.steps)
 
     def row(numbers: Array) -> Tensor:
         return torch.tensor(np.where(visible, numbers[position, seen], 0.0))[None, :, None]
@@ -215,18 +211,17 @@ def _mixed(
     for v in values:
         largest = (weight + error) * a.size(v)
         own = weight * a.off(v) + (error + a.rounding.flushed) * a.size(v) + inexact * a.rounded(largest)
-        mixed.append(tables.add((weight * v.value).expand(shape)))
-        off.append(torch.as_tensor(own).expand(shape))
-        size.append(torch.as_tensor(largest).expand(shape))
-    zero = np.zeros(tables.cases)
+        mixed.append(tables.add(weight * v.value))
+        off.append(tables.add_bound(own))
+        size.append(tables.add_bound(largest))
     return HeadForms(
         tuple(wanted),
         tuple(mixed),
         None,
-        zero,
-        tables.highest(off),
-        tables.highest(size),
-        zero,
+        tables.add_bound(torch.zeros(())),
+        tuple(off),
+        tuple(size),
+        np.zeros(tables.cases),
         int(visible.sum()),
     )
 
@@ -240,20 +235,19 @@ def mixed_values(
     With N = n + r ε and D = d + s δ, |ε|, |δ| ≤ 1: N / D = n/d + (r ε - (n/d) s δ) / D, and 1/D is 1/d up to the
     share s / (d - s).
     """
-    f, unit = a.f, a.rounding.unit
-    middle, radius = _quantities((low + high) / 2), _quantities((high - low) / 2)
-    off = _quantities(found.forms.off[case] + 2.0**-52 * (np.abs(low) + np.abs(high)))
-
-    def own(numbers: Array) -> Tensor:
-        return torch.tensor(numbers[case])[None]
+    f, unit, plain = a.f, a.rounding.unit, a.rounding.plain_unit
+    centre = low / 2 + high / 2
+    wide = np.nextafter(np.maximum(high - centre, centre - low), np.inf)
+    middle, radius = _quantities(centre), _quantities(np.where(low < high, wide, 0.0))
+    most = _quantities(high)
 
     channels: dict[int, Bounded] = {}
     for head in found.heads:
         growth = (1 + a.rounding.plain_unit) ** head.most
         for i, (channel, n) in enumerate(zip(head.channels, head.mixed, strict=True)):
-            head_off, size = own(head.off[:, i]), own(head.size[:, i])
+            head_off, size = most[head.off[i]], most[head.size[i]]
             if head.weight is None:
-                error = head_off + off[n] + head.most * a.rounding.tiny
+                error = head_off + head.most * a.rounding.tiny
                 if head.most == 2:
                     error = error + a.rounded(abs(middle[n]) + radius[n] + error)
                 elif head.most > 2:
@@ -261,22 +255,27 @@ def mixed_values(
                 channels[channel] = Bounded(middle[n], error, _shared((first_symbol + n, radius[n])))
                 continue
             d = head.weight
-            surely = f.maximum(middle[d] - radius[d] - off[d], 0.0)  # of the exact sum of weights
-            nothing = 6 * unit * own(head.nothing)
-            certain = 1.0 / f.maximum(surely - own(head.more) - nothing, 0.0)
+            surely = f.maximum((1 - 2 * ENGINE_UNIT) * (middle[d] - radius[d]), 0.0)  # of the exact sum of weights
+            nothing = torch.tensor(head.nothing[case])[None]
+            nothing = torch.where(nothing == 1, 0.0, 6 * unit * nothing)  # exp(0) is 1
+            certain = 1.0 / f.maximum(surely - most[head.more] - nothing, 0.0)
             mean = middle[n] / middle[d]
             turned = abs(mean) * radius[d]
             curved = (radius[n] + turned) / middle[d] * (radius[d] / surely)
             scale = abs(mean) + (radius[n] + turned) / middle[d] + curved
-            inexact = (off[n] + scale * off[d]) / surely
             largest = size * certain
-            roundings = (head.most + 1) * unit * scale + 4 * unit * largest + head.most * a.rounding.tiny
-            roundings = roundings + max(0.0, head.most - 1.0) * a.rounded(growth * largest)
-            own_off = (head_off + (scale + inexact) * (own(head.more) + nothing)) * certain
+            # the sum of the weights is exact where all of them are 1
+            summed = torch.where(most[head.more] == 0, 0.0, float(head.most))
+            # the module's: normalised weights and products; the engine's: products in the tables, the quotient, shares
+            roundings = (summed + 1) * plain * scale + 2.0**-1000 + 2.01 * plain * largest
+            roundings = roundings + ENGINE_UNIT * (largest + abs(mean) + 4 * (scale - abs(mean)))
+            roundings = roundings + max(0.0, head.most - 1.0) * plain * f.power_floor(growth * largest)
+            roundings = roundings + 2 * head.most * a.rounding.tiny
+            own_off = (head_off + scale * (most[head.more] + nothing)) * certain
             shared = _shared(
                 (first_symbol + n, radius[n] / middle[d]), (first_symbol + d, -mean * (radius[d] / middle[d]))
             )
-            channels[channel] = Bounded(mean, curved + inexact + roundings + own_off, shared)
+            channels[channel] = Bounded(mean, curved + roundings + own_off, shared)
     return channels
 
 

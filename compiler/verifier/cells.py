@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compiler.tasks.automaton import Column
-from compiler.verifier.forms import Array, Forms
+from compiler.verifier.forms import Array, Forms, outwards
 
 Numbers = NDArray[np.int64]
 UNKNOWN = -1
+ROWS = ("expected", "case", "level", "before", "after", "low", "high", "count", "witness", "masks")
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
     """Cells over the same window of columns, from `first` to `last`.
 
-    `expected`: the right token, or `UNKNOWN`. `case`: of the query, or `UNKNOWN`. `before` and `after`: the states
-    around the window. `low` and `high` [cells, cases, forms]: what the window adds to forms, in every case, or in the
+    `expected`: the right token, or `UNKNOWN`. `case`: of the query, or `UNKNOWN`. `level`: how finely they are told
+    apart. `before` and `after`: the states around the window.
+    `low` and `high` [cells, cases, forms]: what the window adds to forms, in every case, or in the
     one that is known. `count`: ways through the window, as Python integers. `witness` [cells, window]: one of them, its
     steps. `masks` [cells, window, bytes]: the steps, as bits, that any of them takes in each column.
     """
@@ -28,6 +32,7 @@ class Cells:
     last: int
     expected: Numbers
     case: Numbers
+    level: Numbers
     before: Numbers
     after: Numbers
     low: Array
@@ -40,89 +45,93 @@ class Cells:
         return len(self.expected)
 
     def chosen(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Cells:
-        parts = ("expected", "case", "before", "after", "low", "high", "count", "witness", "masks")
-        return replace(self, **{part: getattr(self, part)[index] for part in parts})
+        found: dict[str, Any] = {name: getattr(self, name)[index] for name in ROWS}
+        return replace(self, **found)
 
 
-def start(
-    column: Column, number: int, forms: Forms, expected: Numbers | None, case: Numbers | None, bits: int
+def column_cells(
+    column: Column,
+    number: int,
+    forms: Forms,
+    expected: Numbers | None,
+    case: Numbers | None,
+    level: Numbers,
+    steps: int,
 ) -> Cells:
-    """Each step of one column. `expected` and `case` [steps], where this column decides them."""
+    """Each step of one column. `expected` and `case` [steps]: where this column decides them, or they are known."""
     size = len(column.before)
-    own = forms.tables[number, :size]
-    steps = np.arange(size)
-    cells = Cells(
+    own, rows = forms.tables[:, number, :size], np.arange(size)
+    if case is not None:
+        own = own[:, rows, case][:, :, None]
+    masks = np.zeros((size, 1, -(-steps // 8)), np.uint8)
+    masks[rows, 0, rows // 8] = 1 << (rows % 8)
+    return Cells(
         number,
         number,
         np.full(size, UNKNOWN) if expected is None else expected,
-        np.full(size, UNKNOWN),
+        np.full(size, UNKNOWN) if case is None else case,
+        level,
         column.before,
         column.after,
-        own,
-        own,
+        own[0],
+        own[1],
         np.full(size, 1, object),
-        steps.astype(np.int16)[:, None],
-        one_bit(steps, bits)[:, None],
+        rows.astype(np.int16)[:, None],
+        masks,
     )
-    return cells if case is None else in_case(cells, case)
 
 
-def in_case(cells: Cells, case: Numbers) -> Cells:
-    """With the case [cells] known."""
-    rows = np.arange(len(cells))
-    return replace(cells, case=case, low=cells.low[rows, case][:, None], high=cells.high[rows, case][:, None])
-
-
-def one_bit(steps: Numbers, bits: int) -> NDArray[np.uint8]:
-    """[steps, bytes]: of each step, its bit."""
-    found = np.zeros((len(steps), -(-bits // 8)), np.uint8)
-    found[np.arange(len(steps)), steps // 8] = 1 << (steps % 8)
-    return found
-
-
-def extended(cells: Cells, column: Column, number: int, forms: Forms, bits: int) -> tuple[Cells, Numbers]:
-    """With one more column, just below or above the window; and the step there [cells]."""
-    below = number < cells.first
-    inner, outer = (column.after, column.before) if below else (column.before, column.after)
-    border = cells.before if below else cells.after
+def joined(low: Cells, high: Cells) -> Cells:
+    """Cells over two windows, one just below the other: all pairs whose states meet."""
     pairs = [
-        (cell, step)
-        for state in np.unique(border)
-        for cell, step in [np.meshgrid(np.flatnonzero(border == state), np.flatnonzero(inner == state), indexing="ij")]
+        np.meshgrid(np.flatnonzero(low.after == state), np.flatnonzero(high.before == state), indexing="ij")
+        for state in np.unique(low.after)
     ]
-    which = np.concatenate([cell.ravel() for cell, _ in pairs])
-    step = np.concatenate([one.ravel() for _, one in pairs])
-    known = cells.case[which]
-    added = forms.tables[number, step]
-    if cells.low.shape[1] == 1 and added.shape[1] > 1:
-        added = added[np.arange(len(step)), known][:, None]
-    grown = cells.chosen(which)
-    own_witness, own_mask = step.astype(np.int16)[:, None], one_bit(step, bits)[:, None]
-    order = (own_witness, grown.witness) if below else (grown.witness, own_witness)
-    masks = (own_mask, grown.masks) if below else (grown.masks, own_mask)
-    return (
-        replace(
-            grown,
-            first=min(cells.first, number),
-            last=max(cells.last, number),
-            before=outer[step] if below else grown.before,
-            after=grown.after if below else outer[step],
-            low=grown.low + added,
-            high=grown.high + added,
-            witness=np.concatenate(order, 1),
-            masks=np.concatenate(masks, 1),
-        ),
-        step,
+    one = low.chosen(np.concatenate([pair[0].ravel() for pair in pairs]))
+    other = high.chosen(np.concatenate([pair[1].ravel() for pair in pairs]))
+    case = np.where(one.case == UNKNOWN, other.case, one.case)
+    lows, highs = outwards(*(np.stack([_in_case(part.low, case), _in_case(part.high, case)]) for part in (one, other)))
+    return Cells(
+        low.first,
+        high.last,
+        np.where(one.expected == UNKNOWN, other.expected, one.expected),
+        case,
+        np.minimum(one.level, other.level),
+        one.before,
+        other.after,
+        lows,
+        highs,
+        one.count * other.count,
+        np.concatenate([one.witness, other.witness], 1),
+        np.concatenate([one.masks, other.masks], 1),
     )
 
 
-def merged(cells: Cells, grid: Array) -> Cells:
-    """Those that agree in all but the box, and in the box up to a grid [forms], as one: the hull is sound."""
+def _in_case(numbers: Array, case: Numbers) -> Array:
+    """[cells, cases, forms], or [cells, 1, forms] where the case is known."""
+    if numbers.shape[1] == 1 or (case == UNKNOWN).any():
+        return numbers
+    return numbers[np.arange(len(case)), case][:, None]
+
+
+def together(parts: Sequence[Cells]) -> Cells:
+    """Cells over one window, all of them."""
+    if len(parts) == 1:
+        return parts[0]
+    found: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ROWS}
+    return replace(parts[0], **found)
+
+
+def merged(cells: Cells, grids: Array) -> Cells:
+    """Those that agree in all but the box, and in the box up to their level's grid [levels, forms], as one: the hull is
+    sound."""
     if not len(cells):
         return cells
     with np.errstate(invalid="ignore", over="ignore"):
-        places = np.round((cells.low + cells.high) / (2 * grid)).reshape(len(cells), -1)
-    labels = np.stack([cells.expected, cells.case, cells.before, cells.after], 1).astype(np.float64)
+        apart = np.isfinite(grids[0])
+        middle = (cells.low[..., apart] + cells.high[..., apart]) / 2
+        places = np.round(middle / grids[cells.level][:, None, apart]).reshape(len(cells), -1)
+    labels = np.stack([cells.expected, cells.case, cells.level, cells.before, cells.after], 1).astype(np.float64)
     keys = np.concatenate([labels, places], 1)
     order = np.lexsort(keys.T[::-1])
     sorted_keys = keys[order]

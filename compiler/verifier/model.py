@@ -18,9 +18,10 @@ from torch import Tensor
 from compiler.elementary.program import Attended, Lookup, Mixed, Node, Program
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.fast.tensors import Running, TensorFunctions, looked_up
+from compiler.verifier import exact
 from compiler.verifier.attention import AttentionForms, Value, attention_forms, mixed_values
 from compiler.verifier.ffn import cell_step
-from compiler.verifier.forms import Array
+from compiler.verifier.forms import Array, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
 
 FORM_SYMBOLS = 1 << 32  # beyond all numbers of errors in a program
@@ -114,7 +115,8 @@ def _local(running: Running, number: int, node: Node, sequences: Sequences) -> l
         tables = node.operation.value, node.operation.error
         return [Bounded(*(looked_up(running, node, table, c) for table in tables)) for c in node.live]
     inputs = [running.at(source, node.positions) for source in node.inputs]
-    return cell_step(running.arithmetic, node, inputs, node.positions)
+    found = cell_step(running.arithmetic, node, inputs, node.positions)
+    return exact.step(running.program.dtype, node, inputs, found)
 
 
 def _tail(running: Running, sequences: Sequences, position: int, slot: int, last: int, later: set[int]) -> Tail:
@@ -161,7 +163,9 @@ def _forms(
     seen = running.program.nodes[values].positions if values >= 0 else ()
     keys = -1 if isinstance(operation, Mixed) else node.inputs[1]
     read = [[a.alone(x) for x in running.at(source, seen)] for source in (keys, values)]
-    return attention_forms(a, operation, node.live, sequences, position, cases, query, seen, *read)
+    return attention_forms(
+        a, running.program.dtype, operation, node.live, sequences, position, cases, query, seen, *read
+    )
 
 
 def _attended(
@@ -193,8 +197,8 @@ def _own_column(sequences: Sequences, found: AttentionForms, column: int, case: 
         low, high = all_forms.beside(case, 0, start, 0, start)
         return low, high
     one = automaton.columns[column]
-    own = all_forms.tables[column, np.arange(len(case)), case]
-    low, high = all_forms.beside(case, column, one.before, column + 1, one.after) + own
+    own = all_forms.tables[:, column, np.arange(len(case)), case]
+    low, high = outwards(all_forms.beside(case, column, one.before, column + 1, one.after), own)
     return low, high
 
 

@@ -1,4 +1,4 @@
-"""Inputs that may fail: from cells that are open, and from the task's own hard suites."""
+"""Inputs that may fail: from cells that are open, and from the task's own suites."""
 
 from __future__ import annotations
 
@@ -6,35 +6,54 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+import numpy as np
+
+from compiler.judge import Judge
 from compiler.pipeline import Spec
-from compiler.tasks.task import Inputs, TaskError
+from compiler.tasks.task import Inputs, TaskError, Words
 from compiler.verifier.results import Counterexample
 from compiler.verifier.sweep import Sweep
 from compiler.verifier.witness import Witnesses
 
-MAX_OF_CELLS = 200
-MAX_OF_SUITE = 300
+OF_CELLS = 300
+OF_SUITE = 2_000
+BLOCK = 500
 
 
 def search(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadline: float) -> list[Counterexample]:
     """The first input that fails, if one is found in time."""
-    for inputs in _candidates(spec, witnesses, sweeps):
-        if time.perf_counter() > deadline:
-            break
+    for inputs in _suspects(spec, witnesses, sweeps, deadline):
         failure = witnesses.fails(inputs)
         if failure is not None:
             return [failure]
+        if time.perf_counter() > deadline:
+            break
     return []
 
 
-def _candidates(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep]) -> Iterator[Inputs]:
+def _suspects(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadline: float) -> Iterator[Inputs]:
+    """Inputs of open cells that the module answers wrong there; then those of suites that the judge says are wrong."""
     for found in sweeps:
         if found.open_cells is not None:
-            yield from islice(witnesses.inputs(found.open_cells), MAX_OF_CELLS)
+            first = found.open_cells.chosen(np.arange(min(OF_CELLS, len(found.open_cells))))
+            for inputs in witnesses.inputs(first):
+                if time.perf_counter() > deadline:
+                    return
+                if not witnesses.lead(inputs, found.slot) > 0:
+                    yield inputs
+    judge = Judge(spec)
+    for words in _blocks(spec):
+        if time.perf_counter() > deadline:
+            return
+        verdicts = judge.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
+        yield from (spec.resolved.task.inputs(words, int(row)) for row in verdicts.wrong)
+
+
+def _blocks(spec: Spec) -> Iterator[Words]:
     for suite in spec.resolved.task.suites().values():
         try:
-            parts = suite.parts(suite.size(MAX_OF_SUITE), 0)
+            parts = suite.parts(suite.size(OF_SUITE), 0)
         except TaskError:
             continue
         for part in parts:
-            yield from islice(part.generate(), MAX_OF_SUITE)
+            yield from islice(part.blocks(BLOCK), OF_SUITE // BLOCK)

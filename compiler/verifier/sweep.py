@@ -10,17 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compiler.tasks.automaton import ways
-from compiler.verifier.cells import UNKNOWN, Cells, extended, in_case, merged, start
-from compiler.verifier.forms import Array, Forms, forms
+from compiler.verifier.cells import UNKNOWN, Cells, column_cells, joined, merged, together
+from compiler.verifier.forms import Array, Forms, forms, outwards
 from compiler.verifier.head import leads
 from compiler.verifier.model import FORM_SYMBOLS, Tail
 from compiler.verifier.sequences import CONSTANT, Sequences
 
 MAX_CELLS = 100_000  # cells that are looked at in a round: more are joined on a coarser grid
-MAX_OPEN = 4_000  # cells that are told apart further
-BLOCK = 4_096  # cells that are computed at once
+MAX_OPEN = 20_000  # cells that are told apart further
+BLOCK = 1 << 17  # cells that are made at once
+COMPUTED = 4_096  # cells that are computed at once
+COARSE, FINER = 2.0**-16, 2.0**-10  # the first grid, as a share of a form's whole range; how much finer the next is
+TIED = "what is left cannot be told apart from a tie: the bounds on rounding are too wide"
 
 
 @dataclass
@@ -33,93 +37,107 @@ class Sweep:
     open: int = 0
     cells: int = 0
     window: int = 0
-    spread: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    spread: Array = field(default_factory=lambda: np.zeros((0, 0)))  # of the open cells, see `leads`
+    lowest_open: Array = field(default_factory=lambda: np.zeros(0))
     wrong_cells: list[Cells] = field(default_factory=list)
     open_cells: Cells | None = None
     lowest: float = np.inf
     lowest_cell: Cells | None = None
     why_open: str | None = None
 
+    def open_steps(self, columns: int, steps: int) -> NDArray[np.bool_]:
+        """The steps [columns, steps] that open inputs take."""
+        found = np.zeros((columns, steps), bool)
+        cells = self.open_cells
+        if cells is not None:
+            masks = np.bitwise_or.reduce(cells.masks, axis=0)
+            found[:] = True
+            found[cells.first : cells.last + 1] = np.unpackbits(masks, axis=1, count=steps, bitorder="little")
+        return found
 
-def sweep(found: Sweep, tail: Tail, sequences: Sequences, fineness: float, stop: Callable[[], bool]) -> None:
-    """Classify all inputs for one token. Sums of forms that differ by less than `fineness` of a form's whole range are
-    taken together. `stop()` says that time is out: what is undecided then stays open."""
+    @property
+    def is_limited(self) -> bool:
+        """Whether no finer grid could decide anything: what is open is so by rounding."""
+        return not (self.lowest_open + 2 * self.spread.sum(1) > 0).any()
+
+
+def sweep(
+    found: Sweep, tail: Tail, sequences: Sequences, hard: Sequence[NDArray[np.bool_]], stop: Callable[[], bool]
+) -> None:
+    """Classify all inputs for one token.
+
+    Sums of forms that differ by less than a grid are taken together. `hard` says where it has to be finer: each of them
+    the steps [columns, steps] of all inputs that the one before left open. `stop()` says that time is out: what is
+    undecided then stays open.
+    """
     automaton = sequences.automaton
     below, above = ways(automaton)
     all_forms = _forms(tail, sequences)
     target, right = sequences.right(tail.slot)
+    widths = _widths(all_forms, tail)
+    grid = np.stack([widths * COARSE * FINER**level for level in range(len(hard) + 1)])
+
+    def column(number: int) -> Cells:
+        one = automaton.columns[number]
+        size = len(one.before)
+        single = all_forms.cases == 1
+        case = np.zeros(size, np.int64) if single else tail.case[:size] if tail.column == number else None
+        expected = right if target == number else np.full(size, right[0]) if target == CONSTANT else None
+        level = sum((steps[number, :size].astype(np.int64) for steps in hard), np.zeros(size, np.int64))
+        return merged(column_cells(one, number, all_forms, expected, case, level, sequences.steps), grid)
+
+    cells = column(target if target != CONSTANT else max(tail.column, 0))
     total = sum(below[-1])
-    single = len(all_forms.constant) == 1
-    begin = target if target != CONSTANT else max(tail.column, 0)
-    column = automaton.columns[begin]
-    cells = start(
-        column,
-        begin,
-        all_forms,
-        right if target == begin else np.full(len(column.before), right[0]),
-        np.zeros(len(column.before), np.int64)
-        if single
-        else tail.case[: len(column.before)]
-        if tail.column == begin
-        else None,
-        sequences.steps,
-    )
-    grid = _widths(all_forms) * fineness
-    cells = _joined(cells, grid, MAX_CELLS)
-    found.open = total
     while True:
         if (cells.case != UNKNOWN).all():
             cells = _classified(found, tail, all_forms, cells, below, above)
-        if not len(cells):
-            break
-        found.open_cells = cells
-        found.open = _inputs(cells, below, above)
+        found.open_cells = cells if len(cells) else None
+        found.open = sum(weights(cells, below, above))
         assert found.right + found.wrong + found.open == total
+        if not len(cells):
+            return
         number = _next(tail, all_forms, cells, len(automaton.columns), found)
         if number is None:
-            found.why_open = "what is left cannot be told apart from a tie: the bounds on rounding are too wide"
-            break
+            found.why_open = TIED
+            return
         if stop():
             found.why_open = "the time ran out"
-            break
-        cells = _joined(cells, grid, MAX_OPEN)
-        cells, step = extended(cells, automaton.columns[number], number, all_forms, sequences.steps)
-        if number == tail.column and not single:
-            cells = in_case(cells, tail.case[step])
-        cells = _joined(cells, grid, MAX_CELLS)
-    found.open = 0 if not len(cells) else found.open
-    found.open_cells = cells if len(cells) else None
-    assert found.right + found.wrong + found.open == total
+            return
+        cells = _grown(_coarser(cells, grid, MAX_OPEN), column(number), grid)
+
+
+def _grown(cells: Cells, column: Cells, grid: Array) -> Cells:
+    """The cells with one more column."""
+    size = max(1, BLOCK // len(column))
+    parts = [cells.chosen(np.arange(first, min(first + size, len(cells)))) for first in range(0, len(cells), size)]
+    below = column.first < cells.first
+    grown = [merged(joined(column, part) if below else joined(part, column), grid) for part in parts]
+    return _coarser(merged(together(grown), grid), grid, MAX_CELLS)
 
 
 def _forms(tail: Tail, sequences: Sequences) -> Forms:
     if tail.attention is not None:
         return tail.attention.forms
     cases = int(tail.case.max(initial=0)) + 1
-    return forms(
-        sequences.automaton,
-        np.zeros((cases, 0)),
-        np.zeros((len(sequences.automaton.columns), sequences.steps, cases, 0)),
-    )
+    columns = len(sequences.automaton.columns)
+    return forms(sequences.automaton, np.zeros((2, cases, 0)), np.zeros((2, columns, sequences.steps, cases, 0)))
 
 
-def _widths(all_forms: Forms) -> Array:
-    """[forms]"""
+def _widths(all_forms: Forms, tail: Tail) -> Array:
+    """The whole range of each form, [forms]; what is only a bound keeps no cells apart."""
     low, high = all_forms.below[0, -1], all_forms.below[1, -1]
     width = np.where(np.isfinite(low) & np.isfinite(high), high - low, 0.0).max((0, 1), initial=0.0)
-    return np.where(width > 0, width, 1.0)
+    found: Array = np.where(width > 0, width, 1.0)
+    return found if tail.attention is None else np.where(tail.attention.bounds, np.inf, found)
 
 
-def _joined(cells: Cells, grid: Array, most: int) -> Cells:
-    found = merged(cells, grid)
+def _coarser(cells: Cells, grid: Array, most: int) -> Cells:
+    """Joined on a coarser grid, where they are too many."""
+    found = cells
     while len(found) > most and grid.size:
         grid = grid * 8
         found = merged(found, grid)
     return found
-
-
-def _inputs(cells: Cells, below: Sequence[Sequence[int]], above: Sequence[Sequence[int]]) -> int:
-    return sum(weights(cells, below, above))
 
 
 def weights(cells: Cells, below: Sequence[Sequence[int]], above: Sequence[Sequence[int]]) -> list[int]:
@@ -140,12 +158,12 @@ def _classified(
     """Count the cells that are decided; those that are not, with a side to grow on."""
     found.cells += len(cells)
     found.window = cells.last - cells.first + 1
-    symbols = [FORM_SYMBOLS + i for i in range(all_forms.constant.shape[1])]
+    symbols = [FORM_SYMBOLS + i for i in range(all_forms.constant.shape[2])]
     outside = all_forms.beside(cells.case, cells.first, cells.before, cells.last + 1, cells.after)
-    low, high = outside[0] + cells.low[:, 0], outside[1] + cells.high[:, 0]
+    low, high = outwards(outside, np.stack([cells.low[:, 0], cells.high[:, 0]]))
     parts = []
-    for first in range(0, len(cells), BLOCK):
-        block = slice(first, first + BLOCK)
+    for first in range(0, len(cells), COMPUTED):
+        block = slice(first, first + COMPUTED)
         values = tail.logit_inputs(cells.case[block], low[block], high[block])
         parts.append(leads(tail.arithmetic, tail.program.decision, values, cells.expected[block], symbols))
     lowest = np.concatenate([part.lowest for part in parts])
@@ -162,7 +180,7 @@ def _classified(
         if lowest[i] < found.lowest:
             found.lowest, found.lowest_cell = float(lowest[i]), cells.chosen(np.array([i]))
     undecided = ~right & ~behind
-    found.spread = spread[undecided]
+    found.spread, found.lowest_open = spread[undecided], lowest[undecided]
     return cells.chosen(undecided)
 
 
@@ -176,13 +194,8 @@ def _next(tail: Tail, all_forms: Forms, cells: Cells, columns: int, found: Sweep
     if first == 0 or last == columns - 1:
         return last + 1 if first == 0 else first - 1
     with np.errstate(all="ignore"):
-        below = (
-            all_forms.below[1, first, cells.before, cells.case] - all_forms.below[0, first, cells.before, cells.case]
-        )
-        above = (
-            all_forms.above[1, last + 1, cells.after, cells.case]
-            - all_forms.above[0, last + 1, cells.after, cells.case]
-        )
+        below = np.diff(all_forms.below[:, first, cells.before, cells.case], axis=0)[0]
+        above = np.diff(all_forms.above[:, last + 1, cells.after, cells.case], axis=0)[0]
         whole = below + above + cells.high[:, 0] - cells.low[:, 0]
         weight = np.where(whole > 0, found.spread / whole, 0.0)
         if not weight.any():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from compiler.diagnostics import fail
 from compiler.elementary.model import translate
@@ -32,8 +33,7 @@ from compiler.verifier.sweep import Sweep, sweep
 from compiler.verifier.witness import Witnesses, place
 
 Progress = Callable[[str, int, int], None]
-COARSE, FINER, FINEST = 2.0**-16, 2.0**-10, 2.0**-46  # see `sweep`
-GAIN = 0.9  # a finer pass has to leave no more than this share open to be followed by one that is finer still
+PASSES = 5  # each on a finer grid: the last one is as fine as float64 is
 ANY = "IEEE 754 arithmetic in any order of summation, fused or not; exp, erf, rsqrt, sin, cos to 2 units"
 HERE = ANY + "; what depends on no token, or on one token alone, as the torch module computes it on this machine"
 
@@ -109,32 +109,42 @@ def _follow(state: _State, deadline: float, progress: Progress) -> None:
         return state.ending == "budget"
 
     for here in (False, True):
-        fineness, before = COARSE, state.open_slots
+        before = state.open_slots
+        if not before or (here and any(found.wrong for found in state.slots.values())):
+            return  # a refutation needs no other arithmetic
         try:
-            followed = list(_tails(spec, state.automaton, here)) if before else []
+            followed = list(_tails(spec, state.automaton, here))
         except NotFollowed as error:
             state.why.append(str(error))
             return
-        while before and fineness >= FINEST and not stop():
-            gained = []
+        hard: dict[int, list[NDArray[np.bool_]]] = {slot: [] for slot in before}
+        for _ in range(PASSES):
+            again = []
             for tail, sequence in followed:
                 if tail.slot in before and not stop():
                     done = len(state.slots) - len(state.open_slots)
                     progress(place(spec, state.automaton, tail.slot), done, len(state.slots))
-                    if _swept(state, tail, sequence, fineness, stop):
-                        gained.append(tail.slot)
-                        state.here = state.here or here
-            before = [slot for slot in state.open_slots if slot in gained or fineness == COARSE]
-            fineness *= FINER
+                    found = _swept(state, tail, sequence, hard[tail.slot], stop, here)
+                    if found.open and not found.is_limited:
+                        hard[tail.slot].append(found.open_steps(len(state.automaton.columns), sequence.steps))
+                        again.append(tail.slot)
+            before = again
 
 
-def _swept(state: _State, tail: Tail, sequence: Sequences, fineness: float, stop: Callable[[], bool]) -> bool:
-    """Whether this leaves less open than was open before."""
-    before, found = state.slots[tail.slot], Sweep(tail.slot, open=state.total)
-    sweep(found, tail, sequence, fineness, stop)
-    if found.open < before.open:
+def _swept(
+    state: _State,
+    tail: Tail,
+    sequence: Sequences,
+    hard: Sequence[NDArray[np.bool_]],
+    stop: Callable[[], bool],
+    here: bool,
+) -> Sweep:
+    found = Sweep(tail.slot, open=state.total)
+    sweep(found, tail, sequence, hard, stop)
+    if found.open < state.slots[tail.slot].open:
         state.slots[tail.slot] = found
-    return found.open < GAIN * before.open
+        state.here = state.here or here
+    return found
 
 
 def _tails(spec: Spec, automaton: Automaton, here: bool) -> Iterator[tuple[Tail, Sequences]]:
