@@ -25,7 +25,8 @@ def changed(network: ir.Network, random: Random) -> ir.Network:
     return network
 
 
-def _with_tensors(network: ir.Network, change: Callable[[ir.Tensor], tuple[ir.Entry, ...]]) -> list[ir.Step]:
+def with_tensors(network: ir.Network, change: Callable[[ir.Tensor], tuple[ir.Entry, ...]]) -> list[ir.Step]:
+    """Its steps with other entries in each tensor; `change` is asked once for those of one name."""
     made: dict[str, ir.Tensor] = {}
 
     def once(tensor: ir.Tensor) -> ir.Tensor:
@@ -53,9 +54,9 @@ def _scaled(network: ir.Network, random: Random) -> list[ir.Step]:
 
     def change(tensor: ir.Tensor) -> tuple[ir.Entry, ...]:
         factor = random.choice(FACTORS) if random.random() < 0.3 else 1.0
-        return tuple(replace(entry, value=_fit(factor * entry.value, network.dtype)) for entry in tensor.entries)
+        return tuple(replace(entry, value=fit(factor * entry.value, network.dtype)) for entry in tensor.entries)
 
-    return _with_tensors(network, change)
+    return with_tensors(network, change)
 
 
 def _jittered(network: ir.Network, random: Random) -> list[ir.Step]:
@@ -65,9 +66,9 @@ def _jittered(network: ir.Network, random: Random) -> list[ir.Step]:
     def change(tensor: ir.Tensor) -> tuple[ir.Entry, ...]:
         factors = (1 + random.choice((-1, 0, 1)) * share for _ in tensor.entries)
         pairs = zip(tensor.entries, factors, strict=True)
-        return tuple(replace(entry, value=_fit(factor * entry.value, network.dtype)) for entry, factor in pairs)
+        return tuple(replace(entry, value=fit(factor * entry.value, network.dtype)) for entry, factor in pairs)
 
-    return _with_tensors(network, change)
+    return with_tensors(network, change)
 
 
 def _repeated(network: ir.Network, random: Random) -> list[ir.Step]:
@@ -77,13 +78,13 @@ def _repeated(network: ir.Network, random: Random) -> list[ir.Step]:
         if random.random() < 0.85:
             return entry.value
         other = random.choice(tensor.entries).value
-        return _fit(random.choice((other, other, 0.0, entry.value * 1e6, entry.value * 1e-6)), network.dtype)
+        return fit(random.choice((other, other, 0.0, entry.value * 1e6, entry.value * 1e-6)), network.dtype)
 
-    return _with_tensors(network, lambda tensor: tuple(replace(e, value=value(tensor, e)) for e in tensor.entries))
+    return with_tensors(network, lambda tensor: tuple(replace(e, value=value(tensor, e)) for e in tensor.entries))
 
 
-def _fit(value: float, dtype: FloatFormat) -> float:
-    """In the dtype, and finite."""
+def fit(value: float, dtype: FloatFormat) -> float:
+    """A number in the dtype, and finite."""
     rounded = round_to(value, dtype)
     return rounded if math.isfinite(rounded) else math.copysign(dtype.largest, rounded)
 
@@ -123,7 +124,7 @@ def _with_other_scores(step: ir.Attention, dtype: FloatFormat, random: Random) -
             return replace(step, scale=scale)
         case 3 if step.rope is not None:
             factor = random.choice((0.5, 1.001, 7.0, 100.0))
-            frequencies = tuple(_fit(factor * frequency, dtype) for frequency in step.rope.frequencies)
+            frequencies = tuple(fit(factor * frequency, dtype) for frequency in step.rope.frequencies)
             pairs: ir.RopePairs = random.choice(("adjacent", "halves"))
             return replace(step, rope=replace(step.rope, frequencies=frequencies, pairs=pairs))
         case 4 if step.query_norm is not None and step.key_norm is not None:

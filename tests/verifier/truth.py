@@ -1,0 +1,110 @@
+"""What is so: every input of a small task, or many likely ones of a large task, put to the plain module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from compiler.decode import answer_logits, choose
+from compiler.engines import UNSURE
+from compiler.judge import Judge
+from compiler.pipeline import Spec
+from compiler.reference import alone, as_tokens
+from compiler.tasks.task import Inputs, Words
+from compiler.torch_backend.model import build_model
+
+ADVERSARIAL = ("near_carry", "edges", "carries")
+RARE = 100  # what fails on fewer than 1 in so many inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Of so many inputs, whether each token of the answer is wrong after the right ones before it:
+    `wrong` [inputs, predicted], bool."""
+
+    wrong: NDArray[np.bool_]
+
+    @property
+    def inputs(self) -> int:
+        return len(self.wrong)
+
+    @property
+    def failing(self) -> int:
+        """How many inputs are answered wrong: greedy decoding is right as long as every token is."""
+        return int(self.wrong.any(1).sum())
+
+    @property
+    def rare(self) -> bool:
+        """Fails on fewer than 1 in 100 inputs, but on some."""
+        return 0 < RARE * self.failing < self.inputs
+
+    @property
+    def steps(self) -> list[int]:
+        """How many inputs have a wrong token in each place that is predicted."""
+        counts: list[int] = self.wrong.sum(0).tolist()
+        return counts
+
+
+def truth(spec: Spec) -> Truth:
+    """Of every input. What is not proved to be within rounding is decided by the plain module, one sequence at a
+    time."""
+    return Truth(wrong_tokens(spec, _words(spec, "exhaustive")))
+
+
+def inputs_of(spec: Spec) -> int:
+    """How many inputs there are."""
+    return spec.resolved.task.suites()["exhaustive"].default_size
+
+
+def seen_leads(spec: Spec) -> NDArray[np.float64]:
+    """How far the right token is ahead of all others, at its closest in the answer of each input [inputs]: from one
+    batch, so that it is nearly what is so, and soon known. Below 0 an input fails; -inf where a logit is no number."""
+    (words,) = _words(spec, "exhaustive")
+    prompts, answers = as_tokens(spec.layout.prompts(words)), as_tokens(spec.layout.answers(words))
+    with torch.inference_mode():
+        logits = answer_logits(build_model(spec.network).eval(), prompts, answers, spec.layout).double()
+    logits = logits if spec.network.decode == "argmax" else -logits
+    right = answers[:, torch.tensor(spec.layout.predicted), None]
+    leads = logits.gather(2, right) - logits.scatter(2, right, -torch.inf).amax(-1, keepdim=True)
+    return leads.amin((1, 2)).nan_to_num(-torch.inf, torch.inf, -torch.inf).numpy()
+
+
+def sampled_failures(spec: Spec, seeds: Iterable[int], given: Iterable[Inputs] = ()) -> int:
+    """How many inputs are answered wrong, of those that adders tend to get wrong and those given."""
+    task, found = spec.resolved.task, 0
+    suites = task.suites()
+    for name in ADVERSARIAL:
+        for seed in seeds if suites[name].sampled else (0,):
+            found += int(wrong_tokens(spec, _words(spec, name, seed)).any(1).sum())
+    rest = list(given)
+    return found + (int(wrong_tokens(spec, [task.encode(rest)]).any(1).sum()) if rest else 0)
+
+
+def _words(spec: Spec, suite: str, seed: int = 0) -> list[Words]:
+    chosen = spec.resolved.task.suites()[suite]
+    parts = chosen.parts(chosen.default_size, seed)
+    return [words for part in parts for words in part.blocks(max(1, part.size))]
+
+
+def wrong_tokens(spec: Spec, blocks: Iterable[Words]) -> NDArray[np.bool_]:
+    """See `Truth.wrong`."""
+    judge, layout = Judge(spec), spec.layout
+    predicted = np.array(layout.predicted)
+    found = []
+    for words in blocks:
+        prompts, answers = layout.prompts(words), layout.answers(words)
+        if judge.use.name == "fast":
+            said = judge.engine.said(prompts, answers)
+        else:  # whose batches are only likely to say the same
+            said = np.full((len(prompts), len(predicted)), UNSURE, np.int32)
+        with alone():
+            for i in np.flatnonzero((said == UNSURE).any(1)):
+                slots = np.flatnonzero(said[i] == UNSURE).tolist()
+                logits = judge.reference.logits(as_tokens(prompts[i : i + 1]), as_tokens(answers[i : i + 1]), slots)
+                said[i, slots] = choose(logits, spec.network.decode).to(torch.int32)
+        found.append(said != answers[:, predicted])
+    return np.concatenate(found)
