@@ -1,0 +1,38 @@
+"""What is said of small worlds is so: all their inputs are tried by the plain module."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.verifier.verdicts import Rates, verified
+from tests.verifier.worlds import worlds
+
+MANY = 2000
+CHUNK = 100
+
+
+def check_worlds(seeds: range) -> Rates:
+    rates = Rates()
+    for world in worlds(seeds):
+        rates.add(world.truth, verified(world))
+    print("\n".join(["", f"worlds {seeds.start} to {seeds.stop - 1}:", *rates.lines()]))
+    return rates
+
+
+def check_shares(rates: Rates) -> None:
+    """The worlds are such that an unsound engine would be caught, and a timid one, too."""
+    assert rates.of(["right"]) >= 0.3 * rates.total
+    assert rates.of(["rarely wrong"]) >= 0.1 * rates.total
+    assert rates.of(["right"], ["proved"]) >= 0.5 * rates.of(["right"])
+    assert rates.of(["often wrong"], ["refuted"]) >= 0.5 * rates.of(["often wrong"])
+
+
+@pytest.mark.parametrize("start", range(0, 150, 50))
+def test_small_worlds(start: int) -> None:
+    check_shares(check_worlds(range(start, start + 50)))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("start", range(150, MANY, CHUNK))
+def test_many_small_worlds(start: int) -> None:
+    check_shares(check_worlds(range(start, min(start + CHUNK, MANY))))
