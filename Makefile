@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 GALLERY := $(sort $(wildcard specs/*.yaml specs/gallery/*.yaml))
 
-.PHONY: demo setup test test-long gallery gallery-check performance lint types check clean
+.PHONY: demo setup test test-long gallery gallery-check performance verdicts lint types check clean
 
 demo: setup
 	$(BIN)/python cli.py build specs/tiny95.yaml --eval
@@ -32,6 +32,9 @@ gallery-check: setup
 performance: setup
 	$(BIN)/python -m benchmarks.engine_speed --least 0 --page docs/performance.md
 	$(BIN)/python -m benchmarks.exhaustive --page docs/performance.md
+
+verdicts: setup
+	$(BIN)/python -m benchmarks.verify_speed --page docs/verify.md
 
 lint: setup
 	$(BIN)/ruff check .

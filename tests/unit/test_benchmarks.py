@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import engine_speed, exhaustive
+from benchmarks import engine_speed, exhaustive, verify_speed
 from benchmarks.page import NoSection, markdown_table, put
 from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, disagreements
 from compiler.fast.c_compiler import find_compiler
+from compiler.pipeline import load
 from tests.helpers import ROOT, SPECS
 
 QUICK = ("--seconds", "0.01", "--rounds", "1", "--least", "0")
 SMALL = str(SPECS / "reverse.yaml")
 PAGE = ROOT / "docs" / "performance.md"
+VERDICTS = ROOT / "docs" / "verify.md"
 
 
 def call(*arguments: str) -> Result:
@@ -125,3 +128,58 @@ def test_the_page_has_every_spec() -> None:
     rates = PAGE.read_text(encoding="utf-8").partition("<!-- begin: rates -->")[2].partition("<!-- end: rates -->")[0]
     missing = [path.stem for path in engine_speed.every_spec() if f"\n| {path.stem} |" not in rates]
     assert not missing, "run `make performance`"
+
+
+def verified(*arguments: str) -> Result:
+    return CliRunner().invoke(verify_speed.main, arguments)
+
+
+def test_a_verdict_has_its_bracket_margin_and_work() -> None:
+    result = verified(SMALL, "--json")
+    assert result.exit_code == 0, result.output
+    (found,) = json.loads(result.stdout)["verified"]
+    assert (found["spec"], found["verdict"], found["inputs"]) == ("specs/reverse.yaml", "proved", 5**8)
+    assert found["failing"] == {"at_least": 0, "at_most": 0}
+    assert found["margin"] > 0.99
+    assert found["cells"] > 0
+    assert "reverse PROVED none 390,625 0.999" in " ".join(verified(SMALL).stdout.split())
+
+
+def test_a_verdict_that_the_spec_denies_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "denied.yaml"
+    text = (SPECS / "reverse.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("verdict: proved", "verdict: refuted"), encoding="utf-8")
+    result = verified(str(path))
+    assert result.exit_code == 1
+    assert "reverse: not what the spec claims" in result.stderr
+    changed = verified(str(path), "--set", "length=3")  # another model, about which nothing is claimed
+    assert (changed.exit_code, "reverse --set length=3" in changed.stdout) == (0, True), changed.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--page", "page.md", SMALL], "--page takes no SPEC"),
+        (["--set", "length=3"], "--set needs a SPEC"),
+        (["nothing.yaml"], "nothing.yaml"),
+        (["--budget", "0", SMALL], "0.0 is not in the range"),
+        ([SMALL, "--set", "length=0"], "length"),
+    ],
+)
+def test_a_wrong_call_for_verdicts_is_refused(arguments: list[str], message: str) -> None:
+    result = verified(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_the_page_has_the_verdicts_that_the_specs_claim() -> None:
+    page = VERDICTS.read_text(encoding="utf-8")
+    written = page.partition("<!-- begin: verdicts -->")[2].partition("<!-- end: verdicts -->")[0]
+    rows = dict(re.findall(r"^\| (\S+) \| (PROVED|REFUTED|OPEN) \|", written, re.MULTILINE))
+    specs = [load(path) for path in engine_speed.every_spec()]
+    assert set(rows) == {spec.name for spec in specs}, "run `make verdicts`"
+    claims = {spec.name: spec.resolved.expect.verdict for spec in specs}
+    wrong = {name for name, claim in claims.items() if claim is not None and rows[name] != claim.verdict.upper()}
+    assert not wrong, "run `make verdicts`"
+    for _, settings in verify_speed.VARIANTS:
+        assert f" --set {' --set '.join(settings)} |" in page
