@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 GALLERY := $(sort $(wildcard specs/*.yaml specs/gallery/*.yaml))
+SECONDS := 5
 
 .PHONY: demo setup test test-long gallery gallery-check performance verdicts lint types check clean
 
@@ -24,10 +25,10 @@ test-long: setup
 	$(BIN)/python -m pytest -m 'long or not long'
 
 gallery: setup
-	$(BIN)/python cli.py report $(GALLERY) -o docs/gallery.md
+	$(BIN)/python cli.py report $(GALLERY) --verify $(SECONDS) -o docs/gallery.md
 
 gallery-check: setup
-	$(BIN)/python cli.py report $(GALLERY) --check docs/gallery.md
+	$(BIN)/python cli.py report $(GALLERY) --verify $(SECONDS) --check docs/gallery.md
 
 performance: setup
 	$(BIN)/python -m benchmarks.engine_speed --least 0 --page docs/performance.md

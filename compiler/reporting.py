@@ -1,4 +1,4 @@
-"""A report about specs: what each model is, how many parameters it has, how many inputs it answers right."""
+"""A report about specs: what each model is, how many parameters it has, which inputs it answers right."""
 
 from __future__ import annotations
 
@@ -20,19 +20,23 @@ from compiler.yaml_lines import YamlLines, yaml_lines
 if TYPE_CHECKING:
     from compiler.evaluation import Evaluation, SuiteResult
     from compiler.judge import Failure
+    from compiler.side_by_side import Outcome
+    from compiler.verifier.results import VerdictName
 
 Progress = Callable[[Spec, int, int], None]
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is known of one spec. `evaluation` is None where none of the wanted suites is one of its task."""
+    """What is known of one spec. `evaluation` is None where none of the wanted suites is one of its task, `verdict`
+    where it was not verified."""
 
     spec: Spec
     dimensions: Dimensions
     lines: YamlLines
     counts: Counts
     evaluation: Evaluation | None
+    verdict: VerdictName | None
     claims: tuple[ClaimResult, ...]
 
     @property
@@ -104,25 +108,27 @@ def make_report(
     *,
     pairs: int | None = None,
     seed: int | None = None,
+    budget: float | None = None,
     processes: int | None = 1,
     progress: Progress | None = None,
 ) -> Report:
     """Count and evaluate specs; the order in which they are given, or one given twice, makes no difference.
 
     Without `suites`, each task says which of its suites belong in a report. `pairs` and `seed` are those of the suites
-    that sample. `processes` (None: by cores and work) are explained in `compiler.side_by_side`; the report is the same
-    with any number of them. `progress(spec, done, total)` is called after each spec that was evaluated.
+    that sample. With a `budget`, each spec is also decided on all inputs, as far as so many seconds allow. `processes`
+    (None: by cores and work) are explained in `compiler.side_by_side`; the report is the same with any number of them.
+    `progress(spec, done, total)` is called after each spec that was evaluated or verified.
     Raises `SpecError` for a suite that no task has, or a suite or size that cannot be had.
     """
     unique = {(os.path.realpath(spec.path), spec.settings): spec for spec in specs}
     ordered = sorted(unique.values(), key=_order)
     _check_names(ordered, suites)
     chosen = [_chosen(spec.resolved.task, suites) for spec in ordered]
-    evaluations = _evaluations(ordered, chosen, pairs, seed, processes, progress)
+    outcomes = _outcomes(ordered, chosen, pairs, seed, budget, processes, progress)
     tasks: dict[tuple[str, tuple[tuple[str, int], ...]], list[Model]] = {}
-    for spec, evaluation in zip(ordered, evaluations, strict=True):
+    for spec, outcome in zip(ordered, outcomes, strict=True):
         task = spec.resolved.task.kind, tuple(_sizes(spec).items())
-        tasks.setdefault(task, []).append(_model(spec, evaluation))
+        tasks.setdefault(task, []).append(_model(spec, outcome))
     return Report(tuple(_group(tasks[key], suites) for key in sorted(tasks)))
 
 
@@ -148,21 +154,24 @@ def _chosen(task: Task, names: Sequence[str]) -> list[Suite]:
     return [suite for suite in task.suites().values() if (suite.name in names if names else suite.in_report)]
 
 
-def _evaluations(
+def _outcomes(
     specs: Sequence[Spec],
     chosen: Sequence[Sequence[Suite]],
     pairs: int | None,
     seed: int | None,
+    budget: float | None,
     processes: int | None,
     progress: Progress | None,
-) -> list[Evaluation | None]:
-    """One for each spec; None where no suite was chosen."""
-    from compiler.side_by_side import Job, evaluate_all  # imports torch
+) -> list[Outcome]:
+    """One for each spec, also where there is nothing to do."""
+    from compiler.side_by_side import Job, Outcome, do_all  # imports torch
 
     jobs = [
-        Job(spec, tuple(suite.name for suite in suites), pairs, seed, sum(suite.size(pairs) for suite in suites))
+        Job(
+            spec, tuple(suite.name for suite in suites), pairs, seed, sum(suite.size(pairs) for suite in suites), budget
+        )
         for spec, suites in zip(specs, chosen, strict=True)
-        if suites
+        if suites or budget is not None
     ]
     finished = 0
 
@@ -172,8 +181,8 @@ def _evaluations(
         if progress is not None:
             progress(spec, finished, len(jobs))
 
-    found = iter(evaluate_all(jobs, processes, done))
-    return [next(found) if suites else None for suites in chosen]
+    found = iter(do_all(jobs, processes, done))
+    return [next(found) if suites or budget is not None else Outcome(None, None) for suites in chosen]
 
 
 def _group(models: Sequence[Model], names: Sequence[str]) -> Group:
@@ -188,7 +197,7 @@ def _group(models: Sequence[Model], names: Sequence[str]) -> Group:
     return Group(task.kind, _sizes(spec), runs, protocols, tuple(models))
 
 
-def _model(spec: Spec, evaluation: Evaluation | None) -> Model:
-    counts = count(spec)
-    claims = check_claims(spec, counts, () if evaluation is None else evaluation.suites)
-    return Model(spec, dimensions(spec.network), yaml_lines(spec.path), counts, evaluation, claims)
+def _model(spec: Spec, outcome: Outcome) -> Model:
+    counts, evaluation = count(spec), outcome.evaluation
+    claims = check_claims(spec, counts, () if evaluation is None else evaluation.suites, outcome.verdict)
+    return Model(spec, dimensions(spec.network), yaml_lines(spec.path), counts, evaluation, outcome.verdict, claims)

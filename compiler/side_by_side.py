@@ -1,4 +1,4 @@
-"""Evaluations of several specs at the same time, each in a process of its own and on one thread."""
+"""Several specs evaluated and verified at the same time, each in a process of its own and on one thread."""
 
 from __future__ import annotations
 
@@ -18,21 +18,35 @@ from compiler.diagnostics import Diagnostic, SpecError, fail
 from compiler.evaluation import Evaluation, evaluate
 from compiler.pipeline import Spec, load
 from compiler.reference import one_thread
+from compiler.verifier.results import VerdictName
+from compiler.verifier.verify import verify
 from compiler.writing import write_document
 
 WORTH_A_PROCESS = 5000  # inputs that take as long as to start a process, where the plain module decides many
 MAX_PROCESSES = 8  # if not asked for more: each needs some hundred megabytes
+PATIENCE = (1, 4, 16)  # times the budget, for a verdict that is claimed: it must not hang on how busy a machine is
 
 
 @dataclass(frozen=True)
 class Job:
-    """Suites to be run on a spec; `inputs` is how many that will be."""
+    """Suites to be run on a spec, which may be none; `inputs` is how many that will be. `budget`: for how many seconds
+    it is verified, if at all."""
 
     spec: Spec
     suites: tuple[str, ...]
     pairs: int | None
     seed: int | None
     inputs: int
+    budget: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job. `evaluation` is None where there were no suites, `verdict` where none was asked for, or the
+    inputs of the task are not followed."""
+
+    evaluation: Evaluation | None
+    verdict: VerdictName | None
 
 
 @dataclass(frozen=True)
@@ -45,12 +59,13 @@ class _Order:
     suites: tuple[str, ...]
     pairs: int | None
     seed: int | None
+    budget: float | None
 
 
-def evaluate_all(
+def do_all(
     jobs: Sequence[Job], processes: int | None = None, done: Callable[[Spec], None] | None = None
-) -> list[Evaluation]:
-    """The evaluations, in the order of the jobs; `done` is called after each. They do not depend on `processes`.
+) -> list[Outcome]:
+    """The outcomes, in the order of the jobs; `done` is called after each. They do not depend on `processes`.
 
     By default there is a process for each core, where that is worth it. One process is this one. More than one need a
     main module that can be imported, as multiprocessing does.
@@ -62,23 +77,48 @@ def evaluate_all(
     found = []
     for job in jobs:
         with one_thread():
-            found.append(evaluate(job.spec, job.suites, pairs=job.pairs, seed=job.seed))
+            found.append(_outcome(job.spec, job))
         if done is not None:
             done(job.spec)
     return found
 
 
+def _outcome(spec: Spec, job: Job | _Order) -> Outcome:
+    """Raises `SpecError`."""
+    evaluation = evaluate(spec, job.suites, pairs=job.pairs, seed=job.seed) if job.suites else None
+    return Outcome(evaluation, None if job.budget is None else _verdict(spec, job.budget))
+
+
+def _verdict(spec: Spec, budget: float) -> VerdictName | None:
+    claimed = spec.resolved.expect.verdict is not None and not spec.settings
+    for times in PATIENCE if claimed else PATIENCE[:1]:
+        try:
+            found = verify(spec, budget=times * budget)
+        except SpecError:  # a task whose inputs are not followed
+            return None
+        if found.ending == "interrupted":
+            raise KeyboardInterrupt
+        if found.verdict != "open" or found.ending == "complete":
+            break
+    return found.verdict
+
+
 def _worth(jobs: Sequence[Job]) -> int:
     """How many processes are worth it: none that has hardly anything to do."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, MAX_PROCESSES, sum(job.inputs for job in jobs) // WORTH_A_PROCESS))
+    return max(1, min(cores, MAX_PROCESSES, sum(map(_work, jobs)) // WORTH_A_PROCESS))
 
 
-def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None] | None) -> list[Evaluation]:
+def _work(job: Job) -> int:
+    """In inputs; to verify takes as long as to start a process, at least."""
+    return job.inputs + WORTH_A_PROCESS * (job.budget is not None)
+
+
+def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None] | None) -> list[Outcome]:
     context = multiprocessing.get_context("spawn")  # a fork would not have torch's threads
     with ProcessPoolExecutor(number, mp_context=context, initializer=_start) as pool, _children_end():
         futures = [pool.submit(_run, _order(job)) for job in jobs]
-        specs: dict[Future[Evaluation | tuple[Diagnostic, ...]], Spec] = dict(
+        specs: dict[Future[Outcome | tuple[Diagnostic, ...]], Spec] = dict(
             zip(futures, (job.spec for job in jobs), strict=True)
         )
         try:
@@ -92,7 +132,7 @@ def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None]
             message = "a process that evaluated a model was ended from outside, perhaps for want of memory"
             raise fail("process", message, hint="--jobs 1 needs the least") from None
         results = [future.result() for future in futures]
-    return [found for found in results if isinstance(found, Evaluation)]
+    return [found for found in results if isinstance(found, Outcome)]
 
 
 @contextmanager
@@ -111,7 +151,7 @@ def _children_end() -> Iterator[None]:
 def _order(job: Job) -> _Order:
     spec = job.spec
     document = write_document(spec.resolved.document)
-    return _Order(spec.path.absolute(), spec.settings, document, job.suites, job.pairs, job.seed)
+    return _Order(spec.path.absolute(), spec.settings, document, job.suites, job.pairs, job.seed, job.budget)
 
 
 def _start() -> None:
@@ -120,12 +160,12 @@ def _start() -> None:
     torch.set_num_threads(1)
 
 
-def _run(order: _Order) -> Evaluation | tuple[Diagnostic, ...]:
-    """The evaluation, or what was found to be wrong: an exception with values in it would not come through."""
+def _run(order: _Order) -> Outcome | tuple[Diagnostic, ...]:
+    """The outcome, or what was found to be wrong: an exception with values in it would not come through."""
     try:
         spec = load(order.path, order.settings, allow_overflow=True)  # it was checked before, with what was asked for
         if write_document(spec.resolved.document) != order.document:
             raise fail("changed", f"{order.path} was changed while it was evaluated")
-        return evaluate(spec, order.suites, pairs=order.pairs, seed=order.seed)
+        return _outcome(spec, order)
     except SpecError as error:
         return error.diagnostics

@@ -47,6 +47,13 @@ SUFFIX = ".md"
 )
 @suite_options
 @click.option(
+    "--verify",
+    "budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Also decide on all inputs: so long for each model, or 16 times that where a verdict is claimed.",
+)
+@click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
@@ -61,6 +68,7 @@ def report(
     suites: tuple[str, ...],
     pairs: int | None,
     seed: int | None,
+    budget: float | None,
     jobs: int | None,
     as_json: bool,
 ) -> None:
@@ -68,12 +76,14 @@ def report(
 
     The page is Markdown. It says what each model is, how many parameters it has by every rule and by its author, how
     many inputs of each suite it answers right, and what the figures reveal. Without --suite, each task says which of
-    its suites are run. All inputs are run again for --check too.
+    its suites are run. All inputs are run again for --check too. With --verify it also says of which models every input
+    there is was proved to be right.
 
     \b
     python cli.py report specs/*.yaml -o report.md
     python cli.py report specs/*.yaml --check report.md
     python cli.py report specs/tiny95.yaml --suite near_carry --pairs 500
+    python cli.py report specs/gallery/*.yaml --verify 5 -o report.md
     """
     from compiler.markdown.page import report_page
     from compiler.markdown.text import several
@@ -84,7 +94,7 @@ def report(
     if output is not None and checked is not None:
         raise click.UsageError("-o writes a file and --check writes none: give one of them")
     target = output or checked
-    renewal = _renewal(specs, loading, target, suites, pairs, seed)
+    renewal = _renewal(specs, loading, target, suites, pairs, seed, budget)
     before = None if target is None else _checked_target(target, renewal, exists=checked is not None)
     loaded, wrong = loading.load_each(specs)
     if wrong:
@@ -96,7 +106,7 @@ def report(
             if bars is not None:
                 bars("models", done, total)
 
-        made = make_report(loaded, suites, pairs=pairs, seed=seed, processes=jobs, progress=progress)
+        made = make_report(loaded, suites, pairs=pairs, seed=seed, budget=budget, processes=jobs, progress=progress)
     page = report_page(made, target)
     stale = None if before is None else before != page.encode()
     if output is not None:
@@ -147,6 +157,7 @@ def _renewal(
     suites: Sequence[str],
     pairs: int | None,
     seed: int | None,
+    budget: float | None,
 ) -> str:
     """The call that writes the file that is checked, for a shell."""
     words = ["python", "cli.py", "report", *(f"./{spec}" if str(spec).startswith("-") else str(spec) for spec in specs)]
@@ -156,4 +167,5 @@ def _renewal(
     words += [word for suite in suites for word in ("--suite", suite)]
     words += [] if pairs is None else ["--pairs", str(pairs)]
     words += [] if seed is None else ["--seed", str(seed)]
+    words += [] if budget is None else ["--verify", f"{budget:g}"]
     return shlex.join([*words, "-o", str(target)])

@@ -138,6 +138,11 @@ def _right(suite: SuiteRun) -> Cell:
     return cell
 
 
+def _verdict(row: Entry) -> str:
+    found = row.model.verdict
+    return "–" if found is None else f"**{found}**" if found == "refuted" else found
+
+
 def _first_failure(row: Entry) -> str:
     return next((failure_text(row.model, failed.suite) for failed in row.model.failed), "")
 
@@ -147,6 +152,7 @@ def evaluation_columns(group: Group) -> tuple[Column, ...]:
     return (
         Column("model", lambda row: row.section),
         *(Column(code(suite.name), _right(suite), right=True) for suite in group.suites),
+        *([Column("all inputs", _verdict)] if any(model.verdict for model in group.models) else []),
         Column("first failure", _first_failure),
     )
 

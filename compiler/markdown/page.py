@@ -9,7 +9,13 @@ from compiler.claims import ClaimResult
 from compiler.counting import FIGURES, LISTING, HardCoded
 from compiler.expressions.arithmetic import as_figure
 from compiler.markdown.columns import COUNTS, MODELS, Entry, columns_table, entries, evaluation_columns, failure_text
-from compiler.markdown.sentences import count_sentences, evaluation_sentences, length_sentences, rank_sentences
+from compiler.markdown.sentences import (
+    count_sentences,
+    evaluation_sentences,
+    length_sentences,
+    rank_sentences,
+    verdict_sentences,
+)
 from compiler.markdown.text import Title, code, figure, inline, listing, plain, several, table
 from compiler.reporting import Group, Model, Report
 
@@ -37,6 +43,10 @@ that is won by hardly more than rounding, the one input is decoded token by toke
 are what this decoding says. All is computed on a CPU in the dtype of the model. A model of float32 or less may win by a
 unit in the last place: on another kind of CPU, or with another version of torch, its figures may be others."""
 
+_ABOUT_VERDICTS = """\
+`all inputs` is what `verify` decides about every input of the task: `proved` (each one is answered right), `refuted`
+(there is one that the torch module answers wrong) or `open`."""
+
 
 def title_of(target: Path | None) -> str:
     """The heading of a page in a file: `gallery.md` is the page `Gallery`."""
@@ -61,7 +71,7 @@ def report_page(report: Report, target: Path | None = None) -> str:
         *_section(FINDINGS, _findings(report, {key: inline(row.title) for key, row in by_model.items()})),
         *_section(TABLE, columns_table(MODELS, rows), [_ABOUT_MODELS]),
         *_section(COUNTED, _rules(), columns_table(COUNTS, rows), [_ABOUT_AUTHORS]),
-        *_section(EVALUATED, [_ABOUT_EVALUATION]),
+        *_section(EVALUATED, [_ABOUT_EVALUATION], [_ABOUT_VERDICTS] if any(m.verdict for m in report.models) else []),
     ]
     for group, heading in zip(report.groups, groups, strict=True):
         own = [by_model[id(model)] for model in group.models]
@@ -84,7 +94,10 @@ def findings(report: Report, names: dict[int, str]) -> list[tuple[str, list[str]
         return names[id(model)]
 
     found = [
-        (task_title(group), [*evaluation_sentences(group, name), *rank_sentences(group.models, name)])
+        (
+            task_title(group),
+            [*evaluation_sentences(group, name), *verdict_sentences(group, name), *rank_sentences(group.models, name)],
+        )
         for group in report.groups
     ]
     if len(report.groups) > 1:

@@ -41,6 +41,23 @@ def evaluation_sentences(group: Group, name: Name) -> list[str]:
     return [*said, *(_protocol(group, protocol) for protocol in group.protocols)]
 
 
+def verdict_sentences(group: Group, name: Name) -> list[str]:
+    """Which models are known to be right on every input, and which are known not to be."""
+    by_verdict = {
+        verdict: [m for m in group.models if m.verdict == verdict] for verdict in ("proved", "refuted", "open")
+    }
+    proved, refuted, undecided = by_verdict.values()
+    decided = sum(map(len, by_verdict.values()))
+    if not decided:
+        return []
+    said = [f"Proved right on every input of the task: {_of(len(proved), decided)}."]
+    if refuted:
+        said.append(f"Refuted by an input: {listing(map(name, refuted))}.")
+    if undecided:
+        said.append(f"Undecided: {listing(map(name, undecided))}.")
+    return said
+
+
 def _screened(same: Sequence[Screened], models: int, name: Name) -> str:
     """Suites that let the same models through, some of which another suite does not."""
     passed, failing = same[0].passed, same[0].failing_elsewhere

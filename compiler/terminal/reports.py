@@ -81,6 +81,7 @@ def _model_json(group: Group, model: Model) -> dict[str, object]:
         **figures_json(spec, model.counts),
         "agreeing": list(model.agreeing),
         "suites": _suites_json(model),
+        "verdict": model.verdict,
         "claims": claims_json(model.claims),
     }
 

@@ -385,6 +385,7 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
                         "failures": [{"input": "text", "expected": "text", "got": "text"}],
                     }
                 ],
+                "verdict": "text or null",
                 "claims": "list of claim",
             }
         ],

@@ -494,3 +494,49 @@ def test_the_gallery_is_about_every_spec() -> None:
     linked = {re.search(r"\((.*)\)$", row["model"])[1] for row in models.values()}  # type: ignore[index]
     specs = [*SPECS.glob("*.yaml"), *SPECS.glob("gallery/*.yaml")]
     assert linked == {f"../{path.relative_to(ROOT).as_posix()}" for path in specs}
+
+
+def test_verdicts_on_all_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    wrong = small(tmp_path, "wrong")
+    options = (REVERSE, wrong, "--suite", "edges", "--verify", "60")
+    text = page(*options, "--jobs", "2", "-o", "page.md") + Path("page.md").read_text()
+    assert call("report", *options, "--jobs", "1", "--check", "page.md").exit_code == 0
+    (of_reverse,), (of_wrong,) = (
+        tables(section(text, f"### {task}")) for task in ("reverse, symbols 5, length 8", "addition, base 2, digits 1")
+    )
+    assert (of_reverse["reverse"]["all inputs"], of_wrong["wrong"]["all inputs"]) == ("proved", "**refuted**")
+    assert "- Proved right on every input of the task: the model.\n" in text
+    assert "- Refuted by an input: wrong.\n" in text
+    assert "Claims under `expect`: 3 checked, all hold." in section(text, "### reverse")
+    models = call_json("report", *options, "--jobs", "1")["models"]
+    assert {model["name"]: model["verdict"] for model in models} == {"reverse": "proved", "wrong": "refuted"}
+
+
+def test_without_verify_nothing_is_said_about_all_inputs() -> None:
+    text = page(REVERSE, "--suite", "edges")
+    assert "`all inputs`" not in text
+    assert "| all inputs" not in text
+    (model,) = call_json("report", REVERSE, "--suite", "edges")["models"]
+    assert model["verdict"] is None
+
+
+def test_a_verdict_that_is_not_the_claimed_one(tmp_path: Path) -> None:
+    denied = tmp_path / "denied.yaml"
+    denied.write_text(Path(REVERSE).read_text().replace("verdict: proved", "verdict: refuted"), encoding="utf-8")
+    result = call("report", str(denied), "--suite", "edges", "--verify", "60")
+    assert result.exit_code == 1
+    assert "claim failed: refuted over all inputs; found proved" in result.stderr
+
+
+def test_a_task_that_is_not_followed_has_no_verdict(tmp_path: Path) -> None:
+    sorting = tmp_path / "sorting.yaml"
+    text = SMALL.format(name="sorting", more="").replace("vocabulary: digit[2] +", "vocabulary: digit[symbols] +")
+    task = "  sort: {symbols: 40, length: 8}\n  prompt: word +\n  answer: sorted\n"
+    sorting.write_text(re.sub(r"  addition:.*?(?=stream)", task, text, flags=re.DOTALL), encoding="utf-8")
+    options = ("--suite", "edges", "--verify", "60", "--jobs", "1", "--ignore", "silent-symbol")
+    both = page(str(sorting), REVERSE, *options)
+    (found,) = tables(section(both, "### sort, symbols 40, length 8"))
+    assert "all inputs" not in found["sorting"]
+    (followed,) = tables(section(both, "### reverse, symbols 5, length 8"))
+    assert followed["reverse"]["all inputs"] == "proved"

@@ -56,7 +56,8 @@ def test_a_spec_that_changes_meanwhile_is_an_error() -> None:
     order = _order(job(5))
     found = _run(order)
     assert not isinstance(found, tuple)
-    assert found.pairs == 5
+    assert found.evaluation is not None
+    assert (found.evaluation.pairs, found.verdict) == (5, None)
     (diagnostic,) = _run(replace(order, document=f"{order.document}#"))  # type: ignore[misc]
     assert diagnostic.code == "changed"
 
