@@ -133,6 +133,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("report", TINY, "claiming.yaml", "nan.yaml", "--suite", "edges", "--suite", "carries", "-o", "page.md"),
         ("report", TINY, "--suite", "carries", "--pairs", "4", "--check", "page.md"),
         ("report", REVERSE, EXACT, QWEN, "--suite", "carries", "--pairs", "4"),
+        ("report", REVERSE, "--suite", "edges", "--verify", "60", "--jobs", "1"),
     ],
     "run": [("run", TINY, "1", "2"), ("run", QWEN, "5", "7"), ("run", "nan.yaml", "1", "1")],
 }

@@ -143,7 +143,7 @@ def test_what_a_model_is() -> None:
     assert (tiny["layers"], tiny["stream"], tiny["hidden"]) == ("2 attention, 2 ffn", "5 → 16 → 10", "11, 20")
     assert (tiny["heads × dim"], tiny["dtype"]) == ("5 × 1, 1 × 1", "float64")
     assert tiny["source"] == 'public gist "Tiny Adder" by alexlitz, 2026-02-25'
-    assert models["tiny95-exact"]["YAML lines"] == f"13 + {tiny['YAML lines']}"
+    assert models["tiny95-exact"]["YAML lines"] == f"14 + {tiny['YAML lines']}"
     assert (models["reverse"]["heads × dim"], models["reverse"]["hidden"]) == ("1 × 5", "–")
     about = section(text, "### tiny95-exact")
     assert "removes its failures near carries" in about
