@@ -142,6 +142,8 @@ def _softmax(
     tables: _Tables,
 ) -> HeadForms:
     seen = list(tables.positions)
+    if not seen:
+        return _nothing(wanted, tables)
     additions = [torch.tensor(table[head % len(table)][position, seen])[None, :, None] for table in operation.additions]
     mask = torch.tensor(visible)[None, :, None]
     scores = exact.score(dtype, operation, query, keys, additions, score(a, operation, query, keys, additions))
@@ -173,6 +175,13 @@ def _with_weight(
     reference = torch.zeros(()) if operation.plus_one else lowest.amax(1, keepdim=True)
     rounding = 4 * a.rounding.unit * (reference.abs() + highest.abs())
     return visible & ~(highest - reference + rounding < NEGLIGIBLE)
+
+
+def _nothing(wanted: Sequence[int], tables: _Tables) -> HeadForms:
+    """A head that sees no key: what it mixes is zero."""
+    none = torch.zeros((), dtype=torch.float64)
+    mixed, bounds = (tuple(tables.add(none, bound=bound) for _ in wanted) for bound in (False, True))
+    return HeadForms(tuple(wanted), mixed, None, tables.add_bound(none), bounds, bounds, np.zeros(tables.cases), 0)
 
 
 def _alone(a: Arithmetic, wanted: Sequence[int], values: Value, chosen: Tensor, tables: _Tables) -> HeadForms:

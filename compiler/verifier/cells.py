@@ -127,7 +127,7 @@ def merged(cells: Cells, grids: Array) -> Cells:
     sound."""
     if not len(cells):
         return cells
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(all="ignore"):
         apart = np.isfinite(grids[0])
         middle = (cells.low[..., apart] + cells.high[..., apart]) / 2
         places = np.round(middle / grids[cells.level][:, None, apart]).reshape(len(cells), -1)

@@ -39,7 +39,8 @@ def relu(a: Arithmetic, x: Bounded) -> Bounded:
     if not x.shared:
         return a.activate(x, "relu")
     f = a.f
-    off = a.off(x)
+    # where nothing is added below, the sign has to be certain although this sum is rounded
+    off = a.off(x) * (1 + 2.0**-52 * (len(x.shared) + 2))
     low, high = x.value - off, x.value + off
     slope = f.if_less(low, 0.0, f.if_less(0.0, high, high / (high - low), 0.0), 1.0)
     room = 0.5 * f.maximum(-slope * low, (1.0 - slope) * high)

@@ -28,14 +28,22 @@ class Leads:
     spread: Array
 
 
+def undecided(cells: int, symbols: int) -> Leads:
+    """Of cells that there was no time for."""
+    return Leads(np.full(cells, np.nan), np.zeros(cells, bool), np.zeros((cells, symbols)))
+
+
 def leads(
     a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], expected: np.ndarray, symbols: Sequence[int]
 ) -> Leads:
-    """`inputs` are what the logits are computed from, [1, cells]; `expected` [cells] are classes.
+    """`inputs` are what the logits are computed from, [1, cells]; `expected` [cells] are tokens; those that are no
+    classes are never said.
 
     Each channel's own error is shared by all logits that it goes into, and cancels as far as they have it in common.
     """
     sign = 1.0 if decision.decode == "argmax" else -1.0
+    unsaid = expected >= decision.classes
+    expected = np.where(unsaid, 0, expected)
     cells = len(expected)
     numbers = {symbol: i for i, symbol in enumerate(sorted({s for x in inputs for s in x.shared}))}
     channels = len(inputs)
@@ -83,7 +91,7 @@ def leads(
     kept = [i for i, symbol in enumerate(symbols) if symbol in numbers]
     chosen = apart[asked].abs().gather(1, worst[None, None].expand(len(asked), 1, cells))[:, 0]
     spread[:, kept] = chosen.nan_to_num(nan=0.0).numpy().T
-    return Leads(lowest.numpy(), behind.numpy(), spread)
+    return Leads(np.where(unsaid, -np.inf, lowest.numpy()), unsaid | behind.numpy(), spread)
 
 
 def _row(x: Quantity, cells: int) -> Tensor:

@@ -8,7 +8,7 @@ Two kinds of abstract values, both with a rounding bound and with what varies sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,7 @@ class Tail:
 
     `local` are the values of other nodes at the position, by number: channels [cases], of the query's column.
     `case` [steps]: the case of each step of this column, 0 where there is none. `attention` is None where nothing that
-    is mixed reaches the logits.
+    is mixed reaches the logits; else `last` is its node, and `later` are all that depend on it.
     """
 
     program: Program
@@ -45,6 +45,7 @@ class Tail:
     local: dict[int, list[Bounded]]
     attention: AttentionForms | None
     last: int
+    later: Set[int]
 
     @property
     def arithmetic(self) -> Arithmetic:
@@ -53,6 +54,10 @@ class Tail:
     def logit_inputs(self, case: np.ndarray, low: Array, high: Array) -> list[Bounded]:
         """The channels that the logits are computed from, of cells of these cases with forms from `low` to `high`
         [cells, forms]: [1, cells] each."""
+        return self.values(case, low, high)[self.program.decision.node]
+
+    def values(self, case: np.ndarray, low: Array, high: Array) -> list[list[Bounded]]:
+        """The channels of each node that the logits depend on through the tail; others have none."""
         nodes, a = self.program.nodes, self.arithmetic
         values: list[list[Bounded]] = [[] for _ in nodes]
         index = torch.from_numpy(case)
@@ -62,27 +67,30 @@ class Tail:
             elif number == self.last and self.attention is not None:
                 found = mixed_values(a, self.attention, case, low, high, FORM_SYMBOLS)
                 values[number] = [found.get(channel, ZERO) for channel in range(node.channels)]
-            elif self.last < number and node.live:
+            elif number in self.later and node.live:
                 values[number] = _filled(
                     node, cell_step(a, node, [values[i] if i >= 0 else [] for i in node.inputs], [self.position])
                 )
-        return values[self.program.decision.node]
+        return values
 
 
 def tails(program: Program, sequences: Sequences) -> list[Tail]:
     """One for each slot that the program decides, in order."""
-    running = Running(program, torch.from_numpy(sequences.tokens[:, : program.length]), [])
     last = _last_attention(program)
     later = _depends_on(program, last)
-    for number, node in enumerate(program.nodes):
-        if number in later:
-            running.values.append([])
-        else:
-            running.values.append(_filled(node, _local(running, number, node, sequences)))
+    running = local_values(program, sequences, later)
     return [
         _tail(running, sequences, position, slot, last, later)
         for position, slot in zip(program.decision.reads, program.slots, strict=True)
     ]
+
+
+def local_values(program: Program, sequences: Sequences, unknown: Container[int] = ()) -> Running:
+    """The values of all nodes but those that are left unknown: channels [positions, steps]."""
+    running = Running(program, torch.from_numpy(sequences.tokens[:, : program.length]), [])
+    for number, node in enumerate(program.nodes):
+        running.values.append([] if number in unknown else _filled(node, _local(running, number, node, sequences)))
+    return running
 
 
 def _filled(node: Node, live: Sequence[Bounded]) -> list[Bounded]:
@@ -119,7 +127,7 @@ def _local(running: Running, number: int, node: Node, sequences: Sequences) -> l
     return exact.step(running.program.dtype, node, inputs, found)
 
 
-def _tail(running: Running, sequences: Sequences, position: int, slot: int, last: int, later: set[int]) -> Tail:
+def _tail(running: Running, sequences: Sequences, position: int, slot: int, last: int, later: Set[int]) -> Tail:
     """The query's column is told apart by what differs at the position: queries, and what by-passes the attention."""
     program = running.program
     column = sequences.columns[position]
@@ -140,7 +148,7 @@ def _tail(running: Running, sequences: Sequences, position: int, slot: int, last
         attention = _forms(
             running, node, node.operation, sequences, position, len(chosen), [_select(x, chosen, 0) for x in query]
         )
-    return Tail(program, position, slot, column, case, local, attention, last)
+    return Tail(program, position, slot, column, case, local, attention, last, later)
 
 
 def _query(running: Running, number: int, position: int, steps: int) -> list[Bounded]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from compiler.tasks.automaton import ways
 from compiler.verifier.cells import UNKNOWN, Cells, column_cells, joined, merged, together
 from compiler.verifier.forms import Array, Forms, forms, outwards
-from compiler.verifier.head import leads
+from compiler.verifier.head import leads, undecided
 from compiler.verifier.model import FORM_SYMBOLS, Tail
 from compiler.verifier.sequences import CONSTANT, Sequences
 
@@ -90,7 +90,7 @@ def sweep(
     total = sum(below[-1])
     while True:
         if (cells.case != UNKNOWN).all():
-            cells = _classified(found, tail, all_forms, cells, below, above)
+            cells = _classified(found, tail, all_forms, cells, below, above, stop)
         found.open_cells = cells if len(cells) else None
         found.open = sum(weights(cells, below, above))
         assert found.right + found.wrong + found.open == total
@@ -154,16 +154,19 @@ def _classified(
     cells: Cells,
     below: Sequence[Sequence[int]],
     above: Sequence[Sequence[int]],
+    stop: Callable[[], bool],
 ) -> Cells:
-    """Count the cells that are decided; those that are not, with a side to grow on."""
+    """Count the cells that are decided, until time is out; those that are not."""
     found.cells += len(cells)
     found.window = cells.last - cells.first + 1
     symbols = [FORM_SYMBOLS + i for i in range(all_forms.constant.shape[2])]
-    outside = all_forms.beside(cells.case, cells.first, cells.before, cells.last + 1, cells.after)
-    low, high = outwards(outside, np.stack([cells.low[:, 0], cells.high[:, 0]]))
+    low, high = box(all_forms, cells)
     parts = []
     for first in range(0, len(cells), COMPUTED):
         block = slice(first, first + COMPUTED)
+        if first and stop():
+            parts.append(undecided(len(cells) - first, len(symbols)))
+            break
         values = tail.logit_inputs(cells.case[block], low[block], high[block])
         parts.append(leads(tail.arithmetic, tail.program.decision, values, cells.expected[block], symbols))
     lowest = np.concatenate([part.lowest for part in parts])
@@ -179,9 +182,16 @@ def _classified(
         i = int(np.where(right, lowest, np.inf).argmin())
         if lowest[i] < found.lowest:
             found.lowest, found.lowest_cell = float(lowest[i]), cells.chosen(np.array([i]))
-    undecided = ~right & ~behind
-    found.spread, found.lowest_open = spread[undecided], lowest[undecided]
-    return cells.chosen(undecided)
+    rest = ~right & ~behind
+    found.spread, found.lowest_open = spread[rest], lowest[rest]
+    return cells.chosen(rest)
+
+
+def box(all_forms: Forms, cells: Cells) -> tuple[Array, Array]:
+    """Lowest and highest forms [cells, forms] of cells whose case is known; any steps are taken beside the window."""
+    outside = all_forms.beside(cells.case, cells.first, cells.before, cells.last + 1, cells.after)
+    low, high = outwards(outside, np.stack([cells.low[:, 0], cells.high[:, 0]]))
+    return low, high
 
 
 def _next(tail: Tail, all_forms: Forms, cells: Cells, columns: int, found: Sweep) -> int | None:

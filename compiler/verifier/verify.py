@@ -33,6 +33,7 @@ from compiler.verifier.sweep import Sweep, sweep
 from compiler.verifier.witness import Witnesses, place
 
 Progress = Callable[[str, int, int], None]
+SWEEPS = 0.8  # this share of the time is for sweeps, and what they leave for the search for an input that fails
 PASSES = 5  # each on a finer grid: the last one is as fine as float64 is
 ANY = "IEEE 754 arithmetic in any order of summation, fused or not; exp, erf, rsqrt, sin, cos to 2 units"
 HERE = ANY + "; what depends on no token, or on one token alone, as the torch module computes it on this machine"
@@ -68,13 +69,13 @@ def verify(spec: Spec, *, budget: float = 60.0, progress: Progress | None = None
     Raises `SpecError` for a task whose inputs no automaton describes.
     """
     began = time.perf_counter()
-    deadline = began + budget
+    deadline, swept_by = began + budget, began + SWEEPS * budget
     state = _State(spec, _automaton(spec), {})
     state.slots = {slot: Sweep(slot, open=state.total) for slot in spec.layout.predicted}
     witnesses = Witnesses(spec, state.automaton, Reference(spec))
     try:
         with torch.inference_mode(), one_thread():
-            _follow(state, deadline, progress or (lambda place, done, total: None))
+            _follow(state, swept_by, progress or (lambda place, done, total: None))
             _confirm(state, witnesses)
             if not state.counterexamples and state.open_slots:
                 state.counterexamples += search(
@@ -141,7 +142,7 @@ def _swept(
 ) -> Sweep:
     found = Sweep(tail.slot, open=state.total)
     sweep(found, tail, sequence, hard, stop)
-    if found.open < state.slots[tail.slot].open:
+    if found.open < state.slots[tail.slot].open or not state.slots[tail.slot].cells:
         state.slots[tail.slot] = found
         state.here = state.here or here
     return found

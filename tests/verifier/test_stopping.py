@@ -1,0 +1,54 @@
+"""A sweep that is stopped at any moment has said nothing that is not so, and everything is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from compiler.pipeline import Spec, load
+from compiler.verifier import sweep as sweeping
+from compiler.verifier.sweep import Sweep, sweep
+from compiler.verifier.verify import _automaton, _tails
+from tests.helpers import SPECS
+from tests.verifier.truth import truth
+from tests.verifier.worlds import OWN
+
+WRONG = {"v_scale": 1e-3, "base": 5, "digits": 2}
+
+
+def stopped_after(calls: int) -> Callable[[], bool]:
+    left = [calls]
+
+    def stop() -> bool:
+        left[0] -= 1
+        return left[0] < 0
+
+    return stop
+
+
+def sweeps(spec: Spec, calls: int) -> list[Sweep]:
+    """Of each token, one that is stopped when it asks for the time once more."""
+    found = []
+    with torch.inference_mode():
+        for tail, sequence in _tails(spec, _automaton(spec), False):
+            found.append(Sweep(tail.slot))
+            sweep(found[-1], tail, sequence, [], stopped_after(calls))
+    return found
+
+
+@pytest.mark.parametrize("calls", [0, 1, 2, 5, 50])
+@pytest.mark.parametrize("name", ["wrong", "right"])
+def test_stopped_sweeps(monkeypatch: pytest.MonkeyPatch, calls: int, name: str) -> None:
+    monkeypatch.setattr(sweeping, "COMPUTED", 4)
+    path, settings = (SPECS / "tiny95.yaml", WRONG) if name == "wrong" else (OWN / "running.yaml", {"base": 4})
+    spec = load(path, settings)
+    so = truth(spec)
+    assert bool(so.failing) == (name == "wrong")
+    open_inputs = 0
+    for found, wrong in zip(sweeps(spec, calls), so.steps, strict=True):
+        assert found.right + found.wrong + found.open == so.inputs
+        assert found.wrong <= wrong <= found.wrong + found.open
+        open_inputs += found.open
+    assert open_inputs > 0 or calls > 1
