@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from compiler.elementary.program import FUNCTION_UNITS, Array, Attended, Lookup, Node, Program, Separable, SeparableHead
-from compiler.fast.attention import NEGLIGIBLE, WEIGHT_UNITS, score
+from compiler.fast.attention import NEGLIGIBLE, score
 from compiler.fast.bounds import ENGINE_UNIT, ZERO, Arithmetic, Bounded, Rounding
 from compiler.fast.demand import live_heads, pruned
 from compiler.fast.tensors import TensorFunctions
@@ -134,7 +134,8 @@ class _Tables:
 
 @dataclass(frozen=True, eq=False)
 class HeadTables:
-    """What each key adds to the sums of `SeparableHead`, [queries, keys, tokens]; `nothing` [queries]."""
+    """What each key adds to the sums of `SeparableHead`, [queries, keys, tokens]; `nothing` [queries]. `one`: whether
+    for each query some key's weight is exactly 1, and no larger one is possible, whatever the tokens are."""
 
     weight: Tensor
     more: Tensor
@@ -143,6 +144,7 @@ class HeadTables:
     size: tuple[Tensor, ...]
     nothing: Tensor
     most: int
+    one: bool
 
 
 def head_tables(
@@ -163,13 +165,18 @@ def head_tables(
     top = top.clamp(min=0.0) if operation.plus_one else top
     most_off = torch.where(visible, error, 0.0).amax((1, 2), keepdim=True)
     t = value - top
-    weight = torch.exp(t)
+    both = a.rounding.plain_unit + ENGINE_UNIT
     if operation.plus_one:
         d = error + torch.where(top == 0, 0.0, ENGINE_UNIT * t.abs())
-        exponential = FUNCTION_UNITS * (a.rounding.plain_unit + ENGINE_UNIT)
     else:
-        d = error + 4 * unit * most_off + unit * t.abs()
-        exponential = WEIGHT_UNITS * unit
+        d = error + 4 * unit * most_off + both * t.abs()
+        rounded = _rounded(a, t)
+        if rounded is not None:  # of known scores, and of the largest where it is so for all inputs, all is known
+            surely = torch.where(visible, value, -math.inf).amin(2, keepdim=True).amax(1, keepdim=True)
+            known = (most_off == 0) & (surely == top)
+            t, d = torch.where(known, rounded, t), torch.where(known, 0.0, d)
+    exponential = FUNCTION_UNITS * both * (1.0 + 2.0 * d)  # e^d ≤ 1 + 2 d where d ≤ 1
+    weight = torch.exp(t)
     lost = f.if_less(t + d, NEGLIGIBLE, tiny, math.inf)
     more = f.if_less(d, 1.0, weight * (d * (1.0 + d) + exponential) + 4 * tiny, lost)
     more = torch.where((t == 0) & (d == 0), 0.0, more)  # exp(0) is 1
@@ -183,4 +190,12 @@ def head_tables(
         tuple(((weight + more) * (abs(v.value) + v.error)).expand(shape) for v in values),
         nothing,
         int(visible.sum(1).max()),
+        bool(((weight == 1) & (more == 0)).all(2).any(1).all()) and bool((top >= 0).all() or not operation.plus_one),
     )
+
+
+def _rounded(a: Arithmetic, x: Tensor) -> Tensor | None:
+    """As the plain module rounds it; None where that is not known here."""
+    if a.rounding.plain_unit == 2.0**-53:
+        return x
+    return x.float().double() if a.rounding.plain_unit == 2.0**-24 else None

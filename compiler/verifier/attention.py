@@ -32,7 +32,8 @@ class HeadForms:
     """One head: its channels, and forms by their numbers: Σ w v of each channel and Σ w (None where the weights are
     known); and as bounds, what weights are off, and for each channel what products with values are off, and their size.
 
-    `nothing` [cases] is the weight of attending to no key; `most`: so many keys at most have a weight.
+    `nothing` [cases] is the weight of attending to no key; `most`: so many keys at most have a weight; `one`: whether
+    one of them, or no key, always has a weight of exactly 1 before these are normalised, and no other a larger one.
     """
 
     channels: tuple[int, ...]
@@ -43,6 +44,7 @@ class HeadForms:
     size: tuple[int, ...]
     nothing: Array
     most: int
+    one: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +163,7 @@ def _softmax(
         tuple(map(tables.add_bound, found.size)),
         nothing,
         found.most,
+        found.one or bool((nothing == 1).all()),
     )
 
 
@@ -267,16 +270,18 @@ def mixed_values(
             surely = f.maximum((1 - 2 * ENGINE_UNIT) * (middle[d] - radius[d]), 0.0)  # of the exact sum of weights
             nothing = torch.tensor(head.nothing[case])[None]
             nothing = torch.where(nothing == 1, 0.0, 6 * unit * nothing)  # exp(0) is 1
-            certain = 1.0 / f.maximum(surely - most[head.more] - nothing, 0.0)
+            certain = 1.0 / f.maximum((1 - 2.0**-40) * surely - most[head.more] - nothing, 0.0)
             mean = middle[n] / middle[d]
             turned = abs(mean) * radius[d]
             curved = (radius[n] + turned) / middle[d] * (radius[d] / surely)
             scale = abs(mean) + (radius[n] + turned) / middle[d] + curved
             largest = size * certain
             # the sum of the weights is exact where all of them are 1
-            summed = torch.where(most[head.more] == 0, 0.0, float(head.most))
+            summed = torch.where(most[head.more] == 0, 0.0, head.most * plain)
+            if head.one:  # a small number, itself a rounded sum, moves 1 by no more than that number
+                summed = f.minimum(summed, 2.02 * (most[d] - 1.0 + most[head.more]))
             # the module's: normalised weights and products; the engine's: products in the tables, the quotient, shares
-            roundings = (summed + 1) * plain * scale + 2.0**-1000 + 2.01 * plain * largest
+            roundings = (summed + plain) * scale + 2.0**-1000 + 2.01 * plain * largest
             roundings = roundings + ENGINE_UNIT * (largest + abs(mean) + 4 * (scale - abs(mean)))
             roundings = roundings + max(0.0, head.most - 1.0) * plain * f.power_floor(growth * largest)
             roundings = roundings + 2 * head.most * a.rounding.tiny

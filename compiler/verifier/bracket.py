@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,17 @@ from compiler.tasks.automaton import Automaton, ways
 from compiler.verifier.cells import Cells
 from compiler.verifier.sweep import Sweep, weights
 
-MAX_PAIRS = 4_000_000  # of cells that are compared
+Masks = NDArray[np.uint8]  # [cells, columns, bytes]: the steps, as bits, that inputs of each cell may take
+MAX_PAIRS = 2_000_000  # of cells that are compared one by one
+BLOCK = 1_000  # cells that are compared at once
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Cells that have been counted, and all steps that any of them takes, [columns, bytes]."""
+
+    members: Masks
+    steps: NDArray[np.uint8]
 
 
 def failing(automaton: Automaton, sweeps: Sequence[Sweep]) -> tuple[int, int]:
@@ -20,39 +31,56 @@ def failing(automaton: Automaton, sweeps: Sequence[Sweep]) -> tuple[int, int]:
     An input may fail in several tokens. So of each token only such cells are added as cannot share an input with those
     that were added before: their paths have no step in common in some column.
     """
-    total = sum(ways(automaton)[0][-1])
+    counts = ways(automaton)
+    total = sum(counts[0][-1])
     highest = min(total, sum(sweep.wrong + sweep.open for sweep in sweeps))
-    lowest = max((sweep.wrong for sweep in sweeps), default=0)
     added = 0
-    taken: list[NDArray[np.uint8]] = []
+    groups: list[_Group] = []
     for sweep in sorted(sweeps, key=lambda one: -one.wrong):
-        own: list[NDArray[np.uint8]] = []
+        own: list[Masks] = []
         for cells in sweep.wrong_cells:
             masks = _over_all_columns(cells, len(automaton.columns))
-            alone = _share_nothing(masks, taken)
-            counts = weights(cells, *ways(automaton))
-            added += sum(counts[i] for i in np.flatnonzero(alone))
+            alone = np.concatenate(
+                [_share_nothing(masks[first : first + BLOCK], groups) for first in range(0, len(masks), BLOCK)]
+            )
+            inputs = weights(cells, *counts)
+            added += sum(inputs[i] for i in np.flatnonzero(alone))
             own.append(masks[alone])
-        taken += own
-    return min(max(lowest, added), highest), highest
+        groups += _grouped(own)
+    return min(max(added, *(sweep.wrong for sweep in sweeps)), highest), highest
 
 
-def _over_all_columns(cells: Cells, columns: int) -> NDArray[np.uint8]:
-    """[cells, columns, bytes]: outside the window any step may be taken."""
+def _over_all_columns(cells: Cells, columns: int) -> Masks:
+    """Outside the window any step may be taken."""
     count, _, width = cells.masks.shape
     masks = np.full((count, columns, width), 0xFF, np.uint8)
     masks[:, cells.first : cells.last + 1] = cells.masks
     return masks
 
 
-def _share_nothing(masks: NDArray[np.uint8], taken: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
-    """Which of the cells share no input with any of those."""
+def _grouped(parts: Sequence[Masks]) -> list[_Group]:
+    """In groups that are alike in the column that tells most of them apart, as long as these are few."""
+    masks = np.concatenate(parts) if parts else np.zeros((0, 0, 0), np.uint8)
+    if not len(masks):
+        return []
+    kinds = [np.unique(masks[:, k], axis=0, return_inverse=True)[1].reshape(-1) for k in range(masks.shape[1])]
+    best = max((kind for kind in kinds if kind.max() < 64), key=lambda kind: int(kind.max()), default=kinds[0] * 0)
+    members = [masks[best == number] for number in range(int(best.max()) + 1)]
+    return [_Group(own, np.bitwise_or.reduce(own)) for own in members]
+
+
+def _share_nothing(masks: Masks, groups: Sequence[_Group]) -> NDArray[np.bool_]:
+    """Which of the cells share no input with any that is in a group."""
     alone = np.ones(len(masks), bool)
-    for others in taken:
-        if len(masks) * len(others) > MAX_PAIRS:
-            alone[:] = False
-            continue
-        for i in np.flatnonzero(alone):
-            common = (masks[i] & others).any(-1).all(-1)
-            alone[i] = not common.any()
+    for group in groups:
+        meet = np.flatnonzero(alone & _meet(masks, group.steps[None])[:, 0])
+        if len(meet) * len(group.members) > MAX_PAIRS:
+            alone[meet] = False
+        for i in meet[alone[meet]]:
+            alone[i] = not _meet(masks[i : i + 1], group.members).any()
     return alone
+
+
+def _meet(masks: Masks, others: Masks) -> NDArray[np.bool_]:
+    """[cells, others]: whether they have a step in common in every column."""
+    return np.asarray((masks[:, None] & others[None]).any(-1).all(-1))

@@ -21,16 +21,17 @@ Flags = np.ndarray
 class Leads:
     """Of cells: `lowest` [cells], no more than the right logit's lead over any other on any of the cell's inputs;
     `behind` [cells]: whether one other logit is larger on all of them; `spread` [cells, symbols]: by how much each of
-    the symbols that were asked for moves the lead that is lowest."""
+    the symbols that were asked for moves the lead that is lowest; `within` [cells]: how far this may be from it."""
 
     lowest: Array
     behind: Flags
     spread: Array
+    within: Array
 
 
 def undecided(cells: int, symbols: int) -> Leads:
     """Of cells that there was no time for."""
-    return Leads(np.full(cells, np.nan), np.zeros(cells, bool), np.zeros((cells, symbols)))
+    return Leads(np.full(cells, np.nan), np.zeros(cells, bool), np.zeros((cells, symbols)), np.full(cells, np.nan))
 
 
 def leads(
@@ -91,7 +92,8 @@ def leads(
     kept = [i for i, symbol in enumerate(symbols) if symbol in numbers]
     chosen = apart[asked].abs().gather(1, worst[None, None].expand(len(asked), 1, cells))[:, 0]
     spread[:, kept] = chosen.nan_to_num(nan=0.0).numpy().T
-    return Leads(np.where(unsaid, -np.inf, lowest.numpy()), unsaid | behind.numpy(), spread)
+    within = (lead - down).gather(0, worst[None])[0].numpy()
+    return Leads(np.where(unsaid, -np.inf, lowest.numpy()), unsaid | behind.numpy(), spread, within)
 
 
 def _row(x: Quantity, cells: int) -> Tensor:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.tasks.automaton import ways
+from compiler.tasks.automaton import complete, ways
 from compiler.verifier.cells import UNKNOWN, Cells, column_cells, joined, merged, together
 from compiler.verifier.forms import Array, Forms, forms, outwards
 from compiler.verifier.head import leads, undecided
@@ -24,6 +24,7 @@ MAX_OPEN = 20_000  # cells that are told apart further
 BLOCK = 1 << 17  # cells that are made at once
 COMPUTED = 4_096  # cells that are computed at once
 COARSE, FINER = 2.0**-16, 2.0**-10  # the first grid, as a share of a form's whole range; how much finer the next is
+LATE = "the time ran out"
 TIED = "what is left cannot be told apart from a tie: the bounds on rounding are too wide"
 
 
@@ -43,6 +44,7 @@ class Sweep:
     open_cells: Cells | None = None
     lowest: float = np.inf
     lowest_cell: Cells | None = None
+    rounding: float = 0.0  # by how much it may change a lead, on an input of that cell
     why_open: str | None = None
 
     def open_steps(self, columns: int, steps: int) -> NDArray[np.bool_]:
@@ -94,16 +96,27 @@ def sweep(
         found.open_cells = cells if len(cells) else None
         found.open = sum(weights(cells, below, above))
         assert found.right + found.wrong + found.open == total
-        if not len(cells):
-            return
+        if not len(cells) or stop():
+            found.why_open = LATE if len(cells) else None
+            break
         number = _next(tail, all_forms, cells, len(automaton.columns), found)
         if number is None:
             found.why_open = TIED
-            return
-        if stop():
-            found.why_open = "the time ran out"
-            return
+            break
         cells = _grown(_coarser(cells, grid, MAX_OPEN), column(number), grid)
+    if found.lowest_cell is not None:
+        found.rounding = _rounding(tail, sequences, all_forms, found.lowest_cell)
+
+
+def _rounding(tail: Tail, sequences: Sequences, all_forms: Forms, cell: Cells) -> float:
+    """By how much rounding may change the lead of the right token on an input of the cell."""
+    (path,) = complete(sequences.automaton, cell.first, cell.witness.astype(np.int64))
+    case = cell.case
+    total = all_forms.constant[:, case]
+    for number, step in enumerate(path):
+        total = outwards(total, all_forms.tables[:, number, step, case])
+    inputs = tail.logit_inputs(case, total[0], total[1])
+    return float(leads(tail.arithmetic, tail.program.decision, inputs, cell.expected, []).within[0])
 
 
 def _grown(cells: Cells, column: Cells, grid: Array) -> Cells:

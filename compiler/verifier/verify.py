@@ -227,4 +227,4 @@ def _unfollowed(state: _State) -> str:
 def _margin(state: _State, witnesses: Witnesses, found: Sweep, cell: Cells) -> Margin:
     (inputs,) = witnesses.inputs(cell)
     text = state.spec.resolved.task.describe(inputs)
-    return Margin(found.lowest, witnesses.lead(inputs, found.slot), 0.0, found.slot, inputs, text)
+    return Margin(found.lowest, witnesses.lead(inputs, found.slot), found.rounding, found.slot, inputs, text)
