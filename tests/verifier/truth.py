@@ -8,17 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from compiler.decode import answer_logits, choose
 from compiler.engines import UNSURE
 from compiler.evaluation import answer, evaluate
 from compiler.judge import Judge
 from compiler.pipeline import Spec
-from compiler.reference import alone, as_tokens
+from compiler.reference import Reference, alone, as_tokens
 from compiler.tasks.task import Inputs, Words
 from compiler.torch_backend.model import build_model
 
 ADVERSARIAL = ("near_carry", "edges", "carries")
+LIKELY = 500  # so many inputs of such a suite
+ASKED = 3  # so many of them, one by one
 RARE = 100  # what fails on fewer than 1 in so many inputs
 
 
@@ -65,44 +68,68 @@ def seen_leads(spec: Spec) -> NDArray[np.float64]:
     """How far the right token is ahead of all others, at its closest in the answer of each input [inputs]: from one
     batch, so that it is nearly what is so, and soon known. Below 0 an input fails; -inf where a logit is no number."""
     (words,) = _words(spec, "exhaustive")
+    return _leads(build_model(spec.network).eval(), spec, words)
+
+
+def smallest_lead(spec: Spec) -> float:
+    """The smallest lead that the plain module was seen to have by itself, on the inputs that are closest in a batch."""
+    (words,) = _words(spec, "exhaustive")
+    rows = np.argsort(seen_leads(spec))[:ASKED]
     prompts, answers = as_tokens(spec.layout.prompts(words)), as_tokens(spec.layout.answers(words))
-    with torch.inference_mode():
-        logits = answer_logits(build_model(spec.network).eval(), prompts, answers, spec.layout).double()
-    logits = logits if spec.network.decode == "argmax" else -logits
-    right = answers[:, torch.tensor(spec.layout.predicted), None]
-    leads = logits.gather(2, right) - logits.scatter(2, right, -torch.inf).amax(-1, keepdim=True)
-    return leads.amin((1, 2)).nan_to_num(-torch.inf, torch.inf, -torch.inf).numpy()
+    reference, slots = Reference(spec), range(len(spec.layout.predicted))
+    with alone():
+        found = [reference.logits(prompts[[i]], answers[[i]], slots)[None] for i in rows]
+    return float(min(_leads_of(spec, logits, answers[[i]])[0] for i, logits in zip(rows, found, strict=True)))
 
 
-def surely_failing(spec: Spec) -> int:
-    """How many inputs that adders tend to get wrong fail by more than rounding: a few thousand inputs in a second."""
-    said, right = _said_of_samples(Judge(spec), 0)
-    return int(((said != right) & (said != UNSURE)).any(1).sum())
+def likely_failure(spec: Spec) -> Inputs | None:
+    """An input that is answered wrong, of some thousand that adders tend to get wrong; None where none is found."""
+    model, task = build_model(spec.network).eval(), spec.resolved.task
+    for suite in adversarial(spec):
+        for words in _words(spec, suite, pairs=LIKELY):
+            leads = _leads(model, spec, words)
+            for row in np.argsort(leads)[:ASKED]:
+                inputs = task.inputs(words, int(row))
+                if leads[row] <= 0 and not answer(spec, inputs).right:
+                    return inputs
+    return None
 
 
 def sampled_failures(spec: Spec, seeds: Iterable[int], given: Iterable[Inputs] = ()) -> int:
     """How many inputs are answered wrong, of those that adders tend to get wrong and those given."""
-    names = [name for name in ADVERSARIAL if name in spec.resolved.task.suites()] or ["uniform"]
     found = sum(not answer(spec, inputs).right for inputs in given)
     for seed in seeds:
-        judged = evaluate(spec, names, seed=seed)
+        judged = evaluate(spec, adversarial(spec), seed=seed)
         found += judged.pairs - judged.right
     return found
 
 
-def _said_of_samples(judge: Judge, seed: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """What the engine says of such inputs, and what is right, both [inputs, predicted]."""
-    layout = judge.spec.layout
-    names = [name for name in ADVERSARIAL if name in judge.spec.resolved.task.suites()] or ["uniform"]
-    blocks = [words for name in names for words in _words(judge.spec, name, seed)]
-    right = [layout.answers(words) for words in blocks]
-    said = [judge.engine.said(layout.prompts(words), answers) for words, answers in zip(blocks, right, strict=True)]
-    return np.concatenate(said), np.concatenate(right)[:, layout.predicted]
+def adversarial(spec: Spec) -> list[str]:
+    """The suites of a task with the inputs that are hardest."""
+    suites = spec.resolved.task.suites()
+    return [name for name in ADVERSARIAL if name in suites] or ["uniform"]
 
 
-def _words(spec: Spec, suite: str, seed: int = 0) -> list[Words]:
+def _leads(model: nn.Module, spec: Spec, words: Words) -> NDArray[np.float64]:
+    """See `seen_leads`."""
+    prompts, answers = as_tokens(spec.layout.prompts(words)), as_tokens(spec.layout.answers(words))
+    with torch.inference_mode():
+        return _leads_of(spec, answer_logits(model, prompts, answers, spec.layout), answers)
+
+
+def _leads_of(spec: Spec, logits: Tensor, answers: Tensor) -> NDArray[np.float64]:
+    """Of logits [B, predicted, classes] for right answers [B, A]."""
+    right = answers[:, torch.tensor(spec.layout.predicted), None]
+    if spec.network.classes.size <= int(right.max()):
+        return np.full(len(answers), -np.inf)
+    logits = logits.double() if spec.network.decode == "argmax" else -logits.double()
+    leads = logits.gather(2, right) - logits.scatter(2, right, -torch.inf).amax(-1, keepdim=True)
+    return leads.amin((1, 2)).nan_to_num(-torch.inf, torch.inf, -torch.inf).numpy()
+
+
+def _words(spec: Spec, suite: str, seed: int = 0, pairs: int | None = None) -> list[Words]:
     chosen = spec.resolved.task.suites()[suite]
-    parts = chosen.parts(chosen.default_size, seed)
+    parts = chosen.parts(chosen.size(pairs), seed)
     return [words for part in parts for words in part.blocks(max(1, part.size))]
 
 
