@@ -179,7 +179,8 @@ def head_tables(
     weight = torch.exp(t)
     lost = f.if_less(t + d, NEGLIGIBLE, tiny, math.inf)
     more = f.if_less(d, 1.0, weight * (d * (1.0 + d) + exponential) + 4 * tiny, lost)
-    more = torch.where((t == 0) & (d == 0), 0.0, more)  # exp(0) is 1
+    # exp(0) is 1; with a weight for no key, the module takes the exponential of the score itself
+    more = torch.where((t == 0) & (d == 0) & ((top == 0) | (not operation.plus_one)), 0.0, more)
     weight, more = (torch.where(visible, part, 0.0) for part in (weight, more))
     nothing = torch.exp(-top).flatten() if operation.plus_one else torch.zeros(shape[0], dtype=torch.float64)
     return HeadTables(

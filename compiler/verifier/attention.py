@@ -276,8 +276,9 @@ def mixed_values(
             curved = (radius[n] + turned) / middle[d] * (radius[d] / surely)
             scale = abs(mean) + (radius[n] + turned) / middle[d] + curved
             largest = size * certain
-            # the sum of the weights is exact where all of them are 1
-            summed = torch.where(most[head.more] == 0, 0.0, head.most * plain)
+            # the sum of the weights is exact where all of them are 1, and not too many
+            counted = (most[head.more] == 0) & ((head.most + 1) * plain < 1)
+            summed = torch.where(counted, 0.0, head.most * plain)
             if head.one:  # a small number, itself a rounded sum, moves 1 by no more than that number
                 summed = f.minimum(summed, 2.02 * (most[d] - 1.0 + most[head.more]))
             # the module's: normalised weights and products; the engine's: products in the tables, the quotient, shares

@@ -1,0 +1,48 @@
+"""Weights of a softmax that are taken to be known to the last bit are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from compiler.elementary.model import translate
+from compiler.elementary.program import Attended
+from compiler.fast.bounds import Arithmetic, Bounded, Rounding
+from compiler.fast.separable import head_tables
+from compiler.fast.tensors import TensorFunctions
+from compiler.floats import FORMATS
+from compiler.pipeline import load_source
+from compiler.source import Source
+from tests.helpers import small
+
+
+def operation(**options: Any) -> Attended:
+    spec = load_source(Source("one head", small("embedding:\n  digit[d]: {x: d}\nattention:\n  value head: x\n")))
+    (found,) = (n.operation for n in translate(spec.network, spec.layout)[0].nodes if isinstance(n.operation, Attended))
+    return replace(found, **options)
+
+
+@pytest.mark.parametrize(
+    ("plus_one", "scores", "known", "one"),
+    [
+        (False, (0.0, 0.0, 0.0), (True, True, True), True),
+        (False, (1.7, 1.7, 0.3), (True, True, False), True),  # the module subtracts the largest score
+        (True, (0.0, 0.0, -0.5), (True, True, False), True),
+        (True, (1.7, 1.7, 0.3), (False, False, False), False),  # it does not: exp(1.7) is rounded
+        (True, (-1.7, -1.7, 0.0), (False, False, True), True),
+    ],
+)
+def test_weights_that_are_known(plus_one: bool, scores: tuple[float, ...], known: tuple[bool, ...], one: bool) -> None:
+    a = Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float64"]))
+    value = torch.tensor(scores, dtype=torch.float64)[None, :, None]
+    ones = Bounded(torch.ones(1, 3, 1, dtype=torch.float64), 0.0)
+    visible = torch.ones(1, 3, 1, dtype=torch.bool)
+    found = head_tables(a, operation(plus_one=plus_one), Bounded(value, 0.0), [ones], visible, (1, 3, 1))
+    assert tuple((found.more[0, :, 0] == 0).tolist()) == known
+    assert found.one == one
+    top = max(0.0, *scores) if plus_one else max(scores)
+    exact = torch.exp(value - top)
+    assert ((found.weight - exact).abs() <= found.more).all()
