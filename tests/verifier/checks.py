@@ -96,14 +96,11 @@ def _check_tail(inputs: Inputs, tail: Tail, sequence: Sequences, rounds: int, fo
     right = inputs.spec.layout.answer[tail.slot]
     start = len(inputs.spec.layout.prompt)
     expected = inputs.tokens[:, start + tail.slot]
-    module = [
-        plain_leads(inputs.spec, tokens, tail.slot, int(token)).min()
-        for tokens, token in zip(inputs.tokens, expected, strict=True)
-    ]
+    module = plain_leads(inputs.spec, inputs.tokens, tail.slot, expected)
     about = (inputs.spec.title, right)
     state = Sweep(tail.slot)
 
-    def seen(cells: Cells, which: NDArray[np.int64], inside: NDArray[np.int64], left: Cells) -> None:
+    def seen(cells: Cells, which: NDArray[np.int64], inside: NDArray[np.int64]) -> None:
         chosen, paths = cells.chosen(inside), inputs.paths[which]
         assert (chosen.expected == expected[which]).all()
         forms = _forms_of(tail)

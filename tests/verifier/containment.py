@@ -12,7 +12,7 @@ from torch import Tensor
 
 from compiler import ir
 from compiler.elementary.model import _one_is_enough, translate
-from compiler.elementary.program import Attended, Lookup, Program
+from compiler.elementary.program import Attended, Program
 from compiler.fast.bounds import SLACK, Bounded, Quantity
 from compiler.fast.magnitudes import check_magnitudes
 from compiler.pipeline import Spec
@@ -170,22 +170,18 @@ def _streams(network: ir.Network, layout: Layout, which: int) -> dict[str, int]:
     return found
 
 
-def is_table(program: Program, number: int) -> bool:
-    return isinstance(program.nodes[number].operation, Lookup)
-
-
-def plain_leads(spec: Spec, tokens: NDArray[np.int64], slot: int, right: int) -> Array:
-    """By how much the right logit of the torch module is ahead of each other, for one sequence: exact differences,
-    rounded once. Infinite for itself; minus infinity where no logit is the right token's."""
-    layout = spec.layout
-    prompt = len(layout.prompt)
-    read = layout.read_at[slot] if layout.in_place else prompt - 1 + slot
-    length = prompt if layout.in_place else read + 1
-    with alone():
-        logits = build_model(spec.network).eval()(torch.from_numpy(tokens[:length])[None])[0, read].double().numpy()
-    if right >= len(logits):
-        return np.full(len(logits), -np.inf, np.longdouble)
+def plain_leads(spec: Spec, tokens: NDArray[np.int64], slot: int, right: NDArray[np.int64]) -> Array:
+    """By how much the right logit of the torch module is ahead of all others, for each sequence [inputs, time] by
+    itself; minus infinity where no logit is the right token's."""
+    layout, model = spec.layout, build_model(spec.network).eval()
+    length = len(layout.prompt) if layout.in_place else len(layout.prompt) + slot
+    read = layout.read_at[slot] if layout.in_place else length - 1
     sign = 1 if spec.network.decode == "argmax" else -1
-    ahead: Array = sign * (np.longdouble(logits[right]) - logits.astype(np.longdouble))
-    ahead[right] = np.inf
-    return ahead
+    found = np.full(len(tokens), -np.inf, np.longdouble)
+    with alone():
+        for i, token in enumerate(right):
+            logits = sign * model(torch.from_numpy(tokens[i : i + 1, :length]))[0, read].double().numpy()
+            if token < len(logits):
+                others = np.delete(logits, token).astype(np.longdouble)
+                found[i] = (logits[token] - others).min(initial=np.inf)
+    return found
