@@ -184,11 +184,11 @@ def computed(program: Program, tokens: NDArray[np.int64], random: np.random.Gene
     found: list[Numbers] = []
     for node in program.nodes:
         inputs = [found[source] if source >= 0 else None for source in node.inputs]
-        found.append(np.broadcast_to(_node(machine, node, inputs, tokens), (*shape, node.channels)))
+        found.append(np.broadcast_to(on_node(machine, node, inputs, tokens), (*shape, node.channels)))
     return found
 
 
-def _node(machine: Machine, node: Node, inputs: Sequence[Numbers | None], tokens: NDArray[np.int64]) -> Numbers:
+def on_node(machine: Machine, node: Node, inputs: Sequence[Numbers | None], tokens: NDArray[np.int64]) -> Numbers:
     operation = node.operation
     if isinstance(operation, Lookup):
         full = (tokens.shape[1], max(operation.value.shape[1], 1), node.channels)

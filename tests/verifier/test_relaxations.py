@@ -1,0 +1,233 @@
+"""Operations on values of which much varies: each result is inside its abstract value for the very symbols that its
+inputs were made from, not just for some."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from compiler.elementary.program import Activated, Difference, Linear, Node, Normalized, Operation, Product, Scaled, Sum
+from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Rounding
+from compiler.fast.tensors import TensorFunctions
+from compiler.floats import FORMATS
+from compiler.verifier.attention import AttentionForms, HeadForms, mixed_values
+from compiler.verifier.ffn import cell_step, relu
+from compiler.verifier.forms import Forms
+from tests.verifier.rounding import WIDE, Machine, on_node
+
+DTYPES = tuple(FORMATS)
+SHARE = st.one_of(st.sampled_from((-1.0, 0.0, 1.0)), st.floats(-1, 1))
+# what is so small that its products underflow has a bound of its own
+NUMBER = st.one_of(st.floats(-10, 10), st.floats(-1e-6, 1e-6), st.integers(-5, 5).map(float)).map(
+    lambda x: x if abs(x) > 1e-100 else 0.0
+)
+SIZE = NUMBER.map(abs)
+
+
+def arithmetic(dtype: str = "float64") -> Arithmetic:
+    return Arithmetic(TensorFunctions(), Rounding.of(FORMATS[dtype]))
+
+
+def cell(number: float) -> torch.Tensor:
+    return torch.tensor([[number]], dtype=torch.float64)
+
+
+def number(x: object) -> Fraction | None:
+    """A quantity of one cell; None where it is not finite."""
+    found = float(x.item()) if isinstance(x, torch.Tensor) else float(x)  # type: ignore[arg-type]
+    return Fraction(found) if math.isfinite(found) else None
+
+
+def inside(found: Bounded, exact: Fraction, shares: dict[int, float]) -> bool:
+    """Whether a number is inside for these symbols; all numbers are where something is not finite."""
+    value, error = number(found.value), number(found.error)
+    parts = [number(c) for c in found.shared.values()]
+    if value is None or error is None or None in parts:
+        return True
+    expected = value + sum(
+        (part * Fraction(shares[symbol]) for symbol, part in zip(found.shared, parts, strict=True) if part is not None),
+        Fraction(0),
+    )
+    return abs(exact - expected) <= error * Fraction(SLACK)
+
+
+@settings(deadline=None, max_examples=400)
+@given(value=NUMBER, error=SIZE, shared=st.lists(NUMBER, max_size=2), shares=st.tuples(SHARE, SHARE, SHARE))
+@example(value=0.0, error=0.0, shared=[1.0], shares=(1.0, 0.0, 0.0))
+@example(value=1.0, error=0.0, shared=[2.0], shares=(-0.5, 0.0, 0.0))
+@example(value=-1.0, error=0.0, shared=[-1.0, 2.0**-60], shares=(-1.0, 1.0, 0.0))
+@example(value=1.0, error=0.0, shared=[1.0, 2.0**-60], shares=(-1.0, -1.0, 0.0))
+@example(value=-1.0, error=0.5, shared=[2.0], shares=(1.0, 0.0, 1.0))
+def test_relu(value: float, error: float, shared: list[float], shares: tuple[float, float, float]) -> None:
+    x = Bounded(cell(value), cell(error), {i: cell(c) for i, c in enumerate(shared)})
+    own = [Fraction(c) * Fraction(s) for c, s in zip(shared, shares, strict=False)]
+    exact = Fraction(value) + sum(own, Fraction(0)) + Fraction(error) * Fraction(shares[2])
+    found = relu(arithmetic(), x)
+    assert inside(found, max(exact, Fraction(0)), dict(enumerate(shares)))
+    off = sum(map(abs, shared)) + error
+    assert number(found.error) is not None
+    assert float(found.error) <= off * 1.001  # never worse than to give up what is shared
+    if abs(value) > 1.001 * off:
+        assert float(found.error) <= error
+
+
+def head_of(numerators: int, more: float, off: Sequence[float], nothing: float, weight: int | None) -> HeadForms:
+    channels = tuple(range(numerators))
+    row = np.array([list(off)])
+    return HeadForms(
+        channels, channels, weight, np.array([more]), row, np.zeros_like(row) + 1e3, np.array([nothing]), 3
+    )
+
+
+def forms_with(off: Sequence[float]) -> Forms:
+    count = len(off)
+    empty = np.zeros((2, 2, 1, 1, count))
+    return Forms(np.zeros((1, count)), np.zeros((1, 1, 1, count)), empty, empty, np.array([list(off)]))
+
+
+def between(low: float, high: float, share: float) -> Fraction:
+    """The middle and this share of the radius."""
+    return (Fraction(low) + Fraction(high)) / 2 + (Fraction(high) - Fraction(low)) / 2 * Fraction(share)
+
+
+POSITIVE = st.one_of(st.floats(1e-3, 10), st.floats(1e-6, 1e-3), st.just(1.0))
+
+
+@settings(deadline=None, max_examples=600)
+@given(
+    ends=st.tuples(NUMBER, SIZE),
+    weight=st.tuples(POSITIVE, SIZE),
+    shares=st.tuples(SHARE, SHARE),
+    off=st.tuples(SIZE, SIZE, SIZE, SIZE),
+    signs=st.tuples(SHARE, SHARE, SHARE, SHARE),
+    scale=st.sampled_from((0.0, 1e-9, 1e-3, 0.1)),
+)
+@example((0.0, 1.0), (1.0, 1.0), (1.0, -1.0), (0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), 0.0)
+@example((5.0, 0.0), (1.0, 3.0), (0.0, -1.0), (0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), 0.0)
+@example((5.0, 0.0), (1.0, 0.0), (0.0, 0.0), (1.0, 1.0, 1.0, 1.0), (1.0, -1.0, 1.0, -1.0), 0.1)
+def test_a_ratio_of_forms(
+    ends: tuple[float, float],
+    weight: tuple[float, float],
+    shares: tuple[float, float],
+    off: tuple[float, float, float, float],
+    signs: tuple[float, float, float, float],
+    scale: float,
+) -> None:
+    """N / D where both forms are off by `off` as they are computed, and weights and products by what they are off."""
+    low, high = np.array([[ends[0], weight[0]]]), np.array([[ends[0] + ends[1], weight[0] + weight[1]]])
+    of_n, of_d, products, more = (scale * one for one in off)
+    found = AttentionForms(forms_with([of_n, of_d]), (head_of(1, more, [products], 0.0, 1),))
+    mixed = mixed_values(arithmetic(), found, np.array([0]), low, high, 100)[0]
+    n = between(low[0, 0], high[0, 0], shares[0]) + Fraction(of_n) * Fraction(signs[0])
+    d = between(low[0, 1], high[0, 1], shares[1]) + Fraction(of_d) * Fraction(signs[1])
+    n += Fraction(products) * Fraction(signs[2])
+    d += Fraction(more) * Fraction(signs[3])
+    if d > 0:
+        assert inside(mixed, n / d, {100: shares[0], 101: shares[1]})
+    else:
+        assert number(mixed.error) is None
+
+
+@settings(deadline=None, max_examples=200)
+@given(ends=st.tuples(NUMBER, SIZE), share=SHARE, off=st.tuples(SIZE, SIZE), signs=st.tuples(SHARE, SHARE))
+def test_a_form_of_known_weights(
+    ends: tuple[float, float], share: float, off: tuple[float, float], signs: tuple[float, float]
+) -> None:
+    low, high = np.array([[ends[0]]]), np.array([[ends[0] + ends[1]]])
+    found = AttentionForms(forms_with(off[:1]), (head_of(1, 0.0, off[1:], 0.0, None),))
+    mixed = mixed_values(arithmetic(), found, np.array([0]), low, high, 7)[0]
+    exact = between(low[0, 0], high[0, 0], share)
+    exact += sum((Fraction(x) * Fraction(s) for x, s in zip(off, signs, strict=True)), Fraction(0))
+    assert inside(mixed, exact, {7: share})
+
+
+CHANNELS = 3
+RANDOM_OPERATIONS = 120
+
+
+def any_operation(random: Random) -> Operation:
+    weights = [random.choice((1.0, -1.0, 0.5, random.gauss(0, 1), random.gauss(0, 30))) for _ in range(9)]
+    weight = random.choice((None, tuple(weights[:CHANNELS])))
+    match random.randrange(8):
+        case 0:
+            rows = tuple(tuple((c, weights[3 * r + c]) for c in range(random.randint(1, 3))) for r in range(CHANNELS))
+            return Linear(rows, random.choice((None, (1.0, 0.0, -7.0))))
+        case 1:
+            return random.choice((Sum(), Difference()))
+        case 2:
+            return Product()
+        case 3:
+            factors = tuple(w or 1.0 for w in weights[:CHANNELS])
+            return Scaled(random.choice(("multiply", "divide")), factors)
+        case 4 | 5:
+            return Activated(random.choice(("relu", "silu", "gelu")))
+        case _:
+            return Normalized(random.choice(("rms", "layer")), random.choice((0.0, 1e-6, 1e-3, 1.0)), 1, weight, 50)
+
+
+def check_operation(seed: int, samples: int = 60) -> bool:
+    """Whether a bound was finite. Channels are off by anything from a rounding to a multiple of their size."""
+    random, numbers = Random(f"operation:{seed}"), np.random.default_rng(seed)
+    dtype = FORMATS[random.choice(DTYPES)]
+    operation = any_operation(random)
+    machine = Machine(dtype, numbers)
+
+    def rounded(x: np.ndarray) -> np.ndarray:
+        return machine.rounded(x.astype(np.longdouble)).astype(np.float64)
+
+    spread = random.choice((0.0, 1e-6, 0.01, 0.3, 2.0, 10.0))
+    sides = 2 if isinstance(operation, Sum | Difference | Product) else 1
+    values, parts = [], []
+    for _ in range(sides):
+        middle = rounded(numbers.normal(size=CHANNELS) * random.choice((0.1, 1.0, 8.0)))
+        shared = spread * numbers.normal(size=(2, CHANNELS)) * numbers.choice([0, 1], (2, CHANNELS))
+        own = spread * random.choice((0.0, 0.1)) * np.abs(numbers.normal(size=CHANNELS))
+        size = np.abs(middle) + np.abs(shared).sum(0) + own
+        error = own + 2 * dtype.unit_roundoff * size + 2.0 ** (dtype.min_exponent - dtype.precision)
+        values.append(
+            [
+                Bounded(cell(middle[c]), cell(error[c]), {s: cell(shared[s, c]) for s in range(2)})
+                for c in range(CHANNELS)
+            ]
+        )
+        parts.append((middle, shared, own))
+    node = Node(operation, tuple(range(sides)), CHANNELS, (0,), tuple(range(CHANNELS)))
+    found = cell_step(arithmetic(dtype.name), node, values, [0])
+
+    shares = np.where(numbers.random((samples, 2)) < 0.5, numbers.choice([-1.0, 1.0], (samples, 2)), 0)
+    shares = np.where(shares == 0, numbers.uniform(-1, 1, (samples, 2)), shares)
+    inputs = [
+        machine.rounded((m + shares @ sh + own * numbers.choice([-1, 0, 1], (samples, CHANNELS))).astype(np.longdouble))
+        for m, sh, own in parts
+    ]
+    plain = on_node(machine, node, [x[:, None] for x in inputs], np.zeros((samples, 1), np.int64))[:, 0]
+    finite = False
+    for c, x in enumerate(found):
+        error = float(x.error) + sum(abs(float(part)) for symbol, part in x.shared.items() if symbol > 1)
+        expected = float(x.value) + shares @ np.array([float(x.shared.get(s, 0.0)) for s in range(2)])
+        if math.isfinite(error) and np.isfinite(expected).all():
+            finite = True
+            off = np.abs(plain[:, c] - expected)
+            assert (off <= SLACK * error + 2.0**-50 * np.abs(expected)).all(), (seed, operation, c, off.max(), error)
+    return finite
+
+
+@pytest.mark.skipif(not WIDE, reason="long doubles are no wider than doubles here")
+def test_operations_on_cells() -> None:
+    assert sum(map(check_operation, range(RANDOM_OPERATIONS))) > 0.8 * RANDOM_OPERATIONS
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not WIDE, reason="long doubles are no wider than doubles here")
+@pytest.mark.parametrize("chunk", range(20))
+def test_many_operations_on_cells(chunk: int) -> None:
+    seeds = range(RANDOM_OPERATIONS + 500 * chunk, RANDOM_OPERATIONS + 500 * (chunk + 1))
+    assert sum(check_operation(seed, 300) for seed in seeds) > 400
