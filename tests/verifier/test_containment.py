@@ -26,11 +26,11 @@ from tests.verifier.rounding import WIDE
 pytestmark = pytest.mark.skipif(not WIDE, reason="long doubles are no wider than doubles here")
 
 DTYPES = tuple(FORMATS)
-SIZES: tuple[dict[str, object], ...] = ({"base": 3, "digits": 2}, {"digits": 2}, {})
+SIZES: tuple[dict[str, object], ...] = ({"base": 3, "digits": 2}, {"digits": 1}, {})
 CHUNK = 12  # networks of one test
 
 
-def check(spec: Spec, seed: object, *, count: int = 6, plain: int = 1, slots: int = 2, rounds: int = 4) -> Found:
+def check(spec: Spec, seed: object, *, count: int = 6, plain: int = 1, slots: int = 2, rounds: int = 3) -> Found:
     """Positions and cells of one spec, the cells in any arithmetic and in this machine's; what became of it."""
     inputs = some_inputs(spec, count, seed)
     if inputs is None:
@@ -81,7 +81,7 @@ def test_every_kind_of_step(start: int) -> None:
 def test_in_other_dtypes(start: int) -> None:
     """Each spec in one dtype, the dtypes by turns."""
     found = Found()
-    for i, path in enumerate([*MODELS, *SMALL]):
+    for i, path in enumerate(SMALL):
         spec = sized(path, DTYPES[(i + i // 4) % 4]) if i % 4 == start else None
         if spec is not None:
             found += check(spec, f"{path.stem}:dtype", count=4, slots=1, rounds=2)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 from random import Random
 
 import numpy as np
@@ -107,33 +108,56 @@ POSITIVE = st.one_of(st.floats(1e-3, 10), st.floats(1e-6, 1e-3), st.just(1.0))
     weight=st.tuples(POSITIVE, SIZE),
     shares=st.tuples(SHARE, SHARE),
     off=st.tuples(SIZE, SIZE, SIZE, SIZE),
-    signs=st.tuples(SHARE, SHARE, SHARE, SHARE),
     scale=st.sampled_from((0.0, 1e-9, 1e-3, 0.1)),
 )
-@example((0.0, 1.0), (1.0, 1.0), (1.0, -1.0), (0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), 0.0)
-@example((5.0, 0.0), (1.0, 3.0), (0.0, -1.0), (0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), 0.0)
-@example((5.0, 0.0), (1.0, 0.0), (0.0, 0.0), (1.0, 1.0, 1.0, 1.0), (1.0, -1.0, 1.0, -1.0), 0.1)
+@example((0.0, 1.0), (1.0, 1.0), (1.0, -1.0), (0.0, 0.0, 0.0, 0.0), 0.0)
+@example((5.0, 0.0), (1.0, 3.0), (0.0, -1.0), (0.0, 0.0, 0.0, 0.0), 0.0)
+@example((5.0, 0.0), (1.0, 0.0), (0.0, 0.0), (1.0, 1.0, 1.0, 1.0), 0.1)
+@example((0.0, 9.0), (1.0, 0.0), (1.0, 0.0), (0.0, 0.0, 0.0, 1.0), 0.1)
+@example((0.0, 9.0), (1.0, 0.0), (1.0, 0.0), (0.0, 1.0, 0.0, 0.0), 0.1)
 def test_a_ratio_of_forms(
     ends: tuple[float, float],
     weight: tuple[float, float],
     shares: tuple[float, float],
     off: tuple[float, float, float, float],
-    signs: tuple[float, float, float, float],
     scale: float,
 ) -> None:
     """N / D where both forms are off by `off` as they are computed, and weights and products by what they are off."""
     low, high = np.array([[ends[0], weight[0]]]), np.array([[ends[0] + ends[1], weight[0] + weight[1]]])
-    of_n, of_d, products, more = (scale * one for one in off)
-    found = AttentionForms(forms_with([of_n, of_d]), (head_of(1, more, [products], 0.0, 1),))
+    of_n, of_d, of_products, more = (scale * one for one in off)
+    found = AttentionForms(forms_with([of_n, of_d]), (head_of(1, more, [of_products], 0.0, 1),))
     mixed = mixed_values(arithmetic(), found, np.array([0]), low, high, 100)[0]
-    n = between(low[0, 0], high[0, 0], shares[0]) + Fraction(of_n) * Fraction(signs[0])
-    d = between(low[0, 1], high[0, 1], shares[1]) + Fraction(of_d) * Fraction(signs[1])
-    n += Fraction(products) * Fraction(signs[2])
-    d += Fraction(more) * Fraction(signs[3])
-    if d > 0:
-        assert inside(mixed, n / d, {100: shares[0], 101: shares[1]})
-    else:
-        assert number(mixed.error) is None
+    for corner in product((-1, 1), repeat=4) if scale else [(0, 0, 0, 0)]:
+        n = between(low[0, 0], high[0, 0], shares[0]) + Fraction(of_n) * corner[0] + Fraction(of_products) * corner[1]
+        d = between(low[0, 1], high[0, 1], shares[1]) + Fraction(of_d) * corner[2] + Fraction(more) * corner[3]
+        if d > 0:
+            assert inside(mixed, n / d, {100: shares[0], 101: shares[1]})
+        else:
+            assert number(mixed.error) is None
+
+
+@pytest.mark.skipif(not WIDE, reason="long doubles are no wider than doubles here")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_roundings_of_a_softmax(dtype: str) -> None:
+    """Weights are exact, as those of scores that are zeros and ones; all the rest is rounded."""
+    numbers, a = np.random.default_rng(7), arithmetic(dtype)
+    worst = 0.0
+    for keys in range(2, 30):
+        machine = Machine(FORMATS[dtype], numbers)
+        weights = machine.rounded(2.0 ** -numbers.integers(0, 3, keys).astype(np.longdouble))
+        values = machine.rounded(numbers.normal(size=keys).astype(np.longdouble))
+        n, d = float((weights * values).sum()), float(weights.sum())
+        size = np.array([[float(np.abs(weights * values).sum())]])
+        nothing = np.zeros(1)
+        head = HeadForms((0,), (0,), 1, nothing, np.zeros((1, 1)), size, nothing, keys)
+        found = AttentionForms(forms_with([2.0**-50 * float(size[0, 0]), 2.0**-50 * d]), (head,))
+        mixed = mixed_values(a, found, np.array([0]), *(np.array([[n, d]]),) * 2, 7)[0]
+        for _ in range(20):
+            total = machine.sum(list(weights))
+            parts = machine.rounded(weights / total)
+            plain = machine.products([(parts[i : i + 1], values[i : i + 1]) for i in range(keys)])[0]
+            worst = max(worst, abs(float(plain - n / np.longdouble(d))) / float(mixed.error))
+    assert 0.01 < worst <= SLACK
 
 
 @settings(deadline=None, max_examples=200)
