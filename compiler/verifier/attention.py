@@ -249,7 +249,8 @@ def mixed_values(
     """
     f, unit, plain = a.f, a.rounding.unit, a.rounding.plain_unit
     centre = low / 2 + high / 2
-    wide = np.nextafter(np.maximum(high - centre, centre - low), np.inf)
+    with np.errstate(invalid="ignore"):  # of what is infinite nothing is known
+        wide = np.nextafter(np.maximum(high - centre, centre - low), np.inf)
     middle, radius = _quantities(centre), _quantities(np.where(low < high, wide, 0.0))
     most = _quantities(high)
 

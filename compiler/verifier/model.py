@@ -24,8 +24,13 @@ from compiler.verifier.ffn import cell_step
 from compiler.verifier.forms import Array, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
 
+Stop = Callable[[], bool]
 FORM_SYMBOLS = 1 << 32  # beyond all numbers of errors in a program
 MAX_FORMS = 1 << 20  # of one node
+
+
+class OutOfTime(Exception):
+    """There was no time to follow a network up to its last attention."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,22 +79,26 @@ class Tail:
         return values
 
 
-def tails(program: Program, sequences: Sequences) -> list[Tail]:
-    """One for each slot that the program decides, in order."""
+def tails(program: Program, sequences: Sequences, stop: Stop) -> list[Tail]:
+    """One for each slot that the program decides, in order. Raises `OutOfTime` where `stop()` says so."""
     last = _last_attention(program)
     later = _depends_on(program, last)
-    running = local_values(program, sequences, later)
+    running = local_values(program, sequences, later, stop)
     return [
         _tail(running, sequences, position, slot, last, later)
         for position, slot in zip(program.decision.reads, program.slots, strict=True)
     ]
 
 
-def local_values(program: Program, sequences: Sequences, unknown: Container[int] = ()) -> Running:
+def local_values(
+    program: Program, sequences: Sequences, unknown: Container[int] = (), stop: Stop = lambda: False
+) -> Running:
     """The values of all nodes but those that are left unknown: channels [positions, steps]."""
     running = Running(program, torch.from_numpy(sequences.tokens[:, : program.length]), [])
     for number, node in enumerate(program.nodes):
-        running.values.append([] if number in unknown else _filled(node, _local(running, number, node, sequences)))
+        running.values.append(
+            [] if number in unknown else _filled(node, _local(running, number, node, sequences, stop))
+        )
     return running
 
 
@@ -116,9 +125,9 @@ def _depends_on(program: Program, last: int) -> set[int]:
     return found
 
 
-def _local(running: Running, number: int, node: Node, sequences: Sequences) -> list[Bounded]:
+def _local(running: Running, number: int, node: Node, sequences: Sequences, stop: Stop) -> list[Bounded]:
     if isinstance(node.operation, Attended | Mixed):
-        return _attended(running, number, node, node.operation, sequences)
+        return _attended(running, number, node, node.operation, sequences, stop)
     if isinstance(node.operation, Lookup):
         tables = node.operation.value, node.operation.error
         return [Bounded(*(looked_up(running, node, table, c) for table in tables)) for c in node.live]
@@ -177,11 +186,13 @@ def _forms(
 
 
 def _attended(
-    running: Running, number: int, node: Node, operation: Attended | Mixed, sequences: Sequences
+    running: Running, number: int, node: Node, operation: Attended | Mixed, sequences: Sequences, stop: Stop
 ) -> list[Bounded]:
     """What each query mixes after each step of its own column, where the other columns may hold anything."""
     rows: dict[int, list[Bounded]] = {channel: [] for channel in node.live}
     for position in node.positions:
+        if stop():
+            raise OutOfTime
         column = sequences.columns[position]
         steps = 1 if column == CONSTANT else len(sequences.automaton.columns[column].before)
         query = _query(running, number, position, steps)

@@ -139,7 +139,8 @@ def _forms(tail: Tail, sequences: Sequences) -> Forms:
 def _widths(all_forms: Forms, tail: Tail) -> Array:
     """The whole range of each form, [forms]; what is only a bound keeps no cells apart."""
     low, high = all_forms.below[0, -1], all_forms.below[1, -1]
-    width = np.where(np.isfinite(low) & np.isfinite(high), high - low, 0.0).max((0, 1), initial=0.0)
+    with np.errstate(invalid="ignore"):
+        width = np.where(np.isfinite(low) & np.isfinite(high), high - low, 0.0).max((0, 1), initial=0.0)
     found: Array = np.where(width > 0, width, 1.0)
     return found if tail.attention is None else np.where(tail.attention.bounds, np.inf, found)
 

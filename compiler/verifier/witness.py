@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,26 +32,7 @@ class Witnesses:
 
     def fails(self, inputs: Inputs) -> Counterexample | None:
         """The failure by greedy decoding; None where the answer is right."""
-        task, layout = self.spec.resolved.task, self.spec.layout
-        solved = task.solve(inputs)
-        right = layout.answer_tokens(solved)
-        said = self.reference.greedy(layout.prompt_tokens(solved))
-        slot = next((slot for slot in layout.predicted if said[slot] != right[slot]), None)
-        if slot is None:
-            return None
-        labels = self.spec.network.vocabulary.labels
-        spelled = layout.read_answer(said)
-        shown = task.show(spelled) if spelled is not None else " ".join(layout.spell(said, labels))
-        return Counterexample(
-            inputs,
-            task.describe(inputs),
-            slot,
-            place(self.spec, self.automaton, slot),
-            layout.spell([right[slot]], labels)[0],
-            "no number" if said[slot] == NO_TOKEN else layout.spell([said[slot]], labels)[0],
-            shown,
-            task.show({name: solved[name] for name in task.answers}),
-        )
+        return failure_of(self.spec, self.reference, inputs)
 
     def lead(self, inputs: Inputs, slot: int) -> float:
         """By how much the module's logit for the right token is ahead of all others, after the right tokens before."""
@@ -69,15 +49,35 @@ class Witnesses:
         return float((sign * (logits[token] - others)).min()) if len(others) else float("inf")
 
 
-def place(spec: Spec, automaton: Automaton, slot: int) -> str:
+def failure_of(spec: Spec, reference: Reference, inputs: Inputs) -> Counterexample | None:
+    """How the module fails on an input by greedy decoding; None where the answer is right."""
+    task, layout = spec.resolved.task, spec.layout
+    solved = task.solve(inputs)
+    right = layout.answer_tokens(solved)
+    said = reference.greedy(layout.prompt_tokens(solved))
+    slot = next((slot for slot in layout.predicted if said[slot] != right[slot]), None)
+    if slot is None:
+        return None
+    labels = spec.network.vocabulary.labels
+    spelled = layout.read_answer(said)
+    return Counterexample(
+        inputs,
+        task.describe(inputs),
+        slot,
+        place(spec, task.automaton(), slot),
+        layout.spell([right[slot]], labels)[0],
+        "no number" if said[slot] == NO_TOKEN else layout.spell([said[slot]], labels)[0],
+        task.show(spelled) if spelled is not None else " ".join(layout.spell(said, labels)),
+        task.show({name: solved[name] for name in task.answers}),
+    )
+
+
+def place(spec: Spec, automaton: Automaton | None, slot: int) -> str:
     """A place of the answer, for people: `sum[3], 10^7`."""
     one = spec.layout.answer[slot]
     if one.token is not None:
         return f"{spec.network.vocabulary.labels[one.token]} (token {slot + 1})"
-    label = next(column.label for column in automaton.columns if (one.word, one.index) in column.letters)
-    return f"{one.word}[{one.index}], {label}" if label != f"{one.word}[{one.index}]" else label
-
-
-def decided(witnesses: Witnesses, inputs: Sequence[Inputs]) -> list[Counterexample]:
-    """Those of the inputs that fail."""
-    return [found for one in inputs for found in [witnesses.fails(one)] if found is not None]
+    name = f"{one.word}[{one.index}]"
+    columns = automaton.columns if automaton is not None else ()
+    label = next((column.label for column in columns if (one.word, one.index) in column.letters), name)
+    return f"{name}, {label}" if label != name else name

@@ -9,8 +9,8 @@ import torch
 
 from compiler.pipeline import Spec, load
 from compiler.verifier import sweep as sweeping
+from compiler.verifier.rounds import tails_of
 from compiler.verifier.sweep import Sweep, sweep
-from compiler.verifier.verify import _automaton, _tails
 from tests.helpers import SPECS
 from tests.verifier.truth import truth
 from tests.verifier.worlds import OWN
@@ -30,9 +30,11 @@ def stopped_after(calls: int) -> Callable[[], bool]:
 
 def sweeps(spec: Spec, calls: int) -> list[Sweep]:
     """Of each token, one that is stopped when it asks for the time once more."""
-    found = []
+    found: list[Sweep] = []
+    automaton = spec.resolved.task.automaton()
+    assert automaton is not None
     with torch.inference_mode():
-        for tail, sequence in _tails(spec, _automaton(spec), False):
+        for tail, sequence in tails_of(spec, automaton, False, lambda: False):
             found.append(Sweep(tail.slot))
             sweep(found[-1], tail, sequence, [], stopped_after(calls))
     return found

@@ -1,0 +1,113 @@
+"""Rounds of sweeps: first in any arithmetic, then in this machine's, each on a finer grid where it is hard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.elementary.model import translate
+from compiler.elementary.program import NotFollowed, Program
+from compiler.fast.demand import marked, pruned
+from compiler.fast.fixed import with_fixed_patterns
+from compiler.fast.folding import folded
+from compiler.fast.magnitudes import check_magnitudes
+from compiler.fast.measured import with_measured_tables
+from compiler.pipeline import Spec
+from compiler.tasks.automaton import Automaton, paths
+from compiler.verifier.model import OutOfTime, Tail, tails
+from compiler.verifier.results import Counterexample, Ending
+from compiler.verifier.sequences import Sequences, sequences
+from compiler.verifier.sweep import LATE, Sweep, sweep
+from compiler.verifier.witness import place
+
+Progress = Callable[[str, int, int], None]
+PASSES = 5  # each on a finer grid: the last one is as fine as float64 is
+
+
+@dataclass
+class State:
+    """What is known so far. It is true at any moment."""
+
+    spec: Spec
+    automaton: Automaton
+    slots: dict[int, Sweep]
+    why: list[str] = field(default_factory=list)
+    here: bool = False  # whether anything was read off the module on this machine
+    counterexamples: list[Counterexample] = field(default_factory=list)
+    ending: Ending = "complete"
+
+    @property
+    def total(self) -> int:
+        return paths(self.automaton)
+
+    @property
+    def open_slots(self) -> list[int]:
+        return [slot for slot, one in self.slots.items() if one.open]
+
+
+def follow(state: State, deadline: float, progress: Progress) -> None:
+    """Sweep the open tokens in rounds: first in any arithmetic, then in this machine's; each finer and finer."""
+    spec = state.spec
+
+    def stop() -> bool:
+        if time.perf_counter() > deadline:
+            state.ending = "budget"
+        return state.ending == "budget"
+
+    for here in (False, True):
+        before = state.open_slots
+        if not before or (here and any(found.wrong for found in state.slots.values())):
+            return  # a refutation needs no other arithmetic
+        try:
+            followed = list(tails_of(spec, state.automaton, here, stop))
+        except (NotFollowed, OutOfTime) as error:
+            state.why.append(str(error) or LATE)
+            return
+        hard: dict[int, list[NDArray[np.bool_]]] = {slot: [] for slot in before}
+        for _ in range(PASSES):
+            again = []
+            for tail, sequence in followed:
+                if tail.slot in before and not stop():
+                    done = len(state.slots) - len(state.open_slots)
+                    progress(place(spec, state.automaton, tail.slot), done, len(state.slots))
+                    found = _swept(state, tail, sequence, hard[tail.slot], stop, here)
+                    if found.open and not found.is_limited:
+                        hard[tail.slot].append(found.open_steps(len(state.automaton.columns), sequence.steps))
+                        again.append(tail.slot)
+            before = again
+
+
+def _swept(
+    state: State,
+    tail: Tail,
+    sequence: Sequences,
+    hard: Sequence[NDArray[np.bool_]],
+    stop: Callable[[], bool],
+    here: bool,
+) -> Sweep:
+    found = Sweep(tail.slot, open=state.total)
+    sweep(found, tail, sequence, hard, stop)
+    if found.open < state.slots[tail.slot].open or not state.slots[tail.slot].cells:
+        state.slots[tail.slot] = found
+        state.here = state.here or here
+    return found
+
+
+def tails_of(
+    spec: Spec, automaton: Automaton, here: bool, stop: Callable[[], bool]
+) -> Iterator[tuple[Tail, Sequences]]:
+    for program in translate(spec.network, spec.layout):
+        made = _prepared(program, spec, here)
+        sequence = sequences(automaton, spec.layout, made.length)
+        yield from ((tail, sequence) for tail in tails(made, sequence, stop))
+
+
+def _prepared(program: Program, spec: Spec, here: bool) -> Program:
+    checked = check_magnitudes(marked(program))
+    if not here:
+        return pruned(checked)
+    return with_measured_tables(folded(pruned(with_fixed_patterns(checked, spec.network))), spec.network)
