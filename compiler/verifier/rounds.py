@@ -18,11 +18,12 @@ from compiler.fast.magnitudes import check_magnitudes
 from compiler.fast.measured import with_measured_tables
 from compiler.pipeline import Spec
 from compiler.tasks.automaton import Automaton, paths
+from compiler.verifier.cones import settle
 from compiler.verifier.model import OutOfTime, Tail, tails
 from compiler.verifier.results import Counterexample, Ending
 from compiler.verifier.sequences import Sequences, sequences
 from compiler.verifier.sweep import LATE, Sweep, sweep
-from compiler.verifier.witness import place
+from compiler.verifier.witness import Witnesses, place
 
 Progress = Callable[[str, int, int], None]
 PASSES = 5  # each on a finer grid: the last one is as fine as float64 is
@@ -49,7 +50,7 @@ class State:
         return [slot for slot, one in self.slots.items() if one.open]
 
 
-def follow(state: State, deadline: float, progress: Progress) -> None:
+def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progress) -> None:
     """Sweep the open tokens in rounds: first in any arithmetic, then in this machine's; each finer and finer."""
     spec = state.spec
 
@@ -70,15 +71,36 @@ def follow(state: State, deadline: float, progress: Progress) -> None:
         hard: dict[int, list[NDArray[np.bool_]]] = {slot: [] for slot in before}
         for _ in range(PASSES):
             again = []
-            for tail, sequence in followed:
-                if tail.slot in before and not stop():
+            turn = [one for one in followed if one[0].slot in before]
+            for number, (tail, sequence) in enumerate(turn):
+                if not stop():
                     done = len(state.slots) - len(state.open_slots)
                     progress(place(spec, state.automaton, tail.slot), done, len(state.slots))
-                    found = _swept(state, tail, sequence, hard[tail.slot], stop, here)
+                    found = _swept(state, tail, sequence, hard[tail.slot], _share(deadline, len(turn) - number), here)
                     if found.open and not found.is_limited:
                         hard[tail.slot].append(found.open_steps(len(state.automaton.columns), sequence.steps))
                         again.append(tail.slot)
             before = again
+        if here:
+            _settle(state, followed, witnesses, stop)
+
+
+def _settle(
+    state: State, followed: Sequence[tuple[Tail, Sequences]], witnesses: Witnesses, stop: Callable[[], bool]
+) -> None:
+    """Let the module settle what is open of tokens that few positions decide."""
+    for tail, sequence in followed:
+        found = None if stop() else settle(state.slots[tail.slot], tail, sequence, witnesses, stop)
+        if found is not None:
+            state.slots[tail.slot] = found
+            state.here = True
+
+
+def _share(deadline: float, turns: int) -> Stop:
+    """Whether the share of the time that one of so many turns has is over."""
+    now = time.perf_counter()
+    until = now + max(0.0, deadline - now) / turns
+    return lambda: time.perf_counter() > until
 
 
 def _swept(

@@ -24,7 +24,7 @@ from compiler.verifier.witness import Witnesses, place
 
 SWEEPS = 0.8  # this share of the time is for sweeps, and what they leave for the search for an input that fails
 ANY = "IEEE 754 arithmetic in any order of summation, fused or not; exp, erf, rsqrt, sin, cos to 2 units"
-HERE = ANY + "; what depends on no token, or on one token alone, as the torch module computes it on this machine"
+HERE = ANY + "; what depends on no token, or on few positions alone, as the torch module computes it on this machine"
 RUN = "the torch module on this machine: CPU, one thread, one sequence at a time"
 TRIED = 100_000  # so many inputs can be tried one by one
 
@@ -53,7 +53,7 @@ def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Pr
     witnesses = Witnesses(spec, automaton, Reference(spec))
     with torch.inference_mode(), one_thread():
         try:
-            follow(state, swept_by, progress or (lambda place, done, total: None))
+            follow(state, witnesses, swept_by, progress or (lambda place, done, total: None))
         except KeyboardInterrupt:
             state.ending = "interrupted"
         _confirm(state, witnesses)

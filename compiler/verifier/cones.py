@@ -1,0 +1,97 @@
+"""A token that few positions decide: what is open of it is settled by the module itself, once for each of their tokens.
+
+Where the only attention has weights that depend on no token, all keys without a weight add exact zeros. Then the module
+says the same, to the last bit, to all inputs that agree at the query and at the keys that have a weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from compiler.elementary.program import Attended, Mixed
+from compiler.fast.demand import live_heads
+from compiler.tasks.automaton import ways
+from compiler.verifier.cells import Cells, column_cells, joined, merged
+from compiler.verifier.forms import forms
+from compiler.verifier.model import Tail
+from compiler.verifier.sequences import CONSTANT, Sequences
+from compiler.verifier.sweep import Sweep, weights
+from compiler.verifier.witness import Witnesses
+
+MAX_CELLS = 5_000  # that the module is asked about
+
+
+def settle(
+    found: Sweep, tail: Tail, sequences: Sequences, witnesses: Witnesses, stop: Callable[[], bool]
+) -> Sweep | None:
+    """The same with nothing open; None where that cannot be had."""
+    positions = _read(tail)
+    if positions is None or found.wrong or not found.open:
+        return None
+    cells = _told_apart(found, tail, sequences, positions)
+    if cells is None:
+        return None
+    leads = np.zeros(len(cells))
+    for i, inputs in enumerate(witnesses.inputs(cells)):
+        if stop():
+            return None
+        leads[i] = witnesses.lead(inputs, tail.slot)
+    if not (np.abs(leads) > 0).all():  # a tie, or no number
+        return None
+    fails, closest = leads < 0, int(np.where(leads > 0, leads, np.inf).argmin())
+    nearer = 0 < leads[closest] < found.lowest
+    below, above = ways(sequences.automaton)
+    wrong = cells.chosen(fails)
+    count = sum(weights(wrong, below, above))
+    return Sweep(
+        tail.slot,
+        right=sum(below[-1]) - count,  # no other input was open, or wrong
+        wrong=count,
+        cells=found.cells + len(cells),
+        window=found.window,
+        wrong_cells=[wrong] if count else [],
+        lowest=float(leads[closest]) if nearer else found.lowest,
+        lowest_cell=cells.chosen(np.array([closest])) if nearer else found.lowest_cell,
+        rounding=found.rounding,
+    )
+
+
+def _read(tail: Tail) -> list[int] | None:
+    """The positions whose tokens decide the token; None where that is not known."""
+    nodes = tail.program.nodes
+    attentions = [node for node in nodes if isinstance(node.operation, Attended | Mixed)]
+    if len(attentions) != 1 or not isinstance(attentions[0].operation, Mixed):
+        return None
+    operation = attentions[0].operation
+    seen = [operation.visible_to(head)[tail.position] for head in live_heads(operation, attentions[0].live)]
+    return sorted({tail.position, *np.flatnonzero(np.any(seen, axis=0)).tolist()})
+
+
+def _told_apart(found: Sweep, tail: Tail, sequences: Sequences, positions: list[int]) -> Cells | None:
+    """Cells that hold all open inputs, by the right token and those at the positions; None where they are too many."""
+    automaton = sequences.automaton
+    hard = found.open_steps(len(automaton.columns), sequences.steps)
+    target, right = sequences.right(tail.slot)
+    columns = sorted({sequences.columns[position] for position in positions} | {target} - {CONSTANT})
+    columns = [column for column in columns if column != CONSTANT]
+    if not columns:
+        return None
+    tokens = np.zeros((2, len(automaton.columns), sequences.steps, 1, len(positions)))
+    for i, position in enumerate(positions):
+        if sequences.columns[position] != CONSTANT:
+            tokens[:, sequences.columns[position], :, 0, i] = sequences.tokens[:, position]
+    every = forms(automaton, np.zeros((2, 1, len(positions))), tokens)
+    grid = np.ones((1, len(positions)))
+    cells: Cells | None = None
+    for number in range(columns[0], columns[-1] + 1):
+        size = len(automaton.columns[number].before)
+        zero = np.zeros(size, np.int64)
+        expected = right if target == number else np.full(size, right[0]) if target == CONSTANT else None
+        own = column_cells(automaton.columns[number], number, every, expected, zero, zero, sequences.steps)
+        own = merged(own.chosen(hard[number, :size]), grid)
+        cells = own if cells is None else merged(joined(cells, own), grid)
+        if len(cells) > MAX_CELLS:
+            return None
+    return cells
