@@ -76,7 +76,8 @@ def leads(
     apart = right(moved) - moved  # [symbols, classes, cells]
     lead = right(values) - values
     off = apart.abs().sum(0)
-    down = lead - SLACK * (off + right(lowered) + raised + right(own) + own)
+    least = _rounded_down(right(values), values)
+    down = least - SLACK * (off + right(lowered) + raised + right(own) + own)
     up = lead + SLACK * (off + right(raised) + lowered + right(own) + own)
     rival = torch.arange(decision.classes)[:, None] != index
     down = torch.where(rival, down, torch.inf)
@@ -92,8 +93,16 @@ def leads(
     kept = [i for i, symbol in enumerate(symbols) if symbol in numbers]
     chosen = apart[asked].abs().gather(1, worst[None, None].expand(len(asked), 1, cells))[:, 0]
     spread[:, kept] = chosen.nan_to_num(nan=0.0).numpy().T
-    within = (lead - down).gather(0, worst[None])[0].numpy()
+    within = (least - down).gather(0, worst[None])[0].numpy()
     return Leads(np.where(unsaid, -np.inf, lowest.numpy()), unsaid | behind.numpy(), spread, within)
+
+
+def _rounded_down(x: Tensor, y: Tensor) -> Tensor:
+    """x - y, or the next smaller number where that is rounded up: its sign is right either way."""
+    found = x - y
+    part = found - x
+    lost = (x - (found - part)) - (y + part)  # Knuth's TwoSum
+    return torch.where(lost < 0, torch.nextafter(found, torch.full_like(found, -torch.inf)), found)
 
 
 def _row(x: Quantity, cells: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
@@ -31,6 +32,21 @@ def test_tokens_that_no_class_stands_for_are_never_said(name: str) -> None:
     found = verify(spec)
     assert found.verdict == "refuted"
     assert found.failing[0] <= wrong <= found.failing[1]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_lead_of_known_logits_is_rounded_down(seed: int) -> None:
+    a = Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float64"]))
+    numbers = np.random.default_rng(seed).normal(size=3) * np.array([1.0, 1e-3, 1.0])
+    inputs = [Bounded(float(x), 0.0) for x in numbers]
+    expected = np.arange(3)
+    found = leads(a, Decision(0, None, 3, (0,), "argmax"), inputs, expected, [])
+    for token in range(3):
+        exact = [Fraction(numbers[token]) - Fraction(x) for i, x in enumerate(numbers) if i != token]
+        assert Fraction(found.lowest[token]) <= min(exact)
+        assert Fraction(np.nextafter(found.lowest[token], np.inf)) > min(exact)
+        assert (found.lowest[token] > 0) == (min(exact) > 0)
+        assert bool(found.behind[token]) == (min(exact) < 0)
 
 
 @pytest.mark.parametrize("decode", ["argmax", "argmin"])
