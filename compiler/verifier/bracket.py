@@ -47,7 +47,7 @@ def failing(automaton: Automaton, sweeps: Sequence[Sweep]) -> tuple[int, int]:
             added += sum(inputs[i] for i in np.flatnonzero(alone))
             own.append(masks[alone])
         groups += _grouped(own)
-    return min(max(added, *(sweep.wrong for sweep in sweeps)), highest), highest
+    return min(max([added, *(sweep.wrong for sweep in sweeps)]), highest), highest
 
 
 def _over_all_columns(cells: Cells, columns: int) -> Masks:

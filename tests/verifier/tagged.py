@@ -26,30 +26,33 @@ class Tagged:
         """Bytes of a mask that are not for steps."""
         return -(-len(self.paths) // 8)
 
-    def start(
-        self, column: Column, number: int, forms: Forms, expected: Numbers | None, case: Numbers | None, bits: int
+    def column_cells(
+        self,
+        column: Column,
+        number: int,
+        forms: Forms,
+        expected: Numbers | None,
+        case: Numbers | None,
+        level: Numbers,
+        steps: int,
     ) -> Cells:
-        cells = making.start(column, number, forms, expected, case, bits)
-        own = self._bits(cells.witness[:, 0].astype(np.int64), number)[:, None]
+        cells = making.column_cells(column, number, forms, expected, case, level, steps)
+        taken = np.zeros((len(cells), 8 * self.size), np.uint8)
+        taken[:, : len(self.paths)] = cells.witness == self.paths[:, number]
+        own = np.packbits(taken, -1, bitorder="little")[:, None]
         return replace(cells, masks=np.concatenate([cells.masks, own], -1))
 
-    def extended(self, cells: Cells, column: Column, number: int, forms: Forms, bits: int) -> tuple[Cells, Numbers]:
-        grown, step = making.extended(cells, column, number, forms, 8 * cells.masks.shape[-1])
-        masks = grown.masks.copy()
-        masks[:, :, -self.size :] &= self._bits(step, number)[:, None]
-        return replace(grown, masks=masks), step
+    def joined(self, low: Cells, high: Cells) -> Cells:
+        found = making.joined(low, high)
+        masks = found.masks.copy()
+        masks[:, :, -self.size :] = np.bitwise_and.reduce(masks[:, :, -self.size :], 1)[:, None]  # in both
+        return replace(found, masks=masks)
 
     def inside(self, cells: Cells) -> NDArray[np.bool_]:
         """[cells, inputs]"""
-        found = np.bitwise_or.reduce(cells.masks[:, :, -self.size :], 1)
-        return np.unpackbits(found, axis=-1, bitorder="little")[:, : len(self.paths)].astype(bool)
+        found = np.unpackbits(cells.masks[:, 0, -self.size :], axis=-1, bitorder="little")
+        return found[:, : len(self.paths)].astype(bool)
 
     def without(self, cells: Cells) -> Cells:
         """The cells as they would be, had nothing been followed."""
         return replace(cells, masks=cells.masks[:, :, : -self.size])
-
-    def _bits(self, step: Numbers, number: int) -> NDArray[np.uint8]:
-        """[cells, bytes]: the inputs that take the step of each cell in a column."""
-        taken = np.zeros((len(step), 8 * self.size), np.uint8)
-        taken[:, : len(self.paths)] = step[:, None] == self.paths[:, number]
-        return np.packbits(taken, -1, bitorder="little")

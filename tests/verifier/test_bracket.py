@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from compiler.tasks.automaton import Automaton, ways
 from compiler.verifier import bracket
 from compiler.verifier.bracket import failing
-from compiler.verifier.cells import merged
+from compiler.verifier.cells import Cells, merged
 from compiler.verifier.forms import Forms
 from compiler.verifier.sweep import Sweep, weights
 from tests.verifier.samples import every_path, random_automaton
@@ -26,12 +26,15 @@ def made_up(automaton: Automaton, made: Forms, tagged: Tagged, random: Random, s
     """A sweep that calls some of its cells wrong, some right, and leaves some open. [2, inputs]: those that surely are
     wrong, and those that may be."""
     count, steps = len(automaton.columns), max(len(column.before) for column in automaton.columns)
-    begin = random.randrange(count)
-    column = automaton.columns[begin]
-    cells = tagged.start(column, begin, made, None, np.zeros(len(column.before), np.int64), steps)
+
+    def column(number: int) -> Cells:
+        zeros = np.zeros(len(automaton.columns[number].before), np.int64)
+        return tagged.column_cells(automaton.columns[number], number, made, None, zeros, zeros, steps)
+
+    cells = column(random.randrange(count))
     found, sure = Sweep(0), np.zeros(len(tagged.paths), bool)
     while True:
-        cells = merged(cells, np.full(made.constant.shape[1], random.choice((1e-9, 1.0, 10.0))))
+        cells = merged(cells, np.full((1, made.constant.shape[2]), random.choice((1e-9, 1.0, 10.0))))
         fate = np.array([random.random() for _ in range(len(cells))])
         wrong, right = fate < share, fate > 1 - share
         inputs = weights(cells, *ways(automaton))
@@ -47,7 +50,7 @@ def made_up(automaton: Automaton, made: Forms, tagged: Tagged, random: Random, s
             may = sure | tagged.inside(cells).any(0) if len(cells) else sure
             return found, np.stack([sure, may])
         number = random.choice(sides)
-        cells, _ = tagged.extended(cells, automaton.columns[number], number, made, steps)
+        cells = tagged.joined(column(number), cells) if number < cells.first else tagged.joined(cells, column(number))
 
 
 def check(seed: object, most_pairs: int | None = None) -> tuple[bool, bool]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from random import Random
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from compiler.pipeline import load
 from compiler.tasks.automaton import Automaton, complete, ways
-from compiler.verifier.cells import UNKNOWN, Cells, in_case, merged
+from compiler.verifier import sweep as sweeping
+from compiler.verifier.cells import UNKNOWN, Cells, merged
 from compiler.verifier.forms import Forms
+from compiler.verifier.rounds import tails_of
 from compiler.verifier.sweep import Sweep, sweep, weights
-from compiler.verifier.verify import _tails
 from tests.helpers import SPECS
 from tests.verifier.containment import plain_leads
 from tests.verifier.samples import Paths, every_path, random_automaton, random_paths, sequences_of
@@ -23,29 +26,47 @@ from tests.verifier.tagged import Tagged
 from tests.verifier.test_forms import CASES, random_forms
 from tests.verifier.watched import stop_after, watched
 
-GRIDS = (1e-30, 1e-3, 0.3, 1.0, 3.0, 30.0, 1e9, 1e20)
+GRIDS = (1e-30, 1e-3, 0.3, 1.0, 3.0, 30.0, 1e9, 1e20, np.inf)
 
 
 def random_cells(automaton: Automaton, made: Forms, tagged: Tagged, random: Random) -> Iterator[Cells]:
     """Cells while their window grows at random up to all columns, joined on grids of any fineness."""
     count = len(automaton.columns)
-    steps = max(len(column.before) for column in automaton.columns)
+    most = max(len(column.before) for column in automaton.columns)
     begin, special = random.randrange(count), random.randrange(count)  # this one decides the case
-    column = automaton.columns[begin]
-    expected = np.array([random.randrange(3) for _ in column.before])
-    case = np.array([random.randrange(CASES) for _ in automaton.columns[special].before])
-    cells = tagged.start(column, begin, made, expected, case if special == begin else None, steps)
+    size = made.constant.shape[2]
+
+    def column(number: int) -> Cells:
+        one = automaton.columns[number]
+        steps = len(one.before)
+        expected, case, level = (np.array([random.randrange(n) for _ in range(steps)]) for n in (3, CASES, 2))
+        cells = tagged.column_cells(
+            one,
+            number,
+            made,
+            expected if number == begin else None,
+            case if number == special else None,
+            level,
+            most,
+        )
+        return merged(cells, grids(random, size)) if random.random() < 0.5 else cells
+
+    cells = column(begin)
     while True:
         yield cells
-        cells = merged(cells, np.array([random.choice(GRIDS) for _ in range(made.constant.shape[1])]))
+        cells = merged(cells, grids(random, size))
         yield cells
         sides = [k for k in (cells.first - 1, cells.last + 1) if 0 <= k < count]
         if not sides:
             return
         number = random.choice(sides)
-        cells, step = tagged.extended(cells, automaton.columns[number], number, made, steps)
-        if number == special:
-            cells = in_case(cells, case[step])
+        cells = tagged.joined(column(number), cells) if number < cells.first else tagged.joined(cells, column(number))
+
+
+def grids(random: Random, forms: int) -> NDArray[np.float64]:
+    """[levels, forms]; what is infinite keeps no cells apart."""
+    coarse = np.array([random.choice(GRIDS) for _ in range(forms)])
+    return np.stack([coarse, coarse * random.choice((1.0, 1e-3))])
 
 
 def check_cells(automaton: Automaton, made: Forms, tagged: Tagged, cells: Cells) -> None:
@@ -69,9 +90,10 @@ def check_cells(automaton: Automaton, made: Forms, tagged: Tagged, cells: Cells)
         assert (ends[1][members[:, cells.last]] == cells.after[i]).all()
         cases = range(CASES) if cells.case[i] == UNKNOWN else [int(cells.case[i])]
         for row, case in enumerate(cases):
-            sums = sum(made.tables[k, members[:, k], case].astype(np.longdouble) for k in window)
-            assert (sums >= cells.low[i, row] - made.off[case]).all()
-            assert (sums <= cells.high[i, row] + made.off[case]).all()
+            sums = np.stack([made.tables[:, k, members[:, k], case] for k in window]).astype(np.longdouble).sum(0)
+            room = 2.0**-58 * np.abs(made.tables[:, list(window), :, case]).max((0, 2)).sum(0)  # of these sums here
+            assert (sums[0] >= cells.low[i, row] - room).all()
+            assert (sums[1] <= cells.high[i, row] + room).all()
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -119,13 +141,16 @@ def test_a_sweep_decides_as_many_inputs_as_it_counts(name: str, sizes: dict[str,
     paths = every_path(automaton) if total < 3000 else _some(automaton)
     tokens = sequences_of(automaton, spec.layout, paths)
     with torch.inference_mode():
-        for tail, sequence in list(_tails(spec, automaton, False))[:3]:
+        for tail, sequence in list(tails_of(spec, automaton, False, lambda: False))[:3]:
             right = tokens[:, len(spec.layout.prompt) + tail.slot]
             leads = plain_leads(spec, tokens, tail.slot, right)
             for rounds in (0, 1, 9):
                 found = Sweep(tail.slot)
-                with watched(paths, lambda cells, which, inside: None) as left:
-                    sweep(found, tail, sequence, fineness, stop_after(rounds))
+                with (
+                    watched(paths, lambda cells, which, inside: None) as left,
+                    patch.object(sweeping, "COARSE", fineness),
+                ):
+                    sweep(found, tail, sequence, [], stop_after(rounds))
                 assert found.right + found.wrong + found.open == total
                 if len(paths) == total:
                     assert found.open == len(left)

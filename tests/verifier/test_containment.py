@@ -23,7 +23,10 @@ from tests.helpers import load_text
 from tests.verifier.checks import Found, check_positions, check_tails, some_inputs
 from tests.verifier.rounding import WIDE
 
-pytestmark = pytest.mark.skipif(not WIDE, reason="long doubles are no wider than doubles here")
+pytestmark = [
+    pytest.mark.skipif(not WIDE, reason="long doubles are no wider than doubles here"),
+    pytest.mark.filterwarnings("error::RuntimeWarning"),  # a person who runs verify would see it
+]
 
 DTYPES = tuple(FORMATS)
 SIZES: tuple[dict[str, object], ...] = ({"base": 3, "digits": 2}, {"digits": 1}, {})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 from random import Random
 
 import numpy as np
 import pytest
 
 from compiler.tasks.automaton import Automaton
-from compiler.verifier.forms import Array, Forms, forms, highest
+from compiler.verifier.forms import Array, Forms, forms, outwards
 from tests.verifier.samples import Paths, every_path, random_automaton, state_before
 
 CASES, FORMS = 2, 3
@@ -18,23 +19,38 @@ SIZES = (1.0, 1.0, 1e-8, 1e8, 1e16, 0.0)  # of entries: those of one sum may dif
 
 
 def random_forms(automaton: Automaton, random: Random) -> Forms:
+    """Of entries that are known, or not quite."""
     steps = max(len(column.before) for column in automaton.columns)
-    shape = (len(automaton.columns), steps, CASES, FORMS)
-    tables = np.array([random.gauss(0, random.choice(SIZES)) for _ in range(int(np.prod(shape)))]).reshape(shape)
-    constant = np.array([[random.gauss(0, random.choice(SIZES)) for _ in range(FORMS)] for _ in range(CASES)])
-    return forms(automaton, constant, tables)
+    return forms(
+        automaton,
+        _pairs((CASES, FORMS), random),
+        _pairs((len(automaton.columns), steps, CASES, FORMS), random),
+    )
 
 
-def exact_sum(made: Forms, path: Sequence[int], columns: range, case: int, form: int) -> Fraction:
-    """What these columns of a path add to a form."""
-    return sum((Fraction(made.tables[k, path[k], case, form]) for k in columns), Fraction(0))
+def _pairs(shape: tuple[int, ...], random: Random) -> Array:
+    size = int(np.prod(shape))
+    low = np.array([random.gauss(0, random.choice(SIZES)) for _ in range(size)]).reshape(shape)
+    apart = np.array([random.choice((0.0, 0.0, 1e-9, 0.5)) for _ in range(size)]).reshape(shape)
+    return np.stack([low, low + apart])
 
 
-def assert_range(ends: Array, sums: Sequence[Fraction], off: float) -> None:
-    """The ends are the smallest and the largest sum, up to what sums are off by."""
-    low, high = ends.tolist()
-    assert abs(Fraction(low) - min(sums)) <= off
-    assert abs(Fraction(high) - max(sums)) <= off
+def exact_sum(made: Forms, end: int, path: Sequence[int], columns: range, case: int, form: int) -> Fraction:
+    """What these columns of a path add to a form, at least (0) or at most (1)."""
+    return sum((Fraction(made.tables[end, k, path[k], case, form]) for k in columns), Fraction(0))
+
+
+def size_of(made: Forms, case: int, form: int) -> Fraction:
+    """What sums are rounded by depends on it."""
+    sizes = np.abs(made.constant).max(0) + np.abs(made.tables).max((0, 2)).sum(0)
+    return Fraction(float(sizes[case, form]))
+
+
+def assert_range(ends: Array, sums: Sequence[Sequence[Fraction]], size: Fraction) -> None:
+    """The ends are the smallest sum or a little less, and the largest or a little more."""
+    low, high = Fraction(ends[0]), Fraction(ends[1])
+    assert 0 <= min(sums[0]) - low <= size * Fraction(2.0**-49)
+    assert 0 <= high - max(sums[1]) <= size * Fraction(2.0**-49)
 
 
 def each_state(automaton: Automaton, paths: Paths, k: int) -> list[list[Sequence[int]]]:
@@ -50,16 +66,16 @@ def test_ranges_below_and_above(seed: int) -> None:
     random = Random(f"forms:{seed}")
     automaton = random_automaton(random, most_columns=3)
     made, paths, count = random_forms(automaton, random), every_path(automaton), len(automaton.columns)
-    for k in range(count + 1):
+    for k, case, form in product(range(count + 1), range(CASES), range(FORMS)):
+        size = size_of(made, case, form)
         for state, through in enumerate(each_state(automaton, paths, k)):
-            for case in range(CASES):
-                for form in range(FORMS):
-                    off = made.off[case, form]
-                    below = [exact_sum(made, path, range(k), case, form) for path in through]
-                    above = [exact_sum(made, path, range(k, count), case, form) for path in through]
-                    if through:  # else a state may have a way to it, but none from it
-                        assert_range(made.below[:, k, state, case, form], below, off)
-                        assert_range(made.above[:, k, state, case, form], above, off)
+            if through:  # else a state may have a way to it, but none from it
+                below, above = (
+                    [[exact_sum(made, end, path, columns, case, form) for path in through] for end in (0, 1)]
+                    for columns in (range(k), range(k, count))
+                )
+                assert_range(made.below[:, k, state, case, form], below, size)
+                assert_range(made.above[:, k, state, case, form], above, size)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -71,46 +87,32 @@ def test_ranges_beside_a_window(seed: int) -> None:
         first = random.randrange(count)
         after = random.randint(first, count)
         before, state = state_before(automaton, path, first), state_before(automaton, path, after)
-        for case in range(CASES):
+        below = [other for other in paths.tolist() if state_before(automaton, other, first) == before]
+        above = [other for other in paths.tolist() if state_before(automaton, other, after) == state]
+        for case, form in product(range(CASES), range(FORMS)):
             ends = made.beside(np.array([case]), first, np.array([before]), after, np.array([state]))
             assert ends.shape == (2, 1, FORMS)
-            for form in range(FORMS):
-                constant = Fraction(made.constant[case, form])
-                below = {
-                    exact_sum(made, other, range(first), case, form)
-                    for other in paths.tolist()
-                    if state_before(automaton, other, first) == before
-                }
-                above = {
-                    exact_sum(made, other, range(after, count), case, form)
-                    for other in paths.tolist()
-                    if state_before(automaton, other, after) == state
-                }
-                assert_range(ends[:, 0, form], [constant + x + y for x in below for y in above], made.off[case, form])
+            sums = []
+            for end in (0, 1):
+                one = {exact_sum(made, end, other, range(first), case, form) for other in below}
+                two = {exact_sum(made, end, other, range(after, count), case, form) for other in above}
+                sums.append([Fraction(made.constant[end, case, form]) + x + y for x in one for y in two])
+            assert_range(ends[:, 0, form], sums, size_of(made, case, form))
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_sums_are_off_by_is_small(seed: int) -> None:
-    """No more than a few roundings of each number."""
-    random = Random(f"off:{seed}")
-    automaton = random_automaton(random)
-    made = random_forms(automaton, random)
-    most = np.abs(made.constant) + np.abs(made.tables).max(1).sum(0)
-    assert (made.off <= 2.0**-48 * most).all()
-    assert (made.off > 0).all()
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_the_highest_is_no_less_than_any_sum(seed: int) -> None:
-    random = Random(f"highest:{seed}")
-    automaton = random_automaton(random, most_columns=3)
-    made, count = random_forms(automaton, random), len(automaton.columns)
-    found = highest(automaton, made.constant, made.tables)
-    for path in every_path(automaton).tolist():
-        for case in range(CASES):
-            for form in range(FORMS):
-                total = Fraction(made.constant[case, form]) + exact_sum(made, path, range(count), case, form)
-                assert total <= Fraction(found[case, form]) + Fraction(made.off[case, form])
+def test_sums_are_rounded_outwards(seed: int) -> None:
+    random = Random(f"outwards:{seed}")
+    pairs = [np.sort(_pairs((40,), random), 0) for _ in range(2)]
+    found = outwards(*pairs)
+    for low, high, x, y in zip(*found, *(pair.T for pair in pairs), strict=True):
+        exact = [Fraction(x[end]) + Fraction(y[end]) for end in (0, 1)]
+        assert Fraction(low) <= exact[0]
+        assert Fraction(high) >= exact[1]
+        for computed, one in ((low, exact[0]), (high, exact[1])):
+            assert abs(Fraction(computed) - one) <= abs(one) * Fraction(2.0**-52)
+            if Fraction(float(one)) == one:  # what is exact stays so
+                assert Fraction(computed) == one
 
 
 def test_a_state_without_a_way_has_an_empty_range() -> None:

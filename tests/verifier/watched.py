@@ -41,8 +41,8 @@ def watched(paths: Paths, seen: Seen) -> Iterator[set[int]]:
 
     _classified = sweeping._classified
     with (
-        patch.object(sweeping, "start", tagged.start),
-        patch.object(sweeping, "extended", tagged.extended),
+        patch.object(sweeping, "column_cells", tagged.column_cells),
+        patch.object(sweeping, "joined", tagged.joined),
         patch.object(sweeping, "_classified", classified),
     ):
         yield left
