@@ -6,8 +6,6 @@ says the same, to the last bit, to all inputs that agree at the query and at the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from compiler.elementary.program import Attended, Mixed
@@ -15,7 +13,7 @@ from compiler.fast.demand import live_heads
 from compiler.tasks.automaton import ways
 from compiler.verifier.cells import Cells, column_cells, joined, merged
 from compiler.verifier.forms import forms
-from compiler.verifier.model import Tail
+from compiler.verifier.model import Stop, Tail
 from compiler.verifier.sequences import CONSTANT, Sequences
 from compiler.verifier.sweep import Sweep, weights
 from compiler.verifier.witness import Witnesses
@@ -23,9 +21,7 @@ from compiler.verifier.witness import Witnesses
 MAX_CELLS = 5_000  # that the module is asked about
 
 
-def settle(
-    found: Sweep, tail: Tail, sequences: Sequences, witnesses: Witnesses, stop: Callable[[], bool]
-) -> Sweep | None:
+def settle(found: Sweep, tail: Tail, sequences: Sequences, witnesses: Witnesses, stop: Stop) -> Sweep | None:
     """The same with nothing open; None where that cannot be had."""
     positions = _read(tail)
     if positions is None or found.wrong or not found.open:

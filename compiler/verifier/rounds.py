@@ -19,7 +19,7 @@ from compiler.fast.measured import with_measured_tables
 from compiler.pipeline import Spec
 from compiler.tasks.automaton import Automaton, paths
 from compiler.verifier.cones import settle
-from compiler.verifier.model import OutOfTime, Tail, tails
+from compiler.verifier.model import OutOfTime, Stop, Tail, tails
 from compiler.verifier.results import Counterexample, Ending
 from compiler.verifier.sequences import Sequences, sequences
 from compiler.verifier.sweep import LATE, Sweep, sweep
@@ -85,9 +85,7 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
             _settle(state, followed, witnesses, stop)
 
 
-def _settle(
-    state: State, followed: Sequence[tuple[Tail, Sequences]], witnesses: Witnesses, stop: Callable[[], bool]
-) -> None:
+def _settle(state: State, followed: Sequence[tuple[Tail, Sequences]], witnesses: Witnesses, stop: Stop) -> None:
     """Let the module settle what is open of tokens that few positions decide."""
     for tail, sequence in followed:
         found = None if stop() else settle(state.slots[tail.slot], tail, sequence, witnesses, stop)
@@ -108,7 +106,7 @@ def _swept(
     tail: Tail,
     sequence: Sequences,
     hard: Sequence[NDArray[np.bool_]],
-    stop: Callable[[], bool],
+    stop: Stop,
     here: bool,
 ) -> Sweep:
     found = Sweep(tail.slot, open=state.total)
@@ -119,9 +117,7 @@ def _swept(
     return found
 
 
-def tails_of(
-    spec: Spec, automaton: Automaton, here: bool, stop: Callable[[], bool]
-) -> Iterator[tuple[Tail, Sequences]]:
+def tails_of(spec: Spec, automaton: Automaton, here: bool, stop: Stop) -> Iterator[tuple[Tail, Sequences]]:
     for program in translate(spec.network, spec.layout):
         made = _prepared(program, spec, here)
         sequence = sequences(automaton, spec.layout, made.length)

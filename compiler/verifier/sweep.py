@@ -6,7 +6,7 @@ that cannot be told apart any more are joined. Counts are exact: right, wrong an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from compiler.tasks.automaton import complete, ways
 from compiler.verifier.cells import UNKNOWN, Cells, column_cells, joined, merged, together
 from compiler.verifier.forms import Array, Forms, forms, outwards
 from compiler.verifier.head import leads, undecided
-from compiler.verifier.model import FORM_SYMBOLS, Tail
+from compiler.verifier.model import FORM_SYMBOLS, Stop, Tail
 from compiler.verifier.sequences import CONSTANT, Sequences
 
 MAX_CELLS = 100_000  # cells that are looked at in a round: more are joined on a coarser grid
@@ -63,9 +63,7 @@ class Sweep:
         return not (self.lowest_open + 2 * self.spread.sum(1) > 0).any()
 
 
-def sweep(
-    found: Sweep, tail: Tail, sequences: Sequences, hard: Sequence[NDArray[np.bool_]], stop: Callable[[], bool]
-) -> None:
+def sweep(found: Sweep, tail: Tail, sequences: Sequences, hard: Sequence[NDArray[np.bool_]], stop: Stop) -> None:
     """Classify all inputs for one token.
 
     Sums of forms that differ by less than a grid are taken together. `hard` says where it has to be finer: each of them
@@ -168,7 +166,7 @@ def _classified(
     cells: Cells,
     below: Sequence[Sequence[int]],
     above: Sequence[Sequence[int]],
-    stop: Callable[[], bool],
+    stop: Stop,
 ) -> Cells:
     """Count the cells that are decided, until time is out; those that are not."""
     found.cells += len(cells)
