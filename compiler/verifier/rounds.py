@@ -118,6 +118,7 @@ def _swept(
 
 
 def tails_of(spec: Spec, automaton: Automaton, here: bool, stop: Stop) -> Iterator[tuple[Tail, Sequences]]:
+    """What is left to be swept for each token. Raises `NotFollowed` and `OutOfTime`."""
     for program in translate(spec.network, spec.layout):
         made = _prepared(program, spec, here)
         sequence = sequences(automaton, spec.layout, made.length)

@@ -56,6 +56,8 @@ def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Pr
             follow(state, witnesses, swept_by, progress or (lambda place, done, total: None))
         except KeyboardInterrupt:
             state.ending = "interrupted"
+        if state.ending == "complete" and any(state.slots[slot].why_open == LATE for slot in state.open_slots):
+            state.ending = "budget"
         _confirm(state, witnesses)
         every = None
         if state.open_slots and state.ending != "interrupted":
