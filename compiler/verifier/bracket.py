@@ -83,4 +83,6 @@ def _share_nothing(masks: Masks, groups: Sequence[_Group]) -> NDArray[np.bool_]:
 
 def _meet(masks: Masks, others: Masks) -> NDArray[np.bool_]:
     """[cells, others]: whether they have a step in common in every column."""
-    return np.asarray((masks[:, None] & others[None]).any(-1).all(-1))
+    one, other = (np.ascontiguousarray(part) for part in (masks, others))
+    words = [part.view(np.uint64) if part.shape[-1] % 8 == 0 else part for part in (one, other)]
+    return np.asarray((words[0][:, None] & words[1][None]).any(-1).all(-1))

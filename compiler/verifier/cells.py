@@ -63,7 +63,7 @@ def column_cells(
     own, rows = forms.tables[:, number, :size], np.arange(size)
     if case is not None:
         own = own[:, rows, case][:, :, None]
-    masks = np.zeros((size, 1, -(-steps // 8)), np.uint8)
+    masks = np.zeros((size, 1, 8 * -(-steps // 64)), np.uint8)  # whole words
     masks[rows, 0, rows // 8] = 1 << (rows % 8)
     return Cells(
         number,
@@ -146,5 +146,12 @@ def merged(cells: Cells, grids: Array) -> Cells:
         low=np.minimum.reduceat(groups.low, starts),
         high=np.maximum.reduceat(groups.high, starts),
         count=np.add.reduceat(groups.count, starts),
-        masks=np.bitwise_or.reduceat(groups.masks, starts),
+        masks=_any_of(groups.masks, starts),
     )
+
+
+def _any_of(masks: NDArray[np.uint8], starts: Numbers) -> NDArray[np.uint8]:
+    """The bits that any of the cells from each start to the next has; word by word where they fill words."""
+    rows = np.ascontiguousarray(masks.reshape(len(masks), -1))
+    found = np.bitwise_or.reduceat(rows.view(np.uint64) if rows.shape[1] % 8 == 0 else rows, starts)
+    return found.view(np.uint8).reshape(len(starts), *masks.shape[1:])

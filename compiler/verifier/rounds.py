@@ -27,6 +27,7 @@ from compiler.verifier.witness import Witnesses, place
 
 Progress = Callable[[str, int, int], None]
 PASSES = 5  # each on a finer grid: the last one is as fine as float64 is
+GAIN = 0.8  # a finer pass that leaves more than this share of what was open is the last one
 
 
 @dataclass
@@ -76,8 +77,9 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
                 if not stop():
                     done = len(state.slots) - len(state.open_slots)
                     progress(place(spec, state.automaton, tail.slot), done, len(state.slots))
+                    was = state.slots[tail.slot].open
                     found = _swept(state, tail, sequence, hard[tail.slot], _share(deadline, len(turn) - number), here)
-                    if found.open and not found.is_limited:
+                    if found.open and not found.is_limited and (not hard[tail.slot] or found.open < GAIN * was):
                         hard[tail.slot].append(found.open_steps(len(state.automaton.columns), sequence.steps))
                         again.append(tail.slot)
             before = again
