@@ -16,7 +16,7 @@ from torch import Tensor
 
 from compiler.elementary.program import Attended, Mixed
 from compiler.fast.attention import NEGLIGIBLE, score
-from compiler.fast.bounds import ENGINE_UNIT, ZERO, Arithmetic, Bounded, Quantity
+from compiler.fast.bounds import ENGINE_TINY, ENGINE_UNIT, ZERO, Arithmetic, Bounded, Quantity
 from compiler.fast.demand import live_heads
 from compiler.fast.separable import head_tables
 from compiler.floats import FloatFormat
@@ -287,7 +287,8 @@ def mixed_values(
             roundings = roundings + ENGINE_UNIT * (largest + abs(mean) + 4 * (scale - abs(mean)))
             roundings = roundings + max(0.0, head.most - 1.0) * plain * f.power_floor(growth * largest)
             roundings = roundings + 2 * head.most * a.rounding.tiny
-            own_off = (head_off + scale * (most[head.more] + nothing)) * certain
+            # products in the tables underflow where this input's weights are far below those that others could have
+            own_off = (head_off + scale * (most[head.more] + nothing) + 4 * head.most * ENGINE_TINY) * certain
             shared = _shared(
                 (first_symbol + n, radius[n] / middle[d]), (first_symbol + d, -mean * (radius[d] / middle[d]))
             )

@@ -42,6 +42,44 @@ ignore: no-claims
 """
 
 
+# The head `low` mixes {value} unless there is a symbol 2; the score of that is {score}, so that all other weights are
+# tiny beside what they could be.
+TWO_HEADS = """\
+weightspec: 1
+name: hard
+dtype: {dtype}
+vocabulary: symbol[symbols] =
+task:
+  copy: {{symbols: 3, length: 2}}
+  prompt: word =
+  answer: copied
+stream: one here[symbols] is[symbols] more
+network:
+  embedding:
+    symbol[s]: {{one: 1, "here[s]": 1}}
+    =: {{one: 1}}
+  attention:
+    heads: back low
+    head_dim: 1
+    value_dim: symbols
+    scale: 1
+    softmax: {softmax}
+    score back: where(query_pos < length or key_pos == query_pos - length, {back}, -inf)
+    score low: where(query_pos < length or key_pos < length, 0, -inf)
+    query low: one
+    key low: {score} * here[2]
+    value back[s]: here[s]
+    value low[0]: {value} * (one - here[2])
+    output is[s]: back[s]
+    output more: {factor} * low[0]
+  head:
+    classes: symbols
+    logits symbol[s]: is[s] + where(s == 0, 1, 0) * more
+decode: argmax
+ignore: no-claims
+"""
+
+
 @dataclass(frozen=True)
 class Case:
     """Steps after the first ones of `COPY`, or a spec of our own with settings; whether all inputs are right, and
@@ -213,6 +251,28 @@ def test_hard_numbers(tmp_path: Path, name: str) -> None:
     check(name, spec, found, so)
     # where bounds fail, the module on this machine may settle what few positions decide
     assert found.verdict != "proved" or case.provable or "this machine" in found.assumptions
+
+
+@pytest.mark.parametrize(
+    ("dtype", "softmax", "back", "score", "value", "factor", "right"),
+    [
+        ("float64", "standard", 0, 705, 1e-18, 2e18, False),  # products of weights and values underflow in the tables
+        ("float64", "standard", 0, 705, 1e-18, 0.5e18, True),
+        ("float64", "standard", 0, 650, 1e-50, 2e50, False),
+        ("float64", "plus_one", 40, 700, 1e-18, 4e18, False),
+        ("float32", "standard", 0, 85, 1e-18, 2e18, False),
+    ],
+)
+def test_weights_far_below_what_they_could_be(
+    tmp_path: Path, dtype: str, softmax: str, back: int, score: int, value: float, factor: float, right: bool
+) -> None:
+    path = tmp_path / "hard.yaml"
+    options = {"softmax": softmax, "back": back, "score": score, "value": value, "factor": factor}
+    path.write_text(TWO_HEADS.format(dtype=dtype, **options), encoding="utf-8")
+    spec = load(path, allow_overflow=True)
+    so = truth(spec)
+    assert (so.failing == 0) == right
+    check(path.name, spec, verify(spec, budget=BUDGET, tried=0), so)
 
 
 def test_most_that_can_be_proved_is() -> None:
