@@ -159,7 +159,7 @@ def head_tables(
 
     With the standard softmax the module takes the largest score from all, which rounds them once more.
     """
-    f, unit, tiny = a.f, a.rounding.unit, a.rounding.tiny
+    f, unit, tiny, most = a.f, a.rounding.unit, a.rounding.tiny, int(visible.sum(1).max())
     value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (scores.value, scores.error))
     top = torch.where(visible, value, -math.inf).amax((1, 2), keepdim=True)
     top = top.clamp(min=0.0) if operation.plus_one else top
@@ -178,11 +178,15 @@ def head_tables(
     exponential = FUNCTION_UNITS * both * (1.0 + 2.0 * d)  # e^d ≤ 1 + 2 d where d ≤ 1
     weight = torch.exp(t)
     lost = f.if_less(t + d, NEGLIGIBLE, tiny, math.inf)
-    more = f.if_less(d, 1.0, weight * (d * (1.0 + d) + exponential) + 4 * tiny, lost)
+    # normalised weights that a product may take as zero are up to `most` times larger before
+    underflow = 4 * tiny + most * a.rounding.flushed
+    more = f.if_less(d, 1.0, weight * (d * (1.0 + d) + exponential) + underflow, lost)
     # exp(0) is 1; with a weight for no key, the module takes the exponential of the score itself
     more = torch.where((t == 0) & (d == 0) & ((top == 0) | (not operation.plus_one)), 0.0, more)
     weight, more = (torch.where(visible, part, 0.0) for part in (weight, more))
-    nothing = torch.exp(-top).flatten() if operation.plus_one else torch.zeros(shape[0], dtype=torch.float64)
+    nothing = torch.zeros(shape[0], dtype=torch.float64)
+    if operation.plus_one:  # 1 where it is exactly that
+        nothing = torch.where(top == 0, 1.0, torch.exp(-top).clamp(max=1 - ENGINE_UNIT)).flatten()
     return HeadTables(
         weight,
         more,
@@ -190,7 +194,7 @@ def head_tables(
         tuple((more * abs(v.value) + (weight + more) * v.error).expand(shape) for v in values),
         tuple(((weight + more) * (abs(v.value) + v.error)).expand(shape) for v in values),
         nothing,
-        int(visible.sum(1).max()),
+        most,
         bool(((weight == 1) & (more == 0)).all(2).any(1).all()) and bool((top >= 0).all() or not operation.plus_one),
     )
 

@@ -286,7 +286,8 @@ def mixed_values(
             roundings = (summed + plain) * scale + 2.0**-1000 + 2.01 * plain * largest
             roundings = roundings + ENGINE_UNIT * (largest + abs(mean) + 4 * (scale - abs(mean)))
             roundings = roundings + max(0.0, head.most - 1.0) * plain * f.power_floor(growth * largest)
-            roundings = roundings + 2 * head.most * a.rounding.tiny
+            # a rounding is of what was rounded before, which matters in short dtypes
+            roundings = (1 + (head.most + 2) * plain) * roundings + 2 * head.most * a.rounding.tiny
             # products in the tables underflow where this input's weights are far below those that others could have
             own_off = (head_off + scale * (most[head.more] + nothing) + 4 * head.most * ENGINE_TINY) * certain
             shared = _shared(

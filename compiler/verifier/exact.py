@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -150,4 +151,5 @@ def _lowest_bit(x: Tensor) -> Tensor:
     """The largest power of two that each number is a multiple of."""
     mantissa, exponent = torch.frexp(x)
     whole = (mantissa * 2.0**53).to(torch.int64)
-    return torch.ldexp((whole & -whole).double(), exponent - 53)
+    # not torch.ldexp, of which some versions take the power of two in float32
+    return torch.from_numpy(np.ldexp((whole & -whole).double().numpy(), exponent.numpy() - 53))

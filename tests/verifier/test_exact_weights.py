@@ -16,6 +16,7 @@ from compiler.fast.tensors import TensorFunctions
 from compiler.floats import FORMATS
 from compiler.pipeline import load_source
 from compiler.source import Source
+from compiler.verifier import exact
 from tests.helpers import small
 
 
@@ -44,5 +45,20 @@ def test_weights_that_are_known(plus_one: bool, scores: tuple[float, ...], known
     assert tuple((found.more[0, :, 0] == 0).tolist()) == known
     assert found.one == one
     top = max(0.0, *scores) if plus_one else max(scores)
-    exact = torch.exp(value - top)
-    assert ((found.weight - exact).abs() <= found.more).all()
+    real = torch.exp(value - top)
+    assert ((found.weight - real).abs() <= found.more).all()
+
+
+def test_the_weight_of_no_key_is_1_only_where_it_is_exactly_1() -> None:
+    a = Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float64"]))
+    value = torch.tensor([0.0, 1e-20, 1e-17, 1.0], dtype=torch.float64)[:, None, None]
+    ones = Bounded(torch.ones(1, 1, 1, dtype=torch.float64), 0.0)
+    visible = torch.ones(1, 1, 1, dtype=torch.bool)
+    found = head_tables(a, operation(plus_one=True), Bounded(value, 0.0), [ones], visible, (4, 1, 1))
+    assert (found.nothing == 1).tolist() == [True, False, False, False]
+
+
+def test_the_lowest_bit_of_numbers_of_any_size() -> None:
+    numbers = [3 * 2.0**k for k in (-1000, -200, -3, 0, 100, 181, 200, 1000)]
+    found = exact._lowest_bit(torch.tensor(numbers, dtype=torch.float64))
+    assert found.tolist() == [number / 3 for number in numbers]
