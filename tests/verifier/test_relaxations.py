@@ -80,6 +80,18 @@ def test_relu(value: float, error: float, shared: list[float], shares: tuple[flo
         assert float(found.error) <= error
 
 
+def test_relu_of_denormals() -> None:
+    """Where the sign is open, what the chord loses by underflow counts."""
+    least = 2.0**-1074
+    for value, first, second, error in product(range(-6, 7), range(4), range(-3, 4), range(2)):
+        shared = {0: cell(first * least), 1: cell(second * least)}
+        found = relu(arithmetic(), Bounded(cell(value * least), cell(error * least), shared))
+        for shares in product((-1.0, 0.5, 1.0), (-1.0, 1.0), (-1.0, 1.0)):
+            parts = zip((first, second, error), shares, strict=True)
+            real = Fraction(value) + sum((Fraction(c) * Fraction(s) for c, s in parts), Fraction(0))
+            assert inside(found, max(real * Fraction(least), Fraction(0)), dict(enumerate(shares)))
+
+
 def found_forms(nothing: float = 0.0, *, weighted: bool = True, most: int = 3) -> AttentionForms:
     """One head that mixes one channel. Its forms are Σ w v, Σ w, and as bounds what weights and products are off, and
     the size of what is mixed."""
