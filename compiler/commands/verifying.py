@@ -72,12 +72,13 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
     """Decide on every input: proved, refuted or open.
 
     \b
-    PROVED   every input is answered right, whatever rounding does; with the smallest lead of a right token
+    PROVED   every input is answered right, whatever rounding does; with the smallest lead of a right token, if known
     REFUTED  an input that the torch module answers wrong, and bounds on how many there are
     OPEN     neither: how many inputs are surely right, how many surely wrong, and why the rest is undecided
 
-    Meant are all inputs that the task has, in the arithmetic of the torch module. Nothing that was only sampled counts
-    as proved.
+    Meant are all inputs that the task has, in the arithmetic of the torch module. They are followed all at once; where
+    that leaves some open, or the task is one that cannot be followed, up to 100,000 inputs are tried, every one.
+    Nothing that was only sampled counts as proved. `method` and `assumptions` say what a verdict rests on.
 
     \b
     python cli.py verify specs/qwen20.yaml
