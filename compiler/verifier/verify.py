@@ -95,16 +95,19 @@ def _confirm(state: State, witnesses: Witnesses) -> None:
 def _verification(state: State, witnesses: Witnesses, every: Tried | None, began: float) -> Verification:
     """With what was found by trying `every` input, if they were tried."""
     sweeps = list(state.slots.values())
+    settled = every is not None and not every.failing
     if every is not None:
         state.counterexamples += [every.failure] if every.failure is not None else []
-        if not every.failing:
+        if settled:
             for found in sweeps:
+                if found.open:  # of what was only tried, no lead is known
+                    found.lowest_cell = None
                 found.right, found.open = found.right + found.open, 0
     least, most = failing(state.automaton, sweeps) if every is None else (every.failing, every.failing)
     distinct = len({found.inputs for found in state.counterexamples})
     verdict: VerdictName = "refuted" if state.counterexamples else "proved" if most == 0 else "open"
     steps = tuple(_step(state, witnesses, found) for found in sweeps)
-    margins = [step.margin for step in steps if step.margin is not None]
+    margins = [step.margin for step in steps if step.margin is not None and not settled]
     reasons = dict.fromkeys([*state.why, *(step.why_open for step in steps if step.why_open)])
     followed: Method = "abstract interpretation" if any(found.cells for found in sweeps) else "none"
     return Verification(

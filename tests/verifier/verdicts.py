@@ -30,10 +30,10 @@ def check(name: str, spec: Spec, found: Verification, so: Truth) -> None:
         assert found.failing == (0, 0), name
         assert found.method != "none", name
         assert found.ending == "complete", name
+        assert found.margin is None or 0 < found.margin.proved <= smallest_lead(spec), name
         if found.method == "abstract interpretation":
             assert {step.slot for step in found.steps} == set(predicted), name
             assert all(step.right == so.inputs for step in found.steps), name
-            assert found.margin is None or 0 < found.margin.proved <= smallest_lead(spec), name
     if found.verdict == "refuted":
         assert found.counterexample is not None, name
         assert not answer(spec, found.counterexample.inputs).right, (name, found.counterexample)
