@@ -123,7 +123,7 @@ def _verification(state: State, witnesses: Witnesses, every: Tried | None, began
         state.spec.network.dtype.name,
         torch.__version__,
         time.perf_counter() - began,
-        state.ending,
+        "complete" if every is not None else state.ending,
     )
 
 
