@@ -6,8 +6,12 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from compiler.judge import Judge
 from compiler.pipeline import Spec
+from compiler.reference import alone
 from compiler.tasks.task import TaskError
 from compiler.verifier.results import Counterexample
 from compiler.verifier.witness import failure_of
@@ -38,11 +42,35 @@ def try_all(spec: Spec, most: int, deadline: float) -> Tried | None:
     judge = Judge(spec)
     inputs, first_wrong, failure = 0, Counter(dict.fromkeys(layout.predicted, 0)), None
     for words in (block for part in parts for block in part.blocks(BLOCK)):
-        verdicts = judge.verdicts(layout.prompts(words), layout.answers(words))
-        inputs += len(verdicts.right)
-        first_wrong.update(verdicts.slots.tolist())
-        if failure is None and len(verdicts.wrong):
-            failure = failure_of(spec, judge.reference, task.inputs(words, int(verdicts.wrong[0])))
+        prompts = layout.prompts(words)
+        wrong = _wrong(judge, prompts, layout.answers(words), deadline)
+        if wrong is None:
+            return None
+        inputs += len(prompts)
+        first_wrong.update(slot for _, slot in wrong)
+        if failure is None and wrong:
+            failure = failure_of(spec, judge.reference, task.inputs(words, wrong[0][0]))
         if time.perf_counter() > deadline and inputs < suite.default_size:
             return None
     return Tried(inputs, first_wrong.total(), dict(first_wrong), failure)
+
+
+def _wrong(
+    judge: Judge, prompts: NDArray[np.int32], answers: NDArray[np.int32], deadline: float
+) -> list[tuple[int, int]] | None:
+    """The rows that are answered wrong, and where first. None where there is no time.
+
+    What the fast engine is sure of is proved. Batches of the plain module are not: it is asked for every sequence.
+    """
+    if judge.use.name == "fast":
+        verdicts = judge.verdicts(prompts, answers)
+        return list(zip(verdicts.wrong.tolist(), verdicts.slots.tolist(), strict=True))
+    predicted, found = judge.spec.layout.predicted, []
+    with alone():
+        for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            wrong = judge.reference.first_wrong(prompt, answer, range(len(predicted)))
+            if wrong is not None:
+                found.append((row, predicted[wrong[0]]))
+            if time.perf_counter() > deadline:
+                return None
+    return found

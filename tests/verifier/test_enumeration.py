@@ -1,0 +1,70 @@
+"""Where inputs are tried one by one, nothing is said that was not tried."""
+
+from __future__ import annotations
+
+import time
+from textwrap import indent
+from typing import Any
+
+import pytest
+
+from compiler.engines import PlainEngine
+from compiler.pipeline import load, load_source
+from compiler.source import Source
+from compiler.verifier.enumeration import try_all
+from compiler.verifier.verify import verify
+from tests.helpers import SPECS, small
+from tests.verifier.test_hard_numbers import COPY, HEAD
+from tests.verifier.truth import truth
+from tests.verifier.verdicts import check
+
+LOOK = """\
+embedding:
+  digit[d]: {x: d, y: 1}
+attention:
+  score head: where(key_pos < 2, 0, -inf)
+  value head: 2 * x
+  output z: head
+head:
+  classes: 4
+"""
+
+
+def test_no_margin_is_said_to_be_proved_where_an_input_was_only_tried() -> None:
+    """Symbol 1 has the logit of 2 too, so that it wins by its id alone: that is a margin of 0."""
+    rest = indent(HEAD + "is[s] + where(s == 2, 1, 0) * is[1]", "  ")
+    spec = load_source(Source("tied", COPY.format(dtype="float64", decode="argmax", rest=rest)))
+    so = truth(spec)
+    found = verify(spec)
+    assert found.method == "enumeration"
+    assert found.verdict == "proved"
+    assert found.margin is None
+    check("tied", spec, found, so)
+    assert verify(spec, tried=0).verdict == "open"
+
+
+def test_batches_of_the_plain_module_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are said to be wrong all the time here, and nobody believes them."""
+
+    def never(*_: Any) -> Any:
+        raise AssertionError("a batch was asked")
+
+    monkeypatch.setattr(PlainEngine, "said", never)
+    text = small(LOOK + "  logits digit[d]: 1e307 * (2 * d * z - d ** 2 * y)", dtype="float64")
+    spec = load_source(Source("near the end", text))
+    every = try_all(spec, 1000, time.perf_counter() + 60)
+    assert every is not None
+    assert every.failing == truth(spec).failing > 0
+    assert try_all(spec, 1000, time.perf_counter()) is None
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_every_input_is_tried_where_no_automaton_describes_them(wrong: bool) -> None:
+    settings = {"v_scale": 1e-3} if wrong else {}
+    spec = load(SPECS / "tiny95.yaml", {"base": 4, "digits": 2, **settings})
+    so, every = truth(spec), try_all(spec, 1000, time.perf_counter() + 60)
+    assert every is not None
+    assert (every.inputs, every.failing) == (so.inputs, so.failing)
+    assert sum(every.first_wrong.values()) == so.failing
+    assert (every.failure is not None) == bool(so.failing)
+    assert try_all(spec, so.inputs - 1, time.perf_counter() + 60) is None
