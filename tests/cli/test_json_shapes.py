@@ -124,10 +124,10 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "verify": [
         ("verify", TINY, "--set", "digits=2", "--set", "v_scale=0.05"),
         ("verify", REVERSE, "claiming.yaml", "minimal.yaml"),
+        ("verify", "sorting.yaml", REVERSE),
     ],
     "verify with a wrong spec": [
         ("verify", "minimal.yaml", INVALID, "nowhere.yaml", "nan.yaml"),
-        ("verify", "sorting.yaml", REVERSE),
     ],
     "report": [
         ("report", TINY, "claiming.yaml", "nan.yaml", "--suite", "edges", "--suite", "carries", "-o", "page.md"),

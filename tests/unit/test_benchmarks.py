@@ -142,7 +142,7 @@ def test_a_verdict_has_its_bracket_margin_and_work() -> None:
     assert found["failing"] == {"at_least": 0, "at_most": 0}
     assert found["margin"] > 0.99
     assert found["cells"] > 0
-    assert "reverse PROVED none 390,625 0.999" in " ".join(verified(SMALL).stdout.split())
+    assert "reverse PROVED none 390,625 1 " in " ".join(verified(SMALL).stdout.split())
 
 
 def test_a_verdict_that_the_spec_denies_is_named(tmp_path: Path) -> None:
