@@ -10,7 +10,7 @@ plain module computes in its dtype (unit roundoff u), sums in any order, fused o
 - `Rounding.flushed` times the factors of a product in bfloat16: processors with instructions for it take subnormal
   numbers as zero in matrix products.
 
-The engine's own roundings are added in the same way (u + 2^-53 in place of u). The error of an error is covered by
+The engine's own roundings are added in the same way (a few 2^-53 more than u). The error of an error is covered by
 `SLACK` at the end. What is not a finite number is never sure.
 """
 
@@ -110,10 +110,12 @@ class Arithmetic:
         return Bounded(x.value, self.off(x))
 
     def rounded(self, magnitude: Quantity) -> Quantity:
-        """The error of one rounding of a result of at most this magnitude."""
+        """The error of one rounding of a result of at most this magnitude, which is less than twice its power of two:
+        the plain module's, and the engine's of the value and of all that is shared."""
         if is_zero(magnitude):
             return 0.0
-        return plus(times(self.rounding.unit, self.f.power_floor(magnitude)), self.rounding.tiny)
+        unit = self.rounding.plain_unit + 2 * ENGINE_UNIT
+        return plus(times(unit, self.f.power_floor(magnitude)), self.rounding.tiny)
 
     def sum(self, terms: Sequence[Bounded]) -> Bounded:
         """In any order."""
@@ -147,6 +149,8 @@ class Arithmetic:
         second_order = times(self.off(x), self.off(y))
         roundings = self.rounded(times(self.size(x), self.size(y)))
         roundings = plus(roundings, times(self.rounding.flushed, plus(self.size(x), self.size(y))))
+        if x.shared and y.shared:  # the engine rounds each of them, and then their sum
+            roundings = plus(roundings, times(ENGINE_UNIT, times(self.size(x), self.size(y))))
         shared = combined((Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value))))
         return self.named(times(x.value, y.value), plus(own, second_order, roundings), shared)
 
@@ -258,17 +262,18 @@ def combined(terms: Sequence[Bounded]) -> dict[int, Quantity]:
 
 def plus(*terms: Quantity) -> Quantity:
     """A sum, without the zeros that are known."""
-    total: Quantity = 0.0
-    for term in terms:
-        if not is_zero(term):
-            total = term if is_zero(total) else total + term
+    present = [term for term in terms if not (isinstance(term, float) and term == 0.0)]
+    if not present:
+        return 0.0
+    total = present[0]
+    for term in present[1:]:
+        total = total + term
     return total
 
 
 def times(x: Quantity, y: Quantity) -> Quantity:
     """A product, without the factors that are known to be one, and without what is known to be zero."""
-    if is_zero(x) or is_zero(y):
-        return 0.0
-    if isinstance(x, float) and x == 1.0:
-        return y
-    return x if isinstance(y, float) and y == 1.0 else x * y
+    for factor, other in ((x, y), (y, x)):
+        if isinstance(factor, float) and (factor == 0.0 or factor == 1.0):
+            return 0.0 if factor == 0.0 else other
+    return x * y

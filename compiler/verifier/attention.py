@@ -261,10 +261,9 @@ def mixed_values(
             head_off, size = most[head.off[i]], most[head.size[i]]
             if head.weight is None:
                 error = head_off + head.most * a.rounding.tiny
-                if head.most == 2:
-                    error = error + a.rounded(abs(middle[n]) + radius[n] + error)
-                elif head.most > 2:
-                    error = error + (head.most - 1.0) * a.rounded(growth * size)
+                if head.most > 1:  # the module's sum: the engine's is rounded outwards
+                    largest = abs(middle[n]) + radius[n] + error if head.most == 2 else growth * size
+                    error = error + (head.most - 1.0) * plain * f.power_floor((1 + 2.0**-40) * largest)
                 channels[channel] = Bounded(middle[n], error, _shared((first_symbol + n, radius[n])))
                 continue
             d = head.weight

@@ -63,10 +63,16 @@ def _grouped(parts: Sequence[Masks]) -> list[_Group]:
     masks = np.concatenate(parts) if parts else np.zeros((0, 0, 0), np.uint8)
     if not len(masks):
         return []
-    kinds = [np.unique(masks[:, k], axis=0, return_inverse=True)[1].reshape(-1) for k in range(masks.shape[1])]
+    kinds = [np.unique(_hashed(masks[:, k]), return_inverse=True)[1] for k in range(masks.shape[1])]
     best = max((kind for kind in kinds if kind.max() < 64), key=lambda kind: int(kind.max()), default=kinds[0] * 0)
     members = [masks[best == number] for number in range(int(best.max()) + 1)]
     return [_Group(own, np.bitwise_or.reduce(own)) for own in members]
+
+
+def _hashed(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """A number for each row, the same for equal ones; where others have it too, a group is only larger."""
+    factors = np.random.default_rng(0).integers(0, 2**64, rows.shape[1], np.uint64, endpoint=False)
+    return np.asarray((rows * factors).sum(1, dtype=np.uint64))
 
 
 def _share_nothing(masks: Masks, groups: Sequence[_Group]) -> NDArray[np.bool_]:

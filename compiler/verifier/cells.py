@@ -81,37 +81,44 @@ def column_cells(
     )
 
 
-def joined(low: Cells, high: Cells) -> Cells:
-    """Cells over two windows, one just below the other: all pairs whose states meet."""
+def joined(low: Cells, high: Cells, grids: Array | None = None) -> Cells:
+    """Cells over two windows, one just below the other: all pairs whose states meet; as they would be `merged`."""
     pairs = [
         np.meshgrid(np.flatnonzero(low.after == state), np.flatnonzero(high.before == state), indexing="ij")
         for state in np.unique(low.after)
     ]
-    one = low.chosen(np.concatenate([pair[0].ravel() for pair in pairs]))
-    other = high.chosen(np.concatenate([pair[1].ravel() for pair in pairs]))
-    case = np.where(one.case == UNKNOWN, other.case, one.case)
-    lows, highs = outwards(*(np.stack([_in_case(part.low, case), _in_case(part.high, case)]) for part in (one, other)))
+    i, j = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
+    case = np.where(low.case[i] == UNKNOWN, high.case[j], low.case[i])
+    lows, highs = outwards(
+        *(np.stack([_in_case(part.low, k, case), _in_case(part.high, k, case)]) for part, k in ((low, i), (high, j)))
+    )
+    expected = np.where(low.expected[i] == UNKNOWN, high.expected[j], low.expected[i])
+    level, before, after = np.minimum(low.level[i], high.level[j]), low.before[i], high.after[j]
+    labels = (expected, case, level, before, after)
+    every = np.arange(len(i))
+    order, starts = (every, every) if grids is None else _alike(labels, lows, highs, grids)
+    firsts, i, j = order[starts], i[order], j[order]
     return Cells(
         low.first,
         high.last,
-        np.where(one.expected == UNKNOWN, other.expected, one.expected),
-        case,
-        np.minimum(one.level, other.level),
-        one.before,
-        other.after,
-        lows,
-        highs,
-        one.count * other.count,
-        np.concatenate([one.witness, other.witness], 1),
-        np.concatenate([one.masks, other.masks], 1),
+        expected[firsts],
+        case[firsts],
+        level[firsts],
+        before[firsts],
+        after[firsts],
+        np.minimum.reduceat(lows[order], starts),
+        np.maximum.reduceat(highs[order], starts),
+        np.add.reduceat(low.count[i] * high.count[j], starts),
+        np.concatenate([low.witness[i[starts]], high.witness[j[starts]]], 1),
+        np.concatenate([_any_of(low.masks[i], starts), _any_of(high.masks[j], starts)], 1),
     )
 
 
-def _in_case(numbers: Array, case: Numbers) -> Array:
-    """[cells, cases, forms], or [cells, 1, forms] where the case is known."""
+def _in_case(numbers: Array, index: Numbers, case: Numbers) -> Array:
+    """Those of an index [cells, cases, forms], or [cells, 1, forms] where the case is known."""
     if numbers.shape[1] == 1 or (case == UNKNOWN).any():
-        return numbers
-    return numbers[np.arange(len(case)), case][:, None]
+        return numbers[index]
+    return numbers[index, case][:, None]
 
 
 def together(parts: Sequence[Cells]) -> Cells:
@@ -123,35 +130,38 @@ def together(parts: Sequence[Cells]) -> Cells:
 
 
 def merged(cells: Cells, grids: Array) -> Cells:
-    """Those that agree in all but the box, and in the box up to their level's grid [levels, forms], as one: the hull is
-    sound."""
-    if not len(cells):
-        return cells
-    with np.errstate(all="ignore"):
-        apart = np.isfinite(grids[0])
-        middle = (cells.low[..., apart] + cells.high[..., apart]) / 2
-        places = np.round(middle / grids[cells.level][:, None, apart]).reshape(len(cells), -1)
-    labels = np.stack([cells.expected, cells.case, cells.level, cells.before, cells.after], 1).astype(np.float64)
-    keys = np.concatenate([labels, places], 1)
-    order = np.lexsort(keys.T[::-1])
-    sorted_keys = keys[order]
-    new = np.concatenate([[True], (sorted_keys[1:] != sorted_keys[:-1]).any(1)])
-    starts = np.flatnonzero(new)
+    """Those that are alike as one: the hull is sound."""
+    labels = (cells.expected, cells.case, cells.level, cells.before, cells.after)
+    order, starts = _alike(labels, cells.low, cells.high, grids)
     if len(starts) == len(cells):
         return cells
-    groups = cells.chosen(order)
-    firsts = groups.chosen(starts)
     return replace(
-        firsts,
-        low=np.minimum.reduceat(groups.low, starts),
-        high=np.maximum.reduceat(groups.high, starts),
-        count=np.add.reduceat(groups.count, starts),
-        masks=_any_of(groups.masks, starts),
+        cells.chosen(order[starts]),
+        low=np.minimum.reduceat(cells.low[order], starts),
+        high=np.maximum.reduceat(cells.high[order], starts),
+        count=np.add.reduceat(cells.count[order], starts),
+        masks=_any_of(cells.masks[order], starts),
     )
+
+
+def _alike(labels: Sequence[Numbers], low: Array, high: Array, grids: Array) -> tuple[Numbers, Numbers]:
+    """Cells that agree in their labels, of which the third is the level, and in the box up to their level's grid
+    [levels, forms]: an order in which they stand together, their own where none do, and where each starts in it."""
+    with np.errstate(all="ignore"):
+        apart = np.isfinite(grids[0])
+        middle = (low[..., apart] + high[..., apart]) / 2
+        places = np.round(middle / grids[labels[2]][:, None, apart])
+    places = places.reshape(len(low), places.shape[1] * places.shape[2])
+    keys = np.concatenate([np.stack(labels, 1).astype(np.float64), places], 1)
+    order = np.lexsort(keys.T[::-1])
+    sorted_keys = keys[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (sorted_keys[1:] != sorted_keys[:-1]).any(1)
+    return (np.arange(len(order)) if new.all() else order), np.flatnonzero(new)
 
 
 def _any_of(masks: NDArray[np.uint8], starts: Numbers) -> NDArray[np.uint8]:
     """The bits that any of the cells from each start to the next has; word by word where they fill words."""
-    rows = np.ascontiguousarray(masks.reshape(len(masks), -1))
+    rows = np.ascontiguousarray(masks.reshape(len(masks), masks.shape[1] * masks.shape[2]))
     found = np.bitwise_or.reduceat(rows.view(np.uint64) if rows.shape[1] % 8 == 0 else rows, starts)
     return found.view(np.uint8).reshape(len(starts), *masks.shape[1:])

@@ -87,7 +87,7 @@ def _told_apart(found: Sweep, tail: Tail, sequences: Sequences, positions: list[
         expected = right if target == number else np.full(size, right[0]) if target == CONSTANT else None
         own = column_cells(automaton.columns[number], number, every, expected, zero, zero, sequences.steps)
         own = merged(own.chosen(hard[number, :size]), grid)
-        cells = own if cells is None else merged(joined(cells, own), grid)
+        cells = own if cells is None else joined(cells, own, grid)
         if len(cells) > MAX_CELLS:
             return None
     return cells

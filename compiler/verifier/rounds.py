@@ -60,6 +60,7 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
             state.ending = "budget"
         return state.ending == "budget"
 
+    hard: dict[int, list[NDArray[np.bool_]]] = {slot: [] for slot in state.slots}
     for here in (False, True):
         before = state.open_slots
         if not before or (here and any(found.wrong for found in state.slots.values())):
@@ -69,7 +70,6 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
         except (NotFollowed, OutOfTime) as error:
             state.why.append(str(error) or LATE)
             return
-        hard: dict[int, list[NDArray[np.bool_]]] = {slot: [] for slot in before}
         for _ in range(PASSES):
             again = []
             turn = [one for one in followed if one[0].slot in before]
@@ -79,8 +79,10 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
                     progress(place(spec, state.automaton, tail.slot), done, len(state.slots))
                     was = state.slots[tail.slot].open
                     found = _swept(state, tail, sequence, hard[tail.slot], _share(deadline, len(turn) - number), here)
-                    if found.open and not found.is_limited and (not hard[tail.slot] or found.open < GAIN * was):
-                        hard[tail.slot].append(found.open_steps(len(state.automaton.columns), sequence.steps))
+                    finer = hard[tail.slot]
+                    gains = not finer or found.open < GAIN * was
+                    if found.may_be_finer and gains and len(finer) < PASSES - 1:
+                        finer.append(found.open_steps(len(state.automaton.columns), sequence.steps))
                         again.append(tail.slot)
             before = again
         if here:

@@ -46,6 +46,7 @@ class Sweep:
     lowest_cell: Cells | None = None
     rounding: float = 0.0  # by how much it may change a lead, on an input of that cell
     why_open: str | None = None
+    too_many: bool = False  # whether cells were joined on a coarser grid than was asked for
 
     def open_steps(self, columns: int, steps: int) -> NDArray[np.bool_]:
         """The steps [columns, steps] that open inputs take."""
@@ -58,9 +59,10 @@ class Sweep:
         return found
 
     @property
-    def is_limited(self) -> bool:
-        """Whether no finer grid could decide anything: what is open is so by rounding."""
-        return not (self.lowest_open + 2 * self.spread.sum(1) > 0).any()
+    def may_be_finer(self) -> bool:
+        """Whether a finer grid could decide more: what is open is not so by rounding alone, nor for too many cells."""
+        decided = bool((self.lowest_open + 2 * self.spread.sum(1) > 0).any())
+        return self.open > 0 and decided and not self.too_many
 
 
 def sweep(found: Sweep, tail: Tail, sequences: Sequences, hard: Sequence[NDArray[np.bool_]], stop: Stop) -> None:
@@ -101,7 +103,7 @@ def sweep(found: Sweep, tail: Tail, sequences: Sequences, hard: Sequence[NDArray
         if number is None:
             found.why_open = TIED
             break
-        cells = _grown(_coarser(cells, grid, MAX_OPEN), column(number), grid)
+        cells = _grown(found, cells, column(number), grid)
     if found.lowest_cell is not None:
         found.rounding = _rounding(tail, sequences, all_forms, found.lowest_cell)
 
@@ -117,13 +119,14 @@ def _rounding(tail: Tail, sequences: Sequences, all_forms: Forms, cell: Cells) -
     return float(leads(tail.arithmetic, tail.program.decision, inputs, cell.expected, []).within[0])
 
 
-def _grown(cells: Cells, column: Cells, grid: Array) -> Cells:
+def _grown(found: Sweep, cells: Cells, column: Cells, grid: Array) -> Cells:
     """The cells with one more column."""
+    cells = _coarser(found, cells, grid, MAX_OPEN)
     size = max(1, BLOCK // len(column))
     parts = [cells.chosen(np.arange(first, min(first + size, len(cells)))) for first in range(0, len(cells), size)]
     below = column.first < cells.first
-    grown = [merged(joined(column, part) if below else joined(part, column), grid) for part in parts]
-    return _coarser(merged(together(grown), grid), grid, MAX_CELLS)
+    grown = [joined(column, part, grid) if below else joined(part, column, grid) for part in parts]
+    return _coarser(found, merged(together(grown), grid), grid, MAX_CELLS)
 
 
 def _forms(tail: Tail, sequences: Sequences) -> Forms:
@@ -143,13 +146,13 @@ def _widths(all_forms: Forms, tail: Tail) -> Array:
     return found if tail.attention is None else np.where(tail.attention.bounds, np.inf, found)
 
 
-def _coarser(cells: Cells, grid: Array, most: int) -> Cells:
+def _coarser(found: Sweep, cells: Cells, grid: Array, most: int) -> Cells:
     """Joined on a coarser grid, where they are too many."""
-    found = cells
-    while len(found) > most and grid.size:
+    while len(cells) > most and grid.size:
+        found.too_many = True
         grid = grid * 8
-        found = merged(found, grid)
-    return found
+        cells = merged(cells, grid)
+    return cells
 
 
 def weights(cells: Cells, below: Sequence[Sequence[int]], above: Sequence[Sequence[int]]) -> list[int]:

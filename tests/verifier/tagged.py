@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from compiler.tasks.automaton import Column
 from compiler.verifier import cells as making
 from compiler.verifier.cells import Cells, Numbers
-from compiler.verifier.forms import Forms
+from compiler.verifier.forms import Array, Forms
 from tests.verifier.samples import Paths
 
 
@@ -42,11 +42,19 @@ class Tagged:
         own = np.packbits(taken, -1, bitorder="little")[:, None]
         return replace(cells, masks=np.concatenate([cells.masks, own], -1))
 
-    def joined(self, low: Cells, high: Cells) -> Cells:
-        found = making.joined(low, high)
-        masks = found.masks.copy()
+    def joined(self, low: Cells, high: Cells, grids: Array | None = None) -> Cells:
+        """Pair by pair, so that it is known what is in both."""
+        pairs = making.joined(low, high)
+        masks = pairs.masks.copy()
         masks[:, :, -self.size :] = np.bitwise_and.reduce(masks[:, :, -self.size :], 1)[:, None]  # in both
-        return replace(found, masks=masks)
+        found = replace(pairs, masks=masks)
+        if grids is None:
+            return found
+        found = making.merged(found, grids)
+        at_once, own = making.joined(self.without(low), self.without(high), grids), self.without(found)
+        for row in making.ROWS:
+            np.testing.assert_array_equal(getattr(at_once, row), getattr(own, row))
+        return found
 
     def inside(self, cells: Cells) -> NDArray[np.bool_]:
         """[cells, inputs]"""
