@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from compiler.decode import answer_logits, choose, greedy, next_logits
+from compiler.decode import answer_logits, choose, greedy, margins, next_logits
 from compiler.pipeline import Spec
 from compiler.torch_backend.model import build_model
 from compiler.torch_backend.saving import check_weights
@@ -43,13 +43,20 @@ class Reference:
 
         prompt int32 [P], answer int32 [A]. Nothing is asked after the first that is wrong. To be called `alone`.
         """
+        says = self.says(prompt, answer, slots)
+        return next(((k, token) for k, token, _ in says if token != answer[self.layout.predicted[k]]), None)
+
+    def says(
+        self, prompt: NDArray[np.int32], answer: NDArray[np.int32], slots: Sequence[int]
+    ) -> Iterator[tuple[int, int, float]]:
+        """Each of these places of `layout.predicted`, what is said there after the right tokens before it, and how far
+        its logit is ahead of all others: 0 in a tie. Asked one by one, `alone`."""
         tokens, right = as_tokens(prompt[None]), as_tokens(answer[None])
         for which in [slots] if self.layout.in_place else [[k] for k in slots]:
-            chosen: list[int] = choose(self.logits(tokens, right, which), self.decode).tolist()
-            for k, token in zip(which, chosen, strict=True):
-                if token != answer[self.layout.predicted[k]]:
-                    return k, token
-        return None
+            logits = self.logits(tokens, right, which)
+            yield from zip(
+                which, choose(logits, self.decode).tolist(), margins(logits, self.decode).tolist(), strict=True
+            )
 
     def greedy(self, prompt: Sequence[int]) -> list[int]:
         """The greedy answer to a prompt, all its tokens; `NO_TOKEN` where a logit is no number."""

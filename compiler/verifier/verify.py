@@ -95,7 +95,7 @@ def _confirm(state: State, witnesses: Witnesses) -> None:
 def _verification(state: State, witnesses: Witnesses, every: Tried | None, began: float) -> Verification:
     """With what was found by trying `every` input, if they were tried."""
     sweeps = list(state.slots.values())
-    settled = every is not None and not every.failing
+    settled = every is not None and not every.failing and not every.tied
     if every is not None:
         state.counterexamples += [every.failure] if every.failure is not None else []
         if settled:
@@ -103,12 +103,14 @@ def _verification(state: State, witnesses: Witnesses, every: Tried | None, began
                 if found.open:  # of what was only tried, no lead is known
                     found.lowest_cell = None
                 found.right, found.open = found.right + found.open, 0
-    least, most = failing(state.automaton, sweeps) if every is None else (every.failing, every.failing)
+    least, most = failing(state.automaton, sweeps) if every is None else _failing(every)
     distinct = len({found.inputs for found in state.counterexamples})
     verdict: VerdictName = "refuted" if state.counterexamples else "proved" if most == 0 else "open"
     steps = tuple(_step(state, witnesses, found) for found in sweeps)
     margins = [step.margin for step in steps if step.margin is not None and not settled]
     reasons = dict.fromkeys([*state.why, *(step.why_open for step in steps if step.why_open)])
+    if every is not None and every.tied:
+        reasons = dict.fromkeys([_tie(every)])
     followed: Method = "abstract interpretation" if any(found.cells for found in sweeps) else "none"
     return Verification(
         verdict,
@@ -130,24 +132,43 @@ def _verification(state: State, witnesses: Witnesses, every: Tried | None, began
 def _enumerated(spec: Spec, every: Tried, seconds: float) -> Verification:
     """Of a task without an automaton: what was found by trying every input."""
     steps = tuple(
-        StepResult(slot, place(spec, None, slot), every.inputs - wrong, wrong, 0, 0, 0, None, None)
-        for slot, wrong in every.first_wrong.items()
+        StepResult(
+            slot,
+            place(spec, None, slot),
+            every.inputs - wrong - tied,
+            wrong,
+            tied,
+            0,
+            0,
+            None,
+            _tie(every) if tied else None,
+        )
+        for (slot, wrong), tied in zip(every.first_wrong.items(), every.first_tied.values(), strict=True)
     )
     return Verification(
-        "refuted" if every.failing else "proved",
+        "refuted" if every.failing else "open" if every.tied else "proved",
         "enumeration",
         every.inputs,
-        (every.failing, every.failing),
+        _failing(every),
         steps,
         None,
         every.failure,
-        (),
+        (_tie(every),) if every.tied else (),
         RUN,
         spec.network.dtype.name,
         torch.__version__,
         seconds,
         "complete",
     )
+
+
+def _failing(every: Tried) -> tuple[int, int]:
+    """At least, and at most, so many inputs fail: a tie may end otherwise where sums are rounded otherwise."""
+    return every.failing, every.failing + every.tied
+
+
+def _tie(every: Tried) -> str:
+    return f"{every.tied:,} of {every.inputs:,} inputs are right by a token's id alone, in a tie of logits"
 
 
 def _step(state: State, witnesses: Witnesses, found: Sweep) -> StepResult:

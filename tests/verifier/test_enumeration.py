@@ -30,15 +30,18 @@ head:
 """
 
 
-def test_no_margin_is_said_to_be_proved_where_an_input_was_only_tried() -> None:
+def test_ties_are_never_proved() -> None:
     """Symbol 1 has the logit of 2 too, so that it wins by its id alone: that is a margin of 0."""
     rest = indent(HEAD + "is[s] + where(s == 2, 1, 0) * is[1]", "  ")
     spec = load_source(Source("tied", COPY.format(dtype="float64", decode="argmax", rest=rest)))
-    so = truth(spec)
+    so, every = truth(spec), try_all(spec, 1000, time.perf_counter() + 60)
+    assert every is not None
+    assert so.failing == every.failing == 0
+    assert every.tied == sum(every.first_tied.values()) > 0
     found = verify(spec)
-    assert found.method == "enumeration"
-    assert found.verdict == "proved"
-    assert found.margin is None
+    assert (found.verdict, found.method, found.failing) == ("open", "enumeration", (0, every.tied))
+    assert found.why == (f"{every.tied:,} of {so.inputs:,} inputs are right by a token's id alone, in a tie of logits",)
+    assert found.margin is not None and found.margin.proved > 0  # of the other inputs
     check("tied", spec, found, so)
     assert verify(spec, tried=0).verdict == "open"
 
