@@ -4,7 +4,7 @@ inputs were made from, not just for some."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 from random import Random
@@ -47,7 +47,7 @@ def number(x: object) -> Fraction | None:
     return Fraction(found) if math.isfinite(found) else None
 
 
-def inside(found: Bounded, exact: Fraction, shares: dict[int, float]) -> bool:
+def inside(found: Bounded, exact: Fraction, shares: Mapping[int, float | Fraction]) -> bool:
     """Whether a number is inside for these symbols; all numbers are where something is not finite."""
     value, error = number(found.value), number(found.error)
     parts = [number(c) for c in found.shared.values()]
@@ -110,6 +110,15 @@ def between(low: float, high: float, share: float) -> Fraction:
     return (Fraction(low) + Fraction(high)) / 2 + (Fraction(high) - Fraction(low)) / 2 * Fraction(share)
 
 
+def symbol(low: float, high: float, point: Fraction) -> Fraction:
+    """What the symbol of a form from `low` to `high` is where the form is this number: the middle was rounded."""
+    form = mixed_of(arithmetic(), found_forms(weighted=False, most=0), (low, 0, 0, 0, 0), (high, 0, 0, 0, 0))
+    off, radius = point - Fraction(float(form.value)), Fraction(float(form.shared.get(100, 0.0)))
+    share = off / radius if radius else off  # which then has to be zero
+    assert abs(share) <= (1 if radius else 0)
+    return share
+
+
 POSITIVE = st.one_of(st.floats(1e-3, 10), st.floats(1e-6, 1e-3), st.just(1.0))
 
 
@@ -139,10 +148,11 @@ def test_a_ratio_of_forms(
     high = ends[0] + ends[1], weight[0] + weight[1], more, products, 1e-3
     mixed = mixed_of(arithmetic(), found_forms(), low, high)
     for corner in product((-1, 1), repeat=2) if scale else [(0, 0)]:
-        n = between(low[0], high[0], shares[0]) + Fraction(products) * corner[0]
-        d = between(low[1], high[1], shares[1]) + Fraction(more) * corner[1]
+        n, d = (between(low[i], high[i], shares[i]) for i in range(2))
+        symbols = {100 + i: symbol(low[i], high[i], form) for i, form in enumerate((n, d))}
+        n, d = n + Fraction(products) * corner[0], d + Fraction(more) * corner[1]
         if d > 0:
-            assert inside(mixed, n / d, {100: shares[0], 101: shares[1]})
+            assert inside(mixed, n / d, symbols)
         else:
             assert number(mixed.error) is None
 
@@ -152,8 +162,8 @@ def test_a_ratio_of_forms(
 def test_a_form_of_known_weights(ends: tuple[float, float], share: float, off: float, sign: float) -> None:
     low, high = (ends[0], 0.0, 0.0, 0.0, 0.0), (ends[0] + ends[1], 0.0, 0.0, off, 10.0)
     mixed = mixed_of(arithmetic(), found_forms(weighted=False), low, high)
-    exact = between(low[0], high[0], share) + Fraction(off) * Fraction(sign)
-    assert inside(mixed, exact, {100: share})
+    form = between(low[0], high[0], share)
+    assert inside(mixed, form + Fraction(off) * Fraction(sign), {100: symbol(low[0], high[0], form)})
 
 
 @pytest.mark.skipif(not WIDE, reason="long doubles are no wider than doubles here")
