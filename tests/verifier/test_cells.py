@@ -26,20 +26,24 @@ from tests.verifier.tagged import Tagged
 from tests.verifier.test_forms import CASES, random_forms
 from tests.verifier.watched import stop_after, watched
 
+TOKENS = 3
 GRIDS = (1e-30, 1e-3, 0.3, 1.0, 3.0, 30.0, 1e9, 1e20, np.inf)
 
 
-def random_cells(automaton: Automaton, made: Forms, tagged: Tagged, random: Random) -> Iterator[Cells]:
-    """Cells while their window grows at random up to all columns, joined on grids of any fineness."""
+def random_cells(
+    automaton: Automaton, made: Forms, tagged: Tagged, random: Random, begin: int, special: int
+) -> Iterator[Cells]:
+    """Cells while their window grows at random up to all columns, joined on grids of any fineness. Column `begin` comes
+    first and decides the right token, column `special` the case; both by the number of the step."""
     count = len(automaton.columns)
     most = max(len(column.before) for column in automaton.columns)
-    begin, special = random.randrange(count), random.randrange(count)  # this one decides the case
     size = made.constant.shape[2]
 
     def column(number: int) -> Cells:
         one = automaton.columns[number]
         steps = len(one.before)
-        expected, case, level = (np.array([random.randrange(n) for _ in range(steps)]) for n in (3, CASES, 2))
+        expected, case = np.arange(steps) % TOKENS, np.arange(steps) % CASES
+        level = np.array([random.randrange(2) for _ in range(steps)])
         cells = tagged.column_cells(
             one,
             number,
@@ -69,7 +73,7 @@ def grids(random: Random, forms: int) -> NDArray[np.float64]:
     return np.stack([coarse, coarse * random.choice((1.0, 1e-3))])
 
 
-def check_cells(automaton: Automaton, made: Forms, tagged: Tagged, cells: Cells) -> None:
+def check_cells(automaton: Automaton, made: Forms, tagged: Tagged, cells: Cells, begin: int, special: int) -> None:
     paths, below_above = tagged.paths, ways(automaton)
     inside, own = tagged.inside(cells), tagged.without(cells)
     assert (inside.sum(0) == 1).all()  # each input is in one cell
@@ -88,6 +92,9 @@ def check_cells(automaton: Automaton, made: Forms, tagged: Tagged, cells: Cells)
         ends = automaton.columns[cells.first].before, automaton.columns[cells.last].after
         assert (ends[0][members[:, cells.first]] == cells.before[i]).all()
         assert (ends[1][members[:, cells.last]] == cells.after[i]).all()
+        assert (members[:, begin] % TOKENS == cells.expected[i]).all()
+        assert cells.case[i] == UNKNOWN or (members[:, special] % CASES == cells.case[i]).all()
+        assert (cells.case[i] == UNKNOWN) == (special not in window)
         cases = range(CASES) if cells.case[i] == UNKNOWN else [int(cells.case[i])]
         for row, case in enumerate(cases):
             sums = np.stack([made.tables[:, k, members[:, k], case] for k in window]).astype(np.longdouble).sum(0)
@@ -105,8 +112,9 @@ def test_cells_hold_all_inputs_that_they_count(seed: int) -> None:
         paths = every_path(automaton := random_automaton(Random(seed), most_columns=3))
     made, tagged = random_forms(automaton, random), Tagged(paths)
     sizes = Counter[bool]()
-    for cells in random_cells(automaton, made, tagged, random):
-        check_cells(automaton, made, tagged, cells)
+    begin, special = (random.randrange(len(automaton.columns)) for _ in range(2))
+    for cells in random_cells(automaton, made, tagged, random, begin, special):
+        check_cells(automaton, made, tagged, cells, begin, special)
         sizes[len(cells) < int(cells.count.sum())] += 1
     assert sizes.total() >= 2
 
@@ -118,7 +126,7 @@ def test_cells_are_joined() -> None:
         random = Random(f"joined:{seed}")
         automaton = random_automaton(random)
         tagged = Tagged(every_path(automaton)[:1])
-        for cells in random_cells(automaton, random_forms(automaton, random), tagged, random):
+        for cells in random_cells(automaton, random_forms(automaton, random), tagged, random, 0, 0):
             joined += max(cells.count) > 1
     assert joined > 10
 

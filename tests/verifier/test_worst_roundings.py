@@ -1,0 +1,124 @@
+"""Numbers that are rounded as badly as they can be: each term of the bound of a mix is needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from compiler.fast.bounds import SLACK, Arithmetic, Rounding
+from compiler.fast.tensors import TensorFunctions
+from compiler.floats import FORMATS
+from compiler.pipeline import load
+from compiler.verifier.attention import AttentionForms, _Tables, mixed_values
+from compiler.verifier.sequences import CONSTANT, sequences
+from tests.helpers import SPECS
+from tests.verifier.test_relaxations import found_forms
+
+EXACT = Rounding(0.0, 0.0, 0.0, 0.0)  # of a module that rounds nothing: what is left is the engine's own
+
+
+def mixed(rounding: Rounding, found: AttentionForms, forms: NDArray[np.float64]) -> tuple[Fraction, Fraction]:
+    """What a head mixes where its forms [5] are these numbers, and by how much that may be off."""
+    a = Arithmetic(TensorFunctions(), rounding)
+    x = mixed_values(a, found, np.array([0]), forms[None], forms[None], 100)[0]
+    return Fraction(float(x.value)), Fraction(float(a.off(x)))
+
+
+@pytest.mark.parametrize("one", [False, True])
+@pytest.mark.parametrize("keys", [3, 12, 41])
+def test_sums_that_lose_all_but_the_largest_term(keys: int, one: bool) -> None:
+    """In float32, 1 + 2^-24 and 1 - 2^-25 are 1: the sum of weights loses what would lower the mix, and the sum of
+    products what would lower it, too."""
+    small, single = 2.0**-24, np.float32
+    weights, values = [1.0] + [small] * (keys - 1), [1.0] + [-0.5] * (keys - 1)
+    total, mix = single(weights[0]), single(0)
+    for weight in weights[1:]:
+        total = single(total + single(weight))
+    for weight, value in zip(weights, values, strict=True):
+        mix = single(mix + single(single(weight) / total) * single(value))
+    assert (total, mix) == (1, 1)
+    parts = [w * v for w, v in zip(weights, values, strict=True)]
+    forms = np.array([sum(parts), sum(weights), 1e-300, 0.0, sum(map(abs, parts))])
+    head = replace(found_forms(most=keys).heads[0], one=one)
+    value, off = mixed(Rounding.of(FORMATS["float32"]), replace(found_forms(), heads=(head,)), forms)
+    assert abs(Fraction(float(mix)) - value) <= off * Fraction(SLACK)
+    assert off < 2 * abs(Fraction(float(mix)) - value) or keys == 3
+
+
+def test_a_key_beside_none_is_rounded_three_times() -> None:
+    """Of w / (1 + w) · v the sum, the quotient and the product are rounded."""
+    random, single = np.random.default_rng(1), np.float32
+    weight = random.uniform(0.1, 1, 400_000).astype(single)
+    value = random.uniform(1, 2, 400_000).astype(single)
+    plain = (weight / (single(1) + weight) * value).astype(np.float64)
+    real = weight.astype(np.float64) / (1 + weight.astype(np.float64)) * value
+    found, needed = found_forms(1.0, most=1), 0.0
+    for i in np.argsort(-np.abs(plain / real - 1))[:20]:
+        w, v = float(weight[i]), float(value[i])
+        mean, off = mixed(Rounding.of(FORMATS["float32"]), found, np.array([w * v, 1 + w, 1e-300, 0.0, w * v]))
+        needed = max(needed, float(abs(Fraction(plain[i]) - mean) / off))
+    assert 0.55 < needed <= SLACK
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_the_engine_rounds_itself(seed: int) -> None:
+    """Were the module exact, a quotient of forms would still be rounded by the engine."""
+    random = np.random.default_rng(seed)
+    low = random.normal(size=2) + np.array([0.0, 4.0])
+    forms = np.array([*low, 0.0, 0.0, abs(low[0])])
+    value, off = mixed(EXACT, found_forms(most=1), forms)
+    assert abs(Fraction(low[0]) / Fraction(low[1]) - value) <= off
+    assert off < abs(value) * Fraction(2.0**-50)
+
+
+def test_tables_hold_the_sums_of_their_keys() -> None:
+    """Several keys of one column, and constant ones, add up: rounded outwards, and no more than has to be."""
+    spec = load(SPECS / "tiny95.yaml", {"base": 2, "digits": 2})
+    automaton = spec.resolved.task.automaton()
+    assert automaton is not None
+    length = len(spec.layout.prompt) + 3
+    sequence = sequences(automaton, spec.layout, length)
+    numbers = np.random.default_rng(5)
+    tables = _Tables(sequence, tuple(range(length)), 2)
+    assert sequence.columns.count(CONSTANT) > 1
+    assert max(sequence.columns.count(k) for k in range(len(automaton.columns))) > 1
+    for _ in range(10):
+        own = numbers.normal(size=(2, length, sequence.steps)) * 10.0 ** numbers.uniform(-9, 9, (2, length, 1))
+        fixed = np.array(sequence.columns) == CONSTANT
+        own[:, fixed] = own[:, fixed][..., :1]
+        tables.add(torch.from_numpy(own), 1 / 3)
+        for case in range(2):
+            parts = [Fraction(own[case, i, 0]) for i in np.flatnonzero(fixed)]
+            check_pair(tables.constants[-1][:, case], [Fraction(1 / 3), *parts])
+            for column in range(len(automaton.columns)):
+                keys = [i for i, other in enumerate(sequence.columns) if other == column]
+                for step in range(sequence.steps):
+                    parts = [Fraction(own[case, i, step]) for i in keys]
+                    check_pair(tables.tables[-1][:, column, step, case], parts)
+
+
+def check_pair(found: NDArray[np.float64], parts: list[Fraction]) -> None:
+    low, high = map(Fraction, found)
+    total, size = sum(parts, Fraction(0)), sum(map(abs, parts), Fraction(0))
+    assert low <= total <= high
+    assert high - low <= 2 * len(parts) * size * Fraction(2.0**-52)
+
+
+def test_a_box_holds_its_ends() -> None:
+    """The middle of an interval is rounded, so that its radius has to be a little larger."""
+    random = Random(3)
+    a = Arithmetic(TensorFunctions(), EXACT)
+    for _ in range(200):
+        low = random.gauss(0, 1)
+        high = low + abs(random.gauss(0, random.choice((1, 1e-12, 1e-15, 1e-16))))
+        ends = np.array([[low, 0, 0, 0, 0]]), np.array([[high, 0, 0, 0, 0]])
+        x = mixed_values(a, found_forms(weighted=False, most=0), np.array([0]), *ends, 100)[0]
+        middle, radius = Fraction(float(x.value)), Fraction(float(a.off(x)))
+        assert middle - radius <= Fraction(low) <= Fraction(high) <= middle + radius
+        assert radius <= (high - low) / 2 + 1e-15 * (abs(low) + abs(high))
