@@ -1,0 +1,92 @@
+"""Tokens that few positions decide, by the last bits of sums: no bound says which way these are rounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from compiler.pipeline import load_source
+from compiler.source import Source
+from compiler.verifier.verify import verify
+from tests.verifier.truth import truth
+from tests.verifier.verdicts import check
+
+# 0.1 + 0.2 - 0.3 is a little more than 0, in any order. So is the lead of the symbol that is due, and so much less than
+# 0 where {turned} is 1.
+SPEC = """\
+weightspec: 1
+name: last bits
+dtype: float64
+vocabulary: symbol[symbols] =
+task:
+  copy: {{symbols: 3, length: 2}}
+  prompt: word =
+  answer: copied
+stream: one here[symbols] due[symbols] other[symbols] before[symbols] lead[symbols]
+network:
+  embedding:
+    symbol[s]: {{one: 1, "here[s]": 1}}
+    =: {{one: 1}}
+{first}
+  attention:
+    heads: back far
+    value_dim: symbols
+    score back: where(query_pos < length or key_pos == query_pos - length, 0, -inf)
+    score far: where(query_pos < length or query_pos > 3 or key_pos == 3 - query_pos, 0, -inf)
+    value back[s]: {due}
+    value far[s]: here[s]
+    output due[s]: back[s]
+    output other[s]: far[s]
+  ffn:
+    hidden: a[symbols] b[symbols] c[symbols] d[symbols] e[symbols] f[symbols]
+    up a[s]: due[s]
+    up b[s]: due[s]
+    up c[s]: due[s]
+    up d[s]: due[s] + {turned} - one
+    up e[s]: due[s] + {turned} - one
+    up f[s]: due[s] + {turned} - one
+    down lead[s]: 0.1 * a[s] + 0.2 * b[s] - 0.3 * c[s] - 0.8 * d[s] - 1.6 * e[s] + 2.4 * f[s]
+  head:
+    classes: symbols
+    logits symbol[s]: lead[s]
+decode: argmax
+ignore: no-claims
+"""
+EARLIER = """\
+  attention earlier:
+    value_dim: symbols
+    score head: where(query_pos == 0 or key_pos == query_pos - 1, 0, -inf)
+    value head[s]: here[s]
+    output before[s]: head[s]
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Whether every token is settled, and every input right."""
+
+    turned: str = "0 * one"
+    due: str = "here[s]"
+    first: str = ""
+    settled: bool = True
+    right: bool = False
+
+
+CASES = {
+    "the lead is tiny": Case(right=True),
+    "the query's own token matters": Case("here[2]"),
+    "what another head reads matters": Case("other[2]"),
+    "what an earlier attention reads matters": Case("other[2]", "before[s]", EARLIER, settled=False),
+    "the right token is not read": Case(due="0 * here[s] + where(s == 0, 1, 0) * one"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_settled_is_so(name: str) -> None:
+    case = CASES[name]
+    spec = load_source(Source(name, SPEC.format(turned=case.turned, due=case.due, first=case.first)))
+    so, found = truth(spec), verify(spec, tried=0)
+    assert (so.failing == 0) == case.right
+    check(name, spec, found, so)
+    assert all(step.open == 0 for step in found.steps) == case.settled
