@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
 
@@ -62,3 +63,66 @@ def test_the_lead_of_a_token_that_is_no_class(decode: Decode, classes: int) -> N
         assert (found.lowest[1:] == -np.inf).all()
         ahead = (value > 0) == (decode == "argmin")
         assert bool(found.behind[0]) == (classes == 2 and not ahead)
+
+
+EXACT = Rounding(0.0, 0.0, 0.0, 0.0)  # of a module that rounds nothing: what is left is the engine's own
+KNOWN = {"float32": Rounding.of(FORMATS["float32"]), "exact": EXACT}
+
+
+def two_classes(
+    rounding: Rounding, inputs: Sequence[Bounded], right: Sequence[float], rival: Sequence[float]
+) -> tuple[float, bool]:
+    """The lead of class 0 over class 1, whose logits have these weights: at least, and whether it is surely behind."""
+    linear = Linear(tuple(tuple(enumerate(weights)) for weights in (right, rival)))
+    a = Arithmetic(TensorFunctions(), rounding)
+    found = leads(a, Decision(0, linear, 2, (0,), "argmax"), inputs, np.array([0]), [])
+    return float(found.lowest[0]), bool(found.behind[0])
+
+
+@pytest.mark.parametrize("scale", [1.0, -1.0])
+def test_logits_that_rounding_makes_equal(scale: float) -> None:
+    """In float32, 1 + 2^-24 is 1 and 1 + 3 · 2^-24 is 1 + 2^-22: sums that are larger than another number, and then
+    are not; or smaller."""
+    least = 2.0**-24
+    for high, low in (((1.0, least), (1.0, 0.0)), ((1 + 4 * least, 0.0), (1.0, 3 * least))):
+        numbers = [scale * x for x in (*high, *low)]
+        inputs = [Bounded(x, 0.0) for x in numbers]
+        ahead, behind = (1.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0)
+        for right, rival in ((ahead, behind), (behind, ahead)):
+            lowest, surely_behind = two_classes(KNOWN["float32"], inputs, right, rival)
+            assert lowest <= 0
+            assert not surely_behind
+            lowest, surely_behind = two_classes(EXACT, inputs, right, rival)
+            assert surely_behind == ((right == ahead) != (scale > 0)) != (lowest > 0)
+
+
+def test_equal_logits_are_neither_ahead_nor_behind() -> None:
+    for rounding in KNOWN.values():
+        lowest, behind = two_classes(rounding, [Bounded(1.5, 0.0)], [2.0], [2.0])
+        assert not lowest > 0
+        assert not behind
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_no_number_is_never_ahead(bad: float) -> None:
+    a = Arithmetic(TensorFunctions(), KNOWN["float32"])
+    for inputs in ([Bounded(1.0, 0.0), Bounded(bad, 0.0)], [Bounded(1.0, 0.0), Bounded(0.0, bad)]):
+        found = leads(a, Decision(0, None, 2, (0,), "argmax"), [*inputs, Bounded(-9.0, 0.0)], np.array([0]), [])
+        assert not found.lowest[0] > 0
+        assert not found.behind[0] or inputs[1].value == float("inf")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_varies_together_cancels_and_no_more(seed: int) -> None:
+    """Two channels share what varies, and one logit's weights cancel it up to the last bits."""
+    random = np.random.default_rng(seed)
+    first, second, w = (float(n) for n in random.normal(size=3))
+    third = -w * first / second  # nearly
+    error, tiny = float(random.choice([0.0, 1e-17])), float(random.normal() * 1e-16)
+    inputs = [Bounded(0.0, 0.0, {7: first}), Bounded(0.0, error, {7: second}), Bounded(tiny, 0.0)]
+    weights = (w, third, 1.0), (w, 0.0, 0.0) if seed % 2 else (0.0, 0.0, 0.0)
+    lowest, behind = two_classes(EXACT, inputs, *weights)
+    apart = [Fraction(one) - Fraction(other) for one, other in zip(*weights, strict=True)]
+    moved = abs(apart[0] * Fraction(first) + apart[1] * Fraction(second)) + abs(apart[1]) * Fraction(error)
+    assert Fraction(lowest) <= Fraction(tiny) - moved
+    assert not behind or Fraction(tiny) + moved < 0
