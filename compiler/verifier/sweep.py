@@ -147,10 +147,11 @@ def _widths(all_forms: Forms, tail: Tail) -> Array:
 
 
 def _coarser(found: Sweep, cells: Cells, grid: Array, most: int) -> Cells:
-    """Joined on a coarser grid, where they are too many."""
-    while len(cells) > most and grid.size:
+    """Joined on a coarser grid, where they are too many, and at last on none: those that differ in all else stay."""
+    while len(cells) > most and np.isfinite(grid).any():
         found.too_many = True
-        grid = grid * 8
+        with np.errstate(over="ignore"):
+            grid = grid * 8
         cells = merged(cells, grid)
     return cells
 
