@@ -41,7 +41,8 @@ def test_ties_are_never_proved() -> None:
     found = verify(spec)
     assert (found.verdict, found.method, found.failing) == ("open", "enumeration", (0, every.tied))
     assert found.why == (f"{every.tied:,} of {so.inputs:,} inputs are right by a token's id alone, in a tie of logits",)
-    assert found.margin is not None and found.margin.proved > 0  # of the other inputs
+    assert found.margin is not None
+    assert found.margin.proved > 0  # of the other inputs
     check("tied", spec, found, so)
     assert verify(spec, tried=0).verdict == "open"
 
