@@ -40,11 +40,11 @@ def test_sums_that_lose_all_but_the_largest_term(keys: int, one: bool) -> None:
     total, mix = single(weights[0]), single(0)
     for weight in weights[1:]:
         total = single(total + single(weight))
-    for weight, value in zip(weights, values, strict=True):
-        mix = single(mix + single(single(weight) / total) * single(value))
+    for weight, number in zip(weights, values, strict=True):
+        mix = single(mix + single(single(weight) / total) * single(number))
     assert float(total) == float(mix) == 1
-    parts = [w * v for w, v in zip(weights, values, strict=True)]
-    forms = np.array([sum(parts), sum(weights), 1e-300, 0.0, sum(map(abs, parts))])
+    terms = [w * v for w, v in zip(weights, values, strict=True)]
+    forms = np.array([sum(terms), sum(weights), 1e-300, 0.0, sum(map(abs, terms))])
     head = replace(found_forms(most=keys).heads[0], one=one)
     value, off = mixed(Rounding.of(FORMATS["float32"]), replace(found_forms(), heads=(head,)), forms)
     assert abs(Fraction(float(mix)) - value) <= off * Fraction(SLACK)

@@ -1,0 +1,94 @@
+"""What each key adds to the sums of a softmax, against all that the module's weights can be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Rounding
+from compiler.fast.separable import HeadTables, head_tables
+from compiler.fast.tensors import TensorFunctions
+from compiler.floats import FORMATS
+from tests.verifier.test_exact_weights import operation
+
+KEYS, TOKENS = 3, 2
+HEAD = operation()
+SINGLE = np.float32
+
+
+def tables(dtype: str, plus_one: bool, score: np.ndarray, error: np.ndarray, value: np.ndarray) -> HeadTables:
+    """Of one query; scores and values are [keys, tokens], values are off by 1 in 100."""
+    a = Arithmetic(TensorFunctions(), Rounding.of(FORMATS[dtype]))
+    own = Bounded(torch.tensor(value)[None], torch.tensor(abs(value) / 100)[None])
+    scores = Bounded(torch.tensor(score)[None], torch.tensor(error)[None])
+    visible = torch.ones(1, len(score), 1, dtype=torch.bool)
+    return head_tables(a, replace(HEAD, plus_one=plus_one), scores, [own], visible, (1, *score.shape))
+
+
+def drawn(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    shape, kind = (KEYS, TOKENS), random.integers(0, 4)
+    score = random.normal(size=shape) * random.choice([1e-6, 1e-3, 1.0, 20.0])
+    if kind == 1:
+        score = np.array([0.0, 0.0, -85.0])[:, None] - random.uniform(0, 20, shape)
+    if kind == 2:
+        score = random.choice([1.7, 0.3, -3.3], shape)
+    error = random.choice([0.0, 0.0, 1e-9, 1e-7, 1e-3, 0.5, 2.0]) * random.uniform(0, 1, shape)
+    return score.astype(SINGLE).astype(np.float64), error
+
+
+@pytest.mark.parametrize("plus_one", [False, True])
+def test_weights_in_single_precision(plus_one: bool) -> None:
+    """Scores as far off as they can be, the difference rounded, the exponential off by two units, or taken as zero."""
+    random, finite, exact = np.random.default_rng(8), 0, 0
+    unit, least = 2.0**-24, 2.0**-126
+    for _ in range(250):
+        score, error = drawn(random)
+        value = random.normal(size=score.shape)
+        found = tables("float32", plus_one, score, error, value)
+        top = max(score.max(), 0.0) if plus_one else score.max()
+        for tokens in product(range(TOKENS), repeat=KEYS):
+            at = np.arange(KEYS), np.array(tokens)
+            weight, more, mixed, off, size = (
+                part[0].numpy()[at] for part in (found.weight, found.more, found.mixed[0], found.off[0], found.size[0])
+            )
+            if found.one and not plus_one:
+                assert ((weight == 1) & (more == 0)).any()
+                assert (weight <= 1).all()
+            for signs in ((1, 1, 1), (1, -1, -1), (-1, 1, 1), (0, 0, 0)):
+                own = score[at] + np.array(signs) * error[at] * (1 - 1e-6)
+                near = own.astype(SINGLE)
+                near = np.where(abs(near - score[at]) <= error[at], near, score[at].astype(SINGLE))
+                highest = SINGLE(0) if plus_one else near.max()
+                plain = np.exp((near - highest).astype(np.float64))
+                for factor in (1 + 2 * unit, 1 - 2 * unit, 0.0):
+                    own = plain * np.where((near == highest) & (near - highest == 0), 1.0, factor)
+                    own = np.where((factor == 0) & (plain >= least), plain, own)
+                    own = own * np.exp(float(highest) - top)
+                    bounded = np.isfinite(more)
+                    assert (abs(own - weight) <= more * SLACK + 1e-14 * weight)[bounded].all(), (score, error, signs)
+                    for share in (1.01, 0.99):
+                        products = own * value[at] * share
+                        assert (abs(products - mixed) <= off * SLACK + 1e-14 * abs(mixed))[bounded].all()
+                        assert (abs(products) <= size * SLACK + 1e-14 * abs(mixed))[bounded].all()
+                    finite, exact = finite + bounded.sum(), exact + (more == 0).sum()
+    assert finite > 1000
+    assert exact > 100 or plus_one
+
+
+def test_a_weight_that_scores_hide_and_errors_do_not() -> None:
+    score, error = np.array([[0.0], [-760.0]]), np.array([[0.0], [100.0]])
+    assert tables("float64", False, score, error, np.ones((2, 1))).more[0, 1, 0] == np.inf
+    error[1] = 2.0
+    assert tables("float64", False, score, error, np.ones((2, 1))).more[0, 1, 0] < 1e-300
+
+
+def test_a_weight_that_a_product_takes_as_zero() -> None:
+    """In bfloat16, e^-85.5 is normal, but a twelfth of it is not."""
+    score = np.array([[0.0]] * 11 + [[-85.5]])
+    found = tables("bfloat16", False, score, np.zeros((12, 1)), np.ones((12, 1)))
+    assert found.weight[0, 11, 0] > 4 * 2.0**-126
+    assert found.more[0, 11, 0] >= found.weight[0, 11, 0]
