@@ -12,8 +12,8 @@ from compiler.verifier.verify import verify
 from tests.verifier.truth import truth
 from tests.verifier.verdicts import check
 
-# 0.1 + 0.2 - 0.3 is a little more than 0, in any order. So is the lead of the symbol that is due, and so much less than
-# 0 where {turned} is 1.
+# 0.1 + 0.2 - 0.3 is a little more than 0, in any order. So is the lead of the symbol that is due, which is read {back};
+# where {turned} is 1, this many times {more} is added.
 SPEC = """\
 weightspec: 1
 name: last bits
@@ -32,7 +32,7 @@ network:
   attention:
     heads: back far
     value_dim: symbols
-    score back: where(query_pos < length or key_pos == query_pos - length, 0, -inf)
+    score back: where(query_pos < length or query_pos > 3 or {back}, 0, -inf)
     score far: where(query_pos < length or query_pos > 3 or key_pos == 3 - query_pos, 0, -inf)
     value back[s]: {due}
     value far[s]: here[s]
@@ -46,7 +46,7 @@ network:
     up d[s]: due[s] + {turned} - one
     up e[s]: due[s] + {turned} - one
     up f[s]: due[s] + {turned} - one
-    down lead[s]: 0.1 * a[s] + 0.2 * b[s] - 0.3 * c[s] - 0.8 * d[s] - 1.6 * e[s] + 2.4 * f[s]
+    down lead[s]: 0.1 * a[s] + 0.2 * b[s] - 0.3 * c[s] {more}
   head:
     classes: symbols
     logits symbol[s]: lead[s]
@@ -68,6 +68,8 @@ class Case:
 
     turned: str = "0 * one"
     due: str = "here[s]"
+    back: str = "key_pos == query_pos - length"
+    more: str = "- 0.8 * d[s] - 1.6 * e[s] + 2.4 * f[s]"
     first: str = ""
     settled: bool = True
     right: bool = False
@@ -77,15 +79,16 @@ CASES = {
     "the lead is tiny": Case(right=True),
     "the query's own token matters": Case("here[2]"),
     "what another head reads matters": Case("other[2]"),
-    "what an earlier attention reads matters": Case("other[2]", "before[s]", EARLIER, settled=False),
-    "the right token is not read": Case(due="0 * here[s] + where(s == 0, 1, 0) * one"),
+    "what an earlier attention reads matters": Case("before[2]", first=EARLIER, settled=False),
+    "the right token is not read": Case(due="where(s == 0, 1, 0) * one", back="key_pos == 3 - query_pos"),
+    "the lead is tiny after some tokens": Case("here[2]", more="+ 0.5 * d[s]", right=True),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_settled_is_so(name: str) -> None:
     case = CASES[name]
-    spec = load_source(Source(name, SPEC.format(turned=case.turned, due=case.due, first=case.first)))
+    spec = load_source(Source(name, SPEC.format(**vars(case))))
     so, found = truth(spec), verify(spec, tried=0)
     assert (so.failing == 0) == case.right
     check(name, spec, found, so)

@@ -18,7 +18,7 @@ from compiler.pipeline import load_source
 from compiler.source import Source
 from compiler.verifier import model as following
 from compiler.verifier import sweep as sweeping
-from compiler.verifier.attention import AttentionForms
+from compiler.verifier.attention import AttentionForms, attention_forms
 from compiler.verifier.ffn import cell_step
 from compiler.verifier.model import _cases, _own_column, _stacked
 from compiler.verifier.rounds import tails_of
@@ -59,7 +59,7 @@ def test_nothing_is_lost_on_the_way_into_an_attention(monkeypatch: pytest.Monkey
     which are no others'."""
     spec = load_source(Source("two attentions", small(NETWORK, stream="x y z w", dtype=dtype)))
     seen: list[tuple[AttentionForms, tuple[Any, ...]]] = []
-    made = following.attention_forms
+    made = attention_forms
 
     def watched(*given: Any) -> AttentionForms:
         seen.append((made(*given), given))

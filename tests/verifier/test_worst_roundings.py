@@ -66,6 +66,15 @@ def test_a_key_beside_none_is_rounded_three_times() -> None:
     assert 0.55 < needed <= SLACK
 
 
+def test_products_of_weights_and_values_that_underflow() -> None:
+    """Two thirds of the smallest number are rounded to it, or taken as zero."""
+    least = 2.0**-149
+    forms = np.array([least, 1.5, 1e-300, 0.0, least])
+    value, off = mixed(Rounding.of(FORMATS["float32"]), found_forms(most=2), forms)
+    assert off >= value
+    assert off >= Fraction(least) - value
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_what_the_engine_rounds_itself(seed: int) -> None:
     """Were the module exact, a quotient of forms would still be rounded by the engine."""
