@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 from random import Random
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from compiler.fast.bounds import SLACK, Arithmetic, Rounding
+from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Rounding
 from compiler.fast.tensors import TensorFunctions
 from compiler.floats import FORMATS
 from compiler.pipeline import load
@@ -131,3 +132,17 @@ def test_a_box_holds_its_ends() -> None:
         middle, radius = Fraction(float(x.value)), Fraction(float(a.off(x)))
         assert middle - radius <= Fraction(low) <= Fraction(high) <= middle + radius
         assert radius <= (high - low) / 2 + 1e-15 * (abs(low) + abs(high))
+
+
+def test_a_product_of_what_is_off() -> None:
+    """Both factors off by all that they may be, and the product rounded."""
+    random, single = np.random.default_rng(2), np.float32
+    x, y = (random.uniform(1, 2, 100_000).astype(single) for _ in range(2))
+    a = Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float32"]))
+    worst = np.argsort(-np.abs((x * y).astype(float) - x.astype(float) * y) / 2.0 ** (x.astype(float) * y >= 2))[:20]
+    for i, error in product(worst, (0.0, 0.5)):
+        one, other = float(x[i]) - error, float(y[i]) - error
+        found = a.multiply(Bounded(one, error), Bounded(other, error))
+        needed = abs(Fraction(float(x[i] * y[i])) - Fraction(float(found.value)))
+        assert needed <= found.error * SLACK
+        assert needed > 0.9 * found.error
