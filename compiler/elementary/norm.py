@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from compiler import ir
 from compiler.elementary.builder import Builder
 from compiler.elementary.linear import vector
@@ -13,10 +15,13 @@ def norm(builder: Builder, stream: int, made: ir.Norm | None, groups: int = 1) -
     """The norm of each group of channels; the stream itself where there is none. Raises `NotFollowed`."""
     if made is None:
         return stream
-    if round_to(made.epsilon, builder.dtype) < 2.0**builder.dtype.min_exponent:
+    epsilon = round_to(made.epsilon, builder.dtype)
+    if epsilon < 2.0**builder.dtype.min_exponent:
         raise NotFollowed(
             f"{made.name} adds {made.epsilon:g}, which is zero in {builder.dtype.name}: 0 / 0 is possible"
         )
+    if epsilon == math.inf:
+        raise NotFollowed(f"{made.name} adds {made.epsilon:g}, which is infinite in {builder.dtype.name}")
     weight = None if made.weight is None else vector(made.weight)
     operation = Normalized(made.kind, made.epsilon, groups, weight, builder.new_symbols(groups))
     return builder.add(operation, (stream,), builder.channels(stream))

@@ -177,6 +177,7 @@ CASES = {
     "a norm of zeros with an epsilon that is 0 in float32": Case(
         "scale: 0\nnorm: {rms: 1e-60}\n" + HEAD + "is[s]", "float32"
     ),
+    "an epsilon that is infinite in float32": Case("norm: {rms: 1e39}\n" + HEAD + "1e25 * is[s]", "float32"),
     "a norm of large numbers": Case(
         "head:\n  norm: {rms: 1e-6, weight: 1e200}\n  classes: symbols\n  logits symbol[s]: 1e-100 * is[s]",
         right=True,
