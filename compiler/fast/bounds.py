@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from compiler.elementary.program import FUNCTION_UNITS, is_power_of_two
+from compiler.elementary.program import is_power_of_two
 from compiler.floats import FloatFormat
 from compiler.ir import Activation
 
@@ -29,6 +29,8 @@ Quantity = Any  # a float, a torch tensor [positions, batch], or a line of C for
 SLACK = 1 + 2.0**-10
 ENGINE_UNIT = 2.0**-53
 ENGINE_TINY = 2.0**-1022
+SILU_UNITS = 5  # by which the plain module's silu can be off, of its value
+GELU_UNITS = 8  # the same of gelu, of its argument: in float32, torch takes erf from a polynomial
 
 
 class Functions(Protocol):
@@ -209,7 +211,7 @@ class Arithmetic:
             return self.named(f.maximum(x.value, 0.0), error, shared)
         if kind == "gelu":  # |gelu'| ≤ 1.13
             value = x.value * 0.5 * (1.0 + f.erf(x.value * math.sqrt(0.5)))
-            own = times((FUNCTION_UNITS + 4) * unit, self.size(x))
+            own = times(GELU_UNITS * unit, self.size(x))
             return self.named(value, plus(times(1.13, off), own, tiny))
         sigmoid = f.name(1.0 / (1.0 + f.exp(times(-1.0, x.value))))
         value = f.name(x.value * sigmoid)
@@ -219,7 +221,7 @@ class Arithmetic:
         bend = f.minimum((2.0 + nearest) * f.exp(times(-1.0, nearest)), 0.5)
         rest = f.minimum(0.5 * bend * (off * off), 2.2 * off)  # beyond the tangent; the slope is at most 1.1
         error = plus(times(f.absolute(slope), x.error), rest)
-        own = times((FUNCTION_UNITS + 3) * unit, plus(f.absolute(value), times(1.1, off)))
+        own = times(SILU_UNITS * unit, plus(f.absolute(value), times(1.1, off)))
         shared = {symbol: f.name(c * slope) for symbol, c in x.shared.items()}
         return self.named(value, plus(error, own, 1024 * tiny), shared)
 
