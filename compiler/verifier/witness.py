@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,10 @@ class Witnesses:
         return failure_of(self.spec, self.reference, inputs)
 
     def lead(self, inputs: Inputs, slot: int) -> float:
-        """By how much the module's logit for the right token is ahead of all others, after the right tokens before."""
+        """By how much the module's logit for the right token is ahead of all others, after the right tokens before.
+
+        -inf where it has no logit for that, NaN where one is no number.
+        """
         solved = self.spec.resolved.task.solve(inputs)
         prompt, answer = (
             as_tokens(np.array([tokens], np.int32))
@@ -45,8 +49,12 @@ class Witnesses:
             logits = self.reference.logits(prompt, answer, [self.spec.layout.predicted.index(slot)])[0].double()
         sign = 1.0 if self.spec.network.decode == "argmax" else -1.0
         token = int(answer[0, slot])
+        if logits.isnan().any():
+            return math.nan
+        if token >= len(logits):
+            return -math.inf
         others = torch.cat([logits[:token], logits[token + 1 :]])
-        return float((sign * (logits[token] - others)).min()) if len(others) else float("inf")
+        return float((sign * (logits[token] - others)).min()) if len(others) else math.inf
 
 
 def failure_of(spec: Spec, reference: Reference, inputs: Inputs) -> Counterexample | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +17,44 @@ from compiler.fast.tensors import TensorFunctions
 from compiler.floats import FORMATS
 from compiler.ir import Decode
 from compiler.judge import Judge
-from compiler.pipeline import load
+from compiler.pipeline import Spec, load
+from compiler.reference import Reference
 from compiler.verifier.head import leads
 from compiler.verifier.verify import verify
+from compiler.verifier.witness import Witnesses
 from tests.helpers import STEPS, verdicts
+
+NO_NUMBER = """\
+weightspec: 1
+name: no-number
+dtype: float64
+vocabulary: symbol[symbols] =
+task:
+  copy: {symbols: 1, length: 2}
+  prompt: word =
+  answer: copied
+stream: one big
+network:
+  embedding:
+    symbol[s]: {one: 1}
+    =: {one: 1}
+  ffn:
+    hidden: h
+    activation: relu
+    up h: 1e200 * one
+    down big: 1e200 * h
+  head:
+    classes: 1
+    logits symbol[0]: one  # and 0 times an infinity
+decode: argmax
+ignore: no-claims
+"""
+
+
+def asked(spec: Spec) -> Witnesses:
+    automaton = spec.resolved.task.automaton()
+    assert automaton is not None
+    return Witnesses(spec, automaton, Reference(spec))
 
 
 @pytest.mark.parametrize("name", ["score-scale", "output-matrix", "rope-halves"])
@@ -33,6 +69,22 @@ def test_tokens_that_no_class_stands_for_are_never_said(name: str) -> None:
     found = verify(spec)
     assert found.verdict == "refuted"
     assert found.failing[0] <= wrong <= found.failing[1]
+
+
+def test_the_lead_of_what_the_module_never_says() -> None:
+    """Where time ran out, such inputs may be among the open ones that the module is asked about."""
+    spec = load(STEPS / "score-scale.yaml")
+    symbol = spec.network.classes.size
+    assert asked(spec).lead((symbol, 0, 0), 0) == -math.inf
+
+
+def test_the_lead_of_what_is_no_number(tmp_path: Path) -> None:
+    """Also of a single class, which leads no other."""
+    path = tmp_path / "nan.yaml"
+    path.write_text(NO_NUMBER, encoding="utf-8")
+    witnesses = asked(load(path))
+    assert math.isnan(witnesses.lead((0, 0), 0))
+    assert witnesses.fails((0, 0)) is not None
 
 
 @pytest.mark.parametrize("seed", range(30))
