@@ -256,13 +256,12 @@ def mixed_values(
 
     channels: dict[int, Bounded] = {}
     for head in found.heads:
-        growth = (1 + a.rounding.plain_unit) ** head.most
         for i, (channel, n) in enumerate(zip(head.channels, head.mixed, strict=True)):
             head_off, size = most[head.off[i]], most[head.size[i]]
             if head.weight is None:
                 error = head_off + head.most * a.rounding.tiny
                 if head.most > 1:  # the module's sum: the engine's is rounded outwards
-                    largest = abs(middle[n]) + radius[n] + error if head.most == 2 else growth * size
+                    largest = abs(middle[n]) + radius[n] + error if head.most == 2 else (1 + plain) ** head.most * size
                     error = error + (head.most - 1.0) * plain * f.power_floor((1 + 2.0**-40) * largest)
                 channels[channel] = Bounded(middle[n], error, _shared((first_symbol + n, radius[n])))
                 continue
@@ -276,12 +275,15 @@ def mixed_values(
             curved = (radius[n] + turned) / middle[d] * (radius[d] / surely)
             scale = abs(mean) + (radius[n] + turned) / middle[d] + curved
             largest = size * certain
+            # of partial sums: weights are larger where their sum came out too small, and were rounded three times
+            growth = (1 + plain) ** (2 * head.most + 4)
             # the sum of the weights is exact where all of them are 1, and not too many
             counted = (most[head.more] == 0) & ((head.most + 1) * plain < 1)
             summed = torch.where(counted, 0.0, head.most * plain)
             if head.one:  # a small number, itself a rounded sum, moves 1 by no more than that number
                 summed = f.minimum(summed, 2.02 * (most[d] - 1.0 + most[head.more]))
-            # the module's: normalised weights and products; the engine's: products in the tables, the quotient, shares
+            # the module's: one over the sum times each weight, products; the engine's: products in the tables, the
+            # quotient, shares
             roundings = (summed + plain) * scale + 2.0**-1000 + 2.01 * plain * largest
             roundings = roundings + ENGINE_UNIT * (largest + abs(mean) + 4 * (scale - abs(mean)))
             roundings = roundings + max(0.0, head.most - 1.0) * plain * f.power_floor(growth * largest)

@@ -42,6 +42,22 @@ def test_functions_of_torch(dtype: str, name: str) -> None:
         assert abs(exact - y) <= FUNCTION_UNITS * number.unit_roundoff * size + tiny, (x, y, exact)
 
 
+@pytest.mark.parametrize("dtype", ALL)
+def test_the_exponential_of_a_softmax(dtype: str) -> None:
+    """Torch has another one there. Beside a score of 0, the sum is 1, and the weight the exponential itself."""
+    chance, number = np.random.default_rng(5), FORMATS[dtype]
+    tiny = math.ldexp(1.0, number.min_exponent)
+    smallest = -math.log(2) * (max(24, number.precision) + 1)  # short dtypes are summed in float32
+    points = torch.tensor(chance.uniform(math.log(tiny) - 40, smallest, 20_000), dtype=DTYPES[dtype])
+    for size in (2, 20):
+        scores = torch.full((len(points), size), -torch.inf, dtype=DTYPES[dtype])
+        scores[:, 0], scores[:, -1] = 0.0, points
+        weights = torch.softmax(scores, -1).double()
+        exact = torch.exp(points.double())
+        assert ((weights[:, -1] - exact).abs() <= FUNCTION_UNITS * number.unit_roundoff * exact + tiny).all()
+        assert (weights[:, 0] == 1).all()
+
+
 # Where torch's gelu in float32 was found to be off most, by 6.3 units of the argument
 HARD_FOR_GELU = (2.9791181087493896, 3.4531474113464355)
 
