@@ -103,7 +103,11 @@ def sweep(found: Sweep, tail: Tail, sequences: Sequences, hard: Sequence[NDArray
         if number is None:
             found.why_open = TIED
             break
-        cells = _grown(found, cells, column(number), grid)
+        grown = _grown(found, cells, column(number), grid, stop)
+        if grown is None:
+            found.why_open = LATE
+            break
+        cells = grown
     if found.lowest_cell is not None:
         found.rounding = _rounding(tail, sequences, all_forms, found.lowest_cell)
 
@@ -119,13 +123,17 @@ def _rounding(tail: Tail, sequences: Sequences, all_forms: Forms, cell: Cells) -
     return float(leads(tail.arithmetic, tail.program.decision, inputs, cell.expected, []).within[0])
 
 
-def _grown(found: Sweep, cells: Cells, column: Cells, grid: Array) -> Cells:
-    """The cells with one more column."""
+def _grown(found: Sweep, cells: Cells, column: Cells, grid: Array, stop: Stop) -> Cells | None:
+    """The cells with one more column; None where time is out before they are made, as of large bases it may be."""
     cells = _coarser(found, cells, grid, MAX_OPEN)
     size = max(1, BLOCK // len(column))
     parts = [cells.chosen(np.arange(first, min(first + size, len(cells)))) for first in range(0, len(cells), size)]
     below = column.first < cells.first
-    grown = [joined(column, part, grid) if below else joined(part, column, grid) for part in parts]
+    grown: list[Cells] = []
+    for part in parts:
+        if grown and stop():
+            return None
+        grown.append(joined(column, part, grid) if below else joined(part, column, grid))
     return _coarser(found, merged(together(grown), grid), grid, MAX_CELLS)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from compiler.pipeline import Spec, load
 from compiler.verifier import sweep as sweeping
+from compiler.verifier.cells import Cells, joined
 from compiler.verifier.rounds import tails_of
 from compiler.verifier.sweep import Sweep, sweep
 from tests.helpers import SPECS
@@ -44,6 +45,7 @@ def sweeps(spec: Spec, calls: int) -> list[Sweep]:
 @pytest.mark.parametrize("name", ["wrong", "right"])
 def test_stopped_sweeps(monkeypatch: pytest.MonkeyPatch, calls: int, name: str) -> None:
     monkeypatch.setattr(sweeping, "COMPUTED", 4)
+    monkeypatch.setattr(sweeping, "BLOCK", 32)
     path, settings = (SPECS / "tiny95.yaml", WRONG) if name == "wrong" else (OWN / "running.yaml", {"base": 4})
     spec = load(path, settings)
     so = truth(spec)
@@ -54,3 +56,18 @@ def test_stopped_sweeps(monkeypatch: pytest.MonkeyPatch, calls: int, name: str) 
         assert found.wrong <= wrong <= found.wrong + found.open
         open_inputs += found.open
     assert open_inputs > 0 or calls > 1
+
+
+def test_cells_are_not_all_made_where_time_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time that a sweep asks is between two parts of the cells that it makes, here of one cell each."""
+    made: list[int] = []
+
+    def counted(low: Cells, high: Cells) -> Cells:
+        made.append(len(low) * len(high))
+        return joined(low, high)
+
+    monkeypatch.setattr(sweeping, "BLOCK", 1)
+    monkeypatch.setattr(sweeping, "joined", counted)
+    found = sweeps(load(OWN / "running.yaml", {"base": 4}), 1)
+    assert 0 < len(made) <= len(found)
+    assert {one.why_open for one in found if one.open} == {sweeping.LATE}
