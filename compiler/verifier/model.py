@@ -84,10 +84,12 @@ def tails(program: Program, sequences: Sequences, stop: Stop) -> list[Tail]:
     last = _last_attention(program)
     later = _depends_on(program, last)
     running = local_values(program, sequences, later, stop)
-    return [
-        _tail(running, sequences, position, slot, last, later)
-        for position, slot in zip(program.decision.reads, program.slots, strict=True)
-    ]
+    found: list[Tail] = []
+    for position, slot in zip(program.decision.reads, program.slots, strict=True):
+        if found and stop():
+            raise OutOfTime
+        found.append(_tail(running, sequences, position, slot, last, later))
+    return found
 
 
 def local_values(

@@ -10,6 +10,7 @@ import torch
 from compiler.pipeline import Spec, load
 from compiler.verifier import sweep as sweeping
 from compiler.verifier.cells import Cells, joined
+from compiler.verifier.model import OutOfTime
 from compiler.verifier.rounds import tails_of
 from compiler.verifier.sweep import Sweep, sweep
 from tests.helpers import SPECS
@@ -71,3 +72,13 @@ def test_cells_are_not_all_made_where_time_is_out(monkeypatch: pytest.MonkeyPatc
     found = sweeps(load(OWN / "running.yaml", {"base": 4}), 1)
     assert 0 < len(made) <= len(found)
     assert {one.why_open for one in found if one.open} == {sweeping.LATE}
+
+
+def test_no_more_tails_are_made_where_time_is_out() -> None:
+    spec = load(OWN / "running.yaml", {"base": 4})
+    automaton = spec.resolved.task.automaton()
+    assert automaton is not None
+    with torch.inference_mode():
+        assert len(list(tails_of(spec, automaton, False, lambda: False))) == len(spec.layout.predicted) > 1
+        with pytest.raises(OutOfTime):
+            list(tails_of(spec, automaton, False, lambda: True))
