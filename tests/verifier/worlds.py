@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -87,7 +87,7 @@ def world(seed: int) -> World:
     if kind == "near":
         label, spec = _near(spec, random)
     elif kind == "edge":
-        label, spec = _edge(spec, seed)
+        label, spec = edge(spec, seed, FOUND)
     elif kind == "changed":
         label, spec = "changed", replace(spec, network=changed(spec.network, random))
     else:
@@ -143,25 +143,27 @@ def _near(spec: Spec, random: Random) -> tuple[str, Spec]:
 
 
 @cache
-def _found() -> Mapping[str, tuple[int, float]]:
+def _found(path: Path) -> Mapping[str, tuple[int, float]]:
     """For seeds of worlds at an edge, what `_search` found: it takes longer than all else."""
-    with FOUND.open(encoding="utf-8") as file:
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8") as file:
         return {str(seed): (int(knob), float(share)) for seed, knob, share in json.load(file)}
 
 
-def _edge(spec: Spec, seed: int) -> tuple[str, Spec]:
-    """A spec with a knob turned so far that few inputs fail, or as far as none was seen to fail."""
-    number, share = _found().get(str(seed)) or _search(spec, seed)
+def edge(spec: Spec, seed: int | str, found: Path) -> tuple[str, Spec]:
+    """A spec with a knob turned so far that few inputs fail, or as far as none was seen to fail; see `write_found`."""
+    number, share = _found(found).get(str(seed)) or _search(spec, seed)
     knob = _knobs(spec, seed)[number]
     return f"{knob.label}: {share!r} of it", replace(spec, network=knob.turn(share))
 
 
-def _knobs(spec: Spec, seed: int) -> list[Knob]:
+def _knobs(spec: Spec, seed: int | str) -> list[Knob]:
     random = Random(f"knobs:{seed}")
     return [any_knob(spec.network, random) for _ in range(KNOBS_TRIED)]
 
 
-def _search(spec: Spec, seed: int) -> tuple[int, float]:
+def _search(spec: Spec, seed: int | str) -> tuple[int, float]:
     """The number of a knob and how far it is to be turned."""
     random = Random(f"edge:{seed}")
     for number, knob in enumerate(_knobs(spec, seed)):
@@ -205,16 +207,12 @@ def _between(spec: Spec, knob: Knob) -> tuple[float, float | None]:
     return right, None
 
 
-def _write_found(count: int) -> None:
-    """What `_search` finds for the first so many seeds, where it is not known yet."""
-    rows = []
-    for seed in range(count):
-        kind, _, spec, _ = _start(seed)
-        if kind == "edge":
-            found = _found().get(str(seed)) or _search(spec, seed)
-            rows.append(json.dumps([seed, *found]))
-    FOUND.write_text("[\n" + ",\n".join(rows) + "\n]\n", encoding="utf-8")
+def write_found(path: Path, starts: Iterable[tuple[int | str, Spec]]) -> None:
+    """To a file, the edges of these specs with their seeds, where they are not in it yet."""
+    rows = [json.dumps([seed, *(_found(path).get(str(seed)) or _search(spec, seed))]) for seed, spec in starts]
+    path.write_text("[\n" + ",\n".join(rows) + "\n]\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    _write_found(int(sys.argv[1]))
+    begun = ((seed, *_start(seed)) for seed in range(int(sys.argv[1])))
+    write_found(FOUND, ((seed, spec) for seed, kind, _, spec, _ in begun if kind == "edge"))
