@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from compiler.decode import answer_logits, choose
 from compiler.engines import UNSURE
-from compiler.evaluation import answer, evaluate
+from compiler.evaluation import answer
 from compiler.judge import Judge
 from compiler.pipeline import Spec
 from compiler.reference import Reference, alone, as_tokens
@@ -95,36 +95,40 @@ def likely_failure(spec: Spec) -> Inputs | None:
     return None
 
 
-def sampled_failures(spec: Spec, seeds: Iterable[int], given: Iterable[Inputs] = ()) -> int:
-    """How many inputs are answered wrong, of those that adders tend to get wrong and those given."""
-    found = sum(not answer(spec, inputs).right for inputs in given)
-    for seed in seeds:
-        judged = evaluate(spec, adversarial(spec), seed=seed)
-        found += judged.pairs - judged.right
-    return found
-
-
 def adversarial(spec: Spec) -> list[str]:
     """The suites of a task with the inputs that are hardest."""
     suites = spec.resolved.task.suites()
     return [name for name in ADVERSARIAL if name in suites] or ["uniform"]
 
 
-def _leads(model: nn.Module, spec: Spec, words: Words) -> NDArray[np.float64]:
-    """See `seen_leads`."""
+def leads_of_slots(model: nn.Module, spec: Spec, words: Words) -> NDArray[np.float64]:
+    """As `seen_leads`, for each token of the answer [inputs, predicted]."""
     prompts, answers = as_tokens(spec.layout.prompts(words)), as_tokens(spec.layout.answers(words))
     with torch.inference_mode():
-        return _leads_of(spec, answer_logits(model, prompts, answers, spec.layout), answers)
+        logits = answer_logits(model, prompts, answers, spec.layout)
+        return leads_of_tokens(spec, logits, answers[:, torch.tensor(spec.layout.predicted)])
+
+
+def leads_of_tokens(spec: Spec, logits: Tensor, right: Tensor) -> NDArray[np.float64]:
+    """Of logits [B, tokens, classes] where the tokens `right` [B, tokens] are right; float64 [B, tokens]."""
+    if spec.network.classes.size <= int(right.max()):
+        return np.full(right.shape, -np.inf)
+    logits = logits.double() if spec.network.decode == "argmax" else -logits.double()
+    chosen = right[..., None]
+    leads = logits.gather(2, chosen) - logits.scatter(2, chosen, -torch.inf).amax(-1, keepdim=True)
+    return leads.amin(2).nan_to_num(-torch.inf, torch.inf, -torch.inf).numpy()
+
+
+def _leads(model: nn.Module, spec: Spec, words: Words) -> NDArray[np.float64]:
+    """See `seen_leads`."""
+    found: NDArray[np.float64] = leads_of_slots(model, spec, words).min(1)
+    return found
 
 
 def _leads_of(spec: Spec, logits: Tensor, answers: Tensor) -> NDArray[np.float64]:
     """Of logits [B, predicted, classes] for right answers [B, A]."""
-    right = answers[:, torch.tensor(spec.layout.predicted), None]
-    if spec.network.classes.size <= int(right.max()):
-        return np.full(len(answers), -np.inf)
-    logits = logits.double() if spec.network.decode == "argmax" else -logits.double()
-    leads = logits.gather(2, right) - logits.scatter(2, right, -torch.inf).amax(-1, keepdim=True)
-    return leads.amin((1, 2)).nan_to_num(-torch.inf, torch.inf, -torch.inf).numpy()
+    found: NDArray[np.float64] = leads_of_tokens(spec, logits, answers[:, torch.tensor(spec.layout.predicted)]).min(1)
+    return found
 
 
 def _words(spec: Spec, suite: str, seed: int = 0, pairs: int | None = None) -> list[Words]:
