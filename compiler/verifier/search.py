@@ -14,6 +14,7 @@ from compiler.verifier.results import Counterexample
 from compiler.verifier.sweep import Sweep
 from compiler.verifier.witness import Witnesses
 
+FIRST = 500  # inputs of each suite, which are soon judged: what fails often is found by these
 OF_CELLS = 300
 OF_SUITE = 10_010  # the whole of a leaderboard's test
 BLOCK = 2_000
@@ -31,7 +32,9 @@ def search(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadline: 
 
 
 def _suspects(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadline: float) -> Iterator[Inputs]:
-    """Inputs of open cells that the module answers wrong there; then those of suites that the judge says are wrong."""
+    """Inputs that the module answers wrong: a few of each suite, then those of open cells, then all of the suites."""
+    judge = Judge(spec)
+    yield from _of_suites(spec, judge, FIRST, deadline)
     for found in sweeps:
         if found.open_cells is not None:
             first = found.open_cells.chosen(np.arange(min(OF_CELLS, len(found.open_cells))))
@@ -40,18 +43,26 @@ def _suspects(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadlin
                     return
                 if not witnesses.lead(inputs, found.slot) > 0:
                     yield inputs
-    judge = Judge(spec)
-    for words in _blocks(spec):
+    yield from _of_suites(spec, judge, OF_SUITE, deadline)
+
+
+def _of_suites(spec: Spec, judge: Judge, pairs: int, deadline: float) -> Iterator[Inputs]:
+    """Those that the judge says are wrong."""
+    for words in _blocks(spec, pairs):
         if time.perf_counter() > deadline:
             return
         verdicts = judge.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
         yield from (spec.resolved.task.inputs(words, int(row)) for row in verdicts.wrong)
 
 
-def _blocks(spec: Spec) -> Iterator[Words]:
+def _blocks(spec: Spec, pairs: int) -> Iterator[Words]:
+    """Of so many inputs of each suite; those that are always all run come only where more than a few are wanted, or
+    where they are no more than a block."""
     for suite in spec.resolved.task.suites().values():
+        if pairs <= FIRST and suite.size(pairs) > BLOCK:
+            continue
         try:
-            parts = suite.parts(suite.size(OF_SUITE), 0)
+            parts = suite.parts(suite.size(pairs), 0)
         except TaskError:
             continue
         for part in parts:
