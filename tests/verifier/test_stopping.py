@@ -10,6 +10,7 @@ import torch
 from compiler.pipeline import Spec, load
 from compiler.verifier import sweep as sweeping
 from compiler.verifier.cells import Cells, joined
+from compiler.verifier.forms import Array
 from compiler.verifier.model import OutOfTime
 from compiler.verifier.rounds import tails_of
 from compiler.verifier.sweep import Sweep, sweep
@@ -63,9 +64,9 @@ def test_cells_are_not_all_made_where_time_is_out(monkeypatch: pytest.MonkeyPatc
     """The second time that a sweep asks is between two parts of the cells that it makes, here of one cell each."""
     made: list[int] = []
 
-    def counted(low: Cells, high: Cells) -> Cells:
+    def counted(low: Cells, high: Cells, grids: Array) -> Cells:
         made.append(len(low) * len(high))
-        return joined(low, high)
+        return joined(low, high, grids)
 
     monkeypatch.setattr(sweeping, "BLOCK", 1)
     monkeypatch.setattr(sweeping, "joined", counted)
