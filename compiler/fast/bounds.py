@@ -151,7 +151,7 @@ class Arithmetic:
         second_order = times(self.off(x), self.off(y))
         roundings = self.rounded(times(self.size(x), self.size(y)))
         roundings = plus(roundings, times(self.rounding.flushed, plus(self.size(x), self.size(y))))
-        if x.shared and y.shared:  # the engine rounds each of them, and then their sum
+        if x.shared.keys() & y.shared.keys():  # the engine rounds both parts of what is shared, and then their sum
             roundings = plus(roundings, times(ENGINE_UNIT, times(self.size(x), self.size(y))))
         shared = combined((Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value))))
         return self.named(times(x.value, y.value), plus(own, second_order, roundings), shared)

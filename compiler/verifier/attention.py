@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.elementary.program import Attended, Mixed
+from compiler.elementary.program import Attended, Mixed, NotFollowed
 from compiler.fast.attention import NEGLIGIBLE, score
 from compiler.fast.bounds import ENGINE_TINY, ENGINE_UNIT, ZERO, Arithmetic, Bounded, Quantity
 from compiler.fast.demand import live_heads
@@ -24,6 +24,7 @@ from compiler.verifier import exact
 from compiler.verifier.forms import Array, Forms, forms, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
 
+MAX_BYTES = 1 << 28  # of the forms of one query
 Value = Sequence[Bounded]  # one for each channel
 
 
@@ -111,11 +112,16 @@ def attention_forms(
 ) -> AttentionForms:
     """The forms of the query at a position.
 
-    A channel of `query` is [cases], of `keys` and `values` [seen, steps]: those at the positions in `seen`.
+    A channel of `query` is [cases], of `keys` and `values` [seen, steps]: those at the positions in `seen`. Raises
+    `NotFollowed` where the tables are too large.
     """
+    mixing = live_heads(operation, live)
+    entries = cases * len(sequences.automaton.columns) * sequences.steps
+    if 16 * entries * (2 * len(mixing) + 3 * len(live)) > MAX_BYTES:
+        raise too_large()
     tables = _Tables(sequences, seen, cases)
     heads = []
-    for head in live_heads(operation, live):
+    for head in mixing:
         wanted = [c for c in live if c // operation.value_dim == head]
         channels = operation.value_channels(head)
         own = [_key(values[channels[c % operation.value_dim]]) if values else ZERO for c in wanted]
@@ -128,6 +134,11 @@ def attention_forms(
             heads.append(_softmax(a, dtype, operation, head, wanted, queries, own_keys, own, position, visible, tables))
     made = forms(sequences.automaton, np.stack(tables.constants, -1), np.stack(tables.tables, -1))
     return AttentionForms(made, tuple(heads), np.array(tables.bounds))
+
+
+def too_large() -> NotFollowed:
+    """What it says where there is no room."""
+    return NotFollowed("the tables of all that its columns can hold take too much memory")
 
 
 def _softmax(

@@ -44,6 +44,12 @@ class Cells:
     def __len__(self) -> int:
         return len(self.expected)
 
+    @property
+    def bytes_each(self) -> int:
+        """What a cell takes in memory, about."""
+        numbers, masks = self.low.shape[1] * self.low.shape[2], self.masks.shape[1] * (self.masks.shape[2] + 2)
+        return int(128 + 16 * numbers + masks)
+
     def chosen(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Cells:
         found: dict[str, Any] = {name: getattr(self, name)[index] for name in ROWS}
         return replace(self, **found)

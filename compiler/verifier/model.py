@@ -8,7 +8,7 @@ Two kinds of abstract values, both with a rounding bound and with what varies sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from compiler.elementary.program import Attended, Lookup, Mixed, Node, Program
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.fast.tensors import Running, TensorFunctions, looked_up
 from compiler.verifier import exact
-from compiler.verifier.attention import AttentionForms, Value, attention_forms, mixed_values
+from compiler.verifier.attention import AttentionForms, Value, attention_forms, mixed_values, too_large
 from compiler.verifier.ffn import cell_step
 from compiler.verifier.forms import Array, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
@@ -27,6 +27,7 @@ from compiler.verifier.sequences import CONSTANT, Sequences
 Stop = Callable[[], bool]
 FORM_SYMBOLS = 1 << 32  # beyond all numbers of errors in a program
 MAX_FORMS = 1 << 20  # of one node
+MAX_BYTES = 1 << 31  # of the values at all positions
 
 
 class OutOfTime(Exception):
@@ -79,28 +80,30 @@ class Tail:
         return values
 
 
-def tails(program: Program, sequences: Sequences, stop: Stop) -> list[Tail]:
-    """One for each slot that the program decides, in order. Raises `OutOfTime` where `stop()` says so."""
+def tails(program: Program, sequences: Sequences, stop: Stop) -> Iterator[Tail]:
+    """One for each slot that the program decides, in order. Raises `NotFollowed`, and `OutOfTime` where `stop()` says
+    so."""
     last = _last_attention(program)
     later = _depends_on(program, last)
     running = local_values(program, sequences, later, stop)
-    found: list[Tail] = []
     for position, slot in zip(program.decision.reads, program.slots, strict=True):
-        if found and stop():
+        yield _tail(running, sequences, position, slot, last, later)
+        if stop():
             raise OutOfTime
-        found.append(_tail(running, sequences, position, slot, last, later))
-    return found
 
 
 def local_values(
     program: Program, sequences: Sequences, unknown: Container[int] = (), stop: Stop = lambda: False
 ) -> Running:
-    """The values of all nodes but those that are left unknown: channels [positions, steps]."""
-    running = Running(program, torch.from_numpy(sequences.tokens[:, : program.length]), [])
+    """The values of all nodes but those that are left unknown: channels [positions, steps]. Raises `NotFollowed` where
+    they are too large."""
+    running, room = Running(program, torch.from_numpy(sequences.tokens[:, : program.length]), []), MAX_BYTES
     for number, node in enumerate(program.nodes):
-        running.values.append(
-            [] if number in unknown else _filled(node, _local(running, number, node, sequences, stop))
-        )
+        value = [] if number in unknown else _filled(node, _local(running, number, node, sequences, stop))
+        running.values.append(value)
+        room -= sum(q.nbytes for x in value for q in (x.value, x.error, *x.shared.values()) if isinstance(q, Tensor))
+        if room < 0:
+            raise too_large()
     return running
 
 

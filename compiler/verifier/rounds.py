@@ -18,6 +18,7 @@ from compiler.fast.magnitudes import check_magnitudes
 from compiler.fast.measured import with_measured_tables
 from compiler.pipeline import Spec
 from compiler.tasks.automaton import Automaton, paths
+from compiler.verifier.attention import too_large
 from compiler.verifier.cones import settle
 from compiler.verifier.model import OutOfTime, Stop, Tail, tails
 from compiler.verifier.results import Counterexample, Ending
@@ -27,6 +28,7 @@ from compiler.verifier.witness import Witnesses, place
 
 Progress = Callable[[str, int, int], None]
 PASSES = 5  # each on a finer grid: the last one is as fine as float64 is
+MAX_BYTES = 1 << 31  # of the forms of all tokens
 GAIN = 0.8  # a finer pass that leaves more than this share of what was open is the last one
 
 
@@ -123,10 +125,15 @@ def _swept(
 
 def tails_of(spec: Spec, automaton: Automaton, here: bool, stop: Stop) -> Iterator[tuple[Tail, Sequences]]:
     """What is left to be swept for each token. Raises `NotFollowed` and `OutOfTime`."""
+    room = MAX_BYTES
     for program in translate(spec.network, spec.layout):
         made = _prepared(program, spec, here)
         sequence = sequences(automaton, spec.layout, made.length)
-        yield from ((tail, sequence) for tail in tails(made, sequence, stop))
+        for tail in tails(made, sequence, stop):
+            room -= tail.attention.forms.tables.nbytes if tail.attention is not None else 0
+            if room < 0:
+                raise too_large()
+            yield tail, sequence
 
 
 def _prepared(program: Program, spec: Spec, here: bool) -> Program:

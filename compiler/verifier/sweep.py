@@ -22,6 +22,7 @@ from compiler.verifier.sequences import CONSTANT, Sequences
 MAX_CELLS = 100_000  # cells that are looked at in a round: more are joined on a coarser grid
 MAX_OPEN = 20_000  # cells that are told apart further
 BLOCK = 1 << 17  # cells that are made at once
+MAX_BYTES = 1 << 28  # of the cells of a round, and of a block: fewer where each is large
 COMPUTED = 4_096  # cells that are computed at once
 COARSE, FINER = 2.0**-16, 2.0**-10  # the first grid, as a share of a form's whole range; how much finer the next is
 LATE = "the time ran out"
@@ -125,8 +126,9 @@ def _rounding(tail: Tail, sequences: Sequences, all_forms: Forms, cell: Cells) -
 
 def _grown(found: Sweep, cells: Cells, column: Cells, grid: Array, stop: Stop) -> Cells | None:
     """The cells with one more column; None where time is out before they are made, as of large bases it may be."""
-    cells = _coarser(found, cells, grid, MAX_OPEN)
-    size = max(1, BLOCK // len(column))
+    room = MAX_BYTES // (cells.bytes_each + column.bytes_each)
+    cells = _coarser(found, cells, grid, min(MAX_OPEN, room))
+    size = max(1, min(BLOCK, room) // len(column))
     parts = [cells.chosen(np.arange(first, min(first + size, len(cells)))) for first in range(0, len(cells), size)]
     below = column.first < cells.first
     grown: list[Cells] = []
@@ -134,7 +136,9 @@ def _grown(found: Sweep, cells: Cells, column: Cells, grid: Array, stop: Stop) -
         if grown and stop():
             return None
         grown.append(joined(column, part, grid) if below else joined(part, column, grid))
-    return _coarser(found, merged(together(grown), grid), grid, MAX_CELLS)
+        if sum(map(len, grown)) > 2 * min(MAX_CELLS, room):
+            grown = [_coarser(found, merged(together(grown), grid), grid, min(MAX_CELLS, room))]
+    return _coarser(found, merged(together(grown), grid), grid, min(MAX_CELLS, room))
 
 
 def _forms(tail: Tail, sequences: Sequences) -> Forms:
