@@ -12,7 +12,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from compiler.elementary.program import Normalized
 from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Rounding
+from compiler.fast.norms import normalize
 from compiler.fast.tensors import TensorFunctions
 from compiler.floats import FORMATS
 from compiler.pipeline import load
@@ -146,3 +148,28 @@ def test_a_product_of_what_is_off() -> None:
         needed = abs(Fraction(float(x[i] * y[i])) - Fraction(float(found.value)))
         assert needed <= found.error * SLACK
         assert needed > 0.9 * found.error
+
+
+def test_quotients_by_a_number() -> None:
+    """Divided, or times one over the number: rounded once, or twice."""
+    random, single = np.random.default_rng(3), np.float32
+    x = random.uniform(1, 2, 100_000).astype(single)
+    a, least = Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float32"])), 1.0
+    for divisor in (3.0, 11.0):
+        for plain in (x / single(divisor), x * (single(1) / single(divisor))):
+            worst = int(np.argmax(np.abs(plain / (x.astype(float) / divisor) - 1)))
+            found = a.divide(Bounded(float(x[worst]), 0.0), divisor)
+            needed = abs(Fraction(float(plain[worst])) - Fraction(float(found.value)))
+            assert needed <= found.error * SLACK
+            least = min(least, float(needed / Fraction(found.error)))
+    assert least > 0.3
+
+
+def test_a_norm_whose_sum_loses_all_but_the_largest_square() -> None:
+    """In float32, 1 + 2^-24 is 1: the module's mean is 1/64, and what comes of it 8."""
+    a = Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float32"]))
+    inputs = [Bounded(x, 0.0) for x in (1.0, *[2.0**-12] * 63)]
+    found = normalize(a, inputs, Normalized("rms", 1e-12, 1, None, 10), 0)[0]
+    needed = abs(8.0 - found.value)
+    assert needed <= a.off(found) * SLACK
+    assert needed > 0.6 * a.off(found)
