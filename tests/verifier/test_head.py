@@ -178,3 +178,11 @@ def test_what_varies_together_cancels_and_no_more(seed: int) -> None:
     moved = abs(apart[0] * Fraction(first) + apart[1] * Fraction(second)) + abs(apart[1]) * Fraction(error)
     assert Fraction(lowest) <= Fraction(tiny) - moved
     assert not behind or Fraction(tiny) + moved < 0
+
+
+@pytest.mark.parametrize("bad", [Bounded(float("nan"), 0.0), Bounded(1.0, float("inf")), Bounded(float("inf"), 0.0)])
+def test_a_single_class_that_is_no_number_is_not_said(bad: Bounded) -> None:
+    a = Arithmetic(TensorFunctions(), KNOWN["float32"])
+    decision = Decision(0, Linear((((0, 1.0),),)), 1, (0,), "argmax")
+    assert leads(a, decision, [Bounded(1.0, 1.0)], np.array([0]), []).lowest[0] > 0
+    assert not leads(a, decision, [bad], np.array([0]), []).lowest[0] > 0
