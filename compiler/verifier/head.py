@@ -82,7 +82,7 @@ def leads(
     rival = torch.arange(decision.classes)[:, None] != index
     down = torch.where(rival, down, torch.inf)
     if decision.classes == 1:
-        finite = torch.isfinite(values[0] + raised[0] + lowered[0])
+        finite = torch.isfinite(values[0] + raised[0] + lowered[0] + moved[:, 0].abs().sum(0))
         lowest, worst = torch.where(finite, torch.inf, torch.nan), torch.zeros(cells, dtype=torch.long)
     else:
         lowest = torch.where(torch.isnan(down).any(0), torch.nan, down.min(0).values)
