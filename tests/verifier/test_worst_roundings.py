@@ -19,6 +19,7 @@ from compiler.fast.tensors import TensorFunctions
 from compiler.floats import FORMATS
 from compiler.pipeline import load
 from compiler.verifier.attention import AttentionForms, _Tables, mixed_values
+from compiler.verifier.ffn import linear_sum
 from compiler.verifier.sequences import CONSTANT, sequences
 from tests.helpers import SPECS
 from tests.verifier.test_relaxations import found_forms
@@ -173,3 +174,34 @@ def test_a_norm_whose_sum_loses_all_but_the_largest_square() -> None:
     needed = abs(8.0 - found.value)
     assert needed <= a.off(found) * SLACK
     assert needed > 0.6 * a.off(found)
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_linear_maps_that_lose_all_but_the_largest_term(count: int) -> None:
+    """Added to 1 one by one, each half a unit in the last place of 1 is lost; the bound is no larger than that."""
+    half = 2.0**-24
+    terms = [Bounded(1.0, 0.0), *(Bounded(half, 0.0) for _ in range(count - 1))]
+    found = linear_sum(Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float32"])), terms)
+    said = np.float32(1)
+    for term in terms[1:]:
+        said += np.float32(term.value)
+    assert said == 1
+    assert found.value - 1 <= found.error <= (count - 1) * half * 1.0001
+
+
+def test_linear_maps_that_engine_and_module_round_apart() -> None:
+    """The engine adds to 1 three times, and is rounded down; the module adds the small ones first, and goes up."""
+    unit = 2.0**-53
+    terms = [Bounded(1.0, 0.0), *(Bounded(unit, 0.0) for _ in range(3))]
+    found = linear_sum(Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float64"])), terms)
+    said = 1.0 + (unit + unit + unit)
+    assert (found.value, said) == (1.0, 1.0 + 4 * unit)
+    assert 4 * unit <= found.error <= 6.001 * unit
+
+
+def test_a_linear_map_of_what_is_off() -> None:
+    """The sum is rounded where its terms are as large as they can be: above 2, not below."""
+    terms = [Bounded(1.0, 0.25), Bounded(0.75, 0.0, {1: 0.25})]
+    found = linear_sum(Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float32"])), terms)
+    assert found.shared == {1: 0.25}
+    assert 0.25 + 2.0**-23 <= found.error <= 0.25 + 2.0**-22.99
