@@ -147,12 +147,16 @@ class Arithmetic:
         if is_zero_value(x) or is_zero_value(y):
             return ZERO
         f = self.f
-        own = plus(times(f.absolute(x.value), y.error), times(f.absolute(y.value), x.error))
-        second_order = times(self.off(x), self.off(y))
-        roundings = self.rounded(times(self.size(x), self.size(y)))
-        roundings = plus(roundings, times(self.rounding.flushed, plus(self.size(x), self.size(y))))
+        sizes, offs = [f.absolute(part.value) for part in (x, y)], [self.off(x), self.off(y)]
+        own = plus(times(sizes[0], y.error), times(sizes[1], x.error))
+        second_order = times(*offs)
+        x_size, y_size = (plus(size, off) for size, off in zip(sizes, offs, strict=True))
+        largest = times(x_size, y_size)
+        roundings = self.rounded(largest)
+        if self.rounding.flushed:
+            roundings = plus(roundings, times(self.rounding.flushed, plus(x_size, y_size)))
         if x.shared.keys() & y.shared.keys():  # the engine rounds both parts of what is shared, and then their sum
-            roundings = plus(roundings, times(ENGINE_UNIT, times(self.size(x), self.size(y))))
+            roundings = plus(roundings, times(ENGINE_UNIT, largest))
         shared = combined((Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value))))
         return self.named(times(x.value, y.value), plus(own, second_order, roundings), shared)
 
@@ -165,8 +169,10 @@ class Arithmetic:
 
     def rounded_product(self, x: Bounded, factor: float) -> Quantity:
         """The error that a product with a number of the dtype has of its own."""
+        if is_power_of_two(factor) and not self.rounding.flushed:
+            return 0.0 if abs(factor) >= 1 else self.rounding.tiny
         size = self.size(x)
-        flushed = times(self.rounding.flushed, plus(abs(factor), size))
+        flushed = times(self.rounding.flushed, plus(abs(factor), size)) if self.rounding.flushed else 0.0
         return plus(self.scaling(times(abs(factor), size), factor), flushed)
 
     def divide(self, x: Bounded, divisor: float) -> Bounded:

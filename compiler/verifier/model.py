@@ -80,13 +80,14 @@ class Tail:
         return values
 
 
-def tails(program: Program, sequences: Sequences, stop: Stop) -> Iterator[Tail]:
-    """One for each slot that the program decides, in order. Raises `NotFollowed`, and `OutOfTime` where `stop()` says
-    so."""
+def tails(program: Program, sequences: Sequences, wanted: Container[int], stop: Stop) -> Iterator[Tail]:
+    """One for each wanted slot that the program decides, in order. Raises `NotFollowed`, and `OutOfTime` where `stop()`
+    says so."""
+    places = [place for place in zip(program.decision.reads, program.slots, strict=True) if place[1] in wanted]
     last = _last_attention(program)
     later = _depends_on(program, last)
     running = local_values(program, sequences, later, stop)
-    for position, slot in zip(program.decision.reads, program.slots, strict=True):
+    for position, slot in places:
         yield _tail(running, sequences, position, slot, last, later)
         if stop():
             raise OutOfTime

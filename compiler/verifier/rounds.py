@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,7 +68,7 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
         if not before or (here and any(found.wrong for found in state.slots.values())):
             return  # a refutation needs no other arithmetic
         try:
-            followed = list(tails_of(spec, state.automaton, here, stop))
+            followed = list(tails_of(spec, state.automaton, before, here, stop))
         except (NotFollowed, OutOfTime) as error:
             state.why.append(str(error) or LATE)
             return
@@ -123,13 +123,17 @@ def _swept(
     return found
 
 
-def tails_of(spec: Spec, automaton: Automaton, here: bool, stop: Stop) -> Iterator[tuple[Tail, Sequences]]:
-    """What is left to be swept for each token. Raises `NotFollowed` and `OutOfTime`."""
+def tails_of(
+    spec: Spec, automaton: Automaton, wanted: Container[int], here: bool, stop: Stop
+) -> Iterator[tuple[Tail, Sequences]]:
+    """What is left to be swept for each wanted token. Raises `NotFollowed` and `OutOfTime`."""
     room = MAX_BYTES
     for program in translate(spec.network, spec.layout):
+        if not any(slot in wanted for slot in program.slots):
+            continue
         made = _prepared(program, spec, here)
         sequence = sequences(automaton, spec.layout, made.length)
-        for tail in tails(made, sequence, stop):
+        for tail in tails(made, sequence, wanted, stop):
             room -= tail.attention.forms.tables.nbytes if tail.attention is not None else 0
             if room < 0:
                 raise too_large()

@@ -84,7 +84,7 @@ def check_tails(inputs: Inputs, slots: Sequence[int], *, here: bool, rounds: int
     rounds of a sweep; and that the torch module's lead is what the verifier says. Raises `NotFollowed`."""
     found = Found()
     with torch.inference_mode():
-        followed = list(tails_of(inputs.spec, inputs.automaton, here, lambda: False))
+        followed = list(tails_of(inputs.spec, inputs.automaton, inputs.spec.layout.predicted, here, lambda: False))
     for tail, sequence in followed:
         if tail.slot in slots:
             with torch.inference_mode():

@@ -70,7 +70,7 @@ def test_nothing_is_lost_on_the_way_into_an_attention(monkeypatch: pytest.Monkey
     assert automaton is not None
     shared = 0
     with torch.inference_mode():
-        for tail, sequence in tails_of(spec, automaton, False, lambda: False):
+        for tail, sequence in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
             a, (given,) = tail.arithmetic, [given for found, given in seen if found is tail.attention]
             position, query, positions, *read = given[5], given[7], given[8], *given[9:]
             values = following.local_values(tail.program, sequence, tail.later)
@@ -167,7 +167,7 @@ def test_where_cells_are_too_many_all_inputs_are_still_counted(
     assert automaton is not None
     cells = 0
     with torch.inference_mode():
-        for tail, sequence in tails_of(spec, automaton, False, lambda: False):
+        for tail, sequence in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
             found = Sweep(tail.slot)
             sweep(found, tail, sequence, [], lambda: False)  # which asserts it
             cells += found.cells

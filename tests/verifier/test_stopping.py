@@ -37,7 +37,7 @@ def sweeps(spec: Spec, calls: int) -> list[Sweep]:
     automaton = spec.resolved.task.automaton()
     assert automaton is not None
     with torch.inference_mode():
-        for tail, sequence in tails_of(spec, automaton, False, lambda: False):
+        for tail, sequence in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
             found.append(Sweep(tail.slot))
             sweep(found[-1], tail, sequence, [], stopped_after(calls))
     return found
@@ -80,6 +80,10 @@ def test_no_more_tails_are_made_where_time_is_out() -> None:
     automaton = spec.resolved.task.automaton()
     assert automaton is not None
     with torch.inference_mode():
-        assert len(list(tails_of(spec, automaton, False, lambda: False))) == len(spec.layout.predicted) > 1
+        assert (
+            len(list(tails_of(spec, automaton, spec.layout.predicted, False, lambda: False)))
+            == len(spec.layout.predicted)
+            > 1
+        )
         with pytest.raises(OutOfTime):
-            list(tails_of(spec, automaton, False, lambda: True))
+            list(tails_of(spec, automaton, spec.layout.predicted, False, lambda: True))
