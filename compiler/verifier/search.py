@@ -17,7 +17,7 @@ from compiler.verifier.witness import Witnesses
 FIRST = 500  # inputs of each suite, which are soon judged: what fails often is found by these
 OF_CELLS = 300
 OF_SUITE = 10_010  # the whole of a leaderboard's test
-BLOCK = 2_000
+BLOCK = 2_000  # inputs that are judged at once, or fewer where they are long
 
 
 def search(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadline: float) -> list[Counterexample]:
@@ -48,14 +48,14 @@ def _suspects(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadlin
 
 def _of_suites(spec: Spec, judge: Judge, pairs: int, deadline: float) -> Iterator[Inputs]:
     """Those that the judge says are wrong."""
-    for words in _blocks(spec, pairs):
+    for words in _blocks(spec, pairs, min(BLOCK, judge.engine.block)):
         if time.perf_counter() > deadline:
             return
         verdicts = judge.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
         yield from (spec.resolved.task.inputs(words, int(row)) for row in verdicts.wrong)
 
 
-def _blocks(spec: Spec, pairs: int) -> Iterator[Words]:
+def _blocks(spec: Spec, pairs: int, block: int) -> Iterator[Words]:
     """Of so many inputs of each suite; those that are always all run come only where more than a few are wanted, or
     where they are no more than a block."""
     for suite in spec.resolved.task.suites().values():
@@ -66,4 +66,4 @@ def _blocks(spec: Spec, pairs: int) -> Iterator[Words]:
         except TaskError:
             continue
         for part in parts:
-            yield from part.blocks(BLOCK)
+            yield from part.blocks(block)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
 from compiler.evaluation import answer
+from compiler.judge import Judge, Verdicts
 from compiler.pipeline import load
 from compiler.reference import Reference
 from compiler.verifier import search as searching
@@ -23,3 +25,22 @@ def test_what_fails_often_is_found_among_the_first_inputs(monkeypatch: pytest.Mo
     witnesses = Witnesses(spec, automaton, Reference(spec))
     (found,) = searching.search(spec, witnesses, [], time.perf_counter() + 60)
     assert not answer(spec, found.inputs).right
+
+
+def test_long_inputs_are_judged_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as suit the engine: 2,000 inputs of 300 digits would take 16 GB, and minutes."""
+    sizes: list[tuple[int, int]] = []
+    judged = Judge.verdicts
+
+    def counted(judge: Judge, prompts: Any, answers: Any) -> Verdicts:
+        sizes.append((len(prompts), judge.engine.block))
+        return judged(judge, prompts[:1], answers[:1])
+
+    monkeypatch.setattr(Judge, "verdicts", counted)
+    monkeypatch.setattr(searching, "OF_SUITE", 1)
+    spec = load(SPECS / "tiny95.yaml", {"digits": 40, "v_scale": 1e294}, allow_overflow=True)
+    automaton = spec.resolved.task.automaton()
+    assert automaton is not None
+    searching.search(spec, Witnesses(spec, automaton, Reference(spec)), [], time.perf_counter() + 5)
+    assert sizes
+    assert all(size <= block < searching.BLOCK for size, block in sizes)
