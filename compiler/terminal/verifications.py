@@ -105,7 +105,7 @@ def _basis(found: Verification, budget: float) -> Table:
     """How it was found, and what it rests on."""
     ends = {
         "complete": "",
-        "budget": f"; the budget of {budget:g} s is spent, --budget gives more",
+        "budget": f"; ended by the budget of {budget:g} s, --budget gives more",
         "interrupted": "; interrupted",
     }
     rows = table("", "")

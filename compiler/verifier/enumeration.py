@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from compiler.judge import Judge
 from compiler.pipeline import Spec
 from compiler.reference import alone
 from compiler.tasks.task import TaskError
-from compiler.verifier.results import Counterexample
+from compiler.verifier.results import Counterexample, Ending
 from compiler.verifier.witness import failure_of
 
 BLOCK = 4_096
@@ -23,18 +23,32 @@ BLOCK = 4_096
 @dataclass(frozen=True)
 class Tried:
     """`failing` of all `inputs` are answered wrong; `tied` are right, but in a tie of two logits that its token wins by
-    its id alone. `first_wrong` and `first_tied`: how many of them in each predicted slot first."""
+    its id alone; `untried` were not reached, and `ending` says why. `first_wrong` and `first_tied`: how many of them in
+    each predicted slot first."""
 
     inputs: int
     failing: int
     tied: int
+    untried: int
     first_wrong: dict[int, int]
     first_tied: dict[int, int]
     failure: Counterexample | None
+    ending: Ending
+
+
+@dataclass(frozen=True)
+class _Block:
+    """`tried` inputs; the rows that are answered wrong, and where first; and of the others those with a tie."""
+
+    tried: int
+    wrong: dict[int, int]
+    tied: dict[int, int]
+    failure: Counterexample | None
+    ending: Ending
 
 
 def try_all(spec: Spec, most: int, deadline: float) -> Tried | None:
-    """None where there are more inputs than `most`, or there is no time."""
+    """None where there are more inputs than `most`. After the deadline, or a `KeyboardInterrupt`, what is known."""
     task, layout = spec.resolved.task, spec.layout
     try:
         suite = task.suites()["exhaustive"]
@@ -44,53 +58,82 @@ def try_all(spec: Spec, most: int, deadline: float) -> Tried | None:
     if not parts:
         return None
     judge = Judge(spec)
-    inputs, failure = 0, None
+    blocks: list[_Block] = []  # each is counted whole or not at all
+    ending: Ending = "complete"
+    try:
+        size = min(BLOCK, judge.engine.block)
+        for words in (block for part in parts for block in part.blocks(size)):
+            if time.perf_counter() > deadline:
+                ending = "budget"
+                break
+            found = _tried(judge, layout.prompts(words), layout.answers(words), deadline)
+            if found.wrong and all(block.failure is None for block in blocks):
+                found = replace(found, failure=failure_of(spec, judge.reference, task.inputs(words, min(found.wrong))))
+            blocks.append(found)
+            if found.ending != "complete":
+                ending = found.ending
+                break
+    except KeyboardInterrupt:
+        ending = "interrupted"
     first_wrong, first_tied = Counter(dict.fromkeys(layout.predicted, 0)), Counter(dict.fromkeys(layout.predicted, 0))
-    for words in (block for part in parts for block in part.blocks(BLOCK)):
-        prompts = layout.prompts(words)
-        found = _tried(judge, prompts, layout.answers(words), deadline)
-        if found is None:
-            return None
-        wrong, tied = found
-        inputs += len(prompts)
-        first_wrong.update(wrong.values())
-        first_tied.update(tied.values())
-        if failure is None and wrong:
-            failure = failure_of(spec, judge.reference, task.inputs(words, next(iter(wrong))))
-        if time.perf_counter() > deadline and inputs < suite.default_size:
-            return None
-    return Tried(inputs, first_wrong.total(), first_tied.total(), dict(first_wrong), dict(first_tied), failure)
+    for block in blocks:
+        first_wrong.update(block.wrong.values())
+        first_tied.update(block.tied.values())
+    return Tried(
+        suite.default_size,
+        first_wrong.total(),
+        first_tied.total(),
+        suite.default_size - sum(block.tried for block in blocks),
+        dict(first_wrong),
+        dict(first_tied),
+        next((block.failure for block in blocks if block.failure is not None), None),
+        ending,
+    )
 
 
-def _tried(
-    judge: Judge, prompts: NDArray[np.int32], answers: NDArray[np.int32], deadline: float
-) -> tuple[dict[int, int], dict[int, int]] | None:
-    """The rows that are answered wrong, and where first; and of the others those with a tie, and where first. None
-    where there is no time.
+def _tried(judge: Judge, prompts: NDArray[np.int32], answers: NDArray[np.int32], deadline: float) -> _Block:
+    """What became of these, as far as there was time.
 
     What the fast engine is sure of is proved, with a lead. Batches of the plain module are not: it is asked for every
     sequence.
     """
-    every = range(len(judge.spec.layout.predicted))
-    wrong: dict[int, int] = {}
+    predicted = judge.spec.layout.predicted
+    expected = answers[:, predicted]
+    fast = judge.use.name == "fast"
+    tokens = judge.engine.said(prompts, answers) if fast else np.full(expected.shape, UNSURE)
+    surely_wrong = (tokens != UNSURE) & (tokens != expected)
+    first = np.where(surely_wrong.any(1), surely_wrong.argmax(1), len(predicted))
+    unsure = (tokens == UNSURE) & (np.arange(len(predicted)) < first[:, None])
+    rows = np.flatnonzero(unsure.any(1)).tolist()
+    wrong = {row: predicted[first[row]] for row in np.flatnonzero(surely_wrong.any(1) & ~unsure.any(1)).tolist()}
     tied: dict[int, int] = {}
-    unsure = np.ones((len(prompts), len(every)), bool)
-    if judge.use.name == "fast":
-        verdicts = judge.verdicts(prompts, answers)
-        wrong |= zip(verdicts.wrong.tolist(), verdicts.slots.tolist(), strict=True)
-        unsure = judge.engine.said(prompts, answers) == UNSURE
-    with alone():
-        for row in np.flatnonzero(unsure.any(1) & ~np.isin(np.arange(len(prompts)), list(wrong))).tolist():
-            for k, token, margin in judge.reference.says(
-                prompts[row], answers[row], np.flatnonzero(unsure[row]).tolist()
-            ):
-                slot = judge.spec.layout.predicted[k]
-                if token != answers[row, slot]:
-                    wrong[row] = slot
-                    tied.pop(row, None)
+    asked: dict[int, tuple[int, int]] = {}
+    ending: Ending = "complete"
+    try:
+        with alone():
+            for row in rows:
+                if asked and time.perf_counter() > deadline:
+                    ending = "budget"
                     break
-                if margin == 0:
-                    tied.setdefault(row, slot)
-            if time.perf_counter() > deadline:
-                return None
-    return wrong, tied
+                asked[row] = _asked(judge, prompts[row], answers[row], np.flatnonzero(unsure[row]).tolist())
+    except KeyboardInterrupt:
+        ending = "interrupted"
+    for row, (failed, even) in asked.items():
+        if min(failed, first[row]) < len(predicted):
+            wrong[row] = predicted[min(failed, first[row])]
+        elif even < len(predicted):
+            tied[row] = predicted[even]
+    return _Block(len(prompts) - len(rows) + len(asked), wrong, tied, None, ending)
+
+
+def _asked(judge: Judge, prompt: NDArray[np.int32], answer: NDArray[np.int32], places: list[int]) -> tuple[int, int]:
+    """The first of these places of `layout.predicted` where the module says something wrong to one input, and the first
+    where it is right in a tie; their number where there is none."""
+    predicted = judge.spec.layout.predicted
+    even = len(predicted)
+    for k, token, margin in judge.reference.says(prompt, answer, places):
+        if token != answer[predicted[k]]:
+            return k, even
+        if margin == 0:
+            even = min(even, k)
+    return len(predicted), even

@@ -16,7 +16,7 @@ from compiler.tasks.task import TaskError
 from compiler.verifier.bracket import failing
 from compiler.verifier.cells import Cells
 from compiler.verifier.enumeration import Tried, try_all
-from compiler.verifier.results import Margin, Method, StepResult, VerdictName, Verification
+from compiler.verifier.results import Ending, Margin, Method, StepResult, VerdictName, Verification
 from compiler.verifier.rounds import Progress, State, follow
 from compiler.verifier.search import search
 from compiler.verifier.sweep import LATE, Sweep
@@ -26,6 +26,7 @@ SWEEPS = 0.8  # this share of the time is for sweeps, and what they leave for th
 ANY = "IEEE 754 arithmetic in any order of summation, fused or not; exp, erf, rsqrt, sin, cos to 2 units"
 HERE = ANY + "; what depends on no token, or on few positions alone, as the torch module computes it on this machine"
 RUN = "the torch module on this machine: CPU, one thread, one sequence at a time"
+ENDINGS: dict[Ending, str] = {"budget": LATE, "interrupted": "it was interrupted", "complete": "no sweep has begun"}
 TRIED = 100_000  # so many inputs can be tried one by one
 
 
@@ -63,9 +64,14 @@ def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Pr
         if state.open_slots and state.ending != "interrupted":
             try:
                 every = try_all(spec, tried, deadline)
-                if every is None and not state.counterexamples:
+                if every is not None and every.untried:
+                    state.counterexamples += [every.failure] if every.failure is not None else []
+                    state.ending, every = every.ending, None
+                if every is None and not state.counterexamples and state.ending != "interrupted":
                     undecided = [state.slots[slot] for slot in state.open_slots]
                     state.counterexamples += search(spec, witnesses, undecided, deadline)
+                    if not state.counterexamples and time.perf_counter() > deadline:
+                        state.ending = "budget"
             except KeyboardInterrupt:
                 state.ending = "interrupted"
         return _verification(state, witnesses, every, began)
@@ -110,7 +116,7 @@ def _verification(state: State, witnesses: Witnesses, every: Tried | None, began
     margins = [step.margin for step in steps if step.margin is not None and not settled]
     reasons = dict.fromkeys([*state.why, *(step.why_open for step in steps if step.why_open)])
     if every is not None and every.tied:
-        reasons = dict.fromkeys([_tie(every)])
+        reasons = dict.fromkeys(_undecided(every))
     followed: Method = "abstract interpretation" if any(found.cells for found in sweeps) else "none"
     return Verification(
         verdict,
@@ -130,45 +136,49 @@ def _verification(state: State, witnesses: Witnesses, every: Tried | None, began
 
 
 def _enumerated(spec: Spec, every: Tried, seconds: float) -> Verification:
-    """Of a task without an automaton: what was found by trying every input."""
+    """Of a task without an automaton: what was found by trying inputs, every one if there was time."""
+    reasons = _undecided(every)
     steps = tuple(
         StepResult(
             slot,
             place(spec, None, slot),
-            every.inputs - wrong - tied,
+            every.inputs - wrong - tied - every.untried,
             wrong,
-            tied,
+            tied + every.untried,
             0,
             0,
             None,
-            _tie(every) if tied else None,
+            " and ".join(reasons) if tied + every.untried else None,
         )
         for (slot, wrong), tied in zip(every.first_wrong.items(), every.first_tied.values(), strict=True)
     )
+    least, most = _failing(every)
     return Verification(
-        "refuted" if every.failing else "open" if every.tied else "proved",
-        "enumeration",
+        "refuted" if every.failure is not None else "proved" if most == 0 else "open",
+        "enumeration" if every.untried < every.inputs else "none",
         every.inputs,
-        _failing(every),
+        (least, most),
         steps,
         None,
         every.failure,
-        (_tie(every),) if every.tied else (),
+        reasons,
         RUN,
         spec.network.dtype.name,
         torch.__version__,
         seconds,
-        "complete",
+        every.ending,
     )
 
 
 def _failing(every: Tried) -> tuple[int, int]:
     """At least, and at most, so many inputs fail: a tie may end otherwise where sums are rounded otherwise."""
-    return every.failing, every.failing + every.tied
+    return every.failing, every.failing + every.tied + every.untried
 
 
-def _tie(every: Tried) -> str:
-    return f"{every.tied:,} of {every.inputs:,} inputs are right by a token's id alone, in a tie of logits"
+def _undecided(every: Tried) -> tuple[str, ...]:
+    """Why inputs that were to be tried are undecided."""
+    tied = f"{every.tied:,} of {every.inputs:,} inputs are right by a token's id alone, in a tie of logits"
+    return (*([tied] if every.tied else []), *([ENDINGS[every.ending]] if every.untried else []))
 
 
 def _step(state: State, witnesses: Witnesses, found: Sweep) -> StepResult:
@@ -190,8 +200,7 @@ def _step(state: State, witnesses: Witnesses, found: Sweep) -> StepResult:
 
 def _unfollowed(state: State) -> str:
     """Why a token is open that no sweep has ended."""
-    reasons = {"budget": LATE, "interrupted": "it was interrupted", "complete": "no sweep has begun"}
-    return state.why[-1] if state.why else reasons[state.ending]
+    return state.why[-1] if state.why else ENDINGS[state.ending]
 
 
 def _margin(state: State, witnesses: Witnesses, found: Sweep, cell: Cells) -> Margin:

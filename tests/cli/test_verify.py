@@ -79,7 +79,8 @@ network:
   embedding:
     symbol[i]: {x: i}
   head:
-    logits symbol[i]: i * x
+    logits symbol[i]: i * x - i / 8
+    logits =: -1
 decode: argmax
 ignore: no-claims
 """
@@ -189,7 +190,7 @@ def test_exit_codes_follow_the_claim_or_else_the_verdict(
                 "of 256 inputs: 200 (78.125 %) right, 0 wrong, 56 (21.875 %) undecided",
                 WHY,
                 "sum[2], 4^0  78.125 %      0  56 (21.875 %)     22        2       –  layers mix 4 columns",
-                "time         1.2 s; the budget of 60 s is spent, --budget gives more",
+                "time         1.2 s; ended by the budget of 60 s, --budget gives more",
             ],
         ),
     ],
@@ -377,6 +378,16 @@ def test_a_task_whose_inputs_are_not_followed(tmp_path: Path) -> None:
     assert "--suite exhaustive" in result.stderr
     found = call_json("verify", str(path), exit_code=2)
     assert [one["code"] for one in found["errors"]] == ["task"]
+
+
+def test_without_time_to_try_all_inputs_the_rest_is_open(tmp_path: Path) -> None:
+    """It is not said that they are too many."""
+    path = tmp_path / "sorted.yaml"
+    path.write_text(SORT.replace("length: 9", "length: 4"), encoding="utf-8")
+    (found,) = call_json("verify", str(path), "--budget", "1e-9", exit_code=3)
+    assert (found["verdict"], found["method"], found["ending"]) == ("open", "none", "budget")
+    assert (found["failing"], found["why_open"]) == ({"at_least": 0, "at_most": 256}, ["the time ran out"])
+    assert list(problems([found], SHAPES["verify"])) == []
 
 
 def test_a_base_with_too_many_cases(tmp_path: Path) -> None:

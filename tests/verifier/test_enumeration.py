@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from textwrap import indent
 from typing import Any
 
 import pytest
 
-from compiler.engines import PlainEngine
+from compiler.engines import EngineUnavailable, PlainEngine
 from compiler.pipeline import load, load_source
+from compiler.reference import Reference
 from compiler.source import Source
+from compiler.verifier import enumeration
 from compiler.verifier.enumeration import try_all
 from compiler.verifier.verify import verify
+from tests.cli.test_verify import SORT
 from tests.helpers import SPECS, small
 from tests.verifier.test_hard_numbers import COPY, HEAD
 from tests.verifier.truth import truth
@@ -59,7 +63,38 @@ def test_batches_of_the_plain_module_prove_nothing(monkeypatch: pytest.MonkeyPat
     every = try_all(spec, 1000, time.perf_counter() + 60)
     assert every is not None
     assert every.failing == truth(spec).failing > 0
-    assert try_all(spec, 1000, time.perf_counter()) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [(1, "late"), (4, "late"), (21, "late"), (0, "interrupted"), (4, "interrupted"), (21, "interrupted")],
+)
+def test_where_it_is_stopped_the_rest_is_undecided(monkeypatch: pytest.MonkeyPatch, asked: int, kind: str) -> None:
+    """After so many inputs of a task that no automaton describes."""
+    spec = load_source(Source("sorted", SORT.replace("length: 9", "length: 3")))
+    so, left, says, now = truth(spec), [asked], Reference.says, time.perf_counter
+
+    def limited(*arguments: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0 and kind == "interrupted":
+            raise KeyboardInterrupt
+        return says(*arguments)
+
+    def no_fast_engine(*_: Any) -> Any:
+        raise EngineUnavailable("not here")
+
+    monkeypatch.setattr("compiler.judge.fast_engine", no_fast_engine)
+    monkeypatch.setattr(Reference, "says", limited)
+    monkeypatch.setattr(time, "perf_counter", lambda: now() + (1e9 if left[0] <= 0 < asked else 0))
+    monkeypatch.setattr(enumeration, "BLOCK", 4)
+    found = verify(spec, budget=1e8 if kind == "late" else math.inf)
+    assert found.failing[1] - found.failing[0] == so.inputs - asked
+    assert found.failing[0] <= so.failing <= found.failing[1]
+    assert found.ending == ("budget" if kind == "late" else "interrupted")
+    assert found.method == ("enumeration" if asked else "none")
+    assert (found.verdict == "refuted") == (found.counterexample is not None) == (found.failing[0] > 0)
+    assert found.verdict != "proved"
+    check("sorted", spec, found, so)
 
 
 @pytest.mark.parametrize("wrong", [False, True])
