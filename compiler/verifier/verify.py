@@ -25,7 +25,7 @@ from compiler.verifier.witness import Witnesses, place
 SWEEPS = 0.8  # this share of the time is for sweeps, and what they leave for the search for an input that fails
 ANY = "IEEE 754 arithmetic in any order of summation, fused or not; exp, erf, rsqrt, sin, cos to 2 units"
 HERE = ANY + "; what depends on no token, or on few positions alone, as the torch module computes it on this machine"
-RUN = "the torch module on this machine: CPU, one thread, one sequence at a time"
+RUN = "the torch module on this machine, CPU, one thread, one sequence at a time; the fast engine where that is sure"
 ENDINGS: dict[Ending, str] = {"budget": LATE, "interrupted": "it was interrupted", "complete": "no sweep has begun"}
 TRIED = 100_000  # so many inputs can be tried one by one
 
