@@ -86,7 +86,11 @@ def do_all(
 def _outcome(spec: Spec, job: Job | _Order) -> Outcome:
     """Raises `SpecError`."""
     evaluation = evaluate(spec, job.suites, pairs=job.pairs, seed=job.seed) if job.suites else None
-    return Outcome(evaluation, None if job.budget is None else _verdict(spec, job.budget))
+    if job.budget is None:
+        return Outcome(evaluation, None)
+    if evaluation is not None and any(suite.right < suite.pairs for suite in evaluation.suites):
+        return Outcome(evaluation, "refuted")  # whatever there is time for
+    return Outcome(evaluation, _verdict(spec, job.budget))
 
 
 def _verdict(spec: Spec, budget: float) -> VerdictName | None:

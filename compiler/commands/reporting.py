@@ -51,7 +51,8 @@ SUFFIX = ".md"
     "budget",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Also decide on all inputs: so long for each model, or 16 times that where a verdict is claimed.",
+    help="Also decide on all inputs of models that no suite refutes: so long for each, or 16 times that where a verdict"
+    " is claimed.",
 )
 @click.option(
     "--jobs",

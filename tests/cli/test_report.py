@@ -534,9 +534,9 @@ def test_a_task_that_is_not_followed_has_no_verdict(tmp_path: Path) -> None:
     text = SMALL.format(name="sorting", more="").replace("vocabulary: digit[2] +", "vocabulary: digit[symbols] +")
     task = "  sort: {symbols: 40, length: 8}\n  prompt: word +\n  answer: sorted\n"
     sorting.write_text(re.sub(r"  addition:.*?(?=stream)", task, text, flags=re.DOTALL), encoding="utf-8")
-    options = ("--suite", "edges", "--verify", "60", "--jobs", "1", "--ignore", "silent-symbol")
-    both = page(str(sorting), REVERSE, *options)
-    (found,) = tables(section(both, "### sort, symbols 40, length 8"))
-    assert "all inputs" not in found["sorting"]
-    (followed,) = tables(section(both, "### reverse, symbols 5, length 8"))
-    assert followed["reverse"]["all inputs"] == "proved"
+    options = ("--verify", "60", "--jobs", "1", "--ignore", "silent-symbol")
+    wrong = small(tmp_path, "wrong")
+    models = call_json("report", str(sorting), wrong, "--suite", "carries", *options)["models"]
+    assert {model["name"]: model["verdict"] for model in models} == {"sorting": None, "wrong": "refuted"}
+    (refuted,) = call_json("report", str(sorting), "--suite", "edges", *options)["models"]
+    assert refuted["verdict"] == "refuted"  # by an input of the suite
