@@ -38,3 +38,15 @@ def test_what_is_settled_is_claimed() -> None:
     """The specs without a claim are those that mix columns before their last attention, or are trained."""
     unclaimed = {path.stem for path in SPECS.rglob("*.yaml")} - {path.stem for path in CLAIMED}
     assert unclaimed == {"Lokimorty_39p", "bingbangboom-lab_87p", "xangma_177p"}
+
+
+@pytest.mark.long
+def test_how_many_inputs_tiny95_answers_wrong() -> None:
+    """At least as close as an experiment of another make was; two of the places it had counted in a second way too."""
+    found = compiler.verify(load(SPECS / "tiny95.yaml"), budget=BUDGET)
+    low, high = found.failing
+    assert 73_890_674_000_062 <= low <= high <= 74_750_117_500_050
+    places = {step.place.split(", ")[1]: step for step in found.steps}
+    assert {name for name, step in places.items() if step.wrong} == {"10^6", "10^7", "10^8", "10^9"}
+    for name in ("10^8", "10^9"):
+        assert (places[name].wrong, places[name].open) == (22_500_000_000_000, 0)
