@@ -170,7 +170,7 @@ class Arithmetic:
     def rounded_product(self, x: Bounded, factor: float) -> Quantity:
         """The error that a product with a number of the dtype has of its own."""
         if is_power_of_two(factor) and not self.rounding.flushed:
-            return 0.0 if abs(factor) >= 1 else self.rounding.tiny
+            return self.scaling(1.0, factor)  # whatever its size is
         size = self.size(x)
         flushed = times(self.rounding.flushed, plus(abs(factor), size)) if self.rounding.flushed else 0.0
         return plus(self.scaling(times(abs(factor), size), factor), flushed)
@@ -270,7 +270,7 @@ def combined(terms: Sequence[Bounded]) -> dict[int, Quantity]:
 
 def plus(*terms: Quantity) -> Quantity:
     """A sum, without the zeros that are known."""
-    present = [term for term in terms if not (isinstance(term, float) and term == 0.0)]
+    present = [term for term in terms if not (isinstance(term, float) and term == 0.0)]  # `is_zero`, without the call
     if not present:
         return 0.0
     total = present[0]

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from compiler.diagnostics import fail
+from compiler.elementary.program import FUNCTION_UNITS
+from compiler.fast.bounds import GELU_UNITS, SILU_UNITS
 from compiler.pipeline import Spec
 from compiler.reference import Reference, one_thread
 from compiler.tasks.automaton import Automaton
@@ -23,7 +25,8 @@ from compiler.verifier.sweep import LATE, Sweep
 from compiler.verifier.witness import Witnesses, place
 
 SWEEPS = 0.8  # this share of the time is for sweeps, and what they leave for the search for an input that fails
-ANY = "IEEE 754 arithmetic in any order of summation, fused or not; exp, erf, rsqrt, sin, cos to 2 units"
+FUNCTIONS = f"exp, erf, rsqrt, sin, cos to {FUNCTION_UNITS} units, silu to {SILU_UNITS}, gelu to {GELU_UNITS}"
+ANY = f"IEEE 754 arithmetic in any order of summation, fused or not; {FUNCTIONS}"
 HERE = ANY + "; what depends on no token, or on few positions alone, as the torch module computes it on this machine"
 RUN = "the torch module on this machine, CPU, one thread, one sequence at a time; the fast engine where that is sure"
 ENDINGS: dict[Ending, str] = {"budget": LATE, "interrupted": "it was interrupted", "complete": "no sweep has begun"}
@@ -63,15 +66,7 @@ def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Pr
         every = None
         if state.open_slots and state.ending != "interrupted":
             try:
-                every = try_all(spec, tried, deadline)
-                if every is not None and every.untried:
-                    state.counterexamples += [every.failure] if every.failure is not None else []
-                    state.ending, every = every.ending, None
-                if every is None and not state.counterexamples and state.ending != "interrupted":
-                    undecided = [state.slots[slot] for slot in state.open_slots]
-                    state.counterexamples += search(spec, witnesses, undecided, deadline)
-                    if not state.counterexamples and time.perf_counter() > deadline:
-                        state.ending = "budget"
+                every = _try_or_search(state, witnesses, tried, deadline)
             except KeyboardInterrupt:
                 state.ending = "interrupted"
         return _verification(state, witnesses, every, began)
@@ -82,6 +77,23 @@ def _automaton(spec: Spec) -> Automaton | None:
         return spec.resolved.task.automaton()
     except TaskError as error:
         raise fail("task", str(error)) from None
+
+
+def _try_or_search(state: State, witnesses: Witnesses, tried: int, deadline: float) -> Tried | None:
+    """Try every input where they are few; else, or where there was no time for all, look for one that fails. What was
+    found by trying, if it is all of them."""
+    every = try_all(state.spec, tried, deadline)
+    if every is not None and not every.untried:
+        return every
+    if every is not None:
+        state.counterexamples += [every.failure] if every.failure is not None else []
+        state.ending = every.ending
+    if not state.counterexamples and state.ending != "interrupted":
+        undecided = [state.slots[slot] for slot in state.open_slots]
+        state.counterexamples += search(state.spec, witnesses, undecided, deadline)
+        if not state.counterexamples and time.perf_counter() > deadline:
+            state.ending = "budget"
+    return None
 
 
 def _confirm(state: State, witnesses: Witnesses) -> None:
