@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,7 @@ Command = Callable[..., Any]
 EXIT_FAILED_CLAIM = EXIT_DIFFERENCE = EXIT_WRONG_ANSWER = EXIT_NOT_QUALIFIED = EXIT_BROKEN_RULE = EXIT_REFUTED = 1
 EXIT_BAD_INPUT = 2
 EXIT_UNDECIDED = 3
+EXIT_FAULT = 4  # of this program, never of the spec or the call
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
@@ -219,6 +221,13 @@ def _clean_ends() -> Iterator[None]:
     except KeyboardInterrupt as stop:
         click.echo(str(stop) or "interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        from compiler.faults import fault_report
+
+        click.echo(fault_report(error, shlex.join(sys.argv)), err=True)
+        sys.exit(EXIT_FAULT)
 
 
 def import_torch() -> None:

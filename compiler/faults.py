@@ -1,0 +1,47 @@
+"""Faults of this program, as opposed to those of a spec: what is said of them, and what to send."""
+
+from __future__ import annotations
+
+import platform
+import traceback
+from importlib import metadata
+
+from compiler.version import installed_version
+
+
+class ToolFault(RuntimeError):
+    """Two parts of this program contradict each other, so that nothing they say is to be believed.
+
+    The message says which, and for which input: a sentence for people.
+    """
+
+
+def fault_report(error: BaseException, command: str) -> str:
+    """What to say of an error that a user cannot be blamed for: what happened, and what to send.
+
+    `command` is the command line as it was given.
+    """
+    contradiction = isinstance(error, ToolFault)
+    what = str(error) if contradiction else f"{type(error).__name__}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [
+        f"fault of weightspec: {what}",
+        "This is an error of the program, not of your spec; no verdict follows from it.",
+        "Please report it, with the spec and these lines:",
+        f"  command: {command}",
+        f"  versions: {_versions()}",
+        f"  machine: {platform.platform()}, {platform.machine()}",
+        *(f"  {frame.filename}:{frame.lineno}, {frame.name}: {frame.line}" for frame in frames),
+    ]
+    return "\n".join(lines)
+
+
+def _versions() -> str:
+    """Without importing what was not needed."""
+    found = [f"weightspec {installed_version()}", f"Python {platform.python_version()}"]
+    for name in ("torch", "numpy"):
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            found.append(f"no {name}")
+    return ", ".join(found)
