@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from typing import Literal, assert_never
+
+_Unit = Literal["percent", "ratio"]
 
 FIGURES = 5  # of a share
+_FINEST = 1_000_000  # a share of less than one in so many is not written in percent beside another one
 _WRITTEN_OUT = 10**15  # numbers of at least so much are written as powers where they are some
 _LONGEST = 10**30  # what is no power is written out up to here
 _LARGEST_BASE = 1024
@@ -36,10 +40,50 @@ def share(part: int, whole: int, *, up: bool) -> str:
 
 
 def shares(low: int, high: int, whole: int) -> str:
-    """A bracket as shares, which holds the true one: `7.389e-7 to 7.4751e-7`; a single share where both are one."""
+    """A bracket that holds the true share, both ends in one unit; a single share where both are one.
+
+    `7.389e-7 to 7.4751e-7`, `0.086486 % to 0.44543 %`, `all but 5e-7 to all but 3e-9`, `1e-20 to 1`, `none to all`.
+    """
     if low == high:
         return share(low, whole, up=False)
-    return f"{share(low, whole, up=False)} to {share(high, whole, up=True)}"
+    if (low, high) == (0, whole):
+        return "none to all"
+    if 100 * low > 99 * whole and high < whole:
+        most, least = whole - low, whole - high
+        unit = _unit(least, most, whole)
+        return f"all but {_end(most, whole, unit, up=True)} to all but {_end(least, whole, unit, up=False)}"
+    unit = _unit(low, high, whole)
+    return f"{_end(low, whole, unit, up=False)} to {_end(high, whole, unit, up=True)}"
+
+
+def _unit(low: int, high: int, whole: int) -> _Unit:
+    """Percent where that needs few digits: where the larger end is some, and neither is all but none or all."""
+    far = [end for end in (low, high) if end not in (0, whole)]
+    few = all(_FINEST * min(end, whole - end) >= whole for end in far)
+    return "percent" if few and 1000 * high >= whole else "ratio"
+
+
+def _end(part: int, whole: int, unit: _Unit, *, up: bool) -> str:
+    """An end of a bracket, rounded up or down, never to none or all: in percent, or as a number from 0 to 1."""
+    match unit:
+        case "percent":
+            return f"{(100 * _near(part, whole, up=up)).normalize():f} %"
+        case "ratio":
+            if part in (0, whole):
+                return str(part // whole)
+            if _FINEST * (whole - part) < whole:
+                return f"1 - {_scientific(_ratio(whole - part, whole, up=not up), up=not up)}"
+            ratio = _near(part, whole, up=up)
+            return f"{ratio.normalize():f}" if 1000 * part >= whole else _scientific(ratio, up=up)
+        case _:
+            assert_never(unit)
+
+
+def _near(part: int, whole: int, *, up: bool) -> Decimal:
+    """A share to so many figures; of one near 1, so many of what is left."""
+    if 100 * part > 99 * whole:
+        return 1 - _ratio(whole - part, whole, up=not up)
+    return _ratio(part, whole, up=up)
 
 
 def figure(value: float, *, up: bool) -> str:

@@ -54,10 +54,51 @@ def test_shares(part: int, whole: int, down: str, up: str) -> None:
     assert (share(part, whole, up=False), share(part, whole, up=True)) == (down, up)
 
 
-def test_brackets() -> None:
-    assert shares(73_890_674_000_062, 74_750_117_500_050, 10**20) == "7.389e-7 to 7.4751e-7"
-    assert shares(225, 225, 10**9) == "2.25e-7"
-    assert shares(0, 8, 8) == "none to all"
+@pytest.mark.parametrize(
+    ("low", "high", "whole", "said"),
+    [
+        (73_890_674_000_062, 74_750_117_500_050, 10**20, "7.389e-7 to 7.4751e-7"),
+        (225, 225, 10**9, "2.25e-7"),
+        (0, 0, 8, "none"),
+        (8, 8, 8, "all"),
+        (0, 8, 8, "none to all"),
+        (86_486, 44_543_000, 10**10, "0.00086486 % to 0.44543 %"),
+        (8_648_600, 44_543_000, 10**10, "0.086486 % to 0.44543 %"),
+        (1, 10**20, 10**20, "1e-20 to 1"),
+        (0, 3, 10**20, "0 to 3e-20"),
+        (0, 44_543, 10**7, "0 % to 0.44543 %"),
+        (1, 10**20 - 3, 10**20, "1e-20 to 1 - 3e-20"),
+        (1, 2 * 10**19, 10**20, "1e-20 to 0.2"),
+        (0, 10**20 - 3, 10**20, "0 to 1 - 3e-20"),
+        (0, 10**20 - 10**17, 10**20, "0 % to 99.9 %"),
+        (49_804, 100_000, 100_000, "49.804 % to 100 %"),
+        (49_804, 99_999, 100_000, "49.804 % to 99.999 %"),
+        (5 * 10**19, 10**20 - 7, 10**20, "0.5 to 1 - 7e-20"),
+        (10**20 - 7, 10**20 - 3, 10**20, "all but 7e-20 to all but 3e-20"),
+        (10**20 - 8 * 10**17, 10**20 - 3, 10**20, "all but 0.008 to all but 3e-20"),
+        (995, 997, 1000, "all but 0.5 % to all but 0.3 %"),
+        (995, 1000, 1000, "99.5 % to 100 %"),
+        (10**20 - 3, 10**20, 10**20, "1 - 3e-20 to 1"),
+        (1, 3, 10**4096, "1e-4096 to 3e-4096"),
+        (1, 10**4096, 10**4096, "1e-4096 to 1"),
+        (1, 2, 3, "33.333 % to 66.667 %"),
+    ],
+)
+def test_brackets_are_in_one_unit(low: int, high: int, whole: int, said: str) -> None:
+    assert shares(low, high, whole) == said
+
+
+@given(COUNTS, COUNTS, COUNTS)
+def test_a_bracket_is_in_one_unit_and_holds_both_ends(one: int, two: int, three: int) -> None:
+    low, high, whole = sorted((one, two, three))
+    first, last = (shares(low, high, whole).split(" to ") * 2)[:2]
+    assert len({(end.endswith("%"), "all but" in end) for end in (first, last)}) == 1 or (first, last) == (
+        "none",
+        "all",
+    )
+    assert value(first) <= Fraction(low, whole) <= Fraction(high, whole) <= value(last) or low == high
+    assert (value(first) == 0) == (low == 0)
+    assert (value(last) == 1) == (high == whole)
 
 
 def value(said: str) -> Fraction:
@@ -66,6 +107,8 @@ def value(said: str) -> Fraction:
         return Fraction(said == "all")
     if said.startswith("all but "):
         return 1 - value(said.removeprefix("all but "))
+    if said.startswith("1 - "):
+        return 1 - value(said.removeprefix("1 - "))
     return Fraction(said.removesuffix(" %")) / 100 if said.endswith(" %") else Fraction(said)
 
 
