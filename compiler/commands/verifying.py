@@ -169,9 +169,10 @@ def _progress(title: str) -> Iterator[Progress | None]:
         if bars is None:
             yield None
             return
-        draw, latest, late = bars, (0, 1), Event()
+        draw, late = bars, Event()
+        latest: tuple[int, int | None] = (0, None)
 
-        def begin() -> None:  # also where nothing is reported for long
+        def begin() -> None:  # also where nothing is reported for long: then no total is known
             draw(f"{title}: tokens", *latest)
             late.set()
 

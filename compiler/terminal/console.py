@@ -118,8 +118,11 @@ def diagnostics_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object
 
 
 @contextmanager
-def suite_progress() -> Iterator[Callable[[str, int, int], None] | None]:
-    """A function (suite, done, total) that draws progress bars on standard error; none when piped."""
+def suite_progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
+    """A function (suite, done, total) that draws progress bars on standard error; none when piped.
+
+    A total that is not known is None: it may become known, and change.
+    """
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
@@ -128,15 +131,17 @@ def suite_progress() -> Iterator[Callable[[str, int, int], None] | None]:
     class Figures(ProgressColumn):
         def render(self, task: Task) -> Text:
             rate = f", {task.speed:,.0f} per second" if task.speed is not None and task.speed >= 1 else ""
-            return text(f"{task.completed:,.0f} of {task.total or 0:,.0f}{rate}")
+            if task.total is None:
+                return text("")
+            return text(f"{task.completed:,.0f} of {task.total:,.0f}{rate}")
 
     columns = (TextColumn("{task.description}"), BarColumn(), Figures(), TimeRemainingColumn())
     with Progress(*columns, console=console(error=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def report(suite: str, done: int, total: int) -> None:
+        def report(suite: str, done: int, total: int | None) -> None:
             if suite not in tasks:
                 tasks[suite] = bars.add_task(suite, total=total, completed=done)  # the rate begins to count here
-            bars.update(tasks[suite], completed=done)
+            bars.update(tasks[suite], completed=done, total=total)
 
         yield report
