@@ -42,7 +42,7 @@ class Builder:
     """The nodes so far, for sequences of `length` tokens; a stream is the number of a node.
 
     `last_attention`: how many attentions are run, where the last sees no later key; else -1. `runs`: how often each was
-    run so far. `streams`: after each step of the network, by its name.
+    run so far. `streams`: after each step of the network, by its name. `step`: the one that nodes are added for.
     """
 
     network: ir.Network
@@ -52,6 +52,7 @@ class Builder:
     nodes: list[Node] = field(default_factory=list)
     runs: Counter[str] = field(default_factory=Counter)
     symbols: int = 0
+    step: str = ""
     streams: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -61,7 +62,7 @@ class Builder:
     def add(self, operation: Operation, inputs: tuple[int, ...], channels: int) -> int:
         """The number of a new node. Raises `NotFollowed` where there are too many channels."""
         self.totals.add(channels=channels)
-        self.nodes.append(Node(operation, inputs, channels))
+        self.nodes.append(Node(operation, inputs, channels, step=self.step))
         return len(self.nodes) - 1
 
     def add_sum(self, first: int, second: int) -> int:

@@ -93,6 +93,7 @@ def _build(builder: Builder, reads: tuple[int, ...]) -> Decision:
     network, stream = builder.network, -1
     for step in network.steps:
         if isinstance(step, ir.Head):
+            builder.step = step.name
             return head(builder, step, stream, reads)
         stream = _append(builder, step, stream)
         builder.streams[step.name] = stream
@@ -101,6 +102,7 @@ def _build(builder: Builder, reads: tuple[int, ...]) -> Decision:
 
 def _append(builder: Builder, step: ir.Step, stream: int) -> int:
     """The stream after a step."""
+    builder.step = step.name
     match step:
         case ir.Embedding():
             return embedding(builder, step)

@@ -239,7 +239,8 @@ Operation = (
 class Node:
     """A value of so many channels: an operation on earlier nodes, by their numbers.
 
-    `positions`, in order, and `live` channels are what is needed of it.
+    `positions`, in order, and `live` channels are what is needed of it. `step` is the step of the network that it
+    belongs to.
     """
 
     operation: Operation
@@ -247,6 +248,7 @@ class Node:
     channels: int
     positions: tuple[int, ...] = ()
     live: tuple[int, ...] = ()
+    step: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,6 +81,23 @@ def words(automaton: Automaton, paths: Numbers) -> dict[str, NDArray[np.uint16]]
     return found
 
 
+def drawn(automaton: Automaton, count: int) -> Numbers:
+    """So many valid paths [count, columns], at random, the same ones each time."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    _, above = ways(automaton)
+    paths = np.empty((count, len(automaton.columns)), np.int64)
+    state = np.zeros(count, np.int64)
+    for k, column in enumerate(automaton.columns):
+        leads_on = np.array([number > 0 for number in above[k + 1]])[column.after]
+        for one in np.unique(state):
+            rows = np.flatnonzero(state == one)
+            paths[rows, k] = random.choice(np.flatnonzero((column.before == one) & leads_on), len(rows))
+        state = column.after[paths[:, k]]
+    return paths
+
+
 def complete(automaton: Automaton, column: int, segment: Numbers) -> Numbers:
     """A whole path [cells, columns] for each segment of a path, `segment` [cells, width], both int64.
 

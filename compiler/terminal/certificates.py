@@ -12,10 +12,11 @@ from compiler.saved import spec_hash
 from compiler.terminal.counts import claims_json
 from compiler.terminal.overview import definitions_json
 from compiler.torch_backend.saving import spec_text
-from compiler.verifier.results import VERSION, Counterexample, Margin, StepResult, Verification
+from compiler.verifier.reasons import Reason
+from compiler.verifier.results import VERSION, Counterexample, Lead, Margin, StepResult, Verification
 from compiler.version import installed_version
 
-FORMAT = 1  # of the certificate: raised when a field changes its meaning
+FORMAT = 2  # of the certificate: raised when a field is dropped or changes its meaning, not when one is added
 
 
 def certificate(spec: Spec, found: Verification, budget: float) -> dict[str, object]:
@@ -36,8 +37,11 @@ def certificate(spec: Spec, found: Verification, budget: float) -> dict[str, obj
         "inputs_text": str(found.inputs),
         "failing": {"at_least": found.failing[0], "at_most": found.failing[1]},
         "margin": _margin(found, found.margin),
+        "seen": _seen(found, found.seen),
+        "tried": found.tried,
         "counterexample": _counterexample(found.counterexample),
         "why_open": list(found.why),
+        "reasons": [_reason(reason) for reason in found.reasons],
         "steps": [_step(found, step) for step in found.steps],
         "dtype": found.dtype,
         "assumptions": found.assumptions,
@@ -61,8 +65,14 @@ def _step(found: Verification, step: StepResult) -> dict[str, object]:
         "cells": step.cells,
         "window": step.window,
         "margin": _margin(found, step.margin),
+        "seen": _seen(found, step.seen),
         "why_open": step.why_open,
+        "reason": None if step.reason is None else _reason(step.reason),
     }
+
+
+def _reason(reason: Reason) -> dict[str, object]:
+    return {"kind": reason.kind, "step": reason.step, "number": reason.number, "text": reason.text}
 
 
 def _margin(found: Verification, margin: Margin | None) -> dict[str, object] | None:
@@ -71,11 +81,20 @@ def _margin(found: Verification, margin: Margin | None) -> dict[str, object] | N
     return {
         "proved": margin.proved,
         "rounding": margin.rounding,
-        "found": margin.found,
         "slot": margin.slot,
         "place": found.place(margin.slot),
-        "input": margin.text,
-        "operands": list(margin.inputs),
+    }
+
+
+def _seen(found: Verification, seen: Lead | None) -> dict[str, object] | None:
+    if seen is None:
+        return None
+    return {
+        "lead": seen.lead,
+        "slot": seen.slot,
+        "place": found.place(seen.slot),
+        "input": seen.text,
+        "operands": list(seen.inputs),
     }
 
 

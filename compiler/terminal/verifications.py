@@ -68,25 +68,34 @@ def _facts(found: Verification) -> Table:
         rows.add_row("first wrong", text(f"{example.place}: {example.said} instead of {example.expected}"))
     if (margin := found.margin) is not None:
         name = "smallest margin" if found.verdict == "proved" else "margin where right"
-        rows.add_row(name, text(f"{_lead(margin)}, at {found.place(margin.slot)}"))
-        rows.add_row("smallest seen", text(f"{margin.found:.3g} for {margin.text}"))
+        rows.add_row(name, text(f"{_least(margin)}, at {found.place(margin.slot)}"))
+    if (seen := found.seen) is not None:
+        rows.add_row("smallest seen", text(f"{seen.lead:.3g} for {seen.text}, at {found.place(seen.slot)}"))
+        rows.add_row(
+            "", text(f"the smallest lead of the torch module on {found.tried:,} inputs, over {_tokens(found)}")
+        )
     return rows
 
 
-def _lead(margin: Margin) -> str:
+def _least(margin: Margin) -> str:
     least = f"at least {figure(margin.proved, up=False)}"
-    if not margin.rounding:
-        return least
-    times = figure(margin.proved / margin.rounding, up=False)
-    return f"{least}, {times} times the rounding bound {figure(margin.rounding, up=True)}"
+    return f"{least}, with {figure(margin.rounding, up=True)} taken off for rounding" if margin.rounding else least
+
+
+def _tokens(found: Verification) -> str:
+    right = sum(step.seen is not None for step in found.steps)
+    if right == len(found.steps):
+        return "all tokens"
+    return f"the {right} of {len(found.steps)} tokens that are right on all inputs"
 
 
 def _steps(steps: Sequence[StepResult]) -> Table:
     """A row for each predicted token: shares of the inputs, exact numbers of those that are not right."""
     figures = ("right", "wrong", "open", "cells", "columns", "margin")
-    why = [""] if len({step.why_open for step in steps} - {None}) > 1 else []  # one reason is stated above
+    whys = ["" if step.reason is None else step.reason.short for step in steps]
+    why = [""] if len({*whys} - {""}) > 1 else []  # one reason is stated above
     rows = table("token", *figures, *why, right=figures)
-    for step in steps:
+    for step, reason in zip(steps, whys, strict=True):
         every = step.right + step.wrong + step.open
         rows.add_row(
             text(step.place),
@@ -96,7 +105,7 @@ def _steps(steps: Sequence[StepResult]) -> Table:
             f"{step.cells:,}",
             str(step.window),
             "–" if step.margin is None else figure(step.margin.proved, up=False),
-            *[text(step.why_open or "") for _ in why],
+            *[text(reason) for _ in why],
         )
     return rows
 

@@ -14,7 +14,8 @@ from compiler.judge import Judge
 from compiler.pipeline import Spec
 from compiler.reference import alone
 from compiler.tasks.task import TaskError
-from compiler.verifier.results import Counterexample, Ending
+from compiler.verifier.reasons import Ending
+from compiler.verifier.results import Counterexample
 from compiler.verifier.witness import failure_of
 
 BLOCK = 4_096

@@ -8,7 +8,8 @@ Two kinds of abstract values, both with a rounding bound and with what varies sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence, Set
+import math
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,7 @@ Stop = Callable[[], bool]
 FORM_SYMBOLS = 1 << 32  # beyond all numbers of errors in a program
 MAX_FORMS = 1 << 20  # of one node
 MAX_BYTES = 1 << 31  # of the values at all positions
+HARDLY = 2.0**-20  # of what the widest channel varies by
 
 
 class OutOfTime(Exception):
@@ -40,7 +42,8 @@ class Tail:
 
     `local` are the values of other nodes at the position, by number: channels [cases], of the query's column.
     `case` [steps]: the case of each step of this column, 0 where there is none. `attention` is None where nothing that
-    is mixed reaches the logits; else `last` is its node, and `later` are all that depend on it.
+    is mixed reaches the logits; else `last` is its node, and `later` are all that depend on it. `unknown`: what
+    share of the stream is not known after each step before, see `unknown_shares`.
     """
 
     program: Program
@@ -52,6 +55,7 @@ class Tail:
     attention: AttentionForms | None
     last: int
     later: Set[int]
+    unknown: Mapping[str, float]
 
     @property
     def arithmetic(self) -> Arithmetic:
@@ -87,8 +91,9 @@ def tails(program: Program, sequences: Sequences, wanted: Container[int], stop: 
     last = _last_attention(program)
     later = _depends_on(program, last)
     running = local_values(program, sequences, later, stop)
+    unknown = unknown_shares(program, running.values)
     for position, slot in places:
-        yield _tail(running, sequences, position, slot, last, later)
+        yield _tail(running, sequences, position, slot, last, later, unknown)
         if stop():
             raise OutOfTime
 
@@ -142,7 +147,34 @@ def _local(running: Running, number: int, node: Node, sequences: Sequences, stop
     return exact.step(running.program.dtype, node, inputs, found)
 
 
-def _tail(running: Running, sequences: Sequences, position: int, slot: int, last: int, later: Set[int]) -> Tail:
+def unknown_shares(program: Program, values: Sequence[Sequence[Bounded]]) -> dict[str, float]:
+    """After each step of the network that has values, in order: of the channel that is known least, how much of what it
+    varies by is not known at one place, on average, from 0 to 1. Channels that hardly vary are left out."""
+    ends = {node.step: number for number, node in enumerate(program.nodes) if node.live}
+    off = Arithmetic(TensorFunctions(), Rounding.of(program.dtype)).off
+    shares = {}
+    for step, number in sorted(ends.items(), key=lambda end: end[1]):
+        channels = []
+        for x in (values[number][channel] for channel in program.nodes[number].live if values[number]):
+            value, radius = (torch.as_tensor(q, dtype=torch.float64) for q in (x.value, off(x)))
+            channels.append((float(radius.mean()), float((value + radius).max() - (value - radius).min()) / 2))
+        finite = [(unknown, varied) for unknown, varied in channels if math.isfinite(varied)]
+        widest = max((varied for _, varied in finite), default=0.0)
+        known = [unknown / varied for unknown, varied in finite if varied > HARDLY * widest]
+        if channels:
+            shares[step] = max(known, default=0.0) if len(finite) == len(channels) else 1.0
+    return shares
+
+
+def _tail(
+    running: Running,
+    sequences: Sequences,
+    position: int,
+    slot: int,
+    last: int,
+    later: Set[int],
+    unknown: Mapping[str, float],
+) -> Tail:
     """The query's column is told apart by what differs at the position: queries, and what by-passes the attention."""
     program = running.program
     column = sequences.columns[position]
@@ -163,7 +195,7 @@ def _tail(running: Running, sequences: Sequences, position: int, slot: int, last
         attention = _forms(
             running, node, node.operation, sequences, position, len(chosen), [_select(x, chosen, 0) for x in query]
         )
-    return Tail(program, position, slot, column, case, local, attention, last, later)
+    return Tail(program, position, slot, column, case, local, attention, last, later, unknown)
 
 
 def _query(running: Running, number: int, position: int, steps: int) -> list[Bounded]:

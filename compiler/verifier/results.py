@@ -6,25 +6,30 @@ from dataclasses import dataclass
 from typing import Literal
 
 from compiler.tasks.task import Inputs
+from compiler.verifier.reasons import Ending, Reason
 
 VerdictName = Literal["proved", "refuted", "open"]
 Method = Literal["abstract interpretation", "enumeration", "none"]
-Ending = Literal["complete", "budget", "interrupted"]
 
 VERSION = 2  # of the engine: raised when a verdict can change
 
 
 @dataclass(frozen=True)
 class Margin:
-    """The smallest lead of the right token over any other, in units of the logits.
-
-    It is at least `proved` on all inputs that are right; `found` is what the torch module's lead is on `inputs`, the
-    one with the smallest lead that was met. `rounding` is by how much rounding may change a lead there.
-    """
+    """The right token in `slot` leads every other by at least `proved`, in units of the logits, on all inputs that are
+    right. `rounding` is by how much rounding may change the lead where the least was proved; it is taken off."""
 
     proved: float
-    found: float
     rounding: float
+    slot: int
+
+
+@dataclass(frozen=True)
+class Lead:
+    """By how much the torch module's logit of the right token in `slot` is ahead of all others, for one input, whose
+    description is `text`."""
+
+    lead: float
     slot: int
     inputs: Inputs
     text: str
@@ -50,7 +55,8 @@ class StepResult:
     """One predicted token of the answer, after the right ones before it: exact numbers of inputs, which sum to all.
 
     `slot` is its place in the answer, `place` names it for people (`sum[3], 10^7`). `cells` is how many sets of inputs
-    were looked at, `window` how many columns of the input had to be told apart. `why_open`: None where nothing is open.
+    were looked at, `window` how many columns of the input had to be told apart. `reason`: why some are open, None where
+    none is. `seen`: the smallest lead that was met, where it is right on all inputs.
     """
 
     slot: int
@@ -61,15 +67,23 @@ class StepResult:
     cells: int
     window: int
     margin: Margin | None
-    why_open: str | None
+    reason: Reason | None
+    seen: Lead | None = None
+
+    @property
+    def why_open(self) -> str | None:
+        """The reason as a sentence."""
+        return None if self.reason is None else self.reason.text
 
 
 @dataclass(frozen=True)
 class Verification:
     """`failing`: at least and at most so many of all `inputs` are answered wrong.
 
-    `steps` are in the order of the answer; `why`: reasons in sentences where inputs are undecided. `assumptions`: one
-    line. `ending` says whether the time ran out, or a person did not want to wait.
+    `steps` are in the order of the answer; `reasons`: why inputs are undecided, where some are. `margin` is the
+    smallest one, `seen` the smallest lead that the torch module had, over all tokens that are right on all inputs, when
+    `tried` inputs were looked at. `assumptions`: one line. `ending` says whether the time ran out, or a person did not
+    want to wait.
     """
 
     verdict: VerdictName
@@ -79,12 +93,19 @@ class Verification:
     steps: tuple[StepResult, ...]
     margin: Margin | None
     counterexample: Counterexample | None
-    why: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     assumptions: str
     dtype: str
     torch_version: str
     seconds: float
     ending: Ending
+    seen: Lead | None = None
+    tried: int = 0
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """The reasons as sentences."""
+        return tuple(reason.text for reason in self.reasons)
 
     def place(self, slot: int) -> str:
         """A place of the answer for people."""

@@ -17,18 +17,23 @@ from compiler.fast.folding import folded
 from compiler.fast.magnitudes import check_magnitudes
 from compiler.fast.measured import with_measured_tables
 from compiler.pipeline import Spec
-from compiler.tasks.automaton import Automaton, paths
+from compiler.tasks.automaton import Automaton, drawn, paths
+from compiler.verifier.alarms import check_probe
 from compiler.verifier.attention import too_large
 from compiler.verifier.cones import settle
+from compiler.verifier.diagnosis import find_reasons
 from compiler.verifier.model import OutOfTime, Stop, Tail, tails
-from compiler.verifier.results import Counterexample, Ending
+from compiler.verifier.reasons import Ending, Reason, refused
+from compiler.verifier.results import Counterexample
 from compiler.verifier.sequences import Sequences, sequences
-from compiler.verifier.sweep import LATE, Sweep, sweep
-from compiler.verifier.witness import Witnesses, place
+from compiler.verifier.sweep import Sweep, leads_of_paths, sweep
+from compiler.verifier.witness import Witnesses, inputs_of_paths, lead_of, place
 
 Progress = Callable[[str, int, int], None]
 PASSES = 5  # each on a finer grid: the last one is as fine as float64 is
 MAX_BYTES = 1 << 31  # of the forms of all tokens
+PROBES = 2  # inputs that are followed by themselves too, and put to the module
+MOST_PROBED = 32  # tokens for which this is done
 GAIN = 0.8  # a finer pass that leaves more than this share of what was open is the last one
 
 
@@ -39,7 +44,7 @@ class State:
     spec: Spec
     automaton: Automaton
     slots: dict[int, Sweep]
-    why: list[str] = field(default_factory=list)
+    refused: Reason | None = None  # why the network was not followed, or not in this machine's arithmetic
     here: bool = False  # whether anything was read off the module on this machine
     counterexamples: list[Counterexample] = field(default_factory=list)
     ending: Ending = "complete"
@@ -53,8 +58,11 @@ class State:
         return [slot for slot, one in self.slots.items() if one.open]
 
 
-def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progress) -> None:
-    """Sweep the open tokens in rounds: first in any arithmetic, then in this machine's; each finer and finer."""
+def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progress, end: float) -> None:
+    """Sweep the open tokens in rounds: first in any arithmetic, then in this machine's; each finer and finer.
+
+    At the `deadline` no sweep goes on. Why something is open is found out up to the `end`.
+    """
     spec = state.spec
 
     def stop() -> bool:
@@ -63,20 +71,28 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
         return state.ending == "budget"
 
     hard: dict[int, list[NDArray[np.bool_]]] = {slot: [] for slot in state.slots}
+    followed: list[tuple[Tail, Sequences]] = []
     for here in (False, True):
         before = state.open_slots
         if not before or (here and any(found.wrong for found in state.slots.values())):
-            return  # a refutation needs no other arithmetic
+            break  # a refutation needs no other arithmetic
         try:
             followed = list(tails_of(spec, state.automaton, before, here, stop))
-        except (NotFollowed, OutOfTime) as error:
-            state.why.append(str(error) or LATE)
-            return
+        except NotFollowed as error:
+            state.refused = refused(str(error))
+            break
+        except OutOfTime:
+            for slot in before:
+                state.slots[slot].late = True
+            break
+        _probe(state, followed, witnesses, stop)
         for _ in range(PASSES):
             again = []
             turn = [one for one in followed if one[0].slot in before]
             for number, (tail, sequence) in enumerate(turn):
-                if not stop():
+                if stop():
+                    state.slots[tail.slot].late = True
+                else:
                     done = len(state.slots) - len(state.open_slots)
                     progress(place(spec, state.automaton, tail.slot), done, len(state.slots))
                     was = state.slots[tail.slot].open
@@ -89,6 +105,20 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
             before = again
         if here:
             _settle(state, followed, witnesses, stop)
+    find_reasons(state.slots, followed, lambda: time.perf_counter() > end)
+
+
+def _probe(state: State, followed: Sequence[tuple[Tail, Sequences]], witnesses: Witnesses, stop: Stop) -> None:
+    """Compare bounds with the module's leads, for a few inputs of each token. Raises `ToolFault`."""
+    probes = drawn(state.automaton, PROBES)
+    inputs = inputs_of_paths(state.spec, state.automaton, probes)
+    for tail, sequence in followed[:MOST_PROBED]:
+        if stop():
+            break
+        said = leads_of_paths(tail, sequence, probes)
+        name = place(state.spec, state.automaton, tail.slot)
+        for one, lowest, behind in zip(inputs, said.lowest.tolist(), said.behind.tolist(), strict=True):
+            check_probe(name, lead_of(witnesses, one, tail.slot), lowest, behind=behind)
 
 
 def _settle(state: State, followed: Sequence[tuple[Tail, Sequences]], witnesses: Witnesses, stop: Stop) -> None:
@@ -120,6 +150,7 @@ def _swept(
     if found.open < state.slots[tail.slot].open or not state.slots[tail.slot].cells:
         state.slots[tail.slot] = found
         state.here = state.here or here
+    state.slots[tail.slot].late = found.late
     return found
 
 

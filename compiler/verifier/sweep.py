@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.fast.bounds import Bounded
 from compiler.tasks.automaton import complete, ways
 from compiler.verifier.cells import UNKNOWN, Cells, column_cells, joined, merged, together
 from compiler.verifier.forms import Array, Forms, forms, outwards
-from compiler.verifier.head import leads, undecided
+from compiler.verifier.head import Leads, leads, undecided
 from compiler.verifier.model import FORM_SYMBOLS, Stop, Tail
+from compiler.verifier.reasons import Reason
 from compiler.verifier.sequences import CONSTANT, Sequences
 
 MAX_CELLS = 100_000  # cells that are looked at in a round: more are joined on a coarser grid
@@ -25,8 +27,6 @@ BLOCK = 1 << 17  # cells that are made at once
 MAX_BYTES = 1 << 28  # of the cells of a round, and of a block: fewer where each is large
 COMPUTED = 4_096  # cells that are computed at once
 COARSE, FINER = 2.0**-16, 2.0**-10  # the first grid, as a share of a form's whole range; how much finer the next is
-LATE = "the time ran out"
-TIED = "what is left cannot be told apart from a tie: the bounds on rounding are too wide"
 
 
 @dataclass
@@ -46,7 +46,8 @@ class Sweep:
     lowest: float = np.inf
     lowest_cell: Cells | None = None
     rounding: float = 0.0  # by how much it may change a lead, on an input of that cell
-    why_open: str | None = None
+    late: bool = False  # whether time was out before it was done
+    reason: Reason | None = None  # why the rest is open, once that was found out
     too_many: bool = False  # whether cells were joined on a coarser grid than was asked for
 
     def open_steps(self, columns: int, steps: int) -> NDArray[np.bool_]:
@@ -98,30 +99,37 @@ def sweep(found: Sweep, tail: Tail, sequences: Sequences, hard: Sequence[NDArray
         found.open = sum(weights(cells, below, above))
         assert found.right + found.wrong + found.open == total
         if not len(cells) or stop():
-            found.why_open = LATE if len(cells) else None
+            found.late = len(cells) > 0
             break
         number = _next(tail, all_forms, cells, len(automaton.columns), found)
         if number is None:
-            found.why_open = TIED
             break
         grown = _grown(found, cells, column(number), grid, stop)
         if grown is None:
-            found.why_open = LATE
+            found.late = True
             break
         cells = grown
     if found.lowest_cell is not None:
-        found.rounding = _rounding(tail, sequences, all_forms, found.lowest_cell)
+        witness = complete(automaton, found.lowest_cell.first, found.lowest_cell.witness.astype(np.int64))
+        found.rounding = float(leads_of_paths(tail, sequences, witness).within[0])
 
 
-def _rounding(tail: Tail, sequences: Sequences, all_forms: Forms, cell: Cells) -> float:
-    """By how much rounding may change the lead of the right token on an input of the cell."""
-    (path,) = complete(sequences.automaton, cell.first, cell.witness.astype(np.int64))
-    case = cell.case
+def leads_of_paths(tail: Tail, sequences: Sequences, paths: NDArray[np.int64]) -> Leads:
+    """Of single inputs, given as paths [inputs, columns]."""
+    target, right = sequences.right(tail.slot)
+    expected = right[paths[:, target]] if target != CONSTANT else np.full(len(paths), right[0])
+    values = values_of_paths(tail, sequences, paths)[tail.program.decision.node]
+    return leads(tail.arithmetic, tail.program.decision, values, expected, [])
+
+
+def values_of_paths(tail: Tail, sequences: Sequences, paths: NDArray[np.int64]) -> list[list[Bounded]]:
+    """As `Tail.values`, of single inputs: their forms are known."""
+    all_forms = _forms(tail, sequences)
+    case = tail.case[paths[:, tail.column]] if tail.column != CONSTANT else np.zeros(len(paths), np.int64)
     total = all_forms.constant[:, case]
-    for number, step in enumerate(path):
-        total = outwards(total, all_forms.tables[:, number, step, case])
-    inputs = tail.logit_inputs(case, total[0], total[1])
-    return float(leads(tail.arithmetic, tail.program.decision, inputs, cell.expected, []).within[0])
+    for number, steps in enumerate(paths.T):
+        total = outwards(total, all_forms.tables[:, number, steps, case])
+    return tail.values(case, total[0], total[1])
 
 
 def _grown(found: Sweep, cells: Cells, column: Cells, grid: Array, stop: Stop) -> Cells | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
@@ -15,21 +18,22 @@ from compiler.pipeline import Spec
 from compiler.reference import Reference, one_thread
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.task import TaskError
+from compiler.verifier.alarms import check_counterexample, check_right, check_tried, check_wrong
 from compiler.verifier.bracket import failing
-from compiler.verifier.cells import Cells
+from compiler.verifier.closest import closest
 from compiler.verifier.enumeration import Tried, try_all
-from compiler.verifier.results import Ending, Margin, Method, StepResult, VerdictName, Verification
+from compiler.verifier.reasons import Reason, distinct, ended, tied
+from compiler.verifier.results import Lead, Margin, Method, StepResult, VerdictName, Verification
 from compiler.verifier.rounds import Progress, State, follow
 from compiler.verifier.search import search
-from compiler.verifier.sweep import LATE, Sweep
-from compiler.verifier.witness import Witnesses, place
+from compiler.verifier.sweep import Sweep
+from compiler.verifier.witness import Witnesses, lead_of, place
 
 SWEEPS = 0.8  # this share of the time is for sweeps, and what they leave for the search for an input that fails
 FUNCTIONS = f"exp, erf, rsqrt, sin, cos to {FUNCTION_UNITS} units, silu to {SILU_UNITS}, gelu to {GELU_UNITS}"
 ANY = f"IEEE 754 arithmetic in any order of summation, fused or not; {FUNCTIONS}"
 HERE = ANY + "; what depends on no token, or on few positions alone, as the torch module computes it on this machine"
 RUN = "the torch module on this machine, CPU, one thread, one sequence at a time; the fast engine where that is sure"
-ENDINGS: dict[Ending, str] = {"budget": LATE, "interrupted": "it was interrupted", "complete": "no sweep has begun"}
 TRIED = 100_000  # so many inputs can be tried one by one
 
 
@@ -40,7 +44,8 @@ def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Pr
     inputs are followed all at once: see docs/verify.md. Only where that leaves some open, or no automaton describes
     the inputs, and there are no more than `tried`, they are tried one by one. It ends after about `budget` seconds, or
     at a `KeyboardInterrupt`, with what it has found by then. `progress(place, done, total)` tells of the answer's
-    tokens. Raises `SpecError` for a task whose inputs can be neither followed nor tried.
+    tokens. Raises `SpecError` for a task whose inputs can be neither followed nor tried, and `ToolFault` where what is
+    proved contradicts what the torch module says to inputs that are asked for this purpose.
     """
     began = time.perf_counter()
     deadline, swept_by = began + budget, began + SWEEPS * budget
@@ -51,25 +56,47 @@ def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Pr
             message = f"the inputs of the task {spec.resolved.task.kind} cannot be followed column by column"
             message += f", and they are more than the {tried:,} that are tried one by one"
             raise fail("task", message, hint="`eval --suite exhaustive` tries up to 10^8 inputs, `eval` a sample")
-        return _enumerated(spec, every, time.perf_counter() - began)
+        return _enumerated(spec, every, began, deadline)
     state = State(spec, automaton, {})
     state.slots = {slot: Sweep(slot, open=state.total) for slot in spec.layout.predicted}
     witnesses = Witnesses(spec, automaton, Reference(spec))
+    every = None
     with torch.inference_mode(), one_thread():
-        try:
-            follow(state, witnesses, swept_by, progress or (lambda place, done, total: None))
-        except KeyboardInterrupt:
-            state.ending = "interrupted"
-        if state.ending == "complete" and any(state.slots[slot].why_open == LATE for slot in state.open_slots):
+        with _interruptible(state):
+            follow(state, witnesses, swept_by, progress or (lambda place, done, total: None), deadline)
+        if state.ending == "complete" and any(state.slots[slot].late for slot in state.open_slots):
             state.ending = "budget"
-        _confirm(state, witnesses)
-        every = None
+        with _interruptible(state):
+            _confirm(state, witnesses)
         if state.open_slots and state.ending != "interrupted":
-            try:
+            with _interruptible(state):
                 every = _try_or_search(state, witnesses, tried, deadline)
-            except KeyboardInterrupt:
-                state.ending = "interrupted"
-        return _verification(state, witnesses, every, began)
+        _compare(state, every)
+        seen = _Seen()
+        with _interruptible(state):
+            _look(state, witnesses, seen, deadline)
+    return _verification(state, seen, every, began)
+
+
+@dataclass
+class _Seen:
+    """The smallest leads of the torch module by slot, and how many inputs were looked at for them."""
+
+    leads: dict[int, Lead] = field(default_factory=dict)
+    tried: int = 0
+
+    def add(self, lead: Lead) -> None:
+        if lead.slot not in self.leads or not lead.lead >= self.leads[lead.slot].lead:
+            self.leads[lead.slot] = lead
+
+
+@contextmanager
+def _interruptible(state: State) -> Iterator[None]:
+    """What is known stands after a `KeyboardInterrupt`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        state.ending = "interrupted"
 
 
 def _automaton(spec: Spec) -> Automaton | None:
@@ -97,72 +124,124 @@ def _try_or_search(state: State, witnesses: Witnesses, tried: int, deadline: flo
 
 
 def _confirm(state: State, witnesses: Witnesses) -> None:
-    """Ask the module about an input of a wrong cell of each token."""
+    """Ask the module about an input of a wrong cell of each token. Raises `ToolFault`."""
     for found in state.slots.values():
         if found.wrong_cells:
             (inputs,) = witnesses.inputs(found.wrong_cells[0].chosen(np.array([0])))
             failure = witnesses.fails(inputs)
-            if failure is None:
-                shown = state.spec.resolved.task.describe(inputs)
-                state.why.append(f"the verifier and the torch module disagree on {shown}: please report this")
-                found.open, found.wrong, found.wrong_cells = found.open + found.wrong, 0, []
-            else:
-                state.counterexamples.append(failure)
+            check_wrong(found, _place(state, found.slot), lead_of(witnesses, inputs, found.slot), failure)
+            state.counterexamples += [failure] if failure is not None else []
 
 
-def _verification(state: State, witnesses: Witnesses, every: Tried | None, began: float) -> Verification:
+def _compare(state: State, every: Tried | None) -> None:
+    """What was tried with what was proved. Raises `ToolFault`."""
+    for failure in state.counterexamples:
+        check_counterexample(state.slots[failure.slot], failure)
+    if every is None:
+        return
+    for found in state.slots.values():
+        check_tried(found, _place(state, found.slot), every)
+    if _settled(every):
+        for found in state.slots.values():
+            if found.open:  # of what was only tried, no lead is known
+                found.lowest_cell = None
+            found.right, found.open = found.right + found.open, 0
+
+
+def _settled(every: Tried) -> bool:
+    return not every.failing and not every.tied and not every.untried
+
+
+def _look(state: State, witnesses: Witnesses, seen: _Seen, deadline: float) -> None:
+    """Compare what is proved with the module's leads: for inputs of the lowest cells, and in a search for the smallest.
+    Raises `ToolFault`."""
+    given = []
+    for found in state.slots.values():
+        if found.lowest_cell is not None and found.lowest < inf:
+            (inputs,) = witnesses.inputs(found.lowest_cell)
+            lead = lead_of(witnesses, inputs, found.slot)
+            check_right(_place(state, found.slot), lead, found.lowest)
+            given.append(inputs)
+            if found.right == state.total:
+                seen.add(lead)
+    seen.tried = len(set(given))
+    right = {slot: found for slot, found in state.slots.items() if found.right == state.total}
+    if right and time.perf_counter() < deadline:
+        leads, seen.tried = closest(state.spec, witnesses.reference, list(right), given, deadline)
+        for lead in leads:
+            found = right[lead.slot]
+            check_right(_place(state, lead.slot), lead, found.lowest if found.lowest_cell is not None else 0.0)
+            seen.add(lead)
+
+
+def _place(state: State, slot: int) -> str:
+    return place(state.spec, state.automaton, slot)
+
+
+def _verification(state: State, seen: _Seen, every: Tried | None, began: float) -> Verification:
     """With what was found by trying `every` input, if they were tried."""
     sweeps = list(state.slots.values())
-    settled = every is not None and not every.failing and not every.tied
     if every is not None:
         state.counterexamples += [every.failure] if every.failure is not None else []
-        if settled:
-            for found in sweeps:
-                if found.open:  # of what was only tried, no lead is known
-                    found.lowest_cell = None
-                found.right, found.open = found.right + found.open, 0
     least, most = failing(state.automaton, sweeps) if every is None else _failing(every)
-    distinct = len({found.inputs for found in state.counterexamples})
+    distinct_inputs = len({found.inputs for found in state.counterexamples})
     verdict: VerdictName = "refuted" if state.counterexamples else "proved" if most == 0 else "open"
-    steps = tuple(_step(state, witnesses, found) for found in sweeps)
-    margins = [step.margin for step in steps if step.margin is not None and not settled]
-    reasons = dict.fromkeys([*state.why, *(step.why_open for step in steps if step.why_open)])
+    steps = tuple(_step(state, seen, found) for found in sweeps)
+    tried_out = every is not None and _settled(every)
+    margins = [step.margin for step in steps if step.margin is not None and not tried_out]
+    reasons = distinct(step.reason for step in steps if step.reason is not None)
     if every is not None and every.tied:
-        reasons = dict.fromkeys(_undecided(every))
+        reasons = _undecided(every)
     followed: Method = "abstract interpretation" if any(found.cells for found in sweeps) else "none"
     return Verification(
         verdict,
         "enumeration" if every is not None else followed,
         state.total,
-        (max(least, distinct), most),
+        (max(least, distinct_inputs), most),
         steps,
         min(margins, key=lambda margin: margin.proved, default=None),
         next(iter(state.counterexamples), None),
-        tuple(reasons) if most > least else (),
+        reasons if most > least else (),
         RUN if every is not None else HERE if state.here else ANY,
         state.spec.network.dtype.name,
         torch.__version__,
         time.perf_counter() - began,
-        "complete" if every is not None else state.ending,
+        state.ending if every is None or state.ending == "interrupted" else "complete",
+        _smallest(seen),
+        seen.tried,
     )
 
 
-def _enumerated(spec: Spec, every: Tried, seconds: float) -> Verification:
+def _smallest(seen: _Seen) -> Lead | None:
+    return min(seen.leads.values(), key=lambda one: one.lead, default=None)
+
+
+def _enumerated(spec: Spec, every: Tried, began: float, deadline: float) -> Verification:
     """Of a task without an automaton: what was found by trying inputs, every one if there was time."""
+    seen, ending = _Seen(), every.ending
+    if _settled(every):
+        try:
+            leads, seen.tried = closest(spec, Reference(spec), spec.layout.predicted, (), deadline)
+        except KeyboardInterrupt:
+            leads, ending = [], "interrupted"
+        for lead in leads:
+            check_right(place(spec, None, lead.slot), lead, 0.0)
+            seen.add(lead)
     reasons = _undecided(every)
     steps = tuple(
         StepResult(
             slot,
             place(spec, None, slot),
-            every.inputs - wrong - tied - every.untried,
+            every.inputs - wrong - even - every.untried,
             wrong,
-            tied + every.untried,
+            even + every.untried,
             0,
             0,
             None,
-            " and ".join(reasons) if tied + every.untried else None,
+            reasons[-1] if even + every.untried else None,
+            seen.leads.get(slot),
         )
-        for (slot, wrong), tied in zip(every.first_wrong.items(), every.first_tied.values(), strict=True)
+        for (slot, wrong), even in zip(every.first_wrong.items(), every.first_tied.values(), strict=True)
     )
     least, most = _failing(every)
     return Verification(
@@ -177,8 +256,10 @@ def _enumerated(spec: Spec, every: Tried, seconds: float) -> Verification:
         RUN,
         spec.network.dtype.name,
         torch.__version__,
-        seconds,
-        every.ending,
+        time.perf_counter() - began,
+        ending,
+        _smallest(seen),
+        seen.tried,
     )
 
 
@@ -187,35 +268,36 @@ def _failing(every: Tried) -> tuple[int, int]:
     return every.failing, every.failing + every.tied + every.untried
 
 
-def _undecided(every: Tried) -> tuple[str, ...]:
+def _undecided(every: Tried) -> tuple[Reason, ...]:
     """Why inputs that were to be tried are undecided."""
-    tied = f"{every.tied:,} of {every.inputs:,} inputs are right by a token's id alone, in a tie of logits"
-    return (*([tied] if every.tied else []), *([ENDINGS[every.ending]] if every.untried else []))
+    return (
+        *([tied(every.tied, every.inputs)] if every.tied else []),
+        *([ended(every.ending)] if every.untried else []),
+    )
 
 
-def _step(state: State, witnesses: Witnesses, found: Sweep) -> StepResult:
+def _step(state: State, seen: _Seen, found: Sweep) -> StepResult:
     margin = None
     if found.lowest_cell is not None and found.lowest < inf:
-        margin = _margin(state, witnesses, found, found.lowest_cell)
+        margin = Margin(found.lowest, found.rounding, found.slot)
     return StepResult(
         found.slot,
-        place(state.spec, state.automaton, found.slot),
+        _place(state, found.slot),
         found.right,
         found.wrong,
         found.open,
         found.cells,
         found.window,
         margin,
-        (found.why_open or _unfollowed(state)) if found.open else None,
+        _reason(state, found) if found.open else None,
+        seen.leads.get(found.slot),
     )
 
 
-def _unfollowed(state: State) -> str:
-    """Why a token is open that no sweep has ended."""
-    return state.why[-1] if state.why else ENDINGS[state.ending]
-
-
-def _margin(state: State, witnesses: Witnesses, found: Sweep, cell: Cells) -> Margin:
-    (inputs,) = witnesses.inputs(cell)
-    text = state.spec.resolved.task.describe(inputs)
-    return Margin(found.lowest, witnesses.lead(inputs, found.slot), found.rounding, found.slot, inputs, text)
+def _reason(state: State, found: Sweep) -> Reason:
+    """Why a token is open."""
+    if found.reason is not None:
+        return found.reason
+    if state.refused is not None and not found.cells:
+        return state.refused
+    return ended("budget" if found.late and state.ending == "complete" else state.ending)

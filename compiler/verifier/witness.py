@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from compiler.decode import NO_TOKEN
+from compiler.ir import Decode
 from compiler.pipeline import Spec
 from compiler.reference import Reference, alone, as_tokens
 from compiler.tasks.automaton import Automaton, complete, words
 from compiler.tasks.task import Inputs
 from compiler.verifier.cells import Cells
-from compiler.verifier.results import Counterexample
+from compiler.verifier.results import Counterexample, Lead
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,33 +31,56 @@ class Witnesses:
     def inputs(self, cells: Cells) -> list[Inputs]:
         """An input of each cell."""
         paths = complete(self.automaton, cells.first, cells.witness.astype(np.int64))
-        found = words(self.automaton, paths)
-        return [self.spec.resolved.task.inputs(found, row) for row in range(len(paths))]
+        return inputs_of_paths(self.spec, self.automaton, paths)
 
     def fails(self, inputs: Inputs) -> Counterexample | None:
         """The failure by greedy decoding; None where the answer is right."""
         return failure_of(self.spec, self.reference, inputs)
 
     def lead(self, inputs: Inputs, slot: int) -> float:
-        """By how much the module's logit for the right token is ahead of all others, after the right tokens before.
+        """See `lead`."""
+        return lead(self.spec, self.reference, inputs, slot)
 
-        -inf where it has no logit for that, NaN where one is no number.
-        """
-        solved = self.spec.resolved.task.solve(inputs)
-        prompt, answer = (
-            as_tokens(np.array([tokens], np.int32))
-            for tokens in (self.spec.layout.prompt_tokens(solved), self.spec.layout.answer_tokens(solved))
-        )
-        with alone():
-            logits = self.reference.logits(prompt, answer, [self.spec.layout.predicted.index(slot)])[0].double()
-        sign = 1.0 if self.spec.network.decode == "argmax" else -1.0
-        token = int(answer[0, slot])
-        if logits.isnan().any():
-            return math.nan
-        if token >= len(logits):
-            return -math.inf
-        others = torch.cat([logits[:token], logits[token + 1 :]])
-        return float((sign * (logits[token] - others)).min()) if len(others) else math.inf
+
+def inputs_of_paths(spec: Spec, automaton: Automaton, paths: NDArray[np.int64]) -> list[Inputs]:
+    """Those of paths [inputs, columns]."""
+    found = words(automaton, paths)
+    return [spec.resolved.task.inputs(found, row) for row in range(len(paths))]
+
+
+def lead_of(witnesses: Witnesses, inputs: Inputs, slot: int) -> Lead:
+    """The same, with the input."""
+    return Lead(witnesses.lead(inputs, slot), slot, inputs, witnesses.spec.resolved.task.describe(inputs))
+
+
+def lead(spec: Spec, reference: Reference, inputs: Inputs, slot: int) -> float:
+    """By how much the module's logit for the right token is ahead of all others, after the right tokens before.
+
+    -inf where it has no logit for that, NaN where one is no number.
+    """
+    solved = spec.resolved.task.solve(inputs)
+    prompt, answer = (
+        as_tokens(np.array([tokens], np.int32))
+        for tokens in (spec.layout.prompt_tokens(solved), spec.layout.answer_tokens(solved))
+    )
+    with alone():
+        logits = reference.logits(prompt, answer, [spec.layout.predicted.index(slot)])
+        return float(leads_of_tokens(logits, answer[0, [slot]], spec.network.decode))
+
+
+def leads_of_tokens(logits: Tensor, right: Tensor, decode: Decode) -> Tensor:
+    """By how much the logits [..., classes] of the tokens `right` [...] are ahead of all others, float64 [...].
+
+    -inf where there is no logit for the token, NaN where one is no number. Differences are rounded once, to nearest: no
+    bound that a lead is surely above is above the rounded one.
+    """
+    logits = logits.double() if decode == "argmax" else -logits.double()
+    classes = logits.shape[-1]
+    said = right < classes
+    chosen = torch.where(said, right, 0)[..., None]
+    leads = (logits.gather(-1, chosen) - logits.scatter(-1, chosen, -math.inf)).amin(-1)
+    leads = torch.where(said, leads, -math.inf)
+    return leads.masked_fill(logits.isnan().any(-1), math.nan)
 
 
 def failure_of(spec: Spec, reference: Reference, inputs: Inputs) -> Counterexample | None:

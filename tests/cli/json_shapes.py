@@ -96,12 +96,17 @@ DEFINITIONS: Shape = [
 MARGIN: Shape = {
     "proved": "number",
     "rounding": "number",
-    "found": "number",
+    "slot": "integer",
+    "place": "text",
+}
+LEAD: Shape = {
+    "lead": "number",
     "slot": "integer",
     "place": "text",
     "input": "text",
     "operands": "list of integer",
 }
+REASON: Shape = {"kind": "text", "step": "text or null", "number": "number or null", "text": "text"}
 COUNTEREXAMPLE: Shape = {
     "input": "text",
     "operands": "list of integer",
@@ -128,8 +133,11 @@ CERTIFICATE: Shape = {
     "inputs_text": "text",
     "failing": {"at_least": "integer", "at_most": "integer"},
     "margin": "margin or null",
+    "seen": "lead or null",
+    "tried": "integer",
     "counterexample": "counterexample or null",
     "why_open": "list of text",
+    "reasons": "list of reason",
     "steps": [
         {
             "slot": "integer",
@@ -140,7 +148,9 @@ CERTIFICATE: Shape = {
             "cells": "integer",
             "window": "integer",
             "margin": "margin or null",
+            "seen": "lead or null",
             "why_open": "text or null",
+            "reason": "reason or null",
         }
     ],
     "dtype": "text",
@@ -158,6 +168,8 @@ SHARED: dict[str, Shape] = {
     "claim": CLAIM,
     "tensor": TENSOR,
     "margin": MARGIN,
+    "lead": LEAD,
+    "reason": REASON,
     "counterexample": COUNTEREXAMPLE,
     "certificate": CERTIFICATE,
 }
@@ -342,6 +354,8 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
     },
     "verify": [CERTIFICATE],
     "Margin": MARGIN,
+    "Lead": LEAD,
+    "Reason": REASON,
     "Counterexample": COUNTEREXAMPLE,
     "verify with a wrong spec": {
         "errors": "list of diagnostic",

@@ -16,6 +16,7 @@ from compiler.starting import starting_spec
 from tests.cli.json_shapes import SHAPES, fields, nulls, problems
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call
 from tests.cli.test_report import REVERSE
+from tests.verifier.test_reasons import MIXING
 
 PAGE = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^##+ (.+)\n((?:(?!^##).*\n?)*)", PAGE, flags=re.MULTILINE))
@@ -125,6 +126,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("verify", TINY, "--set", "digits=2", "--set", "v_scale=0.05"),
         ("verify", REVERSE, "claiming.yaml", "minimal.yaml"),
         ("verify", "sorting.yaml", REVERSE),
+        ("verify", "mixing.yaml", "--budget", "600"),
     ],
     "verify with a wrong spec": [
         ("verify", "minimal.yaml", INVALID, "nowhere.yaml", "nan.yaml"),
@@ -153,6 +155,7 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "warned": f"{NAN}ignore: no-claims\nconstants: {{unused: 1}}\n",
         "noted": NOTED,
         "sorting": SORTING,
+        "mixing": MIXING.format(symbols=18, length=4, own=0, factor=1),
         "bad": f"{NAN}constants: {{unused: 1}}\nparameters: {{p: 1 +}}\n",
     }
     for name, text in texts.items():
@@ -202,7 +205,7 @@ def test_what_may_be_null_sometimes_is(folder: Path) -> None:
         for arguments in calls:
             for path, is_null in nulls(printed(*arguments), SHAPES[heading]):
                 own = {"count": "count.", "verify": "certificate."}.get(heading, f"{heading}: ")
-                shared = path.startswith(("diagnostic.", "count.", "margin.", "certificate."))
+                shared = path.startswith(("diagnostic.", "count.", "margin.", "reason.", "certificate."))
                 seen.setdefault(path if shared else own + path, set()).add(is_null)
     assert {path for path, found in seen.items() if found != {True, False}} == set()
     nullable = sum("null" in kind for shape in SHAPES.values() for _, kind in fields(without_list(shape)))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,23 +23,19 @@ import compiler
 from compiler.diagnostics import fail
 from compiler.pipeline import Spec
 from compiler.saved import read_saved
-from compiler.verifier.results import Counterexample, Ending, Margin, StepResult, VerdictName, Verification
+from compiler.verifier.reasons import Ending, ended, joined_cells, lost_at
+from compiler.verifier.results import Counterexample, Lead, Margin, StepResult, VerdictName, Verification
 from tests.cli.json_shapes import SHAPES, problems
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call, call_json
 from tests.helpers import small
 
 EVERY = 4**4
-MARGIN = Margin(
-    0.0341,
-    0.0345,
-    1.7e-9,
-    1,
-    (3, 9),
-    "3 + 9",
-)
+LONG = 600  # seconds: more than it takes on any machine
+MARGIN = Margin(0.0341, 1.7e-9, 1)
+SEEN = Lead(0.0345, 1, (3, 9), "3 + 9")
 EXAMPLE = Counterexample((3, 9), "3 + 9", 1, "sum[1], 4^1", "3", "2", "8", "12")
 STEPS = tuple(
-    StepResult(slot, f"sum[{slot}], 4^{2 - slot}", EVERY, 0, 0, 20 + slot, 2, MARGIN, None) for slot in range(3)
+    StepResult(slot, f"sum[{slot}], 4^{2 - slot}", EVERY, 0, 0, 20 + slot, 2, MARGIN, None, SEEN) for slot in range(3)
 )
 PROVED = Verification(
     verdict="proved",
@@ -49,21 +45,33 @@ PROVED = Verification(
     steps=STEPS,
     margin=MARGIN,
     counterexample=None,
-    why=(),
+    reasons=(),
     assumptions="exp is within 2 units",
     dtype="float64",
     torch_version="2.0",
     seconds=1.25,
     ending="complete",
+    seen=SEEN,
+    tried=100,
 )
-WRONG = (STEPS[0], replace(STEPS[1], right=200, wrong=36, open=20), STEPS[2])
+GROWS = lost_at("layer0.attention", 0.002, 0.75)
+WRONG = (STEPS[0], replace(STEPS[1], right=200, wrong=36, open=20, reason=ended("budget"), seen=None), STEPS[2])
 REFUTED = replace(PROVED, verdict="refuted", failing=(36, 56), steps=WRONG, counterexample=EXAMPLE)
 UNDECIDED = tuple(
-    replace(step, right=200, open=56, margin=None, why_open=f"layers mix {step.window + step.slot} columns")
-    for step in STEPS
+    replace(step, right=200, open=56, margin=None, reason=reason, seen=None)
+    for step, reason in zip(STEPS, (ended("budget"), joined_cells("12"), GROWS), strict=True)
 )
-WHY = "layer0.attention mixes columns"
-OPEN = replace(PROVED, verdict="open", failing=(0, 56), steps=UNDECIDED, margin=None, why=(WHY,), ending="budget")
+OPEN = replace(
+    PROVED,
+    verdict="open",
+    failing=(0, 56),
+    steps=UNDECIDED,
+    margin=None,
+    reasons=(ended("budget"), joined_cells("12"), GROWS),
+    ending="budget",
+    seen=None,
+    tried=0,
+)
 FOUND = {found.verdict: found for found in (PROVED, REFUTED, OPEN)}
 SORT = """\
 weightspec: 1
@@ -164,8 +172,9 @@ def test_exit_codes_follow_the_claim_or_else_the_verdict(
             "proved",
             [
                 "every one of 256 inputs is answered right",
-                "smallest margin  at least 0.0341, 2e+07 times the rounding bound 1.7e-09, at sum[1], 4^1",
-                "smallest seen    0.0345 for 3 + 9",
+                "smallest margin  at least 0.0341, with 1.7e-09 taken off for rounding, at sum[1], 4^1",
+                "smallest seen    0.0345 for 3 + 9, at sum[1], 4^1",
+                "                 the smallest lead of the torch module on 100 inputs, over all tokens",
                 "sum[1], 4^1    all      0     0     21        2  0.0341",
                 "method       abstract interpretation, engine 2",
                 "arithmetic   float64, torch 2.0",
@@ -181,6 +190,9 @@ def test_exit_codes_follow_the_claim_or_else_the_verdict(
                 "right answer        12",
                 "torch module        8, by greedy decoding",
                 "first wrong         sum[1], 4^1: 2 instead of 3",
+                "margin where right  at least 0.0341, with 1.7e-09 taken off for rounding, at sum[1], 4^1",
+                "                    the smallest lead of the torch module on 100 inputs, over the 2 of 3 tokens that"
+                " are right on all inputs",
                 "sum[1], 4^1  78.125 %  36 (14.062 %)  20 (7.8125 %)     21        2  0.0341",
             ],
         ),
@@ -188,8 +200,12 @@ def test_exit_codes_follow_the_claim_or_else_the_verdict(
             "open",
             [
                 "of 256 inputs: 200 (78.125 %) right, 0 wrong, 56 (21.875 %) undecided",
-                WHY,
-                "sum[2], 4^0  78.125 %      0  56 (21.875 %)     22        2       –  layers mix 4 columns",
+                "the time ran out",
+                "inputs that differ were joined in cells: one of 12, each right or wrong by itself",
+                "an error grows at layer0.attention: 0.2 % of a channel is not known before it, 75 % after it",
+                "sum[0], 4^2  78.125 %      0  56 (21.875 %)     20        2       –  time",
+                "sum[1], 4^1  78.125 %      0  56 (21.875 %)     21        2       –  joined cells",
+                "sum[2], 4^0  78.125 %      0  56 (21.875 %)     22        2       –  error at layer0.attention",
                 "time         1.2 s; ended by the budget of 60 s, --budget gives more",
             ],
         ),
@@ -387,6 +403,7 @@ def test_without_time_to_try_all_inputs_the_rest_is_open(tmp_path: Path) -> None
     (found,) = call_json("verify", str(path), "--budget", "1e-9", exit_code=3)
     assert (found["verdict"], found["method"], found["ending"]) == ("open", "none", "budget")
     assert (found["failing"], found["why_open"]) == ({"at_least": 0, "at_most": 256}, ["the time ran out"])
+    assert [reason["kind"] for reason in found["reasons"]] == ["time"]
     assert list(problems([found], SHAPES["verify"])) == []
 
 
@@ -417,35 +434,62 @@ def test_the_published_network_is_proved(tmp_path: Path) -> None:
     assert "every one of 10^20 inputs is answered right" in result.stdout
     (found,) = json.loads(target.read_text(encoding="utf-8"))
     assert (found["verdict"], found["inputs"], found["inputs_text"]) == ("proved", 10**20, str(10**20))
-    assert found["margin"]["found"] >= found["margin"]["proved"] > 0.02
+    assert found["seen"]["lead"] >= found["margin"]["proved"] > 0.02
+    assert found["seen"]["lead"] == min(step["seen"]["lead"] for step in found["steps"])
     assert found["definitions"]
     assert list(problems([found], SHAPES["verify"])) == []
 
 
 def test_control_c_during_a_sweep() -> None:
-    """It ends with the best bracket that is known by then, and exits by its verdict."""
-    with subprocess.Popen(
-        [sys.executable, str(ROOT / "cli.py"), "verify", TINY, "--budget", "inf"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        deadline = time.monotonic() + 60
-        while "libtorch" not in Path(f"/proc/{child.pid}/maps").read_text() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(8)  # past the import, into the sweep
-        assert child.poll() is None
-        child.send_signal(signal.SIGINT)
-        output, said = child.communicate(timeout=60)
+    """It ends with the best bracket that is known by then, and exits by its verdict.
+
+    Progress on a terminal says when the sweeps have begun: their number is known then.
+    """
+    terminal, its_end = os.openpty()
+    try:
+        with subprocess.Popen(
+            [sys.executable, str(ROOT / "cli.py"), "verify", TINY, "--budget", "inf"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "TERM": "xterm", "COLUMNS": "100"},
+            stdout=subprocess.PIPE,
+            stderr=its_end,
+            text=True,
+        ) as child:
+            os.close(its_end)
+            shown = drawn_until(terminal, rb"\d of 11\b")
+            child.send_signal(signal.SIGINT)
+            output = child.communicate(timeout=LONG)[0]
+            shown += drawn_until(terminal, None)
+    finally:
+        os.close(terminal)
+    said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert set(re.findall(r"\d+ of (\d+)", said)) == {"11"}, said
     assert "Traceback" not in said
-    assert re.fullmatch(r"interrupted after [\d.]+ s\n", said), said
+    assert re.search(r"[\r\n]interrupted after [\d.]+ s\s*\Z", said), said
     verdict = re.match(r"tiny95: (OPEN|REFUTED)\n", output)
     assert verdict is not None, output
     assert child.returncode == {"OPEN": 3, "REFUTED": 0}[verdict[1]]  # the spec claims that it is refuted
     assert re.search(r"^time +[\d.]+ s; interrupted *$", output, re.MULTILINE)
     assert re.search(r"^of 10\^20 inputs: .* undecided$|^between .* of 10\^20 inputs", output, re.MULTILINE)
+    assert "\nit was interrupted\n" in output
+    assert "rounding may decide" not in output
+
+
+def drawn_until(terminal: int, wanted: bytes | None) -> bytes:
+    """What comes out of a terminal up to a pattern, or to its end."""
+    found = b""
+    while wanted is None or not re.search(wanted, found):
+        ready, _, _ = select.select([terminal], [], [], LONG)
+        assert ready, found
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # as Linux says that nobody writes any more
+            part = b""
+        if not part:
+            assert wanted is None, found
+            break
+        found += part
+    return found
 
 
 def test_without_time_nothing_is_known_and_the_reason_is_given() -> None:

@@ -57,7 +57,6 @@ def check_networks(seeds: Iterable[int]) -> Counter[str]:
             continue
         said = verify(spec, budget=BUDGET, tried=0)
         check(f"network {seed}", spec, said, truth(spec))
-        assert not any("disagree" in reason for reason in said.why), (seed, said.why)
         found[said.verdict] += 1
         found["tokens"] += said.inputs * len(said.steps)
         found["decided"] += sum(step.right + step.wrong for step in said.steps)

@@ -44,7 +44,9 @@ def test_ties_are_never_proved() -> None:
     assert every.tied == sum(every.first_tied.values()) > 0
     found = verify(spec)
     assert (found.verdict, found.method, found.failing) == ("open", "enumeration", (0, every.tied))
-    assert found.why == (f"{every.tied:,} of {so.inputs:,} inputs are right by a token's id alone, in a tie of logits",)
+    (reason,) = found.reasons
+    assert (reason.kind, reason.number) == ("rounding", 0.0)
+    assert reason.text == f"{every.tied:,} of {so.inputs:,} inputs are right by a token's id alone, in a tie of logits"
     assert found.margin is not None
     assert found.margin.proved > 0  # of the other inputs
     check("tied", spec, found, so)

@@ -39,7 +39,8 @@ def check(name: str, spec: Spec, found: Verification, so: Truth) -> None:
         assert not answer(spec, found.counterexample.inputs).right, (name, found.counterexample)
     if found.verdict == "open":
         assert found.counterexample is None, name
-        assert found.why, f"{name}: open, and no reason is named"
+        assert found.reasons, f"{name}: open, and no reason is named"
+        assert all(step.reason is not None for step in found.steps if step.open), name
 
 
 def verified(world: World) -> Verification:

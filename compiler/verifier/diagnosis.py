@@ -1,0 +1,109 @@
+"""Why sweeps that had time enough have left inputs open: asked of an input of the largest open cell of each token."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.elementary.program import Program
+from compiler.proportions import amount
+from compiler.tasks.automaton import Automaton, complete, drawn, ways
+from compiler.verifier.head import Leads
+from compiler.verifier.model import OutOfTime, Stop, Tail, tails, unknown_shares
+from compiler.verifier.reasons import Reason, joined_cells, lost_at, refused, within_rounding
+from compiler.verifier.sequences import Sequences, sequences
+from compiler.verifier.sweep import Sweep, leads_of_paths, values_of_paths, weights
+
+DRAWN = 200  # inputs that show what is known after each step of a tail
+SMALL = 2.0**-20  # a share that is not known, which rounding does not reach
+Path = NDArray[np.int64]  # of one input, [1, columns]
+
+
+@dataclass(frozen=True, eq=False)
+class _Alone:
+    """One input, all of whose tokens are known: what is left to be computed for each slot."""
+
+    path: Path
+    program: Program
+    sequence: Sequences
+    tails: Mapping[int, Tail]
+
+    def leads(self, slot: int) -> Leads:
+        return leads_of_paths(self.tails[slot], self.sequence, np.zeros_like(self.path))
+
+
+def find_reasons(sweeps: Mapping[int, Sweep], followed: Sequence[tuple[Tail, Sequences]], stop: Stop) -> None:
+    """Write down why each token is open that there was time enough for."""
+    asked = [one for one in followed if (found := sweeps[one[0].slot]).open_cells is not None and not found.late]
+    wanted = {tail.slot for tail, _ in asked}
+    alone: list[_Alone] = []
+    for tail, sequence in asked:
+        sweeps[tail.slot].reason = _why_open(sweeps[tail.slot], tail, sequence, alone, wanted, stop)
+
+
+def _why_open(
+    found: Sweep, tail: Tail, sequence: Sequences, alone: list[_Alone], wanted: Container[int], stop: Stop
+) -> Reason:
+    """Three questions, each of which knows more of an input than the one before.
+
+    With what the last attention mixes known exactly, is it decided? Then it was joined with others. With all of its
+    tokens known, at every position? Then a step loses what it reads from other columns. Else only rounding is left.
+    `alone` are the inputs that were followed for this before: one of them serves again where it is open here too.
+    """
+    assert found.open_cells is not None
+    inputs = weights(found.open_cells, *ways(sequence.automaton))
+    largest = max(range(len(inputs)), key=inputs.__getitem__)
+    cell = found.open_cells.chosen(np.array([largest]))
+    path = complete(sequence.automaton, cell.first, cell.witness.astype(np.int64))
+    if _decided(leads_of_paths(tail, sequence, path)):
+        return joined_cells(amount(inputs[largest]))
+    for one in alone:
+        if one.program is tail.program and not _decided(leads_of_paths(tail, sequence, one.path)):
+            break
+    else:
+        only = sequences(_one_path(sequence.automaton, path[0]), sequence.layout, tail.program.length)
+        try:
+            by_slot = {its.slot: its for its in tails(tail.program, only, wanted, stop)}
+        except OutOfTime:  # then what is known after each step has to tell
+            unknown = any(share > SMALL for share in tail.unknown.values())
+            return _losing_step(tail, sequence) if unknown else _rounding(leads_of_paths(tail, sequence, path))
+        one = _Alone(path, tail.program, only, by_slot)
+        alone.append(one)
+    by_itself = one.leads(tail.slot)
+    return _losing_step(tail, sequence) if _decided(by_itself) else _rounding(by_itself)
+
+
+def _rounding(leads: Leads) -> Reason:
+    bound = float(leads.within[0])
+    return within_rounding(bound) if np.isfinite(bound) else refused("values may overflow, or are no numbers")
+
+
+def _decided(leads: Leads) -> bool:
+    return bool(leads.lowest[0] > 0 or leads.behind[0])
+
+
+def _one_path(automaton: Automaton, path: NDArray[np.int64]) -> Automaton:
+    """The automaton of one input."""
+    columns = tuple(
+        replace(
+            column,
+            before=column.before[[step]],
+            after=column.after[[step]],
+            letters={place: symbols[[step]] for place, symbols in column.letters.items()},
+        )
+        for column, step in zip(automaton.columns, path, strict=True)
+    )
+    return replace(automaton, columns=columns)
+
+
+def _losing_step(tail: Tail, sequence: Sequences) -> Reason:
+    """The step after which the share that is not known has grown most."""
+    paths = drawn(sequence.automaton, DRAWN)
+    later = unknown_shares(tail.program, values_of_paths(tail, sequence, paths))
+    shares = [("", 0.0), *tail.unknown.items(), *((step, x) for step, x in later.items() if step not in tail.unknown)]
+    (_, before), (step, after) = max(pairwise(shares), key=lambda pair: pair[1][1] - pair[0][1])
+    return lost_at(step, before, after)
