@@ -17,13 +17,15 @@ from compiler.decode import answer_logits, next_logits
 from compiler.engines import batch_size
 from compiler.pipeline import Spec
 from compiler.reference import Reference, as_tokens
-from compiler.tasks.task import SMALL, Inputs, TaskError
+from compiler.tasks.task import Inputs, TaskError
 from compiler.verifier.results import Lead
 from compiler.verifier.witness import lead, leads_of_tokens
 
 MOST = 2_000  # inputs that are looked at
 BATCHES = 16  # of the plain module's batches at most: fewer inputs where sequences are long
-OF_PART = 60  # inputs of each part of a suite
+OF_SUITE = 200  # inputs of each suite that samples
+OF_PART = 60  # inputs of each part of a suite at most
+SHORT = 2_000
 ROUNDS = 12
 KEPT = 2  # of each token in each round, and of all tokens
 CHILDREN = 12  # of each that is kept
@@ -80,14 +82,15 @@ def closest(
 
 
 def _of_suites(spec: Spec) -> Iterator[Inputs]:
+    """A few of each; from a short list those that are far apart in it."""
     for suite in spec.resolved.task.suites().values():
         try:
-            parts = suite.parts(suite.size(None), 0)
+            parts = suite.parts(suite.size(OF_SUITE), 0)
         except TaskError:
             continue
         for part in parts:
-            apart = part.size // OF_PART if part.size <= SMALL else 1
-            yield from islice(part.generate(), 0, OF_PART * max(1, apart), max(1, apart))
+            apart = max(1, part.size // OF_PART) if part.size <= SHORT else 1
+            yield from islice(part.generate(), 0, OF_PART * apart, apart)
 
 
 def _meet(ask: _Question, met: _Met, inputs: Sequence[Inputs]) -> None:
