@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from compiler.tasks import TASKS, Task, TaskError
-from compiler.tasks.automaton import Automaton, Column, complete, paths, ways, words
+from compiler.tasks.automaton import Automaton, Column, complete, drawn, paths, ways, words
 from compiler.tasks.task import Inputs, Words
 
 SUMS = [("addition", {"base": base, "digits": digits}) for base in (2, 3, 4, 5) for digits in (1, 2, 3)]
@@ -206,6 +206,15 @@ def test_no_segments_are_completed_to_no_paths() -> None:
     }
 
 
+@pytest.mark.parametrize(("kind", "sizes"), SMALL)
+def test_paths_that_are_drawn_are_paths(kind: str, sizes: dict[str, int]) -> None:
+    _, automaton = made(kind, sizes)
+    found = drawn(automaton, 50)
+    assert {tuple(path) for path in found.tolist()} <= set(every_path(automaton))
+    assert (found == drawn(automaton, 50)).all()
+    assert len(np.unique(found, axis=0)) > 1 or paths(automaton) == 1
+
+
 def test_dead_ends_are_avoided() -> None:
     """State 1 has no way on, state 2 none to it: completions go round both, and segments through them are refused."""
 
@@ -217,6 +226,7 @@ def test_dead_ends_are_avoided() -> None:
         3, (column([(0, 1), (0, 0)], 0), column([(2, 0), (0, 0)], 1), column([(0, 1), (0, 0)], 2), column([(0, 0)], 3))
     )
     assert paths(automaton) == 1
+    assert drawn(automaton, 3).tolist() == 3 * [[1, 1, 1, 0]]
     for k, step in enumerate((1, 1, 1, 0)):
         assert complete(automaton, k, np.array([[step]])).tolist() == [[1, 1, 1, 0]]
     for k, steps in ((0, [0]), (1, [0]), (2, [0]), (0, [0, 1]), (1, [1, 0])):
