@@ -36,13 +36,24 @@ class _Alone:
         return leads_of_paths(self.tails[slot], self.sequence, np.zeros_like(self.path))
 
 
-def find_reasons(sweeps: Mapping[int, Sweep], followed: Sequence[tuple[Tail, Sequences]], stop: Stop) -> None:
-    """Write down why each token is open that there was time enough for."""
-    asked = [one for one in followed if (found := sweeps[one[0].slot]).open_cells is not None and not found.late]
+def find_reasons(
+    sweeps: Mapping[int, Sweep], followed: Sequence[tuple[Tail, Sequences]], swept: Container[int], stop: Stop
+) -> None:
+    """Write down why each token is open that there was time enough for.
+
+    For those in `swept` there was time enough in one arithmetic: another one does not help against an error of a step.
+    """
+    asked = [
+        (tail, sequence)
+        for tail, sequence in followed
+        if (found := sweeps[tail.slot]).open_cells is not None and (not found.late or tail.slot in swept)
+    ]
     wanted = {tail.slot for tail, _ in asked}
     alone: list[_Alone] = []
     for tail, sequence in asked:
-        sweeps[tail.slot].reason = _why_open(sweeps[tail.slot], tail, sequence, alone, wanted, stop)
+        reason = _why_open(sweeps[tail.slot], tail, sequence, alone, wanted, stop)
+        if reason.kind == "step" or not sweeps[tail.slot].late:
+            sweeps[tail.slot].reason = reason
 
 
 def _why_open(

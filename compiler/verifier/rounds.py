@@ -72,6 +72,7 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
 
     hard: dict[int, list[NDArray[np.bool_]]] = {slot: [] for slot in state.slots}
     followed: list[tuple[Tail, Sequences]] = []
+    swept: set[int] = set()  # in any arithmetic, as far as that goes
     for here in (False, True):
         before = state.open_slots
         if not before or (here and any(found.wrong for found in state.slots.values())):
@@ -105,7 +106,9 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
             before = again
         if here:
             _settle(state, followed, witnesses, stop)
-    find_reasons(state.slots, followed, lambda: time.perf_counter() > end)
+        else:
+            swept = {slot for slot in state.open_slots if not state.slots[slot].late}
+    find_reasons(state.slots, followed, swept, lambda: time.perf_counter() > end)
 
 
 def _probe(state: State, followed: Sequence[tuple[Tail, Sequences]], witnesses: Witnesses, stop: Stop) -> None:

@@ -16,6 +16,7 @@ from compiler.elementary.program import NotFollowed
 from compiler.pipeline import Spec, load, load_source
 from compiler.source import Source
 from compiler.verifier import rounds, sweep
+from compiler.verifier.model import OutOfTime
 from compiler.verifier.reasons import Reason, distinct, ended, joined_cells, lost_at, refused, tied, within_rounding
 from compiler.verifier.results import Verification
 from compiler.verifier.verify import verify
@@ -179,6 +180,22 @@ def test_time_that_ends_between_two_sweeps(monkeypatch: pytest.MonkeyPatch) -> N
     found = verify(load_source(Source("even", EVEN)), tried=0, budget=1e6)
     assert any(step.cells for step in found.steps)
     assert reasons_of(found) == {("time", None)}
+
+
+@pytest.mark.parametrize(("spec", "kind"), [(mixing(), "step"), (load_source(Source("even", EVEN)), "time")])
+def test_time_that_ends_before_the_second_arithmetic(monkeypatch: pytest.MonkeyPatch, spec: Spec, kind: str) -> None:
+    """It could help against rounding, but not against an error of a step."""
+    tails_of = rounds.tails_of
+
+    def only_first(spec: Spec, automaton: Any, wanted: Any, here: bool, stop: Any) -> Any:
+        if here:
+            raise OutOfTime
+        return tails_of(spec, automaton, wanted, here, stop)
+
+    monkeypatch.setattr(rounds, "tails_of", only_first)
+    found = verify(spec, tried=0, budget=600)
+    assert {kind for kind, _ in reasons_of(found)} == {kind}
+    assert found.ending == "budget"
 
 
 def interrupting(call: int) -> Callable[[str, int, int], None]:
