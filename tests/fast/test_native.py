@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import select
 import shlex
 import signal
@@ -303,6 +304,25 @@ class TestUnavailable:
         assert "missing, which $CC names" in refused()
         monkeypatch.setenv("CC", "cc 'open")
         assert "$CC cannot be read" in refused()
+
+    def test_a_target_that_is_no_processor(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for target in ("native -O0", "-O0", "x86;ls", "\x1b[31m"):
+            monkeypatch.setenv(compilers.TARGET, target)
+            assert "WEIGHTSPEC_C_TARGET is the name of a processor" in refused()
+
+    @needs_compiler
+    def test_a_target_that_the_compiler_does_not_know(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(compilers.TARGET, "z81")
+        assert "z81" in refused()
+
+    @needs_compiler
+    @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="this names a processor of x86-64")
+    def test_code_for_another_target_is_another_library(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        check(made())
+        monkeypatch.setenv(compilers.TARGET, "x86-64")
+        check(made())
+        assert len(libraries(cache)) == 2
+        assert "-march=x86-64" in compilers.c_compiler().flags
 
     def test_a_compiler_that_hangs_is_ended_with_all_it_started(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

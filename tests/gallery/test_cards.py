@@ -19,6 +19,8 @@ from compiler.pipeline import Spec, load
 from tests.gallery.cards import CARDS, FOLDER, Card, dense, read_card, stored, ulps_apart
 from tests.helpers import SPECS, same_bits
 
+pytestmark = pytest.mark.machine
+
 MAX_LINES = 60  # without comments and blank lines
 MAX_ULPS = 2
 MISTAKE = 0.01  # of a row's range: a wrong step is off by more, where rounding is by less

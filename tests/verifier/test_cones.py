@@ -12,6 +12,8 @@ from compiler.verifier.verify import verify
 from tests.verifier.truth import truth
 from tests.verifier.verdicts import check
 
+pytestmark = pytest.mark.machine
+
 # 0.1 + 0.2 - 0.3 is a little more than 0, in any order. So is the lead of the symbol that is due, which is read {back}.
 # Where {turned} is 1, {more} is added. As a rule that is -13.75 units of 2^-53: too little for a bound on six terms,
 # and more than all their roundings, so that the lead is below 0 in any order too.
