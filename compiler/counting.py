@@ -7,7 +7,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from compiler.expressions.values import Leaf, Provenance, leaves
-from compiler.ir import Attention, Entry, Equation, Network, Position, Tensor
+from compiler.faults import no_rule
+from compiler.ir import (
+    Attention,
+    Embedding,
+    Entry,
+    Equation,
+    FeedForward,
+    Head,
+    Mix,
+    Network,
+    Position,
+    Repeat,
+    StreamNorm,
+    StreamScale,
+    Tensor,
+)
 from compiler.pipeline import Spec
 from compiler.storage import Stored, stored, tensors
 
@@ -131,14 +146,19 @@ def count_network(network: Network, *, declares_parameters: bool) -> Counts:
 def _beside_weights(network: Network) -> Iterator[Provenance]:
     """Where the numbers come from that no tensor stores: a parameter there is a learned one."""
     for step in network.steps:
-        if isinstance(step, Position):
-            yield from (term.provenance for term in step.terms)
-        if isinstance(step, Attention):
-            yield step.scale.provenance
-            yield step.mask_provenance
-            yield from (score.provenance for score in step.scores)
-            if step.rope is not None:
-                yield step.rope.provenance
+        match step:
+            case Position():
+                yield from (term.provenance for term in step.terms)
+            case Attention():
+                yield step.scale.provenance
+                yield step.mask_provenance
+                yield from (score.provenance for score in step.scores)
+                if step.rope is not None:
+                    yield step.rope.provenance
+            case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
+                pass
+            case _:
+                raise no_rule("step", step)
 
 
 def _group(group: Stored) -> GroupCount:

@@ -18,9 +18,11 @@ from compiler.fast.bounds import (
     is_zero,
     is_zero_value,
     plus,
+    quotient,
     times,
 )
 from compiler.fast.mixing import Body, Combined, by_head
+from compiler.meanings import divides
 
 NEGLIGIBLE = -750.0  # the exponential of what is lower is zero in every dtype
 WEIGHT_UNITS = 6 * FUNCTION_UNITS  # of two exponentials, one divided by the other, where they are off by up to e
@@ -113,8 +115,8 @@ def _attend(
     read_weight, read_more = kept
     nothing = f.name(f.exp(times(-1.0, top))) if operation.plus_one else 0.0  # the weight of attending to nothing
     total = f.name(plus(total, nothing))
-    certain = f.name(1.0 / plus(least, times(1 - 6 * unit, nothing)))
-    means = [f.name(x / total) for x in mixed]
+    certain = f.name(quotient(1.0, plus(least, times(1 - 6 * unit, nothing))))
+    means = [f.name(quotient(x, total)) for x in mixed]
 
     def differ() -> Iterator[tuple[Combined, Quantity]]:
         more = f.name(read_more())
@@ -172,7 +174,7 @@ def score(
     """The score of a query and a key of these coordinates."""
     total = a.sum([a.multiply(x, y) for x, y in zip(query, key, strict=True)])
     if not is_zero_value(total) and operation.scale != 1:
-        divided = operation.scale_operation == "divide"
+        divided = divides(operation.scale_operation)
         factor = 1 / operation.scale if divided else operation.scale
         # the module rounds the factor to its dtype first
         total = a.times(total, factor) if is_power_of_two(operation.scale) else a.times_inexact(total, factor)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from compiler.elementary.program import is_power_of_two
+from compiler.faults import no_rule
 from compiler.floats import FloatFormat
 from compiler.ir import Activation
 
@@ -87,7 +88,14 @@ class Rounding:
     def of(dtype: FloatFormat) -> Rounding:
         unit = dtype.unit_roundoff
         tiny = math.ldexp(1.0, dtype.min_exponent)
-        return Rounding(unit, unit + 4 * ENGINE_UNIT, tiny, tiny if dtype.name == "bfloat16" else 0.0)
+        match dtype.name:
+            case "bfloat16":
+                flushed = tiny
+            case "float64" | "float32" | "float16":
+                flushed = 0.0
+            case _:
+                raise no_rule("dtype", dtype.name)
+        return Rounding(unit, unit + 4 * ENGINE_UNIT, tiny, flushed)
 
 
 @dataclass(frozen=True)
@@ -206,19 +214,35 @@ class Arithmetic:
         return [*(self.times(inputs[channel], weight) for channel, weight in terms), Bounded(bias, 0.0)]
 
     def activate(self, x: Bounded, kind: Activation) -> Bounded:
-        """Where the branch is certain (relu), or the curve flat, what is shared stays shared."""
+        match kind:
+            case "relu":
+                return self._relu(x)
+            case "gelu":
+                return self._gelu(x)
+            case "silu":
+                return self._silu(x)
+            case _:
+                raise no_rule("activation", kind)
+
+    def _relu(self, x: Bounded) -> Bounded:
+        """Where the branch is certain, what is shared stays shared."""
+        f, off = self.f, self.off(x)
+        error = f.minimum(off, f.maximum(plus(x.value, off), 0.0))
+        lowest = f.name(x.value - off)
+        shared = {symbol: f.name(f.if_less(lowest, 0.0, 0.0, c)) for symbol, c in x.shared.items()}
+        error = f.if_less(lowest, 0.0, error, x.error) if shared else error
+        return self.named(f.maximum(x.value, 0.0), error, shared)
+
+    def _gelu(self, x: Bounded) -> Bounded:
+        """|gelu'| ≤ 1.13; nothing stays shared."""
+        value = x.value * 0.5 * (1.0 + self.f.erf(x.value * math.sqrt(0.5)))
+        own = times(GELU_UNITS * self.rounding.unit, self.size(x))
+        return self.named(value, plus(times(1.13, self.off(x)), own, self.rounding.tiny))
+
+    def _silu(self, x: Bounded) -> Bounded:
+        """By its tangent; what is shared stays shared along it."""
         f, unit, tiny = self.f, self.rounding.unit, self.rounding.tiny
         off = self.off(x)
-        if kind == "relu":
-            error = f.minimum(off, f.maximum(plus(x.value, off), 0.0))
-            lowest = f.name(x.value - off)
-            shared = {symbol: f.name(f.if_less(lowest, 0.0, 0.0, c)) for symbol, c in x.shared.items()}
-            error = f.if_less(lowest, 0.0, error, x.error) if shared else error
-            return self.named(f.maximum(x.value, 0.0), error, shared)
-        if kind == "gelu":  # |gelu'| ≤ 1.13
-            value = x.value * 0.5 * (1.0 + f.erf(x.value * math.sqrt(0.5)))
-            own = times(GELU_UNITS * unit, self.size(x))
-            return self.named(value, plus(times(1.13, off), own, tiny))
         sigmoid = f.name(1.0 / (1.0 + f.exp(times(-1.0, x.value))))
         value = f.name(x.value * sigmoid)
         slope = f.name(sigmoid + value * (1.0 - sigmoid))
@@ -277,6 +301,13 @@ def plus(*terms: Quantity) -> Quantity:
     for term in present[1:]:
         total = total + term
     return total
+
+
+def quotient(x: Quantity, y: Quantity) -> Quantity:
+    """x / y by IEEE 754, for floats too: beyond all bounds where y is zero, which Python refuses."""
+    if isinstance(x, float) and isinstance(y, float) and y == 0.0:
+        return x * math.copysign(math.inf, y)  # NaN for 0 / 0
+    return x / y
 
 
 def times(x: Quantity, y: Quantity) -> Quantity:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
 from compiler.elementary.program import Array, Attended, Mixed, SeparableHead
-from compiler.fast.bounds import ENGINE_TINY, Arithmetic, Bounded, Quantity, plus, times
+from compiler.fast.bounds import ENGINE_TINY, Arithmetic, Bounded, Quantity, plus, quotient, times
 
 Combined = Literal["sum", "max"]
 Read = Callable[[Array | int], Quantity]  # a sum of the tables by its number, or one that is the same for all inputs
@@ -89,11 +89,11 @@ def mix_sums(a: Arithmetic, head: SeparableHead, read: Read) -> list[Bounded]:
     total = f.name(plus(read(head.weight), nothing))
     more = f.name(read(head.more))
     least = f.maximum(total - plus(more, times(6 * unit, nothing)), 0.0)
-    certain = f.name(1.0 / least)
+    certain = f.name(quotient(1.0, least))
     growth = (1 + a.rounding.plain_unit) ** head.most
     found = []
     for mixed, off, size in zip(head.mixed, head.off, head.size, strict=True):
-        mean = f.name(read(mixed) / total)
+        mean = f.name(quotient(read(mixed), total))
         scale = f.absolute(mean)
         largest = f.name(times(read(size), certain))
         own = plus(read(off), times(scale, plus(more, times(6 * unit, nothing))))

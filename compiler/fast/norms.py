@@ -18,6 +18,7 @@ from compiler.fast.bounds import (
     scaled_shared,
     times,
 )
+from compiler.meanings import subtracts_mean
 
 
 def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, group: int) -> list[Bounded]:
@@ -27,7 +28,7 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
     make of it is followed exactly. Beyond τ = 1/2, only |x| ≤ √n · √mean(x²) is known.
     """
     f, unit, count = a.f, a.rounding.unit, len(inputs)
-    if operation.kind == "layer":
+    if subtracts_mean(operation.kind):
         mean = a.times_inexact(a.sum(inputs), 1 / count)
         inputs = [a.subtract(x, mean) for x in inputs]
     square = f.name(plus(*(times(x.value, x.value) for x in inputs)) / count + operation.epsilon)

@@ -16,6 +16,7 @@ from torch import Tensor
 from compiler.elementary.program import Attended, Linear, Node, Sum, is_power_of_two
 from compiler.fast.bounds import Bounded, Quantity
 from compiler.floats import FloatFormat
+from compiler.meanings import divides
 
 SPLIT = 2.0**27 + 1  # Veltkamp's constant for float64
 Known = tuple[Tensor, Tensor]  # numbers, and where they are known
@@ -71,7 +72,7 @@ def score(
     if dtype.name not in ROUNDED or not is_power_of_two(operation.scale):
         return found
     total, sure = _sum(dtype, [_product(dtype, known(x), known(y)) for x, y in zip(query, key, strict=True)])
-    total = total / operation.scale if operation.scale_operation == "divide" else total * operation.scale
+    total = total / operation.scale if divides(operation.scale_operation) else total * operation.scale
     sure = sure & _normal(dtype, total)
     for added in additions:
         total = _rounded(dtype, total + added)
