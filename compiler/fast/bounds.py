@@ -97,6 +97,14 @@ class Rounding:
                 raise no_rule("dtype", dtype.name)
         return Rounding(unit, unit + 4 * ENGINE_UNIT, tiny, flushed)
 
+    def lost_weight(self, keys: int) -> float:
+        """What underflow can take off a weight before it is normalised, that of its exponential included.
+
+        A product may take a normalised weight as zero; before it is, that is as much as the sum of all, which is at
+        most e times one for each key, and one for no key, and is rounded.
+        """
+        return 4 * self.tiny + 3 * (keys + 1) * (1 + compounded(keys, self.plain_unit)) * self.flushed
+
 
 @dataclass(frozen=True)
 class Arithmetic:
@@ -301,6 +309,11 @@ def plus(*terms: Quantity) -> Quantity:
     for term in present[1:]:
         total = total + term
     return total
+
+
+def compounded(roundings: float, unit: float) -> float:
+    """By which share so many roundings, one after the other, can change a number: (1 + unit)^roundings - 1."""
+    return math.expm1(roundings * math.log1p(unit))
 
 
 def quotient(x: Quantity, y: Quantity) -> Quantity:

@@ -31,7 +31,7 @@ from compiler.elementary.program import (
     Separable,
     Sum,
 )
-from compiler.fast.bounds import Rounding
+from compiler.fast.bounds import Rounding, compounded
 from compiler.faults import no_rule
 from compiler.ir import Activation
 from compiler.meanings import divides
@@ -61,7 +61,7 @@ class Range:
 
     def widened(self, roundings: int, rounding: Rounding) -> Range:
         """With so many roundings, one after the other."""
-        slack = _growth(roundings, rounding) * self.scale + roundings * rounding.tiny
+        slack = compounded(roundings, rounding.unit) * self.scale + roundings * rounding.tiny
         return Range.of(self.low - slack, self.high + slack)
 
     def channels(self, chosen: range) -> Range:
@@ -91,10 +91,6 @@ def check_magnitudes(program: Program) -> Program:
     if decision.linear is not None and not (_linear(decision.linear, ranges[decision.node]).scale <= largest).all():
         raise NotFollowed(f"a logit could be too near the end of {program.dtype.name}")
     return replace(program, nodes=tuple(nodes))
-
-
-def _growth(roundings: int, rounding: Rounding) -> float:
-    return math.expm1(roundings * math.log1p(rounding.unit))
 
 
 def _roundings(node: Node) -> int:
@@ -206,7 +202,7 @@ def _attended(program: Program, node: Node, inputs: list[Range], mixed: Range) -
         highest, size = _score(operation, head, inputs[0], inputs[1])
         if not size < dtype.largest * ROOM:
             raise NotFollowed("a score could overflow")
-        highest += _growth(operation.head_dim + len(operation.additions) + 8, rounding) * size
+        highest += compounded(operation.head_dim + len(operation.additions) + 8, rounding.unit) * size
         if operation.plus_one and not highest < math.log(dtype.largest) - 1 - math.log(program.length):
             raise NotFollowed("the exponentials of scores, or their sum, could overflow")
     return replace(node, operation=replace(operation, limits=tuple(mixed.size.tolist())))
