@@ -165,8 +165,16 @@ def _group(group: Stored) -> GroupCount:
     own = [] if group.weight_tie is not None else [group.weight]
     counted = [*own, *([] if group.bias is None else [group.bias])]
     nonzero = [entry for tensor in counted for entry in tensor.entries if entry.value]
-    copies = group.kind in ("map", "factor") and bool(nonzero) and _copies(group)
-    different = len(nonzero) if group.kind == "embedding" else len({entry.value for entry in nonzero})
+    different, copies = len({entry.value for entry in nonzero}), False
+    match group.kind:
+        case "embedding":
+            different = len(nonzero)
+        case "map" | "factor":
+            copies = bool(nonzero) and _copies(group)
+        case "vector":
+            pass
+        case _:
+            raise no_rule("stored", group.kind)
     shown = [group.weight, *([] if group.bias is None else [group.bias])]
     return GroupCount(
         group.name,
