@@ -291,7 +291,7 @@ def mixed_values(
             growth = 1 + compounded(2 * head.most + 4, plain)
             # the sum of the weights is exact where all of them are 1, and not too many
             counted = (most[head.more] == 0) & ((head.most + 1) * plain < 1)
-            summed = torch.where(counted, 0.0, head.most * plain)
+            summed = torch.where(counted, torch.zeros_like(largest), head.most * plain)
             if head.one:  # a rounded sum is no less than the 1 in it, to which others are added, and lost at most
                 beside = most[d] - 1.0 + most[head.more]
                 summed = f.minimum(summed, 1.01 * (1 + 2 * head.most * plain) * beside)

@@ -90,7 +90,7 @@ def known(x: Bounded) -> Known:
     value, error = (torch.as_tensor(q, dtype=torch.float64) for q in (x.value, x.error))
     sure = error == 0
     for c in x.shared.values():
-        sure = sure & (torch.as_tensor(c) == 0)
+        sure = sure & (torch.as_tensor(c, dtype=torch.float64) == 0)  # not float32, where 1e-50 is 0
     return value, sure & torch.isfinite(value)
 
 
@@ -127,7 +127,7 @@ def _settled(found: Bounded, value: Tensor, sure: Tensor) -> Bounded:
         return merged if merged.dim() else float(merged)
 
     error = where(0.0, found.error)
-    error = 0.0 if bool((torch.as_tensor(error) == 0).all()) else error
+    error = 0.0 if bool((torch.as_tensor(error, dtype=torch.float64) == 0).all()) else error
     return Bounded(where(value, found.value), error, {symbol: where(0.0, c) for symbol, c in found.shared.items()})
 
 

@@ -95,6 +95,6 @@ def relu(a: Arithmetic, x: Bounded) -> Bounded:
     room = f.if_less(low, 0.0, f.if_less(0.0, high, room, 0.0), 0.0)
     value = slope * x.value + room
     shared = {symbol: times(slope, c) for symbol, c in x.shared.items()}
-    engine = 2.0**-51 * torch.as_tensor(abs(value) + off) + ENGINE_TINY
+    engine = 2.0**-51 * (abs(value) + off) + ENGINE_TINY
     engine = f.if_less(low, 0.0, f.if_less(0.0, high, engine, 0.0), 0.0)
     return Bounded(value, slope * x.error + room + engine, shared)
