@@ -8,7 +8,20 @@ from dataclasses import dataclass
 
 from compiler.counting import RULES, count
 from compiler.expressions.values import NOWHERE, Provenance, names_read
-from compiler.ir import Attention, Position, Tensor
+from compiler.faults import no_rule
+from compiler.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Mix,
+    Position,
+    Repeat,
+    StreamNorm,
+    StreamScale,
+    Tensor,
+)
+from compiler.meanings import added_to_later, divides, is_causal_mask
 from compiler.pipeline import Spec
 from compiler.storage import tensors
 from compiler.text_changes import TextChange, text_changes
@@ -136,32 +149,48 @@ def _tables(spec: Spec, length: int) -> dict[str, _Table]:
     """
     tables = {name: _cells(tensor) for name, tensor in tensors(spec.network).items()}
     for step in spec.network.steps:
-        if isinstance(step, Position) and step.terms:
-            tables[step.name] = {
-                f"{step.stream.labels[term.dimension]}, pos {position}": _Cell(value, term.provenance)
-                for term in step.terms
-                for position, value in enumerate(term.formula.column(length))
-            }
-        if not isinstance(step, Attention):
-            continue
-        for score in step.scores:
-            provenance = score.provenance
-            rows = score.formula.table(length, causal=step.mask == "causal")
-            cells = {
-                f"query_pos {query}, key_pos {key}": _Cell(value, provenance)
-                for query, row in enumerate(rows)
-                for key, value in enumerate(row)
-                if key <= query or step.mask != "causal"
-            }
-            tables[f"{step.name}.score {step.heads.labels[score.head]}"] = cells
-        if step.rope is not None:
-            frequencies = enumerate(step.rope.frequencies)
-            provenance = step.rope.provenance
-            tables[f"{step.name}.rope"] = {f"pair {pair}": _Cell(value, provenance) for pair, value in frequencies}
-        if not isinstance(step.mask, str):
-            tables[f"{step.name}.mask"] = {"later keys": _Cell(step.mask, step.mask_provenance)}
-        scale = step.scale.value if step.scale.operation == "multiply" else 1 / step.scale.value
-        tables[f"{step.name}.scale"] = {"all heads": _Cell(scale, step.scale.provenance)}
+        match step:
+            case Position():
+                if step.terms:
+                    tables[step.name] = _position_table(step, length)
+            case Attention():
+                tables |= _attention_tables(step, length)
+            case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
+                pass
+            case _:
+                raise no_rule("step", step)
+    return tables
+
+
+def _position_table(step: Position, length: int) -> _Table:
+    return {
+        f"{step.stream.labels[term.dimension]}, pos {position}": _Cell(value, term.provenance)
+        for term in step.terms
+        for position, value in enumerate(term.formula.column(length))
+    }
+
+
+def _attention_tables(step: Attention, length: int) -> dict[str, _Table]:
+    """What its scores are computed with, beside queries and keys."""
+    tables: dict[str, _Table] = {}
+    causal, added = is_causal_mask(step.mask), added_to_later(step.mask)
+    for score in step.scores:
+        rows = score.formula.table(length, causal=causal)
+        cells = {
+            f"query_pos {query}, key_pos {key}": _Cell(value, score.provenance)
+            for query, row in enumerate(rows)
+            for key, value in enumerate(row)
+            if key <= query or not causal
+        }
+        tables[f"{step.name}.score {step.heads.labels[score.head]}"] = cells
+    if step.rope is not None:
+        frequencies = enumerate(step.rope.frequencies)
+        provenance = step.rope.provenance
+        tables[f"{step.name}.rope"] = {f"pair {pair}": _Cell(value, provenance) for pair, value in frequencies}
+    if added is not None:
+        tables[f"{step.name}.mask"] = {"later keys": _Cell(added, step.mask_provenance)}
+    scale = 1 / step.scale.value if divides(step.scale.operation) else step.scale.value
+    tables[f"{step.name}.scale"] = {"all heads": _Cell(scale, step.scale.provenance)}
     return tables
 
 

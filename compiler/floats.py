@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
+
+DtypeName = Literal["float64", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
 class FloatFormat:
     """A binary floating-point format: `precision` significant bits, exponents `min_exponent` to `max_exponent`."""
 
-    name: str
+    name: DtypeName
     precision: int
     min_exponent: int
     max_exponent: int
@@ -28,7 +31,7 @@ class FloatFormat:
         return math.ldexp(2.0 - 2.0 ** (1 - self.precision), self.max_exponent)
 
 
-FORMATS = {
+FORMATS: dict[str, FloatFormat] = {
     "float64": FloatFormat("float64", 53, -1022, 1023),
     "float32": FloatFormat("float32", 24, -126, 127),
     "bfloat16": FloatFormat("bfloat16", 8, -126, 127),
