@@ -37,7 +37,8 @@ def multiplied(factors: Iterable[Matrix], dtype: FloatFormat) -> dict[tuple[int,
         product, exponent = made, exponent + its_exponent
     if product is None:
         return None
-    return {place: _rounded(number, exponent, dtype) for place, number in product.items() if number}
+    rounded = {place: _rounded(number, exponent, dtype) for place, number in product.items()}
+    return {place: value for place, value in rounded.items() if value}
 
 
 def _integers(matrix: Matrix) -> tuple[dict[tuple[int, ...], int] | None, int]:
@@ -59,7 +60,8 @@ def _rounded(number: int, exponent: int, dtype: FloatFormat) -> float:
         value = math.ldexp(kept, lowest)
     except OverflowError:
         value = math.inf
-    return math.copysign(round_to(value, dtype), number)
+    rounded = round_to(value, dtype)
+    return rounded if number > 0 else -rounded
 
 
 def _shifted(size: int, shift: int) -> int:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 import compiler
-from tests.cli.test_cli import EXACT, QWEN, ROOT, TINY, call, call_json
-from tests.cli.test_process import _PROBE
+from tests.cli.test_cli import QWEN, call, call_json
 from tests.cli.test_saving_cli import changed
 from tests.helpers import small
 
@@ -142,15 +139,6 @@ def test_where_long_texts_differ_is_seen(tmp_path: Path, place: tuple[int, int])
     assert before != after
     assert "-2" in after
     assert f"0.{place[0] + 1}{('25', '5', '75')[place[1]]}" in before
-
-
-def test_no_torch_for_two_specs() -> None:
-    """The names of a renamed spec are matched, and factors multiplied out, without it."""
-    for arguments in (("diff", TINY, EXACT), ("diff", TINY, "--set", "digits=6")):
-        probe = subprocess.run(
-            [sys.executable, "-c", _PROBE, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
-        )
-        assert (probe.returncode, probe.stderr) == (0, "")
 
 
 def test_ties_and_products_are_shown(tmp_path: Path) -> None:

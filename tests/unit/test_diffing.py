@@ -500,6 +500,39 @@ def test_weights_that_are_neighbours_are_one_ulp_apart(tmp_path: Path, dtype: st
     assert {entry.ulps for entry in entries(difference).values()} == {1}
 
 
+SCORED = """
+embedding:
+  digit[d]: {x: d}
+attention:
+  heads: a
+  query a: x
+  key a: x
+  value a: x
+  score a: FORMULA
+  output y: a
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "listed", "alike"),
+    [
+        ("key_pos - query_pos", "-(query_pos - key_pos)", False, ()),
+        ("key_pos - query_pos", "where(key_pos > 3, 1, key_pos - query_pos)", True, None),
+        ("key_pos - query_pos", "where(key_pos > 70, 1, key_pos - query_pos)", False, None),
+    ],
+)
+def test_scores_are_compared_on_the_whole_context(
+    tmp_path: Path, first: str, second: str, listed: bool, alike: object
+) -> None:
+    """The first 64 positions are listed; nothing is called the same that differs later."""
+    sides = [
+        load_text(tmp_path, small(SCORED.replace("FORMULA", formula)) + "context: 80\n", name=f"side{place}")
+        for place, formula in enumerate((first, second))
+    ]
+    difference = diff(sides[0], sides[1])
+    assert (bool(difference.groups), difference.alike, len(difference.texts)) == (listed, alike, 1)
+
+
 @pytest.mark.parametrize("path", sorted(STEPS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_nothing_of_any_step_differs_from_itself(path: Path) -> None:
     difference = diff(load(path), load(path))
