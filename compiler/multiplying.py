@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from compiler.floats import FloatFormat, round_to
 
-MAX_WORK = 1 << 20  # multiplications for one product
+MAX_WORK = 1 << 20  # multiplications for one product, of numbers with some hundred bits
+WIDE = 1000  # bits of a product that count as one multiplication more
 Matrix = Mapping[tuple[int, ...], float]  # what is not there is zero
 
 
@@ -28,7 +29,7 @@ def multiplied(factors: Iterable[Matrix], dtype: FloatFormat) -> dict[tuple[int,
         for (row, column), number in numbers.items():
             rows.setdefault(row, []).append((column, number))
         work = sum(len(rows.get(inner, ())) for _, inner in product)
-        if work > MAX_WORK:
+        if work * (1 + (_bits(product) + _bits(numbers)) // WIDE) > MAX_WORK:
             return None
         made: dict[tuple[int, ...], int] = {}
         for (row, inner), left in product.items():
@@ -48,6 +49,10 @@ def _integers(matrix: Matrix) -> tuple[dict[tuple[int, ...], int] | None, int]:
     ratios = {place: value.as_integer_ratio() for place, value in matrix.items()}
     shift = max((below.bit_length() - 1 for _, below in ratios.values()), default=0)
     return {place: above << (shift - below.bit_length() + 1) for place, (above, below) in ratios.items()}, -shift
+
+
+def _bits(numbers: Mapping[tuple[int, ...], int]) -> int:
+    return max((number.bit_length() for number in numbers.values()), default=0)
 
 
 def _rounded(number: int, exponent: int, dtype: FloatFormat) -> float:

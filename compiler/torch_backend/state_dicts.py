@@ -71,9 +71,7 @@ def _saved_by_torch(path: Path) -> dict[str, Tensor]:
     except MemoryError:
         raise
     except Exception as error:  # whatever a file that somebody made up leads to
-        what = (
-            "what it holds needs code to be read, which is not run" if "GLOBAL" in str(error) else "it is damaged"
-        )
+        what = "what it holds needs code to be read, which is not run" if "GLOBAL" in str(error) else "it is damaged"
         raise fail("bad-model-file", f"not a state dict that can be read: {what}", whole_file(path), NAMES) from None
     if not isinstance(found, Mapping):
         raise fail("bad-model-file", f"it holds a {type(found).__name__}, not tensors by name", whole_file(path), NAMES)
