@@ -114,10 +114,8 @@ class _Comparison:
         )
 
     def _ties(self, old: Table | None, new: Table | None) -> Iterator[TieChange]:
-        if old is not None and new is not None:
-            before = None if old.tie is None else self._renamed(old.tie)
-            if before != new.tie:
-                yield TieChange(new.name, old.tie, new.tie)
+        if old is not None and new is not None and not self._owned_elsewhere(old, new) and (old.tie or new.tie):
+            yield TieChange(new.name, old.tie, new.tie)
 
     def _renamed(self, tensor: str) -> str:
         """The name that a tensor of the first network has in the second one, as far as its step tells."""
@@ -130,6 +128,8 @@ class _Comparison:
         for root in [name for name in before if name in after]:
             first = [table for name in before[root] if (table := tables[name][0]) is not None]
             second = [table for name in after[root] if (table := tables[name][1]) is not None]
+            if self._owned_elsewhere(first[0], second[0]):
+                continue
             one_form = len(first) == len(second)
             if one_form and (len(first) == 1 or not any(map(self._differ, first, second))):
                 continue
@@ -148,6 +148,10 @@ class _Comparison:
                 yield _Product(change, instead_of, tuple(cells))
             elif equal:
                 yield _Product(change, (), ())
+
+    def _owned_elsewhere(self, old: Table, new: Table) -> bool:
+        """Whether both are tied to the same tensor, where the two are compared."""
+        return old.tie is not None and self._renamed(old.tie) == new.tie
 
     def _differ(self, old: Table, new: Table) -> bool:
         return old.shape != new.shape or next(self._cells(old, new), None) is not None

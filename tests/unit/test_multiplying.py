@@ -77,8 +77,9 @@ def test_products_at_the_edges(
 def test_what_is_not_multiplied() -> None:
     assert multiplied([{(0, 0): math.inf}, {(0, 0): 1.0}], FORMATS["float64"]) is None
     assert multiplied([{(0, 0): 1.0}, {(0, 0): math.nan}], FORMATS["float64"]) is None
-    wide: dict[tuple[int, ...], float] = {(i, i): math.ldexp(1.0, 1000 - 3 * i) for i in range(600)}
-    full: dict[tuple[int, ...], float] = {(i, j): 1e-300 for i in range(600) for j in range(600)}
+    wide: dict[tuple[int, ...], float] = {(i, i): math.ldexp(1.0, 1000 - 4 * i) for i in range(500)}
+    full: dict[tuple[int, ...], float] = {(i, j): 1e-300 for i in range(500) for j in range(500)}
+    full[0, 0] = 2.0**1000
     assert multiplied([wide, wide], FORMATS["float64"]) is not None
     assert multiplied([wide, full], FORMATS["float64"]) is None  # numbers of thousands of bits
     column: dict[tuple[int, ...], float] = {(i, 0): 1.0 for i in range(2000)}
