@@ -63,3 +63,27 @@ def _round_integer(number: int, precision: int) -> int:
     kept, rest = divmod(number, 1 << shift)
     half = 1 << (shift - 1)
     return (kept + (rest > half or (rest == half and kept % 2 == 1))) << shift
+
+
+def ulps_apart(first: float, second: float, dtype: FloatFormat) -> int | None:
+    """How many steps from one number of the format to the next lie between two of its numbers; None with a NaN.
+
+    Both zeros are one number here, and an infinity is one step away from the largest number.
+    """
+    if math.isnan(first) or math.isnan(second):
+        return None
+    return abs(_ordinal(first, dtype) - _ordinal(second, dtype))
+
+
+def _ordinal(number: float, dtype: FloatFormat) -> int:
+    """Zero is 0, the smallest positive number of the format 1, its negative -1, and so on."""
+    if number == 0:
+        return 0
+    size = abs(number)
+    if math.isinf(size):
+        largest = _ordinal(dtype.largest, dtype)
+        return largest + 1 if number > 0 else -largest - 1
+    exponent = max(math.frexp(size)[1] - 1, dtype.min_exponent)
+    steps = int(math.ldexp(size, dtype.precision - 1 - exponent))
+    ordinal = steps + ((exponent - dtype.min_exponent) << (dtype.precision - 1))
+    return -ordinal if number < 0 else ordinal

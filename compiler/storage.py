@@ -139,3 +139,10 @@ def tensors_of(step: Step) -> Iterator[Tensor]:
         yield group.weight
         if group.bias is not None:
             yield group.bias
+
+
+def tensor_names(network: Network) -> tuple[str, ...]:
+    """Every name in the state dict, those of tied tensors included."""
+    groups = list(stored(network))
+    biases = (f"{group.name}.bias" for group in groups if group.bias is not None)
+    return (*(f"{group.name}.weight" for group in groups), *biases)
