@@ -10,10 +10,10 @@ from torch import Tensor
 
 from compiler.differences import EntryChange, TensorChange
 from compiler.floats import FORMATS, ulps_apart
-from compiler.torch_backend.linear import DTYPES
+from compiler.torch_backend.linear import torch_dtype
 
 ENTRIES_KEPT = 1000  # of one tensor
-NAMES = {dtype: name for name, dtype in DTYPES.items()}
+NAMES = {torch_dtype(dtype): name for name, dtype in FORMATS.items()}
 _BITS = {8: torch.int64, 4: torch.int32, 2: torch.int16}
 Label = Callable[[tuple[int, ...]], str]
 

@@ -19,7 +19,7 @@ from compiler.saved import damaged, is_saved, read_saved, shown
 from compiler.state_dicts import StateDict
 from compiler.storage import stored
 from compiler.torch_backend.comparing import NAMES, compare, dtype_name, equal
-from compiler.torch_backend.linear import DTYPES, materialize
+from compiler.torch_backend.linear import materialize, torch_dtype
 from compiler.torch_backend.saving import BELIEVED
 from compiler.torch_backend.state_dicts import load_state_dict
 from compiler.torch_backend.tensor_matching import TensorPairs, Tensors, match_tensors
@@ -135,7 +135,7 @@ def _side(model: Spec | StateDict) -> _Side:
 
 
 def _of_spec(spec: Spec) -> _Side:
-    dtype = DTYPES[spec.network.dtype.name]
+    dtype = torch_dtype(spec.network.dtype)
     tensors: dict[str, Tensor] = {}
     ties: dict[str, str] = {}
     places: dict[str, ir.Tensor] = {}

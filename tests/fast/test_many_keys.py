@@ -65,8 +65,9 @@ def summed(scores: Tensor, value: Quantity, error: Quantity) -> tuple[float, flo
     def total(table: Tensor) -> Array:
         return np.asarray(table.sum((1, 2)).numpy())
 
-    parts = ((total(part[0]),) for part in (found.mixed, found.off, found.size))
-    head = SeparableHead((0,), total(found.weight), total(found.more), *parts, found.nothing.numpy(), found.most)
+    mixed, off, size = ((total(part[0]),) for part in (found.mixed, found.off, found.size))
+    weight, more = total(found.weight), total(found.more)
+    head = SeparableHead((0,), weight, more, mixed, off, size, found.nothing.numpy(), found.most)
     (x,) = mix_sums(ARITHMETIC, head, lambda quantity: torch.as_tensor(quantity))
     return float(x.value), float(x.error)
 
