@@ -11,7 +11,7 @@ from compiler.verifier.reasons import Ending, Reason
 VerdictName = Literal["proved", "refuted", "open"]
 Method = Literal["abstract interpretation", "enumeration", "none"]
 
-VERSION = 2  # of the engine: raised when a verdict can change
+VERSION = 3  # of the engine: raised when a verdict can change
 
 
 @dataclass(frozen=True)

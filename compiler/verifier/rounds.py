@@ -16,6 +16,7 @@ from compiler.fast.fixed import with_fixed_patterns
 from compiler.fast.folding import folded
 from compiler.fast.magnitudes import check_magnitudes
 from compiler.fast.measured import with_measured_tables
+from compiler.faults import NoRule
 from compiler.pipeline import Spec
 from compiler.tasks.automaton import Automaton, drawn, paths
 from compiler.verifier.alarms import check_probe
@@ -63,6 +64,14 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
 
     At the `deadline` no sweep goes on. Why something is open is found out up to the `end`.
     """
+    try:
+        _follow(state, witnesses, deadline, progress, end)
+    except NoRule as error:
+        state.refused = refused(str(error))
+
+
+def _follow(state: State, witnesses: Witnesses, deadline: float, progress: Progress, end: float) -> None:
+    """Raises `NoRule`."""
     spec = state.spec
 
     def stop() -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from compiler.decode import NO_TOKEN
 from compiler.ir import Decode
+from compiler.meanings import lead_sign
 from compiler.pipeline import Spec
 from compiler.reference import Reference, alone, as_tokens
 from compiler.tasks.automaton import Automaton, complete, words
@@ -74,7 +75,7 @@ def leads_of_tokens(logits: Tensor, right: Tensor, decode: Decode) -> Tensor:
     -inf where there is no logit for the token, NaN where one is no number. Differences are rounded once, to nearest: no
     bound that a lead is surely above is above the rounded one.
     """
-    logits = logits.double() if decode == "argmax" else -logits.double()
+    logits = lead_sign(decode) * logits.double()
     classes = logits.shape[-1]
     said = right < classes
     chosen = torch.where(said, right, 0)[..., None]

@@ -24,7 +24,7 @@ from compiler.diagnostics import fail
 from compiler.pipeline import Spec
 from compiler.saved import read_saved
 from compiler.verifier.reasons import Ending, ended, joined_cells, lost_at
-from compiler.verifier.results import Counterexample, Lead, Margin, StepResult, VerdictName, Verification
+from compiler.verifier.results import VERSION, Counterexample, Lead, Margin, StepResult, VerdictName, Verification
 from tests.cli.json_shapes import SHAPES, problems
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call, call_json
 from tests.helpers import small
@@ -176,7 +176,7 @@ def test_exit_codes_follow_the_claim_or_else_the_verdict(
                 "smallest seen    0.0345 for 3 + 9, at sum[1], 4^1",
                 "                 the smallest lead of the torch module on 100 inputs, over all tokens",
                 "sum[1], 4^1    all      0     0     21        2  0.0341",
-                "method       abstract interpretation, engine 2",
+                f"method       abstract interpretation, engine {VERSION}",
                 "arithmetic   float64, torch 2.0",
                 "assumptions  exp is within 2 units",
                 "time         1.2 s",

@@ -8,7 +8,9 @@ from math import inf
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+import cli
 from compiler.faults import ToolFault
 from compiler.pipeline import Spec, load, load_source
 from compiler.reference import Reference
@@ -20,7 +22,6 @@ from compiler.verifier.head import Leads
 from compiler.verifier.results import Lead
 from compiler.verifier.verify import verify
 from compiler.verifier.witness import Witnesses
-from tests.cli.test_cli import call
 from tests.helpers import SPECS, small
 from tests.verifier.test_reasons import mixing
 
@@ -140,7 +141,8 @@ def test_a_counterexample_to_what_is_proved(monkeypatch: pytest.MonkeyPatch) -> 
 def test_it_is_a_fault_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a verdict nor a wrong spec: the exit code is 4, and it is said what to send."""
     unsound(monkeypatch, lambda found: replace(found, lowest=found.lowest + 1e18))
-    result = call("verify", str(SPECS / "tiny95.yaml"), "--set", "base=5", "--set", "digits=2")
+    arguments = ("verify", str(SPECS / "tiny95.yaml"), "--set", "base=5", "--set", "digits=2")
+    result = CliRunner().invoke(cli.main, arguments)
     assert (result.exit_code, result.stdout) == (4, "")
     assert "fault of weightspec: verify finds sum[" in result.stderr
     assert "Please report it" in result.stderr
