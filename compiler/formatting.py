@@ -9,7 +9,7 @@ from pathlib import Path
 
 from compiler.diagnostics import SpecError, fail
 from compiler.document import BYTE_ORDER_MARK, Mapping, Node, Scalar, Sequence, parse_document, read_source
-from compiler.files import write_whole
+from compiler.files import remove_left_overs, write_whole
 from compiler.naming import words
 from compiler.source import Source, Span
 from compiler.spelling import FORMULA_SECTIONS, spellings, structure
@@ -36,6 +36,8 @@ def format_file(path: Path, *, write: bool) -> Formatted:
     """Format the spec in a file; with `write`, replace a file that changes. Raises `SpecError`."""
     source = read_source(path)
     formatted = Formatted(source, format_source(source))
+    if write:
+        remove_left_overs(path)
     if write and formatted.changed:
         try:
             write_whole(path, formatted.text.encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 import torch
 
-from compiler.files import write_whole
+from compiler.files import remove_all_left_overs, write_whole
 from compiler.judge import Failure
 from compiler.pipeline import Spec
 from compiler.tallies import Tally
@@ -85,8 +84,7 @@ class SavedRun:
             raise OSError(27, f"the state would be larger than {MAX_BYTES:,} bytes")
         if not self.path.exists():
             _drop_oldest(self.path.parent)
-        write_whole(self.path, whole)
-        os.chmod(self.path, 0o600)
+        write_whole(self.path, whole, mode=0o600)
 
     def forget(self) -> None:
         with suppress(OSError):
@@ -99,6 +97,7 @@ def saved_run(spec: Spec, suite: str, parts: Sequence[Part], seed: int | None, k
     folder = private_folder("runs")
     if folder is None:
         return None
+    remove_all_left_overs(folder)
     facts = {
         "spec": spec_text(spec),
         "settings": list(spec.settings),

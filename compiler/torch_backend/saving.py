@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from compiler.diagnostics import fail
 from compiler.document import Mapping, Scalar, open_file, whole_file
-from compiler.files import write_whole
+from compiler.files import cannot_write, write_whole
 from compiler.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES
 from compiler.pipeline import Leniency, Spec, load_source
 from compiler.saved import SavedModel, check_target, damaged, is_saved, read_saved, shown, spec_hash
@@ -50,9 +50,8 @@ def save_model(spec: Spec, model: nn.Module, path: str | Path) -> None:
         raise fail("too-large", f"a header of more than {MAX_HEADER_BYTES} bytes")
     try:
         write_whole(path, data)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise fail("cannot-write", f"cannot write '{path}': {reason}") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise cannot_write(path, error) from None
 
 
 def load_model(path: str | Path) -> nn.Module:

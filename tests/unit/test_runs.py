@@ -276,7 +276,7 @@ def test_without_a_safe_cache_a_run_is_not_saved(
 
 
 def test_a_full_disk_stops_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path, data: bytes, *, mode: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(compiler.saved_runs, "write_whole", full)
@@ -284,6 +284,16 @@ def test_a_full_disk_stops_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     result = evaluate(load_text(tmp_path, TINY), ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append)
     assert result.pairs == 20
     assert said == ["the state of uniform cannot be saved: No space left on device"]
+
+
+def test_what_killed_runs_left_goes_with_the_next_run(tmp_path: Path, states: Path) -> None:
+    """Whatever run it was of, and whatever version that was."""
+    tiny = load_text(tmp_path, TINY)
+    place(tiny)
+    for name in (".0123456789abcdef.tmp", ".weightspec-0123456789abcdef-0123456789abcdef.tmp", "other.json"):
+        (states / name).write_text("half")
+    evaluate(tiny, ["uniform"], pairs=20, engine="plain")
+    assert [path.name for path in files(states)] == ["other.json"]
 
 
 def test_a_short_run_is_not_saved(
