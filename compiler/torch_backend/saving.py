@@ -74,6 +74,8 @@ def check_weights(spec: Spec) -> None:
     """
     if is_saved(spec.path):
         saved = read_saved(spec.path)
+        if saved.source.text != spec.sources[0].text:
+            raise fail("changed", "the spec inside was changed since it was read", whole_file(spec.path), "try again")
         inside = load_source(saved.source, leniency=BELIEVED) if spec.settings else spec
         _check_stored(saved, inside, build_model(inside.network))
 
