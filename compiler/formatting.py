@@ -10,6 +10,7 @@ from pathlib import Path
 from compiler.diagnostics import SpecError, fail
 from compiler.document import BYTE_ORDER_MARK, Mapping, Node, Scalar, Sequence, parse_document, read_source
 from compiler.files import remove_left_overs, write_whole
+from compiler.limits import MAX_FILE_BYTES
 from compiler.naming import words
 from compiler.source import Source, Span
 from compiler.spelling import FORMULA_SECTIONS, spellings, structure
@@ -63,6 +64,9 @@ def format_source(source: Source) -> str:
         raise _broken(source, f"the result would be no document: {error.diagnostics[0].message}") from None
     if "".join(text.split()) != "".join(result.text.split()) or laid_out.comments != again.comments:
         raise _broken(source, "more than white space would change")
+    if len(result.text.encode()) > MAX_FILE_BYTES:
+        message = f"the result would be larger than {MAX_FILE_BYTES} bytes, which is no spec"
+        raise fail("too-large", message, Span(source, 0, 0))
     if not same_meaning(document, meant):
         raise _broken(source, "the meaning would change")
     if result.text != again.text:
