@@ -9,6 +9,7 @@ from pathlib import Path
 from compiler.diagnostics import Diagnostic, Findings, SpecError, did_you_mean, fail, raise_errors
 from compiler.document import Mapping, Node, Scalar, parse_document, read_source, whole_file
 from compiler.limits import MAX_EXTENDS, MAX_FILE_BYTES, MAX_STEPS
+from compiler.schema import newer_format
 from compiler.source import Source, Span
 
 
@@ -153,6 +154,9 @@ def _extends_scalar(document: Mapping) -> Scalar:
 
 def _mapping(node: Node) -> Mapping:
     if isinstance(node, Mapping):
+        newer = newer_format(node)
+        if newer is not None:
+            raise SpecError([newer])
         return node
     span = Span(node.span.source, node.span.start, node.span.start + 1)
     raise fail("wrong-type", "a spec is a mapping of keys at the top", span, "start with `weightspec: 1`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.diagnostics import SpecError, fail
@@ -12,6 +12,7 @@ from compiler.document import BYTE_ORDER_MARK, Mapping, Node, Scalar, Sequence, 
 from compiler.files import remove_left_overs, write_whole
 from compiler.limits import MAX_FILE_BYTES
 from compiler.naming import words
+from compiler.schema import newer_format
 from compiler.source import Source, Span
 from compiler.spelling import FORMULA_SECTIONS, spellings, structure
 from compiler.tasks import TASKS
@@ -51,6 +52,9 @@ def format_file(path: Path, *, write: bool) -> Formatted:
 def format_source(source: Source) -> str:
     """The text of a source in canonical form. Raises `SpecError` where it is no document."""
     document = parse_document(source)
+    newer = newer_format(document) if isinstance(document, Mapping) else None
+    if newer is not None:
+        raise SpecError([replace(newer, code="cannot-format")])
     stray = _STRAY.search(source.text)
     if stray is not None:
         message = f"a stray {stray[0]!r} cannot be formatted"

@@ -17,6 +17,7 @@ import pytest
 
 import compiler.runs
 import compiler.saved_runs
+from compiler.diagnostics import SpecError
 from compiler.evaluation import Evaluation, evaluate
 from compiler.judge import Judge, Verdicts
 from compiler.pipeline import Spec, load
@@ -188,8 +189,8 @@ def damage(path: Path, how: str, folder: Path) -> None:
             path.write_text("[]")
         case "no fields":
             path.write_text('{"format": 1}')
-        case "another version":
-            path.write_text(json.dumps({**found, "format": 99}))
+        case "an older version":
+            path.write_text(json.dumps({**found, "format": 0}))
         case "another run":
             path.write_text(json.dumps({**found, "run": "0" * 64}))
         case "changed":
@@ -225,9 +226,9 @@ def damage(path: Path, how: str, folder: Path) -> None:
         ("empty", "it is damaged"),
         ("no text", "it is damaged"),
         ("deep", "it is damaged"),
-        ("a list", "another version wrote it"),
+        ("a list", "it is damaged"),
         ("no fields", "it is damaged"),
-        ("another version", "another version wrote it"),
+        ("an older version", "an older weightspec wrote it"),
         ("another run", "it is of another run"),
         ("changed", "its content was changed"),
         ("signed nonsense", "it is damaged"),
@@ -250,6 +251,36 @@ def test_a_state_that_cannot_be_used_is_ignored(
     result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", notice=said.append)
     assert said[0] == f"the saved state of uniform cannot be used, and is made anew: {says}"
     assert (result.pairs, result.suites[0].resumed) == (20, 0)
+
+
+def test_a_state_of_a_newer_version_is_kept(
+    tmp_path: Path, states: Path, stop_at: Callable[[int | None], None]
+) -> None:
+    tiny = load_text(tmp_path, TINY)
+    interrupted(tiny, stop_at)
+    (path,) = files(states)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2, "state": None}))
+    written = path.read_bytes()
+    with pytest.raises(SpecError, match="written by a newer weightspec") as caught:
+        evaluate(tiny, ["uniform"], pairs=20, engine="plain")
+    assert "upgrade weightspec" in (caught.value.diagnostics[0].hint or "")
+    assert path.read_bytes() == written
+    assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", restart=True).pairs == 20
+
+
+def test_a_state_of_other_versions_is_kept_and_mentioned(
+    tmp_path: Path, states: Path, stop_at: Callable[[int | None], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = load_text(tmp_path, TINY)
+    interrupted(tiny, stop_at)
+    said: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(compiler.saved_runs, "installed_version", lambda: "99")
+        result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", notice=said.append)
+    assert result.suites[0].resumed == 0
+    other = "an earlier run of it is of another version of weightspec or torch, which alone goes on with it"
+    assert said == [f"uniform begins anew: {other}"]
+    assert evaluate(tiny, ["uniform"], pairs=20, engine="plain").suites[0].resumed == 5
 
 
 def test_a_large_file_is_not_read(
