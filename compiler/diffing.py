@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from compiler.counting import RULES, count
 from compiler.expressions.values import NOWHERE, Provenance, names_read
+from compiler.floats import FloatFormat
 from compiler.ir import Attention, Position, Tensor
 from compiler.pipeline import Spec
 from compiler.storage import tensors
@@ -62,6 +63,7 @@ class Difference:
     before: str
     after: str
     files: tuple[str, str]
+    dtypes: tuple[FloatFormat, FloatFormat]
     texts: tuple[TextChange, ...]
     shapes: tuple[ShapeChange, ...]
     groups: tuple[EntryGroup, ...]
@@ -85,6 +87,7 @@ def diff(before: Spec, after: Spec) -> Difference:
         before.title,
         after.title,
         (str(before.path), str(after.path)),
+        (before.network.dtype, after.network.dtype),
         texts,
         tuple(_shapes(before, after)),
         _grouped(list(_entries(tables_before, tables_after, _roots(before, after, changed)))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compiler.causality import hides_later_keys
+from compiler.expressions.arithmetic import as_figure
 from compiler.flow.reach import AttentionRole
 from compiler.ir import Attention
 from compiler.linting.rule import Examined, Finding
@@ -50,19 +51,22 @@ def weighs_tokens(examined: Examined) -> Iterator[Finding]:
 
 def sees_later_tokens(examined: Examined) -> Iterator[Finding]:
     """No position sees a later token."""
+    dtype = examined.spec.network.dtype
     for step in _open(examined):
         if step.mask == "none":
             yield Finding("each position sees later tokens too", option(examined.spec, step.name, "mask"))
         elif not isinstance(step.mask, str) and step.mask >= 0:
-            message = f"a mask of {step.mask:g} hides no later token"
+            message = f"a mask of {as_figure(step.mask, dtype)} hides no later token"
             yield Finding(message, option(examined.spec, step.name, "mask"))
 
 
 def hides_softly(examined: Examined) -> Iterator[Finding]:
     """Later tokens are left out altogether, not by a number that a large score can outweigh."""
+    dtype = examined.spec.network.dtype
     for step in _open(examined):
         if not isinstance(step.mask, str) and step.mask < 0:
-            message = f"later tokens are hidden by adding {step.mask:g} to their scores, which large scores outweigh"
+            added = as_figure(step.mask, dtype)
+            message = f"later tokens are hidden by adding {added} to their scores, which large scores outweigh"
             yield Finding(message, option(examined.spec, step.name, "mask"))
 
 

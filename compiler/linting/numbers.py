@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import as_figure, show
 from compiler.expressions.syntax import Node as Expression
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf
@@ -74,7 +74,7 @@ def _literals(examined: Examined, used: dict[Leaf, list[str]]) -> Iterator[_Numb
         definition = definitions.get(name)
         if definition is None:
             text = name or listed(values, 5)
-        elif definition.text == own[0].span.text:
+        elif definition.is_all(own[0].span):
             text = f"{name} = {values[0]}"
         else:
             text = f"{listed(values, 5)}, in {name},"
@@ -103,7 +103,7 @@ def unusual_epsilon(examined: Examined) -> Iterator[Finding]:
 
 
 def _of_epsilon(norm: Norm) -> str:
-    return f"an eps of {norm.epsilon:g} takes part in the arithmetic: no count includes it"
+    return f"an eps of {as_figure(norm.epsilon)} takes part in the arithmetic: no count includes it"
 
 
 def conditions(examined: Examined) -> Iterator[Finding]:

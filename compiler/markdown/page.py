@@ -195,8 +195,10 @@ def _hard_coded(model: Model) -> str:
 
 
 def _hard_coded_item(model: Model, item: HardCoded) -> str:
-    """`base` = 10 (line 21); the file too, where it is not the spec's own."""
+    """`base` = 10 (line 21), 0.3 in `phi` (line 7); the file too, where it is not the spec's own."""
     own = item.file == str(model.spec.path)
     place = f"line {item.line}" if own else f"{code(Path(item.file).name)}, line {item.line}"
-    name = f"{code(item.name)} = " if item.name else ""
-    return f"{name}{plain(as_figure(item.value), 60)} ({place})"
+    shown = plain(as_figure(item.value), 60)
+    if item.name:
+        shown = f"{code(item.name)} = {shown}" if item.whole else f"{shown} in {code(item.name)}"
+    return f"{shown} ({place})"

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from compiler.diagnostics import Diagnostic, as_json, render
 from compiler.expressions.arithmetic import as_figure
+from compiler.floats import FloatFormat
 
 PIPED_WIDTH = 160
 MAX_WARNINGS = 100  # that are printed
@@ -61,9 +62,9 @@ def text(content: str, style: str = "") -> Text:
     return Text(clear, style)
 
 
-def number(value: int | float | None) -> str:
-    """A weight or a figure; a dash where there is none."""
-    return "–" if value is None else as_figure(value)
+def number(value: int | float | None, dtype: FloatFormat | None = None) -> str:
+    """A figure, or a number of a `dtype`; a dash where there is none."""
+    return "–" if value is None else as_figure(value, dtype)
 
 
 def line_of(own: str, file: str, line: int) -> str:

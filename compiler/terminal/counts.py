@@ -96,7 +96,7 @@ def figures_json(spec: Spec, counts: Counts) -> dict[str, object]:
         "claimed_rule": None if stated is None else stated.rule or None,
         "claimed_note": None if stated is None else stated.note or None,
         "hard_coded": [
-            {"name": item.name or None, "value": item.value, "file": item.file, "line": item.line}
+            {"name": item.name or None, "value": item.value, "whole": item.whole, "file": item.file, "line": item.line}
             for item in counts.hard_coded
         ],
     }

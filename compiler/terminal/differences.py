@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compiler.diffing import Difference, EntryChange, EntryGroup
+from compiler.floats import FloatFormat, round_to
 from compiler.terminal.console import console, first, line_of, number, table, text
 from compiler.text_changes import TextChange
 
@@ -28,9 +29,9 @@ def print_difference(difference: Difference, *, every_entry: bool) -> None:
         before, after = (list(side) if side is not None else "absent" for side in (shape.before, shape.after))
         out.print(text(f"shape    {shape.tensor}: {before} → {after}"))
     for group in difference.groups:
-        out.print(text(f"weights  {_headline(group)}"))
+        out.print(text(f"weights  {_headline(group, difference.dtypes)}"))
         for entry in group.entries if every_entry else _examples(group):
-            out.print(text(f"         {_entry(entry)}", "dim"))
+            out.print(text(f"         {_entry(entry, difference.dtypes)}", "dim"))
     if difference.counts:
         changes = ", ".join(f"{c.rule} {number(c.before)} → {number(c.after)}" for c in difference.counts)
         out.print(text(f"counts   {changes}"))
@@ -38,14 +39,14 @@ def print_difference(difference: Difference, *, every_entry: bool) -> None:
         out.print(text("counts   the same by every rule"))
 
 
-def _headline(group: EntryGroup) -> str:
+def _headline(group: EntryGroup, dtypes: tuple[FloatFormat, FloatFormat]) -> str:
     """`20 entries × 10000 through v_scale`."""
     entries = f"{len(group.entries)} {'entry' if len(group.entries) == 1 else 'entries'}"
     tensors = list(dict.fromkeys(entry.tensor for entry in group.entries))
     where = f" of {tensors[0]}" if len(tensors) == 1 else f" of {len(tensors)} tensors"
     through = f" through {', '.join(group.causes)}" if group.causes else ""
     if group.ratio is not None:
-        return f"{entries} × {number(group.ratio)}{through}{where}"
+        return f"{entries} × {_ratio(group.ratio, dtypes)}{through}{where}"
     added = sum(entry.before is None for entry in group.entries)
     removed = sum(entry.after is None for entry in group.entries)
     kinds = [(added, "added"), (removed, "removed"), (len(group.entries) - added - removed, "changed")]
@@ -53,12 +54,22 @@ def _headline(group: EntryGroup) -> str:
     return f"{entries}{through}{where}: {described}"
 
 
+def _ratio(ratio: float, dtypes: tuple[FloatFormat, FloatFormat]) -> str:
+    """A factor between numbers of one dtype has no more figures than they have."""
+    before, after = dtypes
+    return number(round_to(ratio, before), before) if before == after else number(ratio)
+
+
 def _examples(group: EntryGroup) -> tuple[EntryChange, ...]:
     return group.entries[:1] if group.ratio is not None else group.entries[:ENTRIES_SHOWN]
 
 
-def _entry(entry: EntryChange) -> str:
-    return f"{entry.tensor}[{entry.label}]: {number(entry.before)} → {number(entry.after)}"
+def _entry(entry: EntryChange, dtypes: tuple[FloatFormat, FloatFormat]) -> str:
+    """The numbers in the shortest text that reads back in their dtypes; where that is the same, as doubles."""
+    before, after = (number(value, dtype) for value, dtype in zip((entry.before, entry.after), dtypes, strict=True))
+    if before == after:
+        before, after = number(entry.before), number(entry.after)
+    return f"{entry.tensor}[{entry.label}]: {before} → {after}"
 
 
 def _lines(change: TextChange, files: tuple[str, str]) -> str:

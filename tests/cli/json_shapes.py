@@ -88,7 +88,7 @@ FIGURES: dict[str, Shape] = {
     "claimed": "integer or null",
     "claimed_rule": "text or null",
     "claimed_note": "text or null",
-    "hard_coded": [{"name": "text or null", "value": "number", "file": "text", "line": "integer"}],
+    "hard_coded": [{"name": "text or null", "value": "number", "whole": "boolean", "file": "text", "line": "integer"}],
 }
 DEFINITIONS: Shape = [
     {"name": "text", "kind": "text", "written": "text", "values": "list of number", "file": "text", "line": "integer"}
