@@ -20,6 +20,7 @@ from compiler.commands.shared import (
     exit_on_failed,
     json_option,
     loading_options,
+    print_checked_claims,
 )
 from compiler.counting import Counts
 from compiler.diagnostics import SpecError
@@ -90,7 +91,7 @@ def count(
         _why(specs[0], specs[1:], loading, as_json)
         return
     from compiler.terminal.console import console, print_json, text
-    from compiler.terminal.counts import counts_json, print_claims, print_items
+    from compiler.terminal.counts import counts_json, print_items
     from compiler.terminal.leaderboard import (
         labels,
         print_assertions,
@@ -119,11 +120,11 @@ def count(
             print_items(loaded, counts)
         if assertions:
             print_assertions(counted, assertions)
-        for label, own in zip(labels(counted), claims, strict=True):
+        for label, (loaded, _), own in zip(labels(counted), counted, claims, strict=True):
             failed = [claim for claim in own if claim.status == "failed"]
             if failed and len(counted) > 1:
                 console().print(text(f"claims of {label}:"))
-            print_claims(failed)
+            print_checked_claims(failed, loaded.path, loading)
     if wrong is not None:
         raise wrong
     exit_on_failed(claim for own in claims for claim in own)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from compiler.commands.shared import (
     EXIT_DIFFERENCE,
     Loading,
     SpecCommand,
+    command_line,
     exit_on_failed,
     import_torch,
     json_option,
@@ -161,12 +161,9 @@ def _renewal(
     budget: float | None,
 ) -> str:
     """The call that writes the file that is checked, for a shell."""
-    words = ["python", "cli.py", "report", *(f"./{spec}" if str(spec).startswith("-") else str(spec) for spec in specs)]
-    words += [word for setting in loading.settings for word in ("--set", setting)]
-    words += [word for code in loading.ignore for word in ("--ignore", code)]
-    words += ["--strict"] * loading.strict + ["--allow-overflow"] * loading.allow_overflow
+    words = [*loading.words]
     words += [word for suite in suites for word in ("--suite", suite)]
     words += [] if pairs is None else ["--pairs", str(pairs)]
     words += [] if seed is None else ["--seed", str(seed)]
     words += [] if budget is None else ["--verify", f"{budget:g}"]
-    return shlex.join([*words, "-o", str(target)])
+    return command_line("report", specs, *words, "-o", str(target))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.claims import ClaimResult, check_claims, check_verdict
+from compiler.claims import VARIANT, ClaimResult, check_claims, check_verdict
 from compiler.counting import FIGURES, RULES
 from compiler.pipeline import Spec, load
 from compiler.schema import schema_text
@@ -89,7 +89,7 @@ def test_an_undeclared_free_is_no_figure(tmp_path: Path) -> None:
 
 def test_a_variant_and_what_was_not_counted(tmp_path: Path) -> None:
     (result,) = results(spec_with(tmp_path, "{claimed: {count: 24, rule: dense}}", "gain=3"))
-    assert (result.status, result.reason) == ("not checked", "about the spec as written, not this variant")
+    assert (result.status, result.reason) == ("not checked", VARIANT)
     (result,) = check_claims(spec_with(tmp_path, "{claimed: {count: 24, rule: dense}}"), None, None)
     assert (result.status, result.reason) == ("not checked", "not counted")
 
@@ -131,5 +131,5 @@ def test_a_verdict_over_all_inputs(tmp_path: Path, verdict: str | None, status: 
     assert (result.claim, result.status, result.reason) == ("refuted over all inputs", status, reason)
     assert check_verdict(spec, verdict) == result
     (variant,) = check_claims(spec_with(tmp_path, "{verdict: refuted}", "gain=3"), None, None, verdict)
-    assert (variant.status, variant.reason) == ("not checked", "about the spec as written, not this variant")
+    assert (variant.status, variant.reason) == ("not checked", VARIANT)
     assert check_verdict(spec_with(tmp_path, "{note: none}"), verdict) is None
