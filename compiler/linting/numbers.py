@@ -14,7 +14,9 @@ from compiler.ir import Attention, FeedForward, Head, Norm, StreamNorm
 from compiler.linting.formulas import POSITIONS, is_condition, takes_apart, uses
 from compiler.linting.rule import Examined, Finding, listed
 from compiler.linting.spans import option, step_body
+from compiler.linting.steering import steering_names
 from compiler.source import Span
+from compiler.storage import tensors
 
 USUAL_EPSILON = 1e-5  # what layers of that kind have; a larger one takes part in the arithmetic
 
@@ -124,6 +126,23 @@ def _uses(examined: Examined, wanted: Callable[[Expression], bool], message: str
                 continue  # what stands under `let` for a formula in positions, which is another rule's
             text = " ".join(formula.scalar.text[slice(*node.at)].split())
             yield Finding(f"'{text}' {message}", formula.scalar.at(*node.at))
+
+
+def idle_parameters(examined: Examined) -> Iterator[Finding]:
+    """Some answer depends on every parameter that a number of the network reads."""
+    if any(math.isinf(entry.value) for tensor in tensors(examined.spec.network).values() for entry in tensor.entries):
+        return  # zero times an infinity is no number: it can matter where nothing else does
+    read = examined.in_weights.keys() | examined.beside_weights.keys()
+    steering = steering_names(examined.spec)
+    for definition in examined.spec.resolved.definitions.values():
+        if definition.kind == "parameter" and definition.name not in steering:
+            own = [number.provenance.leaf for number in definition.numbers]
+            idle = [leaf.name for leaf in own if leaf is not None and leaf in read and leaf not in examined.acting]
+            if idle:
+                shown = definition.name if len(idle) == len(own) else listed(idle)
+                it = "it" if shown in (definition.name, idle[0]) else "them"
+                message = f"no answer depends on the parameter {shown}: nothing that leads to one reads {it}"
+                yield Finding(message, definition.span)
 
 
 def unread_parameters(examined: Examined) -> Iterator[Finding]:
