@@ -76,9 +76,9 @@ def report(
     """Write a page about specs: sizes, counts, right answers.
 
     The page is Markdown. It says what each model is, how many parameters it has by every rule and by its author, how
-    many inputs of each suite it answers right, and what the figures reveal. Without --suite, each task says which of
-    its suites are run. All inputs are run again for --check too. With --verify it also says of which models every input
-    there is was proved to be right.
+    many inputs of each suite it answers right, what `lint` discloses, and what the figures reveal. Without --suite,
+    each task says which of its suites are run. All inputs are run again for --check too. With --verify it also says of
+    which models every input there is was proved to be right.
 
     \b
     python cli.py report specs/*.yaml -o report.md

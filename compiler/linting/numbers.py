@@ -79,7 +79,7 @@ def _literals(examined: Examined, used: dict[Leaf, list[str]]) -> Iterator[_Numb
         elif definition.is_all(own[0].span):
             text = f"{name} = {values[0]}"
         else:
-            text = f"{listed(values, 5)}, in {name},"
+            text = f"{listed(values, 5)} in {name}"
         places = f"{'enter' if len(values) > 1 else 'enters'} {_where(own, used)}"
         yield _Numbers(text, len(values) > 1, places, own[0].span)
 
@@ -140,8 +140,8 @@ def idle_parameters(examined: Examined) -> Iterator[Finding]:
             idle = [leaf.name for leaf in own if leaf is not None and leaf in read and leaf not in examined.acting]
             if idle:
                 shown = definition.name if len(idle) == len(own) else listed(idle)
-                it = "it" if shown in (definition.name, idle[0]) else "them"
-                message = f"no answer depends on the parameter {shown}: nothing that leads to one reads {it}"
+                s, it = ("", "it") if shown in (definition.name, idle[0]) else ("s", "them")
+                message = f"no answer depends on the parameter{s} {shown}: nothing that leads to one reads {it}"
                 yield Finding(message, definition.span)
 
 

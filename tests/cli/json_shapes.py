@@ -387,6 +387,7 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
                 ],
                 "verdict": "text or null",
                 "claims": "list of claim",
+                "disclosures": "list of diagnostic",
             }
         ],
         "findings": [{"about": "text", "sentences": "list of text"}],

@@ -279,7 +279,7 @@ DISCLOSURE = [
     Case(
         "hard-coded",
         {"parameters:": "constants: {part: ^2 / 7}\nparameters:", **up("part * seen")},
-        "2 and 7, in part, enter ffn.up.weight, and are no parameters: `free` does not count them",
+        "2 and 7 in part enter ffn.up.weight, and are no parameters: `free` does not count them",
         id="constant",
     ),
     Case("hard-coded", up("^pi * seen"), "pi enters", id="pi"),
@@ -345,7 +345,7 @@ DISCLOSURE = [
             "    down seen": "    down spare: v[1] * unit\n    down seen",
             "up: seen": "up: v[0] * seen + v[2] * spare",
         },
-        "on the parameter v[1] and v[2]: nothing that leads to one reads them",
+        "on the parameters v[1] and v[2]: nothing that leads to one reads them",
         {"dead-weight"},
         id="elements",
     ),
