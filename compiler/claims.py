@@ -72,7 +72,7 @@ def check_claims(
     author = spec.resolved.expect.claimed
     if author is not None:
         text = f"author's count is {author.count}" + (f", by the rule {author.rule}" if author.rule else "")
-        by_none = _Found(False, False, "", f"by no rule: {author.note}")
+        by_none = _Found(False, False, "", f"no rule gives it: {author.note}")
         known = _counted(counts, author.rule, author.count) if author.rule else by_none
         results.append(_result(spec, text, author.span, known))
     task_suites = spec.resolved.task.suites() if spec.resolved.expect.evals else {}

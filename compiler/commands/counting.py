@@ -55,9 +55,9 @@ def _assertions(_ctx: click.Context, _option: click.Parameter, texts: tuple[str,
     multiple=True,
     metavar="RULE=N",
     callback=_assertions,
-    help="Exit with 1 where a figure is not N; 'RULE<=N' and 'RULE>=N' too. Repeatable; of every spec.",
+    help="Exit with 1 where a figure of any spec is not N. 'RULE<=N' and 'RULE>=N' work too. Repeatable.",
 )
-@click.option("--why", is_flag=True, help="Say what is behind single weights: --why SPEC 'TENSOR[row, column]'...")
+@click.option("--why", is_flag=True, help="Explain single weights: --why SPEC 'TENSOR[row, column]'...")
 @json_option
 def count(
     specs: tuple[str, ...],
@@ -77,7 +77,7 @@ def count(
     distinct    distinct nonzero values, map by map; maps that only copy are free
     values      distinct nonzero numbers over the whole model
     free        scalars under `parameters` that a weight reads, each once
-    hard_coded  a listing: other numbers than 0, 1, -1 that enter weights
+    hard_coded  a listing, no score: numbers in weights that are no parameters, but for 0, 1 and -1
 
     \b
     python cli.py count specs/*.yaml --sort free

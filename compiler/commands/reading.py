@@ -72,7 +72,7 @@ def show(spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, 
 def diff(specs: tuple[Path, ...], loading: Loading, entries: bool, as_json: bool) -> None:
     """Compare two specs, or one spec with its variant under --set.
 
-    Compared are names, equations, weights and counts. With two specs, --set applies to both.
+    It compares names, equations, weights and counts. With two specs, --set applies to both.
 
     \b
     python cli.py diff specs/tiny95.yaml specs/tiny95-exact.yaml

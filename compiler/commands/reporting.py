@@ -51,14 +51,14 @@ SUFFIX = ".md"
     "budget",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Also decide on all inputs of models that no suite refutes: so long for each, or 16 times that where a verdict"
-    " is claimed.",
+    help="Also verify each model that no suite refutes, for at most this many seconds, or 16 times as many where the"
+    " spec claims a verdict.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Evaluate so many models at a time, one on each core; by default as many as are worth it here.",
+    help="Evaluate this many models at a time, one on each core; by default as many as pay off on this machine.",
 )
 @json_option
 def report(
@@ -77,8 +77,8 @@ def report(
 
     The page is Markdown. It says what each model is, how many parameters it has by every rule and by its author, how
     many inputs of each suite it answers right, what `lint` discloses, and what the figures reveal. Without --suite,
-    each task says which of its suites are run. All inputs are run again for --check too. With --verify it also says of
-    which models every input there is was proved to be right.
+    each task says which of its suites are run. --check runs all inputs again. With --verify the page also says which
+    models were proved right on every input.
 
     \b
     python cli.py report specs/*.yaml -o report.md

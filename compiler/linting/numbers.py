@@ -155,5 +155,5 @@ def unread_parameters(examined: Examined) -> Iterator[Finding]:
             if unread:
                 shown = definition.name if len(unread) == len(own) else listed(unread)
                 yield Finding(
-                    f"the parameter {shown} is read by no number of the network: no count includes it", definition.span
+                    f"no number of the network reads the parameter {shown}: no count includes it", definition.span
                 )

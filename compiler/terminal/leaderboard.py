@@ -54,7 +54,7 @@ def print_leaderboard(counted: Sequence[Counted], *, keep: str | None = None, ou
         rows.add_row(*map(text, cells))
     out.print(rows)
     if left_out:
-        out.print(text(f"left out for want of width: {', '.join(left_out)}", "dim"))
+        out.print(text(f"left out, as the terminal is too narrow: {', '.join(left_out)}", "dim"))
     for label, (spec, _) in zip(named, counted, strict=True):
         stated = author_count(spec)
         if stated is not None and stated.note:
@@ -131,7 +131,7 @@ def print_hard_coded(counted: Sequence[Counted]) -> None:
     header = "hard-coded in"
     widest = max(cell_len(label) for label in (header, *(label for label, _, _ in listed)))
     out.print()
-    rows = table(header, "", "numbers; with --hard-coded their lines too", right=[""])
+    rows = table(header, "", "numbers (--hard-coded lists their lines too)", right=[""])
     for label, _, items in listed:
         if items:
             rows.add_row(text(label), str(len(items)), text(_shortened([*map(str, items)], out.width - widest - 8)))

@@ -72,7 +72,7 @@ def test_a_figure_as_claim_and_as_the_authors_count(tmp_path: Path, rule: str) -
 def test_a_note_alone_is_shown_and_not_checked(tmp_path: Path) -> None:
     (result,) = results(spec_with(tmp_path, "{claimed: {count: 10, note: without the head}}"))
     assert result.claim == "author's count is 10"
-    assert (result.status, result.reason) == ("not checked", "by no rule: without the head")
+    assert (result.status, result.reason) == ("not checked", "no rule gives it: without the head")
 
 
 def test_a_rule_with_a_note_is_checked(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_every_command_that_prints_claims_prints_it(tmp_path: Path) -> None:
     path = str(spec_with(tmp_path, "{claimed: {count: 23, note: why}}").path)
     result = call("eval", path, "--pairs", "2")
     assert result.exit_code == 0
-    assert "1 claim not checked: by no rule: why" in result.stdout
+    assert "1 claim not checked: no rule gives it: why" in result.stdout
 
 
 def test_a_variant_that_is_saved_has_no_claim(tmp_path: Path) -> None:

@@ -321,8 +321,8 @@ DISCLOSURE = [
     Case("large-eps", {"  head:": "  head:\n    norm: ^{rms: 1e-4}"}, "an eps of 0.0001 "),
     Case("large-eps", {"  ffn:": "  norm: ^{layer: 1}\n  ffn:"}, "an eps of 1 ", id="stream"),
     Case("large-eps", attention("qk_norm: ^{rms: 0.5}"), "an eps of 0.5 ", id="queries"),
-    Case("unread-parameter", {"9]\n": "9]\n  ^spare: 3\n"}, "the parameter spare is read by no number"),
-    Case("unread-parameter", {"  t: [": "  ^t: [", "9]\n": "9, 9.5]\n"}, "the parameter t[10] is read", id="element"),
+    Case("unread-parameter", {"9]\n": "9]\n  ^spare: 3\n"}, "no number of the network reads the parameter spare"),
+    Case("unread-parameter", {"  t: [": "  ^t: [", "9]\n": "9, 9.5]\n"}, "reads the parameter t[10]:", id="element"),
     Case(
         "idle-parameter",
         {
