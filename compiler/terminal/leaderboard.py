@@ -54,7 +54,7 @@ def print_leaderboard(counted: Sequence[Counted], *, keep: str | None = None, ou
         rows.add_row(*map(text, cells))
     out.print(rows)
     if left_out:
-        out.print(text(f"left out, as the terminal is too narrow: {', '.join(left_out)}", "dim"))
+        out.print(text(f"too narrow for: {', '.join(left_out)}", "dim"))
     for label, (spec, _) in zip(named, counted, strict=True):
         stated = author_count(spec)
         if stated is not None and stated.note:
