@@ -6,6 +6,10 @@ import os
 import signal
 import sys
 
+if os.name != "posix":
+    print("error: weightspec runs on Linux and macOS; on Windows, use WSL", file=sys.stderr)
+    sys.exit(2)
+
 if __name__ in (
     "__main__",
     "__mp_main__",

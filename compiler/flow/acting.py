@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compiler.expressions.values import Provenance
+from compiler.faults import no_rule
 from compiler.flow.asked import listed
 from compiler.flow.reach import Flow
 from compiler.flow.unknown import Free
-from compiler.ir import Attention, Network, Position
+from compiler.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Mix,
+    Network,
+    Position,
+    Repeat,
+    StreamNorm,
+    StreamScale,
+)
+from compiler.meanings import attends_to_nothing
 from compiler.storage import tensors
 
 
@@ -19,20 +32,25 @@ def acting(network: Network, flow: Flow, free: Free) -> Iterator[Provenance]:
         yield from (entry.provenance for entry in tensor.entries if entry.index in alive)
     for step in network.steps:
         places = listed(flow.places[step.name])
-        if isinstance(step, Position):
-            for term in step.terms:
-                if term.dimension in flow.moved[step.name] and free(term.provenance):
-                    yield from (term.formula.at(place).provenance for place in places)
-        if isinstance(step, Attention) and flow.weighing[step.name]:
-            yield from (step.scale.provenance, step.mask_provenance)
-            if step.rope is not None:
-                yield step.rope.provenance
-            yield from _scores(step, flow, places, free)
+        match step:
+            case Position(terms=terms):
+                for term in terms:
+                    if term.dimension in flow.moved[step.name] and free(term.provenance):
+                        yield from (term.formula.at(place).provenance for place in places)
+            case Attention(rope=rope):
+                if flow.weighing[step.name]:
+                    yield from (step.scale.provenance, step.mask_provenance)
+                    yield from () if rope is None else (rope.provenance,)
+                    yield from _scores(step, flow, places, free)
+            case Embedding() | FeedForward() | Head() | Mix() | Repeat() | StreamNorm() | StreamScale():
+                pass  # all of their numbers are stored
+            case _:
+                raise no_rule("step", step)
 
 
 def _scores(step: Attention, flow: Flow, places: list[int], free: Free) -> Iterator[Provenance]:
     """Those of scores between which a query can choose: of a single key a standard softmax does not see the score."""
-    fewest = 2 if step.softmax == "standard" else 1
+    fewest = 1 if attends_to_nothing(step.softmax) else 2
     for score in step.scores:
         if score.head in flow.weighing[step.name] and free(score.provenance):
             for query in places:

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from compiler.flow.asked import Positions, listed
 from compiler.flow.unknown import Free
 from compiler.ir import Attention, HeadScore
+from compiler.meanings import is_causal_mask
 
 
 class Sight:
     """The keys that a step sees, in sequences of up to `length` tokens; a score that is `free` hides no key."""
 
     def __init__(self, step: Attention, length: int, free: Free) -> None:
-        self._causal = step.mask == "causal"
+        self._causal = is_causal_mask(step.mask)
         self._length = length
         self._free = free
         self._scores = {score.head: score for score in step.scores}

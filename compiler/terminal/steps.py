@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from compiler.axes import Axis
+from compiler.faults import no_rule
 from compiler.floats import FloatFormat
 from compiler.ir import (
     Attention,
@@ -21,6 +20,7 @@ from compiler.ir import (
     StreamScale,
     stream_after,
 )
+from compiler.meanings import added_to_later, divides
 from compiler.storage import step_norm
 from compiler.terminal.console import console, first, number, table, text
 
@@ -71,7 +71,7 @@ def step_equations(step: Step) -> list[Equation]:
         case Head():
             return [*_norm_equations(step.norm), *step.logits.equations]
         case _:
-            assert_never(step)
+            raise no_rule("step", step)
 
 
 def _norm_equations(norm: Norm | None) -> tuple[Equation, ...]:
@@ -105,7 +105,7 @@ def describe(step: Step, dtype: FloatFormat) -> str:
             rank = "" if step.logits.inner is None else f" of rank {step.logits.inner.outputs.size}"
             return f"{prefix}logits of {step.logits.outputs.size} tokens{rank}"
         case _:
-            assert_never(step)
+            raise no_rule("step", step)
 
 
 def _norm(norm: Norm) -> str:
@@ -120,12 +120,11 @@ def _attention(step: Attention, dtype: FloatFormat) -> str:
         parts.append(f"values of {step.value_dim}")
     if step.query_norm is not None:
         parts.append(f"{_norm(step.query_norm)} of queries and keys")
-    parts.append(f"scores {'÷' if step.scale.operation == 'divide' else '×'} {number(step.scale.value, dtype)}")
+    parts.append(f"scores {'÷' if divides(step.scale.operation) else '×'} {number(step.scale.value, dtype)}")
     if step.rope:
         parts.append(f"rope ({step.rope.pairs} pairs)")
     parts.append(f"{step.softmax} softmax")
-    parts.append(
-        f"{step.mask} mask" if isinstance(step.mask, str) else f"{number(step.mask, dtype)} added to later keys"
-    )
+    added = added_to_later(step.mask)
+    parts.append(f"{step.mask} mask" if added is None else f"{number(added, dtype)} added to later keys")
     parts.append(f"output {step.output if isinstance(step.output, str) else 'by equations'}")
     return ", ".join(parts)
