@@ -17,6 +17,7 @@ from benchmarks.page import NoSection, markdown_table, put, text_table
 from benchmarks.rates import SUITE, SpecRates, blocks_measured, measured
 from benchmarks.speed_tables import Blocks, Grown, Measured, Skipped, as_json, sections
 from compiler import Spec, SpecError, load
+from compiler.terminal.plain import say
 
 ROOT = Path(__file__).resolve().parent.parent
 GROWING = ("specs/tiny95.yaml", "specs/qwen20.yaml", "specs/gallery/Lokimorty_10p.yaml")
@@ -160,7 +161,7 @@ def _loaded(path: Path) -> Spec:
 
 def _told(what: str, timing: Timing) -> tuple[float, int, int]:
     """The timing, once it is said what is timed."""
-    click.echo(f"{what} ...", err=True)
+    say(f"{what} ...", error=True)
     return timing.seconds, timing.rounds, timing.seed
 
 
@@ -190,7 +191,7 @@ def _judged(found: Measured, least: float) -> bool:
     slow = [one for one in found.specs if one.ratio < least]
     wrong += [f"{one.spec}: {one.ratio:.0f} times one at a time, not {least:g}" for one in slow]
     for line in wrong:
-        click.echo(line, err=True)
+        say(line, error=True)
     return not wrong
 
 

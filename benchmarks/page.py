@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from compiler.files import write_whole
+from compiler.printable import printable
 
 TableWriter = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 
@@ -33,12 +34,13 @@ def put(page: Path, section: str, text: str) -> None:
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The first column is text, the others are numbers."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *([*map(printable, row)] for row in rows)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The same for a terminal."""
+    rows = [[*map(printable, row)] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = []
     for first, *rest in (header, *rows):

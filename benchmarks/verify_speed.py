@@ -19,6 +19,7 @@ from benchmarks.page import NoSection, TableWriter, cores, cpu, markdown_table, 
 from compiler import Spec, SpecError, load, verify
 from compiler.claims import check_verdict
 from compiler.proportions import amount, figure, shares
+from compiler.terminal.plain import say
 from compiler.verifier.results import VERSION, Verification
 
 TINY = "specs/tiny95.yaml"
@@ -108,7 +109,7 @@ def main(
         _show(found, budget, page)
     wrong = [one.spec.title for one in every if not one.as_claimed]
     for title in wrong:
-        click.echo(f"{title}: not what the spec claims", err=True)
+        say(f"{title}: not what the spec claims", error=True)
     sys.exit(1 if wrong else 0)
 
 
@@ -121,7 +122,7 @@ def _loaded(path: Path, settings: Sequence[str]) -> Spec:
 
 def _verified(specs: Sequence[Spec], budget: float) -> Iterator[Verified]:
     for spec in specs:
-        click.echo(f"{spec.title} ...", err=True)
+        say(f"{spec.title} ...", error=True)
         try:
             found = verify(spec, budget=budget)
         except SpecError as error:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Literal, Self
 
 from compiler.limits import MAX_ERRORS
+from compiler.printable import printable
 from compiler.source import Span
 
 _LONGEST_MESSAGE = 600
@@ -116,12 +117,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def render(diagnostic: Diagnostic) -> str:
     """`file:line:column: severity: message  [code]`, the source line, a caret, notes and the hint."""
-    place = f"{diagnostic.span}: " if diagnostic.span is not None else ""
+    place = f"{printable(str(diagnostic.span))}: " if diagnostic.span is not None else ""
     lines = [f"{place}{diagnostic.severity}: {_shown(diagnostic.message)}  [{diagnostic.code}]"]
     if diagnostic.span is not None:
         lines += _excerpt(diagnostic.span)
     for note in diagnostic.notes:
-        lines += [f"{note.span}: note: {_shown(note.message)}", *_excerpt(note.span)]
+        lines += [f"{printable(str(note.span))}: note: {_shown(note.message)}", *_excerpt(note.span)]
     if diagnostic.hint is not None:
         lines.append(f"  hint: {_shown(diagnostic.hint)}")
     return "\n".join(lines)
@@ -129,7 +130,7 @@ def render(diagnostic: Diagnostic) -> str:
 
 def _shown(message: str) -> str:
     """A message on one line, cut if it is very long: what it quotes of a spec may hold anything."""
-    whole = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    whole = printable(message)
     return whole if len(whole) <= _LONGEST_MESSAGE else f"{whole[: _LONGEST_MESSAGE // 2]} … {whole[-100:]}"
 
 

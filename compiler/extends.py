@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 
 from compiler.diagnostics import Diagnostic, Findings, SpecError, did_you_mean, fail, raise_errors
 from compiler.document import Mapping, Node, Scalar, parse_document, read_source, whole_file
 from compiler.limits import MAX_EXTENDS, MAX_FILE_BYTES, MAX_STEPS
+from compiler.schema import newer_format
 from compiler.source import Source, Span
 
 
-def read_document(path: Path) -> Mapping:
-    """The mapping in a file, merged over the specs it extends. Raises `SpecError`."""
-    chain = read_chain(path)
+def parsed_chain(sources: Iterable[Source]) -> tuple[Mapping, ...]:
+    """What `read_chain` gave, from the texts that it read. Raises `SpecError`."""
+    return tuple(_mapping(parse_document(source)) for source in sources)
+
+
+def merged_chain(chain: SequenceOf[Mapping]) -> Mapping:
+    """The first mapping, merged over the second one, which it extends, and so on. Raises `SpecError`."""
     merged = chain[-1]
     for variant in reversed(chain[:-1]):
         found: list[Diagnostic] = Findings()
@@ -148,6 +154,9 @@ def _extends_scalar(document: Mapping) -> Scalar:
 
 def _mapping(node: Node) -> Mapping:
     if isinstance(node, Mapping):
+        newer = newer_format(node)
+        if newer is not None:
+            raise SpecError([newer])
         return node
     span = Span(node.span.source, node.span.start, node.span.start + 1)
     raise fail("wrong-type", "a spec is a mapping of keys at the top", span, "start with `weightspec: 1`")

@@ -7,6 +7,7 @@ import traceback
 from importlib import metadata
 from typing import Never
 
+from compiler.printable import printable
 from compiler.version import installed_version
 
 
@@ -52,7 +53,7 @@ def fault_report(error: BaseException, command: str) -> str:
         f"  machine: {platform.platform()}, {platform.machine()}",
         *(f"  {frame.filename}:{frame.lineno}, {frame.name}: {frame.line}" for frame in frames),
     ]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _versions() -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.diagnostics import SpecError, fail
 from compiler.document import BYTE_ORDER_MARK, Mapping, Node, Scalar, Sequence, parse_document, read_source
-from compiler.files import write_whole
+from compiler.files import remove_left_overs, write_whole
+from compiler.limits import MAX_FILE_BYTES
 from compiler.naming import words
+from compiler.schema import newer_format
 from compiler.source import Source, Span
 from compiler.spelling import FORMULA_SECTIONS, spellings, structure
 from compiler.tasks import TASKS
@@ -36,6 +38,8 @@ def format_file(path: Path, *, write: bool) -> Formatted:
     """Format the spec in a file; with `write`, replace a file that changes. Raises `SpecError`."""
     source = read_source(path)
     formatted = Formatted(source, format_source(source))
+    if write:
+        remove_left_overs(path)
     if write and formatted.changed:
         try:
             write_whole(path, formatted.text.encode())
@@ -48,6 +52,9 @@ def format_file(path: Path, *, write: bool) -> Formatted:
 def format_source(source: Source) -> str:
     """The text of a source in canonical form. Raises `SpecError` where it is no document."""
     document = parse_document(source)
+    newer = newer_format(document) if isinstance(document, Mapping) else None
+    if newer is not None:
+        raise SpecError([replace(newer, code="cannot-format")])
     stray = _STRAY.search(source.text)
     if stray is not None:
         message = f"a stray {stray[0]!r} cannot be formatted"
@@ -61,6 +68,9 @@ def format_source(source: Source) -> str:
         raise _broken(source, f"the result would be no document: {error.diagnostics[0].message}") from None
     if "".join(text.split()) != "".join(result.text.split()) or laid_out.comments != again.comments:
         raise _broken(source, "more than white space would change")
+    if len(result.text.encode()) > MAX_FILE_BYTES:
+        message = f"the result would be larger than {MAX_FILE_BYTES} bytes, which is no spec"
+        raise fail("too-large", message, Span(source, 0, 0))
     if not same_meaning(document, meant):
         raise _broken(source, "the meaning would change")
     if result.text != again.text:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.diagnostics import Diagnostic, Findings, SpecError, in_file_order, raise_errors
 from compiler.document import Mapping as Document
-from compiler.extends import read_document, single_document, without
+from compiler.extends import merged_chain, parsed_chain, read_chain, single_document, without
 from compiler.ir import Network
 from compiler.layouts import with_classes
 from compiler.lowering.network import lower_network
@@ -25,10 +25,12 @@ from compiler.tasks.layout import Layout
 class Spec:
     """A spec that has been checked in full: its names and numbers, its network, its task's token layout.
 
-    `path` is the file that was read: YAML, or a saved model with the spec inside.
+    `path` is the file that was read: YAML, or a saved model with the spec inside. `sources` are the texts as they were
+    read: its own, that of the spec it extends, and so on. What is said of the spec later is said of these.
     """
 
     path: Path
+    sources: tuple[Source, ...]
     settings: tuple[str, ...]
     resolved: Resolved
     network: Network
@@ -76,17 +78,24 @@ def load(
     leniency = Leniency(tuple(ignore), strict, allow_overflow)
     if is_saved(path):
         return load_source(read_saved(path).source, overrides, replace(leniency, allow_overflow=True))
-    return _check(path, read_document(path), overrides, leniency)
+    return _check(path, read_chain(path), overrides, leniency)
+
+
+def load_sources(sources: Iterable[Source], overrides: Overrides = (), leniency: Leniency = Leniency()) -> Spec:
+    """Check a spec that was read before, in its `sources`; nothing is read again. Raises `SpecError`."""
+    chain = parsed_chain(sources)
+    source = chain[0].span.source
+    return _check(source.path or Path(source.name), chain, overrides, leniency)
 
 
 def load_source(source: Source, overrides: Overrides = (), leniency: Leniency = Leniency()) -> Spec:
     """Check the spec in a text; it may not extend another one. Raises `SpecError`, as `load` does."""
-    return _check(source.path or Path(source.name), single_document(source), overrides, leniency)
+    return _check(source.path or Path(source.name), (single_document(source),), overrides, leniency)
 
 
-def _check(path: Path, document: Document, overrides: Overrides, leniency: Leniency) -> Spec:
+def _check(path: Path, chain: Sequence[Document], overrides: Overrides, leniency: Leniency) -> Spec:
     settings = as_settings(overrides) if isinstance(overrides, Mapping) else list(overrides)
-    document = override(document, settings, top_level_keys())
+    document = override(merged_chain(chain), settings, top_level_keys())
     checked = check_schema(document)
     found: list[Diagnostic] = Findings(checked.found)
     if not checked.sound:
@@ -101,7 +110,8 @@ def _check(path: Path, document: Document, overrides: Overrides, leniency: Lenie
     found += find_suspicions(resolved, layout)
     warnings = settle(found, resolved.document, leniency.ignore, strict=leniency.strict)
     raise_errors(warnings)
-    return Spec(path, tuple(settings), resolved, lowered.network, layout, in_file_order(warnings))
+    sources = tuple(document.span.source for document in chain)
+    return Spec(path, sources, tuple(settings), resolved, lowered.network, layout, in_file_order(warnings))
 
 
 def lower(spec: Spec) -> Network:

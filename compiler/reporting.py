@@ -203,7 +203,7 @@ def _group(models: Sequence[Model], names: Sequence[str]) -> Group:
 def _model(spec: Spec, outcome: Outcome) -> Model:
     counts, evaluation = count(spec), outcome.evaluation
     claims = check_claims(spec, counts, () if evaluation is None else evaluation.suites, outcome.verdict)
-    known = (dimensions(spec.network), yaml_lines(spec.path), counts, evaluation, outcome.verdict, claims)
+    known = (dimensions(spec.network), yaml_lines(spec.sources), counts, evaluation, outcome.verdict, claims)
     return Model(spec, *known, _disclosures(spec))
 
 

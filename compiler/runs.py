@@ -105,6 +105,9 @@ class _Keeping:
             self._notice(f"the saved state of {suite.name} cannot be used, and is made anew: {error}")
             return RunState()
         if state is None:
+            if suite.saved.is_of_other_versions:
+                other = "an earlier run of it is of another version of weightspec or torch, which alone goes on with it"
+                self._notice(f"{suite.name} begins anew: {other}")
             return RunState()
         self._notice(f"{suite.name}: resumed at {state.done:,} of {suite.size:,}")
         return state

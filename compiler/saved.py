@@ -20,6 +20,7 @@ from compiler.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_STORED
 from compiler.source import Source
 
 SUFFIX = ".safetensors"
+FILE_FORMAT = 1  # of the metadata and of how tensors are named; files from before it was written have it too
 METADATA = ("format", "weightspec", "name", "dtype", "ties", "spec", "spec_sha256", "compiler")  # each one a text
 DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 _ITEM_BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2}
@@ -80,6 +81,7 @@ def read_saved(path: Path) -> SavedModel:
     if not isinstance(metadata, dict) or "spec" not in metadata:
         hint = "only what `build -o` or `save_model` wrote can be read"
         raise fail("bad-model-file", "a safetensors file without a spec in its metadata", whole_file(path), hint)
+    _check_file_format(path, metadata.get("file_format", str(FILE_FORMAT)))
     for key in METADATA:
         if not isinstance(metadata.get(key), str):
             raise damaged(path, f"its metadata has no text '{key}'")
@@ -87,14 +89,22 @@ def read_saved(path: Path) -> SavedModel:
     return SavedModel(path, size, metadata, _ties(path, metadata["ties"]), tensors, _spec(path, metadata))
 
 
-def damaged(path: Path, reason: str) -> SpecError:
+def damaged(path: Path, reason: str, hint: str | None = None) -> SpecError:
     """The error for a file that `save_model` would not have written, to be raised by the caller."""
-    return fail("bad-model-file", f"not a model that can be read: {reason}", whole_file(path))
+    return fail("bad-model-file", f"not a model that can be read: {reason}", whole_file(path), hint)
 
 
 def shown(name: str) -> str:
     """A name out of an untrusted file: short, quoted, without control characters."""
     return ascii(name if len(name) <= 80 else f"{name[:77]}...")
+
+
+def _check_file_format(path: Path, written: object) -> None:
+    if not (isinstance(written, str) and written.isascii() and written.isdigit() and len(written) < 10):
+        raise damaged(path, "the version of its format is no number")
+    if int(written) > FILE_FORMAT:
+        hint = "upgrade weightspec to read it"
+        raise damaged(path, f"it was written by a newer weightspec, in format {written}", hint)
 
 
 def read_header(path: Path, file: BinaryIO) -> tuple[dict[str, Any], int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from typing import Any
 
 import torch
 
-from compiler.files import write_whole
+from compiler.diagnostics import fail
+from compiler.files import remove_all_left_overs, write_whole
 from compiler.judge import Failure
 from compiler.pipeline import Spec
 from compiler.tallies import Tally
@@ -56,15 +56,23 @@ class SavedRun:
     key: str
 
     def load(self, parts: Sequence[Part]) -> RunState | None:
-        """The state of an earlier run of these parts; None where there is none. Raises `DamagedState`."""
+        """The state of an earlier run of these parts; None where there is none.
+
+        Raises `DamagedState`, and `SpecError` for what a newer version has written, which is not to be lost.
+        """
         try:
             if not is_private(self.path):
                 raise DamagedState("others can write to it, or it is no file of yours")
             if self.path.stat().st_size > MAX_BYTES:
                 raise DamagedState("it is too large")
             found = json.loads(self.path.read_bytes())
-            if not isinstance(found, dict) or found.get("format") != FORMAT:
-                raise DamagedState("another version wrote it")
+            if not isinstance(found, dict) or not isinstance(found.get("format"), int):
+                raise DamagedState("it is damaged")
+            if found["format"] > FORMAT:
+                hint = "upgrade weightspec to go on with it, or begin again with `eval --restart`"
+                raise fail("newer-format", "the saved state of this run was written by a newer weightspec", None, hint)
+            if found["format"] < FORMAT:
+                raise DamagedState("an older weightspec wrote it")
             if found["run"] != self.key:
                 raise DamagedState("it is of another run")
             if found["digest"] != _digest(found["state"]):
@@ -85,8 +93,13 @@ class SavedRun:
             raise OSError(27, f"the state would be larger than {MAX_BYTES:,} bytes")
         if not self.path.exists():
             _drop_oldest(self.path.parent)
-        write_whole(self.path, whole)
-        os.chmod(self.path, 0o600)
+        write_whole(self.path, whole, mode=0o600)
+
+    @property
+    def is_of_other_versions(self) -> bool:
+        """Whether there is a state of the same run, but only one that other versions have found."""
+        question = self.path.name.partition("-")[0]
+        return not self.path.exists() and any(self.path.parent.glob(f"{question}-*.json"))
 
     def forget(self) -> None:
         with suppress(OSError):
@@ -99,6 +112,7 @@ def saved_run(spec: Spec, suite: str, parts: Sequence[Part], seed: int | None, k
     folder = private_folder("runs")
     if folder is None:
         return None
+    remove_all_left_overs(folder)
     facts = {
         "spec": spec_text(spec),
         "settings": list(spec.settings),
@@ -107,11 +121,11 @@ def saved_run(spec: Spec, suite: str, parts: Sequence[Part], seed: int | None, k
         "parts": [[part.label, part.size] for part in parts],
         "seed": seed,
         "failures": kept,
-        "torch": torch.__version__,
-        "compiler": installed_version() or "",
     }
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return SavedRun(folder / f"{key}.json", key)
+    versions = {"torch": torch.__version__, "compiler": installed_version() or ""}
+    question, key = (_digest(json.dumps(one, sort_keys=True)) for one in (facts, {**facts, **versions}))
+    earlier = folder / f"{key}.json"  # as files of format 1 were called before
+    return SavedRun(earlier if earlier.exists() else folder / f"{question}-{key}.json", key)
 
 
 def _digest(text: str) -> str:

@@ -35,6 +35,23 @@ def top_level_keys() -> tuple[str, ...]:
     return tuple(_schema()["properties"])
 
 
+def format_version() -> int:
+    """The version of the format of specs that is read."""
+    version: int = _schema()["properties"]["weightspec"]["const"]
+    return version
+
+
+def newer_format(document: Mapping) -> Diagnostic | None:
+    """What is wrong with a spec of a newer format, of which nothing else can be said; None for any other."""
+    written = document.get("weightspec")
+    if not isinstance(written, Scalar) or isinstance(written.value, bool) or not isinstance(written.value, int | float):
+        return None
+    if not written.value > format_version():
+        return None
+    message = f"`weightspec` has to be {format_version()}: the spec was written for a newer weightspec"
+    return Diagnostic("bad-value", message, written.span, f"upgrade weightspec to read format {written.text}")
+
+
 @dataclass(frozen=True)
 class Checked:
     """A document in which what the schema refuses is `Invalid`, and what was wrong with it.

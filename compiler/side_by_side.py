@@ -10,17 +10,16 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from compiler.diagnostics import Diagnostic, SpecError, fail
 from compiler.evaluation import Evaluation, evaluate
-from compiler.pipeline import Spec, load
+from compiler.pipeline import Leniency, Spec, load_sources
 from compiler.reference import one_thread
+from compiler.source import Source
 from compiler.verifier.results import VerdictName
 from compiler.verifier.verify import verify
-from compiler.writing import write_document
 
 WORTH_A_PROCESS = 5000  # inputs that take as long as to start a process, where the plain module decides many
 MAX_PROCESSES = 8  # if not asked for more: each needs some hundred megabytes
@@ -51,11 +50,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Order:
-    """A job for another process. A spec is read again there, as what was made of it holds functions."""
+    """A job for another process. A spec is made again there out of its texts: what was made of them holds functions."""
 
-    path: Path
+    sources: tuple[Source, ...]
     settings: tuple[str, ...]
-    document: str
     suites: tuple[str, ...]
     pairs: int | None
     seed: int | None
@@ -154,8 +152,7 @@ def _children_end() -> Iterator[None]:
 
 def _order(job: Job) -> _Order:
     spec = job.spec
-    document = write_document(spec.resolved.document)
-    return _Order(spec.path.absolute(), spec.settings, document, job.suites, job.pairs, job.seed, job.budget)
+    return _Order(spec.sources, spec.settings, job.suites, job.pairs, job.seed, job.budget)
 
 
 def _start() -> None:
@@ -167,9 +164,7 @@ def _start() -> None:
 def _run(order: _Order) -> Outcome | tuple[Diagnostic, ...]:
     """The outcome, or what was found to be wrong: an exception with values in it would not come through."""
     try:
-        spec = load(order.path, order.settings, allow_overflow=True)  # it was checked before, with what was asked for
-        if write_document(spec.resolved.document) != order.document:
-            raise fail("changed", f"{order.path} was changed while it was evaluated")
-        return _outcome(spec, order)
+        checked_before = Leniency(allow_overflow=True)
+        return _outcome(load_sources(order.sources, order.settings, checked_before), order)
     except SpecError as error:
         return error.diagnostics

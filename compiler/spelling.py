@@ -19,7 +19,8 @@ from compiler.scalars import resolve_plain
 from compiler.tasks import TASKS
 
 FORMULA_SECTIONS = {"constants", "parameters", "vocabulary", "task", "stream", "defaults", "network"}
-NAME_LISTS = {"heads", "hidden", "stream", "biases"}
+NAME_LISTS = {"heads", "kv_heads", "hidden", "stream", "biases"}
+_ODD_BLANK = re.compile(r"[^\S ]")  # the language does not take it for a space everywhere: it stays
 _FAMILY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\[[^\[\]]*\]")
 
 
@@ -155,7 +156,8 @@ class _Speller:
     def _note(self, scalar: Scalar, text: str) -> None:
         same_kind = isinstance(resolve_plain(text), str) or not isinstance(scalar.value, str)
         if scalar.text:
-            self.wanted.setdefault(scalar.span.end, set()).add(text if same_kind else scalar.text)
+            respelled = same_kind and not _ODD_BLANK.search(scalar.text)
+            self.wanted.setdefault(scalar.span.end, set()).add(text if respelled else scalar.text)
 
 
 def _names(node: Scalar) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
 
 from compiler.document import BYTE_ORDER_MARK
-from compiler.extends import read_chain
-from compiler.saved import is_saved, read_saved
 from compiler.source import Source
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -23,11 +21,9 @@ class YamlLines:
     extended: int
 
 
-def yaml_lines(path: Path) -> YamlLines:
-    """The lines of a spec, which is read again, or of the one inside a saved model. Raises `SpecError`."""
-    if is_saved(path):
-        return YamlLines(count_lines(read_saved(path).source), 0)
-    own, *extended = (count_lines(document.span.source) for document in read_chain(path))
+def yaml_lines(sources: Iterable[Source]) -> YamlLines:
+    """The lines of a spec in its sources: the first is its own, the others are extended."""
+    own, *extended = map(count_lines, sources)
     return YamlLines(own, sum(extended))
 
 

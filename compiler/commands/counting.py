@@ -145,6 +145,7 @@ def _sort_key(figure: str) -> Callable[[tuple[Spec, Counts]], tuple[bool, int]]:
 
 def _why(spec: str, places: tuple[str, ...], loading: Loading, as_json: bool) -> None:
     from compiler.terminal.console import print_json
+    from compiler.terminal.plain import say
     from compiler.terminal.why import print_why, why_json
     from compiler.why import why_each
 
@@ -159,5 +160,5 @@ def _why(spec: str, places: tuple[str, ...], loading: Loading, as_json: bool) ->
         return
     for i, one in enumerate(found):
         if i:
-            click.echo()
+            say()
         print_why(loaded, one)

@@ -54,8 +54,9 @@ def show(spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, 
     loaded = loading.load(spec)
     if latex:
         from compiler.latex.document import spec_latex
+        from compiler.terminal.plain import print_file
 
-        click.echo(spec_latex(loaded), nl=False)
+        print_file(spec_latex(loaded))
     elif stage is not None:
         print_stage(loaded, stage, as_json=as_json)
     elif as_json:

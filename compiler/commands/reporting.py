@@ -24,6 +24,7 @@ from compiler.diagnostics import SpecError, fail
 from compiler.document import open_file
 from compiler.files import check_place, save_text
 from compiler.pipeline import Spec
+from compiler.terminal.plain import print_file, say
 
 SUFFIX = ".md"
 
@@ -115,17 +116,17 @@ def report(
     if as_json:
         print_json(report_json(made, target, stale=stale))
     elif output is not None:
-        click.echo(f"{output}: written, {several(len(made.models), 'model')}")
+        say(f"{output}: written, {several(len(made.models), 'model')}")
     elif before is None:
-        click.echo(page, nl=False)
+        print_file(page)
     elif stale:
         print_stale(target or Path(), before.decode(errors="replace"), page, renewal)
     else:
-        click.echo(f"{checked}: up to date, {several(len(made.models), 'model')}")
+        say(f"{checked}: up to date, {several(len(made.models), 'model')}")
     for model in made.models:
         for claim in model.claims:
             if claim.status == "failed":
-                click.echo(f"{model.spec.path}: claim failed: {claim.claim}; {claim.reason}", err=True)
+                say(f"{model.spec.path}: claim failed: {claim.claim}; {claim.reason}", error=True)
     if stale:
         sys.exit(EXIT_DIFFERENCE)
     exit_on_failed(claim for model in made.models for claim in model.claims)

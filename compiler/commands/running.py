@@ -30,6 +30,7 @@ from compiler.diagnostics import fail
 from compiler.pipeline import Spec
 from compiler.saved import check_target
 from compiler.tasks import TaskError, describe_suites
+from compiler.terminal.plain import say
 
 
 @click.command(cls=SpecCommand)
@@ -72,7 +73,7 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
             print_tensors(loaded)
         print_signature(loaded)
         if saved:
-            click.echo(f"saved {output}, {saved['bytes']:,} bytes")
+            say(f"saved {output}, {saved['bytes']:,} bytes")
     if evaluated:
         _evaluate(loaded, loading, as_json, saved, **options)
     elif as_json:
@@ -144,7 +145,7 @@ def _evaluate(spec: Spec, loading: Loading, as_json: bool, saved: dict[str, obje
 
     import_torch()
     with suite_progress() as progress:
-        evaluation = compiler.evaluate(spec, progress=progress, notice=partial(click.echo, err=True), **options)
+        evaluation = compiler.evaluate(spec, progress=progress, notice=partial(say, error=True), **options)
     claims = check_claims(spec, compiler.count(spec), evaluation.suites)
     if as_json:
         identity = {"spec": str(spec.path), "name": spec.name, "settings": list(spec.settings)}

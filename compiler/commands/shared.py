@@ -20,6 +20,8 @@ import compiler
 from compiler.claims import ClaimResult
 from compiler.diagnostics import Diagnostic, SpecError
 from compiler.pipeline import Spec
+from compiler.printable import printable
+from compiler.terminal.plain import say
 from compiler.version import installed_version
 
 Command = Callable[..., Any]
@@ -224,9 +226,27 @@ class SpecCommand(click.Command):
 class Program(click.Group):
     """All commands, whose ends are clean before one of them is called too, as in `--help >/dev/full`."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _printable_messages():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _printable_messages():
+            return super().invoke(ctx)
+
     def main(self, *arguments: Any, **options: Any) -> Any:
         with _clean_ends():
             return super().main(*arguments, **options)
+
+
+@contextmanager
+def _printable_messages() -> Iterator[None]:
+    """What click says of a wrong call quotes the call."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = printable(error.message, kept="\n")  # which click calls final
+        raise
 
 
 @contextmanager
@@ -238,21 +258,22 @@ def _clean_ends() -> Iterator[None]:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nobody reads on; nothing more can be said there
         sys.exit(EXIT_BROKEN_PIPE)
     except OSError as error:
-        click.echo(f"error: {error.strerror or error}", err=True)
+        say(f"error: {error.strerror or error}", error=True)
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(EXIT_BAD_INPUT)
     except MemoryError:
-        click.echo("error: not enough memory for this", err=True)
+        say("error: not enough memory for this", error=True)
         sys.exit(EXIT_BAD_INPUT)
     except KeyboardInterrupt as stop:
-        click.echo(str(stop) or "interrupted", err=True)
+        say(str(stop) or "interrupted", error=True)
         sys.exit(EXIT_INTERRUPTED)
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:
         from compiler.faults import fault_report
 
-        click.echo(fault_report(error, shlex.join(sys.argv)), err=True)
+        for line in fault_report(error, shlex.join(sys.argv)).split("\n"):
+            say(line, error=True)
         sys.exit(EXIT_FAULT)
 
 
@@ -277,7 +298,7 @@ def _fail(error: SpecError, *, as_json: bool) -> NoReturn:
         print_diagnostics(error.diagnostics)
         errors = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
         if errors > 1:
-            click.echo(f"{errors} errors", err=True)
+            say(f"{errors} errors", error=True)
     sys.exit(EXIT_BAD_INPUT)
 
 
@@ -294,7 +315,7 @@ def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if not wanted:
         return
     version = installed_version()
-    click.echo("weightspec, not installed, run from its folder" if version is None else f"weightspec {version}")
+    say("weightspec, not installed, run from its folder" if version is None else f"weightspec {version}")
     ctx.exit()
 
 

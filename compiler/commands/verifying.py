@@ -30,6 +30,7 @@ from compiler.commands.shared import (
 from compiler.diagnostics import Diagnostic, SpecError, fail
 from compiler.files import check_place, save_text
 from compiler.pipeline import Spec
+from compiler.terminal.plain import say
 
 if TYPE_CHECKING:
     from compiler.evaluation import Progress
@@ -129,7 +130,7 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
         if len(specs) > 1:
             print_verdicts(verified)
         if output is not None and not wrong:
-            click.echo(f"{output}: written, {len(certificates)} certificate{'s' * (len(certificates) != 1)}")
+            say(f"{output}: written, {len(certificates)} certificate{'s' * (len(certificates) != 1)}")
     if wrong:
         codes.add(EXIT_BAD_INPUT)
     elif len(verified) < len(valid):
@@ -154,10 +155,10 @@ def _each(specs: Sequence[Spec], budget: float) -> Iterator[tuple[Spec, Verifica
             yield spec, found
             if found.ending != "interrupted":
                 continue
-            click.echo(f"interrupted after {found.seconds:.1f} s", err=True)
+            say(f"interrupted after {found.seconds:.1f} s", error=True)
             left = specs[k + 1 :]
         if left:
-            click.echo(f"interrupted; not verified: {', '.join(str(one.path) for one in left)}", err=True)
+            say(f"interrupted; not verified: {', '.join(str(one.path) for one in left)}", error=True)
         return
 
 
@@ -203,9 +204,8 @@ def _written(path: Path, certificates: Sequence[Mapping[str, object]]) -> tuple[
     """What was wrong when they were written to a file, whole or not at all."""
     from compiler.terminal.console import json_text
 
-    text = f"{json_text(certificates)}\n".encode(errors="backslashreplace").decode()  # names that are not text
     try:
-        save_text(path, text, replace=True)
+        save_text(path, f"{json_text(certificates)}\n", replace=True)
     except SpecError as error:
         return error.diagnostics
     return ()
@@ -216,4 +216,4 @@ def _show(spec: Spec, found: Verification, budget: float, claim: ClaimResult | N
 
     print_verification(spec, found, budget)
     print_checked_claims([] if claim is None else [claim], spec.path, loading)
-    click.echo()
+    say()

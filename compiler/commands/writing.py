@@ -21,6 +21,7 @@ from compiler.commands.shared import (
 from compiler.diagnostics import SpecError
 from compiler.files import save_text
 from compiler.starting import DEFAULT_TEMPLATE, describe_templates, templates
+from compiler.terminal.plain import print_file, say
 
 
 @click.command(cls=SpecCommand, epilog=verbatim(describe_templates()))
@@ -53,9 +54,9 @@ def new(name: str, template: str, force: bool, as_json: bool) -> None:
         print_json({"written": str(path), "template": template})
     else:
         quoted = shlex.quote(str(path))
-        click.echo(f"{path}: written, from the template {template}. Edit it; these check and try it:")
-        click.echo(f"  python cli.py validate {quoted}")
-        click.echo(f"  python cli.py build {quoted} --eval")
+        say(f"{path}: written, from the template {template}. Edit it; these check and try it:")
+        say(f"  python cli.py validate {quoted}")
+        say(f"  python cli.py build {quoted} --eval")
 
 
 @click.command(cls=SpecCommand)
@@ -87,7 +88,7 @@ def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
             diagnostics = spec.warnings
             if not as_json:
                 print_diagnostics(diagnostics)
-                click.echo(f"{path}: ok, {len(spec.network.steps)} steps in {spec.network.dtype.name}")
+                say(f"{path}: ok, {len(spec.network.steps)} steps in {spec.network.dtype.name}")
         valid = all(diagnostic.severity != "error" for diagnostic in diagnostics)
         results.append({"spec": str(path), "valid": valid, "diagnostics": diagnostics_json(diagnostics)})
     if as_json:
@@ -137,7 +138,7 @@ def fmt(specs: tuple[Path, ...], check: bool, as_diff: bool, to_stdout: bool, as
         changed |= formatted.changed
         results.append(formatted_json(path, formatted, as_diff=as_diff))
         if to_stdout:
-            click.echo(formatted.text, nl=False)
+            print_file(formatted.text)
         elif as_diff and not as_json:
             print_text_diff(path, formatted)
         elif not as_json:
@@ -159,4 +160,4 @@ def schema() -> None:
     """
     from compiler.schema import schema_text
 
-    click.echo(schema_text(), nl=False)
+    print_file(schema_text())

@@ -16,8 +16,10 @@ from hashlib import sha256
 from math import ceil
 from pathlib import Path
 
+from compiler.files import scratch_folder
 from compiler.user_cache import kept_from_others
 
+SCRATCH = ".weightspec-scratch-"  # what the folders are called that something is compiled in
 _NAMES = ("cc", "gcc", "clang")
 _SECONDS = 30.0
 _SECONDS_ASKED = 10.0
@@ -131,8 +133,8 @@ def _asked(command: tuple[str, ...], machines: tuple[tuple[str, ...], ...]) -> C
     for machine in machines:
         flags = (*FLAGS, *machine)
         try:
-            with tempfile.TemporaryDirectory(prefix="weightspec-", dir=temporary_parent()) as folder:
-                defined = _run((*command, *flags, "-dM", "-E", "-x", "c", "-"), b"", Path(folder), _SECONDS_ASKED)
+            with scratch_folder(temporary_parent(), SCRATCH) as folder:
+                defined = _run((*command, *flags, "-dM", "-E", "-x", "c", "-"), b"", folder, _SECONDS_ASKED)
         except OSError as error:
             raise CannotCompile(f"no temporary folder: {error.strerror}") from None
         except TooSlow:

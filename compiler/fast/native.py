@@ -7,7 +7,6 @@ import itertools
 import os
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,15 +19,16 @@ from threading import Event
 import numpy as np
 import numpy.typing as npt
 
-from compiler.fast.c_compiler import CannotCompile, CCompiler, c_compiler, temporary_parent
+from compiler.fast.c_compiler import SCRATCH, CannotCompile, CCompiler, c_compiler, temporary_parent
+from compiler.files import scratch_folder
 from compiler.user_cache import is_private, private_folder
 
 _FORMAT = "weightspec native 1"  # changes when the same text would have to be compiled anew
 _HEADER = Path(__file__).with_name("vector_math.h")
 _MOST_KEPT = 200
+_MAKING = "making-"  # where earlier versions compiled, without a lock
+_LEFT_BEHIND = 3600.0  # seconds after which none of them is still at it
 _ROWS = 4096  # in one call: between calls threads share what is left, and Ctrl-C ends the run
-_LEFT_BEHIND = 3600.0  # seconds after which nobody is still compiling
-_MAKING = "making-"
 
 Tokens = npt.NDArray[np.int32]
 
@@ -111,8 +111,8 @@ def _loaded(compiler: CCompiler, text: str, key: str) -> Native:
 
 def _made(compiler: CCompiler, text: str, folder: Path | None, key: str) -> Native:
     """Compile in a new folder below `folder` and move the library there in one step; without one, keep nothing."""
-    with tempfile.TemporaryDirectory(prefix=_MAKING, dir=folder or temporary_parent()) as making:
-        library = compiler.library(text, Path(making))
+    with scratch_folder(folder or temporary_parent(), SCRATCH) as making:
+        library = compiler.library(text, making)
         if folder is not None:
             _drop_old(folder)
             digest = _digest(library)

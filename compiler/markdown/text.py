@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from compiler.printable import printable
+
 LONGEST = 2000  # characters of one text out of a spec
 LONGEST_CODE = 100
 MAX_LISTED = 24
@@ -26,7 +28,7 @@ _NUMBERED = re.compile(r"^(\d+)([.)])")  # which would start a list
 def plain(text: str, longest: int = LONGEST) -> str:
     """A text on one line, cut in the middle where it is too long, without signs that are not printed."""
     line = " ".join(text.split())
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    shown = printable(line)
     return shown if len(shown) <= longest else f"{shown[: longest // 2]} … {shown[-(longest // 2 - 3) :]}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import math
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,7 @@ from rich.text import Text
 from compiler.diagnostics import Diagnostic, as_json, render
 from compiler.expressions.arithmetic import as_figure
 from compiler.floats import FloatFormat
+from compiler.printable import printable, printable_json
 
 PIPED_WIDTH = 160
 MAX_WARNINGS = 100  # that are printed
@@ -31,6 +33,10 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Leave it to the command, whose exit code is not that of a failed claim."""
         raise BrokenPipeError
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A plain text in a cell is no markup either, and steers nothing."""
+        return super().render_str(printable(text, kept="\n"), **{**options, "markup": False, "emoji": False})
 
 
 def console(*, error: bool = False) -> Console:
@@ -57,9 +63,13 @@ def first(items: Sequence[T], rows: Table) -> Iterator[T]:
 
 
 def text(content: str, style: str = "") -> Text:
-    """Text in which brackets are brackets, not markup; a sign that would steer the terminal is shown as a code."""
-    clear = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in content)
-    return Text(clear, style)
+    """Text on one line, in which brackets are brackets, not markup, and what would steer the terminal is escaped."""
+    return Text(printable(content), style)
+
+
+def lines(content: str, style: str = "") -> Text:
+    """The same for a text of several lines."""
+    return Text(printable(content, kept="\n"), style)
 
 
 def number(value: int | float | None, dtype: FloatFormat | None = None) -> str:
@@ -72,20 +82,22 @@ def line_of(own: str, file: str, line: int) -> str:
     return str(line) if file == own else f"{Path(file).name}:{line}"
 
 
-def print_diff(lines: Iterable[str]) -> None:
+def print_diff(differences: Iterable[str]) -> None:
     """A unified diff, in colours on a terminal."""
     out = console()
-    for line in lines:
+    for line in differences:
         out.print(text(line, _DIFF_COLOURS.get(line[:1], "")), soft_wrap=True)
 
 
 def print_json(value: object) -> None:
-    print(json_text(value))
+    """To standard output; in ASCII where that does not take UTF-8."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(json_text(value, only_ascii=codecs.lookup(encoding).name != "utf-8"))
 
 
-def json_text(value: object) -> str:
+def json_text(value: object, *, only_ascii: bool = False) -> str:
     """Strict JSON: what it lacks becomes a text, inf, -inf or nan."""
-    return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return printable_json(json.dumps(_strict(value), indent=2, ensure_ascii=only_ascii, allow_nan=False))
 
 
 def _strict(value: object) -> object:
@@ -107,9 +119,9 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     for diagnostic in diagnostics:
         warnings += diagnostic.severity == "warning"
         if diagnostic.severity == "error":
-            out.print(text(render(diagnostic), "red"), soft_wrap=True)
+            out.print(lines(render(diagnostic), "red"), soft_wrap=True)
         elif warnings <= MAX_WARNINGS:
-            out.print(text(render(diagnostic), "yellow"), soft_wrap=True)
+            out.print(lines(render(diagnostic), "yellow"), soft_wrap=True)
     if warnings > MAX_WARNINGS:
         out.print(text(f"and {warnings - MAX_WARNINGS} more warnings", "yellow"))
 
@@ -131,13 +143,14 @@ def suite_progress() -> Iterator[Callable[[str, int, int], None] | None]:
             rate = f", {task.speed:,.0f} per second" if task.speed is not None and task.speed >= 1 else ""
             return text(f"{task.completed:,.0f} of {task.total or 0:,.0f}{rate}")
 
-    columns = (TextColumn("{task.description}"), BarColumn(), Figures(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), Figures(), TimeRemainingColumn())
     with Progress(*columns, console=console(error=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def report(suite: str, done: int, total: int) -> None:
             if suite not in tasks:
-                tasks[suite] = bars.add_task(suite, total=total, completed=done)  # the rate begins to count here
+                named = printable(suite)
+                tasks[suite] = bars.add_task(named, total=total, completed=done)  # the rate begins to count here
             bars.update(tasks[suite], completed=done)
 
         yield report

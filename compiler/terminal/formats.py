@@ -5,16 +5,15 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-import click
-
 from compiler.formatting import Formatted
 from compiler.terminal.console import print_diff
+from compiler.terminal.plain import say
 
 
 def print_formatted(path: Path, formatted: Formatted, *, written: bool) -> None:
     """What became of one spec, or would."""
     changed = "formatted" if written else "would be formatted"
-    click.echo(f"{path}: {changed if formatted.changed else 'unchanged'}")
+    say(f"{path}: {changed if formatted.changed else 'unchanged'}")
 
 
 def print_text_diff(path: Path, formatted: Formatted) -> None:

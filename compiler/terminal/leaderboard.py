@@ -13,6 +13,7 @@ from compiler.claims import author_count
 from compiler.counting import BESIDE, LISTING, RULES, Counts, HardCoded, hard_coded_readers
 from compiler.expectations import AuthorCount
 from compiler.pipeline import Spec
+from compiler.printable import printable
 from compiler.terminal.console import MAX_ROWS, console, line_of, table, text
 from compiler.terminal.counts import Counted
 
@@ -28,9 +29,9 @@ _FOLDS = (((), False), (_IN_BRACKETS, False), ((*_IN_BRACKETS, LISTING), False),
 def labels(counted: Sequence[Counted]) -> list[str]:
     """What specs are called in tables: by name, or by path where a name is not unique; one alone with its settings."""
     if len(counted) == 1:
-        return [counted[0][0].title]
+        return [printable(counted[0][0].title)]
     names = Counter(spec.name for spec, _ in counted)
-    return [spec.name if names[spec.name] == 1 else str(spec.path) for spec, _ in counted]
+    return [printable(spec.name if names[spec.name] == 1 else str(spec.path)) for spec, _ in counted]
 
 
 def print_leaderboard(counted: Sequence[Counted], *, keep: str | None = None, out: Console | None = None) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import click
-
 from compiler.diagnostics import Diagnostic, render
 from compiler.linting.rule import Rule
 from compiler.linting.rules import RULE_SETS
-from compiler.terminal.console import MAX_ROWS, console, diagnostics_json, table, text
+from compiler.terminal.console import MAX_ROWS, console, diagnostics_json, lines, table, text
+from compiler.terminal.plain import say
 
 _COLOURS = {"breaks": "red", "disclose": "yellow"}
 
@@ -19,10 +18,10 @@ def print_findings(path: Path, rules: str, findings: Sequence[Diagnostic]) -> No
     """Each finding with its line and caret, and how many there are."""
     out = console()
     for finding in findings[:MAX_ROWS]:
-        out.print(text(render(finding), _COLOURS[finding.severity]), soft_wrap=True)
+        out.print(lines(render(finding), _COLOURS[finding.severity]), soft_wrap=True)
     if len(findings) > MAX_ROWS:
         out.print(text(f"and {len(findings) - MAX_ROWS:,} more; see --json", "dim"))
-    click.echo(f"{path}: {rules}: {levels(findings)}")
+    say(f"{path}: {rules}: {levels(findings)}")
 
 
 def levels(findings: Sequence[Diagnostic]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import click
 import yaml
 
 from compiler.pipeline import Spec
+from compiler.printable import printable
 from compiler.stages import Stage, stage_value
 from compiler.terminal.console import print_json
+from compiler.terminal.plain import print_file
 from compiler.writing import write_document
 
 
@@ -16,8 +17,16 @@ def print_stage(spec: Spec, stage: Stage, *, as_json: bool) -> None:
     if as_json:
         print_json(stage_value(spec, stage))
     elif stage == "document":
-        click.echo(write_document(spec.resolved.document), nl=False)
+        print_file(write_document(spec.resolved.document))
     else:
-        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-        value = stage_value(spec, stage)
-        click.echo(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100), nl=False)
+        print_file(_yaml(stage_value(spec, stage)))
+
+
+def _yaml(value: object) -> str:
+    """Nothing in it steers a terminal: where some text would, whatever is not ASCII is escaped."""
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    for allow_unicode in (True, False):
+        written: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=allow_unicode, width=100)
+        if printable(written, kept="\n") == written:
+            break
+    return written

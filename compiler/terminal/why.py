@@ -67,7 +67,9 @@ def _print_line(equation: Equation) -> None:
     """The line of the spec as it stands there, below the name of the file."""
     span = equation.span
     shown = f"{span.line:>5} | {span.source.line(span.line)}"
-    console().print(text(f"{span.source.name}:{span.line}:{span.column}\n{shown}"), soft_wrap=True)
+    out = console()
+    out.print(text(f"{span.source.name}:{span.line}:{span.column}"), soft_wrap=True)
+    out.print(text(shown), soft_wrap=True)
 
 
 def _add_tree(spec: Spec, found: Why, rows: Table) -> None:

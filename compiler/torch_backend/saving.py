@@ -12,16 +12,20 @@ from torch import Tensor, nn
 
 from compiler.diagnostics import fail
 from compiler.document import Mapping, Scalar, open_file, whole_file
-from compiler.files import write_whole
+from compiler.files import cannot_write, write_whole
 from compiler.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES
 from compiler.pipeline import Leniency, Spec, load_source
-from compiler.saved import SavedModel, check_target, damaged, is_saved, read_saved, shown, spec_hash
+from compiler.saved import FILE_FORMAT, SavedModel, check_target, damaged, is_saved, read_saved, shown, spec_hash
 from compiler.source import Source
 from compiler.torch_backend.model import build_model
 from compiler.version import installed_version
 from compiler.writing import write_document
 
 BELIEVED = Leniency(allow_overflow=True)  # what was built once; the tensors are compared bit for bit anyway
+_AGAIN = (
+    "it was changed, or built by another version or on another machine; build it again with `build -o` from its spec,"
+    " which `show --stage document` prints"
+)
 _BITS = {8: torch.int64, 4: torch.int32, 2: torch.int16}
 
 
@@ -45,14 +49,15 @@ def save_model(spec: Spec, model: nn.Module, path: str | Path) -> None:
     if different is not None or ties != expected_ties:
         what = f"'{different}' differs" if different is not None else "other tensors are tied"
         raise fail("weights-differ", f"the model is not what {spec.title} says: {what}")
-    data = _with_sorted_header(save(stored, {**_facts(inside, ties), "spec": text, "spec_sha256": spec_hash(text)}))
+    about = {"file_format": str(FILE_FORMAT), "spec": text, "spec_sha256": spec_hash(text)}
+    metadata = {**_facts(inside, ties), **about}
+    data = _with_sorted_header(save(stored, metadata))
     if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
         raise fail("too-large", f"a header of more than {MAX_HEADER_BYTES} bytes")
     try:
         write_whole(path, data)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise fail("cannot-write", f"cannot write '{path}': {reason}") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise cannot_write(path, error) from None
 
 
 def load_model(path: str | Path) -> nn.Module:
@@ -75,6 +80,8 @@ def check_weights(spec: Spec) -> None:
     """
     if is_saved(spec.path):
         saved = read_saved(spec.path)
+        if saved.source.text != spec.sources[0].text:
+            raise fail("changed", "the spec inside was changed since it was read", whole_file(spec.path), "try again")
         inside = load_source(saved.source, leniency=BELIEVED) if spec.settings else spec
         _check_stored(saved, inside, build_model(inside.network))
 
@@ -132,15 +139,15 @@ def _check_stored(saved: SavedModel, spec: Spec, model: nn.Module) -> None:
     expected, ties = stored_tensors(model)
     for name, tensor in expected.items():
         if name not in saved.tensors:
-            raise damaged(saved.path, f"it lacks the tensor '{name}' of the spec inside")
+            raise damaged(saved.path, f"it lacks the tensor '{name}' of the spec inside", _AGAIN)
         says, found = f"{list(tensor.shape)} {spec.network.dtype.name}", str(saved.tensors[name])
         if says != found:
-            raise damaged(saved.path, f"tensor '{name}' is {found}, but {says} by the spec inside")
+            raise damaged(saved.path, f"tensor '{name}' is {found}, but {says} by the spec inside", _AGAIN)
     extra = next((name for name in saved.tensors if name not in expected), None)
     if extra is not None:
-        raise damaged(saved.path, f"the spec inside has no tensor {shown(extra)}")
+        raise damaged(saved.path, f"the spec inside has no tensor {shown(extra)}", _AGAIN)
     if ties != saved.ties:
-        raise damaged(saved.path, "its ties are not those of the spec inside")
+        raise damaged(saved.path, "its ties are not those of the spec inside", _AGAIN)
     for key, value in _facts(spec, ties).items():
         if key not in ("ties", "compiler") and saved.metadata[key] != value:
             found = shown(saved.metadata[key])
@@ -148,9 +155,8 @@ def _check_stored(saved: SavedModel, spec: Spec, model: nn.Module) -> None:
     stored = _read_tensors(saved)
     for name, tensor in expected.items():
         if not _same(stored.get(name), tensor):
-            hint = "it was changed, or built by another version or on another machine; build it again"
             message = f"its weights differ from the spec inside, first in '{name}'"
-            raise fail("weights-differ", message, whole_file(saved.path), hint)
+            raise fail("weights-differ", message, whole_file(saved.path), _AGAIN)
 
 
 def _read_tensors(saved: SavedModel) -> dict[str, Tensor]:

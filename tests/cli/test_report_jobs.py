@@ -8,19 +8,22 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from compiler.pipeline import load
-from compiler.side_by_side import Job, _order, _run, _worth
+from compiler.diagnostics import SpecError
+from compiler.pipeline import Spec, load
+from compiler.reporting import make_report
+from compiler.side_by_side import Job, _worth
+from compiler.terminal.reports import report_json
 from tests.cli.test_cli import EXACT, QWEN, ROOT, TINY, call
 from tests.cli.test_report import REVERSE, page
 from tests.helpers import SPECS
 from tests.hooked import after_import
+from tests.scripted import TINY as SCRIPTED
 
 CLI = str(ROOT / "cli.py")
 ENDLESS = (TINY, EXACT, QWEN, "--suite", "near_carry", "--pairs", "1000000", "--jobs", "2")
@@ -53,14 +56,36 @@ def test_little_work_is_not_worth_a_process() -> None:
     assert _worth([job(10**7)] * 5) >= 1
 
 
-def test_a_spec_that_changes_meanwhile_is_an_error() -> None:
-    order = _order(job(5))
-    found = _run(order)
-    assert not isinstance(found, tuple)
-    assert found.evaluation is not None
-    assert (found.evaluation.pairs, found.verdict) == (5, None)
-    (diagnostic,) = _run(replace(order, document=f"{order.document}#"))  # type: ignore[misc]
-    assert diagnostic.code == "changed"
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_report_is_about_the_specs_as_they_were_read(tmp_path: Path, jobs: int) -> None:
+    """Others replace them, and what one of them extends, while the first is evaluated."""
+    base, variant, alone = (tmp_path / f"{name}.yaml" for name in ("base", "variant", "alone"))
+    base.write_text(SCRIPTED, encoding="utf-8")
+    variant.write_text("weightspec: 1\nextends: base.yaml\nname: variant\n", encoding="utf-8")
+    alone.write_text(SCRIPTED.replace("name: tiny", "name: alone"), encoding="utf-8")
+    specs = [load(path) for path in (variant, alone)]
+
+    def made(progress: Callable[[Spec, int, int], None] | None) -> dict[str, object]:
+        report = make_report(specs, ["edges"], processes=jobs, progress=progress)
+        return report_json(report, None, stale=None)
+
+    def replaced(*_: object) -> None:
+        for path in (base, variant, alone):
+            path.write_text("name: other\n\n" + SCRIPTED.replace("name: tiny", ""), encoding="utf-8")
+        base.unlink()
+
+    before = made(None)
+    assert made(replaced) == made(None) == before
+    assert [one["lines"] for one in before["models"]] == [13, 3]  # type: ignore[attr-defined]
+
+
+def test_a_saved_model_that_is_replaced_meanwhile_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    assert call("build", REVERSE, "-o", str(path)).exit_code == 0
+    spec = load(path, {"dtype": "float32"})
+    assert call("build", QWEN, "-o", str(path)).exit_code == 0
+    with pytest.raises(SpecError, match="the spec inside was changed since it was read"):
+        make_report([spec])
 
 
 TELL_WHEN_JUDGING = """

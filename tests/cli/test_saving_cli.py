@@ -195,36 +195,6 @@ def test_a_disk_that_is_full_leaves_the_old_file(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["old.safetensors"]
 
 
-_INTERRUPTED = """
-import os, signal, sys
-import cli
-real = os.fsync
-def fsync(descriptor):
-    real(descriptor)
-    os.kill(os.getpid(), getattr(signal, sys.argv.pop()))
-os.fsync = fsync
-cli.main(["build", *sys.argv[1:-1]])
-"""
-
-
-@pytest.mark.parametrize(("name", "code", "left"), [("SIGINT", 130, 0), ("SIGKILL", -9, 1)])
-def test_an_interruption_leaves_the_old_file(tmp_path: Path, name: str, code: int, left: int) -> None:
-    """A real signal while everything is written and nothing is in place yet. Nobody tidies up after SIGKILL."""
-    path = tmp_path / "old.safetensors"
-    path.write_bytes(b"old")
-    done = subprocess.run(
-        [sys.executable, "-c", _INTERRUPTED, TINY, "-o", str(path), name],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert path.read_bytes() == b"old"
-    assert len(list(tmp_path.iterdir())) == 1 + left
-
-
 def test_the_metadata_names_the_variant(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     assert call("build", TINY, "--set", "digits=3", "-o", str(path)).exit_code == 0

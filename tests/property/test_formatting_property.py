@@ -15,7 +15,9 @@ import compiler
 from compiler.diagnostics import SpecError
 from compiler.document import Mapping
 from compiler.formatting import format_source
+from compiler.pipeline import Spec, load_source
 from compiler.source import Source
+from tests.helpers import STEPS, small
 from tests.property.mutants import mutant
 from tests.property.test_document_property import any_text, outcome
 
@@ -179,3 +181,87 @@ def test_mutations_of_specs(seed: int) -> None:
         data = mutant(random.choice(texts), random)
         done += check(data.decode("utf-8", "replace"))
     assert done > 10
+
+
+BLANKS = [" ", "  ", "\t", " \t ", "\t ", "\xa0", " \xa0 ", "\u3000", "\u200b", "\\t", "\\xa0", "\r", "\x85", "\ufeff"]
+WEIGHTS = [12, 6, 3, 3, 2, 3, 2, 2, 1, 1, 1, 1, 1, 1]
+SMALL = [path.read_text(encoding="utf-8") for path in sorted(STEPS.glob("*.yaml")) if path.stem != "variant"]
+_PLACES = re.compile(r"[ ]|(?<=[\w\])])(?=[^\w ])|(?<=[^\w ])(?=\w)|^|$")
+
+
+def with_blanks(text: str, random: Random) -> str:
+    """The text with blanks of many kinds in one to three of its lines, some of them in quotes."""
+    lines = text.split("\n")
+    for number in random.sample(range(len(lines)), random.choice([1, 1, 2, 3])):
+        line = lines[number]
+        match = re.fullmatch(r"( *)([^:#'\"]+): ([^\[{&*>|'\"][^'\"]*)", line)
+        if match and random.random() < 0.4:
+            quote = random.choice("'\"")
+            indent, key, value = match.groups()
+            line = random.choice([f"{indent}{quote}{key}{quote}: {value}", f"{indent}{key}: {quote}{value}{quote}"])
+        for _ in range(random.choice([1, 2])):
+            at = random.choice([place.start() for place in _PLACES.finditer(line)])
+            over = line[at : at + 1] == " " and random.random() < 0.5
+            line = line[:at] + random.choices(BLANKS, WEIGHTS)[0] + line[at + over :]
+        lines[number] = line
+    return "\n".join(lines)
+
+
+def checked(text: str) -> Spec | list[str]:
+    """The spec, or the codes of what is wrong with it."""
+    try:
+        return load_source(Source("spec.yaml", text))
+    except SpecError as error:
+        return sorted(diagnostic.code for diagnostic in error.diagnostics)
+
+
+def same_spec(text: str, after: str) -> bool:
+    """Whether both texts are wrong in the same way, or are specs of the same model."""
+    first, second = checked(text), checked(after)
+    if isinstance(first, list) or isinstance(second, list):
+        return first == second
+    difference = compiler.diff(first, second)
+    return (difference.shapes, difference.groups, difference.counts) == ((), (), ())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_invalid_stays_so_and_what_is_valid_means_the_same(seed: int) -> None:
+    random = Random(f"blanks:{seed}")
+    changed = 0
+    for _ in range(120):
+        text = with_blanks(random.choice(SMALL), random)
+        try:
+            after = formatted(text)
+        except SpecError as error:
+            if "defect" in str(error):
+                raise
+            continue
+        changed += after != text
+        assert after == text or same_spec(text, after), text
+    assert changed > 20
+
+
+@pytest.mark.parametrize("blank", ["\t", " \t ", " \t", "\xa0", " \u3000 ", " "], ids=ascii)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "up?h[i]: x",
+        "up ?h[i]: x",
+        "up h?[i]: x",
+        "'up h[i]?': x",
+        "'?up h[i]': x",
+        "up h[i]: '?x?'",
+        "kv_heads: 'a?[2]'",
+    ],
+)
+def test_a_blank_makes_no_other_key_and_no_other_name(line: str, blank: str) -> None:
+    """Two spaces, and what YAML, keys or names take for no space."""
+    line = line.replace("?", blank)
+    if line.startswith("kv"):
+        step = f"attention:\n  heads: a[2]\n  {line}\n  key: x\n  value a[i]:  x\n  output x: a[0]"
+    else:
+        step = f"ffn:\n  hidden: h[2]\n  {line}\n  down x:  h[0]"
+    text = small(f"embedding: {{=: {{x: 1}}}}\n{step}")
+    after = formatted(text)
+    assert after != text
+    assert same_spec(text, after)

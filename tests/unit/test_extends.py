@@ -8,7 +8,7 @@ import pytest
 
 from compiler.diagnostics import Diagnostic, SpecError
 from compiler.document import Mapping, Scalar, parse_document, plain
-from compiler.extends import merge, read_document
+from compiler.extends import merge, merged_chain, read_chain
 from compiler.limits import MAX_EXTENDS
 from compiler.source import Source
 
@@ -25,6 +25,11 @@ def write(folder: Path, files: dict[str, str]) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     return folder / next(iter(files))
+
+
+def read_document(path: Path) -> Mapping:
+    """The mapping in a file, merged over what it extends."""
+    return merged_chain(read_chain(path))
 
 
 def error(path: Path) -> Diagnostic:

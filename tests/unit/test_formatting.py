@@ -11,6 +11,7 @@ from compiler.diagnostics import SpecError
 from compiler.document import Node, parse_document
 from compiler.expressions.spacing import spaced
 from compiler.formatting import format_source
+from compiler.limits import MAX_FILE_BYTES
 from compiler.source import Source
 from compiler.yaml_layout import LaidOut
 
@@ -304,3 +305,11 @@ def test_what_means_the_same(first: str, second: str, same: bool) -> None:
 def test_a_large_file_is_soon_formatted() -> None:
     text = "constants:\n" + "".join(f"    c{i}:  {i}*x+1   # {i}\n" for i in range(8000))
     assert format_source(Source("spec.yaml", text)).count(" * x + 1  # ") == 8000
+
+
+def test_a_spec_that_would_become_too_large_is_refused() -> None:
+    """It would be none any more: each line of the text gets one more space."""
+    text = "summary: |\n" + " x\n" * (MAX_FILE_BYTES // 3 - 10)
+    with pytest.raises(SpecError) as caught:
+        format_source(Source("spec.yaml", text))
+    assert caught.value.diagnostics[0].code == "too-large"

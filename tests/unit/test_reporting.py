@@ -45,7 +45,7 @@ def test_lines_of_specs(path: Path) -> None:
     """None of these has a text of several lines with a `#` at the start of one."""
     written = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     said = sum(1 for line in written if line and not line.startswith("#"))
-    assert yaml_lines(path).own == said
+    assert yaml_lines(load(path).sources).own == said
 
 
 def test_lines_of_what_is_extended_are_counted_apart(tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_lines_of_what_is_extended_are_counted_apart(tmp_path: Path) -> None:
     load_text(tmp_path, "weightspec: 1\nextends: base.yaml\n# why\nname: first\n", name="first")
     variant = "weightspec: 1\nextends: first.yaml\nname: second\nnetwork: {scale: 2}\n"
     second = load_text(tmp_path, variant, {"digits": 3}, "second")
-    base = yaml_lines(tmp_path / "base.yaml")
+    base = yaml_lines(load(tmp_path / "base.yaml").sources)
     assert base.extended == 0
-    assert yaml_lines(second.path) == YamlLines(4, base.own + 3)
+    assert yaml_lines(second.sources) == YamlLines(4, base.own + 3)
 
 
 @pytest.mark.parametrize(

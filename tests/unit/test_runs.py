@@ -17,6 +17,7 @@ import pytest
 
 import compiler.runs
 import compiler.saved_runs
+from compiler.diagnostics import SpecError
 from compiler.evaluation import Evaluation, evaluate
 from compiler.judge import Judge, Verdicts
 from compiler.pipeline import Spec, load
@@ -188,8 +189,8 @@ def damage(path: Path, how: str, folder: Path) -> None:
             path.write_text("[]")
         case "no fields":
             path.write_text('{"format": 1}')
-        case "another version":
-            path.write_text(json.dumps({**found, "format": 99}))
+        case "an older version":
+            path.write_text(json.dumps({**found, "format": 0}))
         case "another run":
             path.write_text(json.dumps({**found, "run": "0" * 64}))
         case "changed":
@@ -225,9 +226,9 @@ def damage(path: Path, how: str, folder: Path) -> None:
         ("empty", "it is damaged"),
         ("no text", "it is damaged"),
         ("deep", "it is damaged"),
-        ("a list", "another version wrote it"),
+        ("a list", "it is damaged"),
         ("no fields", "it is damaged"),
-        ("another version", "another version wrote it"),
+        ("an older version", "an older weightspec wrote it"),
         ("another run", "it is of another run"),
         ("changed", "its content was changed"),
         ("signed nonsense", "it is damaged"),
@@ -250,6 +251,36 @@ def test_a_state_that_cannot_be_used_is_ignored(
     result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", notice=said.append)
     assert said[0] == f"the saved state of uniform cannot be used, and is made anew: {says}"
     assert (result.pairs, result.suites[0].resumed) == (20, 0)
+
+
+def test_a_state_of_a_newer_version_is_kept(
+    tmp_path: Path, states: Path, stop_at: Callable[[int | None], None]
+) -> None:
+    tiny = load_text(tmp_path, TINY)
+    interrupted(tiny, stop_at)
+    (path,) = files(states)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2, "state": None}))
+    written = path.read_bytes()
+    with pytest.raises(SpecError, match="written by a newer weightspec") as caught:
+        evaluate(tiny, ["uniform"], pairs=20, engine="plain")
+    assert "upgrade weightspec" in (caught.value.diagnostics[0].hint or "")
+    assert path.read_bytes() == written
+    assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", restart=True).pairs == 20
+
+
+def test_a_state_of_other_versions_is_kept_and_mentioned(
+    tmp_path: Path, states: Path, stop_at: Callable[[int | None], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = load_text(tmp_path, TINY)
+    interrupted(tiny, stop_at)
+    said: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(compiler.saved_runs, "installed_version", lambda: "99")
+        result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", notice=said.append)
+    assert result.suites[0].resumed == 0
+    other = "an earlier run of it is of another version of weightspec or torch, which alone goes on with it"
+    assert said == [f"uniform begins anew: {other}"]
+    assert evaluate(tiny, ["uniform"], pairs=20, engine="plain").suites[0].resumed == 5
 
 
 def test_a_large_file_is_not_read(
@@ -276,7 +307,7 @@ def test_without_a_safe_cache_a_run_is_not_saved(
 
 
 def test_a_full_disk_stops_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path, data: bytes, *, mode: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(compiler.saved_runs, "write_whole", full)
@@ -284,6 +315,16 @@ def test_a_full_disk_stops_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     result = evaluate(load_text(tmp_path, TINY), ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append)
     assert result.pairs == 20
     assert said == ["the state of uniform cannot be saved: No space left on device"]
+
+
+def test_what_killed_runs_left_goes_with_the_next_run(tmp_path: Path, states: Path) -> None:
+    """Whatever run it was of, and whatever version that was."""
+    tiny = load_text(tmp_path, TINY)
+    place(tiny)
+    for name in (".0123456789abcdef.tmp", ".weightspec-0123456789abcdef-0123456789abcdef.tmp", "other.json"):
+        (states / name).write_text("half")
+    evaluate(tiny, ["uniform"], pairs=20, engine="plain")
+    assert [path.name for path in files(states)] == ["other.json"]
 
 
 def test_a_short_run_is_not_saved(

@@ -127,6 +127,7 @@ def test_the_metadata(tmp_path: Path) -> None:
     assert metadata.pop("compiler")
     assert metadata == {
         "format": "pt",
+        "file_format": "1",
         "weightspec": "1",
         "name": "small",
         "dtype": "float32",

@@ -1,0 +1,26 @@
+"""Lines without layout, and whole files, on standard output."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from compiler.printable import printable
+
+
+def say(line: str = "", *, error: bool = False) -> None:
+    """Print one line; on standard error where it is an `error`."""
+    click.echo(printable(line), err=error)
+
+
+def print_file(content: str) -> None:
+    """Print what is to be kept as a file: to a terminal what can be shown, elsewhere every sign, in UTF-8."""
+    stream = sys.stdout
+    buffer = getattr(stream, "buffer", None)
+    if buffer is None or stream.isatty():
+        click.echo(printable(content, kept="\n"), nl=False)
+        return
+    stream.flush()
+    buffer.write(content.encode(errors="backslashreplace"))
+    buffer.flush()
