@@ -76,5 +76,5 @@ def made_of(counts: Counts, figure: str) -> list[tuple[str, int]]:
         case "free":
             parts = [(name, 1) for name in counts.free_names]
         case _:
-            parts = [(f"{item.value} (line {item.line})", 1) for item in counts.hard_coded] if figure == LISTING else []
+            parts = [(f"{item} (line {item.line})", 1) for item in counts.hard_coded] if figure == LISTING else []
     return [(name, share) for name, share in parts if share]

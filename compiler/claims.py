@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from compiler.counting import Counts
-from compiler.expectations import AuthorCount
+from compiler.expectations import AuthorCount, EvalClaim
 from compiler.pipeline import Spec
 from compiler.source import Span
 
+VARIANT = "about the spec as written, not this variant: leave out --set to check"
 Status = Literal["held", "failed", "not checked"]
 
 
@@ -29,12 +30,27 @@ class SuiteOutcome(Protocol):
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim with its verdict; `reason` says what was found, or why it was not checked."""
+    """A claim with its verdict; `reason` says what was found, or why it was not checked.
+
+    `checked_by` are the command and its options that check one that was not, empty where none would.
+    """
 
     claim: str
     status: Status
     reason: str
     span: Span
+    checked_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is known about a claim: whether it was `checked` and `held`, what was found, or why it was not checked."""
+
+    checked: bool
+    held: bool
+    shown: str
+    why: str
+    checked_by: tuple[str, ...] = ()
 
 
 def author_count(spec: Spec) -> AuthorCount | None:
@@ -52,27 +68,19 @@ def check_claims(
     results: list[ClaimResult] = []
     for claim in spec.resolved.expect.counts:
         text = f"{claim.rule} count is {claim.count}"
-        found = None if counts is None else counts.by_rule(claim.rule)
-        shown = "undeclared" if found is None else str(found)
-        results.append(_result(spec, text, counts is not None, found == claim.count, shown, "not counted", claim.span))
+        results.append(_result(spec, text, claim.span, _counted(counts, claim.rule, claim.count)))
     author = spec.resolved.expect.claimed
     if author is not None:
         text = f"author's count is {author.count}" + (f", by the rule {author.rule}" if author.rule else "")
-        found = None if counts is None or not author.rule else counts.by_rule(author.rule)
-        shown = "undeclared" if found is None else str(found)
-        why = "not counted" if author.rule else f"by no rule: {author.note}"
-        checked = counts is not None and bool(author.rule)
-        results.append(_result(spec, text, checked, found == author.count, shown, why, author.span))
-    known = spec.resolved.task.suites() if spec.resolved.expect.evals else {}
+        by_none = _Found(False, False, "", f"no rule gives it: {author.note}")
+        known = _counted(counts, author.rule, author.count) if author.rule else by_none
+        results.append(_result(spec, text, author.span, known))
+    task_suites = spec.resolved.task.suites() if spec.resolved.expect.evals else {}
     for eval_claim in spec.resolved.expect.evals:
-        seed = f" (seed {eval_claim.seed})" if known[eval_claim.suite].sampled else ""
+        sampled = task_suites[eval_claim.suite].sampled
+        seed = f" (seed {eval_claim.seed})" if sampled else ""
         text = f"{eval_claim.suite}: {eval_claim.right:,} of {eval_claim.pairs:,} right{seed}"
-        outcome = next((suite for suite in suites or () if suite.suite == eval_claim.suite), None)
-        same = outcome is not None and outcome.pairs == eval_claim.pairs and outcome.seed in (None, eval_claim.seed)
-        held = outcome is not None and outcome.right == eval_claim.right
-        shown = "" if outcome is None else f"{outcome.right:,} of {outcome.pairs:,}"
-        why = "suite not run" if outcome is None else "run with another size or seed"
-        results.append(_result(spec, text, same, held, shown, why, eval_claim.span))
+        results.append(_result(spec, text, eval_claim.span, _evaluated(suites or (), eval_claim, sampled)))
     stated = check_verdict(spec, verdict)
     return tuple(results) if stated is None else (*results, stated)
 
@@ -83,14 +91,34 @@ def check_verdict(spec: Spec, verdict: str | None) -> ClaimResult | None:
     claim = spec.resolved.expect.verdict
     if claim is None:
         return None
-    why = "no proof was run" if verdict is None else "undecided"
-    checked, found = verdict in ("proved", "refuted"), f"{verdict}"
-    return _result(spec, f"{claim.verdict} over all inputs", checked, claim.verdict == verdict, found, why, claim.span)
+    known = _Found(verdict in ("proved", "refuted"), claim.verdict == verdict, f"{verdict}", "undecided")
+    if verdict is None:
+        known = _Found(False, False, "", "no proof was run", ("verify",))
+    return _result(spec, f"{claim.verdict} over all inputs", claim.span, known)
 
 
-def _result(spec: Spec, text: str, checked: bool, held: bool, found: str, why: str, span: Span) -> ClaimResult:
+def _counted(counts: Counts | None, rule: str, claimed: int) -> _Found:
+    if counts is None:
+        return _Found(False, False, "", "not counted", ("count",))
+    figure = counts.by_rule(rule)
+    return _Found(True, figure == claimed, "undeclared" if figure is None else str(figure), "")
+
+
+def _evaluated(suites: Sequence[SuiteOutcome], claim: EvalClaim, sampled: bool) -> _Found:
+    drawn = ("--pairs", str(claim.pairs), "--seed", str(claim.seed)) if sampled else ()
+    checked_by = ("eval", "--suite", claim.suite, *drawn)
+    outcome = next((suite for suite in suites if suite.suite == claim.suite), None)
+    if outcome is None:
+        return _Found(False, False, "", "suite not run", checked_by)
+    same = outcome.pairs == claim.pairs and outcome.seed in (None, claim.seed)
+    shown = f"{outcome.right:,} of {outcome.pairs:,}"
+    why = "run with another size or seed" if sampled else f"the suite has {outcome.pairs:,} inputs"
+    return _Found(same, outcome.right == claim.right, shown, why, checked_by if sampled else ())
+
+
+def _result(spec: Spec, text: str, span: Span, known: _Found) -> ClaimResult:
     if spec.settings:
-        return ClaimResult(text, "not checked", "about the spec as written, not this variant", span)
-    if not checked:
-        return ClaimResult(text, "not checked", why, span)
-    return ClaimResult(text, "held" if held else "failed", f"found {found}", span)
+        return ClaimResult(text, "not checked", VARIANT, span)
+    if not known.checked:
+        return ClaimResult(text, "not checked", known.why, span, known.checked_by)
+    return ClaimResult(text, "held" if known.held else "failed", f"found {known.shown}", span)

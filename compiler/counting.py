@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from compiler.definitions import Definition
+from compiler.expressions.arithmetic import as_figure
 from compiler.expressions.values import Leaf, Provenance, leaves
 from compiler.faults import no_rule
 from compiler.ir import (
@@ -77,14 +79,22 @@ class GroupCount:
 class HardCoded:
     """A number that stands in the spec outside `parameters` and enters weights; `name` is the definition it is in.
 
-    `source` is the text of its line.
+    `whole`: it is all of that definition, whose value it is. `source` is the text of its line.
     """
 
     name: str
     value: int | float
+    whole: bool
     line: int
     file: str
     source: str = field(default="", compare=False, repr=False)
+
+    def __str__(self) -> str:
+        """`base = 10`, `0.3 in phi`, or `0.3` in an equation."""
+        figure = as_figure(self.value)
+        if not self.name:
+            return figure
+        return f"{self.name} = {figure}" if self.whole else f"{figure} in {self.name}"
 
 
 @dataclass(frozen=True)
@@ -113,13 +123,9 @@ class Counts:
 
 
 def count(spec: Spec) -> Counts:
-    """Count a spec by every rule."""
-    declares = any(definition.kind == "parameter" for definition in spec.resolved.definitions.values())
-    return count_network(spec.network, declares_parameters=declares)
-
-
-def count_network(network: Network, *, declares_parameters: bool) -> Counts:
-    """Count a network by every rule (docs/counting.md)."""
+    """Count a spec by every rule (docs/counting.md)."""
+    network, definitions = spec.network, spec.resolved.definitions
+    declares_parameters = any(definition.kind == "parameter" for definition in definitions.values())
     every = tensors(network).values()
     entries = [entry for tensor in every for entry in tensor.entries]
     groups = tuple(_group(group) for group in stored(network))
@@ -138,7 +144,7 @@ def count_network(network: Network, *, declares_parameters: bool) -> Counts:
         values_with_zero=len(nonzero_values) + (dense > nonzero),
         free=len(free) if declares_parameters else None,
         free_names=tuple(free),
-        hard_coded=_hard_coded(in_weights),
+        hard_coded=_hard_coded(in_weights, definitions),
         groups=groups,
     )
 
@@ -212,10 +218,10 @@ def _tensor(tensor: Tensor, group: Stored, tie: str | None) -> TensorCount:
     )
 
 
-def hard_coded_readers(network: Network, most: int) -> dict[HardCoded, tuple[Equation, ...]]:
+def hard_coded_readers(spec: Spec, most: int) -> dict[HardCoded, tuple[Equation, ...]]:
     """The equations, at most the first `most`, whose weights were computed from each number that is no parameter."""
     written: dict[Equation, list[Provenance]] = {}
-    for tensor in tensors(network).values():
+    for tensor in tensors(spec.network).values():
         for entry in tensor.entries:
             written.setdefault(entry.equation, []).append(entry.provenance)
     found: dict[HardCoded, dict[Equation, None]] = {}
@@ -233,7 +239,7 @@ def hard_coded_readers(network: Network, most: int) -> dict[HardCoded, tuple[Equ
             if one.leaf is None:
                 continue
             if one.leaf not in made:
-                made[one.leaf] = _hard_coded([one.leaf])
+                made[one.leaf] = _hard_coded([one.leaf], spec.resolved.definitions)
             for item in made[one.leaf]:
                 readers = found.setdefault(item, {})
                 if len(readers) < most:
@@ -241,13 +247,14 @@ def hard_coded_readers(network: Network, most: int) -> dict[HardCoded, tuple[Equ
     return {item: tuple(equations) for item, equations in found.items()}
 
 
-def _hard_coded(in_weights: Iterable[Leaf]) -> tuple[HardCoded, ...]:
-    literals = [leaf for leaf in in_weights if leaf.kind == "literal"]
-    found = {
-        HardCoded(leaf.name, leaf.value, span.line, span.source.name, _shortened(span.source.line(span.line)))
-        for leaf in literals
-        for span in [leaf.span]
-    }
+def _hard_coded(in_weights: Iterable[Leaf], definitions: Mapping[str, Definition]) -> tuple[HardCoded, ...]:
+    found = set()
+    for leaf in in_weights:
+        if leaf.kind == "literal":
+            span, definition = leaf.span, definitions.get(leaf.name)
+            whole = bool(leaf.name) if definition is None else definition.is_all(span)  # none: pi, or in an equation
+            source = _shortened(span.source.line(span.line))
+            found.add(HardCoded(leaf.name, leaf.value, whole, span.line, span.source.name, source))
     return tuple(sorted(found, key=lambda item: (item.file, item.line, item.name, item.value)))
 
 

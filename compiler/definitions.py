@@ -8,7 +8,7 @@ from typing import Literal
 
 from compiler.diagnostics import Diagnostic, Note
 from compiler.document import Invalid, Mapping, Node, Scalar, Sequence
-from compiler.expressions.arithmetic import NotANumber, cast
+from compiler.expressions.arithmetic import NotANumber, as_figure, cast, show
 from compiler.expressions.evaluate import evaluate
 from compiler.expressions.matrices import count
 from compiler.expressions.parse import WORDS
@@ -47,6 +47,10 @@ class Definition:
         if isinstance(self.value, Matrix):
             return tuple(number for row in self.value.rows for number in row)
         return (self.value,) if isinstance(self.value, Number) else ()
+
+    def is_all(self, span: Span) -> bool:
+        """Whether what stands there is all that is written for it, so that a number there is its value."""
+        return self.text == span.text
 
     def integer(self) -> int | None:
         """The value where it is an exact integer."""
@@ -281,7 +285,8 @@ def _finish(
         found.append(Diagnostic("number", str(error), formula.span))
         return None
     if isinstance(number.value, int) and rounded.value != number.value:
-        message = f"{label} is an integer that {dtype.name} cannot hold: it becomes {rounded.value:.0f}"
+        becomes = as_figure(rounded.value)
+        message = f"{label} is {show(number.value)}, which {dtype.name} cannot hold: it becomes {becomes}"
         found.append(Diagnostic("inexact-integer", message, formula.span, severity="warning"))
     leaf = Leaf("parameter", label, rounded.value, formula.span)
     return Number(rounded.value, True, Provenance(leaf, name, behind=(number.provenance,)))

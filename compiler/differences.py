@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from compiler.floats import FloatFormat
 from compiler.matching import NameMatch
 from compiler.text_changes import TextChange
 
 Likeness = Literal["up to names", "multiplied out", "apart from ties"]
 Shape = tuple[int, ...]
+Dtypes = tuple[FloatFormat | None, FloatFormat | None]
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class Difference:
     stores other tensors than its spec inside says; `notes` say what was read.
 
     `alike`: None where numbers or options of the networks differ; else all are equal, apart from what it lists. Without
-    two specs (`of_specs` is false) that is said of tensors only, and nothing else is compared.
+    two specs (`of_specs` is false) that is said of tensors only, and nothing else is compared. `dtypes` are those of
+    the two specs.
     """
 
     before: str
@@ -124,6 +127,7 @@ class Difference:
     alike: tuple[Likeness, ...] | None = None
     notes: tuple[str, ...] = ()
     of_specs: bool = True
+    dtypes: Dtypes = (None, None)
 
     @property
     def empty(self) -> bool:

@@ -64,6 +64,7 @@ def _of_specs(before: Spec, after: Spec) -> Difference:
         _grouped(_explained(numbers.cells, defined, _changed(before, after, defined, texts))),
         counts=tuple(_counts(before, after)),
         alike=_alike(before, after, numbers, names),
+        dtypes=(before.network.dtype, after.network.dtype),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Context, Decimal
 from typing import Literal
 
 DtypeName = Literal["float64", "float32", "bfloat16", "float16"]
@@ -53,6 +54,22 @@ def round_to(number: int | float, target: FloatFormat) -> float:
     lowest = max(exponent, target.min_exponent + 1) - target.precision
     rounded = math.ldexp(round(math.ldexp(value, -lowest)), lowest)
     return math.copysign(math.inf, value) if abs(rounded) > target.largest else math.copysign(rounded, value)
+
+
+def shortest(value: float, target: FloatFormat) -> float:
+    """The double with the shortest decimal text that rounds to `value` in the format; else `value` itself.
+
+    Of 0.10000000149011612, a number of float32, it is 0.1. Numbers that are none of the format stay as they are.
+    """
+    if target.precision == 53 or not math.isfinite(value) or round_to(value, target) != value:
+        return value
+    exact = Decimal(value)
+    for digits in range(1, 18):
+        for rounding in (ROUND_HALF_EVEN, ROUND_UP):  # above a power of two the numbers lie further apart than below it
+            near = float(Context(prec=digits, rounding=rounding).plus(exact))
+            if round_to(near, target) == value:
+                return near
+    return value
 
 
 def _round_integer(number: int, precision: int) -> int:

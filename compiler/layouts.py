@@ -18,7 +18,7 @@ from compiler.formulas import Word, attempt, read_text
 from compiler.limits import MAX_CONTEXT
 from compiler.naming import words
 from compiler.tasks import Task
-from compiler.tasks.layout import Layout, Slot
+from compiler.tasks.layout import Layout, Slot, symbol_of
 
 _QUOTED = re.compile(r"""(?P<quote>['"])(?P<token>.+)(?P=quote)""")
 _MOST_STARS = 16  # of ITEM*TIMES; a token may hold some
@@ -149,7 +149,7 @@ class _Words:
         if item is None:
             known = [*self.lengths, *(family.name for family in self.vocabulary.families)]
             message = f"no token or word '{word.text}' here{did_you_mean(word.text, known)}"
-            found.append(Diagnostic("unknown-name", message, word.span))
+            found.append(Diagnostic("unknown-name", message, word.span, self._apart(word.text.partition("*")[0])))
             return []
         formula = read_text(Word(word.text[star + 1 :], word.scalar, word.offset + star + 1), found)
         times = attempt(formula, self.scope, integer, found) if formula is not None else None
@@ -159,6 +159,12 @@ class _Words:
             found.append(Diagnostic("index-range", f"cannot repeat {show(times)} times", word.span))
             return []
         return item * times
+
+    def _apart(self, text: str) -> str | None:
+        """A hint for symbols that are written as one number, such as `00`."""
+        if len(text) > 1 and all(symbol_of(one, len(self.symbols)) is not None for one in text):
+            return f"symbols are written apart, as in `{text[0]} {text[1]}`"
+        return None
 
     def _item(self, text: str) -> list[Slot] | None:
         """A word of the task, a token, also in quotes, or a symbol written as an integer."""
@@ -171,9 +177,8 @@ class _Words:
         token = self._token(text)
         if token is not None:
             return token
-        if text.isascii() and text.isdigit() and len(text) < 9 and int(text) < len(self.symbols):
-            return [Slot(self.symbols[int(text)])]
-        return None
+        symbol = symbol_of(text, len(self.symbols))
+        return None if symbol is None else [Slot(self.symbols[symbol])]
 
     def _token(self, text: str) -> list[Slot] | None:
         family = self.vocabulary.family(text)

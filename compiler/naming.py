@@ -59,6 +59,9 @@ def read_axis(
     if not words(node):
         found.append(Diagnostic("bad-value", f"expected the name of a {what}", node.span))
     for word in words(node):
+        if not word.text:
+            found.append(Diagnostic("bad-name", f"a {what} without a name", word.scalar.span))
+            continue
         match = _FAMILY.fullmatch(word.text)
         name = match["name"] if match else word.text
         if name in families:

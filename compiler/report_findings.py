@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compiler.counting import FIGURES, LISTING, RULES
+from compiler.diagnostics import Diagnostic
 from compiler.expectations import AuthorCount
+from compiler.linting.rules import DISCLOSURE
 from compiler.reporting import Group, Model, SuiteRun
+
+HARD_CODED = "hard-coded"  # the rule about the listing of that name
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,14 @@ class AuthorCounts:
     @property
     def all(self) -> tuple[Stated, ...]:
         return (*self.confirmed, *self.contradicted, *self.coincident, *self.unexplained)
+
+
+@dataclass(frozen=True)
+class Disclosed:
+    """The models about which a rule of `lint` has something to disclose."""
+
+    rule: str
+    models: tuple[Model, ...]
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,22 @@ def author_counts(models: Sequence[Model]) -> AuthorCounts:
         else:
             (coincident if model.agreeing else unexplained).append(Stated(model, author))
     return AuthorCounts(tuple(confirmed), tuple(contradicted), tuple(coincident), tuple(unexplained))
+
+
+def disclosed(models: Sequence[Model]) -> tuple[Disclosed, ...]:
+    """What `lint` discloses, by rule, in the order of the rules; not what the listing of hard-coded numbers shows."""
+    found: dict[str, list[Model]] = {}
+    for model in models:
+        for rule in dict.fromkeys(one.code for one in shown_disclosures(model)):
+            found.setdefault(rule, []).append(model)
+    order = [rule.code for rule in DISCLOSURE]
+    rules = sorted(found, key=lambda rule: order.index(rule) if rule in order else len(order))
+    return tuple(Disclosed(rule, tuple(found[rule])) for rule in rules)
+
+
+def shown_disclosures(model: Model) -> tuple[Diagnostic, ...]:
+    """What `lint` discloses of a model, without its hard-coded numbers, which are listed with the counts."""
+    return tuple(one for one in model.disclosures if one.code != HARD_CODED)
 
 
 def screened(group: Group) -> tuple[Screened, ...]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from compiler.claims import ClaimResult, author_count, check_claims
 from compiler.counting import FIGURES, Counts, count
-from compiler.diagnostics import did_you_mean, fail
+from compiler.diagnostics import Diagnostic, SpecError, did_you_mean, fail
 from compiler.dimensions import Dimensions, dimensions
 from compiler.expectations import AuthorCount
+from compiler.linting import lint
+from compiler.linting.rule import FOLLOWING
 from compiler.pipeline import Spec
 from compiler.tasks import TASKS, Task
 from compiler.tasks.task import EvaluationProtocol, Suite
@@ -29,7 +31,7 @@ Progress = Callable[[Spec, int, int], None]
 @dataclass(frozen=True)
 class Model:
     """What is known of one spec. `evaluation` is None where none of the wanted suites is one of its task, `verdict`
-    where it was not verified."""
+    where it was not verified; `disclosures` are what `lint` finds, which no figure shows."""
 
     spec: Spec
     dimensions: Dimensions
@@ -38,6 +40,7 @@ class Model:
     evaluation: Evaluation | None
     verdict: VerdictName | None
     claims: tuple[ClaimResult, ...]
+    disclosures: tuple[Diagnostic, ...]
 
     @property
     def author_count(self) -> AuthorCount | None:
@@ -200,4 +203,13 @@ def _group(models: Sequence[Model], names: Sequence[str]) -> Group:
 def _model(spec: Spec, outcome: Outcome) -> Model:
     counts, evaluation = count(spec), outcome.evaluation
     claims = check_claims(spec, counts, () if evaluation is None else evaluation.suites, outcome.verdict)
-    return Model(spec, dimensions(spec.network), yaml_lines(spec.sources), counts, evaluation, outcome.verdict, claims)
+    known = (dimensions(spec.network), yaml_lines(spec.sources), counts, evaluation, outcome.verdict, claims)
+    return Model(spec, *known, _disclosures(spec))
+
+
+def _disclosures(spec: Spec) -> tuple[Diagnostic, ...]:
+    """What `lint` finds; where it is too much work to find out what matters, that is one of the findings."""
+    try:
+        return lint(spec)
+    except SpecError as error:
+        return (*error.diagnostics, *lint(spec, ignore=FOLLOWING))

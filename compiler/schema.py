@@ -217,11 +217,12 @@ def _type_hint(node: Node | None, schema: dict[str, Any]) -> str | None:
         return f"such as `{{{', '.join(f'{key}: {value}' for key, value in schema['examples'][0].items())}}}`"
     if isinstance(node, Mapping) and "object" not in expected and len(node.items) == 1:
         return "a formula that contains `: ` or starts with { has to be quoted"
-    if isinstance(node, Scalar) and isinstance(node.value, int) and "array" in expected and "number" not in expected:
+    takes_numbers = "number" in expected or "integer" in expected
+    if isinstance(node, Scalar) and type(node.value) is int and "array" in expected and not takes_numbers:
         return f"name them, as in `name[{node.text}]` or `first second`"
     if isinstance(node, Sequence) and "array" not in expected and "string" in expected:
         return "quote a list that is part of an expression"
-    if isinstance(node, Scalar) and isinstance(node.value, bool) and "string" in expected:
+    if isinstance(node, Scalar) and node.text and "string" in expected and "number" not in expected:
         return "quote it to mean the text"
     return None
 

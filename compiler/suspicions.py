@@ -103,7 +103,7 @@ def _unused_lets(document: Mapping) -> Iterator[Diagnostic]:
         mentioned |= {name for _, value in lets.items for name in _names(value)}
         for key, _ in lets.items:
             if key.text not in mentioned:
-                message = f"'{key.text}' is read by nothing in this step"
+                message = f"nothing in this step reads '{key.text}'"
                 yield Diagnostic("unused-name", message, key.span, severity="warning")
 
 
@@ -116,7 +116,7 @@ def _unused_definitions(resolved: Resolved) -> list[Diagnostic]:
         others = (name for name in resolved.definitions if name != definition.name)
         match = nearest(definition.name, others) if len(unused) <= MAX_SUGGESTIONS else None
         hint = None if match is None else f"did you mean '{match}'?"
-        message = f"the {definition.kind} '{definition.name}' is read by nothing"
+        message = f"nothing reads the {definition.kind} '{definition.name}'"
         found.append(Diagnostic("unused-name", message, definition.span, hint, severity="warning"))
     return found
 

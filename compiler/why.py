@@ -33,6 +33,7 @@ class Named:
     value: int | float | None
     written: str = ""
     span: Span | None = None
+    rounded: bool = False  # a number of the dtype
 
 
 @dataclass(frozen=True)
@@ -153,14 +154,16 @@ def _names(spec: Spec, place: Place, equation: Equation) -> Iterator[Named]:
     for name in _lets_read(equation.right, scope):
         _, let = scope.lets.every[name]
         span = context.let_places[name]
-        written = step.get("let") if step is not None else None
-        node = written.get(name) if isinstance(written, Mapping) else None
+        lets = step.get("let") if step is not None else None
+        node = lets.get(name) if isinstance(lets, Mapping) else None
         inner = replace(scope.bind(indices), lets=let.earlier, place=let.place)
         try:
-            value: int | float | None = number(let.tree, inner).value
+            found: Number | None = number(let.tree, inner)
         except (ExpressionError, AlreadyReported, RecursionError):
-            value = None  # it is affine in the dimensions
-        yield Named(name, "let", value, " ".join(node.text.split()) if isinstance(node, Scalar) else "", span)
+            found = None  # it is affine in the dimensions
+        written = " ".join(node.text.split()) if isinstance(node, Scalar) else ""
+        value, rounded = (None, False) if found is None else (found.value, found.rounded)
+        yield Named(name, "let", value, written, span, rounded)
 
 
 def _targets(place: Place, path: Path) -> Iterator[tuple[Word, Axis, int]]:

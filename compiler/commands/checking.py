@@ -31,8 +31,8 @@ from compiler.suspicions import WARNINGS
 def lint(specs: tuple[Path, ...], rules: str | None, listing: bool, loading: Loading, as_json: bool) -> None:
     """Check specs against the rules of a leaderboard.
 
-    A finding breaks a rule (`breaks`), or is allowed, but something that a strict reader wants to know (`disclose`).
-    No model is built or run. --ignore takes codes of rules too. With --strict the exit code is 1 for both.
+    A finding has one of two levels. `breaks`: the rules forbid it. `disclose`: they allow it, but a strict reader wants
+    to know of it. No model is built or run. --ignore takes codes of rules too. With --strict both levels exit with 1.
 
     \b
     python cli.py lint specs/*.yaml

@@ -20,6 +20,7 @@ from compiler.commands.shared import (
     exit_on_failed,
     json_option,
     loading_options,
+    print_checked_claims,
 )
 from compiler.counting import Counts
 from compiler.diagnostics import SpecError
@@ -54,9 +55,9 @@ def _assertions(_ctx: click.Context, _option: click.Parameter, texts: tuple[str,
     multiple=True,
     metavar="RULE=N",
     callback=_assertions,
-    help="Exit with 1 where a figure is not N; 'RULE<=N' and 'RULE>=N' too. Repeatable; of every spec.",
+    help="Exit with 1 where a figure of any spec is not N. 'RULE<=N' and 'RULE>=N' work too. Repeatable.",
 )
-@click.option("--why", is_flag=True, help="Say what is behind single weights: --why SPEC 'TENSOR[row, column]'...")
+@click.option("--why", is_flag=True, help="Explain single weights: --why SPEC 'TENSOR[row, column]'...")
 @json_option
 def count(
     specs: tuple[str, ...],
@@ -76,7 +77,7 @@ def count(
     distinct    distinct nonzero values, map by map; maps that only copy are free
     values      distinct nonzero numbers over the whole model
     free        scalars under `parameters` that a weight reads, each once
-    hard_coded  a listing: other numbers than 0, 1, -1 that enter weights
+    hard_coded  a listing, no score: numbers in weights that are no parameters, but for 0, 1 and -1
 
     \b
     python cli.py count specs/*.yaml --sort free
@@ -90,7 +91,7 @@ def count(
         _why(specs[0], specs[1:], loading, as_json)
         return
     from compiler.terminal.console import console, print_json, text
-    from compiler.terminal.counts import counts_json, print_claims, print_items
+    from compiler.terminal.counts import counts_json, print_items
     from compiler.terminal.leaderboard import (
         labels,
         print_assertions,
@@ -119,11 +120,11 @@ def count(
             print_items(loaded, counts)
         if assertions:
             print_assertions(counted, assertions)
-        for label, own in zip(labels(counted), claims, strict=True):
+        for label, (loaded, _), own in zip(labels(counted), counted, claims, strict=True):
             failed = [claim for claim in own if claim.status == "failed"]
             if failed and len(counted) > 1:
                 console().print(text(f"claims of {label}:"))
-            print_claims(failed)
+            print_checked_claims(failed, loaded.path, loading)
     if wrong is not None:
         raise wrong
     exit_on_failed(claim for own in claims for claim in own)

@@ -84,8 +84,8 @@ def diff(models: tuple[Path, ...], loading: Loading, names: Path | None, entries
     """Compare two models, or one spec with its variant under --set.
 
     A MODEL is a spec, a saved model, or a state dict: .safetensors, or what torch.save wrote to .pt, .pth or .bin.
-    Of specs are compared names, equations, weights and counts; of files the tensors too. Names that differ are matched
-    by place, and listed. With two specs, --set applies to both.
+    Specs are compared by names, equations, weights and counts; files by their tensors too. Names that differ are
+    matched by place, and listed. With two specs, --set applies to both.
 
     Exit code 1: something differs, be it names alone. A line at the top says where all numbers are equal.
 

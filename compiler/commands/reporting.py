@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from compiler.commands.shared import (
     EXIT_DIFFERENCE,
     Loading,
     SpecCommand,
+    command_line,
     exit_on_failed,
     import_torch,
     json_option,
@@ -52,14 +52,14 @@ SUFFIX = ".md"
     "budget",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Also decide on all inputs of models that no suite refutes: so long for each, or 16 times that where a verdict"
-    " is claimed.",
+    help="Also verify each model that no suite refutes, for at most this many seconds, or 16 times as many where the"
+    " spec claims a verdict.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Evaluate so many models at a time, one on each core; by default as many as are worth it here.",
+    help="Evaluate this many models at a time, one on each core; by default as many as pay off on this machine.",
 )
 @json_option
 def report(
@@ -77,9 +77,9 @@ def report(
     """Write a page about specs: sizes, counts, right answers.
 
     The page is Markdown. It says what each model is, how many parameters it has by every rule and by its author, how
-    many inputs of each suite it answers right, and what the figures reveal. Without --suite, each task says which of
-    its suites are run. All inputs are run again for --check too. With --verify it also says of which models every input
-    there is was proved to be right.
+    many inputs of each suite it answers right, what `lint` discloses, and what the figures reveal. Without --suite,
+    each task says which of its suites are run. --check runs all inputs again. With --verify the page also says which
+    models were proved right on every input.
 
     \b
     python cli.py report specs/*.yaml -o report.md
@@ -162,12 +162,9 @@ def _renewal(
     budget: float | None,
 ) -> str:
     """The call that writes the file that is checked, for a shell."""
-    words = ["python", "cli.py", "report", *(f"./{spec}" if str(spec).startswith("-") else str(spec) for spec in specs)]
-    words += [word for setting in loading.settings for word in ("--set", setting)]
-    words += [word for code in loading.ignore for word in ("--ignore", code)]
-    words += ["--strict"] * loading.strict + ["--allow-overflow"] * loading.allow_overflow
+    words = [*loading.words]
     words += [word for suite in suites for word in ("--suite", suite)]
     words += [] if pairs is None else ["--pairs", str(pairs)]
     words += [] if seed is None else ["--seed", str(seed)]
     words += [] if budget is None else ["--verify", f"{budget:g}"]
-    return shlex.join([*words, "-o", str(target)])
+    return command_line("report", specs, *words, "-o", str(target))

@@ -22,6 +22,7 @@ from compiler.commands.shared import (
     import_torch,
     json_option,
     loading_options,
+    print_checked_claims,
     spec_argument,
     verbatim,
 )
@@ -74,7 +75,7 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
         if saved:
             say(f"saved {output}, {saved['bytes']:,} bytes")
     if evaluated:
-        _evaluate(loaded, as_json, saved, **options)
+        _evaluate(loaded, loading, as_json, saved, **options)
     elif as_json:
         shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
         stored = sum(parameter.numel() for parameter in model.parameters())
@@ -101,7 +102,7 @@ def eval_command(spec: Path, loading: Loading, as_json: bool, **options: Any) ->
 
     A suite of more than a million inputs can be interrupted: the same command goes on from there.
     """
-    _evaluate(loading.load(spec), as_json, {}, **options)
+    _evaluate(loading.load(spec), loading, as_json, {}, **options)
 
 
 @click.command(cls=SpecCommand)
@@ -137,9 +138,9 @@ def run(spec: Path, inputs: tuple[str, ...], loading: Loading, verbose: bool, as
         sys.exit(EXIT_WRONG_ANSWER)
 
 
-def _evaluate(spec: Spec, as_json: bool, saved: dict[str, object], **options: Any) -> None:
+def _evaluate(spec: Spec, loading: Loading, as_json: bool, saved: dict[str, object], **options: Any) -> None:
     from compiler.terminal.console import print_json, suite_progress
-    from compiler.terminal.counts import claims_json, print_claims
+    from compiler.terminal.counts import claims_json
     from compiler.terminal.evaluations import evaluation_json, print_evaluation
 
     import_torch()
@@ -151,7 +152,7 @@ def _evaluate(spec: Spec, as_json: bool, saved: dict[str, object], **options: An
         print_json({**identity, **saved, **evaluation_json(evaluation), "claims": claims_json(claims)})
     else:
         print_evaluation(evaluation)
-        print_claims(claims)
+        print_checked_claims(claims, spec.path, loading)
     exit_on_failed(claims)
     if evaluation.qualified is False:
         sys.exit(EXIT_NOT_QUALIFIED)

@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -125,6 +125,14 @@ class Loading:
     strict: bool = False
     allow_overflow: bool = False
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options as they are written in a call."""
+        settings = (word for setting in self.settings for word in ("--set", setting))
+        ignored = (word for code in self.ignore for word in ("--ignore", code))
+        flags = ["--strict"] * self.strict + ["--allow-overflow"] * self.allow_overflow
+        return (*settings, *ignored, *flags)
+
     def load(self, path: Path, *, varied: bool = True) -> Spec:
         """The spec, its warnings printed; without `--set` where it is not to be `varied`. Raises `SpecError`."""
         from compiler.terminal.console import print_diagnostics
@@ -148,6 +156,24 @@ class Loading:
         """The spec, its warnings not printed. Raises `SpecError`."""
         settings = self.settings if varied else ()
         return compiler.load(path, settings, ignore=self.ignore, strict=self.strict, allow_overflow=self.allow_overflow)
+
+
+def command_line(command: str, paths: Iterable[Path], *options: str) -> str:
+    """A call of this program for a shell, which calls it as it was called itself."""
+    program = Path(sys.argv[0] if sys.argv else "")
+    if program.name == "weightspec":
+        words = ["weightspec"]
+    else:
+        words = ["python", str(program) if program.name == "cli.py" else "cli.py"]
+    specs = (f"./{path}" if str(path).startswith("-") else str(path) for path in paths)
+    return shlex.join([*words, command, *specs, *options])
+
+
+def print_checked_claims(claims: Sequence[ClaimResult], path: Path, loading: Loading) -> None:
+    """The claims of a spec, and what checks those that were not checked."""
+    from compiler.terminal.counts import print_claims
+
+    print_claims(claims, lambda command, *options: command_line(command, [path], *loading.words, *options))
 
 
 def loading_options(command: Command) -> Command:

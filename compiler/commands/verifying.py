@@ -24,6 +24,7 @@ from compiler.commands.shared import (
     import_torch,
     json_option,
     loading_options,
+    print_checked_claims,
     specs_argument,
 )
 from compiler.diagnostics import Diagnostic, SpecError, fail
@@ -116,7 +117,7 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
             claim = check_verdict(spec, found.verdict)
             codes.add(_BY_CLAIM.get("" if claim is None else claim.status, _BY_VERDICT[found.verdict]))
             if not as_json:
-                _show(spec, found, budget, claim)
+                _show(spec, found, budget, claim, loading)
             verified.append((spec, found))
             certificates.append(certificate(spec, found, budget))
             problems = () if output is None else _written(output, certificates)  # after each, so that nothing is lost
@@ -211,10 +212,9 @@ def _written(path: Path, certificates: Sequence[Mapping[str, object]]) -> tuple[
     return ()
 
 
-def _show(spec: Spec, found: Verification, budget: float, claim: ClaimResult | None) -> None:
-    from compiler.terminal.counts import print_claims
+def _show(spec: Spec, found: Verification, budget: float, claim: ClaimResult | None, loading: Loading) -> None:
     from compiler.terminal.verifications import print_verification
 
     print_verification(spec, found, budget)
-    print_claims([] if claim is None else [claim])
+    print_checked_claims([] if claim is None else [claim], spec.path, loading)
     say()

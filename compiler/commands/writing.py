@@ -66,7 +66,7 @@ def new(name: str, template: str, force: bool, as_json: bool) -> None:
 def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
     """Check specs in full; build nothing.
 
-    Checked are text, schema, names, numbers and equations.
+    This checks the text, the schema, names, numbers and equations.
 
     \b
     python cli.py validate specs/*.yaml

@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable
 
 from compiler.expressions.values import Number, union
-from compiler.floats import FloatFormat, round_to
+from compiler.floats import FloatFormat, round_to, shortest
 from compiler.limits import MAX_INTEGER_BITS
 
 Scalar = int | float
@@ -106,11 +106,16 @@ def show(value: Scalar) -> str:
     return repr(value)
 
 
-def as_figure(value: Scalar) -> str:
-    """A number in a table: a double that is whole without a point, any other so that it reads back to the same bits."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+def as_figure(value: Scalar, dtype: FloatFormat | None = None) -> str:
+    """A number for people: one that is whole is exact and has no point, any other is the shortest text that reads back.
+
+    It reads back to the same double, or, of a number of a `dtype`, to the same number of the dtype.
+    """
+    if isinstance(value, int):
+        return show(value)
+    if value.is_integer() and abs(value) < 1e15:
         return str(int(value))
-    return repr(value)
+    return repr(value if dtype is None else shortest(value, dtype))
 
 
 def _infinite(value: Scalar) -> bool:
@@ -131,7 +136,7 @@ def _apply(function: Callable[..., Scalar], arguments: tuple[Number, ...], dtype
     except OverflowError:
         raise NotANumber("the result is too large for a double") from None
     except ValueError:
-        shown = ", ".join(show(value) for value in values)
+        shown = ", ".join(as_figure(value, dtype if rounded else None) for value in values)
         raise NotANumber(f"not defined for {shown}") from None
     if isinstance(result, float):
         if math.isnan(result):

@@ -14,6 +14,7 @@ from compiler.expressions.arithmetic import (
     FUNCTIONS,
     NotANumber,
     Scalar,
+    as_figure,
     call,
     negate,
     show,
@@ -67,10 +68,11 @@ def number(node: Node, scope: Scope) -> Number:
 
 def integer(node: Node, scope: Scope) -> int:
     """An expression that has to be an exact integer: a size or an index."""
-    value = number(node, scope).value
-    if isinstance(value, float) and not value.is_integer():
-        raise ExpressionError("wrong-type", f"expected an integer, found {value!r}", node.at)
-    return int(value)
+    found = number(node, scope)
+    if isinstance(found.value, float) and not found.value.is_integer():
+        shown = as_figure(found.value, scope.dtype if found.rounded else None)
+        raise ExpressionError("wrong-type", f"expected an integer, found {shown}", node.at)
+    return int(found.value)
 
 
 def truth(node: Node, scope: Scope) -> bool:
@@ -270,7 +272,7 @@ def _sum(node: Call, scope: Scope) -> Value:
                 raise ExpressionError("name-clash", f"'{index}' already has a meaning; name the index otherwise", at)
             times = integer(size, scope)
             if times < 0:
-                raise ExpressionError("number", f"a sum of {times} terms", node.at)
+                raise ExpressionError("number", f"a sum of {show(times)} terms", node.at)
             scope.work.spend(times * BINDING_WORK, node.at)
             place = scope.place(*at)
             bound = (scope.bind({index: index_number(index, i, place)}) for i in range(times))

@@ -47,8 +47,8 @@ def union(first: Provenance, *others: Provenance) -> Provenance:
     return parts[0] if all(part is parts[0] for part in parts) else Provenance(parts=parts)
 
 
-def leaves(provenances: Iterable[Provenance]) -> set[Leaf]:
-    """The numbers of the spec that any of these were computed from."""
+def leaves(provenances: Iterable[Provenance], *, behind: bool = False) -> set[Leaf]:
+    """The numbers of the spec that any of these were computed from; also those `behind` the parameters among them."""
     found: set[Leaf] = set()
     seen: set[Provenance] = set()
     todo = list(provenances)
@@ -56,7 +56,7 @@ def leaves(provenances: Iterable[Provenance]) -> set[Leaf]:
         one = todo.pop()
         if one not in seen:
             seen.add(one)
-            todo += one.parts
+            todo += (*one.parts, *one.behind) if behind else one.parts
             if one.leaf is not None:
                 found.add(one.leaf)
     return found

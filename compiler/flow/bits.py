@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 
-from compiler.ir import Attention, Rope, Tensor
+from compiler.flow.unknown import Free
+from compiler.ir import Attention, HeadScore, Rope, Tensor
 from compiler.meanings import is_causal_mask, rope_pair
-from compiler.positions import PairFormula
 
 NONZERO, TOKEN, POSITION, OTHERS = 1, 2, 4, 8
 """Facts about a number: that it can be nonzero, and depends on the token at its position, on the position itself, on
@@ -77,21 +77,23 @@ def product(first: Facts, second: Facts) -> Facts:
     return both(joined(first, second), nonzero)
 
 
-def seen_by(step: Attention, length: int) -> list[tuple[bool, bool]]:
+def seen_by(step: Attention, length: int, free: Free) -> list[tuple[bool, bool]]:
     """By head: whether it sees another position than its own, and whether its formula differs between what it sees."""
-    formulas = {score.head: score.formula for score in step.scores}
+    scores = {score.head: score for score in step.scores}
     return [
-        _seen(formulas[head], length, is_causal_mask(step.mask)) if head in formulas else (length > 1, False)
+        _seen(scores[head], length, is_causal_mask(step.mask), free) if head in scores else (length > 1, False)
         for head in range(step.heads.size)
     ]
 
 
-def _seen(formula: PairFormula, length: int, causal: bool) -> tuple[bool, bool]:
+def _seen(score: HeadScore, length: int, causal: bool, free: Free) -> tuple[bool, bool]:
+    if free(score.provenance):
+        return length > 1, True
     looks = varies = False
     values: set[int | float] = set()
-    for query, row in formula.telling_rows(length, causal=causal):
+    for query, row in score.formula.telling_rows(length, causal=causal):
         looks = looks or any(value > -math.inf for key, value in enumerate(row) if key != query)
-        values = {*values, *row} if formula.by_distance else set(row)
+        values = {*values, *row} if score.formula.by_distance else set(row)
         varies = varies or len(values) > 1
         if looks and varies:
             break

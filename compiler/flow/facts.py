@@ -23,6 +23,7 @@ from compiler.flow.bits import (
     turned,
     union,
 )
+from compiler.flow.unknown import Free, known, with_unknown
 from compiler.ir import (
     Attention,
     Combined,
@@ -90,13 +91,16 @@ class TooMuchToFollow(Exception):
 
 
 class Forward:
-    """Facts of a network. The same step on the same facts is computed once, as repetitions may be many.
+    """Facts of a network, whatever its numbers are that are `free`.
+
+    The same step on the same facts is computed once, as repetitions may be many.
 
     What is not computed yet is paid for before it is; `pay` raises `TooMuchToFollow` where that is no longer possible.
     """
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, free: Free = known) -> None:
+        self.network = with_unknown(network, free)
+        self._free = free
         self._left = MAX_FLOW_WORK
         self._costs = _costs(network)
         self._nonzero: dict[str, tuple[Index, ...]] = {}
@@ -297,7 +301,7 @@ class Forward:
 
     def _seen(self, step: Attention) -> list[tuple[bool, bool]]:
         if step.name not in self._sees:
-            self._sees[step.name] = seen_by(step, self.network.context)
+            self._sees[step.name] = seen_by(step, self.network.context, self._free)
         return self._sees[step.name]
 
     # Positions
@@ -308,6 +312,9 @@ class Forward:
             return by_column(step.table, POSITION)
         found = bytearray(step.stream.size)
         for term in step.terms:
+            if self._free(term.provenance):
+                found[term.dimension] = NONZERO | POSITION
+                continue
             column = set(term.formula.column(self.network.context))
             if column != {0.0}:
                 found[term.dimension] = NONZERO if len(column) == 1 else NONZERO | POSITION

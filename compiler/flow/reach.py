@@ -1,4 +1,7 @@
-"""Backward through a network: which weights can change which token wins, and what attention brings to the logits."""
+"""Backward through a network: which weights can change which token wins, and what attention brings to the logits.
+
+Dimensions and positions are followed apart: a number matters where its dimension does and its position does.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import astuple, dataclass
 
 from compiler.faults import no_rule
+from compiler.flow.asked import Asked, Positions, everything, listed
 from compiler.flow.bits import INFORMATION, Facts, Index, both, joined, present
 from compiler.flow.facts import AttentionFacts, Forward, Run
+from compiler.flow.sight import Sight
+from compiler.flow.unknown import Free, known
 from compiler.ir import (
     Attention,
     Combined,
@@ -59,28 +65,46 @@ class AttentionRole:
 class Flow:
     """`alive`: by tensor, the numbers that can change which token wins; `moved`: by position step, the dimensions whose
     equations can. `attention` has every attention step by its name.
+
+    By step, `places` are the positions at which what it adds can do so; by attention step, `weighing` are the heads
+    whose weights can, and `sight` is what they see.
     """
 
     alive: Mapping[str, AbstractSet[Index]]
     moved: Mapping[str, AbstractSet[int]]
     attention: Mapping[str, AttentionRole]
+    places: Mapping[str, Positions]
+    weighing: Mapping[str, AbstractSet[int]]
+    sight: Mapping[str, Sight]
 
 
-def flow(network: Network) -> Flow:
-    """What matters in a network: see `compiler.flow`. Raises `TooMuchToFollow`."""
-    forward = Forward(network)
-    backward = _Backward(forward)
+def flow(network: Network, asked: Asked | None = None, free: Free = known) -> Flow:
+    """What matters in a network: see `compiler.flow`. Raises `TooMuchToFollow`.
+
+    `asked` is what a task asks of it, by default the logits of every token at every position. Of numbers that are
+    `free` it is what can matter, whatever they are.
+    """
+    forward = Forward(network, free)
+    backward = _Backward(forward, asked or everything(network), free)
     backward.follow(forward.runs())
     alive = {name: frozenset(backward.alive[name]) for name in tensors(network)}
     moved = {step.name: frozenset(backward.moved[step.name]) for step in network.steps if isinstance(step, Position)}
-    return Flow(alive, moved, dict(backward.roles))
+    places = {step.name: backward.places[step.name] for step in network.steps}
+    return Flow(alive, moved, dict(backward.roles), places, backward.weighing, backward.sight)
 
 
 class _Backward:
     """`relative`: the outputs are the logits, so that what is added to all of them alike changes nothing."""
 
-    def __init__(self, forward: Forward) -> None:
+    def __init__(self, forward: Forward, asked: Asked, free: Free) -> None:
         self.forward = forward
+        self.asked = asked
+        steps = forward.network.steps
+        self.sight = {step.name: Sight(step, len(asked.tokens), free) for step in steps if isinstance(step, Attention)}
+        self.places: dict[str, Positions] = defaultdict(int)
+        self.weighing: dict[str, set[int]] = {name: set() for name in self.sight}
+        self._looked_up: dict[str, list[tuple[Tensor, Alive]]] = defaultdict(list)  # each table with its live columns
+        self._heads: dict[tuple[str, Facts, Alive, bool], set[int]] = defaultdict(set)  # whose values matter
         self.alive: dict[str, set[Index]] = defaultdict(set)
         self.moved: dict[str, set[int]] = defaultdict(set)
         self.roles: dict[str, AttentionRole] = {}
@@ -91,16 +115,26 @@ class _Backward:
         several = len(runs[-1].after) > 1  # one class alone always wins
         alive = [bytearray(len(run.after)) for run in runs]
         alive[-1] = bytearray([several]) * len(runs[-1].after)
+        places = [*[0] * (len(runs) - 1), self.asked.read]
         for i in reversed(range(len(runs))):
             run, after = runs[i], bytes(alive[i])
+            self.places[run.step.name] |= places[i]
             if isinstance(run.step, Mix):
                 self.forward.pay(run.step, len(run.before))
                 streams = {name: (runs[j].after, alive[j]) for name, j in run.sources.items()}
                 self._mixture(run.step, run.step.mixture, streams, after)
+                for j in run.sources.values():
+                    places[j] |= places[i]
                 continue
-            before = self._before(run, after, relative=i == len(runs) - 1)
+            relative = i == len(runs) - 1
+            before = self._before(run, after, relative=relative)
             if i:
                 alive[i - 1] = bytearray(joined(alive[i - 1], before))
+                places[i - 1] |= places[i]
+            if isinstance(run.step, Attention):
+                heads = self._heads[run.step.name, run.before, after, relative]
+                places[i - 1] |= self.sight[run.step.name].read(heads, places[i])
+        self._note_rows()
 
     def _before(self, run: Run, after: Alive, *, relative: bool) -> Alive:
         key = run.step.name, run.before, after, relative
@@ -117,7 +151,7 @@ class _Backward:
                 return b""
             case Position():
                 if step.table is not None:
-                    self._note_columns(step.table, after)
+                    self._looked_up[step.name].append((step.table, after))
                 self.moved[step.name] |= {i for i, alive in enumerate(after) if alive}
                 return after
             case StreamNorm(norm=norm):
@@ -152,7 +186,7 @@ class _Backward:
                     found[index[0]] = 1
                     self.alive[factor.weight.name].add(index)
             after = bytes(found)
-        self._note_columns(step.weight, after)
+        self._looked_up[step.name].append((step.weight, after))
 
     def _map(self, map_: Map, facts: Facts, after: Alive, relative: bool = False, *, biased: bool = True) -> Alive:
         """The inputs of a map that matter, given the outputs that do; not `biased`: its bias changes nothing."""
@@ -193,8 +227,14 @@ class _Backward:
                 self.alive[weight.name].add(index)
         return bytes(found)
 
-    def _note_columns(self, table: Tensor, after: Alive) -> None:
-        self.alive[table.name].update(index for index in self.forward.nonzero(table) if after[index[1]])
+    def _note_rows(self) -> None:
+        """The numbers of the rows that are looked up where it matters."""
+        for step in self.forward.network.steps:
+            for table, columns in self._looked_up[step.name]:
+                places = self.places[step.name]
+                rows = self.asked.at(places) if isinstance(step, Embedding) else set(listed(places))
+                found = self.forward.nonzero(table)
+                self.alive[table.name].update(index for index in found if columns[index[1]] and index[0] in rows)
 
     def _mixture(self, step: Mix, mixture: Mixture, streams: dict[str, tuple[Facts, bytearray]], after: Alive) -> None:
         """Notes in `streams` which of their dimensions matter."""
@@ -239,8 +279,11 @@ class _Backward:
             for coordinate in range(step.value_dim):
                 value = facts.values[group * step.value_dim + coordinate]
                 if value and mixed[head * step.value_dim + coordinate]:
+                    self._heads[step.name, before, after, relative].add(head)
                     values[group * step.value_dim + coordinate] = 1
                     weighed |= bool(value & INFORMATION) or attends_to_nothing(step.softmax)
+            if weighed:
+                self.weighing[step.name].add(head)
             if weighed and facts.weighs[head]:
                 for coordinate in range(step.head_dim):
                     query, key = head * step.head_dim + coordinate, group * step.head_dim + coordinate

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compiler.causality import hides_later_keys
+from compiler.expressions.arithmetic import as_figure
 from compiler.flow.reach import AttentionRole
 from compiler.ir import Attention
 from compiler.linting.rule import Examined, Finding
@@ -51,20 +52,23 @@ def weighs_tokens(examined: Examined) -> Iterator[Finding]:
 
 def sees_later_tokens(examined: Examined) -> Iterator[Finding]:
     """No position sees a later token."""
+    dtype = examined.spec.network.dtype
     for step in _open(examined):
         added, place = added_to_later(step.mask), option(examined.spec, step.name, "mask")
         if added is None:
             yield Finding("each position sees later tokens too", place)
         elif added >= 0:
-            yield Finding(f"a mask of {added:g} hides no later token", place)
+            yield Finding(f"a mask of {as_figure(added, dtype)} hides no later token", place)
 
 
 def hides_softly(examined: Examined) -> Iterator[Finding]:
     """Later tokens are left out altogether, not by a number that a large score can outweigh."""
+    dtype = examined.spec.network.dtype
     for step in _open(examined):
         added = added_to_later(step.mask)
         if added is not None and added < 0:
-            message = f"later tokens are hidden by adding {added:g} to their scores, which large scores outweigh"
+            shown = as_figure(added, dtype)
+            message = f"later tokens are hidden by adding {shown} to their scores, which large scores outweigh"
             yield Finding(message, option(examined.spec, step.name, "mask"))
 
 

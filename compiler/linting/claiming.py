@@ -9,6 +9,7 @@ from compiler.counting import count
 from compiler.document import Mapping
 from compiler.linting.rule import Examined, Finding
 from compiler.linting.spans import top_level
+from compiler.proportions import share
 from compiler.source import Span
 
 COUNTS = ("count", "claimed")  # the keys of `expect` that state one
@@ -37,9 +38,9 @@ def accuracy_suffices(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
             return
         for claim in resolved.expect.evals:
             if claim.suite in test.suites and claim.right < test.needed(claim.pairs):
-                share = f"{100 * claim.right / claim.pairs:.2f} %"
+                found = share(claim.right, claim.pairs, up=False)
                 needed = f"{test.share} of {claim.suite}"
-                yield Finding(f"{claim.right:,} of {claim.pairs:,} right is {share}; needed are {needed}", claim.span)
+                yield Finding(f"{claim.right:,} of {claim.pairs:,} right is {found}; needed are {needed}", claim.span)
 
     return check
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import as_figure, show
 from compiler.expressions.syntax import Node as Expression
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf
@@ -27,7 +27,9 @@ from compiler.ir import (
 from compiler.linting.formulas import POSITIONS, is_condition, takes_apart, uses
 from compiler.linting.rule import Examined, Finding, listed
 from compiler.linting.spans import option, step_body
+from compiler.linting.steering import steering_names
 from compiler.source import Span
+from compiler.storage import tensors
 
 USUAL_EPSILON = 1e-5  # what layers of that kind have; a larger one takes part in the arithmetic
 
@@ -87,10 +89,10 @@ def _literals(examined: Examined, used: dict[Leaf, list[str]]) -> Iterator[_Numb
         definition = definitions.get(name)
         if definition is None:
             text = name or listed(values, 5)
-        elif definition.text == own[0].span.text:
+        elif definition.is_all(own[0].span):
             text = f"{name} = {values[0]}"
         else:
-            text = f"{listed(values, 5)}, in {name},"
+            text = f"{listed(values, 5)} in {name}"
         places = f"{'enter' if len(values) > 1 else 'enters'} {_where(own, used)}"
         yield _Numbers(text, len(values) > 1, places, own[0].span)
 
@@ -129,7 +131,7 @@ def _body(examined: Examined, step: Step) -> Span | None:
 
 
 def _of_epsilon(norm: Norm) -> str:
-    return f"an eps of {norm.epsilon:g} takes part in the arithmetic: no count includes it"
+    return f"an eps of {as_figure(norm.epsilon)} takes part in the arithmetic: no count includes it"
 
 
 def conditions(examined: Examined) -> Iterator[Finding]:
@@ -152,6 +154,23 @@ def _uses(examined: Examined, wanted: Callable[[Expression], bool], message: str
             yield Finding(f"'{text}' {message}", formula.scalar.at(*node.at))
 
 
+def idle_parameters(examined: Examined) -> Iterator[Finding]:
+    """Some answer depends on every parameter that a number of the network reads."""
+    if any(math.isinf(entry.value) for tensor in tensors(examined.spec.network).values() for entry in tensor.entries):
+        return  # zero times an infinity is no number: it can matter where nothing else does
+    read = examined.in_weights.keys() | examined.beside_weights.keys()
+    steering = steering_names(examined.spec)
+    for definition in examined.spec.resolved.definitions.values():
+        if definition.kind == "parameter" and definition.name not in steering:
+            own = [number.provenance.leaf for number in definition.numbers]
+            idle = [leaf.name for leaf in own if leaf is not None and leaf in read and leaf not in examined.acting]
+            if idle:
+                shown = definition.name if len(idle) == len(own) else listed(idle)
+                s, it = ("", "it") if shown in (definition.name, idle[0]) else ("s", "them")
+                message = f"no answer depends on the parameter{s} {shown}: nothing that leads to one reads {it}"
+                yield Finding(message, definition.span)
+
+
 def unread_parameters(examined: Examined) -> Iterator[Finding]:
     """Every parameter is read, so that it counts."""
     read = examined.in_weights.keys() | examined.beside_weights.keys()
@@ -162,5 +181,5 @@ def unread_parameters(examined: Examined) -> Iterator[Finding]:
             if unread:
                 shown = definition.name if len(unread) == len(own) else listed(unread)
                 yield Finding(
-                    f"the parameter {shown} is read by no number of the network: no count includes it", definition.span
+                    f"no number of the network reads the parameter {shown}: no count includes it", definition.span
                 )

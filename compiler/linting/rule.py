@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from compiler.diagnostics import Diagnostic, Note, SpecError
-from compiler.expressions.values import Leaf, Provenance, leaves
+from compiler.expressions.values import Leaf, Provenance, leaves, names_read
 from compiler.faults import no_rule
+from compiler.flow.acting import acting
+from compiler.flow.asked import asked_by
 from compiler.flow.facts import TooMuchToFollow
 from compiler.flow.reach import Flow, flow
+from compiler.flow.unknown import Free, known
 from compiler.formulas import Formula
 from compiler.ir import (
     Attention,
@@ -31,6 +35,7 @@ from compiler.pipeline import Spec
 from compiler.source import Span
 from compiler.storage import tensors
 
+FOLLOWING = ("self-attention", "mean", "dead-weight", "idle-parameter")  # rules that ask what matters
 ENTRY_BY_ENTRY = ("dense", "dense_untied", "nonzero")  # figures that count what is stored, whatever it comes from
 
 Level = Literal["breaks", "disclose"]
@@ -90,15 +95,29 @@ class Examined:
 
     @cached_property
     def flow(self) -> Flow:
-        """Raises `SpecError` where that is too much work."""
+        """What matters for the task. Raises `SpecError` where that is too much work to find out."""
+        return self._flow(known)
+
+    def _flow(self, free: Free) -> Flow:
         try:
-            return flow(self.spec.network)
+            return flow(self.spec.network, asked_by(self.spec.layout), free)
         except TooMuchToFollow as error:
             key = step_key(self.spec, error.step)
             message = f"more than {MAX_FLOW_WORK:,} steps to find out what matters in this network"
-            hint = "these rules ask for it: --ignore self-attention --ignore mean --ignore dead-weight"
+            hint = f"these rules ask for it: {' '.join(f'--ignore {code}' for code in FOLLOWING)}"
             span = None if key is None else key.span
             raise SpecError([Diagnostic("too-much-work", message, span, hint)]) from None
+
+    @cached_property
+    def acting(self) -> AbstractSet[Leaf]:
+        """The parameters, by their numbers, on which an answer can depend, whatever they are. Raises `SpecError`."""
+        names = frozenset(name for name, one in self.spec.resolved.definitions.items() if one.kind == "parameter")
+        found: dict[Provenance, frozenset[str]] = {}
+
+        def free(provenance: Provenance) -> bool:
+            return bool(names_read(provenance, names, found))
+
+        return leaves(acting(self.spec.network, self._flow(free), free), behind=True)
 
     @cached_property
     def in_weights(self) -> dict[Leaf, list[str]]:

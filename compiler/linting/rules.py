@@ -198,6 +198,14 @@ DISCLOSURE = (
         numbers.unread_parameters,
     ),
     Rule(
+        "idle-parameter",
+        "disclose",
+        "An answer depends on every parameter that is read.",
+        f"{_COUNT}: unique parameters",
+        "remove it: no answer changes, but `free` does",
+        numbers.idle_parameters,
+    ),
+    Rule(
         "dead-weight",
         "disclose",
         "Every weight that is not zero can change an answer.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from compiler.flow.asked import listed
 from compiler.ir import Equation, Position
 from compiler.linting.rule import Examined, Finding
 from compiler.storage import tensors
@@ -31,5 +32,7 @@ def dead_weights(examined: Examined) -> Iterator[Finding]:
         yield Finding(message, equation.span)
     for step in examined.spec.network.steps:
         for term in step.terms if isinstance(step, Position) else ():
-            if term.dimension not in examined.flow.moved[step.name]:
+            places = listed(examined.flow.places[step.name])
+            moved = term.dimension in examined.flow.moved[step.name]
+            if not moved or all(term.formula.at(place).value == 0 for place in places):
                 yield Finding(f"'{term.equation}' of {step.name} can change no answer", term.equation.span)

@@ -9,7 +9,9 @@ from itertools import takewhile
 from typing import Literal as OneOf
 
 from compiler.axes import Axis
+from compiler.diagnostics import Diagnostic, Severity
 from compiler.document import Node, Scalar, Sequence
+from compiler.expressions.arithmetic import as_figure, show
 from compiler.expressions.evaluate import evaluate
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Literal, Name, Transpose
@@ -58,24 +60,38 @@ def array_entries(context: Context, array: Vector | Matrix, formula: Formula, eq
 
 
 def store(context: Context, number: Number, span: Span, what: str = "weight") -> float:
-    """The number as it is stored: rounded once to the dtype, a zero without a sign. `what` is for messages."""
+    """The number as it is stored: rounded once to the dtype, a zero without a sign. `what` is for messages.
+
+    An equation of many numbers says once what happens to the first of them.
+    """
     dtype = context.resolved.dtype
     try:
         value = round_to(number.value, dtype)
     except OverflowError:
         value = math.inf if number.value > 0 else -math.inf
     if not math.isfinite(value):
-        message = f"the {what} does not fit into {dtype.name}"
+        message = f"{show(number.value)}, which does not fit into {dtype.name}"
         if context.resolved.allow_overflow:
-            context.warn("overflow", f"{message} and is stored as {value}", span)
+            _once(context, "overflow", f"the {what} is {message}: it is stored as {value}", span)
             return value
-        context.error("overflow", message, span, "--allow-overflow stores an infinity instead")
+        hint = "--allow-overflow stores an infinity instead"
+        _once(context, "overflow", f"the {what} is {message}", span, hint, severity="error")
         return math.nan  # nothing is built; it is not zero, which would be suspicious in itself
     if value == 0.0 and number.value != 0:
-        context.warn("underflow", f"a {what} that is not zero becomes zero in {dtype.name}", span)
+        _once(context, "underflow", f"the {what} is {show(number.value)}, which becomes zero in {dtype.name}", span)
     elif isinstance(number.value, int) and value != number.value:
-        context.warn("inexact-integer", f"the {what} is an integer that {dtype.name} cannot hold: {value:.0f}", span)
+        message = f"{show(number.value)}, which {dtype.name} cannot hold: it becomes {as_figure(value)}"
+        _once(context, "inexact-integer", f"the {what} is {message}", span)
     return value + 0.0
+
+
+def _once(
+    context: Context, code: str, message: str, span: Span, hint: str | None = None, severity: Severity = "warning"
+) -> None:
+    """Report the first of many numbers of one equation."""
+    just_found = takewhile(lambda one: one.span == span, reversed(context.found))
+    if all(one.code != code for one in just_found):
+        context.found.append(Diagnostic(code, message, span, hint, severity=severity))
 
 
 @dataclass(frozen=True)

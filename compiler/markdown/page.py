@@ -17,9 +17,11 @@ from compiler.markdown.sentences import (
     verdict_sentences,
 )
 from compiler.markdown.text import Title, code, figure, inline, listing, plain, several, table
+from compiler.report_findings import shown_disclosures
 from compiler.reporting import Group, Model, Report
 
 MAX_HARD_CODED = 24
+MAX_DISCLOSED = 24
 GENERATED = "<!-- Made by `python cli.py report`; what is changed by hand is lost. -->"
 FINDINGS, TABLE, COUNTED, EVALUATED, SINGLY = (
     "What the tables show",
@@ -160,7 +162,26 @@ def _model(row: Entry) -> list[list[str]]:
         facts.append(f"Wrong in {code(failed.suite)}: {wrong}, first {failure_text(model, failed.suite)}")
     if model.counts.hard_coded:
         facts.append(f"Hard-coded: {_hard_coded(model)}")
-    return [[inline(resolved.summary)] if resolved.summary else [], [f"- {fact}" for fact in facts]]
+    listed = [f"- {fact}" for fact in facts] + _disclosures(model)
+    return [[inline(resolved.summary)] if resolved.summary else [], listed]
+
+
+def _disclosures(model: Model) -> list[str]:
+    """What `lint` discloses, as a list in the list of facts."""
+    every = shown_disclosures(model)
+    if not every:
+        return []
+    lines = ["- Disclosed by `lint`:"]
+    for one in every[:MAX_DISCLOSED]:
+        place = "" if one.span is None else f" ({_place(model, one.span.source.name, one.span.line)})"
+        lines.append(f"  - {code(one.code)}{place}: {inline(one.message)}")
+    more = len(every) - MAX_DISCLOSED
+    return [*lines, *([f"  - and {more:,} more"] if more > 0 else [])]
+
+
+def _place(model: Model, file: str, line: int) -> str:
+    """`line 21`; the file too, where it is not the spec's own."""
+    return f"line {line}" if file == str(model.spec.path) else f"{code(Path(file).name)}, line {line}"
 
 
 def _author(model: Model) -> list[str]:
@@ -195,8 +216,8 @@ def _hard_coded(model: Model) -> str:
 
 
 def _hard_coded_item(model: Model, item: HardCoded) -> str:
-    """`base` = 10 (line 21); the file too, where it is not the spec's own."""
-    own = item.file == str(model.spec.path)
-    place = f"line {item.line}" if own else f"{code(Path(item.file).name)}, line {item.line}"
-    name = f"{code(item.name)} = " if item.name else ""
-    return f"{name}{plain(as_figure(item.value), 60)} ({place})"
+    """`base` = 10 (line 21), 0.3 in `phi` (line 7)."""
+    shown = plain(as_figure(item.value), 60)
+    if item.name:
+        shown = f"{code(item.name)} = {shown}" if item.whole else f"{shown} in {code(item.name)}"
+    return f"{shown} ({_place(model, item.file, item.line)})"

@@ -9,6 +9,7 @@ from compiler.report_findings import (
     Screened,
     Stated,
     author_counts,
+    disclosed,
     faultless,
     screened,
     smallest,
@@ -106,7 +107,8 @@ def rank_sentences(models: Sequence[Model], name: Name) -> list[str]:
 
 def count_sentences(models: Sequence[Model], name: Name) -> list[str]:
     """What the authors' counts are worth, and how far the rules differ."""
-    return [*_author_sentences(models, name), *_spread_sentences(models, name), *_hard_coded_sentences(models, name)]
+    authors, spread = _author_sentences(models, name), _spread_sentences(models, name)
+    return [*authors, *spread, *_hard_coded_sentences(models, name), *_disclosure_sentences(models, name)]
 
 
 def _author_sentences(models: Sequence[Model], name: Name) -> list[str]:
@@ -165,6 +167,15 @@ def _hard_coded_sentences(models: Sequence[Model], name: Name) -> list[str]:
             f"No parameters are declared by {listing(map(name, undeclared))}, so that `free` says nothing about them."
         )
     return said
+
+
+def _disclosure_sentences(models: Sequence[Model], name: Name) -> list[str]:
+    """What no figure shows."""
+    found = disclosed(models)
+    if not found:
+        return []
+    rules = "; ".join(f"{code(one.rule)} about {listing(map(name, one.models))}" for one in found)
+    return [f"`lint` discloses what no count shows: {rules}. It is listed below, model by model."]
 
 
 def length_sentences(models: Sequence[Model], name: Name) -> list[str]:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:  # quick commands read specs without numpy
     from numpy.typing import NDArray
 
 
+def symbol_of(text: str, symbols: int) -> int | None:
+    """The symbol that a text is, of so many: its number as it is printed, so not `00` or `01`."""
+    is_number = text.isascii() and text.isdigit() and len(text) < 9 and text == str(int(text))
+    return int(text) if is_number and int(text) < symbols else None
+
+
 @dataclass(frozen=True)
 class Slot:
     """One position: a fixed token, or symbol `index` of the word `word` (`token` is None then)."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from compiler.limits import MAX_EXHAUSTIVE
 from compiler.tasks.automaton import Automaton, Column
+from compiler.tasks.layout import symbol_of
 from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, Words, check_sizes
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Rewriting:
         if len(words) != self.length:
             raise TaskError(f"{self.kind} takes {self.length} symbols, found {len(words)}")
         for word in words:
-            if not (word.isascii() and word.isdigit() and len(word) < 9 and int(word) < self.symbols):
+            if symbol_of(word, self.symbols) is None:
                 raise TaskError(f"'{word[:40]}' is no symbol: they are the numbers 0 to {self.symbols - 1}")
         return tuple(map(int, words))
 

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from compiler.diagnostics import Diagnostic, as_json, render
 from compiler.expressions.arithmetic import as_figure
+from compiler.floats import FloatFormat
 from compiler.printable import printable, printable_json
 
 PIPED_WIDTH = 160
@@ -71,9 +72,9 @@ def lines(content: str, style: str = "") -> Text:
     return Text(printable(content, kept="\n"), style)
 
 
-def number(value: int | float | None) -> str:
-    """A weight or a figure; a dash where there is none."""
-    return "–" if value is None else as_figure(value)
+def number(value: int | float | None, dtype: FloatFormat | None = None) -> str:
+    """A figure, or a number of a `dtype`; a dash where there is none."""
+    return "–" if value is None else as_figure(value, dtype)
 
 
 def line_of(own: str, file: str, line: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from compiler.assertions import Assertion
 from compiler.claims import ClaimResult, author_count
@@ -96,14 +96,14 @@ def figures_json(spec: Spec, counts: Counts) -> dict[str, object]:
         "claimed_rule": None if stated is None else stated.rule or None,
         "claimed_note": None if stated is None else stated.note or None,
         "hard_coded": [
-            {"name": item.name or None, "value": item.value, "file": item.file, "line": item.line}
+            {"name": item.name or None, "value": item.value, "whole": item.whole, "file": item.file, "line": item.line}
             for item in counts.hard_coded
         ],
     }
 
 
-def print_claims(claims: Sequence[ClaimResult]) -> None:
-    """Each claim of a spec, held, failed or not checked."""
+def print_claims(claims: Sequence[ClaimResult], call: Callable[..., str]) -> None:
+    """Each claim of a spec, held, failed or not checked; `call(command, *options)` is the call that checks it."""
     if not claims:
         return
     styles = {"held": "green", "failed": "bold red"}
@@ -114,7 +114,10 @@ def print_claims(claims: Sequence[ClaimResult]) -> None:
     out = console()
     if checked:
         out.print(rows)
-    reasons = Counter(claim.reason for claim in claims if claim.status == "not checked")
+    for claim in claims:
+        if claim.status == "not checked" and claim.checked_by:
+            out.print(text(f"not checked: {claim.claim}; `{call(*claim.checked_by)}` checks it", "dim"), soft_wrap=True)
+    reasons = Counter(claim.reason for claim in claims if claim.status == "not checked" and not claim.checked_by)
     for reason, times in reasons.items():
         out.print(text(f"{times} {'claim' if times == 1 else 'claims'} not checked: {reason}", "dim"))
 

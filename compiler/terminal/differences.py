@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from compiler.differences import Difference, EntryChange, EntryGroup, ProductChange, TensorChange
+from compiler.differences import Difference, Dtypes, EntryChange, EntryGroup, ProductChange, TensorChange
+from compiler.floats import FORMATS, FloatFormat, round_to
 from compiler.matching import NameMatch
 from compiler.terminal.console import console, first, line_of, number, table, text
 from compiler.text_changes import TextChange
@@ -45,13 +46,14 @@ def print_difference(difference: Difference, *, every_entry: bool) -> None:
     for product in difference.products:
         out.print(text(f"product  {_product(product)}"))
     for group in difference.groups:
-        out.print(text(f"weights  {_headline(group)}"))
+        out.print(text(f"weights  {_headline(group, difference.dtypes)}"))
         for entry in group.entries if every_entry else _examples(group):
-            out.print(text(f"         {_entry(entry)}", "dim"))
+            out.print(text(f"         {_entry(entry, difference.dtypes)}", "dim"))
     for tensor in difference.tensors:
         out.print(text(f"tensor   {_tensor(tensor)}"))
+        dtypes = FORMATS.get(tensor.dtypes[0] or ""), FORMATS.get(tensor.dtypes[1] or "")
         for entry in tensor.entries if every_entry else tensor.entries[:ENTRIES_SHOWN]:
-            out.print(text(f"         {_entry(entry)}", "dim"))
+            out.print(text(f"         {_entry(entry, dtypes)}", "dim"))
         if every_entry and tensor.differing > len(tensor.entries):
             out.print(text(f"         and {tensor.differing - len(tensor.entries):,} more", "dim"))
     if difference.counts:
@@ -91,7 +93,7 @@ def _product(product: ProductChange) -> str:
     return f"{sides[0]} → {sides[1]}: {verdict[product.equal]}"
 
 
-def _headline(group: EntryGroup) -> str:
+def _headline(group: EntryGroup, dtypes: Dtypes) -> str:
     """`20 entries × 10000 through v_scale`."""
     entries = f"{len(group.entries)} {'entry' if len(group.entries) == 1 else 'entries'}"
     tensors = list(dict.fromkeys(entry.tensor for entry in group.entries))
@@ -99,7 +101,7 @@ def _headline(group: EntryGroup) -> str:
     through = f" through {', '.join(group.causes)}" if group.causes else ""
     ulps = _ulps(max((entry.ulps for entry in group.entries if entry.ulps is not None), default=None), "at most ")
     if group.ratio is not None:
-        return f"{entries} × {number(group.ratio)}{through}{where}{ulps}"
+        return f"{entries} × {_ratio(group.ratio, dtypes)}{through}{where}{ulps}"
     added = sum(entry.before is None for entry in group.entries)
     removed = sum(entry.after is None for entry in group.entries)
     kinds = [(added, "added"), (removed, "removed"), (len(group.entries) - added - removed, "changed")]
@@ -111,17 +113,27 @@ def _ulps(ulps: int | None, bound: str = "") -> str:
     return "" if ulps is None or ulps > ULPS_SHOWN else f", {bound}{ulps:,} ulp apart"
 
 
+def _ratio(ratio: float, dtypes: Dtypes) -> str:
+    """A factor between numbers of one dtype has no more figures than they have."""
+    before, after = dtypes
+    return number(round_to(ratio, before), before) if before is not None and before == after else number(ratio)
+
+
 def _examples(group: EntryGroup) -> tuple[EntryChange, ...]:
     return group.entries[:1] if group.ratio is not None else group.entries[:ENTRIES_SHOWN]
 
 
-def _entry(entry: EntryChange) -> str:
-    return f"{entry.tensor}[{entry.label}]: {_value(entry.before)} → {_value(entry.after)}{_ulps(entry.ulps)}"
+def _entry(entry: EntryChange, dtypes: Dtypes) -> str:
+    """The numbers in the shortest text that reads back in their dtypes; where that is the same, as doubles."""
+    before, after = (_value(value, dtype) for value, dtype in zip((entry.before, entry.after), dtypes, strict=True))
+    if before == after:
+        before, after = _value(entry.before), _value(entry.after)
+    return f"{entry.tensor}[{entry.label}]: {before} → {after}{_ulps(entry.ulps)}"
 
 
-def _value(value: float | None) -> str:
+def _value(value: float | None, dtype: FloatFormat | None = None) -> str:
     """A zero with its sign, which is a difference too."""
-    return "-0" if value == 0 and math.copysign(1, value) < 0 else number(value)
+    return "-0" if value == 0 and math.copysign(1, value) < 0 else number(value, dtype)
 
 
 def _tensor(change: TensorChange) -> str:

@@ -14,7 +14,7 @@ from compiler.counting import BESIDE, LISTING, RULES, Counts, HardCoded, hard_co
 from compiler.expectations import AuthorCount
 from compiler.pipeline import Spec
 from compiler.printable import printable
-from compiler.terminal.console import MAX_ROWS, console, line_of, number, table, text
+from compiler.terminal.console import MAX_ROWS, console, line_of, table, text
 from compiler.terminal.counts import Counted
 
 MAX_READERS = 20  # equations that are listed for one hard-coded number
@@ -55,7 +55,7 @@ def print_leaderboard(counted: Sequence[Counted], *, keep: str | None = None, ou
         rows.add_row(*map(text, cells))
     out.print(rows)
     if left_out:
-        out.print(text(f"left out for want of width: {', '.join(left_out)}", "dim"))
+        out.print(text(f"too narrow for: {', '.join(left_out)}", "dim"))
     for label, (spec, _) in zip(named, counted, strict=True):
         stated = author_count(spec)
         if stated is not None and stated.note:
@@ -122,7 +122,7 @@ def print_hard_coded(counted: Sequence[Counted]) -> None:
     if len(counted) == 1:
         for label, spec, items in listed:
             if items:
-                shown = ", ".join(f"{_named(item)} ({_place(spec, item)})" for item in items[:MAX_ROWS])
+                shown = ", ".join(f"{item} ({_place(spec, item)})" for item in items[:MAX_ROWS])
                 more = len(items) - MAX_ROWS
                 rest = f" and {more:,} more; see --json" if more > 0 else ""
                 out.print(text(f"hard-coded in {label}: {shown}{rest}"))
@@ -132,10 +132,10 @@ def print_hard_coded(counted: Sequence[Counted]) -> None:
     header = "hard-coded in"
     widest = max(cell_len(label) for label in (header, *(label for label, _, _ in listed)))
     out.print()
-    rows = table(header, "", "numbers; with --hard-coded their lines too", right=[""])
+    rows = table(header, "", "numbers (--hard-coded lists their lines too)", right=[""])
     for label, _, items in listed:
         if items:
-            rows.add_row(text(label), str(len(items)), text(_shortened([*map(_named, items)], out.width - widest - 8)))
+            rows.add_row(text(label), str(len(items)), text(_shortened([*map(str, items)], out.width - widest - 8)))
     out.print(rows)
 
 
@@ -146,12 +146,12 @@ def print_hard_coded_in_full(counted: Sequence[Counted]) -> None:
         out.print()
         out.print(text(f"{label}: {len(counts.hard_coded)} hard-coded", "bold"))
         rows = table("number", "line", "as written, and the equations that it enters", right=["line"])
-        readers = hard_coded_readers(spec.network, MAX_READERS + 1)
+        readers = hard_coded_readers(spec, MAX_READERS + 1)
         for i, item in enumerate(counts.hard_coded):
             if rows.row_count >= MAX_ROWS:
                 rows.add_row(text(f"and {len(counts.hard_coded) - i:,} more; see --json", "dim"))
                 break
-            rows.add_row(text(_named(item)), line_of(str(spec.path), item.file, item.line), text(item.source.strip()))
+            rows.add_row(text(str(item)), line_of(str(spec.path), item.file, item.line), text(item.source.strip()))
             for equation in readers[item][:MAX_READERS]:
                 span = equation.span
                 if (span.source.name, span.line) != (item.file, item.line):
@@ -160,10 +160,6 @@ def print_hard_coded_in_full(counted: Sequence[Counted]) -> None:
                 rows.add_row("", "", text("and others", "dim"))
         if counts.hard_coded:
             out.print(rows)
-
-
-def _named(item: HardCoded) -> str:
-    return f"{item.name} = {number(item.value)}" if item.name else number(item.value)
 
 
 def _place(spec: Spec, item: HardCoded) -> str:

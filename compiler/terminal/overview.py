@@ -6,12 +6,9 @@ from collections.abc import Iterable
 
 from compiler.axes import Axis
 from compiler.definitions import Definition
-from compiler.expressions.arithmetic import show
 from compiler.expressions.values import Matrix, Number, Vector
-from compiler.ir import (
-    Tensor,
-    stream_after,
-)
+from compiler.floats import FloatFormat
+from compiler.ir import Tensor, stream_after
 from compiler.pipeline import Spec
 from compiler.places import find_stored
 from compiler.storage import stored, tensors
@@ -39,13 +36,14 @@ def print_overview(spec: Spec) -> None:
     if resolved.definitions:
         rows = table("name", "", "written", "value")
         for definition in first(list(resolved.definitions.values()), rows):
-            rows.add_row(definition.name, definition.kind, text(definition.text), text(_value(definition)))
+            value = text(_value(definition, network.dtype))
+            rows.add_row(definition.name, definition.kind, text(definition.text), value)
         out.print()
         out.print(rows)
     stream: Axis | None = None
     for step in network.steps:
         out.print()
-        print_step(step, stream)
+        print_step(step, stream, network.dtype)
         stream = stream_after(step)
     out.print()
     print_tensors(spec)
@@ -75,14 +73,14 @@ def print_signature(spec: Spec) -> None:
 
 def print_tensor(spec: Spec, name: str) -> None:
     """Each written entry of one tensor: index, named place, value, equation and its line."""
-    tensor = find_tensor(spec, name)
+    tensor, dtype = find_tensor(spec, name), spec.network.dtype
     out = console()
     out.print(text(f"{tensor.name} {list(tensor.shape)}; what is not listed is zero", "bold"))
     rows = table("index", "place", "value", "line", "equation", right=["value", "line"])
     for entry in first(tensor.entries, rows):
         line = str(entry.equation.span.line)
         place = text(tensor.label(entry.index))
-        rows.add_row(text(str(list(entry.index))), place, number(entry.value), line, text(str(entry.equation)))
+        rows.add_row(text(str(list(entry.index))), place, number(entry.value, dtype), line, text(str(entry.equation)))
     out.print(rows)
 
 
@@ -104,7 +102,7 @@ def overview_json(spec: Spec) -> dict[str, object]:
         "steps": [
             {
                 "name": step.name,
-                "summary": describe(step),
+                "summary": describe(step, network.dtype),
                 "stream_after": list(stream_after(step).labels),
                 "equations": [
                     {
@@ -160,22 +158,22 @@ def find_tensor(spec: Spec, name: str) -> Tensor:
     return find_stored(spec.network, spec.title, name)[1]
 
 
-def _value(definition: Definition) -> str:
+def _value(definition: Definition, dtype: FloatFormat) -> str:
     match definition.value:
         case Vector(items=items):
-            return _list(map(_number, items))
+            return _list(items, dtype)
         case Matrix(rows=rows):
-            return _list(_list(map(_number, row)) for row in rows)
+            return f"[{', '.join(_list(row, dtype) for row in rows)}]"
         case _:
-            return "".join(map(_number, definition.numbers))
+            return "".join(_number(item, dtype) for item in definition.numbers)
 
 
-def _number(item: Number) -> str:
-    return show(item.value) if isinstance(item.value, int) else number(item.value)
+def _number(item: Number, dtype: FloatFormat) -> str:
+    return number(item.value, dtype if item.rounded else None)
 
 
-def _list(items: Iterable[str]) -> str:
-    return f"[{', '.join(items)}]"
+def _list(items: Iterable[Number], dtype: FloatFormat) -> str:
+    return f"[{', '.join(_number(item, dtype) for item in items)}]"
 
 
 def _slots(spec: Spec, slots: tuple[Slot, ...]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from compiler.markdown.page import findings
 from compiler.reporting import Group, Model, Report
-from compiler.terminal.console import console, print_diff, text
+from compiler.terminal.console import console, diagnostics_json, print_diff, text
 from compiler.terminal.counts import claims_json, figures_json
 
 MAX_DIFFERENCES = 40  # lines of a diff that are printed
@@ -83,6 +83,7 @@ def _model_json(group: Group, model: Model) -> dict[str, object]:
         "suites": _suites_json(model),
         "verdict": model.verdict,
         "claims": claims_json(model.claims),
+        "disclosures": diagnostics_json(model.disclosures),
     }
 
 

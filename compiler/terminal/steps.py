@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compiler.axes import Axis
 from compiler.faults import no_rule
+from compiler.floats import FloatFormat
 from compiler.ir import (
     Attention,
     Embedding,
@@ -24,10 +25,10 @@ from compiler.storage import step_norm
 from compiler.terminal.console import console, first, number, table, text
 
 
-def print_step(step: Step, before: Axis | None) -> None:
+def print_step(step: Step, before: Axis | None, dtype: FloatFormat) -> None:
     """A step with its equations, and where the dimensions of the stream `before` it land if it changes them."""
     out = console()
-    out.print(text(f"{step.name}: {describe(step)}", "bold"))
+    out.print(text(f"{step.name}: {describe(step, dtype)}", "bold"))
     rows = table("", "", "")
     equations = step_equations(step)
     for equation in first(equations, rows):
@@ -77,8 +78,8 @@ def _norm_equations(norm: Norm | None) -> tuple[Equation, ...]:
     return () if norm is None else norm.equations
 
 
-def describe(step: Step) -> str:
-    """What a step does, in a line."""
+def describe(step: Step, dtype: FloatFormat) -> str:
+    """What a step does, in a line; its numbers are of the dtype."""
     norm = step_norm(step)
     prefix = f"{_norm(norm)}, " if norm is not None else ""
     match step:
@@ -92,7 +93,7 @@ def describe(step: Step) -> str:
         case StreamScale(stream=stream):
             return f"{stream.size} dimensions times a number each"
         case Attention():
-            return prefix + _attention(step)
+            return prefix + _attention(step, dtype)
         case FeedForward():
             gate = "gated " if step.gate is not None else ""
             return f"{prefix}{gate}{step.activation}, hidden {step.hidden}"
@@ -111,7 +112,7 @@ def _norm(norm: Norm) -> str:
     return f"{norm.kind} norm (eps {number(norm.epsilon)})"
 
 
-def _attention(step: Attention) -> str:
+def _attention(step: Attention, dtype: FloatFormat) -> str:
     parts = [f"heads {step.heads}" + (f" of {step.head_dim}" if step.head_dim > 1 else "")]
     if step.kv_heads is not step.heads:
         parts.append(f"keys and values of {step.kv_heads}")
@@ -119,11 +120,11 @@ def _attention(step: Attention) -> str:
         parts.append(f"values of {step.value_dim}")
     if step.query_norm is not None:
         parts.append(f"{_norm(step.query_norm)} of queries and keys")
-    parts.append(f"scores {'÷' if divides(step.scale.operation) else '×'} {number(step.scale.value)}")
+    parts.append(f"scores {'÷' if divides(step.scale.operation) else '×'} {number(step.scale.value, dtype)}")
     if step.rope:
         parts.append(f"rope ({step.rope.pairs} pairs)")
     parts.append(f"{step.softmax} softmax")
     added = added_to_later(step.mask)
-    parts.append(f"{step.mask} mask" if added is None else f"{number(added)} added to later keys")
+    parts.append(f"{step.mask} mask" if added is None else f"{number(added, dtype)} added to later keys")
     parts.append(f"output {step.output if isinstance(step.output, str) else 'by equations'}")
     return ", ".join(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from compiler.behind import Behind
+from compiler.floats import shortest
 from compiler.ir import Equation
 from compiler.pipeline import Spec
 from compiler.source import Span
@@ -18,10 +19,10 @@ MAX_PLACES = 5  # that an equation near by writes
 def print_why(spec: Spec, found: Why) -> None:
     """One weight: value and dtype, equation with its source line, then the numbers behind it as a tree."""
     out = console()
-    place, dtype = found.place, spec.network.dtype.name
+    place, dtype = found.place, spec.network.dtype
     index, shape = list(place.index), list(place.tensor.shape)
     named = f"{place.name}[{', '.join(place.label)}]"
-    out.print(text(f"{named} = {found.value!r} in {dtype}, at {index} of {shape}", "bold"))
+    out.print(text(f"{named} = {shortest(found.value, dtype)!r} in {dtype.name}, at {index} of {shape}", "bold"))
     if place.is_broadcast:
         out.print(text(f"stored once, and broadcast to all targets of {place.owner.name}"))
     if found.tie is not None:
@@ -38,7 +39,8 @@ def print_why(spec: Spec, found: Why) -> None:
     for one in found.names:
         if one.kind == "let":
             line = "" if one.span is None else line_of(str(spec.path), one.span.source.name, one.span.line)
-            rows.add_row(text(one.name), number(one.value), "let", text(one.written), line)
+            value = number(one.value, dtype if one.rounded else None)
+            rows.add_row(text(one.name), value, "let", text(one.written), line)
     _add_tree(spec, found, rows)
     if rows.row_count:
         out.print(rows)
@@ -84,7 +86,7 @@ def _add_tree(spec: Spec, found: Why, rows: Table) -> None:
         folded = bool(inner) and depth >= MAX_DEPTH
         rows.add_row(
             text("  " * depth + _name(one)),
-            number(one.value),
+            number(one.value, spec.network.dtype if one.kind == "parameter" else None),
             one.kind,
             text("see above" if one.parts and not inner else one.written if one.name else ""),
             line_of(str(spec.path), one.span.source.name, one.span.line),

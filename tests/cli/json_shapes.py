@@ -88,7 +88,7 @@ FIGURES: dict[str, Shape] = {
     "claimed": "integer or null",
     "claimed_rule": "text or null",
     "claimed_note": "text or null",
-    "hard_coded": [{"name": "text or null", "value": "number", "file": "text", "line": "integer"}],
+    "hard_coded": [{"name": "text or null", "value": "number", "whole": "boolean", "file": "text", "line": "integer"}],
 }
 DEFINITIONS: Shape = [
     {"name": "text", "kind": "text", "written": "text", "values": "list of number", "file": "text", "line": "integer"}
@@ -433,6 +433,7 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
                 ],
                 "verdict": "text or null",
                 "claims": "list of claim",
+                "disclosures": "list of diagnostic",
             }
         ],
         "findings": [{"about": "text", "sentences": "list of text"}],

@@ -16,6 +16,7 @@ from rich.console import Console
 
 import compiler
 from compiler.counting import FIGURES, RULES
+from compiler.floats import FORMATS, shortest
 from compiler.terminal.leaderboard import print_leaderboard
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call, call_json
 
@@ -321,7 +322,8 @@ def test_why_is_the_weight_of_the_built_model() -> None:
         found = call_json("count", "--why", QWEN, *places)
         assert [one["value"] for one in found] == state[name].flatten().tolist()
         first = call("count", "--why", QWEN, *places).stdout.splitlines()[0]
-        assert f" = {state[name][0, 0].item()!r} in float32" in first
+        shown = shortest(state[name][0, 0].item(), FORMATS["float32"])
+        assert f" = {shown!r} in float32" in first
 
 
 def test_why_of_several_places_with_settings() -> None:

@@ -83,7 +83,7 @@ def test_strict_makes_errors_of_warnings_too(tmp_path: Path) -> None:
     path = variant(tmp_path, "constants: {spare: 3}\n")
     result = call("lint", path, "--strict")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "error: the constant 'spare' is read by nothing" in result.stderr
+    assert "error: nothing reads the constant 'spare'" in result.stderr
 
 
 def test_a_setting_is_pointed_at() -> None:

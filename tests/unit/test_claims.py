@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.claims import ClaimResult, check_claims, check_verdict
+from compiler.claims import VARIANT, ClaimResult, check_claims, check_verdict
 from compiler.counting import FIGURES, RULES
 from compiler.pipeline import Spec, load
 from compiler.schema import schema_text
@@ -72,7 +72,7 @@ def test_a_figure_as_claim_and_as_the_authors_count(tmp_path: Path, rule: str) -
 def test_a_note_alone_is_shown_and_not_checked(tmp_path: Path) -> None:
     (result,) = results(spec_with(tmp_path, "{claimed: {count: 10, note: without the head}}"))
     assert result.claim == "author's count is 10"
-    assert (result.status, result.reason) == ("not checked", "by no rule: without the head")
+    assert (result.status, result.reason) == ("not checked", "no rule gives it: without the head")
 
 
 def test_a_rule_with_a_note_is_checked(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_an_undeclared_free_is_no_figure(tmp_path: Path) -> None:
 
 def test_a_variant_and_what_was_not_counted(tmp_path: Path) -> None:
     (result,) = results(spec_with(tmp_path, "{claimed: {count: 24, rule: dense}}", "gain=3"))
-    assert (result.status, result.reason) == ("not checked", "about the spec as written, not this variant")
+    assert (result.status, result.reason) == ("not checked", VARIANT)
     (result,) = check_claims(spec_with(tmp_path, "{claimed: {count: 24, rule: dense}}"), None, None)
     assert (result.status, result.reason) == ("not checked", "not counted")
 
@@ -103,7 +103,7 @@ def test_every_command_that_prints_claims_prints_it(tmp_path: Path) -> None:
     path = str(spec_with(tmp_path, "{claimed: {count: 23, note: why}}").path)
     result = call("eval", path, "--pairs", "2")
     assert result.exit_code == 0
-    assert "1 claim not checked: by no rule: why" in result.stdout
+    assert "1 claim not checked: no rule gives it: why" in result.stdout
 
 
 def test_a_variant_that_is_saved_has_no_claim(tmp_path: Path) -> None:
@@ -131,5 +131,5 @@ def test_a_verdict_over_all_inputs(tmp_path: Path, verdict: str | None, status: 
     assert (result.claim, result.status, result.reason) == ("refuted over all inputs", status, reason)
     assert check_verdict(spec, verdict) == result
     (variant,) = check_claims(spec_with(tmp_path, "{verdict: refuted}", "gain=3"), None, None, verdict)
-    assert (variant.status, variant.reason) == ("not checked", "about the spec as written, not this variant")
+    assert (variant.status, variant.reason) == ("not checked", VARIANT)
     assert check_verdict(spec_with(tmp_path, "{note: none}"), verdict) is None

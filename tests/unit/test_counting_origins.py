@@ -139,7 +139,7 @@ def test_hard_coded_says_where(tmp_path: Path) -> None:
     row = text.splitlines().index("      x: 5 / 6") + 1
     file = os.fspath(tmp_path / "small.yaml")
     assert set(counts.hard_coded) == {
-        HardCoded("k", 9, text.splitlines().index("  k: 9") + 1, file),
-        HardCoded("", 5, row, file),
-        HardCoded("", 6, row, file),
+        HardCoded("k", 9, True, text.splitlines().index("  k: 9") + 1, file),
+        HardCoded("", 5, False, row, file),
+        HardCoded("", 6, False, row, file),
     }

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import struct
 import sys
+from decimal import Decimal
 from random import Random
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from compiler.expressions.arithmetic import cast, compute
 from compiler.expressions.values import Number
-from compiler.floats import FORMATS, round_to
+from compiler.floats import FORMATS, round_to, shortest
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 
@@ -145,3 +148,37 @@ def test_short_formats_round_every_step(name: str) -> None:
     assert compute("+", step, Number(u, True), FORMATS[name]).value == 1.0
     value = torch.tensor(1.0, dtype=DTYPES[name])
     assert (value + u + u).item() == 1.0
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("float32", np.float32), ("float16", np.float16)])
+def test_the_shortest_text_is_as_short_as_that_of_numpy(name: str, dtype: type[np.floating[Any]]) -> None:
+    """Which of several texts of that length it is, is free; each reads back to the number."""
+    powers = [math.ldexp(1.0, exponent) for exponent in range(-149, 128)]
+    for value in {round_to(value, FORMATS[name]) for value in (*powers, *doubles(300))}:
+        near = shortest(value, FORMATS[name])
+        assert bits(round_to(near, FORMATS[name])) == bits(value)
+        if math.isfinite(value):
+            assert figures(near) == figures(float(np.format_float_scientific(dtype(value), unique=True))), value.hex()
+
+
+def figures(value: float) -> int:
+    """How many decimal digits the shortest text of a double has."""
+    return len(Decimal(repr(value)).normalize().as_tuple().digits)
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "expected"),
+    [
+        (0.1, "bfloat16", 0.1),
+        (1 / 3, "bfloat16", 0.334),
+        (2.0**-133, "bfloat16", 9e-41),
+        (0.1, "float64", 0.1),
+        (math.inf, "float32", math.inf),
+    ],
+)
+def test_the_shortest_text(value: float, name: str, expected: float) -> None:
+    assert shortest(round_to(value, FORMATS[name]), FORMATS[name]) == expected
+
+
+def test_a_double_that_is_no_number_of_the_format_stays_as_it_is() -> None:
+    assert shortest(1 / 3, FORMATS["float32"]) == 1 / 3

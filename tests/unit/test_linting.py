@@ -124,8 +124,14 @@ BREAKS = [
     Case(
         "low-accuracy",
         {"adderboard: {pairs: 10010, right: 9910": "^adderboard: {pairs: 100, right: 98"},
-        "98.00 %; needed are 99 % of adderboard",
+        "98 of 100 right is 98 %; needed are 99 % of adderboard",
         id="fewer",
+    ),
+    Case(
+        "low-accuracy",
+        {"adderboard: {pairs: 10010, right: 9910": "^adderboard: {pairs: 1000000, right: 989999"},
+        "989,999 of 1,000,000 right is 98.999 %; needed are 99 % of adderboard",
+        id="nearly",
     ),
     Case(
         "self-attention",
@@ -247,6 +253,7 @@ DISCLOSURE = [
         "learned-position",
         {**parameter(f"P: [{', '.join(['[0, 1]', '[1, 0]'] * 16)}]", 74), **step("position:", "  table: ^P")},
         "the table of position is learned: P[0, 0], P[0, 1], P[1, 0] and 61 more",
+        {"idle-parameter", "dead-weight"},  # positions 30 and 31
         id="table",
     ),
     Case(
@@ -278,7 +285,7 @@ DISCLOSURE = [
     Case(
         "hard-coded",
         {"parameters:": "constants: {part: ^2 / 7}\nparameters:", **up("part * seen")},
-        "2 and 7, in part, enter ffn.up.weight, and are no parameters: `free` does not count them",
+        "2 and 7 in part enter ffn.up.weight, and are no parameters: `free` does not count them",
         id="constant",
     ),
     Case("hard-coded", up("^pi * seen"), "pi enters", id="pi"),
@@ -314,8 +321,50 @@ DISCLOSURE = [
     Case("large-eps", {"  head:": "  head:\n    norm: ^{rms: 1e-4}"}, "an eps of 0.0001 "),
     Case("large-eps", {"  ffn:": "  norm: ^{layer: 1}\n  ffn:"}, "an eps of 1 ", id="stream"),
     Case("large-eps", attention("qk_norm: ^{rms: 0.5}"), "an eps of 0.5 ", id="queries"),
-    Case("unread-parameter", {"9]\n": "9]\n  ^spare: 3\n"}, "the parameter spare is read by no number"),
-    Case("unread-parameter", {"  t: [": "  ^t: [", "9]\n": "9, 9.5]\n"}, "the parameter t[10] is read", id="element"),
+    Case("unread-parameter", {"9]\n": "9]\n  ^spare: 3\n"}, "no number of the network reads the parameter spare"),
+    Case("unread-parameter", {"  t: [": "  ^t: [", "9]\n": "9, 9.5]\n"}, "reads the parameter t[10]:", id="element"),
+    Case(
+        "idle-parameter",
+        {
+            **parameter("^bump: 5", 11),
+            **step("position:", "  own: where(pos == 30, bump, 0)"),
+        },
+        "no answer depends on the parameter bump: nothing that leads to one reads it",
+        {"learned-position", "position-table", "dead-weight"},
+        id="position",
+    ),
+    Case(
+        "idle-parameter",
+        {
+            **parameter("^far: 5", 11),
+            **attention("score look: where(query_pos == 30, far, 0)"),
+        },
+        "on the parameter far",
+        {"learned-position", "position-table"},
+        id="score",
+    ),
+    Case(
+        "idle-parameter",
+        {
+            **parameter("^v: [1, 2, 3]", 13),
+            "own seen\n": "own seen spare\n",
+            "    down seen": "    down spare: v[1] * unit\n    down seen",
+            "up: seen": "up: v[0] * seen + v[2] * spare",
+        },
+        "on the parameters v[1] and v[2]: nothing that leads to one reads them",
+        {"dead-weight"},
+        id="elements",
+    ),
+    Case(
+        "dead-weight",
+        {
+            "vocabulary: digit[base]": "vocabulary: digit[base] other",
+            "  head:": "  head:\n    classes: base",
+            '    digit[d]: {own: "t[d]"}': '    digit[d]: {own: "t[d]"}\n    other: {^own: "t[1]"}',
+        },
+        "the weight of 'other: own: t[1]', embedding.weight[other, own], can change no answer",
+        id="token",
+    ),
     Case(
         "dead-weight",
         {"own seen\n": "own seen spare\n", "    down seen": "    ^down spare: unit\n    down seen"},
@@ -474,7 +523,7 @@ def test_no_published_model_breaks_a_rule(path: Path) -> None:
     [
         ("SeuperHakkerJa_93p", {"soft-mask"}),
         ("alexlitz_36p", {"argmin", "forced-token", "mean"}),
-        ("cosminscn_66p", {"position-table"}),
+        ("cosminscn_66p", {"position-table", "idle-parameter"}),
         ("fblissjr_33p", {"position-table"}),
         ("Wonderfall_27p", {"dead-weight"}),
         ("yieldthought_20p", set()),

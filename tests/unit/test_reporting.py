@@ -8,6 +8,7 @@ import pytest
 
 import compiler
 from compiler.dimensions import Dimensions, HeadSizes, Layers, dimensions
+from compiler.linting import lint
 from compiler.markdown.page import report_page, title_of
 from compiler.pipeline import load
 from compiler.report_findings import author_counts, faultless, screened, smallest, smallest_everywhere, widest_spread
@@ -145,5 +146,45 @@ def test_of_many_hard_coded_numbers_the_first_are_listed(tmp_path: Path) -> None
     text = small('embedding: {=: {x: "sum(w[k], k, 30)"}}', definitions=f"constants:\n  w: [{numbers}]")
     page = report_page(make_report([load_text(tmp_path, text)], ["edges"]))
     (listed,) = (line for line in page.splitlines() if line.startswith("- Hard-coded: "))
-    assert listed.count("`w` = ") == 24
+    assert listed.count(" in `w`") == 24
     assert listed.endswith(" and 6 more")
+
+
+TABLE = """
+embedding:
+  digit[d]: {x: d}
+position:
+  x: where(pos < 3, 100, pos == 4, 7, 0)
+head:
+  logits digit[d]: d * x
+"""
+
+
+def test_what_lint_discloses_stands_in_the_report(tmp_path: Path) -> None:
+    """A table of positions holds the algorithm: no figure says so."""
+    curve = TABLE.replace("where(pos < 3, 100, pos == 4, 7, 0)", "pos")
+    table = load_text(tmp_path, small(TABLE, stream="x"), name="b")
+    plain = load_text(tmp_path, small(curve, stream="x"), name="a")
+    reported = make_report([table, plain], ["edges"])
+    assert [model.disclosures for model in reported.models] == [lint(plain), lint(table)]
+    page = report_page(reported)
+    own = page.split("Disclosed by `lint`:\n")[-1].splitlines()
+    line = table.path.read_text(encoding="utf-8").splitlines().index("    x: where(pos < 3, 100, pos == 4, 7, 0)") + 1
+    said = "'x' of position is a table of positions: it decides by a condition"
+    assert f"  - `position-table` (line {line}): {said}" in own
+    assert len(own) == sum(one.code != "hard-coded" for one in lint(table))
+    assert page.count("`position-table`") == 2  # where it is, and in the sentence about all models
+    assert "`lint` discloses what no count shows: " in page
+
+
+def test_a_model_without_anything_to_disclose_says_nothing_of_it(tmp_path: Path) -> None:
+    spec = load_text(tmp_path, small("embedding:\n  digit[d]: {x: 1}\nhead:\n  logits =: x\n", stream="x"))
+    assert lint(spec) == ()
+    assert "`lint`" not in report_page(make_report([spec], ["edges"]))
+
+
+def test_a_network_that_is_too_much_to_follow_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.flow.facts.MAX_FLOW_WORK", 0)
+    (model,) = make_report([load_text(tmp_path, small(TABLE, stream="x"))], ["edges"]).models
+    assert {"too-much-work", "position-table"} <= {one.code for one in model.disclosures}
+    assert "`too-much-work`" in report_page(make_report([model.spec], ["edges"]))
