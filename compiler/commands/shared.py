@@ -84,8 +84,15 @@ def evaluation_options(command: Command) -> Command:
             type=click.Choice(["plain", "fast"]),
             default="fast",
             show_default=True,
-            help="What computes most of it: torch in batches, or code made for the spec, which says so where it cannot"
-            " follow it. The verdicts are the same: each that is not sure is the plain module's.",
+            help="What computes most of it: the plain module, one sequence at a time, or code made for the spec, which"
+            " says so where it cannot follow it. The verdicts are the same: what is not sure is the plain module's.",
+        ),
+        click.option(
+            "--batch",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Where the plain module runs, so many sequences at once. That is faster, but the verdicts are then not"
+            " shown to be those of one sequence, and the report says how many are not.",
         ),
         click.option(
             "--failures",

@@ -20,7 +20,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
             seconds = f"{suite.seconds:.2f}" if i == 0 else ""
             verdict = "" if part.right == part.pairs else f"{part.pairs - part.right:,} wrong"
             close = f"{part.close:,} decided one at a time by the plain module" if part.close else ""
-            note = text(", ".join(filter(None, (verdict, close))), "red" if verdict else "")
+            batched = f"{part.batched:,} by batches only" if part.batched else ""
+            note = text(", ".join(filter(None, (verdict, close, batched))), "red" if verdict else "")
             rows.add_row(
                 text(suite.suite if i == 0 else ""), part.label, f"{part.right:,}", f"{part.pairs:,}", note, seconds
             )
@@ -40,6 +41,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
     out.print(text(summary(evaluation)))
     if evaluation.engine.reason is not None:
         out.print(text(f"the plain engine took the place of the fast one: {evaluation.engine.reason}"))
+    if evaluation.batched:
+        out.print(text(of_batches(evaluation)))
     if evaluation.protocol is not None:
         out.print(text(qualification(evaluation, evaluation.protocol), "" if evaluation.qualified else "red"))
 
@@ -66,6 +69,12 @@ def _print_classes(evaluation: Evaluation) -> None:
     out = console()
     out.print()
     out.print(rows)
+
+
+def of_batches(evaluation: Evaluation) -> str:
+    """For how many inputs nothing shows that the verdict is that of one sequence at a time."""
+    found = f"{evaluation.batched:,} of {evaluation.pairs:,} verdicts are those of batches"
+    return f"{found}; it is not shown that one sequence at a time, which is what counts, says the same"
 
 
 def qualification(evaluation: Evaluation, protocol: EvaluationProtocol) -> str:
@@ -103,6 +112,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
         "qualified": evaluation.qualified,
         "right": evaluation.right,
         "pairs": evaluation.pairs,
+        "batched": evaluation.batched,
         "seconds": evaluation.seconds,
         "engine": {
             "name": evaluation.engine.name,
@@ -128,6 +138,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
                         "right": part.right,
                         "pairs": part.pairs,
                         "close": part.close,
+                        "batched": part.batched,
                         "failures": [
                             {"input": failure.text, "expected": failure.expected, "got": failure.got}
                             for failure in part.failures
