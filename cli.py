@@ -5,12 +5,26 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from types import TracebackType
 
-if __name__ in (
-    "__main__",
-    "__mp_main__",
-):  # until the commands can clean up after an interruption, there is nothing to clean up
+if "__mp_main__" in sys.modules:  # a process that another one has started, which says what there is to be said
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+elif __name__ == "__main__" or os.path.basename(sys.argv[0]).startswith("weightspec"):  # the installed script
+
+    def interrupted(*_: object) -> None:
+        """Before the commands, and after them, there is nothing to clean up."""
+        os.write(2, b"interrupted\n")
+        os._exit(130)
+
+    def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """An error outside of the commands, such as a library that is missing: never the exit code of a refutation."""
+        if issubclass(kind, KeyboardInterrupt):
+            interrupted()
+        sys.__excepthook__(kind, error, trace)
+        os._exit(4)
+
+    signal.signal(signal.SIGINT, interrupted)
+    sys.excepthook = uncaught
 
 import gc
 import io
@@ -44,7 +58,6 @@ def main() -> None:
 
     Start with:  python cli.py build specs/tiny95.yaml --eval
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.set_threshold(100_000, 50, 50)  # specs become trees of very many small objects, which leave no cycles behind
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is escaped, not a crash
         if isinstance(stream, io.TextIOWrapper):

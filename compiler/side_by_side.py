@@ -121,7 +121,8 @@ def _work(job: Job) -> int:
 def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None] | None) -> list[Outcome]:
     context = multiprocessing.get_context("spawn")  # a fork would not have torch's threads
     with ProcessPoolExecutor(number, mp_context=context, initializer=_start) as pool, _children_end():
-        futures = [pool.submit(_run, _order(job)) for job in jobs]
+        with _held_back():
+            futures = [pool.submit(_run, _order(job)) for job in jobs]
         specs: dict[Future[Outcome | tuple[Diagnostic, ...]], Spec] = dict(
             zip(futures, (job.spec for job in jobs), strict=True)
         )
@@ -137,6 +138,16 @@ def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None]
             raise fail("process", message, hint="--jobs 1 needs the least") from None
         results = [future.result() for future in futures]
     return [found for found in results if isinstance(found, Outcome)]
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Interruptions come later, here and in the processes that are started: these hear none before `_start`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -161,6 +172,7 @@ def _order(job: Job) -> _Order:
 def _start() -> None:
     """In each of the processes: one thread, and an interruption is its end."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     torch.set_num_threads(1)
 
 
