@@ -16,6 +16,7 @@ import torch
 
 from compiler.diagnostics import Diagnostic, SpecError, fail
 from compiler.evaluation import Evaluation, evaluate
+from compiler.faults import ToolFault
 from compiler.pipeline import Spec, load
 from compiler.reference import one_thread
 from compiler.verifier.results import VerdictName
@@ -185,3 +186,7 @@ def _run(order: _Order) -> Outcome | tuple[Diagnostic, ...]:
         return _outcome(spec, order)
     except SpecError as error:
         return error.diagnostics
+    except (ToolFault, MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise ToolFault(f"{order.path}: {type(error).__name__}: {error}") from error
