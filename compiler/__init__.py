@@ -59,9 +59,11 @@ def build(spec: Spec) -> nn.Module:
     """
     from compiler.torch_backend.model import build_model
     from compiler.torch_backend.saving import check_weights
+    from compiler.torch_settings import as_assumed
 
     check_weights(spec)
-    return build_model(spec.network)
+    with as_assumed():
+        return build_model(spec.network)
 
 
 def save_model(spec: Spec, model: nn.Module, path: str | Path) -> None:

@@ -19,6 +19,7 @@ from compiler.saved_runs import SavedRun, saved_run
 from compiler.tallies import Tally
 from compiler.tasks import tasks_with_protocols
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
+from compiler.torch_settings import as_assumed
 
 Progress = Callable[[str, int, int], None]
 
@@ -111,6 +112,7 @@ class Answer:
     right_tokens: tuple[int, ...]
 
 
+@as_assumed()
 def evaluate(
     spec: Spec,
     suites: Sequence[str] | None = None,
@@ -175,6 +177,7 @@ def evaluate(
     return Evaluation(results, judge.use, judge.decoding, spec.network.dtype.name, name, threads, version, test)
 
 
+@as_assumed()
 def answer(spec: Spec, inputs: Inputs) -> Answer:
     """Greedy decoding of one input."""
     judge = Judge(spec, "cpu", "greedy")

@@ -15,6 +15,7 @@ from compiler.pipeline import Spec
 from compiler.reference import Reference, one_thread
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.task import TaskError
+from compiler.torch_settings import as_assumed
 from compiler.verifier.bracket import failing
 from compiler.verifier.cells import Cells
 from compiler.verifier.enumeration import Tried, try_all
@@ -33,6 +34,7 @@ ENDINGS: dict[Ending, str] = {"budget": LATE, "interrupted": "it was interrupted
 TRIED = 100_000  # so many inputs can be tried one by one
 
 
+@as_assumed()
 def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Progress | None = None) -> Verification:
     """Decide whether the module of a spec says the right answer to every input of its task, by greedy decoding.
 
