@@ -1,12 +1,14 @@
 # `make demo` sets up and runs the main job; `make test` sets up and passes the tests.
+# torch is large: the first of them takes a minute or more.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
 GALLERY := $(sort $(wildcard specs/*.yaml specs/gallery/*.yaml))
 SECONDS := 5
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo setup test test-long gallery gallery-check performance verdicts lint types check clean
+.PHONY: demo setup test test-machines test-long gallery gallery-check performance verdicts lint types check clean
 
 demo: setup
 	$(BIN)/python cli.py build specs/tiny95.yaml --eval
@@ -14,15 +16,19 @@ demo: setup
 setup: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	@echo "setting up $(VENV): torch and a few small packages, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
+
+test-machines: setup
+	$(BIN)/python -m tests.machines $(PARALLEL)
 
 test-long: setup
-	$(BIN)/python -m pytest -m 'long or not long'
+	$(BIN)/python -m pytest $(PARALLEL) -m 'long or not long'
 
 gallery: setup
 	$(BIN)/python cli.py report $(GALLERY) --verify $(SECONDS) -o docs/gallery.md

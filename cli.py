@@ -7,6 +7,10 @@ import signal
 import sys
 from types import TracebackType
 
+if os.name != "posix":
+    print("error: weightspec runs on Linux and macOS; on Windows, use WSL", file=sys.stderr)
+    sys.exit(2)
+
 if "__mp_main__" in sys.modules:  # a process that another one has started, which says what there is to be said
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 elif __name__ == "__main__" or os.path.basename(sys.argv[0]).startswith("weightspec"):  # the installed script

@@ -4,4 +4,9 @@ from __future__ import annotations
 
 import os
 
+from hypothesis import settings
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as cli.py does, before torch is imported
+
+settings.register_profile("any machine", deadline=None)  # an example may take as long as it takes
+settings.load_profile("any machine")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import indent
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ from compiler.tasks.task import Inputs
 ROOT = Path(__file__).parent.parent
 SPECS = ROOT / "specs"
 DATA = Path(__file__).parent / "data"
+HANGS = 120
 STEPS = DATA / "specs"  # a small spec for each kind of step and each option
 
 SMALL = """\
@@ -56,6 +59,22 @@ def load_text(folder: Path, text: str, overrides: Mapping[str, object] | None = 
     path = folder / f"{name}.yaml"
     path.write_text(text, encoding="utf-8")
     return load(path, overrides or {})
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Fail where something does not end: this is many times the processor time of the slowest test that uses it."""
+
+    def hangs(*_: object) -> NoReturn:
+        raise AssertionError(f"it has not ended after {HANGS} seconds of a processor")
+
+    before = signal.signal(signal.SIGPROF, hangs)
+    signal.setitimer(signal.ITIMER_PROF, HANGS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def verdicts(judge: Judge, inputs: Sequence[Inputs]) -> list[bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -30,6 +31,8 @@ _LONGEST_REASON = 300
 # are stays as written: NaN, infinities, the order of operations, but that a product may be added without being rounded.
 FLAGS = ("-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fPIC", "-pipe", "-w")
 _THIS_MACHINE = (("-march=native",), ("-mcpu=native",), ())  # the first one that is understood
+TARGET = "WEIGHTSPEC_C_TARGET"  # names another processor to compile for, such as x86-64 or x86-64-v3
+_TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 # The limits reach what the compiler starts; a system that lacks one of them goes on without it.
 _LIMITED = """
@@ -79,7 +82,8 @@ def find_compiler() -> tuple[str, ...] | None:
 
 def c_compiler() -> CCompiler:
     """The compiler to use. Raises `CannotCompile` where there is none or it does not work."""
-    return _found(os.environ.get("CC", "").strip(), os.environ.get("PATH", os.defpath))
+    asked = (os.environ.get(name, "").strip() for name in ("CC", TARGET))
+    return _found(*asked, os.environ.get("PATH", os.defpath))
 
 
 def temporary_parent() -> Path:
@@ -91,8 +95,9 @@ def temporary_parent() -> Path:
 
 
 @lru_cache(maxsize=8)
-def _found(named: str, path: str) -> CCompiler:
+def _found(named: str, target: str, path: str) -> CCompiler:
     """Commands are absolute paths: a `PATH` that holds the current folder does not start what lies there."""
+    machines = _machines(target)
     try:
         candidates = [tuple(shlex.split(named))] if named else [(name,) for name in _NAMES]
     except ValueError as error:
@@ -105,16 +110,25 @@ def _found(named: str, path: str) -> CCompiler:
                 raise CannotCompile(f"there is no {name}, which $CC names")
             continue
         try:
-            return _asked((found, *more))
+            return _asked((found, *more), machines)
         except CannotCompile as error:
             reason = str(error)
     raise CannotCompile(reason)
 
 
-def _asked(command: tuple[str, ...]) -> CCompiler:
+def _machines(target: str) -> tuple[tuple[str, ...], ...]:
+    """Flags that name the processor to compile for, of which the first that the compiler understands is taken."""
+    if not target:
+        return _THIS_MACHINE
+    if not _TARGET_NAME.fullmatch(target):
+        raise CannotCompile(f"${TARGET} is the name of a processor, such as x86-64-v3")
+    return (f"-march={target}",), (f"-mcpu={target}",)
+
+
+def _asked(command: tuple[str, ...], machines: tuple[tuple[str, ...], ...]) -> CCompiler:
     """A compiler with the flags it understands and all that it defines for this machine, its instructions included."""
     reason = ""
-    for machine in _THIS_MACHINE:
+    for machine in machines:
         flags = (*FLAGS, *machine)
         try:
             with tempfile.TemporaryDirectory(prefix="weightspec-", dir=temporary_parent()) as folder:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import cli
+from compiler.commands.shared import EXIT_FAULT
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))
@@ -34,9 +35,10 @@ WITH_JSON = ("new", "validate", "lint", "fmt", "show", "count", "diff", "build",
 
 
 def call(*arguments: str) -> Result:
-    """Run the command line; a traceback fails the test."""
+    """Run the command line; an error that is not a user's fails the test."""
     result = CliRunner().invoke(cli.main, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+    assert result.exit_code != EXIT_FAULT, result.stderr
     assert "Traceback" not in result.output
     return result
 

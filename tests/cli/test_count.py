@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +113,12 @@ def test_settings_of_several_specs_are_said_once() -> None:
     assert call("count", TINY, "--set", "digits=5").stdout.splitlines()[1].startswith("tiny95 --set digits=5  ")
 
 
-def test_specs_of_one_name_are_told_apart(tmp_path: Path) -> None:
-    shutil.copy(TINY, tmp_path / "copy.yaml")
-    output = call("count", TINY, str(tmp_path / "copy.yaml"), QWEN).stdout
-    assert names(output) == [TINY, str(tmp_path / "copy.yaml"), "qwen20"]
+def test_specs_of_one_name_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one.yaml", "other.yaml"):
+        shutil.copy(TINY, tmp_path / name)
+    monkeypatch.chdir(tmp_path)  # the names are short: a table folds long ones
+    output = call("count", "one.yaml", "other.yaml", QWEN).stdout
+    assert names(output) == ["one.yaml", "other.yaml", "qwen20"]
 
 
 def shown(paths: list[str], width: int, **options: Any) -> list[str]:
@@ -403,15 +404,13 @@ def test_a_deep_chain_is_cut(tmp_path: Path) -> None:
     assert [one["name"] for one in found["numbers"]] == [f"k{i}" for i in reversed(range(2000))]
 
 
-def test_why_is_quick_and_takes_no_torch() -> None:
+def test_why_takes_no_torch() -> None:
     code = (
         "import sys, cli\n"
         f"sys.argv = ['cli.py', 'count', '--why', {TINY!r}, '{UP}[3, 3]', '--json']\n"
         "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
         "assert 'torch' not in sys.modules\n"
     )
-    start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)[0]["value"] == 3500000000000.0
-    assert time.monotonic() - start < 5  # well under a second where nothing else runs

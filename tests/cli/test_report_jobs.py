@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +20,7 @@ from compiler.side_by_side import Job, _order, _run, _worth
 from tests.cli.test_cli import EXACT, QWEN, ROOT, TINY, call
 from tests.cli.test_report import REVERSE, page
 from tests.helpers import SPECS
+from tests.hooked import after_import
 
 CLI = str(ROOT / "cli.py")
 ENDLESS = (TINY, EXACT, QWEN, "--suite", "near_carry", "--pairs", "1000000", "--jobs", "2")
@@ -62,40 +63,48 @@ def test_a_spec_that_changes_meanwhile_is_an_error() -> None:
     assert diagnostic.code == "changed"
 
 
-def workers(parent: int) -> list[int]:
-    """The children that have loaded torch."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(state[1]) == parent and "libtorch" in (folder / "maps").read_text():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
+TELL_WHEN_JUDGING = """
+def act(module):
+    judged, told = module.Judge.verdicts, []
+    def verdicts(*arguments):
+        if not told:
+            told.append(True)
+            with open(os.environ["TOLD"], "wb", buffering=0) as pipe:
+                pipe.write(os.getpid().to_bytes(8, "little"))
+        return judged(*arguments)
+    module.Judge.verdicts = verdicts
+"""
 
 
 @contextmanager
-def running(target: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """A report that takes long, once both of its workers are at it."""
+def running(folder: Path, target: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A report that takes long, once both of its workers are at it, and these workers."""
     command = [sys.executable, CLI, "report", *ENDLESS, "-o", str(target)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    told = folder / "told"
+    os.mkfifo(told)
+    pipe = os.open(told, os.O_RDWR)
+    environment = after_import(folder, "compiler.judge", TELL_WHEN_JUDGING, TOLD=str(told))
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
         try:
-            deadline = time.monotonic() + 60
-            while len(workers(child.pid)) < 2 and time.monotonic() < deadline:
-                time.sleep(0.05)
-            time.sleep(2)
-            assert child.poll() is None
-            yield child, workers(child.pid)
+            others: list[int] = []
+            while len(others) < 2:
+                assert select.select([pipe], [], [], 600)[0]
+                others.append(int.from_bytes(os.read(pipe, 8), "little"))
+            yield child, others
         finally:
             child.kill()
+            os.close(pipe)
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system has no /proc")
 @pytest.mark.parametrize("whole_group", [False, True], ids=["parent", "terminal"])
-def test_control_c_ends_all_processes(tmp_path: Path, whole_group: bool) -> None:
+def test_control_c_ends_all_processes(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, whole_group: bool
+) -> None:
     """A signal to the parent alone, as `kill` sends it, and one to each process, as a terminal does."""
-    with running(tmp_path / "page.md") as (child, others):
+    with running(tmp_path_factory.mktemp("hook"), tmp_path / "page.md") as (child, others):
         for pid in (*others * whole_group, child.pid):
             os.kill(pid, signal.SIGINT)
         output, said = child.communicate(timeout=30)
@@ -106,8 +115,8 @@ def test_control_c_ends_all_processes(tmp_path: Path, whole_group: bool) -> None
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system has no /proc")
-def test_a_process_that_is_killed(tmp_path: Path) -> None:
-    with running(tmp_path / "page.md") as (child, others):
+def test_a_process_that_is_killed(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running(tmp_path_factory.mktemp("hook"), tmp_path / "page.md") as (child, others):
         os.kill(others[0], signal.SIGKILL)
         output, said = child.communicate(timeout=30)
     assert (child.returncode, output) == (2, "")

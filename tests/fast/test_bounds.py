@@ -14,6 +14,8 @@ from compiler.pipeline import Spec, load
 from tests.fast.containment import any_tokens, compare, compare_streams, suite_tokens
 from tests.helpers import SPECS, STEPS
 
+pytestmark = pytest.mark.machine
+
 MODELS = sorted([*SPECS.glob("*.yaml"), *(SPECS / "gallery").glob("*.yaml")])
 SMALL = sorted(STEPS.glob("*.yaml"))
 ALL = [*MODELS, *SMALL]

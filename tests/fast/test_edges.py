@@ -15,6 +15,8 @@ from compiler.pipeline import Spec
 from tests.fast.containment import Compared, Numbers, any_tokens, compare, plain_logits
 from tests.helpers import load_text, small
 
+pytestmark = pytest.mark.machine
+
 ONES = """
 embedding:
   digit[d]: {x: 1, y: d}

@@ -13,6 +13,8 @@ from compiler.fast.large_term import roundings_beside_largest
 from compiler.fast.tensors import TensorFunctions
 from compiler.floats import FORMATS, FloatFormat
 
+pytestmark = pytest.mark.machine
+
 STEPS = 64  # offsets are multiples of 1 / STEPS of a step
 
 

@@ -33,6 +33,8 @@ from compiler.torch_backend.ffn import ACTIVATIONS
 from compiler.torch_backend.linear import DTYPES, Weights
 from compiler.torch_backend.norm import Norm
 
+pytestmark = pytest.mark.machine
+
 SHORT = ("bfloat16", "float16")
 ALL = tuple(FORMATS)
 BATCH = 200

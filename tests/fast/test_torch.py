@@ -18,6 +18,8 @@ from compiler.reference import alone
 from compiler.torch_backend.linear import DTYPES
 from tests.helpers import same_bits
 
+pytestmark = pytest.mark.machine
+
 ALL = tuple(FORMATS)
 
 

@@ -15,6 +15,8 @@ from compiler.user_cache import SETTING
 from tests.fast.containment import suite_tokens
 from tests.helpers import SPECS
 
+pytestmark = pytest.mark.machine
+
 MODELS = sorted([*SPECS.glob("*.yaml"), *(SPECS / "gallery").glob("*.yaml")])
 SUITES = ("uniform", "near_carry")
 COMPILED = 1 << 30  # so many inputs that C is worth it

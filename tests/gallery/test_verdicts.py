@@ -11,6 +11,8 @@ from compiler.claims import check_verdict
 from compiler.pipeline import load
 from tests.helpers import SPECS
 
+pytestmark = pytest.mark.machine
+
 BUDGET = 600.0  # nothing here may hang on how fast the machine is
 SLOW = ("tiny95", "tiny95-exact", "alexlitz_36p")
 CLAIMED = [path for path in sorted(SPECS.rglob("*.yaml")) if load(path).resolved.expect.verdict is not None]

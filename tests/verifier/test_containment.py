@@ -24,6 +24,7 @@ from tests.verifier.checks import Found, check_positions, check_tails, some_inpu
 from tests.verifier.rounding import WIDE
 
 pytestmark = [
+    pytest.mark.machine,
     pytest.mark.skipif(not WIDE, reason="long doubles are no wider than doubles here"),
     pytest.mark.filterwarnings("error::RuntimeWarning"),  # a person who runs verify would see it
 ]

@@ -19,6 +19,8 @@ from compiler.source import Source
 from compiler.verifier import exact
 from tests.helpers import small
 
+pytestmark = pytest.mark.machine
+
 
 def operation(**options: Any) -> Attended:
     spec = load_source(Source("one head", small("embedding:\n  digit[d]: {x: d}\nattention:\n  value head: x\n")))

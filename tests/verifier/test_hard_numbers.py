@@ -15,6 +15,8 @@ from tests.verifier.truth import truth
 from tests.verifier.verdicts import BUDGET, check
 from tests.verifier.worlds import OWN
 
+pytestmark = pytest.mark.machine
+
 # Copies a word: `is` is the symbol that is due. What comes then is the case's own.
 COPY = """\
 weightspec: 1

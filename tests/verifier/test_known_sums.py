@@ -19,6 +19,8 @@ from compiler.floats import FORMATS, FloatFormat
 from compiler.verifier import exact
 from tests.verifier.test_exact_weights import operation
 
+pytestmark = pytest.mark.machine
+
 DTYPES = tuple(exact.ROUNDED)
 CASES = 300
 UNKNOWN = 1e30  # the error of what is not known here

@@ -14,6 +14,8 @@ from tests.verifier.truth import seen_leads, truth
 from tests.verifier.verdicts import BUDGET, check
 from tests.verifier.worlds import ADDERS, VARIANTS
 
+pytestmark = pytest.mark.machine
+
 HALVINGS = 60
 
 
