@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import compiler.evaluation
-from tests.cli.test_cli import QWEN, ROOT, TINY, call, call_json
+from tests.cli.test_cli import QWEN, ROOT, TINY, invoke
 
 IN_A_WORKER = """\
 import sys
@@ -48,13 +49,13 @@ def test_in_a_command(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
 
     monkeypatch.setattr(compiler.evaluation, "answer", broken)
     arguments = ("run", TINY, "1", "2")
-    result = call(*arguments, *["--json"] * as_json)
+    result = invoke(*arguments, *["--json"] * as_json)
     assert result.exit_code == 4
     first, *_, last = result.stderr.splitlines()
     assert first == "fault of weightspec: KeyError: 'nobody expects this'"
     assert last.endswith(', broken: raise KeyError("nobody expects this")')
     if as_json:
-        (error,) = call_json(*arguments, exit_code=4)["errors"]
+        (error,) = json.loads(result.stdout)["errors"]
         assert (error["code"], error["message"]) == ("fault", first)
     else:
         assert result.stdout == ""
@@ -65,7 +66,7 @@ def test_before_a_command_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
         raise EOFError("which click would call an abortion")
 
     monkeypatch.setattr("compiler.commands.shared.installed_version", broken)
-    assert call("--version").exit_code == 4
+    assert invoke("--version").exit_code == 4
 
 
 def test_in_a_process_of_a_report(tmp_path: Path) -> None:

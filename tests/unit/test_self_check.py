@@ -25,7 +25,7 @@ from compiler.judge import Judge
 from compiler.pipeline import Spec, load
 from compiler.tasks.layout import Layout
 from compiler.verifier.enumeration import try_all
-from tests.cli.test_cli import call
+from tests.cli.test_cli import invoke
 from tests.helpers import SPECS, load_text, small
 from tests.scripted import Scripted
 
@@ -58,7 +58,7 @@ def test_an_activation_that_is_taken_for_another_is_a_fault() -> None:
 
 @pytest.mark.usefixtures("taken_for_silu")
 def test_the_command_line_says_what_to_send() -> None:
-    result = call("eval", TINY95, "--suite", "edges")
+    result = invoke("eval", TINY95, "--suite", "edges")
     assert (result.exit_code, result.stdout) == (4, "")
     assert result.stderr.startswith(f"fault of weightspec: {TINY95}: the fast engine is sure that tiny95 says")
     assert "Please report it, with the spec and these lines:" in result.stderr
@@ -68,7 +68,7 @@ def test_the_command_line_says_what_to_send() -> None:
 
 @pytest.mark.usefixtures("taken_for_silu")
 def test_as_json_it_is_an_error_among_the_others() -> None:
-    result = call("eval", TINY95, "--suite", "edges", "--json")
+    result = invoke("eval", TINY95, "--suite", "edges", "--json")
     assert result.exit_code == 4
     found = json.loads(result.stdout)
     assert list(found) == ["errors", "warnings"]
@@ -88,7 +88,7 @@ def test_what_is_only_tried_is_checked_too() -> None:
 @pytest.mark.usefixtures("taken_for_silu")
 @pytest.mark.parametrize("command", [("build", "--eval", "--suite", "edges"), ("report", "--suite", "edges")])
 def test_every_command_that_evaluates_ends_with_it(command: tuple[str, ...]) -> None:
-    assert call(command[0], TINY95, *command[1:]).exit_code == 4
+    assert invoke(command[0], TINY95, *command[1:]).exit_code == 4
 
 
 def engine_that_says(monkeypatch: pytest.MonkeyPatch, spec: Spec, say: Callable[[int, Tokens], Tokens]) -> None:
