@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,6 +29,8 @@ from compiler.pipeline import Spec
 from compiler.reference import Reference, alone
 from compiler.self_check import SelfCheck
 from compiler.tasks.task import Inputs
+
+Tokens = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Judge:
         self.decoding: Decoding = decoding if one_pass else "greedy"
         self.reference = Reference(spec)
         self.engine, self.reason = self._engine(engine, decoding, inputs, batch)
-        self._self_check = SelfCheck(spec, self.reference)
+        self.self_check: Callable[[Tokens, Tokens, Tokens], None] = SelfCheck(spec, self.reference)
 
     def _engine(
         self, asked: EngineName, decoding: Decoding, inputs: int, batch: int | None
@@ -143,7 +145,7 @@ class Judge:
         """What the engine says: see `Engine`. Raises `ToolFault` where the reference contradicts it."""
         tokens = self.engine.said(prompts, answers)
         if not self.in_batches:
-            self._self_check(prompts, answers, tokens)
+            self.self_check(prompts, answers, tokens)
         return tokens
 
     def verdicts(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> Verdicts:

@@ -15,8 +15,9 @@ from compiler.pipeline import Spec
 from compiler.reference import Reference, alone
 from compiler.tasks.task import Inputs
 
-SEQUENCES = 4  # of each block; one token of each, which is what a long run has time for (benchmarks/self_check.py)
-FIRST_TOKENS = 12  # of each sequence of the first block at most
+SEQUENCES = 4  # of the first block; at most so many tokens of each
+TOKENS = 12
+LATER_SEQUENCES = 2  # of any other block; one token of each, which a long run has time for (benchmarks/self_check.py)
 STRIDE = 7919  # from the sequence of a block to that of the next one: a prime, so that no pattern of inputs is met
 
 
@@ -56,7 +57,7 @@ def _chosen(
 ) -> Iterator[tuple[int, list[int]]]:
     """A few rows of a block, spread over it, and in each the places to be asked about: of those that are sure, which
     end with the first that is surely wrong. All of them where one pass says `every` token."""
-    bounds = np.linspace(0, len(said), min(SEQUENCES, len(said)) + 1).astype(int).tolist()
+    bounds = np.linspace(0, len(said), min(LATER_SEQUENCES if block else SEQUENCES, len(said)) + 1).astype(int).tolist()
     for number, (start, end) in enumerate(pairwise(bounds)):
         row = start + block * STRIDE % (end - start)
         sure = said[row] != UNSURE
@@ -65,7 +66,7 @@ def _chosen(
         if slots and block and not every:
             slots = [slots[(block + number) % len(slots)]]
         if slots:
-            yield row, slots if every else slots[:: -(-len(slots) // FIRST_TOKENS)]
+            yield row, slots if every else slots[:: -(-len(slots) // TOKENS)]
 
 
 def decoded_otherwise(spec: Spec, engine: str, inputs: Inputs) -> ToolFault:

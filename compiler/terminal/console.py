@@ -18,6 +18,7 @@ from rich.text import Text
 
 from compiler.diagnostics import Diagnostic, as_json, render
 from compiler.expressions.arithmetic import as_figure
+from compiler.terminal.figures import measured
 
 PIPED_WIDTH = 160
 MAX_WARNINGS = 100  # that are printed
@@ -127,7 +128,7 @@ def suite_progress() -> Iterator[Callable[[str, int, int], None] | None]:
 
     class Figures(ProgressColumn):
         def render(self, task: Task) -> Text:
-            rate = f", {task.speed:,.0f} per second" if task.speed is not None and task.speed >= 1 else ""
+            rate = f", {measured(task.speed)} per second" if task.speed is not None and task.speed >= 1 else ""
             return text(f"{task.completed:,.0f} of {task.total or 0:,.0f}{rate}")
 
     columns = (TextColumn("{task.description}"), BarColumn(), Figures(), TimeRemainingColumn())

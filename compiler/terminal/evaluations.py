@@ -6,6 +6,7 @@ from compiler.evaluation import Answer, Evaluation
 from compiler.pipeline import Spec
 from compiler.tasks.task import EvaluationProtocol
 from compiler.terminal.console import console, table, text
+from compiler.terminal.figures import measured
 
 SHOWN_CLASSES = 12  # of one suite
 
@@ -17,7 +18,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     rows = table("suite", "", "right", "of", "", "seconds", right=["right", "of", "seconds"])
     for suite in evaluation.suites:
         for i, part in enumerate(suite.parts):
-            seconds = f"{suite.seconds:.2f}" if i == 0 else ""
+            seconds = measured(suite.seconds) if i == 0 else ""
             verdict = "" if part.right == part.pairs else f"{part.pairs - part.right:,} wrong"
             close = f"{part.close:,} decided one at a time by the plain module" if part.close else ""
             batched = f"{part.batched:,} by batches only" if part.batched else ""
@@ -92,8 +93,8 @@ def summary(evaluation: Evaluation) -> str:
     seeds = sorted({suite.seed for suite in evaluation.suites if suite.seed is not None})
     threads = "1 thread" if evaluation.threads == 1 else f"{evaluation.threads} threads"
     parts = [
-        f"{evaluation.right:,} of {evaluation.pairs:,} right in {seconds:.2f} s",
-        f"{evaluation.pairs / seconds:,.0f} per second" if seconds else "",
+        f"{evaluation.right:,} of {evaluation.pairs:,} right in {measured(seconds)} s",
+        f"{measured(evaluation.pairs / seconds)} per second" if seconds else "",
         evaluation.dtype,
         f"{evaluation.device}, {threads}, torch {evaluation.torch_version}",
         f"{evaluation.engine.name} engine, {evaluation.engine.detail}",

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 import compiler
 import compiler.judge
 import compiler.reference
-import compiler.self_check
 from compiler.engines import Decoding
 from compiler.evaluation import Evaluation, answer, evaluate
 from compiler.judge import Failure, Judge
@@ -278,7 +277,7 @@ def test_a_protocol_is_passed_with_as_many_right_as_it_asks_for(
     spec = load(SPECS / "qwen20.yaml")
     engine = Scripted(spec, lambda number, right: (right + 1) % 10 if number < wrong else right)
     monkeypatch.setattr(compiler.judge, "fast_engine", lambda *_: engine)
-    monkeypatch.setattr(compiler.self_check, "SEQUENCES", 0)
+    monkeypatch.setattr(compiler.judge, "SelfCheck", lambda *_: lambda *_: None)
     monkeypatch.setattr(Judge, "failure", lambda judge, pair: Failure(pair, "", "", ""))
     result = compiler.evaluate(spec, protocol="adderboard", failures=None)
     assert (result.pairs, result.right, result.qualified) == (10_010, 10_010 - wrong, qualified)

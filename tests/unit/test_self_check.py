@@ -147,4 +147,4 @@ def test_blocks_are_checked_in_other_places(monkeypatch: pytest.MonkeyPatch) -> 
     assert all(len(slots) == 1 for block in asked[1:4] for _, slots in block)
     assert len({tuple(row for row, _ in block) for block in asked[:4]}) == 4
     assert {slot for block in asked[1:4] for _, (slot,) in block} == set(every)
-    assert [len(block) for block in asked] == [4, 4, 4, 4, 0]
+    assert [len(block) for block in asked] == [4, 2, 2, 2, 0]
