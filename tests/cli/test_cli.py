@@ -15,7 +15,7 @@ from compiler.commands.shared import EXIT_FAULT
 ROOT = Path(__file__).parents[2]
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))
 TINY, EXACT, QWEN = (str(ROOT / "specs" / f"{name}.yaml") for name in ("tiny95", "tiny95-exact", "qwen20"))
-INVALID = str(ROOT / "tests" / "invalid" / "cases" / "name-unknown.yaml")
+INVALID = str(ROOT / "tests" / "data" / "invalid" / "name-unknown.yaml")
 COMMANDS = (
     "new",
     "validate",

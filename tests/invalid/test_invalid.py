@@ -1,14 +1,11 @@
-"""Every file in `cases/` is a spec with mistakes; comments at its end list every diagnostic that it has to give.
-
-`# expect: CODE LINE:COLUMN TEXT`: TEXT, where given, occurs in the message or the hint. The place may name another
-file (`parts/base.yaml:3:4`). The files are copies of `parts/base.yaml`, which is valid, with a few edits each.
-"""
+"""Every case in the tables of `cases/` is a spec with mistakes, with every diagnostic that it has to give."""
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+import shutil
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -19,49 +16,41 @@ import cli
 import compiler
 from compiler.diagnostics import Diagnostic, SpecError, render
 from tests.helpers import bounded
+from tests.invalid.tables import Case, Expected, read_table
 
 CASES = Path(__file__).parent / "cases"
-FILES = sorted(CASES.glob("*.yaml"))
-_EXPECT = re.compile(
-    r"^# expect: (?P<code>[a-z-]+) (?:(?P<file>\S+):)?(?P<line>\d+):(?P<column>\d+)(?: (?P<text>.+))?$"
-)
+BASE = (CASES / "parts" / "base.yaml").read_text(encoding="utf-8")
+TABLES = sorted(CASES.glob("*.diff"))
+ALL = [case for path in TABLES for case in read_table(path.read_bytes().decode(), BASE)]
+EVERY = pytest.mark.parametrize("case", ALL, ids=lambda case: str(case.name))
 _EXCERPT_WIDTH = 100  # longer source lines are shown in part
 
 Finding = tuple[str, str, int, int]  # code, file, line, column
 
 
-@dataclass(frozen=True)
-class Expected:
-    code: str
-    path: Path
-    line: int
-    column: int
-    text: str
-
-    @property
-    def finding(self) -> Finding:
-        return self.code, _relative(str(self.path)), self.line, self.column
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All cases as files, beside the specs that some of them extend."""
+    folder = tmp_path_factory.mktemp("cases")
+    shutil.copytree(CASES / "parts", folder / "parts")
+    for case in ALL:
+        _path(folder, case).write_bytes(case.text.encode())
+    return folder
 
 
-def _relative(path: str) -> str:
-    return os.path.relpath(path, CASES)
+def _path(folder: Path, case: Case, expected: Expected | None = None) -> Path:
+    """The file of a case, or of one of its diagnostics."""
+    return folder / (expected.file if expected and expected.file else f"{case.name}.yaml")
 
 
-def _expected(path: Path) -> list[Expected]:
-    comments = [line for line in path.read_text(encoding="utf-8").split("\n") if line.startswith("# expect:")]
-    found = []
-    for comment in comments:
-        match = _EXPECT.match(comment)
-        assert match is not None, comment
-        place = CASES / match["file"] if match["file"] else path
-        found.append(Expected(match["code"], place, int(match["line"]), int(match["column"]), match["text"] or ""))
-    return found
+def _expected(folder: Path, case: Case) -> list[Finding]:
+    return [(one.code, str(_path(folder, case, one)), one.line, one.column) for one in case.expected]
 
 
 def _finding(diagnostic: Diagnostic) -> Finding:
     assert diagnostic.span is not None, diagnostic
     span = diagnostic.span
-    return diagnostic.code, _relative(span.source.name), span.line, span.column
+    return diagnostic.code, os.path.normpath(span.source.name), span.line, span.column
 
 
 @cache
@@ -71,52 +60,50 @@ def _load_errors(path: Path) -> tuple[Diagnostic, ...]:
     return tuple(one for one in caught.value.diagnostics if one.severity == "error")
 
 
-def test_the_base_of_all_cases_is_valid() -> None:
-    assert compiler.load(CASES / "parts" / "base.yaml").warnings == ()
+def test_the_base_of_all_cases_is_valid(folder: Path) -> None:
+    assert compiler.load(folder / "parts" / "base.yaml").warnings == ()
 
 
-def test_cases_are_found_and_each_expects_something() -> None:
-    assert len(FILES) > 150
-    assert [path.name for path in FILES if not _expected(path)] == []
+def test_cases_are_found_and_no_file_is_left_out() -> None:
+    assert len(ALL) > 590
+    assert [name for name, times in Counter(case.name for case in ALL).items() if times > 1] == []
+    assert sorted(CASES.iterdir()) == sorted([*TABLES, CASES / "parts"])
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_diagnostic_has_its_code_and_place(path: Path) -> None:
-    assert sorted(map(_finding, _load_errors(path))) == sorted(expected.finding for expected in _expected(path))
+@EVERY
+def test_every_diagnostic_has_its_code_and_place(folder: Path, case: Case) -> None:
+    assert sorted(map(_finding, _load_errors(_path(folder, case)))) == sorted(_expected(folder, case))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_messages_say_what_helps(path: Path) -> None:
-    diagnostics = _load_errors(path)
-    for expected in _expected(path):
-        said = [f"{one.message}\n{one.hint}" for one in diagnostics if _finding(one) == expected.finding]
+@EVERY
+def test_messages_say_what_helps(folder: Path, case: Case) -> None:
+    diagnostics = _load_errors(_path(folder, case))
+    for expected, finding in zip(case.expected, _expected(folder, case), strict=True):
+        said = [f"{one.message}\n{one.hint}" for one in diagnostics if _finding(one) == finding]
         assert any(expected.text in text for text in said), (expected, said)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_command_line_shows_place_line_and_caret(path: Path) -> None:
-    result = CliRunner().invoke(cli.main, ["validate", str(path)])
+@EVERY
+def test_the_command_line_shows_place_line_and_caret(folder: Path, case: Case) -> None:
+    result = CliRunner().invoke(cli.main, ["validate", str(_path(folder, case))])
     assert (result.exit_code, result.stdout) == (2, "")
     shown = result.stderr.split("\n")
-    for expected in _expected(path):
-        place = f"{expected.path}:{expected.line}:{expected.column}: error: "
-        at = next((i for i, line in enumerate(_normal(shown)) if line.startswith(_normal([place])[0])), None)
+    for expected in case.expected:
+        path = _path(folder, case, expected)
+        place = f"{path}:{expected.line}:{expected.column}: error: "
+        at = next((i for i, line in enumerate(shown) if line.startswith(place)), None)
         assert at is not None, (place, result.stderr)
         assert f"[{expected.code}]" in shown[at]
-        source = expected.path.read_text(encoding="utf-8").split("\n")[expected.line - 1]
+        source = path.read_text(encoding="utf-8").split("\n")[expected.line - 1]
         if len(source) > _EXCERPT_WIDTH or not source.isprintable():
             continue
         assert shown[at + 1] == f"{expected.line:>5} | {source}"
         assert re.fullmatch(rf"      \| {' ' * (expected.column - 1)}\^+", shown[at + 2]), shown[at + 2]
 
 
-def _normal(lines: list[str]) -> list[str]:
-    return [re.sub(r"[^/ ]+/\.\./", "", line) for line in lines]
-
-
 @pytest.mark.parametrize("name", ["several", "several-yaml"])
-def test_all_errors_of_a_file_come_at_once_in_file_order(name: str) -> None:
-    path = CASES / f"{name}.yaml"
+def test_all_errors_of_a_file_come_at_once_in_file_order(folder: Path, name: str) -> None:
+    path = folder / f"{name}.yaml"
     places = [finding[2:] for finding in map(_finding, _load_errors(path))]
     assert places == sorted(places)
     assert len(places) >= 2
@@ -134,16 +121,35 @@ def test_a_file_without_a_byte_is_empty(tmp_path: Path) -> None:
 
 
 def test_a_spec_cannot_ask_for_much_time(tmp_path: Path) -> None:
-    text = (CASES / "parts" / "base.yaml").read_text(encoding="utf-8")
     path = tmp_path / "long.yaml"
-    path.write_text(text.replace("half: 1 / 2", "half: sum(2, k, 9 ** 9)"), encoding="utf-8")
+    path.write_text(BASE.replace("half: 1 / 2", "half: sum(2, k, 9 ** 9)"), encoding="utf-8")
     with bounded():
         (diagnostic,) = _load_errors(path)
     assert (diagnostic.code, str(diagnostic.span)) == ("too-much-work", f"{path}:5:9")
 
 
-def test_a_tab_that_is_indentation_shows_its_caret() -> None:
-    (diagnostic,) = _load_errors(CASES / "yaml-tab.yaml")
+def test_a_tab_that_is_indentation_shows_its_caret(folder: Path) -> None:
+    (diagnostic,) = _load_errors(folder / "yaml-tab.yaml")
     source, caret = render(diagnostic).split("\n")[1:3]
     assert "\t" not in source
     assert caret.index("^") == source.index("=") - 1
+
+
+TABLES_WITH_MISTAKES = {
+    "case: codé\n+»a\n": "not `NAME: CODE TEXT` of the same case: 'case: codé'",
+    "case: code\nother: code\n+»a\n": "not `NAME: CODE TEXT` of the same case: 'other: code'",
+    "case: code\n": "a name without a patch: 'case: code'",
+    "case: code\n@@\n+»a\n": "a name without a patch, or a patch without a name: 'case: code'",
+    "+»a\n": "a name without a patch, or a patch without a name: '+»a'",
+    "case: code\n+a\n": "case: no » in the patch for 'case: code'",
+    "case: code\n+»a »b\n": "case: 1 more » than diagnostics",
+    "case: code\n-there\n+»a\n": "case: 0 lines are 'there', for '-there'",
+    "case: code\n »twice\n": "case: 2 lines are 'twice', for ' »twice'",
+    "@@ twice\ncase: code\n+»a\n": "case: 0 lines are 'wice', for 'twice'",
+}
+
+
+@pytest.mark.parametrize(("table", "message"), TABLES_WITH_MISTAKES.items())
+def test_a_table_with_a_mistake_is_refused(table: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_table(table, "once\ntwice\ntwice\n")

@@ -66,7 +66,8 @@ UNIMPORTANT = ("no-claims", "unused-name", "silent-symbol")  # in a fragment, wh
 NOT_RUN = {
     "make demo": "the main job, which .ci/run runs",
     "make test": "this is it",
-    "make test-long": "takes minutes",
+    "make test-machines": "runs tests, which .ci/run does",
+    "make test-long": "takes hours",
     "make performance": "takes minutes, and measures time",
     ".venv/bin/python -m benchmarks.engine_speed": "takes minutes; test_benchmarks.py runs it on small specs",
     ".venv/bin/python -m benchmarks.engine_speed specs/tiny95.yaml": "the same",
