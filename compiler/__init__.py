@@ -7,7 +7,8 @@
     verify(spec)                 # proved, refuted or open, over all inputs
     save_model(spec, model, "tiny95.safetensors")
 
-Nothing here imports torch before `build`, `evaluate`, `verify`, `save_model` or `load_model` is called.
+Nothing here imports torch before `build`, `evaluate`, `verify`, `trace`, `save_model`, `load_model` or
+`load_state_dict` is called, or `diff` with something other than two specs in YAML.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from typing import TYPE_CHECKING
 
 from compiler.counting import Counts, count
 from compiler.diagnostics import Diagnostic, SpecError, fail
-from compiler.diffing import Difference, diff
+from compiler.differences import Difference
+from compiler.diffing import diff
 from compiler.ir import Network
 from compiler.linting import lint
 from compiler.pipeline import Spec, load, lower
+from compiler.state_dicts import StateDict
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -38,6 +41,7 @@ __all__ = [
     "Network",
     "Spec",
     "SpecError",
+    "StateDict",
     "build",
     "count",
     "diff",
@@ -45,6 +49,7 @@ __all__ = [
     "lint",
     "load",
     "load_model",
+    "load_state_dict",
     "lower",
     "save_model",
     "trace",
@@ -76,6 +81,13 @@ def save_model(spec: Spec, model: nn.Module, path: str | Path) -> None:
 def load_model(path: str | Path) -> nn.Module:
     """The model in a file that `save_model` wrote; every bit is checked against the spec inside. Raises `SpecError`."""
     from compiler.torch_backend.saving import load_model as load_
+
+    return load_(path)
+
+
+def load_state_dict(path: str | Path) -> StateDict:
+    """The tensors of a `.safetensors` file, or of one that `torch.save` wrote, to be compared. Raises `SpecError`."""
+    from compiler.torch_backend.state_dicts import load_state_dict as load_
 
     return load_(path)
 

@@ -6,7 +6,22 @@ from collections.abc import Iterator
 from math import prod
 
 from compiler.axes import Axis
-from compiler.ir import Attention, Embedding, FeedForward, Head, Map, Network, Step, stream_after
+from compiler.faults import no_rule
+from compiler.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Map,
+    Mix,
+    Network,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+    stream_after,
+)
 
 Dimension = Axis | str  # named one by one, or only as a whole: "batch", "time"
 UNCOUNTED = ("batch", "coordinate")  # one sequence; the coordinates are counted where heads are mixed
@@ -42,8 +57,10 @@ def _of_step(step: Step) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
                 yield f"{name}.rows", ("batch", "time", factors[0].inputs)
             for factor in factors:
                 yield factor.name, ("batch", "time", factor.outputs)
-        case _:
+        case Position() | StreamNorm() | StreamScale() | Repeat() | Mix():
             pass
+        case _:
+            raise no_rule("step", step)
     if isinstance(step, Head):
         yield step.name, ("batch", "time", step.logits.outputs)
     else:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from compiler.ir import Attention, Network
+from compiler.faults import no_rule
+from compiler.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Mix,
+    Network,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+)
+from compiler.meanings import is_causal_mask
 
 
 def is_causal(network: Network) -> bool:
     """Whether no step of attention lets a token see a later one, in any sequence up to the context."""
-    return all(hides_later_keys(step, network.context) for step in network.steps if isinstance(step, Attention))
+    return all(_is_causal(step, network.context) for step in network.steps)
+
+
+def _is_causal(step: Step, context: int) -> bool:
+    match step:
+        case Attention():
+            return hides_later_keys(step, context)
+        case Embedding() | Position() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
+            return True  # each position by itself, or steps that are looked at by themselves
+        case _:
+            raise no_rule("step", step)
 
 
 def hides_later_keys(step: Attention, context: int) -> bool:
@@ -15,7 +39,7 @@ def hides_later_keys(step: Attention, context: int) -> bool:
 
     A finite mask does not count, however low it is: whether `exp` of a score underflows to zero depends on the input.
     """
-    if step.mask == "causal":
+    if is_causal_mask(step.mask):
         return True
     heads = {score.head for score in step.scores}
     return len(heads) == step.heads.size and all(score.formula.hides_later_keys(context) for score in step.scores)

@@ -7,7 +7,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from compiler.expressions.values import Leaf, Provenance, leaves
-from compiler.ir import Attention, Entry, Equation, Network, Position, Tensor
+from compiler.faults import no_rule
+from compiler.ir import (
+    Attention,
+    Embedding,
+    Entry,
+    Equation,
+    FeedForward,
+    Head,
+    Mix,
+    Network,
+    Position,
+    Repeat,
+    StreamNorm,
+    StreamScale,
+    Tensor,
+)
 from compiler.pipeline import Spec
 from compiler.storage import Stored, stored, tensors
 
@@ -131,22 +146,35 @@ def count_network(network: Network, *, declares_parameters: bool) -> Counts:
 def _beside_weights(network: Network) -> Iterator[Provenance]:
     """Where the numbers come from that no tensor stores: a parameter there is a learned one."""
     for step in network.steps:
-        if isinstance(step, Position):
-            yield from (term.provenance for term in step.terms)
-        if isinstance(step, Attention):
-            yield step.scale.provenance
-            yield step.mask_provenance
-            yield from (score.provenance for score in step.scores)
-            if step.rope is not None:
-                yield step.rope.provenance
+        match step:
+            case Position():
+                yield from (term.provenance for term in step.terms)
+            case Attention():
+                yield step.scale.provenance
+                yield step.mask_provenance
+                yield from (score.provenance for score in step.scores)
+                if step.rope is not None:
+                    yield step.rope.provenance
+            case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
+                pass
+            case _:
+                raise no_rule("step", step)
 
 
 def _group(group: Stored) -> GroupCount:
     own = [] if group.weight_tie is not None else [group.weight]
     counted = [*own, *([] if group.bias is None else [group.bias])]
     nonzero = [entry for tensor in counted for entry in tensor.entries if entry.value]
-    copies = group.kind in ("map", "factor") and bool(nonzero) and _copies(group)
-    different = len(nonzero) if group.kind == "embedding" else len({entry.value for entry in nonzero})
+    different, copies = len({entry.value for entry in nonzero}), False
+    match group.kind:
+        case "embedding":
+            different = len(nonzero)
+        case "map" | "factor":
+            copies = bool(nonzero) and _copies(group)
+        case "vector":
+            pass
+        case _:
+            raise no_rule("stored", group.kind)
     shown = [group.weight, *([] if group.bias is None else [group.bias])]
     return GroupCount(
         group.name,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from compiler.faults import no_rule
 from compiler.ir import Decode
+from compiler.meanings import lead_sign
 from compiler.tasks.layout import Layout
 
 NO_TOKEN = -1  # what a row of logits with a NaN decodes to
@@ -14,7 +16,13 @@ CLOSE = 4  # a margin is close to zero up to this many roundoffs of the largest 
 
 def choose(logits: Tensor, decode: Decode) -> Tensor:
     """logits [..., classes] to token ids [...]; the lowest id wins a tie, `NO_TOKEN` where a logit is NaN."""
-    chosen = logits.argmax(-1) if decode == "argmax" else logits.argmin(-1)
+    match decode:
+        case "argmax":
+            chosen = logits.argmax(-1)
+        case "argmin":
+            chosen = logits.argmin(-1)
+        case _:
+            raise no_rule("decoding", decode)
     return chosen.masked_fill(logits.isnan().any(-1), NO_TOKEN)
 
 
@@ -22,7 +30,7 @@ def margins(logits: Tensor, decode: Decode) -> Tensor:
     """How far the winner of each row is ahead of the second: logits [..., classes] to [...]."""
     if logits.shape[-1] == 1:
         return torch.full(logits.shape[:-1], torch.inf, dtype=logits.dtype, device=logits.device)
-    best = logits.topk(2, dim=-1, largest=decode == "argmax").values
+    best = logits.topk(2, dim=-1, largest=lead_sign(decode) > 0).values
     return (best[..., 0] - best[..., 1]).abs()
 
 

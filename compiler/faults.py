@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import traceback
 from importlib import metadata
+from typing import Never
 
 from compiler.version import installed_version
 
@@ -14,6 +15,24 @@ class ToolFault(RuntimeError):
 
     The message says which, and for which input: a sentence for people.
     """
+
+
+class NoRule(ToolFault):
+    """A part of this program has no rule for a member of a closed set, such as a new activation.
+
+    An engine that bounds what the torch module computes refuses such a network, by this message; elsewhere it is a
+    fault, as the part would have to guess.
+    """
+
+
+def no_rule(what: str, kind: Never) -> NoRule:
+    """What the last case of every match on a closed set raises: the name of what comes all the same.
+
+    `kind` is `Never`, so that type checking fails where a member of the set has no case before.
+    """
+    found: object = kind
+    name = found if isinstance(found, str) else type(found).__name__
+    return NoRule(f"there is no rule for the {what} '{name}'")
 
 
 def fault_report(error: BaseException, command: str) -> str:

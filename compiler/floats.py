@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
+
+DtypeName = Literal["float64", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
 class FloatFormat:
     """A binary floating-point format: `precision` significant bits, exponents `min_exponent` to `max_exponent`."""
 
-    name: str
+    name: DtypeName
     precision: int
     min_exponent: int
     max_exponent: int
@@ -28,7 +31,7 @@ class FloatFormat:
         return math.ldexp(2.0 - 2.0 ** (1 - self.precision), self.max_exponent)
 
 
-FORMATS = {
+FORMATS: dict[str, FloatFormat] = {
     "float64": FloatFormat("float64", 53, -1022, 1023),
     "float32": FloatFormat("float32", 24, -126, 127),
     "bfloat16": FloatFormat("bfloat16", 8, -126, 127),
@@ -60,3 +63,27 @@ def _round_integer(number: int, precision: int) -> int:
     kept, rest = divmod(number, 1 << shift)
     half = 1 << (shift - 1)
     return (kept + (rest > half or (rest == half and kept % 2 == 1))) << shift
+
+
+def ulps_apart(first: float, second: float, dtype: FloatFormat) -> int | None:
+    """How many steps from one number of the format to the next lie between two of its numbers; None with a NaN.
+
+    Both zeros are one number here, and an infinity is one step away from the largest number.
+    """
+    if math.isnan(first) or math.isnan(second):
+        return None
+    return abs(_ordinal(first, dtype) - _ordinal(second, dtype))
+
+
+def _ordinal(number: float, dtype: FloatFormat) -> int:
+    """Zero is 0, the smallest positive number of the format 1, its negative -1, and so on."""
+    if number == 0:
+        return 0
+    size = abs(number)
+    if math.isinf(size):
+        largest = _ordinal(dtype.largest, dtype)
+        return largest + 1 if number > 0 else -largest - 1
+    exponent = max(math.frexp(size)[1] - 1, dtype.min_exponent)
+    steps = int(math.ldexp(size, dtype.precision - 1 - exponent))
+    ordinal = steps + ((exponent - dtype.min_exponent) << (dtype.precision - 1))
+    return -ordinal if number < 0 else ordinal

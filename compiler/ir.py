@@ -11,6 +11,7 @@ from typing import Literal
 
 from compiler.axes import Axis
 from compiler.expressions.values import NOWHERE, Provenance
+from compiler.faults import no_rule
 from compiler.floats import FloatFormat
 from compiler.positions import PairFormula, PositionFormula
 from compiler.source import Span
@@ -20,6 +21,10 @@ Softmax = Literal["standard", "plus_one"]
 Mask = Literal["causal", "none"] | float  # a number is added to the scores of later keys
 RopePairs = Literal["adjacent", "halves"]
 Decode = Literal["argmax", "argmin"]
+NormKind = Literal["rms", "layer"]
+ScaleOperation = Literal["multiply", "divide"]
+MixOperation = Literal["add", "subtract"]
+OutputWord = Literal["identity", "broadcast"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Norm:
     """rms: x · rsqrt(mean(x²) + epsilon) · weight; layer: the same of x - mean(x)."""
 
     name: str
-    kind: Literal["rms", "layer"]
+    kind: NormKind
     epsilon: float
     axis: Axis
     weight: Tensor | None
@@ -180,7 +185,7 @@ class Rope:
 class Scale:
     """Scores are multiplied, or divided, by `value`."""
 
-    operation: Literal["multiply", "divide"]
+    operation: ScaleOperation
     value: float
     provenance: Provenance = NOWHERE
 
@@ -213,7 +218,7 @@ class Attention:
     query: Map
     key: Map
     value: Map
-    output: Map | Literal["identity", "broadcast"]
+    output: Map | OutputWord
     query_norm: Norm | None
     key_norm: Norm | None
     scores: tuple[HeadScore, ...]
@@ -268,7 +273,7 @@ class StreamAfter:
 class Scaled:
     """A stream times, or divided by, a stored coefficient."""
 
-    operation: Literal["multiply", "divide"]
+    operation: ScaleOperation
     coefficient: int
     stream: Mixture
 
@@ -277,7 +282,7 @@ class Scaled:
 class Combined:
     """The sum or the difference of two streams."""
 
-    operation: Literal["add", "subtract"]
+    operation: MixOperation
     left: Mixture
     right: Mixture
 
@@ -323,4 +328,10 @@ class Network:
 
 def stream_after(step: Step) -> Axis:
     """The dimensions of the residual stream after a step."""
-    return step.stream_after if isinstance(step, FeedForward) else step.stream
+    match step:
+        case FeedForward():
+            return step.stream_after
+        case Embedding() | Position() | StreamNorm() | StreamScale() | Attention() | Repeat() | Mix() | Head():
+            return step.stream
+        case _:
+            raise no_rule("step", step)

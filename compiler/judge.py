@@ -25,6 +25,7 @@ from compiler.engines import (
     batch_size,
 )
 from compiler.fast.engine import fast_engine
+from compiler.faults import NoRule
 from compiler.pipeline import Spec
 from compiler.reference import Reference, alone
 from compiler.self_check import SelfCheck
@@ -109,8 +110,7 @@ class Judge:
     ) -> None:
         self.spec = spec
         self.device = _device(device)
-        one_pass = is_causal(spec.network) or spec.layout.in_place
-        self.decoding: Decoding = decoding if one_pass else "greedy"
+        self.decoding: Decoding = decoding if _takes_one_pass(spec) else "greedy"
         self.reference = Reference(spec)
         self.engine, self.reason = self._engine(engine, decoding, inputs, batch)
         self.self_check: Callable[[Tokens, Tokens, Tokens], None] = SelfCheck(spec, self.reference)
@@ -217,6 +217,14 @@ class Judge:
         if NO_TOKEN in tokens:
             return f"NaN logits at answer token {tokens.index(NO_TOKEN) + 1}"
         return " ".join(self.spec.layout.spell(tokens, self.spec.network.vocabulary.labels))
+
+
+def _takes_one_pass(spec: Spec) -> bool:
+    """Whether one pass over the prompt and the right answer says each token as greedy decoding does."""
+    try:
+        return spec.layout.in_place or is_causal(spec.network)
+    except NoRule:
+        return False  # greedy decoding needs to know nothing of the network
 
 
 def _device(name: str) -> torch.device:

@@ -75,8 +75,7 @@ def read_saved(path: Path) -> SavedModel:
     Raises `SpecError` where the file cannot be read, is damaged or too large, or was not written by `save_model`.
     """
     with open_file(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        header, start = _header(path, file, size)
+        header, start, size = read_header(path, file)
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or "spec" not in metadata:
         hint = "only what `build -o` or `save_model` wrote can be read"
@@ -98,8 +97,9 @@ def shown(name: str) -> str:
     return ascii(name if len(name) <= 80 else f"{name[:77]}...")
 
 
-def _header(path: Path, file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
-    """The header as JSON, and where the tensors start."""
+def read_header(path: Path, file: BinaryIO) -> tuple[dict[str, Any], int, int]:
+    """The header of a safetensors file as JSON, where the tensors start, and how large it is. Raises `SpecError`."""
+    size = os.fstat(file.fileno()).st_size
     start = file.read(8)
     length = int.from_bytes(start, "little")
     if len(start) < 8 or length > size - 8:
@@ -110,7 +110,7 @@ def _header(path: Path, file: BinaryIO, size: int) -> tuple[dict[str, Any], int]
         text = file.read(length).decode("utf-8")
     except UnicodeDecodeError:
         raise damaged(path, "its header is no UTF-8 text") from None
-    return _json(path, text, "its header"), 8 + length
+    return _json(path, text, "its header"), 8 + length, size
 
 
 def _json(path: Path, text: str, what: str) -> dict[str, Any]:

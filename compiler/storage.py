@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Literal
 
 from compiler.axes import Axis
+from compiler.faults import no_rule
 from compiler.ir import (
     Attention,
     Embedding,
@@ -44,7 +45,13 @@ class Stored:
 
 def step_norm(step: Step) -> Norm | None:
     """The norm that feeds a branch."""
-    return step.norm if isinstance(step, Attention | FeedForward | Head) else None
+    match step:
+        case Attention(norm=norm) | FeedForward(norm=norm) | Head(norm=norm):
+            return norm
+        case Embedding() | Position() | StreamNorm() | StreamScale() | Repeat() | Mix():
+            return None
+        case _:
+            raise no_rule("step", step)
 
 
 def step_maps(step: Step) -> tuple[Map, ...]:
@@ -56,8 +63,10 @@ def step_maps(step: Step) -> tuple[Map, ...]:
             return (up, down) if gate is None else (gate, up, down)
         case Head(logits=logits):
             return (logits,)
-        case _:
+        case Embedding() | Position() | StreamNorm() | StreamScale() | Repeat() | Mix():
             return ()
+        case _:
+            raise no_rule("step", step)
 
 
 def stored(network: Network) -> Iterator[Stored]:
@@ -100,7 +109,7 @@ def stored_by(step: Step) -> Iterator[Stored]:
         case Repeat():
             pass
         case _:
-            assert_never(step)
+            raise no_rule("step", step)
 
 
 def _stored_norm(norm: Norm | None, step: str) -> Iterator[Stored]:
@@ -130,3 +139,10 @@ def tensors_of(step: Step) -> Iterator[Tensor]:
         yield group.weight
         if group.bias is not None:
             yield group.bias
+
+
+def tensor_names(network: Network) -> tuple[str, ...]:
+    """Every name in the state dict, those of tied tensors included."""
+    groups = list(stored(network))
+    biases = (f"{group.name}.bias" for group in groups if group.bias is not None)
+    return (*(f"{group.name}.weight" for group in groups), *biases)

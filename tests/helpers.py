@@ -13,15 +13,19 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
+from compiler.floats import FORMATS
 from compiler.judge import Judge
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
+from compiler.torch_backend.linear import torch_dtype
 
 ROOT = Path(__file__).parent.parent
 SPECS = ROOT / "specs"
 DATA = Path(__file__).parent / "data"
 HANGS = 120
 STEPS = DATA / "specs"  # a small spec for each kind of step and each option
+
+DTYPES = {name: torch_dtype(dtype) for name, dtype in FORMATS.items()}
 
 SMALL = """\
 weightspec: 1

@@ -12,12 +12,14 @@ from compiler.commands.shared import (
     EXIT_DIFFERENCE,
     Loading,
     SpecCommand,
+    import_torch,
     json_option,
     loading_options,
     spec_argument,
-    specs_argument,
 )
+from compiler.pipeline import Spec
 from compiler.stages import STAGES, Stage
+from compiler.state_dicts import StateDict, is_state_dict
 
 
 @click.command(cls=SpecCommand)
@@ -65,30 +67,56 @@ def show(spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, 
 
 
 @click.command(cls=SpecCommand)
-@specs_argument
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL [MODEL]")
 @loading_options
-@click.option("--entries", is_flag=True, help="List every weight that differs.")
+@click.option(
+    "--map",
+    "names",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Which tensor of the second model is which of the first, where names differ: YAML, a line `OLD: NEW` for each."
+    " Names that it leaves out are matched by themselves, then by what the tensors hold, then by shape.",
+)
+@click.option("--entries", is_flag=True, help="List every name that was matched, and every number that differs.")
 @json_option
-def diff(specs: tuple[Path, ...], loading: Loading, entries: bool, as_json: bool) -> None:
-    """Compare two specs, or one spec with its variant under --set.
+def diff(models: tuple[Path, ...], loading: Loading, names: Path | None, entries: bool, as_json: bool) -> None:
+    """Compare two models, or one spec with its variant under --set.
 
-    Compared are names, equations, weights and counts. With two specs, --set applies to both.
+    A MODEL is a spec, a saved model, or a state dict: .safetensors, or what torch.save wrote to .pt, .pth or .bin.
+    Of specs are compared names, equations, weights and counts; of files the tensors too. Names that differ are matched
+    by place, and listed. With two specs, --set applies to both.
+
+    Exit code 1: something differs, be it names alone. A line at the top says where all numbers are equal.
 
     \b
     python cli.py diff specs/tiny95.yaml specs/tiny95-exact.yaml
     python cli.py diff specs/tiny95.yaml --set v_scale=1e8 --entries
+    python cli.py diff specs/tiny95.yaml tiny95.safetensors
+    python cli.py diff specs/tiny95.yaml trained.pt --map names.yaml
     """
+    from compiler.name_maps import read_name_map
     from compiler.terminal.console import print_json
     from compiler.terminal.differences import difference_json, print_difference
 
-    if len(specs) > 2 or (len(specs) == 1 and not loading.settings):
-        raise click.UsageError("diff takes two specs, or one spec and --set")
-    before = loading.load(specs[0], varied=len(specs) == 2)
-    after = loading.load(specs[-1])
-    difference = compiler.diff(before, after)
+    if len(models) > 2 or (len(models) == 1 and not loading.settings):
+        raise click.UsageError("diff takes two models, or one spec and --set")
+    if len(models) == 1 and names is not None:
+        raise click.UsageError("--map is for two models")
+    before = _model(models[0], loading, varied=len(models) == 2)
+    after = _model(models[-1], loading, varied=True)
+    if loading.settings and not (isinstance(before, Spec) or isinstance(after, Spec)):
+        raise click.UsageError("--set is for specs, and these are state dicts")
+    difference = compiler.diff(before, after, {} if names is None else read_name_map(names, before, after))
     if as_json:
         print_json(difference_json(difference))
     else:
         print_difference(difference, every_entry=entries)
     if not difference.empty:
         sys.exit(EXIT_DIFFERENCE)
+
+
+def _model(path: Path, loading: Loading, *, varied: bool) -> Spec | StateDict:
+    if not is_state_dict(path):
+        return loading.load(path, varied=varied)
+    import_torch()
+    return compiler.load_state_dict(path)

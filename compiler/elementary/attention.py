@@ -12,7 +12,9 @@ from compiler.elementary.builder import Builder
 from compiler.elementary.linear import add_map
 from compiler.elementary.norm import norm
 from compiler.elementary.program import FUNCTION_UNITS, Array, Attended, Linear, NotFollowed, Rotated, Terms
+from compiler.faults import no_rule
 from compiler.floats import round_to
+from compiler.meanings import added_to_later, attends_to_nothing, is_causal_mask
 
 
 def attention(builder: Builder, step: ir.Attention, stream: int) -> int:
@@ -26,12 +28,21 @@ def attention(builder: Builder, step: ir.Attention, stream: int) -> int:
         key = _rotated(builder, step.rope, key, step.kv_heads.size)
     mixed = builder.add(_attended(builder, step), (query, key, value), step.heads.size * step.value_dim)
     builder.runs[step.name] += 1
-    if step.output == "broadcast":
-        copies: tuple[Terms, ...] = (((0, 1.0),),) * step.stream.size
-        change = builder.add(Linear(copies), (mixed,), step.stream.size)
-    else:
-        change = mixed if step.output == "identity" else add_map(builder, mixed, step.output)
-    return builder.add_sum(stream, change)
+    return builder.add_sum(stream, _change(builder, step, mixed))
+
+
+def _change(builder: Builder, step: ir.Attention, mixed: int) -> int:
+    """What is added to the stream."""
+    match step.output:
+        case ir.Map():
+            return add_map(builder, mixed, step.output)
+        case "identity":
+            return mixed
+        case "broadcast":
+            copies: tuple[Terms, ...] = (((0, 1.0),),) * step.stream.size
+            return builder.add(Linear(copies), (mixed,), step.stream.size)
+        case _:
+            raise no_rule("output", step.output)
 
 
 def _attended(builder: Builder, step: ir.Attention) -> Attended:
@@ -39,7 +50,8 @@ def _attended(builder: Builder, step: ir.Attention) -> Attended:
     additions, hidden = _pattern(builder, step)
     if not all(np.isfinite(table).all() for table in additions):
         raise NotFollowed(f"a score formula of {step.name} is not finite")
-    if step.softmax == "standard" and hidden.all(-1).any():
+    plus_one = attends_to_nothing(step.softmax)
+    if not plus_one and hidden.all(-1).any():
         raise NotFollowed(f"a query of {step.name} sees no key")
     return Attended(
         step.name,
@@ -52,7 +64,7 @@ def _attended(builder: Builder, step: ir.Attention) -> Attended:
         step.scale.operation,
         additions,
         ~hidden,
-        step.softmax == "plus_one",
+        plus_one,
         (math.inf,) * (step.heads.size * step.value_dim),
     )
 
@@ -62,16 +74,17 @@ def _pattern(builder: Builder, step: ir.Attention) -> tuple[tuple[Array, ...], N
     length, heads = builder.length, step.heads.size
     last = builder.runs.total() + 1 == builder.last_attention
     later = np.triu(np.ones((length, length), dtype=bool), 1)
+    causal, added = is_causal_mask(step.mask), added_to_later(step.mask)
     additions: list[Array] = []
     if step.scores:
         table = np.zeros((heads, length, length))
         for score in step.scores:
-            rows = score.formula.table(length, causal=step.mask == "causal")
+            rows = score.formula.table(length, causal=causal)
             table[score.head] = [[round_to(value, builder.dtype) for value in row] for row in rows]
         additions.append(table)
-    hidden = later[None] if step.mask == "causal" or last else np.zeros_like(later[None])
-    if isinstance(step.mask, float) and not last:
-        additions.append(np.where(later, round_to(step.mask, builder.dtype), 0.0)[None])
+    hidden = later[None] if causal or last else np.zeros_like(later[None])
+    if added is not None and not last:
+        additions.append(np.where(later, round_to(added, builder.dtype), 0.0)[None])
     for table in additions:
         hidden = hidden | (table == -np.inf)
     return tuple(np.where(hidden, 0.0, table) for table in additions), hidden

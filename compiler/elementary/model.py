@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
 
 from compiler import ir
 from compiler.causality import hides_later_keys
@@ -17,6 +16,7 @@ from compiler.elementary.position import position
 from compiler.elementary.program import Decision, NotFollowed, Program
 from compiler.elementary.repeat import mix, repeat
 from compiler.elementary.scale import scale
+from compiler.faults import no_rule
 from compiler.tasks.layout import Layout
 
 MAX_PROGRAMS = 50
@@ -121,4 +121,4 @@ def _append(builder: Builder, step: ir.Step, stream: int) -> int:
         case ir.Head():
             raise AssertionError("the head is the last step")
         case _:
-            assert_never(step)
+            raise no_rule("step", step)

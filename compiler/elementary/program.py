@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.faults import no_rule
 from compiler.floats import FloatFormat
-from compiler.ir import Activation, Decode, RopePairs
+from compiler.ir import Activation, Decode, NormKind, RopePairs, ScaleOperation
 
 Array = NDArray[np.float64]
 Terms = tuple[tuple[int, float], ...]  # (channel, weight) of each weight that is not zero
@@ -64,7 +65,7 @@ class Product:
 class Scaled:
     """Each channel times, or divided by, its factor, which is exact in the dtype."""
 
-    operation: Literal["multiply", "divide"]
+    operation: ScaleOperation
     factors: tuple[float, ...]
 
 
@@ -91,7 +92,7 @@ class Normalized:
     The error of what all channels of a group are multiplied by has the number `first_symbol` + group.
     """
 
-    kind: Literal["rms", "layer"]
+    kind: NormKind
     epsilon: float
     groups: int
     weight: tuple[float, ...] | None  # of one group
@@ -131,7 +132,7 @@ class Attended:
     head_dim: int
     value_dim: int
     scale: float
-    scale_operation: Literal["multiply", "divide"]
+    scale_operation: ScaleOperation
     additions: tuple[Array, ...]
     visible: NDArray[np.bool_]
     plus_one: bool
@@ -233,6 +234,19 @@ Operation = (
     | Separable
     | Mixed
 )
+
+
+def reads_keys(operation: Operation) -> TypeGuard[Attended | Mixed]:
+    """Whether a position of it is computed from other positions of its inputs."""
+    match operation:
+        case Attended() | Mixed():
+            return True
+        case Lookup() | Linear() | Sum() | Difference() | Product() | Scaled() | Resized() | Renewed():
+            return False
+        case Normalized() | Activated() | Rotated() | Separable():  # the last has no inputs
+            return False
+        case _:
+            raise no_rule("operation", operation)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_never
 
 from compiler import ir
 from compiler.elementary.builder import Builder
 from compiler.elementary.linear import vector
 from compiler.elementary.program import Difference, Scaled, Sum
+from compiler.faults import no_rule
 
 
 def repeat(builder: Builder, step: ir.Repeat, stream: int, run: Callable[[ir.Step, int], int]) -> int:
@@ -34,7 +34,16 @@ def _combined(builder: Builder, mixture: ir.Mixture, coefficients: tuple[float, 
             return builder.add(Scaled(operation, (coefficients[coefficient],) * size), (inner,), size)
         case ir.Combined(operation=operation, left=left, right=right):
             first, second = _combined(builder, left, coefficients), _combined(builder, right, coefficients)
-            combined = Sum() if operation == "add" else Difference()
-            return builder.add(combined, (first, second), builder.channels(first))
+            return builder.add(_operation(operation), (first, second), builder.channels(first))
         case _:
-            assert_never(mixture)
+            raise no_rule("mix", mixture)
+
+
+def _operation(operation: ir.MixOperation) -> Sum | Difference:
+    match operation:
+        case "add":
+            return Sum()
+        case "subtract":
+            return Difference()
+        case _:
+            raise no_rule("operation", operation)

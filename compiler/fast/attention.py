@@ -15,12 +15,15 @@ from compiler.fast.bounds import (
     Bounded,
     Functions,
     Quantity,
+    compounded,
     is_zero,
     is_zero_value,
     plus,
+    quotient,
     times,
 )
 from compiler.fast.mixing import Body, Combined, by_head
+from compiler.meanings import divides
 
 NEGLIGIBLE = -750.0  # the exponential of what is lower is zero in every dtype
 WEIGHT_UNITS = 6 * FUNCTION_UNITS  # of two exponentials, one divided by the other, where they are off by up to e
@@ -73,9 +76,12 @@ def _attend(
 
     Let the plain module's weights before normalisation be w (1 + η), |η| ≤ ε. Then its mix differs from o = Σ w v / Σ w
     by Σ w η (v - o) / Σ w (1 + η), and by what the values themselves are off. Scores that are off by d, together with
-    the one that they are measured by, give η = e^d - 1 ≤ d (1 + d) for d < 1.
+    the one that they are measured by, give η = e^d - 1 ≤ d (1 + d) for d < 1. Then it is normalised: its sum of weights
+    is off by a share that all weights have in common, and the quotients, the products with the values and the sum of
+    these are rounded.
     """
     f, unit, tiny = a.f, a.rounding.unit, a.rounding.tiny
+    underflow = a.rounding.lost_weight(keys.most)
     kept: list[Callable[[], Quantity]] = []
     if keys.most == 0 or all(is_zero_value(keys.value(c)) for c in wanted):
         return _Head([ZERO for _ in rows], [0.0 for _ in wanted])
@@ -99,22 +105,22 @@ def _attend(
         d = f.name(plus(read_off(), slack, times(unit, f.absolute(t))))
         relative = f.name(d * (1.0 + d) + WEIGHT_UNITS * unit)
         lost = f.if_less(t + d, NEGLIGIBLE, tiny, math.inf)
-        more = f.if_less(d, 1.0, weight * relative + 4 * tiny, lost)
+        more = f.if_less(d, 1.0, weight * relative + underflow, lost)
         least = f.if_less(d, 1.0, f.maximum(weight * (1.0 - relative) - 4 * tiny, 0.0), 0.0)
         if not operation.plus_one:  # the one key at the top has the weight that the others are measured by
             at_top = f.name(f.if_less(read_score(), top, 1.0, others_at_top))  # t may be fused with a product
             more, least = f.if_less(at_top, 0.5, 0.0, more), f.if_less(at_top, 0.5, weight, least)
         more = f.name(more)
         kept[:] = [keys.keep(weight), keys.keep(more)]
-        yield from (("sum", weight), ("sum", least))
+        yield from (("sum", weight), ("sum", least), ("sum", more))
         yield from (("sum", times(weight, keys.value(c).value)) for c in wanted)
 
-    total, least, *mixed = keys.over_all(weigh)
+    total, least, all_more, *mixed = keys.over_all(weigh)
     read_weight, read_more = kept
     nothing = f.name(f.exp(times(-1.0, top))) if operation.plus_one else 0.0  # the weight of attending to nothing
     total = f.name(plus(total, nothing))
-    certain = f.name(1.0 / plus(least, times(1 - 6 * unit, nothing)))
-    means = [f.name(x / total) for x in mixed]
+    certain = f.name(quotient(1.0, plus(least, times(1 - 6 * unit, nothing))))
+    means = [f.name(quotient(x, total)) for x in mixed]
 
     def differ() -> Iterator[tuple[Combined, Quantity]]:
         more = f.name(read_more())
@@ -129,26 +135,36 @@ def _attend(
             yield "sum", plus(times(more, f.absolute(apart)), times(weight, off))
 
     sums = keys.over_all(differ)
-    # the largest weight is one; adding a small number, itself a rounded sum, moves a sum by no more than that number
-    growth = (1 + a.rounding.plain_unit) ** keys.most
-    normalizer = f.minimum((keys.most + 1) * unit, growth**2 * (total - 1.0) + 4 * keys.most * ENGINE_UNIT)
+    count = keys.most
+    # an addition loses at most a unit of the rounded sum, which only grows; what is divided by it is off by that share
+    grown = 1 + (count + 1) * unit
+    # nor is it less than its largest term, which is one: the others are added to that, and lost at most
+    heaviest = plus(total, all_more)
+    if operation.plus_one:  # the largest may be less than one here
+        heaviest = quotient(heaviest, f.maximum(1.0 - all_more, 0.0))
+    lost_sum = plus(times(1 + 2 * count * unit, heaviest - 1.0), 4 * count * ENGINE_UNIT)
+    normalizer = f.name(f.minimum(grown - 1, lost_sum))
     sizes: list[Quantity] = []
     roundings: list[Quantity] = []
     for total_size, greatest in zip(sums[: 2 * len(wanted) : 2], sums[1 : 2 * len(wanted) : 2], strict=True):
         size = f.name(times(total_size, certain))
         rest = f.absolute(size - times(greatest, certain))
+        # partial sums: of products of what was divided, each rounded three times
+        computed = f.name(times(1 + compounded(2 * count + 4, a.rounding.plain_unit), size))
         sum_off = f.minimum(
-            times(keys.most - 1.0, a.rounded(times(growth, size))),
-            plus(growth**2 * rest, times(4 * keys.most * ENGINE_UNIT, size)),
+            times(count - 1.0, a.rounded(computed)),
+            plus(times(1 + compounded(3 * count + 4, unit), rest), times(4 * count * ENGINE_UNIT, size)),
         )
-        sizes.append(size)
-        roundings.append(f.name(plus(times(4 * unit, size), sum_off, keys.most * tiny)))
+        sizes.append(computed)
+        underflow = count * (tiny + a.rounding.flushed)
+        roundings.append(f.name(plus(times(4 * unit * grown, size), sum_off, underflow)))
     found = []
     for terms, off in zip(rows, sums[2 * len(wanted) :], strict=True):
         value = f.name(plus(*(times(factor, means[i]) for i, factor in terms)))
-        common = times(f.absolute(value), plus(normalizer, times(times(6 * unit, nothing), certain)))
+        size = f.absolute(value)
+        apart = plus(times(off, certain), times(size, times(times(6 * unit, nothing), certain)))
         own = (times(abs(factor), roundings[i]) for i, factor in terms)
-        found.append(Bounded(value, f.name(plus(times(off, certain), common, *own))))
+        found.append(Bounded(value, f.name(plus(times(grown, apart), times(size, normalizer), *own))))
     return _Head(found, sizes)
 
 
@@ -172,7 +188,7 @@ def score(
     """The score of a query and a key of these coordinates."""
     total = a.sum([a.multiply(x, y) for x, y in zip(query, key, strict=True)])
     if not is_zero_value(total) and operation.scale != 1:
-        divided = operation.scale_operation == "divide"
+        divided = divides(operation.scale_operation)
         factor = 1 / operation.scale if divided else operation.scale
         # the module rounds the factor to its dtype first
         total = a.times(total, factor) if is_power_of_two(operation.scale) else a.times_inexact(total, factor)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from compiler.elementary.program import is_power_of_two
+from compiler.faults import no_rule
 from compiler.floats import FloatFormat
 from compiler.ir import Activation
 
@@ -87,7 +88,22 @@ class Rounding:
     def of(dtype: FloatFormat) -> Rounding:
         unit = dtype.unit_roundoff
         tiny = math.ldexp(1.0, dtype.min_exponent)
-        return Rounding(unit, unit + 4 * ENGINE_UNIT, tiny, tiny if dtype.name == "bfloat16" else 0.0)
+        match dtype.name:
+            case "bfloat16":
+                flushed = tiny
+            case "float64" | "float32" | "float16":
+                flushed = 0.0
+            case _:
+                raise no_rule("dtype", dtype.name)
+        return Rounding(unit, unit + 4 * ENGINE_UNIT, tiny, flushed)
+
+    def lost_weight(self, keys: int) -> float:
+        """What underflow can take off a weight before it is normalised, that of its exponential included.
+
+        A product may take a normalised weight as zero; before it is, that is as much as the sum of all, which is at
+        most e times one for each key, and one for no key, and is rounded.
+        """
+        return 4 * self.tiny + 3 * (keys + 1) * (1 + compounded(keys, self.plain_unit)) * self.flushed
 
 
 @dataclass(frozen=True)
@@ -206,19 +222,35 @@ class Arithmetic:
         return [*(self.times(inputs[channel], weight) for channel, weight in terms), Bounded(bias, 0.0)]
 
     def activate(self, x: Bounded, kind: Activation) -> Bounded:
-        """Where the branch is certain (relu), or the curve flat, what is shared stays shared."""
+        match kind:
+            case "relu":
+                return self._relu(x)
+            case "gelu":
+                return self._gelu(x)
+            case "silu":
+                return self._silu(x)
+            case _:
+                raise no_rule("activation", kind)
+
+    def _relu(self, x: Bounded) -> Bounded:
+        """Where the branch is certain, what is shared stays shared."""
+        f, off = self.f, self.off(x)
+        error = f.minimum(off, f.maximum(plus(x.value, off), 0.0))
+        lowest = f.name(x.value - off)
+        shared = {symbol: f.name(f.if_less(lowest, 0.0, 0.0, c)) for symbol, c in x.shared.items()}
+        error = f.if_less(lowest, 0.0, error, x.error) if shared else error
+        return self.named(f.maximum(x.value, 0.0), error, shared)
+
+    def _gelu(self, x: Bounded) -> Bounded:
+        """|gelu'| ≤ 1.13; nothing stays shared."""
+        value = x.value * 0.5 * (1.0 + self.f.erf(x.value * math.sqrt(0.5)))
+        own = times(GELU_UNITS * self.rounding.unit, self.size(x))
+        return self.named(value, plus(times(1.13, self.off(x)), own, self.rounding.tiny))
+
+    def _silu(self, x: Bounded) -> Bounded:
+        """By its tangent; what is shared stays shared along it."""
         f, unit, tiny = self.f, self.rounding.unit, self.rounding.tiny
         off = self.off(x)
-        if kind == "relu":
-            error = f.minimum(off, f.maximum(plus(x.value, off), 0.0))
-            lowest = f.name(x.value - off)
-            shared = {symbol: f.name(f.if_less(lowest, 0.0, 0.0, c)) for symbol, c in x.shared.items()}
-            error = f.if_less(lowest, 0.0, error, x.error) if shared else error
-            return self.named(f.maximum(x.value, 0.0), error, shared)
-        if kind == "gelu":  # |gelu'| ≤ 1.13
-            value = x.value * 0.5 * (1.0 + f.erf(x.value * math.sqrt(0.5)))
-            own = times(GELU_UNITS * unit, self.size(x))
-            return self.named(value, plus(times(1.13, off), own, tiny))
         sigmoid = f.name(1.0 / (1.0 + f.exp(times(-1.0, x.value))))
         value = f.name(x.value * sigmoid)
         slope = f.name(sigmoid + value * (1.0 - sigmoid))
@@ -277,6 +309,18 @@ def plus(*terms: Quantity) -> Quantity:
     for term in present[1:]:
         total = total + term
     return total
+
+
+def compounded(roundings: float, unit: float) -> float:
+    """By which share so many roundings, one after the other, can change a number: (1 + unit)^roundings - 1."""
+    return math.expm1(roundings * math.log1p(unit))
+
+
+def quotient(x: Quantity, y: Quantity) -> Quantity:
+    """x / y by IEEE 754, for floats too: beyond all bounds where y is zero, which Python refuses."""
+    if isinstance(x, float) and isinstance(y, float) and y == 0.0:
+        return x * math.copysign(math.inf, y)  # NaN for 0 / 0
+    return x / y
 
 
 def times(x: Quantity, y: Quantity) -> Quantity:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from compiler.fast.bounds import ZERO, Bounded, Quantity
 from compiler.fast.c_lines import Expression, Writer, lanes, operand
 from compiler.fast.mixing import Body
+from compiler.faults import no_rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +53,15 @@ class LineKeys:
         found: list[Quantity] = []
         for combined, x in body():
             name = writer.new("a")
-            sums = combined == "sum"
-            before.append(f"ws_lanes {name} = ws_all({'0.0' if sums else '-__builtin_inf()'});")
-            writer.lines.append(f"{name} = {f'{name} + {operand(x)}' if sums else f'ws_larger({name}, {lanes(x)})'};")
+            match combined:
+                case "sum":
+                    start, joined = "0.0", f"{name} + {operand(x)}"
+                case "max":
+                    start, joined = "-__builtin_inf()", f"ws_larger({name}, {lanes(x)})"
+                case _:
+                    raise no_rule("pass over keys", combined)
+            before.append(f"ws_lanes {name} = ws_all({start});")
+            writer.lines.append(f"{name} = {joined};")
             found.append(Expression(name, writer))
         loop = f"for (int j = {self.starts}[p]; j < {self.starts}[p + 1]; j++) {{"
         writer.lines = [*before, *writer.kept, loop, *writer.lines, "}"]

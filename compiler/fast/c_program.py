@@ -12,7 +12,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.elementary.program import Array, Attended, Lookup, Mixed, Node, NotFollowed, Program, Rotated, Separable
+from compiler.elementary.program import (
+    Array,
+    Attended,
+    Lookup,
+    Mixed,
+    Node,
+    NotFollowed,
+    Program,
+    Rotated,
+    Separable,
+    reads_keys,
+)
 from compiler.fast.attention import attend_all
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.fast.c_keys import LineKeys
@@ -59,7 +70,7 @@ class _Generator:
         self.levels: list[int] = []
         for node in self.program.nodes:
             below = max((self.levels[number] for number in node.inputs if number >= 0), default=0)
-            self.levels.append(below + isinstance(node.operation, Attended | Mixed))
+            self.levels.append(below + reads_keys(node.operation))
 
     def write(self) -> None:
         for group in self._groups():

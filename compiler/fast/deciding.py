@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from compiler.elementary.program import Decision, Linear
 from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Functions, Quantity, combined, plus, scaled_shared, times
 from compiler.fast.large_term import roundings_beside_largest
+from compiler.meanings import lead_sign
 
 UNSURE = -1.0
 ALIKE = 0.9  # the ratio of the smallest and the largest weight of a channel
@@ -20,7 +21,7 @@ def decide(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded]) -> Quan
     two logits' weights, plus the roundings of both: what all logits have in common cancels. Exact ties are unsure.
     """
     f = a.f
-    sign = 1.0 if decision.decode == "argmax" else -1.0
+    sign = lead_sign(decision.decode)
     logits, lowered, raised = class_logits(a, decision, inputs, sign)
     best, index, best_lowered = logits[0], 0.0, lowered[0]
     for number in range(1, decision.classes):

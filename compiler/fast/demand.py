@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import assert_never
 
 import numpy as np
 
@@ -26,6 +25,8 @@ from compiler.elementary.program import (
     Separable,
     Sum,
 )
+from compiler.faults import no_rule
+from compiler.meanings import rope_pair, rope_pair_of
 
 NOTHING = -1
 Need = tuple[set[int], set[int]]  # positions, channels
@@ -91,13 +92,13 @@ def _needed_inputs(program: Program, node: Node, positions: set[int], live: set[
             ]
         case Rotated(groups=groups):
             size = node.channels // groups
-            return [(positions, live | {_partner(c, size, operation.pairs == "adjacent") for c in live})]
+            return [(positions, live | {_partner(c, size, operation) for c in live})]
         case Attended():
             return _attended_inputs(operation, positions, operation.mixed(live))
         case Mixed():
             return [_values(operation, positions, live)]
         case _:
-            assert_never(operation)
+            raise no_rule("operation", operation)
 
 
 def _attended_inputs(operation: Attended, positions: set[int], live: set[int]) -> list[Need]:
@@ -128,9 +129,8 @@ def _read_by(linear: Linear, live: set[int] | None = None) -> set[int]:
     return {channel for terms in rows for channel, _ in terms}
 
 
-def _partner(channel: int, size: int, adjacent: bool) -> int:
+def _partner(channel: int, size: int, rotated: Rotated) -> int:
     """The other coordinate of a pair that turns."""
-    if adjacent:
-        return channel ^ 1
-    first, place = divmod(channel, size)
-    return first * size + (place + size // 2) % size
+    group, place = divmod(channel, size)
+    first, second = rope_pair(rotated.pairs, rope_pair_of(rotated.pairs, place, size), size)
+    return group * size + (second if place == first else first)

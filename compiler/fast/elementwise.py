@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 
 from compiler.elementary.program import (
     Activated,
+    Attended,
     Difference,
     Linear,
+    Lookup,
+    Mixed,
     Node,
     Normalized,
     Operation,
@@ -16,10 +19,13 @@ from compiler.elementary.program import (
     Resized,
     Rotated,
     Scaled,
+    Separable,
     Sum,
 )
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity
 from compiler.fast.norms import normalize
+from compiler.faults import no_rule
+from compiler.meanings import divides, rope_pair, rope_pair_of
 
 Angles = Callable[[int], tuple[Quantity, Quantity, Quantity]]  # of a pair: cosine, sine, error of each
 
@@ -37,15 +43,14 @@ def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], 
             return [a.subtract(inputs[0][c], inputs[1][c]) for c in node.live]
         case Product():
             return [a.multiply(inputs[0][c], inputs[1][c]) for c in node.live]
-        case Scaled(operation="multiply", factors=factors):
-            return [a.times(inputs[0][c], factors[c]) for c in node.live]
-        case Scaled(factors=factors):
-            return [a.divide(inputs[0][c], factors[c]) for c in node.live]
+        case Scaled(operation=scaling, factors=factors):
+            scaled = a.divide if divides(scaling) else a.times
+            return [scaled(inputs[0][c], factors[c]) for c in node.live]
         case Resized():
             return [inputs[0][c] if c < len(inputs[0]) else ZERO for c in node.live]
-        case Renewed(first_symbol=None):
-            return [a.alone(inputs[0][c]) for c in node.live]
-        case Renewed(first_symbol=int(first)):
+        case Renewed(first_symbol=first):
+            if first is None:
+                return [a.alone(inputs[0][c]) for c in node.live]
             return [Bounded(inputs[0][c].value, 0.0, {first + c: a.off(inputs[0][c])}) for c in node.live]
         case Activated(kind=kind):
             return [a.activate(inputs[0][c], kind) for c in node.live]
@@ -53,8 +58,10 @@ def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], 
             return _normalized_groups(a, node, inputs[0], operation, groups)
         case Rotated():
             return _rotated(a, node, inputs[0], operation, angles)
-        case _:
+        case Lookup() | Attended() | Mixed() | Separable():
             raise AssertionError(f"{type(operation).__name__} is not elementwise")
+        case _:
+            raise no_rule("operation", operation)
 
 
 def _normalized_groups(
@@ -70,13 +77,11 @@ def _normalized_groups(
 
 def _rotated(a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Rotated, angles: Angles) -> list[Bounded]:
     size = node.channels // operation.groups
-    half = size // 2
     found: dict[int, Bounded] = {}
     for channel in node.live:
         if channel not in found:
             group, place = divmod(channel, size)
-            pair = place // 2 if operation.pairs == "adjacent" else place % half
-            first = group * size + (2 * pair if operation.pairs == "adjacent" else pair)
-            second = first + (1 if operation.pairs == "adjacent" else half)
+            pair = rope_pair_of(operation.pairs, place, size)
+            first, second = (group * size + c for c in rope_pair(operation.pairs, pair, size))
             found[first], found[second] = a.rotate(x[first], x[second], *angles(pair))
     return [found[channel] for channel in node.live]

@@ -23,6 +23,7 @@ from compiler.fast.native import NativeUnavailable, native
 from compiler.fast.separable import separated
 from compiler.fast.tensors import said
 from compiler.fast.work import affordable, numbers_kept
+from compiler.faults import NoRule
 from compiler.ir import Network
 from compiler.pipeline import Spec
 
@@ -79,7 +80,7 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
     """The engine for so many inputs in all. Raises `EngineUnavailable` where the network cannot be followed."""
     try:
         made = programs(spec)
-    except NotFollowed as error:
+    except (NotFollowed, NoRule) as error:
         raise EngineUnavailable(str(error)) from None
     why = _not_compiled(device, inputs, len(made))
     runners: list[_Runner] = []
@@ -93,7 +94,10 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
     predicted = spec.layout.predicted
     if why is None:
         return FastEngine(f"compiled C, {_count(threads, 'thread')}", NATIVE_BLOCK, tuple(runners), predicted)
-    runners = [_on_tensors(program, device) for program in made]
+    try:
+        runners = [_on_tensors(program, device) for program in made]
+    except NoRule as error:
+        raise EngineUnavailable(str(error)) from None
     block = min(_tensor_block(program, device) for program in made)
     return FastEngine(f"torch tensors on {device}: {why}", block, tuple(runners), predicted)
 
@@ -109,7 +113,7 @@ def _native(program: Program, threads: int) -> _Runner | str:
     """The program as C, or why there is none."""
     try:
         source = c_source(program)
-    except NotFollowed as error:
+    except (NotFollowed, NoRule) as error:
         return str(error)
     library = native(source)
     if isinstance(library, NativeUnavailable):
@@ -124,6 +128,8 @@ def _native(program: Program, threads: int) -> _Runner | str:
 
 
 def _on_tensors(program: Program, device: torch.device) -> _Runner:
+    """Raises `NoRule`."""
+
     def run(tokens: Tokens) -> Tokens:
         size = _tensor_block(program, device)
         with torch.inference_mode():
@@ -133,6 +139,7 @@ def _on_tensors(program: Program, device: torch.device) -> _Runner:
             ]
         return np.concatenate(parts) if parts else np.empty((0, len(program.slots)), dtype=np.int32)
 
+    run(np.zeros((1, program.length), dtype=np.int32))  # what has no rule is refused before anything is asked
     return _Runner(program, run)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import assert_never
 
 import numpy as np
 import torch
@@ -34,6 +33,7 @@ from compiler.elementary.program import (
     Separable,
     Sum,
 )
+from compiler.faults import no_rule
 from compiler.reference import alone
 from compiler.torch_backend.model import build_model
 
@@ -101,7 +101,7 @@ def _dependent(node: Node, inputs: Sequence[set[int]]) -> set[int]:
         case Separable():
             raise AssertionError("patterns are fixed before anything is put in tables")
         case _:
-            assert_never(operation)
+            raise no_rule("operation", operation)
 
 
 def read_patterns(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from compiler.elementary.program import Array, Attended, Lookup, Mixed, Node, Program
+from compiler.elementary.program import Array, Lookup, Node, Program, reads_keys
 from compiler.fast.bounds import Arithmetic, Quantity, Rounding
 from compiler.fast.demand import pruned
 from compiler.fast.tensors import TensorFunctions, Value, run_nodes
@@ -40,9 +40,7 @@ def before_attention(program: Program) -> set[int]:
     """The nodes that depend on the token at their own position only."""
     found: set[int] = set()
     for number, node in _numbered(program):
-        if not isinstance(node.operation, Attended | Mixed) and all(
-            source in found for source in node.inputs if source >= 0
-        ):
+        if not reads_keys(node.operation) and all(source in found for source in node.inputs if source >= 0):
             found.add(number)
     return found
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 import numpy as np
 
@@ -32,7 +31,10 @@ from compiler.elementary.program import (
     Separable,
     Sum,
 )
-from compiler.fast.bounds import Rounding
+from compiler.fast.bounds import Rounding, compounded
+from compiler.faults import no_rule
+from compiler.ir import Activation
+from compiler.meanings import divides
 
 ROOM = 1 / 16  # of the largest number of the dtype: more than a sum on its way can exceed what is bounded here
 
@@ -59,7 +61,7 @@ class Range:
 
     def widened(self, roundings: int, rounding: Rounding) -> Range:
         """With so many roundings, one after the other."""
-        slack = _growth(roundings, rounding) * self.scale + roundings * rounding.tiny
+        slack = compounded(roundings, rounding.unit) * self.scale + roundings * rounding.tiny
         return Range.of(self.low - slack, self.high + slack)
 
     def channels(self, chosen: range) -> Range:
@@ -91,10 +93,6 @@ def check_magnitudes(program: Program) -> Program:
     return replace(program, nodes=tuple(nodes))
 
 
-def _growth(roundings: int, rounding: Rounding) -> float:
-    return math.expm1(roundings * math.log1p(rounding.unit))
-
-
 def _roundings(node: Node) -> int:
     """How often a result is rounded at most, one rounding after the other."""
     operation = node.operation
@@ -107,8 +105,10 @@ def _roundings(node: Node) -> int:
             return FUNCTION_UNITS + 8
         case Attended():
             return 2 * len(operation.visible_to(0)) + FUNCTION_UNITS + 8
-        case _:
+        case Lookup() | Sum() | Difference() | Product() | Scaled() | Resized() | Renewed() | Mixed() | Separable():
             return 3
+        case _:
+            raise no_rule("operation", operation)
 
 
 def _range(node: Node, inputs: list[Range]) -> Range:
@@ -128,7 +128,7 @@ def _range(node: Node, inputs: list[Range]) -> Range:
         case Product():
             return _product(*inputs)
         case Scaled(operation=scaling, factors=factors):
-            factor = np.array(factors) if scaling == "multiply" else 1 / np.array(factors)
+            factor = 1 / np.array(factors) if divides(scaling) else np.array(factors)
             return _product(inputs[0], Range.of(factor, factor))
         case Resized():
             padding = np.zeros(node.channels)
@@ -137,8 +137,7 @@ def _range(node: Node, inputs: list[Range]) -> Range:
         case Renewed():
             return inputs[0]
         case Activated(kind=kind):
-            least = {"relu": 0.0, "silu": -0.3, "gelu": -0.2}[kind]
-            low = np.where(inputs[0].low < 0, np.maximum(inputs[0].low, least), 0.0)
+            low = np.where(inputs[0].low < 0, np.maximum(inputs[0].low, _least(kind)), 0.0)
             return Range(low, np.maximum(inputs[0].high, 0.0), inputs[0].size)
         case Normalized(groups=groups, weight=weight):
             size = node.channels // groups
@@ -153,7 +152,20 @@ def _range(node: Node, inputs: list[Range]) -> Range:
         case Mixed() | Separable():
             raise AssertionError("magnitudes are checked before patterns are fixed")
         case _:
-            assert_never(operation)
+            raise no_rule("operation", operation)
+
+
+def _least(kind: Activation) -> float:
+    """No value of an activation is lower; none is larger than its argument, or than 0 where that is negative."""
+    match kind:
+        case "relu":
+            return 0.0
+        case "silu":
+            return -0.3
+        case "gelu":
+            return -0.2
+        case _:
+            raise no_rule("activation", kind)
 
 
 def _linear(linear: Linear, inputs: Range) -> Range:
@@ -190,7 +202,7 @@ def _attended(program: Program, node: Node, inputs: list[Range], mixed: Range) -
         highest, size = _score(operation, head, inputs[0], inputs[1])
         if not size < dtype.largest * ROOM:
             raise NotFollowed("a score could overflow")
-        highest += _growth(operation.head_dim + len(operation.additions) + 8, rounding) * size
+        highest += compounded(operation.head_dim + len(operation.additions) + 8, rounding.unit) * size
         if operation.plus_one and not highest < math.log(dtype.largest) - 1 - math.log(program.length):
             raise NotFollowed("the exponentials of scores, or their sum, could overflow")
     return replace(node, operation=replace(operation, limits=tuple(mixed.size.tolist())))
@@ -201,7 +213,7 @@ def _score(operation: Attended, head: int, queries: Range, keys: Range) -> tuple
     query, key = queries.channels(operation.query_channels(head)), keys.channels(operation.key_channels(head))
     product = _product(query, key)
     scale = np.float64(operation.scale)
-    factor = scale if operation.scale_operation == "multiply" else 1 / scale
+    factor = 1 / scale if divides(operation.scale_operation) else scale
     ends = factor * product.low.sum(), factor * product.high.sum()
     added = [table[head % len(table)] for table in operation.additions]
     highest = max(ends) + sum(float(table.max()) for table in added)

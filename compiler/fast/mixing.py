@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
 from compiler.elementary.program import Array, Attended, Mixed, SeparableHead
-from compiler.fast.bounds import ENGINE_TINY, Arithmetic, Bounded, Quantity, plus, times
+from compiler.fast.bounds import ENGINE_TINY, Arithmetic, Bounded, Quantity, compounded, plus, quotient, times
 
 Combined = Literal["sum", "max"]
 Read = Callable[[Array | int], Quantity]  # a sum of the tables by its number, or one that is the same for all inputs
@@ -89,20 +89,21 @@ def mix_sums(a: Arithmetic, head: SeparableHead, read: Read) -> list[Bounded]:
     total = f.name(plus(read(head.weight), nothing))
     more = f.name(read(head.more))
     least = f.maximum(total - plus(more, times(6 * unit, nothing)), 0.0)
-    certain = f.name(1.0 / least)
-    growth = (1 + a.rounding.plain_unit) ** head.most
+    certain = f.name(quotient(1.0, least))
+    grown = 1 + (head.most + 1) * unit  # of what is divided by the module's sum of weights
+    growth = 1 + compounded(2 * head.most + 4, a.rounding.plain_unit)  # of partial sums, of products of such
     found = []
     for mixed, off, size in zip(head.mixed, head.off, head.size, strict=True):
-        mean = f.name(read(mixed) / total)
+        mean = f.name(quotient(read(mixed), total))
         scale = f.absolute(mean)
         largest = f.name(times(read(size), certain))
         own = plus(read(off), times(scale, plus(more, times(6 * unit, nothing))))
         roundings = plus(
-            times((head.most + 1) * unit, scale),
-            times(4 * unit, largest),
+            times(grown - 1, scale),
+            times(4 * unit * grown, largest),
             times(max(0.0, head.most - 1.0), a.rounded(times(growth, largest))),
-            head.most * a.rounding.tiny,
+            head.most * (a.rounding.tiny + a.rounding.flushed),
         )
         own = plus(own, 4 * head.most * ENGINE_TINY)  # what the products in the tables lose
-        found.append(Bounded(mean, f.name(plus(times(own, certain), roundings))))
+        found.append(Bounded(mean, f.name(plus(times(grown, times(own, certain)), roundings))))
     return found

@@ -18,6 +18,7 @@ from compiler.fast.bounds import (
     scaled_shared,
     times,
 )
+from compiler.meanings import subtracts_mean
 
 
 def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, group: int) -> list[Bounded]:
@@ -27,7 +28,7 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
     make of it is followed exactly. Beyond τ = 1/2, only |x| ≤ √n · √mean(x²) is known.
     """
     f, unit, count = a.f, a.rounding.unit, len(inputs)
-    if operation.kind == "layer":
+    if subtracts_mean(operation.kind):
         mean = a.times_inexact(a.sum(inputs), 1 / count)
         inputs = [a.subtract(x, mean) for x in inputs]
     square = f.name(plus(*(times(x.value, x.value) for x in inputs)) / count + operation.epsilon)
@@ -35,9 +36,11 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
     own = plus(*(times(size, x.error) for size, x in zip(sizes, inputs, strict=True))) / count
     every = plus(*(times(size, off) for size, off in zip(sizes, offs, strict=True))) / count
     second = plus(*(times(off, off) for off in offs)) / count + a.rounding.tiny
-    # squares, their sum, the division, epsilon and its sum: all terms are positive, so these are relative errors
-    roundings = (count + 4) * unit
-    relative = f.name((2.0 * every + second) / square + roundings)
+    # squares, their sum, the division, epsilon and its sum, of what was rounded before: all terms are positive, so
+    # these are relative errors
+    before = f.name((2.0 * every + second) / square)
+    roundings = f.name(times((count + 6) * unit, 1.0 + before))
+    relative = f.name(before + roundings)
     curved = 0.7 * relative * relative
     function = (FUNCTION_UNITS + 1) * unit
     off = f.name(0.5 * relative + curved + function)
@@ -77,7 +80,7 @@ def _normalized(
     off, off_alone, follows = offs
     scale = f.name(times(weight, inverse))
     size, value = f.absolute(scale), f.name(times(x.value, scale))
-    products = times(a.size(x), 2 * unit * size * (1 + off) + ENGINE_TINY)  # their roundings
+    products = times(a.size(x), 2.01 * unit * size * (1 + off) + ENGINE_TINY)  # their roundings
     error = plus(times(x.error, size), times(times(a.off(x), size), off), products)
     followed = Bounded(0.0, 0.0, {other: times(-1.0, times(value, c)) for other, c in follows.items()})
     shared = combined((Bounded(0.0, 0.0, scaled_shared(x, scale)), followed))

@@ -178,9 +178,7 @@ def head_tables(
     exponential = FUNCTION_UNITS * both * (1.0 + 2.0 * d)  # e^d ≤ 1 + 2 d where d ≤ 1
     weight = torch.exp(t)
     lost = f.if_less(t + d, NEGLIGIBLE, tiny, math.inf)
-    # normalised weights that a product may take as zero are up to `most` times larger before
-    underflow = 4 * tiny + most * a.rounding.flushed
-    more = f.if_less(d, 1.0, weight * (d * (1.0 + d) + exponential) + underflow, lost)
+    more = f.if_less(d, 1.0, weight * (d * (1.0 + d) + exponential) + a.rounding.lost_weight(most), lost)
     # exp(0) is 1; with a weight for no key, the module takes the exponential of the score itself
     more = torch.where((t == 0) & (d == 0) & ((top == 0) | (not operation.plus_one)), 0.0, more)
     weight, more = (torch.where(visible, part, 0.0) for part in (weight, more))

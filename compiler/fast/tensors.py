@@ -20,6 +20,7 @@ from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.fast.deciding import decide, logit
 from compiler.fast.elementwise import elementwise
 from compiler.fast.mixing import Body, mix_all, mix_sums
+from compiler.faults import no_rule
 
 Value = list[Bounded]  # one for each channel; those that do not matter are zero
 
@@ -156,17 +157,21 @@ def bounded_logits(program: Program, tokens: Tensor) -> tuple[Tensor, Tensor]:
 
 def _compute(running: Running, node: Node) -> Value:
     operation = node.operation
-    if isinstance(operation, Lookup):
-        return [
-            Bounded(looked_up(running, node, operation.value, c), looked_up(running, node, operation.error, c))
-            for c in node.live
-        ]
-    if isinstance(operation, Attended):
-        return _attended(running, node, operation)
-    if isinstance(operation, Separable):
-        return _separable(running, node, operation)
-    if isinstance(operation, Mixed):
-        return _mixed(running, node, operation)
+    match operation:
+        case Lookup(value=value, error=error):
+            return [Bounded(looked_up(running, node, value, c), looked_up(running, node, error, c)) for c in node.live]
+        case Attended():
+            return _attended(running, node, operation)
+        case Separable():
+            return _separable(running, node, operation)
+        case Mixed():
+            return _mixed(running, node, operation)
+        case _:
+            return _elementwise(running, node)
+
+
+def _elementwise(running: Running, node: Node) -> Value:
+    operation = node.operation
     inputs = [running.at(number, node.positions) for number in node.inputs]
 
     def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
@@ -301,10 +306,13 @@ class TensorKeys:
     def over_all(self, body: Body) -> list[Quantity]:
         found: list[Quantity] = []
         for combined, x in body():
-            if combined == "sum":
-                found.append(self._over(x, 0.0).sum(1, keepdim=True))
-            else:
-                found.append(self._over(x, -math.inf).amax(1, keepdim=True))
+            match combined:
+                case "sum":
+                    found.append(self._over(x, 0.0).sum(1, keepdim=True))
+                case "max":
+                    found.append(self._over(x, -math.inf).amax(1, keepdim=True))
+                case _:
+                    raise no_rule("pass over keys", combined)
         return found
 
     def _over(self, x: Quantity, hidden: float) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import assert_never
 
 from compiler.elementary.program import (
     Activated,
@@ -29,6 +28,7 @@ from compiler.elementary.program import (
     Terms,
 )
 from compiler.fast.demand import live_heads
+from compiler.faults import no_rule
 
 # At each position: about as many calls of torch, and a fifth as many lines of C, which take gcc 20 seconds.
 MOST_WORK = 40_000
@@ -112,7 +112,7 @@ def _channels(node: Node, inputs: Sequence[dict[int, Symbols]]) -> Iterable[tupl
         case Separable():
             yield from ((channel, 0, FUNCTION) for channel in node.live)
         case _:
-            assert_never(operation)
+            raise no_rule("operation", operation)
 
 
 def _result(*symbols: Symbols) -> int:

@@ -8,6 +8,7 @@ from functools import reduce
 from operator import or_
 
 from compiler.ir import Attention, Rope, Tensor
+from compiler.meanings import is_causal_mask, rope_pair
 from compiler.positions import PairFormula
 
 NONZERO, TOKEN, POSITION, OTHERS = 1, 2, 4, 8
@@ -28,9 +29,9 @@ def turned(facts: Facts, rope: Rope | None) -> Facts:
     """A head's coordinates after rotary positions, which mix them in pairs."""
     if rope is None:
         return facts
-    found, half = bytearray(facts), len(facts) // 2
+    found = bytearray(facts)
     for i, frequency in enumerate(rope.frequencies):
-        a, b = (2 * i, 2 * i + 1) if rope.pairs == "adjacent" else (i, i + half)
+        a, b = rope_pair(rope.pairs, i, len(facts))
         if frequency and (found[a] or found[b]):
             found[a] = found[b] = found[a] | found[b] | POSITION
     return bytes(found)
@@ -80,7 +81,7 @@ def seen_by(step: Attention, length: int) -> list[tuple[bool, bool]]:
     """By head: whether it sees another position than its own, and whether its formula differs between what it sees."""
     formulas = {score.head: score.formula for score in step.scores}
     return [
-        _seen(formulas[head], length, step.mask == "causal") if head in formulas else (length > 1, False)
+        _seen(formulas[head], length, is_causal_mask(step.mask)) if head in formulas else (length > 1, False)
         for head in range(step.heads.size)
     ]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
 
+from compiler.faults import no_rule
 from compiler.flow.bits import (
     INFORMATION,
     NONZERO,
@@ -34,6 +34,7 @@ from compiler.ir import (
     Mixture,
     Network,
     Norm,
+    OutputWord,
     Position,
     Repeat,
     Scaled,
@@ -44,6 +45,7 @@ from compiler.ir import (
     Tensor,
 )
 from compiler.limits import MAX_FLOW_WORK
+from compiler.meanings import added_to_later, attends_to_nothing, divides, subtracts_mean
 from compiler.storage import stored
 
 BYTES_AT_ONCE = 20  # facts of a stream that are joined in the time that one weight takes
@@ -154,7 +156,7 @@ class Forward:
                 mixed = self.attention(step, before).mixed
                 if isinstance(output, Map):
                     return joined(before, self.through(output, mixed))
-                return joined(before, mixed if output == "identity" else mixed * len(before))
+                return joined(before, _spread(output, mixed, len(before)))
             case FeedForward():
                 kept_stream = before[: step.stream_after.size].ljust(step.stream_after.size, b"\0")
                 return joined(kept_stream, self.through(step.down, self.units(step, before)[3]))
@@ -163,7 +165,7 @@ class Forward:
             case Repeat() | Mix():
                 raise AssertionError(step)  # runs of their own
             case _:
-                assert_never(step)
+                raise no_rule("step", step)
 
     def embedded(self, step: Embedding) -> list[Facts]:
         """What is looked up for a token, and then what each factor makes of that."""
@@ -195,7 +197,7 @@ class Forward:
         if norm is None:
             return facts
         every = union(set(facts))
-        if norm.kind == "layer":
+        if subtracts_mean(norm.kind):
             found = bytes([every if norm.axis.size > 1 else 0]) * len(facts)
         else:
             found = fact_or_zero(facts, every)
@@ -224,6 +226,8 @@ class Forward:
             case Scaled(coefficient=coefficient, stream=stream):
                 inner = self.mixture(step, stream, streams)
                 return inner if self.scales(step, coefficient) else bytes(len(inner))
+            case _:
+                raise no_rule("mix", mixture)
 
     def scales(self, step: Mix, coefficient: int) -> bool:
         """Whether a coefficient of a mix is not zero."""
@@ -246,22 +250,22 @@ class Forward:
         shared = step.heads.size // step.kv_heads.size
         mixed, brought = bytearray(), list[bool]()
         looks, weighs, uneven = [], [], []
-        later_count_less = step.mask not in ("causal", "none", 0)
+        later_count_less = (added_to_later(step.mask) or 0.0) != 0
         for head in range(step.heads.size):
             group = head // shared
             pairs = self.products(step, head, queries[1], keys[1])
             looking, formula_varies = self._seen(step)[head]
-            pairs = pairs if looking or step.softmax == "plus_one" else []  # one token alone has all the weight
+            pairs = pairs if looking or attends_to_nothing(step.softmax) else []  # one token alone has all the weight
             asked, told = union(a for a, _ in pairs), union(b for _, b in pairs) & INFORMATION
             looks.append(looking)
-            weighs.append(bool(told) or (step.softmax == "plus_one" and bool(pairs)))
+            weighs.append(bool(told) or (attends_to_nothing(step.softmax) and bool(pairs)))
             uneven.append(bool(told) or formula_varies or (looking and later_count_less))
             others = OTHERS if looking else 0
             for value in values[group * step.value_dim :][: step.value_dim]:
                 found, carried = value, 0
                 if value & (TOKEN | OTHERS):
                     carried |= others
-                if value & INFORMATION or (value and step.softmax == "plus_one"):  # else they add up to the same
+                if value & INFORMATION or (value and attends_to_nothing(step.softmax)):  # else they add up to the same
                     found |= (asked | told if weighs[-1] else 0) | (POSITION if looking or formula_varies else 0)
                     if weighs[-1] and told & (TOKEN | OTHERS):
                         carried |= others
@@ -275,7 +279,7 @@ class Forward:
 
         Without `plus_one` a score that is the same for all keys changes nothing: such coordinates are left out.
         """
-        if step.scale.operation == "multiply" and step.scale.value == 0:
+        if not divides(step.scale.operation) and step.scale.value == 0:
             return []
         size, group = step.head_dim, head // (step.heads.size // step.kv_heads.size)
         pairs = zip(queries[head * size :][:size], keys[group * size :][:size], strict=True)
@@ -283,7 +287,7 @@ class Forward:
 
     def scored(self, step: Attention, query: int, key: int) -> bool:
         """Whether the product of two coordinates can change the weights of a head."""
-        return bool(query and key and (key & INFORMATION or step.softmax == "plus_one"))
+        return bool(query and key and (key & INFORMATION or attends_to_nothing(step.softmax)))
 
     def _projected(self, map_: Map, norm: Norm | None, step: Attention, branch: Facts) -> tuple[Facts, Facts]:
         projected = self.through(map_, branch)
@@ -330,3 +334,16 @@ def _streams(mixture: Mixture) -> int:
             return _streams(left) + _streams(right)
         case Scaled(stream=stream):
             return 1 + _streams(stream)
+        case _:
+            raise no_rule("mix", mixture)
+
+
+def _spread(output: OutputWord, mixed: Facts, dimensions: int) -> Facts:
+    """What heads without a projection add to the stream."""
+    match output:
+        case "identity":
+            return mixed
+        case "broadcast":
+            return mixed * dimensions
+        case _:
+            raise no_rule("output", output)

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import astuple, dataclass
-from typing import assert_never
 
+from compiler.faults import no_rule
 from compiler.flow.bits import INFORMATION, Facts, Index, both, joined, present
 from compiler.flow.facts import AttentionFacts, Forward, Run
 from compiler.ir import (
@@ -29,6 +29,7 @@ from compiler.ir import (
     StreamScale,
     Tensor,
 )
+from compiler.meanings import attends_to_nothing
 from compiler.storage import tensors
 
 Alive = bytes  # of each dimension of an axis, 1 where it can change the answer
@@ -139,7 +140,7 @@ class _Backward:
             case Repeat() | Mix():
                 raise AssertionError(step)  # runs of their own
             case _:
-                assert_never(step)
+                raise no_rule("step", step)
 
     # Parts
 
@@ -211,16 +212,23 @@ class _Backward:
                 if any(both(after, present(inner))):
                     self.alive[step.weight.name].add((coefficient,))
                 self._mixture(step, stream, streams, after)
+            case _:
+                raise no_rule("mix", mixture)
 
     # Attention
 
     def _attention(self, step: Attention, before: Facts, after: Alive, relative: bool) -> Alive:
         """What the branch of an attention step needs of the stream."""
         facts = self.forward.attention(step, before)
-        if isinstance(step.output, Map):
-            mixed = self._map(step.output, facts.mixed, after, relative)
-        else:
-            mixed = after if step.output == "identity" else bytes([any(after) and not relative])
+        match step.output:
+            case Map():
+                mixed = self._map(step.output, facts.mixed, after, relative)
+            case "identity":
+                mixed = after
+            case "broadcast":
+                mixed = bytes([any(after) and not relative])
+            case _:
+                raise no_rule("output", step.output)
         queries, keys = bytearray(len(facts.queries[1])), bytearray(len(facts.keys[1]))
         values = bytearray(len(facts.values))
         shared = step.heads.size // step.kv_heads.size
@@ -232,7 +240,7 @@ class _Backward:
                 value = facts.values[group * step.value_dim + coordinate]
                 if value and mixed[head * step.value_dim + coordinate]:
                     values[group * step.value_dim + coordinate] = 1
-                    weighed |= bool(value & INFORMATION) or step.softmax == "plus_one"
+                    weighed |= bool(value & INFORMATION) or attends_to_nothing(step.softmax)
             if weighed and facts.weighs[head]:
                 for coordinate in range(step.head_dim):
                     query, key = head * step.head_dim + coordinate, group * step.head_dim + coordinate
@@ -242,7 +250,7 @@ class _Backward:
         asked = self._projected(step, step.query_norm, facts.queries[0], queries)
         told = self._projected(step, step.key_norm, facts.keys[0], keys)
         # a bias of the keys alone adds the same to the scores of all keys, which a softmax does not see
-        shifts = step.softmax == "standard" and step.rope is None and step.key_norm is None
+        shifts = not attends_to_nothing(step.softmax) and step.rope is None and step.key_norm is None
         read = joined(read, self._map(step.query, facts.branch, asked))
         read = joined(read, self._map(step.key, facts.branch, told, biased=not shifts))
         return self._norm(step.norm, before, read)
@@ -260,7 +268,7 @@ class _Backward:
             for coordinate, value in enumerate(facts.values[head // shared * step.value_dim :][: step.value_dim]):
                 place = head * step.value_dim + coordinate
                 used = mixed[place] > 0
-                weighs = bool(value & INFORMATION) or (value > 0 and step.softmax == "plus_one")
+                weighs = bool(value & INFORMATION) or (value > 0 and attends_to_nothing(step.softmax))
                 valued |= value > 0
                 looks |= value > 0 and facts.looks[head]
                 brings |= facts.brought[place]

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
+from compiler.faults import no_rule
 from compiler.ir import (
     Attention,
     Embedding,
     FeedForward,
     Head,
+    Map,
     Mix,
     Network,
     Norm,
     Position,
     Repeat,
+    RopePairs,
     Step,
     StreamNorm,
     StreamScale,
 )
 from compiler.latex.notation import Notation
 from compiler.latex.words import name, number
+from compiler.meanings import (
+    added_to_later,
+    attends_to_nothing,
+    divides,
+    is_causal_mask,
+    lead_sign,
+    subtracts_mean,
+)
 
 STREAM, NORMED = r"\mathbf{x}", r"\mathbf{n}"
 
@@ -54,7 +63,7 @@ def step_formulas(step: Step, scale: str | None, notation: Notation) -> list[str
         case Head():
             return [*_norm(step.norm), rf"\mathbf{{y}} &= {name('logits')}({_read(step.norm)})"]
         case _:
-            assert_never(step)
+            raise no_rule("step", step)
 
 
 def step_remarks(step: Step, notation: Notation) -> list[str]:
@@ -66,8 +75,7 @@ def step_remarks(step: Step, notation: Notation) -> list[str]:
             positions = f"${notation.query}$ and ${notation.key}$ are the positions of query and key"
             remarks = [f"{positions}, counted from 0; ${notation.head}$ is a head."]
             if rope is not None:
-                m, half = notation.pair, step.head_dim // 2
-                pair = f"(2 {m}, 2 {m} + 1)" if rope.pairs == "adjacent" else f"({m}, {m} + {half})"
+                pair = _pair(rope.pairs, notation.pair, step.head_dim // 2)
                 turns = rf"$\mathbf{{R}}_{{{notation.position}}}$ turns the pair ${pair}$ of coordinates by the angle"
                 frequency = r"\mathrm{rope}_{\mathrm{frequency}}"
                 remarks.append(rf"{turns} ${notation.position} \, {frequency}$.")
@@ -76,7 +84,7 @@ def step_remarks(step: Step, notation: Notation) -> list[str]:
                 remarks.append(f"Each head of keys and values serves {group} heads, in order.")
             if step.query_norm is not None:
                 weight = r", times $\mathrm{qk\_norm}$'s weight" if step.query_norm.weight is not None else ""
-                less = "their mean subtracted and " if step.query_norm.kind == "layer" else ""
+                less = "their mean subtracted and " if subtracts_mean(step.query_norm.kind) else ""
                 epsilon = number(step.query_norm.epsilon)
                 normed = rf"divided by $\sqrt{{\operatorname{{mean}}(\cdot^2) + {epsilon}}}$"
                 remarks.append(rf"$\mathrm{{norm}}$: the coordinates of a head, {less}{normed}{weight}.")
@@ -89,8 +97,20 @@ def step_remarks(step: Step, notation: Notation) -> list[str]:
             return [r"$\mathrm{pad}$ adds zeros at the end of the stream, up to its new size."]
         case FeedForward() if step.stream_after.size < step.stream.size:
             return [r"$\mathrm{cut}$ keeps the first dimensions of the stream, by position."]
-        case _:
+        case Position() | StreamNorm() | StreamScale() | FeedForward() | Head():
             return []
+        case _:
+            raise no_rule("step", step)
+
+
+def _pair(pairs: RopePairs, m: str, half: int) -> str:
+    match pairs:
+        case "adjacent":
+            return f"(2 {m}, 2 {m} + 1)"
+        case "halves":
+            return f"({m}, {m} + {half})"
+        case _:
+            raise no_rule("pairs of rope", pairs)
 
 
 def decoding(network: Network, notation: Notation) -> str:
@@ -98,7 +118,7 @@ def decoding(network: Network, notation: Notation) -> str:
     last = network.steps[-1]
     logits = r"\mathbf{y}" if isinstance(last, Head) else STREAM
     token = notation.token
-    operator = rf"\operatorname*{{arg\,{'min' if network.decode == 'argmin' else 'max'}}}"
+    operator = rf"\operatorname*{{arg\,{'max' if lead_sign(network.decode) > 0 else 'min'}}}"
     size = network.classes.size
     return rf"\text{{next token}} &= {operator}_{{0 \le {token} < {size}}} {logits}_{{{token}}}"
 
@@ -112,7 +132,7 @@ def _norm(norm: Norm | None) -> list[str]:
     if norm is None:
         return []
     mean = r"\operatorname{mean}"
-    layer = norm.kind == "layer"
+    layer = subtracts_mean(norm.kind)
     centred = r"\mathbf{c}" if layer else STREAM
     root = rf"\sqrt{{{mean}({centred} \odot {centred}) + {number(norm.epsilon)}}}"
     weight = r" \odot \mathrm{norm}_{\mathrm{weight}}" if norm.weight is not None else ""
@@ -132,11 +152,11 @@ def _attention(step: Attention, scale: str | None, notation: Notation) -> list[s
     scores = _scaled(step, rf"\langle {query}, {key} \rangle", scale)
     if step.scores:
         scores += rf" + {name('score')}_{{{h}}}({q}, {k})"
-    if not isinstance(step.mask, str):
+    if added_to_later(step.mask) is not None:
         scores += rf" + {name('mask')} \, [{k} > {q}]"
-    causal = step.mask == "causal"
+    causal = is_causal_mask(step.mask)
     seen, summed = (rf"{k} \le {q}", rf"{k}' \le {q}") if causal else (k, f"{k}'")
-    one = "1 + " if step.softmax == "plus_one" else ""
+    one = "1 + " if attends_to_nothing(step.softmax) else ""
     total = rf"{one}\sum_{{{summed}}} \exp(\sigma_{{{h}}}({q}, {k}'))"
     mixed = rf"\sum_{{{seen}}} \alpha_{{{h}}}({q}, {k}) \, {value}"
     heads = r"\mathbf{z}" + rf"_{{{q}}}"
@@ -145,8 +165,10 @@ def _attention(step: Attention, scale: str | None, notation: Notation) -> list[s
             added = heads
         case "broadcast":
             added = rf"{heads} \, \mathbf{{1}}"
-        case _:
+        case Map():
             added = f"{name('output')}({heads})"
+        case _:
+            raise no_rule("output", step.output)
     return [
         rf"\sigma_{{{h}}}({q}, {k}) &= {scores}",
         rf"\alpha_{{{h}}}({q}, {k}) &= \frac{{\exp(\sigma_{{{h}}}({q}, {k}))}}{{{total}}}",
@@ -158,7 +180,7 @@ def _attention(step: Attention, scale: str | None, notation: Notation) -> list[s
 def _scaled(step: Attention, product: str, scale: str | None) -> str:
     if scale is None:
         return product if step.head_dim == 1 else rf"\frac{{{product}}}{{\sqrt{{{step.head_dim}}}}}"
-    return rf"\frac{{{product}}}{{{scale}}}" if step.scale.operation == "divide" else rf"{scale} \, {product}"
+    return rf"\frac{{{product}}}{{{scale}}}" if divides(step.scale.operation) else rf"{scale} \, {product}"
 
 
 def _feed_forward(step: FeedForward) -> str:

@@ -9,6 +9,7 @@ from compiler.flow.reach import AttentionRole
 from compiler.ir import Attention
 from compiler.linting.rule import Examined, Finding
 from compiler.linting.spans import option, step_key, top_level
+from compiler.meanings import added_to_later
 from compiler.source import Span
 
 
@@ -51,18 +52,19 @@ def weighs_tokens(examined: Examined) -> Iterator[Finding]:
 def sees_later_tokens(examined: Examined) -> Iterator[Finding]:
     """No position sees a later token."""
     for step in _open(examined):
-        if step.mask == "none":
-            yield Finding("each position sees later tokens too", option(examined.spec, step.name, "mask"))
-        elif not isinstance(step.mask, str) and step.mask >= 0:
-            message = f"a mask of {step.mask:g} hides no later token"
-            yield Finding(message, option(examined.spec, step.name, "mask"))
+        added, place = added_to_later(step.mask), option(examined.spec, step.name, "mask")
+        if added is None:
+            yield Finding("each position sees later tokens too", place)
+        elif added >= 0:
+            yield Finding(f"a mask of {added:g} hides no later token", place)
 
 
 def hides_softly(examined: Examined) -> Iterator[Finding]:
     """Later tokens are left out altogether, not by a number that a large score can outweigh."""
     for step in _open(examined):
-        if not isinstance(step.mask, str) and step.mask < 0:
-            message = f"later tokens are hidden by adding {step.mask:g} to their scores, which large scores outweigh"
+        added = added_to_later(step.mask)
+        if added is not None and added < 0:
+            message = f"later tokens are hidden by adding {added:g} to their scores, which large scores outweigh"
             yield Finding(message, option(examined.spec, step.name, "mask"))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from compiler.linting.rule import Examined, Finding
 from compiler.linting.spans import in_layout, top_level
+from compiler.meanings import lead_sign
 from compiler.tasks import TaskError
 
 
@@ -62,5 +63,5 @@ def forced_tokens(examined: Examined) -> Iterator[Finding]:
 
 def lowest_wins(examined: Examined) -> Iterator[Finding]:
     """The token with the highest logit is taken."""
-    if examined.spec.network.decode == "argmin":
+    if lead_sign(examined.spec.network.decode) < 0:
         yield Finding("the token with the lowest logit is taken", top_level(examined.spec, "decode"))

@@ -10,7 +10,20 @@ from compiler.expressions.arithmetic import show
 from compiler.expressions.syntax import Node as Expression
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf
-from compiler.ir import Attention, FeedForward, Head, Norm, StreamNorm
+from compiler.faults import no_rule
+from compiler.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Mix,
+    Norm,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+)
 from compiler.linting.formulas import POSITIONS, is_condition, takes_apart, uses
 from compiler.linting.rule import Examined, Finding, listed
 from compiler.linting.spans import option, step_body
@@ -89,17 +102,30 @@ def _where(leaves: list[Leaf], used: dict[Leaf, list[str]]) -> str:
 def unusual_epsilon(examined: Examined) -> Iterator[Finding]:
     """The eps of a norm does no more than to avoid a division by zero."""
     for step in examined.spec.network.steps:
-        norms: list[tuple[str, Norm | None]] = []
-        if isinstance(step, Attention | FeedForward | Head):
-            norms.append(("norm", step.norm))
-        if isinstance(step, Attention):
-            norms.append(("qk_norm", step.query_norm))
-        for key, norm in norms:
+        for key, norm in _norms(step):
             if norm is not None and norm.epsilon > USUAL_EPSILON:
-                yield Finding(_of_epsilon(norm), option(examined.spec, step.name, key))
-        if isinstance(step, StreamNorm) and step.norm.epsilon > USUAL_EPSILON:
-            body = step_body(examined.spec, step.name)
-            yield Finding(_of_epsilon(step.norm), None if body is None else body.span)
+                place = option(examined.spec, step.name, key) if key else _body(examined, step)
+                yield Finding(_of_epsilon(norm), place)
+
+
+def _norms(step: Step) -> tuple[tuple[str, Norm | None], ...]:
+    """The norms of a step, each by the option that writes it; without one where it is the step itself."""
+    match step:
+        case Attention(norm=norm, query_norm=query_norm):
+            return ("norm", norm), ("qk_norm", query_norm)
+        case FeedForward(norm=norm) | Head(norm=norm):
+            return (("norm", norm),)
+        case StreamNorm(norm=norm):
+            return (("", norm),)
+        case Embedding() | Position() | StreamScale() | Repeat() | Mix():
+            return ()
+        case _:
+            raise no_rule("step", step)
+
+
+def _body(examined: Examined, step: Step) -> Span | None:
+    body = step_body(examined.spec, step.name)
+    return None if body is None else body.span
 
 
 def _of_epsilon(norm: Norm) -> str:

@@ -10,7 +10,21 @@ from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Name
 from compiler.expressions.syntax import Node as Expression
 from compiler.expressions.values import leaves
-from compiler.ir import Attention, HeadScore, Position
+from compiler.faults import no_rule
+from compiler.ir import (
+    Attention,
+    Embedding,
+    Equation,
+    FeedForward,
+    Head,
+    HeadScore,
+    Mix,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+)
 from compiler.linting.formulas import POSITIONS, is_condition, reads, takes_apart, uses
 from compiler.linting.rule import Examined, Finding, listed
 from compiler.positions import PairFormula, PositionFormula
@@ -36,20 +50,25 @@ def tables_of_positions(examined: Examined) -> Iterator[Finding]:
     """An encoding of positions is a curve in the position, or in the distance of query and key; it is no table."""
     reasons: dict[Span, tuple[str, list[str]]] = {}
     for step in examined.spec.network.steps:
-        if isinstance(step, Position):
-            for term in step.terms:
-                found = _pieces(term.formula)
-                reasons.setdefault(term.equation.span, (f"'{term.equation.left}' of {step.name}", []))[1].extend(found)
-        if isinstance(step, Attention):
-            causal = bool(step.scores) and hides_later_keys(step, examined.spec.network.context)
-            for score in step.scores:
-                found = _of_score(examined, score, causal)
-                reasons.setdefault(score.equation.span, (f"'{score.equation.left}' of {step.name}", []))[1].extend(
-                    found
-                )
+        for equation, found in _of_step(examined, step):
+            reasons.setdefault(equation.span, (f"'{equation.left}' of {step.name}", []))[1].extend(found)
     for span, (what, every) in reasons.items():
         if every:
             yield Finding(f"{what} is a table of positions: it {listed(list(dict.fromkeys(every)))}", span)
+
+
+def _of_step(examined: Examined, step: Step) -> Iterator[tuple[Equation, Iterator[str]]]:
+    """Each formula in positions, by its equation, with what makes a table of it."""
+    match step:
+        case Position(terms=terms):
+            yield from ((term.equation, _pieces(term.formula)) for term in terms)
+        case Attention(scores=scores):
+            causal = bool(scores) and hides_later_keys(step, examined.spec.network.context)
+            yield from ((score.equation, _of_score(examined, score, causal)) for score in scores)
+        case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
+            return
+        case _:
+            raise no_rule("step", step)
 
 
 def _of_score(examined: Examined, score: HeadScore, causal: bool) -> Iterator[str]:

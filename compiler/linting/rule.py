@@ -9,10 +9,21 @@ from typing import Literal
 
 from compiler.diagnostics import Diagnostic, Note, SpecError
 from compiler.expressions.values import Leaf, Provenance, leaves
+from compiler.faults import no_rule
 from compiler.flow.facts import TooMuchToFollow
 from compiler.flow.reach import Flow, flow
 from compiler.formulas import Formula
-from compiler.ir import Attention, Position
+from compiler.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Mix,
+    Position,
+    Repeat,
+    StreamNorm,
+    StreamScale,
+)
 from compiler.limits import MAX_FLOW_WORK
 from compiler.linting.formulas import weight_formulas
 from compiler.linting.spans import step_key
@@ -109,19 +120,17 @@ class Examined:
         """What the forward pass uses and no tensor stores, eps aside."""
         found: list[Beside] = []
         for step in self.spec.network.steps:
-            if isinstance(step, Position):
-                for term in step.terms:
-                    what = f"the position equation '{term.equation.left}' of {step.name}"
-                    found.append(Beside(what, term.provenance, term.equation.span, True))
-            if isinstance(step, Attention):
-                for score in step.scores:
-                    what = f"'{score.equation.left}' of {step.name}"
-                    found.append(Beside(what, score.provenance, score.equation.span, True))
-                if step.rope is not None:
-                    what = f"the rope frequency of {step.name}"
-                    found.append(Beside(what, step.rope.provenance, step.rope.equation.span, True))
-                found.append(Beside(f"the scale of the scores of {step.name}", step.scale.provenance, None, False))
-                found.append(Beside(f"the mask of {step.name}", step.mask_provenance, None, False))
+            match step:
+                case Position():
+                    for term in step.terms:
+                        what = f"the position equation '{term.equation.left}' of {step.name}"
+                        found.append(Beside(what, term.provenance, term.equation.span, True))
+                case Attention():
+                    found += _beside_attention(step)
+                case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
+                    pass
+                case _:
+                    raise no_rule("step", step)
         return tuple(found)
 
     @cached_property
@@ -140,6 +149,15 @@ class Examined:
         every = (entry for tensor in tensors(self.spec.network).values() for entry in tensor.entries)
         numbers = (*(entry.provenance for entry in every), *(one.provenance for one in self.beside))
         return tuple(weight_formulas(self.spec, numbers))
+
+
+def _beside_attention(step: Attention) -> Iterator[Beside]:
+    for score in step.scores:
+        yield Beside(f"'{score.equation.left}' of {step.name}", score.provenance, score.equation.span, True)
+    if step.rope is not None:
+        yield Beside(f"the rope frequency of {step.name}", step.rope.provenance, step.rope.equation.span, True)
+    yield Beside(f"the scale of the scores of {step.name}", step.scale.provenance, None, False)
+    yield Beside(f"the mask of {step.name}", step.mask_provenance, None, False)
 
 
 def listed(items: list[str], most: int = 3) -> str:

@@ -78,5 +78,7 @@ def _epsilon(context: Context, node: Node | None) -> float:
         context.error("bad-value", "the eps of a norm cannot be negative", formula.span)
     if value.value == 0:
         context.warn("zero-epsilon", "without an eps the norm of a stream of zeros is NaN", formula.span)
-    store(context, value, formula.span, "eps")  # reports what the dtype cannot hold; torch rounds the double itself
-    return float(value.value) if abs(value.value) < math.inf else DEFAULT_EPSILON
+    stored = store(context, value, formula.span, "eps")
+    if math.isnan(stored):
+        return DEFAULT_EPSILON  # what the dtype cannot hold was reported
+    return float(value.value) if math.isfinite(stored) else stored  # torch rounds a double itself

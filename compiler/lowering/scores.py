@@ -16,11 +16,12 @@ from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.values import NOWHERE, Number, Provenance, union
 from compiler.formulas import Formula, attempt, read_formula
-from compiler.ir import Equation, HeadScore, Mask, Rope, RopePairs, Scale, Softmax
+from compiler.ir import Equation, HeadScore, Mask, Rope, RopePairs, Scale, ScaleOperation, Softmax
 from compiler.limits import MAX_SCORE_ENTRIES
 from compiler.lowering.context import Context, Line, lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import store
+from compiler.meanings import attends_to_nothing, divides, is_causal_mask
 from compiler.positions import PAIR, QUERY, PairFormula
 from compiler.targets import Aim
 
@@ -56,9 +57,10 @@ def _check_score(
     """Compute the score for every pair of positions up to the context, so that nothing can fail later."""
     span = line.value.span
     read: set[Provenance] = set()
+    may_be_nothing = attends_to_nothing(softmax)
     for query in range(length):
         try:
-            row = [score.at(query, key) for key in score.new_keys(query, query + 1 if mask == "causal" else length)]
+            row = [score.at(query, key) for key in score.new_keys(query, query + 1 if is_causal_mask(mask) else length)]
         except AlreadyReported:
             return None
         except ExpressionError as error:
@@ -69,10 +71,10 @@ def _check_score(
         if any(number_.value == math.inf for number_ in row):
             context.error("number", f"a score of +inf (for {QUERY} = {query})", span)
             return None
-        if softmax == "plus_one" and any(number_.value > math.log(context.resolved.dtype.largest) for number_ in row):
+        if may_be_nothing and any(number_.value > math.log(context.resolved.dtype.largest) for number_ in row):
             context.warn("overflow", "exp of a score overflows, which makes the plus_one softmax NaN", span)
         seen = row[: query + 1]  # all of it in the shortest sequence with this query
-        if softmax == "standard" and len(seen) == query + 1 and all(number_.value == -math.inf for number_ in seen):
+        if not may_be_nothing and len(seen) == query + 1 and all(number_.value == -math.inf for number_ in seen):
             message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
             context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
             return None
@@ -130,7 +132,7 @@ def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
 def lower_scale_of_scores(context: Context, step: Mapping, head_dim: int) -> Scale:
     """What scores are multiplied or divided by."""
     node: Node | None = context.option(step, "scale")
-    operation: Literal["multiply", "divide"] = "multiply"
+    operation: ScaleOperation = "multiply"
     if isinstance(node, Mapping):
         node, operation = node.get("divide"), "divide"
     formula: Formula | None = read_formula(node, context.found) if node is not None else None
@@ -144,7 +146,7 @@ def lower_scale_of_scores(context: Context, step: Mapping, head_dim: int) -> Sca
     except NotANumber as error:
         context.error("number", str(error), formula.span)
         return Scale(operation, 1.0)
-    if math.isinf(factor) or (factor == 0 and operation == "divide"):
-        verb = "divided" if operation == "divide" else "multiplied"
+    if math.isinf(factor) or (factor == 0 and divides(operation)):
+        verb = "divided" if divides(operation) else "multiplied"
         context.error("number", f"scores cannot be {verb} by {factor or 'zero'}", formula.span)
     return Scale(operation, float(factor), value.provenance)

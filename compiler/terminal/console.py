@@ -84,7 +84,7 @@ def print_json(value: object) -> None:
 
 
 def json_text(value: object) -> str:
-    """Strict JSON: an infinity, which JSON lacks, becomes the text inf or -inf."""
+    """Strict JSON: what it lacks becomes a text, inf, -inf or nan."""
     return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 

@@ -2,40 +2,93 @@
 
 from __future__ import annotations
 
-from compiler.diffing import Difference, EntryChange, EntryGroup
+import math
+from collections.abc import Iterator
+
+from compiler.differences import Difference, EntryChange, EntryGroup, ProductChange, TensorChange
+from compiler.matching import NameMatch
 from compiler.terminal.console import console, first, line_of, number, table, text
 from compiler.text_changes import TextChange
 
 ENTRIES_SHOWN = 3  # of a group that no single factor explains
+NAMES_SHOWN = 12
+ULPS_SHOWN = 1000  # more say nothing
+CUT, LEAD = 60, 20  # characters of a written text, and of those before the place where two differ
 
 
 def print_difference(difference: Difference, *, every_entry: bool) -> None:
-    """Text first, then weights collapsed by cause, then counts."""
+    """Text first, then names, ties and weights collapsed by cause, then counts."""
     out = console()
+    for note in difference.notes:
+        out.print(text(note, "dim"))
     if difference.empty:
         out.print(text(f"no difference between {difference.before} and {difference.after}"))
         return
     files = difference.files
     out.print(text(f"--- {difference.before}  ({files[0]})", "red"))
     out.print(text(f"+++ {difference.after}  ({files[1]})", "green"))
+    if difference.alike is not None:
+        out.print(text(_likeness(difference), "bold"))
     if difference.texts:
         rows = table("", "written", "before", "after", "lines")
         for change in first(difference.texts, rows):
-            written = [text(change.section), text(change.path)]
-            rows.add_row(*written, text(_cut(change.before)), text(_cut(change.after)), _lines(change, files))
+            section = f"{change.section_before} → {change.section}" if change.section_before else change.section
+            before, after = _around(change.before, change.after)
+            rows.add_row(text(section), text(change.path), text(before), text(after), _lines(change, files))
         out.print(rows)
+    for line in _names(difference.names, every=every_entry):
+        out.print(text(f"names    {line}"))
     for shape in difference.shapes:
-        before, after = (list(side) if side is not None else "absent" for side in (shape.before, shape.after))
-        out.print(text(f"shape    {shape.tensor}: {before} → {after}"))
+        out.print(text(f"shape    {shape.tensor}: {_shape(shape.before)} → {_shape(shape.after)}"))
+    for tie in difference.ties:
+        out.print(text(f"tie      {tie.tensor}: {_tied(tie.before)} → {_tied(tie.after)}"))
+    for product in difference.products:
+        out.print(text(f"product  {_product(product)}"))
     for group in difference.groups:
         out.print(text(f"weights  {_headline(group)}"))
         for entry in group.entries if every_entry else _examples(group):
             out.print(text(f"         {_entry(entry)}", "dim"))
+    for tensor in difference.tensors:
+        out.print(text(f"tensor   {_tensor(tensor)}"))
+        for entry in tensor.entries if every_entry else tensor.entries[:ENTRIES_SHOWN]:
+            out.print(text(f"         {_entry(entry)}", "dim"))
+        if every_entry and tensor.differing > len(tensor.entries):
+            out.print(text(f"         and {tensor.differing - len(tensor.entries):,} more", "dim"))
     if difference.counts:
         changes = ", ".join(f"{c.rule} {number(c.before)} → {number(c.after)}" for c in difference.counts)
         out.print(text(f"counts   {changes}"))
-    else:
+    elif difference.of_specs:
         out.print(text("counts   the same by every rule"))
+
+
+def _likeness(difference: Difference) -> str:
+    apart = ", ".join(difference.alike or ())
+    what = "every tensor" if not difference.of_specs else "every number and option of the networks"
+    return f"equal {apart}: {what} is the same" if apart else f"{what} is the same"
+
+
+def _names(names: tuple[NameMatch, ...], *, every: bool) -> Iterator[str]:
+    """A line for each kind: `dimension x → a, y → b`."""
+    kinds: dict[str, list[str]] = {}
+    for match in names:
+        kinds.setdefault(match.kind, []).append(f"{match.before} → {match.after}")
+    for kind, pairs in kinds.items():
+        more = "" if every or len(pairs) <= NAMES_SHOWN else f", and {len(pairs) - NAMES_SHOWN:,} more"
+        yield f"{kind} {', '.join(pairs if every else pairs[:NAMES_SHOWN])}{more}"
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "absent" if shape is None else str(list(shape))
+
+
+def _tied(owner: str | None) -> str:
+    return "a tensor of its own" if owner is None else f"tied to {owner}"
+
+
+def _product(product: ProductChange) -> str:
+    sides = [" @ ".join(factors) for factors in (product.before, product.after)]
+    verdict = {True: "equal multiplied out", False: "different multiplied out", None: "too large to be multiplied out"}
+    return f"{sides[0]} → {sides[1]}: {verdict[product.equal]}"
 
 
 def _headline(group: EntryGroup) -> str:
@@ -44,13 +97,18 @@ def _headline(group: EntryGroup) -> str:
     tensors = list(dict.fromkeys(entry.tensor for entry in group.entries))
     where = f" of {tensors[0]}" if len(tensors) == 1 else f" of {len(tensors)} tensors"
     through = f" through {', '.join(group.causes)}" if group.causes else ""
+    ulps = _ulps(max((entry.ulps for entry in group.entries if entry.ulps is not None), default=None), "at most ")
     if group.ratio is not None:
-        return f"{entries} × {number(group.ratio)}{through}{where}"
+        return f"{entries} × {number(group.ratio)}{through}{where}{ulps}"
     added = sum(entry.before is None for entry in group.entries)
     removed = sum(entry.after is None for entry in group.entries)
     kinds = [(added, "added"), (removed, "removed"), (len(group.entries) - added - removed, "changed")]
     described = ", ".join(f"{count} {word}" for count, word in kinds if count)
-    return f"{entries}{through}{where}: {described}"
+    return f"{entries}{through}{where}: {described}{ulps}"
+
+
+def _ulps(ulps: int | None, bound: str = "") -> str:
+    return "" if ulps is None or ulps > ULPS_SHOWN else f", {bound}{ulps:,} ulp apart"
 
 
 def _examples(group: EntryGroup) -> tuple[EntryChange, ...]:
@@ -58,7 +116,37 @@ def _examples(group: EntryGroup) -> tuple[EntryChange, ...]:
 
 
 def _entry(entry: EntryChange) -> str:
-    return f"{entry.tensor}[{entry.label}]: {number(entry.before)} → {number(entry.after)}"
+    return f"{entry.tensor}[{entry.label}]: {_value(entry.before)} → {_value(entry.after)}{_ulps(entry.ulps)}"
+
+
+def _value(value: float | None) -> str:
+    """A zero with its sign, which is a difference too."""
+    return "-0" if value == 0 and math.copysign(1, value) < 0 else number(value)
+
+
+def _tensor(change: TensorChange) -> str:
+    """`embedding.weight: 1 of 42 numbers differs, by at most 0.5 (1 ulp in float32)`."""
+    old, new = change.names
+    if old is None or new is None:
+        shapes, dtypes = change.shapes, change.dtypes
+        sides = [f"{_shape(shape)} {dtype}" if dtype else "absent" for shape, dtype in zip(shapes, dtypes, strict=True)]
+        return f"{old or new}: {' → '.join(sides)}"
+    said = []
+    if change.shapes[0] != change.shapes[1]:
+        said.append(" → ".join(map(_shape, change.shapes)))
+    if change.dtypes[0] != change.dtypes[1]:
+        said.append(" → ".join(map(str, change.dtypes)))
+    if change.transposed:
+        said.append("equal transposed")
+    elif change.differing:
+        total = math.prod(change.shapes[0] or ())
+        largest = "" if change.largest is None else f", by at most {number(change.largest)}"
+        ulps = "" if change.ulps is None else f", which is {change.ulps:,} ulp in {change.ulps_dtype}"
+        differ = "number differs" if total == 1 else "numbers differ"
+        said.append(f"{change.differing:,} of {total:,} {differ}{largest}{ulps}")
+    elif change.shapes[0] == change.shapes[1]:
+        said.append("the same numbers")
+    return f"{old if old == new else f'{old} → {new}'}: {', '.join(said)}"
 
 
 def _lines(change: TextChange, files: tuple[str, str]) -> str:
@@ -67,10 +155,22 @@ def _lines(change: TextChange, files: tuple[str, str]) -> str:
     return " → ".join("–" if span is None else line_of(file, span.source.name, span.line) for span, file in spans)
 
 
-def _cut(content: str | None, length: int = 60) -> str:
+def _around(before: str | None, after: str | None) -> tuple[str, str]:
+    """Two texts, cut if they are long, so that the place where they begin to differ is seen."""
+    characters = enumerate(zip(before or "", after or "", strict=False))
+    shorter = min(len(before or ""), len(after or ""))
+    common = next((place for place, (old, new) in characters if old != new), shorter)
+    longest = max(len(before or ""), len(after or ""))
+    start = max(0, min(common - LEAD, longest - CUT)) if longest > CUT else 0
+    return _cut(before, start), _cut(after, start)
+
+
+def _cut(content: str | None, start: int) -> str:
+    """Up to `CUT` characters of a text from `start` on; dots for what is left out."""
     if content is None:
         return "–"
-    return content if len(content) <= length else content[: length - 1] + "…"
+    shown = content[start : start + CUT]
+    return f"{'…' if start else ''}{shown}{'…' if start + CUT < len(content) else ''}"
 
 
 def difference_json(difference: Difference) -> dict[str, object]:
@@ -79,9 +179,12 @@ def difference_json(difference: Difference) -> dict[str, object]:
         "before": difference.before,
         "after": difference.after,
         "equal": difference.empty,
+        "alike": None if difference.alike is None else list(difference.alike),
+        "notes": list(difference.notes),
         "texts": [
             {
                 "section": change.section,
+                "section_before": change.section_before,
                 "path": change.path,
                 "before": change.before,
                 "after": change.after,
@@ -92,21 +195,55 @@ def difference_json(difference: Difference) -> dict[str, object]:
             }
             for change in difference.texts
         ],
+        "names": [{"kind": match.kind, "before": match.before, "after": match.after} for match in difference.names],
         "shapes": [
             {"tensor": shape.tensor, "before": shape.before, "after": shape.after} for shape in difference.shapes
         ],
-        "weights": [
+        "ties": [{"tensor": tie.tensor, "before": tie.before, "after": tie.after} for tie in difference.ties],
+        "products": [
             {
-                "causes": list(group.causes),
-                "ratio": group.ratio,
-                "entries": [
-                    {"tensor": entry.tensor, "at": entry.label, "before": entry.before, "after": entry.after}
-                    for entry in group.entries
-                ],
+                "tensor": product.tensor,
+                "before": list(product.before),
+                "after": list(product.after),
+                "equal": product.equal,
             }
+            for product in difference.products
+        ],
+        "weights": [
+            {"causes": list(group.causes), "ratio": group.ratio, "entries": _entries_json(group.entries)}
             for group in difference.groups
+        ],
+        "tensors": [
+            {
+                "name_before": change.names[0],
+                "name_after": change.names[1],
+                "shape_before": change.shapes[0],
+                "shape_after": change.shapes[1],
+                "dtype_before": change.dtypes[0],
+                "dtype_after": change.dtypes[1],
+                "differing": change.differing,
+                "largest": change.largest,
+                "ulps": change.ulps,
+                "ulps_dtype": change.ulps_dtype,
+                "transposed": change.transposed,
+                "entries": _entries_json(change.entries),
+            }
+            for change in difference.tensors
         ],
         "counts": [
             {"rule": change.rule, "before": change.before, "after": change.after} for change in difference.counts
         ],
     }
+
+
+def _entries_json(entries: tuple[EntryChange, ...]) -> list[dict[str, object]]:
+    return [
+        {
+            "tensor": entry.tensor,
+            "at": entry.label,
+            "before": entry.before,
+            "after": entry.after,
+            "ulps": entry.ulps,
+        }
+        for entry in entries
+    ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from compiler.axes import Axis
+from compiler.faults import no_rule
 from compiler.ir import (
     Attention,
     Embedding,
@@ -20,6 +19,7 @@ from compiler.ir import (
     StreamScale,
     stream_after,
 )
+from compiler.meanings import added_to_later, divides
 from compiler.storage import step_norm
 from compiler.terminal.console import console, first, number, table, text
 
@@ -70,7 +70,7 @@ def step_equations(step: Step) -> list[Equation]:
         case Head():
             return [*_norm_equations(step.norm), *step.logits.equations]
         case _:
-            assert_never(step)
+            raise no_rule("step", step)
 
 
 def _norm_equations(norm: Norm | None) -> tuple[Equation, ...]:
@@ -104,7 +104,7 @@ def describe(step: Step) -> str:
             rank = "" if step.logits.inner is None else f" of rank {step.logits.inner.outputs.size}"
             return f"{prefix}logits of {step.logits.outputs.size} tokens{rank}"
         case _:
-            assert_never(step)
+            raise no_rule("step", step)
 
 
 def _norm(norm: Norm) -> str:
@@ -119,10 +119,11 @@ def _attention(step: Attention) -> str:
         parts.append(f"values of {step.value_dim}")
     if step.query_norm is not None:
         parts.append(f"{_norm(step.query_norm)} of queries and keys")
-    parts.append(f"scores {'÷' if step.scale.operation == 'divide' else '×'} {number(step.scale.value)}")
+    parts.append(f"scores {'÷' if divides(step.scale.operation) else '×'} {number(step.scale.value)}")
     if step.rope:
         parts.append(f"rope ({step.rope.pairs} pairs)")
     parts.append(f"{step.softmax} softmax")
-    parts.append(f"{step.mask} mask" if isinstance(step.mask, str) else f"{number(step.mask)} added to later keys")
+    added = added_to_later(step.mask)
+    parts.append(f"{step.mask} mask" if added is None else f"{number(added)} added to later keys")
     parts.append(f"output {step.output if isinstance(step.output, str) else 'by equations'}")
     return ", ".join(parts)

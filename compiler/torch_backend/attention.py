@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from compiler import ir
+from compiler.faults import no_rule
+from compiler.meanings import is_causal_mask
 from compiler.torch_backend.linear import Linear, Weights
 from compiler.torch_backend.norm import make_norm
 
@@ -41,7 +43,7 @@ class Attention(nn.Module):
         self.key_norm = make_norm(step.key_norm, weights)
         self.queries, self.keys, self.values = nn.Identity(), nn.Identity(), nn.Identity()
         self.scores, self.pattern, self.mixed = nn.Identity(), nn.Identity(), nn.Identity()
-        self.output = Linear(step.output, weights) if isinstance(step.output, ir.Map) else None
+        self.output = _projection(step.output, weights)
         self.register_buffer("scores_by_position", _score_table(step, weights.dtype, context), persistent=False)
         frequencies = None if step.rope is None else torch.tensor(step.rope.frequencies, dtype=torch.float64)
         rounded = None if frequencies is None else frequencies.to(weights.dtype)
@@ -62,16 +64,18 @@ class Attention(nn.Module):
         pattern = self.pattern(self._weigh(scores))
         mixed = (pattern @ value).transpose(-2, -3).flatten(-2)  # [B, T, H · C]
         joined = self.mixed(mixed)
-        # without a projection: one coordinate for each dimension (identity), or one for all of them (broadcast)
         change: Tensor = joined if self.output is None else self.output(joined)
         return x + change
 
     def _scaled(self, scores: Tensor) -> Tensor:
         """[B, H, T, T], scaled, with the formulas in positions added."""
-        if self.scale_operation == "divide":
-            scores = scores / self.scale
-        elif self.scale != 1:
-            scores = scores * self.scale
+        match self.scale_operation:
+            case "divide":
+                scores = scores / self.scale
+            case "multiply":
+                scores = scores if self.scale == 1 else scores * self.scale
+            case _:
+                raise no_rule("operation", self.scale_operation)
         if self.scores_by_position is not None:
             # not a slice: that is contiguous for the whole context only, and torch.export would fix the length for it
             positions = torch.arange(scores.shape[-1], device=scores.device)
@@ -79,35 +83,63 @@ class Attention(nn.Module):
         return scores
 
     def _masked(self, scores: Tensor) -> Tensor:
-        if self.mask == "none":
-            return scores
-        time = scores.shape[-1]
-        later = torch.ones(time, time, dtype=torch.bool, device=scores.device).triu(1)
-        if self.mask == "causal":
-            return scores.masked_fill(later, -torch.inf)
-        return scores + later.to(scores.dtype) * self.mask
+        match self.mask:
+            case "causal":
+                return scores.masked_fill(_later(scores), -torch.inf)
+            case "none":
+                return scores
+            case float():
+                return scores + _later(scores).to(scores.dtype) * self.mask
+            case _:
+                raise no_rule("mask", self.mask)
 
     def _rotate(self, y: Tensor) -> Tensor:
         """RoPE (Su et al., 2021): the pair (a, b) at position p to (a cos − b sin, a sin + b cos) of p · frequency."""
         assert self.frequencies is not None
+        assert self.rope_pairs is not None
         positions = torch.arange(y.shape[-2], device=y.device).to(y.dtype)
         angles = positions[:, None] * self.frequencies  # [T, C / 2]
         cos, sin = angles.cos(), angles.sin()
-        if self.rope_pairs == "adjacent":
-            a, b = y[..., 0::2], y[..., 1::2]
-            return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2)
-        a, b = y.chunk(2, dim=-1)
-        return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+        match self.rope_pairs:
+            case "adjacent":
+                a, b = y[..., 0::2], y[..., 1::2]
+                return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2)
+            case "halves":
+                a, b = y.chunk(2, dim=-1)
+                return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+            case _:
+                raise no_rule("pairs of rope", self.rope_pairs)
 
     def _weigh(self, scores: Tensor) -> Tensor:
         """softmax, or e^s / (1 + Σ e^s) as written, which can attend to nothing."""
-        if self.softmax == "standard":
-            return torch.softmax(scores, dim=-1)
-        exponentials = scores.exp()
-        return exponentials / (1 + exponentials.sum(-1, keepdim=True))
+        match self.softmax:
+            case "standard":
+                return torch.softmax(scores, dim=-1)
+            case "plus_one":
+                exponentials = scores.exp()
+                return exponentials / (1 + exponentials.sum(-1, keepdim=True))
+            case _:
+                raise no_rule("softmax", self.softmax)
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}, kv_heads={self.kv_heads}, {self.softmax} softmax, mask={self.mask}"
+
+
+def _projection(output: ir.Map | ir.OutputWord, weights: Weights) -> Linear | None:
+    """None where nothing is stored: one coordinate for each dimension, or one for all, is added as it is."""
+    match output:
+        case ir.Map():
+            return Linear(output, weights)
+        case "identity" | "broadcast":
+            return None
+        case _:
+            raise no_rule("output", output)
+
+
+def _later(scores: Tensor) -> Tensor:
+    """Which keys come after the query, [T, T]."""
+    time = scores.shape[-1]
+    return torch.ones(time, time, dtype=torch.bool, device=scores.device).triu(1)
 
 
 def _split(y: Tensor, heads: int) -> Tensor:
@@ -121,6 +153,6 @@ def _score_table(step: ir.Attention, dtype: torch.dtype, context: int) -> Tensor
         return None
     table = torch.zeros(step.heads.size, context, context, dtype=torch.float64)
     for score in step.scores:
-        rows = score.formula.table(context, causal=step.mask == "causal")
+        rows = score.formula.table(context, causal=is_causal_mask(step.mask))
         table[score.head] = torch.tensor(rows, dtype=torch.float64)
     return table.to(dtype)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 from torch.nn import functional
 
 from compiler import ir
+from compiler.faults import no_rule
 from compiler.torch_backend.linear import Linear, Weights
 from compiler.torch_backend.norm import make_norm
 
-ACTIVATIONS: dict[ir.Activation, Callable[[Tensor], Tensor]] = {
-    "relu": functional.relu,
-    "silu": functional.silu,
-    "gelu": functional.gelu,
-}
+
+def activate(kind: ir.Activation, x: Tensor) -> Tensor:
+    """The activation of each number."""
+    match kind:
+        case "relu":
+            return functional.relu(x)
+        case "silu":
+            return functional.silu(x)
+        case "gelu":
+            return functional.gelu(x)
+        case _:
+            raise no_rule("activation", kind)
 
 
 class FeedForward(nn.Module):
@@ -37,11 +43,10 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         branch = self.norm(x)
-        activate = ACTIVATIONS[self.activation]
         if self.gate is None:
-            hidden = self.active(activate(self.up(branch)))
+            hidden = self.active(activate(self.activation, self.up(branch)))
         else:
-            hidden = self.active(activate(self.gate(branch))) * self.up(branch)
+            hidden = self.active(activate(self.activation, self.gate(branch))) * self.up(branch)
         change: Tensor = self.down(self.units(hidden))
         return self._resized(x) + change
 

@@ -7,13 +7,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from compiler import ir
+from compiler.faults import no_rule
+from compiler.floats import FloatFormat
 
-DTYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
+
+def torch_dtype(dtype: FloatFormat) -> torch.dtype:
+    """The dtype that torch computes in for a format of the spec."""
+    match dtype.name:
+        case "float64":
+            return torch.float64
+        case "float32":
+            return torch.float32
+        case "bfloat16":
+            return torch.bfloat16
+        case "float16":
+            return torch.float16
+        case _:
+            raise no_rule("dtype", dtype.name)
 
 
 def materialize(tensor: ir.Tensor, dtype: torch.dtype) -> Tensor:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import assert_never
 
 from torch import Tensor, nn
 
 from compiler import ir
+from compiler.faults import no_rule
 from compiler.torch_backend.attention import Attention
 from compiler.torch_backend.embedding import Embedding
 from compiler.torch_backend.ffn import FeedForward
 from compiler.torch_backend.head import Head
-from compiler.torch_backend.linear import DTYPES, Weights
+from compiler.torch_backend.linear import Weights, torch_dtype
 from compiler.torch_backend.norm import Norm
 from compiler.torch_backend.position import Position
 from compiler.torch_backend.repeat import Mix, Repeat
@@ -30,7 +30,7 @@ class Model(nn.Module):
     def __init__(self, network: ir.Network) -> None:
         super().__init__()
         self.context = network.context
-        weights = Weights(DTYPES[network.dtype.name])
+        weights = Weights(torch_dtype(network.dtype))
         self._step_names = tuple(step.name for step in network.steps)
         self._mixed = frozenset(
             name for step in network.steps if isinstance(step, ir.Mix) for name in _streams(step.mixture)
@@ -78,6 +78,8 @@ def _streams(mixture: ir.Mixture) -> Iterator[str]:
         case ir.Combined(left=left, right=right):
             yield from _streams(left)
             yield from _streams(right)
+        case _:
+            raise no_rule("mix", mixture)
 
 
 def _module(step: ir.Step, weights: Weights, context: int) -> nn.Module:
@@ -101,4 +103,4 @@ def _module(step: ir.Step, weights: Weights, context: int) -> nn.Module:
         case ir.Head():
             return Head(step, weights)
         case _:
-            assert_never(step)
+            raise no_rule("step", step)

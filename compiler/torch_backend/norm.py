@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from compiler import ir
+from compiler.faults import no_rule
 from compiler.torch_backend.linear import Weights
 
 
@@ -24,8 +25,13 @@ class Norm(nn.Module):
             self.weight = weights.parameter(norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.kind == "layer":
-            x = x - x.mean(-1, keepdim=True)
+        match self.kind:
+            case "rms":
+                pass
+            case "layer":
+                x = x - x.mean(-1, keepdim=True)
+            case _:
+                raise no_rule("norm", self.kind)
         y = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.epsilon)
         return y if self.weight is None else y * self.weight
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import assert_never
 
 from torch import Tensor, nn
 
 from compiler import ir
+from compiler.faults import no_rule
 from compiler.torch_backend.linear import Weights
 
 
@@ -51,12 +51,32 @@ class Mix(nn.Module):
             case ir.Scaled(operation=operation, coefficient=coefficient, stream=stream):
                 assert self.weight is not None
                 inner, factor = self._combined(stream, streams), self.weight[coefficient]
-                return inner * factor if operation == "multiply" else inner / factor
+                return _scaled(operation, inner, factor)
             case ir.Combined(operation=operation, left=left, right=right):
                 first, second = self._combined(left, streams), self._combined(right, streams)
-                return first + second if operation == "add" else first - second
+                return _combined(operation, first, second)
             case _:
-                assert_never(mixture)
+                raise no_rule("mix", mixture)
 
     def extra_repr(self) -> str:
         return self.text
+
+
+def _scaled(operation: ir.ScaleOperation, stream: Tensor, factor: Tensor) -> Tensor:
+    match operation:
+        case "multiply":
+            return stream * factor
+        case "divide":
+            return stream / factor
+        case _:
+            raise no_rule("operation", operation)
+
+
+def _combined(operation: ir.MixOperation, first: Tensor, second: Tensor) -> Tensor:
+    match operation:
+        case "add":
+            return first + second
+        case "subtract":
+            return first - second
+        case _:
+            raise no_rule("operation", operation)

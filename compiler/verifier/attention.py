@@ -16,7 +16,7 @@ from torch import Tensor
 
 from compiler.elementary.program import Attended, Mixed, NotFollowed
 from compiler.fast.attention import NEGLIGIBLE, score
-from compiler.fast.bounds import ENGINE_TINY, ENGINE_UNIT, ZERO, Arithmetic, Bounded, Quantity
+from compiler.fast.bounds import ENGINE_TINY, ENGINE_UNIT, ZERO, Arithmetic, Bounded, Quantity, compounded
 from compiler.fast.demand import live_heads
 from compiler.fast.separable import head_tables
 from compiler.floats import FloatFormat
@@ -286,26 +286,27 @@ def mixed_values(
             curved = (radius[n] + turned) / middle[d] * (radius[d] / surely)
             scale = abs(mean) + (radius[n] + turned) / middle[d] + curved
             largest = size * certain
-            # of partial sums: weights are larger where their sum came out too small, and were rounded three times
-            growth = (1 + plain) ** (2 * head.most + 4)
+            # of what is divided by the module's sum of weights, and of partial sums of products with that
+            grown = 1 + (head.most + 1) * plain
+            growth = 1 + compounded(2 * head.most + 4, plain)
             # the sum of the weights is exact where all of them are 1, and not too many
             counted = (most[head.more] == 0) & ((head.most + 1) * plain < 1)
-            summed = torch.where(counted, 0.0, head.most * plain)
-            if head.one:  # a small number, itself a rounded sum, moves 1 by no more than that number
-                summed = f.minimum(summed, 2.02 * (most[d] - 1.0 + most[head.more]))
+            summed = torch.where(counted, torch.zeros_like(largest), head.most * plain)
+            if head.one:  # a rounded sum is no less than the 1 in it, to which others are added, and lost at most
+                beside = most[d] - 1.0 + most[head.more]
+                summed = f.minimum(summed, 1.01 * (1 + 2 * head.most * plain) * beside)
             # the module's: one over the sum times each weight, products; the engine's: products in the tables, the
             # quotient, shares
-            roundings = (summed + plain) * scale + 2.0**-1000 + 2.01 * plain * largest
+            roundings = (summed + plain * (1 + summed)) * scale + 2.0**-1000 + 2.01 * plain * grown * largest
             roundings = roundings + ENGINE_UNIT * (largest + abs(mean) + 4 * (scale - abs(mean)))
             roundings = roundings + max(0.0, head.most - 1.0) * plain * f.power_floor(growth * largest)
-            # a rounding is of what was rounded before, which matters in short dtypes
-            roundings = (1 + (head.most + 2) * plain) * roundings + 2 * head.most * a.rounding.tiny
+            roundings = roundings + head.most * (2 * a.rounding.tiny + a.rounding.flushed)
             # products in the tables underflow where this input's weights are far below those that others could have
             own_off = (head_off + scale * (most[head.more] + nothing) + 4 * head.most * ENGINE_TINY) * certain
             shared = _shared(
                 (first_symbol + n, radius[n] / middle[d]), (first_symbol + d, -mean * (radius[d] / middle[d]))
             )
-            channels[channel] = Bounded(mean, curved + roundings + own_off, shared)
+            channels[channel] = Bounded(mean, curved + roundings + grown * own_off, shared)
     return channels
 
 

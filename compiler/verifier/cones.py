@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from compiler.elementary.program import Attended, Mixed
+from compiler.elementary.program import Mixed, reads_keys
 from compiler.fast.demand import live_heads
 from compiler.tasks.automaton import ways
 from compiler.verifier.cells import Cells, column_cells, joined, merged
@@ -57,7 +57,7 @@ def settle(found: Sweep, tail: Tail, sequences: Sequences, witnesses: Witnesses,
 def _read(tail: Tail) -> list[int] | None:
     """The positions whose tokens decide the token; None where that is not known."""
     nodes = tail.program.nodes
-    attentions = [node for node in nodes if isinstance(node.operation, Attended | Mixed)]
+    attentions = [node for node in nodes if reads_keys(node.operation)]
     if len(attentions) != 1 or not isinstance(attentions[0].operation, Mixed):
         return None
     operation = attentions[0].operation

@@ -16,6 +16,7 @@ from torch import Tensor
 from compiler.elementary.program import Attended, Linear, Node, Sum, is_power_of_two
 from compiler.fast.bounds import Bounded, Quantity
 from compiler.floats import FloatFormat
+from compiler.meanings import divides
 
 SPLIT = 2.0**27 + 1  # Veltkamp's constant for float64
 Known = tuple[Tensor, Tensor]  # numbers, and where they are known
@@ -71,7 +72,7 @@ def score(
     if dtype.name not in ROUNDED or not is_power_of_two(operation.scale):
         return found
     total, sure = _sum(dtype, [_product(dtype, known(x), known(y)) for x, y in zip(query, key, strict=True)])
-    total = total / operation.scale if operation.scale_operation == "divide" else total * operation.scale
+    total = total / operation.scale if divides(operation.scale_operation) else total * operation.scale
     sure = sure & _normal(dtype, total)
     for added in additions:
         total = _rounded(dtype, total + added)
@@ -89,7 +90,7 @@ def known(x: Bounded) -> Known:
     value, error = (torch.as_tensor(q, dtype=torch.float64) for q in (x.value, x.error))
     sure = error == 0
     for c in x.shared.values():
-        sure = sure & (torch.as_tensor(c) == 0)
+        sure = sure & (torch.as_tensor(c, dtype=torch.float64) == 0)  # not float32, where 1e-50 is 0
     return value, sure & torch.isfinite(value)
 
 
@@ -126,7 +127,7 @@ def _settled(found: Bounded, value: Tensor, sure: Tensor) -> Bounded:
         return merged if merged.dim() else float(merged)
 
     error = where(0.0, found.error)
-    error = 0.0 if bool((torch.as_tensor(error) == 0).all()) else error
+    error = 0.0 if bool((torch.as_tensor(error, dtype=torch.float64) == 0).all()) else error
     return Bounded(where(value, found.value), error, {symbol: where(0.0, c) for symbol, c in found.shared.items()})
 
 

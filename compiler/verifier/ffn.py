@@ -16,9 +16,12 @@ from compiler.fast.bounds import (
     combined,
     is_zero_value,
     plus,
+    quotient,
     times,
 )
 from compiler.fast.elementwise import elementwise
+from compiler.faults import no_rule
+from compiler.ir import Activation
 
 Value = Sequence[Bounded]
 
@@ -33,8 +36,8 @@ def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Value], positions: Seq
     if isinstance(operation, Linear):
         biases = operation.bias or [0.0] * node.channels
         return [linear_sum(a, a.products(inputs[0], operation.rows[c], biases[c])) for c in node.live]
-    if isinstance(operation, Activated) and operation.kind == "relu":
-        return [relu(a, inputs[0][c]) for c in node.live]
+    if isinstance(operation, Activated):
+        return [_activated(a, operation.kind, inputs[0][c]) for c in node.live]
 
     def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
         assert isinstance(operation, Rotated)
@@ -44,6 +47,16 @@ def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Value], positions: Seq
         return torch.cos(chosen), torch.sin(chosen), error
 
     return elementwise(a, node, inputs, angles)
+
+
+def _activated(a: Arithmetic, kind: Activation, x: Bounded) -> Bounded:
+    match kind:
+        case "relu":
+            return relu(a, x)
+        case "silu" | "gelu":
+            return a.activate(x, kind)
+        case _:
+            raise no_rule("activation", kind)
 
 
 def linear_sum(a: Arithmetic, terms: Sequence[Bounded]) -> Bounded:
@@ -77,11 +90,11 @@ def relu(a: Arithmetic, x: Bounded) -> Bounded:
     # where nothing is added below, the sign has to be certain although this sum is rounded
     off = a.off(x) * (1 + 2.0**-52 * (len(x.shared) + 2))
     low, high = x.value - off, x.value + off
-    slope = f.if_less(low, 0.0, f.if_less(0.0, high, high / (high - low), 0.0), 1.0)
+    slope = f.if_less(low, 0.0, f.if_less(0.0, high, quotient(high, high - low), 0.0), 1.0)
     room = 0.5 * f.maximum(-slope * low, (1.0 - slope) * high)
     room = f.if_less(low, 0.0, f.if_less(0.0, high, room, 0.0), 0.0)
     value = slope * x.value + room
     shared = {symbol: times(slope, c) for symbol, c in x.shared.items()}
-    engine = 2.0**-51 * torch.as_tensor(abs(value) + off) + ENGINE_TINY
+    engine = 2.0**-51 * (abs(value) + off) + ENGINE_TINY
     engine = f.if_less(low, 0.0, f.if_less(0.0, high, engine, 0.0), 0.0)
     return Bounded(value, slope * x.error + room + engine, shared)

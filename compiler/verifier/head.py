@@ -12,6 +12,7 @@ from torch import Tensor
 from compiler.elementary.program import Decision
 from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Quantity
 from compiler.fast.deciding import class_logits
+from compiler.meanings import lead_sign
 from compiler.verifier.forms import Array
 
 Flags = np.ndarray
@@ -42,7 +43,7 @@ def leads(
 
     Each channel's own error is shared by all logits that it goes into, and cancels as far as they have it in common.
     """
-    sign = 1.0 if decision.decode == "argmax" else -1.0
+    sign = lead_sign(decision.decode)
     unsaid = expected >= decision.classes
     expected = np.where(unsaid, 0, expected)
     cells = len(expected)

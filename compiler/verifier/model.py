@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.elementary.program import Attended, Lookup, Mixed, Node, Program
+from compiler.elementary.program import Attended, Lookup, Mixed, Node, Program, reads_keys
 from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.fast.tensors import Running, TensorFunctions, looked_up
 from compiler.verifier import exact
@@ -116,7 +116,7 @@ def _filled(node: Node, live: Sequence[Bounded]) -> list[Bounded]:
 
 
 def _last_attention(program: Program) -> int:
-    found = [number for number, node in enumerate(program.nodes) if isinstance(node.operation, Attended | Mixed)]
+    found = [number for number, node in enumerate(program.nodes) if reads_keys(node.operation)]
     return found[-1] if found else -1
 
 
@@ -132,7 +132,7 @@ def _depends_on(program: Program, last: int) -> set[int]:
 
 
 def _local(running: Running, number: int, node: Node, sequences: Sequences, stop: Stop) -> list[Bounded]:
-    if isinstance(node.operation, Attended | Mixed):
+    if reads_keys(node.operation):
         return _attended(running, number, node, node.operation, sequences, stop)
     if isinstance(node.operation, Lookup):
         tables = node.operation.value, node.operation.error

@@ -11,7 +11,7 @@ VerdictName = Literal["proved", "refuted", "open"]
 Method = Literal["abstract interpretation", "enumeration", "none"]
 Ending = Literal["complete", "budget", "interrupted"]
 
-VERSION = 2  # of the engine: raised when a verdict can change
+VERSION = 3  # of the engine: raised when a verdict can change
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from compiler.fast.fixed import with_fixed_patterns
 from compiler.fast.folding import folded
 from compiler.fast.magnitudes import check_magnitudes
 from compiler.fast.measured import with_measured_tables
+from compiler.faults import NoRule
 from compiler.pipeline import Spec
 from compiler.tasks.automaton import Automaton, paths
 from compiler.verifier.attention import too_large
@@ -55,6 +56,14 @@ class State:
 
 def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progress) -> None:
     """Sweep the open tokens in rounds: first in any arithmetic, then in this machine's; each finer and finer."""
+    try:
+        _follow(state, witnesses, deadline, progress)
+    except NoRule as error:
+        state.why.append(str(error))
+
+
+def _follow(state: State, witnesses: Witnesses, deadline: float, progress: Progress) -> None:
+    """Raises `NoRule`."""
     spec = state.spec
 
     def stop() -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from compiler.decode import NO_TOKEN
+from compiler.meanings import lead_sign
 from compiler.pipeline import Spec
 from compiler.reference import Reference, alone, as_tokens
 from compiler.tasks.automaton import Automaton, complete, words
@@ -47,7 +48,7 @@ class Witnesses:
         )
         with alone():
             logits = self.reference.logits(prompt, answer, [self.spec.layout.predicted.index(slot)])[0].double()
-        sign = 1.0 if self.spec.network.decode == "argmax" else -1.0
+        sign = lead_sign(self.spec.network.decode)
         token = int(answer[0, slot])
         if logits.isnan().any():
             return math.nan

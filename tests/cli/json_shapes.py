@@ -298,9 +298,12 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
         "before": "text",
         "after": "text",
         "equal": "boolean",
+        "alike": "list of text or null",
+        "notes": "list of text",
         "texts": [
             {
                 "section": "text",
+                "section_before": "text or null",
                 "path": "text",
                 "before": "text or null",
                 "after": "text or null",
@@ -310,13 +313,42 @@ SHAPES: dict[str, Shape] = {  # by the heading in docs/json.md
                 "line_after": "integer or null",
             }
         ],
+        "names": [{"kind": "text", "before": "text", "after": "text"}],
         "shapes": [{"tensor": "text", "before": "list of integer or null", "after": "list of integer or null"}],
+        "ties": [{"tensor": "text", "before": "text or null", "after": "text or null"}],
+        "products": [
+            {"tensor": "text", "before": "list of text", "after": "list of text", "equal": "boolean or null"},
+        ],
         "weights": [
             {
                 "causes": "list of text",
                 "ratio": "number or null",
                 "entries": [
-                    {"tensor": "text", "at": "text", "before": "number or null", "after": "number or null"},
+                    {
+                        "tensor": "text",
+                        "at": "text",
+                        "before": "number or null",
+                        "after": "number or null",
+                        "ulps": "integer or null",
+                    },
+                ],
+            }
+        ],
+        "tensors": [
+            {
+                "name_before": "text or null",
+                "name_after": "text or null",
+                "shape_before": "list of integer or null",
+                "shape_after": "list of integer or null",
+                "dtype_before": "text or null",
+                "dtype_after": "text or null",
+                "differing": "integer",
+                "largest": "number or null",
+                "ulps": "integer or null",
+                "ulps_dtype": "text or null",
+                "transposed": "boolean",
+                "entries": [
+                    {"tensor": "text", "at": "text", "before": "number", "after": "number", "ulps": "integer or null"}
                 ],
             }
         ],
@@ -453,8 +485,8 @@ def _is(value: object, kind: str) -> bool:
             return isinstance(value, bool)
         case "integer":
             return isinstance(value, int) and not isinstance(value, bool)
-        case "number":  # JSON has no infinity
-            return (isinstance(value, int | float) and not isinstance(value, bool)) or value in ("inf", "-inf")
+        case "number":  # JSON has no infinity and no NaN
+            return (isinstance(value, int | float) and not isinstance(value, bool)) or value in ("inf", "-inf", "nan")
     raise AssertionError(f"no type {kind}")
 
 

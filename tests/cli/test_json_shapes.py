@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import cli
 from compiler.starting import starting_spec
@@ -75,6 +77,28 @@ decode: argmax
 ignore: no-claims
 """
 )
+FACTORED = (
+    NAN[: NAN.index("  ffn:")].replace('"min(inf, 60000)"', "1")
+    + """\
+  ffn:
+    hidden: u v
+    up: A @ [[1, 0]]
+    down one: u
+  ffn more:
+    hidden: u v
+    up: "[[3, 0], [1, 0]]"
+    down one: v
+decode: argmax
+constants: {A: [[1], [2]]}
+ignore: no-claims
+"""
+)
+WHOLE = FACTORED.replace('"[[3, 0], [1, 0]]"', "ffn.up").replace("A @ [[1, 0]]", '"[[1, 0], [2, 0]]"')
+WHOLE = WHOLE.replace("constants", "parameters").replace("no-claims", "no-claims unused-name")
+STATE_DICTS = {
+    "first.pt": {"a": [1.0, math.nan], "b": [1.0], "old": [0.0], "number": [1]},
+    "second.pt": {"a": [1.0, 1.0], "b": [2.0], "new": [0.0, 0.0], "number": [2]},
+}
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "Errors": [
         ("count", INVALID),
@@ -112,6 +136,11 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("diff", TINY, QWEN),
         ("diff", TINY, "minimal.yaml"),
         ("diff", "minimal.yaml", TINY),
+        ("diff", "factored.yaml", "whole.yaml"),
+        ("diff", "whole.yaml", "factored.yaml"),
+        ("diff", "infinite.yaml", "whole.yaml", "--allow-overflow"),
+        ("diff", "saved.safetensors", "whole.yaml"),
+        ("diff", "first.pt", "second.pt"),
     ],
     "build": [("build", TINY), ("build", QWEN)],
     "eval": [
@@ -153,10 +182,16 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "warned": f"{NAN}ignore: no-claims\nconstants: {{unused: 1}}\n",
         "noted": NOTED,
         "sorting": SORTING,
+        "factored": FACTORED,
+        "whole": WHOLE,
+        "infinite": FACTORED.replace("A @ [[1, 0]]", '"[[100000], [2]] @ [[1, 0]]"'),
         "bad": f"{NAN}constants: {{unused: 1}}\nparameters: {{p: 1 +}}\n",
     }
     for name, text in texts.items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    for name, tensors in STATE_DICTS.items():
+        torch.save({key: torch.tensor(value) for key, value in tensors.items()}, folder / name)
+    assert call("build", str(folder / "whole.yaml"), "-o", str(folder / "saved.safetensors")).exit_code == 0
     return folder
 
 

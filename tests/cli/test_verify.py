@@ -23,7 +23,7 @@ import compiler
 from compiler.diagnostics import fail
 from compiler.pipeline import Spec
 from compiler.saved import read_saved
-from compiler.verifier.results import Counterexample, Ending, Margin, StepResult, VerdictName, Verification
+from compiler.verifier.results import VERSION, Counterexample, Ending, Margin, StepResult, VerdictName, Verification
 from tests.cli.json_shapes import SHAPES, problems
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call, call_json
 from tests.helpers import small
@@ -167,7 +167,7 @@ def test_exit_codes_follow_the_claim_or_else_the_verdict(
                 "smallest margin  at least 0.0341, 2e+07 times the rounding bound 1.7e-09, at sum[1], 4^1",
                 "smallest seen    0.0345 for 3 + 9",
                 "sum[1], 4^1    all      0     0     21        2  0.0341",
-                "method       abstract interpretation, engine 2",
+                f"method       abstract interpretation, engine {VERSION}",
                 "arithmetic   float64, torch 2.0",
                 "assumptions  exp is within 2 units",
                 "time         1.2 s",

@@ -15,8 +15,7 @@ from compiler.elementary.program import FUNCTION_UNITS
 from compiler.fast.bounds import GELU_UNITS, SILU_UNITS
 from compiler.floats import FORMATS
 from compiler.reference import alone
-from compiler.torch_backend.linear import DTYPES
-from tests.helpers import same_bits
+from tests.helpers import DTYPES, same_bits
 
 pytestmark = pytest.mark.machine
 

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from compiler.torch_backend.attention import Attention
-from compiler.torch_backend.linear import DTYPES
-from tests.helpers import DATA, SPECS
+from tests.helpers import DATA, DTYPES, SPECS
 
 CARDS = sorted(path.stem for path in (DATA / "gallery").glob("*.json"))
 FOLDER = SPECS / "gallery"

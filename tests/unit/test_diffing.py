@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
 import compiler
-from compiler.diffing import Difference, EntryChange, diff
+from compiler.differences import Difference, EntryChange
+from compiler.diffing import diff
 from compiler.pipeline import Spec, load
-from tests.helpers import DATA, SPECS, load_text, small
+from tests.helpers import DATA, SPECS, STEPS, load_text, small
 
 TINY95 = SPECS / "tiny95.yaml"
 EVERY_SPEC = sorted(path.name for path in SPECS.glob("*.yaml"))
@@ -286,3 +289,266 @@ def test_a_mask_takes_scores_away() -> None:
     gone = {entry.tensor for entry in entries if entry.after is None}
     assert gone == {"layer0.attention.mask", *(f"layer0.attention.score h[{head}]" for head in (1, 2, 3))}
     assert all(entry.after is None for entry in entries)
+
+
+def pair(
+    folder: Path, before: str, after: str, definitions: tuple[str, str] = ("", ""), dtype: str = "float64"
+) -> Difference:
+    sides = [
+        small(text, definitions=more, dtype=dtype) for text, more in zip((before, after), definitions, strict=True)
+    ]
+    return diff(load_text(folder, sides[0], name="before"), load_text(folder, sides[1], name="after"))
+
+
+def names(difference: Difference) -> set[tuple[str, str, str]]:
+    return {(match.kind, match.before, match.after) for match in difference.names}
+
+
+SCALED = """
+embedding:
+  digit[d]: {x: d, y: 1}
+scale: k
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "moved", "alike"),
+    [
+        ("constants: {k: 3}", "parameters: {k: 3}", ("constant", "parameter", "3", "3"), ()),
+        ("parameters: {k: 3}", "constants: {k: 4}", ("parameter", "constant", "3", "4"), None),
+    ],
+)
+def test_a_number_that_moves_to_another_section(
+    tmp_path: Path, before: str, after: str, moved: tuple[str, ...], alike: object
+) -> None:
+    difference = pair(tmp_path, SCALED, SCALED, (before, after))
+    (change,) = difference.texts
+    assert (change.section_before, change.section, change.before, change.after) == moved
+    assert (change.path, difference.alike) == ("k", alike)
+    assert {change.rule for change in difference.counts} >= {"free", "hard_coded"}
+
+
+TWO_MAPS = """
+embedding:
+  digit[d]: {{x: d, y: 1}}
+attention:
+  heads: a
+  head_dim: 2
+  value_dim: 1
+  query: {query}
+  key: {key}
+  value: "[[1, 0, 0]]"
+  output: "[[0], [1], [0]]"
+"""
+FACTORS = "parameters: {q: [[1], [2]], k: [[3], [4]], r: [[1, 0, 1]]}"
+Q, K = '"[[1, 0, 1], [2, 0, 2]]"', '"[[3, 0, 3], [4, 0, 4]]"'
+KEY, QUERY, INNER = "attention.key.weight", "attention.query.weight", "attention.query.inner.weight"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ties", "changed", "alike"),
+    [
+        (("q @ r", "k @ r"), ("q @ r", "query"), {KEY: (None, QUERY)}, {KEY: 2}, None),
+        (("q @ r", "query"), ("q @ r", "k @ r"), {KEY: (QUERY, None)}, {KEY: 2}, None),
+        ((Q, Q), (Q, "query"), {KEY: (None, QUERY)}, {}, ("apart from ties",)),
+        ((Q, K), (Q, "query"), {KEY: (None, QUERY)}, {KEY: 4}, None),
+        ((Q, "query"), (K, "query"), {}, {QUERY: 4}, None),
+    ],
+)
+def test_a_tie_is_no_removal(
+    tmp_path: Path,
+    before: tuple[str, str],
+    after: tuple[str, str],
+    ties: dict[str, tuple[str | None, str | None]],
+    changed: dict[str, int],
+    alike: object,
+) -> None:
+    """A tensor that is tied now is still there, and its numbers are compared through the tie."""
+    texts = [TWO_MAPS.format(query=query, key=key) for query, key in (before, after)]
+    difference = pair(tmp_path, texts[0], texts[1], (FACTORS, FACTORS))
+    assert {tie.tensor: (tie.before, tie.after) for tie in difference.ties} == ties
+    found = entries(difference)
+    assert {name: sum(tensor == name for tensor, _ in found) for name, _ in found} == changed
+    assert all(None not in (entry.before, entry.after) for entry in found.values())
+    assert (difference.shapes, difference.alike) == ((), alike)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "equal", "alike"),
+    [
+        (("q @ r", "k @ r"), (Q, K), [True, True], ("multiplied out",)),
+        ((Q, K), ("q @ r", "k @ r"), [True, True], ("multiplied out",)),
+        (("q @ r", Q), (Q, Q), [True], ("multiplied out",)),
+        (("q @ r", Q), (K, Q), [False], None),
+        (("q @ r", "query"), (Q, "query"), [True], ("multiplied out",)),
+        (("q @ r", Q), ('"[[2], [4]] @ [[0.5, 0, 0.5]]"', Q), [True], ("multiplied out",)),
+        (("q @ r", Q), ('"[[2], [4]] @ [[1, 0, 1]]"', Q), [], None),
+        (("q @ r", Q), ('"[[1], [2]] @ [[1]] @ [[1, 0, 1]]"', Q), [True], ("multiplied out",)),
+    ],
+)
+def test_factors_against_their_product(
+    tmp_path: Path, before: tuple[str, str], after: tuple[str, str], equal: list[bool], alike: object
+) -> None:
+    texts = [TWO_MAPS.format(query=query, key=key) for query, key in (before, after)]
+    difference = pair(tmp_path, texts[0], texts[1], (FACTORS, FACTORS))
+    assert [product.equal for product in difference.products] == equal
+    assert not difference.empty
+    assert difference.alike == alike
+
+
+def test_products_that_differ_are_compared_place_by_place(tmp_path: Path) -> None:
+    texts = [TWO_MAPS.format(query=query, key=Q) for query in ("q @ r", '"[[1, 0, 1], [2, 0, 3]]"')]
+    found = entries(pair(tmp_path, texts[0], texts[1], (FACTORS, FACTORS)))
+    assert {(label, entry.before, entry.after) for (_, label), entry in found.items()} == {("a[1], z", 2, 3)}
+
+
+def test_an_embedding_of_factors_is_its_product(tmp_path: Path) -> None:
+    six = "[[1, 0], [1, 1], [1, 2], [1, 2], [1, 2], [1, 2]]"
+    more = "head:\n  logits: embedding\n"
+    factors = f"embedding: '{six} @ [[5, 0, 5], [0, 7, 0]]'\n{more}"
+    difference = pair(tmp_path, factors, f"embedding: '1 * ({six} @ [[5, 0, 5], [0, 7, 0]])'\n{more}")
+    assert {product.equal for product in difference.products} == {True}
+    assert difference.alike == ("multiplied out",)
+    assert (difference.groups, difference.ties) == ((), ())
+
+
+RENAMED = {
+    "layer0": "first", "layer1": "second", "eq": "is_eq", "special": "mark", "count": "place_value", "scale": "gauge",
+    "candidate": "guess", "place": "digit_place", "above": "over", "below": "under", "total": "mean", "logit": "out",
+    "k_digit": "kd", "k_special": "ks", "v_scale": "vs", "final_scale": "fs", "tie_break": "tb", "alibi_base": "ab",
+    "digit_scale": "ds",
+}  # fmt: skip
+
+
+def renamed_tiny95() -> str:
+    """tiny95 with another name for all that has one, apart from tokens."""
+    head, body = TINY95.read_text(encoding="utf-8").split("dtype:")
+    body, expectations = body.split("expect:")
+    body = re.sub(r"\w+", lambda word: RENAMED.get(word[0], word[0]), body)
+    return f"{head}dtype:{body}expect:{expectations}"
+
+
+def test_a_renamed_copy_is_equal_up_to_names(tmp_path: Path) -> None:
+    difference = diff(load(TINY95), load_text(tmp_path, renamed_tiny95(), name="renamed"))
+    assert difference.alike == ("up to names",)
+    assert (difference.texts, difference.shapes, difference.groups, difference.counts) == ((), (), (), ())
+    assert not difference.empty
+    assert names(difference) >= {
+        ("step", "layer0.attention", "first.attention"),
+        ("dimension", "candidate", "guess"),
+        ("head", "count", "place_value"),
+        ("unit", "above", "over"),
+        ("constant", "digit_scale", "ds"),
+        ("parameter", "v_scale", "vs"),
+    }
+    back = diff(load(tmp_path / "renamed.yaml"), load(TINY95))
+    assert names(back) == {(kind, after, before) for kind, before, after in names(difference)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text", "place", "values", "cause"),
+    [
+        ("vs: 1e4", "vs: 20000", ("parameter", "vs", "1e4", "20000"), None, (1e4, 2e4), ("vs",)),
+        ("fs * digit_place + tb", "fs * digit_place + 16", None, ("second.attention.value.bias", "mean"), (15, 16), ()),
+    ],
+)
+def test_a_renamed_copy_with_a_change_differs_there_alone(
+    tmp_path: Path,
+    old: str,
+    new: str,
+    text: tuple[str, str, str, str] | None,
+    place: tuple[str, str] | None,
+    values: tuple[float, float],
+    cause: tuple[str, ...],
+) -> None:
+    assert renamed_tiny95().count(old) == 1
+    difference = diff(load(TINY95), load_text(tmp_path, renamed_tiny95().replace(old, new), name="renamed"))
+    assert difference.alike is None
+    assert len(difference.texts) == 1
+    assert text is None or texts(difference) == {text}
+    found = entries(difference)
+    assert place is None or found.keys() == {place}
+    assert {(abs(entry.before or 0), abs(entry.after or 0), entry.causes) for entry in found.values()} == {
+        (*values, cause)
+    }
+
+
+def test_names_that_are_swapped_are_matched_by_place(tmp_path: Path) -> None:
+    swapped = re.sub(r"\b[xy]\b", lambda name: {"x": "y", "y": "x"}[name[0]], BASE)
+    before = load_text(tmp_path, small(BASE), name="before")
+    assert diff(before, load_text(tmp_path, small(swapped), name="moved")).alike is None  # x is still the first
+    difference = diff(before, load_text(tmp_path, small(swapped, stream="y x z"), name="swapped"))
+    assert difference.alike == ("up to names",)
+    assert names(difference) == {("dimension", "x", "y"), ("dimension", "y", "x")}
+
+
+def test_an_order_of_its_own_is_no_renaming(tmp_path: Path) -> None:
+    """Names that both have are matched by name, though the place is another one."""
+    after = load_text(tmp_path, small(BASE, stream="y z x"), name="after")
+    difference = diff(load_text(tmp_path, small(BASE), name="before"), after)
+    assert texts(difference) == {("spec", "stream", "x y z", "y z x")}
+    assert (difference.groups, difference.names, difference.alike) == ((), (), None)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_weights_that_are_neighbours_are_one_ulp_apart(tmp_path: Path, dtype: str) -> None:
+    bits = {"float64": 52, "float32": 23, "bfloat16": 7, "float16": 10}[dtype]
+    difference = pair(
+        tmp_path, SCALED, SCALED, ("parameters: {k: 3}", f"parameters: {{k: 3 + 2 ** {1 - bits}}}"), dtype
+    )
+    assert {entry.ulps for entry in entries(difference).values()} == {1}
+
+
+SCORED = """
+embedding:
+  digit[d]: {x: d}
+attention:
+  heads: a
+  query a: x
+  key a: x
+  value a: x
+  score a: FORMULA
+  output y: a
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "listed", "alike"),
+    [
+        ("key_pos - query_pos", "-(query_pos - key_pos)", False, ()),
+        ("key_pos - query_pos", "where(key_pos > 3, 1, key_pos - query_pos)", True, None),
+        ("key_pos - query_pos", "where(key_pos > 70, 1, key_pos - query_pos)", False, None),
+    ],
+)
+def test_scores_are_compared_on_the_whole_context(
+    tmp_path: Path, first: str, second: str, listed: bool, alike: object
+) -> None:
+    """The first 64 positions are listed; nothing is called the same that differs later."""
+    sides = [
+        load_text(tmp_path, small(SCORED.replace("FORMULA", formula)) + "context: 80\n", name=f"side{place}")
+        for place, formula in enumerate((first, second))
+    ]
+    difference = diff(sides[0], sides[1])
+    assert (bool(difference.groups), difference.alike, len(difference.texts)) == (listed, alike, 1)
+
+
+@pytest.mark.parametrize("path", sorted(STEPS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_nothing_of_any_step_differs_from_itself(path: Path) -> None:
+    difference = diff(load(path), load(path))
+    assert (difference.empty, difference.alike) == (True, ())
+
+
+SYMMETRIC = ("mix", "variant", "ties", "low-rank", "head-tied", "kv-shared", "repeat", "norm-rms")
+
+
+@pytest.mark.parametrize(("first", "second"), list(combinations(SYMMETRIC, 2)), ids="-".join)
+def test_both_directions_find_as_much(first: str, second: str) -> None:
+    sides = load(STEPS / f"{first}.yaml"), load(STEPS / f"{second}.yaml")
+    there, back = diff(sides[0], sides[1]), diff(sides[1], sides[0])
+    assert names(there) == {(kind, after, before) for kind, before, after in names(back)}
+    found = [sorted(str((entry.before, entry.after)) for entry in entries(one).values()) for one in (there,)]
+    found += [sorted(str((entry.after, entry.before)) for entry in entries(one).values()) for one in (back,)]
+    assert found[0] == found[1]
+    assert [len(one) for one in (there.texts, there.shapes, there.ties, there.products)] == [
+        len(one) for one in (back.texts, back.shapes, back.ties, back.products)
+    ]

@@ -26,7 +26,7 @@ BLOCKS = [
     for text in [(ROOT / page).read_text(encoding="utf-8")]
     for found in BLOCK.finditer(text)
 ]
-NAMES = "load lower build count diff lint evaluate verify trace save_model load_model"
+NAMES = "load lower build count diff load_state_dict lint evaluate verify trace save_model load_model"
 FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(compiler, name) for name in NAMES.split()}
 
 
