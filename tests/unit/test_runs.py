@@ -138,7 +138,7 @@ def test_the_time_of_both_runs_counts(
     with pytest.raises(Interrupted):
         evaluate(spec, ["near_carry"], pairs=40, engine="plain", batch=10, progress=passes, failures=0)
     stop_at(None)
-    again = evaluate(spec, ["near_carry"], pairs=40, engine="plain", failures=0)  # in no time
+    again = evaluate(spec, ["near_carry"], pairs=40, engine="plain", batch=10, failures=0)  # in no time
     assert 0 < again.seconds <= now[0]
 
 
@@ -148,7 +148,7 @@ def test_restart_begins_again(spec: Spec, stop_at: Callable[[int | None], None])
         evaluate(spec, ["near_carry"], pairs=100, engine="plain", batch=20)
     stop_at(None)
     said: list[str] = []
-    result = evaluate(spec, ["near_carry"], pairs=100, engine="plain", restart=True, notice=said.append)
+    result = evaluate(spec, ["near_carry"], pairs=100, engine="plain", batch=20, restart=True, notice=said.append)
     assert (result.suites[0].resumed, said) == (0, [])
 
 

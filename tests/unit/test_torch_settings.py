@@ -118,7 +118,7 @@ OTHERWISE: dict[str, Callable[[], AbstractContextManager[Any] | None]] = {
     "precision of all backends tf32": lambda: attribute("", "fp32_precision", "tf32", "none"),
     "precision of mkldnn": mkldnn_flags,
     "precision of products": lambda: attribute("mkldnn.matmul", "fp32_precision", "bf16", "none"),
-    "mkldnn off": lambda: mkldnn.flags(enabled=False),
+    "mkldnn off": lambda: attribute("mkldnn", "enabled", False, True),
     "mkldnn deterministic": lambda: attribute("mkldnn", "deterministic", True, False),
     "subnormal numbers": lambda: written(torch.set_flush_denormal, True, False),
     "default dtype bfloat16": lambda: written(torch.set_default_dtype, torch.bfloat16, torch.float32),
