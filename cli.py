@@ -5,16 +5,30 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from types import TracebackType
 
 if os.name != "posix":
     print("error: weightspec runs on Linux and macOS; on Windows, use WSL", file=sys.stderr)
     sys.exit(2)
 
-if __name__ in (
-    "__main__",
-    "__mp_main__",
-):  # until the commands can clean up after an interruption, there is nothing to clean up
+if "__mp_main__" in sys.modules:  # a process that another one has started, which says what there is to be said
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+elif __name__ == "__main__" or os.path.basename(sys.argv[0]).startswith("weightspec"):  # the installed script
+
+    def interrupted(*_: object) -> None:
+        """Before the commands, and after them, there is nothing to clean up."""
+        os.write(2, b"interrupted\n")
+        os._exit(130)
+
+    def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """An error outside of the commands, such as a library that is missing: never the exit code of a refutation."""
+        if issubclass(kind, KeyboardInterrupt):
+            interrupted()
+        sys.__excepthook__(kind, error, trace)
+        os._exit(4)
+
+    signal.signal(signal.SIGINT, interrupted)
+    sys.excepthook = uncaught
 
 import gc
 import io
@@ -33,9 +47,9 @@ from compiler.commands.writing import fmt, new, schema, validate
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not spin where other work runs too
 
 EXIT_CODES = """
-Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, an answer is wrong, a test is
-not passed, a rule is broken or a spec is refuted; 2 the spec or the call is wrong; 3 undecided; 4 a fault of this
-program, which says what to send.
+Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, the answer of `run` is wrong, a
+protocol is not passed, a rule is broken or a spec is refuted; 2 the spec or the call is wrong; 3 undecided; 4 a fault
+of this program, which says what to send; 130 interrupted. Wrong answers alone leave `eval` at 0.
 """
 
 
@@ -48,7 +62,6 @@ def main() -> None:
 
     Start with:  python cli.py build specs/tiny95.yaml --eval
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.set_threshold(100_000, 50, 50)  # specs become trees of very many small objects, which leave no cycles behind
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is escaped, not a crash
         if isinstance(stream, io.TextIOWrapper):

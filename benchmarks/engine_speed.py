@@ -107,7 +107,7 @@ def main(
 
     \b
     one at a time    the plain module decodes greedily, one pair after the other, on one thread
-    plain, batches   the plain engine (`eval --engine plain`), on all cores
+    plain, batches   the plain module in batches of a size that suits it (`eval --engine plain --batch N`), on all cores
     fast, torch      the fast engine on torch tensors, on all cores: what it does where no C compiler is found
     fast, C          the fast engine as compiled C, on one thread and on all cores: what `eval` uses
 

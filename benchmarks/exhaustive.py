@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from benchmarks.page import NoSection, TableWriter, cores, cpu, markdown_table, put, text_table
+from compiler.terminal.figures import measured
 from compiler.user_cache import SETTING
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,9 +80,9 @@ def run(command: list[str]) -> dict[str, Any]:
 def shown(found: dict[str, Any], table: TableWriter) -> str:
     """The figures, and each class of failures."""
     pairs, close = found["pairs"], sum(part["close"] for part in found["parts"])
-    rate = f"{pairs / found['seconds']:,.0f}"
+    rate = measured(pairs / found["seconds"])
     header = ["suite", "pairs", "right", "decided one at a time", "seconds", "per second", "peak memory"]
-    row = ["exhaustive", f"{pairs:,}", f"{found['right']:,}", f"{close:,}", f"{found['seconds']:,.1f}", rate]
+    row = ["exhaustive", f"{pairs:,}", f"{found['right']:,}", f"{close:,}", measured(found["seconds"]), rate]
     lines = [f"`{found['command']}`: {found['cpu']}, {found['cores']} cores", ""]
     lines.append(table(header, [[*row, f"{found['megabytes']:,.0f} MB"]]))
     classes = [one for part in found["parts"] for one in part["classes"]]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.arithmetic import exponentials
 from compiler import Spec
-from compiler.engines import EngineName
+from compiler.engines import EngineName, batch_size
 from compiler.fast.c_compiler import find_compiler
 from compiler.fast.engine import FastEngine
 from compiler.judge import Judge, Verdicts
@@ -153,6 +153,27 @@ def blocks_measured(spec: Spec, sizes: Sequence[int], seconds: float, rounds: in
     return found
 
 
+def self_check_measured(spec: Spec, pairs: int) -> tuple[str, float, float]:
+    """How `eval` runs so many pairs, the seconds that it takes, and those that its check of the engine takes of them.
+
+    Raises `ValueError`, with the reason, where the fast engine cannot follow the spec.
+    """
+    judge = Judge(spec, inputs=pairs)
+    if judge.reason is not None:
+        raise ValueError(judge.reason)
+    check, spent = judge.self_check, 0.0
+
+    def timed(*arguments: NDArray[np.int32]) -> None:
+        nonlocal spent
+        start = time.perf_counter()
+        check(*arguments)
+        spent += time.perf_counter() - start
+
+    judge.self_check = timed
+    suite = SuiteToRun(SUITE, _parts(spec, pairs, 0), None, 0)
+    return judge.engine.detail, run_suite(judge, suite, lambda done: None, lambda notice: None).seconds, spent
+
+
 def _fast_judges(spec: Spec) -> list[_Recording]:
     """The fast engine on torch tensors, and compiled for one thread, where there are such."""
     with _threads(1):
@@ -165,7 +186,7 @@ def _made(spec: Spec) -> Made:
     threads = torch.get_num_threads()
     find_compiler()  # asked once in a process, which is no part of compiling
     single = _one_at_a_time(spec)
-    plain = _judging(PLAIN, _Recording(spec, "plain"))
+    plain = _judging(PLAIN, _Recording(spec, "plain", batch=batch_size(spec)))
     with _empty_cache():
         compiled, compile_seconds = _engine(spec, threads)
         if compiled.reason is not None:

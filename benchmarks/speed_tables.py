@@ -12,6 +12,7 @@ import torch
 from benchmarks.page import TableWriter, cores, cpu
 from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, SpecRates
 from compiler.fast.c_compiler import CannotCompile, c_compiler
+from compiler.terminal.figures import whole
 
 NONE = "–"
 
@@ -98,9 +99,9 @@ def _rates_table(results: Sequence[SpecRates]) -> Table:
     header = ["spec", ONE_AT_A_TIME, *ways, "decided one at a time", "exponentials", "compiled in", "from the cache"]
     rows = []
     for one in results:
-        cells = {_column(rate): f"{rate.per_second:,.0f} ({one.times(rate):,.0f})" for rate in one.rates[1:]}
+        cells = {_column(rate): f"{whole(rate.per_second)} ({whole(one.times(rate))})" for rate in one.rates[1:]}
         times = [NONE if taken is None else f"{taken:.1f} s" for taken in (one.compile_seconds, one.kept_seconds)]
-        single = f"{one.rates[0].per_second:,.0f}"
+        single = whole(one.rates[0].per_second)
         work = NONE if one.exponentials is None else f"{one.exponentials:,}"
         rows.append([one.spec, single, *(cells.get(way, NONE) for way in ways), _share(one.used), work, *times])
     return header, rows
@@ -128,7 +129,7 @@ def _digits_table(grown: Sequence[Grown]) -> Table:
             rows.append([*start, *[NONE] * 5])
             continue
         single, used = one.found.rates[0].per_second, one.found.used
-        numbers = [str(one.found.length), f"{single:,.0f}", f"{used.per_second:,.0f}", f"{one.found.ratio:,.0f}"]
+        numbers = [str(one.found.length), whole(single), whole(used.per_second), whole(one.found.ratio)]
         rows.append([*start, *numbers, _share(used)])
     return header, rows
 
@@ -139,15 +140,15 @@ def _blocks_table(found: Sequence[Blocks]) -> Table:
     header, rows = ["spec", "pairs in a block", *ways], []
     for one in found:
         for size, rates in zip(one.sizes, one.rates, strict=True):
-            cells = {rate.way: f"{rate.per_second:,.0f}" for rate in rates}
+            cells = {rate.way: whole(rate.per_second) for rate in rates}
             rows.append([one.spec, f"{size:,}", *(cells.get(way, NONE) for way in ways)])
     return header, rows
 
 
-def _reasons(measured: Sequence[SpecRates | Grown]) -> str:
+def _reasons(results: Sequence[SpecRates | Grown]) -> str:
     """Why some have no rates, or not all."""
     lines = []
-    for one in measured:
+    for one in results:
         name = f"{one.spec}, {one.digits} digits" if isinstance(one, Grown) else one.spec
         reason = one.found.reason if isinstance(one, Grown) else one.reason
         if reason is not None:

@@ -64,9 +64,11 @@ def build(spec: Spec) -> nn.Module:
     """
     from compiler.torch_backend.model import build_model
     from compiler.torch_backend.saving import check_weights
+    from compiler.torch_settings import as_assumed
 
     check_weights(spec)
-    return build_model(spec.network)
+    with as_assumed():
+        return build_model(spec.network)
 
 
 def save_model(spec: Spec, model: nn.Module, path: str | Path) -> None:
@@ -111,6 +113,7 @@ def evaluate(
     failures: int | None = 5,
     engine: EngineName = "fast",
     device: str = "cpu",
+    batch: int | None = None,
     restart: bool = False,
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
@@ -128,6 +131,7 @@ def evaluate(
         failures=failures,
         engine=engine,
         device=device,
+        batch=batch,
         restart=restart,
         progress=progress,
         notice=notice,

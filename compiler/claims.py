@@ -26,6 +26,8 @@ class SuiteOutcome(Protocol):
     def pairs(self) -> int: ...
     @property
     def right(self) -> int: ...
+    @property
+    def batched(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ def _evaluated(suites: Sequence[SuiteOutcome], claim: EvalClaim, sampled: bool) 
         return _Found(False, False, "", "suite not run", checked_by)
     same = outcome.pairs == claim.pairs and outcome.seed in (None, claim.seed)
     shown = f"{outcome.right:,} of {outcome.pairs:,}"
+    if same and outcome.batched:
+        return _Found(False, False, shown, "run in batches", checked_by)
     why = "run with another size or seed" if sampled else f"the suite has {outcome.pairs:,} inputs"
     return _Found(same, outcome.right == claim.right, shown, why, checked_by if sampled else ())
 

@@ -1,7 +1,9 @@
-"""Engines: what a model says in each place of many answers at once, and where that is sure. The plain one is here."""
+"""Engines: what a model says in each place of many answers at once, and where that is sure. Those that run the plain
+module are here."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -19,7 +21,8 @@ EngineName = Literal["plain", "fast"]
 Decoding = Literal["teacher", "greedy"]
 
 UNSURE = NO_TOKEN  # in the place of a token that the reference has to decide
-BATCH = 1024  # sequences in one batch of the plain engine at most
+ALONE = 64  # inputs in one call, where each is run by itself: progress is seen, and an interruption is heard
+BATCH = 1024  # sequences in one batch of the plain module at most
 BATCH_NUMBERS = 800_000  # attention weights in one batch at most: more leave the cache (benchmarks/engine_speed.py)
 PROBES = 8  # sequences that are run by the reference too from the start, to see how far batches differ from it
 PROBE_EVERY = 1000  # of the later sequences, one in so many
@@ -57,19 +60,31 @@ class Engine(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class PlainEngine:
+    """The plain module, one sequence at a time: it is sure of nothing, and leaves every token to the reference."""
+
+    predicted: int
+    name: EngineName = "plain"
+    detail: str = "one sequence at a time"
+    block: int = ALONE
+
+    def said(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> NDArray[np.int32]:
+        """See `Engine`."""
+        return np.full((len(prompts), self.predicted), UNSURE, np.int32)
+
+
+class BatchEngine:
     """The plain module in batches: one teacher-forced pass, or greedy decoding, whose later tokens are the model's own.
 
     How far a batch differs from the reference is measured on a few sequences, not proved: a token is sure where it is
-    ahead by more than rounding and `NOISE_FACTOR` times what was seen.
+    ahead by more than rounding and `NOISE_FACTOR` times what was seen. So the verdicts are said to be of batches.
     """
 
     name: EngineName = "plain"
 
-    def __init__(
-        self, spec: Spec, reference: Reference, device: torch.device, decoding: Decoding, batch: int | None = None
-    ) -> None:
-        self.block = batch or batch_size(spec)
+    def __init__(self, spec: Spec, reference: Reference, device: torch.device, decoding: Decoding, batch: int) -> None:
+        self.block = batch
         self._reference = reference
         self._network, self._layout = spec.network, spec.layout
         self._device, self._decoding = device, decoding

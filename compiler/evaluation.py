@@ -19,6 +19,7 @@ from compiler.saved_runs import SavedRun, saved_run
 from compiler.tallies import Tally
 from compiler.tasks import tasks_with_protocols
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
+from compiler.torch_settings import as_assumed
 
 Progress = Callable[[str, int, int], None]
 
@@ -28,6 +29,7 @@ SHOWN_FAILURES = 5
 @dataclass(frozen=True)
 class PartResult:
     """`right` of `pairs` inputs; `close` of them the engine was not sure of, and the plain module decided them alone.
+    `batched`: of how many it is only batches that say so, which is not shown to be what one sequence at a time says.
 
     `failures` are the first wrong ones, as many as were asked for. Every wrong one is in one of the `classes`, which
     come by their counts, or one of `other`: those of further classes, where there are more than can be told apart.
@@ -37,6 +39,7 @@ class PartResult:
     pairs: int
     right: int
     close: int
+    batched: int
     failures: tuple[Failure, ...]
     classes: tuple[FailureClass, ...] = ()
     other: int = 0
@@ -57,6 +60,10 @@ class SuiteResult:
     @property
     def right(self) -> int:
         return sum(part.right for part in self.parts)
+
+    @property
+    def batched(self) -> int:
+        return sum(part.batched for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,11 @@ class Evaluation:
         return sum(suite.right for suite in self.suites)
 
     @property
+    def batched(self) -> int:
+        """Of how many inputs it is only batches that say whether they are answered right."""
+        return sum(suite.batched for suite in self.suites)
+
+    @property
     def seconds(self) -> float:
         return sum(suite.seconds for suite in self.suites)
 
@@ -100,6 +112,7 @@ class Answer:
     right_tokens: tuple[int, ...]
 
 
+@as_assumed()
 def evaluate(
     spec: Spec,
     suites: Sequence[str] | None = None,
@@ -121,7 +134,9 @@ def evaluate(
     A `protocol` is a test that others have fixed: it has suites of its own, and no size or seed to choose.
     A model that is not causal is decoded greedily, whatever `decoding` says: teacher forcing would show it the answer.
     `engine` decides how fast that is, and never what is right: see `compiler.engines`. The plain one does what is
-    to be decoded greedily, and what the fast one cannot follow; `batch` is its number of sequences in a forward pass.
+    to be decoded greedily, and what the fast one cannot follow, one sequence at a time. With a `batch` it runs so many
+    at once, and on another `device` than the CPU always some: faster, but `batched` says of how many inputs the verdict
+    is then not shown to be that of one sequence.
     `pairs` is the size of each suite that samples, `seed` (0 if None) decides what it draws, `failures` is how many
     wrong answers of each part are kept (None for all).
     A suite of more than `LONG` inputs saves what it has found every few seconds, in the user's cache, and the same call
@@ -147,8 +162,11 @@ def evaluate(
     if failures is not None and failures < 0:
         raise fail("bad-value", f"the number of failures to keep cannot be {failures}")
     kept = sys.maxsize if failures is None else failures
-    planned = [_to_run(spec, suite, pairs, seed or 0, kept) for suite in chosen]
-    judge = Judge(spec, device, decoding, engine, inputs=sum(suite.size for suite in planned), batch=batch)
+    if batch is not None and batch < 1:
+        raise fail("bad-value", f"a batch has at least one sequence, not {batch}")
+    unsaved = [_to_run(suite, pairs, seed or 0, kept) for suite in chosen]
+    judge = Judge(spec, device, decoding, engine, inputs=sum(suite.size for suite in unsaved), batch=batch)
+    planned = [_saved(judge, suite) for suite in unsaved]
     states = [suite.saved for suite in planned if suite.saved is not None]
     if restart:
         _forget(states)
@@ -159,6 +177,7 @@ def evaluate(
     return Evaluation(results, judge.use, judge.decoding, spec.network.dtype.name, name, threads, version, test)
 
 
+@as_assumed()
 def answer(spec: Spec, inputs: Inputs) -> Answer:
     """Greedy decoding of one input."""
     judge = Judge(spec, "cpu", "greedy")
@@ -183,12 +202,16 @@ def _parts(suite: Suite, pairs: int | None, seed: int) -> tuple[Part, ...]:
         raise fail("task", str(error)) from None
 
 
-def _to_run(spec: Spec, suite: Suite, pairs: int | None, seed: int, kept: int) -> SuiteToRun:
-    parts = _parts(suite, pairs, seed)
-    planned = SuiteToRun(suite.name, parts, seed if suite.sampled else None, kept)
-    if not planned.is_long:
-        return planned
-    return replace(planned, saved=saved_run(spec, suite.name, parts, planned.seed, kept))
+def _to_run(suite: Suite, pairs: int | None, seed: int, kept: int) -> SuiteToRun:
+    return SuiteToRun(suite.name, _parts(suite, pairs, seed), seed if suite.sampled else None, kept)
+
+
+def _saved(judge: Judge, suite: SuiteToRun) -> SuiteToRun:
+    """With the place where the state of a long run is kept."""
+    if not suite.is_long:
+        return suite
+    where = saved_run(judge.spec, suite.name, suite.parts, suite.seed, suite.kept, in_batches=judge.in_batches)
+    return replace(suite, saved=where)
 
 
 def _run(
@@ -211,7 +234,9 @@ def _forget(states: Sequence[SavedRun]) -> None:
 def _part_result(judge: Judge, part: Part, tally: Tally) -> PartResult:
     found = sorted(tally.classes.items(), key=lambda item: (-item[1][0], item[0]))
     classes = tuple(judge.failure_class(*key, count, inputs) for key, (count, inputs) in found)
-    return PartResult(part.label, part.size, tally.right, tally.close, tally.failures, classes, tally.other)
+    return PartResult(
+        part.label, part.size, tally.right, tally.close, tally.batched, tally.failures, classes, tally.other
+    )
 
 
 def _protocol(spec: Spec, name: str) -> EvaluationProtocol:

@@ -7,8 +7,9 @@ from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 
 from compiler.diagnostics import Diagnostic, Findings, SpecError, did_you_mean, fail, raise_errors
-from compiler.document import Mapping, Node, Scalar, parse_document, read_source, whole_file
+from compiler.document import Mapping, Node, Scalar, Sequence, parse_document, read_source, whole_file
 from compiler.limits import MAX_EXTENDS, MAX_FILE_BYTES, MAX_STEPS
+from compiler.printable import printable
 from compiler.schema import newer_format
 from compiler.source import Source, Span
 
@@ -159,7 +160,20 @@ def _mapping(node: Node) -> Mapping:
             raise SpecError([newer])
         return node
     span = Span(node.span.source, node.span.start, node.span.start + 1)
+    certified = _certified(node)
+    if certified is not None:
+        message = "this is a certificate of `verify`, and no spec"
+        raise fail("wrong-type", message, span, f"`verify {printable(certified)} -o FILE.json` makes it anew")
     raise fail("wrong-type", "a spec is a mapping of keys at the top", span, "start with `weightspec: 1`")
+
+
+def _certified(node: Node) -> str | None:
+    """The spec that a certificate of `verify` is about; None where the document is something else."""
+    first = node.items[0] if isinstance(node, Sequence) and node.items else None
+    if not isinstance(first, Mapping) or not {"spec", "spec_sha256", "verdict"} <= set(first.names):
+        return None
+    spec = first.get("spec")
+    return str(spec.value) if isinstance(spec, Scalar) else None
 
 
 def without(document: Mapping, keys: Iterable[Span]) -> Mapping:

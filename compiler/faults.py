@@ -44,6 +44,7 @@ def fault_report(error: BaseException, command: str) -> str:
     contradiction = isinstance(error, ToolFault)
     what = str(error) if contradiction else f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)
+    elsewhere = str(error.__cause__ or "").strip().splitlines() if contradiction else []  # in another process
     lines = [
         f"fault of weightspec: {what}",
         "This is an error of the program, not of your spec; no verdict follows from it.",
@@ -52,6 +53,7 @@ def fault_report(error: BaseException, command: str) -> str:
         f"  versions: {_versions()}",
         f"  machine: {platform.platform()}, {platform.machine()}",
         *(f"  {frame.filename}:{frame.lineno}, {frame.name}: {frame.line}" for frame in frames),
+        *(f"  {line}" for line in elsewhere),
     ]
     return "\n".join(map(printable, lines))
 

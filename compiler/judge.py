@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,12 +14,24 @@ from numpy.typing import NDArray
 from compiler.causality import is_causal
 from compiler.decode import NO_TOKEN
 from compiler.diagnostics import fail
-from compiler.engines import UNSURE, Decoding, Engine, EngineName, EngineUnavailable, PlainEngine
+from compiler.engines import (
+    UNSURE,
+    BatchEngine,
+    Decoding,
+    Engine,
+    EngineName,
+    EngineUnavailable,
+    PlainEngine,
+    batch_size,
+)
 from compiler.fast.engine import fast_engine
 from compiler.faults import NoRule
 from compiler.pipeline import Spec
 from compiler.reference import Reference, alone
+from compiler.self_check import SelfCheck
 from compiler.tasks.task import Inputs
+
+Tokens = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -37,19 +49,21 @@ class Verdicts:
     of each, after the right ones before it."""
 
     right: NDArray[np.bool_]  # [B], bool
+    batched: NDArray[np.bool_]  # [B], bool: whether it is only a batch that says so
     close: int  # how many of them the plain module had to decide
     wrong: NDArray[np.int64]  # [W], int64: which of them are wrong, rising
     slots: NDArray[np.int64]  # [W], int64
     expected: NDArray[np.int64]  # [W], int64: the right token in that place
     said: NDArray[np.int64]  # [W], int64: the token said there, `NO_TOKEN` where a logit is no number
 
-    def without(self, cleared: Sequence[int]) -> Verdicts:
-        """The same, but these of the W are right after all, as the plain module decided."""
-        right = self.right.copy()
+    def decided(self, rows: Sequence[int], cleared: Sequence[int]) -> Verdicts:
+        """The same, after the plain module has decided these of the W, and found some of them right after all."""
+        right, batched = self.right.copy(), self.batched.copy()
         right[self.wrong[cleared]] = True
+        batched[self.wrong[rows]] = False
         rest = np.delete(np.arange(len(self.wrong)), cleared)
         slots, expected, said = self.slots[rest], self.expected[rest], self.said[rest]
-        return Verdicts(right, self.close + len(cleared), self.wrong[rest], slots, expected, said)
+        return Verdicts(right, batched, self.close + len(cleared), self.wrong[rest], slots, expected, said)
 
 
 @dataclass(frozen=True)
@@ -79,8 +93,9 @@ class Judge:
     """A built model with the task and layout to ask it with.
 
     `decoding` is greedy for a model that is not causal: teacher forcing would show it the answer. The fast engine shows
-    it the right tokens before each, and no later one. The plain engine runs where greedy decoding is asked for, or the
-    fast one cannot follow the network; `batch` is for it. `inputs` is how many are to be judged in all.
+    it the right tokens before each, and no later one. The plain module runs where greedy decoding is asked for, or the
+    fast engine cannot follow the network: one sequence at a time, or where a `batch` or another device than the CPU is
+    asked for, in batches. `inputs` is how many are to be judged in all.
     """
 
     def __init__(
@@ -98,6 +113,7 @@ class Judge:
         self.decoding: Decoding = decoding if _takes_one_pass(spec) else "greedy"
         self.reference = Reference(spec)
         self.engine, self.reason = self._engine(engine, decoding, inputs, batch)
+        self.self_check: Callable[[Tokens, Tokens, Tokens], None] = SelfCheck(spec, self.reference)
 
     def _engine(
         self, asked: EngineName, decoding: Decoding, inputs: int, batch: int | None
@@ -111,20 +127,35 @@ class Judge:
                 return fast_engine(self.spec, self.device, inputs, torch.get_num_threads()), None
             except EngineUnavailable as error:
                 reason = str(error)
-        return PlainEngine(self.spec, self.reference, self.device, self.decoding, batch), reason
+        if batch is None and self.device.type == "cpu":
+            return PlainEngine(len(self.spec.layout.predicted)), reason
+        size = batch_size(self.spec) if batch is None else batch
+        return BatchEngine(self.spec, self.reference, self.device, self.decoding, size), reason
 
     @property
     def use(self) -> EngineUse:
         return EngineUse(self.engine.name, self.engine.detail, self.reason)
 
+    @property
+    def in_batches(self) -> bool:
+        """Whether what the engine is sure of is only measured to be what the reference says, on a few sequences."""
+        return isinstance(self.engine, BatchEngine)
+
+    def said(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> NDArray[np.int32]:
+        """What the engine says: see `Engine`. Raises `ToolFault` where the reference contradicts it."""
+        tokens = self.engine.said(prompts, answers)
+        if not self.in_batches:
+            self.self_check(prompts, answers, tokens)
+        return tokens
+
     def verdicts(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> Verdicts:
         """Verdicts on inputs whose prompts are int32 [B, P] and whose right answers are int32 [B, A].
 
         What the engine is unsure of is decided by the reference, in the order of the answer, up to the first token that
-        is wrong.
+        is wrong. Raises `ToolFault` where a sure engine is seen to be wrong.
         """
         predicted = np.array(self.spec.layout.predicted)
-        tokens = self.engine.said(prompts, answers)
+        tokens = self.said(prompts, answers)
         rows = np.flatnonzero((tokens != answers[:, predicted]).any(1))  # all others are surely right
         said, expected = tokens[rows].astype(np.int64), answers[rows][:, predicted].astype(np.int64)
         surely_wrong = (said != expected) & (said != UNSURE)
@@ -140,7 +171,12 @@ class Judge:
         wrong = np.flatnonzero(first < len(predicted))
         slots, right = first[wrong], np.ones(len(prompts), bool)
         right[rows[wrong]] = False
-        return Verdicts(right, len(close), rows[wrong], predicted[slots], expected[wrong, slots], said[wrong, slots])
+        batched = np.full(len(prompts), self.in_batches)
+        needed = np.arange(len(predicted)) <= first[:, None]
+        batched[rows[(undecided | ~needed).all(1)]] = False
+        return Verdicts(
+            right, batched, len(close), rows[wrong], predicted[slots], expected[wrong, slots], said[wrong, slots]
+        )
 
     def greedy_tokens(self, inputs: Inputs) -> list[int]:
         """The greedy answer to one input, by the reference."""

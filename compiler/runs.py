@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from compiler.judge import Failure, Judge
 from compiler.saved_runs import LONG, DamagedState, RunState, SavedRun
+from compiler.self_check import decoded_otherwise
 from compiler.tallies import Tally
 from compiler.tasks.layout import Layout
 from compiler.tasks.task import Inputs, Part, Words
@@ -178,16 +179,20 @@ def _tallied(judge: Judge, bunch: _Bunch, tally: Tally, kept: int) -> Tally:
 
     verdicts = judge.verdicts(bunch.prompts, bunch.answers)
     failures: list[Failure] = []
-    cleared: list[int] = []  # closer than the noise that was measured
-    for k, row in enumerate(verdicts.wrong.tolist()):
+    cleared: list[int] = []  # in batches: closer than the noise that was measured
+    decided = 0
+    for row in verdicts.wrong.tolist():
         if len(tally.failures) + len(failures) >= kept:
             break
         failure = judge.failure(inputs(row))
-        if failure is None:
-            cleared.append(k)
-        else:
+        if failure is not None:
             failures.append(failure)
-    return tally.plus(verdicts.without(cleared) if cleared else verdicts, failures, inputs)
+        elif judge.in_batches:
+            cleared.append(decided)
+        else:
+            raise decoded_otherwise(judge.spec, judge.engine.name, inputs(row))
+        decided += 1
+    return tally.plus(verdicts.decided(range(decided), cleared) if decided else verdicts, failures, inputs)
 
 
 class _Pace:

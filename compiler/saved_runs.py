@@ -22,7 +22,7 @@ from compiler.torch_backend.saving import spec_text
 from compiler.user_cache import is_private, private_folder
 from compiler.version import installed_version
 
-FORMAT = 1
+FORMAT = 2
 LONG = 1_000_000  # inputs; a suite of more of them is worth saving
 MAX_BYTES = 1 << 28  # of one state
 MOST_FILES = 200  # that are kept; the oldest go
@@ -106,9 +106,11 @@ class SavedRun:
             self.path.unlink()
 
 
-def saved_run(spec: Spec, suite: str, parts: Sequence[Part], seed: int | None, kept: int) -> SavedRun | None:
-    """Where the state of a run is kept; None where there is no safe cache. The engine makes no difference: the verdicts
-    are the plain module's with any of them."""
+def saved_run(
+    spec: Spec, suite: str, parts: Sequence[Part], seed: int | None, kept: int, *, in_batches: bool
+) -> SavedRun | None:
+    """Where the state of a run is kept; None where there is no safe cache. The engine makes no difference, as the
+    verdicts are the plain module's with any of them; but those that are only of batches are kept apart."""
     folder = private_folder("runs")
     if folder is None:
         return None
@@ -121,11 +123,11 @@ def saved_run(spec: Spec, suite: str, parts: Sequence[Part], seed: int | None, k
         "parts": [[part.label, part.size] for part in parts],
         "seed": seed,
         "failures": kept,
+        "in_batches": in_batches,
     }
     versions = {"torch": torch.__version__, "compiler": installed_version() or ""}
     question, key = (_digest(json.dumps(one, sort_keys=True)) for one in (facts, {**facts, **versions}))
-    earlier = folder / f"{key}.json"  # as files of format 1 were called before
-    return SavedRun(earlier if earlier.exists() else folder / f"{question}-{key}.json", key)
+    return SavedRun(folder / f"{question}-{key}.json", key)
 
 
 def _digest(text: str) -> str:
@@ -140,6 +142,7 @@ def _as_json(state: RunState) -> dict[str, object]:
                 "done": tally.done,
                 "right": tally.right,
                 "close": tally.close,
+                "batched": tally.batched,
                 "failures": [[one.inputs, one.text, one.expected, one.got] for one in tally.failures],
                 "classes": [[*key, count, inputs] for key, (count, inputs) in tally.classes.items()],
                 "other": tally.other,
@@ -158,7 +161,8 @@ def _tally(found: Mapping[str, Any]) -> Tally:
     classes = {
         (slot, expected, said): (count, tuple(inputs)) for slot, expected, said, count, inputs in found["classes"]
     }
-    return Tally(found["done"], found["right"], found["close"], failures, classes, found["other"])
+    done, right, close, batched = (found[name] for name in ("done", "right", "close", "batched"))
+    return Tally(done, right, close, batched, failures, classes, found["other"])
 
 
 def _checked(state: RunState, parts: Sequence[Part]) -> RunState:

@@ -15,6 +15,7 @@ import torch
 
 from compiler.diagnostics import Diagnostic, SpecError, fail
 from compiler.evaluation import Evaluation, evaluate
+from compiler.faults import ToolFault
 from compiler.pipeline import Leniency, Spec, load_sources
 from compiler.reference import one_thread
 from compiler.source import Source
@@ -119,7 +120,8 @@ def _work(job: Job) -> int:
 def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None] | None) -> list[Outcome]:
     context = multiprocessing.get_context("spawn")  # a fork would not have torch's threads
     with ProcessPoolExecutor(number, mp_context=context, initializer=_start) as pool, _children_end():
-        futures = [pool.submit(_run, _order(job)) for job in jobs]
+        with _held_back():
+            futures = [pool.submit(_run, _order(job)) for job in jobs]
         specs: dict[Future[Outcome | tuple[Diagnostic, ...]], Spec] = dict(
             zip(futures, (job.spec for job in jobs), strict=True)
         )
@@ -135,6 +137,16 @@ def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None]
             raise fail("process", message, hint="--jobs 1 needs the least") from None
         results = [future.result() for future in futures]
     return [found for found in results if isinstance(found, Outcome)]
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Interruptions come later, here and in the processes that are started: these hear none before `_start`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -158,6 +170,7 @@ def _order(job: Job) -> _Order:
 def _start() -> None:
     """In each of the processes: one thread, and an interruption is its end."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     torch.set_num_threads(1)
 
 
@@ -168,3 +181,7 @@ def _run(order: _Order) -> Outcome | tuple[Diagnostic, ...]:
         return _outcome(load_sources(order.sources, order.settings, checked_before), order)
     except SpecError as error:
         return error.diagnostics
+    except (ToolFault, MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise ToolFault(f"{order.sources[0].name}: {type(error).__name__}: {error}") from error

@@ -28,6 +28,7 @@ class Tally:
     done: int = 0
     right: int = 0
     close: int = 0
+    batched: int = 0
     failures: tuple[Failure, ...] = ()
     classes: Classes = field(default_factory=dict)
     other: int = 0
@@ -37,8 +38,9 @@ class Tally:
         interruption leaves this one whole."""
         classes, other = self._classes(verdicts, inputs)
         size, right = len(verdicts.right), int(verdicts.right.sum())
+        close, batched = self.close + verdicts.close, self.batched + int(verdicts.batched.sum())
         kept = (*self.failures, *failures)
-        return Tally(self.done + size, self.right + right, self.close + verdicts.close, kept, classes, other)
+        return Tally(self.done + size, self.right + right, close, batched, kept, classes, other)
 
     def _classes(self, verdicts: Verdicts, inputs: Callable[[int], Inputs]) -> tuple[Classes, int]:
         if not len(verdicts.wrong):

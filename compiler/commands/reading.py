@@ -12,7 +12,6 @@ from compiler.commands.shared import (
     EXIT_DIFFERENCE,
     Loading,
     SpecCommand,
-    import_torch,
     json_option,
     loading_options,
     spec_argument,
@@ -119,5 +118,4 @@ def diff(models: tuple[Path, ...], loading: Loading, names: Path | None, entries
 def _model(path: Path, loading: Loading, *, varied: bool) -> Spec | StateDict:
     if not is_state_dict(path):
         return loading.load(path, varied=varied)
-    import_torch()
     return compiler.load_state_dict(path)

@@ -14,7 +14,6 @@ from compiler.commands.shared import (
     SpecCommand,
     command_line,
     exit_on_failed,
-    import_torch,
     json_option,
     loading_options,
     specs_argument,
@@ -101,7 +100,6 @@ def report(
     loaded, wrong = loading.load_each(specs)
     if wrong:
         raise SpecError(wrong)
-    import_torch()
     with suite_progress() as bars:
 
         def progress(_: Spec, done: int, total: int) -> None:

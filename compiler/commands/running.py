@@ -19,7 +19,6 @@ from compiler.commands.shared import (
     evaluation_options,
     exit_on_failed,
     given_on_the_command_line,
-    import_torch,
     json_option,
     loading_options,
     print_checked_claims,
@@ -62,7 +61,6 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
     if output is not None:
         check_target(output)  # before anything is computed
     loaded = loading.load(spec)
-    import_torch()
     model = compiler.build(loaded)
     saved: dict[str, object] = {}
     if output is not None:
@@ -125,7 +123,6 @@ def run(spec: Path, inputs: tuple[str, ...], loading: Loading, verbose: bool, as
         question = task.read(inputs)
     except TaskError as error:
         raise fail("task", str(error)) from None
-    import_torch()
     from compiler.evaluation import answer
     from compiler.terminal.evaluations import answer_json, print_answer
 
@@ -143,7 +140,6 @@ def _evaluate(spec: Spec, loading: Loading, as_json: bool, saved: dict[str, obje
     from compiler.terminal.counts import claims_json
     from compiler.terminal.evaluations import evaluation_json, print_evaluation
 
-    import_torch()
     with suite_progress() as progress:
         evaluation = compiler.evaluate(spec, progress=progress, notice=partial(say, error=True), **options)
     claims = check_claims(spec, compiler.count(spec), evaluation.suites)

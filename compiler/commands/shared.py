@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -18,6 +17,7 @@ from click.core import ParameterSource
 
 import compiler
 from compiler.claims import ClaimResult
+from compiler.commands.interruptions import EXIT_INTERRUPTED, interruptible
 from compiler.diagnostics import Diagnostic, SpecError
 from compiler.pipeline import Spec
 from compiler.printable import printable
@@ -30,7 +30,6 @@ EXIT_FAILED_CLAIM = EXIT_DIFFERENCE = EXIT_WRONG_ANSWER = EXIT_NOT_QUALIFIED = E
 EXIT_BAD_INPUT = 2
 EXIT_UNDECIDED = 3
 EXIT_FAULT = 4  # of this program, never of the spec or the call
-EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
 
@@ -86,8 +85,15 @@ def evaluation_options(command: Command) -> Command:
             type=click.Choice(["plain", "fast"]),
             default="fast",
             show_default=True,
-            help="What computes most of it: torch in batches, or code made for the spec, which says so where it cannot"
-            " follow it. The verdicts are the same: each that is not sure is the plain module's.",
+            help="What computes most of it: the plain module, one sequence at a time, or code made for the spec, which"
+            " says so where it cannot follow it. The verdicts are the same: what is not sure is the plain module's.",
+        ),
+        click.option(
+            "--batch",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Where the plain module runs, so many sequences at once. That is faster, but the verdicts are then not"
+            " shown to be those of one sequence, and the report says how many are not.",
         ),
         click.option(
             "--failures",
@@ -213,30 +219,31 @@ class SpecCommand(click.Command):
     """Turns what the compiler finds wrong with a spec into diagnostics and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _clean_ends():
+        as_json = bool(ctx.params.get("as_json"))
+        with _clean_ends(as_json=as_json):
             try:
                 result = super().invoke(ctx)
                 if sys.stdout is not None:
                     sys.stdout.flush()
                 return result
             except SpecError as error:
-                _fail(error, as_json=bool(ctx.params.get("as_json")))
+                _fail(error, as_json=as_json)
 
 
 class Program(click.Group):
     """All commands, whose ends are clean before one of them is called too, as in `--help >/dev/full`."""
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        with interruptible(Program.main), _clean_ends():
+            return super().main(*arguments, **options)
+
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with _printable_messages():
+        with _clean_ends(), _printable_messages():  # click would make an exit code of 1 of an interruption
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _printable_messages():
+        with _clean_ends(), _printable_messages():
             return super().invoke(ctx)
-
-    def main(self, *arguments: Any, **options: Any) -> Any:
-        with _clean_ends():
-            return super().main(*arguments, **options)
 
 
 @contextmanager
@@ -250,8 +257,8 @@ def _printable_messages() -> Iterator[None]:
 
 
 @contextmanager
-def _clean_ends() -> Iterator[None]:
-    """An exit code and a line instead of a traceback, where the world outside is at fault."""
+def _clean_ends(*, as_json: bool = False) -> Iterator[None]:
+    """An exit code and a line instead of a traceback, where the world outside is at fault, or this program."""
     try:
         yield
     except BrokenPipeError:
@@ -270,23 +277,22 @@ def _clean_ends() -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:
-        from compiler.faults import fault_report
-
-        for line in fault_report(error, shlex.join(sys.argv)).split("\n"):
-            say(line, error=True)
-        sys.exit(EXIT_FAULT)
+        _fault(error, as_json=as_json)
 
 
-def import_torch() -> None:
-    """Import torch, which swallows an interruption now and then: it ends the program at once meanwhile."""
-    handler = signal.getsignal(signal.SIGINT)
-    with suppress(ValueError):  # not in the main thread, where no signal arrives
-        signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
-    try:
-        import torch  # noqa: F401
-    finally:
-        with suppress(ValueError):
-            signal.signal(signal.SIGINT, handler)
+def _fault(error: Exception, *, as_json: bool) -> NoReturn:
+    """Say what to send: on standard error also beside JSON, as it is for people."""
+    from compiler.faults import fault_report
+
+    report = fault_report(error, shlex.join(sys.argv))
+    for line in report.split("\n"):
+        say(line, error=True)
+    if as_json:
+        from compiler.terminal.console import print_json
+
+        what = Diagnostic("fault", report.partition("\n")[0], hint="report it, with the lines on standard error")
+        print_json(errors_json(SpecError([what])))
+    sys.exit(EXIT_FAULT)
 
 
 def _fail(error: SpecError, *, as_json: bool) -> NoReturn:

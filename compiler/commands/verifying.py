@@ -21,7 +21,6 @@ from compiler.commands.shared import (
     Loading,
     SpecCommand,
     errors_json,
-    import_torch,
     json_option,
     loading_options,
     print_checked_claims,
@@ -100,7 +99,6 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
         raise SpecError(wrong)
     if not as_json:
         print_diagnostics(wrong)  # at once: the others can take minutes
-    import_torch()
     from compiler.terminal.certificates import certificate
     from compiler.terminal.verifications import print_verdicts
 

@@ -21,6 +21,7 @@ from compiler.diagnostics import Diagnostic, as_json, render
 from compiler.expressions.arithmetic import as_figure
 from compiler.floats import FloatFormat
 from compiler.printable import printable, printable_json
+from compiler.terminal.figures import measured
 
 PIPED_WIDTH = 160
 MAX_WARNINGS = 100  # that are printed
@@ -143,7 +144,7 @@ def suite_progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
 
     class Figures(ProgressColumn):
         def render(self, task: Task) -> Text:
-            rate = f", {task.speed:,.0f} per second" if task.speed is not None and task.speed >= 1 else ""
+            rate = f", {measured(task.speed)} per second" if task.speed is not None and task.speed >= 1 else ""
             if task.total is None:
                 return text("")
             return text(f"{task.completed:,.0f} of {task.total:,.0f}{rate}")

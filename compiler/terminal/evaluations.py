@@ -6,6 +6,7 @@ from compiler.evaluation import Answer, Evaluation
 from compiler.pipeline import Spec
 from compiler.tasks.task import EvaluationProtocol
 from compiler.terminal.console import console, table, text
+from compiler.terminal.figures import measured
 
 SHOWN_CLASSES = 12  # of one suite
 
@@ -17,10 +18,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
     rows = table("suite", "", "right", "of", "", "seconds", right=["right", "of", "seconds"])
     for suite in evaluation.suites:
         for i, part in enumerate(suite.parts):
-            seconds = f"{suite.seconds:.2f}" if i == 0 else ""
+            seconds = measured(suite.seconds) if i == 0 else ""
             verdict = "" if part.right == part.pairs else f"{part.pairs - part.right:,} wrong"
             close = f"{part.close:,} decided one at a time by the plain module" if part.close else ""
-            note = text(", ".join(filter(None, (verdict, close))), "red" if verdict else "")
+            batched = f"{part.batched:,} by batches only" if part.batched else ""
+            note = text(", ".join(filter(None, (verdict, close, batched))), "red" if verdict else "")
             rows.add_row(
                 text(suite.suite if i == 0 else ""), part.label, f"{part.right:,}", f"{part.pairs:,}", note, seconds
             )
@@ -40,6 +42,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
     out.print(text(summary(evaluation)))
     if evaluation.engine.reason is not None:
         out.print(text(f"the plain engine took the place of the fast one: {evaluation.engine.reason}"))
+    if evaluation.batched:
+        out.print(text(of_batches(evaluation)))
     if evaluation.protocol is not None:
         out.print(text(qualification(evaluation, evaluation.protocol), "" if evaluation.qualified else "red"))
 
@@ -68,6 +72,12 @@ def _print_classes(evaluation: Evaluation) -> None:
     out.print(rows)
 
 
+def of_batches(evaluation: Evaluation) -> str:
+    """For how many inputs nothing shows that the verdict is that of one sequence at a time."""
+    found = f"{evaluation.batched:,} of {evaluation.pairs:,} verdicts are those of batches"
+    return f"{found}; it is not shown that one sequence at a time, which is what counts, says the same"
+
+
 def qualification(evaluation: Evaluation, protocol: EvaluationProtocol) -> str:
     """The verdict of a protocol, in one line."""
     verdict = "qualified" if evaluation.qualified else "not qualified"
@@ -83,8 +93,8 @@ def summary(evaluation: Evaluation) -> str:
     seeds = sorted({suite.seed for suite in evaluation.suites if suite.seed is not None})
     threads = "1 thread" if evaluation.threads == 1 else f"{evaluation.threads} threads"
     parts = [
-        f"{evaluation.right:,} of {evaluation.pairs:,} right in {seconds:.2f} s",
-        f"{evaluation.pairs / seconds:,.0f} per second" if seconds else "",
+        f"{evaluation.right:,} of {evaluation.pairs:,} right in {measured(seconds)} s",
+        f"{measured(evaluation.pairs / seconds)} per second" if seconds else "",
         evaluation.dtype,
         f"{evaluation.device}, {threads}, torch {evaluation.torch_version}",
         f"{evaluation.engine.name} engine, {evaluation.engine.detail}",
@@ -103,6 +113,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
         "qualified": evaluation.qualified,
         "right": evaluation.right,
         "pairs": evaluation.pairs,
+        "batched": evaluation.batched,
         "seconds": evaluation.seconds,
         "engine": {
             "name": evaluation.engine.name,
@@ -128,6 +139,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
                         "right": part.right,
                         "pairs": part.pairs,
                         "close": part.close,
+                        "batched": part.batched,
                         "failures": [
                             {"input": failure.text, "expected": failure.expected, "got": failure.got}
                             for failure in part.failures

@@ -18,6 +18,7 @@ from compiler.pipeline import Leniency, Spec, load_source
 from compiler.saved import FILE_FORMAT, SavedModel, check_target, damaged, is_saved, read_saved, shown, spec_hash
 from compiler.source import Source
 from compiler.torch_backend.model import build_model
+from compiler.torch_settings import as_assumed
 from compiler.version import installed_version
 from compiler.writing import write_document
 
@@ -29,6 +30,7 @@ _AGAIN = (
 _BITS = {8: torch.int64, 4: torch.int32, 2: torch.int16}
 
 
+@as_assumed()
 def save_model(spec: Spec, model: nn.Module, path: str | Path) -> None:
     """Write a built model, with its spec, to a `.safetensors` file, which is written whole or not at all.
 
@@ -60,6 +62,7 @@ def save_model(spec: Spec, model: nn.Module, path: str | Path) -> None:
         raise cannot_write(path, error) from None
 
 
+@as_assumed()
 def load_model(path: str | Path) -> nn.Module:
     """The model in a file that `save_model` wrote, on the CPU.
 
@@ -83,7 +86,8 @@ def check_weights(spec: Spec) -> None:
         if saved.source.text != spec.sources[0].text:
             raise fail("changed", "the spec inside was changed since it was read", whole_file(spec.path), "try again")
         inside = load_source(saved.source, leniency=BELIEVED) if spec.settings else spec
-        _check_stored(saved, inside, build_model(inside.network))
+        with as_assumed():
+            _check_stored(saved, inside, build_model(inside.network))
 
 
 def spec_text(spec: Spec) -> str:

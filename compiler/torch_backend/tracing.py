@@ -14,6 +14,7 @@ from compiler.axes import Axis
 from compiler.diagnostics import did_you_mean, fail
 from compiler.pipeline import Spec
 from compiler.torch_backend.model import build_model
+from compiler.torch_settings import as_assumed
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,7 @@ class Activation:
         raise fail("unknown-name", f"{self.name} has no '{label}'{did_you_mean(label, known)}")
 
 
+@as_assumed()
 def trace(spec: Spec, tokens: Tensor | Sequence[int], model: nn.Module | None = None) -> tuple[Activation, ...]:
     """Every intermediate value of one forward pass, in the order of computation; the last one is the logits.
 

@@ -13,6 +13,7 @@ from compiler.engines import UNSURE
 from compiler.judge import Judge
 from compiler.pipeline import Spec
 from compiler.reference import alone
+from compiler.self_check import decoded_otherwise
 from compiler.tasks.task import TaskError
 from compiler.verifier.reasons import Ending
 from compiler.verifier.results import Counterexample
@@ -69,7 +70,11 @@ def try_all(spec: Spec, most: int, deadline: float) -> Tried | None:
                 break
             found = _tried(judge, layout.prompts(words), layout.answers(words), deadline)
             if found.wrong and all(block.failure is None for block in blocks):
-                found = replace(found, failure=failure_of(spec, judge.reference, task.inputs(words, min(found.wrong))))
+                inputs = task.inputs(words, min(found.wrong))
+                failure = failure_of(spec, judge.reference, inputs)
+                if failure is None:
+                    raise decoded_otherwise(spec, judge.engine.name, inputs)
+                found = replace(found, failure=failure)
             blocks.append(found)
             if found.ending != "complete":
                 ending = found.ending
@@ -93,15 +98,10 @@ def try_all(spec: Spec, most: int, deadline: float) -> Tried | None:
 
 
 def _tried(judge: Judge, prompts: NDArray[np.int32], answers: NDArray[np.int32], deadline: float) -> _Block:
-    """What became of these, as far as there was time.
-
-    What the fast engine is sure of is proved, with a lead. Batches of the plain module are not: it is asked for every
-    sequence.
-    """
+    """What became of these, as far as there was time. What the engine is sure of is proved, with a lead."""
     predicted = judge.spec.layout.predicted
     expected = answers[:, predicted]
-    fast = judge.use.name == "fast"
-    tokens = judge.engine.said(prompts, answers) if fast else np.full(expected.shape, UNSURE)
+    tokens = judge.said(prompts, answers)
     surely_wrong = (tokens != UNSURE) & (tokens != expected)
     first = np.where(surely_wrong.any(1), surely_wrong.argmax(1), len(predicted))
     unsure = (tokens == UNSURE) & (np.arange(len(predicted)) < first[:, None])

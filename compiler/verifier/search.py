@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from compiler.engines import batch_size
 from compiler.judge import Judge
 from compiler.pipeline import Spec
 from compiler.tasks.task import Inputs, TaskError, Words
@@ -33,7 +34,7 @@ def search(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadline: 
 
 def _suspects(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadline: float) -> Iterator[Inputs]:
     """Inputs that the module answers wrong: a few of each suite, then those of open cells, then all of the suites."""
-    judge = Judge(spec)
+    judge = Judge(spec, batch=batch_size(spec))  # what batches suspect is decided by the module alone
     yield from _of_suites(spec, judge, FIRST, deadline)
     for found in sweeps:
         if found.open_cells is not None:

@@ -18,6 +18,7 @@ from compiler.pipeline import Spec
 from compiler.reference import Reference, one_thread
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.task import TaskError
+from compiler.torch_settings import as_assumed
 from compiler.verifier.alarms import check_counterexample, check_right, check_tried, check_wrong
 from compiler.verifier.bracket import failing
 from compiler.verifier.closest import closest
@@ -37,6 +38,7 @@ RUN = "the torch module on this machine, CPU, one thread, one sequence at a time
 TRIED = 100_000  # so many inputs can be tried one by one
 
 
+@as_assumed()
 def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Progress | None = None) -> Verification:
     """Decide whether the module of a spec says the right answer to every input of its task, by greedy decoding.
 

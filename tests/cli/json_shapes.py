@@ -43,6 +43,7 @@ EVALUATION: Shape = {
     "qualified": "boolean or null",
     "right": "integer",
     "pairs": "integer",
+    "batched": "integer",
     "seconds": "number",
     "engine": {"name": "text", "detail": "text", "reason": "text or null"},
     "decoding": "text",
@@ -64,6 +65,7 @@ EVALUATION: Shape = {
                     "right": "integer",
                     "pairs": "integer",
                     "close": "integer",
+                    "batched": "integer",
                     "failures": [{"input": "text", "expected": "text", "got": "text"}],
                     "classes": [
                         {"slot": "text", "expected": "text", "said": "text", "count": "integer", "input": "text"}

@@ -34,9 +34,14 @@ COMMANDS = (
 WITH_JSON = ("new", "validate", "lint", "fmt", "show", "count", "diff", "build", "eval", "run", "verify", "report")
 
 
+def invoke(*arguments: str) -> Result:
+    """Run the command line."""
+    return CliRunner().invoke(cli.main, arguments)
+
+
 def call(*arguments: str) -> Result:
     """Run the command line; an error that is not a user's fails the test."""
-    result = CliRunner().invoke(cli.main, arguments)
+    result = invoke(*arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
     assert result.exit_code != EXIT_FAULT, result.stderr
     assert "Traceback" not in result.output

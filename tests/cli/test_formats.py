@@ -12,19 +12,21 @@ import compiler
 import compiler.saved_runs
 from compiler.diagnostics import SpecError
 from compiler.saved import FILE_FORMAT, spec_hash
-from compiler.saved_runs import FORMAT, SavedRun
+from compiler.saved_runs import FORMAT, DamagedState, SavedRun
 from compiler.schema import format_version
+from compiler.terminal.certificates import FORMAT as CERTIFICATE_FORMAT
 from compiler.torch_backend.saving import load_model, spec_text
 from tests.cli.json_shapes import SHAPES, problems
 from tests.cli.test_cli import call, call_json
 
 KEPT = Path(__file__).parents[1] / "data" / "formats"
 SPEC, MODEL, RUN, CERTIFICATE = (
-    KEPT / name for name in ("spec-1.yaml", "model-1.safetensors", "run-1.json", "certificate-1.json")
+    KEPT / name for name in ("spec-1.yaml", "model-1.safetensors", "run-2.json", "certificate-2.json")
 )
+VERSIONS = {"spec": format_version(), "model": FILE_FORMAT, "run": FORMAT, "certificate": CERTIFICATE_FORMAT}
 
 
-@pytest.mark.parametrize(("kind", "version"), [("spec", format_version()), ("model", FILE_FORMAT), ("run", FORMAT)])
+@pytest.mark.parametrize(("kind", "version"), VERSIONS.items())
 def test_one_of_each_version_is_kept(kind: str, version: int) -> None:
     assert sorted(path.stem for path in KEPT.glob(f"{kind}-*")) == [f"{kind}-{n}" for n in range(1, version + 1)]
 
@@ -107,8 +109,16 @@ def test_a_model_whose_weights_would_be_others_today_says_how_to_build_it_again(
     assert "build it again with `build -o`" in result.stderr
 
 
+def test_the_state_of_a_run_of_an_older_version_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    shutil.copy(KEPT / "run-1.json", path)
+    path.chmod(0o600)
+    with pytest.raises(DamagedState, match="an older weightspec wrote it"):
+        SavedRun(path, json.loads(path.read_text(encoding="utf-8"))["run"]).load([])
+
+
 def test_the_kept_state_of_a_run_is_gone_on_with(tmp_path: Path) -> None:
-    path = tmp_path / "run-1.json"
+    path = tmp_path / "run.json"
     shutil.copy(RUN, path)
     path.chmod(0o600)
     kept = json.loads(path.read_text(encoding="utf-8"))
@@ -126,6 +136,15 @@ def test_the_kept_state_of_a_run_is_gone_on_with(tmp_path: Path) -> None:
 def test_the_kept_certificate_has_the_fields_that_it_would_have_today() -> None:
     """A field may have been added since, and that is all."""
     (kept,) = certificates = json.loads(CERTIFICATE.read_text(encoding="utf-8"))
-    assert kept["format"] == 1
+    assert kept["format"] == CERTIFICATE_FORMAT
     assert kept["spec_sha256"] == spec_hash(spec_text(compiler.load(SPEC)))
     assert [one for one in problems(certificates, SHAPES["verify"]) if ": no field " not in one] == []
+
+
+@pytest.mark.parametrize("version", range(1, CERTIFICATE_FORMAT + 1))
+@pytest.mark.parametrize("command", ["verify", "validate", "count"])
+def test_a_certificate_of_any_version_is_refused_with_the_call_that_makes_it_anew(command: str, version: int) -> None:
+    result = call(command, str(KEPT / f"certificate-{version}.json"))
+    assert result.exit_code == 2
+    assert "certificate of `verify`" in result.stderr
+    assert "`verify spec-1.yaml -o FILE.json`" in result.stderr

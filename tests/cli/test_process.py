@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -130,28 +128,6 @@ def test_a_reader_that_stops_early() -> None:
     assert child.returncode == 141
 
 
-def interrupted(library: str, cache: Path) -> str:
-    """What an evaluation says on Ctrl-C as soon as it has mapped a library."""
-    with subprocess.Popen(
-        [sys.executable, CLI, "eval", TINY, "--suite", "uniform", "--pairs", "100000000"],
-        cwd=ROOT,
-        env={**os.environ, "WEIGHTSPEC_CACHE": str(cache)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        deadline = time.monotonic() + 60
-        while library not in Path(f"/proc/{child.pid}/maps").read_text() and time.monotonic() < deadline:
-            time.sleep(0.005)
-        assert child.poll() is None
-        child.send_signal(signal.SIGINT)
-        output, said = child.communicate(timeout=30)
-    assert child.returncode == 130
-    assert "Traceback" not in said
-    assert output == ""
-    return said
-
-
 def test_control_c_during_an_evaluation(tmp_path: Path) -> None:
     act = """
 def act(module):
@@ -169,12 +145,6 @@ def act(module):
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.startswith("interrupted in uniform after ")
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("library", ["yaml", "libtorch"])
-def test_control_c_while_something_is_imported(library: str, tmp_path: Path) -> None:
-    """As soon as our modules load, or while torch, which swallows interruptions now and then, is loaded."""
-    interrupted(library, tmp_path / "cache")
 
 
 STOP_WHEN_SAVED = """

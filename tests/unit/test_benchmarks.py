@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import engine_speed, exhaustive, verify_speed
+from benchmarks import engine_speed, exhaustive, self_check, verify_speed
 from benchmarks.page import NoSection, markdown_table, put
 from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, disagreements
 from compiler.fast.c_compiler import find_compiler
@@ -52,6 +52,16 @@ def test_a_spec_that_the_fast_engine_cannot_follow_says_why(tmp_path: Path) -> N
     (found,) = printed(str(path))["specs"]
     assert [rate["way"] for rate in found["rates"]] == [ONE_AT_A_TIME, PLAIN]
     assert "a value could be as large as" in found["reason"]
+
+
+def test_what_the_check_of_the_engine_costs() -> None:
+    result = CliRunner().invoke(self_check.main, [SMALL, "--pairs", "2000"])
+    assert result.exit_code == 0, result.output
+    header, row = result.output.splitlines()
+    assert header.split() == ["spec", "engine", "pairs", "seconds", "for", "the", "check", "share"]
+    assert row.startswith("reverse ")
+    assert " 2,000 " in row
+    assert 0 < float(row.split()[-2]) < 100
 
 
 def test_growth_with_digits_skips_what_does_not_load() -> None:

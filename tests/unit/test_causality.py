@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,8 @@ def test_a_table_is_as_good_as_a_mask(tmp_path: Path, formula: str) -> None:
         compiler.evaluate(spec, ["near_carry"], pairs=200, decoding="greedy", failures=None),
         compiler.evaluate(masked, ["near_carry"], pairs=200, failures=None),
     ):
-        assert found.suites[0].parts == other.suites[0].parts
+        ((part,), (same,)) = found.suites[0].parts, other.suites[0].parts
+        assert replace(part, close=0) == replace(same, close=0)  # the plain engine asks the module about every input
     assert 0 < found.right < 200
 
 

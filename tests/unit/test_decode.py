@@ -196,8 +196,8 @@ def test_teacher_forcing_and_greedy_agree_pair_by_pair(
     spec = load(SPECS / f"{name}.yaml", overrides)
     inputs = sample(spec, suite, pairs)
     assert len(inputs) == pairs
-    teacher = verdicts(Judge(spec, engine="plain"), inputs)
-    token_by_token = verdicts(Judge(spec, decoding="greedy"), inputs)
+    teacher = verdicts(Judge(spec, engine="plain", batch=pairs), inputs)
+    token_by_token = verdicts(Judge(spec, decoding="greedy", batch=pairs), inputs)
     assert [pair for pair, a, b in zip(inputs, teacher, token_by_token, strict=True) if a != b] == []
     assert teacher.count(False) in failing
 
@@ -205,9 +205,10 @@ def test_teacher_forcing_and_greedy_agree_pair_by_pair(
 @pytest.mark.parametrize("name", ["tiny95", "qwen20"])
 def test_batched_verdicts_are_those_of_one_sequence_at_a_time(name: str) -> None:
     spec = load(SPECS / f"{name}.yaml")
-    judge = Judge(spec, engine="plain")
-    inputs = sample(spec, "near_carry", 150)
-    assert verdicts(judge, inputs) == [verdict for pair in inputs for verdict in verdicts(judge, [pair])]
+    inputs = sample(spec, "near_carry", 100)
+    batched, alone = Judge(spec, engine="plain", batch=100), Judge(spec, engine="plain")
+    assert (batched.in_batches, alone.in_batches) == (True, False)
+    assert verdicts(batched, inputs) == verdicts(alone, inputs)
 
 
 def test_a_failing_pair_is_decoded_greedily() -> None:

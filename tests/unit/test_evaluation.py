@@ -69,9 +69,8 @@ def test_k_of_n_adds_up(spec: Spec, decoding: Decoding, suites: list[str]) -> No
 
 def near_failures(spec: Spec, pairs: int) -> int:
     """How many of the near carries the model answers wrong, one sequence at a time."""
-    judge = Judge(spec, engine="plain")
     (part,) = spec.resolved.task.suites()["near_carry"].parts(pairs, 0)
-    wrong = sum(verdicts(judge, [pair]) == [False] for pair in part.generate())
+    wrong = verdicts(Judge(spec, engine="plain"), list(part.generate())).count(False)
     assert wrong
     return wrong
 
@@ -154,7 +153,8 @@ def test_close_tokens_are_decided_one_at_a_time(
     first one is right has to be known too, to say which is the first wrong one. 1 + 1 is wrong in both."""
     model = Wavering(margin, shift)
     monkeypatch.setattr(compiler.reference, "build_model", lambda network: model)
-    found = compiler.evaluate(load_text(tmp_path, TINY), ["exhaustive"], decoding=decoding, engine="plain")
+    tiny = load_text(tmp_path, TINY)
+    found = compiler.evaluate(tiny, ["exhaustive"], decoding=decoding, engine="plain", batch=4)
     (suite,) = found.suites
     (part,) = suite.parts
     batches, probes, failures = {"teacher": 1, "greedy": 2}[decoding], [1] * (4 * 2), [1] * (2 * 2)
@@ -170,7 +170,7 @@ def test_where_float64_runs_out_verdicts_are_those_of_greedy_decoding(decoding: 
     """With 14 digits the low places of tiny95-exact drown in rounding, and batches differ from sequences alone."""
     spec = load(SPECS / "tiny95-exact.yaml", {"digits": 14})
     inputs = [pair for part in spec.resolved.task.suites()["near_carry"].parts(100, 0) for pair in part.generate()]
-    judge, words = Judge(spec, "cpu", decoding, "plain"), spec.resolved.task.encode(inputs)
+    judge, words = Judge(spec, "cpu", decoding, "plain", batch=100), spec.resolved.task.encode(inputs)
     found = judge.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
     assert found.close > 0
     assert 0 < found.right.sum() < 100
@@ -277,6 +277,7 @@ def test_a_protocol_is_passed_with_as_many_right_as_it_asks_for(
     spec = load(SPECS / "qwen20.yaml")
     engine = Scripted(spec, lambda number, right: (right + 1) % 10 if number < wrong else right)
     monkeypatch.setattr(compiler.judge, "fast_engine", lambda *_: engine)
+    monkeypatch.setattr(compiler.judge, "SelfCheck", lambda *_: lambda *_: None)
     monkeypatch.setattr(Judge, "failure", lambda judge, pair: Failure(pair, "", "", ""))
     result = compiler.evaluate(spec, protocol="adderboard", failures=None)
     assert (result.pairs, result.right, result.qualified) == (10_010, 10_010 - wrong, qualified)
@@ -313,7 +314,7 @@ def test_answer(spec: Spec, inputs: Inputs, right: bool) -> None:
 MEASURED = """
 import compiler
 spec = compiler.load("specs/tiny95.yaml", {overrides})
-result = compiler.evaluate(spec, ["{suite}"], pairs={pairs}, engine="{engine}")
+result = compiler.evaluate(spec, ["{suite}"], pairs={pairs}, engine="{engine}", batch=1024)
 assert (result.right, result.pairs) == ({pairs}, {pairs})
 """
 

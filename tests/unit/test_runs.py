@@ -110,19 +110,19 @@ def test_what_is_said(spec: Spec, states: Path, stop_at: Callable[[int | None], 
     said: list[str] = []
     stop_at(3)
     with pytest.raises(KeyboardInterrupt) as stopped:
-        evaluate(spec, ["near_carry"], pairs=300, engine="plain", batch=50, notice=said.append)
+        evaluate(spec, ["near_carry"], pairs=300, engine="plain", notice=said.append)
     right = sum(
         suite.right
-        for suite in evaluate(spec, ["near_carry"], pairs=100, engine="plain").suites  # the draws begin the same
+        for suite in evaluate(spec, ["near_carry"], pairs=128, engine="plain").suites  # the draws begin the same
     )
     assert said == []
     assert str(stopped.value) == (
-        f"interrupted in near_carry after 100 of 300, {right} of them right; run the same command again to go on"
+        f"interrupted in near_carry after 128 of 300, {right} of them right; run the same command again to go on"
     )
     stop_at(None)
     result = evaluate(spec, ["near_carry"], pairs=300, notice=said.append)
-    assert said == ["near_carry: resumed at 100 of 300"]
-    assert result.suites[0].resumed == 100
+    assert said == ["near_carry: resumed at 128 of 300"]
+    assert result.suites[0].resumed == 128
 
 
 def test_the_time_of_both_runs_counts(
@@ -139,7 +139,7 @@ def test_the_time_of_both_runs_counts(
     with pytest.raises(Interrupted):
         evaluate(spec, ["near_carry"], pairs=40, engine="plain", batch=10, progress=passes, failures=0)
     stop_at(None)
-    again = evaluate(spec, ["near_carry"], pairs=40, engine="plain", failures=0)  # in no time
+    again = evaluate(spec, ["near_carry"], pairs=40, engine="plain", batch=10, failures=0)  # in no time
     assert 0 < again.seconds <= now[0]
 
 
@@ -149,7 +149,7 @@ def test_restart_begins_again(spec: Spec, stop_at: Callable[[int | None], None])
         evaluate(spec, ["near_carry"], pairs=100, engine="plain", batch=20)
     stop_at(None)
     said: list[str] = []
-    result = evaluate(spec, ["near_carry"], pairs=100, engine="plain", restart=True, notice=said.append)
+    result = evaluate(spec, ["near_carry"], pairs=100, engine="plain", batch=20, restart=True, notice=said.append)
     assert (result.suites[0].resumed, said) == (0, [])
 
 
@@ -188,9 +188,9 @@ def damage(path: Path, how: str, folder: Path) -> None:
         case "a list":
             path.write_text("[]")
         case "no fields":
-            path.write_text('{"format": 1}')
+            path.write_text(json.dumps({"format": compiler.saved_runs.FORMAT}))
         case "an older version":
-            path.write_text(json.dumps({**found, "format": 0}))
+            path.write_text(json.dumps({**found, "format": 1}))
         case "another run":
             path.write_text(json.dumps({**found, "run": "0" * 64}))
         case "changed":
@@ -248,7 +248,7 @@ def test_a_state_that_cannot_be_used_is_ignored(
     (path,) = files(states)
     damage(path, how, tmp_path)
     said: list[str] = []
-    result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", notice=said.append)
+    result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append)
     assert said[0] == f"the saved state of uniform cannot be used, and is made anew: {says}"
     assert (result.pairs, result.suites[0].resumed) == (20, 0)
 
@@ -259,7 +259,7 @@ def test_a_state_of_a_newer_version_is_kept(
     tiny = load_text(tmp_path, TINY)
     interrupted(tiny, stop_at)
     (path,) = files(states)
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2, "state": None}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": compiler.saved_runs.FORMAT + 1, "state": None}))
     written = path.read_bytes()
     with pytest.raises(SpecError, match="written by a newer weightspec") as caught:
         evaluate(tiny, ["uniform"], pairs=20, engine="plain")
@@ -290,7 +290,7 @@ def test_a_large_file_is_not_read(
     interrupted(tiny, stop_at)
     monkeypatch.setattr(compiler.saved_runs, "MAX_BYTES", 100)
     said: list[str] = []
-    assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", notice=said.append).suites[0].resumed == 0
+    assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append).suites[0].resumed == 0
     problems = [line.rpartition(": ")[2] for line in said]
     assert problems == ["it is too large", "the state would be larger than 100 bytes"]
 
@@ -338,8 +338,12 @@ def test_a_short_run_is_not_saved(
     assert files(states) == []
 
 
-def place(spec: Spec, suite: str = "uniform", pairs: int = 20, seed: int = 0, kept: int = 5) -> SavedRun:
-    found = saved_run(spec, suite, spec.resolved.task.suites()[suite].parts(pairs, seed), seed, kept)
+def place(
+    spec: Spec, suite: str = "uniform", pairs: int = 20, seed: int = 0, kept: int = 5, in_batches: bool = True
+) -> SavedRun:
+    found = saved_run(
+        spec, suite, spec.resolved.task.suites()[suite].parts(pairs, seed), seed, kept, in_batches=in_batches
+    )
     assert found is not None
     return found
 
@@ -351,6 +355,7 @@ def test_a_state_belongs_to_one_run_with_any_engine(tmp_path: Path) -> None:
         place(spec, pairs=21),
         place(spec, seed=1),
         place(spec, kept=4),
+        place(spec, in_batches=False),
         place(load_text(tmp_path, TINY, {"embedding.digit[d]": "{one: 2}"})),
         place(load_text(tmp_path, TINY.replace("float64", "float32"), name="other")),
     ]
@@ -378,5 +383,5 @@ def test_files_are_the_users_own(tmp_path: Path, states: Path, stop_at: Callable
     (path,) = files(states)
     assert path.stat().st_mode & 0o777 == 0o600
     said: list[str] = []
-    evaluate(load_text(tmp_path, TINY), ["uniform"], pairs=20, engine="plain", notice=said.append)
+    evaluate(load_text(tmp_path, TINY), ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append)
     assert said == ["uniform: resumed at 5 of 20"]

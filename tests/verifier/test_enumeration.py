@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from compiler.engines import EngineUnavailable, PlainEngine
+from compiler.engines import BatchEngine, EngineUnavailable
 from compiler.pipeline import load, load_source
 from compiler.reference import Reference
 from compiler.source import Source
@@ -59,7 +59,7 @@ def test_batches_of_the_plain_module_prove_nothing(monkeypatch: pytest.MonkeyPat
     def never(*_: Any) -> Any:
         raise AssertionError("a batch was asked")
 
-    monkeypatch.setattr(PlainEngine, "said", never)
+    monkeypatch.setattr(BatchEngine, "said", never)
     text = small(LOOK + "  logits digit[d]: 1e307 * (2 * d * z - d ** 2 * y)", dtype="float64")
     spec = load_source(Source("near the end", text))
     every = try_all(spec, 1000, time.perf_counter() + 60)
