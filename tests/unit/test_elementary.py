@@ -47,10 +47,8 @@ def _modules(package: object) -> dict[str, Path]:
 
 def test_a_kind_of_step_has_the_file_that_it_has_in_the_torch_backend() -> None:
     about_programs = {"program", "builder"}
-    assert set(_modules(compiler.elementary)) - about_programs == set(_modules(compiler.torch_backend)) - {
-        "saving",
-        "tracing",
-    }
+    about_tensors = {"saving", "tracing", "state_dicts", "comparing", "tensor_matching", "tensor_diffing"}
+    assert set(_modules(compiler.elementary)) - about_programs == set(_modules(compiler.torch_backend)) - about_tensors
 
 
 def test_nothing_that_follows_programs_is_known_to_them() -> None:

@@ -259,13 +259,14 @@ def test_a_state_of_a_newer_version_is_kept(
     tiny = load_text(tmp_path, TINY)
     interrupted(tiny, stop_at)
     (path,) = files(states)
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": compiler.saved_runs.FORMAT + 1, "state": None}))
+    newer = {**json.loads(path.read_text()), "format": compiler.saved_runs.FORMAT + 1, "state": None}
+    path.write_text(json.dumps(newer))
     written = path.read_bytes()
     with pytest.raises(SpecError, match="written by a newer weightspec") as caught:
-        evaluate(tiny, ["uniform"], pairs=20, engine="plain")
+        evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5)
     assert "upgrade weightspec" in (caught.value.diagnostics[0].hint or "")
     assert path.read_bytes() == written
-    assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", restart=True).pairs == 20
+    assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5, restart=True).pairs == 20
 
 
 def test_a_state_of_other_versions_is_kept_and_mentioned(
@@ -276,11 +277,11 @@ def test_a_state_of_other_versions_is_kept_and_mentioned(
     said: list[str] = []
     with monkeypatch.context() as patched:
         patched.setattr(compiler.saved_runs, "installed_version", lambda: "99")
-        result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", notice=said.append)
+        result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append)
     assert result.suites[0].resumed == 0
     other = "an earlier run of it is of another version of weightspec or torch, which alone goes on with it"
     assert said == [f"uniform begins anew: {other}"]
-    assert evaluate(tiny, ["uniform"], pairs=20, engine="plain").suites[0].resumed == 5
+    assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5).suites[0].resumed == 5
 
 
 def test_a_large_file_is_not_read(
