@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from compiler import Spec
-from compiler.elementary.program import Attended, Node, NotFollowed
-from compiler.fast.demand import live_heads
-from compiler.fast.engine import programs
+from compiler.backends.bounds.demand import live_heads
+from compiler.backends.elementary.program import Attended, Node, NotFollowed
+from compiler.backends.native.fast_engine import programs
 
 
 def exponentials(spec: Spec) -> int | None:

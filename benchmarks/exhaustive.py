@@ -17,8 +17,8 @@ from typing import Any
 import click
 
 from benchmarks.page import NoSection, TableWriter, cores, cpu, markdown_table, put, text_table
+from compiler.source.user_cache import SETTING
 from compiler.terminal.figures import measured
-from compiler.user_cache import SETTING
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN_CLASSES = 5

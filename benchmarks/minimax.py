@@ -1,4 +1,4 @@
-"""The polynomials of `compiler/fast/vector_math.h`, fitted anew: `.venv/bin/python -m benchmarks.minimax`.
+"""The polynomials of `compiler/backends/native/vector_math.h`, fitted anew: `.venv/bin/python -m benchmarks.minimax`.
 
 Remez' exchange in 200 bits. Each is printed as the C constants, from the lowest degree on, with the error that is left
 in what the polynomial is used for, before any rounding.

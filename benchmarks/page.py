@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from compiler.files import write_whole
-from compiler.printable import printable
+from compiler.source.files import write_whole
+from compiler.source.printable import printable
 
 TableWriter = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 

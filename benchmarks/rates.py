@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from benchmarks.arithmetic import exponentials
 from compiler import Spec
-from compiler.engines import EngineName, batch_size
-from compiler.fast.c_compiler import find_compiler
-from compiler.fast.engine import FastEngine
-from compiler.judge import Judge, Verdicts
-from compiler.reference import Reference
-from compiler.runs import SuiteToRun, run_suite
+from compiler.backends.native.c_compiler import find_compiler
+from compiler.backends.native.engines import EngineName, batch_size
+from compiler.backends.native.fast_engine import FastEngine
+from compiler.backends.torch.reference import Reference
+from compiler.evaluation.judge import Judge, Verdicts
+from compiler.evaluation.runs import SuiteToRun, run_suite
+from compiler.source.user_cache import SETTING
 from compiler.tasks.task import Inputs, Part
-from compiler.user_cache import SETTING
 
 SUITE = "uniform"
 FIRST_PAIRS = 96  # how many a way decides to see how fast it is

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.page import TableWriter, cores, cpu
 from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, SpecRates
-from compiler.fast.c_compiler import CannotCompile, c_compiler
+from compiler.backends.native.c_compiler import CannotCompile, c_compiler
 from compiler.terminal.figures import whole
 
 NONE = "–"

@@ -1,6 +1,6 @@
-"""How exact and how fast `compiler/fast/vector_math.h` is: `.venv/bin/python -m benchmarks.vector_math`.
+"""How exact and how fast `compiler/backends/native/vector_math.h` is: `.venv/bin/python -m benchmarks.vector_math`.
 
-The functions run as generated code does: compiled by `compiler.fast.native`, on lanes.
+The functions run as generated code does: compiled by `compiler.backends.native.native`, on lanes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import mpmath as mp
 import numpy as np
 import numpy.typing as npt
 
-from compiler.fast.native import Native, native
+from compiler.backends.native.native import Native, native
 
 Doubles = npt.NDArray[np.float64]
 LANES = 64

@@ -17,8 +17,8 @@ import torch
 from benchmarks.engine_speed import ROOT, every_spec
 from benchmarks.page import NoSection, TableWriter, cores, cpu, markdown_table, put, text_table
 from compiler import Spec, SpecError, load, verify
-from compiler.claims import check_verdict
-from compiler.proportions import amount, figure, shares
+from compiler.expressions.proportions import amount, figure, shares
+from compiler.readers.counting.claims import check_verdict
 from compiler.terminal.plain import say
 from compiler.verifier.results import VERSION, Verification
 

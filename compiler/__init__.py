@@ -17,21 +17,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.counting import Counts, count
-from compiler.diagnostics import Diagnostic, SpecError, fail
-from compiler.differences import Difference
-from compiler.diffing import diff
-from compiler.ir import Network
-from compiler.linting import lint
+from compiler.network.ir import Network
 from compiler.pipeline import Spec, load, lower
-from compiler.state_dicts import StateDict
+from compiler.readers.counting.counts import Counts, count
+from compiler.readers.diffing.differences import Difference
+from compiler.readers.diffing.diffing import diff
+from compiler.readers.linting import lint
+from compiler.source.diagnostics import Diagnostic, SpecError, fail
+from compiler.source.state_dicts import StateDict
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from compiler.engines import Decoding, EngineName
-    from compiler.evaluation import Evaluation, Progress
-    from compiler.torch_backend.tracing import Activation
+    from compiler.backends.native.engines import Decoding, EngineName
+    from compiler.backends.torch.tracing import Activation
+    from compiler.evaluation.evaluation import Evaluation, Progress
     from compiler.verifier.results import Verification
 
 __all__ = [
@@ -62,9 +62,9 @@ def build(spec: Spec) -> nn.Module:
 
     Raises `SpecError` where the spec was read from a saved model whose weights are not what the spec inside says.
     """
-    from compiler.torch_backend.model import build_model
-    from compiler.torch_backend.saving import check_weights
-    from compiler.torch_settings import as_assumed
+    from compiler.backends.torch.model import build_model
+    from compiler.backends.torch.saving import check_weights
+    from compiler.backends.torch.settings import as_assumed
 
     check_weights(spec)
     with as_assumed():
@@ -73,21 +73,21 @@ def build(spec: Spec) -> nn.Module:
 
 def save_model(spec: Spec, model: nn.Module, path: str | Path) -> None:
     """Write a built model, with its spec, to a `.safetensors` file, whole or not at all. Raises `SpecError`."""
-    from compiler.torch_backend.saving import save_model as save
+    from compiler.backends.torch.saving import save_model as save
 
     save(spec, model, path)
 
 
 def load_model(path: str | Path) -> nn.Module:
     """The model in a file that `save_model` wrote; every bit is checked against the spec inside. Raises `SpecError`."""
-    from compiler.torch_backend.saving import load_model as load_
+    from compiler.backends.torch.saving import load_model as load_
 
     return load_(path)
 
 
 def load_state_dict(path: str | Path) -> StateDict:
     """The tensors of a `.safetensors` file, or of one that `torch.save` wrote, to be compared. Raises `SpecError`."""
-    from compiler.torch_backend.state_dicts import load_state_dict as load_
+    from compiler.backends.torch.state_dicts import load_state_dict as load_
 
     return load_(path)
 
@@ -97,7 +97,7 @@ def trace(spec: Spec, tokens: Tensor | Sequence[int], model: nn.Module | None = 
 
     Raises `SpecError`, and `ValueError` for a sequence that is longer than the model's context.
     """
-    from compiler.torch_backend.tracing import trace as run
+    from compiler.backends.torch.tracing import trace as run
 
     return run(spec, tokens, model)
 
@@ -118,8 +118,8 @@ def evaluate(
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Run suites of inputs through the built model: see `compiler.evaluation`. Raises `SpecError`."""
-    from compiler.evaluation import evaluate as run
+    """Run suites of inputs through the built model: see `compiler.evaluation.evaluation`. Raises `SpecError`."""
+    from compiler.evaluation.evaluation import evaluate as run
 
     return run(
         spec,
@@ -147,7 +147,7 @@ def verify(spec: Spec, *, budget: float = 60.0, progress: Progress | None = None
     """
     if not budget > 0:  # which NaN is not either
         raise fail("bad-value", f"the budget is a number of seconds above 0, not {budget}")
-    from compiler.torch_backend.saving import check_weights
+    from compiler.backends.torch.saving import check_weights
 
     check_weights(spec)
     from compiler.verifier.verify import verify as run

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from compiler.diagnostics import Diagnostic, Findings, SpecError, in_file_order, raise_errors
-from compiler.document import Mapping as Document
-from compiler.extends import merged_chain, parsed_chain, read_chain, single_document, without
-from compiler.ir import Network
-from compiler.layouts import with_classes
+from compiler.language.layouts import with_classes
+from compiler.language.overrides import as_settings, override
+from compiler.language.resolve import Resolved, resolve
+from compiler.language.warnings import find_suspicions, settle
 from compiler.lowering.network import lower_network
-from compiler.overrides import as_settings, override
-from compiler.resolve import Resolved, resolve
-from compiler.saved import is_saved, read_saved
-from compiler.schema import check_schema, top_level_keys
-from compiler.source import Source
-from compiler.suspicions import find_suspicions, settle
+from compiler.network.ir import Network
+from compiler.source.diagnostics import Diagnostic, Findings, SpecError, in_file_order, raise_errors
+from compiler.source.document import Mapping as Document
+from compiler.source.extends import merged_chain, parsed_chain, read_chain, single_document, without
+from compiler.source.saved import is_saved, read_saved
+from compiler.source.schema import check_schema, top_level_keys
+from compiler.source.text import Source
 from compiler.tasks.layout import Layout
 
 
@@ -70,8 +70,8 @@ def load(
     """Read and check a spec, or the spec inside a saved model (`.safetensors`), whose tensors are not looked at.
 
     `overrides` are `{name: value}` or texts `name=value`, with the meaning of `--set` on the command line. `ignore` are
-    codes of warnings that are switched off (`compiler.suspicions.WARNINGS`); with `strict` all others are errors. With
-    `allow_overflow` a weight that is too large for the dtype is stored as an infinity.
+    codes of warnings that are switched off (`compiler.language.warnings.WARNINGS`); with `strict` all others are
+    errors. With `allow_overflow` a weight that is too large for the dtype is stored as an infinity.
     Raises `SpecError`, which carries every diagnostic of the file.
     """
     path = Path(path)

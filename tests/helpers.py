@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from compiler.floats import FORMATS
-from compiler.judge import Judge
+from compiler.backends.torch.linear import torch_dtype
+from compiler.evaluation.judge import Judge
+from compiler.expressions.floats import FORMATS
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
-from compiler.torch_backend.linear import torch_dtype
 
 ROOT = Path(__file__).parent.parent
 SPECS = ROOT / "specs"

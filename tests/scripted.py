@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.engines import EngineName
+from compiler.backends.native.engines import EngineName
 from compiler.pipeline import Spec
 
 TINY = """\

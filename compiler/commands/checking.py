@@ -16,10 +16,10 @@ from compiler.commands.shared import (
     json_option,
     loading_options,
 )
-from compiler.diagnostics import Diagnostic, SpecError, did_you_mean, fail
-from compiler.linting import lint as find
-from compiler.linting.rules import DEFAULT, RULE_SETS, RULES
-from compiler.suspicions import WARNINGS
+from compiler.language.warnings import WARNINGS
+from compiler.readers.linting import lint as find
+from compiler.readers.linting.rules import DEFAULT, RULE_SETS, RULES
+from compiler.source.diagnostics import Diagnostic, SpecError, did_you_mean, fail
 
 
 @click.command(cls=SpecCommand)

@@ -9,8 +9,6 @@ from pathlib import Path
 import click
 
 import compiler
-from compiler.assertions import ASSERTABLE, Assertion, MalformedAssertion, read_assertion
-from compiler.claims import author_count, check_claims
 from compiler.commands.shared import (
     EXIT_BAD_INPUT,
     EXIT_FAILED_CLAIM,
@@ -22,9 +20,11 @@ from compiler.commands.shared import (
     loading_options,
     print_checked_claims,
 )
-from compiler.counting import Counts
-from compiler.diagnostics import SpecError
 from compiler.pipeline import Spec
+from compiler.readers.counting.assertions import ASSERTABLE, Assertion, MalformedAssertion, read_assertion
+from compiler.readers.counting.claims import author_count, check_claims
+from compiler.readers.counting.counts import Counts
+from compiler.source.diagnostics import SpecError
 
 CLAIMED = "claimed"  # what else can be sorted by
 
@@ -144,10 +144,10 @@ def _sort_key(figure: str) -> Callable[[tuple[Spec, Counts]], tuple[bool, int]]:
 
 
 def _why(spec: str, places: tuple[str, ...], loading: Loading, as_json: bool) -> None:
+    from compiler.readers.why.why import why_each
     from compiler.terminal.console import print_json
     from compiler.terminal.plain import say
     from compiler.terminal.why import print_why, why_json
-    from compiler.why import why_each
 
     if not places:
         raise click.UsageError("--why takes a SPEC and places in it, such as 'embedding.weight[7, 2]'")

@@ -17,8 +17,8 @@ from compiler.commands.shared import (
     spec_argument,
 )
 from compiler.pipeline import Spec
-from compiler.stages import STAGES, Stage
-from compiler.state_dicts import StateDict, is_state_dict
+from compiler.readers.stages import STAGES, Stage
+from compiler.source.state_dicts import StateDict, is_state_dict
 
 
 @click.command(cls=SpecCommand)
@@ -52,7 +52,7 @@ def show(spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, 
         raise click.UsageError("TENSOR, --stage and --latex exclude one another; --latex goes without --json")
     loaded = loading.load(spec)
     if latex:
-        from compiler.latex.document import spec_latex
+        from compiler.readers.latex.document import spec_latex
         from compiler.terminal.plain import print_file
 
         print_file(spec_latex(loaded))
@@ -94,7 +94,7 @@ def diff(models: tuple[Path, ...], loading: Loading, names: Path | None, entries
     python cli.py diff specs/tiny95.yaml tiny95.safetensors
     python cli.py diff specs/tiny95.yaml trained.pt --map names.yaml
     """
-    from compiler.name_maps import read_name_map
+    from compiler.readers.diffing.name_maps import read_name_map
     from compiler.terminal.console import print_json
     from compiler.terminal.differences import difference_json, print_difference
 

@@ -19,10 +19,10 @@ from compiler.commands.shared import (
     specs_argument,
     suite_options,
 )
-from compiler.diagnostics import SpecError, fail
-from compiler.document import open_file
-from compiler.files import check_place, save_text
 from compiler.pipeline import Spec
+from compiler.source.diagnostics import SpecError, fail
+from compiler.source.document import open_file
+from compiler.source.files import check_place, save_text
 from compiler.terminal.plain import print_file, say
 
 SUFFIX = ".md"
@@ -86,9 +86,9 @@ def report(
     python cli.py report specs/tiny95.yaml --suite near_carry --pairs 500
     python cli.py report specs/gallery/*.yaml --verify 5 -o report.md
     """
-    from compiler.markdown.page import report_page
-    from compiler.markdown.text import several
-    from compiler.reporting import make_report
+    from compiler.report.markdown.page import report_page
+    from compiler.report.markdown.text import several
+    from compiler.report.reporting import make_report
     from compiler.terminal.console import print_json, suite_progress
     from compiler.terminal.reports import print_stale, report_json
 

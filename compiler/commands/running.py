@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 import compiler
-from compiler.claims import check_claims
 from compiler.commands.shared import (
     EXIT_NOT_QUALIFIED,
     EXIT_WRONG_ANSWER,
@@ -25,9 +24,10 @@ from compiler.commands.shared import (
     spec_argument,
     verbatim,
 )
-from compiler.diagnostics import fail
 from compiler.pipeline import Spec
-from compiler.saved import check_target
+from compiler.readers.counting.claims import check_claims
+from compiler.source.diagnostics import fail
+from compiler.source.saved import check_target
 from compiler.tasks import TaskError, describe_suites
 from compiler.terminal.plain import say
 
@@ -123,7 +123,7 @@ def run(spec: Path, inputs: tuple[str, ...], loading: Loading, verbose: bool, as
         question = task.read(inputs)
     except TaskError as error:
         raise fail("task", str(error)) from None
-    from compiler.evaluation import answer
+    from compiler.evaluation.evaluation import answer
     from compiler.terminal.evaluations import answer_json, print_answer
 
     decoded = answer(loaded, question)

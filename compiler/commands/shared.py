@@ -16,13 +16,13 @@ import click
 from click.core import ParameterSource
 
 import compiler
-from compiler.claims import ClaimResult
 from compiler.commands.interruptions import EXIT_INTERRUPTED, interruptible
-from compiler.diagnostics import Diagnostic, SpecError
 from compiler.pipeline import Spec
-from compiler.printable import printable
+from compiler.readers.counting.claims import ClaimResult
+from compiler.source.diagnostics import Diagnostic, SpecError
+from compiler.source.printable import printable
+from compiler.source.version import installed_version
 from compiler.terminal.plain import say
-from compiler.version import installed_version
 
 Command = Callable[..., Any]
 
@@ -282,7 +282,7 @@ def _clean_ends(*, as_json: bool = False) -> Iterator[None]:
 
 def _fault(error: Exception, *, as_json: bool) -> NoReturn:
     """Say what to send: on standard error also beside JSON, as it is for people."""
-    from compiler.faults import fault_report
+    from compiler.source.faults import fault_report
 
     report = fault_report(error, shlex.join(sys.argv))
     for line in report.split("\n"):

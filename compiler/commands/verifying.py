@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 import compiler
-from compiler.claims import ClaimResult, check_verdict
 from compiler.commands.shared import (
     EXIT_BAD_INPUT,
     EXIT_FAILED_CLAIM,
@@ -26,13 +25,14 @@ from compiler.commands.shared import (
     print_checked_claims,
     specs_argument,
 )
-from compiler.diagnostics import Diagnostic, SpecError, fail
-from compiler.files import check_place, save_text
 from compiler.pipeline import Spec
+from compiler.readers.counting.claims import ClaimResult, check_verdict
+from compiler.source.diagnostics import Diagnostic, SpecError, fail
+from compiler.source.files import check_place, save_text
 from compiler.terminal.plain import say
 
 if TYPE_CHECKING:
-    from compiler.evaluation import Progress
+    from compiler.evaluation.evaluation import Progress
     from compiler.verifier.results import Verification
 
 SUFFIX = ".json"

@@ -18,9 +18,9 @@ from compiler.commands.shared import (
     specs_argument,
     verbatim,
 )
-from compiler.diagnostics import SpecError
-from compiler.files import save_text
-from compiler.starting import DEFAULT_TEMPLATE, describe_templates, templates
+from compiler.commands.starting import DEFAULT_TEMPLATE, describe_templates, templates
+from compiler.source.diagnostics import SpecError
+from compiler.source.files import save_text
 from compiler.terminal.plain import print_file, say
 
 
@@ -45,7 +45,7 @@ def new(name: str, template: str, force: bool, as_json: bool) -> None:
     python cli.py new mine
     python cli.py new specs/mine --like rope
     """
-    from compiler.starting import starting_spec, target
+    from compiler.commands.starting import starting_spec, target
     from compiler.terminal.console import print_json
 
     path, title = target(name)
@@ -117,7 +117,7 @@ def fmt(specs: tuple[Path, ...], check: bool, as_diff: bool, to_stdout: bool, as
     before    up  candidate[ i ]:   2*scale-1     # why
     after     up candidate[i]: 2 * scale - 1  # why
     """
-    from compiler.formatting import format_file
+    from compiler.readers.formatting.formatting import format_file
     from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
     from compiler.terminal.formats import formatted_json, print_formatted, print_text_diff
 
@@ -158,6 +158,6 @@ def schema() -> None:
     \b
     python cli.py schema > weightspec.schema.json
     """
-    from compiler.schema import schema_text
+    from compiler.source.schema import schema_text
 
     print_file(schema_text())

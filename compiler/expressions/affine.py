@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from compiler.expressions.arithmetic import compute, negate
+from compiler.expressions.floats import FloatFormat
 from compiler.expressions.values import Affine, Dimensions, Number
-from compiler.floats import FloatFormat
 
 
 def column(family: Dimensions, indices: tuple[int, ...]) -> int:

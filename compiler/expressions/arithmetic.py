@@ -11,9 +11,9 @@ import math
 import operator
 from collections.abc import Callable
 
+from compiler.expressions.floats import FloatFormat, round_to, shortest
 from compiler.expressions.values import Number, union
-from compiler.floats import FloatFormat, round_to, shortest
-from compiler.limits import MAX_INTEGER_BITS
+from compiler.source.limits import MAX_INTEGER_BITS
 
 Scalar = int | float
 

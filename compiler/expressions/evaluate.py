@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from compiler.diagnostics import did_you_mean
 from compiler.expressions.affine import add_up, column, negated
 from compiler.expressions.arithmetic import (
     CHOICES,
@@ -49,6 +48,7 @@ from compiler.expressions.values import (
     Vector,
     index_number,
 )
+from compiler.source.diagnostics import did_you_mean
 
 BINDING_WORK = 2  # what giving a value to an index costs, in evaluated nodes
 LAZY_FUNCTIONS = ("where", "sum", "dot")

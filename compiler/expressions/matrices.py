@@ -6,8 +6,8 @@ from collections.abc import Callable
 from math import prod
 
 from compiler.expressions.arithmetic import compute
+from compiler.expressions.floats import FloatFormat
 from compiler.expressions.values import Matrix, Number, Vector
-from compiler.floats import FloatFormat
 
 Array = Vector | Matrix
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
+from compiler.expressions.floats import FloatFormat
 from compiler.expressions.syntax import ExpressionError, Node, Range
 from compiler.expressions.values import Number, Value
-from compiler.floats import FloatFormat
-from compiler.limits import MAX_WORK
-from compiler.source import Span
+from compiler.source.limits import MAX_WORK
+from compiler.source.text import Span
 
 NAMED_NUMBERS = {"pi": math.pi, "inf": math.inf}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compiler.source import Span
+from compiler.source.text import Span
 
 Range = tuple[int, int]
 

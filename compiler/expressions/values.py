@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
-from compiler.source import Span
+from compiler.source.text import Span
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
-from compiler.axes import Axis, Family
-from compiler.document import Mapping, Scalar
 from compiler.expressions.arithmetic import show
+from compiler.expressions.axes import Axis, Family
 from compiler.expressions.evaluate import integer
-from compiler.formulas import attempt, read_formula
-from compiler.ir import Attention, Map, Softmax
-from compiler.limits import MAX_AXIS, MAX_HEAD_DIM
+from compiler.expressions.formulas import attempt, read_formula
+from compiler.expressions.naming import read_axis
+from compiler.language.resolve import check_clashes
 from compiler.lowering.context import Context, StepSkipped, lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm, lower_qk_norm
 from compiler.lowering.scores import lower_mask, lower_rope, lower_scale_of_scores, lower_scores
-from compiler.naming import read_axis
-from compiler.resolve import check_clashes
+from compiler.network.ir import Attention, Map, Softmax
+from compiler.source.document import Mapping, Scalar
+from compiler.source.limits import MAX_AXIS, MAX_HEAD_DIM
 
 MAPS = ("query", "key", "value", "output")
 SINGLE_HEAD = "head"

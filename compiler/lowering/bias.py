@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compiler.axes import Axis
-from compiler.diagnostics import Diagnostic, Note
-from compiler.document import Mapping, Sequence
+from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import number
+from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.scope import Scope
-from compiler.formulas import attempt, read_formula
-from compiler.ir import Entry, Map
+from compiler.expressions.targets import Aim, Target
 from compiler.lowering.context import Context, Line, bias_lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import entries, fits, read_numbers, tensor, warn_if_vanishing
-from compiler.targets import Aim, Target
+from compiler.network.ir import Entry, Map
+from compiler.source.diagnostics import Diagnostic, Note
+from compiler.source.document import Mapping, Sequence
 
 _READ = {"output": "the heads", "down": "the hidden units"}  # what maps read that do not read the stream
 

@@ -7,21 +7,21 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from compiler.axes import Axis
-from compiler.diagnostics import Diagnostic, Note, nearest
-from compiler.document import Mapping, Node, Scalar, Sequence
+from compiler.expressions.axes import Axis
+from compiler.expressions.formulas import Formula, Word, read_formula
+from compiler.expressions.naming import axis_names, words
 from compiler.expressions.parse import WORDS
+from compiler.expressions.positions import KEY, PAIR, POSITION, QUERY
 from compiler.expressions.scope import NAMED_NUMBERS, Let, Lets, Scope
 from compiler.expressions.syntax import free_names
+from compiler.expressions.targets import bare_indices
 from compiler.expressions.values import Dimensions
-from compiler.formulas import Formula, Word, read_formula
-from compiler.ir import Equation, Map, Tensor
-from compiler.limits import MAX_SUGGESTIONS
-from compiler.naming import axis_names, words
-from compiler.positions import KEY, PAIR, POSITION, QUERY
-from compiler.resolve import Resolved
-from compiler.source import Span
-from compiler.targets import bare_indices
+from compiler.language.resolve import Resolved
+from compiler.network.ir import Equation, Map, Tensor
+from compiler.source.diagnostics import Diagnostic, Note, nearest
+from compiler.source.document import Mapping, Node, Scalar, Sequence
+from compiler.source.limits import MAX_SUGGESTIONS
+from compiler.source.text import Span
 
 RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION)
 BIAS = "bias"  # what the equations of a bias that stands apart from its map begin with

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compiler.diagnostics import Diagnostic, Note
-from compiler.document import Mapping, Node, Scalar
 from compiler.expressions.evaluate import evaluate, number
+from compiler.expressions.formulas import Formula, Word, affordable, attempt, in_place, read_formula
 from compiler.expressions.matrices import describe, rows_of
+from compiler.expressions.targets import Aim, Target, targets
 from compiler.expressions.values import KINDS, Matrix, Number
-from compiler.formulas import Formula, Word, affordable, attempt, in_place, read_formula
-from compiler.ir import Embedding, Entry, Equation, Factor, Map
 from compiler.lowering.context import Context, Line, Shared
 from compiler.lowering.products import Operand, factors, is_product, rank
 from compiler.lowering.rows import effective
 from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
-from compiler.targets import Aim, Target, targets
+from compiler.network.ir import Embedding, Entry, Equation, Factor, Map
+from compiler.source.diagnostics import Diagnostic, Note
+from compiler.source.document import Mapping, Node, Scalar
 
 
 def lower_embedding(context: Context, node: Node, name: str) -> Embedding:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import cast
 
-from compiler.axes import Axis
-from compiler.document import Mapping
-from compiler.ir import Activation, FeedForward
+from compiler.expressions.axes import Axis
+from compiler.expressions.naming import read_axis
+from compiler.language.resolve import check_clashes
 from compiler.lowering.context import Context, StepSkipped, lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
-from compiler.naming import read_axis
-from compiler.resolve import check_clashes
+from compiler.network.ir import Activation, FeedForward
+from compiler.source.document import Mapping
 
 
 def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedForward:

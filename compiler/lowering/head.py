@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from compiler.axes import Axis
-from compiler.document import Mapping
+from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import integer
-from compiler.formulas import attempt, read_formula
-from compiler.ir import Head, Map
+from compiler.expressions.formulas import attempt, read_formula
 from compiler.lowering.context import Context, lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
+from compiler.network.ir import Head, Map
+from compiler.source.document import Mapping
 
 
 def lower_head(context: Context, step: Mapping, name: str, stream: Axis) -> Head:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from compiler.axes import Axis
-from compiler.diagnostics import Diagnostic, Note
-from compiler.document import Mapping
+from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import affine, evaluate
+from compiler.expressions.formulas import Formula, attempt, in_place, read_formula
 from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Node as ExpressionNode
+from compiler.expressions.targets import Aim, Target
 from compiler.expressions.values import KINDS, Affine, Matrix, Number, Vector
-from compiler.formulas import Formula, attempt, in_place, read_formula
-from compiler.ir import Entry, Map, Tensor
 from compiler.lowering.bias import lower_bias
 from compiler.lowering.context import Context, Line, Shared, lines
 from compiler.lowering.products import factors, is_product, rank
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
 from compiler.lowering.ties import named_owner
-from compiler.targets import Aim, Target
+from compiler.network.ir import Entry, Map, Tensor
+from compiler.source.diagnostics import Diagnostic, Note
+from compiler.source.document import Mapping
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 
-from compiler.activations import largest
-from compiler.axes import Axis
-from compiler.diagnostics import Diagnostic
-from compiler.document import Invalid, Mapping, Node
-from compiler.extends import step_name
-from compiler.ir import Head, Network, Repeat, Step, stream_after
-from compiler.limits import MAX_ACTIVATION, MAX_STEPS, MAX_STORED
+from compiler.expressions.axes import Axis
+from compiler.language.resolve import Resolved
 from compiler.lowering.attention import lower_attention
 from compiler.lowering.context import Context, StepSkipped
 from compiler.lowering.embedding import lower_embedding
@@ -21,9 +16,14 @@ from compiler.lowering.norm import lower_stream_norm
 from compiler.lowering.position import lower_position
 from compiler.lowering.repeat import lower_mix, lower_repeat
 from compiler.lowering.scale import lower_scale
-from compiler.resolve import Resolved
-from compiler.source import Span
-from compiler.storage import tensors_of
+from compiler.network.ir import Head, Network, Repeat, Step, stream_after
+from compiler.network.storage import tensors_of
+from compiler.network.values import largest
+from compiler.source.diagnostics import Diagnostic
+from compiler.source.document import Invalid, Mapping, Node
+from compiler.source.extends import step_name
+from compiler.source.limits import MAX_ACTIVATION, MAX_STEPS, MAX_STORED
+from compiler.source.text import Span
 
 PLACED = ("norm", "attention", "ffn", "repeat", "mix")  # kinds whose mapping can say `after`
 

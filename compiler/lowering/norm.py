@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from compiler.axes import Axis
-from compiler.document import Mapping, Node, Scalar
+from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import number
-from compiler.formulas import attempt, read_formula
-from compiler.ir import Norm, StreamNorm
+from compiler.expressions.formulas import attempt, read_formula
 from compiler.lowering.context import Context, Shared, StepSkipped
 from compiler.lowering.tensors import lower_vector, store
+from compiler.network.ir import Norm, StreamNorm
+from compiler.source.document import Mapping, Node, Scalar
 
 DEFAULT_EPSILON = 1e-6
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from compiler.axes import Axis, Family
-from compiler.diagnostics import Diagnostic
-from compiler.document import Mapping, Node
+from compiler.expressions.axes import Axis, Family
 from compiler.expressions.evaluate import evaluate
+from compiler.expressions.formulas import attempt, read_formula
+from compiler.expressions.positions import PositionFormula
 from compiler.expressions.scope import AlreadyReported, Scope
 from compiler.expressions.syntax import ExpressionError
+from compiler.expressions.targets import Aim, Target
 from compiler.expressions.values import KINDS, Matrix, Provenance, union
-from compiler.formulas import attempt, read_formula
-from compiler.ir import Equation, Position, PositionTerm
 from compiler.lowering.context import Context, Line, Shared, dimension_lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import array_entries, tensor, whole_parameter
-from compiler.positions import PositionFormula
-from compiler.targets import Aim, Target
+from compiler.network.ir import Equation, Position, PositionTerm
+from compiler.source.diagnostics import Diagnostic
+from compiler.source.document import Mapping, Node
 
 TABLE = "table"
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from compiler.axes import Axis, Family
+from compiler.expressions.axes import Axis, Family
 from compiler.expressions.evaluate import evaluate
+from compiler.expressions.formulas import Formula, attempt
 from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Binary
 from compiler.expressions.syntax import Node as ExpressionNode
 from compiler.expressions.values import KINDS, Matrix, Vector
-from compiler.formulas import Formula, attempt
-from compiler.limits import MAX_FACTORS
 from compiler.lowering.context import Context
+from compiler.source.limits import MAX_FACTORS
 
 Operand = tuple[ExpressionNode, Matrix | Vector]
 

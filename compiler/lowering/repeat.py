@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 
-from compiler.axes import Axis, Family
-from compiler.diagnostics import did_you_mean
-from compiler.document import Mapping, Node
+from compiler.expressions.axes import Axis, Family
 from compiler.expressions.evaluate import number
+from compiler.expressions.formulas import Formula, attempt, read_formula
+from compiler.expressions.naming import words
 from compiler.expressions.syntax import Binary, Name, Unary, free_names
 from compiler.expressions.syntax import Node as ExpressionNode
 from compiler.expressions.values import Number
-from compiler.extends import step_name
-from compiler.formulas import Formula, attempt, read_formula
-from compiler.ir import (
+from compiler.lowering.context import Context
+from compiler.lowering.tensors import store, tensor
+from compiler.network.ir import (
     Attention,
     Combined,
     Entry,
@@ -31,10 +31,10 @@ from compiler.ir import (
     StreamScale,
     stream_after,
 )
-from compiler.limits import MAX_EXPRESSION_DEPTH, MAX_STEPS
-from compiler.lowering.context import Context
-from compiler.lowering.tensors import store, tensor
-from compiler.naming import words
+from compiler.source.diagnostics import did_you_mean
+from compiler.source.document import Mapping, Node
+from compiler.source.extends import step_name
+from compiler.source.limits import MAX_EXPRESSION_DEPTH, MAX_STEPS
 
 REPEATABLE = (Position, StreamNorm, StreamScale, Attention, FeedForward)
 

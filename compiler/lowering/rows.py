@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable
 from typing import TypeVar
 
-from compiler.diagnostics import Diagnostic, Note
 from compiler.expressions.scope import Scope
+from compiler.expressions.targets import Aim, Target, targets
 from compiler.lowering.context import Context, Line
-from compiler.targets import Aim, Target, targets
+from compiler.source.diagnostics import Diagnostic, Note
 
 Place = TypeVar("Place", bound=Hashable)
 

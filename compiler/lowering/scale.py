@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from compiler.axes import Axis
-from compiler.document import Mapping, Node
+from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import number
-from compiler.formulas import attempt, read_formula
-from compiler.ir import Entry, StreamScale
+from compiler.expressions.formulas import attempt, read_formula
+from compiler.expressions.targets import Aim
 from compiler.lowering.context import Context, Shared, dimension_lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import entries, lower_vector, tensor
-from compiler.targets import Aim
+from compiler.network.ir import Entry, StreamScale
+from compiler.source.document import Mapping, Node
 
 
 def lower_scale(context: Context, node: Node, name: str, stream: Axis) -> StreamScale:

@@ -6,24 +6,24 @@ import math
 from dataclasses import replace
 from typing import Literal, cast
 
-from compiler.axes import Axis
-from compiler.diagnostics import Diagnostic
-from compiler.document import Mapping, Node, Scalar
 from compiler.expressions.arithmetic import NotANumber
 from compiler.expressions.arithmetic import cast as as_dtype
+from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import number
+from compiler.expressions.formulas import Formula, attempt, read_formula
+from compiler.expressions.positions import PAIR, QUERY, PairFormula
 from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
+from compiler.expressions.targets import Aim
 from compiler.expressions.values import NOWHERE, Number, Provenance, union
-from compiler.formulas import Formula, attempt, read_formula
-from compiler.ir import Equation, HeadScore, Mask, Rope, RopePairs, Scale, ScaleOperation, Softmax
-from compiler.limits import MAX_SCORE_ENTRIES
 from compiler.lowering.context import Context, Line, lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import store
-from compiler.meanings import attends_to_nothing, divides, is_causal_mask
-from compiler.positions import PAIR, QUERY, PairFormula
-from compiler.targets import Aim
+from compiler.network.ir import Equation, HeadScore, Mask, Rope, RopePairs, Scale, ScaleOperation, Softmax
+from compiler.network.meanings import attends_to_nothing, divides, is_causal_mask
+from compiler.source.diagnostics import Diagnostic
+from compiler.source.document import Mapping, Node, Scalar
+from compiler.source.limits import MAX_SCORE_ENTRIES
 
 
 def lower_scores(

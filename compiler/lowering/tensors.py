@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Literal as OneOf
 
-from compiler.axes import Axis
-from compiler.diagnostics import Diagnostic, Severity
-from compiler.document import Node, Scalar, Sequence
 from compiler.expressions.arithmetic import as_figure, show
+from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import evaluate
+from compiler.expressions.floats import round_to
+from compiler.expressions.formulas import Formula, affordable, attempt, read_formula
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Literal, Name, Transpose
 from compiler.expressions.syntax import Node as ExpressionNode
 from compiler.expressions.values import KINDS, Matrix, Number, Vector, leaves
-from compiler.floats import round_to
-from compiler.formulas import Formula, affordable, attempt, read_formula
-from compiler.ir import Entry, Equation, Tensor
 from compiler.lowering.context import Context, Shared
 from compiler.lowering.ties import named_owner
-from compiler.source import Span
+from compiler.network.ir import Entry, Equation, Tensor
+from compiler.source.diagnostics import Diagnostic, Severity
+from compiler.source.document import Node, Scalar, Sequence
+from compiler.source.text import Span
 
 
 def tensor(name: str, axes: tuple[Axis | None, ...], found: list[Entry]) -> Tensor:

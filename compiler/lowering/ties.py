@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from compiler.diagnostics import did_you_mean
-from compiler.document import Node, Scalar
 from compiler.expressions.scope import Scope
 from compiler.lowering.context import Context, Shared
+from compiler.source.diagnostics import did_you_mean
+from compiler.source.document import Node, Scalar
 
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 

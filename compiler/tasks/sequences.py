@@ -8,7 +8,7 @@ from itertools import product
 from random import Random
 from typing import TYPE_CHECKING
 
-from compiler.limits import MAX_EXHAUSTIVE
+from compiler.source.limits import MAX_EXHAUSTIVE
 from compiler.tasks.automaton import Automaton, Column
 from compiler.tasks.layout import symbol_of
 from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, Words, check_sizes

@@ -6,15 +6,15 @@ import platform
 
 import torch
 
-from compiler.claims import check_verdict
+from compiler.backends.torch.saving import spec_text
 from compiler.pipeline import Spec
-from compiler.saved import spec_hash
+from compiler.readers.counting.claims import check_verdict
+from compiler.source.saved import spec_hash
+from compiler.source.version import installed_version
 from compiler.terminal.counts import claims_json
 from compiler.terminal.overview import definitions_json
-from compiler.torch_backend.saving import spec_text
 from compiler.verifier.reasons import Reason
 from compiler.verifier.results import VERSION, Counterexample, Lead, Margin, StepResult, Verification
-from compiler.version import installed_version
 
 FORMAT = 2  # of the certificate: raised when a field is dropped or changes its meaning, not when one is added
 

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from compiler.diagnostics import Diagnostic, as_json, render
 from compiler.expressions.arithmetic import as_figure
-from compiler.floats import FloatFormat
-from compiler.printable import printable, printable_json
+from compiler.expressions.floats import FloatFormat
+from compiler.source.diagnostics import Diagnostic, as_json, render
+from compiler.source.printable import printable, printable_json
 from compiler.terminal.figures import measured
 
 PIPED_WIDTH = 160

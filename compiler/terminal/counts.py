@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from compiler.assertions import Assertion
-from compiler.claims import ClaimResult, author_count
-from compiler.counting import LISTING, RULES, Counts
 from compiler.pipeline import Spec
+from compiler.readers.counting.assertions import Assertion
+from compiler.readers.counting.claims import ClaimResult, author_count
+from compiler.readers.counting.counts import LISTING, RULES, Counts
 from compiler.terminal.console import console, first, table, text
 
 Counted = tuple[Spec, Counts]

@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from compiler.differences import Difference, Dtypes, EntryChange, EntryGroup, ProductChange, TensorChange
-from compiler.floats import FORMATS, FloatFormat, round_to
-from compiler.matching import NameMatch
+from compiler.expressions.floats import FORMATS, FloatFormat, round_to
+from compiler.readers.diffing.differences import (
+    Difference,
+    Dtypes,
+    EntryChange,
+    EntryGroup,
+    ProductChange,
+    TensorChange,
+)
+from compiler.readers.diffing.matching import NameMatch
+from compiler.readers.diffing.text_changes import TextChange
 from compiler.terminal.console import console, first, line_of, number, table, text
-from compiler.text_changes import TextChange
 
 ENTRIES_SHOWN = 3  # of a group that no single factor explains
 NAMES_SHOWN = 12

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.evaluation import Answer, Evaluation
+from compiler.evaluation.evaluation import Answer, Evaluation
 from compiler.pipeline import Spec
 from compiler.tasks.task import EvaluationProtocol
 from compiler.terminal.console import console, table, text

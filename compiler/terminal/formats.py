@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from compiler.formatting import Formatted
+from compiler.readers.formatting.formatting import Formatted
 from compiler.terminal.console import print_diff
 from compiler.terminal.plain import say
 

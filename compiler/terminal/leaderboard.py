@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from rich.cells import cell_len
 from rich.console import Console
 
-from compiler.assertions import Assertion, made_of
-from compiler.claims import author_count
-from compiler.counting import BESIDE, LISTING, RULES, Counts, HardCoded, hard_coded_readers
-from compiler.expectations import AuthorCount
+from compiler.language.expectations import AuthorCount
 from compiler.pipeline import Spec
-from compiler.printable import printable
+from compiler.readers.counting.assertions import Assertion, made_of
+from compiler.readers.counting.claims import author_count
+from compiler.readers.counting.counts import BESIDE, LISTING, RULES, Counts, HardCoded, hard_coded_readers
+from compiler.source.printable import printable
 from compiler.terminal.console import MAX_ROWS, console, line_of, table, text
 from compiler.terminal.counts import Counted
 

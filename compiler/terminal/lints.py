@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from compiler.diagnostics import Diagnostic, render
-from compiler.linting.rule import Rule
-from compiler.linting.rules import RULE_SETS
+from compiler.readers.linting.rule import Rule
+from compiler.readers.linting.rules import RULE_SETS
+from compiler.source.diagnostics import Diagnostic, render
 from compiler.terminal.console import MAX_ROWS, console, diagnostics_json, lines, table, text
 from compiler.terminal.plain import say
 

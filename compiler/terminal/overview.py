@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from compiler.axes import Axis
-from compiler.definitions import Definition
+from compiler.expressions.axes import Axis
+from compiler.expressions.floats import FloatFormat
 from compiler.expressions.values import Matrix, Number, Vector
-from compiler.floats import FloatFormat
-from compiler.ir import Tensor, stream_after
+from compiler.language.definitions import Definition
+from compiler.network.ir import Tensor, stream_after
+from compiler.network.storage import stored, tensors
 from compiler.pipeline import Spec
-from compiler.places import find_stored
-from compiler.storage import stored, tensors
+from compiler.readers.why.places import find_stored
 from compiler.tasks.layout import Slot
 from compiler.terminal.console import console, first, number, table, text
 from compiler.terminal.steps import describe, print_step, step_equations

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from compiler.printable import printable
+from compiler.source.printable import printable
 
 
 def say(line: str = "", *, error: bool = False) -> None:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from compiler.markdown.page import findings
-from compiler.reporting import Group, Model, Report
+from compiler.report.markdown.page import findings
+from compiler.report.reporting import Group, Model, Report
 from compiler.terminal.console import console, diagnostics_json, print_diff, text
 from compiler.terminal.counts import claims_json, figures_json
 

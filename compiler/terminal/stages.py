@@ -5,11 +5,11 @@ from __future__ import annotations
 import yaml
 
 from compiler.pipeline import Spec
-from compiler.printable import printable
-from compiler.stages import Stage, stage_value
+from compiler.readers.stages import Stage, stage_value
+from compiler.source.printable import printable
+from compiler.source.writing import write_document
 from compiler.terminal.console import print_json
 from compiler.terminal.plain import print_file
-from compiler.writing import write_document
 
 
 def print_stage(spec: Spec, stage: Stage, *, as_json: bool) -> None:

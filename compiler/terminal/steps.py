@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from compiler.axes import Axis
-from compiler.faults import no_rule
-from compiler.floats import FloatFormat
-from compiler.ir import (
+from compiler.expressions.axes import Axis
+from compiler.expressions.floats import FloatFormat
+from compiler.network.ir import (
     Attention,
     Embedding,
     Equation,
@@ -20,8 +19,9 @@ from compiler.ir import (
     StreamScale,
     stream_after,
 )
-from compiler.meanings import added_to_later, divides
-from compiler.storage import step_norm
+from compiler.network.meanings import added_to_later, divides
+from compiler.network.storage import step_norm
+from compiler.source.faults import no_rule
 from compiler.terminal.console import console, first, number, table, text
 
 

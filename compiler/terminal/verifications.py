@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from compiler.expressions.proportions import amount, figure, share, shares
 from compiler.pipeline import Spec
-from compiler.proportions import amount, figure, share, shares
 from compiler.terminal.console import console, table, text
 from compiler.verifier.results import VERSION, Margin, StepResult, Verification
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from compiler.behind import Behind
-from compiler.floats import shortest
-from compiler.ir import Equation
+from compiler.expressions.floats import shortest
+from compiler.network.ir import Equation
 from compiler.pipeline import Spec
-from compiler.source import Span
+from compiler.readers.why.behind import Behind
+from compiler.readers.why.why import Why
+from compiler.source.text import Span
 from compiler.terminal.console import MAX_ROWS, console, line_of, number, table, text
-from compiler.why import Why
 
 MAX_DEPTH = 20  # levels of definitions that are printed
 MAX_PLACES = 5  # that an equation near by writes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.faults import ToolFault
+from compiler.source.faults import ToolFault
 from compiler.verifier.enumeration import Tried
 from compiler.verifier.results import Counterexample, Lead
 from compiler.verifier.sweep import Sweep

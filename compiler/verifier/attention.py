@@ -14,12 +14,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.elementary.program import Attended, Mixed, NotFollowed
-from compiler.fast.attention import NEGLIGIBLE, score
-from compiler.fast.bounds import ENGINE_TINY, ENGINE_UNIT, ZERO, Arithmetic, Bounded, Quantity, compounded
-from compiler.fast.demand import live_heads
-from compiler.fast.separable import head_tables
-from compiler.floats import FloatFormat
+from compiler.backends.bounds.arithmetic import (
+    ENGINE_TINY,
+    ENGINE_UNIT,
+    ZERO,
+    Arithmetic,
+    Bounded,
+    Quantity,
+    compounded,
+)
+from compiler.backends.bounds.attention import NEGLIGIBLE, score
+from compiler.backends.bounds.demand import live_heads
+from compiler.backends.bounds.separable import head_tables
+from compiler.backends.elementary.program import Attended, Mixed, NotFollowed
+from compiler.expressions.floats import FloatFormat
 from compiler.verifier import exact
 from compiler.verifier.forms import Array, Forms, forms, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
@@ -222,7 +230,7 @@ def _mixed(
     visible: np.ndarray,
     tables: _Tables,
 ) -> HeadForms:
-    """The formula of `compiler.fast.mixing.mix`, summand by summand."""
+    """The formula of `compiler.backends.bounds.mixing.mix`, summand by summand."""
     seen = list(tables.positions)
 
     def row(numbers: Array) -> Tensor:

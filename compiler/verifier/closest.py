@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compiler.causality import is_causal
-from compiler.decode import answer_logits, next_logits
-from compiler.engines import batch_size
+from compiler.backends.native.engines import batch_size
+from compiler.backends.torch.decode import answer_logits, next_logits
+from compiler.backends.torch.reference import Reference, as_tokens
+from compiler.network.causality import is_causal
 from compiler.pipeline import Spec
-from compiler.reference import Reference, as_tokens
 from compiler.tasks.task import Inputs, TaskError
 from compiler.verifier.results import Lead
 from compiler.verifier.witness import lead, leads_of_tokens

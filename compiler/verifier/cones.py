@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from compiler.elementary.program import Mixed, reads_keys
-from compiler.fast.demand import live_heads
+from compiler.backends.bounds.demand import live_heads
+from compiler.backends.elementary.program import Mixed, reads_keys
 from compiler.tasks.automaton import ways
 from compiler.verifier.cells import Cells, column_cells, joined, merged
 from compiler.verifier.forms import forms

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.elementary.program import Program
-from compiler.proportions import amount
+from compiler.backends.elementary.program import Program
+from compiler.expressions.proportions import amount
 from compiler.tasks.automaton import Automaton, complete, drawn, ways
 from compiler.verifier.head import Leads
 from compiler.verifier.model import OutOfTime, Stop, Tail, tails, unknown_shares

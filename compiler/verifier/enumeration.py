@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.engines import UNSURE
-from compiler.judge import Judge
+from compiler.backends.native.engines import UNSURE
+from compiler.backends.torch.reference import alone
+from compiler.evaluation.judge import Judge
+from compiler.evaluation.self_check import decoded_otherwise
 from compiler.pipeline import Spec
-from compiler.reference import alone
-from compiler.self_check import decoded_otherwise
 from compiler.tasks.task import TaskError
 from compiler.verifier.reasons import Ending
 from compiler.verifier.results import Counterexample

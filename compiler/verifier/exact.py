@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.elementary.program import Attended, Linear, Node, Sum, is_power_of_two
-from compiler.fast.bounds import Bounded, Quantity
-from compiler.floats import FloatFormat
-from compiler.meanings import divides
+from compiler.backends.bounds.arithmetic import Bounded, Quantity
+from compiler.backends.elementary.program import Attended, Linear, Node, Sum, is_power_of_two
+from compiler.expressions.floats import FloatFormat
+from compiler.network.meanings import divides
 
 SPLIT = 2.0**27 + 1  # Veltkamp's constant for float64
 Known = tuple[Tensor, Tensor]  # numbers, and where they are known

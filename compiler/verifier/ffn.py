@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from compiler.elementary.program import Activated, Linear, Node, Renewed, Rotated
-from compiler.fast.bounds import (
+from compiler.backends.bounds.arithmetic import (
     ENGINE_TINY,
     ENGINE_UNIT,
     Arithmetic,
@@ -19,9 +18,10 @@ from compiler.fast.bounds import (
     quotient,
     times,
 )
-from compiler.fast.elementwise import elementwise
-from compiler.faults import no_rule
-from compiler.ir import Activation
+from compiler.backends.bounds.elementwise import elementwise
+from compiler.backends.elementary.program import Activated, Linear, Node, Renewed, Rotated
+from compiler.network.ir import Activation
+from compiler.source.faults import no_rule
 
 Value = Sequence[Bounded]
 

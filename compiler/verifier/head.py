@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.elementary.program import Decision
-from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Quantity
-from compiler.fast.deciding import class_logits
-from compiler.meanings import lead_sign
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Quantity
+from compiler.backends.bounds.deciding import class_logits
+from compiler.backends.elementary.program import Decision
+from compiler.network.meanings import lead_sign
 from compiler.verifier.forms import Array
 
 Flags = np.ndarray

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.elementary.program import Attended, Lookup, Mixed, Node, Program, reads_keys
-from compiler.fast.bounds import ZERO, Arithmetic, Bounded, Quantity, Rounding
-from compiler.fast.tensors import Running, TensorFunctions, looked_up
+from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.tensors import Running, TensorFunctions, looked_up
+from compiler.backends.elementary.program import Attended, Lookup, Mixed, Node, Program, reads_keys
 from compiler.verifier import exact
 from compiler.verifier.attention import AttentionForms, Value, attention_forms, mixed_values, too_large
 from compiler.verifier.ffn import cell_step

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.elementary.model import translate
-from compiler.elementary.program import NotFollowed, Program
-from compiler.fast.demand import marked, pruned
-from compiler.fast.fixed import with_fixed_patterns
-from compiler.fast.folding import folded
-from compiler.fast.magnitudes import check_magnitudes
-from compiler.fast.measured import with_measured_tables
-from compiler.faults import NoRule
+from compiler.backends.bounds.demand import marked, pruned
+from compiler.backends.bounds.fixed import with_fixed_patterns
+from compiler.backends.bounds.folding import folded
+from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.bounds.measured import with_measured_tables
+from compiler.backends.elementary.model import translate
+from compiler.backends.elementary.program import NotFollowed, Program
 from compiler.pipeline import Spec
+from compiler.source.faults import NoRule
 from compiler.tasks.automaton import Automaton, drawn, paths
 from compiler.verifier.alarms import check_probe
 from compiler.verifier.attention import too_large

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from compiler.engines import batch_size
-from compiler.judge import Judge
+from compiler.backends.native.engines import batch_size
+from compiler.evaluation.judge import Judge
 from compiler.pipeline import Spec
 from compiler.tasks.task import Inputs, TaskError, Words
 from compiler.verifier.results import Counterexample

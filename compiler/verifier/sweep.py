@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.fast.bounds import Bounded
+from compiler.backends.bounds.arithmetic import Bounded
 from compiler.tasks.automaton import complete, ways
 from compiler.verifier.cells import UNKNOWN, Cells, column_cells, joined, merged, together
 from compiler.verifier.forms import Array, Forms, forms, outwards

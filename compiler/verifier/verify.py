@@ -11,14 +11,14 @@ from math import inf
 import numpy as np
 import torch
 
-from compiler.diagnostics import fail
-from compiler.elementary.program import FUNCTION_UNITS
-from compiler.fast.bounds import GELU_UNITS, SILU_UNITS
+from compiler.backends.bounds.arithmetic import GELU_UNITS, SILU_UNITS
+from compiler.backends.elementary.program import FUNCTION_UNITS
+from compiler.backends.torch.reference import Reference, one_thread
+from compiler.backends.torch.settings import as_assumed
 from compiler.pipeline import Spec
-from compiler.reference import Reference, one_thread
+from compiler.source.diagnostics import fail
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.task import TaskError
-from compiler.torch_settings import as_assumed
 from compiler.verifier.alarms import check_counterexample, check_right, check_tried, check_wrong
 from compiler.verifier.bracket import failing
 from compiler.verifier.closest import closest

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.decode import NO_TOKEN
-from compiler.ir import Decode
-from compiler.meanings import lead_sign
+from compiler.backends.torch.decode import NO_TOKEN
+from compiler.backends.torch.reference import Reference, alone, as_tokens
+from compiler.network.ir import Decode
+from compiler.network.meanings import lead_sign
 from compiler.pipeline import Spec
-from compiler.reference import Reference, alone, as_tokens
 from compiler.tasks.automaton import Automaton, complete, words
 from compiler.tasks.task import Inputs
 from compiler.verifier.cells import Cells

@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 import compiler
-from compiler.counting import FIGURES, RULES
-from compiler.floats import FORMATS, shortest
+from compiler.expressions.floats import FORMATS, shortest
+from compiler.readers.counting.counts import FIGURES, RULES
 from compiler.terminal.leaderboard import print_leaderboard
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call, call_json
 

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-import compiler.evaluation
+import compiler.evaluation.evaluation
 from tests.cli.test_cli import QWEN, ROOT, TINY, invoke
 
 IN_A_WORKER = """\
 import sys
 if "--multiprocessing-fork" in sys.orig_argv:
-    import compiler.side_by_side
+    import compiler.report.side_by_side
     class Odd(Exception):
         def __init__(self):
             super().__init__(lambda: None)  # which goes to no other process
     def broken(*_):
         raise Odd
-    compiler.side_by_side._outcome = broken
+    compiler.report.side_by_side._outcome = broken
 """
 MISSING = """\
 import sys
@@ -47,7 +47,7 @@ def test_in_a_command(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
     def broken(*_: object, **__: object) -> None:
         raise KeyError("nobody expects this")
 
-    monkeypatch.setattr(compiler.evaluation, "answer", broken)
+    monkeypatch.setattr(compiler.evaluation.evaluation, "answer", broken)
     arguments = ("run", TINY, "1", "2")
     result = invoke(*arguments, *["--json"] * as_json)
     assert result.exit_code == 4

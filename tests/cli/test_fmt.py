@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.files import write_whole
+from compiler.source.files import write_whole
 from tests.cli.test_cli import SPECS, TINY, call, call_json
 from tests.cli.test_process import process
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 import compiler
-import compiler.saved_runs
-from compiler.diagnostics import SpecError
-from compiler.saved import FILE_FORMAT, spec_hash
-from compiler.saved_runs import FORMAT, DamagedState, SavedRun
-from compiler.schema import format_version
+import compiler.evaluation.saved_runs
+from compiler.backends.torch.saving import load_model, spec_text
+from compiler.evaluation.saved_runs import FORMAT, DamagedState, SavedRun
+from compiler.source.diagnostics import SpecError
+from compiler.source.saved import FILE_FORMAT, spec_hash
+from compiler.source.schema import format_version
 from compiler.terminal.certificates import FORMAT as CERTIFICATE_FORMAT
-from compiler.torch_backend.saving import load_model, spec_text
 from tests.cli.json_shapes import SHAPES, problems
 from tests.cli.test_cli import call, call_json
 

@@ -13,7 +13,7 @@ import cli
 from tests.cli.test_cli import ROOT, call
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TEMPLATES = sorted((ROOT / "compiler" / "templates").glob("*.yaml"))
+TEMPLATES = sorted((ROOT / "compiler" / "commands" / "templates").glob("*.yaml"))
 COMMANDS = sorted(cli.main.commands)
 SUMMARY_WIDTH = 66  # more is cut off in the list of commands on a terminal of 80 columns
 _CALL = re.compile(r"python cli\.py [a-z][^`\n]*")

@@ -67,7 +67,7 @@ def interrupted(hooked: Path, at: str, *command: str, where: str = "here") -> No
 
 EVAL = ("eval", TINY, "--suite", "edges")
 EARLY = ("gc", "click", "yaml", "compiler", "rich.console", "numpy")
-LATE = ("torch", "torch.nn", "safetensors", "compiler.fast.engine")
+LATE = ("torch", "torch.nn", "safetensors", "compiler.backends.native.fast_engine")
 
 
 @pytest.mark.parametrize(

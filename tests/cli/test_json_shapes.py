@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import cli
-from compiler.starting import starting_spec
+from compiler.commands.starting import starting_spec
 from tests.cli.json_shapes import SHAPES, fields, nulls, problems
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call
 from tests.cli.test_report import REVERSE

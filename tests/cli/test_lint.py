@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.linting.rules import RULES
+from compiler.readers.linting.rules import RULES
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call, call_json, variant
 
 REVERSE = str(ROOT / "specs" / "reverse.yaml")

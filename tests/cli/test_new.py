@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.starting import templates
+from compiler.commands.starting import templates
 from tests.cli.test_cli import call, call_json
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.floats import FORMATS, round_to
+from compiler.expressions.floats import FORMATS, round_to
 from tests.cli.test_cli import call, call_json
 from tests.helpers import small
 

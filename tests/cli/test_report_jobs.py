@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler.diagnostics import SpecError
 from compiler.pipeline import Spec, load
-from compiler.reporting import make_report
-from compiler.side_by_side import Job, _worth
+from compiler.report.reporting import make_report
+from compiler.report.side_by_side import Job, _worth
+from compiler.source.diagnostics import SpecError
 from compiler.terminal.reports import report_json
 from tests.cli.test_cli import EXACT, QWEN, ROOT, TINY, call
 from tests.cli.test_report import REVERSE, page
@@ -108,7 +108,7 @@ def running(folder: Path, target: Path) -> Iterator[tuple[subprocess.Popen[str],
     told = folder / "told"
     os.mkfifo(told)
     pipe = os.open(told, os.O_RDWR)
-    environment = after_import(folder, "compiler.judge", TELL_WHEN_JUDGING, TOLD=str(told))
+    environment = after_import(folder, "compiler.evaluation.judge", TELL_WHEN_JUDGING, TOLD=str(told))
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:

@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 
 import compiler
-from compiler.diagnostics import fail
 from compiler.pipeline import Spec
-from compiler.saved import read_saved
+from compiler.source.diagnostics import fail
+from compiler.source.saved import read_saved
 from compiler.verifier.reasons import Ending, ended, joined_cells, lost_at
 from compiler.verifier.results import VERSION, Counterexample, Lead, Margin, StepResult, VerdictName, Verification
 from tests.cli.json_shapes import SHAPES, problems

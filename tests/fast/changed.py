@@ -8,8 +8,8 @@ from dataclasses import fields, is_dataclass, replace
 from random import Random
 from typing import Any, TypeVar
 
-from compiler import ir
-from compiler.floats import FloatFormat, round_to
+from compiler.expressions.floats import FloatFormat, round_to
+from compiler.network import ir
 
 T = TypeVar("T")
 FACTORS = (0.5, 2.0, 1.01, 0.9, -1.0, 0.0, 1e-3, 30.0, 1e3, 1e-9)

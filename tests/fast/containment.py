@@ -1,7 +1,7 @@
 """Whether the plain module stays within the bounds of the fast engine: both are asked, and what they say is compared.
 
-The plain module is asked as `compiler.reference` does it: on the CPU, one sequence and one prefix at a time, on one
-thread.
+The plain module is asked as `compiler.backends.torch.reference` does it: on the CPU, one sequence and one prefix at a
+time, on one thread.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compiler.decode import answer_logits, choose, next_logits
-from compiler.elementary.model import translate
-from compiler.elementary.program import Program
-from compiler.fast.engine import prepared, programs
-from compiler.fast.tensors import bounded_logits, said
-from compiler.ir import Head, Network, stream_after
+from compiler.backends.bounds.tensors import bounded_logits, said
+from compiler.backends.elementary.model import translate
+from compiler.backends.elementary.program import Program
+from compiler.backends.native.fast_engine import prepared, programs
+from compiler.backends.torch.decode import answer_logits, choose, next_logits
+from compiler.backends.torch.model import build_model
+from compiler.backends.torch.reference import alone, as_tokens
+from compiler.network.ir import Head, Network, stream_after
 from compiler.pipeline import Spec
-from compiler.reference import alone, as_tokens
 from compiler.tasks.layout import Layout
-from compiler.torch_backend.model import build_model
 
 Tokens = NDArray[np.int32]
 Numbers = NDArray[np.float64]

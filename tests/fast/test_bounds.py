@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compiler.diagnostics import SpecError
-from compiler.elementary.program import NotFollowed
-from compiler.floats import FORMATS
+from compiler.backends.elementary.program import NotFollowed
+from compiler.expressions.floats import FORMATS
 from compiler.pipeline import Spec, load
+from compiler.source.diagnostics import SpecError
 from tests.fast.containment import any_tokens, compare, compare_streams, suite_tokens
 from tests.helpers import SPECS, STEPS
 

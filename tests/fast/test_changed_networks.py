@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from compiler.elementary.program import NotFollowed
+from compiler.backends.elementary.program import NotFollowed
 from compiler.pipeline import load
 from tests.fast.changed import changed
 from tests.fast.containment import any_tokens, compare, suite_tokens

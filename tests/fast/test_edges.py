@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compiler.elementary.program import NotFollowed
+from compiler.backends.elementary.program import NotFollowed
 from compiler.pipeline import Spec
 from tests.fast.containment import Compared, Numbers, any_tokens, compare, plain_logits
 from tests.helpers import load_text, small

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from compiler.elementary.model import translate
-from compiler.elementary.program import Mixed, Program
-from compiler.fast.demand import marked, pruned
-from compiler.fast.fixed import _joined, fixed_attentions, read_patterns, with_fixed_patterns
-from compiler.fast.magnitudes import check_magnitudes
-from compiler.fast.tensors import bounded_logits
+from compiler.backends.bounds.demand import marked, pruned
+from compiler.backends.bounds.fixed import _joined, fixed_attentions, read_patterns, with_fixed_patterns
+from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.bounds.tensors import bounded_logits
+from compiler.backends.elementary.model import translate
+from compiler.backends.elementary.program import Mixed, Program
+from compiler.backends.torch.reference import Reference, alone
 from compiler.pipeline import Spec, load
-from compiler.reference import Reference, alone
 from tests.helpers import SPECS, load_text, small
 
 FIXED = ["alexlitz_36p", "cosminscn_130p", "cosminscn_66p", "fblissjr_33p", "reverse", "tiny95", "tiny95-exact"]

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.elementary.model import translate
-from compiler.elementary.program import Attended, Program
-from compiler.fast.demand import marked, pruned
-from compiler.fast.fusing import fused
-from compiler.fast.magnitudes import check_magnitudes
-from compiler.fast.tensors import bounded_logits
+from compiler.backends.bounds.demand import marked, pruned
+from compiler.backends.bounds.fusing import fused
+from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.bounds.tensors import bounded_logits
+from compiler.backends.elementary.model import translate
+from compiler.backends.elementary.program import Attended, Program
+from compiler.backends.torch.reference import Reference, alone
 from compiler.pipeline import Spec
-from compiler.reference import Reference, alone
 from tests.helpers import load_text, small
 
 # The coordinates of a head are nearly the same, and the output is their difference.

@@ -8,10 +8,10 @@ from fractions import Fraction
 import pytest
 import torch
 
-from compiler.fast.bounds import Arithmetic, Bounded, Rounding
-from compiler.fast.large_term import roundings_beside_largest
-from compiler.fast.tensors import TensorFunctions
-from compiler.floats import FORMATS, FloatFormat
+from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.large_term import roundings_beside_largest
+from compiler.backends.bounds.tensors import TensorFunctions
+from compiler.expressions.floats import FORMATS, FloatFormat
 
 pytestmark = pytest.mark.machine
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.elementary.program import Array, Attended, SeparableHead
-from compiler.fast.attention import attend_all
-from compiler.fast.bounds import SLACK, ZERO, Arithmetic, Bounded, Quantity, Rounding
-from compiler.fast.mixing import mix_sums
-from compiler.fast.separable import HeadTables, head_tables
-from compiler.fast.tensors import TensorFunctions, TensorKeys
-from compiler.floats import FORMATS
+from compiler.backends.bounds.arithmetic import SLACK, ZERO, Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.attention import attend_all
+from compiler.backends.bounds.mixing import mix_sums
+from compiler.backends.bounds.separable import HeadTables, head_tables
+from compiler.backends.bounds.tensors import TensorFunctions, TensorKeys
+from compiler.backends.elementary.program import Array, Attended, SeparableHead
+from compiler.expressions.floats import FORMATS
 from compiler.verifier.attention import mixed_values
 from tests.verifier.test_relaxations import found_forms
 

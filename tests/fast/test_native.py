@@ -18,11 +18,11 @@ from threading import active_count
 import numpy as np
 import pytest
 
-from compiler.fast import c_compiler as compilers
-from compiler.fast import native as natives
-from compiler.fast.c_compiler import find_compiler
-from compiler.fast.native import Native, NativeUnavailable, native
-from compiler.user_cache import SETTING
+from compiler.backends.native import c_compiler as compilers
+from compiler.backends.native import native as natives
+from compiler.backends.native.c_compiler import find_compiler
+from compiler.backends.native.native import Native, NativeUnavailable, native
+from compiler.source.user_cache import SETTING
 
 SUMS = """
 void run(const int32_t *tokens, int32_t *said, int64_t count) {
@@ -395,7 +395,7 @@ def _not_in(path: Path, folder: Path) -> Path:
 
 def _start(cache: Path) -> subprocess.Popen[str]:
     program = (
-        "import numpy as np\nfrom compiler.fast.native import Native, native\n"
+        "import numpy as np\nfrom compiler.backends.native.native import Native, native\n"
         f"code = native({SUMS!r})\nassert isinstance(code, Native), code\n"
         "tokens, said = np.full((9, 3), 4, np.int32), np.zeros((9, 2), np.int32)\n"
         "code.run(tokens, said, 2)\nassert (said == [8, 4]).all()\nprint('kept' if code.kept else 'compiled')"

@@ -17,21 +17,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from compiler.axes import Axis
-from compiler.decode import choose
-from compiler.elementary.program import Attended, Decision, Linear, Normalized
-from compiler.fast.attention import attend_all
-from compiler.fast.bounds import Arithmetic, Bounded, Quantity, Rounding
-from compiler.fast.deciding import decide
-from compiler.fast.magnitudes import ROOM
-from compiler.fast.norms import normalize
-from compiler.fast.tensors import TensorFunctions, TensorKeys
-from compiler.floats import FORMATS
-from compiler.ir import Activation
-from compiler.ir import Norm as NormIr
-from compiler.torch_backend.ffn import activate
-from compiler.torch_backend.linear import Weights
-from compiler.torch_backend.norm import Norm
+from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.attention import attend_all
+from compiler.backends.bounds.deciding import decide
+from compiler.backends.bounds.magnitudes import ROOM
+from compiler.backends.bounds.norms import normalize
+from compiler.backends.bounds.tensors import TensorFunctions, TensorKeys
+from compiler.backends.elementary.program import Attended, Decision, Linear, Normalized
+from compiler.backends.torch.decode import choose
+from compiler.backends.torch.ffn import activate
+from compiler.backends.torch.linear import Weights
+from compiler.backends.torch.norm import Norm
+from compiler.expressions.axes import Axis
+from compiler.expressions.floats import FORMATS
+from compiler.network.ir import Activation
+from compiler.network.ir import Norm as NormIr
 from tests.helpers import DTYPES
 
 pytestmark = pytest.mark.machine

@@ -11,15 +11,15 @@ from random import Random
 import numpy as np
 import pytest
 
-from compiler.decode import choose
-from compiler.diagnostics import SpecError
-from compiler.elementary.program import NotFollowed, Program, Renewed
-from compiler.fast import engine
-from compiler.fast.c_compiler import find_compiler
-from compiler.fast.c_program import c_source
-from compiler.fast.engine import programs
-from compiler.fast.native import NativeUnavailable, native
-from compiler.user_cache import SETTING
+from compiler.backends.elementary.program import NotFollowed, Program, Renewed
+from compiler.backends.native import fast_engine as engine
+from compiler.backends.native.c_compiler import find_compiler
+from compiler.backends.native.c_program import c_source
+from compiler.backends.native.fast_engine import programs
+from compiler.backends.native.native import NativeUnavailable, native
+from compiler.backends.torch.decode import choose
+from compiler.source.diagnostics import SpecError
+from compiler.source.user_cache import SETTING
 from tests.fast.containment import any_tokens, compare, compare_streams, plain_logits
 from tests.fast.networks import random_network
 from tests.helpers import load_text

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from compiler.elementary.program import FUNCTION_UNITS
-from compiler.fast.bounds import GELU_UNITS, SILU_UNITS
-from compiler.floats import FORMATS
-from compiler.reference import alone
+from compiler.backends.bounds.arithmetic import GELU_UNITS, SILU_UNITS
+from compiler.backends.elementary.program import FUNCTION_UNITS
+from compiler.backends.torch.reference import alone
+from compiler.expressions.floats import FORMATS
 from tests.helpers import DTYPES, same_bits
 
 pytestmark = pytest.mark.machine

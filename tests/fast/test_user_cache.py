@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.user_cache import SETTING, private_folder
+from compiler.source.user_cache import SETTING, private_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes of POSIX")
 NOBODY = 65534

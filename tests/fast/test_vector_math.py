@@ -21,12 +21,12 @@ from benchmarks.vector_math import (
     exp_points,
     function,
 )
-from compiler.fast import c_compiler
-from compiler.fast.c_compiler import find_compiler
+from compiler.backends.native import c_compiler
+from compiler.backends.native.c_compiler import find_compiler
 
 pytestmark = pytest.mark.machine
 
-HEADER = Path(__file__).parents[2] / "compiler" / "fast" / "vector_math.h"
+HEADER = Path(__file__).parents[2] / "compiler" / "backends" / "native" / "vector_math.h"
 POINTS = 3000
 EXP_ULPS = 1.3  # as the header says, and why
 SUBNORMAL_UNITS = 1.2

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from compiler.engines import EngineName
-from compiler.fast.c_compiler import find_compiler
-from compiler.judge import Judge, Verdicts
+from compiler.backends.native.c_compiler import find_compiler
+from compiler.backends.native.engines import EngineName
+from compiler.backends.torch.reference import alone
+from compiler.evaluation.judge import Judge, Verdicts
 from compiler.pipeline import Spec, load
-from compiler.reference import alone
-from compiler.user_cache import SETTING
+from compiler.source.user_cache import SETTING
 from tests.fast.containment import suite_tokens
 from tests.helpers import SPECS
 

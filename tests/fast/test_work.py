@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from compiler.diagnostics import SpecError
-from compiler.elementary.model import translate
-from compiler.elementary.program import NotFollowed, Program, Renewed
-from compiler.fast.demand import marked, pruned
-from compiler.fast.engine import programs
-from compiler.fast.magnitudes import check_magnitudes
-from compiler.fast.work import MOST_WORK, affordable, operations
+from compiler.backends.bounds.demand import marked, pruned
+from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.bounds.work import MOST_WORK, affordable, operations
+from compiler.backends.elementary.model import translate
+from compiler.backends.elementary.program import NotFollowed, Program, Renewed
+from compiler.backends.native.fast_engine import programs
 from compiler.pipeline import Spec, load
+from compiler.source.diagnostics import SpecError
 from tests.fast.containment import any_tokens, compare
 from tests.helpers import SPECS
 

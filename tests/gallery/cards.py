@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compiler.torch_backend.attention import Attention
+from compiler.backends.torch.attention import Attention
 from tests.helpers import DATA, DTYPES, SPECS
 
 CARDS = sorted(path.stem for path in (DATA / "gallery").glob("*.json"))

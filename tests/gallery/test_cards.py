@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 import compiler
-from compiler.claims import check_claims
-from compiler.decode import choose, greedy
-from compiler.elementary.model import translate
-from compiler.fast.demand import marked, pruned
-from compiler.fast.magnitudes import check_magnitudes
-from compiler.fast.tensors import bounded_logits
+from compiler.backends.bounds.demand import marked, pruned
+from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.bounds.tensors import bounded_logits
+from compiler.backends.elementary.model import translate
+from compiler.backends.torch.decode import choose, greedy
 from compiler.pipeline import Spec, load
+from compiler.readers.counting.claims import check_claims
 from tests.gallery.cards import CARDS, FOLDER, Card, dense, read_card, stored, ulps_apart
 from tests.helpers import SPECS, same_bits
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.claims import check_verdict
 from compiler.pipeline import load
+from compiler.readers.counting.claims import check_verdict
 from tests.helpers import SPECS
 
 pytestmark = pytest.mark.machine

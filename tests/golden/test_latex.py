@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.latex.document import spec_latex
 from compiler.pipeline import load
+from compiler.readers.latex.document import spec_latex
 from tests.helpers import DATA, SPECS
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import compiler
-from compiler.decode import choose, greedy
+from compiler.backends.torch.decode import choose, greedy
 from compiler.pipeline import Spec, load
 from tests.helpers import SPECS, card, same_bits
 

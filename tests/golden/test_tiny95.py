@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import compiler
-from compiler.decode import choose
+from compiler.backends.torch.decode import choose
 from compiler.pipeline import Spec, load
 from tests.helpers import SPECS, card, same_bits
 

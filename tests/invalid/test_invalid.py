@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import cli
 import compiler
-from compiler.diagnostics import Diagnostic, SpecError, render
+from compiler.source.diagnostics import Diagnostic, SpecError, render
 from tests.helpers import bounded
 from tests.invalid.tables import Case, Expected, read_table
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import compiler.resolve
-from compiler.diagnostics import SpecError
+import compiler.language.resolve
 from compiler.expressions.scope import Work
+from compiler.source.diagnostics import SpecError
 from tests.helpers import DATA, HANGS, ROOT
 from tests.hostile.equations import EQUATIONS
 from tests.hostile.expressions import EXPRESSIONS
@@ -121,7 +121,7 @@ def test_running_out_of_work_is_reported_wherever_it_happens(name: str, monkeypa
     whole = compiler.count(compiler.load(path))
     found: list[str] = []
     for left in range(0, 12_000, 241):
-        monkeypatch.setattr(compiler.resolve, "Work", lambda left=left: Work(left))
+        monkeypatch.setattr(compiler.language.resolve, "Work", lambda left=left: Work(left))
         try:
             spec = compiler.load(path)
         except SpecError as error:

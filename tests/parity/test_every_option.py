@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from compiler.document import parse_document, plain, read_source
 from compiler.pipeline import load
-from compiler.schema import schema_text
+from compiler.source.document import parse_document, plain, read_source
+from compiler.source.schema import schema_text
 from tests.helpers import STEPS
 from tests.parity.by_hand import MODELS
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import compiler
-from compiler.causality import is_causal
+from compiler.network.causality import is_causal
 from compiler.pipeline import load
 from tests.helpers import SMALL_CONTEXT, SPECS, load_text, same_bits, small
 from tests.parity.reference import assert_close

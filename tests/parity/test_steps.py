@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import compiler
-from compiler.ir import Network
+from compiler.network.ir import Network
+from compiler.network.storage import stored, tensors
 from compiler.pipeline import load
-from compiler.storage import stored, tensors
 from tests.helpers import STEPS, same_bits
 from tests.parity.by_hand import MODELS, Plain
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from random import Random
 
-from compiler.diagnostics import SpecError
-from compiler.document import Mapping, Node, Scalar, Sequence, parse_document
-from compiler.scalars import resolve_plain
-from compiler.source import Source, Span
-from compiler.writing import write_document
+from compiler.source.diagnostics import SpecError
+from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document
+from compiler.source.scalars import resolve_plain
+from compiler.source.text import Source, Span
+from compiler.source.writing import write_document
 
 EXTREME = """
     1e999 -1 0.5 10**400 9**9**9 .nan .inf -inf 1e-400 0x10 99999999999 1e308 -0.0 0 65536 65537 16384 4096 2**53+1

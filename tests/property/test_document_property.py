@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from compiler.diagnostics import SpecError, as_json, render
-from compiler.document import Mapping, Node, Scalar, Sequence, parse_document, plain, read_source
-from compiler.overrides import override
-from compiler.source import Source
+from compiler.language.overrides import override
+from compiler.source.diagnostics import SpecError, as_json, render
+from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document, plain, read_source
+from compiler.source.text import Source
 
 PIECES = ["a", "b: ", "1e-3", "- ", "\n", "\n  ", "{", "}", "[", "]", ", ", "'", '"', "&k ", "*k", "!!str ", "? ", ": "]
 PIECES += [

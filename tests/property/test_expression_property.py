@@ -12,13 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from compiler.expressions.evaluate import evaluate
+from compiler.expressions.floats import FORMATS, round_to
 from compiler.expressions.parse import parse
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.values import Affine, Dimensions, Number, Truth, Value, Vector
-from compiler.floats import FORMATS, round_to
-from compiler.limits import MAX_INTEGER_BITS
-from compiler.source import Source, Span
+from compiler.source.limits import MAX_INTEGER_BITS
+from compiler.source.text import Source, Span
 
 SOURCE = Source("formula", "")
 NAMES: dict[str, int | float] = {"a": 7, "b": -0.1, "c": 1e155, "d": 0, "e": 3}

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.flow.reach import Flow, flow
-from compiler.ir import Network
-from compiler.ir import Tensor as Stored
+from compiler.backends.torch.model import build_model
+from compiler.network.flow.reach import Flow, flow
+from compiler.network.ir import Network
+from compiler.network.ir import Tensor as Stored
+from compiler.network.storage import tensors
 from compiler.pipeline import load
-from compiler.storage import tensors
-from compiler.torch_backend.model import build_model
 from tests.helpers import SPECS, STEPS, load_text, small
 
 FILES = sorted([*SPECS.rglob("*.yaml"), *STEPS.glob("*.yaml")])
@@ -29,7 +29,7 @@ def thinned(value: Any, kept: dict[str, Stored]) -> Any:
         return kept[value.name]
     if isinstance(value, tuple):
         return tuple(thinned(item, kept) for item in value)
-    if is_dataclass(value) and not isinstance(value, type) and type(value).__module__ == "compiler.ir":
+    if is_dataclass(value) and not isinstance(value, type) and type(value).__module__ == "compiler.network.ir":
         return replace(value, **{one.name: thinned(getattr(value, one.name), kept) for one in fields(value)})
     return value
 

@@ -12,11 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import compiler
-from compiler.diagnostics import SpecError
-from compiler.document import Mapping
-from compiler.formatting import format_source
 from compiler.pipeline import Spec, load_source
-from compiler.source import Source
+from compiler.readers.formatting.formatting import format_source
+from compiler.source.diagnostics import SpecError
+from compiler.source.document import Mapping
+from compiler.source.text import Source
 from tests.helpers import STEPS, small
 from tests.property.mutants import mutant
 from tests.property.test_document_property import any_text, outcome

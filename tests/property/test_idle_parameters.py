@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.causality import is_causal
-from compiler.flow.asked import Asked, asked_by, listed
-from compiler.flow.reach import flow
-from compiler.ir import Network
-from compiler.linting import lint
+from compiler.network.causality import is_causal
+from compiler.network.flow.asked import Asked, asked_by, listed
+from compiler.network.flow.reach import flow
+from compiler.network.ir import Network
 from compiler.pipeline import Spec, load
+from compiler.readers.linting import lint
 from compiler.tasks.layout import Layout
 from tests.helpers import load_text
 from tests.property.test_flow_property import FILES, assert_same_choices, dead, run, variant

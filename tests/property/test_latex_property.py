@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.diagnostics import SpecError
 from compiler.expressions.parse import parse
 from compiler.expressions.syntax import ExpressionError
-from compiler.latex.document import spec_latex
-from compiler.latex.expressions import latex, latex_lines
-from compiler.latex.words import escape
 from compiler.pipeline import load
+from compiler.readers.latex.document import spec_latex
+from compiler.readers.latex.expressions import latex, latex_lines
+from compiler.readers.latex.words import escape
+from compiler.source.diagnostics import SpecError
 from tests.helpers import ROOT, load_text, small
 
 FILES = sorted(path for folder in ("specs", "tests") for path in (ROOT / folder).rglob("*.yaml"))

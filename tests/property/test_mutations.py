@@ -12,13 +12,13 @@ import pytest
 import torch
 
 import compiler
-from compiler.diagnostics import Diagnostic, SpecError, as_json
-from compiler.document import Mapping, Node, Scalar, Sequence
-from compiler.linting import lint
 from compiler.pipeline import Spec, load_source
-from compiler.source import Source, Span
+from compiler.readers.linting import lint
+from compiler.source.diagnostics import Diagnostic, SpecError, as_json
+from compiler.source.document import Mapping, Node, Scalar, Sequence
+from compiler.source.text import Source, Span
+from compiler.source.writing import write_document
 from compiler.terminal.overview import print_overview
-from compiler.writing import write_document
 from tests.helpers import DATA, SPECS, bounded
 from tests.property.mutants import mutant, setting
 

@@ -7,11 +7,11 @@ import math
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from compiler.diagnostics import SpecError
-from compiler.document import Mapping, Node, Scalar, Sequence, parse_document
-from compiler.scalars import resolve_plain
-from compiler.source import Source, Span
-from compiler.writing import write_document
+from compiler.source.diagnostics import SpecError
+from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document
+from compiler.source.scalars import resolve_plain
+from compiler.source.text import Source, Span
+from compiler.source.writing import write_document
 from tests.property.test_document_property import any_text
 
 NOWHERE = Span(Source("made", ""), 0, 0)

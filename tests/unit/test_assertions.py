@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import compiler
-from compiler.assertions import ASSERTABLE, MalformedAssertion, made_of, read_assertion
 from compiler.pipeline import load
+from compiler.readers.counting.assertions import ASSERTABLE, MalformedAssertion, made_of, read_assertion
 from tests.helpers import DATA, SPECS
 
 TINY, QWEN, REVERSE = (compiler.count(load(SPECS / f"{name}.yaml")) for name in ("tiny95", "qwen20", "reverse"))

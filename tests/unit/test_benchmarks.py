@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from benchmarks import engine_speed, exhaustive, self_check, verify_speed
 from benchmarks.page import NoSection, markdown_table, put
 from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, disagreements
-from compiler.fast.c_compiler import find_compiler
+from compiler.backends.native.c_compiler import find_compiler
 from compiler.pipeline import load
 from tests.helpers import ROOT, SPECS
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.diagnostics import SpecError
-from compiler.formatting import format_source
-from compiler.ir import FeedForward
-from compiler.latex.document import spec_latex
+from compiler.network.ir import FeedForward
 from compiler.pipeline import Spec, load
-from compiler.source import Source
+from compiler.readers.formatting.formatting import format_source
+from compiler.readers.latex.document import spec_latex
+from compiler.source.diagnostics import SpecError
+from compiler.source.text import Source
 from tests.helpers import load_text, small
 
 FFN = "embedding: {}\nffn:\n  hidden: h[2] last\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.causality import is_causal
-from compiler.ir import Attention
+from compiler.network.causality import is_causal
+from compiler.network.ir import Attention
 from compiler.pipeline import Spec, load
 from tests.helpers import SMALL_CONTEXT, SPECS, load_text, small
 

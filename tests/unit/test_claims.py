@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.claims import VARIANT, ClaimResult, check_claims, check_verdict
-from compiler.counting import FIGURES, RULES
 from compiler.pipeline import Spec, load
-from compiler.schema import schema_text
+from compiler.readers.counting.claims import VARIANT, ClaimResult, check_claims, check_verdict
+from compiler.readers.counting.counts import FIGURES, RULES
+from compiler.source.schema import schema_text
 from tests.cli.test_cli import call, call_json
 from tests.helpers import small
 

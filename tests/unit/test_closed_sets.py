@@ -17,24 +17,24 @@ import torch
 from torch import Tensor, nn
 
 import compiler
-from compiler import decode, ir, reference
-from compiler.axes import Axis
-from compiler.elementary.program import Activated, Decision, Lookup, Node, Program, reads_keys
-from compiler.evaluation import evaluate
-from compiler.fast.bounds import Arithmetic, Bounded, Rounding
-from compiler.fast.c_keys import LineKeys
-from compiler.fast.c_lines import Writer
-from compiler.fast.demand import marked
-from compiler.fast.elementwise import elementwise
-from compiler.fast.fixed import fixed_attentions
-from compiler.fast.magnitudes import check_magnitudes
-from compiler.fast.tensors import TensorFunctions, TensorKeys
-from compiler.fast.work import operations
-from compiler.faults import NoRule, no_rule
-from compiler.floats import FORMATS, DtypeName
+from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.demand import marked
+from compiler.backends.bounds.elementwise import elementwise
+from compiler.backends.bounds.fixed import fixed_attentions
+from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.bounds.tensors import TensorFunctions, TensorKeys
+from compiler.backends.bounds.work import operations
+from compiler.backends.elementary.program import Activated, Decision, Lookup, Node, Program, reads_keys
+from compiler.backends.native.c_keys import LineKeys
+from compiler.backends.native.c_lines import Writer
+from compiler.backends.torch import attention, decode, ffn, model, norm, reference, repeat
+from compiler.evaluation.evaluation import evaluate
+from compiler.expressions.axes import Axis
+from compiler.expressions.floats import FORMATS, DtypeName
+from compiler.network import ir
 from compiler.pipeline import Spec, load
-from compiler.saved import DTYPES as SAVED_DTYPES
-from compiler.torch_backend import attention, ffn, model, norm, repeat
+from compiler.source.faults import NoRule, no_rule
+from compiler.source.saved import DTYPES as SAVED_DTYPES
 from compiler.verifier.ffn import cell_step
 from compiler.verifier.verify import verify
 from tests.helpers import STEPS

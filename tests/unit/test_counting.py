@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.counting import RULES, Counts
 from compiler.pipeline import load
+from compiler.readers.counting.counts import RULES, Counts
 from tests.helpers import SPECS, load_text, small
 
 EVERY_SPEC = sorted(path.name for path in SPECS.glob("*.yaml"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.counting import Counts, count
+from compiler.readers.counting.counts import Counts, count
 from tests.helpers import load_text, small
 
 DEFINITIONS = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.counting import Counts, HardCoded
+from compiler.readers.counting.counts import Counts, HardCoded
 from tests.helpers import load_text, small
 
 

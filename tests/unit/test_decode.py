@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compiler.decode import NO_TOKEN, answer_logits, choose, greedy, margins, sure_tokens
-from compiler.ir import Decode
-from compiler.judge import Judge
+from compiler.backends.torch.decode import NO_TOKEN, answer_logits, choose, greedy, margins, sure_tokens
+from compiler.evaluation.judge import Judge
+from compiler.network.ir import Decode
 from compiler.pipeline import Spec, load
 from compiler.tasks.layout import Layout, Slot
 from compiler.tasks.task import Inputs

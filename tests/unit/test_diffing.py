@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.differences import Difference, EntryChange
-from compiler.diffing import diff
 from compiler.pipeline import Spec, load
+from compiler.readers.diffing.differences import Difference, EntryChange
+from compiler.readers.diffing.diffing import diff
 from tests.helpers import DATA, SPECS, STEPS, load_text, small
 
 TINY95 = SPECS / "tiny95.yaml"

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import compiler
-from compiler.diagnostics import Diagnostic
+from compiler.source.diagnostics import Diagnostic
 from compiler.verifier.results import Verification
 from tests.helpers import ROOT
 

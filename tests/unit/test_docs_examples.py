@@ -41,21 +41,21 @@ import pytest
 from click.testing import CliRunner, Result
 
 import cli
-from compiler import limits
-from compiler.claims import check_claims
-from compiler.counting import count
-from compiler.diagnostics import SpecError
-from compiler.document import parse_document, plain
 from compiler.expressions.arithmetic import _BINARY, COMPARISONS
 from compiler.expressions.evaluate import KNOWN_FUNCTIONS
 from compiler.expressions.scope import NAMED_NUMBERS
 from compiler.expressions.values import Matrix, Number, Value, Vector
+from compiler.language.warnings import WARNINGS
 from compiler.lowering.context import RESERVED
+from compiler.network.storage import stored
 from compiler.pipeline import Spec, load
-from compiler.schema import _schema, top_level_keys
-from compiler.source import Source
-from compiler.storage import stored
-from compiler.suspicions import WARNINGS
+from compiler.readers.counting.claims import check_claims
+from compiler.readers.counting.counts import count
+from compiler.source import limits
+from compiler.source.diagnostics import SpecError
+from compiler.source.document import parse_document, plain
+from compiler.source.schema import _schema, top_level_keys
+from compiler.source.text import Source
 from tests.helpers import DATA, ROOT, SPECS
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

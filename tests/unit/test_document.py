@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from compiler.diagnostics import Diagnostic, SpecError
-from compiler.document import Mapping, Node, Scalar, Sequence, parse_document, plain, read_source
-from compiler.limits import MAX_FILE_BYTES, MAX_NESTING
-from compiler.scalars import Plain
-from compiler.source import Source
+from compiler.source.diagnostics import Diagnostic, SpecError
+from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document, plain, read_source
+from compiler.source.limits import MAX_FILE_BYTES, MAX_NESTING
+from compiler.source.scalars import Plain
+from compiler.source.text import Source
 
 
 def read(text: str) -> Node:

@@ -10,13 +10,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-import compiler.elementary
-import compiler.torch_backend
-from compiler.elementary import builder
-from compiler.elementary.model import translate, translate_slot
-from compiler.elementary.program import NotFollowed, Program
-from compiler.fast.engine import prepared
-from compiler.fast.tensors import said
+import compiler.backends.elementary
+import compiler.backends.torch
+from compiler.backends.bounds.tensors import said
+from compiler.backends.elementary import builder
+from compiler.backends.elementary.model import translate, translate_slot
+from compiler.backends.elementary.program import NotFollowed, Program
+from compiler.backends.native.fast_engine import prepared
 from compiler.pipeline import Spec, load
 from tests.fast.containment import any_tokens, suite_tokens
 from tests.helpers import SPECS, STEPS, load_text, small
@@ -47,15 +47,17 @@ def _modules(package: object) -> dict[str, Path]:
 
 def test_a_kind_of_step_has_the_file_that_it_has_in_the_torch_backend() -> None:
     about_programs = {"program", "builder"}
-    about_tensors = {"saving", "tracing", "state_dicts", "comparing", "tensor_matching", "tensor_diffing"}
-    assert set(_modules(compiler.elementary)) - about_programs == set(_modules(compiler.torch_backend)) - about_tensors
+    about_models = {"saving", "tracing", "state_dicts", "settings", "reference", "decode"}
+    programs, modules = _modules(compiler.backends.elementary), _modules(compiler.backends.torch)
+    assert programs.keys() - about_programs == modules.keys() - about_models
 
 
 def test_nothing_that_follows_programs_is_known_to_them() -> None:
-    for path in _modules(compiler.elementary).values():
+    for path in _modules(compiler.backends.elementary).values():
         tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         named = [node.module or "" for node in tree if isinstance(node, ast.ImportFrom)]
-        assert not [name for name in named if name.startswith(("compiler.fast", "compiler.verifier", "torch"))], path
+        later = ("compiler.backends.bounds", "compiler.verifier", "torch")
+        assert not [name for name in named if name.startswith(later)], path
 
 
 def _said(spec: Spec, program: Program, sequences: NDArray[np.int32]) -> NDArray[np.int32]:

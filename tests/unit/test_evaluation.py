@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 import compiler
-import compiler.judge
-import compiler.reference
-from compiler.engines import Decoding
-from compiler.evaluation import Evaluation, answer, evaluate
-from compiler.judge import Failure, Judge
+import compiler.backends.torch.reference
+import compiler.evaluation.judge
+from compiler.backends.native.engines import Decoding
+from compiler.evaluation.evaluation import Evaluation, answer, evaluate
+from compiler.evaluation.judge import Failure, Judge
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
 from tests.helpers import ROOT, SPECS, load_text, verdicts
@@ -152,7 +152,7 @@ def test_close_tokens_are_decided_one_at_a_time(
     """0 + 1 and 1 + 0 are 01: right for a sequence alone. 0 + 0 is wrong in its second token, clearly, and whether its
     first one is right has to be known too, to say which is the first wrong one. 1 + 1 is wrong in both."""
     model = Wavering(margin, shift)
-    monkeypatch.setattr(compiler.reference, "build_model", lambda network: model)
+    monkeypatch.setattr(compiler.backends.torch.reference, "build_model", lambda network: model)
     tiny = load_text(tmp_path, TINY)
     found = compiler.evaluate(tiny, ["exhaustive"], decoding=decoding, engine="plain", batch=4)
     (suite,) = found.suites
@@ -180,7 +180,7 @@ def test_where_float64_runs_out_verdicts_are_those_of_greedy_decoding(decoding: 
 def test_a_failure_that_greedy_decoding_gets_right_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Noise that no probe has shown is found out when a failure is decoded to be shown."""
     model = Wavering(1.0, 0.0)
-    monkeypatch.setattr(compiler.reference, "build_model", lambda network: model)
+    monkeypatch.setattr(compiler.backends.torch.reference, "build_model", lambda network: model)
     judge = Judge(load_text(tmp_path, TINY), engine="plain")
     assert judge.failure((0, 1)) is None
     failure = judge.failure((1, 1))
@@ -207,7 +207,7 @@ class Broken(nn.Module):
 
 @pytest.mark.parametrize("decoding", ["teacher", "greedy"])
 def test_nan_is_wrong_and_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoding: Decoding) -> None:
-    monkeypatch.setattr(compiler.reference, "build_model", lambda network: Broken())
+    monkeypatch.setattr(compiler.backends.torch.reference, "build_model", lambda network: Broken())
     result = compiler.evaluate(load_text(tmp_path, TINY), ["exhaustive"], decoding=decoding, engine="plain")
     assert (result.right, result.pairs) == (0, 4)
     assert all("NaN" in failure.got for failure in result.suites[0].parts[0].failures)
@@ -276,8 +276,8 @@ def test_a_protocol_is_passed_with_as_many_right_as_it_asks_for(
     """9,910 of 10,010 are 99 % of them; the model is replaced by an engine that is wrong so many times."""
     spec = load(SPECS / "qwen20.yaml")
     engine = Scripted(spec, lambda number, right: (right + 1) % 10 if number < wrong else right)
-    monkeypatch.setattr(compiler.judge, "fast_engine", lambda *_: engine)
-    monkeypatch.setattr(compiler.judge, "SelfCheck", lambda *_: lambda *_: None)
+    monkeypatch.setattr(compiler.evaluation.judge, "fast_engine", lambda *_: engine)
+    monkeypatch.setattr(compiler.evaluation.judge, "SelfCheck", lambda *_: lambda *_: None)
     monkeypatch.setattr(Judge, "failure", lambda judge, pair: Failure(pair, "", "", ""))
     result = compiler.evaluate(spec, protocol="adderboard", failures=None)
     assert (result.pairs, result.right, result.qualified) == (10_010, 10_010 - wrong, qualified)

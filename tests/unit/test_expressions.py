@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.diagnostics import Diagnostic
-from compiler.document import Mapping, Scalar, parse_document
 from compiler.expressions.evaluate import affine, evaluate, integer, number
+from compiler.expressions.floats import FORMATS
+from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.parse import is_name, parse
 from compiler.expressions.scope import AlreadyReported, Scope, Work
 from compiler.expressions.syntax import ExpressionError, free_names
 from compiler.expressions.values import Affine, Dimensions, Number, Truth, Unknown, Value, Vector
-from compiler.floats import FORMATS
-from compiler.formulas import attempt, read_formula
-from compiler.source import Source, Span
+from compiler.source.diagnostics import Diagnostic
+from compiler.source.document import Mapping, Scalar, parse_document
+from compiler.source.text import Source, Span
 
 SOURCE = Source("formula", "")
 NAMES: dict[str, Value] = {

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from compiler.diagnostics import Diagnostic, SpecError
-from compiler.document import Mapping, Scalar, parse_document, plain
-from compiler.extends import merge, merged_chain, read_chain
-from compiler.limits import MAX_EXTENDS
-from compiler.source import Source
+from compiler.source.diagnostics import Diagnostic, SpecError
+from compiler.source.document import Mapping, Scalar, parse_document, plain
+from compiler.source.extends import merge, merged_chain, read_chain
+from compiler.source.limits import MAX_EXTENDS
+from compiler.source.text import Source
 
 
 def mapping(text: str) -> Mapping:

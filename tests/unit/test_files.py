@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.diagnostics import SpecError
-from compiler.files import remove_all_left_overs, save_text, scratch_folder, write_whole
+from compiler.source.diagnostics import SpecError
+from compiler.source.files import remove_all_left_overs, save_text, scratch_folder, write_whole
 
 ROOT = Path(__file__).parents[2]
 
@@ -104,7 +104,7 @@ def test_two_writers_of_one_file_do_not_take_each_other_for_a_left_over(
 _WRITE = """
 import os, signal, sys
 from pathlib import Path
-from compiler.files import scratch_folder, write_whole
+from compiler.source.files import scratch_folder, write_whole
 os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[1] == "file":
     write_whole(Path(sys.argv[2]), b"half")

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from compiler.expressions.arithmetic import cast, compute
+from compiler.expressions.floats import FORMATS, round_to, shortest
 from compiler.expressions.values import Number
-from compiler.floats import FORMATS, round_to, shortest
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 

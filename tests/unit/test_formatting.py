@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from compiler import formatting
-from compiler.diagnostics import SpecError
-from compiler.document import Node, parse_document
 from compiler.expressions.spacing import spaced
-from compiler.formatting import format_source
-from compiler.limits import MAX_FILE_BYTES
-from compiler.source import Source
-from compiler.yaml_layout import LaidOut
+from compiler.readers.formatting import formatting
+from compiler.readers.formatting.formatting import format_source
+from compiler.readers.formatting.yaml_layout import LaidOut
+from compiler.source.diagnostics import SpecError
+from compiler.source.document import Node, parse_document
+from compiler.source.limits import MAX_FILE_BYTES
+from compiler.source.text import Source
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))
@@ -26,7 +26,7 @@ def formatted(text: str) -> str:
     return once
 
 
-TEMPLATES = sorted((ROOT / "compiler" / "templates").glob("*.yaml"))
+TEMPLATES = sorted((ROOT / "compiler" / "commands" / "templates").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", [*SPECS, *TEMPLATES], ids=str)

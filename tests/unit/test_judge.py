@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import compiler
-import compiler.judge
-import compiler.reference
-import compiler.tallies
-from compiler.decode import NO_TOKEN
-from compiler.engines import UNSURE, Engine, EngineUnavailable
-from compiler.evaluation import PartResult, answer, evaluate
-from compiler.fast.work import MOST_WORK
-from compiler.judge import EngineUse, Judge, Verdicts
+import compiler.backends.torch.reference
+import compiler.evaluation.judge
+import compiler.evaluation.tallies
+from compiler.backends.bounds.work import MOST_WORK
+from compiler.backends.native.engines import UNSURE, Engine, EngineUnavailable
+from compiler.backends.torch.decode import NO_TOKEN
+from compiler.backends.torch.reference import Reference
+from compiler.evaluation.evaluation import PartResult, answer, evaluate
+from compiler.evaluation.judge import EngineUse, Judge, Verdicts
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
 from tests.helpers import SPECS, load_text
@@ -42,7 +43,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Spec, Say], Engine]:
 
     def put(spec: Spec, say: Say) -> Engine:
         engine = Scripted(spec, say)
-        monkeypatch.setattr(compiler.judge, "fast_engine", lambda *_: engine)
+        monkeypatch.setattr(compiler.evaluation.judge, "fast_engine", lambda *_: engine)
         return engine
 
     return put
@@ -76,20 +77,20 @@ def test_of_tokens_that_are_not_sure_only_those_before_the_first_wrong_one_are_a
 ) -> None:
     """1 + 2, which tiny95 answers right: 0…03."""
     asked: list[list[int]] = []
-    first_wrong_of = compiler.reference.Reference.first_wrong
+    first_wrong_of = Reference.first_wrong
 
-    def spied(reference: compiler.reference.Reference, prompt: Row, answer: Row, slots: list[int]) -> object:
+    def spied(reference: Reference, prompt: Row, answer: Row, slots: list[int]) -> object:
         asked.append(list(slots))
         return first_wrong_of(reference, prompt, answer, slots)
 
-    monkeypatch.setattr(compiler.reference.Reference, "first_wrong", spied)
+    monkeypatch.setattr(Reference, "first_wrong", spied)
     tokens = [
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3],
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNSURE],
         [0, UNSURE, 0, 0, UNSURE, 0, 5, 0, 0, UNSURE, UNSURE],
         [7, UNSURE, UNSURE, UNSURE, 0, 0, 0, 0, 0, 0, 3],
     ]
-    monkeypatch.setattr(compiler.judge, "SelfCheck", lambda *_: lambda *_: None)
+    monkeypatch.setattr(compiler.evaluation.judge, "SelfCheck", lambda *_: lambda *_: None)
     scripted(spec, lambda number, right: np.array(tokens[number], np.int32))
     found = judged(Judge(spec), [(1, 2)] * 4)
     assert found.right.tolist() == [True, True, False, False]
@@ -102,7 +103,7 @@ def test_the_plain_module_overrules_no_token_that_is_sure_but_finds_an_earlier_w
     spec: Spec, scripted: Callable[[Spec, Say], Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """5193798811 + 1806201129 is 06999999940; after 0 tiny95 says 7."""
-    monkeypatch.setattr(compiler.judge, "SelfCheck", lambda *_: lambda *_: None)
+    monkeypatch.setattr(compiler.evaluation.judge, "SelfCheck", lambda *_: lambda *_: None)
     scripted(spec, lambda number, right: np.array([UNSURE, UNSURE, 9, 9, 9, 9, 9, 9, 9, 4, 1], np.int32))
     found = judged(Judge(spec), [(5193798811, 1806201129)])
     assert first_wrong(found) == [(0, 1, 6, 7)]
@@ -117,7 +118,7 @@ class Broken(nn.Module):
 def test_nan_is_a_class_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scripted: Callable[[Spec, Say], Engine], engine: str
 ) -> None:
-    monkeypatch.setattr(compiler.reference, "build_model", lambda network: Broken())
+    monkeypatch.setattr(compiler.backends.torch.reference, "build_model", lambda network: Broken())
     tiny = load_text(tmp_path, TINY)
     scripted(tiny, lambda number, right: np.full_like(right, UNSURE))
     result = evaluate(tiny, ["exhaustive"], engine=engine)  # type: ignore[arg-type]
@@ -150,7 +151,7 @@ def test_where_the_fast_engine_cannot_follow_the_plain_one_runs_and_says_why(
     def refuse(*_: object) -> Engine:
         raise EngineUnavailable("it is too strange")
 
-    monkeypatch.setattr(compiler.judge, "fast_engine", refuse)
+    monkeypatch.setattr(compiler.evaluation.judge, "fast_engine", refuse)
     assert Judge(spec).use == EngineUse("plain", "one sequence at a time", "it is too strange")
     assert Judge(spec, batch=7).use == EngineUse("plain", "batches of 7", "it is too strange")
     assert Judge(spec, engine="plain", batch=7).use == EngineUse("plain", "batches of 7", None)
@@ -214,7 +215,7 @@ def test_of_too_many_classes_the_rest_is_counted_together(
         return part
 
     whole = {(one.slot, one.expected, one.said): one.count for one in run(500).classes}
-    monkeypatch.setattr(compiler.tallies, "MAX_CLASSES", most)
+    monkeypatch.setattr(compiler.evaluation.tallies, "MAX_CLASSES", most)
     parts = [run(batch) for batch in (500, 7, 1)]
     assert parts[0] == parts[1] == parts[2]  # the classes that come first are told apart, with batches of any size
     (part, *_) = parts

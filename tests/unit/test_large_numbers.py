@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 import cli
 import compiler
-from compiler.diagnostics import SpecError
-from compiler.ir import StreamNorm
+from compiler.network.ir import StreamNorm
 from compiler.pipeline import load
+from compiler.source.diagnostics import SpecError
 from tests.helpers import load_text, small
 
 NETWORK = """\

@@ -8,8 +8,8 @@ import pytest
 
 from compiler.expressions.parse import parse
 from compiler.expressions.syntax import Binary, Call, Literal, Name, Node, Transpose, Unary
-from compiler.latex.expressions import latex, latex_lines
-from compiler.latex.words import escape, name, number
+from compiler.readers.latex.expressions import latex, latex_lines
+from compiler.readers.latex.words import escape, name, number
 
 AT = (0, 1)
 

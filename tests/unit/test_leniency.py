@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import compiler
-from compiler.diagnostics import SpecError
+from compiler.language.warnings import WARNINGS
 from compiler.pipeline import load
-from compiler.suspicions import WARNINGS
+from compiler.source.diagnostics import SpecError
 from tests.cli.test_cli import call
 from tests.helpers import small
 

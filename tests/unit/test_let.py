@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.diagnostics import Diagnostic, SpecError
-from compiler.ir import Attention, FeedForward, Head, Position, StreamScale
+from compiler.network.ir import Attention, FeedForward, Head, Position, StreamScale
 from compiler.pipeline import load
+from compiler.source.diagnostics import Diagnostic, SpecError
 from tests.helpers import load_text, small
 
 FFN = """

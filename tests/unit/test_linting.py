@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from compiler.counting import count
-from compiler.diagnostics import SpecError, render
-from compiler.linting import lint
-from compiler.linting.rules import DEFAULT, RULE_SETS, RULES
 from compiler.pipeline import Spec, load
+from compiler.readers.counting.counts import count
+from compiler.readers.linting import lint
+from compiler.readers.linting.rules import DEFAULT, RULE_SETS, RULES
+from compiler.source.diagnostics import SpecError, render
 from tests.helpers import ROOT, SPECS, load_text
 
 CLEAN = """\

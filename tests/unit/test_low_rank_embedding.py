@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import compiler
-from compiler.counting import Counts
-from compiler.ir import Embedding
+from compiler.network.ir import Embedding
 from compiler.pipeline import Spec, load
+from compiler.readers.counting.counts import Counts
 from tests.helpers import STEPS, load_text, same_bits, small
 
 

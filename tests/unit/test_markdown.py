@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from compiler.markdown.text import Anchors, Title, code, figure, inline, link, listing, plain, several, table
+from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, listing, plain, several, table
 
 MARKDOWN = MarkdownIt("commonmark", {"linkify": False}).enable(["table", "strikethrough"])
 NASTY = [

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compiler.diagnostics import SpecError
 from compiler.expressions.evaluate import evaluate
+from compiler.expressions.floats import FORMATS
 from compiler.expressions.parse import parse
 from compiler.expressions.scope import Scope, Work
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.values import Affine, Dimensions, Matrix, Number, Value, Vector
-from compiler.floats import FORMATS
-from compiler.ir import FeedForward
-from compiler.source import Source, Span
+from compiler.network.ir import FeedForward
+from compiler.source.diagnostics import SpecError
+from compiler.source.text import Source, Span
 from tests.helpers import load_text, small
 
 SOURCE = Source("formula", "")

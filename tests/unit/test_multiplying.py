@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from compiler.floats import FORMATS, FloatFormat, round_to, ulps_apart
-from compiler.multiplying import multiplied
+from compiler.expressions.floats import FORMATS, FloatFormat, round_to, ulps_apart
+from compiler.readers.diffing.multiplying import multiplied
 
 TINY = 5e-324
 

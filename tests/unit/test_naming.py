@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.axes import Axis, Family
-from compiler.diagnostics import Diagnostic
-from compiler.document import Mapping, Node, Scalar, parse_document
+from compiler.expressions.axes import Axis, Family
+from compiler.expressions.floats import FORMATS
+from compiler.expressions.formulas import Word
+from compiler.expressions.naming import axis_names, read_axis, words
 from compiler.expressions.scope import Scope
+from compiler.expressions.targets import Aim, targets
 from compiler.expressions.values import Affine, Dimensions, Number
-from compiler.floats import FORMATS
-from compiler.formulas import Word
-from compiler.limits import MAX_AXIS
-from compiler.naming import axis_names, read_axis, words
-from compiler.source import Source, Span
-from compiler.targets import Aim, targets
+from compiler.source.diagnostics import Diagnostic
+from compiler.source.document import Mapping, Node, Scalar, parse_document
+from compiler.source.limits import MAX_AXIS
+from compiler.source.text import Source, Span
 
 SOURCE = Source("none", "")
 SCOPE = Scope({"base": Number(3), "half": Number(1.5)}, FORMATS["float64"], lambda a, b: Span(SOURCE, a, b))

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from compiler.diagnostics import SpecError
-from compiler.ir import Attention
+from compiler.backends.torch.model import build_model
 from compiler.lowering.network import TAKEN_BLOCK_NAMES
+from compiler.network.ir import Attention
 from compiler.pipeline import load
-from compiler.torch_backend.model import build_model
+from compiler.source.diagnostics import SpecError
 from tests.helpers import SPECS, STEPS, load_text
 
 TINY = (SPECS / "tiny95.yaml").read_text(encoding="utf-8")

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import compiler
-from compiler.engines import Decoding, EngineName
-from compiler.evaluation import answer, evaluate
+from compiler.backends.native.engines import Decoding, EngineName
+from compiler.evaluation.evaluation import answer, evaluate
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
 from tests.cli.test_cli import call, call_json

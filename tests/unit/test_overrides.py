@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.diagnostics import Diagnostic, SpecError, render
-from compiler.document import Mapping, Node, Scalar, parse_document, plain
-from compiler.overrides import as_settings, override
+from compiler.language.overrides import as_settings, override
 from compiler.pipeline import load
-from compiler.source import Source
+from compiler.source.diagnostics import Diagnostic, SpecError, render
+from compiler.source.document import Mapping, Node, Scalar, parse_document, plain
+from compiler.source.text import Source
 from tests.helpers import SPECS
 
 TOP_LEVEL = ("weightspec", "name", "dtype", "constants", "parameters", "task", "network", "decode", "extends")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.diagnostics import SpecError
 from compiler.pipeline import Spec, load
-from compiler.places import find_place, named_tensors
+from compiler.readers.why.places import find_place, named_tensors
+from compiler.source.diagnostics import SpecError
 from tests.helpers import SPECS, load_text, small
 
 UP, KEY = "layer0.ffn.up.weight", "layer0.attention.key.bias"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.ir import Attention
+from compiler.network.ir import Attention
 from tests.helpers import load_text, small
 
 STEP = """

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.proportions import amount, figure, share, shares
+from compiler.expressions.proportions import amount, figure, share, shares
 
 COUNTS = st.integers(1, 10**30)
 

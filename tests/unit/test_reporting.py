@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.dimensions import Dimensions, HeadSizes, Layers, dimensions
-from compiler.linting import lint
-from compiler.markdown.page import report_page, title_of
+from compiler.network.dimensions import Dimensions, HeadSizes, Layers, dimensions
 from compiler.pipeline import load
-from compiler.report_findings import author_counts, faultless, screened, smallest, smallest_everywhere, widest_spread
-from compiler.reporting import Group, Model, Report, make_report
-from compiler.source import Source
-from compiler.yaml_lines import YamlLines, count_lines, yaml_lines
+from compiler.readers.linting import lint
+from compiler.report.findings import author_counts, faultless, screened, smallest, smallest_everywhere, widest_spread
+from compiler.report.markdown.page import report_page, title_of
+from compiler.report.reporting import Group, Model, Report, make_report
+from compiler.report.yaml_lines import YamlLines, count_lines, yaml_lines
+from compiler.source.text import Source
 from tests.helpers import SPECS, STEPS, load_text, small
 
 
@@ -184,7 +184,7 @@ def test_a_model_without_anything_to_disclose_says_nothing_of_it(tmp_path: Path)
 
 
 def test_a_network_that_is_too_much_to_follow_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.flow.facts.MAX_FLOW_WORK", 0)
+    monkeypatch.setattr("compiler.network.flow.facts.MAX_FLOW_WORK", 0)
     (model,) = make_report([load_text(tmp_path, small(TABLE, stream="x"))], ["edges"]).models
     assert {"too-much-work", "position-table"} <= {one.code for one in model.disclosures}
     assert "`too-much-work`" in report_page(make_report([model.spec], ["edges"]))

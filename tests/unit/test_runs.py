@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-import compiler.runs
-import compiler.saved_runs
-from compiler.diagnostics import SpecError
-from compiler.evaluation import Evaluation, evaluate
-from compiler.judge import Judge, Verdicts
+import compiler.evaluation.runs
+import compiler.evaluation.saved_runs
+from compiler.evaluation.evaluation import Evaluation, evaluate
+from compiler.evaluation.judge import Judge, Verdicts
+from compiler.evaluation.runs import Interrupted
+from compiler.evaluation.saved_runs import MOST_FILES, SavedRun, saved_run
 from compiler.pipeline import Spec, load
-from compiler.runs import Interrupted
-from compiler.saved_runs import MOST_FILES, SavedRun, saved_run
+from compiler.source.diagnostics import SpecError
 from tests.helpers import SPECS, load_text
 from tests.scripted import TINY
 
@@ -36,8 +36,8 @@ def spec() -> Spec:
 def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of saved states; every suite is long and is saved after each bunch."""
     monkeypatch.setenv("WEIGHTSPEC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(compiler.runs, "LONG", 10)
-    monkeypatch.setattr(compiler.runs, "SAVED_EVERY", 0.0)
+    monkeypatch.setattr(compiler.evaluation.runs, "LONG", 10)
+    monkeypatch.setattr(compiler.evaluation.runs, "SAVED_EVERY", 0.0)
     return tmp_path / "cache" / "runs"
 
 
@@ -130,7 +130,7 @@ def test_the_time_of_both_runs_counts(
 ) -> None:
     now = [0.0]
     clock = SimpleNamespace(perf_counter=lambda: now[0], monotonic=lambda: now[0])
-    monkeypatch.setattr(compiler.runs, "time", clock)
+    monkeypatch.setattr(compiler.evaluation.runs, "time", clock)
 
     def passes(*_: object) -> None:
         now[0] += 1.0
@@ -188,7 +188,7 @@ def damage(path: Path, how: str, folder: Path) -> None:
         case "a list":
             path.write_text("[]")
         case "no fields":
-            path.write_text(json.dumps({"format": compiler.saved_runs.FORMAT}))
+            path.write_text(json.dumps({"format": compiler.evaluation.saved_runs.FORMAT}))
         case "an older version":
             path.write_text(json.dumps({**found, "format": 1}))
         case "another run":
@@ -204,7 +204,7 @@ def damage(path: Path, how: str, folder: Path) -> None:
                 "signed list": [],
                 "signed too many": {**state, "parts": state["parts"] * 5},
             }[how]
-            digest = compiler.saved_runs._digest(json.dumps(new))
+            digest = compiler.evaluation.saved_runs._digest(json.dumps(new))
             path.write_text(json.dumps({**found, "digest": digest, "state": json.dumps(new)}))
         case "a link":
             other = folder / "other.json"
@@ -259,7 +259,7 @@ def test_a_state_of_a_newer_version_is_kept(
     tiny = load_text(tmp_path, TINY)
     interrupted(tiny, stop_at)
     (path,) = files(states)
-    newer = {**json.loads(path.read_text()), "format": compiler.saved_runs.FORMAT + 1, "state": None}
+    newer = {**json.loads(path.read_text()), "format": compiler.evaluation.saved_runs.FORMAT + 1, "state": None}
     path.write_text(json.dumps(newer))
     written = path.read_bytes()
     with pytest.raises(SpecError, match="written by a newer weightspec") as caught:
@@ -276,7 +276,7 @@ def test_a_state_of_other_versions_is_kept_and_mentioned(
     interrupted(tiny, stop_at)
     said: list[str] = []
     with monkeypatch.context() as patched:
-        patched.setattr(compiler.saved_runs, "installed_version", lambda: "99")
+        patched.setattr(compiler.evaluation.saved_runs, "installed_version", lambda: "99")
         result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append)
     assert result.suites[0].resumed == 0
     other = "an earlier run of it is of another version of weightspec or torch, which alone goes on with it"
@@ -289,7 +289,7 @@ def test_a_large_file_is_not_read(
 ) -> None:
     tiny = load_text(tmp_path, TINY)
     interrupted(tiny, stop_at)
-    monkeypatch.setattr(compiler.saved_runs, "MAX_BYTES", 100)
+    monkeypatch.setattr(compiler.evaluation.saved_runs, "MAX_BYTES", 100)
     said: list[str] = []
     assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append).suites[0].resumed == 0
     problems = [line.rpartition(": ")[2] for line in said]
@@ -311,7 +311,7 @@ def test_a_full_disk_stops_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def full(path: Path, data: bytes, *, mode: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(compiler.saved_runs, "write_whole", full)
+    monkeypatch.setattr(compiler.evaluation.saved_runs, "write_whole", full)
     said: list[str] = []
     result = evaluate(load_text(tmp_path, TINY), ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append)
     assert result.pairs == 20
@@ -331,7 +331,7 @@ def test_what_killed_runs_left_goes_with_the_next_run(tmp_path: Path, states: Pa
 def test_a_short_run_is_not_saved(
     tmp_path: Path, states: Path, monkeypatch: pytest.MonkeyPatch, stop_at: Callable[[int | None], None]
 ) -> None:
-    monkeypatch.setattr(compiler.runs, "LONG", 20)
+    monkeypatch.setattr(compiler.evaluation.runs, "LONG", 20)
     stop_at(2)
     with pytest.raises(KeyboardInterrupt) as stopped:
         evaluate(load_text(tmp_path, TINY), ["uniform"], pairs=20, engine="plain", batch=5)

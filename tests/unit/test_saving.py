@@ -18,11 +18,11 @@ from safetensors.torch import save
 from torch import nn
 
 import compiler
-from compiler.diagnostics import Diagnostic, SpecError
-from compiler.files import write_whole
-from compiler.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES
+from compiler.backends.torch.saving import spec_text, stored_tensors
 from compiler.pipeline import Spec
-from compiler.torch_backend.saving import spec_text, stored_tensors
+from compiler.source.diagnostics import Diagnostic, SpecError
+from compiler.source.files import write_whole
+from compiler.source.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES
 from tests.helpers import ROOT, SMALL_CONTEXT, SMALL_TOKENS, SPECS, load_text, same_bits, small
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import compiler.fast.engine
-import compiler.judge
-import compiler.self_check
-from compiler import ir
-from compiler.elementary.model import translate
-from compiler.elementary.program import Program
-from compiler.engines import UNSURE
-from compiler.evaluation import evaluate
-from compiler.faults import ToolFault
-from compiler.judge import Judge
+import compiler.backends.native.fast_engine
+import compiler.evaluation.judge
+import compiler.evaluation.self_check
+from compiler.backends.elementary.model import translate
+from compiler.backends.elementary.program import Program
+from compiler.backends.native.engines import UNSURE
+from compiler.evaluation.evaluation import evaluate
+from compiler.evaluation.judge import Judge
+from compiler.network import ir
 from compiler.pipeline import Spec, load
+from compiler.source.faults import ToolFault
 from compiler.tasks.layout import Layout
 from compiler.verifier.enumeration import try_all
 from tests.cli.test_cli import invoke
@@ -43,7 +43,7 @@ def taken_for_silu(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         return translate(replace(network, steps=steps), layout)
 
-    monkeypatch.setattr(compiler.fast.engine, "translate", spoiled)
+    monkeypatch.setattr(compiler.backends.native.fast_engine, "translate", spoiled)
 
 
 @pytest.mark.usefixtures("taken_for_silu")
@@ -92,7 +92,7 @@ def test_every_command_that_evaluates_ends_with_it(command: tuple[str, ...]) -> 
 
 
 def engine_that_says(monkeypatch: pytest.MonkeyPatch, spec: Spec, say: Callable[[int, Tokens], Tokens]) -> None:
-    monkeypatch.setattr(compiler.judge, "fast_engine", lambda *_: Scripted(spec, say))
+    monkeypatch.setattr(compiler.evaluation.judge, "fast_engine", lambda *_: Scripted(spec, say))
 
 
 def other(right: Tokens, slot: int) -> Tokens:
@@ -132,13 +132,13 @@ def test_blocks_are_checked_in_other_places(monkeypatch: pytest.MonkeyPatch) -> 
     engine_that_says(monkeypatch, spec, lambda number, right: np.full_like(right, UNSURE) if number >= 256 else right)
     judge = Judge(spec)
     asked: list[list[tuple[int, list[int]]]] = []
-    chosen = compiler.self_check._chosen
+    chosen = compiler.evaluation.self_check._chosen
 
     def spied(said: Tokens, right: Tokens, block: int, *, every: bool) -> list[tuple[int, list[int]]]:
         asked.append(list(chosen(said, right, block, every=every)))
         return asked[-1]
 
-    monkeypatch.setattr(compiler.self_check, "_chosen", spied)
+    monkeypatch.setattr(compiler.evaluation.self_check, "_chosen", spied)
     (part,) = spec.resolved.task.suites()["near_carry"].parts(320, 0)
     for words in part.blocks(64):
         judge.verdicts(spec.layout.prompts(words), spec.layout.answers(words))

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import compiler
-from compiler.diagnostics import SpecError
 from compiler.pipeline import Spec, load
+from compiler.source.diagnostics import SpecError
 from compiler.tasks import TASKS, TaskError
 from compiler.tasks.layout import Layout
 from tests.helpers import SPECS, load_text

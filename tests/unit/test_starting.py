@@ -9,15 +9,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import compiler
-from compiler.claims import check_claims
-from compiler.diagnostics import SpecError
-from compiler.document import Mapping, Scalar, parse_document
+from compiler.commands.starting import starting_spec, templates
 from compiler.pipeline import Spec
-from compiler.source import Source
-from compiler.starting import starting_spec, templates
+from compiler.readers.counting.claims import check_claims
+from compiler.source.diagnostics import SpecError
+from compiler.source.document import Mapping, Scalar, parse_document
+from compiler.source.text import Source
 from tests.helpers import ROOT, SPECS, load_text
 
-FOLDER = ROOT / "compiler" / "templates"
+FOLDER = ROOT / "compiler" / "commands" / "templates"
 SUITES = {
     "minimal": ["uniform", "edges", "carries", "near_carry", "exhaustive"],
     "rope": ["edges", "carries", "near_carry"],  # `uniform` too is run on the same model by tests/golden

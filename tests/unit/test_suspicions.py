@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.causality import is_causal
-from compiler.diagnostics import SpecError
+from compiler.network.causality import is_causal
 from compiler.pipeline import load
+from compiler.source.diagnostics import SpecError
 from tests.helpers import SPECS, load_text
 
 SMALL = """

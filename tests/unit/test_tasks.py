@@ -8,14 +8,14 @@ from random import Random
 
 import pytest
 
-from compiler.axes import Axis, Family
-from compiler.diagnostics import Diagnostic
-from compiler.document import Mapping, parse_document
+from compiler.expressions.axes import Axis, Family
+from compiler.expressions.floats import FORMATS
 from compiler.expressions.scope import Scope
 from compiler.expressions.values import Number
-from compiler.floats import FORMATS
-from compiler.layouts import read_layout, with_classes
-from compiler.source import Source, Span
+from compiler.language.layouts import read_layout, with_classes
+from compiler.source.diagnostics import Diagnostic
+from compiler.source.document import Mapping, parse_document
+from compiler.source.text import Source, Span
 from compiler.tasks import TASKS, Task, TaskError
 from compiler.tasks.layout import Layout
 from compiler.tasks.task import Inputs

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 import compiler
 from compiler import SpecError, StateDict, diff, load_state_dict
-from compiler.differences import Difference, TensorChange
-from compiler.limits import MAX_STORED
 from compiler.pipeline import Spec, load
+from compiler.readers.diffing.differences import Difference, TensorChange
+from compiler.source.limits import MAX_STORED
 from tests.helpers import DATA, SPECS, STEPS, load_text, small
 from tests.unit.test_saving import TIED, TIES, join, saved, split
 

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 import compiler
-import compiler.reference
-import compiler.torch_settings
-from compiler.evaluation import answer
+import compiler.backends.torch.reference
+import compiler.backends.torch.settings
+from compiler.backends.torch.model import build_model
+from compiler.evaluation.evaluation import answer
 from compiler.pipeline import Spec
-from compiler.torch_backend.model import build_model
 from tests.helpers import ROOT, load_text, same_bits
 
 SUBNORMAL = """\
@@ -142,7 +142,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
         model.register_forward_pre_hook(lambda *_: found.append(state()))
         return model
 
-    monkeypatch.setattr(compiler.reference, "build_model", watched)
+    monkeypatch.setattr(compiler.backends.torch.reference, "build_model", watched)
     return found
 
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import compiler
-from compiler.activations import activations
-from compiler.axes import Axis
-from compiler.diagnostics import SpecError
+from compiler.backends.torch.tracing import Activation
+from compiler.expressions.axes import Axis
+from compiler.network.values import activations
 from compiler.pipeline import load
-from compiler.torch_backend.tracing import Activation
+from compiler.source.diagnostics import SpecError
 from tests.helpers import SPECS
 
 TINY = load(SPECS / "tiny95.yaml", {"digits": 2})

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from compiler.diagnostics import Diagnostic, SpecError
-from compiler.diffing import diff
-from compiler.document import Mapping
-from compiler.ir import Attention, Embedding, FeedForward, Head
+from compiler.network.ir import Attention, Embedding, FeedForward, Head
 from compiler.pipeline import Spec, load
+from compiler.readers.diffing.diffing import diff
+from compiler.source.diagnostics import Diagnostic, SpecError
+from compiler.source.document import Mapping
 from tests.helpers import small
 
 BASE = small(

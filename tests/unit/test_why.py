@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.behind import Behind
-from compiler.diagnostics import SpecError
 from compiler.expressions.values import leaves
+from compiler.network.storage import tensors
 from compiler.pipeline import Spec, load
-from compiler.storage import tensors
-from compiler.why import Why, why, why_each
+from compiler.readers.why.behind import Behind
+from compiler.readers.why.why import Why, why, why_each
+from compiler.source.diagnostics import SpecError
 from tests.helpers import DATA, SPECS, load_text, small
 
 TINY, QWEN = (load(SPECS / f"{name}.yaml") for name in ("tiny95", "qwen20"))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.document import Mapping, Scalar, parse_document, plain
 from compiler.pipeline import load_source
-from compiler.source import Source
-from compiler.writing import WIDTH, write_document
+from compiler.source.document import Mapping, Scalar, parse_document, plain
+from compiler.source.text import Source
+from compiler.source.writing import WIDTH, write_document
 from tests.helpers import SPECS, load_text, small
 
 FILES = sorted(SPECS.glob("*.yaml"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.diagnostics import SpecError
 from compiler.pipeline import load
+from compiler.source.diagnostics import SpecError
 from compiler.tasks.layout import symbol_of
 from tests.cli.test_cli import call
 from tests.helpers import SPECS

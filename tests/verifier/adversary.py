@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compiler.backends.torch.model import build_model
+from compiler.backends.torch.reference import Reference, alone, as_tokens
 from compiler.pipeline import Spec
-from compiler.reference import Reference, alone, as_tokens
 from compiler.tasks.task import Inputs
-from compiler.torch_backend.model import build_model
 from tests.verifier.truth import leads_of_slots, leads_of_tokens
 
 SUITES = ("edges", "carries", "near_carry")

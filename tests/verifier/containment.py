@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler import ir
-from compiler.elementary.model import _one_is_enough, translate
-from compiler.elementary.program import Attended, Program
-from compiler.fast.bounds import SLACK, Bounded, Quantity
-from compiler.fast.magnitudes import check_magnitudes
+from compiler.backends.bounds.arithmetic import SLACK, Bounded, Quantity
+from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.elementary.model import _one_is_enough, translate
+from compiler.backends.elementary.program import Attended, Program
+from compiler.backends.torch.model import build_model
+from compiler.backends.torch.reference import alone
+from compiler.network import ir
 from compiler.pipeline import Spec
-from compiler.reference import alone
 from compiler.tasks.layout import Layout
-from compiler.torch_backend.model import build_model
 
 Array = NDArray[np.longdouble]
 DIRECTIONS = 24  # random sums of channels, beside each channel

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
-from compiler import ir
-from compiler.axes import Axis, Family
+from compiler.expressions.axes import Axis, Family
+from compiler.expressions.floats import FloatFormat
 from compiler.expressions.values import NOWHERE
-from compiler.floats import FloatFormat
-from compiler.source import Source, Span
+from compiler.network import ir
+from compiler.source.text import Source, Span
 from tests.fast.changed import fit, with_tensors
 
 EXTREMES = (0.0, -1.0, 0.5, 2.0, 0.9, 1.1, 10.0, 0.1, 1e3, 1e-3, 1e6)  # factors

@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from compiler import ir
-from compiler.diagnostics import SpecError
+from compiler.network import ir
 from compiler.pipeline import Spec, load
+from compiler.source.diagnostics import SpecError
 from tests.fast.changed import fit, with_tensors
 from tests.helpers import DATA, SPECS
 from tests.verifier.truth import likely_failure

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compiler.elementary.program import (
+from compiler.backends.elementary.program import (
     Activated,
     Attended,
     Difference,
@@ -30,7 +30,7 @@ from compiler.elementary.program import (
     Scaled,
     Sum,
 )
-from compiler.floats import FloatFormat
+from compiler.expressions.floats import FloatFormat
 
 Numbers = NDArray[np.longdouble]
 WIDE = np.finfo(np.longdouble).nmant > 60  # else there is nothing to round from

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 import cli
-from compiler.faults import ToolFault
+from compiler.backends.torch.reference import Reference
 from compiler.pipeline import Spec, load, load_source
-from compiler.reference import Reference
-from compiler.source import Source
+from compiler.source.faults import ToolFault
+from compiler.source.text import Source
 from compiler.verifier import head, rounds, sweep
 from compiler.verifier import verify as verifying
 from compiler.verifier.enumeration import Tried, try_all

@@ -9,9 +9,9 @@ from random import Random
 
 import pytest
 
-from compiler.diagnostics import SpecError
 from compiler.pipeline import Spec, load_source
-from compiler.source import Source
+from compiler.source.diagnostics import SpecError
+from compiler.source.text import Source
 from compiler.verifier.verify import verify
 from tests.fast.networks import random_network
 from tests.helpers import small

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from compiler.ir import Decode
+from compiler.backends.torch.reference import Reference
+from compiler.network.ir import Decode
 from compiler.pipeline import Spec, load, load_source
-from compiler.reference import Reference
-from compiler.source import Source
+from compiler.source.text import Source
 from compiler.verifier import closest as closing
 from compiler.verifier.closest import closest
 from compiler.verifier.results import Lead

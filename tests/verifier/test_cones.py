@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from compiler.pipeline import load_source
-from compiler.source import Source
+from compiler.source.text import Source
 from compiler.verifier.verify import verify
 from tests.verifier.truth import truth
 from tests.verifier.verdicts import check

@@ -12,10 +12,10 @@ from random import Random
 
 import pytest
 
-from compiler.diagnostics import SpecError
-from compiler.elementary.program import NotFollowed
-from compiler.floats import FORMATS
+from compiler.backends.elementary.program import NotFollowed
+from compiler.expressions.floats import FORMATS
 from compiler.pipeline import Spec, load
+from compiler.source.diagnostics import SpecError
 from tests.fast.changed import changed
 from tests.fast.networks import random_network
 from tests.fast.test_bounds import MODELS, SMALL

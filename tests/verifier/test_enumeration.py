@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from compiler.engines import BatchEngine, EngineUnavailable
+from compiler.backends.native.engines import BatchEngine, EngineUnavailable
+from compiler.backends.torch.reference import Reference
 from compiler.pipeline import load, load_source
-from compiler.reference import Reference
-from compiler.source import Source
+from compiler.source.text import Source
 from compiler.verifier import enumeration
 from compiler.verifier.enumeration import try_all
 from compiler.verifier.verify import verify
@@ -85,7 +85,7 @@ def test_where_it_is_stopped_the_rest_is_undecided(monkeypatch: pytest.MonkeyPat
     def no_fast_engine(*_: Any) -> Any:
         raise EngineUnavailable("not here")
 
-    monkeypatch.setattr("compiler.judge.fast_engine", no_fast_engine)
+    monkeypatch.setattr("compiler.evaluation.judge.fast_engine", no_fast_engine)
     monkeypatch.setattr(Reference, "says", limited)
     monkeypatch.setattr(time, "perf_counter", lambda: now() + (1e9 if left[0] <= 0 < asked else 0))
     monkeypatch.setattr(enumeration, "BLOCK", 4)

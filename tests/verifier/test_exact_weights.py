@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from compiler.elementary.model import translate
-from compiler.elementary.program import Attended
-from compiler.fast.bounds import Arithmetic, Bounded, Rounding
-from compiler.fast.separable import head_tables
-from compiler.fast.tensors import TensorFunctions
-from compiler.floats import FORMATS
+from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.separable import head_tables
+from compiler.backends.bounds.tensors import TensorFunctions
+from compiler.backends.elementary.model import translate
+from compiler.backends.elementary.program import Attended
+from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load_source
-from compiler.source import Source
+from compiler.source.text import Source
 from compiler.verifier import exact
 from tests.helpers import small
 

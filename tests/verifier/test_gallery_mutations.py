@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.evaluation import answer
+from compiler.evaluation.evaluation import answer
 from compiler.pipeline import Spec
 from compiler.tasks.task import Inputs
 from compiler.verifier.results import StepResult, Verification

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compiler.elementary.program import Decision, Linear
-from compiler.fast.bounds import Arithmetic, Bounded, Rounding
-from compiler.fast.tensors import TensorFunctions
-from compiler.floats import FORMATS
-from compiler.ir import Decode
-from compiler.judge import Judge
+from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.tensors import TensorFunctions
+from compiler.backends.elementary.program import Decision, Linear
+from compiler.backends.torch.reference import Reference
+from compiler.evaluation.judge import Judge
+from compiler.expressions.floats import FORMATS
+from compiler.network.ir import Decode
 from compiler.pipeline import Spec, load
-from compiler.reference import Reference
 from compiler.verifier.head import leads
 from compiler.verifier.verify import verify
 from compiler.verifier.witness import Witnesses

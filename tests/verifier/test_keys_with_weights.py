@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.elementary.program import Attended, Mixed
-from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Rounding
-from compiler.fast.tensors import TensorFunctions
-from compiler.floats import FORMATS
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.tensors import TensorFunctions
+from compiler.backends.elementary.program import Attended, Mixed
+from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load
 from compiler.tasks.automaton import complete
 from compiler.verifier.attention import _with_weight, attention_forms, mixed_values

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from compiler.elementary.program import Linear, Node, Sum
-from compiler.fast.bounds import Bounded
-from compiler.floats import FORMATS, FloatFormat
+from compiler.backends.bounds.arithmetic import Bounded
+from compiler.backends.elementary.program import Linear, Node, Sum
+from compiler.expressions.floats import FORMATS, FloatFormat
 from compiler.verifier import exact
 from tests.verifier.test_exact_weights import operation
 

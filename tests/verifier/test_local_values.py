@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from compiler.elementary.program import Node, Renewed, Rotated
-from compiler.fast.bounds import Arithmetic, Bounded, Rounding
-from compiler.fast.tensors import TensorFunctions
-from compiler.floats import FORMATS
+from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.tensors import TensorFunctions
+from compiler.backends.elementary.program import Node, Renewed, Rotated
+from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load_source
-from compiler.source import Source
+from compiler.source.text import Source
 from compiler.verifier import model as following
 from compiler.verifier import sweep as sweeping
 from compiler.verifier.attention import AttentionForms, attention_forms

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from compiler.elementary.program import NotFollowed
+from compiler.backends.elementary.program import NotFollowed
 from compiler.pipeline import Spec, load, load_source
-from compiler.source import Source
+from compiler.source.text import Source
 from compiler.verifier import rounds, sweep
 from compiler.verifier.model import OutOfTime
 from compiler.verifier.reasons import Reason, distinct, ended, joined_cells, lost_at, refused, tied, within_rounding

@@ -15,10 +15,20 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from compiler.elementary.program import Activated, Difference, Linear, Node, Normalized, Operation, Product, Scaled, Sum
-from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Rounding
-from compiler.fast.tensors import TensorFunctions
-from compiler.floats import FORMATS
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.tensors import TensorFunctions
+from compiler.backends.elementary.program import (
+    Activated,
+    Difference,
+    Linear,
+    Node,
+    Normalized,
+    Operation,
+    Product,
+    Scaled,
+    Sum,
+)
+from compiler.expressions.floats import FORMATS
 from compiler.verifier.attention import AttentionForms, HeadForms, mixed_values
 from compiler.verifier.ffn import cell_step, relu
 from compiler.verifier.forms import Forms

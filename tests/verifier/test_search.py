@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from compiler.evaluation import answer
-from compiler.judge import Judge, Verdicts
+from compiler.backends.torch.reference import Reference
+from compiler.evaluation.evaluation import answer
+from compiler.evaluation.judge import Judge, Verdicts
 from compiler.pipeline import load
-from compiler.reference import Reference
 from compiler.verifier import search as searching
 from compiler.verifier.witness import Witnesses
 from tests.helpers import SPECS

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Rounding
-from compiler.fast.separable import HeadTables, head_tables
-from compiler.fast.tensors import TensorFunctions
-from compiler.floats import FORMATS
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.separable import HeadTables, head_tables
+from compiler.backends.bounds.tensors import TensorFunctions
+from compiler.expressions.floats import FORMATS
 from tests.verifier.test_exact_weights import operation
 
 KEYS, TOKENS = 3, 2

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.ir import Attention
-from compiler.judge import Judge
+from compiler.evaluation.judge import Judge
+from compiler.network.ir import Attention
 from compiler.pipeline import load
 from compiler.verifier.verify import verify
 from tests.helpers import STEPS, verdicts

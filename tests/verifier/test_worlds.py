@@ -10,8 +10,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from compiler.evaluation import answer, evaluate
-from compiler.ir import Network
+from compiler.evaluation.evaluation import answer, evaluate
+from compiler.network.ir import Network
 from compiler.pipeline import load
 from tests.verifier.knobs import Knob, entry_knob, option_knob, tensor_knob
 from tests.verifier.truth import seen_leads, truth

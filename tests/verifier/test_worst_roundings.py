@@ -12,11 +12,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from compiler.elementary.program import Normalized
-from compiler.fast.bounds import SLACK, Arithmetic, Bounded, Rounding
-from compiler.fast.norms import normalize
-from compiler.fast.tensors import TensorFunctions
-from compiler.floats import FORMATS
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.norms import normalize
+from compiler.backends.bounds.tensors import TensorFunctions
+from compiler.backends.elementary.program import Normalized
+from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load
 from compiler.verifier.attention import AttentionForms, _Tables, mixed_values
 from compiler.verifier.ffn import linear_sum

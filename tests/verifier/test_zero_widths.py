@@ -11,12 +11,12 @@ import torch
 from click.testing import CliRunner
 
 import cli
-from compiler.elementary.program import Linear, Node, SeparableHead
-from compiler.fast.bounds import Arithmetic, Bounded, Rounding, quotient
-from compiler.fast.c_lines import LineFunctions, Writer
-from compiler.fast.mixing import mix_sums
-from compiler.fast.tensors import TensorFunctions
-from compiler.floats import FORMATS
+from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding, quotient
+from compiler.backends.bounds.mixing import mix_sums
+from compiler.backends.bounds.tensors import TensorFunctions
+from compiler.backends.elementary.program import Linear, Node, SeparableHead
+from compiler.backends.native.c_lines import LineFunctions, Writer
+from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load
 from compiler.verifier import exact
 from compiler.verifier.ffn import relu

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from compiler.decode import answer_logits, choose
-from compiler.engines import UNSURE
-from compiler.evaluation import answer
-from compiler.judge import Judge
+from compiler.backends.native.engines import UNSURE
+from compiler.backends.torch.decode import answer_logits, choose
+from compiler.backends.torch.model import build_model
+from compiler.backends.torch.reference import Reference, alone, as_tokens
+from compiler.evaluation.evaluation import answer
+from compiler.evaluation.judge import Judge
 from compiler.pipeline import Spec
-from compiler.reference import Reference, alone, as_tokens
 from compiler.tasks.task import Inputs, Words
-from compiler.torch_backend.model import build_model
 
 ADVERSARIAL = ("near_carry", "edges", "carries")
 LIKELY = 500  # so many inputs of such a suite

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from compiler.evaluation import answer
+from compiler.evaluation.evaluation import answer
 from compiler.pipeline import Spec
 from compiler.verifier.results import Verification
 from compiler.verifier.verify import verify

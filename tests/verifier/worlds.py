@@ -13,9 +13,9 @@ from random import Random
 
 import numpy as np
 
-from compiler.diagnostics import SpecError
 from compiler.pipeline import Spec, load, load_source
-from compiler.source import Source
+from compiler.source.diagnostics import SpecError
+from compiler.source.text import Source
 from tests.fast.changed import changed
 from tests.fast.networks import random_network
 from tests.helpers import DATA, SPECS

@@ -1,0 +1,1 @@
+"""What runs a network, or bounds what running it can give."""

@@ -1,0 +1,331 @@
+"""The arithmetic of the fast engine: a value in float64, and how far the plain module's can be from it.
+
+Every formula is written once, for floats, torch tensors and lines of C alike (`Quantity`). The rounding model: the
+plain module computes in its dtype (unit roundoff u), sums in any order, fused or not. An operation adds to the error
+
+- half a unit in the last place of its result, u · 2^⌊log2 |y|⌋ (IEEE 754, rounding to nearest);
+- for a sum of n terms, (n - 1) times that of Σ |terms|, which bounds each partial sum (Higham, 2002, section 4.2);
+- `FUNCTION_UNITS` units for exp, erf, rsqrt, cos and sin;
+- `Rounding.tiny` for underflow, whether gradual or to zero;
+- `Rounding.flushed` times the factors of a product in bfloat16: processors with instructions for it take subnormal
+  numbers as zero in matrix products.
+
+The engine's own roundings are added in the same way (a few 2^-53 more than u). The error of an error is covered by
+`SLACK` at the end. What is not a finite number is never sure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from compiler.backends.elementary.program import is_power_of_two
+from compiler.expressions.floats import FloatFormat
+from compiler.network.ir import Activation
+from compiler.source.faults import no_rule
+
+Quantity = Any  # a float, a torch tensor [positions, batch], or a line of C for one lane
+SLACK = 1 + 2.0**-10
+ENGINE_UNIT = 2.0**-53
+ENGINE_TINY = 2.0**-1022
+SILU_UNITS = 5  # by which the plain module's silu can be off, of its value
+GELU_UNITS = 8  # the same of gelu, of its argument: in float32, torch takes erf from a polynomial
+
+
+class Functions(Protocol):
+    """What quantities can do beside + - * /. A NaN in any argument gives a NaN."""
+
+    def absolute(self, x: Quantity) -> Quantity: ...
+    def maximum(self, x: Quantity, y: Quantity) -> Quantity: ...
+    def minimum(self, x: Quantity, y: Quantity) -> Quantity: ...
+    def exp(self, x: Quantity) -> Quantity: ...
+    def erf(self, x: Quantity) -> Quantity: ...
+    def sqrt(self, x: Quantity) -> Quantity: ...
+
+    def power_floor(self, x: Quantity) -> Quantity:
+        """The largest power of two up to x ≥ 0; 0 for 0."""
+        ...
+
+    def if_less(self, x: Quantity, y: Quantity, then: Quantity, otherwise: Quantity) -> Quantity:
+        """`then` where x < y, which no NaN is."""
+        ...
+
+    def name(self, x: Quantity) -> Quantity:
+        """The same, computed once however often it is used."""
+        ...
+
+    def pick(self, numbers: Sequence[float], index: Quantity) -> Quantity:
+        """The number of that (whole) index."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """The plain module's value is `value` + Σ `shared`[k] · s_k up to `error`, for some s_k from -1 to 1 that all
+    values share: an error that two values have in common cancels in their difference."""
+
+    value: Quantity
+    error: Quantity
+    shared: Mapping[int, Quantity] = field(default_factory=dict)
+
+
+ZERO = Bounded(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """`unit`: of the plain module's and the engine's rounding together; `tiny`: what underflow can lose; `flushed`: up
+    to which size the factors of a product may be taken as zero."""
+
+    plain_unit: float
+    unit: float
+    tiny: float
+    flushed: float
+
+    @staticmethod
+    def of(dtype: FloatFormat) -> Rounding:
+        unit = dtype.unit_roundoff
+        tiny = math.ldexp(1.0, dtype.min_exponent)
+        match dtype.name:
+            case "bfloat16":
+                flushed = tiny
+            case "float64" | "float32" | "float16":
+                flushed = 0.0
+            case _:
+                raise no_rule("dtype", dtype.name)
+        return Rounding(unit, unit + 4 * ENGINE_UNIT, tiny, flushed)
+
+    def lost_weight(self, keys: int) -> float:
+        """What underflow can take off a weight before it is normalised, that of its exponential included.
+
+        A product may take a normalised weight as zero; before it is, that is as much as the sum of all, which is at
+        most e times one for each key, and one for no key, and is rounded.
+        """
+        return 4 * self.tiny + 3 * (keys + 1) * (1 + compounded(keys, self.plain_unit)) * self.flushed
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Bounded values over any kind of quantity."""
+
+    f: Functions
+    rounding: Rounding
+
+    def off(self, x: Bounded) -> Quantity:
+        """How far the plain module's value can be from `value` at most."""
+        if not x.shared:
+            return x.error
+        return self.f.name(plus(x.error, *(self.f.absolute(c) for c in x.shared.values())))
+
+    def size(self, x: Bounded) -> Quantity:
+        """The largest absolute value that the plain module's can have."""
+        return plus(self.f.absolute(x.value), self.off(x))
+
+    def alone(self, x: Bounded) -> Bounded:
+        """The same, with nothing shared."""
+        return Bounded(x.value, self.off(x))
+
+    def rounded(self, magnitude: Quantity) -> Quantity:
+        """The error of one rounding of a result of at most this magnitude, which is less than twice its power of two:
+        the plain module's, and the engine's of the value and of all that is shared."""
+        if is_zero(magnitude):
+            return 0.0
+        unit = self.rounding.plain_unit + 2 * ENGINE_UNIT
+        return plus(times(unit, self.f.power_floor(magnitude)), self.rounding.tiny)
+
+    def sum(self, terms: Sequence[Bounded]) -> Bounded:
+        """In any order."""
+        value, propagated, roundings = self.sum_in_parts(terms)
+        return self.named(value, plus(propagated, roundings), combined(terms))
+
+    def sum_in_parts(self, terms: Sequence[Bounded]) -> tuple[Quantity, Quantity, Quantity]:
+        """The sum, the error of its terms beside what they share, and that of its own roundings."""
+        terms = [term for term in terms if not is_zero_value(term)]
+        value, propagated = plus(*(term.value for term in terms)), plus(*(term.error for term in terms))
+        if len(terms) < 2:
+            return value, propagated, 0.0
+        if len(terms) == 2:
+            off = plus(propagated, *(self.f.absolute(c) for c in combined(terms).values()))
+            return value, propagated, self.rounded(plus(self.f.absolute(value), off))
+        growth = (1 + self.rounding.plain_unit) ** len(terms)
+        magnitude = times(growth, plus(*(self.size(term) for term in terms)))
+        return value, propagated, times(len(terms) - 1.0, self.rounded(magnitude))
+
+    def add(self, x: Bounded, y: Bounded) -> Bounded:
+        return self.sum((x, y))
+
+    def subtract(self, x: Bounded, y: Bounded) -> Bounded:
+        return self.sum((x, Bounded(times(-1.0, y.value), y.error, scaled_shared(y, -1.0))))
+
+    def multiply(self, x: Bounded, y: Bounded) -> Bounded:
+        if is_zero_value(x) or is_zero_value(y):
+            return ZERO
+        f = self.f
+        sizes, offs = [f.absolute(part.value) for part in (x, y)], [self.off(x), self.off(y)]
+        own = plus(times(sizes[0], y.error), times(sizes[1], x.error))
+        second_order = times(*offs)
+        x_size, y_size = (plus(size, off) for size, off in zip(sizes, offs, strict=True))
+        largest = times(x_size, y_size)
+        roundings = self.rounded(largest)
+        if self.rounding.flushed:
+            roundings = plus(roundings, times(self.rounding.flushed, plus(x_size, y_size)))
+        if x.shared.keys() & y.shared.keys():  # the engine rounds both parts of what is shared, and then their sum
+            roundings = plus(roundings, times(ENGINE_UNIT, largest))
+        shared = combined((Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value))))
+        return self.named(times(x.value, y.value), plus(own, second_order, roundings), shared)
+
+    def times(self, x: Bounded, factor: float) -> Bounded:
+        """A product with a number of the dtype."""
+        if factor == 0 or is_zero_value(x):
+            return ZERO
+        value, error = times(factor, x.value), times(abs(factor), x.error)
+        return self.named(value, plus(error, self.rounded_product(x, factor)), scaled_shared(x, factor))
+
+    def rounded_product(self, x: Bounded, factor: float) -> Quantity:
+        """The error that a product with a number of the dtype has of its own."""
+        if is_power_of_two(factor) and not self.rounding.flushed:
+            return self.scaling(1.0, factor)  # whatever its size is
+        size = self.size(x)
+        flushed = times(self.rounding.flushed, plus(abs(factor), size)) if self.rounding.flushed else 0.0
+        return plus(self.scaling(times(abs(factor), size), factor), flushed)
+
+    def divide(self, x: Bounded, divisor: float) -> Bounded:
+        """A quotient by a number of the dtype, or a product with one over it, rounded too."""
+        if is_zero_value(x):
+            return ZERO
+        roundings = times(2.0, self.scaling(self.size(x) / abs(divisor), 1 / divisor))
+        return self.named(x.value / divisor, plus(x.error / abs(divisor), roundings), scaled_shared(x, 1 / divisor))
+
+    def scaling(self, magnitude: Quantity, factor: float) -> Quantity:
+        """The error of rounding a product of at most this magnitude; with a power of two, only underflow rounds."""
+        if is_zero(magnitude):
+            return 0.0
+        if is_power_of_two(factor):
+            return 0.0 if abs(factor) >= 1 else self.rounding.tiny
+        return self.rounded(magnitude)
+
+    def times_inexact(self, x: Bounded, factor: float) -> Bounded:
+        """A product with a number that is rounded itself, or a quotient by one over it, rounded too."""
+        size = times(abs(factor), self.size(x))
+        error = plus(times(abs(factor), x.error), times(3.0, self.rounded(size)))
+        return self.named(times(factor, x.value), error, scaled_shared(x, factor))
+
+    def linear(self, inputs: Sequence[Bounded], terms: Sequence[tuple[int, float]], bias: float = 0.0) -> Bounded:
+        return self.sum(self.products(inputs, terms, bias))
+
+    def products(
+        self, inputs: Sequence[Bounded], terms: Sequence[tuple[int, float]], bias: float = 0.0
+    ) -> list[Bounded]:
+        """The terms of a linear map's output, with its bias."""
+        return [*(self.times(inputs[channel], weight) for channel, weight in terms), Bounded(bias, 0.0)]
+
+    def activate(self, x: Bounded, kind: Activation) -> Bounded:
+        match kind:
+            case "relu":
+                return self._relu(x)
+            case "gelu":
+                return self._gelu(x)
+            case "silu":
+                return self._silu(x)
+            case _:
+                raise no_rule("activation", kind)
+
+    def _relu(self, x: Bounded) -> Bounded:
+        """Where the branch is certain, what is shared stays shared."""
+        f, off = self.f, self.off(x)
+        error = f.minimum(off, f.maximum(plus(x.value, off), 0.0))
+        lowest = f.name(x.value - off)
+        shared = {symbol: f.name(f.if_less(lowest, 0.0, 0.0, c)) for symbol, c in x.shared.items()}
+        error = f.if_less(lowest, 0.0, error, x.error) if shared else error
+        return self.named(f.maximum(x.value, 0.0), error, shared)
+
+    def _gelu(self, x: Bounded) -> Bounded:
+        """|gelu'| ≤ 1.13; nothing stays shared."""
+        value = x.value * 0.5 * (1.0 + self.f.erf(x.value * math.sqrt(0.5)))
+        own = times(GELU_UNITS * self.rounding.unit, self.size(x))
+        return self.named(value, plus(times(1.13, self.off(x)), own, self.rounding.tiny))
+
+    def _silu(self, x: Bounded) -> Bounded:
+        """By its tangent; what is shared stays shared along it."""
+        f, unit, tiny = self.f, self.rounding.unit, self.rounding.tiny
+        off = self.off(x)
+        sigmoid = f.name(1.0 / (1.0 + f.exp(times(-1.0, x.value))))
+        value = f.name(x.value * sigmoid)
+        slope = f.name(sigmoid + value * (1.0 - sigmoid))
+        # |silu''(z)| ≤ 1/2, and ≤ (2 + |z|) e^-|z|, which falls with |z|
+        nearest = f.name(f.maximum(f.absolute(x.value) - off, 0.0))
+        bend = f.minimum((2.0 + nearest) * f.exp(times(-1.0, nearest)), 0.5)
+        rest = f.minimum(0.5 * bend * (off * off), 2.2 * off)  # beyond the tangent; the slope is at most 1.1
+        error = plus(times(f.absolute(slope), x.error), rest)
+        own = times(SILU_UNITS * unit, plus(f.absolute(value), times(1.1, off)))
+        shared = {symbol: f.name(c * slope) for symbol, c in x.shared.items()}
+        return self.named(value, plus(error, own, 1024 * tiny), shared)
+
+    def rotate(self, x: Bounded, y: Bounded, cosine: Quantity, sine: Quantity, error: Quantity) -> list[Bounded]:
+        """(x cos - y sin, x sin + y cos)."""
+        cos, sin = Bounded(cosine, error), Bounded(sine, error)
+        return [
+            self.subtract(self.multiply(x, cos), self.multiply(y, sin)),
+            self.add(self.multiply(x, sin), self.multiply(y, cos)),
+        ]
+
+    def named(self, value: Quantity, error: Quantity, shared: Mapping[int, Quantity] | None = None) -> Bounded:
+        """With names for its quantities, so that none is computed twice."""
+        named = {symbol: self.f.name(c) for symbol, c in (shared or {}).items()}
+        return Bounded(self.f.name(value), self.f.name(error), named)
+
+
+def is_zero(x: Quantity) -> bool:
+    return isinstance(x, float) and x == 0.0
+
+
+def is_zero_value(x: Bounded) -> bool:
+    """Whether it is zero in both arithmetics, whatever the input."""
+    return is_zero(x.value) and is_zero(x.error) and all(map(is_zero, x.shared.values()))
+
+
+def scaled_shared(x: Bounded, factor: Quantity) -> dict[int, Quantity]:
+    """What is shared, times a factor."""
+    return {symbol: times(factor, c) for symbol, c in x.shared.items()}
+
+
+def combined(terms: Sequence[Bounded]) -> dict[int, Quantity]:
+    """What a sum shares."""
+    found: dict[int, Quantity] = {}
+    for term in terms:
+        for symbol, c in term.shared.items():
+            found[symbol] = plus(found.get(symbol, 0.0), c)
+    return found
+
+
+def plus(*terms: Quantity) -> Quantity:
+    """A sum, without the zeros that are known."""
+    present = [term for term in terms if not (isinstance(term, float) and term == 0.0)]  # `is_zero`, without the call
+    if not present:
+        return 0.0
+    total = present[0]
+    for term in present[1:]:
+        total = total + term
+    return total
+
+
+def compounded(roundings: float, unit: float) -> float:
+    """By which share so many roundings, one after the other, can change a number: (1 + unit)^roundings - 1."""
+    return math.expm1(roundings * math.log1p(unit))
+
+
+def quotient(x: Quantity, y: Quantity) -> Quantity:
+    """x / y by IEEE 754, for floats too: beyond all bounds where y is zero, which Python refuses."""
+    if isinstance(x, float) and isinstance(y, float) and y == 0.0:
+        return x * math.copysign(math.inf, y)  # NaN for 0 / 0
+    return x / y
+
+
+def times(x: Quantity, y: Quantity) -> Quantity:
+    """A product, without the factors that are known to be one, and without what is known to be zero."""
+    for factor, other in ((x, y), (y, x)):
+        if isinstance(factor, float) and (factor == 0.0 or factor == 1.0):
+            return 0.0 if factor == 0.0 else other
+    return x * y

@@ -1,0 +1,150 @@
+"""Attention patterns that do not depend on tokens: taken from the plain module, which computes the same for any input.
+
+Such a pattern may hang on scores that are equal up to the last bit, which no bound decides. What it is made of are the
+same numbers for all tokens, so that the plain module, asked about one sequence of each length, shows its exact weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compiler.backends.elementary.program import (
+    Activated,
+    Array,
+    Attended,
+    Difference,
+    Linear,
+    Lookup,
+    Mixed,
+    Node,
+    Normalized,
+    Product,
+    Program,
+    Renewed,
+    Resized,
+    Rotated,
+    Scaled,
+    Separable,
+    Sum,
+)
+from compiler.backends.torch.model import build_model
+from compiler.backends.torch.reference import alone
+from compiler.network import ir
+from compiler.source.faults import no_rule
+
+Pattern = tuple[str, int]  # a step and its run
+
+
+def with_fixed_patterns(program: Program, network: ir.Network) -> Program:
+    """The program, `marked`, with the plain module's weights in place of queries and keys that do not depend on tokens.
+
+    The steps of `program` are those of `network`.
+    """
+    found = fixed_attentions(program)
+    if not found:
+        return program
+    last = max(number for number, node in enumerate(program.nodes) if isinstance(node.operation, Attended))
+    lengths = sorted(set(program.prefixes))
+    read = read_patterns(network, {(x.step, x.run) for x in found.values()}, [np.zeros(n, int) for n in lengths])
+    nodes = list(program.nodes)
+    for number, operation in found.items():
+        own = [patterns[operation.step, operation.run] for patterns in read]
+        weights, error = _joined(own, program.length, ends_only=number == last)
+        if np.isfinite(weights).all() and np.isfinite(error).all():
+            mixed = Mixed(operation.heads, operation.kv_heads, operation.value_dim, weights, error)
+            nodes[number] = replace(nodes[number], operation=mixed, inputs=nodes[number].inputs[2:])
+    return replace(program, nodes=tuple(nodes))
+
+
+def fixed_attentions(program: Program) -> dict[int, Attended]:
+    """The nodes of attention, by number, that something is read of and whose queries and keys depend on no token."""
+    depends: list[set[int]] = []  # of each node, the channels that depend on tokens
+    found: dict[int, Attended] = {}
+    for number, node in enumerate(program.nodes):
+        inputs = [depends[source] for source in node.inputs]
+        depends.append(_dependent(node, inputs))
+        if isinstance(node.operation, Attended) and node.live and not inputs[0] and not inputs[1]:
+            found[number] = node.operation
+    return found
+
+
+def _dependent(node: Node, inputs: Sequence[set[int]]) -> set[int]:
+    """The channels that depend on tokens; what is multiplied by a weight of zero does not matter."""
+    operation = node.operation
+    match operation:
+        case Lookup(value=value, error=error):
+            varies = (value != value[:, :1]).any((0, 1)) | (error != error[:, :1]).any((0, 1))
+            return set(np.flatnonzero(np.broadcast_to(varies, (node.channels,))).tolist())
+        case Linear(rows=rows):
+            return {number for number, terms in enumerate(rows) if any(channel in inputs[0] for channel, _ in terms)}
+        case Sum() | Difference() | Product():
+            return inputs[0] | inputs[1]
+        case Scaled() | Renewed() | Activated():
+            return inputs[0]
+        case Resized():
+            return {channel for channel in inputs[0] if channel < node.channels}
+        case Normalized(groups=groups) | Rotated(groups=groups):
+            size = node.channels // groups
+            turned = {channel // size for channel in inputs[0]}
+            return {channel for channel in range(node.channels) if channel // size in turned}
+        case Attended() | Mixed():
+            *scores, values = inputs
+            if any(scores):
+                return set(range(node.channels))
+            channels = (operation.value_channels(head) for head in range(operation.heads))
+            return {number for number, channel in enumerate(c for own in channels for c in own) if channel in values}
+        case Separable():
+            raise AssertionError("patterns are fixed before anything is put in tables")
+        case _:
+            raise no_rule("operation", operation)
+
+
+def read_patterns(
+    network: ir.Network, wanted: set[Pattern], sequences: Sequence[np.ndarray]
+) -> list[dict[Pattern, Array]]:
+    """Of each sequence of tokens [length], read alone, the plain module's wanted patterns [heads, queries, keys]."""
+    model = build_model(network).eval()
+    seen: dict[str, list[Array]] = {step: [] for step, _ in wanted}
+
+    def shown(step: str) -> None:
+        def hook(_module: torch.nn.Module, _inputs: object, pattern: Tensor) -> None:
+            seen[step].append(pattern[0].double().numpy())
+
+        model.get_submodule(f"{step}.pattern").register_forward_hook(hook)
+
+    for step in seen:
+        shown(step)
+    found = []
+    with alone():
+        for sequence in sequences:
+            for runs in seen.values():
+                runs.clear()
+            model(torch.tensor(sequence, dtype=torch.int64)[None])
+            found.append({(step, run): seen[step][run] for step, run in wanted})
+    return found
+
+
+def _joined(patterns: Sequence[Array], length: int, *, ends_only: bool) -> tuple[Array, Array]:
+    """One pattern [heads, length, length] for sequences of rising length, and by how much any of them differs from it.
+
+    `ends_only`: of each sequence only the last query matters, and no other sequence is read there.
+    """
+    heads = len(patterns[-1])
+    lowest = np.full((heads, length, length), np.inf)
+    highest = np.full((heads, length, length), -np.inf)
+    for pattern in patterns:
+        size = pattern.shape[-1]
+        rows = slice(size - 1 if ends_only and len(patterns) > 1 else 0, size)
+        whole = np.zeros((heads, size, length))
+        whole[:, :, :size] = pattern
+        lowest[:, rows] = np.minimum(lowest[:, rows], whole[:, rows])
+        highest[:, rows] = np.maximum(highest[:, rows], whole[:, rows])
+    unread = lowest > highest
+    lowest[unread] = highest[unread] = 0.0
+    weights = (lowest + highest) / 2
+    return weights, np.maximum(highest - weights, weights - lowest)

@@ -1,0 +1,67 @@
+"""What depends on one token and its position only, before the first attention: computed once for every token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from compiler.backends.bounds.arithmetic import Arithmetic, Quantity, Rounding
+from compiler.backends.bounds.demand import pruned
+from compiler.backends.bounds.tensors import TensorFunctions, Value, run_nodes
+from compiler.backends.bounds.work import operations
+from compiler.backends.elementary.program import Array, Lookup, Node, Program, reads_keys
+
+MAX_NUMBERS = 1 << 21  # in the tables of one program
+MAX_WORK = 1 << 28  # numbers that are computed for them
+
+
+def folded(program: Program) -> Program:
+    """The same program with tables in place of the nodes that no attention comes before, if they are not too large."""
+    local = before_attention(program)
+    later = [node for number, node in _numbered(program) if number not in local]
+    read = [number for number in local if any(number in node.inputs for node in later)]
+    read += [program.decision.node] if program.decision.node in local else []
+    made = {number for number in read if not isinstance(program.nodes[number].operation, Lookup)}
+    size = program.length * program.vocabulary
+    numbers = sum(size * len(program.nodes[number].live) for number in made)
+    if numbers > MAX_NUMBERS or size * operations(program, MAX_WORK // size) > MAX_WORK:
+        return program
+    every_token = torch.arange(program.vocabulary)[:, None].expand(-1, program.length)
+    values = run_nodes(program, every_token, local).values
+    nodes = tuple(
+        _table(program, node, values[number]) if number in made else node for number, node in _numbered(program)
+    )
+    return pruned(replace(program, nodes=nodes))
+
+
+def before_attention(program: Program) -> set[int]:
+    """The nodes that depend on the token at their own position only."""
+    found: set[int] = set()
+    for number, node in _numbered(program):
+        if not reads_keys(node.operation) and all(source in found for source in node.inputs if source >= 0):
+            found.add(number)
+    return found
+
+
+def _numbered(program: Program) -> list[tuple[int, Node]]:
+    return list(enumerate(program.nodes))
+
+
+def _table(program: Program, node: Node, value: Value) -> Node:
+    """A node as a table: its values are [positions of the node, tokens]."""
+    shape = (program.length, program.vocabulary, node.channels)
+    values, errors = np.zeros(shape), np.zeros(shape)
+    positions = list(node.positions)
+    arithmetic = Arithmetic(TensorFunctions(), Rounding.of(program.dtype))
+    for channel in node.live:
+        alone = arithmetic.alone(value[channel])
+        values[positions, :, channel] = _numbers(alone.value)
+        errors[positions, :, channel] = _numbers(alone.error)
+    return replace(node, operation=Lookup(values, errors), inputs=())
+
+
+def _numbers(x: Quantity) -> Array | float:
+    """[positions, tokens | 1], or one number."""
+    return x if isinstance(x, float) else np.asarray(x.cpu().numpy())

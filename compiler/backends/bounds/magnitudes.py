@@ -1,0 +1,223 @@
+"""That nothing overflows: a range for every value over all inputs, so that what is multiplied by zero can be left out.
+
+An infinity or a NaN that meets a weight of zero gives a NaN, and the plain module would have it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from compiler.backends.bounds.arithmetic import Rounding, compounded
+from compiler.backends.elementary.program import (
+    FUNCTION_UNITS,
+    Activated,
+    Array,
+    Attended,
+    Difference,
+    Linear,
+    Lookup,
+    Mixed,
+    Node,
+    Normalized,
+    NotFollowed,
+    Product,
+    Program,
+    Renewed,
+    Resized,
+    Rotated,
+    Scaled,
+    Separable,
+    Sum,
+)
+from compiler.network.ir import Activation
+from compiler.network.meanings import divides
+from compiler.source.faults import no_rule
+
+ROOM = 1 / 16  # of the largest number of the dtype: more than a sum on its way can exceed what is bounded here
+
+
+@dataclass(frozen=True, eq=False)
+class Range:
+    """By channel, the lowest and highest value, and the size that its roundings are relative to."""
+
+    low: Array
+    high: Array
+    scale: Array
+
+    @staticmethod
+    def of(low: Array, high: Array) -> Range:
+        return Range(low, high, np.maximum(np.abs(low), np.abs(high)))
+
+    @staticmethod
+    def around_zero(size: Array) -> Range:
+        return Range(-size, size, size)
+
+    @property
+    def size(self) -> Array:
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+    def widened(self, roundings: int, rounding: Rounding) -> Range:
+        """With so many roundings, one after the other."""
+        slack = compounded(roundings, rounding.unit) * self.scale + roundings * rounding.tiny
+        return Range.of(self.low - slack, self.high + slack)
+
+    def channels(self, chosen: range) -> Range:
+        return Range(*(part[chosen.start : chosen.stop] for part in (self.low, self.high, self.scale)))
+
+
+@np.errstate(all="ignore")  # what overflows here is found to be too large
+def check_magnitudes(program: Program) -> Program:
+    """The program with the `limits` of what attention mixes.
+
+    It is `marked`, but nothing has been left out of it. Raises `NotFollowed` where a value could overflow the dtype.
+    """
+    largest, rounding = program.dtype.largest * ROOM, Rounding.of(program.dtype)
+    ranges: list[Range] = []
+    nodes: list[Node] = []
+    for node in program.nodes:
+        inputs = [ranges[source] for source in node.inputs]
+        found = _range(node, inputs).widened(_roundings(node), rounding)
+        if not (found.size <= largest).all():
+            size = f"{found.size.max():.0e}"
+            raise NotFollowed(f"a value could be as large as {size}, which is near the end of {program.dtype.name}")
+        if isinstance(node.operation, Normalized) and not node.channels * (2 * inputs[0].size.max()) ** 2 < largest:
+            raise NotFollowed("a square in a norm could overflow")
+        ranges.append(found)
+        nodes.append(_attended(program, node, inputs, found) if isinstance(node.operation, Attended) else node)
+    decision = program.decision
+    if decision.linear is not None and not (_linear(decision.linear, ranges[decision.node]).scale <= largest).all():
+        raise NotFollowed(f"a logit could be too near the end of {program.dtype.name}")
+    return replace(program, nodes=tuple(nodes))
+
+
+def _roundings(node: Node) -> int:
+    """How often a result is rounded at most, one rounding after the other."""
+    operation = node.operation
+    match operation:
+        case Linear(rows=rows):
+            return max(map(len, rows), default=0) + 2
+        case Normalized(groups=groups):
+            return node.channels // groups + FUNCTION_UNITS + 8
+        case Activated() | Rotated():
+            return FUNCTION_UNITS + 8
+        case Attended():
+            return 2 * len(operation.visible_to(0)) + FUNCTION_UNITS + 8
+        case Lookup() | Sum() | Difference() | Product() | Scaled() | Resized() | Renewed() | Mixed() | Separable():
+            return 3
+        case _:
+            raise no_rule("operation", operation)
+
+
+def _range(node: Node, inputs: list[Range]) -> Range:
+    operation = node.operation
+    match operation:
+        case Lookup(value=value, error=error):
+            low, high = (value - error).min((0, 1)), (value + error).max((0, 1))
+            return Range.of(*(np.asarray(np.broadcast_to(part, (node.channels,))) for part in (low, high)))
+        case Linear():
+            return _linear(operation, inputs[0])
+        case Sum():
+            x, y = inputs
+            return Range(x.low + y.low, x.high + y.high, x.size + y.size)
+        case Difference():
+            x, y = inputs
+            return Range(x.low - y.high, x.high - y.low, x.size + y.size)
+        case Product():
+            return _product(*inputs)
+        case Scaled(operation=scaling, factors=factors):
+            factor = 1 / np.array(factors) if divides(scaling) else np.array(factors)
+            return _product(inputs[0], Range.of(factor, factor))
+        case Resized():
+            padding = np.zeros(node.channels)
+            parts = (np.concatenate([part, padding])[: node.channels] for part in (inputs[0].low, inputs[0].high))
+            return Range.of(*parts)
+        case Renewed():
+            return inputs[0]
+        case Activated(kind=kind):
+            low = np.where(inputs[0].low < 0, np.maximum(inputs[0].low, _least(kind)), 0.0)
+            return Range(low, np.maximum(inputs[0].high, 0.0), inputs[0].size)
+        case Normalized(groups=groups, weight=weight):
+            size = node.channels // groups
+            weights = np.ones(size) if weight is None else np.abs(weight)
+            return Range.around_zero(np.tile(weights, groups) * 2 * math.sqrt(size))
+        case Rotated(angles=angles):
+            if not np.isfinite(angles).all():
+                raise NotFollowed("an angle overflows")
+            return Range.around_zero(np.full(node.channels, 2.0 * inputs[0].size.max()))
+        case Attended():
+            return _mixed(operation, inputs[2])
+        case Mixed() | Separable():
+            raise AssertionError("magnitudes are checked before patterns are fixed")
+        case _:
+            raise no_rule("operation", operation)
+
+
+def _least(kind: Activation) -> float:
+    """No value of an activation is lower; none is larger than its argument, or than 0 where that is negative."""
+    match kind:
+        case "relu":
+            return 0.0
+        case "silu":
+            return -0.3
+        case "gelu":
+            return -0.2
+        case _:
+            raise no_rule("activation", kind)
+
+
+def _linear(linear: Linear, inputs: Range) -> Range:
+    low, high, scale = (np.zeros(len(linear.rows)) for _ in range(3))
+    for number, terms in enumerate(linear.rows):
+        low[number] = high[number] = bias = 0.0 if linear.bias is None else linear.bias[number]
+        scale[number] = abs(bias)
+        for channel, weight in terms:
+            ends = weight * inputs.low[channel], weight * inputs.high[channel]
+            low[number] += min(ends)
+            high[number] += max(ends)
+            scale[number] += abs(weight) * inputs.size[channel]
+    return Range(low, high, scale)
+
+
+def _product(x: Range, y: Range) -> Range:
+    ends = np.stack([x.low * y.low, x.low * y.high, x.high * y.low, x.high * y.high])
+    return Range.of(ends.min(0), ends.max(0))
+
+
+def _mixed(operation: Attended, values: Range) -> Range:
+    """Means of the values; with the softmax that can attend to nothing, nearer to zero."""
+    parts = [values.channels(operation.value_channels(head)) for head in range(operation.heads)]
+    low, high = np.concatenate([part.low for part in parts]), np.concatenate([part.high for part in parts])
+    return Range.of(np.minimum(low, 0.0), np.maximum(high, 0.0)) if operation.plus_one else Range.of(low, high)
+
+
+def _attended(program: Program, node: Node, inputs: list[Range], mixed: Range) -> Node:
+    """With `limits`. An exponential that overflows gives NaN, even where nothing is read, behind a weight of zero."""
+    operation = node.operation
+    assert isinstance(operation, Attended)
+    rounding, dtype = Rounding.of(program.dtype), program.dtype
+    for head in range(operation.heads):
+        highest, size = _score(operation, head, inputs[0], inputs[1])
+        if not size < dtype.largest * ROOM:
+            raise NotFollowed("a score could overflow")
+        highest += compounded(operation.head_dim + len(operation.additions) + 8, rounding.unit) * size
+        if operation.plus_one and not highest < math.log(dtype.largest) - 1 - math.log(program.length):
+            raise NotFollowed("the exponentials of scores, or their sum, could overflow")
+    return replace(node, operation=replace(operation, limits=tuple(mixed.size.tolist())))
+
+
+def _score(operation: Attended, head: int, queries: Range, keys: Range) -> tuple[float, float]:
+    """The highest score, and the size of what scores are computed from."""
+    query, key = queries.channels(operation.query_channels(head)), keys.channels(operation.key_channels(head))
+    product = _product(query, key)
+    scale = np.float64(operation.scale)
+    factor = 1 / scale if divides(operation.scale_operation) else scale
+    ends = factor * product.low.sum(), factor * product.high.sum()
+    added = [table[head % len(table)] for table in operation.additions]
+    highest = max(ends) + sum(float(table.max()) for table in added)
+    size = float((query.size * key.size).sum()) * max(abs(factor), 1.0) + sum(
+        float(np.abs(table).max()) for table in added
+    )
+    return float(highest), float(size)

@@ -1,0 +1,118 @@
+"""What a query mixes from the values by weights that are known, with a bound: fixed ones, or sums of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, Protocol
+
+from compiler.backends.bounds.arithmetic import (
+    ENGINE_TINY,
+    Arithmetic,
+    Bounded,
+    Quantity,
+    compounded,
+    plus,
+    quotient,
+    times,
+)
+from compiler.backends.elementary.program import Array, Attended, Mixed, SeparableHead
+
+Combined = Literal["sum", "max"]
+Read = Callable[[Array | int], Quantity]  # a sum of the tables by its number, or one that is the same for all inputs
+Body = Callable[[], Iterable[tuple[Combined, Quantity]]]
+
+
+class Weights(Protocol):
+    """The keys that a query mixes by weights that do not depend on tokens. All but `most` is read within a pass."""
+
+    @property
+    def most(self) -> int:
+        """How many keys any of the queries mixes."""
+        ...
+
+    def value(self, coordinate: int) -> Bounded: ...
+
+    def weight(self) -> Bounded:
+        """Of this query and key."""
+        ...
+
+    def inexact(self) -> Quantity:
+        """1 where a product with the weight is rounded, 0 where the weight is surely a power of two."""
+        ...
+
+    def over_all(self, body: Body) -> list[Quantity]:
+        """A pass over the keys: what becomes of each quantity that `body` computes for every key. A maximum may lose a
+        NaN, but a sum never does."""
+        ...
+
+
+def mix(a: Arithmetic, keys: Weights, wanted: Sequence[int]) -> list[Bounded]:
+    """The wanted coordinates of what one head mixes for a query: the sum of weight · value, in any order."""
+    f = a.f
+
+    def products() -> Iterator[tuple[Combined, Quantity]]:
+        weight, inexact = keys.weight(), keys.inexact()
+        for c in wanted:
+            v = keys.value(c)
+            size = f.name(times(plus(weight.value, weight.error), a.size(v)))
+            off = plus(times(weight.value, a.off(v)), times(plus(weight.error, a.rounding.flushed), a.size(v)))
+            yield "sum", times(weight.value, v.value)
+            yield from (("sum", plus(off, times(inexact, a.rounded(size)))), ("sum", size))
+
+    sums = keys.over_all(products)
+    found = []
+    for value, off, size in zip(sums[::3], sums[1::3], sums[2::3], strict=True):
+        off = plus(off, keys.most * a.rounding.tiny)
+        if keys.most == 2:
+            off = f.name(off)
+            off = plus(off, a.rounded(plus(f.absolute(value), off)))
+        elif keys.most > 2:
+            growth = (1 + a.rounding.plain_unit) ** keys.most
+            off = plus(off, times(keys.most - 1.0, a.rounded(times(growth, size))))
+        found.append(Bounded(value, f.name(off)))
+    return found
+
+
+def mix_all(a: Arithmetic, operation: Mixed, live: Sequence[int], keys: Callable[[int], Weights]) -> list[Bounded]:
+    """The live channels, in order; `keys` gives those of a head."""
+    return by_head(operation, live, lambda head, wanted: mix(a, keys(head), wanted))
+
+
+def by_head(
+    operation: Attended | Mixed, live: Sequence[int], mixed: Callable[[int, Sequence[int]], Sequence[Bounded]]
+) -> list[Bounded]:
+    """The live channels, in order; `mixed` gives the coordinates of a head."""
+    found: dict[int, Bounded] = {}
+    for head in sorted({channel // operation.value_dim for channel in live}):
+        channels = [channel for channel in live if channel // operation.value_dim == head]
+        wanted = [channel % operation.value_dim for channel in channels]
+        found |= zip(channels, mixed(head, wanted), strict=True)
+    return [found[channel] for channel in live]
+
+
+def mix_sums(a: Arithmetic, head: SeparableHead, read: Read) -> list[Bounded]:
+    """What a head mixes, for its channels in order. The bound is that of `_attend`, but for Σ w |η| |v - o|, which is
+    Σ w |η| |v| + |o| Σ w |η| here."""
+    f, unit = a.f, a.rounding.unit
+    nothing = read(head.nothing)
+    total = f.name(plus(read(head.weight), nothing))
+    more = f.name(read(head.more))
+    least = f.maximum(total - plus(more, times(6 * unit, nothing)), 0.0)
+    certain = f.name(quotient(1.0, least))
+    grown = 1 + (head.most + 1) * unit  # of what is divided by the module's sum of weights
+    growth = 1 + compounded(2 * head.most + 4, a.rounding.plain_unit)  # of partial sums, of products of such
+    found = []
+    for mixed, off, size in zip(head.mixed, head.off, head.size, strict=True):
+        mean = f.name(quotient(read(mixed), total))
+        scale = f.absolute(mean)
+        largest = f.name(times(read(size), certain))
+        own = plus(read(off), times(scale, plus(more, times(6 * unit, nothing))))
+        roundings = plus(
+            times(grown - 1, scale),
+            times(4 * unit * grown, largest),
+            times(max(0.0, head.most - 1.0), a.rounded(times(growth, largest))),
+            head.most * (a.rounding.tiny + a.rounding.flushed),
+        )
+        own = plus(own, 4 * head.most * ENGINE_TINY)  # what the products in the tables lose
+        found.append(Bounded(mean, f.name(plus(times(grown, times(own, certain)), roundings))))
+    return found

@@ -1,0 +1,88 @@
+"""RMSNorm and LayerNorm of bounded values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from compiler.backends.bounds.arithmetic import (
+    ENGINE_TINY,
+    ZERO,
+    Arithmetic,
+    Bounded,
+    Quantity,
+    combined,
+    is_zero_value,
+    plus,
+    scaled_shared,
+    times,
+)
+from compiler.backends.elementary.program import FUNCTION_UNITS, Normalized
+from compiler.network.meanings import subtracts_mean
+
+
+def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, group: int) -> list[Bounded]:
+    """One group, [channels]. With x off by d, |d| ≤ e, mean(x²) is off by t · mean(x²), where t · mean(x²) =
+    Σ (2 x d + d²) / n, |t| ≤ τ; and 1/√(1 + t) is 1 - t/2 up to 0.7 τ² for τ ≤ 1/2. What all channels are
+    multiplied by is off by a share that they have in common: of -Σ x d / (n mean(x²)), what errors that are shared
+    make of it is followed exactly. Beyond τ = 1/2, only |x| ≤ √n · √mean(x²) is known.
+    """
+    f, unit, count = a.f, a.rounding.unit, len(inputs)
+    if subtracts_mean(operation.kind):
+        mean = a.times_inexact(a.sum(inputs), 1 / count)
+        inputs = [a.subtract(x, mean) for x in inputs]
+    square = f.name(plus(*(times(x.value, x.value) for x in inputs)) / count + operation.epsilon)
+    offs, sizes = [a.off(x) for x in inputs], [f.absolute(x.value) for x in inputs]
+    own = plus(*(times(size, x.error) for size, x in zip(sizes, inputs, strict=True))) / count
+    every = plus(*(times(size, off) for size, off in zip(sizes, offs, strict=True))) / count
+    second = plus(*(times(off, off) for off in offs)) / count + a.rounding.tiny
+    # squares, their sum, the division, epsilon and its sum, of what was rounded before: all terms are positive, so
+    # these are relative errors
+    before = f.name((2.0 * every + second) / square)
+    roundings = f.name(times((count + 6) * unit, 1.0 + before))
+    relative = f.name(before + roundings)
+    curved = 0.7 * relative * relative
+    function = (FUNCTION_UNITS + 1) * unit
+    off = f.name(0.5 * relative + curved + function)
+    off_alone = f.name((own + 0.5 * second) / square + 0.5 * roundings + curved + function)
+    parts = (Bounded(0.0, 0.0, scaled_shared(x, x.value / (count * square))) for x in inputs)
+    follows = {symbol: f.name(c) for symbol, c in combined(list(parts)).items()}
+    inverse = f.name(1.0 / f.sqrt(square))
+    limit = math.inf  # of a normalized value, where no square that matters underflows
+    if operation.epsilon > 2 * count * a.rounding.tiny / unit:
+        limit = math.sqrt(count) * (1 + (count + FUNCTION_UNITS + 8) * unit)
+    found = []
+    for number, x in enumerate(inputs):
+        weight = 1.0 if operation.weight is None else operation.weight[number]
+        y = _normalized(a, x, inverse, (off, off_alone, follows), weight, operation.first_symbol + group)
+        if is_zero_value(y):
+            found.append(y)
+            continue
+        unknown = plus(f.absolute(y.value), abs(weight) * limit + a.rounding.tiny * (1 + abs(weight)))
+        shared = {symbol: f.if_less(relative, 0.5, c, 0.0) for symbol, c in y.shared.items()}
+        found.append(a.named(y.value, f.if_less(relative, 0.5, y.error, unknown), shared))
+    return found
+
+
+def _normalized(
+    a: Arithmetic,
+    x: Bounded,
+    inverse: Quantity,
+    offs: tuple[Quantity, Quantity, Mapping[int, Quantity]],
+    weight: float,
+    symbol: int,
+) -> Bounded:
+    """x · inverse · weight, `inverse` being off by shares of itself: the first in all, of which the last are shared
+    already, and the second is not, and gets this symbol."""
+    if weight == 0 or is_zero_value(x):
+        return ZERO
+    f, unit = a.f, a.rounding.unit
+    off, off_alone, follows = offs
+    scale = f.name(times(weight, inverse))
+    size, value = f.absolute(scale), f.name(times(x.value, scale))
+    products = times(a.size(x), 2.01 * unit * size * (1 + off) + ENGINE_TINY)  # their roundings
+    error = plus(times(x.error, size), times(times(a.off(x), size), off), products)
+    followed = Bounded(0.0, 0.0, {other: times(-1.0, times(value, c)) for other, c in follows.items()})
+    shared = combined((Bounded(0.0, 0.0, scaled_shared(x, scale)), followed))
+    shared[symbol] = f.name(value * off_alone)
+    return Bounded(value, plus(error, a.rounding.tiny * (1 + abs(weight))), shared)

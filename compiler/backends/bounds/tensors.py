@@ -1,0 +1,333 @@
+"""A program on torch tensors, float64, on any device.
+
+Shapes: a channel of a node is [positions of the node, batch], or a float where it is the same everywhere. In a pass
+over keys, quantities are [queries, keys, batch].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.attention import attend_all
+from compiler.backends.bounds.deciding import decide, logit
+from compiler.backends.bounds.elementwise import elementwise
+from compiler.backends.bounds.mixing import Body, mix_all, mix_sums
+from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program, Rotated, Separable
+from compiler.source.faults import no_rule
+
+Value = list[Bounded]  # one for each channel; those that do not matter are zero
+
+
+class TensorFunctions:
+    """`Functions` of floats and tensors."""
+
+    def absolute(self, x: Quantity) -> Quantity:
+        return abs(x)
+
+    def maximum(self, x: Quantity, y: Quantity) -> Quantity:
+        return _both(torch.maximum, x, y)
+
+    def minimum(self, x: Quantity, y: Quantity) -> Quantity:
+        return _both(torch.minimum, x, y)
+
+    def exp(self, x: Quantity) -> Quantity:
+        return _one(torch.exp, x)
+
+    def erf(self, x: Quantity) -> Quantity:
+        return _one(torch.erf, x)
+
+    def sqrt(self, x: Quantity) -> Quantity:
+        return _one(torch.sqrt, x)
+
+    def power_floor(self, x: Quantity) -> Quantity:
+        if isinstance(x, float):
+            return math.ldexp(0.5, math.frexp(x)[1]) if math.isfinite(x) and x else x
+        bits = x.contiguous().view(torch.int64)
+        return (bits & ~((1 << 52) - 1)).view(torch.float64)  # an infinity stays one, a NaN becomes one
+
+    def if_less(self, x: Quantity, y: Quantity, then: Quantity, otherwise: Quantity) -> Quantity:
+        if not isinstance(x, Tensor) and not isinstance(y, Tensor):
+            return then if x < y else otherwise
+        condition: Tensor = x < y
+        like = condition.new_empty((), dtype=torch.float64)
+        return torch.where(condition, _tensor(then, like), _tensor(otherwise, like))
+
+    def name(self, x: Quantity) -> Quantity:
+        return x
+
+    def pick(self, numbers: Sequence[float], index: Quantity) -> Quantity:
+        if isinstance(index, float):
+            return numbers[int(index)]
+        return torch.tensor(numbers, dtype=torch.float64, device=index.device)[index.long()]
+
+
+def _tensor(x: Quantity, like: Tensor) -> Tensor:
+    return x if isinstance(x, Tensor) else torch.tensor(x, dtype=torch.float64, device=like.device)
+
+
+def _both(function: Callable[[Tensor, Tensor], Tensor], x: Quantity, y: Quantity) -> Quantity:
+    if isinstance(x, Tensor):
+        return function(x, _tensor(y, x))
+    if isinstance(y, Tensor):
+        return function(_tensor(x, y), y)
+    return function(torch.tensor(x, dtype=torch.float64), torch.tensor(y, dtype=torch.float64)).item()
+
+
+def _one(function: Callable[[Tensor], Tensor], x: Quantity) -> Quantity:
+    return function(x) if isinstance(x, Tensor) else function(torch.tensor(x, dtype=torch.float64)).item()
+
+
+@dataclass(frozen=True, eq=False)
+class Running:
+    """A program on its way: `tokens` [batch, time]; `values` of the nodes so far."""
+
+    program: Program
+    tokens: Tensor
+    values: list[Value]
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        return Arithmetic(TensorFunctions(), Rounding.of(self.program.dtype))
+
+    def at(self, number: int, positions: Sequence[int]) -> Value:
+        """The channels of a node at these of its positions."""
+        if number < 0:
+            return []
+        node, value = self.program.nodes[number], self.values[number]
+        if tuple(positions) == node.positions:
+            return value
+        places = {position: i for i, position in enumerate(node.positions)}
+        index = torch.tensor([places[p] for p in positions], dtype=torch.long, device=self.tokens.device)
+        return [
+            Bounded(
+                _select(x.value, index),
+                _select(x.error, index),
+                {symbol: _select(c, index) for symbol, c in x.shared.items()},
+            )
+            for x in value
+        ]
+
+    def constant(self, numbers: Array) -> Tensor:
+        return torch.tensor(numbers, dtype=torch.float64, device=self.tokens.device)
+
+
+def run_nodes(program: Program, tokens: Tensor, wanted: Container[int] | None = None) -> Running:
+    """The values of all nodes, or of those that are wanted, for sequences of tokens [batch, time]."""
+    running = Running(program, tokens, [])
+    for number, node in enumerate(program.nodes):
+        if wanted is not None and number not in wanted:
+            running.values.append([])
+            continue
+        live = _compute(running, node)
+        value = [ZERO] * node.channels
+        for channel, bounded in zip(node.live, live, strict=True):
+            value[channel] = bounded
+        running.values.append(value)
+    return running
+
+
+def said(program: Program, tokens: Tensor) -> Tensor:
+    """What each slot says to sequences of tokens [batch, time]: token ids [batch, slots], -1 where that is not sure."""
+    running = run_nodes(program, tokens)
+    decision = program.decision
+    found = decide(running.arithmetic, decision, running.at(decision.node, decision.reads))
+    shape = (len(decision.reads), len(tokens))
+    return _tensor(found, tokens).expand(shape).T.to(torch.int32)
+
+
+def bounded_logits(program: Program, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """The logits for sequences of tokens [batch, time], and how far the plain module's can be from them: both
+    [batch, slots, classes], float64."""
+    running = run_nodes(program, tokens)
+    decision = program.decision
+    inputs = running.at(decision.node, decision.reads)
+    shape = (len(decision.reads), len(tokens))
+    a = running.arithmetic
+    logits = [a.alone(logit(a, decision, inputs, number)) for number in range(decision.classes)]
+    values = torch.stack([_tensor(x.value, tokens).expand(shape).T for x in logits], dim=-1)
+    return values, torch.stack([_tensor(x.error, tokens).expand(shape).T for x in logits], dim=-1)
+
+
+def _compute(running: Running, node: Node) -> Value:
+    operation = node.operation
+    match operation:
+        case Lookup(value=value, error=error):
+            return [Bounded(looked_up(running, node, value, c), looked_up(running, node, error, c)) for c in node.live]
+        case Attended():
+            return _attended(running, node, operation)
+        case Separable():
+            return _separable(running, node, operation)
+        case Mixed():
+            return _mixed(running, node, operation)
+        case _:
+            return _elementwise(running, node)
+
+
+def _elementwise(running: Running, node: Node) -> Value:
+    operation = node.operation
+    inputs = [running.at(number, node.positions) for number in node.inputs]
+
+    def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
+        assert isinstance(operation, Rotated)
+        chosen = operation.angles[list(node.positions), pair][:, None]
+        error = operation.error[list(node.positions), pair][:, None]
+        return running.constant(np.cos(chosen)), running.constant(np.sin(chosen)), running.constant(error)
+
+    return elementwise(running.arithmetic, node, inputs, angles)
+
+
+def looked_up(running: Running, node: Node, table: Array, channel: int) -> Quantity:
+    """A channel of a table for the tokens; a float where it is the same for every token and position that matters."""
+    positions, tokens, _ = table.shape
+    column = table[list(node.positions) if positions > 1 else [0], :, channel]  # [positions | 1, tokens | 1]
+    if (column == column[0, 0]).all():
+        return float(column[0, 0])
+    if tokens == 1 or (column == column[:, :1]).all():
+        return running.constant(column[:, :1])
+    read = running.tokens[:, list(node.positions)].T.long()
+    full = running.constant(column).expand(len(node.positions), -1)
+    return full.gather(1, read)
+
+
+def _attended(running: Running, node: Node, operation: Attended) -> Value:
+    queries, keys, values = node.inputs
+    a = running.arithmetic
+    query = [_along(a.alone(x), 1) for x in running.at(queries, node.positions)]
+    seen = running.program.nodes[values].positions if values >= 0 else ()
+
+    def keys_of(head: int) -> TensorKeys:
+        visible = operation.visible_to(head)[np.ix_(node.positions, seen)]
+        read = [[_along(a.alone(x), 0) for x in running.at(source, seen)] for source in (keys, values)]
+        additions = [
+            running.constant(table[head % len(table)][np.ix_(node.positions, seen)])[:, :, None]
+            for table in operation.additions
+        ]
+        mask = torch.tensor(visible, device=running.tokens.device)[:, :, None]
+        own_keys = [read[0][c] for c in operation.key_channels(head)] if read[0] else [ZERO] * operation.head_dim
+        own_values = [read[1][c] for c in operation.value_channels(head)] if read[1] else [ZERO] * operation.value_dim
+        return TensorKeys(own_keys, own_values, additions, mask, int(visible.sum(1).max(initial=0)))
+
+    if not query:  # no coordinate of the queries matters
+        query = [ZERO] * (operation.heads * operation.head_dim)
+    mixed = attend_all(a, operation, node.live, query, keys_of)
+    return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
+
+
+def _separable(running: Running, node: Node, operation: Separable) -> Value:
+    tables = running.constant(operation.tables)  # [keys, tokens, places, quantities]
+    sums = running.constant(np.zeros(())).expand(len(running.tokens), *tables.shape[2:])
+    for position, table in zip(operation.keys, tables, strict=True):
+        sums = sums + table[running.tokens[:, position].long()]
+    by_quantity = sums.permute(2, 1, 0)  # [quantities, places, batch]
+
+    def read(quantity: Array | int) -> Quantity:
+        return by_quantity[quantity] if isinstance(quantity, int) else running.constant(quantity)[:, None]
+
+    found: dict[int, Bounded] = {}
+    for head in operation.heads:
+        found |= zip(head.channels, mix_sums(running.arithmetic, head, read), strict=True)
+    return [found[channel] for channel in node.live]
+
+
+def _mixed(running: Running, node: Node, operation: Mixed) -> Value:
+    """The keys of each query that can have a weight are listed, [queries, most]: there are few."""
+    (values,) = node.inputs
+    a = running.arithmetic
+    seen = running.program.nodes[values].positions if values >= 0 else ()
+    read = [a.alone(x) for x in running.at(values, seen)]
+
+    def keys_of(head: int) -> TensorKeys:
+        grid = np.ix_(node.positions, seen)
+        visible = operation.visible_to(head)[grid]
+        most = int(visible.sum(1).max(initial=0))
+        order = np.argsort(~visible, axis=1, kind="stable")[:, :most]  # those that are visible first
+        index = torch.tensor(order.ravel(), device=running.tokens.device)
+
+        def listed(numbers: Array) -> Quantity:
+            found = np.take_along_axis(numbers[grid], order, axis=1)
+            same = found.size and (found == found[0, 0]).all()
+            return float(found[0, 0]) if same else running.constant(found)[:, :, None]
+
+        def gathered(x: Quantity) -> Quantity:
+            return x.index_select(0, index).view(*order.shape, x.shape[1]) if isinstance(x, Tensor) else x
+
+        own = [read[c] for c in operation.value_channels(head)] if read else [ZERO] * operation.value_dim
+        return TensorKeys(
+            [],
+            [Bounded(gathered(x.value), gathered(x.error)) for x in own],
+            [],
+            torch.tensor(np.take_along_axis(visible, order, axis=1), device=running.tokens.device)[:, :, None],
+            most,
+            Bounded(listed(operation.weights[head]), listed(operation.error[head])),
+            listed(operation.inexact(head)),
+        )
+
+    mixed = mix_all(a, operation, node.live, keys_of)
+    return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
+
+
+@dataclass(frozen=True, eq=False)
+class TensorKeys:
+    """`Keys`, or `Weights`, of all queries at once: quantities [queries, keys, batch]; `mask` [queries, keys, 1]."""
+
+    keys: Value
+    values: Value
+    additions: list[Tensor]
+    mask: Tensor
+    most: int
+    weights: Bounded = ZERO
+    inexact_weights: Quantity = 0.0
+
+    def key(self, coordinate: int) -> Bounded:
+        return self.keys[coordinate]
+
+    def value(self, coordinate: int) -> Bounded:
+        return self.values[coordinate]
+
+    def addition(self, number: int) -> Quantity:
+        return self.additions[number]
+
+    def weight(self) -> Bounded:
+        return self.weights
+
+    def inexact(self) -> Quantity:
+        return self.inexact_weights
+
+    def keep(self, x: Quantity) -> Callable[[], Quantity]:
+        return lambda: x
+
+    def over_all(self, body: Body) -> list[Quantity]:
+        found: list[Quantity] = []
+        for combined, x in body():
+            match combined:
+                case "sum":
+                    found.append(self._over(x, 0.0).sum(1, keepdim=True))
+                case "max":
+                    found.append(self._over(x, -math.inf).amax(1, keepdim=True))
+                case _:
+                    raise no_rule("pass over keys", combined)
+        return found
+
+    def _over(self, x: Quantity, hidden: float) -> Tensor:
+        return torch.where(self.mask, _tensor(x, self.mask), _tensor(hidden, self.mask))
+
+
+def _along(x: Bounded, dim: int) -> Bounded:
+    """With an axis of size 1 for the queries (0) or the keys (1)."""
+    value, error = (q.unsqueeze(dim) if isinstance(q, Tensor) else q for q in (x.value, x.error))
+    return Bounded(value, error)
+
+
+def _squeezed(x: Quantity) -> Quantity:
+    return x.squeeze(1) if isinstance(x, Tensor) else x
+
+
+def _select(x: Quantity, index: Tensor) -> Quantity:
+    return x.index_select(0, index) if isinstance(x, Tensor) else x

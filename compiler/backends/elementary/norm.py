@@ -1,0 +1,27 @@
+"""RMSNorm and LayerNorm, with or without a weight."""
+
+from __future__ import annotations
+
+import math
+
+from compiler.backends.elementary.builder import Builder
+from compiler.backends.elementary.linear import vector
+from compiler.backends.elementary.program import Normalized, NotFollowed
+from compiler.expressions.floats import round_to
+from compiler.network import ir
+
+
+def norm(builder: Builder, stream: int, made: ir.Norm | None, groups: int = 1) -> int:
+    """The norm of each group of channels; the stream itself where there is none. Raises `NotFollowed`."""
+    if made is None:
+        return stream
+    epsilon = round_to(made.epsilon, builder.dtype)
+    if epsilon < 2.0**builder.dtype.min_exponent:
+        raise NotFollowed(
+            f"{made.name} adds {made.epsilon:g}, which is zero in {builder.dtype.name}: 0 / 0 is possible"
+        )
+    if epsilon == math.inf:
+        raise NotFollowed(f"{made.name} adds {made.epsilon:g}, which is infinite in {builder.dtype.name}")
+    weight = None if made.weight is None else vector(made.weight)
+    operation = Normalized(made.kind, made.epsilon, groups, weight, builder.new_symbols(groups))
+    return builder.add(operation, (stream,), builder.channels(stream))

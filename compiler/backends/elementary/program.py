@@ -1,0 +1,298 @@
+"""A network as a program for sequences of one length: values, each with a place for every position and channel.
+
+It knows no torch. The positions and channels that matter are found afterwards (`demand`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.expressions.floats import FloatFormat
+from compiler.network.ir import Activation, Decode, NormKind, RopePairs, ScaleOperation
+from compiler.source.faults import no_rule
+
+Array = NDArray[np.float64]
+Terms = tuple[tuple[int, float], ...]  # (channel, weight) of each weight that is not zero
+
+FUNCTION_UNITS = 2  # of rounding, by which the plain module's exp, erf, rsqrt, cos and sin can be off
+
+
+class NotFollowed(Exception):
+    """A network that cannot be followed, or is too much to follow; the message says why, for people."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """What one token at one position gives: [positions, tokens, channels], an axis of size 1 being broadcast.
+
+    The plain module's value is `value` up to `error`.
+    """
+
+    value: Array
+    error: Array
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Each output is the sum of its terms and its bias, if there are biases."""
+
+    rows: tuple[Terms, ...]
+    bias: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Sum:
+    pass
+
+
+@dataclass(frozen=True)
+class Difference:
+    pass
+
+
+@dataclass(frozen=True)
+class Product:
+    pass
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Each channel times, or divided by, its factor, which is exact in the dtype."""
+
+    operation: ScaleOperation
+    factors: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Resized:
+    """The first channels, or zeros after the last one."""
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """The same value; from here on the error of each channel is followed through what is made of it.
+
+    The errors are numbered from `first_symbol` on, and no others of the program have these numbers. Without a number
+    they are not followed any further, nor are those before them.
+    """
+
+    first_symbol: int | None
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """x · rsqrt(mean(x²) + epsilon) · weight of each group of channels; `layer`: of x - mean(x).
+
+    The error of what all channels of a group are multiplied by has the number `first_symbol` + group.
+    """
+
+    kind: NormKind
+    epsilon: float
+    groups: int
+    weight: tuple[float, ...] | None  # of one group
+    first_symbol: int
+
+
+@dataclass(frozen=True)
+class Activated:
+    kind: Activation
+
+
+@dataclass(frozen=True, eq=False)
+class Rotated:
+    """Pair i of the coordinates of each group turns by angles[:, i] radians, up to `error` each."""
+
+    groups: int
+    pairs: RopePairs
+    angles: Array  # [positions, pairs]
+    error: Array  # [positions, pairs], by which the module's cosine and sine can differ from the real ones
+
+
+@dataclass(frozen=True, eq=False)
+class Attended:
+    """What each head mixes from the values: inputs are queries [heads · head_dim], keys and values.
+
+    Scores are products, scaled, plus each of the `additions` [heads | 1, queries, keys] in order. Keys that are not
+    `visible` [heads | 1, queries, keys] have a score of -inf. What is mixed, by channel, is never beyond the `limits`.
+    It is the step's `run`-th run, counted from 0. With an `output` the node has the channels of this linear map of what
+    is mixed.
+    """
+
+    step: str
+    run: int
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    value_dim: int
+    scale: float
+    scale_operation: ScaleOperation
+    additions: tuple[Array, ...]
+    visible: NDArray[np.bool_]
+    plus_one: bool
+    limits: tuple[float, ...]
+    output: Linear | None = None
+
+    def mixed(self, live: Iterable[int]) -> set[int]:
+        """The mixed channels that these channels of the node are computed from."""
+        if self.output is None:
+            return set(live)
+        return {channel for row in live for channel, _ in self.output.rows[row]}
+
+    def query_channels(self, head: int) -> range:
+        return range(head * self.head_dim, (head + 1) * self.head_dim)
+
+    def key_channels(self, head: int) -> range:
+        shared = head * self.kv_heads // self.heads
+        return range(shared * self.head_dim, (shared + 1) * self.head_dim)
+
+    def value_channels(self, head: int) -> range:
+        return _value_channels(self, head)
+
+    def visible_to(self, head: int) -> NDArray[np.bool_]:
+        """[queries, keys]"""
+        seen: NDArray[np.bool_] = self.visible[head % len(self.visible)]
+        return seen
+
+
+@dataclass(frozen=True, eq=False)
+class SeparableHead:
+    """One head of `Separable`: its channels, and its sums: of weights, of what these are off, and for each channel of
+    weight · value, of what that is off, and of its size. A sum is the number of a quantity of the tables, or [places]
+    where it is the same for all inputs. `nothing` [places] is the weight of attending to no key, `most` the largest
+    number of keys that a query sees."""
+
+    channels: tuple[int, ...]
+    weight: Array | int
+    more: Array | int
+    mixed: tuple[Array | int, ...]
+    off: tuple[Array | int, ...]
+    size: tuple[Array | int, ...]
+    nothing: Array
+    most: int
+
+
+@dataclass(frozen=True, eq=False)
+class Separable:
+    """What heads mix, from sums over the keys of tables [keys, tokens, places, quantities]; a place is one of the
+    positions of the node, in order."""
+
+    tables: Array
+    keys: tuple[int, ...]
+    heads: tuple[SeparableHead, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """What each head mixes from the values, its only input, by `weights` [heads, queries, keys] that do not depend on
+    tokens; the plain module's differ by up to `error`, of the same shape."""
+
+    heads: int
+    kv_heads: int
+    value_dim: int
+    weights: Array
+    error: Array
+
+    def value_channels(self, head: int) -> range:
+        return _value_channels(self, head)
+
+    def visible_to(self, head: int) -> NDArray[np.bool_]:
+        """[queries, keys], the keys that can have a weight"""
+        seen: NDArray[np.bool_] = (self.weights[head] != 0) | (self.error[head] != 0)
+        return seen
+
+    def inexact(self, head: int) -> Array:
+        """[queries, keys], 0 where the weight is surely a power of two, else 1."""
+        exact = (np.frexp(self.weights[head])[0] == 0.5) & (self.error[head] == 0)
+        return np.where(exact, 0.0, 1.0)
+
+
+def _value_channels(operation: Attended | Mixed, head: int) -> range:
+    shared = head * operation.kv_heads // operation.heads
+    return range(shared * operation.value_dim, (shared + 1) * operation.value_dim)
+
+
+Operation = (
+    Lookup
+    | Linear
+    | Sum
+    | Difference
+    | Product
+    | Scaled
+    | Resized
+    | Renewed
+    | Normalized
+    | Activated
+    | Rotated
+    | Attended
+    | Separable
+    | Mixed
+)
+
+
+def reads_keys(operation: Operation) -> TypeGuard[Attended | Mixed]:
+    """Whether a position of it is computed from other positions of its inputs."""
+    match operation:
+        case Attended() | Mixed():
+            return True
+        case Lookup() | Linear() | Sum() | Difference() | Product() | Scaled() | Resized() | Renewed():
+            return False
+        case Normalized() | Activated() | Rotated() | Separable():  # the last has no inputs
+            return False
+        case _:
+            raise no_rule("operation", operation)
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A value of so many channels: an operation on earlier nodes, by their numbers.
+
+    `positions`, in order, and `live` channels are what is needed of it. `step` is the step of the network that it
+    belongs to.
+    """
+
+    operation: Operation
+    inputs: tuple[int, ...]
+    channels: int
+    positions: tuple[int, ...] = ()
+    live: tuple[int, ...] = ()
+    step: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """The token that each slot says: the class of the largest logit (smallest where `decode` is argmin).
+
+    Logits are `linear` of the node's channels at the position where the slot is read, or those channels themselves.
+    """
+
+    node: int
+    linear: Linear | None
+    classes: int
+    reads: tuple[int, ...]
+    decode: Decode
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """`slots`: which of the predicted tokens it decides, and `prefixes`: how long the sequence is that the plain module
+    reads to say each of them."""
+
+    nodes: tuple[Node, ...]
+    decision: Decision
+    dtype: FloatFormat
+    length: int
+    vocabulary: int
+    slots: tuple[int, ...]
+    prefixes: tuple[int, ...]
+
+
+def is_power_of_two(number: float) -> bool:
+    """Whether a product with it is never rounded."""
+    return abs(math.frexp(number)[0]) == 0.5

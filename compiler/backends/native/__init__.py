@@ -1,0 +1,1 @@
+"""Programs that run: as C, as torch tensors; engines."""

@@ -1,0 +1,163 @@
+"""Lines of C on `ws_lanes` (vector_math.h): what the formulas of `bounds` are when a program is generated."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from compiler.backends.bounds.arithmetic import Quantity
+from compiler.backends.elementary.program import Array
+
+LANES = 8  # WS_LANES at most; WS_EACH takes so many and uses the first of them
+LONGEST = 200  # characters of an expression before it gets a name
+
+
+@dataclass(eq=False)
+class Writer:
+    """C text as it grows."""
+
+    tables: list[str] = field(default_factory=list)  # constants, before the functions
+    lines: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # arrays that a loop needs before it
+    names: int = 0
+    known_tables: dict[tuple[str, bytes], str] = field(default_factory=dict)
+
+    def new(self, prefix: str) -> str:
+        self.names += 1
+        return f"{prefix}{self.names}"
+
+    def table(self, kind: str, numbers: Array | Sequence[int]) -> str:
+        """The name of a constant array of doubles or integers; equal ones are one."""
+        array = np.asarray(numbers, dtype=np.float64 if kind == "double" else np.int64).ravel()
+        key = (kind, array.tobytes())
+        if key not in self.known_tables:
+            name = self.known_tables[key] = self.new("c")
+            texts = map(literal, array.tolist()) if kind == "double" else map(str, array.tolist())
+            self.tables.append(f"static const {kind} {name}[{max(1, len(array))}] = {{{', '.join(texts) or '0'}}};")
+        return self.known_tables[key]
+
+    def open(self, line: str) -> None:
+        self.lines.append(line + " {")
+
+    def close(self) -> None:
+        self.lines.append("}")
+
+    def named(self, text: str) -> Expression:
+        name = self.new("t")
+        self.lines.append(f"const ws_lanes {name} = {text};")
+        return Expression(name, self)
+
+    def gathered(self, text: str) -> Expression:
+        """A scalar expression in the lane `L` as lanes."""
+        lanes = ", ".join(re.sub(r"\bL\b", str(lane), text) for lane in range(LANES))
+        return self.named(f"WS_EACH({lanes})")
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """Doubles, one in each lane, as C text that stands wherever an operand can."""
+
+    text: str
+    writer: Writer
+
+    def _made(self, text: str) -> Expression:
+        return self.writer.named(text) if len(text) > LONGEST else Expression(f"({text})", self.writer)
+
+    def __add__(self, other: Quantity) -> Expression:
+        return self._made(f"{self.text} + {operand(other)}")
+
+    def __radd__(self, other: Quantity) -> Expression:
+        return self._made(f"{operand(other)} + {self.text}")
+
+    def __sub__(self, other: Quantity) -> Expression:
+        return self._made(f"{self.text} - {operand(other)}")
+
+    def __rsub__(self, other: Quantity) -> Expression:
+        return self._made(f"{operand(other)} - {self.text}")
+
+    def __mul__(self, other: Quantity) -> Expression:
+        return self._made(f"{self.text} * {operand(other)}")
+
+    def __rmul__(self, other: Quantity) -> Expression:
+        return self._made(f"{operand(other)} * {self.text}")
+
+    def __truediv__(self, other: Quantity) -> Expression:
+        return self._made(f"{self.text} / {operand(other)}")
+
+    def __rtruediv__(self, other: Quantity) -> Expression:
+        return self._made(f"{operand(other)} / {self.text}")
+
+
+def operand(x: Quantity) -> str:
+    return x.text if isinstance(x, Expression) else literal(float(x))
+
+
+def lanes(x: Quantity) -> str:
+    """As `operand`, but of the type `ws_lanes` in any case."""
+    return x.text if isinstance(x, Expression) else f"ws_all({literal(float(x))})"
+
+
+def literal(number: float) -> str:
+    """An exact C literal."""
+    if math.isfinite(number):
+        text = number.hex()
+        return f"({text})" if text.startswith("-") else text
+    return '__builtin_nan("")' if math.isnan(number) else "__builtin_inf()" if number > 0 else "(-__builtin_inf())"
+
+
+@dataclass(frozen=True, eq=False)
+class LineFunctions:
+    """`Functions` of floats and lines of C."""
+
+    writer: Writer
+
+    def absolute(self, x: Quantity) -> Quantity:
+        return abs(x) if isinstance(x, float) else self._call("ws_abs", x)
+
+    def maximum(self, x: Quantity, y: Quantity) -> Quantity:
+        return _larger(x, y) if isinstance(x, float) and isinstance(y, float) else self._call("ws_max", x, y)
+
+    def minimum(self, x: Quantity, y: Quantity) -> Quantity:
+        return -_larger(-x, -y) if isinstance(x, float) and isinstance(y, float) else self._call("ws_min", x, y)
+
+    def exp(self, x: Quantity) -> Quantity:
+        return float(np.exp(x)) if isinstance(x, float) else self._call("ws_exp", x)
+
+    def erf(self, x: Quantity) -> Quantity:
+        return math.erf(x) if isinstance(x, float) else self._call("ws_erf", x)
+
+    def sqrt(self, x: Quantity) -> Quantity:
+        return float(np.sqrt(x)) if isinstance(x, float) else self._call("ws_sqrt", x)
+
+    def power_floor(self, x: Quantity) -> Quantity:
+        if isinstance(x, float):
+            return math.ldexp(0.5, math.frexp(x)[1]) if math.isfinite(x) and x else x
+        return self._call("ws_power_floor", x)
+
+    def if_less(self, x: Quantity, y: Quantity, then: Quantity, otherwise: Quantity) -> Quantity:
+        if isinstance(x, float) and isinstance(y, float):
+            return then if x < y else otherwise
+        text = f"ws_select({lanes(x)} < {lanes(y)}, {lanes(then)}, {lanes(otherwise)})"
+        return Expression(text, self.writer)
+
+    def name(self, x: Quantity) -> Quantity:
+        simple = isinstance(x, float) or x.text.isalnum()
+        return x if simple else self.writer.named(x.text)
+
+    def pick(self, numbers: Sequence[float], index: Quantity) -> Quantity:
+        if isinstance(index, float):
+            return numbers[int(index)]
+        table = self.writer.table("double", np.array(numbers))
+        return self.writer.gathered(f"{table}[(int){self.name(index).text}[L]]")
+
+    def _call(self, function: str, *arguments: Quantity) -> Expression:
+        text = ", ".join(lanes(argument) for argument in arguments)
+        return Expression(f"{function}({text})", self.writer)
+
+
+def _larger(x: float, y: float) -> float:
+    return x if x > y or math.isnan(x) else y

@@ -1,0 +1,338 @@
+"""A program as C: for a block of sequences at once, one in each lane of the vector instructions.
+
+Nodes that are computed position by position are fused into one loop over positions between two steps of attention; what
+another loop reads is stored in the workspace, lanes at each position for the value and the error of each channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.attention import attend_all
+from compiler.backends.bounds.deciding import decide
+from compiler.backends.bounds.elementwise import elementwise
+from compiler.backends.bounds.mixing import mix_all, mix_sums
+from compiler.backends.elementary.program import (
+    Array,
+    Attended,
+    Lookup,
+    Mixed,
+    Node,
+    NotFollowed,
+    Program,
+    Rotated,
+    Separable,
+    reads_keys,
+)
+from compiler.backends.native.c_keys import LineKeys
+from compiler.backends.native.c_lines import LANES, Expression, LineFunctions, Writer, lanes
+
+MAX_WORKSPACE = 1 << 26  # bytes of one block
+MAX_LINES = 10_000  # gcc takes 20 seconds and a gigabyte for as many
+
+Value = list[Bounded]
+_Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def c_source(program: Program) -> str:
+    """C that defines `run(tokens [count, length], said [count, slots], count)`. Raises `NotFollowed`."""
+    generator = _Generator(program)
+    generator.write()
+    return generator.text()
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Where a quantity of a node stands: an array of the workspace, by positions of the node, or one number."""
+
+    quantity: str | float
+
+    def at(self, place: str, writer: Writer) -> Quantity:
+        return self.quantity if isinstance(self.quantity, float) else Expression(f"{self.quantity}[{place}]", writer)
+
+
+@dataclass(eq=False)
+class _Generator:
+    program: Program
+    writer: Writer = field(default_factory=Writer)
+    workspace: list[tuple[str, int]] = field(default_factory=list)  # arrays and their positions
+    arrays: list[str] = field(default_factory=list)  # others of the workspace
+    first: list[str] = field(default_factory=list)  # what a block begins with
+    stored: dict[int, list[tuple[_Stored, _Stored]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.arithmetic = Arithmetic(LineFunctions(self.writer), Rounding.of(self.program.dtype))
+        self.levels: list[int] = []
+        for node in self.program.nodes:
+            below = max((self.levels[number] for number in node.inputs if number >= 0), default=0)
+            self.levels.append(below + reads_keys(node.operation))
+
+    def write(self) -> None:
+        for group in self._groups():
+            self._loop(group)
+            if len(self.writer.lines) > MAX_LINES:
+                raise NotFollowed(f"its C would have more than {MAX_LINES:,} lines")
+
+    def _groups(self) -> list[list[int]]:
+        """Nodes that one loop over positions computes. A node needs more positions than what is made of it."""
+        groups: dict[tuple[int, int, tuple[int, ...]], list[int]] = {}
+        for number, node in enumerate(self.program.nodes):
+            key = (self.levels[number], -len(node.positions), node.positions)
+            groups.setdefault(key, []).append(number)
+        return [groups[key] for key in sorted(groups)]
+
+    def _loop(self, group: list[int]) -> None:
+        writer, nodes = self.writer, self.program.nodes
+        positions = nodes[group[0]].positions
+        values: dict[int, Value] = {}
+        writer.open(f"for (int p = 0; p < {len(positions)}; p++)")
+        for number in group:
+            operation = nodes[number].operation
+            if isinstance(operation, Attended):
+                values[number] = self._attended(nodes[number], operation)
+            elif isinstance(operation, Mixed):
+                values[number] = self._mixed(nodes[number], operation)
+        for number in group:
+            if number not in values:
+                values[number] = self._computed(nodes[number], values)
+            if self._is_read_elsewhere(number, group):
+                self._store(number, values[number])
+        decision = self.program.decision
+        if decision.node in group:
+            found = decide(self.arithmetic, decision, values[decision.node])
+            writer.lines.append(f"w->said[p] = {lanes(found)};")
+        writer.close()
+
+    def _is_read_elsewhere(self, number: int, group: list[int]) -> bool:
+        """Whether a node outside the group reads it, or attention inside, which comes first."""
+        readers = (i for i, node in enumerate(self.program.nodes) if number in node.inputs)
+        return any(i not in group for i in readers)
+
+    def _full(self, node: Node, live: Sequence[Bounded]) -> Value:
+        value = [ZERO] * node.channels
+        for channel, bounded in zip(node.live, live, strict=True):
+            value[channel] = bounded
+        return value
+
+    def _computed(self, node: Node, values: dict[int, Value]) -> Value:
+        operation = node.operation
+        if isinstance(operation, Lookup):
+            return self._full(
+                node,
+                [
+                    Bounded(self._looked_up(node, operation.value, c), self._looked_up(node, operation.error, c))
+                    for c in node.live
+                ],
+            )
+        if isinstance(operation, Separable):
+            return self._full(node, self._separable(node, operation))
+        inputs = [values[i] if i in values else self._read(i, node.positions) for i in node.inputs]
+
+        def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
+            assert isinstance(operation, Rotated)
+            chosen = operation.angles[list(node.positions), pair]
+            error = operation.error[list(node.positions), pair]
+            return self._by_place(np.cos(chosen)), self._by_place(np.sin(chosen)), self._by_place(error)
+
+        return self._full(node, elementwise(self.arithmetic, node, inputs, angles))
+
+    def _by_place(self, numbers: Array) -> Quantity:
+        """A number for each position of the loop, or one for all."""
+        if (numbers == numbers[0]).all():
+            return float(numbers[0])
+        return Expression(f"ws_all({self.writer.table('double', numbers)}[p])", self.writer)
+
+    def _looked_up(self, node: Node, table: Array, channel: int) -> Quantity:
+        column = table[list(node.positions) if len(table) > 1 else [0], :, channel]  # [positions | 1, tokens | 1]
+        if (column == column[:, :1]).all():
+            return self._by_place(column[:, 0])
+        name = self.writer.table("double", column)
+        first = f"p * {column.shape[1]} + " if len(column) > 1 else ""
+        return self.writer.gathered(f"{name}[{first}w->tokens[{self._position(node.positions)}][L]]")
+
+    def _position(self, positions: tuple[int, ...]) -> str:
+        """The absolute position of the loop."""
+        if positions == tuple(range(positions[0], positions[0] + len(positions))):
+            return f"p + {positions[0]}"
+        return f"{self.writer.table('int', positions)}[p]"
+
+    def _read(self, number: int, positions: tuple[int, ...]) -> Value:
+        """A stored node at the positions of the loop."""
+        if number < 0:
+            return []
+        own = self.program.nodes[number].positions
+        places = [own.index(position) for position in positions]
+        if places == list(range(places[0], places[0] + len(places))):
+            place = f"p + {places[0]}"
+        else:
+            place = f"{self.writer.table('int', places)}[p]"
+        return self._at(number, place)
+
+    def _at(self, number: int, place: str) -> Value:
+        return [
+            Bounded(value.at(place, self.writer), error.at(place, self.writer)) for value, error in self.stored[number]
+        ]
+
+    def _store(self, number: int, value: Value) -> None:
+        stored = []
+        live = set(self.program.nodes[number].live)
+        for channel, bounded in enumerate(value):
+            alone = self.arithmetic.alone(bounded) if channel in live else ZERO
+            stored.append((self._kept(number, alone.value), self._kept(number, alone.error)))
+        self.stored[number] = stored
+
+    def _kept(self, number: int, x: Quantity) -> _Stored:
+        if isinstance(x, float):
+            return _Stored(x)
+        name = self.writer.new("s")
+        self.workspace.append((name, len(self.program.nodes[number].positions)))
+        self.writer.lines.append(f"w->{name}[p] = {x.text};")
+        return _Stored(f"w->{name}")
+
+    def _attended(self, node: Node, operation: Attended) -> Value:
+        queries, keys, values = node.inputs
+        query = self._read(queries, node.positions) or [ZERO] * (operation.heads * operation.head_dim)
+
+        def keys_of(head: int) -> LineKeys:
+            pairs = _pairs(node, operation, head)
+            rows = [table[head % len(table)][list(node.positions)] for table in operation.additions]
+            return LineKeys(
+                self.writer,
+                *self._starts(node, pairs),
+                [self._key(keys, c, pairs[1]) for c in operation.key_channels(head)],
+                [self._key(values, c, pairs[1]) for c in operation.value_channels(head)],
+                [self._by_key(row[pairs]) for row in rows],
+            )
+
+        return self._full(node, attend_all(self.arithmetic, operation, node.live, query, keys_of))
+
+    def _separable(self, node: Node, operation: Separable) -> list[Bounded]:
+        name, quantities = self._summed(operation), operation.tables.shape[-1]
+
+        def read(quantity: Array | int) -> Quantity:
+            if isinstance(quantity, int):
+                return self.writer.gathered(f"w->{name}[L][p * {quantities} + {quantity}]")
+            return self._by_place(quantity)
+
+        found: dict[int, Bounded] = {}
+        for head in operation.heads:
+            found |= zip(head.channels, mix_sums(self.arithmetic, head, read), strict=True)
+        return [found[channel] for channel in node.live]
+
+    def _summed(self, operation: Separable) -> str:
+        """The sums over the keys, sequence by sequence: the vector instructions take all places and quantities of one.
+
+        What a key adds to places before the first that sees it is zero.
+        """
+        writer = self.writer
+        tables = operation.tables.reshape(*operation.tables.shape[:2], -1)
+        size = tables.shape[-1]
+        name, table = writer.new("s"), writer.table("double", tables)
+        used = (tables != 0).any(1)
+        starts = [int(row.argmax()) if row.any() else size for row in used]
+        self.arrays.append(f"double {name}[WS_LANES][{max(1, size)}];")
+        self.first += [
+            "for (int l = 0; l < WS_LANES; l++) {",
+            f"double *sums = w->{name}[l];",
+            f"for (int i = 0; i < {size}; i++) sums[i] = 0;",
+            f"for (int j = 0; j < {len(operation.keys)}; j++) {{",
+            f"const int start = {writer.table('int', starts)}[j];",
+            f"const int token = w->tokens[{writer.table('int', operation.keys)}[j]][l];",
+            f"const double *row = {table} + (j * {tables.shape[1]} + token) * {size};",
+            f"for (int i = start; i < {size}; i++) sums[i] += row[i];",
+            "}",
+            "}",
+        ]
+        return name
+
+    def _mixed(self, node: Node, operation: Mixed) -> Value:
+        (values,) = node.inputs
+
+        def keys_of(head: int) -> LineKeys:
+            pairs = _pairs(node, operation, head)
+            tables = [operation.weights[head], operation.error[head], operation.inexact(head)]
+            weights, errors, inexact = (self._by_key(table[list(node.positions)][pairs]) for table in tables)
+            own = [self._key(values, c, pairs[1]) for c in operation.value_channels(head)]
+            starts = self._starts(node, pairs)
+            return LineKeys(self.writer, *starts, [], own, [], Bounded(weights, errors), inexact)
+
+        return self._full(node, mix_all(self.arithmetic, operation, node.live, keys_of))
+
+    def _starts(self, node: Node, pairs: _Pairs) -> tuple[str, int]:
+        """The table of where the pairs of each query start, and how many keys a query has at most."""
+        counts = np.bincount(pairs[0], minlength=len(node.positions))
+        return self.writer.table("int", np.cumsum([0, *counts]).tolist()), int(counts.max())
+
+    def _by_key(self, numbers: Array) -> Quantity:
+        """A number for each pair of a query and a key, or one for all."""
+        if (numbers == numbers[:1]).all():
+            return float(numbers[0]) if len(numbers) else 0.0
+        return Expression(f"ws_all({self.writer.table('double', numbers)}[j])", self.writer)
+
+    def _key(self, number: int, channel: int, keys: NDArray[np.int64]) -> Bounded:
+        """A channel of a stored node at key j."""
+        if number < 0:
+            return ZERO
+        own = self.program.nodes[number].positions
+        table = self.writer.table("int", [own.index(position) for position in keys.tolist()])
+        value, error = self.stored[number][channel]
+        return Bounded(value.at(f"{table}[j]", self.writer), error.at(f"{table}[j]", self.writer))
+
+    def text(self) -> str:
+        """The whole source."""
+        program, decision = self.program, self.program.decision
+        places = [program.nodes[decision.node].positions.index(position) for position in decision.reads]
+        arrays = [f"ws_lanes {name}[{size}];" for name, size in self.workspace]
+        arrays += self.arrays
+        arrays += [f"int32_t tokens[{program.length}][WS_LANES];", f"ws_lanes said[{len(set(places))}];"]
+        if sum(size for _, size in self.workspace) * LANES * 8 > MAX_WORKSPACE:
+            raise NotFollowed("its values need too much memory")
+        table = self.writer.table("int", places)
+        return "\n".join(
+            [
+                *self.writer.tables,
+                "typedef struct {",
+                *arrays,
+                "} workspace;",
+                "static void block(workspace *restrict w) {",
+                *self.first,
+                *self.writer.lines,
+                "}",
+                *_entry(program.length, len(places), table),
+            ]
+        )
+
+
+def _pairs(node: Node, operation: Attended | Mixed, head: int) -> _Pairs:
+    """Of each query, by its place, and each key that it sees, by its position, query by query."""
+    queries, keys = np.nonzero(operation.visible_to(head)[list(node.positions)])
+    return queries, keys
+
+
+def _entry(length: int, slots: int, places: str) -> list[str]:
+    """`run`: whole blocks, the last of which repeats its last sequence. Without memory, nothing is sure."""
+    return [
+        "void run(const int32_t *tokens, int32_t *said, int64_t count) {",
+        "char *memory = __builtin_malloc(sizeof(workspace) + 64);",
+        "if (!memory) {",
+        f"for (int64_t i = 0; i < count * {slots}; i++) said[i] = -1;",
+        "return;",
+        "}",
+        "workspace *w = (workspace *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);",
+        "for (int64_t first = 0; first < count; first += WS_LANES) {",
+        "for (int l = 0; l < WS_LANES; l++) {",
+        f"const int32_t *row = tokens + (first + l < count ? first + l : count - 1) * {length};",
+        f"for (int t = 0; t < {length}; t++) w->tokens[t][l] = row[t];",
+        "}",
+        "block(w);",
+        f"for (int l = 0; l < WS_LANES && first + l < count; l++) for (int s = 0; s < {slots}; s++)",
+        f"said[(first + l) * {slots} + s] = (int32_t)w->said[{places}[s]][l];",
+        "}",
+        "__builtin_free(memory);",
+        "}",
+    ]

@@ -1,0 +1,158 @@
+"""Self-attention with named heads.
+
+Letters in shapes: B batch, T time, D stream, H heads, K heads of keys and values, C coordinates of a head.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from compiler.backends.torch.linear import Linear, Weights
+from compiler.backends.torch.norm import make_norm
+from compiler.network import ir
+from compiler.network.meanings import is_causal_mask
+from compiler.source.faults import no_rule
+
+
+class Attention(nn.Module):
+    """x [B, T, D] to x + output(softmax(scores) · values), the scores of each head being
+    scale · query · key + the head's score formula, masked.
+
+    `queries` [B, H, T, C], `keys` and `values` [B, K, T, C] as they enter the products, `scores` and `pattern`
+    [B, H, T, T] (query by key) and `mixed` [B, T, H · C] do nothing but show these values to hooks.
+    """
+
+    scores_by_position: Tensor | None  # [H, T, T]
+    frequencies: Tensor | None  # [C / 2], radians per position
+
+    def __init__(self, step: ir.Attention, weights: Weights, context: int) -> None:
+        super().__init__()
+        self.heads = step.heads.size
+        self.kv_heads = step.kv_heads.size
+        self.scale_operation = step.scale.operation
+        self.scale = step.scale.value
+        self.softmax = step.softmax
+        self.mask = step.mask
+        self.rope_pairs = None if step.rope is None else step.rope.pairs
+        self.norm = make_norm(step.norm, weights)
+        self.query = Linear(step.query, weights)
+        self.key = Linear(step.key, weights)
+        self.value = Linear(step.value, weights)
+        self.query_norm = make_norm(step.query_norm, weights)
+        self.key_norm = make_norm(step.key_norm, weights)
+        self.queries, self.keys, self.values = nn.Identity(), nn.Identity(), nn.Identity()
+        self.scores, self.pattern, self.mixed = nn.Identity(), nn.Identity(), nn.Identity()
+        self.output = _projection(step.output, weights)
+        self.register_buffer("scores_by_position", _score_table(step, weights.dtype, context), persistent=False)
+        frequencies = None if step.rope is None else torch.tensor(step.rope.frequencies, dtype=torch.float64)
+        rounded = None if frequencies is None else frequencies.to(weights.dtype)
+        self.register_buffer("frequencies", rounded, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch = self.norm(x)
+        query = self.query_norm(_split(self.query(branch), self.heads))  # [B, H, T, C]
+        key = self.key_norm(_split(self.key(branch), self.kv_heads))  # [B, K, T, C]
+        value = self.values(_split(self.value(branch), self.kv_heads))
+        if self.frequencies is not None:
+            query, key = self._rotate(query), self._rotate(key)
+        query, key = self.queries(query), self.keys(key)
+        if self.kv_heads != self.heads:  # each head of keys and values serves a group of heads, in order
+            group = self.heads // self.kv_heads
+            key, value = key.repeat_interleave(group, dim=-3), value.repeat_interleave(group, dim=-3)
+        scores = self.scores(self._masked(self._scaled(query @ key.transpose(-1, -2))))
+        pattern = self.pattern(self._weigh(scores))
+        mixed = (pattern @ value).transpose(-2, -3).flatten(-2)  # [B, T, H · C]
+        joined = self.mixed(mixed)
+        change: Tensor = joined if self.output is None else self.output(joined)
+        return x + change
+
+    def _scaled(self, scores: Tensor) -> Tensor:
+        """[B, H, T, T], scaled, with the formulas in positions added."""
+        match self.scale_operation:
+            case "divide":
+                scores = scores / self.scale
+            case "multiply":
+                scores = scores if self.scale == 1 else scores * self.scale
+            case _:
+                raise no_rule("operation", self.scale_operation)
+        if self.scores_by_position is not None:
+            # not a slice: that is contiguous for the whole context only, and torch.export would fix the length for it
+            positions = torch.arange(scores.shape[-1], device=scores.device)
+            scores = scores + self.scores_by_position.index_select(1, positions).index_select(2, positions)
+        return scores
+
+    def _masked(self, scores: Tensor) -> Tensor:
+        match self.mask:
+            case "causal":
+                return scores.masked_fill(_later(scores), -torch.inf)
+            case "none":
+                return scores
+            case float():
+                return scores + _later(scores).to(scores.dtype) * self.mask
+            case _:
+                raise no_rule("mask", self.mask)
+
+    def _rotate(self, y: Tensor) -> Tensor:
+        """RoPE (Su et al., 2021): the pair (a, b) at position p to (a cos − b sin, a sin + b cos) of p · frequency."""
+        assert self.frequencies is not None
+        assert self.rope_pairs is not None
+        positions = torch.arange(y.shape[-2], device=y.device).to(y.dtype)
+        angles = positions[:, None] * self.frequencies  # [T, C / 2]
+        cos, sin = angles.cos(), angles.sin()
+        match self.rope_pairs:
+            case "adjacent":
+                a, b = y[..., 0::2], y[..., 1::2]
+                return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2)
+            case "halves":
+                a, b = y.chunk(2, dim=-1)
+                return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+            case _:
+                raise no_rule("pairs of rope", self.rope_pairs)
+
+    def _weigh(self, scores: Tensor) -> Tensor:
+        """softmax, or e^s / (1 + Σ e^s) as written, which can attend to nothing."""
+        match self.softmax:
+            case "standard":
+                return torch.softmax(scores, dim=-1)
+            case "plus_one":
+                exponentials = scores.exp()
+                return exponentials / (1 + exponentials.sum(-1, keepdim=True))
+            case _:
+                raise no_rule("softmax", self.softmax)
+
+    def extra_repr(self) -> str:
+        return f"heads={self.heads}, kv_heads={self.kv_heads}, {self.softmax} softmax, mask={self.mask}"
+
+
+def _projection(output: ir.Map | ir.OutputWord, weights: Weights) -> Linear | None:
+    """None where nothing is stored: one coordinate for each dimension, or one for all, is added as it is."""
+    match output:
+        case ir.Map():
+            return Linear(output, weights)
+        case "identity" | "broadcast":
+            return None
+        case _:
+            raise no_rule("output", output)
+
+
+def _later(scores: Tensor) -> Tensor:
+    """Which keys come after the query, [T, T]."""
+    time = scores.shape[-1]
+    return torch.ones(time, time, dtype=torch.bool, device=scores.device).triu(1)
+
+
+def _split(y: Tensor, heads: int) -> Tensor:
+    """[B, T, H · C] to [B, H, T, C]."""
+    return y.reshape(*y.shape[:-1], heads, y.shape[-1] // heads).transpose(-2, -3)
+
+
+def _score_table(step: ir.Attention, dtype: torch.dtype, context: int) -> Tensor | None:
+    """The score formulas for all pairs of positions, [H, T, T]; heads without one have zeros."""
+    if not step.scores:
+        return None
+    table = torch.zeros(step.heads.size, context, context, dtype=torch.float64)
+    for score in step.scores:
+        rows = score.formula.table(context, causal=is_causal_mask(step.mask))
+        table[score.head] = torch.tensor(rows, dtype=torch.float64)
+    return table.to(dtype)

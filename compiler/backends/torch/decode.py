@@ -1,0 +1,110 @@
+"""Running a model on token sequences: teacher forcing and greedy decoding. No task is known here."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from compiler.network.ir import Decode
+from compiler.network.meanings import lead_sign
+from compiler.source.faults import no_rule
+from compiler.tasks.layout import Layout
+
+NO_TOKEN = -1  # what a row of logits with a NaN decodes to
+CLOSE = 4  # a margin is close to zero up to this many roundoffs of the largest logit: two units in its last place
+
+
+def choose(logits: Tensor, decode: Decode) -> Tensor:
+    """logits [..., classes] to token ids [...]; the lowest id wins a tie, `NO_TOKEN` where a logit is NaN."""
+    match decode:
+        case "argmax":
+            chosen = logits.argmax(-1)
+        case "argmin":
+            chosen = logits.argmin(-1)
+        case _:
+            raise no_rule("decoding", decode)
+    return chosen.masked_fill(logits.isnan().any(-1), NO_TOKEN)
+
+
+def margins(logits: Tensor, decode: Decode) -> Tensor:
+    """How far the winner of each row is ahead of the second: logits [..., classes] to [...]."""
+    if logits.shape[-1] == 1:
+        return torch.full(logits.shape[:-1], torch.inf, dtype=logits.dtype, device=logits.device)
+    best = logits.topk(2, dim=-1, largest=lead_sign(decode) > 0).values
+    return (best[..., 0] - best[..., 1]).abs()
+
+
+def answer_logits(model: nn.Module, prompts: Tensor, answers: Tensor, layout: Layout) -> Tensor:
+    """One pass over prompts [B, P] and answers [B, A], right ones or others: the logits [B, predicted, classes] of the
+    tokens to predict, each after the tokens before it.
+
+    Where answers are read in place, the prompts are all that the model sees.
+    """
+    if layout.in_place:
+        in_place: Tensor = model(prompts)[:, torch.tensor(layout.read_at, device=prompts.device)]
+        return in_place
+    sequence = torch.cat((prompts, answers), dim=1)[:, :-1]
+    first = prompts.shape[1] - 1  # the logits here predict the first token of the answer
+    logits: Tensor = model(sequence)[:, first + torch.tensor(layout.predicted, device=sequence.device)]
+    return logits
+
+
+def next_logits(model: nn.Module, prompts: Tensor, answers: Tensor, slot: int) -> Tensor:
+    """The logits [B, classes] of the token of an answer slot, in a pass over the prompts and the answers before it."""
+    logits: Tensor = model(torch.cat((prompts, answers[:, :slot]), dim=1))[:, -1]
+    return logits
+
+
+def sure_tokens(
+    logits: Tensor,
+    answers: Tensor,
+    layout: Layout,
+    decode: Decode,
+    roundoff: float,
+    noise: Tensor | float = 0.0,
+    *,
+    own: bool = False,
+) -> Tensor:
+    """The tokens [B, predicted] that the logits [B, predicted, classes] of sequences whose right answers are [B, A]
+    choose, `NO_TOKEN` where another order of summation may choose otherwise.
+
+    Each row of logits follows the right prefix, or, where the sequence is the model's `own`, what the model said; what
+    that says after a wrong token tells nothing, and is `NO_TOKEN` too.
+    A margin is close when it is at most `CLOSE` · `roundoff` · the largest logit of its row, plus `noise`
+    ([predicted] or a number). A NaN counts as close: it can come of a later token that is hidden by a weight of zero,
+    or a score of -inf, and meets an infinity there.
+    """
+    chosen = choose(logits, decode)
+    unsure = margins(logits, decode) <= CLOSE * roundoff * logits.abs().amax(-1) + noise
+    if own:
+        wrong = chosen != answers[:, torch.tensor(layout.predicted, device=answers.device)]
+        unsure |= wrong.cumsum(1) > wrong.int()
+    return chosen.masked_fill(unsure, NO_TOKEN)
+
+
+def greedy(model: nn.Module, prompts: Tensor, layout: Layout, decode: Decode) -> Tensor:
+    """Answers [B, A] to prompts [B, P], token by token: see `decode_greedily`."""
+    return decode_greedily(model, prompts, layout, decode)[0]
+
+
+def decode_greedily(model: nn.Module, prompts: Tensor, layout: Layout, decode: Decode) -> tuple[Tensor, Tensor]:
+    """Answers [B, A] to prompts [B, P], token by token, and the logits [B, predicted, classes] that said so.
+
+    Tokens that the model cannot emit are appended as they are. After a `NO_TOKEN` a sequence goes on with token 0, so
+    that the others of the batch can be finished. Answers that are read in place take one pass.
+    """
+    if layout.in_place:
+        in_place = answer_logits(model, prompts, prompts[:, :0], layout)
+        return choose(in_place, decode), in_place
+    answers = prompts[:, :0]
+    said = prompts[:, :0]
+    rows = []
+    for i, slot in enumerate(layout.answer):
+        if i in layout.predicted:
+            rows.append(next_logits(model, prompts, answers, i))
+            token = choose(rows[-1], decode)
+        else:
+            token = torch.full_like(prompts[:, 0], slot.token if slot.token is not None else 0)
+        said = torch.cat((said, token[:, None]), dim=1)
+        answers = torch.cat((answers, token.clamp(min=0)[:, None]), dim=1)
+    return said, torch.stack(rows, dim=1)

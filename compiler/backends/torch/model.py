@@ -1,0 +1,106 @@
+"""The whole model: the steps of a network as modules, named as in the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from compiler.backends.torch.attention import Attention
+from compiler.backends.torch.embedding import Embedding
+from compiler.backends.torch.ffn import FeedForward
+from compiler.backends.torch.head import Head
+from compiler.backends.torch.linear import Weights, torch_dtype
+from compiler.backends.torch.norm import Norm
+from compiler.backends.torch.position import Position
+from compiler.backends.torch.repeat import Mix, Repeat
+from compiler.backends.torch.scale import Scale
+from compiler.network import ir
+from compiler.source.faults import no_rule
+
+
+class Model(nn.Module):
+    """`forward(tokens [batch, time]) -> logits [batch, time, classes]`, all in the spec's dtype.
+
+    The step `attention layer0` of a spec is the submodule `layer0.attention`, whose output is the stream after it;
+    tied maps share one parameter. Every intermediate value is the output of a submodule, to be seen by a hook or by
+    `compiler.trace`.
+    """
+
+    def __init__(self, network: ir.Network) -> None:
+        super().__init__()
+        self.context = network.context
+        weights = Weights(torch_dtype(network.dtype))
+        self._step_names = tuple(step.name for step in network.steps)
+        self._mixed = frozenset(
+            name for step in network.steps if isinstance(step, ir.Mix) for name in _streams(step.mixture)
+        )
+        for step in network.steps:
+            block, _, kind = step.name.rpartition(".")
+            if block and block not in self._modules:
+                self.add_module(block, nn.Module())
+            (self.get_submodule(block) if block else self).add_module(kind, _module(step, weights, network.context))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        if tokens.shape[-1] > self.context:
+            raise ValueError(f"a sequence of {tokens.shape[-1]} tokens; this model is built for {self.context}")
+        x = tokens
+        streams: dict[str, Tensor] = {}
+        for name in self._step_names:
+            x = self._run(name, x, streams)
+            if name in self._mixed:
+                streams[name] = x
+        return x
+
+    def _run(self, name: str, x: Tensor, streams: dict[str, Tensor]) -> Tensor:
+        module = self.get_submodule(name)
+        result: Tensor
+        if isinstance(module, Mix):
+            result = module(streams)
+        elif isinstance(module, Repeat):
+            result = module(x, lambda step, stream: self._run(step, stream, streams))
+        else:
+            result = module(x)
+        return result
+
+
+def build_model(network: ir.Network) -> Model:
+    """The torch module of a network, on the CPU."""
+    return Model(network)
+
+
+def _streams(mixture: ir.Mixture) -> Iterator[str]:
+    match mixture:
+        case ir.StreamAfter(step=step):
+            yield step
+        case ir.Scaled(stream=stream):
+            yield from _streams(stream)
+        case ir.Combined(left=left, right=right):
+            yield from _streams(left)
+            yield from _streams(right)
+        case _:
+            raise no_rule("mix", mixture)
+
+
+def _module(step: ir.Step, weights: Weights, context: int) -> nn.Module:
+    match step:
+        case ir.Embedding():
+            return Embedding(step, weights)
+        case ir.Position():
+            return Position(step, weights, context)
+        case ir.StreamNorm():
+            return Norm(step.norm, weights)
+        case ir.StreamScale():
+            return Scale(step, weights)
+        case ir.Attention():
+            return Attention(step, weights, context)
+        case ir.FeedForward():
+            return FeedForward(step, weights)
+        case ir.Repeat():
+            return Repeat(step)
+        case ir.Mix():
+            return Mix(step, weights)
+        case ir.Head():
+            return Head(step, weights)
+        case _:
+            raise no_rule("step", step)

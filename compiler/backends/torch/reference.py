@@ -1,0 +1,88 @@
+"""The plain module on the CPU, one sequence at a time and on one thread: what it says is the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from compiler.backends.torch.decode import answer_logits, choose, greedy, margins, next_logits
+from compiler.backends.torch.model import build_model
+from compiler.backends.torch.saving import check_weights
+from compiler.pipeline import Spec
+
+
+class Reference:
+    """The built model of a spec and how it is asked about one sequence.
+
+    Raises `SpecError` where the spec was read from a saved model whose weights are not what the spec inside says.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        check_weights(spec)
+        self.layout = spec.layout
+        self.decode = spec.network.decode
+        self.model: nn.Module = build_model(spec.network).eval()
+
+    def logits(self, prompt: Tensor, answer: Tensor, slots: Sequence[int]) -> Tensor:
+        """The logits [slots, classes] in these places of `layout.predicted`, after what the answer [1, A] has before
+        each; a pass of its own for each, but one where answers are read in place. To be called `alone`."""
+        if self.layout.in_place:
+            return answer_logits(self.model, prompt, answer, self.layout)[0, slots]
+        return torch.cat([next_logits(self.model, prompt, answer, self.layout.predicted[k]) for k in slots])
+
+    def first_wrong(
+        self, prompt: NDArray[np.int32], answer: NDArray[np.int32], slots: Sequence[int]
+    ) -> tuple[int, int] | None:
+        """The first of these places of `layout.predicted` where it does not say the right token after the right ones,
+        and what it says there; None where it says all of them.
+
+        prompt int32 [P], answer int32 [A]. Nothing is asked after the first that is wrong. To be called `alone`.
+        """
+        says = self.says(prompt, answer, slots)
+        return next(((k, token) for k, token, _ in says if token != answer[self.layout.predicted[k]]), None)
+
+    def says(
+        self, prompt: NDArray[np.int32], answer: NDArray[np.int32], slots: Sequence[int]
+    ) -> Iterator[tuple[int, int, float]]:
+        """Each of these places of `layout.predicted`, what is said there after the right tokens before it, and how far
+        its logit is ahead of all others: 0 in a tie. Asked one by one, `alone`."""
+        tokens, right = as_tokens(prompt[None]), as_tokens(answer[None])
+        for which in [slots] if self.layout.in_place else [[k] for k in slots]:
+            logits = self.logits(tokens, right, which)
+            yield from zip(
+                which, choose(logits, self.decode).tolist(), margins(logits, self.decode).tolist(), strict=True
+            )
+
+    def greedy(self, prompt: Sequence[int]) -> list[int]:
+        """The greedy answer to a prompt, all its tokens; `NO_TOKEN` where a logit is no number."""
+        with alone():
+            tokens: list[int] = greedy(self.model, torch.tensor([prompt]), self.layout, self.decode)[0].tolist()
+        return tokens
+
+
+def as_tokens(tokens: NDArray[np.int32]) -> Tensor:
+    """Token ids of any integer type as the module takes them."""
+    return torch.from_numpy(tokens.astype(np.int64))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """A single sequence is too small to share, and one thread rounds the same way on every machine like it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """As the reference is asked: without gradients, on one thread."""
+    with torch.inference_mode(), one_thread():
+        yield

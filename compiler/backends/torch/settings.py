@@ -1,0 +1,138 @@
+"""The settings of torch that change what a module computes on the CPU, as a verdict takes them for granted.
+
+A verdict is of the module under torch's own defaults. What a program has set otherwise is set right while one is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from compiler.source.diagnostics import fail
+
+EXACT = ("none", "ieee")  # precisions of float32 products that are its own: `none` is what a wider setting says
+SHARED = 1 << 15  # numbers that torch gives one of its threads at least
+backends: Any = torch.backends  # which are typed as modules that have less than they have
+mkldnn: Any = torch.backends.mkldnn
+TINY = 2.0**-1022  # the smallest normal double
+
+
+@dataclass(frozen=True)
+class Setting:
+    """`read` and `write` are torch's own functions; a value that is not one of the `assumed` is replaced by the last of
+    them. A version of torch that does not have it has no such setting to be wrong."""
+
+    name: str
+    read: Callable[[], Any]
+    write: Callable[[Any], object]
+    assumed: tuple[object, ...]
+
+
+SETTINGS = (  # an inner precision that was not set is that of the outer one, which therefore comes first
+    Setting("torch.default_dtype", torch.get_default_dtype, torch.set_default_dtype, (torch.float32,)),
+    Setting(
+        "torch.deterministic_debug_mode", torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode, (0,)
+    ),
+    Setting(
+        "torch.float32_matmul_precision",
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+        ("highest",),
+    ),
+    Setting(
+        "torch.backends.fp32_precision",
+        lambda: backends.fp32_precision,
+        lambda value: setattr(backends, "fp32_precision", value),
+        EXACT,
+    ),
+    Setting(
+        "torch.backends.mkldnn.fp32_precision",
+        lambda: mkldnn.fp32_precision,
+        lambda value: mkldnn.set_flags(_fp32_precision=value),  # its attribute sets that of all backends
+        EXACT,
+    ),
+    Setting(
+        "torch.backends.mkldnn.matmul.fp32_precision",
+        lambda: mkldnn.matmul.fp32_precision,
+        lambda value: setattr(mkldnn.matmul, "fp32_precision", value),
+        EXACT,
+    ),
+    Setting(
+        "torch.backends.mkldnn.enabled",
+        lambda: mkldnn.enabled,
+        lambda value: setattr(mkldnn, "enabled", value),
+        (True,),
+    ),
+    Setting(
+        "torch.backends.mkldnn.deterministic",
+        lambda: mkldnn.deterministic,
+        lambda value: setattr(mkldnn, "deterministic", value),
+        (False,),
+    ),
+)
+
+
+@contextmanager
+def as_assumed() -> Iterator[None]:
+    """All settings as a verdict takes them for granted, on this thread; afterwards as they were.
+
+    Also a function whose calls are to be made so can be decorated with `as_assumed()`. Raises `SpecError` where torch
+    computes otherwise all the same, such as by a variable of the environment.
+    """
+    with ExitStack() as after:
+        for setting in SETTINGS:
+            _set_right(setting, after)
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                after.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            after.enter_context(torch.device("cpu"))
+        _keep_subnormals(after)
+        _check_products()
+        yield
+
+
+def _set_right(setting: Setting, after: ExitStack) -> None:
+    try:
+        before = setting.read()
+    except (AttributeError, RuntimeError):  # this torch lacks it, or was told otherwise by a newer name, which follows
+        return
+    if before not in setting.assumed:
+        setting.write(setting.assumed[-1])
+        after.callback(setting.write, before)
+
+
+def _keep_subnormals(after: ExitStack) -> None:
+    """The thread's own mode, which has no getter. Threads that torch has started keep the one that they began with:
+    where one of them loses subnormal numbers, nothing is shared with them."""
+    if not _keeps_subnormals(1):
+        if not torch.set_flush_denormal(False) or not _keeps_subnormals(1):
+            raise _refusal("takes subnormal numbers as zero")
+        after.callback(torch.set_flush_denormal, True)
+    threads = torch.get_num_threads()
+    if threads > 1 and not _keeps_subnormals(SHARED * threads):
+        torch.set_num_threads(1)
+        after.callback(torch.set_num_threads, threads)
+
+
+def _keeps_subnormals(size: int) -> bool:
+    """Whether half the smallest normal number is not zero, computed by as many threads as such a size is shared by."""
+    return bool((torch.from_numpy(np.full(size, TINY)) / 2).numpy().all())
+
+
+def _check_products() -> None:
+    """That float32 products keep all bits, whatever decides that. This number has 24, and no sum of two in bfloat16."""
+    one = torch.eye(64, dtype=torch.float32)
+    number = one * (2**24 - 3)
+    if not torch.equal(number @ one, number):
+        raise _refusal("multiplies float32 matrices in a shorter format")
+
+
+def _refusal(what: str) -> Exception:
+    hint = "look for a variable such as ONEDNN_DEFAULT_FPMATH_MODE, or a library that was loaded"
+    return fail("torch-settings", f"torch {what} here, which no verdict can be based on", hint=hint)

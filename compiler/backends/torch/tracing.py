@@ -1,0 +1,65 @@
+"""Every intermediate value of a forward pass, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from compiler.backends.torch.model import build_model
+from compiler.backends.torch.settings import as_assumed
+from compiler.expressions.axes import Axis
+from compiler.network.values import Dimension, activations
+from compiler.pipeline import Spec
+from compiler.source.diagnostics import did_you_mean, fail
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """A value as it was computed: `name` is that of the submodule that put it out (`layer0.attention.pattern`).
+
+    `dimensions` has an entry for each dimension of the tensor: an axis of names, or a word such as "batch".
+    """
+
+    name: str
+    dimensions: tuple[Dimension, ...]
+    value: Tensor
+
+    def of(self, label: str) -> Tensor:
+        """The value of one named dimension, such as `candidate[3]`, without that dimension of the tensor.
+
+        Raises `SpecError` where there is no such name.
+        """
+        known = [name for axis in self.dimensions if isinstance(axis, Axis) for name in axis.labels]
+        for position, axis in enumerate(self.dimensions):
+            if isinstance(axis, Axis) and label in axis.labels:
+                return self.value.select(position, axis.labels.index(label))
+        raise fail("unknown-name", f"{self.name} has no '{label}'{did_you_mean(label, known)}")
+
+
+@as_assumed()
+def trace(spec: Spec, tokens: Tensor | Sequence[int], model: nn.Module | None = None) -> tuple[Activation, ...]:
+    """Every intermediate value of one forward pass, in the order of computation; the last one is the logits.
+
+    `tokens` are ids, [batch, time] or [time]. Steps that are run again appear again. `model` is what `build` made of
+    the spec, to look at one that was moved or changed.
+    """
+    ids = torch.as_tensor(tokens)
+    module = build_model(spec.network) if model is None else model
+    names = activations(spec.network)
+    found: list[Activation] = []
+
+    def record(name: str, _: nn.Module, inputs: object, output: Tensor) -> None:
+        found.append(Activation(name, names[name], output))
+
+    hooks = [module.get_submodule(name).register_forward_hook(partial(record, name)) for name in names]
+    try:
+        with torch.inference_mode():
+            module(ids if ids.ndim > 1 else ids[None])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return tuple(found)

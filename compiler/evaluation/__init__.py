@@ -1,0 +1,1 @@
+"""Suites of inputs run and judged: k of n."""

@@ -1,0 +1,259 @@
+"""Evaluation of a spec on suites of inputs: k of n, by teacher forcing or greedy decoding, with every failure real."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import torch
+
+from compiler.backends.native.engines import Decoding, EngineName
+from compiler.backends.torch.settings import as_assumed
+from compiler.evaluation.judge import EngineUse, Failure, FailureClass, Judge
+from compiler.evaluation.runs import SuiteToRun, run_suite
+from compiler.evaluation.saved_runs import SavedRun, saved_run
+from compiler.evaluation.tallies import Tally
+from compiler.pipeline import Spec
+from compiler.source.diagnostics import did_you_mean, fail
+from compiler.source.limits import MAX_PAIRS
+from compiler.tasks import tasks_with_protocols
+from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
+
+Progress = Callable[[str, int, int], None]
+
+SHOWN_FAILURES = 5
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """`right` of `pairs` inputs; `close` of them the engine was not sure of, and the plain module decided them alone.
+    `batched`: of how many it is only batches that say so, which is not shown to be what one sequence at a time says.
+
+    `failures` are the first wrong ones, as many as were asked for. Every wrong one is in one of the `classes`, which
+    come by their counts, or one of `other`: those of further classes, where there are more than can be told apart.
+    """
+
+    label: str
+    pairs: int
+    right: int
+    close: int
+    batched: int
+    failures: tuple[Failure, ...]
+    classes: tuple[FailureClass, ...] = ()
+    other: int = 0
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    suite: str
+    seed: int | None  # None where the suite draws nothing
+    parts: tuple[PartResult, ...]
+    seconds: float
+    resumed: int = 0  # inputs that were judged in an earlier run, whose time is in `seconds`
+
+    @property
+    def pairs(self) -> int:
+        return sum(part.pairs for part in self.parts)
+
+    @property
+    def right(self) -> int:
+        return sum(part.right for part in self.parts)
+
+    @property
+    def batched(self) -> int:
+        return sum(part.batched for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    suites: tuple[SuiteResult, ...]
+    engine: EngineUse
+    decoding: Decoding
+    dtype: str
+    device: str
+    threads: int
+    torch_version: str
+    protocol: EvaluationProtocol | None = None
+
+    @property
+    def qualified(self) -> bool | None:
+        """Whether as many inputs are right as the protocol asks for; None without one."""
+        return None if self.protocol is None else self.right >= self.protocol.needed(self.pairs)
+
+    @property
+    def pairs(self) -> int:
+        return sum(suite.pairs for suite in self.suites)
+
+    @property
+    def right(self) -> int:
+        return sum(suite.right for suite in self.suites)
+
+    @property
+    def batched(self) -> int:
+        """Of how many inputs it is only batches that say whether they are answered right."""
+        return sum(suite.batched for suite in self.suites)
+
+    @property
+    def seconds(self) -> float:
+        return sum(suite.seconds for suite in self.suites)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One decoded answer. `tokens` are ids, `NO_TOKEN` where a logit was no number."""
+
+    text: str
+    expected: str
+    right: bool
+    prompt_tokens: tuple[int, ...]
+    tokens: tuple[int, ...]
+    right_tokens: tuple[int, ...]
+
+
+@as_assumed()
+def evaluate(
+    spec: Spec,
+    suites: Sequence[str] | None = None,
+    *,
+    protocol: str | None = None,
+    pairs: int | None = None,
+    seed: int | None = None,
+    decoding: Decoding = "teacher",
+    failures: int | None = SHOWN_FAILURES,
+    engine: EngineName = "fast",
+    device: str = "cpu",
+    batch: int | None = None,
+    restart: bool = False,
+    progress: Progress | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Run suites of the spec's task; by default all that a task runs by default, in their default sizes.
+
+    A `protocol` is a test that others have fixed: it has suites of its own, and no size or seed to choose.
+    A model that is not causal is decoded greedily, whatever `decoding` says: teacher forcing would show it the answer.
+    `engine` decides how fast that is, and never what is right: see `compiler.backends.native.engines`. The plain one
+    does what is to be decoded greedily, and what the fast one cannot follow, one sequence at a time. With a `batch` it
+    runs so many at once, and on another `device` than the CPU always some: faster, but `batched` says of how many
+    inputs the verdict is then not shown to be that of one sequence.
+    `pairs` is the size of each suite that samples, `seed` (0 if None) decides what it draws, `failures` is how many
+    wrong answers of each part are kept (None for all).
+    A suite of more than `LONG` inputs saves what it has found every few seconds, in the user's cache, and the same call
+    goes on from there after an interruption; with `restart` it does not. Nothing is left of it when all suites are run.
+    `progress(suite, done, total)` is called after each batch, `notice(text)` with what a person should know at once.
+    An interruption (`KeyboardInterrupt`) of a long suite has a message that says how far it was.
+    Raises `SpecError` for a suite, protocol, size or device that cannot be had.
+    """
+    for what, value, known in (("decoding", decoding, get_args(Decoding)), ("engine", engine, get_args(EngineName))):
+        if value not in known:
+            raise fail("bad-value", f"{what} is {' or '.join(known)}, not '{value}'")
+    names = [suites] if isinstance(suites, str) else suites
+    test = None
+    if protocol is not None:
+        if names or pairs is not None or seed is not None:
+            message = f"the protocol {protocol} says itself which inputs are run: give no suites, pairs or seed with it"
+            raise fail("bad-value", message, hint="to choose them, leave the protocol out")
+        test = _protocol(spec, protocol)
+        names = test.suites
+    chosen = _chosen(spec, names)
+    if pairs is not None and not 1 <= pairs <= MAX_PAIRS:
+        raise fail("bad-value", f"pairs has to be from 1 to {MAX_PAIRS:,}, not {pairs}")
+    if failures is not None and failures < 0:
+        raise fail("bad-value", f"the number of failures to keep cannot be {failures}")
+    kept = sys.maxsize if failures is None else failures
+    if batch is not None and batch < 1:
+        raise fail("bad-value", f"a batch has at least one sequence, not {batch}")
+    unsaved = [_to_run(suite, pairs, seed or 0, kept) for suite in chosen]
+    judge = Judge(spec, device, decoding, engine, inputs=sum(suite.size for suite in unsaved), batch=batch)
+    planned = [_saved(judge, suite) for suite in unsaved]
+    states = [suite.saved for suite in planned if suite.saved is not None]
+    if restart:
+        _forget(states)
+    results = tuple(_run(judge, suite, progress, notice) for suite in planned)
+    _forget(states)
+    name = torch.cuda.get_device_name(judge.device) if judge.device.type == "cuda" else str(judge.device)
+    threads, version = torch.get_num_threads(), torch.__version__
+    return Evaluation(results, judge.use, judge.decoding, spec.network.dtype.name, name, threads, version, test)
+
+
+@as_assumed()
+def answer(spec: Spec, inputs: Inputs) -> Answer:
+    """Greedy decoding of one input."""
+    judge = Judge(spec, "cpu", "greedy")
+    task, layout = spec.resolved.task, spec.layout
+    words = task.solve(inputs)
+    tokens = judge.greedy_tokens(inputs)
+    right_tokens = layout.answer_tokens(words)
+    return Answer(
+        judge.describe(tokens),
+        task.show({name: words[name] for name in task.answers}),
+        tokens == right_tokens,
+        tuple(layout.prompt_tokens(words)),
+        tuple(tokens),
+        tuple(right_tokens),
+    )
+
+
+def _parts(suite: Suite, pairs: int | None, seed: int) -> tuple[Part, ...]:
+    try:
+        return suite.parts(suite.size(pairs), seed)
+    except TaskError as error:
+        raise fail("task", str(error)) from None
+
+
+def _to_run(suite: Suite, pairs: int | None, seed: int, kept: int) -> SuiteToRun:
+    return SuiteToRun(suite.name, _parts(suite, pairs, seed), seed if suite.sampled else None, kept)
+
+
+def _saved(judge: Judge, suite: SuiteToRun) -> SuiteToRun:
+    """With the place where the state of a long run is kept."""
+    if not suite.is_long:
+        return suite
+    where = saved_run(judge.spec, suite.name, suite.parts, suite.seed, suite.kept, in_batches=judge.in_batches)
+    return replace(suite, saved=where)
+
+
+def _run(
+    judge: Judge, suite: SuiteToRun, progress: Progress | None, notice: Callable[[str], None] | None
+) -> SuiteResult:
+    def done(inputs: int) -> None:
+        if progress is not None:
+            progress(suite.name, inputs, suite.size)
+
+    run = run_suite(judge, suite, done, notice or (lambda text: None))
+    parts = tuple(_part_result(judge, *one) for one in zip(suite.parts, run.tallies, strict=True))
+    return SuiteResult(suite.name, suite.seed, parts, run.seconds, run.resumed)
+
+
+def _forget(states: Sequence[SavedRun]) -> None:
+    for state in states:
+        state.forget()
+
+
+def _part_result(judge: Judge, part: Part, tally: Tally) -> PartResult:
+    found = sorted(tally.classes.items(), key=lambda item: (-item[1][0], item[0]))
+    classes = tuple(judge.failure_class(*key, count, inputs) for key, (count, inputs) in found)
+    return PartResult(
+        part.label, part.size, tally.right, tally.close, tally.batched, tally.failures, classes, tally.other
+    )
+
+
+def _protocol(spec: Spec, name: str) -> EvaluationProtocol:
+    task = spec.resolved.task
+    known = task.protocols()
+    if name in known:
+        return known[name]
+    if known:
+        raise fail("unknown-name", f"the task {task.kind} has no protocol '{name}'{did_you_mean(name, known)}")
+    raise fail("unknown-name", f"the task {task.kind} has no protocols", hint=tasks_with_protocols())
+
+
+def _chosen(spec: Spec, names: Sequence[str] | None) -> list[Suite]:
+    known = spec.resolved.task.suites()
+    if not names:
+        return [suite for suite in known.values() if suite.by_default]
+    for name in names:
+        if name not in known:
+            raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}")
+    return [known[name] for name in dict.fromkeys(names)]

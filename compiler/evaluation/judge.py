@@ -1,0 +1,237 @@
+"""A built model and the task to ask it with: an engine says most of it, and the plain module decides what is unsure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from compiler.backends.native.engines import (
+    UNSURE,
+    BatchEngine,
+    Decoding,
+    Engine,
+    EngineName,
+    EngineUnavailable,
+    PlainEngine,
+    batch_size,
+)
+from compiler.backends.native.fast_engine import fast_engine
+from compiler.backends.torch.decode import NO_TOKEN
+from compiler.backends.torch.reference import Reference, alone
+from compiler.evaluation.self_check import SelfCheck
+from compiler.network.causality import is_causal
+from compiler.pipeline import Spec
+from compiler.source.diagnostics import fail
+from compiler.source.faults import NoRule
+from compiler.tasks.task import Inputs
+
+Tokens = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class EngineUse:
+    """Which engine ran, and how; `reason` says why it was not the one that was asked for."""
+
+    name: EngineName
+    detail: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What became of B inputs, W of which were answered wrong. `slots` are places of the answer: the first wrong token
+    of each, after the right ones before it."""
+
+    right: NDArray[np.bool_]  # [B], bool
+    batched: NDArray[np.bool_]  # [B], bool: whether it is only a batch that says so
+    close: int  # how many of them the plain module had to decide
+    wrong: NDArray[np.int64]  # [W], int64: which of them are wrong, rising
+    slots: NDArray[np.int64]  # [W], int64
+    expected: NDArray[np.int64]  # [W], int64: the right token in that place
+    said: NDArray[np.int64]  # [W], int64: the token said there, `NO_TOKEN` where a logit is no number
+
+    def decided(self, rows: Sequence[int], cleared: Sequence[int]) -> Verdicts:
+        """The same, after the plain module has decided these of the W, and found some of them right after all."""
+        right, batched = self.right.copy(), self.batched.copy()
+        right[self.wrong[cleared]] = True
+        batched[self.wrong[rows]] = False
+        rest = np.delete(np.arange(len(self.wrong)), cleared)
+        slots, expected, said = self.slots[rest], self.expected[rest], self.said[rest]
+        return Verdicts(right, batched, self.close + len(cleared), self.wrong[rest], slots, expected, said)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An input that is answered wrong. `got` is what greedy decoding says, in the task's own words."""
+
+    inputs: Inputs
+    text: str
+    expected: str
+    got: str
+
+
+@dataclass(frozen=True)
+class FailureClass:
+    """Inputs that are answered wrong in the same way, `count` of them: in `slot` of the answer, such as `sum[3]`, comes
+    the first wrong token, `said` where `expected` is right. `inputs` are the first of them, `text` for people."""
+
+    slot: str
+    expected: str
+    said: str
+    count: int
+    inputs: Inputs
+    text: str
+
+
+class Judge:
+    """A built model with the task and layout to ask it with.
+
+    `decoding` is greedy for a model that is not causal: teacher forcing would show it the answer. The fast engine shows
+    it the right tokens before each, and no later one. The plain module runs where greedy decoding is asked for, or the
+    fast engine cannot follow the network: one sequence at a time, or where a `batch` or another device than the CPU is
+    asked for, in batches. `inputs` is how many are to be judged in all.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        device: str = "cpu",
+        decoding: Decoding = "teacher",
+        engine: EngineName = "fast",
+        *,
+        inputs: int = 0,
+        batch: int | None = None,
+    ) -> None:
+        self.spec = spec
+        self.device = _device(device)
+        self.decoding: Decoding = decoding if _takes_one_pass(spec) else "greedy"
+        self.reference = Reference(spec)
+        self.engine, self.reason = self._engine(engine, decoding, inputs, batch)
+        self.self_check: Callable[[Tokens, Tokens, Tokens], None] = SelfCheck(spec, self.reference)
+
+    def _engine(
+        self, asked: EngineName, decoding: Decoding, inputs: int, batch: int | None
+    ) -> tuple[Engine, str | None]:
+        """The engine that was asked for, or the plain one and the reason."""
+        reason = None
+        if asked == "fast" and decoding == "greedy":
+            reason = "greedy decoding was asked for"
+        elif asked == "fast":
+            try:
+                return fast_engine(self.spec, self.device, inputs, torch.get_num_threads()), None
+            except EngineUnavailable as error:
+                reason = str(error)
+        if batch is None and self.device.type == "cpu":
+            return PlainEngine(len(self.spec.layout.predicted)), reason
+        size = batch_size(self.spec) if batch is None else batch
+        return BatchEngine(self.spec, self.reference, self.device, self.decoding, size), reason
+
+    @property
+    def use(self) -> EngineUse:
+        return EngineUse(self.engine.name, self.engine.detail, self.reason)
+
+    @property
+    def in_batches(self) -> bool:
+        """Whether what the engine is sure of is only measured to be what the reference says, on a few sequences."""
+        return isinstance(self.engine, BatchEngine)
+
+    def said(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> NDArray[np.int32]:
+        """What the engine says: see `Engine`. Raises `ToolFault` where the reference contradicts it."""
+        tokens = self.engine.said(prompts, answers)
+        if not self.in_batches:
+            self.self_check(prompts, answers, tokens)
+        return tokens
+
+    def verdicts(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> Verdicts:
+        """Verdicts on inputs whose prompts are int32 [B, P] and whose right answers are int32 [B, A].
+
+        What the engine is unsure of is decided by the reference, in the order of the answer, up to the first token that
+        is wrong. Raises `ToolFault` where a sure engine is seen to be wrong.
+        """
+        predicted = np.array(self.spec.layout.predicted)
+        tokens = self.said(prompts, answers)
+        rows = np.flatnonzero((tokens != answers[:, predicted]).any(1))  # all others are surely right
+        said, expected = tokens[rows].astype(np.int64), answers[rows][:, predicted].astype(np.int64)
+        surely_wrong = (said != expected) & (said != UNSURE)
+        first = np.where(surely_wrong.any(1), surely_wrong.argmax(1), len(predicted))
+        undecided = (said == UNSURE) & (np.arange(len(predicted)) < first[:, None])
+        close = np.flatnonzero(undecided.any(1))
+        with alone():
+            for i in close:
+                asked = np.flatnonzero(undecided[i]).tolist()
+                found = self.reference.first_wrong(prompts[rows[i]], answers[rows[i]], asked)
+                if found is not None:
+                    first[i], said[i, found[0]] = found
+        wrong = np.flatnonzero(first < len(predicted))
+        slots, right = first[wrong], np.ones(len(prompts), bool)
+        right[rows[wrong]] = False
+        batched = np.full(len(prompts), self.in_batches)
+        needed = np.arange(len(predicted)) <= first[:, None]
+        batched[rows[(undecided | ~needed).all(1)]] = False
+        return Verdicts(
+            right, batched, len(close), rows[wrong], predicted[slots], expected[wrong, slots], said[wrong, slots]
+        )
+
+    def greedy_tokens(self, inputs: Inputs) -> list[int]:
+        """The greedy answer to one input, by the reference."""
+        return self.reference.greedy(self.spec.layout.prompt_tokens(self.spec.resolved.task.solve(inputs)))
+
+    def failure(self, inputs: Inputs) -> Failure | None:
+        """What greedy decoding says to an input; None where that is right after all."""
+        task = self.spec.resolved.task
+        words = task.solve(inputs)
+        tokens = self.greedy_tokens(inputs)
+        if tokens == self.spec.layout.answer_tokens(words):
+            return None
+        expected = task.show({name: words[name] for name in task.answers})
+        return Failure(inputs, task.describe(inputs), expected, self.describe(tokens))
+
+    def failure_class(self, slot: int, expected: int, said: int, count: int, inputs: Inputs) -> FailureClass:
+        """A class in the words of the task and the vocabulary; `slot` is a place of the answer, the others tokens."""
+        right, wrong = self.spec.layout.spell([expected, said], self.spec.network.vocabulary.labels)
+        text = self.spec.resolved.task.describe(inputs)
+        return FailureClass(self._slot_names[slot], right, wrong, count, inputs, text)
+
+    @cached_property
+    def _slot_names(self) -> tuple[str, ...]:
+        """Each place of the answer: a symbol of a word, or a token; with its number where there are several such."""
+        labels = self.spec.network.vocabulary.labels
+        names = [
+            f"{slot.word}[{slot.index}]" if slot.token is None else labels[slot.token]
+            for slot in self.spec.layout.answer
+        ]
+        often = {name for name, times in Counter(names).items() if times > 1}
+        return tuple(f"{name} (token {i})" if name in often else name for i, name in enumerate(names, 1))
+
+    def describe(self, tokens: Sequence[int]) -> str:
+        """Answer tokens in the task's words, or as they are where they spell no answer."""
+        words = self.spec.layout.read_answer(tokens)
+        if words is not None:
+            return self.spec.resolved.task.show(words)
+        if NO_TOKEN in tokens:
+            return f"NaN logits at answer token {tokens.index(NO_TOKEN) + 1}"
+        return " ".join(self.spec.layout.spell(tokens, self.spec.network.vocabulary.labels))
+
+
+def _takes_one_pass(spec: Spec) -> bool:
+    """Whether one pass over the prompt and the right answer says each token as greedy decoding does."""
+    try:
+        return spec.layout.in_place or is_causal(spec.network)
+    except NoRule:
+        return False  # greedy decoding needs to know nothing of the network
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        reason = str(error).splitlines()[0]
+        raise fail("device", f"no device '{name}' here: {reason}", hint="use --device cpu") from None
+    return device

@@ -1,0 +1,167 @@
+"""Formulas in positions: of query and key, such as an ALiBi slope times the distance, or of one token."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from compiler.expressions.arithmetic import NotANumber, cast
+from compiler.expressions.evaluate import number
+from compiler.expressions.floats import round_to
+from compiler.expressions.formulas import NESTED_TOO_DEEPLY, SET_UP_WORK, Formula, in_place
+from compiler.expressions.scope import Scope, Work
+from compiler.expressions.syntax import (
+    Binary,
+    Call,
+    ExpressionError,
+    Index,
+    List,
+    Name,
+    Node,
+    Transpose,
+    Unary,
+    free_names,
+)
+from compiler.expressions.values import Number
+
+QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
+POSITION = "pos"  # and the one of `position`
+
+
+@dataclass(frozen=True, eq=False)
+class PositionFormula:
+    """An expression in `pos`, which is a number of the dtype counted from 0."""
+
+    formula: Formula
+    scope: Scope = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        return self.formula.text
+
+    def at(self, position: int) -> Number:
+        """The value for one position. Raises `ExpressionError` and `AlreadyReported`."""
+        return _value(self.formula, self.scope, {POSITION: position})
+
+    def column(self, length: int) -> list[float]:
+        """The values for positions 0 … length - 1."""
+        return [float(self.at(position).value) for position in range(length)]
+
+    def checked(self) -> PositionFormula:
+        """The same formula after it was computed for every position: doing that again is never too much."""
+        return PositionFormula(self.formula, _without_limit(self.scope))
+
+
+@dataclass(frozen=True, eq=False)
+class PairFormula:
+    """An expression in `query_pos` and `key_pos`, which are numbers of the dtype counted from 0."""
+
+    formula: Formula
+    scope: Scope = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        return self.formula.text
+
+    def at(self, query: int, key: int) -> Number:
+        """The value for one pair of positions. Raises `ExpressionError` and `AlreadyReported`."""
+        if not self._by_distance_only:
+            return self._compute(query, key)
+        distance = key - query
+        if distance not in self._by_distance:
+            self._by_distance[distance] = self._compute(max(0, -distance), max(0, distance))
+        return self._by_distance[distance]
+
+    def table(self, length: int, *, causal: bool) -> list[list[float]]:
+        """Rows by query, columns by key; under a causal mask later keys are left at zero."""
+        if not self._by_distance_only:
+            return [
+                [float(self.at(query, key).value) if key <= query or not causal else 0.0 for key in range(length)]
+                for query in range(length)
+            ]
+        first = length - 1
+        values = [float(self.at(first, key).value) for key in range(length)]
+        values += [0.0 if causal else float(self.at(0, key).value) for key in range(1, length)]
+        return [values[first - query : first - query + length] for query in range(length)]
+
+    @property
+    def by_distance(self) -> bool:
+        """Whether it is written in the distance of query and key alone, every position being exact in the dtype."""
+        return self._by_distance_only
+
+    def telling_rows(self, length: int, *, causal: bool) -> Iterator[tuple[int, list[int | float]]]:
+        """Rows of the table, each with its query, that hold every value in it: not all, where distances decide.
+
+        Under a causal mask a row ends with the query's own position.
+        """
+        queries = sorted({0, length - 1}) if self._by_distance_only else range(length)
+        for query in queries:
+            yield query, [self.at(query, key).value for key in range(query + 1 if causal else length)]
+
+    def hides_later_keys(self, length: int) -> bool:
+        """Whether it is -inf wherever the key comes after the query, for all positions below `length`."""
+        queries = range(length) if not self._by_distance_only else range(min(1, length))
+        return all(self.at(query, key).value == -math.inf for query in queries for key in range(query + 1, length))
+
+    def new_keys(self, query: int, count: int) -> range:
+        """The keys below `count` whose value no smaller query has told, being one for the same distance."""
+        return range(1 if self._by_distance_only and query else count)
+
+    def checked(self) -> PairFormula:
+        """The same formula after it was computed for every pair in question: doing that again is never too much."""
+        return PairFormula(self.formula, _without_limit(self.scope))
+
+    @cached_property
+    def _by_distance(self) -> dict[int, Number]:
+        return {}
+
+    @cached_property
+    def _by_distance_only(self) -> bool:
+        """Whether positions occur only as differences, and are all exact in the dtype."""
+        names = {name for name in free_names(self.formula.tree) if name in self.scope.lets}
+        return self.scope.dtype.precision >= 24 and not names and _only_differences(self.formula.tree)
+
+    def _compute(self, query: int, key: int) -> Number:
+        return _value(self.formula, self._scope, {QUERY: query, KEY: key})
+
+    @cached_property
+    def _scope(self) -> Scope:
+        return in_place(self.scope, self.formula)
+
+
+def _without_limit(scope: Scope) -> Scope:
+    return replace(scope, work=Work(sys.maxsize))
+
+
+def _value(formula: Formula, scope: Scope, positions: dict[str, int]) -> Number:
+    """The formula as a number of the dtype, where names stand for positions."""
+    dtype = scope.dtype
+    scope.work.left -= SET_UP_WORK
+    scope.work.read |= formula.names
+    bound = {name: Number(round_to(position, dtype), True) for name, position in positions.items()}
+    try:
+        return cast(number(formula.tree, in_place(scope, formula).bind(bound)), dtype)
+    except NotANumber as error:
+        raise ExpressionError("number", str(error), formula.tree.at) from None
+    except RecursionError:
+        raise ExpressionError("too-much-work", NESTED_TOO_DEEPLY, formula.tree.at) from None
+
+
+def _only_differences(root: Node) -> bool:
+    todo = [root]
+    while todo:
+        match todo.pop():
+            case Name(name=name) if name in (QUERY, KEY):
+                return False
+            case Binary(operator="-", left=Name(name=left), right=Name(name=right)) if {left, right} == {QUERY, KEY}:
+                pass
+            case Binary(left=left_side, right=right_side):
+                todo += [left_side, right_side]
+            case Unary(operand=operand) | Transpose(operand=operand):
+                todo.append(operand)
+            case Index(indices=children) | Call(arguments=children) | List(items=children):
+                todo += children
+    return True

@@ -1,0 +1,1 @@
+"""From a document to names and numbers: what the text of a spec means."""

@@ -1,0 +1,292 @@
+"""Constants, task sizes and parameters: definitions in any order to numbers, acyclic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from compiler.expressions.arithmetic import NotANumber, as_figure, cast, show
+from compiler.expressions.evaluate import evaluate
+from compiler.expressions.floats import FloatFormat
+from compiler.expressions.formulas import Formula, affordable, attempt, read_formula
+from compiler.expressions.matrices import count
+from compiler.expressions.parse import WORDS
+from compiler.expressions.positions import KEY, PAIR, POSITION, QUERY
+from compiler.expressions.scope import NAMED_NUMBERS, Scope
+from compiler.expressions.syntax import free_names
+from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Unknown, Value, Vector
+from compiler.source.diagnostics import Diagnostic, Note
+from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence
+from compiler.source.text import Span
+from compiler.tasks import TASKS
+
+FINISHING_WORK = 2  # what it takes to note where a number comes from, in evaluated nodes
+Kind = Literal["constant", "size", "parameter"]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A named number, vector or matrix. A parameter's numbers are rounded to the dtype, the others exact or doubles."""
+
+    name: str
+    kind: Kind
+    text: str
+    value: Value
+    span: Span
+
+    @property
+    def known(self) -> bool:
+        return not isinstance(self.value, Unknown)
+
+    @property
+    def numbers(self) -> tuple[Number, ...]:
+        """The number, or those of the vector or matrix, row by row."""
+        if isinstance(self.value, Vector):
+            return self.value.items
+        if isinstance(self.value, Matrix):
+            return tuple(number for row in self.value.rows for number in row)
+        return (self.value,) if isinstance(self.value, Number) else ()
+
+    def is_all(self, span: Span) -> bool:
+        """Whether what stands there is all that is written for it, so that a number there is its value."""
+        return self.text == span.text
+
+    def integer(self) -> int | None:
+        """The value where it is an exact integer."""
+        value = self.value.value if isinstance(self.value, Number) else None
+        if isinstance(value, int):
+            return value
+        return int(value) if value is not None and value.is_integer() else None
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A definition before it is computed: one formula, or a list of formulas or of rows of them."""
+
+    kind: Kind
+    key: Scalar
+    rows: tuple[tuple[Formula, ...], ...]
+    form: Literal["formula", "list", "table"]
+
+    @property
+    def formulas(self) -> tuple[Formula, ...]:
+        return tuple(formula for row in self.rows for formula in row)
+
+    @property
+    def text(self) -> str:
+        rows = [", ".join(formula.text for formula in row) for row in self.rows]
+        match self.form:
+            case "formula":
+                return rows[0]
+            case "list":
+                return f"[{rows[0]}]"
+            case "table":
+                return f"[{', '.join(f'[{row}]' for row in rows)}]"
+
+
+def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]) -> dict[str, Definition]:
+    """Every definition by name, in file order. One that fails is reported and becomes `Unknown`."""
+    written: dict[str, _Written | None] = {}
+    keys: dict[str, tuple[Kind, Scalar]] = {}
+    for kind, key, node in _all(document):
+        name = key.text
+        if name in keys:
+            note = Note(f"the {keys[name][0]} of that name", keys[name][1].span)
+            found.append(Diagnostic("name-clash", f"'{name}' is defined twice", key.span, notes=(note,)))
+            continue
+        if name in WORDS:
+            message = f"'{name}' cannot be a name: it means something in every formula"
+            found.append(Diagnostic("bad-name", message, key.span))
+        if name in (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION):
+            found.append(Diagnostic("name-clash", f"'{name}' already has a meaning", key.span))
+        keys[name] = (kind, key)
+        written[name] = _read(kind, key, node, found)
+    texts = {name: "" if one is None else one.text for name, one in written.items()}
+    parameters = {
+        name: "is a parameter, which a constant cannot read" for name, (kind, _) in keys.items() if kind == "parameter"
+    }
+    every = tuple(keys)
+    not_parameters = tuple(name for name in keys if name not in parameters)
+    values: dict[str, Value] = {}
+    constants: dict[str, Value] = {}
+    for name in _in_order(written, found):
+        definition = written[name]
+        value: Value = Unknown()
+        if definition is not None:
+            readable = (values, {}) if name in parameters else (constants, parameters)
+            candidates = every if name in parameters else not_parameters
+            inner = replace(scope, names=readable[0], definition=name, elsewhere=readable[1], candidates=candidates)
+            value = _compute(definition, inner, found)
+        values[name] = value
+        if name not in parameters:
+            constants[name] = value
+    return {
+        name: Definition(name, kind, texts[name], values.get(name, Unknown()), key.span)
+        for name, (kind, key) in keys.items()
+    }
+
+
+def _all(document: Mapping) -> Iterator[tuple[Kind, Scalar, Node]]:
+    sections: list[tuple[Kind, Node | None]] = [("constant", document.get("constants"))]
+    task = document.get("task")
+    if isinstance(task, Mapping):
+        sections += [("size", value) for key, value in task.items if key.text in TASKS]
+    sections.append(("parameter", document.get("parameters")))
+    for kind, section in sections:
+        if isinstance(section, Mapping):
+            yield from ((kind, key, value) for key, value in section.items)
+
+
+def _read(kind: Kind, key: Scalar, node: Node, found: list[Diagnostic]) -> _Written | None:
+    form: Literal["formula", "list", "table"] = "formula"
+    rows: tuple[tuple[Node, ...], ...] = ((node,),)
+    if isinstance(node, Sequence) and any(isinstance(item, Sequence) for item in node.items):
+        form, rows = "table", tuple(item.items if isinstance(item, Sequence) else (item,) for item in node.items)
+    elif isinstance(node, Sequence):
+        form, rows = "list", (node.items,)
+    if any(isinstance(item, Invalid) for row in rows for item in row):
+        return None
+    items = node.items if isinstance(node, Sequence) and form == "table" else ()
+    odd = next((item for item in items if isinstance(item, Scalar)), None)
+    if odd is not None:
+        hint = 'a formula can mix both: "[w, [1, 2]]", in quotes'
+        found.append(Diagnostic("shape", "this is no row of numbers, as others in the list are", odd.span, hint))
+        return None
+    if len({len(row) for row in rows}) > 1:
+        found.append(Diagnostic("shape", "the rows of a matrix have to have the same length", node.span))
+        return None
+    read = [[read_formula(item, found) for item in row] for row in rows]
+    complete = tuple(tuple(formula for formula in row if formula is not None) for row in read)
+    if sum(map(len, complete)) < sum(map(len, rows)):
+        return None
+    return _Written(kind, key, complete, form)
+
+
+def _reads(definition: _Written) -> dict[str, Span]:
+    return {
+        name: formula.scalar.at(*at) for formula in definition.formulas for name, at in free_names(formula.tree).items()
+    }
+
+
+def _in_order(written: dict[str, _Written | None], found: list[Diagnostic]) -> list[str]:
+    """Names so that each comes after those it reads (depth first, without recursion); cycles are reported."""
+    order: list[str] = []
+    done: set[str] = set()
+    for start in written:
+        path: list[tuple[str, Iterator[str]]] = []
+        if start not in done:
+            path.append((start, _needs(start, written)))
+        on_path = {start}
+        while path:
+            name, needs = path[-1]
+            need = next((need for need in needs if need not in done), None)
+            if need is None:
+                path.pop()
+                on_path.discard(name)
+                done.add(name)
+                order.append(name)
+            elif need in on_path:
+                names = [step for step, _ in path]
+                _report_cycle(names[names.index(need) :], written, found)
+                for member in names[names.index(need) :]:
+                    written[member] = None
+            else:
+                on_path.add(need)
+                path.append((need, _needs(need, written)))
+    return order
+
+
+def _needs(name: str, written: dict[str, _Written | None]) -> Iterator[str]:
+    definition = written[name]
+    return iter([] if definition is None else [need for need in _reads(definition) if need in written])
+
+
+def _report_cycle(cycle: list[str], written: dict[str, _Written | None], found: list[Diagnostic]) -> None:
+    first = written[cycle[0]]
+    if first is not None:
+        shown = " → ".join([*cycle, cycle[0]])
+        found.append(Diagnostic("cycle", f"'{cycle[0]}' is defined by itself: {shown}", first.key.span))
+
+
+def _compute(definition: _Written, scope: Scope, found: list[Diagnostic]) -> Value:
+    rows: list[list[tuple[Value, Formula]]] = []
+    for written in definition.rows:
+        values = [attempt(formula, scope, evaluate, found) for formula in written]
+        rows.append([(value, formula) for value, formula in zip(values, written, strict=True) if value is not None])
+        if len(rows[-1]) < len(values):
+            return Unknown()
+    if definition.form == "formula":
+        value, formula = rows[0][0]
+        if isinstance(value, Number | Vector | Matrix):
+            return _finished(definition, value, lambda index: formula, scope, found)
+        message = f"'{definition.key.text}' has to be a number, a vector or a matrix"
+        found.append(Diagnostic("wrong-type", message, formula.span))
+        return Unknown()
+    vectors = [value for value, _ in rows[0] if isinstance(value, Vector)]
+    if definition.form == "list" and len(vectors) == len(rows[0]):  # the rows of a matrix, by name
+        if len({len(vector.items) for vector in vectors}) > 1:
+            message = "the rows of a matrix have to have the same length"
+            found.append(Diagnostic("shape", message, rows[0][0][1].span))
+            return Unknown()
+        matrix = Matrix(tuple(vector.items for vector in vectors))
+        return _finished(definition, matrix, lambda index: rows[0][index[0]][1], scope, found)
+    numbers: list[tuple[Number, ...]] = []
+    for row in rows:
+        odd = next((formula for value, formula in row if not isinstance(value, Number)), None)
+        if odd is not None:
+            found.append(Diagnostic("wrong-type", f"an element of '{definition.key.text}' is no number", odd.span))
+            return Unknown()
+        numbers.append(tuple(value for value, _ in row if isinstance(value, Number)))
+    if definition.form == "list":
+        return _finished(definition, Vector(numbers[0]), lambda index: rows[0][index[0]][1], scope, found)
+    return _finished(definition, Matrix(tuple(numbers)), lambda index: rows[index[0]][index[1]][1], scope, found)
+
+
+def _finished(
+    definition: _Written,
+    value: Number | Vector | Matrix,
+    formula: Callable[[tuple[int, ...]], Formula],
+    scope: Scope,
+    found: list[Diagnostic],
+) -> Value:
+    """The value with every number as its readers see it; `formula` says where the number at an index was written."""
+
+    if not affordable(formula((0, 0)), scope, FINISHING_WORK * count(value), found):
+        return Unknown()
+
+    def finish(number: Number, *index: int) -> Number | None:
+        label = definition.key.text + (f"[{', '.join(map(str, index))}]" if index else "")
+        return _finish(number, label, definition, formula(index), scope.dtype, found)
+
+    match value:
+        case Number():
+            return finish(value) or Unknown()
+        case Vector(items=items):
+            numbers = [finish(number, i) for i, number in enumerate(items)]
+            complete = tuple(number for number in numbers if number is not None)
+            return Vector(complete) if len(complete) == len(items) else Unknown()
+        case Matrix(rows=rows):
+            table = [[finish(number, i, j) for j, number in enumerate(row)] for i, row in enumerate(rows)]
+            whole = tuple(tuple(number for number in row if number is not None) for row in table)
+            return Matrix(whole) if all(map(len, whole)) and len({len(row) for row in whole}) == 1 else Unknown()
+
+
+def _finish(
+    number: Number, label: str, definition: _Written, formula: Formula, dtype: FloatFormat, found: list[Diagnostic]
+) -> Number | None:
+    """The number as its readers see it: it remembers the definition, and a parameter is a leaf of its own."""
+    name = definition.key.text
+    if definition.kind != "parameter":
+        return Number(number.value, False, Provenance(name=name, parts=(number.provenance,)))
+    try:
+        rounded = cast(number, dtype)
+    except NotANumber as error:
+        found.append(Diagnostic("number", str(error), formula.span))
+        return None
+    if isinstance(number.value, int) and rounded.value != number.value:
+        becomes = as_figure(rounded.value)
+        message = f"{label} is {show(number.value)}, which {dtype.name} cannot hold: it becomes {becomes}"
+        found.append(Diagnostic("inexact-integer", message, formula.span, severity="warning"))
+    leaf = Leaf("parameter", label, rounded.value, formula.span)
+    return Number(rounded.value, True, Provenance(leaf, name, behind=(number.provenance,)))

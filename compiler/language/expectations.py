@@ -1,0 +1,102 @@
+"""What the author claims under `expect`: numbers that the tool can check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compiler.source.diagnostics import Diagnostic, did_you_mean
+from compiler.source.document import Mapping, Node, Scalar
+from compiler.source.text import Span
+from compiler.tasks import Task
+
+
+@dataclass(frozen=True)
+class CountClaim:
+    rule: str
+    count: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class AuthorCount:
+    """The count that an author publishes, by a rule that the tool checks, or (`rule` empty) with a note on why none."""
+
+    count: int
+    rule: str
+    note: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class EvalClaim:
+    """`right` of `pairs` inputs of a suite drawn with `seed` are answered right."""
+
+    suite: str
+    pairs: int
+    seed: int
+    right: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class VerdictClaim:
+    """What a proof over all inputs would find."""
+
+    verdict: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Expectations:
+    counts: tuple[CountClaim, ...] = ()
+    claimed: AuthorCount | None = None
+    evals: tuple[EvalClaim, ...] = ()
+    verdict: VerdictClaim | None = None
+    note: str = ""
+
+
+def read_expectations(node: Node | None, task: Task, found: list[Diagnostic]) -> Expectations:
+    """The claims of an `expect` section, whose shape the schema has checked."""
+    if not isinstance(node, Mapping):
+        return Expectations()
+    counts, evals = node.get("count"), node.get("eval")
+    suites = task.suites() if isinstance(evals, Mapping) else {}
+    count_claims, eval_claims = [], []
+    for key, value in counts.items if isinstance(counts, Mapping) else ():
+        if isinstance(value, Scalar):
+            count_claims.append(CountClaim(key.text, _integer(value), key.span))
+    for key, value in evals.items if isinstance(evals, Mapping) else ():
+        if not isinstance(value, Mapping):
+            continue
+        if key.text not in suites:
+            message = f"no suite '{key.text}'{did_you_mean(key.text, suites)}"
+            found.append(Diagnostic("unknown-name", message, key.span))
+            continue
+        numbers = {name.text: _integer(number) for name, number in value.items if isinstance(number, Scalar)}
+        if {"pairs", "right"} <= numbers.keys():
+            claim = EvalClaim(key.text, numbers["pairs"], numbers.get("seed", 0), numbers["right"], key.span)
+            if claim.right > claim.pairs:
+                found.append(Diagnostic("bad-value", f"{claim.right} right of {claim.pairs} pairs", key.span))
+            eval_claims.append(claim)
+    stated, place = node.get("verdict"), node.key("verdict")
+    verdict = VerdictClaim(stated.text, place.span) if isinstance(stated, Scalar) and place is not None else None
+    claimed, note = _author_count(node), _text(node.get("note"))
+    return Expectations(tuple(count_claims), claimed, tuple(eval_claims), verdict, note)
+
+
+def _author_count(node: Mapping) -> AuthorCount | None:
+    stated, place = node.get("claimed"), node.key("claimed")
+    if not isinstance(stated, Mapping) or place is None:
+        return None
+    count = stated.get("count")
+    if not isinstance(count, Scalar):
+        return None
+    return AuthorCount(_integer(count), _text(stated.get("rule")), _text(stated.get("note")), place.span)
+
+
+def _text(node: Node | None) -> str:
+    return node.text if isinstance(node, Scalar) else ""
+
+
+def _integer(node: Scalar) -> int:
+    return int(node.value) if isinstance(node.value, int | float) else 0

@@ -1,0 +1,187 @@
+"""`--set name=value`: a document with values replaced, each keeping its place in the text of the argument."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as AnyMapping
+
+from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, raise_errors
+from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document
+from compiler.source.extends import step_name
+from compiler.source.text import Source, Span
+from compiler.tasks import TASKS
+
+Path = tuple[str, ...]  # keys, and the index of a list element as text
+_LONGEST_NAME = 1000  # of what is set, in characters
+_ELEMENT = re.compile(r"(?P<vector>.+)\[(?P<index>[0-9]{1,6})\]")
+
+
+def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str]) -> Mapping:
+    """Apply settings of the form `name=value` in order. `top_level` are the keys a spec may have.
+
+    A name is a constant, a parameter, a task size, or a path such as `layer0.attention.softmax`; `null` removes.
+    Raises `SpecError` with every setting that cannot be applied.
+    """
+    found: list[Diagnostic] = Findings()
+    known = tuple(top_level)
+    for setting in settings:
+        source = Source("--set", setting, layer=-1)
+        place = _split(document, setting, known)
+        if place is None:
+            found.append(_unknown(document, source, known))
+            continue
+        at, path = place
+        key = Scalar(path[-1], path[-1], Span(source, 0, at))
+        value = _value(source, at + 1)
+        if isinstance(value, Scalar) and value.value is None and _at(document, path) is None:
+            message = f"there is no '{path[-1]}' to remove"
+            known_here = _keys(_at(document, path[:-1]))
+            found.append(Diagnostic("unknown-name", message + did_you_mean(path[-1], known_here), key.span))
+            continue
+        changed = _replaced(document, path, key, value)
+        assert isinstance(changed, Mapping)
+        document = changed
+    raise_errors(found)
+    return document
+
+
+def as_settings(overrides: AnyMapping[str, object]) -> list[str]:
+    """Overrides from Python, as `name=value` texts; numbers keep every bit."""
+    return [f"{name}={value if isinstance(value, str) else _yaml(value)}" for name, value in overrides.items()]
+
+
+def _yaml(value: object) -> str:
+    """A Python value as YAML; a float's digits read back to the same bits, an infinity is `.inf`."""
+    return json.dumps(value).replace("Infinity", ".inf").replace("NaN", ".nan")
+
+
+def _split(document: Mapping, setting: str, top_level: tuple[str, ...]) -> tuple[int, Path] | None:
+    """Where the name ends, and the path it means: the first `=` whose left side names something."""
+    short = _short_names(document)
+    roots = _roots(document, short)
+    at = setting.find("=", 0, _LONGEST_NAME)
+    while at >= 0:
+        path = _find(document, setting[:at].strip(), top_level, short, roots)
+        if path is not None:
+            return at, path
+        at = setting.find("=", at + 1, _LONGEST_NAME)
+    return None
+
+
+def _find(
+    document: Mapping, name: str, top_level: tuple[str, ...], short: AnyMapping[str, Path], roots: AnyMapping[str, Path]
+) -> Path | None:
+    if name in short:
+        return short[name]
+    if name in top_level and name != "extends":
+        return (name,)
+    if name in roots and name != "extends":
+        return roots[name]
+    element = _ELEMENT.fullmatch(name)
+    if element is not None:
+        vector = _find(document, element["vector"], top_level, short, roots)
+        node = None if vector is None else _at(document, vector)
+        if vector is not None and isinstance(node, Sequence) and int(element["index"]) < len(node.items):
+            return (*vector, element["index"])
+    for start, rest in _at_dots(name):
+        inner = _descend(_at(document, roots[start]), rest) if start in roots else None
+        if inner is not None:
+            return (*roots[start], *inner)
+    return None
+
+
+def _at_dots(name: str) -> Iterator[tuple[str, str]]:
+    """What stands before and after each dot, the longest start first: names may contain dots themselves."""
+    at = name.rfind(".")
+    while at >= 0:
+        yield name[:at], name[at + 1 :]
+        at = name.rfind(".", 0, at)
+
+
+def _short_names(document: Mapping) -> dict[str, Path]:
+    """Constants, parameters and task sizes, which a bare name means."""
+    names: dict[str, Path] = {}
+    for section in ("constants", "parameters"):
+        names |= {key: (section, key) for key in _keys(document.get(section))}
+    task = document.get("task")
+    for kind in _keys(task):
+        if kind in TASKS and isinstance(task, Mapping):
+            names |= {key: ("task", kind, key) for key in _keys(task.get(kind))}
+    return names
+
+
+def _roots(document: Mapping, short: AnyMapping[str, Path]) -> dict[str, Path]:
+    """Where a dotted path can start: a step by its module name (`layer0.attention`), a key, a short name."""
+    steps = {}
+    for key in _keys(document.get("network")):
+        steps[step_name(key)] = ("network", key)
+    return {**{key: (key,) for key in document.names}, **steps, **short}
+
+
+def _descend(node: Node | None, rest: str) -> Path | None:
+    """The keys that the rest of a path means; the last one may be new."""
+    if not isinstance(node, Mapping):
+        return None
+    if node.key(rest) is not None:
+        return (rest,)
+    for key, after in _at_dots(rest):
+        if node.key(key) is not None:
+            inner = _descend(node.get(key), after)
+            if inner is not None:
+                return (key, *inner)
+    return None if "." in rest or not rest else (rest,)
+
+
+def _value(source: Source, start: int) -> Node:
+    """The value, read as YAML; nothing at all is an empty text."""
+    if not source.text[start:].strip():
+        return Scalar("", "", Span(source, start, start))
+    return parse_document(source, start)
+
+
+def _replaced(node: Node, path: Path, key: Scalar, value: Node) -> Node:
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if isinstance(node, Sequence):
+        items = [_replaced(item, rest, key, value) if i == int(head) else item for i, item in enumerate(node.items)]
+        return Sequence(tuple(items), node.span)
+    assert isinstance(node, Mapping)
+    pairs = {name.text: (name, old) for name, old in node.items}
+    if rest:
+        pairs[head] = (pairs[head][0], _replaced(pairs[head][1], rest, key, value))
+    elif isinstance(value, Scalar) and value.value is None:
+        pairs.pop(head, None)
+    else:
+        pairs[head] = (key, value)
+    return Mapping(tuple(pairs.values()), node.span)
+
+
+def _at(document: Mapping, path: Path) -> Node | None:
+    node: Node | None = document
+    for key in path:
+        if isinstance(node, Sequence):
+            node = node.items[int(key)]
+        else:
+            node = node.get(key) if isinstance(node, Mapping) else None
+    return node
+
+
+def _keys(node: Node | None) -> tuple[str, ...]:
+    return node.names if isinstance(node, Mapping) else ()
+
+
+def _unknown(document: Mapping, source: Source, top_level: tuple[str, ...]) -> Diagnostic:
+    name, equals, _ = source.text.partition("=")
+    span = Span(source, 0, max(1, len(name)))
+    if not equals:
+        return Diagnostic("syntax", "expected name=value", span, "for example --set digits=6")
+    if name.strip() == "extends":
+        return Diagnostic("bad-value", "`extends` cannot be set; write it in the spec", span)
+    short = _short_names(document)
+    known = [*short, *_roots(document, short), *top_level]
+    message = f"nothing is named '{name.strip()[:100]}' in this spec{did_you_mean(name.strip(), known)}"
+    hint = f"constants, parameters and sizes here: {', '.join(short)}" if 0 < len(short) <= 20 else None
+    return Diagnostic("unknown-name", message, span, hint)

@@ -1,0 +1,59 @@
+"""The numbers that can change an answer: those of tensors, and those that a forward pass computes by position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compiler.expressions.values import Provenance
+from compiler.network.flow.asked import listed
+from compiler.network.flow.reach import Flow
+from compiler.network.flow.unknown import Free
+from compiler.network.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Mix,
+    Network,
+    Position,
+    Repeat,
+    StreamNorm,
+    StreamScale,
+)
+from compiler.network.meanings import attends_to_nothing
+from compiler.network.storage import tensors
+from compiler.source.faults import no_rule
+
+
+def acting(network: Network, flow: Flow, free: Free) -> Iterator[Provenance]:
+    """Where each `free` number comes from that can change an answer, by what matters in the network."""
+    for name, tensor in tensors(network).items():
+        alive = flow.alive[name]
+        yield from (entry.provenance for entry in tensor.entries if entry.index in alive)
+    for step in network.steps:
+        places = listed(flow.places[step.name])
+        match step:
+            case Position(terms=terms):
+                for term in terms:
+                    if term.dimension in flow.moved[step.name] and free(term.provenance):
+                        yield from (term.formula.at(place).provenance for place in places)
+            case Attention(rope=rope):
+                if flow.weighing[step.name]:
+                    yield from (step.scale.provenance, step.mask_provenance)
+                    yield from () if rope is None else (rope.provenance,)
+                    yield from _scores(step, flow, places, free)
+            case Embedding() | FeedForward() | Head() | Mix() | Repeat() | StreamNorm() | StreamScale():
+                pass  # all of their numbers are stored
+            case _:
+                raise no_rule("step", step)
+
+
+def _scores(step: Attention, flow: Flow, places: list[int], free: Free) -> Iterator[Provenance]:
+    """Those of scores between which a query can choose: of a single key a standard softmax does not see the score."""
+    fewest = 1 if attends_to_nothing(step.softmax) else 2
+    for score in step.scores:
+        if score.head in flow.weighing[step.name] and free(score.provenance):
+            for query in places:
+                keys = listed(flow.sight[step.name].keys(score.head, query))
+                if len(keys) >= fewest:
+                    yield from (score.formula.at(query, key).provenance for key in keys)

@@ -1,0 +1,100 @@
+"""Facts about numbers, as bits, and what single parts of a step do with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+
+from compiler.network.flow.unknown import Free
+from compiler.network.ir import Attention, HeadScore, Rope, Tensor
+from compiler.network.meanings import is_causal_mask, rope_pair
+
+NONZERO, TOKEN, POSITION, OTHERS = 1, 2, 4, 8
+"""Facts about a number: that it can be nonzero, and depends on the token at its position, on the position itself, on
+tokens at other positions. A number without facts is zero for every input."""
+INFORMATION = TOKEN | POSITION | OTHERS
+Facts = bytes
+"""The facts about each dimension of an axis."""
+Index = tuple[int, ...]
+
+
+def union(facts: Iterable[int]) -> int:
+    """The facts that any of the numbers has."""
+    return reduce(or_, facts, 0)
+
+
+def turned(facts: Facts, rope: Rope | None) -> Facts:
+    """A head's coordinates after rotary positions, which mix them in pairs."""
+    if rope is None:
+        return facts
+    found = bytearray(facts)
+    for i, frequency in enumerate(rope.frequencies):
+        a, b = rope_pair(rope.pairs, i, len(facts))
+        if frequency and (found[a] or found[b]):
+            found[a] = found[b] = found[a] | found[b] | POSITION
+    return bytes(found)
+
+
+def fact_or_zero(facts: Facts, fact: int) -> Facts:
+    """This fact in the place of each that is not zero."""
+    return facts.translate(bytes([0, *[fact] * 255]))
+
+
+def present(facts: Facts) -> bytes:
+    """1 for each number with a fact, else 0."""
+    return fact_or_zero(facts, 1)
+
+
+def by_column(tensor: Tensor, information: int) -> Facts:
+    """The columns of a table, a row of which is looked up: what they are if not all zero, or not all the same."""
+    rows, columns = tensor.shape
+    values: list[list[float]] = [[] for _ in range(columns)]
+    for entry in tensor.entries:
+        if entry.value:
+            values[entry.index[1]].append(entry.value)
+    same = (len(column) == rows and len(set(column)) == 1 for column in values)
+    return bytes(
+        0 if not column else NONZERO if alike else NONZERO | information
+        for column, alike in zip(values, same, strict=True)
+    )
+
+
+def joined(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
+    """What holds by either of them, dimension by dimension; both have the same size."""
+    return (int.from_bytes(first) | int.from_bytes(second)).to_bytes(len(first))
+
+
+def both(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
+    """What holds by both of them, dimension by dimension; both have the same size."""
+    return (int.from_bytes(first) & int.from_bytes(second)).to_bytes(len(first))
+
+
+def product(first: Facts, second: Facts) -> Facts:
+    """The facts about products of numbers: what holds for either factor, where both can be nonzero."""
+    nonzero = fact_or_zero(both(present(first), present(second)), 255)
+    return both(joined(first, second), nonzero)
+
+
+def seen_by(step: Attention, length: int, free: Free) -> list[tuple[bool, bool]]:
+    """By head: whether it sees another position than its own, and whether its formula differs between what it sees."""
+    scores = {score.head: score for score in step.scores}
+    return [
+        _seen(scores[head], length, is_causal_mask(step.mask), free) if head in scores else (length > 1, False)
+        for head in range(step.heads.size)
+    ]
+
+
+def _seen(score: HeadScore, length: int, causal: bool, free: Free) -> tuple[bool, bool]:
+    if free(score.provenance):
+        return length > 1, True
+    looks = varies = False
+    values: set[int | float] = set()
+    for query, row in score.formula.telling_rows(length, causal=causal):
+        looks = looks or any(value > -math.inf for key, value in enumerate(row) if key != query)
+        values = {*values, *row} if score.formula.by_distance else set(row)
+        varies = varies or len(values) > 1
+        if looks and varies:
+            break
+    return looks, varies

@@ -1,0 +1,356 @@
+"""Forward through a network: which intermediate numbers can be nonzero, and what each depends on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from compiler.network.flow.bits import (
+    INFORMATION,
+    NONZERO,
+    OTHERS,
+    POSITION,
+    TOKEN,
+    Facts,
+    Index,
+    by_column,
+    fact_or_zero,
+    joined,
+    product,
+    seen_by,
+    turned,
+    union,
+)
+from compiler.network.flow.unknown import Free, known, with_unknown
+from compiler.network.ir import (
+    Attention,
+    Combined,
+    Embedding,
+    FeedForward,
+    Head,
+    Map,
+    Mix,
+    Mixture,
+    Network,
+    Norm,
+    OutputWord,
+    Position,
+    Repeat,
+    Scaled,
+    Step,
+    StreamAfter,
+    StreamNorm,
+    StreamScale,
+    Tensor,
+)
+from compiler.network.meanings import added_to_later, attends_to_nothing, divides, subtracts_mean
+from compiler.network.storage import stored
+from compiler.source.faults import no_rule
+from compiler.source.limits import MAX_FLOW_WORK
+
+BYTES_AT_ONCE = 20  # facts of a stream that are joined in the time that one weight takes
+
+
+@dataclass(frozen=True)
+class AttentionFacts:
+    """What goes on inside an attention step. Queries and keys: as projected, and as they are scored.
+
+    By head: whether it sees other positions than its own (`looks`), whether its products with keys can change its
+    weights (`weighs`), whether its weights can differ between the tokens it sees (`uneven`). By coordinate of the mixed
+    values: whether it depends on tokens at other positions because of this step (`brought`).
+    """
+
+    branch: Facts
+    queries: tuple[Facts, Facts]
+    keys: tuple[Facts, Facts]
+    values: Facts
+    mixed: Facts
+    looks: tuple[bool, ...]
+    weighs: tuple[bool, ...]
+    uneven: tuple[bool, ...]
+    brought: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A step as it runs, once more for every repetition; a mix reads the runs `sources`, other steps the last one."""
+
+    step: Step
+    before: Facts
+    after: Facts
+    sources: Mapping[str, int] = field(default_factory=dict)
+
+
+class TooMuchToFollow(Exception):
+    """A network runs too many weights and heads on ever different facts; `step` is the one where that was too much."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+class Forward:
+    """Facts of a network, whatever its numbers are that are `free`.
+
+    The same step on the same facts is computed once, as repetitions may be many.
+
+    What is not computed yet is paid for before it is; `pay` raises `TooMuchToFollow` where that is no longer possible.
+    """
+
+    def __init__(self, network: Network, free: Free = known) -> None:
+        self.network = with_unknown(network, free)
+        self._free = free
+        self._left = MAX_FLOW_WORK
+        self._costs = _costs(network)
+        self._nonzero: dict[str, tuple[Index, ...]] = {}
+        self._attention: dict[tuple[str, Facts], AttentionFacts] = {}
+        self._after: dict[tuple[str, Facts], Facts] = {}
+        self._sees: dict[str, list[tuple[bool, bool]]] = {}
+
+    def runs(self) -> tuple[Run, ...]:
+        """Every step in the order in which it runs."""
+        made: list[Run] = []
+        last: dict[str, int] = {}  # the run after which a step named in a mix has left its stream
+        steps = {step.name: step for step in self.network.steps}
+        for step in self.network.steps:
+            for inner in [steps[name] for name in step.steps] if isinstance(step, Repeat) else [step]:
+                before = made[-1].after if made else b""
+                if isinstance(inner, Mix):
+                    self.pay(inner, len(before))
+                    streams = {name: made[i].after for name, i in last.items()}
+                    made.append(Run(inner, before, self.mixture(inner, inner.mixture, streams), dict(last)))
+                else:
+                    made.append(Run(inner, before, self.after(inner, before)))
+            last[step.name] = len(made) - 1
+        return tuple(made)
+
+    def pay(self, step: Step, dimensions: int) -> None:
+        """For one way through a step, on a stream of that size."""
+        streams = _streams(step.mixture) if isinstance(step, Mix) else 1
+        self._left -= self._costs[step.name] + streams * (dimensions // BYTES_AT_ONCE)
+        if self._left < 0:
+            raise TooMuchToFollow(step.name)
+
+    def nonzero(self, tensor: Tensor) -> tuple[Index, ...]:
+        """Where a tensor has numbers that are not zero."""
+        if tensor.name not in self._nonzero:
+            self._nonzero[tensor.name] = tuple(entry.index for entry in tensor.entries if entry.value)
+        return self._nonzero[tensor.name]
+
+    def after(self, step: Step, before: Facts) -> Facts:
+        """The stream, or the logits, after one step."""
+        key = step.name, before
+        if key not in self._after:
+            self.pay(step, len(before))
+            self._after[key] = self._compute(step, before)
+        return self._after[key]
+
+    def _compute(self, step: Step, before: Facts) -> Facts:
+        match step:
+            case Embedding():
+                return self.embedded(step)[-1]
+            case Position():
+                return joined(before, self._positions(step))
+            case StreamNorm(norm=norm):
+                return self.normed(norm, before)
+            case StreamScale(weight=weight):
+                return self._scaled(weight, before)
+            case Attention(output=output):
+                mixed = self.attention(step, before).mixed
+                if isinstance(output, Map):
+                    return joined(before, self.through(output, mixed))
+                return joined(before, _spread(output, mixed, len(before)))
+            case FeedForward():
+                kept_stream = before[: step.stream_after.size].ljust(step.stream_after.size, b"\0")
+                return joined(kept_stream, self.through(step.down, self.units(step, before)[3]))
+            case Head(norm=norm, logits=logits):
+                return self.through(logits, self.normed(norm, before))
+            case Repeat() | Mix():
+                raise AssertionError(step)  # runs of their own
+            case _:
+                raise no_rule("step", step)
+
+    def embedded(self, step: Embedding) -> list[Facts]:
+        """What is looked up for a token, and then what each factor makes of that."""
+        stages = [by_column(step.weight, TOKEN)]
+        for factor in step.factors:
+            found = bytearray(factor.outputs.size)
+            for source, output in self.nonzero(factor.weight):
+                found[output] |= stages[-1][source]
+            stages.append(bytes(found))
+        return stages
+
+    def through(self, map_: Map, facts: Facts) -> Facts:
+        """The outputs of an affine map."""
+        if map_.inner is not None:
+            facts = self.through(map_.inner, facts)
+        found = bytearray(map_.weight.shape[0])
+        for output, source in self.nonzero(map_.weight):
+            found[output] |= facts[source]
+        size = map_.outputs.size
+        made = found if len(found) == size else bytearray(bytes(found) * size)
+        if map_.bias is not None:
+            biased = self.nonzero(map_.bias)
+            for output in range(size) if biased and map_.bias.axes[0] is None else (index[0] for index in biased):
+                made[output] |= NONZERO
+        return bytes(made)
+
+    def normed(self, norm: Norm | None, facts: Facts) -> Facts:
+        """A norm makes of each number one that depends on all, as they set the scale; `layer` takes off their mean."""
+        if norm is None:
+            return facts
+        every = union(set(facts))
+        if subtracts_mean(norm.kind):
+            found = bytes([every if norm.axis.size > 1 else 0]) * len(facts)
+        else:
+            found = fact_or_zero(facts, every)
+        return found if norm.weight is None else self._scaled(norm.weight, found)
+
+    def _scaled(self, weight: Tensor, facts: Facts) -> Facts:
+        found = bytearray(len(facts))
+        for (i,) in self.nonzero(weight):
+            found[i] = facts[i]
+        return bytes(found)
+
+    def units(self, step: FeedForward, before: Facts) -> tuple[Facts, Facts, Facts, Facts]:
+        """The branch of a feed-forward step, its gates (those of `up` without one), its `up`, and what `down` reads."""
+        branch = self.normed(step.norm, before)
+        up = self.through(step.up, branch)
+        gate = up if step.gate is None else self.through(step.gate, branch)
+        return branch, gate, up, product(gate, up)
+
+    def mixture(self, step: Mix, mixture: Mixture, streams: Mapping[str, Facts]) -> Facts:
+        """A combination of streams after earlier steps."""
+        match mixture:
+            case StreamAfter(step=name):
+                return streams[name]
+            case Combined(left=left, right=right):
+                return joined(self.mixture(step, left, streams), self.mixture(step, right, streams))
+            case Scaled(coefficient=coefficient, stream=stream):
+                inner = self.mixture(step, stream, streams)
+                return inner if self.scales(step, coefficient) else bytes(len(inner))
+            case _:
+                raise no_rule("mix", mixture)
+
+    def scales(self, step: Mix, coefficient: int) -> bool:
+        """Whether a coefficient of a mix is not zero."""
+        return step.weight is not None and (coefficient,) in self.nonzero(step.weight)
+
+    # Attention
+
+    def attention(self, step: Attention, before: Facts) -> AttentionFacts:
+        """What is inside an attention step that reads this stream."""
+        key = step.name, before
+        if key not in self._attention:
+            self._attention[key] = self._inside(step, before)
+        return self._attention[key]
+
+    def _inside(self, step: Attention, before: Facts) -> AttentionFacts:
+        branch = self.normed(step.norm, before)
+        queries = self._projected(step.query, step.query_norm, step, branch)
+        keys = self._projected(step.key, step.key_norm, step, branch)
+        values = self.through(step.value, branch)
+        shared = step.heads.size // step.kv_heads.size
+        mixed, brought = bytearray(), list[bool]()
+        looks, weighs, uneven = [], [], []
+        later_count_less = (added_to_later(step.mask) or 0.0) != 0
+        for head in range(step.heads.size):
+            group = head // shared
+            pairs = self.products(step, head, queries[1], keys[1])
+            looking, formula_varies = self._seen(step)[head]
+            pairs = pairs if looking or attends_to_nothing(step.softmax) else []  # one token alone has all the weight
+            asked, told = union(a for a, _ in pairs), union(b for _, b in pairs) & INFORMATION
+            looks.append(looking)
+            weighs.append(bool(told) or (attends_to_nothing(step.softmax) and bool(pairs)))
+            uneven.append(bool(told) or formula_varies or (looking and later_count_less))
+            others = OTHERS if looking else 0
+            for value in values[group * step.value_dim :][: step.value_dim]:
+                found, carried = value, 0
+                if value & (TOKEN | OTHERS):
+                    carried |= others
+                if value & INFORMATION or (value and attends_to_nothing(step.softmax)):  # else they add up to the same
+                    found |= (asked | told if weighs[-1] else 0) | (POSITION if looking or formula_varies else 0)
+                    if weighs[-1] and told & (TOKEN | OTHERS):
+                        carried |= others
+                mixed.append(found | carried)
+                brought.append(bool(carried))
+        made = branch, queries, keys, values, bytes(mixed)
+        return AttentionFacts(*made, tuple(looks), tuple(weighs), tuple(uneven), tuple(brought))
+
+    def products(self, step: Attention, head: int, queries: Facts, keys: Facts) -> list[tuple[int, int]]:
+        """The coordinates in which a head's product of query and key can be nonzero, by the facts of both.
+
+        Without `plus_one` a score that is the same for all keys changes nothing: such coordinates are left out.
+        """
+        if not divides(step.scale.operation) and step.scale.value == 0:
+            return []
+        size, group = step.head_dim, head // (step.heads.size // step.kv_heads.size)
+        pairs = zip(queries[head * size :][:size], keys[group * size :][:size], strict=True)
+        return [(a, b) for a, b in pairs if self.scored(step, a, b)]
+
+    def scored(self, step: Attention, query: int, key: int) -> bool:
+        """Whether the product of two coordinates can change the weights of a head."""
+        return bool(query and key and (key & INFORMATION or attends_to_nothing(step.softmax)))
+
+    def _projected(self, map_: Map, norm: Norm | None, step: Attention, branch: Facts) -> tuple[Facts, Facts]:
+        projected = self.through(map_, branch)
+        size = step.head_dim
+        heads = (self.normed(norm, projected[start : start + size]) for start in range(0, len(projected), size))
+        return projected, b"".join(turned(head, step.rope) for head in heads)
+
+    def _seen(self, step: Attention) -> list[tuple[bool, bool]]:
+        if step.name not in self._sees:
+            self._sees[step.name] = seen_by(step, self.network.context, self._free)
+        return self._sees[step.name]
+
+    # Positions
+
+    def _positions(self, step: Position) -> Facts:
+        """What a position step adds to each dimension."""
+        if step.table is not None:
+            return by_column(step.table, POSITION)
+        found = bytearray(step.stream.size)
+        for term in step.terms:
+            if self._free(term.provenance):
+                found[term.dimension] = NONZERO | POSITION
+                continue
+            column = set(term.formula.column(self.network.context))
+            if column != {0.0}:
+                found[term.dimension] = NONZERO if len(column) == 1 else NONZERO | POSITION
+        return bytes(found)
+
+
+def _costs(network: Network) -> Counter[str]:
+    """By step, about how many weights one way through it looks at; what is done for a head counts as several."""
+    found = Counter[str]()
+    for group in stored(network):
+        found[group.step] += sum(len(one.entries) for one in (group.weight, group.bias) if one is not None)
+    for step in network.steps:
+        if isinstance(step, Attention):
+            found[step.name] += step.heads.size * (10 + 4 * (step.head_dim + step.value_dim))
+    return found
+
+
+def _streams(mixture: Mixture) -> int:
+    """How many streams a mix adds up."""
+    match mixture:
+        case StreamAfter():
+            return 1
+        case Combined(left=left, right=right):
+            return _streams(left) + _streams(right)
+        case Scaled(stream=stream):
+            return 1 + _streams(stream)
+        case _:
+            raise no_rule("mix", mixture)
+
+
+def _spread(output: OutputWord, mixed: Facts, dimensions: int) -> Facts:
+    """What heads without a projection add to the stream."""
+    match output:
+        case "identity":
+            return mixed
+        case "broadcast":
+            return mixed * dimensions
+        case _:
+            raise no_rule("output", output)

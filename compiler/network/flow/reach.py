@@ -1,0 +1,336 @@
+"""Backward through a network: which weights can change which token wins, and what attention brings to the logits.
+
+Dimensions and positions are followed apart: a number matters where its dimension does and its position does.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import astuple, dataclass
+
+from compiler.network.flow.asked import Asked, Positions, everything, listed
+from compiler.network.flow.bits import INFORMATION, Facts, Index, both, joined, present
+from compiler.network.flow.facts import AttentionFacts, Forward, Run
+from compiler.network.flow.sight import Sight
+from compiler.network.flow.unknown import Free, known
+from compiler.network.ir import (
+    Attention,
+    Combined,
+    Embedding,
+    FeedForward,
+    Head,
+    Map,
+    Mix,
+    Mixture,
+    Network,
+    Norm,
+    Position,
+    Repeat,
+    Scaled,
+    StreamAfter,
+    StreamNorm,
+    StreamScale,
+    Tensor,
+)
+from compiler.network.meanings import attends_to_nothing
+from compiler.network.storage import tensors
+from compiler.source.faults import no_rule
+
+Alive = bytes  # of each dimension of an axis, 1 where it can change the answer
+
+
+@dataclass(frozen=True)
+class AttentionRole:
+    """What an attention step does for the answer, in any of its runs.
+
+    `valued`: some value is not zero; `looks`: a head with such a value sees another position than its own; `brings`:
+    what it puts out depends on tokens there; `matters`: and that can change which token wins; `uneven`: a head that
+    matters can weigh the tokens it sees differently.
+    """
+
+    valued: bool = False
+    looks: bool = False
+    brings: bool = False
+    matters: bool = False
+    uneven: bool = False
+
+    def __or__(self, other: AttentionRole) -> AttentionRole:
+        """The role in two runs."""
+        return AttentionRole(*(a or b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class Flow:
+    """`alive`: by tensor, the numbers that can change which token wins; `moved`: by position step, the dimensions whose
+    equations can. `attention` has every attention step by its name.
+
+    By step, `places` are the positions at which what it adds can do so; by attention step, `weighing` are the heads
+    whose weights can, and `sight` is what they see.
+    """
+
+    alive: Mapping[str, AbstractSet[Index]]
+    moved: Mapping[str, AbstractSet[int]]
+    attention: Mapping[str, AttentionRole]
+    places: Mapping[str, Positions]
+    weighing: Mapping[str, AbstractSet[int]]
+    sight: Mapping[str, Sight]
+
+
+def flow(network: Network, asked: Asked | None = None, free: Free = known) -> Flow:
+    """What matters in a network: see `compiler.network.flow`. Raises `TooMuchToFollow`.
+
+    `asked` is what a task asks of it, by default the logits of every token at every position. Of numbers that are
+    `free` it is what can matter, whatever they are.
+    """
+    forward = Forward(network, free)
+    backward = _Backward(forward, asked or everything(network), free)
+    backward.follow(forward.runs())
+    alive = {name: frozenset(backward.alive[name]) for name in tensors(network)}
+    moved = {step.name: frozenset(backward.moved[step.name]) for step in network.steps if isinstance(step, Position)}
+    places = {step.name: backward.places[step.name] for step in network.steps}
+    return Flow(alive, moved, dict(backward.roles), places, backward.weighing, backward.sight)
+
+
+class _Backward:
+    """`relative`: the outputs are the logits, so that what is added to all of them alike changes nothing."""
+
+    def __init__(self, forward: Forward, asked: Asked, free: Free) -> None:
+        self.forward = forward
+        self.asked = asked
+        steps = forward.network.steps
+        self.sight = {step.name: Sight(step, len(asked.tokens), free) for step in steps if isinstance(step, Attention)}
+        self.places: dict[str, Positions] = defaultdict(int)
+        self.weighing: dict[str, set[int]] = {name: set() for name in self.sight}
+        self._looked_up: dict[str, list[tuple[Tensor, Alive]]] = defaultdict(list)  # each table with its live columns
+        self._heads: dict[tuple[str, Facts, Alive, bool], set[int]] = defaultdict(set)  # whose values matter
+        self.alive: dict[str, set[Index]] = defaultdict(set)
+        self.moved: dict[str, set[int]] = defaultdict(set)
+        self.roles: dict[str, AttentionRole] = {}
+        self._known: dict[tuple[str, Facts, Alive, bool], Alive] = {}
+
+    def follow(self, runs: tuple[Run, ...]) -> None:
+        """From the logits back to the first step."""
+        several = len(runs[-1].after) > 1  # one class alone always wins
+        alive = [bytearray(len(run.after)) for run in runs]
+        alive[-1] = bytearray([several]) * len(runs[-1].after)
+        places = [*[0] * (len(runs) - 1), self.asked.read]
+        for i in reversed(range(len(runs))):
+            run, after = runs[i], bytes(alive[i])
+            self.places[run.step.name] |= places[i]
+            if isinstance(run.step, Mix):
+                self.forward.pay(run.step, len(run.before))
+                streams = {name: (runs[j].after, alive[j]) for name, j in run.sources.items()}
+                self._mixture(run.step, run.step.mixture, streams, after)
+                for j in run.sources.values():
+                    places[j] |= places[i]
+                continue
+            relative = i == len(runs) - 1
+            before = self._before(run, after, relative=relative)
+            if i:
+                alive[i - 1] = bytearray(joined(alive[i - 1], before))
+                places[i - 1] |= places[i]
+            if isinstance(run.step, Attention):
+                heads = self._heads[run.step.name, run.before, after, relative]
+                places[i - 1] |= self.sight[run.step.name].read(heads, places[i])
+        self._note_rows()
+
+    def _before(self, run: Run, after: Alive, *, relative: bool) -> Alive:
+        key = run.step.name, run.before, after, relative
+        if key not in self._known:
+            self.forward.pay(run.step, len(run.before))
+            self._known[key] = self._through_step(run, after, relative)
+        return self._known[key]
+
+    def _through_step(self, run: Run, after: Alive, relative: bool) -> Alive:
+        step, before = run.step, run.before
+        match step:
+            case Embedding():
+                self._embedding(step, after)
+                return b""
+            case Position():
+                if step.table is not None:
+                    self._looked_up[step.name].append((step.table, after))
+                self.moved[step.name] |= {i for i, alive in enumerate(after) if alive}
+                return after
+            case StreamNorm(norm=norm):
+                return self._norm(norm, before, after)
+            case StreamScale(weight=weight):
+                return self._elementwise(weight, both(after, present(before)))
+            case Attention():
+                return joined(after, self._attention(step, before, after, relative))
+            case FeedForward():
+                branch, gate, up, units = self.forward.units(step, before)
+                hidden = self._map(step.down, units, after, relative)
+                used = both(hidden, both(present(gate), present(up)))
+                read = self._map(step.up, branch, used)
+                if step.gate is not None:
+                    read = joined(read, self._map(step.gate, branch, used))
+                kept_stream = after[: len(before)].ljust(len(before), b"\0")
+                return joined(kept_stream, self._norm(step.norm, before, read))
+            case Head(norm=norm, logits=logits):
+                return self._norm(norm, before, self._map(logits, self.forward.normed(norm, before), after, relative))
+            case Repeat() | Mix():
+                raise AssertionError(step)  # runs of their own
+            case _:
+                raise no_rule("step", step)
+
+    # Parts
+
+    def _embedding(self, step: Embedding, after: Alive) -> None:
+        for factor, read in reversed(list(zip(step.factors, self.forward.embedded(step), strict=False))):
+            found = bytearray(len(read))
+            for index in self.forward.nonzero(factor.weight):
+                if read[index[0]] and after[index[1]]:
+                    found[index[0]] = 1
+                    self.alive[factor.weight.name].add(index)
+            after = bytes(found)
+        self._looked_up[step.name].append((step.weight, after))
+
+    def _map(self, map_: Map, facts: Facts, after: Alive, relative: bool = False, *, biased: bool = True) -> Alive:
+        """The inputs of a map that matter, given the outputs that do; not `biased`: its bias changes nothing."""
+        read = facts if map_.inner is None else self.forward.through(map_.inner, facts)
+        size = map_.outputs.size
+        weight_rows, bias = map_.weight.shape[0], map_.bias
+        found = bytearray(len(read))
+        if not (relative and weight_rows < size):
+            matters = after if weight_rows == size else bytes([any(after)])
+            level = _level_columns(map_.weight) if relative else frozenset[int]()
+            for index in self.forward.nonzero(map_.weight):
+                output, source = index
+                if read[source] and matters[output] and source not in level:
+                    found[source] = 1
+                    self.alive[map_.weight.name].add(index)
+        if biased and bias is not None and not (relative and (bias.shape[0] < size or _is_level(bias))):
+            matters = after if bias.shape[0] == size else bytes([any(after)])
+            for index in self.forward.nonzero(bias):
+                if matters[index[0]]:
+                    self.alive[bias.name].add(index)
+        return bytes(found) if map_.inner is None else self._map(map_.inner, facts, bytes(found))
+
+    def _norm(self, norm: Norm | None, facts: Facts, after: Alive) -> Alive:
+        """All that is not zero sets the scale of a norm, and with it what matters of its output."""
+        if norm is None:
+            return after
+        made = self.forward.normed(norm, facts)
+        kept = both(after, present(made))
+        if norm.weight is not None:
+            self._elementwise(norm.weight, kept)
+        return present(facts) if any(kept) else bytes(len(facts))
+
+    def _elementwise(self, weight: Tensor, kept: Alive) -> Alive:
+        found = bytearray(len(kept))
+        for index in self.forward.nonzero(weight):
+            if kept[index[0]]:
+                found[index[0]] = 1
+                self.alive[weight.name].add(index)
+        return bytes(found)
+
+    def _note_rows(self) -> None:
+        """The numbers of the rows that are looked up where it matters."""
+        for step in self.forward.network.steps:
+            for table, columns in self._looked_up[step.name]:
+                places = self.places[step.name]
+                rows = self.asked.at(places) if isinstance(step, Embedding) else set(listed(places))
+                found = self.forward.nonzero(table)
+                self.alive[table.name].update(index for index in found if columns[index[1]] and index[0] in rows)
+
+    def _mixture(self, step: Mix, mixture: Mixture, streams: dict[str, tuple[Facts, bytearray]], after: Alive) -> None:
+        """Notes in `streams` which of their dimensions matter."""
+        match mixture:
+            case StreamAfter(step=name):
+                own = streams[name][1]
+                own[:] = joined(own, after)
+            case Combined(left=left, right=right):
+                self._mixture(step, left, streams, after)
+                self._mixture(step, right, streams, after)
+            case Scaled(coefficient=coefficient, stream=stream):
+                inner = self.forward.mixture(step, stream, {name: facts for name, (facts, _) in streams.items()})
+                if not self.forward.scales(step, coefficient) or step.weight is None:
+                    return
+                if any(both(after, present(inner))):
+                    self.alive[step.weight.name].add((coefficient,))
+                self._mixture(step, stream, streams, after)
+            case _:
+                raise no_rule("mix", mixture)
+
+    # Attention
+
+    def _attention(self, step: Attention, before: Facts, after: Alive, relative: bool) -> Alive:
+        """What the branch of an attention step needs of the stream."""
+        facts = self.forward.attention(step, before)
+        match step.output:
+            case Map():
+                mixed = self._map(step.output, facts.mixed, after, relative)
+            case "identity":
+                mixed = after
+            case "broadcast":
+                mixed = bytes([any(after) and not relative])
+            case _:
+                raise no_rule("output", step.output)
+        queries, keys = bytearray(len(facts.queries[1])), bytearray(len(facts.keys[1]))
+        values = bytearray(len(facts.values))
+        shared = step.heads.size // step.kv_heads.size
+        self._note_role(step, facts, mixed)
+        for head in range(step.heads.size):
+            group = head // shared
+            weighed = False
+            for coordinate in range(step.value_dim):
+                value = facts.values[group * step.value_dim + coordinate]
+                if value and mixed[head * step.value_dim + coordinate]:
+                    self._heads[step.name, before, after, relative].add(head)
+                    values[group * step.value_dim + coordinate] = 1
+                    weighed |= bool(value & INFORMATION) or attends_to_nothing(step.softmax)
+            if weighed:
+                self.weighing[step.name].add(head)
+            if weighed and facts.weighs[head]:
+                for coordinate in range(step.head_dim):
+                    query, key = head * step.head_dim + coordinate, group * step.head_dim + coordinate
+                    if self.forward.scored(step, facts.queries[1][query], facts.keys[1][key]):
+                        queries[query] = keys[key] = 1
+        read = self._map(step.value, facts.branch, bytes(values))
+        asked = self._projected(step, step.query_norm, facts.queries[0], queries)
+        told = self._projected(step, step.key_norm, facts.keys[0], keys)
+        # a bias of the keys alone adds the same to the scores of all keys, which a softmax does not see
+        shifts = not attends_to_nothing(step.softmax) and step.rope is None and step.key_norm is None
+        read = joined(read, self._map(step.query, facts.branch, asked))
+        read = joined(read, self._map(step.key, facts.branch, told, biased=not shifts))
+        return self._norm(step.norm, before, read)
+
+    def _projected(self, step: Attention, norm: Norm | None, projected: Facts, alive: bytearray) -> Alive:
+        """The projected queries or keys that matter, given those after rope that do."""
+        size = step.head_dim  # a pair of coordinates that rope turns is scored together
+        starts = range(0, len(alive), size)
+        return b"".join(self._norm(norm, projected[at : at + size], bytes(alive[at : at + size])) for at in starts)
+
+    def _note_role(self, step: Attention, facts: AttentionFacts, mixed: Alive) -> None:
+        valued = looks = brings = matters = uneven = False
+        shared = step.heads.size // step.kv_heads.size
+        for head in range(step.heads.size):
+            for coordinate, value in enumerate(facts.values[head // shared * step.value_dim :][: step.value_dim]):
+                place = head * step.value_dim + coordinate
+                used = mixed[place] > 0
+                weighs = bool(value & INFORMATION) or (value > 0 and attends_to_nothing(step.softmax))
+                valued |= value > 0
+                looks |= value > 0 and facts.looks[head]
+                brings |= facts.brought[place]
+                matters |= facts.brought[place] and used
+                uneven |= used and weighs and facts.uneven[head]
+        role = AttentionRole(valued, looks, brings, matters, uneven)
+        self.roles[step.name] = self.roles.get(step.name, role) | role
+
+
+def _level_columns(weight: Tensor) -> frozenset[int]:
+    """The inputs that a map adds to all of its outputs alike."""
+    columns: dict[int, list[float]] = defaultdict(list)
+    for entry in weight.entries:
+        if entry.value:
+            columns[entry.index[1]].append(entry.value)
+    rows = weight.shape[0]
+    return frozenset(i for i, column in columns.items() if len(column) == rows and len(set(column)) == 1)
+
+
+def _is_level(bias: Tensor) -> bool:
+    values = [entry.value for entry in bias.entries if entry.value]
+    return len(values) == bias.size and len(set(values)) == 1

@@ -1,0 +1,149 @@
+"""Every number that a network computes with, as tables: the stored tensors, and scores, positions, masks and scales."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from compiler.expressions.axes import Axis
+from compiler.expressions.values import NOWHERE, Provenance
+from compiler.network.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Map,
+    Mix,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+    Tensor,
+)
+from compiler.network.meanings import added_to_later, divides, is_causal_mask
+from compiler.network.storage import step_maps, stored_by
+from compiler.source.faults import no_rule
+
+Index = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number, and what it was computed from."""
+
+    value: float
+    provenance: Provenance = NOWHERE
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers of a step by index; what is not there is zero. An axis of None has no names.
+
+    `named` gives the name of the tensor or table, and the place in it, of an index. A tensor has a `shape`, and `name`
+    is the one that it has in the state dict; one that is tied names its owner in `tie`.
+    """
+
+    name: str
+    axes: tuple[Axis | None, ...]
+    cells: Mapping[Index, Cell]
+    named: Callable[[Index], tuple[str, str]]
+    shape: tuple[int, ...] | None = None
+    tie: str | None = None
+
+
+def step_tables(step: Step, length: int) -> dict[str, Table]:
+    """The tables of a step, by their names within it. Position formulas are taken for `length` positions."""
+    return {**_tensors(step), **_computed(step, length)}
+
+
+def step_chains(step: Step) -> Iterator[tuple[str, ...]]:
+    """The names within the step of tensors that are multiplied with one another, from left to right."""
+    for group in stored_by(step):
+        if group.kind == "embedding":
+            factors = [one for one in stored_by(step) if one.kind == "factor"]
+            yield tuple(_within(step, f"{one.name}.weight") for one in (group, *factors))
+    for map_ in step_maps(step):
+        yield tuple(_within(step, f"{one.name}.weight") for one in _chain(map_))
+
+
+def _chain(map_: Map | None) -> Iterator[Map]:
+    while map_ is not None:
+        yield map_
+        map_ = map_.inner
+
+
+def _within(step: Step, name: str) -> str:
+    """`query.weight` for `layer0.attention.query.weight`."""
+    return name.removeprefix(f"{step.name}.")
+
+
+def _tensors(step: Step) -> dict[str, Table]:
+    found = {}
+    for group in stored_by(step):
+        owner = None if group.weight_tie is None else group.weight.name
+        place = f"{group.name}.weight"
+        found[_within(step, place)] = _tensor(place, group.weight, owner)
+        if group.bias is not None:
+            place = f"{group.name}.bias"
+            found[_within(step, place)] = _tensor(place, group.bias, None)
+    return found
+
+
+def _tensor(place: str, tensor: Tensor, tie: str | None) -> Table:
+    cells = {entry.index: Cell(entry.value, entry.provenance) for entry in tensor.entries if entry.value}
+    return Table(place, tensor.axes, cells, lambda index: (place, tensor.label(index)), tensor.shape, tie)
+
+
+def _computed(step: Step, length: int) -> dict[str, Table]:
+    """What a step computes with and does not store."""
+    match step:
+        case Position(name=name, stream=stream, terms=terms) if terms:
+            positions: dict[Index, Cell] = {
+                (term.dimension, position): Cell(value, term.provenance)
+                for term in terms
+                for position, value in enumerate(term.formula.column(length))
+            }
+            labels = stream.labels
+            table = Table(name, (stream, None), positions, lambda at: (name, f"{labels[at[0]]}, pos {at[1]}"))
+            return {"positions": table}
+        case Attention():
+            return _attention(step, length)
+        case Embedding() | Position() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
+            return {}
+        case _:
+            raise no_rule("step", step)
+
+
+def _attention(step: Attention, length: int) -> dict[str, Table]:
+    name, heads = step.name, step.heads
+    causal, added = is_causal_mask(step.mask), added_to_later(step.mask)
+    found = {}
+    if step.scores:
+        scores: dict[Index, Cell] = {
+            (score.head, query, key): Cell(value, score.provenance)
+            for score in step.scores
+            for query, row in enumerate(score.formula.table(length, causal=causal))
+            for key, value in enumerate(row)
+            if key <= query or not causal
+        }
+        found["score"] = Table(
+            name,
+            (heads, None, None),
+            scores,
+            lambda at: (f"{name}.score {heads.labels[at[0]]}", f"query_pos {at[1]}, key_pos {at[2]}"),
+        )
+    if step.rope is not None:
+        pairs: dict[Index, Cell] = {
+            (pair,): Cell(value, step.rope.provenance) for pair, value in enumerate(step.rope.frequencies)
+        }
+        found["rope"] = Table(name, (None,), pairs, lambda at: (f"{name}.rope", f"pair {at[0]}"))
+    if added is not None:
+        found["mask"] = _single(f"{name}.mask", "later keys", Cell(added, step.mask_provenance))
+    scale = 1 / step.scale.value if divides(step.scale.operation) else step.scale.value
+    found["scale"] = _single(f"{name}.scale", "all heads", Cell(scale, step.scale.provenance))
+    return found
+
+
+def _single(name: str, label: str, cell: Cell) -> Table:
+    return Table(name, (), {(): cell}, lambda _: (name, label))

@@ -1,0 +1,104 @@
+"""The intermediate values of a network by name, with the named dimensions of each. No torch is known here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from compiler.expressions.axes import Axis
+from compiler.network.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Map,
+    Mix,
+    Network,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+    stream_after,
+)
+from compiler.source.faults import no_rule
+
+Dimension = Axis | str  # named one by one, or only as a whole: "batch", "time"
+UNCOUNTED = ("batch", "coordinate")  # one sequence; the coordinates are counted where heads are mixed
+POSITIONS = ("query position", "key position")
+
+
+def activations(network: Network) -> dict[str, tuple[Dimension, ...]]:
+    """What each submodule of the torch model puts out: its name to the dimensions of the value.
+
+    The output of a step's own module is the stream after it, or the logits.
+    """
+    return {name: dimensions for step in network.steps for name, dimensions in _of_step(step)}
+
+
+def _of_step(step: Step) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
+    match step:
+        case Attention():
+            yield from _of_attention(step)
+        case FeedForward(name=name, stream=stream, hidden=hidden, norm=norm, gate=gate, up=up, down=down):
+            if norm is not None:
+                yield norm.name, ("batch", "time", stream)
+            for map_ in (up,) if gate is None else (gate, up):
+                yield from _of_map(map_)
+            yield f"{name}.active", ("batch", "time", hidden)
+            yield f"{name}.units", ("batch", "time", hidden)
+            yield from _of_map(down)
+        case Head(stream=stream, norm=norm, logits=logits):
+            if norm is not None:
+                yield norm.name, ("batch", "time", stream)
+            yield from _of_map(logits)
+        case Embedding(name=name, factors=factors):
+            if factors:
+                yield f"{name}.rows", ("batch", "time", factors[0].inputs)
+            for factor in factors:
+                yield factor.name, ("batch", "time", factor.outputs)
+        case Position() | StreamNorm() | StreamScale() | Repeat() | Mix():
+            pass
+        case _:
+            raise no_rule("step", step)
+    if isinstance(step, Head):
+        yield step.name, ("batch", "time", step.logits.outputs)
+    else:
+        yield step.name, ("batch", "time", stream_after(step))
+
+
+def _of_attention(step: Attention) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
+    if step.norm is not None:
+        yield step.norm.name, ("batch", "time", step.stream)
+    for map_ in (step.query, step.key, step.value):
+        yield from _of_map(map_)
+    for heads, own in ((step.heads, step.query_norm), (step.kv_heads, step.key_norm)):
+        if own is not None:
+            yield own.name, ("batch", heads, "time", own.axis)
+    yield f"{step.name}.queries", ("batch", step.heads, "time", "coordinate")
+    yield f"{step.name}.keys", ("batch", step.kv_heads, "time", "coordinate")
+    yield f"{step.name}.values", ("batch", step.kv_heads, "time", "coordinate")
+    yield f"{step.name}.scores", ("batch", step.heads, *POSITIONS)
+    yield f"{step.name}.pattern", ("batch", step.heads, *POSITIONS)
+    mixed = step.heads if step.value_dim == 1 else step.heads.extended(step.value_dim)
+    yield f"{step.name}.mixed", ("batch", "time", mixed)
+    if isinstance(step.output, Map):
+        yield from _of_map(step.output)
+
+
+def _of_map(map_: Map) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
+    if map_.inner is not None:
+        yield from _of_map(map_.inner)
+    yield map_.name, ("batch", "time", map_.outputs)
+
+
+def largest(network: Network) -> tuple[str, int]:
+    """The largest intermediate value of one sequence that is as long as the context: its name, and how many numbers."""
+    sizes = {name: _size(dimensions, network.context) for name, dimensions in activations(network).items()}
+    name = max(sizes, key=lambda one: sizes[one])
+    return name, sizes[name]
+
+
+def _size(dimensions: tuple[Dimension, ...], context: int) -> int:
+    lengths = (axis.size if isinstance(axis, Axis) else context for axis in dimensions if axis not in UNCOUNTED)
+    return prod(lengths)

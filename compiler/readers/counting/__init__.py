@@ -1,0 +1,1 @@
+"""How many parameters, by which rule; claims about them."""

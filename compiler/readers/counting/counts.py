@@ -1,0 +1,263 @@
+"""Counting parameters, from the IR: figures by stated rules, itemised by tensor and down to the lines of the spec."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from compiler.expressions.arithmetic import as_figure
+from compiler.expressions.values import Leaf, Provenance, leaves
+from compiler.language.definitions import Definition
+from compiler.network.ir import (
+    Attention,
+    Embedding,
+    Entry,
+    Equation,
+    FeedForward,
+    Head,
+    Mix,
+    Network,
+    Position,
+    Repeat,
+    StreamNorm,
+    StreamScale,
+    Tensor,
+)
+from compiler.network.storage import Stored, stored, tensors
+from compiler.pipeline import Spec
+from compiler.source.faults import no_rule
+
+FIGURES = {  # what a spec can claim
+    "dense": "every scalar that the torch tensors store, zeros too, tied tensors once",
+    "dense_untied": "`dense` with every tie stored again",
+    "nonzero": "stored scalars that are not zero; a broadcast row once",
+    "distinct": "embedding: nonzero entries; other maps: distinct nonzero values of weight and bias; copies are free",
+    "values": "distinct nonzero numbers over the whole model",
+    "values_with_zero": "`values`, and one more where a zero is stored",
+    "free": "scalars under `parameters` that the network reads, each once however often it is used",
+}
+BESIDE = {"dense": ("dense_untied", "untied"), "values": ("values_with_zero", "with 0")}  # shown in one column
+LONGEST_LINE = 200  # of a spec that is shown with a number in it
+LISTING = "hard_coded"  # numbers other than 0, 1, -1 that enter weights and are no parameters: no score
+RULES = (*(figure for figure in FIGURES if figure not in dict(BESIDE.values())), LISTING)
+
+
+@dataclass(frozen=True)
+class LineCount:
+    """What one equation stores in one tensor: numbers written, and how many of them are not zero."""
+
+    equation: Equation
+    written: int
+    nonzero: int
+
+
+@dataclass(frozen=True)
+class TensorCount:
+    """One stored tensor, or a tie to one (`tie`), which stores nothing more."""
+
+    name: str
+    shape: tuple[int, ...]
+    dense: int
+    nonzero: int
+    tie: str | None
+    lines: tuple[LineCount, ...]
+
+
+@dataclass(frozen=True)
+class GroupCount:
+    """A map with its bias, an embedding or a norm weight: what the rule `distinct` counts together."""
+
+    name: str
+    step: str
+    distinct: int
+    copies: bool
+    tensors: tuple[TensorCount, ...]
+
+
+@dataclass(frozen=True)
+class HardCoded:
+    """A number that stands in the spec outside `parameters` and enters weights; `name` is the definition it is in.
+
+    `whole`: it is all of that definition, whose value it is. `source` is the text of its line.
+    """
+
+    name: str
+    value: int | float
+    whole: bool
+    line: int
+    file: str
+    source: str = field(default="", compare=False, repr=False)
+
+    def __str__(self) -> str:
+        """`base = 10`, `0.3 in phi`, or `0.3` in an equation."""
+        figure = as_figure(self.value)
+        if not self.name:
+            return figure
+        return f"{self.name} = {figure}" if self.whole else f"{figure} in {self.name}"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """`free` is None where a spec declares no parameters, as then nothing is known about independence."""
+
+    dense: int
+    dense_untied: int
+    nonzero: int
+    distinct: int
+    values: int
+    values_with_zero: int
+    free: int | None
+    free_names: tuple[str, ...]
+    hard_coded: tuple[HardCoded, ...]
+    groups: tuple[GroupCount, ...]
+
+    def by_rule(self, rule: str) -> int | None:
+        """A figure by its name, or the length of the listing; None for an undeclared `free`."""
+        if rule == LISTING:
+            return len(self.hard_coded)
+        if rule not in FIGURES:
+            raise KeyError(rule)
+        figure: int | None = getattr(self, rule)
+        return figure
+
+
+def count(spec: Spec) -> Counts:
+    """Count a spec by every rule (docs/counting.md)."""
+    network, definitions = spec.network, spec.resolved.definitions
+    declares_parameters = any(definition.kind == "parameter" for definition in definitions.values())
+    every = tensors(network).values()
+    entries = [entry for tensor in every for entry in tensor.entries]
+    groups = tuple(_group(group) for group in stored(network))
+    nonzero_values = {entry.value for entry in entries if entry.value}
+    dense = sum(tensor.size for tensor in every)
+    nonzero = sum(1 for entry in entries if entry.value)
+    in_weights = leaves(entry.provenance for entry in entries)
+    read = in_weights | leaves(_beside_weights(network))
+    free = sorted({leaf.name for leaf in read if leaf.kind == "parameter"})
+    return Counts(
+        dense=dense,
+        dense_untied=dense + sum(group.weight.size for group in stored(network) if group.weight_tie is not None),
+        nonzero=nonzero,
+        distinct=sum(group.distinct for group in groups),
+        values=len(nonzero_values),
+        values_with_zero=len(nonzero_values) + (dense > nonzero),
+        free=len(free) if declares_parameters else None,
+        free_names=tuple(free),
+        hard_coded=_hard_coded(in_weights, definitions),
+        groups=groups,
+    )
+
+
+def _beside_weights(network: Network) -> Iterator[Provenance]:
+    """Where the numbers come from that no tensor stores: a parameter there is a learned one."""
+    for step in network.steps:
+        match step:
+            case Position():
+                yield from (term.provenance for term in step.terms)
+            case Attention():
+                yield step.scale.provenance
+                yield step.mask_provenance
+                yield from (score.provenance for score in step.scores)
+                if step.rope is not None:
+                    yield step.rope.provenance
+            case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
+                pass
+            case _:
+                raise no_rule("step", step)
+
+
+def _group(group: Stored) -> GroupCount:
+    own = [] if group.weight_tie is not None else [group.weight]
+    counted = [*own, *([] if group.bias is None else [group.bias])]
+    nonzero = [entry for tensor in counted for entry in tensor.entries if entry.value]
+    different, copies = len({entry.value for entry in nonzero}), False
+    match group.kind:
+        case "embedding":
+            different = len(nonzero)
+        case "map" | "factor":
+            copies = bool(nonzero) and _copies(group)
+        case "vector":
+            pass
+        case _:
+            raise no_rule("stored", group.kind)
+    shown = [group.weight, *([] if group.bias is None else [group.bias])]
+    return GroupCount(
+        group.name,
+        group.step,
+        0 if copies else different,
+        copies,
+        tuple(_tensor(tensor, group, group.weight_tie if tensor is group.weight else None) for tensor in shown),
+    )
+
+
+def _copies(group: Stored) -> bool:
+    """Whether a map only copies: every weight 1, no bias, each source read once."""
+    if group.bias is not None and any(entry.value for entry in group.bias.entries):
+        return False
+    nonzero = [entry for entry in group.weight.entries if entry.value]
+    sources = Counter(entry.index[0 if group.kind == "factor" else -1] for entry in nonzero)
+    is_broadcast = group.weight.axes[0] is None and group.outputs.size > 1
+    return not is_broadcast and all(entry.value == 1 for entry in nonzero) and max(sources.values()) == 1
+
+
+def _tensor(tensor: Tensor, group: Stored, tie: str | None) -> TensorCount:
+    lines: dict[Equation, list[Entry]] = {}
+    for entry in tensor.entries:
+        lines.setdefault(entry.equation, []).append(entry)
+    return TensorCount(
+        f"{group.name}.weight" if tie else tensor.name,
+        tensor.shape,
+        0 if tie else tensor.size,
+        0 if tie else sum(1 for entry in tensor.entries if entry.value),
+        tie,
+        tuple(
+            LineCount(equation, len(written), sum(1 for entry in written if entry.value))
+            for equation, written in lines.items()
+        ),
+    )
+
+
+def hard_coded_readers(spec: Spec, most: int) -> dict[HardCoded, tuple[Equation, ...]]:
+    """The equations, at most the first `most`, whose weights were computed from each number that is no parameter."""
+    written: dict[Equation, list[Provenance]] = {}
+    for tensor in tensors(spec.network).values():
+        for entry in tensor.entries:
+            written.setdefault(entry.equation, []).append(entry.provenance)
+    found: dict[HardCoded, dict[Equation, None]] = {}
+    made: dict[Leaf, tuple[HardCoded, ...]] = {}
+    visits = Counter[Provenance]()  # what so many equations are made of has nothing new to say about later ones
+    for equation, provenances in written.items():
+        todo, seen = provenances, set[Provenance]()
+        while todo:
+            one = todo.pop()
+            if one in seen or visits[one] >= most:
+                continue
+            seen.add(one)
+            visits[one] += 1
+            todo += one.parts
+            if one.leaf is None:
+                continue
+            if one.leaf not in made:
+                made[one.leaf] = _hard_coded([one.leaf], spec.resolved.definitions)
+            for item in made[one.leaf]:
+                readers = found.setdefault(item, {})
+                if len(readers) < most:
+                    readers[equation] = None
+    return {item: tuple(equations) for item, equations in found.items()}
+
+
+def _hard_coded(in_weights: Iterable[Leaf], definitions: Mapping[str, Definition]) -> tuple[HardCoded, ...]:
+    found = set()
+    for leaf in in_weights:
+        if leaf.kind == "literal":
+            span, definition = leaf.span, definitions.get(leaf.name)
+            whole = bool(leaf.name) if definition is None else definition.is_all(span)  # none: pi, or in an equation
+            source = _shortened(span.source.line(span.line))
+            found.add(HardCoded(leaf.name, leaf.value, whole, span.line, span.source.name, source))
+    return tuple(sorted(found, key=lambda item: (item.file, item.line, item.name, item.value)))
+
+
+def _shortened(line: str) -> str:
+    """A line, which thousands of numbers may stand in; of a very long one the beginning."""
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"

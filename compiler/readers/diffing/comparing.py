@@ -1,0 +1,116 @@
+"""How two tensors differ: in which numbers, by how much, and by how many steps of their dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from compiler.backends.torch.linear import torch_dtype
+from compiler.expressions.floats import FORMATS, ulps_apart
+from compiler.readers.diffing.differences import EntryChange, TensorChange
+
+ENTRIES_KEPT = 1000  # of one tensor
+NAMES = {torch_dtype(dtype): name for name, dtype in FORMATS.items()}
+_BITS = {8: torch.int64, 4: torch.int32, 2: torch.int16}
+Label = Callable[[tuple[int, ...]], str]
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def equal(first: Tensor, second: Tensor) -> bool:
+    """Whether two tensors agree in shape, dtype and every bit."""
+    if first.shape != second.shape or first.dtype != second.dtype:
+        return False
+    return torch.equal(_bits(first), _bits(second))
+
+
+def differing(first: Tensor, second: Tensor) -> Tensor:
+    """Which numbers of two tensors of one shape differ: in any bit, or in value and sign where the dtypes differ."""
+    if first.dtype == second.dtype:
+        return _bits(first) != _bits(second)
+    one, two = first.double(), second.double()
+    return ~((one == two) & (one.signbit() == two.signbit()) | (one.isnan() & two.isnan()))
+
+
+def transposed(first: Tensor, second: Tensor) -> bool:
+    """Whether a matrix is the other one transposed, and not that one itself."""
+    return first.ndim == 2 and equal(first.T, second) and not equal(first, second)
+
+
+def compare(names: tuple[str, str], first: Tensor, second: Tensor, label: Label) -> TensorChange | None:
+    """What differs in two tensors; None where nothing does. `label` names the place of a number in them."""
+    change = TensorChange(
+        names,
+        (tuple(first.shape), tuple(second.shape)),
+        (dtype_name(first.dtype), dtype_name(second.dtype)),
+        transposed=transposed(first, second),
+    )
+    if first.shape != second.shape:
+        return change
+    mask = differing(first, second)
+    count = int(mask.sum())
+    if count == 0:
+        return None if first.dtype == second.dtype else change
+    one, two = first[mask], second[mask]
+    sizes = (one.double() - two.double()).abs()
+    known = sizes[~sizes.isnan()]
+    common = _coarser(first.dtype, second.dtype)
+    return replace(
+        change,
+        differing=count,
+        largest=float(known.max()) if len(known) else None,
+        ulps=None if common is None else _largest_ulps(one.to(common), two.to(common)),
+        ulps_dtype=None if common is None else NAMES[common],
+        entries=tuple(_entries(change, mask, one[:ENTRIES_KEPT], two[:ENTRIES_KEPT], label)),
+    )
+
+
+def _entries(change: TensorChange, mask: Tensor, first: Tensor, second: Tensor, label: Label) -> Iterator[EntryChange]:
+    """The first numbers that differ, each at its place."""
+    common = _coarser(first.dtype, second.dtype)
+    ulps: list[int | None] = [None] * len(first)
+    if common is not None:
+        rounded = first.to(common).tolist(), second.to(common).tolist()
+        ulps = [ulps_apart(old, new, FORMATS[NAMES[common]]) for old, new in zip(*rounded, strict=True)]
+    places = mask.nonzero()[: len(first)].tolist()
+    for place, old, new, apart in zip(places, first.double().tolist(), second.double().tolist(), ulps, strict=True):
+        yield EntryChange(change.names[1] or "", label(tuple(place)), old, new, ulps=apart)
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    """Its numbers as integers that are equal where every bit is."""
+    if not tensor.is_floating_point():
+        return tensor
+    return tensor.contiguous().view(_BITS[tensor.element_size()])
+
+
+def _coarser(first: torch.dtype, second: torch.dtype) -> torch.dtype | None:
+    """The dtype of fewer digits; None where one is not of a spec."""
+    if first not in NAMES or second not in NAMES:
+        return None
+    return min(first, second, key=lambda dtype: FORMATS[NAMES[dtype]].precision)
+
+
+def _largest_ulps(first: Tensor, second: Tensor) -> int | None:
+    """The largest distance of numbers of one dtype, NaN apart; exact, though 64 bits cannot hold every one."""
+    known = ~(first.isnan() | second.isnan())
+    if not bool(known.any()):
+        return None
+    one, two = _ordinals(first[known]), _ordinals(second[known])
+    close = (one < 0) == (two < 0)
+    apart = torch.where(close, (one - two).abs(), 0)
+    far = torch.where(close, 0, (one >> 1).abs() + (two >> 1).abs())
+    picked = {int(apart.argmax()), int(far.argmax())}
+    return max(abs(int(one[place]) - int(two[place])) for place in picked)
+
+
+def _ordinals(tensor: Tensor) -> Tensor:
+    """For each number how many numbers of the dtype lie between it and zero, with its sign."""
+    bits = _bits(tensor).long()
+    magnitude = bits & (2 ** (8 * tensor.element_size() - 1) - 1)
+    return torch.where(bits < 0, -magnitude, magnitude)

@@ -1,0 +1,136 @@
+"""What `diff` finds, as values: written text, names, numbers, ties, products, tensors of files, and counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from compiler.expressions.floats import FloatFormat
+from compiler.readers.diffing.matching import NameMatch
+from compiler.readers.diffing.text_changes import TextChange
+
+Likeness = Literal["up to names", "multiplied out", "apart from ties"]
+Shape = tuple[int, ...]
+Dtypes = tuple[FloatFormat | None, FloatFormat | None]
+
+
+@dataclass(frozen=True)
+class EntryChange:
+    """One number of a tensor or table that differs, at the named place `label`; None where it does not exist.
+
+    `ulps`: how many numbers of the dtype the two are apart, where both are weights of one dtype.
+    """
+
+    tensor: str
+    label: str
+    before: float | None
+    after: float | None
+    causes: tuple[str, ...] = ()
+    ulps: int | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """after / before, to twelve digits, where both are there and not zero."""
+        if not self.before or not self.after or not math.isfinite(self.before) or not math.isfinite(self.after):
+            return None
+        ratio = self.after / self.before
+        return float(f"{ratio:.12g}") if math.isfinite(ratio) else None
+
+
+@dataclass(frozen=True)
+class EntryGroup:
+    """Entries that one cause changed by one factor (`ratio`), or by many (None)."""
+
+    causes: tuple[str, ...]
+    ratio: float | None
+    entries: tuple[EntryChange, ...]
+
+
+@dataclass(frozen=True)
+class ShapeChange:
+    tensor: str
+    before: Shape | None
+    after: Shape | None
+
+
+@dataclass(frozen=True)
+class TieChange:
+    """A tensor that is another one now, or was: the name of that one; None where it is one of its own."""
+
+    tensor: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class ProductChange:
+    """A matrix that is stored as other factors than before, which are named from left to right.
+
+    `equal` says whether the products are the same, computed exactly and rounded once; None where that is too much.
+    """
+
+    tensor: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    equal: bool | None
+
+
+@dataclass(frozen=True)
+class TensorChange:
+    """A tensor that differs in two models, read from their files; the names, shapes and dtypes are None where it is
+    missing.
+
+    `differing` of its numbers differ, in value or in the sign of a zero; `largest` is the largest difference, and
+    `ulps` the same in numbers of `ulps_dtype`, the coarser of the two dtypes. `entries` are the first of them.
+    """
+
+    names: tuple[str | None, str | None]
+    shapes: tuple[Shape | None, Shape | None]
+    dtypes: tuple[str | None, str | None]
+    differing: int = 0
+    largest: float | None = None
+    ulps: int | None = None
+    ulps_dtype: str | None = None
+    transposed: bool = False
+    entries: tuple[EntryChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class CountChange:
+    rule: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`names` stand for the same thing in the two and differ. `tensors` are compared where a file is a state dict, or
+    stores other tensors than its spec inside says; `notes` say what was read.
+
+    `alike`: None where numbers or options of the networks differ; else all are equal, apart from what it lists. Without
+    two specs (`of_specs` is false) that is said of tensors only, and nothing else is compared. `dtypes` are those of
+    the two specs.
+    """
+
+    before: str
+    after: str
+    files: tuple[str, str]
+    texts: tuple[TextChange, ...] = ()
+    names: tuple[NameMatch, ...] = ()
+    shapes: tuple[ShapeChange, ...] = ()
+    ties: tuple[TieChange, ...] = ()
+    products: tuple[ProductChange, ...] = ()
+    groups: tuple[EntryGroup, ...] = ()
+    tensors: tuple[TensorChange, ...] = ()
+    counts: tuple[CountChange, ...] = ()
+    alike: tuple[Likeness, ...] | None = None
+    notes: tuple[str, ...] = ()
+    of_specs: bool = True
+    dtypes: Dtypes = (None, None)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the two say the same; then every count is the same too."""
+        numbers = self.shapes or self.ties or self.products or self.groups or self.tensors
+        return not (self.texts or self.names or numbers)

@@ -1,0 +1,185 @@
+"""What is written differently in two specs: names, options, equations, in the order of the document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Literal
+
+from compiler.language.definitions import Definition
+from compiler.pipeline import Spec
+from compiler.readers.diffing.matching import NameMatch
+from compiler.source.document import Mapping as Document
+from compiler.source.document import Node, Scalar, plain
+from compiler.source.text import Span
+from compiler.tasks import TASKS
+
+Section = Literal["spec", "constant", "size", "parameter", "step", "equation", "option"]
+MAPS = ("query", "key", "value", "output", "score", "gate", "up", "down", "logits", "bias")
+WORD = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)")
+MAX_RENAMINGS = 64  # of one key that are looked for
+BY_DIMENSION = ("embedding", "position", "scale")  # steps whose keys are tokens or dimensions
+
+
+@dataclass(frozen=True)
+class TextChange:
+    """Something written that differs; None where it is missing on one side.
+
+    `section_before` is there where it is a number with a name that was in another section: a constant is a parameter.
+    """
+
+    section: Section
+    path: str
+    before: str | None
+    after: str | None
+    span_before: Span | None = None
+    span_after: Span | None = None
+    section_before: Section | None = None
+
+
+class Renaming:
+    """Which words of two texts stand for the same thing."""
+
+    def __init__(self, names: Iterable[NameMatch] = ()) -> None:
+        self._images: dict[str, dict[str, None]] = {}
+        for match in names:
+            old, new = _words(match.before), _words(match.after)
+            for one, two in zip(old, new, strict=False) if len(old) == len(new) else ():
+                if one != two and one.isidentifier() and two.isidentifier():  # never one sign for another
+                    self._images.setdefault(one, {})[two] = None
+
+    def same(self, before: str | None, after: str | None) -> bool:
+        """Whether two texts differ in such words alone."""
+        if before == after or before is None or after is None:
+            return before == after
+        old, new = _words(before), _words(after)
+        return len(old) == len(new) and all(two in self._of(one) for one, two in zip(old, new, strict=True))
+
+    def keys(self, before: Sequence[str], after: Sequence[str]) -> dict[str, str]:
+        """For each key of the first the one of the second that it stands for."""
+        found = {key: key for key in before if key in after}
+        left = dict.fromkeys(key for key in after if key not in found)
+        for key in before:
+            if key not in found and left:
+                other = next((one for one in self._renamings(key) if one in left), None)
+                if other is not None:
+                    del left[other]
+                    found[key] = other
+        return found
+
+    def _of(self, word: str) -> tuple[str, ...]:
+        return (*self._images.get(word, ()), word)
+
+    def _renamings(self, key: str) -> Iterator[str]:
+        """What a key may be called in the second text; of very many nothing."""
+        words = re.split(WORD, key)
+        choices = [self._of(word) for word in words]
+        if prod(map(len, choices)) <= MAX_RENAMINGS:
+            yield from map("".join, product(*choices))
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(WORD, text) if word.strip()]
+
+
+def text_changes(before: Spec, after: Spec, renaming: Renaming, defined: Mapping[str, str]) -> tuple[TextChange, ...]:
+    """Everything that is written differently, apart from names that stand for the same thing.
+
+    `defined` says which numbers with a name do. What has another name goes by the new one.
+    """
+    walk = _Walk(renaming)
+    return (*walk.top(before, after), *walk.definitions(before, after, defined), *walk.network(before, after))
+
+
+@dataclass(frozen=True)
+class _Walk:
+    renaming: Renaming
+
+    def top(self, before: Spec, after: Spec) -> Iterator[TextChange]:
+        skipped = {"constants", "parameters", "network", "task"}
+        first, second = before.resolved.document, after.resolved.document
+        for key in dict.fromkeys([*first.names, *second.names]):
+            if key not in skipped:
+                yield from self.lines("spec", key, first.get(key), second.get(key))
+        tasks = [side if isinstance(side, Document) else None for side in (first.get("task"), second.get("task"))]
+        kinds = [
+            None if side is None else next((key for key, _ in side.items if key.text in TASKS), None) for side in tasks
+        ]
+        yield from self.compare("spec", "task", *kinds)
+        for key in dict.fromkeys(name for side in tasks if side is not None for name in side.names):
+            if key not in TASKS:  # sizes are compared as definitions
+                yield from self.lines(
+                    "spec", f"task.{key}", *(None if side is None else side.get(key) for side in tasks)
+                )
+
+    def definitions(self, before: Spec, after: Spec, defined: Mapping[str, str]) -> Iterator[TextChange]:
+        first, second = before.resolved.definitions, after.resolved.definitions
+        pairs: list[tuple[Definition | None, Definition | None]] = []
+        pairs += [(one, second.get(defined.get(name, ""))) for name, one in first.items()]
+        pairs += [(None, one) for name, one in second.items() if name not in defined.values()]
+        for old, new in pairs:
+            known = new or old
+            assert known is not None
+            was, now = (None if one is None else one.text for one in (old, new))
+            moved = old.kind if old is not None and new is not None and old.kind != new.kind else None
+            if moved or not self.renaming.same(was, now):
+                spans = [None if one is None else one.span for one in (old, new)]
+                yield TextChange(known.kind, known.name, was, now, spans[0], spans[1], moved)
+
+    def network(self, before: Spec, after: Spec) -> Iterator[TextChange]:
+        first, second = before.resolved.document.get("network"), after.resolved.document.get("network")
+        assert isinstance(first, Document)
+        assert isinstance(second, Document)
+        keys = self.renaming.keys(first.names, second.names)
+        for path, old, new in self.pairs(first, second, keys):
+            if old is None or new is None:
+                yield from self.compare("step", path, _presence(old), _presence(new))
+            yield from self.lines("equation" if path.split(" ")[0] in BY_DIMENSION else "option", path, old, new)
+        common = [keys[key] for key in first.names if key in keys]
+        order = [key for key in second.names if key in set(common)]
+        if common != order:
+            yield TextChange("step", "order", " → ".join(common), " → ".join(order), first.span, second.span)
+
+    def pairs(
+        self, first: Document | None, second: Document | None, keys: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[str, Node | None, Node | None]]:
+        """What stands under each key in both, the old keys first, with the new key where there is one."""
+        old = {} if first is None else {name: first.get(name) for name in first.names}
+        new = {} if second is None else {name: second.get(name) for name in second.names}
+        if keys is None:
+            keys = self.renaming.keys(tuple(old), tuple(new))
+        for name, node in old.items():
+            yield keys.get(name, name), node, new.get(keys.get(name, name))
+        matched = set(keys.values())
+        for name, node in new.items():
+            if name not in matched:
+                yield name, None, node
+
+    def lines(self, section: Section, path: str, old: Node | None, new: Node | None) -> Iterator[TextChange]:
+        """What differs under a key; mappings on both sides, such as the rows of an embedding, are walked."""
+        first = old if isinstance(old, Document) else None
+        second = new if isinstance(new, Document) else None
+        if (first or second) and all(side is None or isinstance(side, Document) for side in (old, new)):
+            for key, below, other in self.pairs(first, second):
+                inner: Section = "equation" if key.split(" ")[0] in MAPS and section == "option" else section
+                yield from self.lines(inner, f"{path} / {key}", below, other)
+        else:
+            yield from self.compare(section, path, old, new)
+
+    def compare(self, section: Section, path: str, old: Node | None, new: Node | None) -> Iterator[TextChange]:
+        if not self.renaming.same(_text(old), _text(new)):
+            spans = [node.span if node else None for node in (old, new)]
+            yield TextChange(section, path, _text(old), _text(new), spans[0], spans[1])
+
+
+def _presence(node: Node | None) -> Node | None:
+    return None if node is None else Scalar("present", "present", node.span)
+
+
+def _text(node: Node | None) -> str | None:
+    if node is None:
+        return None
+    return " ".join(node.text.split()) if isinstance(node, Scalar) else str(plain(node))

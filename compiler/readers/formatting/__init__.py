@@ -1,0 +1,1 @@
+"""Specs laid out as text."""

@@ -1,0 +1,182 @@
+"""How the scalars of a spec are spelled in canonical form: expressions, lists of names, keys of equations.
+
+Free text, layouts and everything that is not known to be an expression stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, is_dataclass
+
+from compiler.expressions.naming import words
+from compiler.expressions.parse import is_name, parse
+from compiler.expressions.spacing import spaced
+from compiler.expressions.syntax import ExpressionError, Index
+from compiler.source.document import Mapping, Node, Scalar, Sequence
+from compiler.source.scalars import resolve_plain
+from compiler.tasks import TASKS
+
+FORMULA_SECTIONS = {"constants", "parameters", "vocabulary", "task", "stream", "defaults", "network"}
+NAME_LISTS = {"heads", "kv_heads", "hidden", "stream", "biases"}
+_ODD_BLANK = re.compile(r"[^\S ]")  # the language does not take it for a space everywhere: it stays
+_FAMILY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\[[^\[\]]*\]")
+
+
+def spellings(document: Node) -> dict[int, str]:
+    """The texts of the scalars that are to be spelled otherwise, by the offset at which the scalar ends.
+
+    A scalar that aliases put in several places is spelled otherwise only where all places agree.
+    """
+    speller = _Speller()
+    if isinstance(document, Mapping):
+        for key, value in document.items:
+            speller.keep(key)
+            speller.section(key.text, value)
+    return {end: min(texts) for end, texts in speller.wanted.items() if len(texts) == 1}
+
+
+def expression(text: str) -> str:
+    """An expression with canonical spaces; any other text as it is.
+
+    A single name stays as it is too: it may be one of the words (`none`, `identity`) that blanks keep from being one.
+    """
+    new = spaced(text)
+    return text if new is None or is_name(new) or structure(text) is None else new
+
+
+def structure(text: str) -> list[object] | None:
+    """What an expression consists of, without places; None where the text is no expression."""
+    try:
+        todo: list[object] = [parse(text)]
+    except ExpressionError:
+        return None
+    found: list[object] = []
+    while todo:
+        item = todo.pop()
+        if isinstance(item, tuple):
+            found.append(len(item))
+            todo += item
+        elif is_dataclass(item):
+            found.append(type(item).__name__)
+            todo += [getattr(item, part.name) for part in fields(item) if part.name != "at"]
+        else:
+            found.append(repr(item))
+    return found
+
+
+def equation_key(text: str) -> str:
+    """`up  candidate[ i ]` as `up candidate[i]`; the targets of `logits` are tokens, of any spelling."""
+    head, _, rest = text.partition(" ")
+    target = rest.strip(" ")
+    if head == "bias":
+        return f"bias {equation_key(target)}" if target else text
+    return f"{head} {_token(target) if head == 'logits' else _dimension(target)}" if head and target else text
+
+
+@dataclass
+class _Speller:
+    wanted: dict[int, set[str]] = field(default_factory=dict)
+
+    def section(self, name: str, value: Node) -> None:
+        """A value at the top level of a spec."""
+        match name:
+            case "constants" | "parameters":
+                self.expressions(value)
+            case "vocabulary" | "stream":
+                self.names(value)
+            case "task" if isinstance(value, Mapping):
+                for key, part in value.items:
+                    self.keep(key)
+                    (self.expressions if key.text in TASKS else self.keep)(part)
+            case "defaults" if isinstance(value, Mapping):
+                self.options(value)
+            case "network" if isinstance(value, Mapping):
+                self.keys(value, _step_key)
+                for key, step in value.items:
+                    self.step(key.text, step)
+            case _:
+                self.keep(value)
+
+    def step(self, key: str, step: Node) -> None:
+        if not isinstance(step, Mapping):
+            self.expressions(step)
+        elif key.split()[:1] != ["embedding"]:
+            self.options(step)
+        else:
+            self.keys(step, _token)
+            for _, row in step.items:
+                if isinstance(row, Mapping):
+                    self.keys(row, _dimension)
+                for value in [value for _, value in row.items] if isinstance(row, Mapping) else [row]:
+                    self.expressions(value)
+
+    def options(self, step: Mapping) -> None:
+        """The options and equations of a step, or the defaults of all of them."""
+        self.keys(step, equation_key)
+        for key, value in step.items:
+            (self.names if key.text in NAME_LISTS else self.expressions)(value)
+
+    def keys(self, mapping: Mapping, respell: Callable[[str], str]) -> None:
+        """Keys that would become the same stay as they are."""
+        new = {key.text: respell(key.text) for key, _ in mapping.items}
+        times = Counter(new.values())
+        for key, _ in mapping.items:
+            self._note(key, new[key.text] if times[new[key.text]] == 1 else key.text)
+
+    def expressions(self, node: Node) -> None:
+        self._each(node, expression)
+
+    def keep(self, node: Node) -> None:
+        self._each(node, lambda text: text)
+
+    def _each(self, node: Node, respell: Callable[[str], str]) -> None:
+        match node:
+            case Scalar():
+                self._note(node, respell(node.text) if isinstance(node.value, str) else node.text)
+            case Sequence(items=items):
+                for item in items:
+                    self._each(item, respell)
+            case Mapping(items=pairs):
+                for key, value in pairs:
+                    self.keep(key)
+                    self._each(value, respell)
+
+    def names(self, node: Node) -> None:
+        match node:
+            case Scalar():
+                self._note(node, _names(node) if isinstance(node.value, str) else node.text)
+            case Sequence(items=items):
+                for item in items:
+                    self._each(item, _token)
+            case _:
+                self.keep(node)
+
+    def _note(self, scalar: Scalar, text: str) -> None:
+        same_kind = isinstance(resolve_plain(text), str) or not isinstance(scalar.value, str)
+        if scalar.text:
+            respelled = same_kind and not _ODD_BLANK.search(scalar.text)
+            self.wanted.setdefault(scalar.span.end, set()).add(text if respelled else scalar.text)
+
+
+def _names(node: Scalar) -> str:
+    found = [word.text for word in words(node)]
+    if len(found) == 1 and not _FAMILY.fullmatch(found[0]):
+        return node.text  # as with expressions: ` none ` is no `none`
+    return " ".join(_token(word) for word in found)
+
+
+def _token(text: str) -> str:
+    """A token, or a family of them, by any spelling: only what is written like a family is taken for one."""
+    return expression(text) if _FAMILY.fullmatch(text) else text
+
+
+def _dimension(text: str) -> str:
+    new = expression(text)
+    return new if new != text and isinstance(parse(new), Index) else text
+
+
+def _step_key(text: str) -> str:
+    """`attention  layer0` as `attention layer0`."""
+    return re.sub(r"(?<=\S) +(?=\S)", " ", text)

@@ -1,0 +1,195 @@
+"""What a step computes as a whole: how its maps combine."""
+
+from __future__ import annotations
+
+from compiler.network.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Map,
+    Mix,
+    Network,
+    Norm,
+    Position,
+    Repeat,
+    RopePairs,
+    Step,
+    StreamNorm,
+    StreamScale,
+)
+from compiler.network.meanings import (
+    added_to_later,
+    attends_to_nothing,
+    divides,
+    is_causal_mask,
+    lead_sign,
+    subtracts_mean,
+)
+from compiler.readers.latex.notation import Notation
+from compiler.readers.latex.words import name, number
+from compiler.source.faults import no_rule
+
+STREAM, NORMED = r"\mathbf{x}", r"\mathbf{n}"
+
+
+def step_formulas(step: Step, scale: str | None, notation: Notation) -> list[str]:
+    """Lines for `align*`.
+
+    `scale` is the name of the number that scales the scores, where the spec writes one.
+    """
+    match step:
+        case Embedding():
+            token = rf"\tau_{{{notation.position}}}"
+            return [rf"{STREAM}_{{{notation.position}}} &= {name('embedding')}_{{{token}}}"]
+        case Position():
+            at = notation.position
+            return [rf"{STREAM}_{{{at}}} &\leftarrow {STREAM}_{{{at}}} + {name('position')}_{{{at}}}"]
+        case StreamNorm(norm=norm):
+            return [*_norm(norm), rf"{STREAM} &\leftarrow {NORMED}"]
+        case StreamScale():
+            return [rf"{STREAM} &\leftarrow {STREAM} \odot {name('scale')}"]
+        case Repeat(steps=steps):
+            inner = STREAM
+            for again in steps:
+                inner = rf"{name(again)}({inner})"
+            return [rf"{STREAM} &\leftarrow {inner}"]
+        case Mix():
+            return [rf"{STREAM} &\leftarrow {name('mix')}"]
+        case Attention():
+            return [*_norm(step.norm), *_attention(step, scale, notation)]
+        case FeedForward():
+            return [*_norm(step.norm), _feed_forward(step)]
+        case Head():
+            return [*_norm(step.norm), rf"\mathbf{{y}} &= {name('logits')}({_read(step.norm)})"]
+        case _:
+            raise no_rule("step", step)
+
+
+def step_remarks(step: Step, notation: Notation) -> list[str]:
+    """Sentences that explain the lines."""
+    match step:
+        case Embedding():
+            return [rf"$\tau_{{{notation.position}}}$ is the token at position ${notation.position}$."]
+        case Attention(rope=rope):
+            positions = f"${notation.query}$ and ${notation.key}$ are the positions of query and key"
+            remarks = [f"{positions}, counted from 0; ${notation.head}$ is a head."]
+            if rope is not None:
+                pair = _pair(rope.pairs, notation.pair, step.head_dim // 2)
+                turns = rf"$\mathbf{{R}}_{{{notation.position}}}$ turns the pair ${pair}$ of coordinates by the angle"
+                frequency = r"\mathrm{rope}_{\mathrm{frequency}}"
+                remarks.append(rf"{turns} ${notation.position} \, {frequency}$.")
+            if step.kv_heads.size < step.heads.size:
+                group = step.heads.size // step.kv_heads.size
+                remarks.append(f"Each head of keys and values serves {group} heads, in order.")
+            if step.query_norm is not None:
+                weight = r", times $\mathrm{qk\_norm}$'s weight" if step.query_norm.weight is not None else ""
+                less = "their mean subtracted and " if subtracts_mean(step.query_norm.kind) else ""
+                epsilon = number(step.query_norm.epsilon)
+                normed = rf"divided by $\sqrt{{\operatorname{{mean}}(\cdot^2) + {epsilon}}}$"
+                remarks.append(rf"$\mathrm{{norm}}$: the coordinates of a head, {less}{normed}{weight}.")
+            return remarks
+        case Repeat():
+            return ["The steps are run again with the same weights."]
+        case Mix():
+            return ["The name of a step is the stream after it."]
+        case FeedForward() if step.stream_after.size > step.stream.size:
+            return [r"$\mathrm{pad}$ adds zeros at the end of the stream, up to its new size."]
+        case FeedForward() if step.stream_after.size < step.stream.size:
+            return [r"$\mathrm{cut}$ keeps the first dimensions of the stream, by position."]
+        case Position() | StreamNorm() | StreamScale() | FeedForward() | Head():
+            return []
+        case _:
+            raise no_rule("step", step)
+
+
+def _pair(pairs: RopePairs, m: str, half: int) -> str:
+    match pairs:
+        case "adjacent":
+            return f"(2 {m}, 2 {m} + 1)"
+        case "halves":
+            return f"({m}, {m} + {half})"
+        case _:
+            raise no_rule("pairs of rope", pairs)
+
+
+def decoding(network: Network, notation: Notation) -> str:
+    """The token that the model gives at a position."""
+    last = network.steps[-1]
+    logits = r"\mathbf{y}" if isinstance(last, Head) else STREAM
+    token = notation.token
+    operator = rf"\operatorname*{{arg\,{'max' if lead_sign(network.decode) > 0 else 'min'}}}"
+    size = network.classes.size
+    return rf"\text{{next token}} &= {operator}_{{0 \le {token} < {size}}} {logits}_{{{token}}}"
+
+
+def _read(norm: Norm | None) -> str:
+    return STREAM if norm is None else NORMED
+
+
+def _norm(norm: Norm | None) -> list[str]:
+    """The branch reads the normed stream; the stream itself stays."""
+    if norm is None:
+        return []
+    mean = r"\operatorname{mean}"
+    layer = subtracts_mean(norm.kind)
+    centred = r"\mathbf{c}" if layer else STREAM
+    root = rf"\sqrt{{{mean}({centred} \odot {centred}) + {number(norm.epsilon)}}}"
+    weight = r" \odot \mathrm{norm}_{\mathrm{weight}}" if norm.weight is not None else ""
+    first = [rf"{centred} &= {STREAM} - {mean}({STREAM})"] if layer else []
+    return [*first, rf"{NORMED} &= \frac{{{centred}}}{{{root}}}{weight}"]
+
+
+def _attention(step: Attention, scale: str | None, notation: Notation) -> list[str]:
+    q, k, h = notation.query, notation.key, notation.head
+    read = _read(step.norm)
+    rows = [rf"{name(kind)}_{{{h}}}({read}_{{{at}}})" for kind, at in (("query", q), ("key", k), ("value", k))]
+    query, key, value = rows
+    if step.query_norm is not None:
+        query, key = (rf"{name('norm')}({side})" for side in (query, key))
+    if step.rope is not None:
+        query, key = rf"\mathbf{{R}}_{{{q}}} \, {query}", rf"\mathbf{{R}}_{{{k}}} \, {key}"
+    scores = _scaled(step, rf"\langle {query}, {key} \rangle", scale)
+    if step.scores:
+        scores += rf" + {name('score')}_{{{h}}}({q}, {k})"
+    if added_to_later(step.mask) is not None:
+        scores += rf" + {name('mask')} \, [{k} > {q}]"
+    causal = is_causal_mask(step.mask)
+    seen, summed = (rf"{k} \le {q}", rf"{k}' \le {q}") if causal else (k, f"{k}'")
+    one = "1 + " if attends_to_nothing(step.softmax) else ""
+    total = rf"{one}\sum_{{{summed}}} \exp(\sigma_{{{h}}}({q}, {k}'))"
+    mixed = rf"\sum_{{{seen}}} \alpha_{{{h}}}({q}, {k}) \, {value}"
+    heads = r"\mathbf{z}" + rf"_{{{q}}}"
+    match step.output:
+        case "identity":
+            added = heads
+        case "broadcast":
+            added = rf"{heads} \, \mathbf{{1}}"
+        case Map():
+            added = f"{name('output')}({heads})"
+        case _:
+            raise no_rule("output", step.output)
+    return [
+        rf"\sigma_{{{h}}}({q}, {k}) &= {scores}",
+        rf"\alpha_{{{h}}}({q}, {k}) &= \frac{{\exp(\sigma_{{{h}}}({q}, {k}))}}{{{total}}}",
+        rf"{heads} &= \left( {mixed} \right)_{{{h}}}",
+        rf"{STREAM}_{{{q}}} &\leftarrow {STREAM}_{{{q}}} + {added}",
+    ]
+
+
+def _scaled(step: Attention, product: str, scale: str | None) -> str:
+    if scale is None:
+        return product if step.head_dim == 1 else rf"\frac{{{product}}}{{\sqrt{{{step.head_dim}}}}}"
+    return rf"\frac{{{product}}}{{{scale}}}" if divides(step.scale.operation) else rf"{scale} \, {product}"
+
+
+def _feed_forward(step: FeedForward) -> str:
+    read = _read(step.norm)
+    up = rf"{name('up')}({read})"
+    activation = name(step.activation)
+    hidden = f"{activation}({up})"
+    if step.gate is not None:
+        hidden = rf"{activation}({name('gate')}({read})) \odot {up}"
+    change = step.stream_after.size - step.stream.size
+    stream = STREAM if not change else rf"{name('pad' if change > 0 else 'cut')}({STREAM})"
+    return rf"{STREAM} &\leftarrow {stream} + {name('down')}({hidden})"

@@ -1,0 +1,67 @@
+"""Rules about how a model is asked: its task, the prompt, and how the answer is decoded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from compiler.network.meanings import lead_sign
+from compiler.readers.linting.rule import Examined, Finding
+from compiler.readers.linting.spans import in_layout, top_level
+from compiler.tasks import TaskError
+
+
+def task_is_tested(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
+    """A rule: the task, in these sizes, is one that the protocol tests."""
+
+    def check(examined: Examined) -> Iterator[Finding]:
+        task = examined.spec.resolved.task
+        place = top_level(examined.spec, "task", task.kind)
+        test = task.protocols().get(protocol)
+        if test is None:
+            yield Finding(f"the task {task.kind} is not the one that {protocol} tests", place)
+            return
+        for suite in (task.suites()[name] for name in test.suites):
+            try:
+                suite.parts(suite.default_size, 0)
+            except TaskError as error:
+                yield Finding(str(error), place)
+
+    return check
+
+
+def operands_once(examined: Examined) -> Iterator[Finding]:
+    """Each symbol of an operand stands in the prompt once."""
+    slots = Counter(slot.word for slot in examined.spec.layout.prompt if slot.token is None)
+    for word, length in examined.spec.resolved.task.operands.items():
+        if slots[word] > length:
+            times = slots[word] // length
+            message = f"'{word}' stands in the prompt {times} times"
+            yield Finding(message, in_layout(examined.spec, "prompt", word, last=True))
+
+
+def answer_in_place(examined: Examined) -> Iterator[Finding]:
+    """The answer is generated after the prompt, token by token."""
+    if examined.spec.layout.in_place:
+        message = "the answer is read at the tokens of the prompt in one pass: nothing is generated"
+        yield Finding(message, top_level(examined.spec, "task", "answer", "in_place"))
+
+
+def forced_tokens(examined: Examined) -> Iterator[Finding]:
+    """Every token of the answer is one that the model can emit."""
+    layout = examined.spec.layout
+    labels = examined.spec.network.vocabulary.labels
+    last = max(layout.predicted, default=-1)
+    for token in dict.fromkeys(slot.token for slot in layout.answer):
+        if token is None or token < layout.classes or layout.in_place:
+            continue
+        first = next(i for i, slot in enumerate(layout.answer) if slot.token == token)
+        where = "after the last token that it predicts" if first > last else "among those that it predicts"
+        message = f"the model cannot emit {labels[token]}: it is put there, {where}"
+        yield Finding(message, in_layout(examined.spec, "answer", labels[token]))
+
+
+def lowest_wins(examined: Examined) -> Iterator[Finding]:
+    """The token with the highest logit is taken."""
+    if lead_sign(examined.spec.network.decode) < 0:
+        yield Finding("the token with the lowest logit is taken", top_level(examined.spec, "decode"))

@@ -1,0 +1,109 @@
+"""Rules about positions: whether their encoding is learned, and whether it is a curve or a table in disguise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from compiler.expressions.positions import PairFormula, PositionFormula
+from compiler.expressions.scope import Scope
+from compiler.expressions.syntax import Name
+from compiler.expressions.syntax import Node as Expression
+from compiler.expressions.values import leaves
+from compiler.network.causality import hides_later_keys
+from compiler.network.ir import (
+    Attention,
+    Embedding,
+    Equation,
+    FeedForward,
+    Head,
+    HeadScore,
+    Mix,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+)
+from compiler.readers.linting.formulas import POSITIONS, is_condition, reads, takes_apart, uses
+from compiler.readers.linting.rule import Examined, Finding, listed
+from compiler.source.faults import no_rule
+from compiler.source.text import Span
+
+
+def learned_positions(examined: Examined) -> Iterator[Finding]:
+    """No encoding of positions reads parameters."""
+    for one in dict.fromkeys(examined.beside):
+        names = sorted(leaf.name for leaf in leaves([one.provenance]) if leaf.kind == "parameter")
+        if one.positional and names:
+            yield Finding(f"{one.what} reads {listed(names)}: it is learned, and only `free` counts that", one.span)
+    for step in examined.spec.network.steps:
+        if isinstance(step, Position) and step.table is not None:
+            read = leaves(entry.provenance for entry in step.table.entries)
+            names = sorted(leaf.name for leaf in read if leaf.kind == "parameter")
+            if names:
+                message = f"the table of {step.name} is learned: {listed(names)}"
+                yield Finding(message, step.equations[0].span if step.equations else None)
+
+
+def tables_of_positions(examined: Examined) -> Iterator[Finding]:
+    """An encoding of positions is a curve in the position, or in the distance of query and key; it is no table."""
+    reasons: dict[Span, tuple[str, list[str]]] = {}
+    for step in examined.spec.network.steps:
+        for equation, found in _of_step(examined, step):
+            reasons.setdefault(equation.span, (f"'{equation.left}' of {step.name}", []))[1].extend(found)
+    for span, (what, every) in reasons.items():
+        if every:
+            yield Finding(f"{what} is a table of positions: it {listed(list(dict.fromkeys(every)))}", span)
+
+
+def _of_step(examined: Examined, step: Step) -> Iterator[tuple[Equation, Iterator[str]]]:
+    """Each formula in positions, by its equation, with what makes a table of it."""
+    match step:
+        case Position(terms=terms):
+            yield from ((term.equation, _pieces(term.formula)) for term in terms)
+        case Attention(scores=scores):
+            causal = bool(scores) and hides_later_keys(step, examined.spec.network.context)
+            yield from ((score.equation, _of_score(examined, score, causal)) for score in scores)
+        case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
+            return
+        case _:
+            raise no_rule("step", step)
+
+
+def _of_score(examined: Examined, score: HeadScore, causal: bool) -> Iterator[str]:
+    yield from _pieces(score.formula)
+    length = examined.spec.network.context
+    hides = False
+    by_distance: dict[int, int | float] = {}
+    fits = True
+    for query, row in score.formula.telling_rows(length, causal=causal):
+        hides = hides or -math.inf in row
+        if fits and not score.formula.by_distance:
+            fits = all(by_distance.setdefault(key - query, value) == value for key, value in enumerate(row))
+    if hides:
+        yield "hides tokens that causality does not"
+    if not fits:
+        yield "depends on more than the distance"
+
+
+def _pieces(formula: PairFormula | PositionFormula) -> Iterator[str]:
+    """What makes several pieces of a formula, by itself or in what it reads under `let`."""
+    for tree in _trees(formula.formula.tree, formula.scope):
+        if any(reads(node, POSITIONS, formula.scope) for node in uses(tree, is_condition)):
+            yield "decides by a condition"
+        if any(reads(node, POSITIONS, formula.scope) for node in uses(tree, takes_apart)):
+            yield "goes in steps (//, % or floor)"
+
+
+def _trees(root: Expression, scope: Scope) -> Iterable[Expression]:
+    """An expression, and those under `let` that it reads."""
+    found = [root]
+    seen: set[str] = set()
+    for tree in found:
+        for node in uses(tree, lambda node: isinstance(node, Name)):
+            let = scope.lets.get(node.name) if isinstance(node, Name) else None
+            if let is not None and isinstance(node, Name) and node.name not in seen:
+                seen.add(node.name)
+                found.append(let.tree)
+    return found

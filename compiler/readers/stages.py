@@ -1,0 +1,110 @@
+"""The forms that the stages of the compiler hand on, as plain values that can be printed as YAML or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Literal, assert_never, get_args
+
+from compiler.expressions.axes import Axis
+from compiler.expressions.floats import FloatFormat
+from compiler.expressions.positions import PairFormula, PositionFormula
+from compiler.expressions.values import Matrix, Number, Provenance, Value, Vector
+from compiler.language.definitions import Definition
+from compiler.network.ir import Equation, Tensor
+from compiler.pipeline import Spec
+from compiler.source.document import plain
+from compiler.tasks.layout import Slot
+
+Stage = Literal["document", "resolved", "ir"]
+STAGES: tuple[str, ...] = get_args(Stage)
+
+
+def stage_value(spec: Spec, stage: Stage) -> object:
+    """What a stage hands on, as nested dicts, lists, texts and numbers."""
+    match stage:
+        case "document":
+            return plain(spec.resolved.document)
+        case "resolved":
+            return _resolved(spec)
+        case "ir":
+            return _value(spec.network)
+        case _:
+            assert_never(stage)
+
+
+def _resolved(spec: Spec) -> dict[str, object]:
+    resolved, labels = spec.resolved, spec.network.vocabulary.labels
+    return {
+        "name": resolved.name,
+        "dtype": resolved.dtype.name,
+        "definitions": {name: _definition(one) for name, one in resolved.definitions.items()},
+        "vocabulary": list(labels),
+        "stream": list(resolved.stream.labels),
+        "task": {"kind": resolved.task.kind, "symbols": [labels[token] for token in resolved.layout.symbols]},
+        "prompt": [_slot(slot, labels) for slot in spec.layout.prompt],
+        "answer": [_slot(slot, labels) for slot in spec.layout.answer],
+        "answer_read_at": list(spec.layout.read_at) if spec.layout.in_place else None,
+        "context": resolved.context,
+        "decode": resolved.decode,
+    }
+
+
+def _definition(definition: Definition) -> dict[str, object]:
+    return {
+        "kind": definition.kind,
+        "written": definition.text,
+        "value": _numbers(definition.value),
+        "file": definition.span.source.name,
+        "line": definition.span.line,
+    }
+
+
+def _numbers(value: Value) -> object:
+    match value:
+        case Number():
+            return value.value
+        case Vector(items=items):
+            return [item.value for item in items]
+        case Matrix(rows=rows):
+            return [[item.value for item in row] for row in rows]
+        case _:
+            return None
+
+
+def _slot(slot: Slot, labels: tuple[str, ...]) -> str:
+    return labels[slot.token] if slot.token is not None else f"{slot.word}[{slot.index}]"
+
+
+def _value(value: object) -> object:
+    """A part of the IR; a dataclass becomes a mapping that starts with its kind."""
+    match value:
+        case Axis():
+            return list(value.labels)
+        case Tensor():
+            return _tensor(value)
+        case Equation():
+            return {"file": value.span.source.name, "line": value.span.line, "equation": str(value)}
+        case PairFormula() | PositionFormula():
+            return value.text
+        case FloatFormat():
+            return value.name
+        case Mapping():
+            return {str(key): _value(item) for key, item in value.items()}
+        case tuple() | list():
+            return [_value(item) for item in value]
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            inner = {one.name: getattr(value, one.name) for one in fields(value)}
+            kept = {name: _value(item) for name, item in inner.items() if not isinstance(item, Provenance)}
+            return {"kind": type(value).__name__, **{name: item for name, item in kept.items() if item is not None}}
+        case _:
+            return value
+
+
+def _tensor(tensor: Tensor) -> dict[str, object]:
+    """A tensor with its written numbers, each at its named place."""
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "entries": {tensor.label(entry.index): entry.value for entry in tensor.entries},
+    }

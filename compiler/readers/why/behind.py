@@ -1,0 +1,141 @@
+"""The numbers of the spec that another number was computed from: definitions and literals, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from compiler.expressions.scope import NAMED_NUMBERS
+from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Vector
+from compiler.language.definitions import Definition
+from compiler.pipeline import Spec
+from compiler.source.document import Mapping, Node, Scalar, Sequence
+from compiler.source.text import Span
+
+Path = tuple[tuple[Scalar, Node], ...]  # keys of the document with their values, from the outside
+_Owners = dict[Provenance, tuple[Definition, tuple[int, ...], Number]]
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A number of the spec that another was computed from: an element of a definition, or a literal without a name.
+
+    `parts` are the numbers that it was computed from itself, as positions in the list that it is in.
+    """
+
+    name: str
+    kind: str
+    value: int | float
+    written: str
+    span: Span
+    parts: tuple[int, ...] = ()
+
+
+def numbers_behind(spec: Spec, root: Provenance) -> tuple[tuple[Behind, ...], tuple[int, ...]]:
+    """Every number that `root` was computed from, each once, and the positions of those that it reads itself."""
+    owners: _Owners = {
+        item.provenance: (definition, index, item)
+        for definition in spec.resolved.definitions.values()
+        for index, item in _elements(definition)
+    }
+    first = _visible((root,), owners)
+    read: dict[Provenance, list[Provenance]] = {}
+    todo = first[::-1]
+    while todo:
+        one = todo.pop()
+        if one not in read:
+            read[one] = _read_by(one, owners)
+            todo += read[one][::-1]
+    at = {one: position for position, one in enumerate(read)}
+    nodes = _nodes(spec.resolved.document)
+    numbers = (replace(_number(one, owners, nodes), parts=tuple(map(at.__getitem__, read[one]))) for one in read)
+    return tuple(numbers), tuple(map(at.__getitem__, first))
+
+
+def _visible(starts: tuple[Provenance, ...], owners: _Owners) -> list[Provenance]:
+    """The nearest definitions and literals, from left to right; a literal that a line has twice once."""
+    found: dict[tuple[object, ...], Provenance] = {}
+    seen: set[Provenance] = set()
+    todo = list(starts[::-1])
+    while todo:
+        one = todo.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        if one in owners:
+            found[one,] = one
+        elif one.leaf is not None and one.leaf.kind in ("literal", "parameter"):  # an index is told by the target
+            span = one.leaf.span
+            found.setdefault((one.leaf.kind, one.leaf.name, one.leaf.value, span.source.name, span.line), one)
+        else:
+            todo += one.parts[::-1]
+    return list(found.values())
+
+
+def _read_by(one: Provenance, owners: _Owners) -> list[Provenance]:
+    """What a number was computed from; nothing where it is a literal, or was written as one."""
+    if one not in owners:
+        return []
+    inner = one.behind or one.parts
+    leaf = inner[0].leaf if len(inner) == 1 and inner[0] not in owners else None
+    return [] if leaf is not None and _is_unnamed(leaf) else _visible(inner, owners)
+
+
+def _is_unnamed(leaf: Leaf) -> bool:
+    return leaf.kind == "literal" and leaf.name not in NAMED_NUMBERS
+
+
+def _number(one: Provenance, owners: _Owners, nodes: dict[str, Node]) -> Behind:
+    if one in owners:
+        definition, index, item = owners[one]
+        label = f"[{', '.join(map(str, index))}]" if index else ""
+        written, span = _written(definition, index, nodes.get(definition.name))
+        return Behind(definition.name + label, definition.kind, item.value, written, span)
+    assert one.leaf is not None
+    name = "" if _is_unnamed(one.leaf) else one.leaf.name
+    return Behind(name, one.leaf.kind, one.leaf.value, one.leaf.span.text, one.leaf.span)
+
+
+def _elements(definition: Definition) -> Iterator[tuple[tuple[int, ...], Number]]:
+    match definition.value:
+        case Number() as item:
+            yield (), item
+        case Vector(items=items):
+            yield from (((i,), item) for i, item in enumerate(items))
+        case Matrix(rows=rows):
+            yield from (((i, j), item) for i, row in enumerate(rows) for j, item in enumerate(row))
+
+
+def _nodes(document: Mapping) -> dict[str, Node]:
+    """What is written for each definition, by its name."""
+    task = document.get("task")
+    sizes = [value for _, value in task.items] if isinstance(task, Mapping) else []
+    sections = (document.get("constants"), *sizes, document.get("parameters"))
+    return {key.text: value for part in sections if isinstance(part, Mapping) for key, value in part.items}
+
+
+def _written(definition: Definition, index: tuple[int, ...], node: Node | None) -> tuple[str, Span]:
+    """The text of one element of a definition, where the elements are written one by one; else all of it."""
+    for i in index:
+        if isinstance(node, Sequence):
+            node = node.items[i]
+    if isinstance(node, Scalar):
+        return " ".join(node.text.split()), node.span
+    return definition.text, definition.span
+
+
+def path_to(root: Node | None, span: Span) -> Path:
+    """The keys below `root` that lead to the one at a place, or to the value there; none where it is elsewhere."""
+    todo: list[tuple[Node, Path]] = [] if root is None else [(root, ())]
+    while todo:
+        node, path = todo.pop()
+        for key, value in node.items if isinstance(node, Mapping) else ():
+            inner = (*path, (key, value))
+            if span in (key.span, value.span):
+                return inner
+            todo.append((value, inner))
+        if isinstance(node, Sequence):
+            if any(item.span == span for item in node.items):
+                return path
+            todo += [(item, path) for item in node.items]
+    return ()

@@ -1,0 +1,149 @@
+"""What the figures of a report reveal: which models fail where others would have passed them, which claims differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compiler.language.expectations import AuthorCount
+from compiler.readers.counting.counts import FIGURES, LISTING, RULES
+from compiler.readers.linting.rules import DISCLOSURE
+from compiler.report.reporting import Group, Model, SuiteRun
+from compiler.source.diagnostics import Diagnostic
+
+HARD_CODED = "hard-coded"  # the rule about the listing of that name
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The models with the lowest figure by one rule."""
+
+    rule: str
+    figure: int
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A model for which the largest figure of any rule is `ratio` times the smallest one that is not zero."""
+
+    model: Model
+    low: str
+    high: str
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A model whose author's count is known."""
+
+    model: Model
+    author: AuthorCount
+
+
+@dataclass(frozen=True)
+class AuthorCounts:
+    """The authors' own counts, by what our rules say to them."""
+
+    confirmed: tuple[Stated, ...]  # the rule that the spec names gives it
+    contradicted: tuple[Stated, ...]  # that rule gives another number
+    coincident: tuple[Stated, ...]  # the spec names no rule, but one gives the same number
+    unexplained: tuple[Stated, ...]  # no rule gives it
+
+    @property
+    def all(self) -> tuple[Stated, ...]:
+        return (*self.confirmed, *self.contradicted, *self.coincident, *self.unexplained)
+
+
+@dataclass(frozen=True)
+class Disclosed:
+    """The models about which a rule of `lint` has something to disclose."""
+
+    rule: str
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What one suite lets through: models that answer all of it right, and those of them that fail another suite."""
+
+    suite: SuiteRun
+    passed: tuple[Model, ...]
+    failing_elsewhere: tuple[Model, ...]
+
+
+def smallest(models: Sequence[Model]) -> tuple[Smallest, ...]:
+    """For each rule the smallest models; a rule that says nothing about any of them is left out."""
+    found = []
+    for rule in RULES:
+        if rule == LISTING:
+            continue
+        figures = [(model, figure) for model in models if (figure := model.counts.by_rule(rule)) is not None]
+        if figures:
+            low = min(figure for _, figure in figures)
+            found.append(Smallest(rule, low, tuple(model for model, figure in figures if figure == low)))
+    return tuple(found)
+
+
+def smallest_everywhere(models: Sequence[Model]) -> tuple[Model, ...]:
+    """The models that are smallest by every rule."""
+    winners = [set(map(id, found.models)) for found in smallest(models)]
+    return tuple(model for model in models if winners and all(id(model) in own for own in winners))
+
+
+def widest_spread(models: Sequence[Model]) -> Spread | None:
+    """The model about which the rules differ most."""
+    spreads = []
+    for model in models:
+        figures = {rule: figure for rule in FIGURES if (figure := model.counts.by_rule(rule))}
+        if figures:
+            low, high = min(figures, key=lambda rule: figures[rule]), max(figures, key=lambda rule: figures[rule])
+            spreads.append(Spread(model, low, high, figures[high] / figures[low]))
+    return max(spreads, key=lambda spread: spread.ratio, default=None)
+
+
+def author_counts(models: Sequence[Model]) -> AuthorCounts:
+    """The authors' own counts, by what our rules say to them."""
+    confirmed: list[Stated] = []
+    contradicted: list[Stated] = []
+    coincident: list[Stated] = []
+    unexplained: list[Stated] = []
+    for model in models:
+        author = model.author_count
+        if author is None:
+            continue
+        if author.rule:
+            (confirmed if author.rule in model.agreeing else contradicted).append(Stated(model, author))
+        else:
+            (coincident if model.agreeing else unexplained).append(Stated(model, author))
+    return AuthorCounts(tuple(confirmed), tuple(contradicted), tuple(coincident), tuple(unexplained))
+
+
+def disclosed(models: Sequence[Model]) -> tuple[Disclosed, ...]:
+    """What `lint` discloses, by rule, in the order of the rules; not what the listing of hard-coded numbers shows."""
+    found: dict[str, list[Model]] = {}
+    for model in models:
+        for rule in dict.fromkeys(one.code for one in shown_disclosures(model)):
+            found.setdefault(rule, []).append(model)
+    order = [rule.code for rule in DISCLOSURE]
+    rules = sorted(found, key=lambda rule: order.index(rule) if rule in order else len(order))
+    return tuple(Disclosed(rule, tuple(found[rule])) for rule in rules)
+
+
+def shown_disclosures(model: Model) -> tuple[Diagnostic, ...]:
+    """What `lint` discloses of a model, without its hard-coded numbers, which are listed with the counts."""
+    return tuple(one for one in model.disclosures if one.code != HARD_CODED)
+
+
+def screened(group: Group) -> tuple[Screened, ...]:
+    """For each suite, what it lets through."""
+    found = []
+    for suite in group.suites:
+        passed = tuple(model for model in group.models if all(failed.suite != suite.name for failed in model.failed))
+        found.append(Screened(suite, passed, tuple(model for model in passed if model.failed)))
+    return tuple(found)
+
+
+def faultless(group: Group) -> tuple[Model, ...]:
+    """The models that answer right whatever was tried."""
+    return tuple(model for model in group.models if model.results and not model.failed)

@@ -1,0 +1,166 @@
+"""The columns of the tables of a report. A new figure becomes a column by one more line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.network.dimensions import HeadSizes
+from compiler.readers.counting.counts import BESIDE, RULES
+from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, plain, relative, table
+from compiler.report.reporting import Group, Model, Report, SuiteRun, first_failure
+
+LONGEST_CELL = 120
+MAX_LAYERS = 8  # whose sizes are shown in a cell
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model as a page shows it: `title` is plain text, `spec` and `section` are links with that label."""
+
+    model: Model
+    title: str
+    spec: str
+    section: str
+
+
+Cell = Callable[[Entry], str]
+
+
+@dataclass(frozen=True)
+class Column:
+    title: str
+    cell: Cell
+    right: bool = False
+
+
+def entries(report: Report, folder: Path, headings: Sequence[str]) -> list[Entry]:
+    """The models of a page in `folder`. The headings are those before the models' own, in order."""
+    anchors = Anchors()
+    for heading in headings:
+        anchors.of(heading)
+    found = []
+    titles = [model.spec.title for model in report.models]
+    for model, title in zip(report.models, titles, strict=True):
+        place = "" if titles.count(title) == 1 else f" ({relative(model.spec.path, folder)})"
+        unique = plain(title + place, LONGEST_CELL)
+        label = inline(unique)
+        found.append(Entry(model, unique, link(label, model.spec.path, folder), f"[{label}]({anchors.of(unique)})"))
+    return found
+
+
+def columns_table(columns: Sequence[Column], rows: Sequence[Entry]) -> list[str]:
+    """The lines of a table."""
+    titles = [Title(column.title, column.right) for column in columns]
+    return table(titles, ([column.cell(row) for column in columns] for row in rows))
+
+
+def _layers(row: Entry) -> str:
+    layers = row.model.dimensions.layers
+    stored = f"{layers.attention} attention, {layers.ffn} ffn"
+    if (layers.attention_runs, layers.ffn_runs) == (layers.attention, layers.ffn):
+        return stored
+    return f"{stored} (run: {layers.attention_runs}, {layers.ffn_runs})"
+
+
+def _sizes(sizes: Sequence[object], between: str) -> str:
+    shown = [str(size) for size in sizes[:MAX_LAYERS]]
+    return between.join([*shown, *(["…"] if len(sizes) > MAX_LAYERS else [])]) or "–"
+
+
+def _heads(sizes: HeadSizes) -> str:
+    keys = "" if sizes.kv_heads == sizes.heads else f" (kv: {sizes.kv_heads})"
+    values = "" if sizes.value_dim == sizes.head_dim else f" (values: {sizes.value_dim})"
+    return f"{sizes.heads} × {sizes.head_dim}{keys}{values}"
+
+
+def _lines(row: Entry) -> str:
+    lines = row.model.lines
+    return f"{lines.own} + {lines.extended}" if lines.extended else str(lines.own)
+
+
+MODELS = (
+    Column("model", lambda row: row.spec),
+    Column("layers", _layers),
+    Column("stream", lambda row: _sizes(row.model.dimensions.residual, " → "), right=True),
+    Column("heads × dim", lambda row: _sizes([_heads(sizes) for sizes in row.model.dimensions.heads], ", ")),
+    Column("hidden", lambda row: _sizes(row.model.dimensions.hidden, ", "), right=True),
+    Column("dtype", lambda row: row.model.spec.network.dtype.name),
+    Column("YAML lines", _lines, right=True),
+    Column("source", lambda row: inline(row.model.spec.resolved.source, LONGEST_CELL)),
+)
+
+
+def _author_count(row: Entry) -> str:
+    author = row.model.author_count
+    return "–" if author is None else figure(author.count)
+
+
+def _author_rule(row: Entry) -> str:
+    author, agreeing = row.model.author_count, row.model.agreeing
+    if author is None:
+        return "–"
+    if author.rule:
+        return code(author.rule) if author.rule in agreeing else f"not {code(author.rule)}"
+    return f"as {code(agreeing[0])}" if agreeing else "none"
+
+
+def _figure(rule: str) -> Cell:
+    """The figure by a rule, and the one that stands beside it where that is another number."""
+    beside, words = BESIDE.get(rule, (rule, ""))
+
+    def cell(row: Entry) -> str:
+        found, other = row.model.counts.by_rule(rule), row.model.counts.by_rule(beside)
+        if found is None:
+            return "undeclared"
+        return figure(found) if other == found else f"{figure(found)} ({figure(other)} {words})"
+
+    return cell
+
+
+COUNTS = (
+    Column("model", lambda row: row.section),
+    Column("author", _author_count, right=True),
+    Column("by", _author_rule),
+    *(Column(rule, _figure(rule), right=True) for rule in RULES),
+)
+
+
+def _right(suite: SuiteRun) -> Cell:
+    def cell(row: Entry) -> str:
+        result = row.model.result(suite.name)
+        if result is None:
+            return "–"
+        shown = f"{figure(result.right)} of {figure(result.pairs)}"
+        return shown if result.right == result.pairs else f"**{shown}**"
+
+    return cell
+
+
+def _verdict(row: Entry) -> str:
+    found = row.model.verdict
+    return "–" if found is None else f"**{found}**" if found == "refuted" else found
+
+
+def _first_failure(row: Entry) -> str:
+    return next((failure_text(row.model, failed.suite) for failed in row.model.failed), "")
+
+
+def evaluation_columns(group: Group) -> tuple[Column, ...]:
+    """The columns about what the models of one task answer."""
+    return (
+        Column("model", lambda row: row.section),
+        *(Column(code(suite.name), _right(suite), right=True) for suite in group.suites),
+        *([Column("all inputs", _verdict)] if any(model.verdict for model in group.models) else []),
+        Column("first failure", _first_failure),
+    )
+
+
+def failure_text(model: Model, suite: str) -> str:
+    """The first failure of a suite: `1 + 2 = 4`, not `3`."""
+    result = model.result(suite)
+    failure = None if result is None else first_failure(result)
+    if failure is None:
+        return ""
+    return f"{code(f'{failure.text} = {failure.got}')}, not {code(failure.expected)}"

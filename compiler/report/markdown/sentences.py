@@ -1,0 +1,193 @@
+"""What the tables of a report reveal, in sentences that are made from the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from compiler.report.findings import (
+    Screened,
+    Stated,
+    author_counts,
+    disclosed,
+    faultless,
+    screened,
+    smallest,
+    smallest_everywhere,
+    widest_spread,
+)
+from compiler.report.markdown.text import code, figure, listing, several
+from compiler.report.reporting import Group, Model
+from compiler.tasks.task import EvaluationProtocol
+
+Name = Callable[[Model], str]  # a model as Markdown
+
+
+def evaluation_sentences(group: Group, name: Name) -> list[str]:
+    """Which models fail where, and which suites would not have shown it."""
+    if not group.suites:
+        return []
+    models, perfect = len(group.models), faultless(group)
+    every = f"Every input that was tried is answered right by {_of(len(perfect), models)}."
+    said = [every if perfect else "No model answers every input right."]
+    if len(perfect) < models:
+        found = screened(group)
+        alike: dict[tuple[int, ...], list[Screened]] = {}
+        for one in found:
+            if one.failing_elsewhere:
+                alike.setdefault(tuple(map(id, one.passed)), []).append(one)
+        said += [_screened(same, models, name) for same in alike.values()]
+        strict = [code(one.suite.name) for one in found if one.passed and not one.failing_elsewhere]
+        if strict:
+            said.append(f"No model that passes {listing(strict, 'or')} fails another suite.")
+    return [*said, *(_protocol(group, protocol) for protocol in group.protocols)]
+
+
+def verdict_sentences(group: Group, name: Name) -> list[str]:
+    """Which models are known to be right on every input, and which are known not to be."""
+    by_verdict = {
+        verdict: [m for m in group.models if m.verdict == verdict] for verdict in ("proved", "refuted", "open")
+    }
+    proved, refuted, undecided = by_verdict.values()
+    decided = sum(map(len, by_verdict.values()))
+    if not decided:
+        return []
+    said = [f"Proved right on every input of the task: {_of(len(proved), decided)}."]
+    if refuted:
+        said.append(f"Refuted by an input: {listing(map(name, refuted))}.")
+    if undecided:
+        said.append(f"Undecided: {listing(map(name, undecided))}.")
+    return said
+
+
+def _screened(same: Sequence[Screened], models: int, name: Name) -> str:
+    """Suites that let the same models through, some of which another suite does not."""
+    passed, failing = same[0].passed, same[0].failing_elsewhere
+    suites = listing(f"{code(one.suite.name)} ({several(one.suite.pairs, 'input')})" for one in same)
+    elsewhere = "it fails" if len(passed) == 1 else f"of these, {figure(len(failing))} fail{'s' * (len(failing) == 1)}"
+    details = listing(f"{name(model)} ({_failed(model)})" for model in failing)
+    return f"All of {suites} is answered right by {_of(len(passed), models)}; {elsewhere} elsewhere: {details}."
+
+
+def _failed(model: Model) -> str:
+    return ", ".join(f"{code(one.suite)} {figure(one.right)} of {figure(one.pairs)}" for one in model.failed)
+
+
+def _protocol(group: Group, protocol: EvaluationProtocol) -> str:
+    """How many models do what a test of others asks for."""
+    runs = [suite.name for suite in group.suites if suite.name in protocol.suites]
+    total = sum(suite.pairs for suite in group.suites if suite.name in runs)
+    needed = protocol.needed(total)
+    right = [sum(result.right for result in model.results if result.suite in runs) for model in group.models]
+    reached = sum(number >= needed for number in right)
+    asks = f"{protocol.asked_by} asks for {figure(needed)} of {figure(total)} right"
+    return f"{code(protocol.name)}: {asks}, which is reached by {_of(reached, len(group.models))}."
+
+
+def _of(some: int, models: int) -> str:
+    """`2 of 3 models`, behind `by`."""
+    if some == models:
+        return {1: "the model", 2: "both models"}.get(models, f"all {several(models, 'model')}")
+    return f"{figure(some)} of {several(models, 'model')}" if some else "no model"
+
+
+def rank_sentences(models: Sequence[Model], name: Name) -> list[str]:
+    """Which models of one task are the smallest by which rule."""
+    if len(models) < 2:
+        return []
+    winners = smallest_everywhere(models)
+    if len(winners) == len(models):
+        return ["By every rule all models have the same count."]
+    by_rule = (
+        f"by {code(found.rule)} {listing(map(name, found.models))} ({figure(found.figure)})"
+        for found in smallest(models)
+    )
+    most = f"by every rule {listing(map(name, winners))}" if winners else "none by every rule"
+    return [f"Smallest: {'; '.join(by_rule)}; {most}."]
+
+
+def count_sentences(models: Sequence[Model], name: Name) -> list[str]:
+    """What the authors' counts are worth, and how far the rules differ."""
+    authors, spread = _author_sentences(models, name), _spread_sentences(models, name)
+    return [*authors, *spread, *_hard_coded_sentences(models, name), *_disclosure_sentences(models, name)]
+
+
+def _author_sentences(models: Sequence[Model], name: Name) -> list[str]:
+    found = author_counts(models)
+    if not found.all:
+        return []
+
+    def each(stated: Sequence[Stated], detail: Callable[[Stated], str]) -> str:
+        return listing(f"{name(one.model)} ({figure(one.author.count)}{detail(one)})" for one in stated)
+
+    says = "says" if len(found.all) == 1 else "say"
+    said = [f"{figure(len(found.all))} of {several(len(models), 'spec')} {says} what the author counts."]
+    if found.confirmed:
+        by_rule: dict[str, list[Stated]] = {}
+        for one in found.confirmed:
+            by_rule.setdefault(one.author.rule, []).append(one)
+        details = "; ".join(f"{code(rule)} for {each(own, lambda one: '')}" for rule, own in by_rule.items())
+        said.append(f"The rule that the spec names gives the number: {details}.")
+    if found.unexplained:
+        said.append(f"No rule gives the number: {each(found.unexplained, lambda one: '')}; the notes below say why.")
+    if found.coincident:
+        details = each(found.coincident, lambda one: f", as {listing(map(code, one.model.agreeing))}")
+        said.append(f"The spec names no rule, but one gives the same number: {details}.")
+    if found.contradicted:
+        details = each(found.contradicted, _contradiction)
+        said.append(f"**The rule that the spec names gives another number**: {details}.")
+    return said
+
+
+def _contradiction(stated: Stated) -> str:
+    rule = stated.author.rule
+    return f", but {code(rule)} is {figure(stated.model.counts.by_rule(rule))}"
+
+
+def _spread_sentences(models: Sequence[Model], name: Name) -> list[str]:
+    spread = widest_spread(models)
+    if spread is None or spread.low == spread.high:
+        return []
+    low, high = (spread.model.counts.by_rule(rule) for rule in (spread.low, spread.high))
+    between = f"from {figure(low)} ({code(spread.low)}) to {figure(high)} ({code(spread.high)})"
+    most = "" if len(models) == 1 else "most "
+    return [f"The rules differ {most}about {name(spread.model)}: {between}."]
+
+
+def _hard_coded_sentences(models: Sequence[Model], name: Name) -> list[str]:
+    coded = [model for model in models if model.counts.hard_coded]
+    undeclared = [model for model in models if model.counts.free is None]
+    said = []
+    if coded:
+        most = max(len(model.counts.hard_coded) for model in coded)
+        those = listing(name(model) for model in coded if len(model.counts.hard_coded) == most)
+        where = _of(len(coded), len(models))
+        said.append(f"Numbers that are no parameters enter weights in {where}: at most {figure(most)} ({those}).")
+    if undeclared:
+        said.append(
+            f"No parameters are declared by {listing(map(name, undeclared))}, so that `free` says nothing about them."
+        )
+    return said
+
+
+def _disclosure_sentences(models: Sequence[Model], name: Name) -> list[str]:
+    """What no figure shows."""
+    found = disclosed(models)
+    if not found:
+        return []
+    rules = "; ".join(f"{code(one.rule)} about {listing(map(name, one.models))}" for one in found)
+    return [f"`lint` discloses what no count shows: {rules}. It is listed below, model by model."]
+
+
+def length_sentences(models: Sequence[Model], name: Name) -> list[str]:
+    """How long the specs are; one that extends another is no measure."""
+    alone = [model for model in models if not model.lines.extended]
+    if not alone:
+        return []
+    shortest, longest = (choose(alone, key=lambda model: model.lines.own) for choose in (min, max))
+    apart = "" if len(alone) == len(models) else ", those apart that extend another"
+    if len(alone) == 1:
+        return [f"The spec of {name(longest)} has {several(longest.lines.own, 'line')} of YAML."]
+    if shortest.lines.own == longest.lines.own:
+        return [f"The specs have {several(longest.lines.own, 'line')} of YAML{apart}."]
+    ends = f"{shortest.lines.own} ({name(shortest)}) to {longest.lines.own} ({name(longest)})"
+    return [f"The specs have {ends} lines of YAML{apart}."]

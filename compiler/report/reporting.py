@@ -1,0 +1,215 @@
+"""A report about specs: what each model is, how many parameters it has, which inputs it answers right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.language.expectations import AuthorCount
+from compiler.network.dimensions import Dimensions, dimensions
+from compiler.pipeline import Spec
+from compiler.readers.counting.claims import ClaimResult, author_count, check_claims
+from compiler.readers.counting.counts import FIGURES, Counts, count
+from compiler.readers.linting import lint
+from compiler.readers.linting.rule import FOLLOWING
+from compiler.report.yaml_lines import YamlLines, yaml_lines
+from compiler.source.diagnostics import Diagnostic, SpecError, did_you_mean, fail
+from compiler.tasks import TASKS, Task
+from compiler.tasks.task import EvaluationProtocol, Suite
+
+if TYPE_CHECKING:
+    from compiler.evaluation.evaluation import Evaluation, SuiteResult
+    from compiler.evaluation.judge import Failure
+    from compiler.report.side_by_side import Outcome
+    from compiler.verifier.results import VerdictName
+
+Progress = Callable[[Spec, int, int], None]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is known of one spec. `evaluation` is None where none of the wanted suites is one of its task, `verdict`
+    where it was not verified; `disclosures` are what `lint` finds, which no figure shows."""
+
+    spec: Spec
+    dimensions: Dimensions
+    lines: YamlLines
+    counts: Counts
+    evaluation: Evaluation | None
+    verdict: VerdictName | None
+    claims: tuple[ClaimResult, ...]
+    disclosures: tuple[Diagnostic, ...]
+
+    @property
+    def author_count(self) -> AuthorCount | None:
+        """The count that the author publishes, where it is known."""
+        return author_count(self.spec)
+
+    @property
+    def agreeing(self) -> tuple[str, ...]:
+        """The figures that are the author's count."""
+        stated = self.author_count
+        return () if stated is None else tuple(rule for rule in FIGURES if self.counts.by_rule(rule) == stated.count)
+
+    @property
+    def results(self) -> tuple[SuiteResult, ...]:
+        """One for each suite that was run."""
+        return () if self.evaluation is None else self.evaluation.suites
+
+    @property
+    def failed(self) -> tuple[SuiteResult, ...]:
+        """The suites with an input that is answered wrong."""
+        return tuple(result for result in self.results if result.right < result.pairs)
+
+    def result(self, suite: str) -> SuiteResult | None:
+        return next((result for result in self.results if result.suite == suite), None)
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """A suite as it was run: so many inputs, drawn with `seed` if it draws any."""
+
+    name: str
+    summary: str
+    pairs: int
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The models of one task, which were all run on the same suites."""
+
+    kind: str
+    sizes: Mapping[str, int]
+    suites: tuple[SuiteRun, ...]
+    protocols: tuple[EvaluationProtocol, ...]  # those whose suites are all among them
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Groups by the names of their tasks, in each the models by their names."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """All models by their names."""
+        return tuple(sorted((model for group in self.groups for model in group.models), key=lambda m: _order(m.spec)))
+
+
+def first_failure(result: SuiteResult) -> Failure | None:
+    """The first input of a suite that is answered wrong."""
+    return next((failure for part in result.parts for failure in part.failures), None)
+
+
+def make_report(
+    specs: Iterable[Spec],
+    suites: Sequence[str] = (),
+    *,
+    pairs: int | None = None,
+    seed: int | None = None,
+    budget: float | None = None,
+    processes: int | None = 1,
+    progress: Progress | None = None,
+) -> Report:
+    """Count and evaluate specs; the order in which they are given, or one given twice, makes no difference.
+
+    Without `suites`, each task says which of its suites belong in a report. `pairs` and `seed` are those of the suites
+    that sample. With a `budget`, each spec is also decided on all inputs, as far as so many seconds allow. `processes`
+    (None: by cores and work) are explained in `compiler.report.side_by_side`; the report is the same with any number of
+    them. `progress(spec, done, total)` is called after each spec that was evaluated or verified.
+    Raises `SpecError` for a suite that no task has, or a suite or size that cannot be had.
+    """
+    unique = {(os.path.realpath(spec.path), spec.settings): spec for spec in specs}
+    ordered = sorted(unique.values(), key=_order)
+    _check_names(ordered, suites)
+    chosen = [_chosen(spec.resolved.task, suites) for spec in ordered]
+    outcomes = _outcomes(ordered, chosen, pairs, seed, budget, processes, progress)
+    tasks: dict[tuple[str, tuple[tuple[str, int], ...]], list[Model]] = {}
+    for spec, outcome in zip(ordered, outcomes, strict=True):
+        task = spec.resolved.task.kind, tuple(_sizes(spec).items())
+        tasks.setdefault(task, []).append(_model(spec, outcome))
+    return Report(tuple(_group(tasks[key], suites) for key in sorted(tasks)))
+
+
+def _order(spec: Spec) -> tuple[str, ...]:
+    return spec.name.casefold(), spec.name, *spec.settings, os.path.realpath(spec.path)
+
+
+def _sizes(spec: Spec) -> dict[str, int]:
+    """The sizes of the task, by their names."""
+    definitions = spec.resolved.definitions
+    sizes = {name: definitions[name].integer() for name in TASKS[spec.resolved.task.kind].example}
+    return {name: size for name, size in sizes.items() if size is not None}
+
+
+def _check_names(specs: Sequence[Spec], suites: Sequence[str]) -> None:
+    known = dict.fromkeys(name for spec in specs for name in spec.resolved.task.suites())
+    for name in suites:
+        if name not in known:
+            raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}")
+
+
+def _chosen(task: Task, names: Sequence[str]) -> list[Suite]:
+    return [suite for suite in task.suites().values() if (suite.name in names if names else suite.in_report)]
+
+
+def _outcomes(
+    specs: Sequence[Spec],
+    chosen: Sequence[Sequence[Suite]],
+    pairs: int | None,
+    seed: int | None,
+    budget: float | None,
+    processes: int | None,
+    progress: Progress | None,
+) -> list[Outcome]:
+    """One for each spec, also where there is nothing to do."""
+    from compiler.report.side_by_side import Job, Outcome, do_all  # imports torch
+
+    jobs = [
+        Job(
+            spec, tuple(suite.name for suite in suites), pairs, seed, sum(suite.size(pairs) for suite in suites), budget
+        )
+        for spec, suites in zip(specs, chosen, strict=True)
+        if suites or budget is not None
+    ]
+    finished = 0
+
+    def done(spec: Spec) -> None:
+        nonlocal finished
+        finished += 1
+        if progress is not None:
+            progress(spec, finished, len(jobs))
+
+    found = iter(do_all(jobs, processes, done))
+    return [next(found) if suites or budget is not None else Outcome(None, None) for suites in chosen]
+
+
+def _group(models: Sequence[Model], names: Sequence[str]) -> Group:
+    spec = models[0].spec
+    task, suites = spec.resolved.task, _chosen(spec.resolved.task, names)
+    runs = tuple(
+        SuiteRun(suite.name, suite.summary, result.pairs, result.seed)
+        for suite, result in zip(suites, models[0].results, strict=True)
+    )
+    whole = {suite.name for suite in suites}
+    protocols = tuple(protocol for protocol in task.protocols().values() if whole.issuperset(protocol.suites))
+    return Group(task.kind, _sizes(spec), runs, protocols, tuple(models))
+
+
+def _model(spec: Spec, outcome: Outcome) -> Model:
+    counts, evaluation = count(spec), outcome.evaluation
+    claims = check_claims(spec, counts, () if evaluation is None else evaluation.suites, outcome.verdict)
+    known = (dimensions(spec.network), yaml_lines(spec.sources), counts, evaluation, outcome.verdict, claims)
+    return Model(spec, *known, _disclosures(spec))
+
+
+def _disclosures(spec: Spec) -> tuple[Diagnostic, ...]:
+    """What `lint` finds; where it is too much work to find out what matters, that is one of the findings."""
+    try:
+        return lint(spec)
+    except SpecError as error:
+        return (*error.diagnostics, *lint(spec, ignore=FOLLOWING))

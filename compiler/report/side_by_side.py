@@ -1,0 +1,187 @@
+"""Several specs evaluated and verified at the same time, each in a process of its own and on one thread."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from compiler.backends.torch.reference import one_thread
+from compiler.evaluation.evaluation import Evaluation, evaluate
+from compiler.pipeline import Leniency, Spec, load_sources
+from compiler.source.diagnostics import Diagnostic, SpecError, fail
+from compiler.source.faults import ToolFault
+from compiler.source.text import Source
+from compiler.verifier.results import VerdictName
+from compiler.verifier.verify import verify
+
+WORTH_A_PROCESS = 5000  # inputs that take as long as to start a process, where the plain module decides many
+MAX_PROCESSES = 8  # if not asked for more: each needs some hundred megabytes
+PATIENCE = (1, 4, 16)  # times the budget, for a verdict that is claimed: it must not hang on how busy a machine is
+
+
+@dataclass(frozen=True)
+class Job:
+    """Suites to be run on a spec, which may be none; `inputs` is how many that will be. `budget`: for how many seconds
+    it is verified, if at all."""
+
+    spec: Spec
+    suites: tuple[str, ...]
+    pairs: int | None
+    seed: int | None
+    inputs: int
+    budget: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job. `evaluation` is None where there were no suites, `verdict` where none was asked for, or the
+    inputs of the task are not followed."""
+
+    evaluation: Evaluation | None
+    verdict: VerdictName | None
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A job for another process. A spec is made again there out of its texts: what was made of them holds functions."""
+
+    sources: tuple[Source, ...]
+    settings: tuple[str, ...]
+    suites: tuple[str, ...]
+    pairs: int | None
+    seed: int | None
+    budget: float | None
+
+
+def do_all(
+    jobs: Sequence[Job], processes: int | None = None, done: Callable[[Spec], None] | None = None
+) -> list[Outcome]:
+    """The outcomes, in the order of the jobs; `done` is called after each. They do not depend on `processes`.
+
+    By default there is a process for each core, where that is worth it. One process is this one. More than one need a
+    main module that can be imported, as multiprocessing does.
+    Raises `SpecError`.
+    """
+    number = min(len(jobs), _worth(jobs) if processes is None else processes)
+    if number > 1:
+        return _in_processes(jobs, number, done)
+    found = []
+    for job in jobs:
+        with one_thread():
+            found.append(_outcome(job.spec, job))
+        if done is not None:
+            done(job.spec)
+    return found
+
+
+def _outcome(spec: Spec, job: Job | _Order) -> Outcome:
+    """Raises `SpecError`."""
+    evaluation = evaluate(spec, job.suites, pairs=job.pairs, seed=job.seed) if job.suites else None
+    if job.budget is None:
+        return Outcome(evaluation, None)
+    if evaluation is not None and any(suite.right < suite.pairs for suite in evaluation.suites):
+        return Outcome(evaluation, "refuted")  # whatever there is time for
+    return Outcome(evaluation, _verdict(spec, job.budget))
+
+
+def _verdict(spec: Spec, budget: float) -> VerdictName | None:
+    claimed = spec.resolved.expect.verdict is not None and not spec.settings
+    for times in PATIENCE if claimed else PATIENCE[:1]:
+        try:
+            found = verify(spec, budget=times * budget)
+        except SpecError:  # a task whose inputs are not followed
+            return None
+        if found.ending == "interrupted":
+            raise KeyboardInterrupt
+        if found.verdict != "open" or found.ending == "complete":
+            break
+    return found.verdict
+
+
+def _worth(jobs: Sequence[Job]) -> int:
+    """How many processes are worth it: none that has hardly anything to do."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, MAX_PROCESSES, sum(map(_work, jobs)) // WORTH_A_PROCESS))
+
+
+def _work(job: Job) -> int:
+    """In inputs; to verify takes as long as to start a process, at least."""
+    return job.inputs + WORTH_A_PROCESS * (job.budget is not None)
+
+
+def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None] | None) -> list[Outcome]:
+    context = multiprocessing.get_context("spawn")  # a fork would not have torch's threads
+    with ProcessPoolExecutor(number, mp_context=context, initializer=_start) as pool, _children_end():
+        with _held_back():
+            futures = [pool.submit(_run, _order(job)) for job in jobs]
+        specs: dict[Future[Outcome | tuple[Diagnostic, ...]], Spec] = dict(
+            zip(futures, (job.spec for job in jobs), strict=True)
+        )
+        try:
+            for future in as_completed(futures):
+                found = future.result()
+                if isinstance(found, tuple):
+                    raise SpecError(found)
+                if done is not None:
+                    done(specs[future])
+        except BrokenProcessPool:
+            message = "a process that evaluated a model was ended from outside, perhaps for want of memory"
+            raise fail("process", message, hint="--jobs 1 needs the least") from None
+        results = [future.result() for future in futures]
+    return [found for found in results if isinstance(found, Outcome)]
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Interruptions come later, here and in the processes that are started: these hear none before `_start`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _children_end() -> Iterator[None]:
+    """On an error or an interruption, do not wait for what other processes are at."""
+    before = multiprocessing.active_children()
+    try:
+        yield
+    except BaseException:
+        for child in multiprocessing.active_children():
+            if child not in before:
+                child.terminate()
+        raise
+
+
+def _order(job: Job) -> _Order:
+    spec = job.spec
+    return _Order(spec.sources, spec.settings, job.suites, job.pairs, job.seed, job.budget)
+
+
+def _start() -> None:
+    """In each of the processes: one thread, and an interruption is its end."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    torch.set_num_threads(1)
+
+
+def _run(order: _Order) -> Outcome | tuple[Diagnostic, ...]:
+    """The outcome, or what was found to be wrong: an exception with values in it would not come through."""
+    try:
+        checked_before = Leniency(allow_overflow=True)
+        return _outcome(load_sources(order.sources, order.settings, checked_before), order)
+    except SpecError as error:
+        return error.diagnostics
+    except (ToolFault, MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise ToolFault(f"{order.sources[0].name}: {type(error).__name__}: {error}") from error

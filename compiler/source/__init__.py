@@ -1,0 +1,1 @@
+"""Text with places, in and out: files, documents, diagnostics, schema."""

@@ -1,0 +1,170 @@
+"""What is wrong with a spec and where: values that stages return, and the one exception that carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
+from typing import Literal, Self
+
+from compiler.source.limits import MAX_ERRORS
+from compiler.source.printable import printable
+from compiler.source.text import Span
+
+_LONGEST_MESSAGE = 600
+_LONGEST_NAME = 100  # that a suggestion is made for
+Severity = Literal["error", "warning", "breaks", "disclose"]  # the last two are what `lint` finds
+
+
+@dataclass(frozen=True)
+class Note:
+    """A further place that explains a diagnostic, such as where a name was first declared."""
+
+    message: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One finding. `code` is stable and made for scripts; `hint` says what to do."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    hint: str | None = None
+    notes: tuple[Note, ...] = ()
+    severity: Severity = "error"
+
+
+class SpecError(Exception):
+    """A spec, or what was asked of it, is wrong. Carries every diagnostic that was found, in file order."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics: tuple[Diagnostic, ...] = in_file_order(diagnostics)
+        super().__init__("\n".join(render(diagnostic) for diagnostic in self.diagnostics))
+
+
+def fail(code: str, message: str, span: Span | None = None, hint: str | None = None) -> SpecError:
+    """A `SpecError` with a single diagnostic, to be raised by the caller."""
+    return SpecError([Diagnostic(code, message, span, hint)])
+
+
+def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Without repetitions, those without a place first, then by file, then by position."""
+    files: dict[str, int] = {}
+
+    def key(diagnostic: Diagnostic) -> tuple[int, int]:
+        if diagnostic.span is None:
+            return -1, 0
+        return files.setdefault(diagnostic.span.source.name, len(files)), diagnostic.span.start
+
+    return tuple(sorted(dict.fromkeys(diagnostics), key=key))
+
+
+class Findings(list[Diagnostic]):
+    """Diagnostics as they are found. Raises `SpecError` when there are so many errors that reading on helps nobody."""
+
+    def __init__(self, found: Iterable[Diagnostic] = ()) -> None:
+        super().__init__()
+        self._errors = 0
+        self.extend(found)
+
+    def append(self, diagnostic: Diagnostic) -> None:
+        super().append(diagnostic)
+        self._errors += diagnostic.severity == "error"
+        if self._errors >= MAX_ERRORS:
+            message = f"{MAX_ERRORS} errors were found; nothing more was checked"
+            raise SpecError([*self, Diagnostic("too-many-errors", message)])
+
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        for diagnostic in diagnostics:
+            self.append(diagnostic)
+
+    def __iadd__(self, diagnostics: Iterable[Diagnostic]) -> Self:  # type: ignore[misc, override]
+        self.extend(diagnostics)
+        return self
+
+
+def raise_errors(diagnostics: Iterable[Diagnostic]) -> None:
+    """Raise a `SpecError` with all diagnostics if one of them is an error."""
+    found = tuple(diagnostics)
+    if any(diagnostic.severity == "error" for diagnostic in found):
+        raise SpecError(found)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like `name`, if one is like it at all; of very many or very long ones, some are looked at."""
+    if len(name) > _LONGEST_NAME:
+        return None
+    longest = min(_LONGEST_NAME, 2 * max(3, len(name)))
+    options = list(islice((option for option in known if len(option) <= longest), 300))
+    by_lower = {option.lower(): option for option in options}
+    matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[matches[0]] if matches else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` or, where nothing is near, the known names if they are few."""
+    options = list(dict.fromkeys(known))
+    match = nearest(name, options)
+    if match is not None:
+        return f"; did you mean '{match}'?"
+    if 0 < len(options) <= 12:
+        return f"; known: {', '.join(options)}"
+    return ""
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """`file:line:column: severity: message  [code]`, the source line, a caret, notes and the hint."""
+    place = f"{printable(str(diagnostic.span))}: " if diagnostic.span is not None else ""
+    lines = [f"{place}{diagnostic.severity}: {_shown(diagnostic.message)}  [{diagnostic.code}]"]
+    if diagnostic.span is not None:
+        lines += _excerpt(diagnostic.span)
+    for note in diagnostic.notes:
+        lines += [f"{printable(str(note.span))}: note: {_shown(note.message)}", *_excerpt(note.span)]
+    if diagnostic.hint is not None:
+        lines.append(f"  hint: {_shown(diagnostic.hint)}")
+    return "\n".join(lines)
+
+
+def _shown(message: str) -> str:
+    """A message on one line, cut if it is very long: what it quotes of a spec may hold anything."""
+    whole = printable(message)
+    return whole if len(whole) <= _LONGEST_MESSAGE else f"{whole[: _LONGEST_MESSAGE // 2]} … {whole[-100:]}"
+
+
+def as_json(diagnostic: Diagnostic) -> dict[str, object]:
+    """The stable JSON shape of a diagnostic; `line` and `column` count from 1."""
+    span = diagnostic.span
+    return {
+        "severity": diagnostic.severity,
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "file": span.source.name if span else None,
+        "line": span.line if span else None,
+        "column": span.column if span else None,
+        "hint": diagnostic.hint,
+        "notes": [
+            {
+                "message": note.message,
+                "file": note.span.source.name,
+                "line": note.span.line,
+                "column": note.span.column,
+            }
+            for note in diagnostic.notes
+        ],
+    }
+
+
+def _excerpt(span: Span, width: int = 100) -> list[str]:
+    line, column = span.source.position(span.start)
+    text = span.source.line(line)
+    if not text.strip():
+        return []
+    length = max(1, min(span.end - span.start, len(text) - column + 1))
+    first = max(0, column - 1 - width // 2) if len(text) > width else 0
+    shown = "".join(c if c.isprintable() else " " for c in text[first : first + width])
+    gutter = f"{line:>5} | "
+    caret = " " * (column - 1 - first) + "^" * min(length, width - (column - 1 - first))
+    return [gutter + shown, " " * (len(gutter) - 2) + "| " + caret]

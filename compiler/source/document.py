@@ -1,0 +1,325 @@
+"""Source text to document: YAML values that know where they stand.
+
+YAML is read event by event, without recursion, with the scalars of the YAML 1.2 core schema (`1e-3` is a
+number; `no`, `on` and `=` are strings) and without tags, merge keys or anything else that could surprise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import yaml
+
+from compiler.source.diagnostics import Diagnostic, Findings, Note, SpecError, fail, nearest
+from compiler.source.limits import MAX_FILE_BYTES, MAX_INTEGER_BITS, MAX_NESTING, MAX_NODES
+from compiler.source.scalars import Plain, align, resolve_plain
+from compiler.source.text import Source, Span
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A scalar: `text` as YAML reads it, `value` as the core schema resolves it."""
+
+    text: str
+    value: Plain
+    span: Span
+
+    @cached_property
+    def _offsets(self) -> list[int] | None:
+        """For each character of the text its offset in the source; None where they are the same."""
+        raw = self.span.text
+        return None if raw == self.text else align(self.text, raw)
+
+    def at(self, start: int, end: int) -> Span:
+        """Where the characters `start` to `end` of `text` stand in the source, whatever the quoting."""
+        offsets = self._offsets
+        if not self.text:
+            return self.span
+        if offsets is None:
+            return Span(self.span.source, self.span.start + start, self.span.start + end)
+        first = self.span.start + offsets[start]
+        last = self.span.start + offsets[max(start, end - 1)] + 1
+        return Span(self.span.source, first, max(first, last))
+
+
+@dataclass(frozen=True)
+class Sequence:
+    items: tuple[Node, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A mapping with string keys, in file order."""
+
+    items: tuple[tuple[Scalar, Node], ...]
+    span: Span
+
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[Scalar, Node]]:
+        return {key.text: (key, value) for key, value in self.items}
+
+    def get(self, name: str) -> Node | None:
+        return self._by_name[name][1] if name in self._by_name else None
+
+    def key(self, name: str) -> Scalar | None:
+        """The key itself, which knows its place."""
+        return self._by_name[name][0] if name in self._by_name else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys as text."""
+        return tuple(self._by_name)
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """What a value becomes that the schema refused: later stages stay silent about it."""
+
+    span: Span
+
+
+Node = Scalar | Sequence | Mapping | Invalid
+
+
+def read_source(path: Path, layer: int = 0) -> Source:
+    """Read a UTF-8 file of at most 1 MiB. Raises `SpecError` where that is not what it is."""
+    shown = str(path)
+    whole = whole_file(path)
+    with open_file(path) as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise fail("too-large", f"larger than {MAX_FILE_BYTES} bytes, which no spec needs", whole)
+    try:
+        return Source(shown, data.decode("utf-8-sig"), path, layer)
+    except UnicodeDecodeError as error:
+        raise fail("not-text", f"byte {error.start} is not UTF-8 text", whole) from None
+
+
+def whole_file(path: Path) -> Span:
+    """The place of a finding about a file as a whole."""
+    return Span(Source(str(path), "", path), 0, 0)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, open for reading. Raises `SpecError` where there is none, or it cannot be read to the end."""
+    whole = whole_file(path)
+    try:
+        if path.is_dir():
+            raise fail("cannot-read", "a directory, not a spec", whole, "name a .yaml file")
+        if not path.exists():
+            raise fail("missing-file", "no such file", whole, _similar_file(path))
+        if not path.is_file():
+            raise fail("cannot-read", "not a regular file", whole)
+        with path.open("rb") as file:
+            yield file
+    except (OSError, ValueError) as error:
+        raise fail("cannot-read", getattr(error, "strerror", None) or str(error), whole) from None
+
+
+def _similar_file(path: Path) -> str | None:
+    try:
+        match = nearest(path.name, (entry.name for entry in path.parent.glob(f"*{path.suffix or '.yaml'}")))
+    except OSError:
+        return None
+    return f"did you mean {path.parent / match}?" if match else None
+
+
+def parse_document(source: Source, start: int = 0) -> Node:
+    """The single YAML document in a source, or in its text from `start` on.
+
+    Raises `SpecError`; several findings are reported at once.
+    """
+    composer = _Composer(source)
+    try:
+        for event in yaml.parse(" " * start + source.text[start:].replace(BYTE_ORDER_MARK, " "), Loader=_LOADER):
+            composer.take(event)
+    except yaml.YAMLError as error:
+        raise SpecError([*composer.found, _syntax_error(source, error)]) from None
+    except SpecError as error:
+        raise SpecError([*composer.found, *error.diagnostics]) from None
+    except UnicodeEncodeError as error:
+        raise fail("not-text", "not UTF-8 text", Span(source, error.start, error.start + 1)) from None
+    if composer.found:
+        raise SpecError(composer.found)
+    if composer.root is None:
+        what, hint = (
+            ("the file", "start with `weightspec: 1`") if start == 0 else ("the value", "quote it if it has a #")
+        )
+        raise fail("empty", f"{what} is empty", Span(source, start, start), hint)
+    return composer.root
+
+
+BYTE_ORDER_MARK = "\ufeff"  # libyaml would skip it without counting it
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+FLOW_HINT = "inside { } or [ ] a formula with a comma or a bracket must be quoted or stand on its own line"
+
+
+def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    hint = None
+    if "unexpected end of stream" in str(problem) and getattr(error, "context_mark", None) is not None:
+        mark, hint = error.context_mark, "close the quote"  # type: ignore[attr-defined]
+    if "could not find expected ':'" in str(problem) and getattr(error, "context_mark", None) is not None:
+        mark = error.context_mark  # type: ignore[attr-defined]
+        hint = "a key ends with a colon and a space, as in `name: small`"
+    if mark is not None:
+        offset = min(mark.index, len(source.text))
+    else:  # the reader counts bytes
+        offset = len(source.text.encode()[: getattr(error, "position", 0)].decode(errors="ignore"))
+    if "\t" in source.text and "cannot start any token" in str(problem):
+        hint = "YAML does not allow tabs for indentation; use spaces"
+    elif "',' or '}'" in str(problem) or "expected ',' or" in str(problem):
+        hint = FLOW_HINT
+    elif "cannot start any token" in str(problem):
+        hint = "a text that starts with this sign has to be quoted"
+    elif "did not find expected key" in str(problem):
+        hint = "check the indentation of this line and the ones above; nothing may follow a closing quote"
+    elif "alphabetic or numeric character" in str(problem):
+        hint = "a formula that starts with [ or has a * after it must be quoted"
+    elif "mapping values are not allowed" in str(problem):
+        hint = "a colon followed by a space starts a value; quote the text if it is part of it"
+    offset = min(offset, len(source.text.rstrip()))
+    place = Span(source, offset, min(offset + 1, len(source.text)))
+    return Diagnostic("yaml-syntax", f"not valid YAML: {problem}", place, hint)
+
+
+@dataclass
+class _Open:
+    """A collection whose end has not been read yet."""
+
+    start: int
+    is_mapping: bool
+    flow: bool
+    anchor: str | None
+    nodes: list[Node] = field(default_factory=list)
+    keys: dict[str, Scalar] = field(default_factory=dict)
+    key: Scalar | None = None
+    size: int = 1
+
+
+class _Composer:
+    """Builds nodes out of YAML events with a stack of its own, so that depth costs no recursion."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.root: Node | None = None
+        self.found: list[Diagnostic] = Findings()
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._count = 0
+        self._documents = 0
+
+    def take(self, event: yaml.Event) -> None:
+        span = _span(self.source, event)
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise fail("yaml-tag", f"the tag '{tag}' is not part of the language", span)
+        match event:
+            case yaml.DocumentStartEvent():
+                self._documents += 1
+                if self._documents > 1:
+                    raise fail("yaml-syntax", "a second YAML document; a spec is one", span)
+            case yaml.ScalarEvent():
+                self._scalar(event, span)
+            case yaml.AliasEvent():
+                self._alias(str(event.anchor), span)
+            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                if len(self._stack) >= MAX_NESTING:
+                    raise fail("too-deep", f"nested more than {MAX_NESTING} levels deep", span)
+                is_mapping = isinstance(event, yaml.MappingStartEvent)
+                self._stack.append(_Open(span.start, is_mapping, bool(event.flow_style), event.anchor))
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                self._close(span.end)
+
+    def _scalar(self, event: yaml.ScalarEvent, span: Span) -> None:
+        plain = event.implicit[0]
+        node = Scalar(event.value, resolve_plain(event.value) if plain else event.value, span)
+        if isinstance(node.value, int) and node.value.bit_length() > MAX_INTEGER_BITS:
+            self.found.append(Diagnostic("number", f"an integer of more than {MAX_INTEGER_BITS} bits", span))
+        parent = self._stack[-1] if self._stack else None
+        if parent is not None and parent.flow and parent.key is not None and plain and event.value == "":
+            message = f"'{parent.key.text}' has no value"
+            self.found.append(Diagnostic("empty-value", message, parent.key.span, FLOW_HINT))
+        self._count_nodes(1, span)
+        self._add(node, event.anchor, 1)
+
+    def _alias(self, anchor: str, span: Span) -> None:
+        if anchor not in self._anchors:
+            raise fail("yaml-alias", f"'*{anchor}' stands for nothing that is complete here", span)
+        node, size = self._anchors[anchor]
+        self._count_nodes(size, span)
+        self._add(node, None, size)
+
+    def _count_nodes(self, size: int, span: Span) -> None:
+        self._count += size
+        if self._count > MAX_NODES:
+            raise fail("too-large", f"more than {MAX_NODES} YAML values, aliases written out", span)
+
+    def _close(self, end: int) -> None:
+        opened = self._stack.pop()
+        span = Span(self.source, opened.start, end)
+        node: Node
+        if opened.is_mapping:
+            node = Mapping(tuple(zip(opened.keys.values(), opened.nodes, strict=True)), span)
+        else:
+            node = Sequence(tuple(opened.nodes), span)
+        self._count_nodes(1, span)
+        self._add(node, opened.anchor, opened.size)
+
+    def _add(self, node: Node, anchor: str | None, size: int) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = (node, size)
+        if not self._stack:
+            self.root = node
+            return
+        parent = self._stack[-1]
+        if parent.is_mapping and parent.key is None:
+            parent.key = self._check_key(node, parent)
+            return
+        parent.size += size
+        if parent.key is None:
+            parent.nodes.append(node)
+        elif parent.key.text not in parent.keys:
+            parent.nodes.append(node)
+            parent.keys[parent.key.text] = parent.key
+        parent.key = None
+
+    def _check_key(self, node: Node, parent: _Open) -> Scalar:
+        if not isinstance(node, Scalar):
+            raise fail("yaml-key", "a key must be a name, not a collection", node.span)
+        if node.text == "<<" and node.span.text == "<<":
+            hint = "write the keys out, or use `extends`"
+            self.found.append(Diagnostic("yaml-merge", "merge keys are not part of the language", node.span, hint))
+        earlier = parent.keys.get(node.text)
+        if earlier is not None:
+            note = Note("first written here", earlier.span)
+            self.found.append(
+                Diagnostic("duplicate-key", f"the key '{node.text}' is written twice", node.span, notes=(note,))
+            )
+        return node
+
+
+def _span(source: Source, event: yaml.Event) -> Span:
+    start, end = event.start_mark, event.end_mark
+    return Span(source, start.index if start else 0, end.index if end else 0)
+
+
+def plain(node: Node) -> object:
+    """The node as nested dicts, lists and scalars, without places."""
+    match node:
+        case Scalar(value=value):
+            return value
+        case Sequence(items=items):
+            return [plain(item) for item in items]
+        case Mapping(items=pairs):
+            return {key.text: plain(value) for key, value in pairs}
+        case Invalid():
+            return None

@@ -1,0 +1,289 @@
+"""Document to checked document: the shape of a spec, stated once in `weightspec.schema.json`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+import jsonschema
+
+from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, nearest
+from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, plain
+from compiler.source.text import Span
+
+Path = tuple[str | int, ...]
+
+
+def schema_text() -> str:
+    """The JSON Schema (draft-07) of a spec, for editors."""
+    return files("compiler").joinpath("weightspec.schema.json").read_text(encoding="utf-8")
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(schema_text())
+    return loaded
+
+
+def top_level_keys() -> tuple[str, ...]:
+    """The keys that a spec may have."""
+    return tuple(_schema()["properties"])
+
+
+def format_version() -> int:
+    """The version of the format of specs that is read."""
+    version: int = _schema()["properties"]["weightspec"]["const"]
+    return version
+
+
+def newer_format(document: Mapping) -> Diagnostic | None:
+    """What is wrong with a spec of a newer format, of which nothing else can be said; None for any other."""
+    written = document.get("weightspec")
+    if not isinstance(written, Scalar) or isinstance(written.value, bool) or not isinstance(written.value, int | float):
+        return None
+    if not written.value > format_version():
+        return None
+    message = f"`weightspec` has to be {format_version()}: the spec was written for a newer weightspec"
+    return Diagnostic("bad-value", message, written.span, f"upgrade weightspec to read format {written.text}")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A document in which what the schema refuses is `Invalid`, and what was wrong with it.
+
+    `sound`: the names and axes that everything else hangs on are there, so that checking can go on.
+    """
+
+    document: Mapping
+    found: tuple[Diagnostic, ...]
+    sound: bool
+
+
+def check_schema(document: Mapping) -> Checked:
+    """Check the shape of a spec."""
+    found: dict[Path, Diagnostic] = {}
+    every = Findings()
+    for error in jsonschema.Draft7Validator(_schema()).iter_errors(plain(document)):
+        for path, diagnostic in _diagnose(document, error):
+            if path not in found:
+                found[path] = diagnostic
+                every.append(diagnostic)
+    checked = _invalidate(document, _tree(found)) if found else document
+    assert isinstance(checked, Mapping)
+    sound = not any(_is_structural(path, diagnostic) for path, diagnostic in found.items())
+    shown = (diagnostic for path, diagnostic in found.items() if not _is_misspelt(path, found))
+    return Checked(checked, tuple(shown), sound)
+
+
+def _is_misspelt(path: Path, found: dict[Path, Diagnostic]) -> bool:
+    """Whether a key is missing because it is there under a name that is reported as unknown anyway."""
+    if found[path].code != "missing-key":
+        return False
+    unknown = [other for other, diagnostic in found.items() if diagnostic.code == "unknown-key"]
+    return any(other[:-1] == path[:-1] and nearest(str(other[-1]), [str(path[-1])]) for other in unknown)
+
+
+def _is_structural(path: Path, diagnostic: Diagnostic) -> bool:
+    if not path:
+        return True
+    section, depth = path[0], len(path)
+    if diagnostic.code == "missing-key":
+        return section != "network" or depth <= 2
+    if path in (("task", "order"), ("decode",), ("name",), ("weightspec",)):
+        return False
+    if section == "network":
+        return depth <= 2 or path[-1] in ("hidden", "stream", "heads", "head_dim")
+    if section in ("constants", "parameters", "defaults"):
+        return depth == 1
+    return section in _schema()["required"]
+
+
+def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[tuple[Path, Diagnostic]]:
+    path: Path = tuple(error.absolute_path)
+    node = _at(document, path)
+    where = _where(path)
+    schema, wanted = cast(dict[str, Any], error.schema), cast(Any, error.validator_value)
+    match error.validator:
+        case "additionalProperties" if isinstance(node, Mapping):
+            known = _known_keys(schema)
+            for key, _ in node.items:
+                if not _allowed(key.text, schema):
+                    yield (*path, key.text), _unknown_key(key, known, where)
+        case "required" if isinstance(node, Mapping):
+            for name in wanted:
+                if name not in node.names:
+                    message = f"{where or 'the spec'} lacks '{name}'"
+                    hint = schema.get("properties", {}).get(name, {}).get("description")
+                    yield (*path, name), Diagnostic("missing-key", message, _first_place(document, path), hint)
+        case "anyOf" if isinstance(node, Mapping):
+            names = [name for option in wanted for name in option.get("required", ())]
+            unknown = [key.text for key, _ in node.items if not _allowed(key.text, schema)]
+            if not any(nearest(key, names) for key in unknown):  # else it is there, misspelt, and reported as that
+                listed = " or ".join(f"'{name}'" for name in names)
+                message = f"{where} needs {listed}"
+                yield (*path, names[0]), Diagnostic("missing-key", message, _first_place(document, path))
+        case _ if "propertyNames" in error.absolute_schema_path:
+            named = node.key(str(error.instance)) if isinstance(node, Mapping) else None
+            span = named.span if named is not None else _place(node)
+            message = f"'{error.instance}' cannot be a name: use letters, digits and _"
+            yield (*path, str(error.instance)), Diagnostic("bad-name", message, span)
+        case "type":
+            expected = _types(wanted)
+            message = f"{where or 'the spec'} has to be {expected}, found {_kind(node)}"
+            yield path, Diagnostic("wrong-type", message, _place(node), _type_hint(node, schema))
+        case "enum":
+            options = [str(option) for option in wanted]
+            match_ = nearest(node.text, options) if isinstance(node, Scalar) else None
+            shown = f"'{node.text}'" if isinstance(node, Scalar) else _kind(node)
+            message = f"{where} cannot be {shown}" + (f"; did you mean '{match_}'?" if match_ else "")
+            yield path, Diagnostic("bad-value", message, _place(node), f"one of {', '.join(options)}")
+        case "const":
+            yield path, Diagnostic("bad-value", f"{where} has to be {wanted}", _place(node))
+        case "minimum":
+            yield path, Diagnostic("bad-value", f"{where} has to be at least {wanted}", _place(node))
+        case "minLength" | "minItems" | "minProperties":
+            yield path, Diagnostic("bad-value", f"{where} is empty", _place(node))
+        case _:
+            message = f"{where} is not what is expected here"
+            yield path, Diagnostic("bad-value", message, _place(node), schema.get("description"))
+
+
+def _unknown_key(key: Scalar, known: list[str], where: str) -> Diagnostic:
+    first = key.text.split(" ")[0]
+    match_ = nearest(key.text, known) or nearest(first, known)
+    suggestion = f"; did you mean '{match_}'?" if match_ else did_you_mean(key.text, known)
+    inside = f" in {where}" if where else ""
+    if match_ == key.text:
+        return Diagnostic("unknown-key", f"'{key.text}'{inside} needs a name, as in `{key.text} NAME`", key.span)
+    return Diagnostic("unknown-key", f"no key '{key.text}'{inside}{suggestion}", key.span)
+
+
+def _allowed(key: str, schema: dict[str, Any]) -> bool:
+    return key in schema.get("properties", {}) or any(
+        re.search(pattern, key) for pattern in schema.get("patternProperties", {})
+    )
+
+
+def _known_keys(schema: dict[str, Any]) -> list[str]:
+    """The keys of an object schema; a pattern such as `^(gate|up) +…` stands for its first words."""
+    known = list(schema.get("properties", {}))
+    for pattern in schema.get("patternProperties", {}):
+        words = re.match(r"\^\(?([a-z|]+)", pattern)
+        known += words[1].split("|") if words else []
+    return list(dict.fromkeys(known))
+
+
+def _types(types: str | list[str]) -> str:
+    words = {
+        "number": "a number",
+        "string": "text",
+        "object": "a mapping",
+        "array": "a list",
+        "integer": "an integer",
+        "boolean": "true or false",
+    }
+    listed = [types] if isinstance(types, str) else types
+    if listed == ["number", "string"]:
+        return "a number or an expression"
+    return " or ".join(words.get(name, name) for name in listed)
+
+
+def _kind(node: Node | None) -> str:
+    match node:
+        case Mapping():
+            return "a mapping"
+        case Sequence():
+            return "a list"
+        case Scalar(value=None):
+            return "nothing"
+        case Scalar(value=bool()):
+            return f"the truth value {node.text}"
+        case Scalar(value=str()):
+            return f"the text '{node.text[:40]}'"
+        case Scalar():
+            return f"the number {node.text[:40]}"
+        case _:
+            return "something else"
+
+
+def _type_hint(node: Node | None, schema: dict[str, Any]) -> str | None:
+    expected: str | list[str] = schema["type"]
+    if "examples" in schema:
+        return f"such as `{{{', '.join(f'{key}: {value}' for key, value in schema['examples'][0].items())}}}`"
+    if isinstance(node, Mapping) and "object" not in expected and len(node.items) == 1:
+        return "a formula that contains `: ` or starts with { has to be quoted"
+    takes_numbers = "number" in expected or "integer" in expected
+    if isinstance(node, Scalar) and type(node.value) is int and "array" in expected and not takes_numbers:
+        return f"name them, as in `name[{node.text}]` or `first second`"
+    if isinstance(node, Sequence) and "array" not in expected and "string" in expected:
+        return "quote a list that is part of an expression"
+    if isinstance(node, Scalar) and node.text and "string" in expected and "number" not in expected:
+        return "quote it to mean the text"
+    return None
+
+
+def _where(path: Path) -> str:
+    return "`" + ".".join(str(part) for part in path) + "`" if path else ""
+
+
+def _at(node: Node | None, path: Path) -> Node | None:
+    for part in path:
+        match node:
+            case Mapping():
+                node = node.get(str(part))
+            case Sequence(items=items):
+                node = items[int(part)]
+    return node
+
+
+def _place(node: Node | None) -> Span | None:
+    if node is None:
+        return None
+    return _start(node.span) if isinstance(node, Mapping) else node.span
+
+
+def _first_place(document: Mapping, path: Path) -> Span:
+    """Where something is missing: the key of the mapping that lacks it, or the start of the file."""
+    parent = _at(document, path[:-1]) if path else None
+    key = parent.key(str(path[-1])) if isinstance(parent, Mapping) else None
+    return key.span if key is not None else _start(document.span)
+
+
+def _start(span: Span) -> Span:
+    return Span(span.source, span.start, span.start + 1)
+
+
+_Tree = dict[str | int, "_Tree"]
+
+
+def _tree(paths: Iterable[Path]) -> _Tree:
+    """Paths by their parts; an empty tree is the end of one."""
+    root: _Tree = {}
+    for path in sorted(paths, key=len, reverse=True):  # the shortest last, as it takes all below it
+        node = root
+        for part in path[:-1]:
+            node = node.setdefault(part, {})
+        if path:
+            node[path[-1]] = {}
+    return root
+
+
+def _invalidate(node: Node, tree: _Tree) -> Node:
+    """Replace what stands at the ends of the tree by `Invalid`; a missing key needs nothing more."""
+    if not tree:
+        return Invalid(node.span)
+    match node:
+        case Mapping(items=pairs, span=span):
+            kept = ((key, _invalidate(value, tree[key.text]) if key.text in tree else value) for key, value in pairs)
+            return Mapping(tuple(kept), span)
+        case Sequence(items=items, span=span):
+            return Sequence(
+                tuple(_invalidate(item, tree[i]) if i in tree else item for i, item in enumerate(items)), span
+            )
+        case _:
+            return node

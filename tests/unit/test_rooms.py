@@ -1,0 +1,80 @@
+"""The house: rooms in order, each importing only from itself and from rooms before it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import ROOT
+
+ROOMS = (
+    "source",
+    "expressions",
+    "tasks",
+    "network",
+    "language",
+    "lowering",
+    "pipeline",
+    "backends.torch",
+    "backends.elementary",
+    "backends.bounds",
+    "backends.native",
+    "readers",
+    "evaluation",
+    "verifier",
+    "report",
+    "__init__",
+    "terminal",
+    "commands",
+)
+READERS = {"diffing": {"counting"}, "linting": {"counting"}}  # no other reader imports another one
+WITH_TORCH = {  # the tensors of files are compared by torch; a state dict holds them
+    "source.state_dicts",
+    *(f"readers.diffing.{name}" for name in ("comparing", "tensor_diffing", "tensor_matching")),
+}
+WITHOUT_TORCH = ("source", "expressions", "tasks", "network", "language", "lowering", "pipeline", "readers")
+FILES = sorted((ROOT / "compiler").rglob("*.py"))
+
+
+def place(module: str) -> tuple[str, str]:
+    """The room of a module, and the part of the room that it is in."""
+    parts = [*module.split(".")[1:], ""]
+    if parts[0] == "backends" and parts[1]:
+        return ".".join(parts[:2]), ""
+    return parts[0] or "__init__", "".join(parts[1:2])
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: module_of(path).removeprefix("compiler."))
+def test_a_module_imports_only_from_its_room_and_those_before_it(path: Path) -> None:
+    room, part = place(module_of(path))
+    for name in imported(path):
+        if name.startswith("compiler."):
+            other, its_part = place(name)
+            if other not in ROOMS:  # `from compiler import load`
+                other = "__init__"
+            assert ROOMS.index(other) <= ROOMS.index(room), f"{name} is in a later room"
+            if room == other == "readers" and its_part != part:
+                assert its_part in READERS.get(part, set()), f"the reader {part} imports {its_part}"
+        elif name.split(".")[0] == "torch":
+            known = module_of(path).removeprefix("compiler.") in WITH_TORCH
+            assert known or room not in WITHOUT_TORCH, f"{room} knows no torch"
+
+
+def test_every_room_is_there() -> None:
+    assert {place(module_of(path))[0] for path in FILES} == set(ROOMS) | {"backends"}  # whose file says what it is for
