@@ -97,18 +97,18 @@ def _check(path: Path, chain: Sequence[Document], overrides: Overrides, leniency
     settings = as_settings(overrides) if isinstance(overrides, Mapping) else list(overrides)
     document = override(merged_chain(chain), settings, top_level_keys())
     checked = check_schema(document)
-    found: list[Diagnostic] = Findings(checked.found)
+    findings = Findings(checked.diagnostics)
     if not checked.sound:
-        raise SpecError(found)
-    resolved = resolve(checked.document, found, allow_overflow=leniency.allow_overflow)
-    lowered = lower_network(resolved, found) if resolved is not None else None
-    raise_errors(found)
+        raise SpecError(findings)
+    resolved = resolve(checked.document, findings, allow_overflow=leniency.allow_overflow)
+    lowered = lower_network(resolved, findings) if resolved is not None else None
+    raise_errors(findings)
     assert resolved is not None
     assert lowered is not None
     resolved = replace(resolved, document=without(resolved.document, lowered.superseded))
     layout = with_classes(resolved.layout, lowered.network.classes.size)
-    found += find_suspicions(resolved, layout)
-    warnings = settle(found, resolved.document, leniency.ignore, strict=leniency.strict)
+    findings.report(*find_suspicions(resolved, layout))
+    warnings = settle(findings, resolved.document, leniency.ignore, strict=leniency.strict)
     raise_errors(warnings)
     sources = tuple(document.span.source for document in chain)
     return Spec(path, sources, tuple(settings), resolved, lowered.network, layout, in_file_order(warnings))

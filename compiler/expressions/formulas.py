@@ -11,7 +11,7 @@ from typing import TypeVar
 from compiler.expressions.parse import parse
 from compiler.expressions.scope import AlreadyReported, Scope
 from compiler.expressions.syntax import ExpressionError, Literal, Node, free_names
-from compiler.source.diagnostics import Diagnostic
+from compiler.source.diagnostics import Diagnostic, Findings
 from compiler.source.document import FLOW_HINT, Scalar
 from compiler.source.document import Node as DocumentNode
 from compiler.source.text import Span
@@ -68,20 +68,20 @@ class Word:
             return error
 
 
-def read_formula(node: DocumentNode, found: list[Diagnostic]) -> Formula | None:
-    """A number or an expression. What is wrong with it is appended to `found`."""
+def read_formula(node: DocumentNode, findings: Findings) -> Formula | None:
+    """A number or an expression. What is wrong with it is reported to `findings`."""
     if not isinstance(node, Scalar):
         return None  # the schema has reported it
     if isinstance(node.value, int | float) and not isinstance(node.value, bool):
         if isinstance(node.value, float) and not math.isfinite(node.value) and "inf" not in node.text.lower():
             reason = "not a number" if math.isnan(node.value) else f"{node.text} is too large for a double"
-            found.append(Diagnostic("number", reason, node.span))
+            findings.report(Diagnostic("number", reason, node.span))
             return None
         return Formula(Literal(node.value, (0, len(node.text))), node)
-    return read_text(Word(node.text, node, 0), found)
+    return read_text(Word(node.text, node, 0), findings)
 
 
-def read_text(word: Word, found: list[Diagnostic]) -> Formula | None:
+def read_text(word: Word, findings: Findings) -> Formula | None:
     """The expression that a word of a scalar is."""
     scalar, text = word.scalar, word.text
     inner = scalar if text == scalar.text else Scalar(text, text, word.span)
@@ -90,7 +90,7 @@ def read_text(word: Word, found: list[Diagnostic]) -> Formula | None:
         return Formula(parsed, inner)
     if parsed.hint is None and any(text.count(a) != text.count(b) for a, b in ("()", "[]")):
         parsed.hint = FLOW_HINT
-    found.append(_diagnostic(parsed, inner, ""))
+    findings.report(_diagnostic(parsed, inner, ""))
     return None
 
 
@@ -98,11 +98,11 @@ def attempt(
     formula: Formula,
     scope: Scope,
     compute: Callable[[Node, Scope], T],
-    found: list[Diagnostic],
+    findings: Findings,
     case: Callable[[], str] | None = None,
     part: Node | None = None,
 ) -> T | None:
-    """What `compute` makes of the formula, or of a part of it; None, with the reason in `found`, where it cannot.
+    """What `compute` makes of the formula, or of a part of it; None, with the reason in `findings`, where it cannot.
 
     `case` says for which index it failed, such as ` (for i = 3)`.
     """
@@ -111,22 +111,22 @@ def attempt(
     try:
         return compute(formula.tree if part is None else part, in_place(scope, formula))
     except ExpressionError as error:
-        found.append(_diagnostic(error, formula.scalar, case() if case is not None else ""))
+        findings.report(_diagnostic(error, formula.scalar, case() if case is not None else ""))
     except AlreadyReported:
         pass
     except RecursionError:
-        found.append(Diagnostic("too-much-work", NESTED_TOO_DEEPLY, formula.span))
+        findings.report(Diagnostic("too-much-work", NESTED_TOO_DEEPLY, formula.span))
     return None
 
 
-def affordable(formula: Formula, scope: Scope, amount: int, found: list[Diagnostic]) -> bool:
-    """Whether there is so much work left, which it takes; the reason goes to `found` where there is not."""
+def affordable(formula: Formula, scope: Scope, amount: int, findings: Findings) -> bool:
+    """Whether there is so much work left, which it takes; the reason goes to `findings` where there is not."""
 
     def spend(node: Node, inner: Scope) -> bool:
         inner.work.spend(amount, node.at)
         return True
 
-    return attempt(formula, scope, spend, found) is not None
+    return attempt(formula, scope, spend, findings) is not None
 
 
 def in_place(scope: Scope, formula: Formula) -> Scope:

@@ -16,7 +16,7 @@ from compiler.expressions.parse import is_name
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
 from compiler.expressions.syntax import List
 from compiler.expressions.values import Affine, Dimensions, Number, Value
-from compiler.source.diagnostics import Diagnostic, Note
+from compiler.source.diagnostics import Diagnostic, Findings, Note
 from compiler.source.document import Invalid, Node, Scalar, Sequence
 from compiler.source.limits import MAX_AXIS
 from compiler.source.text import Span
@@ -44,36 +44,34 @@ class WrittenAxis:
     places: dict[str, Span]
 
 
-def read_axis(
-    node: Node, scope: Scope, found: list[Diagnostic], what: str, *, tokens: bool = False
-) -> WrittenAxis | None:
-    """The axis that a list of names lays out; None, with the reasons in `found`, where it is not certain.
+def read_axis(node: Node, scope: Scope, findings: Findings, what: str, *, tokens: bool = False) -> WrittenAxis | None:
+    """The axis that a list of names lays out; None, with the reasons in `findings`, where it is not certain.
 
     `what` names one item in messages ("dimension"). Tokens may have any spelling, other names are identifiers.
     """
     families: dict[str, Family] = {}
     places: dict[str, Span] = {}
-    before, total, certain = len(found), 0, True
+    before, total, certain = len(findings), 0, True
     if isinstance(node, Invalid):
         return None  # the schema has reported it
     if not words(node):
-        found.append(Diagnostic("bad-value", f"expected the name of a {what}", node.span))
+        findings.report(Diagnostic("bad-value", f"expected the name of a {what}", node.span))
     for word in words(node):
         if not word.text:
-            found.append(Diagnostic("bad-name", f"a {what} without a name", word.scalar.span))
+            findings.report(Diagnostic("bad-name", f"a {what} without a name", word.scalar.span))
             continue
         match = _FAMILY.fullmatch(word.text)
         name = match["name"] if match else word.text
         if name in families:
             note = Note("first written here", places[name])
-            found.append(Diagnostic("duplicate-name", f"{what} '{name}' is written twice", word.span, notes=(note,)))
+            findings.report(Diagnostic("duplicate-name", f"{what} '{name}' is written twice", word.span, notes=(note,)))
             continue
         if not tokens and (not is_name(name) or name in NAMED_NUMBERS):
             reason = "it already has a meaning" if name in NAMED_NUMBERS else "use letters, digits and _"
             hint = "names are split at spaces, without commas" if name.endswith(",") else None
-            found.append(Diagnostic("bad-name", f"'{name}' cannot name a {what}: {reason}", word.span, hint))
+            findings.report(Diagnostic("bad-name", f"'{name}' cannot name a {what}: {reason}", word.span, hint))
             continue
-        sizes = _sizes(word, match, scope, found) if match else ()
+        sizes = _sizes(word, match, scope, findings) if match else ()
         if sizes is None:
             certain = False
             continue
@@ -81,28 +79,28 @@ def read_axis(
         places[name] = word.span
         total += families[name].size
         if total > MAX_AXIS:
-            found.append(Diagnostic("too-large", f"more than {MAX_AXIS} names on one axis", word.span))
+            findings.report(Diagnostic("too-large", f"more than {MAX_AXIS} names on one axis", word.span))
             break
-    return WrittenAxis(Axis(tuple(families.values())), places) if certain and len(found) == before else None
+    return WrittenAxis(Axis(tuple(families.values())), places) if certain and len(findings) == before else None
 
 
-def _sizes(word: Word, match: re.Match[str], scope: Scope, found: list[Diagnostic]) -> tuple[int, ...] | None:
+def _sizes(word: Word, match: re.Match[str], scope: Scope, findings: Findings) -> tuple[int, ...] | None:
     sizes: list[int] = []
-    formula = read_text(Word(f"[{match['sizes']}]", word.scalar, word.offset + match.start("sizes") - 1), found)
+    formula = read_text(Word(f"[{match['sizes']}]", word.scalar, word.offset + match.start("sizes") - 1), findings)
     if formula is None or not isinstance(formula.tree, List):
         return None
     for item in formula.tree.items:
-        size = attempt(formula, scope, integer, found, part=item)
+        size = attempt(formula, scope, integer, findings, part=item)
         if size is None:
             return None
         if not 1 <= size * prod(sizes) <= MAX_AXIS:
             message = f"a family of {show(size * prod(sizes))}; a size is 1 to {MAX_AXIS}"
             code = "index-range" if size < 1 else "too-large"
-            found.append(Diagnostic(code, message, formula.scalar.at(*item.at)))
+            findings.report(Diagnostic(code, message, formula.scalar.at(*item.at)))
             return None
         sizes.append(size)
     if not sizes:
-        found.append(Diagnostic("syntax", "expected a size between [ and ]", word.span))
+        findings.report(Diagnostic("syntax", "expected a size between [ and ]", word.span))
         return None
     return tuple(sizes)
 

@@ -15,7 +15,7 @@ from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Binary, Index, Name, Unary, free_names
 from compiler.expressions.syntax import Node as ExpressionNode
 from compiler.expressions.values import Number, index_number
-from compiler.source.diagnostics import Diagnostic, did_you_mean
+from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean
 from compiler.source.text import Span
 
 CONDITIONS = (*COMPARISONS, "and", "or")
@@ -50,7 +50,7 @@ class Aim:
         return (Family(name, (self.axis.size,)), 0) if self.whole and name == self.whole else None
 
 
-def targets(word: Word, aim: Aim, scope: Scope, found: list[Diagnostic]) -> list[Target]:
+def targets(word: Word, aim: Aim, scope: Scope, findings: Findings) -> list[Target]:
     """The dimensions that a target such as `place` or `candidate[i]` stands for.
 
     A bare undefined name as an index runs over the family, in a condition (`c < 3`) over the part where it holds;
@@ -61,46 +61,46 @@ def targets(word: Word, aim: Aim, scope: Scope, found: list[Diagnostic]) -> list
         return [Target(single[1], {})]
     if single is not None:
         hint = f"write {word.text}[{', '.join('ijklmn'[: len(single[0].sizes)])}] for all of them"
-        found.append(Diagnostic("index-range", f"'{word.text}' is a family and needs an index", word.span, hint))
+        findings.report(Diagnostic("index-range", f"'{word.text}' is a family and needs an index", word.span, hint))
         return []
     if "[" not in word.text:
-        found.append(_no_such(word.text, word, aim))
+        findings.report(_no_such(word.text, word, aim))
         return []
-    formula = read_text(word, found)
+    formula = read_text(word, findings)
     if formula is None:
         return []
     tree = formula.tree
     if not isinstance(tree, Index):
-        found.append(Diagnostic("syntax", f"'{word.text}' is no target; expected a {aim.what}", formula.span))
+        findings.report(Diagnostic("syntax", f"'{word.text}' is no target; expected a {aim.what}", formula.span))
         return []
     named = aim.family(tree.base.name)
     if named is None:
-        found.append(_no_such(tree.base.name, word, aim))
+        findings.report(_no_such(tree.base.name, word, aim))
         return []
     family, start = named
     if len(tree.indices) != len(family.sizes):
         takes = f"{len(family.sizes)} {'index' if len(family.sizes) == 1 else 'indices'}"
         message = f"'{family.name}' takes {takes}, found {len(tree.indices)}"
-        found.append(Diagnostic("index-range", message, formula.span))
+        findings.report(Diagnostic("index-range", message, formula.span))
         return []
     choices = [
-        _choices(index, size, family, formula, scope, found)
+        _choices(index, size, family, formula, scope, findings)
         for index, size in zip(tree.indices, family.sizes, strict=True)
     ]
     known = [choice for choice in choices if choice is not None]
     ranges = _ranges(known)
-    if len(known) < len(choices) or not affordable(formula, scope, prod(map(len, ranges.values())), found):
+    if len(known) < len(choices) or not affordable(formula, scope, prod(map(len, ranges.values())), findings):
         return []
     chosen: list[Target] = []
     conditions = [choice.condition for choice in known if choice.condition is not None]
     for target in _bindings(known, ranges, family, start, word.span):
-        kept = [attempt(formula, scope.bind(target.indices), truth, found, part=part) for part in conditions]
+        kept = [attempt(formula, scope.bind(target.indices), truth, findings, part=part) for part in conditions]
         if None in kept:
             return []
         if all(kept):
             chosen.append(target)
     if not chosen:
-        found.append(Diagnostic("index-range", f"'{word.text}' stands for nothing: no index fits", formula.span))
+        findings.report(Diagnostic("index-range", f"'{word.text}' stands for nothing: no index fits", formula.span))
     return chosen
 
 
@@ -114,30 +114,30 @@ class _Choice:
 
 
 def _choices(
-    index: ExpressionNode, size: int, family: Family, formula: Formula, scope: Scope, found: list[Diagnostic]
+    index: ExpressionNode, size: int, family: Family, formula: Formula, scope: Scope, findings: Findings
 ) -> _Choice | None:
     name = bound_name(index, scope)
     if name is not None:
         return _Choice(name, range(size), None if isinstance(index, Name) else index)
     if _is_condition(index):
         message = "the condition binds no index: every name in it has a meaning of its own"
-        found.append(Diagnostic("name-clash", message, formula.scalar.at(*index.at), "rename the index"))
+        findings.report(Diagnostic("name-clash", message, formula.scalar.at(*index.at), "rename the index"))
         return None
     unknown = next(((name, at) for name, at in free_names(index).items() if not scope.knows(name)), None)
     if unknown is not None:
         message = f"no name '{unknown[0]}' here{did_you_mean(unknown[0], [*scope.names, *scope.lets, *scope.indices])}"
         hint = f"an index that runs stands alone, as in {family.name}[i], or in a condition, as in {family.name}[i < 3]"
-        found.append(Diagnostic("unknown-name", message, formula.scalar.at(*unknown[1]), hint))
+        findings.report(Diagnostic("unknown-name", message, formula.scalar.at(*unknown[1]), hint))
         return None
-    own: list[Diagnostic] = []
-    value = attempt(formula, scope, integer, own, part=index)
+    about_index = Findings()
+    value = attempt(formula, scope, integer, about_index, part=index)
     advice = f"'{index.name}' has a value; rename the index to run over the family" if isinstance(index, Name) else None
-    found += [replace(one, hint=one.hint or advice) for one in own]
+    findings.report(*(replace(one, hint=one.hint or advice) for one in about_index))
     if value is None:
         return None
     if not 0 <= value < size:
         message = f"index {show(value)} is out of range: '{family.name}' has 0 to {size - 1}"
-        found.append(Diagnostic("index-range", message, formula.scalar.at(*index.at)))
+        findings.report(Diagnostic("index-range", message, formula.scalar.at(*index.at)))
         return None
     return _Choice("", range(value, value + 1))
 
@@ -157,7 +157,7 @@ def _is_condition(index: ExpressionNode) -> bool:
 
 def bare_indices(word: Word) -> list[tuple[str, Span]]:
     """The indices of a target that are names by themselves, with their places."""
-    formula = read_text(word, [])
+    formula = read_text(word, Findings())
     indices = formula.tree.indices if formula is not None and isinstance(formula.tree, Index) else ()
     return [(index.name, formula.scalar.at(*index.at)) for index in indices if formula and isinstance(index, Name)]
 

@@ -16,7 +16,7 @@ from compiler.expressions.positions import KEY, PAIR, POSITION, QUERY
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Unknown, Value, Vector
-from compiler.source.diagnostics import Diagnostic, Note
+from compiler.source.diagnostics import Diagnostic, Findings, Note
 from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence
 from compiler.source.text import Span
 from compiler.tasks import TASKS
@@ -85,7 +85,7 @@ class _Written:
                 return f"[{', '.join(f'[{row}]' for row in rows)}]"
 
 
-def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]) -> dict[str, Definition]:
+def resolve_definitions(document: Mapping, scope: Scope, findings: Findings) -> dict[str, Definition]:
     """Every definition by name, in file order. One that fails is reported and becomes `Unknown`."""
     written: dict[str, _Written | None] = {}
     keys: dict[str, tuple[Kind, Scalar]] = {}
@@ -93,15 +93,15 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
         name = key.text
         if name in keys:
             note = Note(f"the {keys[name][0]} of that name", keys[name][1].span)
-            found.append(Diagnostic("name-clash", f"'{name}' is defined twice", key.span, notes=(note,)))
+            findings.report(Diagnostic("name-clash", f"'{name}' is defined twice", key.span, notes=(note,)))
             continue
         if name in WORDS:
             message = f"'{name}' cannot be a name: it means something in every formula"
-            found.append(Diagnostic("bad-name", message, key.span))
+            findings.report(Diagnostic("bad-name", message, key.span))
         if name in (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION):
-            found.append(Diagnostic("name-clash", f"'{name}' already has a meaning", key.span))
+            findings.report(Diagnostic("name-clash", f"'{name}' already has a meaning", key.span))
         keys[name] = (kind, key)
-        written[name] = _read(kind, key, node, found)
+        written[name] = _read(kind, key, node, findings)
     texts = {name: "" if one is None else one.text for name, one in written.items()}
     parameters = {
         name: "is a parameter, which a constant cannot read" for name, (kind, _) in keys.items() if kind == "parameter"
@@ -110,14 +110,14 @@ def resolve_definitions(document: Mapping, scope: Scope, found: list[Diagnostic]
     not_parameters = tuple(name for name in keys if name not in parameters)
     values: dict[str, Value] = {}
     constants: dict[str, Value] = {}
-    for name in _in_order(written, found):
+    for name in _in_order(written, findings):
         definition = written[name]
         value: Value = Unknown()
         if definition is not None:
             readable = (values, {}) if name in parameters else (constants, parameters)
             candidates = every if name in parameters else not_parameters
             inner = replace(scope, names=readable[0], definition=name, elsewhere=readable[1], candidates=candidates)
-            value = _compute(definition, inner, found)
+            value = _compute(definition, inner, findings)
         values[name] = value
         if name not in parameters:
             constants[name] = value
@@ -138,7 +138,7 @@ def _all(document: Mapping) -> Iterator[tuple[Kind, Scalar, Node]]:
             yield from ((kind, key, value) for key, value in section.items)
 
 
-def _read(kind: Kind, key: Scalar, node: Node, found: list[Diagnostic]) -> _Written | None:
+def _read(kind: Kind, key: Scalar, node: Node, findings: Findings) -> _Written | None:
     form: Literal["formula", "list", "table"] = "formula"
     rows: tuple[tuple[Node, ...], ...] = ((node,),)
     if isinstance(node, Sequence) and any(isinstance(item, Sequence) for item in node.items):
@@ -151,12 +151,12 @@ def _read(kind: Kind, key: Scalar, node: Node, found: list[Diagnostic]) -> _Writ
     odd = next((item for item in items if isinstance(item, Scalar)), None)
     if odd is not None:
         hint = 'a formula can mix both: "[w, [1, 2]]", in quotes'
-        found.append(Diagnostic("shape", "this is no row of numbers, as others in the list are", odd.span, hint))
+        findings.report(Diagnostic("shape", "this is no row of numbers, as others in the list are", odd.span, hint))
         return None
     if len({len(row) for row in rows}) > 1:
-        found.append(Diagnostic("shape", "the rows of a matrix have to have the same length", node.span))
+        findings.report(Diagnostic("shape", "the rows of a matrix have to have the same length", node.span))
         return None
-    read = [[read_formula(item, found) for item in row] for row in rows]
+    read = [[read_formula(item, findings) for item in row] for row in rows]
     complete = tuple(tuple(formula for formula in row if formula is not None) for row in read)
     if sum(map(len, complete)) < sum(map(len, rows)):
         return None
@@ -169,7 +169,7 @@ def _reads(definition: _Written) -> dict[str, Span]:
     }
 
 
-def _in_order(written: dict[str, _Written | None], found: list[Diagnostic]) -> list[str]:
+def _in_order(written: dict[str, _Written | None], findings: Findings) -> list[str]:
     """Names so that each comes after those it reads (depth first, without recursion); cycles are reported."""
     order: list[str] = []
     done: set[str] = set()
@@ -188,7 +188,7 @@ def _in_order(written: dict[str, _Written | None], found: list[Diagnostic]) -> l
                 order.append(name)
             elif need in on_path:
                 names = [step for step, _ in path]
-                _report_cycle(names[names.index(need) :], written, found)
+                _report_cycle(names[names.index(need) :], written, findings)
                 for member in names[names.index(need) :]:
                     written[member] = None
             else:
@@ -202,45 +202,45 @@ def _needs(name: str, written: dict[str, _Written | None]) -> Iterator[str]:
     return iter([] if definition is None else [need for need in _reads(definition) if need in written])
 
 
-def _report_cycle(cycle: list[str], written: dict[str, _Written | None], found: list[Diagnostic]) -> None:
+def _report_cycle(cycle: list[str], written: dict[str, _Written | None], findings: Findings) -> None:
     first = written[cycle[0]]
     if first is not None:
         shown = " → ".join([*cycle, cycle[0]])
-        found.append(Diagnostic("cycle", f"'{cycle[0]}' is defined by itself: {shown}", first.key.span))
+        findings.report(Diagnostic("cycle", f"'{cycle[0]}' is defined by itself: {shown}", first.key.span))
 
 
-def _compute(definition: _Written, scope: Scope, found: list[Diagnostic]) -> Value:
+def _compute(definition: _Written, scope: Scope, findings: Findings) -> Value:
     rows: list[list[tuple[Value, Formula]]] = []
     for written in definition.rows:
-        values = [attempt(formula, scope, evaluate, found) for formula in written]
+        values = [attempt(formula, scope, evaluate, findings) for formula in written]
         rows.append([(value, formula) for value, formula in zip(values, written, strict=True) if value is not None])
         if len(rows[-1]) < len(values):
             return Unknown()
     if definition.form == "formula":
         value, formula = rows[0][0]
         if isinstance(value, Number | Vector | Matrix):
-            return _finished(definition, value, lambda index: formula, scope, found)
+            return _finished(definition, value, lambda index: formula, scope, findings)
         message = f"'{definition.key.text}' has to be a number, a vector or a matrix"
-        found.append(Diagnostic("wrong-type", message, formula.span))
+        findings.report(Diagnostic("wrong-type", message, formula.span))
         return Unknown()
     vectors = [value for value, _ in rows[0] if isinstance(value, Vector)]
     if definition.form == "list" and len(vectors) == len(rows[0]):  # the rows of a matrix, by name
         if len({len(vector.items) for vector in vectors}) > 1:
             message = "the rows of a matrix have to have the same length"
-            found.append(Diagnostic("shape", message, rows[0][0][1].span))
+            findings.report(Diagnostic("shape", message, rows[0][0][1].span))
             return Unknown()
         matrix = Matrix(tuple(vector.items for vector in vectors))
-        return _finished(definition, matrix, lambda index: rows[0][index[0]][1], scope, found)
+        return _finished(definition, matrix, lambda index: rows[0][index[0]][1], scope, findings)
     numbers: list[tuple[Number, ...]] = []
     for row in rows:
         odd = next((formula for value, formula in row if not isinstance(value, Number)), None)
         if odd is not None:
-            found.append(Diagnostic("wrong-type", f"an element of '{definition.key.text}' is no number", odd.span))
+            findings.report(Diagnostic("wrong-type", f"an element of '{definition.key.text}' is no number", odd.span))
             return Unknown()
         numbers.append(tuple(value for value, _ in row if isinstance(value, Number)))
     if definition.form == "list":
-        return _finished(definition, Vector(numbers[0]), lambda index: rows[0][index[0]][1], scope, found)
-    return _finished(definition, Matrix(tuple(numbers)), lambda index: rows[index[0]][index[1]][1], scope, found)
+        return _finished(definition, Vector(numbers[0]), lambda index: rows[0][index[0]][1], scope, findings)
+    return _finished(definition, Matrix(tuple(numbers)), lambda index: rows[index[0]][index[1]][1], scope, findings)
 
 
 def _finished(
@@ -248,16 +248,16 @@ def _finished(
     value: Number | Vector | Matrix,
     formula: Callable[[tuple[int, ...]], Formula],
     scope: Scope,
-    found: list[Diagnostic],
+    findings: Findings,
 ) -> Value:
     """The value with every number as its readers see it; `formula` says where the number at an index was written."""
 
-    if not affordable(formula((0, 0)), scope, FINISHING_WORK * count(value), found):
+    if not affordable(formula((0, 0)), scope, FINISHING_WORK * count(value), findings):
         return Unknown()
 
     def finish(number: Number, *index: int) -> Number | None:
         label = definition.key.text + (f"[{', '.join(map(str, index))}]" if index else "")
-        return _finish(number, label, definition, formula(index), scope.dtype, found)
+        return _finish(number, label, definition, formula(index), scope.dtype, findings)
 
     match value:
         case Number():
@@ -273,7 +273,7 @@ def _finished(
 
 
 def _finish(
-    number: Number, label: str, definition: _Written, formula: Formula, dtype: FloatFormat, found: list[Diagnostic]
+    number: Number, label: str, definition: _Written, formula: Formula, dtype: FloatFormat, findings: Findings
 ) -> Number | None:
     """The number as its readers see it: it remembers the definition, and a parameter is a leaf of its own."""
     name = definition.key.text
@@ -282,11 +282,11 @@ def _finish(
     try:
         rounded = cast(number, dtype)
     except NotANumber as error:
-        found.append(Diagnostic("number", str(error), formula.span))
+        findings.report(Diagnostic("number", str(error), formula.span))
         return None
     if isinstance(number.value, int) and rounded.value != number.value:
         becomes = as_figure(rounded.value)
         message = f"{label} is {show(number.value)}, which {dtype.name} cannot hold: it becomes {becomes}"
-        found.append(Diagnostic("inexact-integer", message, formula.span, severity="warning"))
+        findings.report(Diagnostic("inexact-integer", message, formula.span, severity="warning"))
     leaf = Leaf("parameter", label, rounded.value, formula.span)
     return Number(rounded.value, True, Provenance(leaf, name, behind=(number.provenance,)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compiler.source.diagnostics import Diagnostic, did_you_mean
+from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean
 from compiler.source.document import Mapping, Node, Scalar
 from compiler.source.text import Span
 from compiler.tasks import Task
@@ -55,7 +55,7 @@ class Expectations:
     note: str = ""
 
 
-def read_expectations(node: Node | None, task: Task, found: list[Diagnostic]) -> Expectations:
+def read_expectations(node: Node | None, task: Task, findings: Findings) -> Expectations:
     """The claims of an `expect` section, whose shape the schema has checked."""
     if not isinstance(node, Mapping):
         return Expectations()
@@ -70,13 +70,13 @@ def read_expectations(node: Node | None, task: Task, found: list[Diagnostic]) ->
             continue
         if key.text not in suites:
             message = f"no suite '{key.text}'{did_you_mean(key.text, suites)}"
-            found.append(Diagnostic("unknown-name", message, key.span))
+            findings.report(Diagnostic("unknown-name", message, key.span))
             continue
         numbers = {name.text: _integer(number) for name, number in value.items if isinstance(number, Scalar)}
         if {"pairs", "right"} <= numbers.keys():
             claim = EvalClaim(key.text, numbers["pairs"], numbers.get("seed", 0), numbers["right"], key.span)
             if claim.right > claim.pairs:
-                found.append(Diagnostic("bad-value", f"{claim.right} right of {claim.pairs} pairs", key.span))
+                findings.report(Diagnostic("bad-value", f"{claim.right} right of {claim.pairs} pairs", key.span))
             eval_claims.append(claim)
     stated, place = node.get("verdict"), node.key("verdict")
     verdict = VerdictClaim(stated.text, place.span) if isinstance(stated, Scalar) and place is not None else None

@@ -14,7 +14,7 @@ from compiler.expressions.evaluate import integer
 from compiler.expressions.formulas import Word, attempt, read_text
 from compiler.expressions.naming import words
 from compiler.expressions.scope import Scope
-from compiler.source.diagnostics import Diagnostic, did_you_mean
+from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean
 from compiler.source.document import Mapping, Node, Scalar
 from compiler.source.limits import MAX_CONTEXT
 from compiler.tasks import Task
@@ -24,20 +24,20 @@ _QUOTED = re.compile(r"""(?P<quote>['"])(?P<token>.+)(?P=quote)""")
 _MOST_STARS = 16  # of ITEM*TIMES; a token may hold some
 
 
-def read_layout(
-    task_node: Mapping, task: Task, vocabulary: Axis, scope: Scope, found: list[Diagnostic]
-) -> Layout | None:
+def read_layout(task_node: Mapping, task: Task, vocabulary: Axis, scope: Scope, findings: Findings) -> Layout | None:
     """Prompt and answer of a task; every token counts as one that can be predicted until the network is known."""
-    symbols = _symbols(task_node, task, vocabulary, found)
+    symbols = _symbols(task_node, task, vocabulary, findings)
     if symbols is None:
         return None
-    before = len(found)
-    prompt = _slots(task_node, "prompt", task.operands, symbols, vocabulary, scope, found)
+    before = len(findings)
+    prompt = _slots(task_node, "prompt", task.operands, symbols, vocabulary, scope, findings)
     in_place = task_node.get("answer")
     if isinstance(in_place, Mapping):
-        return _read_in_place(in_place, prompt, task, symbols, vocabulary, found) if len(found) == before else None
-    answer = _slots(task_node, "answer", task.answers, symbols, vocabulary, scope, found)
-    return Layout(prompt, answer, symbols, vocabulary.size) if len(found) == before else None
+        if len(findings) > before:
+            return None
+        return _read_in_place(in_place, prompt, task, symbols, vocabulary, findings)
+    answer = _slots(task_node, "answer", task.answers, symbols, vocabulary, scope, findings)
+    return Layout(prompt, answer, symbols, vocabulary.size) if len(findings) == before else None
 
 
 def _slots(
@@ -47,17 +47,17 @@ def _slots(
     symbols: tuple[int, ...],
     vocabulary: Axis,
     scope: Scope,
-    found: list[Diagnostic],
+    findings: Findings,
 ) -> tuple[Slot, ...]:
     key, node = task_node.key(part), task_node.get(part)
     if key is None or node is None:
         return ()  # the schema has reported it
-    before = len(found)
+    before = len(findings)
     reverse = _order(task_node, part) == "least_significant_first"
-    slots = _Words(needed, symbols, vocabulary, reverse, scope).slots(node, found)
-    if len(found) == before:
+    slots = _Words(needed, symbols, vocabulary, reverse, scope).slots(node, findings)
+    if len(findings) == before:
         missing = [word for word in needed if all(slot.word != word for slot in slots)]
-        found += [Diagnostic("task", f"the {part} lacks '{word}'", key.span) for word in missing]
+        findings.report(*(Diagnostic("task", f"the {part} lacks '{word}'", key.span) for word in missing))
     return slots
 
 
@@ -74,7 +74,7 @@ def _read_in_place(
     task: Task,
     symbols: tuple[int, ...],
     vocabulary: Axis,
-    found: list[Diagnostic],
+    findings: Findings,
 ) -> Layout | None:
     """`answer: {in_place: word}`: symbol i of the answer is what the model says where symbol i of the word stands."""
     word = node.get("in_place")
@@ -83,12 +83,12 @@ def _read_in_place(
     places = {slot.index: position for position, slot in enumerate(prompt) if slot.word == word.text}
     if word.text not in task.operands:
         message = f"no word '{word.text}' in the prompt{did_you_mean(word.text, task.operands)}"
-        found.append(Diagnostic("unknown-name", message, word.span))
+        findings.report(Diagnostic("unknown-name", message, word.span))
         return None
     (answer, length), *others = task.answers.items()
     if others or length != task.operands[word.text]:
         message = f"'{answer}' has {length} symbols and '{word.text}' {task.operands[word.text]}: no place for each"
-        found.append(Diagnostic("task", message, word.span, "write the answer after the prompt"))
+        findings.report(Diagnostic("task", message, word.span, "write the answer after the prompt"))
         return None
     slots = tuple(Slot(None, answer, index) for index in range(length))
     return Layout(prompt, slots, symbols, vocabulary.size, tuple(places[index] for index in range(length)))
@@ -99,7 +99,7 @@ def with_classes(layout: Layout, classes: int) -> Layout:
     return replace(layout, classes=classes)
 
 
-def _symbols(task_node: Mapping, task: Task, vocabulary: Axis, found: list[Diagnostic]) -> tuple[int, ...] | None:
+def _symbols(task_node: Mapping, task: Task, vocabulary: Axis, findings: Findings) -> tuple[int, ...] | None:
     """The tokens that stand for the task's symbols: the family that it names, or the only family there is."""
     families = [family for family in vocabulary.families if family.sizes]
     family = vocabulary.family(task.family) or (families[0] if len(families) == 1 else None)
@@ -108,7 +108,7 @@ def _symbols(task_node: Mapping, task: Task, vocabulary: Axis, found: list[Diagn
         has = f"'{family}'" if family else "none"
         message = f"{task.kind} needs a family of {task.symbols} tokens for its symbols; the vocabulary has {has}"
         span = key.span if key is not None else task_node.span
-        found.append(Diagnostic("task", message, span, f"write {task.family}[{task.symbols}] in `vocabulary`"))
+        findings.report(Diagnostic("task", message, span, f"write {task.family}[{task.symbols}] in `vocabulary`"))
         return None
     start = vocabulary.starts[family.name]
     return tuple(range(start, start + task.symbols))
@@ -124,20 +124,20 @@ class _Words:
     reverse: bool
     scope: Scope
 
-    def slots(self, node: Node, found: list[Diagnostic]) -> tuple[Slot, ...]:
+    def slots(self, node: Node, findings: Findings) -> tuple[Slot, ...]:
         slots: list[Slot] = []
         for word in words(node):
-            slots += self._repeated(word, found)
+            slots += self._repeated(word, findings)
             if len(slots) > MAX_CONTEXT:
-                found.append(Diagnostic("too-large", f"more than {MAX_CONTEXT} tokens", word.span))
+                findings.report(Diagnostic("too-large", f"more than {MAX_CONTEXT} tokens", word.span))
                 return ()
         return tuple(slots)
 
-    def _repeated(self, word: Word, found: list[Diagnostic]) -> list[Slot]:
+    def _repeated(self, word: Word, findings: Findings) -> list[Slot]:
         """The slots of an item, or of `ITEM*TIMES`."""
         if word.text in self.lengths and self.vocabulary.family(word.text) is not None:
             message = f"'{word.text}' is a token and a word of the task"
-            found.append(Diagnostic("name-clash", message, word.span, "rename the token"))
+            findings.report(Diagnostic("name-clash", message, word.span, "rename the token"))
             return []
         whole = self._item(word.text)
         if whole is not None:
@@ -149,14 +149,14 @@ class _Words:
         if item is None:
             known = [*self.lengths, *(family.name for family in self.vocabulary.families)]
             message = f"no token or word '{word.text}' here{did_you_mean(word.text, known)}"
-            found.append(Diagnostic("unknown-name", message, word.span, self._apart(word.text.partition("*")[0])))
+            findings.report(Diagnostic("unknown-name", message, word.span, self._apart(word.text.partition("*")[0])))
             return []
-        formula = read_text(Word(word.text[star + 1 :], word.scalar, word.offset + star + 1), found)
-        times = attempt(formula, self.scope, integer, found) if formula is not None else None
+        formula = read_text(Word(word.text[star + 1 :], word.scalar, word.offset + star + 1), findings)
+        times = attempt(formula, self.scope, integer, findings) if formula is not None else None
         if times is None:
             return []
         if not 0 <= times * len(item) <= MAX_CONTEXT:
-            found.append(Diagnostic("index-range", f"cannot repeat {show(times)} times", word.span))
+            findings.report(Diagnostic("index-range", f"cannot repeat {show(times)} times", word.span))
             return []
         return item * times
 

@@ -24,13 +24,13 @@ def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str
     A name is a constant, a parameter, a task size, or a path such as `layer0.attention.softmax`; `null` removes.
     Raises `SpecError` with every setting that cannot be applied.
     """
-    found: list[Diagnostic] = Findings()
+    findings = Findings()
     known = tuple(top_level)
     for setting in settings:
         source = Source("--set", setting, layer=-1)
         place = _split(document, setting, known)
         if place is None:
-            found.append(_unknown(document, source, known))
+            findings.report(_unknown(document, source, known))
             continue
         at, path = place
         key = Scalar(path[-1], path[-1], Span(source, 0, at))
@@ -38,12 +38,12 @@ def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str
         if isinstance(value, Scalar) and value.value is None and _at(document, path) is None:
             message = f"there is no '{path[-1]}' to remove"
             known_here = _keys(_at(document, path[:-1]))
-            found.append(Diagnostic("unknown-name", message + did_you_mean(path[-1], known_here), key.span))
+            findings.report(Diagnostic("unknown-name", message + did_you_mean(path[-1], known_here), key.span))
             continue
         changed = _replaced(document, path, key, value)
         assert isinstance(changed, Mapping)
         document = changed
-    raise_errors(found)
+    raise_errors(findings)
     return document
 
 

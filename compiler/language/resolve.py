@@ -17,7 +17,7 @@ from compiler.language.definitions import Definition, resolve_definitions
 from compiler.language.expectations import Expectations, read_expectations
 from compiler.language.layouts import read_layout
 from compiler.network.ir import Decode
-from compiler.source.diagnostics import Diagnostic, Note
+from compiler.source.diagnostics import Diagnostic, Findings, Note
 from compiler.source.document import Invalid, Mapping, Scalar
 from compiler.source.limits import MAX_CONTEXT
 from compiler.source.text import Span
@@ -49,11 +49,11 @@ class Resolved:
     allow_overflow: bool
 
 
-def resolve(document: Mapping, found: list[Diagnostic], *, allow_overflow: bool = False) -> Resolved | None:
-    """What the names of a document mean. Findings go to `found`; None where nothing can be built on the rest."""
+def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = False) -> Resolved | None:
+    """What the names of a document mean; None, with the reasons in `findings`, where nothing can be built on them."""
     dtype = FORMATS[text(document, "dtype")]
     scope = Scope({}, dtype, lambda start, end: document.span, Work())
-    definitions = resolve_definitions(document, scope, found)
+    definitions = resolve_definitions(document, scope, findings)
     names: dict[str, Value] = {name: definition.value for name, definition in definitions.items()}
     scope = replace(scope, names=names)
     vocabulary_node, stream_node = document.get("vocabulary"), document.get("stream")
@@ -61,14 +61,14 @@ def resolve(document: Mapping, found: list[Diagnostic], *, allow_overflow: bool 
     assert vocabulary_node is not None
     assert stream_node is not None
     assert isinstance(task_node, Mapping)
-    vocabulary = read_axis(vocabulary_node, scope, found, "token", tokens=True)
-    stream = read_axis(stream_node, scope, found, "dimension")
-    task = _task(task_node, definitions, found)
+    vocabulary = read_axis(vocabulary_node, scope, findings, "token", tokens=True)
+    stream = read_axis(stream_node, scope, findings, "dimension")
+    task = _task(task_node, definitions, findings)
     if vocabulary is None or stream is None or task is None:
         return None
-    check_clashes(stream.places, definitions, found)
-    layout = read_layout(task_node, task, vocabulary.axis, scope, found)
-    context = None if layout is None else _context(document, layout, scope, found)
+    check_clashes(stream.places, definitions, findings)
+    layout = read_layout(task_node, task, vocabulary.axis, scope, findings)
+    context = None if layout is None else _context(document, layout, scope, findings)
     if layout is None or context is None:
         return None
     return Resolved(
@@ -85,7 +85,7 @@ def resolve(document: Mapping, found: list[Diagnostic], *, allow_overflow: bool 
         layout,
         context,
         cast(Literal["argmax", "argmin"], text(document, "decode")),
-        read_expectations(document.get("expect"), task, found),
+        read_expectations(document.get("expect"), task, findings),
         allow_overflow,
     )
 
@@ -96,36 +96,36 @@ def text(mapping: Mapping, key: str) -> str:
     return value.text if isinstance(value, Scalar) else ""
 
 
-def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], found: list[Diagnostic]) -> None:
+def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], findings: Findings) -> None:
     """Dimensions, constants and parameters share one name space."""
     for name, span in places.items():
         if name in definitions:
             note = Note(f"the {definitions[name].kind} of that name", definitions[name].span)
             message = f"'{name}' is a dimension and a {definitions[name].kind}; rename one of them"
-            found.append(Diagnostic("name-clash", message, span, notes=(note,)))
+            findings.report(Diagnostic("name-clash", message, span, notes=(note,)))
 
 
-def _context(document: Mapping, layout: Layout, scope: Scope, found: list[Diagnostic]) -> int | None:
+def _context(document: Mapping, layout: Layout, scope: Scope, findings: Findings) -> int | None:
     """The longest sequence: what the task needs, or `context` where that is more."""
     node = document.get("context")
-    formula = None if node is None else read_formula(node, found)
+    formula = None if node is None else read_formula(node, findings)
     if formula is None:
         return layout.length if node is None else None
-    value = attempt(formula, scope, integer, found)
+    value = attempt(formula, scope, integer, findings)
     if value is not None and not layout.length <= value <= MAX_CONTEXT:
         message = f"a context of {show(value)} tokens; the task needs {layout.length}, and {MAX_CONTEXT} is the most"
-        found.append(Diagnostic("index-range", message, formula.span))
+        findings.report(Diagnostic("index-range", message, formula.span))
         return None
     return value
 
 
-def _task(node: Mapping, definitions: dict[str, Definition], found: list[Diagnostic]) -> Task | None:
+def _task(node: Mapping, definitions: dict[str, Definition], findings: Findings) -> Task | None:
     kinds = [(key, value) for key, value in node.items if key.text in TASKS]
     if len(kinds) != 1:
         written = " and ".join(key.text for key, _ in kinds) or "none"
         message = f"a task is of one kind, found {written}; known: {', '.join(TASKS)}"
         span = kinds[1][0].span if kinds else Span(node.span.source, node.span.start, node.span.start + 1)
-        found.append(Diagnostic("task", message, span, "such as `addition: {base: 10, digits: 10}`"))
+        findings.report(Diagnostic("task", message, span, "such as `addition: {base: 10, digits: 10}`"))
         return None
     key, sizes_node = kinds[0]
     if isinstance(sizes_node, Invalid) or not isinstance(sizes_node, Mapping):
@@ -135,11 +135,11 @@ def _task(node: Mapping, definitions: dict[str, Definition], found: list[Diagnos
         size = definitions[name.text].integer()
         if size is None:
             if definitions[name.text].known:
-                found.append(Diagnostic("wrong-type", f"the size '{name.text}' has to be an integer", name.span))
+                findings.report(Diagnostic("wrong-type", f"the size '{name.text}' has to be an integer", name.span))
             return None
         sizes[name.text] = size
     try:
         return TASKS[key.text].make(sizes)
     except TaskError as error:
-        found.append(Diagnostic("task", str(error), key.span))
+        findings.report(Diagnostic("task", str(error), key.span))
         return None

@@ -50,9 +50,9 @@ def find_suspicions(resolved: Resolved, layout: Layout) -> list[Diagnostic]:
 
 
 def settle(
-    found: Iterable[Diagnostic], document: Mapping, ignored: Iterable[str], *, strict: bool
+    findings: Iterable[Diagnostic], document: Mapping, ignored: Iterable[str], *, strict: bool
 ) -> tuple[Diagnostic, ...]:
-    """The findings without the warnings that are switched off; with `strict` those that are left are errors.
+    """`findings` without the warnings that are switched off; with `strict` those that are left are errors.
 
     A spec switches warnings off under `ignore`; `ignored` are codes from outside. Raises `SpecError` for unknown ones.
     """
@@ -66,7 +66,7 @@ def settle(
     )
     raise_errors(wrong)
     off = {*ignored, *(word.text for word in own)}
-    kept = (one for one in found if one.severity == "error" or one.code not in off)
+    kept = (one for one in findings if one.severity == "error" or one.code not in off)
     return tuple(replace(one, severity="error") if strict else one for one in kept)
 
 

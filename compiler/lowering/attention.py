@@ -83,11 +83,11 @@ def _heads(context: Context, step: Mapping, key: str, stream: Axis) -> Axis | No
     node = context.option(step, key)
     if node is None:
         return None
-    written = read_axis(node, context.scope, context.found, "head")
+    written = read_axis(node, context.scope, context.findings, "head")
     if written is None:
         raise StepSkipped(stream)
     own = {name: span for name, span in written.places.items() if context.resolved.stream.family(name) is None}
-    check_clashes(own, context.resolved.definitions, context.found)
+    check_clashes(own, context.resolved.definitions, context.findings)
     return written.axis
 
 
@@ -98,10 +98,10 @@ def _coordinates(heads: Axis, dim: int) -> Axis:
 
 def _dim(context: Context, step: Mapping, key: str, otherwise: int, stream: Axis) -> int:
     node = context.option(step, key)
-    formula = None if node is None else read_formula(node, context.found)
+    formula = None if node is None else read_formula(node, context.findings)
     if node is None:
         return otherwise
-    value = None if formula is None else attempt(formula, context.scope, integer, context.found)
+    value = None if formula is None else attempt(formula, context.scope, integer, context.findings)
     if value is not None and not 1 <= value <= MAX_HEAD_DIM:
         context.error("index-range", f"{key} cannot be {show(value)}; it is 1 to {MAX_HEAD_DIM}", node.span)
         value = None

@@ -37,7 +37,7 @@ def lower_bias(context: Context, step: Mapping, written: Map, aim: Aim) -> Map:
     if bare is not None and others:
         note = Note("the whole bias is written here", bare.key.span)
         message = f"'{what}' is written as a whole and row by row"
-        context.found.append(Diagnostic("target-twice", message, others[0].key.span, notes=(note,)))
+        context.findings.report(Diagnostic("target-twice", message, others[0].key.span, notes=(note,)))
         return written
     own = _by_rows(context, kept, scope) if bare is None else []
     axis: Axis | None = written.outputs
@@ -54,7 +54,8 @@ def lower_bias(context: Context, step: Mapping, written: Map, aim: Aim) -> Map:
     if twice is not None:
         place = kept[0][0].key.span if is_whole else places[twice.index].equation.span
         note = Note("this equation has a constant part", twice.equation.span)
-        context.found.append(Diagnostic("target-twice", f"the bias of '{name}' is written twice", place, notes=(note,)))
+        message = f"the bias of '{name}' is written twice"
+        context.findings.report(Diagnostic("target-twice", message, place, notes=(note,)))
         return written
     return replace(
         written,
@@ -68,13 +69,13 @@ def _by_rows(context: Context, kept: list[tuple[Line, list[Target]]], scope: Sco
     for line, aims in kept:
         if isinstance(line.value, Sequence):
             context.error("wrong-type", "the bias of a row is a number, found a list", line.value.span)
-        formula = read_formula(line.value, context.found)
+        formula = read_formula(line.value, context.findings)
         if formula is None or line.target is None:
             continue
         context.check_indices(line.target, formula, scope)
         before = len(found)
         for target in aims:
-            value = attempt(formula, scope.bind(target.indices), number, context.found, target.case)
+            value = attempt(formula, scope.bind(target.indices), number, context.findings, target.case)
             if value is None:
                 break
             found += entries(context, {0: value}, (target.position,), formula, line.equation, is_bias=True)

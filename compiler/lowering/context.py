@@ -18,7 +18,7 @@ from compiler.expressions.targets import bare_indices
 from compiler.expressions.values import Dimensions
 from compiler.language.resolve import Resolved
 from compiler.network.ir import Equation, Map, Tensor
-from compiler.source.diagnostics import Diagnostic, Note, nearest
+from compiler.source.diagnostics import Diagnostic, Findings, Note, nearest
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.limits import MAX_SUGGESTIONS
 from compiler.source.text import Span
@@ -69,7 +69,7 @@ class Context:
     """
 
     resolved: Resolved
-    found: list[Diagnostic]
+    findings: Findings
     shared: dict[str, Shared] = field(default_factory=dict)
     vectors: dict[str, Shared] = field(default_factory=dict)
     whole: dict[tuple[str, tuple[int, ...]], Shared] = field(default_factory=dict)
@@ -94,10 +94,10 @@ class Context:
                 definition = self.resolved.definitions[key.text]
                 note = Note(f"the {definition.kind} of that name", definition.span)
                 message = f"'{key.text}' already has a meaning"
-                self.found.append(Diagnostic("name-clash", message, key.span, notes=(note,)))
+                self.findings.report(Diagnostic("name-clash", message, key.span, notes=(note,)))
             elif key.text in RESERVED or key.text in WORDS:
                 self.error("name-clash", f"'{key.text}' already has a meaning", key.span)
-            formula = read_formula(value, self.found)
+            formula = read_formula(value, self.findings)
             if formula is not None:
                 self.scope.work.read |= formula.names
                 order = len(lets)
@@ -106,10 +106,10 @@ class Context:
         return replace(self, lets=Lets(lets, len(lets)), let_places=places)
 
     def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
-        self.found.append(Diagnostic(code, message, span, hint))
+        self.findings.report(Diagnostic(code, message, span, hint))
 
     def warn(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
-        self.found.append(Diagnostic(code, message, span, hint, severity="warning"))
+        self.findings.report(Diagnostic(code, message, span, hint, severity="warning"))
 
     def option(self, step: Mapping, name: str) -> Node | None:
         """A step's own value, else the default of all steps; `none` is no value."""
@@ -139,7 +139,7 @@ class Context:
             if own is not None and name in read:
                 note = Note("defined here", own)
                 message = f"'{name}' has a value of its own, and does not run over the family here"
-                self.found.append(Diagnostic("name-clash", message, span, "rename the index", (note,)))
+                self.findings.report(Diagnostic("name-clash", message, span, "rename the index", (note,)))
             elif not scope.knows(name) and name not in read and len(name) > 2:
                 if name not in self.similar and len(self.similar) < MAX_SUGGESTIONS:
                     self.similar[name] = nearest(name, definitions)

@@ -38,7 +38,7 @@ def _as_map(chain: tuple[Factor, ...]) -> Map | None:
 def _table(context: Context, node: Node, name: str) -> Embedding:
     tokens, stream = context.resolved.vocabulary, context.resolved.stream
     nothing = Embedding(name, tokens, stream, tensor(f"{name}.weight", (tokens, stream), []), ())
-    formula = read_formula(node, context.found)
+    formula = read_formula(node, context.findings)
     found = None if formula is None else _matrices(context, formula)
     if formula is None or found is None:
         return nothing
@@ -73,7 +73,7 @@ def _matrices(context: Context, formula: Formula) -> list[Operand] | None:
     """The factors of the table, of which a matrix that is no product has one."""
     if is_product(formula.tree):
         return factors(context, formula, context.scope)
-    value = attempt(formula, context.scope, evaluate, context.found)
+    value = attempt(formula, context.scope, evaluate, context.findings)
     if isinstance(value, Matrix):
         return [(formula.tree, value)]
     if value is not None:
@@ -118,15 +118,15 @@ def _row(context: Context, token: Scalar, line: Line) -> _Row:
     """The places of an equation: all tokens that it names by all dimensions."""
     scope = context.scope
     token_word, word = Word(token.text, token, 0), Word(line.key.text, line.key, 0)
-    formula = read_formula(line.value, context.found)
+    formula = read_formula(line.value, context.findings)
     if formula is not None:
         context.check_indices(token_word, formula, scope)
         context.check_indices(word, formula, scope)
     aim = Aim(context.resolved.stream, "dimension", "stream")
     places: dict[tuple[int, int], dict[str, Number]] = {}
-    for row in targets(token_word, Aim(context.resolved.vocabulary, "token"), scope, context.found):
-        dimensions = targets(word, aim, scope.bind(row.indices), context.found)
-        if not dimensions or formula is None or not affordable(formula, scope, len(dimensions), context.found):
+    for row in targets(token_word, Aim(context.resolved.vocabulary, "token"), scope, context.findings):
+        dimensions = targets(word, aim, scope.bind(row.indices), context.findings)
+        if not dimensions or formula is None or not affordable(formula, scope, len(dimensions), context.findings):
             break
         for dimension in dimensions:
             places[row.position, dimension.position] = {**row.indices, **dimension.indices}
@@ -145,11 +145,11 @@ def _entries(context: Context, row: _Row, owners: dict[tuple[int, int], Equation
             note = Note("first written here", owner.span)
             label = context.resolved.vocabulary.labels[place[0]]
             message = f"'{row.line.key.text}' of the token '{label}' is written twice"
-            context.found.append(Diagnostic("target-twice", message, row.line.key.span, notes=(note,)))
+            context.findings.report(Diagnostic("target-twice", message, row.line.key.span, notes=(note,)))
             break
         owners[place] = row.equation
         case = Target(place[0], indices).case
-        value = attempt(row.formula, scope.bind(indices), number, context.found, case)
+        value = attempt(row.formula, scope.bind(indices), number, context.findings, case)
         if value is None:
             break
         found += entries(context, {place[1]: value}, (place[0],), row.formula, row.equation)

@@ -49,8 +49,8 @@ def _warn_of_moves(context: Context, step: Mapping, before: Axis, after: Axis) -
 
 def _axis(context: Context, step: Mapping, key: str, what: str) -> Axis | None:
     node = step.get(key)
-    written = None if node is None else read_axis(node, context.scope, context.found, what)
+    written = None if node is None else read_axis(node, context.scope, context.findings, what)
     if written is None:
         return None
-    check_clashes(written.places, context.resolved.definitions, context.found)
+    check_clashes(written.places, context.resolved.definitions, context.findings)
     return written.axis

@@ -38,8 +38,8 @@ def _warn_unlisted(context: Context, logits: Map) -> None:
 
 def _classes(context: Context, step: Mapping, tokens: Axis) -> Axis:
     node = step.get("classes")
-    formula = read_formula(node, context.found) if node is not None else None
-    size = attempt(formula, context.scope, integer, context.found) if formula is not None else None
+    formula = read_formula(node, context.findings) if node is not None else None
+    size = attempt(formula, context.scope, integer, context.findings) if formula is not None else None
     if formula is None or size is None:
         return tokens
     if not 1 <= size <= tokens.size:

@@ -54,7 +54,7 @@ def lower_map(context: Context, step: Mapping, shape: MapShape, biases: set[str]
     if bare is not None and by_row is not None and bare.key.span.source.layer == by_row.key.span.source.layer:
         note = Note("all rows are written here", bare.key.span)
         message = f"'{shape.name}' is written as a whole and row by row"
-        context.found.append(Diagnostic("target-twice", message, by_row.key.span, notes=(note,)))
+        context.findings.report(Diagnostic("target-twice", message, by_row.key.span, notes=(note,)))
         written = [bare]
     kept = rows(context, written, shape.aim, shape.scope, shape.name)
     bare = next((line for line, _ in kept if line.target is None), None)
@@ -70,7 +70,7 @@ def _by_rows(context: Context, shape: MapShape, written: list[tuple[Line, list[T
     weights: list[Entry] = []
     constants: list[Entry] = []
     for line, aims in written:
-        formula = read_formula(line.value, context.found)
+        formula = read_formula(line.value, context.findings)
         if formula is None:
             continue
         if line.target is not None and aims:
@@ -78,7 +78,7 @@ def _by_rows(context: Context, shape: MapShape, written: list[tuple[Line, list[T
         scope = in_place(shape.scope, formula)
         before = len(weights), len(constants)
         for target in aims:
-            value = attempt(formula, scope.bind(target.indices), affine, context.found, target.case)
+            value = attempt(formula, scope.bind(target.indices), affine, context.findings, target.case)
             if value is None:
                 break  # one error for each equation is enough
             weights += entries(context, value.terms, (target.position,), formula, line.equation)
@@ -102,13 +102,13 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
     if tied is not None:
         inner = None if tied.inner is None else _tied(tied.inner, f"{shape.path}.inner", nothing)
         return replace(nothing, weight=tied.weight, weight_tie=tied.owner, inner=inner)
-    formula = read_formula(line.value, context.found)
+    formula = read_formula(line.value, context.findings)
     if formula is None:
         return nothing
     if is_product(formula.tree):
         return _product(context, shape, formula, nothing)
     known = (*shape.scope.candidates, *context.shared, *(("identity", "broadcast") if shape.name == "output" else ()))
-    value = attempt(formula, replace(shape.scope, candidates=known), evaluate, context.found)
+    value = attempt(formula, replace(shape.scope, candidates=known), evaluate, context.findings)
     match value:
         case None:
             return nothing

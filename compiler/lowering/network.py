@@ -19,7 +19,7 @@ from compiler.lowering.scale import lower_scale
 from compiler.network.ir import Head, Network, Repeat, Step, stream_after
 from compiler.network.storage import tensors_of
 from compiler.network.values import largest
-from compiler.source.diagnostics import Diagnostic
+from compiler.source.diagnostics import Findings
 from compiler.source.document import Invalid, Mapping, Node
 from compiler.source.extends import step_name
 from compiler.source.limits import MAX_ACTIVATION, MAX_STEPS, MAX_STORED
@@ -51,9 +51,9 @@ TAKEN_BLOCK_NAMES = frozenset(
 )
 
 
-def lower_network(resolved: Resolved, found: list[Diagnostic]) -> Lowered | None:
-    """The network of a spec. Findings go to `found`; None where the steps do not fit together."""
-    context = Context(resolved, found)
+def lower_network(resolved: Resolved, findings: Findings) -> Lowered | None:
+    """The network of a spec. None, with the reasons in `findings`, where the steps do not fit together."""
+    context = Context(resolved, findings)
     network = resolved.document.get("network")
     assert isinstance(network, Mapping)
     steps: dict[str, Step] = {}

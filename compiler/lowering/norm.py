@@ -70,8 +70,8 @@ def read_norm(context: Context, node: Node, name: str, axis: Axis, own_weight: s
 
 
 def _epsilon(context: Context, node: Node | None) -> float:
-    formula = read_formula(node, context.found) if node is not None else None
-    value = attempt(formula, context.scope, number, context.found) if formula is not None else None
+    formula = read_formula(node, context.findings) if node is not None else None
+    value = attempt(formula, context.scope, number, context.findings) if formula is not None else None
     if formula is None or value is None:
         return DEFAULT_EPSILON
     if value.value < 0:

@@ -40,7 +40,7 @@ def lower_position(context: Context, step: Mapping, name: str, stream: Axis, len
 
 
 def _terms(context: Context, line: Line, aims: list[Target], scope: Scope, length: int) -> Iterator[PositionTerm]:
-    formula = read_formula(line.value, context.found)
+    formula = read_formula(line.value, context.findings)
     if formula is None or line.target is None or not aims:
         return
     context.check_indices(line.target, formula, scope)
@@ -64,7 +64,7 @@ def _check(context: Context, value: PositionFormula, length: int) -> Provenance 
             place = error.span or value.formula.scalar.at(*error.at)
             case = f" (for pos = {position})" if error.code in ("number", "index-range") else ""
             message = error.message + case
-            context.found.append(Diagnostic(error.code, message, place, error.hint))
+            context.findings.report(Diagnostic(error.code, message, place, error.hint))
             return None
         if abs(number.value) == math.inf:
             context.error("number", f"a position cannot add {number.value} (for pos = {position})", value.formula.span)
@@ -74,8 +74,8 @@ def _check(context: Context, value: PositionFormula, length: int) -> Provenance 
 
 
 def _table(context: Context, node: Node, name: str, stream: Axis, length: int) -> Position:
-    formula = read_formula(node, context.found)
-    value = None if formula is None else attempt(formula, context.scope, evaluate, context.found)
+    formula = read_formula(node, context.findings)
+    value = None if formula is None else attempt(formula, context.scope, evaluate, context.findings)
     nothing = Position(name, stream, (), None)
     if formula is None or value is None:
         return nothing

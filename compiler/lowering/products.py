@@ -35,7 +35,7 @@ def factors(context: Context, formula: Formula, scope: Scope) -> list[Operand] |
         context.error("too-large", f"a product of more than {MAX_FACTORS} matrices", formula.span)
         return None
     for factor in (node, *reversed(nodes)):
-        value = attempt(formula, scope, evaluate, context.found, part=factor)
+        value = attempt(formula, scope, evaluate, context.findings, part=factor)
         if value is None:
             return None
         if not isinstance(value, Matrix | Vector):

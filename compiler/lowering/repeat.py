@@ -69,7 +69,7 @@ def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: A
 
 def lower_mix(context: Context, node: Node, name: str, steps: AnyMapping[str, Step]) -> Mix | None:
     """`mix: expression of step names`; None, with the reason reported, where it is none."""
-    formula = read_formula(_inner(node, "streams"), context.found)
+    formula = read_formula(_inner(node, "streams"), context.findings)
     if formula is None:
         return None
     context.scope.work.read |= formula.names
@@ -179,7 +179,7 @@ class _Mixer:
         if self._reads(factor):
             self._refuse(factor)
             return None
-        value = attempt(self.formula, self.context.scope, number, self.context.found, part=factor)
+        value = attempt(self.formula, self.context.scope, number, self.context.findings, part=factor)
         if value is None:
             return None
         if value.value == 0 and operation == "divide":

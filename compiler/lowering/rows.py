@@ -35,7 +35,7 @@ def rows(
             note = Note("first written here", owner.key.span)
             label = f"{name} {aim.axis.labels[twice.position]}".strip()
             message = f"'{label}' is written twice"
-            context.found.append(Diagnostic("target-twice", message, line.key.span, notes=(note,)))
+            context.findings.report(Diagnostic("target-twice", message, line.key.span, notes=(note,)))
         own = [target for target in aims if target.position not in owners]
         owners |= {target.position: line for target in own}
         found.append((line, own))
@@ -43,7 +43,7 @@ def rows(
 
 
 def _targets(context: Context, line: Line, aim: Aim, scope: Scope) -> list[Target]:
-    return [] if line.target is None else targets(line.target, aim, scope, context.found)
+    return [] if line.target is None else targets(line.target, aim, scope, context.findings)
 
 
 def effective(context: Context, written: list[tuple[Line, Collection[Place]]]) -> list[bool]:
@@ -76,5 +76,5 @@ def effective(context: Context, written: list[tuple[Line, Collection[Place]]]) -
                 message = "writes some of the targets of an equation and not the others"
                 if sets[i] > sets[j]:
                     message = "writes the targets of an equation and others too"
-                context.found.append(Diagnostic("target-twice", message, line.key.span, hint, (note,)))
+                context.findings.report(Diagnostic("target-twice", message, line.key.span, hint, (note,)))
     return [j not in dropped for j in range(len(written))]

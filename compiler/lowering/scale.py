@@ -20,22 +20,22 @@ def lower_scale(context: Context, node: Node, name: str, stream: Axis) -> Stream
         return StreamScale(name, stream, weight, tie, equations)
     context = context.within(node)
     scope = context.numbers(stream)
-    before = len(context.found)
+    before = len(context.findings)
     kept = rows(context, dimension_lines(node), Aim(stream, "dimension", "stream"), scope)
     found: list[Entry] = []
     for line, aims in kept:
-        formula = read_formula(line.value, context.found)
+        formula = read_formula(line.value, context.findings)
         if formula is None or line.target is None or not aims:
             continue
         context.check_indices(line.target, formula, scope)
         for target in aims:
-            value = attempt(formula, scope.bind(target.indices), number, context.found, target.case)
+            value = attempt(formula, scope.bind(target.indices), number, context.findings, target.case)
             if value is None:
                 break
             found += entries(context, {0: value}, (target.position,), formula, line.equation, is_bias=True)
     places = {target.position for _, aims in kept for target in aims}
     missing = [label for i, label in enumerate(stream.labels) if i not in places]
-    if missing and len(context.found) == before and all(aims for _, aims in kept):
+    if missing and len(context.findings) == before and all(aims for _, aims in kept):
         shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         hint = "write 1 for what stays as it is, 0 for what is cleared"
         context.error("missing-key", f"no scale for {shown}", node.span, hint)

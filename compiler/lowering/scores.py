@@ -38,7 +38,7 @@ def lower_scores(
         context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", written[0][0].value.span)
         return ()
     for line, aims in written:
-        formula = read_formula(line.value, context.found)
+        formula = read_formula(line.value, context.findings)
         if formula is None or line.target is None or not aims:
             continue
         context.check_indices(line.target, formula, scope)
@@ -65,7 +65,7 @@ def _check_score(
             return None
         except ExpressionError as error:
             place = error.span or score.formula.scalar.at(*error.at)
-            context.found.append(Diagnostic(error.code, error.message, place, error.hint))
+            context.findings.report(Diagnostic(error.code, error.message, place, error.hint))
             return None
         read.update(number_.provenance for number_ in row)
         if any(number_.value == math.inf for number_ in row):
@@ -90,14 +90,14 @@ def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
         context.error("shape", f"rope turns pairs of coordinates, but head_dim is {head_dim}", node.span)
         return None
     frequency = node.get("frequency")
-    formula = read_formula(frequency, context.found) if frequency is not None else None
+    formula = read_formula(frequency, context.findings) if frequency is not None else None
     if formula is None:
         return None
     frequencies: list[float] = []
     origins: list[Provenance] = []
     for pair in range(head_dim // 2):
         scope = context.scope.bind({PAIR: Number(pair)})
-        value = attempt(formula, scope, number, context.found)
+        value = attempt(formula, scope, number, context.findings)
         if value is None:
             return None
         frequencies.append(store(context, value, formula.span, "frequency"))
@@ -113,9 +113,9 @@ def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
         return "causal", NOWHERE
     if node.text in ("causal", "none"):
         return cast(Literal["causal", "none"], node.text), NOWHERE
-    formula = read_formula(node, context.found)
+    formula = read_formula(node, context.findings)
     scope = replace(context.scope, candidates=("causal", "none"))
-    value = None if formula is None else attempt(formula, scope, number, context.found)
+    value = None if formula is None else attempt(formula, scope, number, context.findings)
     if formula is None or value is None:
         return "causal", NOWHERE
     added = store(context, value, formula.span, "mask") if abs(value.value) < math.inf else value.value
@@ -135,10 +135,10 @@ def lower_scale_of_scores(context: Context, step: Mapping, head_dim: int) -> Sca
     operation: ScaleOperation = "multiply"
     if isinstance(node, Mapping):
         node, operation = node.get("divide"), "divide"
-    formula: Formula | None = read_formula(node, context.found) if node is not None else None
+    formula: Formula | None = read_formula(node, context.findings) if node is not None else None
     if formula is None:
         return Scale("multiply", 1 / math.sqrt(head_dim))
-    value = attempt(formula, context.scope, number, context.found)
+    value = attempt(formula, context.scope, number, context.findings)
     if value is None:
         return Scale(operation, 1.0)
     try:

@@ -89,9 +89,9 @@ def _once(
     context: Context, code: str, message: str, span: Span, hint: str | None = None, severity: Severity = "warning"
 ) -> None:
     """Report the first of many numbers of one equation."""
-    just_found = takewhile(lambda one: one.span == span, reversed(context.found))
+    just_found = takewhile(lambda one: one.span == span, reversed(context.findings))
     if all(one.code != code for one in just_found):
-        context.found.append(Diagnostic(code, message, span, hint, severity=severity))
+        context.findings.report(Diagnostic(code, message, span, hint, severity=severity))
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def read_numbers(context: Context, node: Node, what: str, scope: Scope) -> Numbe
     written: OneOf["list", "name", "number"] = "list" if isinstance(node, Sequence) else "number"
     whole: str | None = None
     for item in node.items if isinstance(node, Sequence) else (node,):
-        formula = read_formula(item, context.found)
-        value = None if formula is None else attempt(formula, scope, evaluate, context.found)
+        formula = read_formula(item, context.findings)
+        value = None if formula is None else attempt(formula, scope, evaluate, context.findings)
         if formula is None or value is None:
             return None
         if isinstance(value, Vector) and not isinstance(node, Sequence):
@@ -178,7 +178,7 @@ def _written_vector(
     if read is None:
         return empty, None, ()
     if read.written == "number":
-        if not affordable(read.items[0][1], context.scope, axis.size, context.found):
+        if not affordable(read.items[0][1], context.scope, axis.size, context.findings):
             return empty, None, ()
         read = replace(read, items=read.items * axis.size)
     if not fits(context, node, read, axis):
@@ -213,7 +213,7 @@ def warn_if_vanishing(context: Context, formula: Formula, written: AnySequence[E
     """An equation whose numbers are all zero, although it does not say so and no parameter could change it."""
     if not written or any(entry.value for entry in written) or isinstance(formula.tree, Literal):
         return
-    just_found = takewhile(lambda one: one.span == formula.span, reversed(context.found))
+    just_found = takewhile(lambda one: one.span == formula.span, reversed(context.findings))
     if any(one.code == "underflow" for one in just_found):
         return  # they were not zero before they were rounded
     if not any(leaf.kind == "parameter" for leaf in leaves(entry.provenance for entry in written)):

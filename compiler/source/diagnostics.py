@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
-from typing import Literal, Self
+from typing import Literal
 
 from compiler.source.limits import MAX_ERRORS
 from compiler.source.printable import printable
@@ -62,35 +62,38 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(sorted(dict.fromkeys(diagnostics), key=key))
 
 
-class Findings(list[Diagnostic]):
-    """Diagnostics as they are found. Raises `SpecError` when there are so many errors that reading on helps nobody."""
+class Findings:
+    """Diagnostics in the order in which they are found: what a stage reports to."""
 
-    def __init__(self, found: Iterable[Diagnostic] = ()) -> None:
-        super().__init__()
+    def __init__(self, diagnostics: Iterable[Diagnostic] = ()) -> None:
+        self._diagnostics: list[Diagnostic] = []
         self._errors = 0
-        self.extend(found)
+        self.report(*diagnostics)
 
-    def append(self, diagnostic: Diagnostic) -> None:
-        super().append(diagnostic)
-        self._errors += diagnostic.severity == "error"
-        if self._errors >= MAX_ERRORS:
-            message = f"{MAX_ERRORS} errors were found; nothing more was checked"
-            raise SpecError([*self, Diagnostic("too-many-errors", message)])
-
-    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+    def report(self, *diagnostics: Diagnostic) -> None:
+        """Add diagnostics. Raises `SpecError` with all of them after `MAX_ERRORS` errors: more help nobody."""
         for diagnostic in diagnostics:
-            self.append(diagnostic)
+            self._diagnostics.append(diagnostic)
+            self._errors += diagnostic.severity == "error"
+            if self._errors >= MAX_ERRORS:
+                message = f"{MAX_ERRORS} errors were found; nothing more was checked"
+                raise SpecError([*self, Diagnostic("too-many-errors", message)])
 
-    def __iadd__(self, diagnostics: Iterable[Diagnostic]) -> Self:  # type: ignore[misc, override]
-        self.extend(diagnostics)
-        return self
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self._diagnostics)
+
+    def __reversed__(self) -> Iterator[Diagnostic]:
+        return reversed(self._diagnostics)
+
+    def __len__(self) -> int:
+        return len(self._diagnostics)
 
 
 def raise_errors(diagnostics: Iterable[Diagnostic]) -> None:
     """Raise a `SpecError` with all diagnostics if one of them is an error."""
-    found = tuple(diagnostics)
-    if any(diagnostic.severity == "error" for diagnostic in found):
-        raise SpecError(found)
+    every = tuple(diagnostics)
+    if any(diagnostic.severity == "error" for diagnostic in every):
+        raise SpecError(every)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -141,13 +141,13 @@ def parse_document(source: Source, start: int = 0) -> Node:
         for event in yaml.parse(" " * start + source.text[start:].replace(BYTE_ORDER_MARK, " "), Loader=_LOADER):
             composer.take(event)
     except yaml.YAMLError as error:
-        raise SpecError([*composer.found, _syntax_error(source, error)]) from None
+        raise SpecError([*composer.findings, _syntax_error(source, error)]) from None
     except SpecError as error:
-        raise SpecError([*composer.found, *error.diagnostics]) from None
+        raise SpecError([*composer.findings, *error.diagnostics]) from None
     except UnicodeEncodeError as error:
         raise fail("not-text", "not UTF-8 text", Span(source, error.start, error.start + 1)) from None
-    if composer.found:
-        raise SpecError(composer.found)
+    if composer.findings:
+        raise SpecError(composer.findings)
     if composer.root is None:
         what, hint = (
             ("the file", "start with `weightspec: 1`") if start == 0 else ("the value", "quote it if it has a #")
@@ -211,7 +211,7 @@ class _Composer:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.root: Node | None = None
-        self.found: list[Diagnostic] = Findings()
+        self.findings = Findings()
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._count = 0
@@ -243,11 +243,11 @@ class _Composer:
         plain = event.implicit[0]
         node = Scalar(event.value, resolve_plain(event.value) if plain else event.value, span)
         if isinstance(node.value, int) and node.value.bit_length() > MAX_INTEGER_BITS:
-            self.found.append(Diagnostic("number", f"an integer of more than {MAX_INTEGER_BITS} bits", span))
+            self.findings.report(Diagnostic("number", f"an integer of more than {MAX_INTEGER_BITS} bits", span))
         parent = self._stack[-1] if self._stack else None
         if parent is not None and parent.flow and parent.key is not None and plain and event.value == "":
             message = f"'{parent.key.text}' has no value"
-            self.found.append(Diagnostic("empty-value", message, parent.key.span, FLOW_HINT))
+            self.findings.report(Diagnostic("empty-value", message, parent.key.span, FLOW_HINT))
         self._count_nodes(1, span)
         self._add(node, event.anchor, 1)
 
@@ -297,11 +297,11 @@ class _Composer:
             raise fail("yaml-key", "a key must be a name, not a collection", node.span)
         if node.text == "<<" and node.span.text == "<<":
             hint = "write the keys out, or use `extends`"
-            self.found.append(Diagnostic("yaml-merge", "merge keys are not part of the language", node.span, hint))
+            self.findings.report(Diagnostic("yaml-merge", "merge keys are not part of the language", node.span, hint))
         earlier = parent.keys.get(node.text)
         if earlier is not None:
             note = Note("first written here", earlier.span)
-            self.found.append(
+            self.findings.report(
                 Diagnostic("duplicate-key", f"the key '{node.text}' is written twice", node.span, notes=(note,))
             )
         return node

@@ -23,9 +23,9 @@ def merged_chain(chain: SequenceOf[Mapping]) -> Mapping:
     """The first mapping, merged over the second one, which it extends, and so on. Raises `SpecError`."""
     merged = chain[-1]
     for variant in reversed(chain[:-1]):
-        found: list[Diagnostic] = Findings()
-        merged = _placed(merge(merged, variant, found), merged, variant, found)
-        raise_errors(found)
+        findings = Findings()
+        merged = _placed(merge(merged, variant, findings), merged, variant, findings)
+        raise_errors(findings)
     return _without(merged, "extends")
 
 
@@ -55,7 +55,7 @@ def single_document(source: Source) -> Mapping:
     return document
 
 
-def merge(base: Mapping, variant: Mapping, found: list[Diagnostic]) -> Mapping:
+def merge(base: Mapping, variant: Mapping, findings: Findings) -> Mapping:
     """Maps merge key by key, `null` removes, anything else replaces; new keys go last."""
     items: dict[str, tuple[Scalar, Node]] = {key.text: (key, value) for key, value in base.items}
     for key, value in variant.items:
@@ -63,16 +63,16 @@ def merge(base: Mapping, variant: Mapping, found: list[Diagnostic]) -> Mapping:
         if isinstance(value, Scalar) and value.value is None:
             if old is None:
                 message = f"there is no '{key.text}' to remove{did_you_mean(key.text, items)}"
-                found.append(Diagnostic("unknown-key", message, key.span))
+                findings.report(Diagnostic("unknown-key", message, key.span))
             items.pop(key.text, None)
         elif old is not None and isinstance(old[1], Mapping) and isinstance(value, Mapping):
-            items[key.text] = (key, merge(old[1], value, found))
+            items[key.text] = (key, merge(old[1], value, findings))
         else:
             items[key.text] = (key, value)
     return Mapping(tuple(items.values()), variant.span)
 
 
-def _placed(merged: Mapping, base: Mapping, variant: Mapping, found: list[Diagnostic]) -> Mapping:
+def _placed(merged: Mapping, base: Mapping, variant: Mapping, findings: Findings) -> Mapping:
     """The merged spec with the steps of its variant where `after` puts them, else last, but before the head."""
     steps, changed, known = merged.get("network"), variant.get("network"), base.get("network")
     if not isinstance(steps, Mapping) or not isinstance(changed, Mapping) or not isinstance(known, Mapping):
@@ -91,12 +91,12 @@ def _placed(merged: Mapping, base: Mapping, variant: Mapping, found: list[Diagno
             names = {name: i for i, name in enumerate(items)} | {step_name(name): i for i, name in enumerate(items)}
             named = " ".join(place.text.split()) if isinstance(place, Scalar) else ""
             if not isinstance(place, Scalar):
-                found.append(Diagnostic("wrong-type", "`after` names one step", place.span))
+                findings.report(Diagnostic("wrong-type", "`after` names one step", place.span))
             elif named == "head":
-                found.append(Diagnostic("bad-order", "no step comes after the head", place.span))
+                findings.report(Diagnostic("bad-order", "no step comes after the head", place.span))
             elif named not in names:
                 message = f"no step '{named}' to place this one after{did_you_mean(named, names)}"
-                found.append(Diagnostic("unknown-name", message, place.span))
+                findings.report(Diagnostic("unknown-name", message, place.span))
             position = names.get(named, len(items) - 1) + 1
             moved = _without(moved, "after") if isinstance(moved, Mapping) else moved
         ordered = list(items.items())

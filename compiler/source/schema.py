@@ -60,19 +60,19 @@ class Checked:
     """
 
     document: Mapping
-    found: tuple[Diagnostic, ...]
+    diagnostics: tuple[Diagnostic, ...]
     sound: bool
 
 
 def check_schema(document: Mapping) -> Checked:
     """Check the shape of a spec."""
     found: dict[Path, Diagnostic] = {}
-    every = Findings()
+    findings = Findings()  # raises where there are too many
     for error in jsonschema.Draft7Validator(_schema()).iter_errors(plain(document)):
         for path, diagnostic in _diagnose(document, error):
             if path not in found:
                 found[path] = diagnostic
-                every.append(diagnostic)
+                findings.report(diagnostic)
     checked = _invalidate(document, _tree(found)) if found else document
     assert isinstance(checked, Mapping)
     sound = not any(_is_structural(path, diagnostic) for path, diagnostic in found.items())

@@ -15,7 +15,7 @@ from compiler.expressions.parse import is_name, parse
 from compiler.expressions.scope import AlreadyReported, Scope, Work
 from compiler.expressions.syntax import ExpressionError, free_names
 from compiler.expressions.values import Affine, Dimensions, Number, Truth, Unknown, Value, Vector
-from compiler.source.diagnostics import Diagnostic
+from compiler.source.diagnostics import Findings
 from compiler.source.document import Mapping, Scalar, parse_document
 from compiler.source.text import Source, Span
 
@@ -417,11 +417,11 @@ def test_a_formula_in_a_document_knows_its_place(text: str, code: str, column: i
     assert isinstance(document, Mapping)
     node = document.get("a")
     assert isinstance(node, Scalar)
-    found: list[Diagnostic] = []
-    formula = read_formula(node, found)
+    findings = Findings()
+    formula = read_formula(node, findings)
     if formula is not None:
-        attempt(formula, scope(), number, found)
-    (diagnostic,) = found
+        attempt(formula, scope(), number, findings)
+    (diagnostic,) = findings
     assert diagnostic.code == code
     assert diagnostic.span is not None
     assert (diagnostic.span.line, diagnostic.span.column) == (1, column)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.source.diagnostics import Diagnostic, SpecError
+from compiler.source.diagnostics import Diagnostic, Findings, SpecError
 from compiler.source.document import Mapping, Scalar, parse_document, plain
 from compiler.source.extends import merge, merged_chain, read_chain
 from compiler.source.limits import MAX_EXTENDS
@@ -65,21 +65,21 @@ def error(path: Path) -> Diagnostic:
     ],
 )
 def test_merge(base: str, variant: str, merged: dict[str, object]) -> None:
-    found: list[Diagnostic] = []
-    result = merge(mapping(base), mapping(variant), found)
+    findings = Findings()
+    result = merge(mapping(base), mapping(variant), findings)
     assert plain(result) == merged
-    assert found == []
+    assert not findings
 
 
 def test_old_keys_keep_their_order_and_new_ones_go_last() -> None:
-    found: list[Diagnostic] = []
-    assert merge(mapping("a: 1\nb: 2\nc: 3"), mapping("d: 4\nb: 5\na: 6"), found).names == ("a", "b", "c", "d")
+    findings = Findings()
+    assert merge(mapping("a: 1\nb: 2\nc: 3"), mapping("d: 4\nb: 5\na: 6"), findings).names == ("a", "b", "c", "d")
 
 
 def test_removing_what_is_not_there_is_an_error() -> None:
-    found: list[Diagnostic] = []
-    merge(mapping("m: {scale: 1}"), mapping("m: {scal: null}"), found)
-    (diagnostic,) = found
+    findings = Findings()
+    merge(mapping("m: {scale: 1}"), mapping("m: {scal: null}"), findings)
+    (diagnostic,) = findings
     assert diagnostic.code == "unknown-key"
     assert diagnostic.message == "there is no 'scal' to remove; did you mean 'scale'?"
     assert diagnostic.span is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from compiler.expressions.axes import Axis, Family
@@ -11,7 +13,7 @@ from compiler.expressions.naming import axis_names, read_axis, words
 from compiler.expressions.scope import Scope
 from compiler.expressions.targets import Aim, targets
 from compiler.expressions.values import Affine, Dimensions, Number
-from compiler.source.diagnostics import Diagnostic
+from compiler.source.diagnostics import Diagnostic, Findings
 from compiler.source.document import Mapping, Node, Scalar, parse_document
 from compiler.source.limits import MAX_AXIS
 from compiler.source.text import Source, Span
@@ -35,14 +37,14 @@ def node_scalar(text: str) -> Scalar:
     return value
 
 
-def places(found: list[Diagnostic]) -> list[tuple[str, int, str]]:
-    return [(d.code, d.span.column, d.span.text) for d in found if d.span is not None]
+def places(findings: Iterable[Diagnostic]) -> list[tuple[str, int, str]]:
+    return [(d.code, d.span.column, d.span.text) for d in findings if d.span is not None]
 
 
 def axis(text: str, *, tokens: bool = False) -> Axis:
-    found: list[Diagnostic] = []
-    result = read_axis(node(text), SCOPE, found, "dimension", tokens=tokens)
-    assert found == []
+    findings = Findings()
+    result = read_axis(node(text), SCOPE, findings, "dimension", tokens=tokens)
+    assert not findings
     assert result is not None
     return result.axis
 
@@ -138,18 +140,18 @@ def test_words_know_where_they_stand() -> None:
     ],
 )
 def test_axes_that_are_refused(text: str, expected: list[tuple[str, int, str]]) -> None:
-    found: list[Diagnostic] = []
-    assert read_axis(node(text), SCOPE, found, "dimension") is None
-    assert places(found) == expected
+    findings = Findings()
+    assert read_axis(node(text), SCOPE, findings, "dimension") is None
+    assert places(findings) == expected
 
 
 def aim(text: str) -> tuple[list[tuple[int, dict[str, int | float]]], list[Diagnostic]]:
     """The targets of `gate TEXT`, and what was found wrong."""
     scalar = node_scalar(f"gate {text}")
-    found: list[Diagnostic] = []
-    result = targets(Word(text, scalar, len("gate ")), Aim(AXIS, "hidden unit", "hidden"), SCOPE, found)
+    findings = Findings()
+    result = targets(Word(text, scalar, len("gate ")), Aim(AXIS, "hidden unit", "hidden"), SCOPE, findings)
     values = [(one.position, {name: value.value for name, value in one.indices.items()}) for one in result]
-    return values, found
+    return values, list(findings)
 
 
 @pytest.mark.parametrize(
@@ -221,9 +223,9 @@ def test_suggestions_and_hints() -> None:
 
 def test_a_target_says_which_case_it_is() -> None:
     scalar = node_scalar("pair[i, j]")
-    cases = [target.case() for target in targets(Word("pair[i, j]", scalar, 0), Aim(AXIS, "x"), SCOPE, [])]
+    cases = [target.case() for target in targets(Word("pair[i, j]", scalar, 0), Aim(AXIS, "x"), SCOPE, Findings())]
     assert cases[1] == " (for i = 0, j = 1)"
-    (single,) = targets(Word("eq", node_scalar("eq"), 0), Aim(AXIS, "x"), SCOPE, [])
+    (single,) = targets(Word("eq", node_scalar("eq"), 0), Aim(AXIS, "x"), SCOPE, Findings())
     assert single.case() == ""
 
 

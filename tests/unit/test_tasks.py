@@ -13,7 +13,7 @@ from compiler.expressions.floats import FORMATS
 from compiler.expressions.scope import Scope
 from compiler.expressions.values import Number
 from compiler.language.layouts import read_layout, with_classes
-from compiler.source.diagnostics import Diagnostic
+from compiler.source.diagnostics import Findings
 from compiler.source.document import Mapping, parse_document
 from compiler.source.text import Source, Span
 from compiler.tasks import TASKS, Task, TaskError
@@ -255,9 +255,9 @@ VOCABULARY = Axis((Family("digit", (10,)), Family("="), Family("<bos>"), Family(
 def layout(section: str, vocabulary: Axis = VOCABULARY) -> tuple[Layout | None, list[tuple[str, int, int]]]:
     node = parse_document(Source("spec.yaml", "addition: {base: 10, digits: 2}\n" + section))
     assert isinstance(node, Mapping)
-    found: list[Diagnostic] = []
-    result = read_layout(node, task(10, 2), vocabulary, SCOPE, found)
-    return result, [(d.code, d.span.line, d.span.column) for d in found if d.span is not None]
+    findings = Findings()
+    result = read_layout(node, task(10, 2), vocabulary, SCOPE, findings)
+    return result, [(d.code, d.span.line, d.span.column) for d in findings if d.span is not None]
 
 
 @pytest.mark.parametrize(

@@ -23,22 +23,22 @@ def read_name_map(path: Path, before: Spec | StateDict, after: Spec | StateDict)
     document = parse_document(source)
     if not isinstance(document, Mapping) or not document.items:
         raise fail("bad-map", "not a mapping of names", whole_file(path), EXAMPLE)
-    found = Findings()
+    findings = Findings()
     taken: dict[str, Scalar] = {}
     known = _tensors(before), _tensors(after)
     for key, value in document.items:
         if not isinstance(value, Scalar):
-            found.append(Diagnostic("bad-map", f"'{key.text}' needs one name, not several", value.span, EXAMPLE))
+            findings.report(Diagnostic("bad-map", f"'{key.text}' needs one name, not several", value.span, EXAMPLE))
             continue
         for name, model, names in ((key, before, known[0]), (value, after, known[1])):
             if name.text not in names:
                 message = f"{model.title} has no tensor '{name.text}'{did_you_mean(name.text, names)}"
-                found.append(Diagnostic("unknown-name", message, name.span))
+                findings.report(Diagnostic("unknown-name", message, name.span))
         if value.text in taken:
             notes = (Note("first written here", taken[value.text].span),)
-            found.append(Diagnostic("bad-map", f"'{value.text}' is written twice", value.span, notes=notes))
+            findings.report(Diagnostic("bad-map", f"'{value.text}' is written twice", value.span, notes=notes))
         taken.setdefault(value.text, value)
-    raise_errors(found)
+    raise_errors(findings)
     return {key.text: value.text for key, value in document.items if isinstance(value, Scalar)}
 
 

@@ -13,6 +13,7 @@ from compiler.expressions.syntax import Node as Tree
 from compiler.readers.latex.expressions import bracketed, last_index, latex, latex_lines, matrix, subscripted, wrapped
 from compiler.readers.latex.notation import Notation
 from compiler.readers.latex.words import escape, in_text, name
+from compiler.source.diagnostics import Findings
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 
 MAPS = ("query", "key", "value", "output", "gate", "up", "down", "logits")
@@ -151,7 +152,7 @@ def _index(text: str) -> Index | None:
 
 
 def _tree(value: Node) -> Tree | None:
-    formula = read_formula(value, [])
+    formula = read_formula(value, Findings())
     return None if formula is None else formula.tree
 
 

@@ -12,6 +12,7 @@ from compiler.expressions.syntax import Binary, Call, Index, List, Name, Transpo
 from compiler.expressions.syntax import Node as Expression
 from compiler.expressions.values import Provenance, names_read
 from compiler.pipeline import Spec
+from compiler.source.diagnostics import Findings
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 
 STRUCTURE = frozenset(
@@ -65,7 +66,7 @@ def _definitions_read(spec: Spec, numbers: Iterable[Provenance]) -> list[str]:
 def _formulas(node: Node | None) -> Iterator[Formula]:
     match node:
         case Scalar():
-            formula = read_formula(node, [])
+            formula = read_formula(node, Findings())
             if formula is not None:  # else a word such as `broadcast` or a list of names
                 yield formula
         case Sequence(items=items):

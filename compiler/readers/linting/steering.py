@@ -10,6 +10,7 @@ from compiler.expressions.syntax import Binary, Call, Index, List, Transpose, Un
 from compiler.expressions.syntax import Node as Expression
 from compiler.pipeline import Spec
 from compiler.readers.linting.formulas import STRUCTURE, is_condition
+from compiler.source.diagnostics import Findings
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 
 _TEXTS = frozenset("name summary source extends expect ignore".split())  # noqa: SIM905 - no names are read there
@@ -27,7 +28,7 @@ def steering_names(spec: Spec) -> frozenset[str]:
     todo: list[str] = []
     for path, scalar in _scalars(spec.resolved.document, ()):
         names = set(_NAME.findall(scalar.text))
-        formula = None if _SIZES & {key.partition(" ")[0] for key in path} else read_formula(scalar, [])
+        formula = None if _SIZES & {key.partition(" ")[0] for key in path} else read_formula(scalar, Findings())
         todo += names if formula is None else _steering(formula.tree)
         todo += [name for key in path for inner in _IN_BRACKETS.findall(key) for name in _NAME.findall(inner)]
         if path[-2:-1] in (("constants",), ("parameters",), ("let",)):

@@ -18,7 +18,7 @@ from compiler.network.ir import Entry, Equation
 from compiler.pipeline import Spec
 from compiler.readers.why.behind import Behind, Path, numbers_behind, path_to
 from compiler.readers.why.places import Place, find_place
-from compiler.source.diagnostics import Diagnostic, SpecError
+from compiler.source.diagnostics import Diagnostic, Findings, SpecError
 from compiler.source.document import Mapping, Scalar
 from compiler.source.text import Span
 
@@ -139,14 +139,14 @@ def _names(spec: Spec, place: Place, equation: Equation) -> Iterator[Named]:
     """The indices that the equation's target binds at this place, and the names under `let` that it reads."""
     path = path_to(spec.resolved.document.get("network"), equation.span)
     step = next((node for _, node in path[:1] if isinstance(node, Mapping)), None)
-    context = Context(spec.resolved, [])
+    context = Context(spec.resolved, Findings())
     if step is not None and place.owner.kind != "embedding":  # whose keys are tokens
         context = context.within(step)
     scope = replace(context.scope, work=Work())
     indices: dict[str, Number] = {}
     for word, axis, position in _targets(place, path):
         base = word.text.partition("[")[0]
-        for target in targets(word, Aim(axis, "", "" if axis.family(base) else base), scope.bind(indices), []):
+        for target in targets(word, Aim(axis, "", "" if axis.family(base) else base), scope.bind(indices), Findings()):
             if target.position == position:
                 indices |= target.indices
     for name, index in indices.items():
