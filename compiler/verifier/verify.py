@@ -14,6 +14,7 @@ import torch
 from compiler.backends.bounds.arithmetic import GELU_UNITS, SILU_UNITS
 from compiler.backends.elementary.program import FUNCTION_UNITS
 from compiler.backends.torch.reference import Reference, one_thread
+from compiler.backends.torch.saving import check_weights
 from compiler.backends.torch.settings import as_assumed
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
@@ -44,11 +45,14 @@ def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Pr
 
     By induction, greedy decoding is right on an input where each token is right after the right ones before it. The
     inputs are followed all at once: see docs/verify.md. Only where that leaves some open, or no automaton describes
-    the inputs, and there are no more than `tried`, they are tried one by one. It ends after about `budget` seconds, or
-    at a `KeyboardInterrupt`, with what it has found by then. `progress(place, done, total)` tells of the answer's
-    tokens. Raises `SpecError` for a task whose inputs can be neither followed nor tried, and `ToolFault` where what is
-    proved contradicts what the torch module says to inputs that are asked for this purpose.
+    the inputs, and there are no more than `tried`, they are tried one by one. It ends after about `budget` seconds
+    (infinity: no limit), or at a `KeyboardInterrupt`, with what it has found by then. `progress(place, done, total)`
+    tells of the answer's tokens. Raises `SpecError` for a task whose inputs can be neither followed nor tried, and
+    `ToolFault` where what is proved contradicts what the torch module says to inputs that are asked for this purpose.
     """
+    if not budget > 0:  # which NaN is not either
+        raise fail("bad-value", f"the budget is a number of seconds above 0, not {budget}")
+    check_weights(spec)
     began = time.perf_counter()
     deadline, swept_by = began + budget, began + SWEEPS * budget
     automaton = _automaton(spec)

@@ -45,7 +45,8 @@ def trace(spec: Spec, tokens: Tensor | Sequence[int], model: nn.Module | None = 
     """Every intermediate value of one forward pass, in the order of computation; the last one is the logits.
 
     `tokens` are ids, [batch, time] or [time]. Steps that are run again appear again. `model` is what `build` made of
-    the spec, to look at one that was moved or changed.
+    the spec, to look at one that was moved or changed. Raises `ValueError` for a sequence that is longer than the
+    model's context.
     """
     ids = torch.as_tensor(tokens)
     module = build_model(spec.network) if model is None else model
