@@ -40,7 +40,7 @@ from compiler.commands.counting import count
 from compiler.commands.reading import diff, show
 from compiler.commands.reporting import report
 from compiler.commands.running import build, eval_command, run
-from compiler.commands.shared import Program, print_version
+from compiler.commands.shared import CommandGroup, print_version
 from compiler.commands.verifying import verify
 from compiler.commands.writing import fmt, new, schema, validate
 
@@ -53,7 +53,7 @@ of this program, which says what to send; 130 interrupted. Wrong answers alone l
 """
 
 
-@click.group(cls=Program, epilog=EXIT_CODES, context_settings={"max_content_width": 110})
+@click.group(cls=CommandGroup, epilog=EXIT_CODES, context_settings={"max_content_width": 110})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Print the version."
 )

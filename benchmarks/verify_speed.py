@@ -17,7 +17,7 @@ import torch
 from benchmarks.engine_speed import ROOT, every_spec
 from benchmarks.page import NoSection, TableWriter, cores, cpu, markdown_table, put, text_table
 from compiler import Spec, SpecError, load, verify
-from compiler.expressions.proportions import amount, figure, shares
+from compiler.expressions.proportions import amount, shares, three_figures
 from compiler.readers.counting.claims import check_verdict
 from compiler.terminal.plain import say
 from compiler.verifier.results import VERSION, Verification
@@ -156,7 +156,7 @@ def table(rows: Sequence[Verified], write: TableWriter) -> str:
 
 def _row(one: Verified) -> list[str]:
     found = one.found
-    margin = NONE if found.margin is None else figure(found.margin.proved, up=False)
+    margin = NONE if found.margin is None else three_figures(found.margin.proved, up=False)
     seconds = f"{found.seconds:.1f}" + ("" if found.ending == "complete" else "+")
     window = max((step.window for step in found.steps), default=0)
     failing = shares(*found.failing, found.inputs)

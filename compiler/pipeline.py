@@ -9,7 +9,7 @@ from pathlib import Path
 from compiler.language.layouts import with_classes
 from compiler.language.overrides import as_settings, override
 from compiler.language.resolve import Resolved, resolve
-from compiler.language.warnings import find_suspicions, settle
+from compiler.language.warnings import find_suspicions, settled_warnings
 from compiler.lowering.network import lower_network
 from compiler.network.ir import Network
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError, in_file_order, raise_errors
@@ -108,7 +108,7 @@ def _check(path: Path, chain: Sequence[Document], overrides: Overrides, leniency
     resolved = replace(resolved, document=without(resolved.document, lowered.superseded))
     layout = with_classes(resolved.layout, lowered.network.classes.size)
     findings.report(*find_suspicions(resolved, layout))
-    warnings = settle(findings, resolved.document, leniency.ignore, strict=leniency.strict)
+    warnings = settled_warnings(findings, resolved.document, leniency.ignore, strict=leniency.strict)
     raise_errors(warnings)
     sources = tuple(document.span.source for document in chain)
     return Spec(path, sources, tuple(settings), resolved, lowered.network, layout, in_file_order(warnings))

@@ -25,7 +25,7 @@ from compiler.source.document import open_file
 from compiler.source.files import check_place, save_text
 from compiler.terminal.plain import print_file, say
 
-SUFFIX = ".md"
+PAGE_SUFFIX = ".md"
 
 
 @click.command(cls=SpecCommand)
@@ -132,9 +132,9 @@ def report(
 
 def _checked_target(target: Path, renewal: str, *, exists: bool) -> bytes | None:
     """Refuse a file that cannot be written or checked, before anything is computed; what is in one to be checked."""
-    if target.suffix != SUFFIX:
-        message = f"a report is a Markdown file, and '{target}' does not end in {SUFFIX}"
-        raise fail("bad-value", message, hint=f"for example {target.stem or 'report'}{SUFFIX}")
+    if target.suffix != PAGE_SUFFIX:
+        message = f"a report is a Markdown file, and '{target}' does not end in {PAGE_SUFFIX}"
+        raise fail("bad-value", message, hint=f"for example {target.stem or 'report'}{PAGE_SUFFIX}")
     if not exists:
         check_place(target)
         return None

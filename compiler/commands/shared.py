@@ -230,11 +230,11 @@ class SpecCommand(click.Command):
                 _fail(error, as_json=as_json)
 
 
-class Program(click.Group):
+class CommandGroup(click.Group):
     """All commands, whose ends are clean before one of them is called too, as in `--help >/dev/full`."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        with interruptible(Program.main), _clean_ends():
+        with interruptible(CommandGroup.main), _clean_ends():
             return super().main(*arguments, **options)
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:

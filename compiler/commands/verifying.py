@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from compiler.evaluation.evaluation import Progress
     from compiler.verifier.results import Verification
 
-SUFFIX = ".json"
-PATIENCE = 2.0  # seconds until progress is shown
+CERTIFICATE_SUFFIX = ".json"
+QUIET_SECONDS = 2.0  # seconds until progress is shown
 _BY_CLAIM = {"held": 0, "failed": EXIT_FAILED_CLAIM}
 _BY_VERDICT = {"proved": 0, "refuted": EXIT_REFUTED, "open": EXIT_UNDECIDED}
 _WORST_FIRST = (EXIT_BAD_INPUT, EXIT_FAILED_CLAIM, EXIT_UNDECIDED, 0)
@@ -182,7 +182,7 @@ def _progress(title: str) -> Iterator[Progress | None]:
             if late.is_set():
                 draw(f"{title}: tokens", done, total)
 
-        timer = Timer(PATIENCE, begin)
+        timer = Timer(QUIET_SECONDS, begin)
         timer.start()
         try:
             yield report
@@ -193,9 +193,9 @@ def _progress(title: str) -> Iterator[Progress | None]:
 
 def _check_target(path: Path) -> None:
     """Refuse a file that no certificate can be written to, before anything is computed. Raises `SpecError`."""
-    if path.suffix != SUFFIX:
-        message = f"a certificate is a JSON file, and '{path}' does not end in {SUFFIX}"
-        raise fail("bad-value", message, hint=f"for example {path.stem or 'certificate'}{SUFFIX}")
+    if path.suffix != CERTIFICATE_SUFFIX:
+        message = f"a certificate is a JSON file, and '{path}' does not end in {CERTIFICATE_SUFFIX}"
+        raise fail("bad-value", message, hint=f"for example {path.stem or 'certificate'}{CERTIFICATE_SUFFIX}")
     check_place(path)
 
 

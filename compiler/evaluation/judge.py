@@ -22,6 +22,7 @@ from compiler.backends.native.engines import (
     batch_size,
 )
 from compiler.backends.native.fast_engine import fast_engine
+from compiler.backends.native.native import Tokens
 from compiler.backends.torch.decode import NO_TOKEN
 from compiler.backends.torch.reference import Reference, alone
 from compiler.evaluation.self_check import SelfCheck
@@ -30,8 +31,6 @@ from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
 from compiler.source.faults import NoRule
 from compiler.tasks.task import Inputs
-
-Tokens = NDArray[np.int32]
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from compiler.source.user_cache import is_private, private_folder
 from compiler.source.version import installed_version
 from compiler.tasks.task import Part
 
-FORMAT = 2
+RUN_FORMAT = 2
 LONG = 1_000_000  # inputs; a suite of more of them is worth saving
-MAX_BYTES = 1 << 28  # of one state
+MAX_SAVED_BYTES = 1 << 28  # of one state
 MOST_FILES = 200  # that are kept; the oldest go
 
 
@@ -63,15 +63,15 @@ class SavedRun:
         try:
             if not is_private(self.path):
                 raise DamagedState("others can write to it, or it is no file of yours")
-            if self.path.stat().st_size > MAX_BYTES:
+            if self.path.stat().st_size > MAX_SAVED_BYTES:
                 raise DamagedState("it is too large")
             found = json.loads(self.path.read_bytes())
             if not isinstance(found, dict) or not isinstance(found.get("format"), int):
                 raise DamagedState("it is damaged")
-            if found["format"] > FORMAT:
+            if found["format"] > RUN_FORMAT:
                 hint = "upgrade weightspec to go on with it, or begin again with `eval --restart`"
                 raise fail("newer-format", "the saved state of this run was written by a newer weightspec", None, hint)
-            if found["format"] < FORMAT:
+            if found["format"] < RUN_FORMAT:
                 raise DamagedState("an older weightspec wrote it")
             if found["run"] != self.key:
                 raise DamagedState("it is of another run")
@@ -88,9 +88,9 @@ class SavedRun:
     def save(self, state: RunState) -> None:
         """Write the state, whole or not at all. Raises `OSError`."""
         text = json.dumps(_as_json(state), separators=(",", ":"))
-        whole = json.dumps({"format": FORMAT, "run": self.key, "digest": _digest(text), "state": text}).encode()
-        if len(whole) > MAX_BYTES:
-            raise OSError(27, f"the state would be larger than {MAX_BYTES:,} bytes")
+        whole = json.dumps({"format": RUN_FORMAT, "run": self.key, "digest": _digest(text), "state": text}).encode()
+        if len(whole) > MAX_SAVED_BYTES:
+            raise OSError(27, f"the state would be larger than {MAX_SAVED_BYTES:,} bytes")
         if not self.path.exists():
             _drop_oldest(self.path.parent)
         write_whole(self.path, whole, mode=0o600)

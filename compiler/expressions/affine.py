@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 
 from compiler.expressions.arithmetic import compute, negate
 from compiler.expressions.floats import FloatFormat
-from compiler.expressions.values import Affine, Dimensions, Number
+from compiler.expressions.values import Affine, DimensionFamily, Number
 
 
-def column(family: Dimensions, indices: tuple[int, ...]) -> int:
+def column(family: DimensionFamily, indices: tuple[int, ...]) -> int:
     """The column of one dimension of a family, the last index running fastest."""
     offset = 0
     for index, size in zip(indices, family.sizes, strict=True):

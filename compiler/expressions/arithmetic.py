@@ -12,17 +12,17 @@ import operator
 from collections.abc import Callable
 
 from compiler.expressions.floats import FloatFormat, round_to, shortest
-from compiler.expressions.values import Number, union
+from compiler.expressions.values import Number, merged_provenance
 from compiler.source.limits import MAX_INTEGER_BITS
 
-Scalar = int | float
+PythonNumber = int | float
 
 
 class NotANumber(Exception):
     """The operation has no finite real result; the message says why."""
 
 
-def _power(base: Scalar, exponent: Scalar) -> Scalar:
+def _power(base: PythonNumber, exponent: PythonNumber) -> PythonNumber:
     if (
         isinstance(base, int)
         and isinstance(exponent, int)
@@ -32,13 +32,13 @@ def _power(base: Scalar, exponent: Scalar) -> Scalar:
         raise NotANumber(f"the power has more than {MAX_INTEGER_BITS} bits")
     if base == 0 and exponent < 0:
         raise NotANumber("zero has no negative power")
-    result: Scalar | complex = base**exponent
+    result: PythonNumber | complex = base**exponent
     if isinstance(result, complex):
         raise NotANumber("the result is complex")
     return result
 
 
-_BINARY: dict[str, Callable[[Scalar, Scalar], Scalar]] = {
+_BINARY: dict[str, Callable[[PythonNumber, PythonNumber], PythonNumber]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -47,7 +47,7 @@ _BINARY: dict[str, Callable[[Scalar, Scalar], Scalar]] = {
     "%": operator.mod,
     "**": _power,
 }
-FUNCTIONS: dict[str, Callable[[Scalar], Scalar]] = {
+FUNCTIONS: dict[str, Callable[[PythonNumber], PythonNumber]] = {
     "log": math.log,
     "exp": math.exp,
     "sqrt": math.sqrt,
@@ -56,8 +56,8 @@ FUNCTIONS: dict[str, Callable[[Scalar], Scalar]] = {
     "abs": abs,
     "floor": math.floor,
 }
-CHOICES: dict[str, Callable[..., Scalar]] = {"min": min, "max": max}
-COMPARISONS: dict[str, Callable[[Scalar, Scalar], bool]] = {
+CHOICES: dict[str, Callable[..., PythonNumber]] = {"min": min, "max": max}
+COMPARISONS: dict[str, Callable[[PythonNumber, PythonNumber], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -79,7 +79,7 @@ def compare(symbol: str, left: Number, right: Number, dtype: FloatFormat) -> boo
     return COMPARISONS[symbol](left.value, right.value)
 
 
-def call(function: Callable[..., Scalar], arguments: tuple[Number, ...], dtype: FloatFormat) -> Number:
+def call(function: Callable[..., PythonNumber], arguments: tuple[Number, ...], dtype: FloatFormat) -> Number:
     """A function of numbers, computed in double and rounded where an argument is of the dtype."""
     return _apply(function, arguments, dtype)
 
@@ -99,14 +99,14 @@ def cast(number: Number, dtype: FloatFormat) -> Number:
     return Number(value, True, number.provenance)
 
 
-def show(value: Scalar) -> str:
+def show(value: PythonNumber) -> str:
     """A number for people: exact, but no screenful of digits."""
     if isinstance(value, int):
         return str(value) if value.bit_length() <= 64 else f"an integer of {value.bit_length()} bits"
     return repr(value)
 
 
-def as_figure(value: Scalar, dtype: FloatFormat | None = None) -> str:
+def as_figure(value: PythonNumber, dtype: FloatFormat | None = None) -> str:
     """A number for people: one that is whole is exact and has no point, any other is the shortest text that reads back.
 
     It reads back to the same double, or, of a number of a `dtype`, to the same number of the dtype.
@@ -118,11 +118,11 @@ def as_figure(value: Scalar, dtype: FloatFormat | None = None) -> str:
     return repr(value if dtype is None else shortest(value, dtype))
 
 
-def _infinite(value: Scalar) -> bool:
+def _infinite(value: PythonNumber) -> bool:
     return isinstance(value, float) and math.isinf(value)
 
 
-def _apply(function: Callable[..., Scalar], arguments: tuple[Number, ...], dtype: FloatFormat) -> Number:
+def _apply(function: Callable[..., PythonNumber], arguments: tuple[Number, ...], dtype: FloatFormat) -> Number:
     rounded = False
     for argument in arguments:
         rounded = rounded or argument.rounded
@@ -145,6 +145,6 @@ def _apply(function: Callable[..., Scalar], arguments: tuple[Number, ...], dtype
             raise NotANumber("the result is too large for a double")
     elif result.bit_length() > MAX_INTEGER_BITS:
         raise NotANumber(f"an integer of more than {MAX_INTEGER_BITS} bits")
-    provenance = union(*(argument.provenance for argument in arguments))
+    provenance = merged_provenance(*(argument.provenance for argument in arguments))
     number = Number(result, rounded, provenance)
     return cast(number, dtype) if rounded else number

@@ -12,32 +12,32 @@ from compiler.expressions.arithmetic import (
     COMPARISONS,
     FUNCTIONS,
     NotANumber,
-    Scalar,
+    PythonNumber,
     as_figure,
     call,
     negate,
     show,
 )
 from compiler.expressions.kinds import as_number, as_operand, as_truth, mismatch
-from compiler.expressions.matrices import Array, count, each, transposed
+from compiler.expressions.matrices import VectorOrMatrix, each, size_of, transposed
 from compiler.expressions.operators import combined, compared, product
 from compiler.expressions.scope import NAMED_NUMBERS, AlreadyReported, Let, Scope
 from compiler.expressions.syntax import (
     Binary,
     Call,
     ExpressionError,
-    Index,
+    ExpressionNode,
+    Indexed,
     List,
     Literal,
     Name,
-    Node,
     Transpose,
     Unary,
 )
 from compiler.expressions.values import (
     KINDS,
     Affine,
-    Dimensions,
+    DimensionFamily,
     Leaf,
     Matrix,
     Number,
@@ -55,18 +55,18 @@ LAZY_FUNCTIONS = ("where", "sum", "dot")
 KNOWN_FUNCTIONS = (*FUNCTIONS, *CHOICES, *LAZY_FUNCTIONS)
 
 
-def evaluate(node: Node, scope: Scope) -> Value:
+def evaluate_expression(node: ExpressionNode, scope: Scope) -> Value:
     """The value of an expression. Raises `ExpressionError`, or `AlreadyReported` for a name that failed before."""
     scope.work.spend(1, node.at)
     return _EVALUATORS[type(node)](node, scope)
 
 
-def number(node: Node, scope: Scope) -> Number:
+def number(node: ExpressionNode, scope: Scope) -> Number:
     """An expression that has to be one number."""
-    return as_number(evaluate(node, scope), node)
+    return as_number(evaluate_expression(node, scope), node)
 
 
-def integer(node: Node, scope: Scope) -> int:
+def integer(node: ExpressionNode, scope: Scope) -> int:
     """An expression that has to be an exact integer: a size or an index."""
     found = number(node, scope)
     if isinstance(found.value, float) and not found.value.is_integer():
@@ -75,20 +75,20 @@ def integer(node: Node, scope: Scope) -> int:
     return int(found.value)
 
 
-def truth(node: Node, scope: Scope) -> bool:
+def truth(node: ExpressionNode, scope: Scope) -> bool:
     """An expression that has to be true or false: a condition."""
-    return as_truth(evaluate(node, scope), node)
+    return as_truth(evaluate_expression(node, scope), node)
 
 
-def affine(node: Node, scope: Scope) -> Affine:
+def affine(node: ExpressionNode, scope: Scope) -> Affine:
     """An expression that has to be affine in the dimensions; a plain number is the constant part alone."""
     value = arithmetic_value(node, scope)
     return Affine({}, value) if isinstance(value, Number) else value
 
 
-def arithmetic_value(node: Node, scope: Scope) -> Number | Affine:
+def arithmetic_value(node: ExpressionNode, scope: Scope) -> Number | Affine:
     """An expression that has to be a number or affine in the dimensions."""
-    value = evaluate(node, scope)
+    value = evaluate_expression(node, scope)
     if isinstance(value, Number | Affine):
         return value
     raise mismatch("a number", value, node)
@@ -101,11 +101,11 @@ def _literal(node: Literal, scope: Scope) -> Number:
     return Number(node.value, False, Provenance(leaf))
 
 
-def _list(node: List, scope: Scope) -> Array:
+def _list(node: List, scope: Scope) -> VectorOrMatrix:
     """Numbers make a vector, lists and vectors of one length the rows of a matrix."""
     if not node.items:
         raise ExpressionError("wrong-type", "a list of no numbers", node.at)
-    values = [evaluate(item, scope) for item in node.items]
+    values = [evaluate_expression(item, scope) for item in node.items]
     rows = [value.items for value in values if isinstance(value, Vector)]
     if len(rows) < len(values):
         return Vector(tuple(as_number(value, item) for value, item in zip(values, node.items, strict=True)))
@@ -117,7 +117,7 @@ def _list(node: List, scope: Scope) -> Array:
 def _unary(node: Unary, scope: Scope) -> Value:
     if node.operator == "not":
         return Truth(not truth(node.operand, scope))
-    value = as_operand(evaluate(node.operand, scope), node.operand)
+    value = as_operand(evaluate_expression(node.operand, scope), node.operand)
     if node.operator == "+":
         return value
     match value:
@@ -127,21 +127,21 @@ def _unary(node: Unary, scope: Scope) -> Value:
             scope.work.spend(len(value.terms), node.at)
             return negated(value)
         case _:
-            scope.work.spend(count(value), node.at)
+            scope.work.spend(size_of(value), node.at)
             return each(value, negate)
 
 
 def _transpose(node: Transpose, scope: Scope) -> Matrix:
-    value = evaluate(node.operand, scope)
+    value = evaluate_expression(node.operand, scope)
     if isinstance(value, Vector | Matrix):
-        scope.work.spend(count(value), node.at)
+        scope.work.spend(size_of(value), node.at)
         return transposed(value)
     raise mismatch("a matrix", value, node.operand)
 
 
 def _let(let: Let, scope: Scope) -> Value:
     try:
-        return evaluate(let.tree, replace(scope, place=let.place, lets=let.earlier))
+        return evaluate_expression(let.tree, replace(scope, place=let.place, lets=let.earlier))
     except ExpressionError as error:
         error.span = error.span or let.place(*error.at)
         raise
@@ -174,11 +174,11 @@ def _name(node: Name, scope: Scope) -> Value:
     raise ExpressionError("unknown-name", f"no name '{node.name}' here{suggestion}", node.at)
 
 
-def _index(node: Index, scope: Scope) -> Value:
+def _index(node: Indexed, scope: Scope) -> Value:
     base = _name(node.base, scope)
     indices = tuple(integer(index, scope) for index in node.indices)
     match base:
-        case Dimensions():
+        case DimensionFamily():
             return Affine({column(base, _within(node, indices, base.sizes)): Number(1)})
         case Vector(items=items):
             return items[_within(node, indices, (len(items),))[0]]
@@ -192,7 +192,7 @@ def _index(node: Index, scope: Scope) -> Value:
             raise ExpressionError("wrong-type", message, node.at)
 
 
-def _within(node: Index, indices: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[int, ...]:
+def _within(node: Indexed, indices: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[int, ...]:
     """The indices, after checking that there is one for each size and that it is within it."""
     if len(indices) != len(sizes):
         takes = f"{len(sizes)} {'index' if len(sizes) == 1 else 'indices'}"
@@ -209,7 +209,7 @@ def _binary(node: Binary, scope: Scope) -> Value:
     links = [node]
     while isinstance(links[-1].left, Binary):
         links.append(links[-1].left)
-    value = evaluate(links[-1].left, scope)
+    value = evaluate_expression(links[-1].left, scope)
     for link in reversed(links):
         if link.operator in ("and", "or"):
             decided = as_truth(value, link.left)
@@ -218,7 +218,7 @@ def _binary(node: Binary, scope: Scope) -> Value:
             left, right = as_number(value, link.left), number(link.right, scope)
             value = compared(link.operator, left, right, link.at, scope)
         else:
-            operand = as_operand(evaluate(link.right, scope), link.right)
+            operand = as_operand(evaluate_expression(link.right, scope), link.right)
             value = combined(link.operator, as_operand(value, link.left), operand, link.at, scope)
     return value
 
@@ -241,11 +241,11 @@ def _call(node: Call, scope: Scope) -> Value:
         )
     values = []
     for argument in arguments:
-        value = evaluate(argument, scope)
-        if isinstance(value, Affine | Dimensions):
+        value = evaluate_expression(argument, scope)
+        if isinstance(value, Affine | DimensionFamily):
             raise ExpressionError("non-affine", f"not affine: {name} of a dimension", node.at)
         values.append(as_number(value, argument))
-    function: Callable[..., Scalar] = FUNCTIONS[name] if name in FUNCTIONS else CHOICES[name]
+    function: Callable[..., PythonNumber] = FUNCTIONS[name] if name in FUNCTIONS else CHOICES[name]
     if name in CHOICES and len(values) == 1:
         return values[0]
     try:
@@ -261,8 +261,8 @@ def _where(node: Call, scope: Scope) -> Value:
     *pairs, otherwise = node.arguments
     for condition, value in zip(pairs[::2], pairs[1::2], strict=True):
         if truth(condition, scope):
-            return evaluate(value, scope)
-    return evaluate(otherwise, scope)
+            return evaluate_expression(value, scope)
+    return evaluate_expression(otherwise, scope)
 
 
 def _sum(node: Call, scope: Scope) -> Value:
@@ -305,25 +305,25 @@ def _total(terms: Iterable[Number | Affine], node: Call, scope: Scope) -> Number
         raise ExpressionError("number", str(error), node.at) from None
 
 
-def _elements(node: Node, scope: Scope) -> Iterator[Number | Affine]:
+def _elements(node: ExpressionNode, scope: Scope) -> Iterator[Number | Affine]:
     if isinstance(node, List):  # dimensions too, which make no vector
         yield from (arithmetic_value(item, scope) for item in node.items)
         return
-    value = evaluate(node, scope)
+    value = evaluate_expression(node, scope)
     match value:
         case Vector(items=items):
             yield from items
-        case Dimensions(start=start, sizes=(size,)):
+        case DimensionFamily(start=start, sizes=(size,)):
             yield from (Affine({start + i: Number(1)}) for i in range(size))
         case _:
             message = f"expected a vector or a family with one index, found {KINDS[type(value)]}"
             raise ExpressionError("wrong-type", message, node.at)
 
 
-_EVALUATORS: dict[type[Node], Callable[[Any, Scope], Value]] = {
+_EVALUATORS: dict[type[ExpressionNode], Callable[[Any, Scope], Value]] = {
     Literal: _literal,
     Name: _name,
-    Index: _index,
+    Indexed: _index,
     Call: _call,
     List: _list,
     Unary: _unary,

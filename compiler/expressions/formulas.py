@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from compiler.expressions.parse import parse
 from compiler.expressions.scope import AlreadyReported, Scope
-from compiler.expressions.syntax import ExpressionError, Literal, Node, free_names
+from compiler.expressions.syntax import ExpressionError, ExpressionNode, Literal, free_names
 from compiler.source.diagnostics import Diagnostic, Findings
 from compiler.source.document import FLOW_HINT, Scalar
 from compiler.source.document import Node as DocumentNode
@@ -25,7 +25,7 @@ SET_UP_WORK = 4  # what starting on a formula costs, in evaluated nodes
 class Formula:
     """An expression and the scalar of the document that it was read from."""
 
-    tree: Node
+    tree: ExpressionNode
     scalar: Scalar
 
     @property
@@ -60,7 +60,7 @@ class Word:
         return self.scalar.at(self.offset, self.offset + len(self.text))
 
     @cached_property
-    def parsed(self) -> Node | ExpressionError:
+    def parsed(self) -> ExpressionNode | ExpressionError:
         """The expression that the word is, or why it is none; targets are read more than once."""
         try:
             return parse(self.text)
@@ -97,10 +97,10 @@ def read_text(word: Word, findings: Findings) -> Formula | None:
 def attempt(
     formula: Formula,
     scope: Scope,
-    compute: Callable[[Node, Scope], T],
+    compute: Callable[[ExpressionNode, Scope], T],
     findings: Findings,
     case: Callable[[], str] | None = None,
-    part: Node | None = None,
+    part: ExpressionNode | None = None,
 ) -> T | None:
     """What `compute` makes of the formula, or of a part of it; None, with the reason in `findings`, where it cannot.
 
@@ -122,7 +122,7 @@ def attempt(
 def affordable(formula: Formula, scope: Scope, amount: int, findings: Findings) -> bool:
     """Whether there is so much work left, which it takes; the reason goes to `findings` where there is not."""
 
-    def spend(node: Node, inner: Scope) -> bool:
+    def spend(node: ExpressionNode, inner: Scope) -> bool:
         inner.work.spend(amount, node.at)
         return True
 

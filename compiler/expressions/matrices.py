@@ -9,21 +9,23 @@ from compiler.expressions.arithmetic import compute
 from compiler.expressions.floats import FloatFormat
 from compiler.expressions.values import Matrix, Number, Vector
 
-Array = Vector | Matrix
+VectorOrMatrix = Vector | Matrix
 
 
 class ShapeMismatch(Exception):
     """Two arrays do not fit together; the message says why."""
 
 
-def each(array: Array, change: Callable[[Number], Number]) -> Array:
+def each(array: VectorOrMatrix, change: Callable[[Number], Number]) -> VectorOrMatrix:
     """The array with every number changed."""
     if isinstance(array, Vector):
         return Vector(tuple(change(number) for number in array.items))
     return Matrix(tuple(tuple(change(number) for number in row) for row in array.rows))
 
 
-def combine(symbol: str, left: Number | Array, right: Number | Array, dtype: FloatFormat) -> Array:
+def combine(
+    symbol: str, left: Number | VectorOrMatrix, right: Number | VectorOrMatrix, dtype: FloatFormat
+) -> VectorOrMatrix:
     """`left symbol right`, one side at least an array: @, sums of equal shapes, multiples.
 
     Raises `ShapeMismatch`, and `NotANumber` where a number cannot be computed.
@@ -45,7 +47,7 @@ def combine(symbol: str, left: Number | Array, right: Number | Array, dtype: Flo
     return Matrix(tuple(_added(symbol, first, second, dtype) for first, second in rows))
 
 
-def multiply(left: Number | Array, right: Number | Array, dtype: FloatFormat) -> Array:
+def multiply(left: Number | VectorOrMatrix, right: Number | VectorOrMatrix, dtype: FloatFormat) -> VectorOrMatrix:
     """`left @ right`. A vector is a column; a matrix times a vector is a vector. Raises as `combine` does."""
     if isinstance(left, Number) or isinstance(right, Number):
         raise ShapeMismatch("@ takes two matrices or vectors; multiply by a number with *")
@@ -57,17 +59,17 @@ def multiply(left: Number | Array, right: Number | Array, dtype: FloatFormat) ->
     return Vector(tuple(row[0] for row in product)) if isinstance(right, Vector) else Matrix(product)
 
 
-def transposed(array: Array) -> Matrix:
+def transposed(array: VectorOrMatrix) -> Matrix:
     """Rows as columns; a vector becomes a single row."""
     return Matrix(tuple(zip(*rows_of(array), strict=True)))
 
 
-def rows_of(array: Array) -> tuple[tuple[Number, ...], ...]:
+def rows_of(array: VectorOrMatrix) -> tuple[tuple[Number, ...], ...]:
     """The rows of a matrix; those of a vector have one number each."""
     return array.rows if isinstance(array, Matrix) else tuple((number,) for number in array.items)
 
 
-def size(array: Number | Array) -> tuple[int, ...]:
+def size(array: Number | VectorOrMatrix) -> tuple[int, ...]:
     match array:
         case Number():
             return ()
@@ -77,7 +79,7 @@ def size(array: Number | Array) -> tuple[int, ...]:
             return array.shape
 
 
-def describe(array: Number | Array) -> str:
+def describe(array: Number | VectorOrMatrix) -> str:
     """The array for messages: `a matrix of 2 × 3`."""
     match array:
         case Number():
@@ -88,14 +90,14 @@ def describe(array: Number | Array) -> str:
             return f"a matrix of {array.shape[0]} × {array.shape[1]}"
 
 
-def work(symbol: str, left: Number | Array, right: Number | Array) -> int:
+def work(symbol: str, left: Number | VectorOrMatrix, right: Number | VectorOrMatrix) -> int:
     """How many operations `left symbol right` takes."""
     if symbol == "@":
         return 2 * prod(size(left)) * prod(size(right)[1:])
-    return max(count(left), count(right))
+    return max(size_of(left), size_of(right))
 
 
-def count(array: Number | Array) -> int:
+def size_of(array: Number | VectorOrMatrix) -> int:
     """How many numbers an array holds."""
     return prod(size(array))
 

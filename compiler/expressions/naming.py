@@ -15,7 +15,7 @@ from compiler.expressions.formulas import Word, attempt, read_text
 from compiler.expressions.parse import is_name
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
 from compiler.expressions.syntax import List
-from compiler.expressions.values import Affine, Dimensions, Number, Value
+from compiler.expressions.values import Affine, DimensionFamily, Number, Value
 from compiler.source.diagnostics import Diagnostic, Findings, Note
 from compiler.source.document import Invalid, Node, Scalar, Sequence
 from compiler.source.limits import MAX_AXIS
@@ -109,7 +109,7 @@ def _sizes(word: Word, match: re.Match[str], scope: Scope, findings: Findings) -
 def axis_names(axis: Axis) -> Mapping[str, Value]:
     """What the names of an axis mean in an expression that reads it."""
     return {
-        family.name: Dimensions(family.name, axis.starts[family.name], family.sizes)
+        family.name: DimensionFamily(family.name, axis.starts[family.name], family.sizes)
         if family.sizes
         else Affine({axis.starts[family.name]: Number(1)})
         for family in axis.families

@@ -6,13 +6,13 @@ from compiler.expressions.affine import add, divide, multiply
 from compiler.expressions.arithmetic import NotANumber, compare, compute
 from compiler.expressions.matrices import ShapeMismatch, combine, describe, work
 from compiler.expressions.scope import Scope
-from compiler.expressions.syntax import ExpressionError, Range
+from compiler.expressions.syntax import ExpressionError, TextRange
 from compiler.expressions.values import Affine, Matrix, Number, Truth, Vector
 
 Operand = Number | Affine | Vector | Matrix
 
 
-def compared(symbol: str, left: Number, right: Number, at: Range, scope: Scope) -> Truth:
+def compared(symbol: str, left: Number, right: Number, at: TextRange, scope: Scope) -> Truth:
     """`left symbol right`. Raises `ExpressionError`."""
     try:
         return Truth(compare(symbol, left, right, scope.dtype))
@@ -20,7 +20,7 @@ def compared(symbol: str, left: Number, right: Number, at: Range, scope: Scope) 
         raise ExpressionError("number", str(error), at) from None
 
 
-def combined(symbol: str, left: Operand, right: Operand, at: Range, scope: Scope) -> Operand:
+def combined(symbol: str, left: Operand, right: Operand, at: TextRange, scope: Scope) -> Operand:
     """`left symbol right`. Raises `ExpressionError`."""
     try:
         if isinstance(left, Affine) or isinstance(right, Affine):
@@ -35,7 +35,7 @@ def combined(symbol: str, left: Operand, right: Operand, at: Range, scope: Scope
         raise ExpressionError("shape", str(error), at) from None
 
 
-def product(left: Number | Affine, right: Number | Affine, at: Range, scope: Scope) -> Number | Affine:
+def product(left: Number | Affine, right: Number | Affine, at: TextRange, scope: Scope) -> Number | Affine:
     """`left * right`. Raises `ExpressionError`."""
     try:
         if isinstance(left, Number) and isinstance(right, Number):
@@ -45,7 +45,7 @@ def product(left: Number | Affine, right: Number | Affine, at: Range, scope: Sco
         raise ExpressionError("number", str(error), at) from None
 
 
-def _affine(symbol: str, left: Operand, right: Operand, at: Range, scope: Scope) -> Affine:
+def _affine(symbol: str, left: Operand, right: Operand, at: TextRange, scope: Scope) -> Affine:
     """`left symbol right`, one side at least being affine in the dimensions. Raises `NotANumber`."""
     dtype = scope.dtype
     for side in (left, right):

@@ -10,12 +10,12 @@ from compiler.expressions.syntax import (
     Binary,
     Call,
     ExpressionError,
-    Index,
+    ExpressionNode,
+    Indexed,
     List,
     Literal,
     Name,
-    Node,
-    Range,
+    TextRange,
     Transpose,
     Unary,
 )
@@ -59,7 +59,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class _Token:
     kind: str  # number, name, mark or end
     text: str
-    at: Range
+    at: TextRange
 
 
 def is_name(text: str) -> bool:
@@ -67,7 +67,7 @@ def is_name(text: str) -> bool:
     return _IDENTIFIER.fullmatch(text) is not None and text not in WORDS
 
 
-def parse(text: str) -> Node:
+def parse(text: str) -> ExpressionNode:
     """The syntax tree of one expression. Raises `ExpressionError`."""
     if len(text) > MAX_EXPRESSION_CHARACTERS:
         message = f"an expression of more than {MAX_EXPRESSION_CHARACTERS} characters"
@@ -126,7 +126,7 @@ class _Parser:
         if self._token.kind != "end":
             raise self._unexpected("an operator or the end")
 
-    def expression(self, lowest: int) -> Node:
+    def expression(self, lowest: int) -> ExpressionNode:
         """An expression whose operators all bind at least as strongly as `lowest`."""
         self._depth += 1
         if self._depth > MAX_EXPRESSION_DEPTH:
@@ -146,7 +146,7 @@ class _Parser:
         self._depth -= 1
         return left
 
-    def _prefixed(self, lowest: int) -> Node:
+    def _prefixed(self, lowest: int) -> ExpressionNode:
         token = self._token
         if token.text == "not" and lowest <= _NOT:
             self._take()
@@ -166,7 +166,7 @@ class _Parser:
             return Binary("**", base, exponent, (token.at[0], self._end))
         return base
 
-    def _atom(self) -> Node:
+    def _atom(self) -> ExpressionNode:
         token = self._token
         if token.kind == "number":
             self._take()
@@ -185,7 +185,7 @@ class _Parser:
             return List(items, (token.at[0], self._expect("]").at[1]))
         raise self._unexpected("a number, a name or '('")
 
-    def _named(self, token: _Token) -> Node:
+    def _named(self, token: _Token) -> ExpressionNode:
         if self._token.text == "(":
             self._take()
             arguments = self._list(")")
@@ -196,11 +196,11 @@ class _Parser:
             at = (token.at[0], self._expect("]").at[1])
             if not indices:
                 raise ExpressionError("syntax", "expected an index between [ and ]", at)
-            return Index(Name(token.text, token.at), indices, at)
+            return Indexed(Name(token.text, token.at), indices, at)
         return Name(token.text, token.at)
 
-    def _list(self, end: str) -> tuple[Node, ...]:
-        items: list[Node] = []
+    def _list(self, end: str) -> tuple[ExpressionNode, ...]:
+        items: list[ExpressionNode] = []
         while (token := self._token).text != end:
             if token.kind == "number" and self._tokens[self._next + 1].text in (",", end):  # the shortest way
                 items.append(Literal(_number(self._take()), token.at))

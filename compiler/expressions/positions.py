@@ -17,10 +17,10 @@ from compiler.expressions.syntax import (
     Binary,
     Call,
     ExpressionError,
-    Index,
+    ExpressionNode,
+    Indexed,
     List,
     Name,
-    Node,
     Transpose,
     Unary,
     free_names,
@@ -150,7 +150,7 @@ def _value(formula: Formula, scope: Scope, positions: dict[str, int]) -> Number:
         raise ExpressionError("too-much-work", NESTED_TOO_DEEPLY, formula.tree.at) from None
 
 
-def _only_differences(root: Node) -> bool:
+def _only_differences(root: ExpressionNode) -> bool:
     todo = [root]
     while todo:
         match todo.pop():
@@ -162,6 +162,6 @@ def _only_differences(root: Node) -> bool:
                 todo += [left_side, right_side]
             case Unary(operand=operand) | Transpose(operand=operand):
                 todo.append(operand)
-            case Index(indices=children) | Call(arguments=children) | List(items=children):
+            case Indexed(indices=children) | Call(arguments=children) | List(items=children):
                 todo += children
     return True

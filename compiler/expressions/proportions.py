@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 
 _Unit = Literal["percent", "ratio"]
 
-FIGURES = 5  # of a share
+SIGNIFICANT_DIGITS = 5  # of a share
 _FINEST = 1_000_000  # a share of less than one in so many is not written in percent beside another one
 _WRITTEN_OUT = 10**15  # numbers of at least so much are written as powers where they are some
 _LONGEST = 10**30  # what is no power is written out up to here
@@ -86,7 +86,7 @@ def _near(part: int, whole: int, *, up: bool) -> Decimal:
     return _ratio(part, whole, up=up)
 
 
-def figure(value: float, *, up: bool) -> str:
+def three_figures(value: float, *, up: bool) -> str:
     """Any number to three figures, rounded up or down: `0.034`, `2.83e+07`."""
     return f"{float(Context(prec=3, rounding=ROUND_CEILING if up else ROUND_FLOOR).plus(Decimal(repr(value)))):.3g}"
 
@@ -100,4 +100,4 @@ def _scientific(value: Decimal, *, up: bool) -> str:
 
 
 def _context(up: bool) -> Context:
-    return Context(prec=FIGURES, rounding=ROUND_CEILING if up else ROUND_FLOOR)
+    return Context(prec=SIGNIFICANT_DIGITS, rounding=ROUND_CEILING if up else ROUND_FLOOR)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from compiler.expressions.floats import FloatFormat
-from compiler.expressions.syntax import ExpressionError, Node, Range
+from compiler.expressions.syntax import ExpressionError, ExpressionNode, TextRange
 from compiler.expressions.values import Number, Value
 from compiler.source.limits import MAX_WORK
 from compiler.source.text import Span
@@ -31,7 +31,7 @@ class Work:
     reported: bool = False
     read: set[str] = field(default_factory=set)
 
-    def spend(self, amount: int, at: Range) -> None:
+    def spend(self, amount: int, at: TextRange) -> None:
         """Raises `ExpressionError` the first time that too little is left, then `AlreadyReported`."""
         self.left -= amount
         if self.left < 0:
@@ -48,7 +48,7 @@ class Let:
     `earlier` are the names of that kind which it can read itself, so that none can read itself.
     """
 
-    tree: Node
+    tree: ExpressionNode
     place: Callable[[int, int], Span]
     earlier: Lets
 

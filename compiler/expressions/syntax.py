@@ -6,67 +6,67 @@ from dataclasses import dataclass
 
 from compiler.source.text import Span
 
-Range = tuple[int, int]
+TextRange = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Literal:
     value: int | float
-    at: Range
+    at: TextRange
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
     name: str
-    at: Range
+    at: TextRange
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class Indexed:
     """`name[indices]`, the name being a vector or a family of dimensions."""
 
     base: Name
-    indices: tuple[Node, ...]
-    at: Range
+    indices: tuple[ExpressionNode, ...]
+    at: TextRange
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     function: str
-    arguments: tuple[Node, ...]
-    at: Range
+    arguments: tuple[ExpressionNode, ...]
+    at: TextRange
 
 
 @dataclass(frozen=True, slots=True)
 class List:
-    items: tuple[Node, ...]
-    at: Range
+    items: tuple[ExpressionNode, ...]
+    at: TextRange
 
 
 @dataclass(frozen=True, slots=True)
 class Unary:
     operator: str
-    operand: Node
-    at: Range
+    operand: ExpressionNode
+    at: TextRange
 
 
 @dataclass(frozen=True, slots=True)
 class Transpose:
     """`matrix.T`."""
 
-    operand: Node
-    at: Range
+    operand: ExpressionNode
+    at: TextRange
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
     operator: str
-    left: Node
-    right: Node
-    at: Range
+    left: ExpressionNode
+    right: ExpressionNode
+    at: TextRange
 
 
-Node = Literal | Name | Index | Call | List | Unary | Transpose | Binary
+ExpressionNode = Literal | Name | Indexed | Call | List | Unary | Transpose | Binary
 
 
 class ExpressionError(Exception):
@@ -75,7 +75,7 @@ class ExpressionError(Exception):
     `span` is set where the mistake lies in another expression than the one being read, such as one under `let`.
     """
 
-    def __init__(self, code: str, message: str, at: Range, hint: str | None = None) -> None:
+    def __init__(self, code: str, message: str, at: TextRange, hint: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -84,17 +84,17 @@ class ExpressionError(Exception):
         self.span: Span | None = None
 
 
-def free_names(root: Node) -> dict[str, Range]:
+def free_names(root: ExpressionNode) -> dict[str, TextRange]:
     """Every name that is read, with the place of its first use; the index of a `sum` is not free in it."""
-    found: dict[str, Range] = {}
-    todo: list[tuple[Node, frozenset[str]]] = [(root, frozenset())]
+    found: dict[str, TextRange] = {}
+    todo: list[tuple[ExpressionNode, frozenset[str]]] = [(root, frozenset())]
     while todo:
         node, bound = todo.pop()
         match node:
             case Name(name=name, at=at):
                 if name not in bound:
                     found.setdefault(name, at)
-            case Index(base=base, indices=indices):
+            case Indexed(base=base, indices=indices):
                 todo += [(child, bound) for child in reversed((base, *indices))]
             case Call(function="sum", arguments=(body, Name(name=index), *rest)):
                 todo += [(child, bound) for child in reversed(rest)]

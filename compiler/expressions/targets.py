@@ -12,8 +12,7 @@ from compiler.expressions.axes import Axis, Family
 from compiler.expressions.evaluate import integer, truth
 from compiler.expressions.formulas import Formula, Word, affordable, attempt, read_text
 from compiler.expressions.scope import Scope
-from compiler.expressions.syntax import Binary, Index, Name, Unary, free_names
-from compiler.expressions.syntax import Node as ExpressionNode
+from compiler.expressions.syntax import Binary, ExpressionNode, Indexed, Name, Unary, free_names
 from compiler.expressions.values import Number, index_number
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean
 from compiler.source.text import Span
@@ -70,7 +69,7 @@ def targets(word: Word, aim: Aim, scope: Scope, findings: Findings) -> list[Targ
     if formula is None:
         return []
     tree = formula.tree
-    if not isinstance(tree, Index):
+    if not isinstance(tree, Indexed):
         findings.report(Diagnostic("syntax", f"'{word.text}' is no target; expected a {aim.what}", formula.span))
         return []
     named = aim.family(tree.base.name)
@@ -158,7 +157,7 @@ def _is_condition(index: ExpressionNode) -> bool:
 def bare_indices(word: Word) -> list[tuple[str, Span]]:
     """The indices of a target that are names by themselves, with their places."""
     formula = read_text(word, Findings())
-    indices = formula.tree.indices if formula is not None and isinstance(formula.tree, Index) else ()
+    indices = formula.tree.indices if formula is not None and isinstance(formula.tree, Indexed) else ()
     return [(index.name, formula.scalar.at(*index.at)) for index in indices if formula and isinstance(index, Name)]
 
 

@@ -39,7 +39,7 @@ class Provenance:
 NOWHERE = Provenance()
 
 
-def union(first: Provenance, *others: Provenance) -> Provenance:
+def merged_provenance(first: Provenance, *others: Provenance) -> Provenance:
     """The provenance of a number that was computed from several."""
     parts = tuple(part for part in (first, *others) if part is not NOWHERE)
     if not parts:
@@ -124,7 +124,7 @@ class Affine:
 
 
 @dataclass(frozen=True, slots=True)
-class Dimensions:
+class DimensionFamily:
     """A family of dimensions, to be indexed: `sizes` along each index, from column `start` on."""
 
     name: str
@@ -137,7 +137,7 @@ class Unknown:
     """A name whose definition failed and was reported; what reads it stays silent."""
 
 
-Value = Number | Truth | Vector | Matrix | Affine | Dimensions | Unknown
+Value = Number | Truth | Vector | Matrix | Affine | DimensionFamily | Unknown
 
 KINDS: dict[type, str] = {
     Number: "a number",
@@ -145,6 +145,6 @@ KINDS: dict[type, str] = {
     Vector: "a vector",
     Matrix: "a matrix",
     Affine: "an expression in dimensions",
-    Dimensions: "a family of dimensions",
+    DimensionFamily: "a family of dimensions",
     Unknown: "unknown",
 }

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from compiler.expressions.arithmetic import NotANumber, as_figure, cast, show
-from compiler.expressions.evaluate import evaluate
+from compiler.expressions.evaluate import evaluate_expression
 from compiler.expressions.floats import FloatFormat
 from compiler.expressions.formulas import Formula, affordable, attempt, read_formula
-from compiler.expressions.matrices import count
+from compiler.expressions.matrices import size_of
 from compiler.expressions.parse import WORDS
 from compiler.expressions.positions import KEY, PAIR, POSITION, QUERY
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
@@ -22,7 +22,7 @@ from compiler.source.text import Span
 from compiler.tasks import TASKS
 
 FINISHING_WORK = 2  # what it takes to note where a number comes from, in evaluated nodes
-Kind = Literal["constant", "size", "parameter"]
+DefinitionKind = Literal["constant", "size", "parameter"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Definition:
     """A named number, vector or matrix. A parameter's numbers are rounded to the dtype, the others exact or doubles."""
 
     name: str
-    kind: Kind
+    kind: DefinitionKind
     text: str
     value: Value
     span: Span
@@ -64,7 +64,7 @@ class Definition:
 class _Written:
     """A definition before it is computed: one formula, or a list of formulas or of rows of them."""
 
-    kind: Kind
+    kind: DefinitionKind
     key: Scalar
     rows: tuple[tuple[Formula, ...], ...]
     form: Literal["formula", "list", "table"]
@@ -88,7 +88,7 @@ class _Written:
 def resolve_definitions(document: Mapping, scope: Scope, findings: Findings) -> dict[str, Definition]:
     """Every definition by name, in file order. One that fails is reported and becomes `Unknown`."""
     written: dict[str, _Written | None] = {}
-    keys: dict[str, tuple[Kind, Scalar]] = {}
+    keys: dict[str, tuple[DefinitionKind, Scalar]] = {}
     for kind, key, node in _all(document):
         name = key.text
         if name in keys:
@@ -127,8 +127,8 @@ def resolve_definitions(document: Mapping, scope: Scope, findings: Findings) -> 
     }
 
 
-def _all(document: Mapping) -> Iterator[tuple[Kind, Scalar, Node]]:
-    sections: list[tuple[Kind, Node | None]] = [("constant", document.get("constants"))]
+def _all(document: Mapping) -> Iterator[tuple[DefinitionKind, Scalar, Node]]:
+    sections: list[tuple[DefinitionKind, Node | None]] = [("constant", document.get("constants"))]
     task = document.get("task")
     if isinstance(task, Mapping):
         sections += [("size", value) for key, value in task.items if key.text in TASKS]
@@ -138,7 +138,7 @@ def _all(document: Mapping) -> Iterator[tuple[Kind, Scalar, Node]]:
             yield from ((kind, key, value) for key, value in section.items)
 
 
-def _read(kind: Kind, key: Scalar, node: Node, findings: Findings) -> _Written | None:
+def _read(kind: DefinitionKind, key: Scalar, node: Node, findings: Findings) -> _Written | None:
     form: Literal["formula", "list", "table"] = "formula"
     rows: tuple[tuple[Node, ...], ...] = ((node,),)
     if isinstance(node, Sequence) and any(isinstance(item, Sequence) for item in node.items):
@@ -212,7 +212,7 @@ def _report_cycle(cycle: list[str], written: dict[str, _Written | None], finding
 def _compute(definition: _Written, scope: Scope, findings: Findings) -> Value:
     rows: list[list[tuple[Value, Formula]]] = []
     for written in definition.rows:
-        values = [attempt(formula, scope, evaluate, findings) for formula in written]
+        values = [attempt(formula, scope, evaluate_expression, findings) for formula in written]
         rows.append([(value, formula) for value, formula in zip(values, written, strict=True) if value is not None])
         if len(rows[-1]) < len(values):
             return Unknown()
@@ -252,7 +252,7 @@ def _finished(
 ) -> Value:
     """The value with every number as its readers see it; `formula` says where the number at an index was written."""
 
-    if not affordable(formula((0, 0)), scope, FINISHING_WORK * count(value), findings):
+    if not affordable(formula((0, 0)), scope, FINISHING_WORK * size_of(value), findings):
         return Unknown()
 
     def finish(number: Number, *index: int) -> Number | None:

@@ -13,7 +13,7 @@ from compiler.source.extends import step_name
 from compiler.source.text import Source, Span
 from compiler.tasks import TASKS
 
-Path = tuple[str, ...]  # keys, and the index of a list element as text
+KeyPath = tuple[str, ...]  # keys, and the index of a list element as text
 _LONGEST_NAME = 1000  # of what is set, in characters
 _ELEMENT = re.compile(r"(?P<vector>.+)\[(?P<index>[0-9]{1,6})\]")
 
@@ -57,7 +57,7 @@ def _yaml(value: object) -> str:
     return json.dumps(value).replace("Infinity", ".inf").replace("NaN", ".nan")
 
 
-def _split(document: Mapping, setting: str, top_level: tuple[str, ...]) -> tuple[int, Path] | None:
+def _split(document: Mapping, setting: str, top_level: tuple[str, ...]) -> tuple[int, KeyPath] | None:
     """Where the name ends, and the path it means: the first `=` whose left side names something."""
     short = _short_names(document)
     roots = _roots(document, short)
@@ -71,8 +71,12 @@ def _split(document: Mapping, setting: str, top_level: tuple[str, ...]) -> tuple
 
 
 def _find(
-    document: Mapping, name: str, top_level: tuple[str, ...], short: AnyMapping[str, Path], roots: AnyMapping[str, Path]
-) -> Path | None:
+    document: Mapping,
+    name: str,
+    top_level: tuple[str, ...],
+    short: AnyMapping[str, KeyPath],
+    roots: AnyMapping[str, KeyPath],
+) -> KeyPath | None:
     if name in short:
         return short[name]
     if name in top_level and name != "extends":
@@ -100,9 +104,9 @@ def _at_dots(name: str) -> Iterator[tuple[str, str]]:
         at = name.rfind(".", 0, at)
 
 
-def _short_names(document: Mapping) -> dict[str, Path]:
+def _short_names(document: Mapping) -> dict[str, KeyPath]:
     """Constants, parameters and task sizes, which a bare name means."""
-    names: dict[str, Path] = {}
+    names: dict[str, KeyPath] = {}
     for section in ("constants", "parameters"):
         names |= {key: (section, key) for key in _keys(document.get(section))}
     task = document.get("task")
@@ -112,7 +116,7 @@ def _short_names(document: Mapping) -> dict[str, Path]:
     return names
 
 
-def _roots(document: Mapping, short: AnyMapping[str, Path]) -> dict[str, Path]:
+def _roots(document: Mapping, short: AnyMapping[str, KeyPath]) -> dict[str, KeyPath]:
     """Where a dotted path can start: a step by its module name (`layer0.attention`), a key, a short name."""
     steps = {}
     for key in _keys(document.get("network")):
@@ -120,7 +124,7 @@ def _roots(document: Mapping, short: AnyMapping[str, Path]) -> dict[str, Path]:
     return {**{key: (key,) for key in document.names}, **steps, **short}
 
 
-def _descend(node: Node | None, rest: str) -> Path | None:
+def _descend(node: Node | None, rest: str) -> KeyPath | None:
     """The keys that the rest of a path means; the last one may be new."""
     if not isinstance(node, Mapping):
         return None
@@ -141,7 +145,7 @@ def _value(source: Source, start: int) -> Node:
     return parse_document(source, start)
 
 
-def _replaced(node: Node, path: Path, key: Scalar, value: Node) -> Node:
+def _replaced(node: Node, path: KeyPath, key: Scalar, value: Node) -> Node:
     if not path:
         return value
     head, rest = path[0], path[1:]
@@ -159,7 +163,7 @@ def _replaced(node: Node, path: Path, key: Scalar, value: Node) -> Node:
     return Mapping(tuple(pairs.values()), node.span)
 
 
-def _at(document: Mapping, path: Path) -> Node | None:
+def _at(document: Mapping, path: KeyPath) -> Node | None:
     node: Node | None = document
     for key in path:
         if isinstance(node, Sequence):

@@ -51,7 +51,7 @@ class Resolved:
 
 def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = False) -> Resolved | None:
     """What the names of a document mean; None, with the reasons in `findings`, where nothing can be built on them."""
-    dtype = FORMATS[text(document, "dtype")]
+    dtype = FORMATS[text_of(document, "dtype")]
     scope = Scope({}, dtype, lambda start, end: document.span, Work())
     definitions = resolve_definitions(document, scope, findings)
     names: dict[str, Value] = {name: definition.value for name, definition in definitions.items()}
@@ -73,9 +73,9 @@ def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = Fal
         return None
     return Resolved(
         document,
-        text(document, "name"),
-        text(document, "summary"),
-        text(document, "source"),
+        text_of(document, "name"),
+        text_of(document, "summary"),
+        text_of(document, "source"),
         dtype,
         definitions,
         scope,
@@ -84,13 +84,13 @@ def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = Fal
         task,
         layout,
         context,
-        cast(Literal["argmax", "argmin"], text(document, "decode")),
+        cast(Literal["argmax", "argmin"], text_of(document, "decode")),
         read_expectations(document.get("expect"), task, findings),
         allow_overflow,
     )
 
 
-def text(mapping: Mapping, key: str) -> str:
+def text_of(mapping: Mapping, key: str) -> str:
     """The text under a key, or nothing."""
     value = mapping.get(key)
     return value.text if isinstance(value, Scalar) else ""

@@ -49,7 +49,7 @@ def find_suspicions(resolved: Resolved, layout: Layout) -> list[Diagnostic]:
     return [*names, *_silent_symbols(resolved, layout), *_missing_claims(resolved.document)]
 
 
-def settle(
+def settled_warnings(
     findings: Iterable[Diagnostic], document: Mapping, ignored: Iterable[str], *, strict: bool
 ) -> tuple[Diagnostic, ...]:
     """`findings` without the warnings that are switched off; with `strict` those that are left are errors.

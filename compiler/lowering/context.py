@@ -15,7 +15,7 @@ from compiler.expressions.positions import KEY, PAIR, POSITION, QUERY
 from compiler.expressions.scope import NAMED_NUMBERS, Let, Lets, Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.targets import bare_indices
-from compiler.expressions.values import Dimensions
+from compiler.expressions.values import DimensionFamily
 from compiler.language.resolve import Resolved
 from compiler.network.ir import Equation, Map, Tensor
 from compiler.source.diagnostics import Diagnostic, Findings, Note, nearest
@@ -179,9 +179,9 @@ def _elsewhere(axes: AnyMapping[str, Axis]) -> dict[str, str]:
     return elsewhere
 
 
-def whole_axis(axis: Axis, name: str) -> dict[str, Dimensions]:
+def whole_axis(axis: Axis, name: str) -> dict[str, DimensionFamily]:
     """`stream[k]` and `hidden[k]` index a whole axis, where no dimension has that name."""
-    return {name: Dimensions(name, 0, (axis.size,))} if name and axis.size else {}
+    return {name: DimensionFamily(name, 0, (axis.size,))} if name and axis.size else {}
 
 
 def lines(step: Mapping, name: str) -> Iterator[Line]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compiler.expressions.evaluate import evaluate, number
+from compiler.expressions.evaluate import evaluate_expression, number
 from compiler.expressions.formulas import Formula, Word, affordable, attempt, in_place, read_formula
 from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.targets import Aim, Target, targets
 from compiler.expressions.values import KINDS, Matrix, Number
 from compiler.lowering.context import Context, Line, Shared
-from compiler.lowering.products import Operand, factors, is_product, rank
+from compiler.lowering.products import ProductFactor, factors, is_product, rank
 from compiler.lowering.rows import effective
 from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
 from compiler.network.ir import Embedding, Entry, Equation, Factor, Map
@@ -69,11 +69,11 @@ def _table(context: Context, node: Node, name: str) -> Embedding:
     return Embedding(name, tokens, stream, made[0].weight, (equation,), tuple(made[1:]))
 
 
-def _matrices(context: Context, formula: Formula) -> list[Operand] | None:
+def _matrices(context: Context, formula: Formula) -> list[ProductFactor] | None:
     """The factors of the table, of which a matrix that is no product has one."""
     if is_product(formula.tree):
         return factors(context, formula, context.scope)
-    value = attempt(formula, context.scope, evaluate, context.findings)
+    value = attempt(formula, context.scope, evaluate_expression, context.findings)
     if isinstance(value, Matrix):
         return [(formula.tree, value)]
     if value is not None:

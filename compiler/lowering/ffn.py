@@ -10,7 +10,7 @@ from compiler.language.resolve import check_clashes
 from compiler.lowering.context import Context, StepSkipped, lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
-from compiler.network.ir import Activation, FeedForward
+from compiler.network.ir import ActivationKind, FeedForward
 from compiler.source.document import Mapping
 
 
@@ -33,7 +33,7 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
     maps = {kind: lower_map(context, step, shape, biases) for kind, shape in shapes.items()}
     from_hidden = context.reading(hidden, "hidden", {"the stream": stream})
     down = lower_map(context, step, MapShape(f"{name}.down", hidden, after, "dimension", from_hidden, "stream"), biases)
-    activation = cast(Activation, context.word(step, "activation", "relu"))
+    activation = cast(ActivationKind, context.word(step, "activation", "relu"))
     return FeedForward(name, stream, hidden, norm, maps.get("gate"), maps["up"], down, activation, after)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import affine, evaluate
+from compiler.expressions.evaluate import affine, evaluate_expression
 from compiler.expressions.formulas import Formula, attempt, in_place, read_formula
 from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.scope import Scope
-from compiler.expressions.syntax import Node as ExpressionNode
+from compiler.expressions.syntax import ExpressionNode
 from compiler.expressions.targets import Aim, Target
 from compiler.expressions.values import KINDS, Affine, Matrix, Number, Vector
 from compiler.lowering.bias import lower_bias
@@ -108,7 +108,7 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
     if is_product(formula.tree):
         return _product(context, shape, formula, nothing)
     known = (*shape.scope.candidates, *context.shared, *(("identity", "broadcast") if shape.name == "output" else ()))
-    value = attempt(formula, replace(shape.scope, candidates=known), evaluate, context.findings)
+    value = attempt(formula, replace(shape.scope, candidates=known), evaluate_expression, context.findings)
     match value:
         case None:
             return nothing

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator
 
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import evaluate
+from compiler.expressions.evaluate import evaluate_expression
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.positions import PositionFormula
 from compiler.expressions.scope import AlreadyReported, Scope
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.targets import Aim, Target
-from compiler.expressions.values import KINDS, Matrix, Provenance, union
+from compiler.expressions.values import KINDS, Matrix, Provenance, merged_provenance
 from compiler.lowering.context import Context, Line, Shared, dimension_lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import array_entries, tensor, whole_parameter
@@ -70,12 +70,12 @@ def _check(context: Context, value: PositionFormula, length: int) -> Provenance 
             context.error("number", f"a position cannot add {number.value} (for pos = {position})", value.formula.span)
             return None
         read.add(number.provenance)
-    return union(*read)
+    return merged_provenance(*read)
 
 
 def _table(context: Context, node: Node, name: str, stream: Axis, length: int) -> Position:
     formula = read_formula(node, context.findings)
-    value = None if formula is None else attempt(formula, context.scope, evaluate, context.findings)
+    value = None if formula is None else attempt(formula, context.scope, evaluate_expression, context.findings)
     nothing = Position(name, stream, (), None)
     if formula is None or value is None:
         return nothing

@@ -5,17 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import evaluate
+from compiler.expressions.evaluate import evaluate_expression
 from compiler.expressions.formulas import Formula, attempt
 from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.scope import Scope
-from compiler.expressions.syntax import Binary
-from compiler.expressions.syntax import Node as ExpressionNode
+from compiler.expressions.syntax import Binary, ExpressionNode
 from compiler.expressions.values import KINDS, Matrix, Vector
 from compiler.lowering.context import Context
 from compiler.source.limits import MAX_FACTORS
 
-Operand = tuple[ExpressionNode, Matrix | Vector]
+ProductFactor = tuple[ExpressionNode, Matrix | Vector]
 
 
 def is_product(tree: ExpressionNode) -> bool:
@@ -23,9 +22,9 @@ def is_product(tree: ExpressionNode) -> bool:
     return isinstance(tree, Binary) and tree.operator == "@"
 
 
-def factors(context: Context, formula: Formula, scope: Scope) -> list[Operand] | None:
+def factors(context: Context, formula: Formula, scope: Scope) -> list[ProductFactor] | None:
     """The factors from left to right, each with its expression; None where they do not fit, which is reported."""
-    found: list[Operand] = []
+    found: list[ProductFactor] = []
     node = formula.tree
     nodes: list[ExpressionNode] = []
     while isinstance(node, Binary) and node.operator == "@":
@@ -35,7 +34,7 @@ def factors(context: Context, formula: Formula, scope: Scope) -> list[Operand] |
         context.error("too-large", f"a product of more than {MAX_FACTORS} matrices", formula.span)
         return None
     for factor in (node, *reversed(nodes)):
-        value = attempt(formula, scope, evaluate, context.findings, part=factor)
+        value = attempt(formula, scope, evaluate_expression, context.findings, part=factor)
         if value is None:
             return None
         if not isinstance(value, Matrix | Vector):

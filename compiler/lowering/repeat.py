@@ -9,8 +9,7 @@ from compiler.expressions.axes import Axis, Family
 from compiler.expressions.evaluate import number
 from compiler.expressions.formulas import Formula, attempt, read_formula
 from compiler.expressions.naming import words
-from compiler.expressions.syntax import Binary, Name, Unary, free_names
-from compiler.expressions.syntax import Node as ExpressionNode
+from compiler.expressions.syntax import Binary, ExpressionNode, Name, Unary, free_names
 from compiler.expressions.values import Number
 from compiler.lowering.context import Context
 from compiler.lowering.tensors import store, tensor

@@ -15,7 +15,7 @@ from compiler.expressions.positions import PAIR, QUERY, PairFormula
 from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.targets import Aim
-from compiler.expressions.values import NOWHERE, Number, Provenance, union
+from compiler.expressions.values import NOWHERE, Number, Provenance, merged_provenance
 from compiler.lowering.context import Context, Line, lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import store
@@ -78,7 +78,7 @@ def _check_score(
             message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
             context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
             return None
-    return union(*read)
+    return merged_provenance(*read)
 
 
 def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
@@ -103,7 +103,7 @@ def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
         frequencies.append(store(context, value, formula.span, "frequency"))
         origins.append(value.provenance)
     pairs = cast(RopePairs, context.word(node, "pairs", "adjacent"))
-    return Rope(tuple(frequencies), pairs, Equation("rope", formula.text, formula.span), union(*origins))
+    return Rope(tuple(frequencies), pairs, Equation("rope", formula.text, formula.span), merged_provenance(*origins))
 
 
 def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:

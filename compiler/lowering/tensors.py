@@ -10,12 +10,11 @@ from typing import Literal as OneOf
 
 from compiler.expressions.arithmetic import as_figure, show
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import evaluate
+from compiler.expressions.evaluate import evaluate_expression
 from compiler.expressions.floats import round_to
 from compiler.expressions.formulas import Formula, affordable, attempt, read_formula
 from compiler.expressions.scope import Scope
-from compiler.expressions.syntax import Literal, Name, Transpose
-from compiler.expressions.syntax import Node as ExpressionNode
+from compiler.expressions.syntax import ExpressionNode, Literal, Name, Transpose
 from compiler.expressions.values import KINDS, Matrix, Number, Vector, leaves
 from compiler.lowering.context import Context, Shared
 from compiler.lowering.ties import named_owner
@@ -95,7 +94,7 @@ def _once(
 
 
 @dataclass(frozen=True)
-class Numbers:
+class WrittenVector:
     """What a vector is written as, each number with its formula: a list, the name of a vector, or one number for all.
 
     `whole` is the parameter that it is as a whole.
@@ -115,14 +114,14 @@ class Numbers:
         return found
 
 
-def read_numbers(context: Context, node: Node, what: str, scope: Scope) -> Numbers | None:
+def read_numbers(context: Context, node: Node, what: str, scope: Scope) -> WrittenVector | None:
     """The numbers of a vector, which is called `what` in messages and equations; None where there are none."""
     found: list[tuple[Number, Formula]] = []
     written: OneOf["list", "name", "number"] = "list" if isinstance(node, Sequence) else "number"
     whole: str | None = None
     for item in node.items if isinstance(node, Sequence) else (node,):
         formula = read_formula(item, context.findings)
-        value = None if formula is None else attempt(formula, scope, evaluate, context.findings)
+        value = None if formula is None else attempt(formula, scope, evaluate_expression, context.findings)
         if formula is None or value is None:
             return None
         if isinstance(value, Vector) and not isinstance(node, Sequence):
@@ -136,7 +135,7 @@ def read_numbers(context: Context, node: Node, what: str, scope: Scope) -> Numbe
             return None
     text = ", ".join(dict.fromkeys(formula.text for _, formula in found))
     equation = Equation(what, f"[{text}]" if written == "list" else text, node.span)
-    return Numbers(tuple(found), written, equation, whole)
+    return WrittenVector(tuple(found), written, equation, whole)
 
 
 def lower_vector(
@@ -192,7 +191,7 @@ def _written_vector(
     return made, None, (read.equation,)
 
 
-def fits(context: Context, node: Node, read: Numbers, axis: Axis) -> bool:
+def fits(context: Context, node: Node, read: WrittenVector, axis: Axis) -> bool:
     """Whether there are as many numbers as dimensions, which is reported if not."""
     if len(read.items) != axis.size:
         context.error("shape", f"{len(read.items)} numbers for {axis.size} dimensions", node.span)

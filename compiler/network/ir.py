@@ -16,7 +16,7 @@ from compiler.expressions.values import NOWHERE, Provenance
 from compiler.source.faults import no_rule
 from compiler.source.text import Span
 
-Activation = Literal["relu", "silu", "gelu"]
+ActivationKind = Literal["relu", "silu", "gelu"]
 Softmax = Literal["standard", "plus_one"]
 Mask = Literal["causal", "none"] | float  # a number is added to the scores of later keys
 RopePairs = Literal["adjacent", "halves"]
@@ -25,6 +25,7 @@ NormKind = Literal["rms", "layer"]
 ScaleOperation = Literal["multiply", "divide"]
 MixOperation = Literal["add", "subtract"]
 OutputWord = Literal["identity", "broadcast"]
+Index = tuple[int, ...]  # of an entry in its tensor
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Equation:
 class Entry:
     """One stored number: its index in the tensor, its value in the dtype, and where it comes from."""
 
-    index: tuple[int, ...]
+    index: Index
     value: float
     equation: Equation
     provenance: Provenance
@@ -240,7 +241,7 @@ class FeedForward:
     gate: Map | None
     up: Map
     down: Map
-    activation: Activation
+    activation: ActivationKind
     stream_after: Axis
 
 

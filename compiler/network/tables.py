@@ -12,6 +12,7 @@ from compiler.network.ir import (
     Embedding,
     FeedForward,
     Head,
+    Index,
     Map,
     Mix,
     Position,
@@ -24,8 +25,6 @@ from compiler.network.ir import (
 from compiler.network.meanings import added_to_later, divides, is_causal_mask
 from compiler.network.storage import step_maps, stored_by
 from compiler.source.faults import no_rule
-
-Index = tuple[int, ...]
 
 
 @dataclass(frozen=True)

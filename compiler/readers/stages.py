@@ -13,7 +13,7 @@ from compiler.expressions.values import Matrix, Number, Provenance, Value, Vecto
 from compiler.language.definitions import Definition
 from compiler.network.ir import Equation, Tensor
 from compiler.pipeline import Spec
-from compiler.source.document import plain
+from compiler.source.document import as_data
 from compiler.tasks.layout import Slot
 
 Stage = Literal["document", "resolved", "ir"]
@@ -24,7 +24,7 @@ def stage_value(spec: Spec, stage: Stage) -> object:
     """What a stage hands on, as nested dicts, lists, texts and numbers."""
     match stage:
         case "document":
-            return plain(spec.resolved.document)
+            return as_data(spec.resolved.document)
         case "resolved":
             return _resolved(spec)
         case "ir":

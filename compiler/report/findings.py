@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compiler.language.expectations import AuthorCount
-from compiler.readers.counting.counts import FIGURES, LISTING, RULES
+from compiler.readers.counting.counts import COUNTING_RULES, LISTING, SHOWN_RULES
 from compiler.readers.linting.rules import DISCLOSURE
-from compiler.report.reporting import Group, Model, SuiteRun
+from compiler.report.reporting import Group, ReportedModel, ReportedSuite
 from compiler.source.diagnostics import Diagnostic
 
 HARD_CODED = "hard-coded"  # the rule about the listing of that name
@@ -20,14 +20,14 @@ class Smallest:
 
     rule: str
     figure: int
-    models: tuple[Model, ...]
+    models: tuple[ReportedModel, ...]
 
 
 @dataclass(frozen=True)
 class Spread:
     """A model for which the largest figure of any rule is `ratio` times the smallest one that is not zero."""
 
-    model: Model
+    model: ReportedModel
     low: str
     high: str
     ratio: float
@@ -37,7 +37,7 @@ class Spread:
 class Stated:
     """A model whose author's count is known."""
 
-    model: Model
+    model: ReportedModel
     author: AuthorCount
 
 
@@ -60,22 +60,22 @@ class Disclosed:
     """The models about which a rule of `lint` has something to disclose."""
 
     rule: str
-    models: tuple[Model, ...]
+    models: tuple[ReportedModel, ...]
 
 
 @dataclass(frozen=True)
 class Screened:
     """What one suite lets through: models that answer all of it right, and those of them that fail another suite."""
 
-    suite: SuiteRun
-    passed: tuple[Model, ...]
-    failing_elsewhere: tuple[Model, ...]
+    suite: ReportedSuite
+    passed: tuple[ReportedModel, ...]
+    failing_elsewhere: tuple[ReportedModel, ...]
 
 
-def smallest(models: Sequence[Model]) -> tuple[Smallest, ...]:
+def smallest(models: Sequence[ReportedModel]) -> tuple[Smallest, ...]:
     """For each rule the smallest models; a rule that says nothing about any of them is left out."""
     found = []
-    for rule in RULES:
+    for rule in SHOWN_RULES:
         if rule == LISTING:
             continue
         figures = [(model, figure) for model in models if (figure := model.counts.by_rule(rule)) is not None]
@@ -85,24 +85,24 @@ def smallest(models: Sequence[Model]) -> tuple[Smallest, ...]:
     return tuple(found)
 
 
-def smallest_everywhere(models: Sequence[Model]) -> tuple[Model, ...]:
+def smallest_everywhere(models: Sequence[ReportedModel]) -> tuple[ReportedModel, ...]:
     """The models that are smallest by every rule."""
     winners = [set(map(id, found.models)) for found in smallest(models)]
     return tuple(model for model in models if winners and all(id(model) in own for own in winners))
 
 
-def widest_spread(models: Sequence[Model]) -> Spread | None:
+def widest_spread(models: Sequence[ReportedModel]) -> Spread | None:
     """The model about which the rules differ most."""
     spreads = []
     for model in models:
-        figures = {rule: figure for rule in FIGURES if (figure := model.counts.by_rule(rule))}
+        figures = {rule: figure for rule in COUNTING_RULES if (figure := model.counts.by_rule(rule))}
         if figures:
             low, high = min(figures, key=lambda rule: figures[rule]), max(figures, key=lambda rule: figures[rule])
             spreads.append(Spread(model, low, high, figures[high] / figures[low]))
     return max(spreads, key=lambda spread: spread.ratio, default=None)
 
 
-def author_counts(models: Sequence[Model]) -> AuthorCounts:
+def author_counts(models: Sequence[ReportedModel]) -> AuthorCounts:
     """The authors' own counts, by what our rules say to them."""
     confirmed: list[Stated] = []
     contradicted: list[Stated] = []
@@ -119,9 +119,9 @@ def author_counts(models: Sequence[Model]) -> AuthorCounts:
     return AuthorCounts(tuple(confirmed), tuple(contradicted), tuple(coincident), tuple(unexplained))
 
 
-def disclosed(models: Sequence[Model]) -> tuple[Disclosed, ...]:
+def disclosed(models: Sequence[ReportedModel]) -> tuple[Disclosed, ...]:
     """What `lint` discloses, by rule, in the order of the rules; not what the listing of hard-coded numbers shows."""
-    found: dict[str, list[Model]] = {}
+    found: dict[str, list[ReportedModel]] = {}
     for model in models:
         for rule in dict.fromkeys(one.code for one in shown_disclosures(model)):
             found.setdefault(rule, []).append(model)
@@ -130,7 +130,7 @@ def disclosed(models: Sequence[Model]) -> tuple[Disclosed, ...]:
     return tuple(Disclosed(rule, tuple(found[rule])) for rule in rules)
 
 
-def shown_disclosures(model: Model) -> tuple[Diagnostic, ...]:
+def shown_disclosures(model: ReportedModel) -> tuple[Diagnostic, ...]:
     """What `lint` discloses of a model, without its hard-coded numbers, which are listed with the counts."""
     return tuple(one for one in model.disclosures if one.code != HARD_CODED)
 
@@ -144,6 +144,6 @@ def screened(group: Group) -> tuple[Screened, ...]:
     return tuple(found)
 
 
-def faultless(group: Group) -> tuple[Model, ...]:
+def faultless(group: Group) -> tuple[ReportedModel, ...]:
     """The models that answer right whatever was tried."""
     return tuple(model for model in group.models if model.results and not model.failed)

@@ -11,7 +11,7 @@ from compiler.language.expectations import AuthorCount
 from compiler.network.dimensions import Dimensions, dimensions
 from compiler.pipeline import Spec
 from compiler.readers.counting.claims import ClaimResult, author_count, check_claims
-from compiler.readers.counting.counts import FIGURES, Counts, count
+from compiler.readers.counting.counts import COUNTING_RULES, Counts, count
 from compiler.readers.linting import lint
 from compiler.readers.linting.rule import FOLLOWING
 from compiler.report.yaml_lines import YamlLines, yaml_lines
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from compiler.report.side_by_side import Outcome
     from compiler.verifier.results import VerdictName
 
-Progress = Callable[[Spec, int, int], None]
+SpecProgress = Callable[[Spec, int, int], None]
 
 
 @dataclass(frozen=True)
-class Model:
+class ReportedModel:
     """What is known of one spec. `evaluation` is None where none of the wanted suites is one of its task, `verdict`
     where it was not verified; `disclosures` are what `lint` finds, which no figure shows."""
 
@@ -51,7 +51,11 @@ class Model:
     def agreeing(self) -> tuple[str, ...]:
         """The figures that are the author's count."""
         stated = self.author_count
-        return () if stated is None else tuple(rule for rule in FIGURES if self.counts.by_rule(rule) == stated.count)
+        return (
+            ()
+            if stated is None
+            else tuple(rule for rule in COUNTING_RULES if self.counts.by_rule(rule) == stated.count)
+        )
 
     @property
     def results(self) -> tuple[SuiteResult, ...]:
@@ -68,7 +72,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class SuiteRun:
+class ReportedSuite:
     """A suite as it was run: so many inputs, drawn with `seed` if it draws any."""
 
     name: str
@@ -83,9 +87,9 @@ class Group:
 
     kind: str
     sizes: Mapping[str, int]
-    suites: tuple[SuiteRun, ...]
+    suites: tuple[ReportedSuite, ...]
     protocols: tuple[EvaluationProtocol, ...]  # those whose suites are all among them
-    models: tuple[Model, ...]
+    models: tuple[ReportedModel, ...]
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class Report:
     groups: tuple[Group, ...]
 
     @property
-    def models(self) -> tuple[Model, ...]:
+    def models(self) -> tuple[ReportedModel, ...]:
         """All models by their names."""
         return tuple(sorted((model for group in self.groups for model in group.models), key=lambda m: _order(m.spec)))
 
@@ -113,7 +117,7 @@ def make_report(
     seed: int | None = None,
     budget: float | None = None,
     processes: int | None = 1,
-    progress: Progress | None = None,
+    progress: SpecProgress | None = None,
 ) -> Report:
     """Count and evaluate specs; the order in which they are given, or one given twice, makes no difference.
 
@@ -128,7 +132,7 @@ def make_report(
     _check_names(ordered, suites)
     chosen = [_chosen(spec.resolved.task, suites) for spec in ordered]
     outcomes = _outcomes(ordered, chosen, pairs, seed, budget, processes, progress)
-    tasks: dict[tuple[str, tuple[tuple[str, int], ...]], list[Model]] = {}
+    tasks: dict[tuple[str, tuple[tuple[str, int], ...]], list[ReportedModel]] = {}
     for spec, outcome in zip(ordered, outcomes, strict=True):
         task = spec.resolved.task.kind, tuple(_sizes(spec).items())
         tasks.setdefault(task, []).append(_model(spec, outcome))
@@ -164,7 +168,7 @@ def _outcomes(
     seed: int | None,
     budget: float | None,
     processes: int | None,
-    progress: Progress | None,
+    progress: SpecProgress | None,
 ) -> list[Outcome]:
     """One for each spec, also where there is nothing to do."""
     from compiler.report.side_by_side import Job, Outcome, do_all  # imports torch
@@ -188,11 +192,11 @@ def _outcomes(
     return [next(found) if suites or budget is not None else Outcome(None, None) for suites in chosen]
 
 
-def _group(models: Sequence[Model], names: Sequence[str]) -> Group:
+def _group(models: Sequence[ReportedModel], names: Sequence[str]) -> Group:
     spec = models[0].spec
     task, suites = spec.resolved.task, _chosen(spec.resolved.task, names)
     runs = tuple(
-        SuiteRun(suite.name, suite.summary, result.pairs, result.seed)
+        ReportedSuite(suite.name, suite.summary, result.pairs, result.seed)
         for suite, result in zip(suites, models[0].results, strict=True)
     )
     whole = {suite.name for suite in suites}
@@ -200,11 +204,11 @@ def _group(models: Sequence[Model], names: Sequence[str]) -> Group:
     return Group(task.kind, _sizes(spec), runs, protocols, tuple(models))
 
 
-def _model(spec: Spec, outcome: Outcome) -> Model:
+def _model(spec: Spec, outcome: Outcome) -> ReportedModel:
     counts, evaluation = count(spec), outcome.evaluation
     claims = check_claims(spec, counts, () if evaluation is None else evaluation.suites, outcome.verdict)
     known = (dimensions(spec.network), yaml_lines(spec.sources), counts, evaluation, outcome.verdict, claims)
-    return Model(spec, *known, _disclosures(spec))
+    return ReportedModel(spec, *known, _disclosures(spec))
 
 
 def _disclosures(spec: Spec) -> tuple[Diagnostic, ...]:

@@ -24,7 +24,7 @@ from compiler.verifier.verify import verify
 
 WORTH_A_PROCESS = 5000  # inputs that take as long as to start a process, where the plain module decides many
 MAX_PROCESSES = 8  # if not asked for more: each needs some hundred megabytes
-PATIENCE = (1, 4, 16)  # times the budget, for a verdict that is claimed: it must not hang on how busy a machine is
+BUDGET_FACTORS = (1, 4, 16)  # for a verdict that is claimed: a busy machine gets more time to reach it
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _outcome(spec: Spec, job: Job | _Order) -> Outcome:
 
 def _verdict(spec: Spec, budget: float) -> VerdictName | None:
     claimed = spec.resolved.expect.verdict is not None and not spec.settings
-    for times in PATIENCE if claimed else PATIENCE[:1]:
+    for times in BUDGET_FACTORS if claimed else BUDGET_FACTORS[:1]:
         try:
             found = verify(spec, budget=times * budget)
         except SpecError:  # a task whose inputs are not followed

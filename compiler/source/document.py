@@ -240,12 +240,12 @@ class _Composer:
                 self._close(span.end)
 
     def _scalar(self, event: yaml.ScalarEvent, span: Span) -> None:
-        plain = event.implicit[0]
-        node = Scalar(event.value, resolve_plain(event.value) if plain else event.value, span)
+        is_plain = event.implicit[0]
+        node = Scalar(event.value, resolve_plain(event.value) if is_plain else event.value, span)
         if isinstance(node.value, int) and node.value.bit_length() > MAX_INTEGER_BITS:
             self.findings.report(Diagnostic("number", f"an integer of more than {MAX_INTEGER_BITS} bits", span))
         parent = self._stack[-1] if self._stack else None
-        if parent is not None and parent.flow and parent.key is not None and plain and event.value == "":
+        if parent is not None and parent.flow and parent.key is not None and is_plain and event.value == "":
             message = f"'{parent.key.text}' has no value"
             self.findings.report(Diagnostic("empty-value", message, parent.key.span, FLOW_HINT))
         self._count_nodes(1, span)
@@ -312,14 +312,14 @@ def _span(source: Source, event: yaml.Event) -> Span:
     return Span(source, start.index if start else 0, end.index if end else 0)
 
 
-def plain(node: Node) -> object:
+def as_data(node: Node) -> object:
     """The node as nested dicts, lists and scalars, without places."""
     match node:
         case Scalar(value=value):
             return value
         case Sequence(items=items):
-            return [plain(item) for item in items]
+            return [as_data(item) for item in items]
         case Mapping(items=pairs):
-            return {key.text: plain(value) for key, value in pairs}
+            return {key.text: as_data(value) for key, value in pairs}
         case Invalid():
             return None

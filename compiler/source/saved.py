@@ -19,7 +19,7 @@ from compiler.source.document import open_file, whole_file
 from compiler.source.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_STORED
 from compiler.source.text import Source
 
-SUFFIX = ".safetensors"
+MODEL_SUFFIX = ".safetensors"
 FILE_FORMAT = 1  # of the metadata and of how tensors are named; files from before it was written have it too
 METADATA = ("format", "weightspec", "name", "dtype", "ties", "spec", "spec_sha256", "compiler")  # each one a text
 DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
@@ -55,14 +55,14 @@ class SavedModel:
 
 def is_saved(path: Path) -> bool:
     """Whether a path names a saved model, and not a YAML file."""
-    return path.suffix == SUFFIX
+    return path.suffix == MODEL_SUFFIX
 
 
 def check_target(path: Path) -> None:
     """Refuse a name that a model cannot be saved under, with a `SpecError`."""
     if not is_saved(path):
-        message = f"cannot save a model as '{path}': the name has to end in {SUFFIX}"
-        raise fail("bad-value", message, hint=f"for example {path.stem or 'model'}{SUFFIX}")
+        message = f"cannot save a model as '{path}': the name has to end in {MODEL_SUFFIX}"
+        raise fail("bad-value", message, hint=f"for example {path.stem or 'model'}{MODEL_SUFFIX}")
 
 
 def spec_hash(text: str) -> str:

@@ -13,10 +13,10 @@ from typing import Any, cast
 import jsonschema
 
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, nearest
-from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, plain
+from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, as_data
 from compiler.source.text import Span
 
-Path = tuple[str | int, ...]
+JsonPath = tuple[str | int, ...]
 
 
 def schema_text() -> str:
@@ -66,9 +66,9 @@ class Checked:
 
 def check_schema(document: Mapping) -> Checked:
     """Check the shape of a spec."""
-    found: dict[Path, Diagnostic] = {}
+    found: dict[JsonPath, Diagnostic] = {}
     findings = Findings()  # raises where there are too many
-    for error in jsonschema.Draft7Validator(_schema()).iter_errors(plain(document)):
+    for error in jsonschema.Draft7Validator(_schema()).iter_errors(as_data(document)):
         for path, diagnostic in _diagnose(document, error):
             if path not in found:
                 found[path] = diagnostic
@@ -80,7 +80,7 @@ def check_schema(document: Mapping) -> Checked:
     return Checked(checked, tuple(shown), sound)
 
 
-def _is_misspelt(path: Path, found: dict[Path, Diagnostic]) -> bool:
+def _is_misspelt(path: JsonPath, found: dict[JsonPath, Diagnostic]) -> bool:
     """Whether a key is missing because it is there under a name that is reported as unknown anyway."""
     if found[path].code != "missing-key":
         return False
@@ -88,7 +88,7 @@ def _is_misspelt(path: Path, found: dict[Path, Diagnostic]) -> bool:
     return any(other[:-1] == path[:-1] and nearest(str(other[-1]), [str(path[-1])]) for other in unknown)
 
 
-def _is_structural(path: Path, diagnostic: Diagnostic) -> bool:
+def _is_structural(path: JsonPath, diagnostic: Diagnostic) -> bool:
     if not path:
         return True
     section, depth = path[0], len(path)
@@ -103,8 +103,8 @@ def _is_structural(path: Path, diagnostic: Diagnostic) -> bool:
     return section in _schema()["required"]
 
 
-def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[tuple[Path, Diagnostic]]:
-    path: Path = tuple(error.absolute_path)
+def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[tuple[JsonPath, Diagnostic]]:
+    path: JsonPath = tuple(error.absolute_path)
     node = _at(document, path)
     where = _where(path)
     schema, wanted = cast(dict[str, Any], error.schema), cast(Any, error.validator_value)
@@ -227,11 +227,11 @@ def _type_hint(node: Node | None, schema: dict[str, Any]) -> str | None:
     return None
 
 
-def _where(path: Path) -> str:
+def _where(path: JsonPath) -> str:
     return "`" + ".".join(str(part) for part in path) + "`" if path else ""
 
 
-def _at(node: Node | None, path: Path) -> Node | None:
+def _at(node: Node | None, path: JsonPath) -> Node | None:
     for part in path:
         match node:
             case Mapping():
@@ -247,7 +247,7 @@ def _place(node: Node | None) -> Span | None:
     return _start(node.span) if isinstance(node, Mapping) else node.span
 
 
-def _first_place(document: Mapping, path: Path) -> Span:
+def _first_place(document: Mapping, path: JsonPath) -> Span:
     """Where something is missing: the key of the mapping that lacks it, or the start of the file."""
     parent = _at(document, path[:-1]) if path else None
     key = parent.key(str(path[-1])) if isinstance(parent, Mapping) else None
@@ -261,7 +261,7 @@ def _start(span: Span) -> Span:
 _Tree = dict[str | int, "_Tree"]
 
 
-def _tree(paths: Iterable[Path]) -> _Tree:
+def _tree(paths: Iterable[JsonPath]) -> _Tree:
     """Paths by their parts; an empty tree is the end of one."""
     root: _Tree = {}
     for path in sorted(paths, key=len, reverse=True):  # the shortest last, as it takes all below it

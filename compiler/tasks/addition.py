@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from compiler.source.limits import MAX_EXHAUSTIVE
 from compiler.tasks import adderboard
 from compiler.tasks.automaton import Automaton
-from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, Words, check_sizes
+from compiler.tasks.task import (
+    TRIED_IN_FULL,
+    EvaluationProtocol,
+    Inputs,
+    Part,
+    Suite,
+    Symbols,
+    TaskError,
+    Words,
+    check_sizes,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,7 +141,7 @@ class Addition:
             Suite("edges", "all pairs of extreme and regular numbers", len(self._edges()), self._edge_parts, False),
             Suite("carries", "every pattern of carries, random digits otherwise", patterns, self._carries),
             Suite("near_carry", "sums just above or below a multiple of a power of the base", 4000, self._near_carry),
-            Suite("exhaustive", EXHAUSTIVE, self.limit**2, self._exhaustive, False, self.limit**2 <= SMALL),
+            Suite("exhaustive", EXHAUSTIVE, self.limit**2, self._exhaustive, False, self.limit**2 <= TRIED_IN_FULL),
             board,
         ]
         return {suite.name: suite for suite in suites}

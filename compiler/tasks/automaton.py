@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.int64]
 
-Place = tuple[str, int]  # a word, and which of its symbols
-Counts = tuple[tuple[int, ...], ...]
+SymbolPlace = tuple[str, int]  # a word, and which of its symbols
+PathCounts = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Column:
     label: str
     before: Numbers
     after: Numbers
-    letters: Mapping[Place, Numbers]
+    letters: Mapping[SymbolPlace, Numbers]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ def paths(automaton: Automaton) -> int:
     return sum(below[-1])
 
 
-def ways(automaton: Automaton) -> tuple[Counts, Counts]:
+def ways(automaton: Automaton) -> tuple[PathCounts, PathCounts]:
     """(below, above), each [columns + 1][states]: the paths from the start to a state before a column, and from there
     to the end. Before column k there are below[k][s] · above[k][s] paths through state s; the last row is the end."""
     states = range(automaton.states)
@@ -66,7 +66,7 @@ def ways(automaton: Automaton) -> tuple[Counts, Counts]:
     return tuple(below), tuple(reversed(above))
 
 
-def words(automaton: Automaton, paths: Numbers) -> dict[str, NDArray[np.uint16]]:
+def words_of(automaton: Automaton, paths: Numbers) -> dict[str, NDArray[np.uint16]]:
     """The words of inputs, each [inputs, length] by its name, as `Task.encode` gives them.
 
     `paths` [inputs, columns], int64, are valid: the step that each input takes in each column.
@@ -81,7 +81,7 @@ def words(automaton: Automaton, paths: Numbers) -> dict[str, NDArray[np.uint16]]
     return found
 
 
-def drawn(automaton: Automaton, count: int) -> Numbers:
+def drawn_paths(automaton: Automaton, count: int) -> Numbers:
     """So many valid paths [count, columns], at random, the same ones each time."""
     import numpy as np
 

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from compiler.source.limits import MAX_EXHAUSTIVE
 from compiler.tasks.automaton import Automaton, Column
 from compiler.tasks.layout import symbol_of
-from compiler.tasks.task import SMALL, EvaluationProtocol, Inputs, Part, Suite, Symbols, TaskError, Words, check_sizes
+from compiler.tasks.task import (
+    TRIED_IN_FULL,
+    EvaluationProtocol,
+    Inputs,
+    Part,
+    Suite,
+    Symbols,
+    TaskError,
+    Words,
+    check_sizes,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +92,7 @@ class Rewriting:
 
     def suites(self) -> Mapping[str, Suite]:
         every = self.symbols**self.length
-        small = every <= SMALL
+        small = every <= TRIED_IN_FULL
         suites = [
             Suite("uniform", "random sequences", min(10_000, every), self._uniform),
             Suite(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # quick commands read specs without numpy
     import numpy as np
     from numpy.typing import NDArray
 
-SMALL = 10_000  # so many inputs are all tried by default
+TRIED_IN_FULL = 10_000  # so many inputs are all tried by default
 Inputs = tuple[int, ...]
 Symbols = tuple[int, ...]
 Words = Mapping[str, "NDArray[np.uint16]"]  # of many inputs: each word [inputs, length] by its name

@@ -16,13 +16,13 @@ from compiler.terminal.overview import definitions_json
 from compiler.verifier.reasons import Reason
 from compiler.verifier.results import VERSION, Counterexample, Lead, Margin, StepResult, Verification
 
-FORMAT = 2  # of the certificate: raised when a field is dropped or changes its meaning, not when one is added
+CERTIFICATE_FORMAT = 2  # raised when a field is dropped or changes its meaning, not when one is added
 
 
 def certificate(spec: Spec, found: Verification, budget: float) -> dict[str, object]:
     """The fields in docs/json.md. Integers are exact, however long they are."""
     return {
-        "format": FORMAT,
+        "format": CERTIFICATE_FORMAT,
         "weightspec": installed_version() or "not installed",
         "spec": str(spec.path),
         "name": spec.name,

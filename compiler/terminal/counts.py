@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from compiler.pipeline import Spec
 from compiler.readers.counting.assertions import Assertion
 from compiler.readers.counting.claims import ClaimResult, author_count
-from compiler.readers.counting.counts import LISTING, RULES, Counts
+from compiler.readers.counting.counts import LISTING, SHOWN_RULES, Counts
 from compiler.terminal.console import console, first, table, text
 
 Counted = tuple[Spec, Counts]
@@ -89,7 +89,7 @@ def figures_json(spec: Spec, counts: Counts) -> dict[str, object]:
     """The figures, the author's own count (null where there is none) and the listing, as every command prints them."""
     stated = author_count(spec)
     return {
-        "counts": {rule: counts.by_rule(rule) for rule in RULES if rule != LISTING},
+        "counts": {rule: counts.by_rule(rule) for rule in SHOWN_RULES if rule != LISTING},
         "dense_untied": counts.dense_untied,
         "values_with_zero": counts.values_with_zero,
         "claimed": None if stated is None else stated.count,

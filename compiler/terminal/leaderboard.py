@@ -12,7 +12,7 @@ from compiler.language.expectations import AuthorCount
 from compiler.pipeline import Spec
 from compiler.readers.counting.assertions import Assertion, made_of
 from compiler.readers.counting.claims import author_count
-from compiler.readers.counting.counts import BESIDE, LISTING, RULES, Counts, HardCoded, hard_coded_readers
+from compiler.readers.counting.counts import BESIDE, LISTING, SHOWN_RULES, Counts, HardCoded, hard_coded_readers
 from compiler.source.printable import printable
 from compiler.terminal.console import MAX_ROWS, console, line_of, table, text
 from compiler.terminal.counts import Counted
@@ -69,7 +69,7 @@ def _columns(
     stated = [author_count(spec) for spec, _ in counted]
     if any(stated):
         columns["claimed"] = [_claimed(one, in_short=in_short) for one in stated]
-    for rule in RULES:
+    for rule in SHOWN_RULES:
         if rule not in left_out:
             columns[rule] = [_figure(counts, rule, left_out) for _, counts in counted]
     return columns

@@ -14,7 +14,7 @@ from compiler.pipeline import Spec
 from compiler.readers.why.places import find_stored
 from compiler.tasks.layout import Slot
 from compiler.terminal.console import console, first, number, table, text
-from compiler.terminal.steps import describe, print_step, step_equations
+from compiler.terminal.steps import describe_step, print_step, step_equations
 
 
 def print_overview(spec: Spec) -> None:
@@ -102,7 +102,7 @@ def overview_json(spec: Spec) -> dict[str, object]:
         "steps": [
             {
                 "name": step.name,
-                "summary": describe(step, network.dtype),
+                "summary": describe_step(step, network.dtype),
                 "stream_after": list(stream_after(step).labels),
                 "equations": [
                     {

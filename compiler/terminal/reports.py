@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compiler.report.markdown.page import findings
-from compiler.report.reporting import Group, Model, Report
+from compiler.report.reporting import Group, Report, ReportedModel
 from compiler.terminal.console import console, diagnostics_json, print_diff, text
 from compiler.terminal.counts import claims_json, figures_json
 
@@ -47,7 +47,7 @@ def report_json(report: Report, file: Path | None, *, stale: bool | None) -> dic
     }
 
 
-def _model_json(group: Group, model: Model) -> dict[str, object]:
+def _model_json(group: Group, model: ReportedModel) -> dict[str, object]:
     spec = model.spec
     layers = model.dimensions.layers
     return {
@@ -87,7 +87,7 @@ def _model_json(group: Group, model: Model) -> dict[str, object]:
     }
 
 
-def _suites_json(model: Model) -> Sequence[dict[str, object]]:
+def _suites_json(model: ReportedModel) -> Sequence[dict[str, object]]:
     return [
         {
             "suite": result.suite,

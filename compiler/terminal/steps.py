@@ -28,7 +28,7 @@ from compiler.terminal.console import console, first, number, table, text
 def print_step(step: Step, before: Axis | None, dtype: FloatFormat) -> None:
     """A step with its equations, and where the dimensions of the stream `before` it land if it changes them."""
     out = console()
-    out.print(text(f"{step.name}: {describe(step, dtype)}", "bold"))
+    out.print(text(f"{step.name}: {describe_step(step, dtype)}", "bold"))
     rows = table("", "", "")
     equations = step_equations(step)
     for equation in first(equations, rows):
@@ -78,7 +78,7 @@ def _norm_equations(norm: Norm | None) -> tuple[Equation, ...]:
     return () if norm is None else norm.equations
 
 
-def describe(step: Step, dtype: FloatFormat) -> str:
+def describe_step(step: Step, dtype: FloatFormat) -> str:
     """What a step does, in a line; its numbers are of the dtype."""
     norm = step_norm(step)
     prefix = f"{_norm(norm)}, " if norm is not None else ""

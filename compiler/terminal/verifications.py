@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from compiler.expressions.proportions import amount, figure, share, shares
+from compiler.expressions.proportions import amount, share, shares, three_figures
 from compiler.pipeline import Spec
 from compiler.terminal.console import console, table, text
 from compiler.verifier.results import VERSION, Margin, StepResult, Verification
@@ -31,7 +31,7 @@ def print_verdicts(verified: Sequence[tuple[Spec, Verification]]) -> None:
     """One line for each of several specs."""
     rows = table("spec", "verdict", "failing inputs", "of", "smallest margin", "seconds", right=["seconds"])
     for spec, found in verified:
-        margin = "–" if found.margin is None else figure(found.margin.proved, up=False)
+        margin = "–" if found.margin is None else three_figures(found.margin.proved, up=False)
         rows.add_row(
             text(spec.title),
             text(found.verdict.upper(), _STYLES[found.verdict]),
@@ -78,8 +78,10 @@ def _facts(found: Verification) -> Table:
 
 
 def _least(margin: Margin) -> str:
-    least = f"at least {figure(margin.proved, up=False)}"
-    return f"{least}, with {figure(margin.rounding, up=True)} taken off for rounding" if margin.rounding else least
+    least = f"at least {three_figures(margin.proved, up=False)}"
+    if not margin.rounding:
+        return least
+    return f"{least}, with {three_figures(margin.rounding, up=True)} taken off for rounding"
 
 
 def _tokens(found: Verification) -> str:
@@ -104,7 +106,7 @@ def _steps(steps: Sequence[StepResult]) -> Table:
             text(_counted(step.open, every, up=True), "yellow" if step.open else ""),
             f"{step.cells:,}",
             str(step.window),
-            "–" if step.margin is None else figure(step.margin.proved, up=False),
+            "–" if step.margin is None else three_figures(step.margin.proved, up=False),
             *[text(reason) for _ in why],
         )
     return rows

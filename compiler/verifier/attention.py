@@ -32,7 +32,7 @@ from compiler.verifier import exact
 from compiler.verifier.forms import Array, Forms, forms, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
 
-MAX_BYTES = 1 << 28  # of the forms of one query
+MAX_QUERY_BYTES = 1 << 28  # of the forms of one query
 Value = Sequence[Bounded]  # one for each channel
 
 
@@ -125,7 +125,7 @@ def attention_forms(
     """
     mixing = live_heads(operation, live)
     entries = cases * len(sequences.automaton.columns) * sequences.steps
-    if 16 * entries * (2 * len(mixing) + 3 * len(live)) > MAX_BYTES:
+    if 16 * entries * (2 * len(mixing) + 3 * len(live)) > MAX_QUERY_BYTES:
         raise too_large()
     tables = _Tables(sequences, seen, cases)
     heads = []

@@ -13,7 +13,7 @@ from compiler.verifier.cells import Cells
 from compiler.verifier.sweep import Sweep, weights
 
 Masks = NDArray[np.uint8]  # [cells, columns, bytes]: the steps, as bits, that inputs of each cell may take
-MAX_PAIRS = 2_000_000  # of cells that are compared one by one
+MAX_CELL_PAIRS = 2_000_000  # of cells that are compared one by one
 BLOCK = 1_000  # cells that are compared at once
 
 
@@ -80,7 +80,7 @@ def _share_nothing(masks: Masks, groups: Sequence[_Group]) -> NDArray[np.bool_]:
     alone = np.ones(len(masks), bool)
     for group in groups:
         meet = np.flatnonzero(alone & _meet(masks, group.steps[None])[:, 0])
-        if len(meet) * len(group.members) > MAX_PAIRS:
+        if len(meet) * len(group.members) > MAX_CELL_PAIRS:
             alone[meet] = False
         for i in meet[alone[meet]]:
             alone[i] = not _meet(masks[i : i + 1], group.members).any()

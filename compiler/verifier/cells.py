@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from compiler.tasks.automaton import Column
 from compiler.verifier.forms import Array, Forms, outwards
+from compiler.verifier.sequences import Numbers
 
-Numbers = NDArray[np.int64]
 UNKNOWN = -1
 ROWS = ("expected", "case", "level", "before", "after", "low", "high", "count", "witness", "masks")
 

@@ -23,7 +23,7 @@ from compiler.verifier.witness import lead, leads_of_tokens
 
 MOST = 2_000  # inputs that are looked at
 BATCHES = 16  # of the plain module's batches at most: fewer inputs where sequences are long
-OF_SUITE = 200  # inputs of each suite that samples
+LOOKED_AT_PER_SUITE = 200  # inputs of each suite that samples
 OF_PART = 60  # inputs of each part of a suite at most
 SHORT = 2_000
 ROUNDS = 12
@@ -85,7 +85,7 @@ def _of_suites(spec: Spec) -> Iterator[Inputs]:
     """A few of each; from a short list those that are far apart in it."""
     for suite in spec.resolved.task.suites().values():
         try:
-            parts = suite.parts(suite.size(OF_SUITE), 0)
+            parts = suite.parts(suite.size(LOOKED_AT_PER_SUITE), 0)
         except TaskError:
             continue
         for part in parts:

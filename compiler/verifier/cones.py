@@ -18,7 +18,7 @@ from compiler.verifier.sequences import CONSTANT, Sequences
 from compiler.verifier.sweep import Sweep, weights
 from compiler.verifier.witness import Witnesses
 
-MAX_CELLS = 5_000  # that the module is asked about
+MAX_ASKED_CELLS = 5_000  # that the module is asked about
 
 
 def settle(found: Sweep, tail: Tail, sequences: Sequences, witnesses: Witnesses, stop: Stop) -> Sweep | None:
@@ -88,6 +88,6 @@ def _told_apart(found: Sweep, tail: Tail, sequences: Sequences, positions: list[
         own = column_cells(automaton.columns[number], number, every, expected, zero, zero, sequences.steps)
         own = merged(own.chosen(hard[number, :size]), grid)
         cells = own if cells is None else joined(cells, own, grid)
-        if len(cells) > MAX_CELLS:
+        if len(cells) > MAX_ASKED_CELLS:
             return None
     return cells

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compiler.backends.elementary.program import Program
 from compiler.expressions.proportions import amount
-from compiler.tasks.automaton import Automaton, complete, drawn, ways
+from compiler.tasks.automaton import Automaton, complete, drawn_paths, ways
 from compiler.verifier.head import Leads
 from compiler.verifier.model import OutOfTime, Stop, Tail, tails, unknown_shares
 from compiler.verifier.reasons import Reason, joined_cells, lost_at, refused, within_rounding
@@ -19,15 +19,15 @@ from compiler.verifier.sequences import Sequences, sequences
 from compiler.verifier.sweep import Sweep, leads_of_paths, values_of_paths, weights
 
 DRAWN = 200  # inputs that show what is known after each step of a tail
-SMALL = 2.0**-20  # a share that is not known, which rounding does not reach
-Path = NDArray[np.int64]  # of one input, [1, columns]
+NEGLIGIBLE = 2.0**-20  # a share that is not known, which rounding does not reach
+InputPath = NDArray[np.int64]  # of one input, [1, columns]
 
 
 @dataclass(frozen=True, eq=False)
 class _Alone:
     """One input, all of whose tokens are known: what is left to be computed for each slot."""
 
-    path: Path
+    path: InputPath
     program: Program
     sequence: Sequences
     tails: Mapping[int, Tail]
@@ -80,7 +80,7 @@ def _why_open(
         try:
             by_slot = {its.slot: its for its in tails(tail.program, only, wanted, stop)}
         except OutOfTime:  # then what is known after each step has to tell
-            unknown = any(share > SMALL for share in tail.unknown.values())
+            unknown = any(share > NEGLIGIBLE for share in tail.unknown.values())
             return _losing_step(tail, sequence) if unknown else _rounding(leads_of_paths(tail, sequence, path))
         one = _Alone(path, tail.program, only, by_slot)
         alone.append(one)
@@ -113,7 +113,7 @@ def _one_path(automaton: Automaton, path: NDArray[np.int64]) -> Automaton:
 
 def _losing_step(tail: Tail, sequence: Sequences) -> Reason:
     """The step after which the share that is not known has grown most."""
-    paths = drawn(sequence.automaton, DRAWN)
+    paths = drawn_paths(sequence.automaton, DRAWN)
     later = unknown_shares(tail.program, values_of_paths(tail, sequence, paths))
     shares = [("", 0.0), *tail.unknown.items(), *((step, x) for step, x in later.items() if step not in tail.unknown)]
     (_, before), (step, after) = max(pairwise(shares), key=lambda pair: pair[1][1] - pair[0][1])

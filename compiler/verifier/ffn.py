@@ -20,7 +20,7 @@ from compiler.backends.bounds.arithmetic import (
 )
 from compiler.backends.bounds.elementwise import elementwise
 from compiler.backends.elementary.program import Activated, Linear, Node, Renewed, Rotated
-from compiler.network.ir import Activation
+from compiler.network.ir import ActivationKind
 from compiler.source.faults import no_rule
 
 Value = Sequence[Bounded]
@@ -49,7 +49,7 @@ def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Value], positions: Seq
     return elementwise(a, node, inputs, angles)
 
 
-def _activated(a: Arithmetic, kind: Activation, x: Bounded) -> Bounded:
+def _activated(a: Arithmetic, kind: ActivationKind, x: Bounded) -> Bounded:
     match kind:
         case "relu":
             return relu(a, x)

@@ -28,7 +28,7 @@ from compiler.verifier.sequences import CONSTANT, Sequences
 Stop = Callable[[], bool]
 FORM_SYMBOLS = 1 << 32  # beyond all numbers of errors in a program
 MAX_FORMS = 1 << 20  # of one node
-MAX_BYTES = 1 << 31  # of the values at all positions
+MAX_VALUE_BYTES = 1 << 31  # of the values at all positions
 HARDLY = 2.0**-20  # of what the widest channel varies by
 
 
@@ -103,7 +103,7 @@ def local_values(
 ) -> Running:
     """The values of all nodes but those that are left unknown: channels [positions, steps]. Raises `NotFollowed` where
     they are too large."""
-    running, room = Running(program, torch.from_numpy(sequences.tokens[:, : program.length]), []), MAX_BYTES
+    running, room = Running(program, torch.from_numpy(sequences.tokens[:, : program.length]), []), MAX_VALUE_BYTES
     for number, node in enumerate(program.nodes):
         value = [] if number in unknown else _filled(node, _local(running, number, node, sequences, stop))
         running.values.append(value)

@@ -18,7 +18,7 @@ from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import NotFollowed, Program
 from compiler.pipeline import Spec
 from compiler.source.faults import NoRule
-from compiler.tasks.automaton import Automaton, drawn, paths
+from compiler.tasks.automaton import Automaton, drawn_paths, paths
 from compiler.verifier.alarms import check_probe
 from compiler.verifier.attention import too_large
 from compiler.verifier.cones import settle
@@ -122,7 +122,7 @@ def _follow(state: State, witnesses: Witnesses, deadline: float, progress: Progr
 
 def _probe(state: State, followed: Sequence[tuple[Tail, Sequences]], witnesses: Witnesses, stop: Stop) -> None:
     """Compare bounds with the module's leads, for a few inputs of each token. Raises `ToolFault`."""
-    probes = drawn(state.automaton, PROBES)
+    probes = drawn_paths(state.automaton, PROBES)
     inputs = inputs_of_paths(state.spec, state.automaton, probes)
     for tail, sequence in followed[:MOST_PROBED]:
         if stop():

@@ -17,7 +17,7 @@ from compiler.verifier.witness import Witnesses
 
 FIRST = 500  # inputs of each suite, which are soon judged: what fails often is found by these
 OF_CELLS = 300
-OF_SUITE = 10_010  # the whole of a leaderboard's test
+SEARCHED_PER_SUITE = 10_010  # the whole of a leaderboard's test
 BLOCK = 2_000  # inputs that are judged at once, or fewer where they are long
 
 
@@ -44,7 +44,7 @@ def _suspects(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadlin
                     return
                 if not witnesses.lead(inputs, found.slot) > 0:
                     yield inputs
-    yield from _of_suites(spec, judge, OF_SUITE, deadline)
+    yield from _of_suites(spec, judge, SEARCHED_PER_SUITE, deadline)
 
 
 def _of_suites(spec: Spec, judge: Judge, pairs: int, deadline: float) -> Iterator[Inputs]:

@@ -24,7 +24,7 @@ from compiler.verifier.sequences import CONSTANT, Sequences
 MAX_CELLS = 100_000  # cells that are looked at in a round: more are joined on a coarser grid
 MAX_OPEN = 20_000  # cells that are told apart further
 BLOCK = 1 << 17  # cells that are made at once
-MAX_BYTES = 1 << 28  # of the cells of a round, and of a block: fewer where each is large
+MAX_CELL_BYTES = 1 << 28  # of the cells of a round, and of a block: fewer where each is large
 COMPUTED = 4_096  # cells that are computed at once
 COARSE, FINER = 2.0**-16, 2.0**-10  # the first grid, as a share of a form's whole range; how much finer the next is
 
@@ -134,7 +134,7 @@ def values_of_paths(tail: Tail, sequences: Sequences, paths: NDArray[np.int64]) 
 
 def _grown(found: Sweep, cells: Cells, column: Cells, grid: Array, stop: Stop) -> Cells | None:
     """The cells with one more column; None where time is out before they are made, as of large bases it may be."""
-    room = MAX_BYTES // (cells.bytes_each + column.bytes_each)
+    room = MAX_CELL_BYTES // (cells.bytes_each + column.bytes_each)
     cells = _coarser(found, cells, grid, min(MAX_OPEN, room))
     size = max(1, min(BLOCK, room) // len(column))
     parts = [cells.chosen(np.arange(first, min(first + size, len(cells)))) for first in range(0, len(cells), size)]

@@ -32,8 +32,8 @@ from compiler.verifier.sweep import Sweep
 from compiler.verifier.witness import Witnesses, lead_of, place
 
 SWEEPS = 0.8  # this share of the time is for sweeps, and what they leave for the search for an input that fails
-FUNCTIONS = f"exp, erf, rsqrt, sin, cos to {FUNCTION_UNITS} units, silu to {SILU_UNITS}, gelu to {GELU_UNITS}"
-ANY = f"IEEE 754 arithmetic in any order of summation, fused or not; {FUNCTIONS}"
+FUNCTION_ERRORS = f"exp, erf, rsqrt, sin, cos to {FUNCTION_UNITS} units, silu to {SILU_UNITS}, gelu to {GELU_UNITS}"
+ANY = f"IEEE 754 arithmetic in any order of summation, fused or not; {FUNCTION_ERRORS}"
 HERE = ANY + "; what depends on no token, or on few positions alone, as the torch module computes it on this machine"
 RUN = "the torch module on this machine, CPU, one thread, one sequence at a time; the fast engine where that is sure"
 TRIED = 100_000  # so many inputs can be tried one by one

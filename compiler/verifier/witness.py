@@ -15,7 +15,7 @@ from compiler.backends.torch.reference import Reference, alone, as_tokens
 from compiler.network.ir import Decode
 from compiler.network.meanings import lead_sign
 from compiler.pipeline import Spec
-from compiler.tasks.automaton import Automaton, complete, words
+from compiler.tasks.automaton import Automaton, complete, words_of
 from compiler.tasks.task import Inputs
 from compiler.verifier.cells import Cells
 from compiler.verifier.results import Counterexample, Lead
@@ -45,7 +45,7 @@ class Witnesses:
 
 def inputs_of_paths(spec: Spec, automaton: Automaton, paths: NDArray[np.int64]) -> list[Inputs]:
     """Those of paths [inputs, columns]."""
-    found = words(automaton, paths)
+    found = words_of(automaton, paths)
     return [spec.resolved.task.inputs(found, row) for row in range(len(paths))]
 
 

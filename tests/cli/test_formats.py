@@ -11,11 +11,11 @@ import pytest
 import compiler
 import compiler.evaluation.saved_runs
 from compiler.backends.torch.saving import load_model, spec_text
-from compiler.evaluation.saved_runs import FORMAT, DamagedState, SavedRun
+from compiler.evaluation.saved_runs import RUN_FORMAT, DamagedState, SavedRun
 from compiler.source.diagnostics import SpecError
 from compiler.source.saved import FILE_FORMAT, spec_hash
 from compiler.source.schema import format_version
-from compiler.terminal.certificates import FORMAT as CERTIFICATE_FORMAT
+from compiler.terminal.certificates import CERTIFICATE_FORMAT
 from tests.cli.json_shapes import SHAPES, problems
 from tests.cli.test_cli import call, call_json
 
@@ -23,7 +23,7 @@ KEPT = Path(__file__).parents[1] / "data" / "formats"
 SPEC, MODEL, RUN, CERTIFICATE = (
     KEPT / name for name in ("spec-1.yaml", "model-1.safetensors", "run-2.json", "certificate-2.json")
 )
-VERSIONS = {"spec": format_version(), "model": FILE_FORMAT, "run": FORMAT, "certificate": CERTIFICATE_FORMAT}
+VERSIONS = {"spec": format_version(), "model": FILE_FORMAT, "run": RUN_FORMAT, "certificate": CERTIFICATE_FORMAT}
 
 
 @pytest.mark.parametrize(("kind", "version"), VERSIONS.items())
@@ -128,7 +128,7 @@ def test_the_kept_state_of_a_run_is_gone_on_with(tmp_path: Path) -> None:
     assert state is not None
     assert (state.done, state.right) == (5, 0)
     assert [failure.text for failure in state.tallies[0].failures][:2] == ["1 + 0", "1 + 1"]
-    path.write_text(json.dumps({**kept, "format": FORMAT + 1}), encoding="utf-8")
+    path.write_text(json.dumps({**kept, "format": RUN_FORMAT + 1}), encoding="utf-8")
     with pytest.raises(SpecError, match="newer weightspec"):
         run.load(parts)
 

@@ -26,11 +26,11 @@ from compiler.backends.bounds.tensors import TensorFunctions, TensorKeys
 from compiler.backends.elementary.program import Attended, Decision, Linear, Normalized
 from compiler.backends.torch.decode import choose
 from compiler.backends.torch.ffn import activate
-from compiler.backends.torch.linear import Weights
+from compiler.backends.torch.linear import ParameterStore
 from compiler.backends.torch.norm import Norm
 from compiler.expressions.axes import Axis
 from compiler.expressions.floats import FORMATS
-from compiler.network.ir import Activation
+from compiler.network.ir import ActivationKind
 from compiler.network.ir import Norm as NormIr
 from tests.helpers import DTYPES
 
@@ -119,7 +119,7 @@ def some_numbers(dtype: str, count: int, seed: int) -> Tensor:
 
 @pytest.mark.parametrize("kind", ["relu", "silu", "gelu"])
 @pytest.mark.parametrize("dtype", ALL)
-def test_activations(dtype: str, kind: Activation) -> None:
+def test_activations(dtype: str, kind: ActivationKind) -> None:
     """Of every number, where the dtype is short."""
     numbers = every_number(dtype) if dtype in SHORT else some_numbers(dtype, 20_000, 1)
     a, needed = arithmetic(dtype), 0.0
@@ -144,7 +144,7 @@ def test_norms(dtype: str, kind: Literal["rms", "layer"]) -> None:
         numbers[:, chance.integers(0, 400, 20)] = 0.0
         drawn = Drawn(numbers, chance, float(chance.choice([0.0, 1e-9, 1e-4, 0.02, 0.2])), symbols=seed % 3)
         operation = Normalized(kind, epsilon, 1, weight, first_symbol=10)
-        module = Norm(NormIr("norm", kind, epsilon, Axis(()), None), Weights(DTYPES[dtype]))
+        module = Norm(NormIr("norm", kind, epsilon, Axis(()), None), ParameterStore(DTYPES[dtype]))
         plain = module(numbers.T)
         plain = plain if weight is None else plain * torch.tensor(weight, dtype=DTYPES[dtype])
         needed = max(needed, drawn.check(normalize(a, drawn.bounded(), operation, 0), plain.T))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from compiler.pipeline import load
-from compiler.source.document import parse_document, plain, read_source
+from compiler.source.document import as_data, parse_document, read_source
 from compiler.source.schema import schema_text
 from tests.helpers import STEPS
 from tests.parity.by_hand import MODELS
@@ -105,7 +105,7 @@ def used(schema: Schema, where: str, value: Any) -> Iterator[str]:
 def test_every_step_and_option_has_a_spec() -> None:
     found: set[str] = set()
     for name in FILES:
-        document = plain(parse_document(read_source(STEPS / f"{name}.yaml")))
+        document = as_data(parse_document(read_source(STEPS / f"{name}.yaml")))
         assert isinstance(document, dict)
         for section in SECTIONS:
             if section in document:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from compiler.language.overrides import override
 from compiler.source.diagnostics import SpecError, as_json, render
-from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document, plain, read_source
+from compiler.source.document import Mapping, Node, Scalar, Sequence, as_data, parse_document, read_source
 from compiler.source.text import Source
 
 PIECES = ["a", "b: ", "1e-3", "- ", "\n", "\n  ", "{", "}", "[", "]", ", ", "'", '"', "&k ", "*k", "!!str ", "? ", ": "]
@@ -68,7 +68,7 @@ def check(source: Source) -> None:
             assert diagnostic.code in render(diagnostic)
             assert as_json(diagnostic)["line"] is not None
         return
-    plain(node)
+    as_data(node)
     for scalar in scalars(node):
         assert 0 <= scalar.span.start <= scalar.span.end <= len(source.text)
         written = scalar.span.text

@@ -11,12 +11,12 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from compiler.expressions.evaluate import evaluate
+from compiler.expressions.evaluate import evaluate_expression
 from compiler.expressions.floats import FORMATS, round_to
 from compiler.expressions.parse import parse
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionError
-from compiler.expressions.values import Affine, Dimensions, Number, Truth, Value, Vector
+from compiler.expressions.values import Affine, DimensionFamily, Number, Truth, Value, Vector
 from compiler.source.limits import MAX_INTEGER_BITS
 from compiler.source.text import Source, Span
 
@@ -35,7 +35,7 @@ def scope(names: dict[str, Value], dtype: str = "float64") -> Scope:
 
 def outcome(text: str, names: Scope) -> Value | ExpressionError:
     try:
-        return evaluate(parse(text), names)
+        return evaluate_expression(parse(text), names)
     except ExpressionError as error:
         return error
 
@@ -193,7 +193,7 @@ def test_nothing_but_an_expression_error_is_raised(text: str) -> None:
     names: dict[str, Value] = {
         "a": Number(0.1, True),
         "w": Vector((Number(1), Number(2))),
-        "h": Dimensions("h", 1, (2,)),
+        "h": DimensionFamily("h", 1, (2,)),
         "x": Affine({0: Number(1)}),
     }
     result = outcome(text, scope(names, "float32"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from compiler.tasks import TASKS, Task, TaskError
-from compiler.tasks.automaton import Automaton, Column, complete, drawn, paths, ways, words
+from compiler.tasks.automaton import Automaton, Column, complete, drawn_paths, paths, ways, words_of
 from compiler.tasks.task import Inputs, Words
 
 SUMS = [("addition", {"base": base, "digits": digits}) for base in (2, 3, 4, 5) for digits in (1, 2, 3)]
@@ -90,7 +90,7 @@ def assert_valid(automaton: Automaton, found: NDArray[np.int64]) -> None:
 def test_every_input_has_one_path_with_its_words(kind: str, sizes: dict[str, int]) -> None:
     task, automaton = made(kind, sizes)
     found = every_path(automaton)
-    of_paths = words(automaton, as_array(found, len(automaton.columns)))
+    of_paths = words_of(automaton, as_array(found, len(automaton.columns)))
     expected = task.encode(every_input(task))
     assert {name: (word.dtype, word.shape) for name, word in of_paths.items()} == {
         name: (np.dtype(np.uint16), word.shape) for name, word in expected.items()
@@ -199,7 +199,7 @@ def test_every_segment_is_completed(kind: str, sizes: dict[str, int]) -> None:
 def test_no_segments_are_completed_to_no_paths() -> None:
     _, automaton = made("addition", {"base": 10, "digits": 4})
     assert complete(automaton, 2, np.empty((0, 2), np.int64)).shape == (0, 5)
-    assert {name: word.shape for name, word in words(automaton, np.empty((0, 5), np.int64)).items()} == {
+    assert {name: word.shape for name, word in words_of(automaton, np.empty((0, 5), np.int64)).items()} == {
         "a": (0, 4),
         "b": (0, 4),
         "sum": (0, 5),
@@ -209,9 +209,9 @@ def test_no_segments_are_completed_to_no_paths() -> None:
 @pytest.mark.parametrize(("kind", "sizes"), SMALL)
 def test_paths_that_are_drawn_are_paths(kind: str, sizes: dict[str, int]) -> None:
     _, automaton = made(kind, sizes)
-    found = drawn(automaton, 50)
+    found = drawn_paths(automaton, 50)
     assert {tuple(path) for path in found.tolist()} <= set(every_path(automaton))
-    assert (found == drawn(automaton, 50)).all()
+    assert (found == drawn_paths(automaton, 50)).all()
     assert len(np.unique(found, axis=0)) > 1 or paths(automaton) == 1
 
 
@@ -226,7 +226,7 @@ def test_dead_ends_are_avoided() -> None:
         3, (column([(0, 1), (0, 0)], 0), column([(2, 0), (0, 0)], 1), column([(0, 1), (0, 0)], 2), column([(0, 0)], 3))
     )
     assert paths(automaton) == 1
-    assert drawn(automaton, 3).tolist() == 3 * [[1, 1, 1, 0]]
+    assert drawn_paths(automaton, 3).tolist() == 3 * [[1, 1, 1, 0]]
     for k, step in enumerate((1, 1, 1, 0)):
         assert complete(automaton, k, np.array([[step]])).tolist() == [[1, 1, 1, 0]]
     for k, steps in ((0, [0]), (1, [0]), (2, [0]), (0, [0, 1]), (1, [1, 0])):
@@ -249,7 +249,7 @@ def test_random_inputs_of_large_tasks(data: st.DataObject) -> None:
         drawn = np.random.default_rng(seed).integers(0, task.symbols, (3, lengths["word"]))
         some = [tuple(row) for row in drawn.tolist()]
     found = np.array([path_of(automaton, task.solve(one)) for one in some])
-    assert rows(words(automaton, found)) == rows(task.encode(some))
+    assert rows(words_of(automaton, found)) == rows(task.encode(some))
     start = data.draw(st.integers(0, found.shape[1] - 1))
     end = data.draw(st.integers(start + 1, found.shape[1]))
     whole = complete(automaton, start, found[:, start:end])

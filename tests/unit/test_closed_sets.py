@@ -288,7 +288,7 @@ def test_every_dtype_is_in_every_table() -> None:
 # Nothing but a match that ends in `no_rule` tells members of a closed set apart.
 
 SETS = (
-    ir.Activation,
+    ir.ActivationKind,
     ir.Softmax,
     ir.RopePairs,
     ir.Decode,

@@ -53,7 +53,7 @@ from compiler.readers.counting.claims import check_claims
 from compiler.readers.counting.counts import count
 from compiler.source import limits
 from compiler.source.diagnostics import SpecError
-from compiler.source.document import parse_document, plain
+from compiler.source.document import as_data, parse_document
 from compiler.source.schema import _schema, top_level_keys
 from compiler.source.text import Source
 from tests.helpers import DATA, ROOT, SPECS
@@ -161,8 +161,8 @@ def test_example(block: Block, folder: Path) -> None:
     assert sum(ways) == 1, f"{block} is neither a whole spec nor below a comment that says where it belongs"
     if "part" in block.marks:
         (file,) = (path for path in (SPECS, EXAMPLES) for path in path.glob(f"{block.marks['part']}.yaml"))
-        whole = plain(parse_document(Source("spec", file.read_text(encoding="utf-8"))))
-        part = plain(parse_document(Source("example", block.text)))
+        whole = as_data(parse_document(Source("spec", file.read_text(encoding="utf-8"))))
+        part = as_data(parse_document(Source("example", block.text)))
         assert isinstance(whole, dict)
         assert _is_part(part, whole) or _is_part(part, whole["network"])
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compiler.source.diagnostics import Diagnostic, SpecError
-from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document, plain, read_source
+from compiler.source.document import Mapping, Node, Scalar, Sequence, as_data, parse_document, read_source
 from compiler.source.limits import MAX_FILE_BYTES, MAX_NESTING
 from compiler.source.scalars import Plain
 from compiler.source.text import Source
@@ -94,11 +94,11 @@ def test_keys_are_text_in_file_order() -> None:
     document = read("=: 1\nno: 2\n1e3: 3\nnull: 4\n'+': 5\n")
     assert isinstance(document, Mapping)
     assert document.names == ("=", "no", "1e3", "null", "+")
-    assert plain(document) == {"=": 1, "no": 2, "1e3": 3, "null": 4, "+": 5}
+    assert as_data(document) == {"=": 1, "no": 2, "1e3": 3, "null": 4, "+": 5}
 
 
 def test_nested_values_as_plain_python() -> None:
-    assert plain(read("a: [1, {b: x}]\nc:\n- -2\n-\n")) == {"a": [1, {"b": "x"}], "c": [-2, None]}
+    assert as_data(read("a: [1, {b: x}]\nc:\n- -2\n-\n")) == {"a": [1, {"b": "x"}], "c": [-2, None]}
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_byte_order_mark_in_a_source_shifts_no_place() -> None:
 
 
 def test_an_alias_is_the_same_value() -> None:
-    assert plain(read("a: &v [1, 2]\nb: *v\n")) == {"a": [1, 2], "b": [1, 2]}
+    assert as_data(read("a: &v [1, 2]\nb: *v\n")) == {"a": [1, 2], "b": [1, 2]}
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.expressions.evaluate import affine, evaluate, integer, number
+from compiler.expressions.evaluate import affine, evaluate_expression, integer, number
 from compiler.expressions.floats import FORMATS
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.parse import is_name, parse
 from compiler.expressions.scope import AlreadyReported, Scope, Work
 from compiler.expressions.syntax import ExpressionError, free_names
-from compiler.expressions.values import Affine, Dimensions, Number, Truth, Unknown, Value, Vector
+from compiler.expressions.values import Affine, DimensionFamily, Number, Truth, Unknown, Value, Vector
 from compiler.source.diagnostics import Findings
 from compiler.source.document import Mapping, Scalar, parse_document
 from compiler.source.text import Source, Span
@@ -26,8 +26,8 @@ NAMES: dict[str, Value] = {
     "w": Vector((Number(3), Number(4.5), Number(-1))),
     "x": Affine({0: Number(1)}),
     "y": Affine({1: Number(1)}),
-    "h": Dimensions("h", 2, (3,)),
-    "m": Dimensions("m", 5, (2, 3)),
+    "h": DimensionFamily("h", 2, (3,)),
+    "m": DimensionFamily("m", 5, (2, 3)),
     "broken": Unknown(),
 }
 FLOAT32 = {
@@ -42,7 +42,7 @@ def scope(names: dict[str, Value] | None = None, dtype: str = "float64") -> Scop
 
 
 def value(text: str) -> Value:
-    return evaluate(parse(text), scope())
+    return evaluate_expression(parse(text), scope())
 
 
 def error(text: str) -> ExpressionError:
@@ -311,7 +311,7 @@ def test_unbounded_work_is_an_error_at_once(text: str) -> None:
 def test_nested_sums_end_when_the_work_is_used_up() -> None:
     limited = replace(scope(), work=Work(1000))
     with pytest.raises(ExpressionError) as caught:
-        evaluate(parse("sum(sum(1, i, 100), j, 100)"), limited)
+        evaluate_expression(parse("sum(sum(1, i, 100), j, 100)"), limited)
     assert caught.value.code == "too-much-work"
     assert number(parse("sum(1, i, 100)"), replace(scope(), work=Work(1000))).value == 100
 
@@ -319,7 +319,7 @@ def test_nested_sums_end_when_the_work_is_used_up() -> None:
 @pytest.mark.parametrize("text", ["dot(w, h)", "sum(w[k] * h[k], k, 40000)"])
 def test_long_affine_sums_take_linear_time(text: str) -> None:
     names: dict[str, Value] = {
-        "h": Dimensions("h", 0, (40_000,)),
+        "h": DimensionFamily("h", 0, (40_000,)),
         "w": Vector(tuple(Number(i) for i in range(40_000))),
     }
     start = time.process_time()
@@ -397,7 +397,7 @@ def test_a_double_that_meets_a_dtype_number_is_cast_first(text: str, expected: f
 @pytest.mark.parametrize(("text", "at"), [("big * 2", (0, 7)), ("1 + p * 1e39", (4, 12)), ("p + 10 ** 60", (0, 12))])
 def test_overflow_of_the_dtype_is_an_error(text: str, at: tuple[int, int]) -> None:
     with pytest.raises(ExpressionError) as caught:
-        evaluate(parse(text), scope(dict(FLOAT32), "float32"))
+        evaluate_expression(parse(text), scope(dict(FLOAT32), "float32"))
     assert (caught.value.code, caught.value.at) == ("number", at)
 
 

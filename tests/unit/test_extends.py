@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError
-from compiler.source.document import Mapping, Scalar, parse_document, plain
+from compiler.source.document import Mapping, Scalar, as_data, parse_document
 from compiler.source.extends import merge, merged_chain, read_chain
 from compiler.source.limits import MAX_EXTENDS
 from compiler.source.text import Source
@@ -67,7 +67,7 @@ def error(path: Path) -> Diagnostic:
 def test_merge(base: str, variant: str, merged: dict[str, object]) -> None:
     findings = Findings()
     result = merge(mapping(base), mapping(variant), findings)
-    assert plain(result) == merged
+    assert as_data(result) == merged
     assert not findings
 
 
@@ -89,7 +89,7 @@ def test_removing_what_is_not_there_is_an_error() -> None:
 def test_a_variant_file_is_merged_over_its_base(tmp_path: Path) -> None:
     path = write(tmp_path, {"v.yaml": "extends: b.yaml\np: {x: 2}\n", "b.yaml": "name: b\np: {x: 1, y: 1}\n"})
     document = read_document(path)
-    assert plain(document) == {"name": "b", "p": {"x": 2, "y": 1}}
+    assert as_data(document) == {"name": "b", "p": {"x": 2, "y": 1}}
     inner = document.get("p")
     assert isinstance(inner, Mapping)
     x, y = inner.get("x"), inner.get("y")
@@ -105,7 +105,7 @@ def test_a_chain_is_merged_from_its_end(tmp_path: Path) -> None:
         "sub/b.yaml": "extends: ../a.yaml\na: b\nb: b\nremoved: null",
         "a.yaml": "a: a\nb: a\nc: a\nremoved: 1",
     }
-    assert plain(read_document(write(tmp_path, files))) == {"a": "c", "b": "b", "c": "a"}
+    assert as_data(read_document(write(tmp_path, files))) == {"a": "c", "b": "b", "c": "a"}
 
 
 def test_a_chain_has_a_limit(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from compiler.expressions.parse import parse
-from compiler.expressions.syntax import Binary, Call, Literal, Name, Node, Transpose, Unary
+from compiler.expressions.syntax import Binary, Call, ExpressionNode, Literal, Name, Transpose, Unary
 from compiler.readers.latex.expressions import latex, latex_lines
 from compiler.readers.latex.words import escape, name, number
 
@@ -185,19 +185,19 @@ def test_symbols_stand_for_names() -> None:
     )
 
 
-def leaves() -> list[Node]:
+def leaves() -> list[ExpressionNode]:
     return [Name("a", AT), Name("b", AT), Literal(2, AT)]
 
 
-def unary(inner: list[Node]) -> list[Node]:
-    made: list[Node] = [Unary(operator, node, AT) for operator in ("-", "not") for node in inner]
+def unary(inner: list[ExpressionNode]) -> list[ExpressionNode]:
+    made: list[ExpressionNode] = [Unary(operator, node, AT) for operator in ("-", "not") for node in inner]
     made += [Transpose(node, AT) for node in inner]
     return made + [Call(name, (node,), AT) for name in ("floor", "abs", "sqrt", "log") for node in inner]
 
 
-def binary(left: list[Node], right: list[Node]) -> list[Node]:
+def binary(left: list[ExpressionNode], right: list[ExpressionNode]) -> list[ExpressionNode]:
     operators = ("+", "-", "*", "/", "//", "%", "**", "@", "<", "==", "and", "or")
-    made: list[Node] = [Binary(operator, a, b, AT) for operator in operators for a, b in product(left, right)]
+    made: list[ExpressionNode] = [Binary(operator, a, b, AT) for operator in operators for a, b in product(left, right)]
     return made + [Call("sum", (a, Name("k", AT), b), AT) for a, b in product(left, right)]
 
 
@@ -206,7 +206,7 @@ def test_no_two_small_trees_are_printed_alike() -> None:
     small = leaves()
     middle = [*unary(small), *binary(small, small)]
     every = [*small, *middle, *unary(middle), *binary(middle, small), *binary(small, middle)]
-    printed: dict[str, Node] = {}
+    printed: dict[str, ExpressionNode] = {}
     for tree in every:
         text = latex(tree)
         assert printed.setdefault(text, tree) == tree, (text, tree, printed[text])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, listing, plain, several, table
+from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, listing, one_line, several, table
 
 MARKDOWN = MarkdownIt("commonmark", {"linkify": False}).enable(["table", "strikethrough"])
 NASTY = [
@@ -95,29 +95,29 @@ def test_text_in_a_table_is_what_it_says(first: str, second: str) -> None:
     titles = [Title("one"), Title("two", right=True), Title("three")]
     header, row = cells(table(titles, [[inline(first), "x", inline(second)]]))
     assert [text_of(cell) for cell in header] == ["one", "two", "three"]
-    assert [text_of(cell) for cell in row] == [plain(first), "x", plain(second)]
+    assert [text_of(cell) for cell in row] == [one_line(first), "x", one_line(second)]
 
 
 @given(TEXTS)
 def test_text_in_a_paragraph_is_what_it_says(text: str) -> None:
     tokens = MARKDOWN.parse(inline(text))
     assert [token.type for token in tokens if token.level == 0] == ["paragraph_open", "paragraph_close"] * bool(
-        plain(text)
+        one_line(text)
     )
-    assert "".join(text_of(token) for token in tokens if token.type == "inline") == plain(text)
+    assert "".join(text_of(token) for token in tokens if token.type == "inline") == one_line(text)
 
 
 @given(TEXTS)
 def test_text_in_a_heading_is_what_it_says(text: str) -> None:
     tokens = MARKDOWN.parse(f"### {inline(text)}")
     assert [token.type for token in tokens if token.level == 0] == ["heading_open", "heading_close"]
-    assert "".join(text_of(token) for token in tokens if token.type == "inline") == plain(text)
+    assert "".join(text_of(token) for token in tokens if token.type == "inline") == one_line(text)
 
 
 @given(TEXTS.filter(lambda text: bool(text.strip())), TEXTS)
 def test_code_in_a_table_is_what_it_says(first: str, second: str) -> None:
     _, row = cells(table([Title("one"), Title("two")], [[code(first), f"{code(first)}, not {inline(second)}"]]))
-    assert code_of(row[0]) == plain(first, 100)
+    assert code_of(row[0]) == one_line(first, 100)
     assert len(row) == 2
 
 
@@ -139,8 +139,8 @@ def test_a_link_inside_the_folder_of_the_page() -> None:
 
 
 def test_long_texts_are_cut_in_the_middle() -> None:
-    assert plain("x" * 50, 50) == "x" * 50
-    cut = plain(f"begin{'x' * 100}end", 50)
+    assert one_line("x" * 50, 50) == "x" * 50
+    cut = one_line(f"begin{'x' * 100}end", 50)
     assert (cut[:5], cut[-3:], len(cut)) == ("begin", "end", 50)
     assert "…" in cut
 

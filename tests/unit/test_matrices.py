@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compiler.expressions.evaluate import evaluate
+from compiler.expressions.evaluate import evaluate_expression
 from compiler.expressions.floats import FORMATS
 from compiler.expressions.parse import parse
 from compiler.expressions.scope import Scope, Work
 from compiler.expressions.syntax import ExpressionError
-from compiler.expressions.values import Affine, Dimensions, Matrix, Number, Value, Vector
+from compiler.expressions.values import Affine, DimensionFamily, Matrix, Number, Value, Vector
 from compiler.network.ir import FeedForward
 from compiler.source.diagnostics import SpecError
 from compiler.source.text import Source, Span
@@ -36,7 +36,7 @@ NAMES: dict[str, Value] = {
     "v": vector(V),
     "k": Number(3),
     "x": Affine({0: Number(1)}),
-    "h": Dimensions("h", 1, (2,)),
+    "h": DimensionFamily("h", 1, (2,)),
 }
 
 
@@ -86,7 +86,7 @@ def plain(value: Value) -> object:
     ],
 )
 def test_values(text: str, expected: object) -> None:
-    assert plain(evaluate(parse(text), scope())) == expected
+    assert plain(evaluate_expression(parse(text), scope())) == expected
 
 
 @pytest.mark.parametrize(
@@ -123,20 +123,20 @@ def test_values(text: str, expected: object) -> None:
 )
 def test_errors(text: str, code: str, words: str) -> None:
     with pytest.raises(ExpressionError) as caught:
-        evaluate(parse(text), scope())
+        evaluate_expression(parse(text), scope())
     assert caught.value.code == code
     assert words in f"{caught.value.message} {caught.value.hint}"
 
 
 def test_a_hint_says_how_to_name_one_element() -> None:
     with pytest.raises(ExpressionError) as caught:
-        evaluate(parse("exp(A)"), scope())
+        evaluate_expression(parse("exp(A)"), scope())
     assert caught.value.hint == "write A[i, j] for one of them"
 
 
 def test_products_count_as_work() -> None:
     with pytest.raises(ExpressionError, match="steps to compute"):
-        evaluate(parse("A.T @ A"), scope(work=12))
+        evaluate_expression(parse("A.T @ A"), scope(work=12))
 
 
 def test_numbers_round_in_the_dtype_one_after_the_other() -> None:
@@ -146,7 +146,7 @@ def test_numbers_round_in_the_dtype_one_after_the_other() -> None:
     names: dict[str, Value] = {"row": Matrix((rounded,)), "column": Vector(rounded)}
     own = Scope(names, FORMATS["float32"], lambda start, end: Span(SOURCE, start, end))
     first, second, third = (entry * entry for entry in entries)
-    assert plain(evaluate(parse("row @ column"), own)) == [float((first + second) + third)]
+    assert plain(evaluate_expression(parse("row @ column"), own)) == [float((first + second) + third)]
 
 
 ROWS = """

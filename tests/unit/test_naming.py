@@ -12,7 +12,7 @@ from compiler.expressions.formulas import Word
 from compiler.expressions.naming import axis_names, read_axis, words
 from compiler.expressions.scope import Scope
 from compiler.expressions.targets import Aim, targets
-from compiler.expressions.values import Affine, Dimensions, Number
+from compiler.expressions.values import Affine, DimensionFamily, Number
 from compiler.source.diagnostics import Diagnostic, Findings
 from compiler.source.document import Mapping, Node, Scalar, parse_document
 from compiler.source.limits import MAX_AXIS
@@ -101,7 +101,7 @@ def test_a_cut_axis_keeps_the_names_of_what_is_left(size: int, shown: str) -> No
 def test_names_in_expressions_are_columns() -> None:
     assert axis_names(axis("eq pair[2, 3] place")) == {
         "eq": Affine({0: Number(1)}),
-        "pair": Dimensions("pair", 1, (2, 3)),
+        "pair": DimensionFamily("pair", 1, (2, 3)),
         "place": Affine({7: Number(1)}),
     }
 

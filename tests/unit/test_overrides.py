@@ -7,7 +7,7 @@ import pytest
 from compiler.language.overrides import as_settings, override
 from compiler.pipeline import load
 from compiler.source.diagnostics import Diagnostic, SpecError, render
-from compiler.source.document import Mapping, Node, Scalar, parse_document, plain
+from compiler.source.document import Mapping, Node, Scalar, as_data, parse_document
 from compiler.source.text import Source
 from tests.helpers import SPECS
 
@@ -83,9 +83,9 @@ def test_a_setting_replaces_one_value(setting: str, path: tuple[str, ...], value
     after = override(before, [setting], TOP_LEVEL)
     node = at(after, *path)
     assert node is not None
-    assert plain(node) == value
-    inner = plain(after)
-    expected = plain(before)
+    assert as_data(node) == value
+    inner = as_data(after)
+    expected = as_data(before)
     for changed in (inner, expected):  # apart from that place nothing changes
         for key in path[:-1]:
             assert isinstance(changed, dict)
@@ -119,8 +119,8 @@ def test_removing_what_is_not_there_is_an_error() -> None:
 
 def test_settings_apply_in_order() -> None:
     after = override(document(), ["half=1", "half=2", "parameters.p=3", "p=4"], TOP_LEVEL)
-    assert plain(at(after, "constants", "half") or after) == 2
-    assert plain(at(after, "parameters", "p") or after) == 4
+    assert as_data(at(after, "constants", "half") or after) == 2
+    assert as_data(at(after, "parameters", "p") or after) == 4
 
 
 def test_places_are_in_the_text_of_the_argument() -> None:
@@ -207,7 +207,7 @@ def test_a_value_that_is_not_utf8_is_refused() -> None:
 def test_the_document_is_left_as_it_was() -> None:
     before = document()
     override(before, ["half=3", "w=null"], TOP_LEVEL)
-    assert plain(before) == plain(document())
+    assert as_data(before) == as_data(document())
 
 
 @pytest.mark.parametrize("value", [0.1, 1e-300, 5, -3.0, 2.0**-1074, True, [1, 0.1]])
@@ -215,7 +215,7 @@ def test_python_values_keep_every_bit(value: object) -> None:
     after = override(document(), as_settings({"v_scale": value}), TOP_LEVEL)
     node = at(after, "parameters", "v_scale")
     assert node is not None
-    found = plain(node)
+    found = as_data(node)
     assert (found, type(found)) == (value, type(value))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.expressions.proportions import amount, figure, share, shares
+from compiler.expressions.proportions import amount, share, shares, three_figures
 
 COUNTS = st.integers(1, 10**30)
 
@@ -122,8 +122,8 @@ def test_a_share_is_rounded_to_its_side_and_never_to_none_or_all(one: int, other
 
 @given(st.floats(allow_nan=False, allow_infinity=False, max_value=1e308, min_value=-1e308))
 def test_a_figure_is_rounded_to_its_side(number: float) -> None:
-    assert float(figure(number, up=False)) <= number <= float(figure(number, up=True))
+    assert float(three_figures(number, up=False)) <= number <= float(three_figures(number, up=True))
 
 
 def test_a_figure_that_is_none() -> None:
-    assert [figure(number, up=True) for number in (float("inf"), 0.0, 0.034)] == ["inf", "0", "0.034"]
+    assert [three_figures(number, up=True) for number in (float("inf"), 0.0, 0.034)] == ["inf", "0", "0.034"]

@@ -12,7 +12,7 @@ from compiler.pipeline import load
 from compiler.readers.linting import lint
 from compiler.report.findings import author_counts, faultless, screened, smallest, smallest_everywhere, widest_spread
 from compiler.report.markdown.page import report_page, title_of
-from compiler.report.reporting import Group, Model, Report, make_report
+from compiler.report.reporting import Group, Report, ReportedModel, make_report
 from compiler.report.yaml_lines import YamlLines, count_lines, yaml_lines
 from compiler.source.text import Source
 from tests.helpers import SPECS, STEPS, load_text, small
@@ -103,11 +103,11 @@ def test_the_title_is_the_name_of_the_file(file: str | None, title: str) -> None
 
 
 @pytest.fixture(scope="module")
-def models() -> tuple[Model, ...]:
+def models() -> tuple[ReportedModel, ...]:
     return make_report([load(path) for path in SPECS.glob("*.yaml")], ["edges"]).models
 
 
-def test_the_smallest_are_smallest(models: tuple[Model, ...]) -> None:
+def test_the_smallest_are_smallest(models: tuple[ReportedModel, ...]) -> None:
     found = {one.rule: one for one in smallest(models)}
     assert set(found) == {"dense", "nonzero", "distinct", "values", "free"}
     for rule, one in found.items():

@@ -188,7 +188,7 @@ def damage(path: Path, how: str, folder: Path) -> None:
         case "a list":
             path.write_text("[]")
         case "no fields":
-            path.write_text(json.dumps({"format": compiler.evaluation.saved_runs.FORMAT}))
+            path.write_text(json.dumps({"format": compiler.evaluation.saved_runs.RUN_FORMAT}))
         case "an older version":
             path.write_text(json.dumps({**found, "format": 1}))
         case "another run":
@@ -259,7 +259,7 @@ def test_a_state_of_a_newer_version_is_kept(
     tiny = load_text(tmp_path, TINY)
     interrupted(tiny, stop_at)
     (path,) = files(states)
-    newer = {**json.loads(path.read_text()), "format": compiler.evaluation.saved_runs.FORMAT + 1, "state": None}
+    newer = {**json.loads(path.read_text()), "format": compiler.evaluation.saved_runs.RUN_FORMAT + 1, "state": None}
     path.write_text(json.dumps(newer))
     written = path.read_bytes()
     with pytest.raises(SpecError, match="written by a newer weightspec") as caught:
@@ -289,7 +289,7 @@ def test_a_large_file_is_not_read(
 ) -> None:
     tiny = load_text(tmp_path, TINY)
     interrupted(tiny, stop_at)
-    monkeypatch.setattr(compiler.evaluation.saved_runs, "MAX_BYTES", 100)
+    monkeypatch.setattr(compiler.evaluation.saved_runs, "MAX_SAVED_BYTES", 100)
     said: list[str] = []
     assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append).suites[0].resumed == 0
     problems = [line.rpartition(": ")[2] for line in said]

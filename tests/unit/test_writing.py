@@ -8,7 +8,7 @@ import pytest
 
 import compiler
 from compiler.pipeline import load_source
-from compiler.source.document import Mapping, Scalar, parse_document, plain
+from compiler.source.document import Mapping, Scalar, as_data, parse_document
 from compiler.source.text import Source
 from compiler.source.writing import WIDTH, write_document
 from tests.helpers import SPECS, load_text, small
@@ -106,14 +106,14 @@ def test_long_texts_vectors_and_rows_are_broken_at_the_width() -> None:
     assert "summary: >-\n  a word a word" in written
     assert "  v: [0, 1, 2," in written
     assert "  r:\n    xxxxxxxxx0: 0\n" in written
-    assert plain(document(written)) == plain(document(text))
+    assert as_data(document(written)) == as_data(document(text))
 
 
 @pytest.mark.parametrize("key", ["k" * 2000, "k: " * 700], ids=["plain", "quoted"])
 @pytest.mark.parametrize("value", ["1", "{a: 1}", "[]", "text " * 50], ids=["number", "mapping", "empty", "long"])
 def test_keys_that_are_longer_than_yaml_allows_without_a_mark(key: str, value: str) -> None:
     text = f"m:\n  ? '{key}'\n  : {value}\n  b: 2\n"
-    assert plain(document(rewritten(text))) == plain(document(text))
+    assert as_data(document(rewritten(text))) == as_data(document(text))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.tasks.automaton import Automaton, Column, ways, words
+from compiler.tasks.automaton import Automaton, Column, ways, words_of
 from compiler.tasks.layout import Layout
 
 Paths = NDArray[np.int64]
@@ -61,7 +61,7 @@ def random_automaton(random: Random, *, most_columns: int = 4) -> Automaton:
 
 def sequences_of(automaton: Automaton, layout: Layout, paths: Paths) -> NDArray[np.int64]:
     """Prompts with right answers, [inputs, time]."""
-    found = words(automaton, paths)
+    found = words_of(automaton, paths)
     return np.concatenate([layout.prompts(found), layout.answers(found)], 1).astype(np.int64)
 
 

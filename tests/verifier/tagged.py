@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from compiler.tasks.automaton import Column
 from compiler.verifier import cells as making
-from compiler.verifier.cells import Cells, Numbers
+from compiler.verifier.cells import Cells
 from compiler.verifier.forms import Array, Forms
+from compiler.verifier.sequences import Numbers
 from tests.verifier.samples import Paths
 
 

@@ -83,7 +83,7 @@ def test_the_bracket_holds_what_fails() -> None:
 
 
 def test_where_there_are_too_many_cells_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bracket, "MAX_PAIRS", 3)
+    monkeypatch.setattr(bracket, "MAX_CELL_PAIRS", 3)
     for seed in range(50):
         check(seed)
 

@@ -18,7 +18,7 @@ from tests.helpers import SPECS
 
 def test_what_fails_often_is_found_among_the_first_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a `unit` that is a quarter too small, some in a thousand random inputs fail."""
-    monkeypatch.setattr(searching, "OF_SUITE", 1)
+    monkeypatch.setattr(searching, "SEARCHED_PER_SUITE", 1)
     spec = load(SPECS / "qwen20.yaml", {"unit": 746.875})
     automaton = spec.resolved.task.automaton()
     assert automaton is not None
@@ -37,7 +37,7 @@ def test_long_inputs_are_judged_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch)
         return judged(judge, prompts[:1], answers[:1])
 
     monkeypatch.setattr(Judge, "verdicts", counted)
-    monkeypatch.setattr(searching, "OF_SUITE", 1)
+    monkeypatch.setattr(searching, "SEARCHED_PER_SUITE", 1)
     spec = load(SPECS / "tiny95.yaml", {"digits": 40, "v_scale": 1e294}, allow_overflow=True)
     automaton = spec.resolved.task.automaton()
     assert automaton is not None

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from compiler.backends.elementary.program import is_power_of_two
 from compiler.expressions.floats import FloatFormat
-from compiler.network.ir import Activation
+from compiler.network.ir import ActivationKind
 from compiler.source.faults import no_rule
 
 Quantity = Any  # a float, a torch tensor [positions, batch], or a line of C for one lane
@@ -221,7 +221,7 @@ class Arithmetic:
         """The terms of a linear map's output, with its bias."""
         return [*(self.times(inputs[channel], weight) for channel, weight in terms), Bounded(bias, 0.0)]
 
-    def activate(self, x: Bounded, kind: Activation) -> Bounded:
+    def activate(self, x: Bounded, kind: ActivationKind) -> Bounded:
         match kind:
             case "relu":
                 return self._relu(x)

@@ -32,7 +32,7 @@ from compiler.backends.elementary.program import (
     Separable,
     Sum,
 )
-from compiler.network.ir import Activation
+from compiler.network.ir import ActivationKind
 from compiler.network.meanings import divides
 from compiler.source.faults import no_rule
 
@@ -155,7 +155,7 @@ def _range(node: Node, inputs: list[Range]) -> Range:
             raise no_rule("operation", operation)
 
 
-def _least(kind: Activation) -> float:
+def _least(kind: ActivationKind) -> float:
     """No value of an activation is lower; none is larger than its argument, or than 0 where that is negative."""
     match kind:
         case "relu":

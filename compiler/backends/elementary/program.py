@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.expressions.floats import FloatFormat
-from compiler.network.ir import Activation, Decode, NormKind, RopePairs, ScaleOperation
+from compiler.network.ir import ActivationKind, Decode, NormKind, RopePairs, ScaleOperation
 from compiler.source.faults import no_rule
 
 Array = NDArray[np.float64]
@@ -101,7 +101,7 @@ class Normalized:
 
 @dataclass(frozen=True)
 class Activated:
-    kind: Activation
+    kind: ActivationKind
 
 
 @dataclass(frozen=True, eq=False)

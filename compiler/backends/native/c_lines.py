@@ -13,7 +13,7 @@ from compiler.backends.bounds.arithmetic import Quantity
 from compiler.backends.elementary.program import Array
 
 LANES = 8  # WS_LANES at most; WS_EACH takes so many and uses the first of them
-LONGEST = 200  # characters of an expression before it gets a name
+LONGEST_EXPRESSION = 200  # characters of an expression before it gets a name
 
 
 @dataclass(eq=False)
@@ -65,7 +65,7 @@ class Expression:
     writer: Writer
 
     def _made(self, text: str) -> Expression:
-        return self.writer.named(text) if len(text) > LONGEST else Expression(f"({text})", self.writer)
+        return self.writer.named(text) if len(text) > LONGEST_EXPRESSION else Expression(f"({text})", self.writer)
 
     def __add__(self, other: Quantity) -> Expression:
         return self._made(f"{self.text} + {operand(other)}")

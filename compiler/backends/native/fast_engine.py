@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from compiler.backends.bounds.demand import marked, pruned
 from compiler.backends.bounds.fixed import with_fixed_patterns
@@ -22,7 +21,7 @@ from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Attended, NotFollowed, Program
 from compiler.backends.native.c_program import c_source
 from compiler.backends.native.engines import EngineName, EngineUnavailable
-from compiler.backends.native.native import NativeUnavailable, native
+from compiler.backends.native.native import NativeUnavailable, Tokens, native
 from compiler.network.ir import Network
 from compiler.pipeline import Spec
 from compiler.source.faults import NoRule
@@ -33,8 +32,6 @@ TENSOR_NUMBERS = 1 << 20  # numbers in one tensor on the CPU: more leave the cac
 DEVICE_NUMBERS = 1 << 25
 KEPT_TENSORS = 64  # as large as the largest may be, that are kept at once
 MAX_TENSOR_BLOCK = 1 << 16
-
-Tokens = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from compiler.backends.torch.linear import Linear, Weights
+from compiler.backends.torch.linear import Linear, ParameterStore
 from compiler.backends.torch.norm import make_norm
 from compiler.network import ir
 from compiler.network.meanings import is_causal_mask
@@ -26,7 +26,7 @@ class Attention(nn.Module):
     scores_by_position: Tensor | None  # [H, T, T]
     frequencies: Tensor | None  # [C / 2], radians per position
 
-    def __init__(self, step: ir.Attention, weights: Weights, context: int) -> None:
+    def __init__(self, step: ir.Attention, weights: ParameterStore, context: int) -> None:
         super().__init__()
         self.heads = step.heads.size
         self.kv_heads = step.kv_heads.size
@@ -125,7 +125,7 @@ class Attention(nn.Module):
         return f"heads={self.heads}, kv_heads={self.kv_heads}, {self.softmax} softmax, mask={self.mask}"
 
 
-def _projection(output: ir.Map | ir.OutputWord, weights: Weights) -> Linear | None:
+def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> Linear | None:
     """None where nothing is stored: one coordinate for each dimension, or one for all, is added as it is."""
     match output:
         case ir.Map():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from compiler.backends.torch.linear import Weights
+from compiler.backends.torch.linear import ParameterStore
 from compiler.network import ir
 
 
@@ -18,7 +18,7 @@ class Embedding(nn.Module):
 
     weight: Tensor  # [vocabulary, dim], or [vocabulary, rank]
 
-    def __init__(self, step: ir.Embedding, weights: Weights) -> None:
+    def __init__(self, step: ir.Embedding, weights: ParameterStore) -> None:
         super().__init__()
         self.weight = weights.parameter(step.weight)
         self.rows = nn.Identity() if step.factors else None
@@ -42,7 +42,7 @@ class Factor(nn.Module):
 
     weight: Tensor  # [inputs, outputs]
 
-    def __init__(self, factor: ir.Factor, weights: Weights, inner: Factor | None) -> None:
+    def __init__(self, factor: ir.Factor, weights: ParameterStore, inner: Factor | None) -> None:
         super().__init__()
         self.weight = weights.parameter(factor.weight)
         self.inner = inner
@@ -54,7 +54,7 @@ class Factor(nn.Module):
         return f"weight={list(self.weight.shape)}"
 
 
-def _chain(factors: tuple[ir.Factor, ...], weights: Weights) -> Factor | None:
+def _chain(factors: tuple[ir.Factor, ...], weights: ParameterStore) -> Factor | None:
     made: Factor | None = None
     for factor in reversed(factors):
         made = Factor(factor, weights, made)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from compiler.backends.torch.linear import Linear, Weights
+from compiler.backends.torch.linear import Linear, ParameterStore
 from compiler.backends.torch.norm import make_norm
 from compiler.network import ir
 from compiler.source.faults import no_rule
 
 
-def activate(kind: ir.Activation, x: Tensor) -> Tensor:
+def activate(kind: ir.ActivationKind, x: Tensor) -> Tensor:
     """The activation of each number."""
     match kind:
         case "relu":
@@ -31,7 +31,7 @@ class FeedForward(nn.Module):
     to hooks.
     """
 
-    def __init__(self, step: ir.FeedForward, weights: Weights) -> None:
+    def __init__(self, step: ir.FeedForward, weights: ParameterStore) -> None:
         super().__init__()
         self.activation = step.activation
         self.stream_after = step.stream_after.size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from compiler.backends.torch.linear import Linear, Weights
+from compiler.backends.torch.linear import Linear, ParameterStore
 from compiler.backends.torch.norm import make_norm
 from compiler.network import ir
 
@@ -12,7 +12,7 @@ from compiler.network import ir
 class Head(nn.Module):
     """x [batch, time, dim] to logits [batch, time, classes]."""
 
-    def __init__(self, step: ir.Head, weights: Weights) -> None:
+    def __init__(self, step: ir.Head, weights: ParameterStore) -> None:
         super().__init__()
         self.norm = make_norm(step.norm, weights)
         self.logits = Linear(step.logits, weights)

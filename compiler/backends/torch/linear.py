@@ -36,7 +36,7 @@ def materialize(tensor: ir.Tensor, dtype: torch.dtype) -> Tensor:
     return dense.to(dtype)
 
 
-class Weights:
+class ParameterStore:
     """Turns each stored tensor into one `nn.Parameter`, however many maps are tied to it."""
 
     def __init__(self, dtype: torch.dtype) -> None:
@@ -59,7 +59,7 @@ class Linear(nn.Module):
     weight: Tensor
     bias: Tensor | None
 
-    def __init__(self, map_: ir.Map, weights: Weights) -> None:
+    def __init__(self, map_: ir.Map, weights: ParameterStore) -> None:
         super().__init__()
         self.outputs = map_.outputs.size
         self.inner = None if map_.inner is None else Linear(map_.inner, weights)

@@ -10,7 +10,7 @@ from compiler.backends.torch.attention import Attention
 from compiler.backends.torch.embedding import Embedding
 from compiler.backends.torch.ffn import FeedForward
 from compiler.backends.torch.head import Head
-from compiler.backends.torch.linear import Weights, torch_dtype
+from compiler.backends.torch.linear import ParameterStore, torch_dtype
 from compiler.backends.torch.norm import Norm
 from compiler.backends.torch.position import Position
 from compiler.backends.torch.repeat import Mix, Repeat
@@ -30,7 +30,7 @@ class Model(nn.Module):
     def __init__(self, network: ir.Network) -> None:
         super().__init__()
         self.context = network.context
-        weights = Weights(torch_dtype(network.dtype))
+        weights = ParameterStore(torch_dtype(network.dtype))
         self._step_names = tuple(step.name for step in network.steps)
         self._mixed = frozenset(
             name for step in network.steps if isinstance(step, ir.Mix) for name in _streams(step.mixture)
@@ -82,7 +82,7 @@ def _streams(mixture: ir.Mixture) -> Iterator[str]:
             raise no_rule("mix", mixture)
 
 
-def _module(step: ir.Step, weights: Weights, context: int) -> nn.Module:
+def _module(step: ir.Step, weights: ParameterStore, context: int) -> nn.Module:
     match step:
         case ir.Embedding():
             return Embedding(step, weights)

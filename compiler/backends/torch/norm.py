@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from compiler.backends.torch.linear import Weights
+from compiler.backends.torch.linear import ParameterStore
 from compiler.network import ir
 from compiler.source.faults import no_rule
 
@@ -15,7 +15,7 @@ class Norm(nn.Module):
 
     weight: Tensor | None  # [dim]
 
-    def __init__(self, norm: ir.Norm, weights: Weights) -> None:
+    def __init__(self, norm: ir.Norm, weights: ParameterStore) -> None:
         super().__init__()
         self.kind = norm.kind
         self.epsilon = norm.epsilon
@@ -39,6 +39,6 @@ class Norm(nn.Module):
         return f"{self.kind}, epsilon={self.epsilon}"
 
 
-def make_norm(norm: ir.Norm | None, weights: Weights) -> nn.Module:
+def make_norm(norm: ir.Norm | None, weights: ParameterStore) -> nn.Module:
     """The norm of a branch, or of queries or keys; the identity where there is none."""
     return nn.Identity() if norm is None else Norm(norm, weights)

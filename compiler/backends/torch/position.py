@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from compiler.backends.torch.linear import Weights
+from compiler.backends.torch.linear import ParameterStore
 from compiler.network import ir
 
 
@@ -15,7 +15,7 @@ class Position(nn.Module):
     weight: Tensor | None  # [positions, dim], a stored table
     computed: Tensor | None  # [context, dim]
 
-    def __init__(self, step: ir.Position, weights: Weights, context: int) -> None:
+    def __init__(self, step: ir.Position, weights: ParameterStore, context: int) -> None:
         super().__init__()
         if step.table is None:
             self.register_parameter("weight", None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
-from compiler.backends.torch.linear import Weights
+from compiler.backends.torch.linear import ParameterStore
 from compiler.network import ir
 from compiler.source.faults import no_rule
 
@@ -32,7 +32,7 @@ class Mix(nn.Module):
 
     weight: Tensor | None  # [coefficients]
 
-    def __init__(self, step: ir.Mix, weights: Weights) -> None:
+    def __init__(self, step: ir.Mix, weights: ParameterStore) -> None:
         super().__init__()
         self.mixture = step.mixture
         self.text = step.equation.right

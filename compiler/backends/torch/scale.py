@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from compiler.backends.torch.linear import Weights
+from compiler.backends.torch.linear import ParameterStore
 from compiler.network import ir
 
 
@@ -13,7 +13,7 @@ class Scale(nn.Module):
 
     weight: Tensor
 
-    def __init__(self, step: ir.StreamScale, weights: Weights) -> None:
+    def __init__(self, step: ir.StreamScale, weights: ParameterStore) -> None:
         super().__init__()
         self.weight = weights.parameter(step.weight)
 

@@ -16,7 +16,7 @@ import torch
 from compiler.source.diagnostics import fail
 
 EXACT = ("none", "ieee")  # precisions of float32 products that are its own: `none` is what a wider setting says
-SHARED = 1 << 15  # numbers that torch gives one of its threads at least
+NUMBERS_PER_THREAD = 1 << 15  # numbers that torch gives one of its threads at least
 backends: Any = torch.backends  # which are typed as modules that have less than they have
 mkldnn: Any = torch.backends.mkldnn
 TINY = 2.0**-1022  # the smallest normal double
@@ -115,7 +115,7 @@ def _keep_subnormals(after: ExitStack) -> None:
             raise _refusal("takes subnormal numbers as zero")
         after.callback(torch.set_flush_denormal, True)
     threads = torch.get_num_threads()
-    if threads > 1 and not _keeps_subnormals(SHARED * threads):
+    if threads > 1 and not _keeps_subnormals(NUMBERS_PER_THREAD * threads):
         torch.set_num_threads(1)
         after.callback(torch.set_num_threads, threads)
 

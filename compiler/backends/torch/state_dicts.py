@@ -19,10 +19,10 @@ from compiler.source.limits import MAX_HEADER_BYTES, MAX_STORED
 from compiler.source.saved import damaged, is_saved, read_header, shown
 from compiler.source.state_dicts import StateDict
 
-MAX_BYTES = 8 * MAX_STORED + MAX_HEADER_BYTES
+MAX_STATE_DICT_BYTES = 8 * MAX_STORED + MAX_HEADER_BYTES
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 OTHERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
-NAMES = "save the state dict by itself, as in `torch.save(model.state_dict(), FILE)`"
+SAVING_HINT = "save the state dict by itself, as in `torch.save(model.state_dict(), FILE)`"
 
 
 def load_state_dict(path: str | Path) -> StateDict:
@@ -54,7 +54,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _saved_by_torch(path: Path) -> dict[str, Tensor]:
     with open_file(path) as file:
-        data = file.read(MAX_BYTES + 1)
+        data = file.read(MAX_STATE_DICT_BYTES + 1)
     _check_size(path, len(data))
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -72,19 +72,21 @@ def _saved_by_torch(path: Path) -> dict[str, Tensor]:
         raise
     except Exception as error:  # whatever a file that somebody made up leads to
         what = "what it holds needs code to be read, which is not run" if "GLOBAL" in str(error) else "it is damaged"
-        raise fail("bad-model-file", f"not a state dict that can be read: {what}", whole_file(path), NAMES) from None
+        message = f"not a state dict that can be read: {what}"
+        raise fail("bad-model-file", message, whole_file(path), SAVING_HINT) from None
     if not isinstance(found, Mapping):
-        raise fail("bad-model-file", f"it holds a {type(found).__name__}, not tensors by name", whole_file(path), NAMES)
+        message = f"it holds a {type(found).__name__}, not tensors by name"
+        raise fail("bad-model-file", message, whole_file(path), SAVING_HINT)
     for name, tensor in found.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             message = f"it holds a {type(tensor).__name__} under {shown(str(name))}, not only tensors by name"
-            raise fail("bad-model-file", message, whole_file(path), NAMES)
+            raise fail("bad-model-file", message, whole_file(path), SAVING_HINT)
     return {name: tensor.detach() for name, tensor in found.items()}
 
 
 def _check_size(path: Path, size: int) -> None:
-    if size > MAX_BYTES:
-        message = f"more than {MAX_BYTES:,} bytes, which is more than can be compared"
+    if size > MAX_STATE_DICT_BYTES:
+        message = f"more than {MAX_STATE_DICT_BYTES:,} bytes, which is more than can be compared"
         raise fail("too-large", message, whole_file(path))
 
 

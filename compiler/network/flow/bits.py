@@ -17,7 +17,6 @@ tokens at other positions. A number without facts is zero for every input."""
 INFORMATION = TOKEN | POSITION | OTHERS
 Facts = bytes
 """The facts about each dimension of an axis."""
-Index = tuple[int, ...]
 
 
 def union(facts: Iterable[int]) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import astuple, dataclass
 
 from compiler.network.flow.asked import Asked, Positions, everything, listed
-from compiler.network.flow.bits import INFORMATION, Facts, Index, both, joined, present
+from compiler.network.flow.bits import INFORMATION, Facts, both, joined, present
 from compiler.network.flow.facts import AttentionFacts, Forward, Run
 from compiler.network.flow.sight import Sight
 from compiler.network.flow.unknown import Free, known
@@ -21,6 +21,7 @@ from compiler.network.ir import (
     Embedding,
     FeedForward,
     Head,
+    Index,
     Map,
     Mix,
     Mixture,

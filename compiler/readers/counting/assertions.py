@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from compiler.readers.counting.counts import FIGURES, LISTING, Counts
+from compiler.readers.counting.counts import COUNTING_RULES, LISTING, Counts
 from compiler.source.diagnostics import nearest
 
 Relation = Literal["=", "<=", ">="]
-ASSERTABLE = (*FIGURES, LISTING)
+ASSERTABLE = (*COUNTING_RULES, LISTING)
 _ASSERTION = re.compile(r"\s*(\w+)\s*(<=|>=|==?)\s*(\d{1,18})\s*", re.ASCII)
 
 

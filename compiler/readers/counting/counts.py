@@ -28,7 +28,7 @@ from compiler.network.storage import Stored, stored, tensors
 from compiler.pipeline import Spec
 from compiler.source.faults import no_rule
 
-FIGURES = {  # what a spec can claim
+COUNTING_RULES = {  # what a spec can claim
     "dense": "every scalar that the torch tensors store, zeros too, tied tensors once",
     "dense_untied": "`dense` with every tie stored again",
     "nonzero": "stored scalars that are not zero; a broadcast row once",
@@ -40,7 +40,7 @@ FIGURES = {  # what a spec can claim
 BESIDE = {"dense": ("dense_untied", "untied"), "values": ("values_with_zero", "with 0")}  # shown in one column
 LONGEST_LINE = 200  # of a spec that is shown with a number in it
 LISTING = "hard_coded"  # numbers other than 0, 1, -1 that enter weights and are no parameters: no score
-RULES = (*(figure for figure in FIGURES if figure not in dict(BESIDE.values())), LISTING)
+SHOWN_RULES = (*(figure for figure in COUNTING_RULES if figure not in dict(BESIDE.values())), LISTING)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Counts:
         """A figure by its name, or the length of the listing; None for an undeclared `free`."""
         if rule == LISTING:
             return len(self.hard_coded)
-        if rule not in FIGURES:
+        if rule not in COUNTING_RULES:
             raise KeyError(rule)
         figure: int | None = getattr(self, rule)
         return figure

@@ -13,7 +13,7 @@ from compiler.expressions.floats import FORMATS, ulps_apart
 from compiler.readers.diffing.differences import EntryChange, TensorChange
 
 ENTRIES_KEPT = 1000  # of one tensor
-NAMES = {torch_dtype(dtype): name for name, dtype in FORMATS.items()}
+DTYPE_NAMES = {torch_dtype(dtype): name for name, dtype in FORMATS.items()}
 _BITS = {8: torch.int64, 4: torch.int32, 2: torch.int16}
 Label = Callable[[tuple[int, ...]], str]
 
@@ -37,18 +37,18 @@ def differing(first: Tensor, second: Tensor) -> Tensor:
     return ~((one == two) & (one.signbit() == two.signbit()) | (one.isnan() & two.isnan()))
 
 
-def transposed(first: Tensor, second: Tensor) -> bool:
+def is_transposed(first: Tensor, second: Tensor) -> bool:
     """Whether a matrix is the other one transposed, and not that one itself."""
     return first.ndim == 2 and equal(first.T, second) and not equal(first, second)
 
 
-def compare(names: tuple[str, str], first: Tensor, second: Tensor, label: Label) -> TensorChange | None:
+def compare_tensors(names: tuple[str, str], first: Tensor, second: Tensor, label: Label) -> TensorChange | None:
     """What differs in two tensors; None where nothing does. `label` names the place of a number in them."""
     change = TensorChange(
         names,
         (tuple(first.shape), tuple(second.shape)),
         (dtype_name(first.dtype), dtype_name(second.dtype)),
-        transposed=transposed(first, second),
+        transposed=is_transposed(first, second),
     )
     if first.shape != second.shape:
         return change
@@ -65,7 +65,7 @@ def compare(names: tuple[str, str], first: Tensor, second: Tensor, label: Label)
         differing=count,
         largest=float(known.max()) if len(known) else None,
         ulps=None if common is None else _largest_ulps(one.to(common), two.to(common)),
-        ulps_dtype=None if common is None else NAMES[common],
+        ulps_dtype=None if common is None else DTYPE_NAMES[common],
         entries=tuple(_entries(change, mask, one[:ENTRIES_KEPT], two[:ENTRIES_KEPT], label)),
     )
 
@@ -76,7 +76,7 @@ def _entries(change: TensorChange, mask: Tensor, first: Tensor, second: Tensor, 
     ulps: list[int | None] = [None] * len(first)
     if common is not None:
         rounded = first.to(common).tolist(), second.to(common).tolist()
-        ulps = [ulps_apart(old, new, FORMATS[NAMES[common]]) for old, new in zip(*rounded, strict=True)]
+        ulps = [ulps_apart(old, new, FORMATS[DTYPE_NAMES[common]]) for old, new in zip(*rounded, strict=True)]
     places = mask.nonzero()[: len(first)].tolist()
     for place, old, new, apart in zip(places, first.double().tolist(), second.double().tolist(), ulps, strict=True):
         yield EntryChange(change.names[1] or "", label(tuple(place)), old, new, ulps=apart)
@@ -91,9 +91,9 @@ def _bits(tensor: Tensor) -> Tensor:
 
 def _coarser(first: torch.dtype, second: torch.dtype) -> torch.dtype | None:
     """The dtype of fewer digits; None where one is not of a spec."""
-    if first not in NAMES or second not in NAMES:
+    if first not in DTYPE_NAMES or second not in DTYPE_NAMES:
         return None
-    return min(first, second, key=lambda dtype: FORMATS[NAMES[dtype]].precision)
+    return min(first, second, key=lambda dtype: FORMATS[DTYPE_NAMES[dtype]].precision)
 
 
 def _largest_ulps(first: Tensor, second: Tensor) -> int | None:

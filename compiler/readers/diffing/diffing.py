@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from compiler.expressions.values import Provenance, names_read
 from compiler.pipeline import Spec
-from compiler.readers.counting.counts import RULES, count
+from compiler.readers.counting.counts import SHOWN_RULES, count
 from compiler.readers.diffing.differences import (
     CountChange,
     Difference,
@@ -16,7 +16,7 @@ from compiler.readers.diffing.differences import (
 )
 from compiler.readers.diffing.matching import NameMatch, definitions_matched, names_matched, renamed_definitions
 from compiler.readers.diffing.nameless import nameless
-from compiler.readers.diffing.table_diffing import CellChange, Numbers, compare_numbers
+from compiler.readers.diffing.table_diffing import CellChange, NumberChanges, compare_numbers
 from compiler.readers.diffing.text_changes import Renaming, TextChange, text_changes
 from compiler.source.saved import is_saved
 from compiler.source.state_dicts import StateDict
@@ -70,12 +70,14 @@ def _of_specs(before: Spec, after: Spec) -> Difference:
 
 def _counts(before: Spec, after: Spec) -> Iterator[CountChange]:
     first, second = count(before), count(after)
-    for rule in RULES:
+    for rule in SHOWN_RULES:
         if first.by_rule(rule) != second.by_rule(rule):
             yield CountChange(rule, first.by_rule(rule), second.by_rule(rule))
 
 
-def _alike(before: Spec, after: Spec, numbers: Numbers, names: tuple[NameMatch, ...]) -> tuple[Likeness, ...] | None:
+def _alike(
+    before: Spec, after: Spec, numbers: NumberChanges, names: tuple[NameMatch, ...]
+) -> tuple[Likeness, ...] | None:
     """What the networks are the same apart from; None where they are not."""
     factored = [change.equal for change in numbers.products]
     if not all(factored) or ((numbers.cells or numbers.shapes) and not factored):

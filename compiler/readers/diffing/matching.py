@@ -29,14 +29,14 @@ from compiler.network.ir import (
 from compiler.pipeline import Spec
 
 T = TypeVar("T")
-Kind = Literal["step", "token", "dimension", "head", "unit", "constant", "size", "parameter", "tensor"]
+NamedKind = Literal["step", "token", "dimension", "head", "unit", "constant", "size", "parameter", "tensor"]
 
 
 @dataclass(frozen=True)
 class NameMatch:
     """Two names for the same thing; those of tensors are full names in a state dict."""
 
-    kind: Kind
+    kind: NamedKind
     before: str
     after: str
 
@@ -91,7 +91,7 @@ def names_matched(before: Network, after: Network, matching: Matching) -> tuple[
     for old, new in matching.steps:
         if old.name != new.name:
             found[NameMatch("step", old.name, new.name)] = None
-    pairs: list[tuple[Kind, Axis, Axis]] = [("token", before.vocabulary, after.vocabulary)]
+    pairs: list[tuple[NamedKind, Axis, Axis]] = [("token", before.vocabulary, after.vocabulary)]
     for old, new in matching.steps:
         if type(old) is type(new):
             pairs += [(kind, one, two) for (kind, one), (_, two) in zip(_axes(old), _axes(new), strict=True)]
@@ -163,7 +163,7 @@ def _size(step: Step) -> Hashable:
             return type(step), *sizes
 
 
-def _axes(step: Step) -> Iterable[tuple[Kind, Axis]]:
+def _axes(step: Step) -> Iterable[tuple[NamedKind, Axis]]:
     """The axes of a step, as many for every step of a kind."""
     match step:
         case Embedding(tokens=tokens, stream=stream):

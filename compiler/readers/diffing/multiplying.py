@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 
 from compiler.expressions.floats import FloatFormat, round_to
 
-MAX_WORK = 1 << 20  # multiplications for one product, of numbers with some hundred bits
+MAX_MULTIPLICATIONS = 1 << 20  # multiplications for one product, of numbers with some hundred bits
 WIDE = 1000  # bits of a product that count as one multiplication more
-Matrix = Mapping[tuple[int, ...], float]  # what is not there is zero
+SparseMatrix = Mapping[tuple[int, ...], float]  # what is not there is zero
 
 
-def multiplied(factors: Iterable[Matrix], dtype: FloatFormat) -> dict[tuple[int, ...], float] | None:
+def multiplied(factors: Iterable[SparseMatrix], dtype: FloatFormat) -> dict[tuple[int, ...], float] | None:
     """The product from left to right, each entry rounded to the dtype; without its zeros.
 
     None where it is too much work, or a factor is not finite.
@@ -29,7 +29,7 @@ def multiplied(factors: Iterable[Matrix], dtype: FloatFormat) -> dict[tuple[int,
         for (row, column), number in numbers.items():
             rows.setdefault(row, []).append((column, number))
         work = sum(len(rows.get(inner, ())) for _, inner in product)
-        if work * (1 + (_bits(product) + _bits(numbers)) // WIDE) > MAX_WORK:
+        if work * (1 + (_bits(product) + _bits(numbers)) // WIDE) > MAX_MULTIPLICATIONS:
             return None
         made: dict[tuple[int, ...], int] = {}
         for (row, inner), left in product.items():
@@ -42,7 +42,7 @@ def multiplied(factors: Iterable[Matrix], dtype: FloatFormat) -> dict[tuple[int,
     return {place: value for place, value in rounded.items() if value}
 
 
-def _integers(matrix: Matrix) -> tuple[dict[tuple[int, ...], int] | None, int]:
+def _integers(matrix: SparseMatrix) -> tuple[dict[tuple[int, ...], int] | None, int]:
     """The entries as integers times one power of two; None where one is not finite."""
     if not all(map(math.isfinite, matrix.values())):
         return None, 0

@@ -11,7 +11,7 @@ from compiler.source.diagnostics import Diagnostic, Findings, Note, did_you_mean
 from compiler.source.document import Mapping, Scalar, parse_document, read_source, whole_file
 from compiler.source.state_dicts import StateDict
 
-EXAMPLE = "a line for each tensor, as in `layer0.ffn.up.weight: mlp.fc.weight`"
+LINE_HINT = "a line for each tensor, as in `layer0.ffn.up.weight: mlp.fc.weight`"
 
 
 def read_name_map(path: Path, before: Spec | StateDict, after: Spec | StateDict) -> dict[str, str]:
@@ -22,13 +22,13 @@ def read_name_map(path: Path, before: Spec | StateDict, after: Spec | StateDict)
     source = read_source(path)
     document = parse_document(source)
     if not isinstance(document, Mapping) or not document.items:
-        raise fail("bad-map", "not a mapping of names", whole_file(path), EXAMPLE)
+        raise fail("bad-map", "not a mapping of names", whole_file(path), LINE_HINT)
     findings = Findings()
     taken: dict[str, Scalar] = {}
     known = _tensors(before), _tensors(after)
     for key, value in document.items:
         if not isinstance(value, Scalar):
-            findings.report(Diagnostic("bad-map", f"'{key.text}' needs one name, not several", value.span, EXAMPLE))
+            findings.report(Diagnostic("bad-map", f"'{key.text}' needs one name, not several", value.span, LINE_HINT))
             continue
         for name, model, names in ((key, before, known[0]), (value, after, known[1])):
             if name.text not in names:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from compiler.expressions.axes import Axis
 from compiler.expressions.floats import round_to, ulps_apart
-from compiler.expressions.values import NOWHERE, union
-from compiler.network.ir import Network, Step, Tensor
-from compiler.network.tables import Cell, Index, Table, step_chains, step_tables
+from compiler.expressions.values import NOWHERE, merged_provenance
+from compiler.network.ir import Index, Network, Step, Tensor
+from compiler.network.tables import Cell, Table, step_chains, step_tables
 from compiler.readers.diffing.differences import ProductChange, ShapeChange, TieChange
 from compiler.readers.diffing.matching import Matching, match_steps, may_differ_by_place
 from compiler.readers.diffing.multiplying import multiplied
@@ -30,7 +30,7 @@ class CellChange:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumberChanges:
     """What differs in the numbers of two networks, or of two steps."""
 
     shapes: tuple[ShapeChange, ...] = ()
@@ -43,7 +43,7 @@ class Numbers:
         return len(self.shapes) + len(self.ties) + len(self.cells)
 
 
-def compare_numbers(before: Network, after: Network) -> tuple[Matching, Numbers]:
+def compare_numbers(before: Network, after: Network) -> tuple[Matching, NumberChanges]:
     """What differs where names are matched by name first, or by place alone where less differs then."""
     matching = match_steps(before, after)
     numbers = _Comparison(before, after, matching).numbers()
@@ -78,20 +78,20 @@ class _Comparison:
         self.dtype = min(before.dtype, after.dtype, key=lambda dtype: dtype.precision)  # the coarser one
         self.renamed = {f"{old.name}.": f"{new.name}." for old, new in matching.steps if old.name != new.name}
 
-    def numbers(self) -> Numbers:
+    def numbers(self) -> NumberChanges:
         partner = {old.name: new for old, new in self.matching.steps}
         matched = {new.name for new in partner.values()}
         pairs: list[tuple[Step | None, Step | None]] = [(step, partner.get(step.name)) for step in self.before.steps]
         pairs += [(None, step) for step in self.after.steps if step.name not in matched]
         found = [self._steps(old, new) for old, new in pairs]
-        return Numbers(
+        return NumberChanges(
             tuple(change for one in found for change in one.shapes),
             tuple(change for one in found for change in one.ties),
             tuple(change for one in found for change in one.products),
             tuple(change for one in found for change in one.cells),
         )
 
-    def _steps(self, old: Step | None, new: Step | None) -> Numbers:
+    def _steps(self, old: Step | None, new: Step | None) -> NumberChanges:
         """What differs in two steps that are matched, or in one that is new or gone."""
         first = {} if old is None else step_tables(old, self.length)
         second = {} if new is None else step_tables(new, self.length)
@@ -106,7 +106,7 @@ class _Comparison:
             if name not in multiplied_out and (own or (two is not None and two.name in tied_anew)):
                 cells += self._cells(one, two)
         cells += [change for one in products for change in one.cells]
-        return Numbers(
+        return NumberChanges(
             tuple(change for pair in tables.values() for change in _shapes(*pair)),
             tuple(ties),
             tuple(one.change for one in products),
@@ -162,7 +162,7 @@ class _Comparison:
         product = numbers[0] if len(factors) == 1 else multiplied(numbers, self.dtype)
         if product is None:
             return None
-        source = union(NOWHERE, *(cell.provenance for factor in factors for cell in factor.cells.values()))
+        source = merged_provenance(NOWHERE, *(cell.provenance for factor in factors for cell in factor.cells.values()))
         axes = factors[0].axes[0], factors[-1].axes[-1]
         shown = Tensor("", axes, ())
         name = factors[0].name if len(factors) == 1 else f"{factors[0].name} multiplied out"

@@ -15,10 +15,10 @@ from compiler.expressions.floats import FORMATS
 from compiler.network import ir
 from compiler.network.storage import stored
 from compiler.pipeline import Spec, load_source
-from compiler.readers.diffing.comparing import NAMES, compare, dtype_name, equal
+from compiler.readers.diffing.comparing import DTYPE_NAMES, compare_tensors, dtype_name, equal
 from compiler.readers.diffing.differences import Difference, Likeness, ProductChange, TensorChange
 from compiler.readers.diffing.matching import NameMatch
-from compiler.readers.diffing.multiplying import MAX_WORK, multiplied
+from compiler.readers.diffing.multiplying import MAX_MULTIPLICATIONS, multiplied
 from compiler.readers.diffing.tensor_matching import TensorPairs, Tensors, match_tensors
 from compiler.source.diagnostics import did_you_mean, fail
 from compiler.source.saved import damaged, is_saved, read_saved, shown
@@ -90,7 +90,7 @@ def _check(
 def _changes(first: _Side, second: _Side, pairs: TensorPairs) -> Iterator[TensorChange]:
     """A tensor that is tied to another one, and is missing in a file, is not gone: it is stored once."""
     for old, new in pairs.pairs.items():
-        change = compare((old, new), first.tensors[old], second.tensors[new], _label(first, second, old, new))
+        change = compare_tensors((old, new), first.tensors[old], second.tensors[new], _label(first, second, old, new))
         if change is not None:
             yield change
     for name in pairs.removed:
@@ -232,7 +232,7 @@ def _chain(tensors: Tensors, root: str) -> tuple[str, ...]:
 
 
 def _fit(left: Tensor, right: Tensor) -> bool:
-    return left.ndim == right.ndim == 2 and left.shape[1] == right.shape[0] and left.dtype == right.dtype in NAMES
+    return left.ndim == right.ndim == 2 and left.shape[1] == right.shape[0] and left.dtype == right.dtype in DTYPE_NAMES
 
 
 def _matrix(tensors: Tensors, factors: tuple[str, ...]) -> _Matrix | None:
@@ -240,9 +240,9 @@ def _matrix(tensors: Tensors, factors: tuple[str, ...]) -> _Matrix | None:
     parts = [tensors[name] for name in factors]
     if len(parts) == 1:
         return _Matrix(factors, parts[0])
-    if any(int(part.count_nonzero()) > MAX_WORK for part in parts):
+    if any(int(part.count_nonzero()) > MAX_MULTIPLICATIONS for part in parts):
         return None
-    product = multiplied(map(_entries, parts), FORMATS[NAMES[parts[0].dtype]])
+    product = multiplied(map(_entries, parts), FORMATS[DTYPE_NAMES[parts[0].dtype]])
     if product is None:
         return None
     value = torch.zeros(parts[0].shape[0], parts[-1].shape[1], dtype=parts[0].dtype)

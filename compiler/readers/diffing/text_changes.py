@@ -13,7 +13,7 @@ from compiler.language.definitions import Definition
 from compiler.pipeline import Spec
 from compiler.readers.diffing.matching import NameMatch
 from compiler.source.document import Mapping as Document
-from compiler.source.document import Node, Scalar, plain
+from compiler.source.document import Node, Scalar, as_data
 from compiler.source.text import Span
 from compiler.tasks import TASKS
 
@@ -182,4 +182,4 @@ def _presence(node: Node | None) -> Node | None:
 def _text(node: Node | None) -> str | None:
     if node is None:
         return None
-    return " ".join(node.text.split()) if isinstance(node, Scalar) else str(plain(node))
+    return " ".join(node.text.split()) if isinstance(node, Scalar) else str(as_data(node))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name, parse
 from compiler.expressions.spacing import spaced
-from compiler.expressions.syntax import ExpressionError, Index
+from compiler.expressions.syntax import ExpressionError, Indexed
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.scalars import resolve_plain
 from compiler.tasks import TASKS
@@ -174,7 +174,7 @@ def _token(text: str) -> str:
 
 def _dimension(text: str) -> str:
     new = expression(text)
-    return new if new != text and isinstance(parse(new), Index) else text
+    return new if new != text and isinstance(parse(new), Indexed) else text
 
 
 def _step_key(text: str) -> str:

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Iterator
 
 from compiler.expressions.positions import PAIR
 from compiler.pipeline import Spec
-from compiler.readers.latex.equations import Equation, Option, Reading, axis_text, declared, read_mapping, read_value
+from compiler.readers.latex.equations import (
+    EquationLine,
+    Option,
+    Reading,
+    axis_text,
+    declared,
+    read_mapping,
+    read_value,
+)
 from compiler.readers.latex.formulas import STREAM, decoding, step_formulas, step_remarks
 from compiler.readers.latex.notation import POSITION, notation
 from compiler.readers.latex.words import escape, name, one_line
@@ -31,7 +39,7 @@ def spec_latex(spec: Spec) -> str:
     network = document.get("network")
     if isinstance(network, Mapping):
         blocks += [_step(spec, reading, key.text, step) for key, step in network.items]
-    blocks.append(_block("Decoding", [Equation(decoding(spec.network, reading.notation))]))
+    blocks.append(_block("Decoding", [EquationLine(decoding(spec.network, reading.notation))]))
     return "\n\n".join([_header(spec), *blocks]) + "\n"
 
 
@@ -79,13 +87,13 @@ def _step(spec: Spec, reading: Reading, key: str, node: Node) -> str:
     path = f"{block.strip()}.{kind}" if block else kind
     step = spec.network.step(path)
     left, above = ((), ()) if kind in _BY_MAPS else ((name(kind),), (kind,))
-    written: list[Equation | Option] = []
+    written: list[EquationLine | Option] = []
     if isinstance(node, Mapping):
         written += read_mapping(reading, node, left, above, options=kind in _BY_MAPS)
     elif isinstance(node, Scalar | Sequence):
         written.append(read_value(reading, node, (name(kind),), (kind,), options=True))
     formulas = step_formulas(step, _scale(spec.resolved.document, node), reading.notation)
-    return _block(key, [*written, *map(Equation, formulas)], step_remarks(step, reading.notation))
+    return _block(key, [*written, *map(EquationLine, formulas)], step_remarks(step, reading.notation))
 
 
 def _scale(document: Mapping, step: Node) -> str | None:
@@ -102,11 +110,11 @@ def _scale(document: Mapping, step: Node) -> str | None:
     return None
 
 
-def _block(title: str, written: Iterable[Equation | Option], remarks: Iterable[str] = ()) -> str:
+def _block(title: str, written: Iterable[EquationLine | Option], remarks: Iterable[str] = ()) -> str:
     """A paragraph and its equations, `\\\\` between them."""
     entries = list(written)
     options = "; ".join(entry.text for entry in entries if isinstance(entry, Option))
-    equations = [entry.text for entry in entries if isinstance(entry, Equation)]
+    equations = [entry.text for entry in entries if isinstance(entry, EquationLine)]
     sentences = [rf"\noindent\textbf{{{escape(title)}.}}", *([f"{options}."] if options else []), *remarks]
     text = _filled(" ".join(sentences))
     if not equations:

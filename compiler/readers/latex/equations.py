@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from compiler.expressions.formulas import Word, read_formula
 from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name, parse
-from compiler.expressions.syntax import ExpressionError, Index, Name
-from compiler.expressions.syntax import Node as Tree
+from compiler.expressions.syntax import ExpressionError, Indexed, Name
+from compiler.expressions.syntax import ExpressionNode as Tree
 from compiler.readers.latex.expressions import bracketed, last_index, latex, latex_lines, matrix, subscripted, wrapped
 from compiler.readers.latex.notation import Notation
 from compiler.readers.latex.words import escape, in_text, name
@@ -38,7 +38,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Equation:
+class EquationLine:
     """A line of `align*`."""
 
     text: str
@@ -67,7 +67,7 @@ def declared(root: Node) -> Iterator[str]:
 
 def read_mapping(
     reading: Reading, node: Mapping, left: tuple[str, ...] = (), path: tuple[str, ...] = (), *, options: bool = True
-) -> Iterator[Equation | Option]:
+) -> Iterator[EquationLine | Option]:
     """Every value of a mapping. `left` is the left side so far, its first part the name and the others subscripts.
 
     `path` are the keys so far. With `options`, keys can be `MAP TARGET`, and a value that is a word without a meaning
@@ -90,7 +90,7 @@ def read_mapping(
 
 def read_value(
     reading: Reading, value: Scalar | Sequence, left: tuple[str, ...], path: tuple[str, ...], *, options: bool
-) -> Equation | Option:
+) -> EquationLine | Option:
     """One value, which is an equation where it reads as an expression."""
     is_map = path[-1] in MAPS
     label = escape(" ".join(path))
@@ -104,11 +104,13 @@ def read_value(
     word = tree.name if isinstance(tree, Name) and tree.name not in (reading.names | symbols.keys()) else ""
     if is_map and options and word:
         tied = "." in word or word in (*MAPS, "embedding")
-        return Equation(rf"{side} &= {name(word)} \quad \text{{(the same weights)}}" if tied else _said(side, value))
+        return EquationLine(
+            rf"{side} &= {name(word)} \quad \text{{(the same weights)}}" if tied else _said(side, value)
+        )
     right = _right(value, symbols)
     if options and not is_map and (word or right is None):
         return Option(f"{label}: {escape(_text(value))}")
-    return Equation(_said(side, value) if right is None else f"{side} &= {BREAK.join(right)}")
+    return EquationLine(_said(side, value) if right is None else f"{side} &= {BREAK.join(right)}")
 
 
 def axis_text(value: Scalar | Sequence) -> str:
@@ -142,13 +144,13 @@ def _target(text: str, symbols: dict[str, str]) -> str:
     return in_text(text) if tree is None else latex(tree, symbols)
 
 
-def _index(text: str) -> Index | None:
+def _index(text: str) -> Indexed | None:
     """The text as a member of a family, if it is one."""
     try:
         tree = parse(text)
     except ExpressionError:
         return None
-    return tree if isinstance(tree, Index) else None
+    return tree if isinstance(tree, Indexed) else None
 
 
 def _tree(value: Node) -> Tree | None:

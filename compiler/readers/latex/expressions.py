@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compiler.expressions.syntax import Binary, Call, Index, List, Literal, Name, Node, Transpose, Unary
+from compiler.expressions.syntax import Binary, Call, ExpressionNode, Indexed, List, Literal, Name, Transpose, Unary
 from compiler.readers.latex.words import name, number
 
 # How strongly the outermost sign of a piece binds. A choice is open to its right, `mod` and a sum over an index are
@@ -45,12 +45,12 @@ class _Piece:
     signed: bool = False
 
 
-def latex(node: Node, symbols: Mapping[str, str] | None = None) -> str:
+def latex(node: ExpressionNode, symbols: Mapping[str, str] | None = None) -> str:
     """An expression as LaTeX for math mode; amsmath is enough. `symbols` are names with a sign of their own."""
     return _piece(node, symbols or {}).text
 
 
-def latex_lines(node: Node, symbols: Mapping[str, str] | None = None) -> tuple[str, ...]:
+def latex_lines(node: ExpressionNode, symbols: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """The same in several lines where it is a sum that is too long for one."""
     known = symbols or {}
     parts: list[str] = []
@@ -95,14 +95,14 @@ def bracketed(items: list[str]) -> str:
     return _between(r"\lbrack", r"\rbrack", ", ".join(items))
 
 
-def last_index(size: Node) -> Node:
+def last_index(size: ExpressionNode) -> ExpressionNode:
     """The last index of a size: `size - 1`."""
     if isinstance(size, Literal) and isinstance(size.value, int):
         return Literal(size.value - 1, size.at)
     return Binary("-", size, Literal(1, size.at), size.at)
 
 
-def _piece(root: Node, symbols: Mapping[str, str]) -> _Piece:
+def _piece(root: ExpressionNode, symbols: Mapping[str, str]) -> _Piece:
     """Long sums and products are deep to the left only, which costs no recursion here."""
     spine: list[Binary | Transpose] = []
     node = root
@@ -118,13 +118,13 @@ def _piece(root: Node, symbols: Mapping[str, str]) -> _Piece:
     return piece
 
 
-def _leftmost(node: Node, symbols: Mapping[str, str]) -> _Piece:
+def _leftmost(node: ExpressionNode, symbols: Mapping[str, str]) -> _Piece:
     match node:
         case Literal(value=value):
             return _number(value)
         case Name(name=word):
             return _Piece(symbols.get(word) or _NAMED_NUMBERS.get(word) or name(word), _ATOM)
-        case Index(base=base, indices=indices):
+        case Indexed(base=base, indices=indices):
             return _Piece(subscripted(name(base.name), [_piece(index, symbols).text for index in indices]), _ATOM)
         case Call(function=function, arguments=arguments):
             return _call(function, arguments, symbols)
@@ -179,7 +179,7 @@ def _times(left: str, right: str) -> str:
     return r"\cdot" if opens and not after_number and not left.endswith(")") else r"\,"
 
 
-def _call(function: str, arguments: tuple[Node, ...], symbols: Mapping[str, str]) -> _Piece:
+def _call(function: str, arguments: tuple[ExpressionNode, ...], symbols: Mapping[str, str]) -> _Piece:
     """A call whose arguments are not what the function takes is an error elsewhere, and printed as it is written."""
     texts = [_piece(argument, symbols).text for argument in arguments]
     match function, arguments:
@@ -208,7 +208,7 @@ def _cases(texts: list[str]) -> str:
     return rf"\begin{{cases}} {body} \end{{cases}}"
 
 
-def _list(items: tuple[Node, ...], symbols: Mapping[str, str]) -> str:
+def _list(items: tuple[ExpressionNode, ...], symbols: Mapping[str, str]) -> str:
     rows = [item.items for item in items if isinstance(item, List)]
     if rows and rows[0] and len(rows) == len(items) and len({len(row) for row in rows}) == 1:
         return matrix([[_piece(item, symbols).text for item in row] for row in rows])

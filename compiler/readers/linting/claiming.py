@@ -12,7 +12,7 @@ from compiler.readers.linting.spans import top_level
 from compiler.source.document import Mapping
 from compiler.source.text import Span
 
-COUNTS = ("count", "claimed")  # the keys of `expect` that state one
+COUNT_CLAIMS = ("count", "claimed")  # the keys of `expect` that state one
 
 
 def counts_hold(examined: Examined) -> Iterator[Finding]:
@@ -24,7 +24,7 @@ def counts_hold(examined: Examined) -> Iterator[Finding]:
 
 def count_is_claimed(examined: Examined) -> Iterator[Finding]:
     """A spec says what its count is."""
-    if all(top_level(examined.spec, "expect", key) is None for key in COUNTS):
+    if all(top_level(examined.spec, "expect", key) is None for key in COUNT_CLAIMS):
         yield Finding("the spec claims no count", _expect(examined))
 
 

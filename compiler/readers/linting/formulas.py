@@ -8,8 +8,8 @@ from compiler.expressions.arithmetic import COMPARISONS
 from compiler.expressions.formulas import Formula, read_formula
 from compiler.expressions.positions import KEY, POSITION, QUERY
 from compiler.expressions.scope import Scope
-from compiler.expressions.syntax import Binary, Call, Index, List, Name, Transpose, Unary
-from compiler.expressions.syntax import Node as Expression
+from compiler.expressions.syntax import Binary, Call, Indexed, List, Name, Transpose, Unary
+from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.values import Provenance, names_read
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import Findings
@@ -19,7 +19,7 @@ STRUCTURE = frozenset(
     "heads kv_heads head_dim value_dim hidden stream classes biases activation softmax after".split()  # noqa: SIM905
 )
 """Keys of steps under which names and sizes stand, no numbers of the network."""
-POSITIONS = frozenset((POSITION, QUERY, KEY))
+POSITION_NAMES = frozenset((POSITION, QUERY, KEY))
 _SECTIONS = {"constant": "constants", "parameter": "parameters"}
 
 
@@ -121,7 +121,7 @@ def reads(root: Expression, names: frozenset[str], scope: Scope) -> bool:
                 seen.add(name)
                 if let is not None:
                     todo.append(let.tree)
-            case Index(base=base, indices=indices):
+            case Indexed(base=base, indices=indices):
                 todo += [base, *indices]
             case Call(arguments=children) | List(items=children):
                 todo += children

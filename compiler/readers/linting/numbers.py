@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from compiler.expressions.arithmetic import as_figure, show
-from compiler.expressions.syntax import Node as Expression
+from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf
 from compiler.network.ir import (
@@ -24,7 +24,7 @@ from compiler.network.ir import (
     StreamScale,
 )
 from compiler.network.storage import tensors
-from compiler.readers.linting.formulas import POSITIONS, is_condition, takes_apart, uses
+from compiler.readers.linting.formulas import POSITION_NAMES, is_condition, takes_apart, uses
 from compiler.readers.linting.rule import Examined, Finding, listed
 from compiler.readers.linting.spans import option, step_body
 from compiler.readers.linting.steering import steering_names
@@ -148,7 +148,7 @@ def taken_apart(examined: Examined) -> Iterator[Finding]:
 def _uses(examined: Examined, wanted: Callable[[Expression], bool], message: str) -> Iterator[Finding]:
     for formula in examined.weight_formulas:
         for node in uses(formula.tree, wanted):
-            if POSITIONS & free_names(node).keys():
+            if POSITION_NAMES & free_names(node).keys():
                 continue  # what stands under `let` for a formula in positions, which is another rule's
             text = " ".join(formula.scalar.text[slice(*node.at)].split())
             yield Finding(f"'{text}' {message}", formula.scalar.at(*node.at))

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from compiler.expressions.positions import PairFormula, PositionFormula
 from compiler.expressions.scope import Scope
+from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.syntax import Name
-from compiler.expressions.syntax import Node as Expression
 from compiler.expressions.values import leaves
 from compiler.network.causality import hides_later_keys
 from compiler.network.ir import (
@@ -25,7 +25,7 @@ from compiler.network.ir import (
     StreamNorm,
     StreamScale,
 )
-from compiler.readers.linting.formulas import POSITIONS, is_condition, reads, takes_apart, uses
+from compiler.readers.linting.formulas import POSITION_NAMES, is_condition, reads, takes_apart, uses
 from compiler.readers.linting.rule import Examined, Finding, listed
 from compiler.source.faults import no_rule
 from compiler.source.text import Span
@@ -90,9 +90,9 @@ def _of_score(examined: Examined, score: HeadScore, causal: bool) -> Iterator[st
 def _pieces(formula: PairFormula | PositionFormula) -> Iterator[str]:
     """What makes several pieces of a formula, by itself or in what it reads under `let`."""
     for tree in _trees(formula.formula.tree, formula.scope):
-        if any(reads(node, POSITIONS, formula.scope) for node in uses(tree, is_condition)):
+        if any(reads(node, POSITION_NAMES, formula.scope) for node in uses(tree, is_condition)):
             yield "decides by a condition"
-        if any(reads(node, POSITIONS, formula.scope) for node in uses(tree, takes_apart)):
+        if any(reads(node, POSITION_NAMES, formula.scope) for node in uses(tree, takes_apart)):
             yield "goes in steps (//, % or floor)"
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from compiler.expressions.formulas import read_formula
-from compiler.expressions.syntax import Binary, Call, Index, List, Transpose, Unary, free_names
-from compiler.expressions.syntax import Node as Expression
+from compiler.expressions.syntax import Binary, Call, Indexed, List, Transpose, Unary, free_names
+from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.pipeline import Spec
 from compiler.readers.linting.formulas import STRUCTURE, is_condition
 from compiler.source.diagnostics import Findings
@@ -63,7 +63,7 @@ def _steering(root: Expression) -> Iterator[str]:
         if is_condition(node):
             yield from free_names(node)
         match node:
-            case Index(indices=indices):
+            case Indexed(indices=indices):
                 for index in indices:
                     yield from free_names(index)
             case Call(function=function, arguments=arguments):

@@ -12,7 +12,7 @@ from compiler.pipeline import Spec
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.text import Span
 
-Path = tuple[tuple[Scalar, Node], ...]  # keys of the document with their values, from the outside
+DocumentPath = tuple[tuple[Scalar, Node], ...]  # keys of the document with their values, from the outside
 _Owners = dict[Provenance, tuple[Definition, tuple[int, ...], Number]]
 
 
@@ -124,9 +124,9 @@ def _written(definition: Definition, index: tuple[int, ...], node: Node | None) 
     return definition.text, definition.span
 
 
-def path_to(root: Node | None, span: Span) -> Path:
+def path_to(root: Node | None, span: Span) -> DocumentPath:
     """The keys below `root` that lead to the one at a place, or to the value there; none where it is elsewhere."""
-    todo: list[tuple[Node, Path]] = [] if root is None else [(root, ())]
+    todo: list[tuple[Node, DocumentPath]] = [] if root is None else [(root, ())]
     while todo:
         node, path = todo.pop()
         for key, value in node.items if isinstance(node, Mapping) else ():

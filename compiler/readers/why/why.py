@@ -16,7 +16,7 @@ from compiler.expressions.values import Number
 from compiler.lowering.context import BIAS, Context, bias_lines, lines
 from compiler.network.ir import Entry, Equation
 from compiler.pipeline import Spec
-from compiler.readers.why.behind import Behind, Path, numbers_behind, path_to
+from compiler.readers.why.behind import Behind, DocumentPath, numbers_behind, path_to
 from compiler.readers.why.places import Place, find_place
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError
 from compiler.source.document import Mapping, Scalar
@@ -166,7 +166,7 @@ def _names(spec: Spec, place: Place, equation: Equation) -> Iterator[Named]:
         yield Named(name, "let", value, written, span, rounded)
 
 
-def _targets(place: Place, path: Path) -> Iterator[tuple[Word, Axis, int]]:
+def _targets(place: Place, path: DocumentPath) -> Iterator[tuple[Word, Axis, int]]:
     """The targets among the keys that lead to the equation, each with the axis and the position that it stands for."""
     axes = [(axis, at) for axis, at in zip(place.tensor.axes, place.index, strict=True) if axis is not None]
     if place.owner.kind == "map":

@@ -7,35 +7,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.network.dimensions import HeadSizes
-from compiler.readers.counting.counts import BESIDE, RULES
-from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, plain, relative, table
-from compiler.report.reporting import Group, Model, Report, SuiteRun, first_failure
+from compiler.readers.counting.counts import BESIDE, SHOWN_RULES
+from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, one_line, relative, table
+from compiler.report.reporting import Group, Report, ReportedModel, ReportedSuite, first_failure
 
 LONGEST_CELL = 120
 MAX_LAYERS = 8  # whose sizes are shown in a cell
 
 
 @dataclass(frozen=True)
-class Entry:
+class PageEntry:
     """A model as a page shows it: `title` is plain text, `spec` and `section` are links with that label."""
 
-    model: Model
+    model: ReportedModel
     title: str
     spec: str
     section: str
 
 
-Cell = Callable[[Entry], str]
+CellText = Callable[[PageEntry], str]
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     title: str
-    cell: Cell
+    cell: CellText
     right: bool = False
 
 
-def entries(report: Report, folder: Path, headings: Sequence[str]) -> list[Entry]:
+def entries(report: Report, folder: Path, headings: Sequence[str]) -> list[PageEntry]:
     """The models of a page in `folder`. The headings are those before the models' own, in order."""
     anchors = Anchors()
     for heading in headings:
@@ -44,19 +44,19 @@ def entries(report: Report, folder: Path, headings: Sequence[str]) -> list[Entry
     titles = [model.spec.title for model in report.models]
     for model, title in zip(report.models, titles, strict=True):
         place = "" if titles.count(title) == 1 else f" ({relative(model.spec.path, folder)})"
-        unique = plain(title + place, LONGEST_CELL)
+        unique = one_line(title + place, LONGEST_CELL)
         label = inline(unique)
-        found.append(Entry(model, unique, link(label, model.spec.path, folder), f"[{label}]({anchors.of(unique)})"))
+        found.append(PageEntry(model, unique, link(label, model.spec.path, folder), f"[{label}]({anchors.of(unique)})"))
     return found
 
 
-def columns_table(columns: Sequence[Column], rows: Sequence[Entry]) -> list[str]:
+def columns_table(columns: Sequence[TableColumn], rows: Sequence[PageEntry]) -> list[str]:
     """The lines of a table."""
     titles = [Title(column.title, column.right) for column in columns]
     return table(titles, ([column.cell(row) for column in columns] for row in rows))
 
 
-def _layers(row: Entry) -> str:
+def _layers(row: PageEntry) -> str:
     layers = row.model.dimensions.layers
     stored = f"{layers.attention} attention, {layers.ffn} ffn"
     if (layers.attention_runs, layers.ffn_runs) == (layers.attention, layers.ffn):
@@ -75,29 +75,29 @@ def _heads(sizes: HeadSizes) -> str:
     return f"{sizes.heads} × {sizes.head_dim}{keys}{values}"
 
 
-def _lines(row: Entry) -> str:
+def _lines(row: PageEntry) -> str:
     lines = row.model.lines
     return f"{lines.own} + {lines.extended}" if lines.extended else str(lines.own)
 
 
 MODELS = (
-    Column("model", lambda row: row.spec),
-    Column("layers", _layers),
-    Column("stream", lambda row: _sizes(row.model.dimensions.residual, " → "), right=True),
-    Column("heads × dim", lambda row: _sizes([_heads(sizes) for sizes in row.model.dimensions.heads], ", ")),
-    Column("hidden", lambda row: _sizes(row.model.dimensions.hidden, ", "), right=True),
-    Column("dtype", lambda row: row.model.spec.network.dtype.name),
-    Column("YAML lines", _lines, right=True),
-    Column("source", lambda row: inline(row.model.spec.resolved.source, LONGEST_CELL)),
+    TableColumn("model", lambda row: row.spec),
+    TableColumn("layers", _layers),
+    TableColumn("stream", lambda row: _sizes(row.model.dimensions.residual, " → "), right=True),
+    TableColumn("heads × dim", lambda row: _sizes([_heads(sizes) for sizes in row.model.dimensions.heads], ", ")),
+    TableColumn("hidden", lambda row: _sizes(row.model.dimensions.hidden, ", "), right=True),
+    TableColumn("dtype", lambda row: row.model.spec.network.dtype.name),
+    TableColumn("YAML lines", _lines, right=True),
+    TableColumn("source", lambda row: inline(row.model.spec.resolved.source, LONGEST_CELL)),
 )
 
 
-def _author_count(row: Entry) -> str:
+def _author_count(row: PageEntry) -> str:
     author = row.model.author_count
     return "–" if author is None else figure(author.count)
 
 
-def _author_rule(row: Entry) -> str:
+def _author_rule(row: PageEntry) -> str:
     author, agreeing = row.model.author_count, row.model.agreeing
     if author is None:
         return "–"
@@ -106,11 +106,11 @@ def _author_rule(row: Entry) -> str:
     return f"as {code(agreeing[0])}" if agreeing else "none"
 
 
-def _figure(rule: str) -> Cell:
+def _figure(rule: str) -> CellText:
     """The figure by a rule, and the one that stands beside it where that is another number."""
     beside, words = BESIDE.get(rule, (rule, ""))
 
-    def cell(row: Entry) -> str:
+    def cell(row: PageEntry) -> str:
         found, other = row.model.counts.by_rule(rule), row.model.counts.by_rule(beside)
         if found is None:
             return "undeclared"
@@ -119,16 +119,16 @@ def _figure(rule: str) -> Cell:
     return cell
 
 
-COUNTS = (
-    Column("model", lambda row: row.section),
-    Column("author", _author_count, right=True),
-    Column("by", _author_rule),
-    *(Column(rule, _figure(rule), right=True) for rule in RULES),
+COUNT_COLUMNS = (
+    TableColumn("model", lambda row: row.section),
+    TableColumn("author", _author_count, right=True),
+    TableColumn("by", _author_rule),
+    *(TableColumn(rule, _figure(rule), right=True) for rule in SHOWN_RULES),
 )
 
 
-def _right(suite: SuiteRun) -> Cell:
-    def cell(row: Entry) -> str:
+def _right(suite: ReportedSuite) -> CellText:
+    def cell(row: PageEntry) -> str:
         result = row.model.result(suite.name)
         if result is None:
             return "–"
@@ -138,26 +138,26 @@ def _right(suite: SuiteRun) -> Cell:
     return cell
 
 
-def _verdict(row: Entry) -> str:
+def _verdict(row: PageEntry) -> str:
     found = row.model.verdict
     return "–" if found is None else f"**{found}**" if found == "refuted" else found
 
 
-def _first_failure(row: Entry) -> str:
+def _first_failure(row: PageEntry) -> str:
     return next((failure_text(row.model, failed.suite) for failed in row.model.failed), "")
 
 
-def evaluation_columns(group: Group) -> tuple[Column, ...]:
+def evaluation_columns(group: Group) -> tuple[TableColumn, ...]:
     """The columns about what the models of one task answer."""
     return (
-        Column("model", lambda row: row.section),
-        *(Column(code(suite.name), _right(suite), right=True) for suite in group.suites),
-        *([Column("all inputs", _verdict)] if any(model.verdict for model in group.models) else []),
-        Column("first failure", _first_failure),
+        TableColumn("model", lambda row: row.section),
+        *(TableColumn(code(suite.name), _right(suite), right=True) for suite in group.suites),
+        *([TableColumn("all inputs", _verdict)] if any(model.verdict for model in group.models) else []),
+        TableColumn("first failure", _first_failure),
     )
 
 
-def failure_text(model: Model, suite: str) -> str:
+def failure_text(model: ReportedModel, suite: str) -> str:
     """The first failure of a suite: `1 + 2 = 4`, not `3`."""
     result = model.result(suite)
     failure = None if result is None else first_failure(result)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from compiler.expressions.arithmetic import as_figure
 from compiler.readers.counting.claims import ClaimResult
-from compiler.readers.counting.counts import FIGURES, LISTING, HardCoded
+from compiler.readers.counting.counts import COUNTING_RULES, LISTING, HardCoded
 from compiler.report.findings import shown_disclosures
 from compiler.report.markdown.columns import (
-    COUNTS,
+    COUNT_COLUMNS,
     MODELS,
-    Entry,
+    PageEntry,
     columns_table,
     entries,
     evaluation_columns,
@@ -25,8 +25,8 @@ from compiler.report.markdown.sentences import (
     rank_sentences,
     verdict_sentences,
 )
-from compiler.report.markdown.text import Title, code, figure, inline, listing, plain, several, table
-from compiler.report.reporting import Group, Model, Report
+from compiler.report.markdown.text import Title, code, figure, inline, listing, one_line, several, table
+from compiler.report.reporting import Group, Report, ReportedModel
 
 MAX_HARD_CODED = 24
 MAX_DISCLOSED = 24
@@ -60,7 +60,7 @@ _ABOUT_VERDICTS = """\
 
 def title_of(target: Path | None) -> str:
     """The heading of a page in a file: `gallery.md` is the page `Gallery`."""
-    words = plain(target.stem.replace("_", " ").replace("-", " ")) if target is not None else ""
+    words = one_line(target.stem.replace("_", " ").replace("-", " ")) if target is not None else ""
     return words[:1].upper() + words[1:] if words else "Report"
 
 
@@ -80,7 +80,7 @@ def report_page(report: Report, target: Path | None = None) -> str:
         " and how many inputs it answers right.",
         *_section(FINDINGS, _findings(report, {key: inline(row.title) for key, row in by_model.items()})),
         *_section(TABLE, columns_table(MODELS, rows), [_ABOUT_MODELS]),
-        *_section(COUNTED, _rules(), columns_table(COUNTS, rows), [_ABOUT_AUTHORS]),
+        *_section(COUNTED, _rules(), columns_table(COUNT_COLUMNS, rows), [_ABOUT_AUTHORS]),
         *_section(EVALUATED, [_ABOUT_EVALUATION], [_ABOUT_VERDICTS] if any(m.verdict for m in report.models) else []),
     ]
     for group, heading in zip(report.groups, groups, strict=True):
@@ -100,7 +100,7 @@ def task_title(group: Group) -> str:
 def findings(report: Report, names: dict[int, str]) -> list[tuple[str, list[str]]]:
     """What the tables reveal, as sentences in Markdown below headings; `names` are those of the models, by their id."""
 
-    def name(model: Model) -> str:
+    def name(model: ReportedModel) -> str:
         return names[id(model)]
 
     found = [
@@ -138,7 +138,7 @@ def _section(heading: str, *blocks: Sequence[str], level: int = 2) -> list[str]:
 def _rules() -> list[str]:
     """What each rule counts."""
     listed = "a listing, no score: other numbers than 0, 1 and -1 that enter weights and are no parameters"
-    rows = [[code(rule), meaning] for rule, meaning in {**FIGURES, LISTING: listed}.items()]
+    rows = [[code(rule), meaning] for rule, meaning in {**COUNTING_RULES, LISTING: listed}.items()]
     return table([Title("rule"), Title("what it counts")], rows)
 
 
@@ -153,7 +153,7 @@ def _suites(group: Group) -> list[str]:
     return lines
 
 
-def _model(row: Entry) -> list[list[str]]:
+def _model(row: PageEntry) -> list[list[str]]:
     """What is said about one model."""
     model, resolved = row.model, row.model.spec.resolved
     facts = [f"Spec: {row.spec}."]
@@ -174,7 +174,7 @@ def _model(row: Entry) -> list[list[str]]:
     return [[inline(resolved.summary)] if resolved.summary else [], listed]
 
 
-def _disclosures(model: Model) -> list[str]:
+def _disclosures(model: ReportedModel) -> list[str]:
     """What `lint` discloses, as a list in the list of facts."""
     every = shown_disclosures(model)
     if not every:
@@ -187,12 +187,12 @@ def _disclosures(model: Model) -> list[str]:
     return [*lines, *([f"  - and {more:,} more"] if more > 0 else [])]
 
 
-def _place(model: Model, file: str, line: int) -> str:
+def _place(model: ReportedModel, file: str, line: int) -> str:
     """`line 21`; the file too, where it is not the spec's own."""
     return f"line {line}" if file == str(model.spec.path) else f"{code(Path(file).name)}, line {line}"
 
 
-def _author(model: Model) -> list[str]:
+def _author(model: ReportedModel) -> list[str]:
     author = model.author_count
     if author is None:
         return []
@@ -216,16 +216,16 @@ def _claims(claims: Iterable[ClaimResult]) -> list[str]:
     return said + [f"**Failed**: {inline(claim.claim)}; {inline(claim.reason)}" for claim in failed]
 
 
-def _hard_coded(model: Model) -> str:
+def _hard_coded(model: ReportedModel) -> str:
     items = model.counts.hard_coded
     listed = [_hard_coded_item(model, item) for item in items[:MAX_HARD_CODED]]
     more = len(items) - MAX_HARD_CODED
     return ", ".join(listed) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _hard_coded_item(model: Model, item: HardCoded) -> str:
+def _hard_coded_item(model: ReportedModel, item: HardCoded) -> str:
     """`base` = 10 (line 21), 0.3 in `phi` (line 7)."""
-    shown = plain(as_figure(item.value), 60)
+    shown = one_line(as_figure(item.value), 60)
     if item.name:
         shown = f"{code(item.name)} = {shown}" if item.whole else f"{shown} in {code(item.name)}"
     return f"{shown} ({_place(model, item.file, item.line)})"

@@ -16,13 +16,13 @@ from compiler.report.findings import (
     widest_spread,
 )
 from compiler.report.markdown.text import code, figure, listing, several
-from compiler.report.reporting import Group, Model
+from compiler.report.reporting import Group, ReportedModel
 from compiler.tasks.task import EvaluationProtocol
 
-Name = Callable[[Model], str]  # a model as Markdown
+ModelName = Callable[[ReportedModel], str]  # a model as Markdown
 
 
-def evaluation_sentences(group: Group, name: Name) -> list[str]:
+def evaluation_sentences(group: Group, name: ModelName) -> list[str]:
     """Which models fail where, and which suites would not have shown it."""
     if not group.suites:
         return []
@@ -42,7 +42,7 @@ def evaluation_sentences(group: Group, name: Name) -> list[str]:
     return [*said, *(_protocol(group, protocol) for protocol in group.protocols)]
 
 
-def verdict_sentences(group: Group, name: Name) -> list[str]:
+def verdict_sentences(group: Group, name: ModelName) -> list[str]:
     """Which models are known to be right on every input, and which are known not to be."""
     by_verdict = {
         verdict: [m for m in group.models if m.verdict == verdict] for verdict in ("proved", "refuted", "open")
@@ -59,7 +59,7 @@ def verdict_sentences(group: Group, name: Name) -> list[str]:
     return said
 
 
-def _screened(same: Sequence[Screened], models: int, name: Name) -> str:
+def _screened(same: Sequence[Screened], models: int, name: ModelName) -> str:
     """Suites that let the same models through, some of which another suite does not."""
     passed, failing = same[0].passed, same[0].failing_elsewhere
     suites = listing(f"{code(one.suite.name)} ({several(one.suite.pairs, 'input')})" for one in same)
@@ -68,7 +68,7 @@ def _screened(same: Sequence[Screened], models: int, name: Name) -> str:
     return f"All of {suites} is answered right by {_of(len(passed), models)}; {elsewhere} elsewhere: {details}."
 
 
-def _failed(model: Model) -> str:
+def _failed(model: ReportedModel) -> str:
     return ", ".join(f"{code(one.suite)} {figure(one.right)} of {figure(one.pairs)}" for one in model.failed)
 
 
@@ -90,7 +90,7 @@ def _of(some: int, models: int) -> str:
     return f"{figure(some)} of {several(models, 'model')}" if some else "no model"
 
 
-def rank_sentences(models: Sequence[Model], name: Name) -> list[str]:
+def rank_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[str]:
     """Which models of one task are the smallest by which rule."""
     if len(models) < 2:
         return []
@@ -105,13 +105,13 @@ def rank_sentences(models: Sequence[Model], name: Name) -> list[str]:
     return [f"Smallest: {'; '.join(by_rule)}; {most}."]
 
 
-def count_sentences(models: Sequence[Model], name: Name) -> list[str]:
+def count_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[str]:
     """What the authors' counts are worth, and how far the rules differ."""
     authors, spread = _author_sentences(models, name), _spread_sentences(models, name)
     return [*authors, *spread, *_hard_coded_sentences(models, name), *_disclosure_sentences(models, name)]
 
 
-def _author_sentences(models: Sequence[Model], name: Name) -> list[str]:
+def _author_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[str]:
     found = author_counts(models)
     if not found.all:
         return []
@@ -143,7 +143,7 @@ def _contradiction(stated: Stated) -> str:
     return f", but {code(rule)} is {figure(stated.model.counts.by_rule(rule))}"
 
 
-def _spread_sentences(models: Sequence[Model], name: Name) -> list[str]:
+def _spread_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[str]:
     spread = widest_spread(models)
     if spread is None or spread.low == spread.high:
         return []
@@ -153,7 +153,7 @@ def _spread_sentences(models: Sequence[Model], name: Name) -> list[str]:
     return [f"The rules differ {most}about {name(spread.model)}: {between}."]
 
 
-def _hard_coded_sentences(models: Sequence[Model], name: Name) -> list[str]:
+def _hard_coded_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[str]:
     coded = [model for model in models if model.counts.hard_coded]
     undeclared = [model for model in models if model.counts.free is None]
     said = []
@@ -169,7 +169,7 @@ def _hard_coded_sentences(models: Sequence[Model], name: Name) -> list[str]:
     return said
 
 
-def _disclosure_sentences(models: Sequence[Model], name: Name) -> list[str]:
+def _disclosure_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[str]:
     """What no figure shows."""
     found = disclosed(models)
     if not found:
@@ -178,7 +178,7 @@ def _disclosure_sentences(models: Sequence[Model], name: Name) -> list[str]:
     return [f"`lint` discloses what no count shows: {rules}. It is listed below, model by model."]
 
 
-def length_sentences(models: Sequence[Model], name: Name) -> list[str]:
+def length_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[str]:
     """How long the specs are; one that extends another is no measure."""
     alone = [model for model in models if not model.lines.extended]
     if not alone:

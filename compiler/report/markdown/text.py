@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from compiler.source.printable import printable
 
-LONGEST = 2000  # characters of one text out of a spec
+LONGEST_TEXT = 2000  # characters of one text out of a spec
 LONGEST_CODE = 100
 MAX_LISTED = 24
 _SPECIAL = re.compile(
@@ -25,22 +25,22 @@ _SPECIAL = re.compile(
 _NUMBERED = re.compile(r"^(\d+)([.)])")  # which would start a list
 
 
-def plain(text: str, longest: int = LONGEST) -> str:
+def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
     """A text on one line, cut in the middle where it is too long, without signs that are not printed."""
     line = " ".join(text.split())
     shown = printable(line)
     return shown if len(shown) <= longest else f"{shown[: longest // 2]} … {shown[-(longest // 2 - 3) :]}"
 
 
-def inline(text: str, longest: int = LONGEST) -> str:
+def inline(text: str, longest: int = LONGEST_TEXT) -> str:
     """A text that is read as it is written, in a paragraph, a heading or a table."""
-    escaped = _SPECIAL.sub(r"\\\g<0>", plain(text, longest)).replace("|", "&#124;")
+    escaped = _SPECIAL.sub(r"\\\g<0>", one_line(text, longest)).replace("|", "&#124;")
     return _NUMBERED.sub(r"\1\\\2", escaped)
 
 
 def code(text: str) -> str:
     """A text as code. A back quote or a bar, which would end it or the cell of a table, is written another way."""
-    shown = plain(text, LONGEST_CODE)
+    shown = one_line(text, LONGEST_CODE)
     if not shown or any(c in shown for c in "`|"):
         return f"<code>{inline(shown, LONGEST_CODE)}</code>"
     return f"`{shown}`"
