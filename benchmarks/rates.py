@@ -26,7 +26,7 @@ from compiler.backends.native.engines import EngineName, batch_size
 from compiler.backends.native.fast_engine import FastEngine
 from compiler.backends.torch.reference import Reference
 from compiler.evaluation.judge import Judge, Verdicts
-from compiler.evaluation.runs import SuiteToRun, run_suite
+from compiler.evaluation.suite_runs import SuiteToRun, run_suite
 from compiler.source.user_cache import SETTING
 from compiler.tasks.task import Inputs, Part
 

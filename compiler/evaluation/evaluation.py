@@ -11,10 +11,10 @@ import torch
 
 from compiler.backends.native.engines import Decoding, EngineName
 from compiler.backends.torch.settings import as_assumed
+from compiler.evaluation.answer_counts import Tally
 from compiler.evaluation.judge import EngineUse, Failure, FailureClass, Judge
-from compiler.evaluation.runs import SuiteToRun, run_suite
 from compiler.evaluation.saved_runs import SavedRun, saved_run
-from compiler.evaluation.tallies import Tally
+from compiler.evaluation.suite_runs import SuiteToRun, run_suite
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
 from compiler.source.limits import MAX_PAIRS

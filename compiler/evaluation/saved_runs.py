@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from compiler.backends.torch.saving import spec_text
+from compiler.evaluation.answer_counts import Tally
 from compiler.evaluation.judge import Failure
-from compiler.evaluation.tallies import Tally
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
 from compiler.source.files import remove_all_left_overs, write_whole

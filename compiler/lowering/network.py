@@ -16,9 +16,9 @@ from compiler.lowering.norm import lower_stream_norm
 from compiler.lowering.position import lower_position
 from compiler.lowering.repeat import lower_mix, lower_repeat
 from compiler.lowering.scale import lower_scale
+from compiler.network.activations import largest
 from compiler.network.ir import Head, Network, Repeat, Step, stream_after
 from compiler.network.storage import tensors_of
-from compiler.network.values import largest
 from compiler.source.diagnostics import Findings
 from compiler.source.document import Invalid, Mapping, Node
 from compiler.source.extends import step_name

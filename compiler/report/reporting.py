@@ -22,7 +22,7 @@ from compiler.tasks.task import EvaluationProtocol, Suite
 if TYPE_CHECKING:
     from compiler.evaluation.evaluation import Evaluation, SuiteResult
     from compiler.evaluation.judge import Failure
-    from compiler.report.side_by_side import Outcome
+    from compiler.report.processes import Outcome
     from compiler.verifier.results import VerdictName
 
 SpecProgress = Callable[[Spec, int, int], None]
@@ -123,7 +123,7 @@ def make_report(
 
     Without `suites`, each task says which of its suites belong in a report. `pairs` and `seed` are those of the suites
     that sample. With a `budget`, each spec is also decided on all inputs, as far as so many seconds allow. `processes`
-    (None: by cores and work) are explained in `compiler.report.side_by_side`; the report is the same with any number of
+    (None: by cores and work) are explained in `compiler.report.processes`; the report is the same with any number of
     them. `progress(spec, done, total)` is called after each spec that was evaluated or verified.
     Raises `SpecError` for a suite that no task has, or a suite or size that cannot be had.
     """
@@ -171,7 +171,7 @@ def _outcomes(
     progress: SpecProgress | None,
 ) -> list[Outcome]:
     """One for each spec, also where there is nothing to do."""
-    from compiler.report.side_by_side import Job, Outcome, do_all  # imports torch
+    from compiler.report.processes import Job, Outcome, do_all  # imports torch
 
     jobs = [
         Job(

@@ -11,7 +11,7 @@ from compiler.language.definitions import Definition
 from compiler.network.ir import Tensor, stream_after
 from compiler.network.storage import stored, tensors
 from compiler.pipeline import Spec
-from compiler.readers.why.places import find_stored
+from compiler.readers.why.entries import find_stored
 from compiler.tasks.layout import Slot
 from compiler.terminal.console import console, first, number, table, text
 from compiler.terminal.steps import describe_step, print_step, step_equations

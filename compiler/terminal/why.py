@@ -7,7 +7,7 @@ from rich.table import Table
 from compiler.expressions.floats import shortest
 from compiler.network.ir import Equation
 from compiler.pipeline import Spec
-from compiler.readers.why.behind import Behind
+from compiler.readers.why.origins import Behind
 from compiler.readers.why.why import Why
 from compiler.source.text import Span
 from compiler.terminal.console import MAX_ROWS, console, line_of, number, table, text

@@ -16,13 +16,13 @@ from tests.cli.test_cli import QWEN, ROOT, TINY, invoke
 IN_A_WORKER = """\
 import sys
 if "--multiprocessing-fork" in sys.orig_argv:
-    import compiler.report.side_by_side
+    import compiler.report.processes
     class Odd(Exception):
         def __init__(self):
             super().__init__(lambda: None)  # which goes to no other process
     def broken(*_):
         raise Odd
-    compiler.report.side_by_side._outcome = broken
+    compiler.report.processes._outcome = broken
 """
 MISSING = """\
 import sys

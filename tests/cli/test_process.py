@@ -162,7 +162,9 @@ def act(module):
 def stopped_run(spec: Path, cache: Path, *options: str) -> tuple[int, int, str]:
     """An evaluation of ten million inputs that is interrupted when it has saved its state: from which input on it ran,
     how many it has, and all that it said."""
-    environment = after_import(spec.parent, "compiler.evaluation.runs", STOP_WHEN_SAVED, WEIGHTSPEC_CACHE=str(cache))
+    environment = after_import(
+        spec.parent, "compiler.evaluation.suite_runs", STOP_WHEN_SAVED, WEIGHTSPEC_CACHE=str(cache)
+    )
     command = [sys.executable, CLI, "eval", str(spec), "--suite", "uniform", "--pairs", "10000000", *options]
     stopped = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     said = stopped.stderr

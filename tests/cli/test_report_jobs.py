@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from compiler.pipeline import Spec, load
+from compiler.report.processes import Job, _worth
 from compiler.report.reporting import make_report
-from compiler.report.side_by_side import Job, _worth
 from compiler.source.diagnostics import SpecError
 from compiler.terminal.reports import report_json
 from tests.cli.test_cli import EXACT, QWEN, ROOT, TINY, call

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from compiler.backends.torch.model import build_model
-from compiler.network.flow.reach import Flow, flow
+from compiler.network.flow.backward import Flow, flow
 from compiler.network.ir import Network
 from compiler.network.ir import Tensor as Stored
 from compiler.network.storage import tensors

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from compiler.network.causality import is_causal
-from compiler.network.flow.asked import Asked, asked_by, listed
-from compiler.network.flow.reach import flow
+from compiler.network.flow.backward import flow
+from compiler.network.flow.task_tokens import Asked, asked_by, listed
 from compiler.network.ir import Network
 from compiler.pipeline import Spec, load
 from compiler.readers.linting import lint

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 import compiler
 import compiler.backends.torch.reference
+import compiler.evaluation.answer_counts
 import compiler.evaluation.judge
-import compiler.evaluation.tallies
 from compiler.backends.bounds.work import MOST_WORK
 from compiler.backends.native.engines import UNSURE, Engine, EngineUnavailable
 from compiler.backends.torch.decode import NO_TOKEN
@@ -215,7 +215,7 @@ def test_of_too_many_classes_the_rest_is_counted_together(
         return part
 
     whole = {(one.slot, one.expected, one.said): one.count for one in run(500).classes}
-    monkeypatch.setattr(compiler.evaluation.tallies, "MAX_CLASSES", most)
+    monkeypatch.setattr(compiler.evaluation.answer_counts, "MAX_CLASSES", most)
     parts = [run(batch) for batch in (500, 7, 1)]
     assert parts[0] == parts[1] == parts[2]  # the classes that come first are told apart, with batches of any size
     (part, *_) = parts

@@ -10,8 +10,15 @@ import compiler
 from compiler.network.dimensions import Dimensions, HeadSizes, Layers, dimensions
 from compiler.pipeline import load
 from compiler.readers.linting import lint
-from compiler.report.findings import author_counts, faultless, screened, smallest, smallest_everywhere, widest_spread
 from compiler.report.markdown.page import report_page, title_of
+from compiler.report.observations import (
+    author_counts,
+    faultless,
+    screened,
+    smallest,
+    smallest_everywhere,
+    widest_spread,
+)
 from compiler.report.reporting import Group, Report, ReportedModel, make_report
 from compiler.report.yaml_lines import YamlLines, count_lines, yaml_lines
 from compiler.source.text import Source

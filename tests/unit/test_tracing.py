@@ -8,7 +8,7 @@ import torch
 import compiler
 from compiler.backends.torch.tracing import Activation
 from compiler.expressions.axes import Axis
-from compiler.network.values import activations
+from compiler.network.activations import activations
 from compiler.pipeline import load
 from compiler.source.diagnostics import SpecError
 from tests.helpers import SPECS

@@ -10,7 +10,7 @@ import compiler
 from compiler.expressions.values import leaves
 from compiler.network.storage import tensors
 from compiler.pipeline import Spec, load
-from compiler.readers.why.behind import Behind
+from compiler.readers.why.origins import Behind
 from compiler.readers.why.why import Why, why, why_each
 from compiler.source.diagnostics import SpecError
 from tests.helpers import DATA, SPECS, load_text, small

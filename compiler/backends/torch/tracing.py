@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.settings import as_assumed
 from compiler.expressions.axes import Axis
-from compiler.network.values import Dimension, activations
+from compiler.network.activations import Dimension, activations
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
 

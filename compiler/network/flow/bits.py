@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 
-from compiler.network.flow.unknown import Free
+from compiler.network.flow.unknown_parameters import Free
 from compiler.network.ir import Attention, HeadScore, Rope, Tensor
 from compiler.network.meanings import is_causal_mask, rope_pair
 

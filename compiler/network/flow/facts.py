@@ -21,7 +21,7 @@ from compiler.network.flow.bits import (
     turned,
     union,
 )
-from compiler.network.flow.unknown import Free, known, with_unknown
+from compiler.network.flow.unknown_parameters import Free, known, with_unknown
 from compiler.network.ir import (
     Attention,
     Combined,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from compiler.expressions.arithmetic import as_figure
 from compiler.network.causality import hides_later_keys
-from compiler.network.flow.reach import AttentionRole
+from compiler.network.flow.backward import AttentionRole
 from compiler.network.ir import Attention
 from compiler.network.meanings import added_to_later
 from compiler.readers.linting.rule import Examined, Finding

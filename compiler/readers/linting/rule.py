@@ -10,11 +10,11 @@ from typing import Literal
 
 from compiler.expressions.formulas import Formula
 from compiler.expressions.values import Leaf, Provenance, leaves, names_read
-from compiler.network.flow.acting import acting
-from compiler.network.flow.asked import asked_by
+from compiler.network.flow.backward import Flow, flow
+from compiler.network.flow.effective_numbers import acting
 from compiler.network.flow.facts import TooMuchToFollow
-from compiler.network.flow.reach import Flow, flow
-from compiler.network.flow.unknown import Free, known
+from compiler.network.flow.task_tokens import asked_by
+from compiler.network.flow.unknown_parameters import Free, known
 from compiler.network.ir import (
     Attention,
     Embedding,

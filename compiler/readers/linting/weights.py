@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from compiler.network.flow.asked import listed
+from compiler.network.flow.task_tokens import listed
 from compiler.network.ir import Equation, Position
 from compiler.network.storage import tensors
 from compiler.readers.linting.rule import Examined, Finding

@@ -16,8 +16,8 @@ from compiler.expressions.values import Number
 from compiler.lowering.context import BIAS, Context, bias_lines, lines
 from compiler.network.ir import Entry, Equation
 from compiler.pipeline import Spec
-from compiler.readers.why.behind import Behind, DocumentPath, numbers_behind, path_to
-from compiler.readers.why.places import Place, find_place
+from compiler.readers.why.entries import Place, find_place
+from compiler.readers.why.origins import Behind, DocumentPath, numbers_behind, path_to
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError
 from compiler.source.document import Mapping, Scalar
 from compiler.source.text import Span

@@ -8,7 +8,6 @@ from pathlib import Path
 from compiler.expressions.arithmetic import as_figure
 from compiler.readers.counting.claims import ClaimResult
 from compiler.readers.counting.counts import COUNTING_RULES, LISTING, HardCoded
-from compiler.report.findings import shown_disclosures
 from compiler.report.markdown.columns import (
     COUNT_COLUMNS,
     MODELS,
@@ -26,6 +25,7 @@ from compiler.report.markdown.sentences import (
     verdict_sentences,
 )
 from compiler.report.markdown.text import Title, code, figure, inline, listing, one_line, several, table
+from compiler.report.observations import shown_disclosures
 from compiler.report.reporting import Group, Report, ReportedModel
 
 MAX_HARD_CODED = 24

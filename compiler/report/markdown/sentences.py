@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from compiler.report.findings import (
+from compiler.report.markdown.text import code, figure, listing, several
+from compiler.report.observations import (
     Screened,
     Stated,
     author_counts,
@@ -15,7 +16,6 @@ from compiler.report.findings import (
     smallest_everywhere,
     widest_spread,
 )
-from compiler.report.markdown.text import code, figure, listing, several
 from compiler.report.reporting import Group, ReportedModel
 from compiler.tasks.task import EvaluationProtocol
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-import compiler.evaluation.runs
 import compiler.evaluation.saved_runs
+import compiler.evaluation.suite_runs
 from compiler.evaluation.evaluation import Evaluation, evaluate
 from compiler.evaluation.judge import Judge, Verdicts
-from compiler.evaluation.runs import Interrupted
 from compiler.evaluation.saved_runs import MOST_FILES, SavedRun, saved_run
+from compiler.evaluation.suite_runs import Interrupted
 from compiler.pipeline import Spec, load
 from compiler.source.diagnostics import SpecError
 from tests.helpers import SPECS, load_text
@@ -36,8 +36,8 @@ def spec() -> Spec:
 def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of saved states; every suite is long and is saved after each bunch."""
     monkeypatch.setenv("WEIGHTSPEC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(compiler.evaluation.runs, "LONG", 10)
-    monkeypatch.setattr(compiler.evaluation.runs, "SAVED_EVERY", 0.0)
+    monkeypatch.setattr(compiler.evaluation.suite_runs, "LONG", 10)
+    monkeypatch.setattr(compiler.evaluation.suite_runs, "SAVED_EVERY", 0.0)
     return tmp_path / "cache" / "runs"
 
 
@@ -130,7 +130,7 @@ def test_the_time_of_both_runs_counts(
 ) -> None:
     now = [0.0]
     clock = SimpleNamespace(perf_counter=lambda: now[0], monotonic=lambda: now[0])
-    monkeypatch.setattr(compiler.evaluation.runs, "time", clock)
+    monkeypatch.setattr(compiler.evaluation.suite_runs, "time", clock)
 
     def passes(*_: object) -> None:
         now[0] += 1.0
@@ -331,7 +331,7 @@ def test_what_killed_runs_left_goes_with_the_next_run(tmp_path: Path, states: Pa
 def test_a_short_run_is_not_saved(
     tmp_path: Path, states: Path, monkeypatch: pytest.MonkeyPatch, stop_at: Callable[[int | None], None]
 ) -> None:
-    monkeypatch.setattr(compiler.evaluation.runs, "LONG", 20)
+    monkeypatch.setattr(compiler.evaluation.suite_runs, "LONG", 20)
     stop_at(2)
     with pytest.raises(KeyboardInterrupt) as stopped:
         evaluate(load_text(tmp_path, TINY), ["uniform"], pairs=20, engine="plain", batch=5)

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import astuple, dataclass
 
-from compiler.network.flow.asked import Asked, Positions, everything, listed
+from compiler.network.flow.attended_keys import Sight
 from compiler.network.flow.bits import INFORMATION, Facts, both, joined, present
 from compiler.network.flow.facts import AttentionFacts, Forward, Run
-from compiler.network.flow.sight import Sight
-from compiler.network.flow.unknown import Free, known
+from compiler.network.flow.task_tokens import Asked, Positions, everything, listed
+from compiler.network.flow.unknown_parameters import Free, known
 from compiler.network.ir import (
     Attention,
     Combined,

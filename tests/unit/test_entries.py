@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compiler.pipeline import Spec, load
-from compiler.readers.why.places import find_place, named_tensors
+from compiler.readers.why.entries import find_place, named_tensors
 from compiler.source.diagnostics import SpecError
 from tests.helpers import SPECS, load_text, small
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from compiler.network.flow.asked import Positions, listed
-from compiler.network.flow.unknown import Free
+from compiler.network.flow.task_tokens import Positions, listed
+from compiler.network.flow.unknown_parameters import Free
 from compiler.network.ir import Attention, HeadScore
 from compiler.network.meanings import is_causal_mask
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compiler.expressions.values import Provenance
-from compiler.network.flow.asked import listed
-from compiler.network.flow.reach import Flow
-from compiler.network.flow.unknown import Free
+from compiler.network.flow.backward import Flow
+from compiler.network.flow.task_tokens import listed
+from compiler.network.flow.unknown_parameters import Free
 from compiler.network.ir import (
     Attention,
     Embedding,

@@ -11,10 +11,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.evaluation.answer_counts import Tally
 from compiler.evaluation.judge import Failure, Judge
 from compiler.evaluation.saved_runs import LONG, DamagedState, RunState, SavedRun
 from compiler.evaluation.self_check import decoded_otherwise
-from compiler.evaluation.tallies import Tally
 from compiler.tasks.layout import Layout
 from compiler.tasks.task import Inputs, Part, Words
 
