@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as AnyMapping
 
+from compiler.language.keys import SECTION_OF
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, raise_errors
 from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document
 from compiler.source.extends import step_name
@@ -107,7 +108,7 @@ def _at_dots(name: str) -> Iterator[tuple[str, str]]:
 def _short_names(document: Mapping) -> dict[str, KeyPath]:
     """Constants, parameters and task sizes, which a bare name means."""
     names: dict[str, KeyPath] = {}
-    for section in ("constants", "parameters"):
+    for section in SECTION_OF.values():
         names |= {key: (section, key) for key in _keys(document.get(section))}
     task = document.get("task")
     for kind in _keys(task):

@@ -27,16 +27,6 @@ WARNINGS = {
     "zero-epsilon": "a norm with an eps of zero, which makes NaN of a stream of zeros",
     "suspicious-index": "an index name that is almost the name of a definition",
 }
-SECTIONS = (
-    "constants",
-    "parameters",
-    "vocabulary",
-    "task",
-    "stream",
-    "defaults",
-    "context",
-    "network",
-)  # where names are read
 _NAME = re.compile(r"(?<![.A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*")
 
 

@@ -9,6 +9,7 @@ from compiler.expressions.axes import Axis, Family
 from compiler.expressions.evaluate import integer
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.naming import read_axis
+from compiler.language.keys import MAPS_OF
 from compiler.language.resolve import check_clashes
 from compiler.lowering.context import Context, StepSkipped, lines
 from compiler.lowering.maps import MapShape, lower_map
@@ -18,7 +19,6 @@ from compiler.network.ir import Attention, Map, Softmax
 from compiler.source.document import Mapping, Scalar
 from compiler.source.limits import MAX_AXIS, MAX_HEAD_DIM
 
-MAPS = ("query", "key", "value", "output")
 SINGLE_HEAD = "head"
 
 
@@ -38,7 +38,7 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
     queries, keys = _coordinates(heads, head_dim), _coordinates(kv_heads, head_dim)
     values, mixed = _coordinates(kv_heads, value_dim), _coordinates(heads, value_dim)
     output = _output_words(context, step, mixed, stream)
-    biases = context.biases(step, MAPS if output is None else MAPS[:3])
+    biases = context.biases(step, MAPS_OF["attention"] if output is None else ("query", "key", "value"))
     norm = lower_norm(context, step, name, stream)
     reading = context.reading(stream, "stream", {"the heads of keys and values": keys, "the heads": queries})
     maps = {

@@ -6,6 +6,7 @@ from typing import cast
 
 from compiler.expressions.axes import Axis
 from compiler.expressions.naming import read_axis
+from compiler.language.keys import MAPS_OF
 from compiler.language.resolve import check_clashes
 from compiler.lowering.context import Context, StepSkipped, lines
 from compiler.lowering.maps import MapShape, lower_map
@@ -24,7 +25,7 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
     _warn_of_moves(context, step, stream, after)
     norm = lower_norm(context, step, name, stream)
     gated = any(True for _ in lines(step, "gate"))
-    biases = context.biases(step, ("gate", "up", "down") if gated else ("up", "down"))
+    biases = context.biases(step, MAPS_OF["ffn"] if gated else ("up", "down"))
     reading = context.reading(stream, "stream", {"the hidden units": hidden})
     shapes = {
         kind: MapShape(f"{name}.{kind}", stream, hidden, "hidden unit", reading, "hidden")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import integer
 from compiler.expressions.formulas import attempt, read_formula
+from compiler.language.keys import MAPS_OF
 from compiler.lowering.context import Context, lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
@@ -19,7 +20,7 @@ def lower_head(context: Context, step: Mapping, name: str, stream: Axis) -> Head
     classes = _classes(context, step, tokens)
     norm = lower_norm(context, step, name, stream)
     scope = context.reading(stream, "stream")
-    biases = context.biases(step, ("logits",))
+    biases = context.biases(step, MAPS_OF["head"])
     logits = lower_map(context, step, MapShape(f"{name}.logits", stream, classes, "token", scope), biases)
     if any(line.target is not None for line in lines(step, "logits")):
         _warn_unlisted(context, logits)

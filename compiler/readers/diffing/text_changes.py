@@ -10,6 +10,7 @@ from math import prod
 from typing import Literal
 
 from compiler.language.definitions import Definition
+from compiler.language.keys import BY_DIMENSION, MAPS
 from compiler.pipeline import Spec
 from compiler.readers.diffing.matching import NameMatch
 from compiler.source.document import Mapping as Document
@@ -18,10 +19,9 @@ from compiler.source.text import Span
 from compiler.tasks import TASKS
 
 Section = Literal["spec", "constant", "size", "parameter", "step", "equation", "option"]
-MAPS = ("query", "key", "value", "output", "score", "gate", "up", "down", "logits", "bias")
+EQUATIONS = (*MAPS, "score", "bias")  # what a key of equations starts with
 WORD = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)")
 MAX_RENAMINGS = 64  # of one key that are looked for
-BY_DIMENSION = ("embedding", "position", "scale")  # steps whose keys are tokens or dimensions
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class _Walk:
         second = new if isinstance(new, Document) else None
         if (first or second) and all(side is None or isinstance(side, Document) for side in (old, new)):
             for key, below, other in self.pairs(first, second):
-                inner: Section = "equation" if key.split(" ")[0] in MAPS and section == "option" else section
+                inner: Section = "equation" if key.split(" ")[0] in EQUATIONS and section == "option" else section
                 yield from self.lines(inner, f"{path} / {key}", below, other)
         else:
             yield from self.compare(section, path, old, new)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.expressions.naming import words
-from compiler.readers.formatting.spelling import FORMULA_SECTIONS, spellings, structure
+from compiler.language.keys import SECTIONS
+from compiler.readers.formatting.spelling import spellings, structure
 from compiler.readers.formatting.yaml_layout import LaidOut, lay_out
 from compiler.source.diagnostics import SpecError, fail
 from compiler.source.document import BYTE_ORDER_MARK, Mapping, Node, Scalar, Sequence, parse_document, read_source
@@ -93,7 +94,7 @@ def same_meaning(first: Node, second: Node) -> bool:
         return _same(first, second, exact=True)
     task, changed = first.get("task"), second.get("task")
     same_layouts = not isinstance(task, Mapping) or (isinstance(changed, Mapping) and _same_parts(task, changed, TASKS))
-    return same_layouts and _same_parts(first, second, FORMULA_SECTIONS)
+    return same_layouts and _same_parts(first, second, SECTIONS)
 
 
 def _same_parts(first: Mapping, second: Mapping, loose: Container[str]) -> bool:

@@ -14,12 +14,11 @@ from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name, parse
 from compiler.expressions.spacing import spaced
 from compiler.expressions.syntax import ExpressionError, Indexed
+from compiler.language.keys import NAME_LISTS
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.scalars import resolve_plain
 from compiler.tasks import TASKS
 
-FORMULA_SECTIONS = {"constants", "parameters", "vocabulary", "task", "stream", "defaults", "network"}
-NAME_LISTS = {"heads", "kv_heads", "hidden", "stream", "biases"}
 _ODD_BLANK = re.compile(r"[^\S ]")  # the language does not take it for a space everywhere: it stays
 _FAMILY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\[[^\[\]]*\]")
 

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from compiler.expressions.positions import PAIR
+from compiler.language.keys import MAPS_OF
 from compiler.pipeline import Spec
 from compiler.readers.latex.equations import (
     EquationLine,
@@ -24,7 +25,6 @@ from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.tasks import TASKS
 
 _WIDTH = 110
-_BY_MAPS = ("attention", "ffn", "head")  # steps whose keys name their maps; those of others are dimensions or tokens
 
 
 def spec_latex(spec: Spec) -> str:
@@ -86,10 +86,10 @@ def _step(spec: Spec, reading: Reading, key: str, node: Node) -> str:
     kind, _, block = key.partition(" ")
     path = f"{block.strip()}.{kind}" if block else kind
     step = spec.network.step(path)
-    left, above = ((), ()) if kind in _BY_MAPS else ((name(kind),), (kind,))
+    left, above = ((), ()) if kind in MAPS_OF else ((name(kind),), (kind,))
     written: list[EquationLine | Option] = []
     if isinstance(node, Mapping):
-        written += read_mapping(reading, node, left, above, options=kind in _BY_MAPS)
+        written += read_mapping(reading, node, left, above, options=kind in MAPS_OF)
     elif isinstance(node, Scalar | Sequence):
         written.append(read_value(reading, node, (name(kind),), (kind,), options=True))
     formulas = step_formulas(step, _scale(spec.resolved.document, node), reading.notation)

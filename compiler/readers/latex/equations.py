@@ -10,15 +10,13 @@ from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name, parse
 from compiler.expressions.syntax import ExpressionError, Indexed, Name
 from compiler.expressions.syntax import ExpressionNode as Tree
+from compiler.language.keys import AXES, MAPS, NAME_LISTS
 from compiler.readers.latex.expressions import bracketed, last_index, latex, latex_lines, matrix, subscripted, wrapped
 from compiler.readers.latex.notation import Notation
 from compiler.readers.latex.words import escape, in_text, name
 from compiler.source.diagnostics import Findings
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 
-MAPS = ("query", "key", "value", "output", "gate", "up", "down", "logits")
-AXES = ("stream", "hidden", "heads", "kv_heads")  # options that are lists of names
-WORD_LISTS = (*AXES, "biases")
 BREAK = " \\\\\n    &\\quad "  # a long right side goes on in the next line
 
 
@@ -94,7 +92,7 @@ def read_value(
     """One value, which is an equation where it reads as an expression."""
     is_map = path[-1] in MAPS
     label = escape(" ".join(path))
-    if options and path[-1] in WORD_LISTS:
+    if options and path[-1] in NAME_LISTS:
         return Option(f"{label}: {axis_text(value)}")
     side = subscripted(left[0], list(left[1:]))
     if path[0] == "score":

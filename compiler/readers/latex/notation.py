@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from compiler.expressions.positions import KEY, PAIR, QUERY
+from compiler.language.keys import SECTIONS
 from compiler.readers.latex.words import name
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 
 POSITION = "pos"
-_SECTIONS = ("constants", "parameters", "vocabulary", "task", "stream", "defaults", "network")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _QUERY_AND_KEY = (("i", "j"), ("q", "k"), ("s", "t"), ("m", "n"), ("u", "v"), ("y", "z"))
 
@@ -36,7 +36,7 @@ class Notation:
 
 def notation(document: Mapping) -> Notation:
     """Letters that no name of the document is."""
-    words = frozenset(word for section in _SECTIONS for text in _texts(document.get(section)) for word in text)
+    words = frozenset(word for section in SECTIONS for text in _texts(document.get(section)) for word in text)
     query, key = next((pair for pair in _QUERY_AND_KEY if words.isdisjoint(pair)), (name(QUERY), name(KEY)))
     taken = {*words, query, key}
     chosen = []

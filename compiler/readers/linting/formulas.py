@@ -11,6 +11,7 @@ from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Binary, Call, Indexed, List, Name, Transpose, Unary
 from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.values import Provenance, names_read
+from compiler.language.keys import MAPS_OF, SECTION_OF
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import Findings
 from compiler.source.document import Mapping, Node, Scalar, Sequence
@@ -20,7 +21,6 @@ STRUCTURE = frozenset(
 )
 """Keys of steps under which names and sizes stand, no numbers of the network."""
 POSITION_NAMES = frozenset((POSITION, QUERY, KEY))
-_SECTIONS = {"constant": "constants", "parameter": "parameters"}
 
 
 def weight_formulas(spec: Spec, numbers: Iterable[Provenance]) -> Iterator[Formula]:
@@ -31,13 +31,13 @@ def weight_formulas(spec: Spec, numbers: Iterable[Provenance]) -> Iterator[Formu
     """
     document = spec.resolved.document
     for name in _definitions_read(spec, numbers):
-        section = document.get(_SECTIONS.get(spec.resolved.definitions[name].kind, ""))
+        section = document.get(SECTION_OF.get(spec.resolved.definitions[name].kind, ""))
         node = section.get(name) if isinstance(section, Mapping) else None
         yield from _formulas(node)
     network = document.get("network")
     for key, node in network.items if isinstance(network, Mapping) else ():
         kind = key.text.partition(" ")[0]
-        if kind in ("attention", "ffn", "head") and isinstance(node, Mapping):
+        if kind in MAPS_OF and isinstance(node, Mapping):
             yield from _options(node)
         elif kind not in ("repeat", "position"):
             yield from _formulas(node)
