@@ -161,34 +161,42 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FLOW_HINT = "inside { } or [ ] a formula with a comma or a bracket must be quoted or stand on its own line"
 
 
+_UNFINISHED = {  # what the YAML reader misses at the end of something: the place to show is where that began
+    "unexpected end of stream": "close the quote",
+    "could not find expected ':'": "a key ends with a colon and a space, as in `name: small`",
+}
+_SYNTAX_HINTS = {  # by what the message of the YAML reader holds
+    "',' or '}'": FLOW_HINT,
+    "expected ',' or": FLOW_HINT,
+    "cannot start any token": "a text that starts with this sign has to be quoted",
+    "did not find expected key": (
+        "check the indentation of this line and the ones above; nothing may follow a closing quote"
+    ),
+    "alphabetic or numeric character": "a formula that starts with [ or has a * after it must be quoted",
+    "mapping values are not allowed": "a colon followed by a space starts a value; quote the text if it is part of it",
+}
+_TAB_HINT = "YAML does not allow tabs for indentation; use spaces"
+
+
 def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    hint = None
-    if "unexpected end of stream" in str(problem) and getattr(error, "context_mark", None) is not None:
-        mark, hint = error.context_mark, "close the quote"  # type: ignore[attr-defined]
-    if "could not find expected ':'" in str(problem) and getattr(error, "context_mark", None) is not None:
-        mark = error.context_mark  # type: ignore[attr-defined]
-        hint = "a key ends with a colon and a space, as in `name: small`"
-    if mark is not None:
-        offset = min(mark.index, len(source.text))
-    else:  # the reader counts bytes
-        offset = len(source.text.encode()[: getattr(error, "position", 0)].decode(errors="ignore"))
-    if "\t" in source.text and "cannot start any token" in str(problem):
-        hint = "YAML does not allow tabs for indentation; use spaces"
-    elif "',' or '}'" in str(problem) or "expected ',' or" in str(problem):
-        hint = FLOW_HINT
-    elif "cannot start any token" in str(problem):
-        hint = "a text that starts with this sign has to be quoted"
-    elif "did not find expected key" in str(problem):
-        hint = "check the indentation of this line and the ones above; nothing may follow a closing quote"
-    elif "alphabetic or numeric character" in str(problem):
-        hint = "a formula that starts with [ or has a * after it must be quoted"
-    elif "mapping values are not allowed" in str(problem):
-        hint = "a colon followed by a space starts a value; quote the text if it is part of it"
-    offset = min(offset, len(source.text.rstrip()))
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read")
+    began = getattr(error, "context_mark", None)
+    hint = None if began is None else _hint(_UNFINISHED, problem)
+    mark = began if hint is not None else getattr(error, "problem_mark", None) or began
+    if "\t" in source.text and "cannot start any token" in problem:
+        hint = _TAB_HINT
+    offset = min(_offset(source, error) if mark is None else mark.index, len(source.text.rstrip()))
     place = Span(source, offset, min(offset + 1, len(source.text)))
-    return Diagnostic("yaml-syntax", f"not valid YAML: {problem}", place, hint)
+    return Diagnostic("yaml-syntax", f"not valid YAML: {problem}", place, hint or _hint(_SYNTAX_HINTS, problem))
+
+
+def _hint(hints: dict[str, str], problem: str) -> str | None:
+    return next((hint for part, hint in hints.items() if part in problem), None)
+
+
+def _offset(source: Source, error: yaml.YAMLError) -> int:
+    """Where the reader stopped: it counts bytes, where it has no mark."""
+    return len(source.text.encode()[: getattr(error, "position", 0)].decode(errors="ignore"))
 
 
 @dataclass

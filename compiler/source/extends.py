@@ -88,16 +88,7 @@ def _placed(merged: Mapping, base: Mapping, variant: Mapping, findings: Findings
         if place is None:
             position = list(items).index("head") if "head" in items else len(items)
         else:
-            names = {name: i for i, name in enumerate(items)} | {step_name(name): i for i, name in enumerate(items)}
-            named = " ".join(place.text.split()) if isinstance(place, Scalar) else ""
-            if not isinstance(place, Scalar):
-                findings.report(Diagnostic("wrong-type", "`after` names one step", place.span))
-            elif named == "head":
-                findings.report(Diagnostic("bad-order", "no step comes after the head", place.span))
-            elif named not in names:
-                message = f"no step '{named}' to place this one after{did_you_mean(named, names)}"
-                findings.report(Diagnostic("unknown-name", message, place.span))
-            position = names.get(named, len(items) - 1) + 1
+            position = _place_after(list(items), place, findings)
             moved = _without(moved, "after") if isinstance(moved, Mapping) else moved
         ordered = list(items.items())
         ordered.insert(position, (key.text, (moved_key, moved)))
@@ -105,6 +96,21 @@ def _placed(merged: Mapping, base: Mapping, variant: Mapping, findings: Findings
     network = Mapping(tuple(items.values()), steps.span)
     replaced = ((key, network if key.text == "network" else value) for key, value in merged.items)
     return Mapping(tuple(replaced), merged.span)
+
+
+def _place_after(keys: list[str], place: Node, findings: Findings) -> int:
+    """The place of a step among the `keys` of others, after the one that is named; last where none is."""
+    if not isinstance(place, Scalar):
+        findings.report(Diagnostic("wrong-type", "`after` names one step", place.span))
+        return len(keys)
+    places = {key: i for i, key in enumerate(keys)} | {step_name(key): i for i, key in enumerate(keys)}
+    named = " ".join(place.text.split())
+    if named == "head":
+        findings.report(Diagnostic("bad-order", "no step comes after the head", place.span))
+    elif named not in places:
+        message = f"no step '{named}' to place this one after{did_you_mean(named, places)}"
+        findings.report(Diagnostic("unknown-name", message, place.span))
+    return places.get(named, len(keys) - 1) + 1
 
 
 def step_name(key: str) -> str:
