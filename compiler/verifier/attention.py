@@ -37,6 +37,32 @@ Value = Sequence[Bounded]  # one for each channel
 
 
 @dataclass(frozen=True, eq=False)
+class Query:
+    """A query at a `position`, which may be one of several `cases`, and the keys and values at the positions `seen`.
+
+    Each channel of `query` is [cases], of `keys` and `values` [seen, steps].
+    """
+
+    position: int
+    cases: int
+    query: Value
+    seen: tuple[int, ...]
+    keys: Value
+    values: Value
+
+
+@dataclass(frozen=True, eq=False)
+class _Head:
+    """A head by its `number`: the channels that are `wanted` of what it mixes, their values [1, seen, steps], and which
+    keys are `visible` to it [seen]."""
+
+    number: int
+    wanted: Sequence[int]
+    values: Value
+    visible: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class HeadForms:
     """One head: its channels, and forms by their numbers: Σ w v of each channel and Σ w (None where the weights are
     known); and as bounds, what weights are off, and for each channel what products with values are off, and their size.
@@ -111,35 +137,21 @@ def attention_forms(
     operation: Attended | Mixed,
     live: Sequence[int],
     sequences: Sequences,
-    position: int,
-    cases: int,
-    query: Value,
-    seen: tuple[int, ...],
-    keys: Value,
-    values: Value,
+    asked: Query,
 ) -> AttentionForms:
-    """The forms of the query at a position.
-
-    A channel of `query` is [cases], of `keys` and `values` [seen, steps]: those at the positions in `seen`. Raises
-    `NotFollowed` where the tables are too large.
-    """
+    """The forms of the `live` channels of what a query mixes. Raises `NotFollowed` where the tables are too large."""
     mixing = live_heads(operation, live)
-    entries = cases * len(sequences.automaton.columns) * sequences.steps
+    entries = asked.cases * len(sequences.automaton.columns) * sequences.steps
     if 16 * entries * (2 * len(mixing) + 3 * len(live)) > MAX_QUERY_BYTES:
         raise too_large()
-    tables = _Tables(sequences, seen, cases)
+    tables = _Tables(sequences, asked.seen, asked.cases)
     heads = []
-    for head in mixing:
-        wanted = [c for c in live if c // operation.value_dim == head]
-        channels = operation.value_channels(head)
-        own = [_key(values[channels[c % operation.value_dim]]) if values else ZERO for c in wanted]
-        visible = operation.visible_to(head)[position, list(seen)]
+    for number in mixing:
+        head = _head(operation, number, live, asked)
         if isinstance(operation, Mixed):
-            heads.append(_mixed(a, operation, head, wanted, own, position, visible, tables))
+            heads.append(_mixed(a, operation, head, asked.position, tables))
         else:
-            queries = [_case(query[c]) if query else ZERO for c in operation.query_channels(head)]
-            own_keys = [_key(keys[c]) if keys else ZERO for c in operation.key_channels(head)]
-            heads.append(_softmax(a, dtype, operation, head, wanted, queries, own_keys, own, position, visible, tables))
+            heads.append(_softmax(a, dtype, operation, head, asked, tables))
     made = forms(sequences.automaton, np.stack(tables.constants, -1), np.stack(tables.tables, -1))
     return AttentionForms(made, tuple(heads), np.array(tables.bounds))
 
@@ -149,32 +161,32 @@ def too_large() -> NotFollowed:
     return NotFollowed("the tables of all that its columns can hold take too much memory")
 
 
+def _head(operation: Attended | Mixed, number: int, live: Sequence[int], asked: Query) -> _Head:
+    wanted = [channel for channel in live if channel // operation.value_dim == number]
+    channels = [operation.value_channels(number)[channel % operation.value_dim] for channel in wanted]
+    values = [_key(asked.values[channel]) if asked.values else ZERO for channel in channels]
+    return _Head(number, wanted, values, operation.visible_to(number)[asked.position, list(asked.seen)])
+
+
 def _softmax(
-    a: Arithmetic,
-    dtype: FloatFormat,
-    operation: Attended,
-    head: int,
-    wanted: Sequence[int],
-    query: Value,
-    keys: Value,
-    values: Value,
-    position: int,
-    visible: np.ndarray,
-    tables: _Tables,
+    a: Arithmetic, dtype: FloatFormat, operation: Attended, head: _Head, asked: Query, tables: _Tables
 ) -> HeadForms:
-    seen = list(tables.positions)
+    seen = list(asked.seen)
     if not seen:
-        return _nothing(wanted, tables)
-    additions = [torch.tensor(table[head % len(table)][position, seen])[None, :, None] for table in operation.additions]
-    mask = torch.tensor(visible)[None, :, None]
+        return _nothing(head.wanted, tables)
+    query = [_case(asked.query[c]) if asked.query else ZERO for c in operation.query_channels(head.number)]
+    keys = [_key(asked.keys[c]) if asked.keys else ZERO for c in operation.key_channels(head.number)]
+    added = (table[head.number % len(table)][asked.position, seen] for table in operation.additions)
+    additions = [torch.tensor(numbers)[None, :, None] for numbers in added]
+    mask = torch.tensor(head.visible)[None, :, None]
     scores = exact.score(dtype, operation, query, keys, additions, score(a, operation, query, keys, additions))
     mask = _with_weight(a, operation, scores, mask, tables.shape)
     if not operation.plus_one and bool((mask.sum(1) == 1).all()):
-        return _alone(a, wanted, values, mask.double(), tables)
-    found = head_tables(a, operation, scores, values, mask, tables.shape)
+        return _alone(a, head.wanted, head.values, mask.double(), tables)
+    found = head_tables(a, operation, scores, head.values, mask, tables.shape)
     nothing = found.nothing.numpy()
     return HeadForms(
-        tuple(wanted),
+        tuple(head.wanted),
         tuple(map(tables.add, found.mixed)),
         tables.add(found.weight, nothing),
         tables.add_bound(found.more),
@@ -220,40 +232,31 @@ def _alone(a: Arithmetic, wanted: Sequence[int], values: Value, chosen: Tensor, 
     )
 
 
-def _mixed(
-    a: Arithmetic,
-    operation: Mixed,
-    head: int,
-    wanted: Sequence[int],
-    values: Value,
-    position: int,
-    visible: np.ndarray,
-    tables: _Tables,
-) -> HeadForms:
+def _mixed(a: Arithmetic, operation: Mixed, head: _Head, position: int, tables: _Tables) -> HeadForms:
     """The formula of `compiler.backends.bounds.mixing.mix`, summand by summand."""
     seen = list(tables.positions)
 
     def row(numbers: Array) -> Tensor:
-        return torch.tensor(np.where(visible, numbers[position, seen], 0.0))[None, :, None]
+        return torch.tensor(np.where(head.visible, numbers[position, seen], 0.0))[None, :, None]
 
-    weight, error = row(operation.weights[head]), row(operation.error[head])
-    inexact = row(operation.inexact(head))
+    weight, error = row(operation.weights[head.number]), row(operation.error[head.number])
+    inexact = row(operation.inexact(head.number))
     mixed, off, size = [], [], []
-    for v in values:
+    for v in head.values:
         largest = (weight + error) * a.size(v)
         own = weight * a.off(v) + (error + a.rounding.flushed) * a.size(v) + inexact * a.rounded(largest)
         mixed.append(tables.add(weight * v.value))
         off.append(tables.add_bound(own))
         size.append(tables.add_bound(largest))
     return HeadForms(
-        tuple(wanted),
+        tuple(head.wanted),
         tuple(mixed),
         None,
         tables.add_bound(torch.zeros(())),
         tuple(off),
         tuple(size),
         np.zeros(tables.cases),
-        int(visible.sum()),
+        int(head.visible.sum()),
     )
 
 

@@ -20,7 +20,7 @@ from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quant
 from compiler.backends.bounds.tensors import Running, TensorFunctions, looked_up
 from compiler.backends.elementary.program import Attended, Lookup, Mixed, Node, Program, reads_keys
 from compiler.verifier import exact
-from compiler.verifier.attention import AttentionForms, Value, attention_forms, mixed_values, too_large
+from compiler.verifier.attention import AttentionForms, Query, Value, attention_forms, mixed_values, too_large
 from compiler.verifier.ffn import cell_step
 from compiler.verifier.forms import Array, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
@@ -138,7 +138,7 @@ def _depends_on(program: Program, last: int) -> set[int]:
 
 def _local(running: Running, number: int, node: Node, sequences: Sequences, stop: Stop) -> list[Bounded]:
     if reads_keys(node.operation):
-        return _attended(running, number, node, node.operation, sequences, stop)
+        return _attended(running, number, node, sequences, stop)
     if isinstance(node.operation, Lookup):
         tables = node.operation.value, node.operation.error
         return [Bounded(*(looked_up(running, node, table, c) for table in tables)) for c in node.live]
@@ -192,9 +192,7 @@ def _tail(
     attention = None
     if last >= 0:
         node = program.nodes[last]
-        attention = _forms(
-            running, node, node.operation, sequences, position, len(chosen), [_select(x, chosen, 0) for x in query]
-        )
+        attention = _forms(running, node, sequences, position, len(chosen), [_select(x, chosen, 0) for x in query])
     return Tail(program, position, slot, column, case, local, attention, last, later, unknown)
 
 
@@ -210,22 +208,20 @@ def _query(running: Running, number: int, position: int, steps: int) -> list[Bou
 
 
 def _forms(
-    running: Running, node: Node, operation: object, sequences: Sequences, position: int, cases: int, query: Value
+    running: Running, node: Node, sequences: Sequences, position: int, cases: int, query: Value
 ) -> AttentionForms:
+    operation = node.operation
     assert isinstance(operation, Attended | Mixed)
     a = running.arithmetic
     values = node.inputs[-1]
     seen = running.program.nodes[values].positions if values >= 0 else ()
     keys = -1 if isinstance(operation, Mixed) else node.inputs[1]
     read = [[a.alone(x) for x in running.at(source, seen)] for source in (keys, values)]
-    return attention_forms(
-        a, running.program.dtype, operation, node.live, sequences, position, cases, query, seen, *read
-    )
+    asked = Query(position, cases, query, seen, *read)
+    return attention_forms(a, running.program.dtype, operation, node.live, sequences, asked)
 
 
-def _attended(
-    running: Running, number: int, node: Node, operation: Attended | Mixed, sequences: Sequences, stop: Stop
-) -> list[Bounded]:
+def _attended(running: Running, number: int, node: Node, sequences: Sequences, stop: Stop) -> list[Bounded]:
     """What each query mixes after each step of its own column, where the other columns may hold anything."""
     rows: dict[int, list[Bounded]] = {channel: [] for channel in node.live}
     for position in node.positions:
@@ -235,9 +231,7 @@ def _attended(
         steps = 1 if column == CONSTANT else len(sequences.automaton.columns[column].before)
         query = _query(running, number, position, steps)
         case, chosen = _cases(query, steps)
-        found = _forms(
-            running, node, operation, sequences, position, len(chosen), [_select(x, chosen, 0) for x in query]
-        )
+        found = _forms(running, node, sequences, position, len(chosen), [_select(x, chosen, 0) for x in query])
         low, high = _own_column(sequences, found, column, case)
         first_symbol = FORM_SYMBOLS + (number + 1) * MAX_FORMS
         mixed = mixed_values(running.arithmetic, found, case, low, high, first_symbol)

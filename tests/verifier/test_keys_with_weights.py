@@ -19,7 +19,7 @@ from compiler.backends.elementary.program import Attended, Mixed
 from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load
 from compiler.tasks.automaton import complete
-from compiler.verifier.attention import _with_weight, attention_forms, mixed_values
+from compiler.verifier.attention import Query, _with_weight, attention_forms, mixed_values
 from compiler.verifier.forms import outwards
 from compiler.verifier.sequences import Sequences, sequences
 from tests.helpers import SPECS
@@ -50,8 +50,8 @@ def mixed_by(
     value, error = (doubles(part)[:, None].expand(keys, sequence.steps) for part in (values, off or (0.0,) * keys))
     query = [Bounded(doubles([score]), 0.0)]
     key = [Bounded(torch.ones(keys, sequence.steps, dtype=torch.float64), 0.0)]
-    seen = tuple(range(keys))
-    found = attention_forms(a, FORMATS[dtype], made, (0,), sequence, 3, 1, query, seen, key, [Bounded(value, error)])
+    asked = Query(3, 1, query, tuple(range(keys)), key, [Bounded(value, error)])
+    found = attention_forms(a, FORMATS[dtype], made, (0,), sequence, asked)
     (path,) = complete(sequence.automaton, 0, np.zeros((1, 1), np.int64))
     forms = found.forms.constant[:, [0]]
     for column, step in enumerate(path):

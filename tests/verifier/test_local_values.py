@@ -72,7 +72,8 @@ def test_nothing_is_lost_on_the_way_into_an_attention(monkeypatch: pytest.Monkey
     with torch.inference_mode():
         for tail, sequence in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
             a, (given,) = tail.arithmetic, [given for found, given in seen if found is tail.attention]
-            position, query, positions, *read = given[5], given[7], given[8], *given[9:]
+            asked = given[5]
+            position, query, positions, *read = asked.position, asked.query, asked.seen, asked.keys, asked.values
             values = following.local_values(tail.program, sequence, tail.later)
             node = tail.program.nodes[tail.last]
             assert position == tail.position
