@@ -145,25 +145,16 @@ def evaluate(
     An interruption (`KeyboardInterrupt`) of a long suite has a message that says how far it was.
     Raises `SpecError` for a suite, protocol, size or device that cannot be had.
     """
-    for what, value, known in (("decoding", decoding, get_args(Decoding)), ("engine", engine, get_args(EngineName))):
-        if value not in known:
-            raise fail("bad-value", f"{what} is {' or '.join(known)}, not '{value}'")
+    _one_of("decoding", decoding, get_args(Decoding))
+    _one_of("engine", engine, get_args(EngineName))
     names = [suites] if isinstance(suites, str) else suites
-    test = None
-    if protocol is not None:
-        if names or pairs is not None or seed is not None:
-            message = f"the protocol {protocol} says itself which inputs are run: give no suites, pairs or seed with it"
-            raise fail("bad-value", message, hint="to choose them, leave the protocol out")
-        test = _protocol(spec, protocol)
-        names = test.suites
-    chosen = _chosen(spec, names)
-    if pairs is not None and not 1 <= pairs <= MAX_PAIRS:
-        raise fail("bad-value", f"pairs has to be from 1 to {MAX_PAIRS:,}, not {pairs}")
-    if failures is not None and failures < 0:
-        raise fail("bad-value", f"the number of failures to keep cannot be {failures}")
+    if protocol is not None and (names or pairs is not None or seed is not None):
+        message = f"the protocol {protocol} says itself which inputs are run: give no suites, pairs or seed with it"
+        raise fail("bad-value", message, hint="to choose them, leave the protocol out")
+    test = None if protocol is None else _protocol(spec, protocol)
+    chosen = _chosen(spec, names if test is None else test.suites)
+    _check_numbers(pairs, failures, batch)
     kept = sys.maxsize if failures is None else failures
-    if batch is not None and batch < 1:
-        raise fail("bad-value", f"a batch has at least one sequence, not {batch}")
     unsaved = [_to_run(suite, pairs, seed or 0, kept) for suite in chosen]
     judge = Judge(spec, device, decoding, engine, inputs=sum(suite.size for suite in unsaved), batch=batch)
     planned = [_saved(judge, suite) for suite in unsaved]
@@ -193,6 +184,20 @@ def answer(spec: Spec, inputs: Inputs) -> Answer:
         tuple(tokens),
         tuple(right_tokens),
     )
+
+
+def _one_of(what: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise fail("bad-value", f"{what} is {' or '.join(known)}, not '{value}'")
+
+
+def _check_numbers(pairs: int | None, failures: int | None, batch: int | None) -> None:
+    if pairs is not None and not 1 <= pairs <= MAX_PAIRS:
+        raise fail("bad-value", f"pairs has to be from 1 to {MAX_PAIRS:,}, not {pairs}")
+    if failures is not None and failures < 0:
+        raise fail("bad-value", f"the number of failures to keep cannot be {failures}")
+    if batch is not None and batch < 1:
+        raise fail("bad-value", f"a batch has at least one sequence, not {batch}")
 
 
 def _parts(suite: Suite, pairs: int | None, seed: int) -> tuple[Part, ...]:
@@ -232,8 +237,8 @@ def _forget(states: Sequence[SavedRun]) -> None:
 
 
 def _part_result(judge: Judge, part: Part, tally: Tally) -> PartResult:
-    found = sorted(tally.classes.items(), key=lambda item: (-item[1][0], item[0]))
-    classes = tuple(judge.failure_class(*key, count, inputs) for key, (count, inputs) in found)
+    by_count = sorted(tally.classes.items(), key=lambda item: (-item[1][0], item[0]))
+    classes = tuple(judge.failure_class(*key, count, inputs) for key, (count, inputs) in by_count)
     return PartResult(
         part.label, part.size, tally.right, tally.close, tally.batched, tally.failures, classes, tally.other
     )
