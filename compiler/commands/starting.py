@@ -34,7 +34,7 @@ def describe_templates() -> str:
 
 
 def starting_spec(template: str, name: str) -> str:
-    """The text of a template with `name:` filled in. Raises `SpecError` for a template or name that cannot be had."""
+    """The text of a template with `name:` filled in. Raises `SpecError` for an unknown template or an unusable name."""
     if template not in _TEMPLATES:
         raise fail("unknown-name", f"no template '{template}'{did_you_mean(template, _TEMPLATES)}")
     problem = _problem(name)

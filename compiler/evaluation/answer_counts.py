@@ -1,4 +1,4 @@
-"""What adds up while inputs are judged: how many are right, the first failures, and how many of each class."""
+"""Counts that grow while inputs are judged: right answers, the first failures, failures of each class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Tally:
 
     `failures` are the first wrong ones, as many as were asked for. Each wrong input is in one class, by its first wrong
     token: `classes` has how many are in it, and the first of them. Once there are `MAX_CLASSES`, inputs of further ones
-    are only counted together, in `other`.
+    are counted together, in `other`.
     """
 
     done: int = 0

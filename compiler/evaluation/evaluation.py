@@ -28,8 +28,8 @@ SHOWN_FAILURES = 5
 
 @dataclass(frozen=True)
 class PartResult:
-    """`right` of `pairs` inputs; `close` of them the engine was not sure of, and the plain module decided them alone.
-    `batched`: of how many it is only batches that say so, which is not shown to be what one sequence at a time says.
+    """`right` of `pairs` inputs are answered right. The engine was not sure of `close` of them: the plain module alone
+    decided those. `batched` inputs were only run in batches, and one sequence at a time could say something else.
 
     `failures` are the first wrong ones, as many as were asked for. Every wrong one is in one of the `classes`, which
     come by their counts, or one of `other`: those of further classes, where there are more than can be told apart.
@@ -143,7 +143,7 @@ def evaluate(
     goes on from there after an interruption; with `restart` it does not. Nothing is left of it when all suites are run.
     `progress(suite, done, total)` is called after each batch, `notice(text)` with what a person should know at once.
     An interruption (`KeyboardInterrupt`) of a long suite has a message that says how far it was.
-    Raises `SpecError` for a suite, protocol, size or device that cannot be had.
+    Raises `SpecError` for an unknown suite, protocol or device, and for a size that is out of range.
     """
     _one_of("decoding", decoding, get_args(Decoding))
     _one_of("engine", engine, get_args(EngineName))

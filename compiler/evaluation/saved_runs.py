@@ -1,4 +1,4 @@
-"""What a long run has found so far, in a file of the user's cache, so that the same run can be taken up again."""
+"""What a long run has found so far, kept in a file of the user's cache: the same run can be resumed later."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from compiler.source.version import installed_version
 from compiler.tasks.task import Part
 
 RUN_FORMAT = 2
-LONG = 1_000_000  # inputs; a suite of more of them is worth saving
+LONG = 1_000_000  # inputs; a suite with more of them is saved now and then
 MAX_SAVED_BYTES = 1 << 28  # of one state
 MOST_FILES = 200  # that are kept; the oldest go
 
 
 class DamagedState(ValueError):
-    """A saved state that cannot be gone on with; the message is the reason."""
+    """A saved state from which a run cannot be resumed; the message is the reason."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Running a suite: its inputs go to the judge, bunch by bunch, and what becomes of them is tallied."""
+"""Running a suite: its inputs go to the judge in blocks, and the verdicts are counted."""
 
 from __future__ import annotations
 

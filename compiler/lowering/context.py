@@ -128,7 +128,7 @@ class Context:
         return defaults.get(name) if own is None and isinstance(defaults, Mapping) else own
 
     def check_indices(self, target: Word, formula: Formula, scope: Scope) -> None:
-        """Index names of a target that are not what they seem: a constant called i in `candidate[i]`, or a typo.
+        """Report index names that mislead: a constant called i in `candidate[i]`, or a typo.
 
         A defined name as an index is evaluated, so that it cannot also run over the family in the equation.
         """

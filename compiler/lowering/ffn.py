@@ -39,7 +39,7 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
 
 
 def _warn_of_moves(context: Context, step: Mapping, before: Axis, after: Axis) -> None:
-    """The old stream is taken over by position: a name that stands elsewhere afterwards means something else."""
+    """The old stream is taken over by position. A name that moves means another dimension afterwards: warn of it."""
     node = step.get("stream")
     moved = [label for label, place in after.positions.items() if before.positions.get(label, place) != place]
     if node is not None and moved:

@@ -16,7 +16,7 @@ Place = TypeVar("Place", bound=Hashable)
 def rows(
     context: Context, written: Iterable[Line], aim: Aim, scope: Scope, name: str = ""
 ) -> list[tuple[Line, list[Target]]]:
-    """The lines that count, with the rows that each of them writes; none are listed for one without a target.
+    """The lines that count, each with the rows that it writes. The list is empty for a line without a target.
 
     A row that is written twice is reported, and kept for the first line. `name` is the map, for the message.
     """

@@ -29,8 +29,8 @@ BUDGET_FACTORS = (1, 4, 16)  # for a verdict that is claimed: a busy machine get
 
 @dataclass(frozen=True)
 class Job:
-    """Suites to be run on a spec, which may be none; `inputs` is how many that will be. `budget`: for how many seconds
-    it is verified, if at all."""
+    """The suites to run on a spec, perhaps none, and how many `inputs` they have. `budget` is in seconds; None where
+    the spec is not verified."""
 
     spec: Spec
     suites: tuple[str, ...]
@@ -42,8 +42,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job. `evaluation` is None where there were no suites, `verdict` where none was asked for, or the
-    inputs of the task are not followed."""
+    """The result of a job. `evaluation` is None without suites. `verdict` is None where none was asked for, and
+    where the verifier cannot follow the inputs of the task."""
 
     evaluation: Evaluation | None
     verdict: VerdictName | None
@@ -64,11 +64,10 @@ class _Order:
 def do_all(
     jobs: Sequence[Job], processes: int | None = None, done: Callable[[Spec], None] | None = None
 ) -> list[Outcome]:
-    """The outcomes, in the order of the jobs; `done` is called after each. They do not depend on `processes`.
+    """The outcomes, in the order of the jobs; `done` is called after each job. They do not depend on `processes`.
 
-    By default there is a process for each core, where that is worth it. One process is this one. More than one need a
-    main module that can be imported, as multiprocessing does.
-    Raises `SpecError`.
+    By default there is a process for each core, where there is enough to do. A single process is this one. Several
+    processes need a main module that can be imported: multiprocessing imports it. Raises `SpecError`.
     """
     number = min(len(jobs), _worth(jobs) if processes is None else processes)
     if number > 1:
@@ -107,7 +106,7 @@ def _verdict(spec: Spec, budget: float) -> VerdictName | None:
 
 
 def _worth(jobs: Sequence[Job]) -> int:
-    """How many processes are worth it: none that has hardly anything to do."""
+    """How many processes are worth starting: each should have enough to do."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, MAX_PROCESSES, sum(map(_work, jobs)) // WORTH_A_PROCESS))
 
@@ -141,7 +140,7 @@ def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None]
 
 @contextmanager
 def _held_back() -> Iterator[None]:
-    """Interruptions come later, here and in the processes that are started: these hear none before `_start`."""
+    """Hold back interruptions, here and in the processes that are started, which get them after `_start` only."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -151,7 +150,7 @@ def _held_back() -> Iterator[None]:
 
 @contextmanager
 def _children_end() -> Iterator[None]:
-    """On an error or an interruption, do not wait for what other processes are at."""
+    """On an error or an interruption, end the other processes instead of waiting for them."""
     before = multiprocessing.active_children()
     try:
         yield

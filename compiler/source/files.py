@@ -178,7 +178,7 @@ def _is_locked_here(descriptor: int, path: str | Path) -> bool:
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Whether the lock could be had; None where there are no locks."""
+    """Whether the lock was free and is now ours; None where there are no locks."""
     if sys.platform == "win32":
         return None
     import fcntl

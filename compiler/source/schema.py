@@ -56,7 +56,7 @@ def newer_format(document: Mapping) -> Diagnostic | None:
 class Checked:
     """A document in which what the schema refuses is `Invalid`, and what was wrong with it.
 
-    `sound`: the names and axes that everything else hangs on are there, so that checking can go on.
+    `sound`: the names and axes that everything else needs are there, so checking can go on.
     """
 
     document: Mapping

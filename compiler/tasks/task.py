@@ -50,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Suite:
-    """A reproducible set of inputs. `parts(size, seed)` raises `TaskError` where it cannot be had."""
+    """A reproducible set of inputs. `parts(size, seed)` raises `TaskError` where there is no such set."""
 
     name: str
     summary: str

@@ -22,7 +22,7 @@ MAX_ASKED_CELLS = 5_000  # that the module is asked about
 
 
 def settle(found: Sweep, tail: Tail, sequences: Sequences, witnesses: Witnesses, stop: Stop) -> Sweep | None:
-    """The same with nothing open; None where that cannot be had."""
+    """The sweep with nothing left open; None where this does not decide all of it."""
     positions = _read(tail)
     if positions is None or found.wrong or not found.open:
         return None

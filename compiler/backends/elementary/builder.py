@@ -9,15 +9,15 @@ from compiler.backends.elementary.program import Node, NotFollowed, Operation, S
 from compiler.expressions.floats import FloatFormat
 from compiler.network import ir
 
-# Of all programs that are counted together, what is run again counted again:
+# Limits on all programs of a model together. A step that is run again counts again.
 MAX_PATTERN = 1 << 23  # numbers in the patterns of attention
 MAX_TERMS = 100_000  # weights
-MAX_CHANNELS = 1 << 20  # channels of nodes, so much as zeros among them
+MAX_CHANNELS = 1 << 20  # channels of nodes, including those that are zero
 
 
 @dataclass
 class Totals:
-    """What programs ask for together, refused as soon as it is too much."""
+    """What the programs need together. Too much of it is refused at once."""
 
     patterns: int = 0
     terms: int = 0

@@ -1,4 +1,4 @@
-"""What attention sees: the positions of the keys that queries read."""
+"""The positions of the keys that queries attend to."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def acting(network: Network, flow: Flow, free: Free) -> Iterator[Provenance]:
 
 
 def _scores(step: Attention, flow: Flow, places: list[int], free: Free) -> Iterator[Provenance]:
-    """Those of scores between which a query can choose: of a single key a standard softmax does not see the score."""
+    """The numbers of scores, where a query can choose between keys: a standard softmax over one key ignores them."""
     fewest = 1 if attends_to_nothing(step.softmax) else 2
     for score in step.scores:
         if score.head in flow.weighing[step.name] and free(score.provenance):

@@ -54,7 +54,7 @@ BYTES_AT_ONCE = 20  # facts of a stream that are joined in the time that one wei
 
 @dataclass(frozen=True)
 class AttentionFacts:
-    """What goes on inside an attention step. Queries and keys: as projected, and as they are scored.
+    """The facts inside an attention step. Queries and keys: as projected, and as they are scored.
 
     By head: whether it sees other positions than its own (`looks`), whether its products with keys can change its
     weights (`weighs`), whether its weights can differ between the tokens it sees (`uneven`). By coordinate of the mixed
@@ -83,7 +83,7 @@ class Run:
 
 
 class TooMuchToFollow(Exception):
-    """A network runs too many weights and heads on ever different facts; `step` is the one where that was too much."""
+    """Following a network takes too much work: its steps run again and again on new facts. `step` is where it ended."""
 
     def __init__(self, step: str) -> None:
         super().__init__(step)

@@ -122,7 +122,7 @@ def _coordinates(number: int) -> tuple[str, ...]:
 
 
 def _split(inner: str, axes: tuple[Axis, ...]) -> list[str]:
-    """The coordinates: at the comma that leaves a name or index on both sides, as names may have commas themselves."""
+    """The coordinates, split at the comma that leaves a name or an index on both sides: names may hold commas."""
     commas = [i for i, character in enumerate(inner) if character == ","]
     for comma in commas if len(axes) == 2 else ():
         parts = [inner[:comma].strip(), inner[comma + 1 :].strip()]
@@ -147,7 +147,7 @@ def _position(part: str, axis: Axis) -> int | None:
 
 
 def _spaced(part: str, axis: Axis) -> int | None:
-    """A member of a family, with spaces as the user likes them."""
+    """A member of a family, whatever spaces the user writes."""
     compact = re.sub(r"\s", "", part)
     return axis.positions.get(compact.replace(",", ", "))
 

@@ -53,7 +53,7 @@ def numbers_behind(spec: Spec, root: Provenance) -> tuple[tuple[Behind, ...], tu
 
 
 def _visible(starts: tuple[Provenance, ...], owners: _Owners) -> list[Provenance]:
-    """The nearest definitions and literals, from left to right; a literal that a line has twice once."""
+    """The nearest definitions and literals, from left to right. A literal that stands twice in a line comes once."""
     found: dict[tuple[object, ...], Provenance] = {}
     seen: set[Provenance] = set()
     todo = list(starts[::-1])
