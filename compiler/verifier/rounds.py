@@ -9,13 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.backends.bounds.demand import marked, pruned
-from compiler.backends.bounds.fixed import with_fixed_patterns
-from compiler.backends.bounds.folding import folded
-from compiler.backends.bounds.magnitudes import check_magnitudes
-from compiler.backends.bounds.measured import with_measured_tables
+from compiler.backends.bounds.passes import prepared
 from compiler.backends.elementary.model import translate
-from compiler.backends.elementary.program import NotFollowed, Program
+from compiler.backends.elementary.program import NotFollowed
 from compiler.pipeline import Spec
 from compiler.source.faults import NoRule
 from compiler.tasks.automaton import Automaton, drawn, paths
@@ -174,17 +170,10 @@ def tails_of(
     for program in translate(spec.network, spec.layout):
         if not any(slot in wanted for slot in program.slots):
             continue
-        made = _prepared(program, spec, here)
+        made = prepared(program, spec.network, "this machine" if here else "any arithmetic")
         sequence = sequences(automaton, spec.layout, made.length)
         for tail in tails(made, sequence, wanted, stop):
             room -= tail.attention.forms.tables.nbytes if tail.attention is not None else 0
             if room < 0:
                 raise too_large()
             yield tail, sequence
-
-
-def _prepared(program: Program, spec: Spec, here: bool) -> Program:
-    checked = check_magnitudes(marked(program))
-    if not here:
-        return pruned(checked)
-    return with_measured_tables(folded(pruned(with_fixed_patterns(checked, spec.network))), spec.network)
