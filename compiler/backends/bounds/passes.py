@@ -49,32 +49,30 @@ PASSES = (
     Pass("demand", "marks the positions and channels that matter", _alone(marked), _ALL),
     Pass("magnitudes", "bounds what attention mixes; nothing overflows", _alone(check_magnitudes), _ALL),
     Pass("work", "follows fewer errors where all are too much work", _alone(affordable), _FAST),
-    Pass("fixed", "makes patterns that depend on no token numbers", with_fixed_patterns, _HERE),
+    Pass("fixed", "turns patterns that depend on no token into numbers", with_fixed_patterns, _HERE),
     Pass("pruning", "leaves out what does not matter", _alone(pruned), _ALL),
-    Pass("folding", "makes what depends on one token a table", _alone(folded), _HERE),
+    Pass("folding", "turns what depends on one token into a table", _alone(folded), _HERE),
     Pass("measured", "takes such tables from the plain module", with_measured_tables, _HERE),
-    Pass("separable", "makes attention to such tables a sum of tables", _alone(separated), _FAST),
+    Pass("separable", "turns attention to such tables into sums of tables", _alone(separated), _FAST),
     Pass("fusing", "makes output maps part of attention", _alone(fused), _FAST),
 )
 
 
 def prepared(program: Program, network: Network, use: Use) -> Program:
     """A program of `translate(network, …)` after all passes for this use. Raises `NotFollowed`, and `ToolFault`."""
-    checked = os.environ.get(CHECKED, "") == "1"
-    if checked:
-        check(program, ())
-    done: list[str] = []
-    for one, after in run(program, network, use):
-        done.append(one.name)
-        program = after
-        if checked:
-            check(program, done)
-    return program
+    *_, (_, made) = run(program, network, use)
+    return made
 
 
 def run(program: Program, network: Network, use: Use) -> Iterator[tuple[Pass, Program]]:
-    """Each pass for this use, and the program after it. Raises `NotFollowed`."""
+    """Each pass for this use, and the program after it. Raises `NotFollowed`, and `ToolFault` under the switch."""
+    checked, done = os.environ.get(CHECKED, "") == "1", list[str]()
+    if checked:
+        check(program, done)
     for one in PASSES:
         if use in one.uses:
             program = one.run(program, network)
+            done.append(one.name)
+            if checked:
+                check(program, done)
             yield one, program
