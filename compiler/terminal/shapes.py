@@ -476,8 +476,8 @@ class Answer(OfSpec):
     expected: Annotated[str, "the right answer"]
     right: Annotated[bool, "whether every token is right"]
     prompt_tokens: Annotated[list[str], "the tokens of the prompt"]
-    right_tokens: Annotated[list[str], "the tokens of the right answer"]
     answer_tokens: Annotated[list[str | None], "the tokens of the answer, forced ones too; null where a logit was NaN"]
+    right_tokens: Annotated[list[str], "the tokens of the right answer"]
 
 
 class Failing(TypedDict):
