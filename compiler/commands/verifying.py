@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Timer
@@ -29,6 +29,7 @@ from compiler.pipeline import Spec
 from compiler.readers.counting.claims import ClaimResult, check_verdict
 from compiler.source.diagnostics import Diagnostic, SpecError, fail
 from compiler.source.files import check_place, save_text
+from compiler.terminal import shapes
 from compiler.terminal.plain import say
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
     from compiler.terminal.verifications import print_verdicts
 
     verified: list[tuple[Spec, Verification]] = []
-    certificates: list[dict[str, object]] = []
+    certificates: list[shapes.Certificate] = []
     codes = set()
     for spec, found in _each(valid, budget):
         problems: tuple[Diagnostic, ...]
@@ -123,7 +124,8 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
         if not as_json:
             print_diagnostics(problems)
     if as_json:
-        print_json({**errors_json(SpecError(wrong)), "verified": certificates} if wrong else certificates)
+        both: shapes.VerifiedWithErrors = {**errors_json(SpecError(wrong)), "verified": certificates}
+        print_json(both if wrong else certificates)
     else:
         if len(specs) > 1:
             print_verdicts(verified)
@@ -199,7 +201,7 @@ def _check_target(path: Path) -> None:
     check_place(path)
 
 
-def _written(path: Path, certificates: Sequence[Mapping[str, object]]) -> tuple[Diagnostic, ...]:
+def _written(path: Path, certificates: Sequence[shapes.Certificate]) -> tuple[Diagnostic, ...]:
     """What was wrong when they were written to a file, whole or not at all."""
     from compiler.terminal.console import json_text
 

@@ -16,6 +16,7 @@ from compiler.readers.diffing.differences import (
 )
 from compiler.readers.diffing.matching import NameMatch
 from compiler.readers.diffing.text_changes import TextChange
+from compiler.terminal import shapes
 from compiler.terminal.console import console, first, line_of, number, table, text
 
 ENTRIES_SHOWN = 3  # of a group that no single factor explains
@@ -192,7 +193,7 @@ def _cut(content: str | None, start: int) -> str:
     return f"{'…' if start else ''}{shown}{'…' if start + CUT < len(content) else ''}"
 
 
-def difference_json(difference: Difference) -> dict[str, object]:
+def difference_json(difference: Difference) -> shapes.Difference:
     """Every change, and every entry of every group."""
     return {
         "before": difference.before,
@@ -216,7 +217,8 @@ def difference_json(difference: Difference) -> dict[str, object]:
         ],
         "names": [{"kind": match.kind, "before": match.before, "after": match.after} for match in difference.names],
         "shapes": [
-            {"tensor": shape.tensor, "before": shape.before, "after": shape.after} for shape in difference.shapes
+            {"tensor": shape.tensor, "before": _sizes(shape.before), "after": _sizes(shape.after)}
+            for shape in difference.shapes
         ],
         "ties": [{"tensor": tie.tensor, "before": tie.before, "after": tie.after} for tie in difference.ties],
         "products": [
@@ -229,15 +231,15 @@ def difference_json(difference: Difference) -> dict[str, object]:
             for product in difference.products
         ],
         "weights": [
-            {"causes": list(group.causes), "ratio": group.ratio, "entries": _entries_json(group.entries)}
+            {"causes": list(group.causes), "ratio": group.ratio, "entries": [_weight(entry) for entry in group.entries]}
             for group in difference.groups
         ],
         "tensors": [
             {
                 "name_before": change.names[0],
                 "name_after": change.names[1],
-                "shape_before": change.shapes[0],
-                "shape_after": change.shapes[1],
+                "shape_before": _sizes(change.shapes[0]),
+                "shape_after": _sizes(change.shapes[1]),
                 "dtype_before": change.dtypes[0],
                 "dtype_after": change.dtypes[1],
                 "differing": change.differing,
@@ -245,7 +247,7 @@ def difference_json(difference: Difference) -> dict[str, object]:
                 "ulps": change.ulps,
                 "ulps_dtype": change.ulps_dtype,
                 "transposed": change.transposed,
-                "entries": _entries_json(change.entries),
+                "entries": [_number(entry) for entry in change.entries],
             }
             for change in difference.tensors
         ],
@@ -255,14 +257,22 @@ def difference_json(difference: Difference) -> dict[str, object]:
     }
 
 
-def _entries_json(entries: tuple[EntryChange, ...]) -> list[dict[str, object]]:
-    return [
-        {
-            "tensor": entry.tensor,
-            "at": entry.label,
-            "before": entry.before,
-            "after": entry.after,
-            "ulps": entry.ulps,
-        }
-        for entry in entries
-    ]
+def _sizes(shape: tuple[int, ...] | None) -> list[int] | None:
+    return None if shape is None else list(shape)
+
+
+def _weight(entry: EntryChange) -> shapes.WeightChange:
+    return {
+        "tensor": entry.tensor,
+        "at": entry.label,
+        "before": entry.before,
+        "after": entry.after,
+        "ulps": entry.ulps,
+    }
+
+
+def _number(entry: EntryChange) -> shapes.NumberChange:
+    """Of a tensor that both models have, so that both numbers are there."""
+    assert entry.before is not None
+    assert entry.after is not None
+    return {**_weight(entry), "before": entry.before, "after": entry.after}
