@@ -53,6 +53,13 @@ def failure_limit(ctx: click.Context, param: click.Parameter, value: str) -> int
     return int(value)
 
 
+def seconds_above_zero(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """The callback of an option that is a time; infinity is no limit."""
+    if value is not None and not value > 0:  # which NaN is not either
+        raise click.BadParameter(f"{value:g} is not a number of seconds above 0", ctx, param)
+    return value
+
+
 def suite_options(command: Command) -> Command:
     """Options of every command that runs suites."""
     options = [

@@ -23,6 +23,7 @@ from compiler.commands.shared import (
     json_option,
     loading_options,
     print_checked_claims,
+    seconds_above_zero,
     specs_argument,
 )
 from compiler.pipeline import Spec
@@ -43,13 +44,6 @@ _BY_VERDICT = {"proved": 0, "refuted": EXIT_REFUTED, "open": EXIT_UNDECIDED}
 _WORST_FIRST = (EXIT_BAD_INPUT, EXIT_FAILED_CLAIM, EXIT_UNDECIDED, 0)
 
 
-def _budget(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    """The callback of `--budget`: a time; infinity is no limit."""
-    if not value > 0:  # which NaN is not either
-        raise click.BadParameter(f"{value:g} is not a number of seconds above 0", ctx, param)
-    return value
-
-
 @click.command(cls=SpecCommand)
 @specs_argument
 @loading_options
@@ -59,7 +53,7 @@ def _budget(ctx: click.Context, param: click.Parameter, value: float) -> float:
     metavar="SECONDS",
     default=60.0,
     show_default=True,
-    callback=_budget,
+    callback=seconds_above_zero,
     help="For each spec: end after so long with what is known by then. `inf` is no limit.",
 )
 @click.option(

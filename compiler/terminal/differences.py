@@ -118,7 +118,7 @@ def _headline(group: EntryGroup, dtypes: Dtypes) -> str:
 
 
 def _ulps(ulps: int | None, bound: str = "") -> str:
-    return "" if ulps is None or ulps > ULPS_SHOWN else f", {bound}{ulps:,} ulp apart"
+    return "" if not ulps or ulps > ULPS_SHOWN else f", {bound}{ulps:,} ulp apart"
 
 
 def _ratio(ratio: float, dtypes: Dtypes) -> str:
@@ -144,6 +144,20 @@ def _value(value: float | None, dtype: FloatFormat | None = None) -> str:
     return "-0" if value == 0 and math.copysign(1, value) < 0 else number(value, dtype)
 
 
+def _largest(change: TensorChange) -> str:
+    """By how much numbers of a tensor differ, in words where that is no ulp."""
+    if change.largest is None:
+        return ""
+    if change.largest == 0:
+        return ", by at most the sign of a zero"
+    by = f", by at most {number(change.largest)}"
+    if change.ulps is None:
+        return by
+    if change.ulps == 0:
+        return f"{by}, which rounding to {change.ulps_dtype} takes away"
+    return f"{by}, which is {change.ulps:,} ulp in {change.ulps_dtype}"
+
+
 def _tensor(change: TensorChange) -> str:
     """`embedding.weight: 1 of 42 numbers differs, by at most 0.5 (1 ulp in float32)`."""
     old, new = change.names
@@ -160,10 +174,8 @@ def _tensor(change: TensorChange) -> str:
         said.append("equal transposed")
     elif change.differing:
         total = math.prod(change.shapes[0] or ())
-        largest = "" if change.largest is None else f", by at most {number(change.largest)}"
-        ulps = "" if change.ulps is None else f", which is {change.ulps:,} ulp in {change.ulps_dtype}"
         differ = "number differs" if total == 1 else "numbers differ"
-        said.append(f"{change.differing:,} of {total:,} {differ}{largest}{ulps}")
+        said.append(f"{change.differing:,} of {total:,} {differ}{_largest(change)}")
     elif change.shapes[0] == change.shapes[1]:
         said.append("the same numbers")
     return f"{old if old == new else f'{old} → {new}'}: {', '.join(said)}"
