@@ -8,7 +8,7 @@ GALLERY := $(sort $(wildcard specs/*.yaml specs/gallery/*.yaml))
 SECONDS := 5
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo setup test test-machines test-long gallery gallery-check performance verdicts lint types check clean
+.PHONY: demo setup test test-machines test-long docs docs-check gallery gallery-check performance verdicts lint types check clean
 
 demo: setup
 	$(BIN)/python cli.py build specs/tiny95.yaml --eval
@@ -29,6 +29,12 @@ test-machines: setup
 
 test-long: setup
 	$(BIN)/python -m pytest $(PARALLEL) -m 'long or not long'
+
+docs: setup
+	$(BIN)/python -m tests.docs
+
+docs-check: setup
+	$(BIN)/python -m tests.docs --check
 
 gallery: setup
 	$(BIN)/python cli.py report $(GALLERY) --verify $(SECONDS) -o docs/gallery.md

@@ -19,17 +19,24 @@ class NoSection(ValueError):
 
 
 def put(page: Path, section: str, text: str) -> None:
-    """Replace what stands between `<!-- begin: SECTION -->` and `<!-- end: SECTION -->`.
+    """Replace a section of the page, as `with_section` does.
 
     Raises `NoSection`, and `OSError` where the page cannot be read or written.
     """
-    begin, end = (f"<!-- {which}: {section} -->\n" for which in ("begin", "end"))
-    old = page.read_text(encoding="utf-8")
-    pattern = re.compile(f"(?<={re.escape(begin)}).*?(?={re.escape(end)})", re.DOTALL)
-    if len(pattern.findall(old)) != 1:
-        raise NoSection(f"{page} has no section '{section}': a line {begin.strip()} and then a line {end.strip()}")
-    new = pattern.sub(lambda match: f"\n{text.strip()}\n\n", old)
+    try:
+        new = with_section(page.read_text(encoding="utf-8"), section, text)
+    except NoSection as error:
+        raise NoSection(f"{page} has {error}") from None
     write_whole(page, new.encode())
+
+
+def with_section(page: str, section: str, text: str) -> str:
+    """A page with this between `<!-- begin: SECTION -->` and `<!-- end: SECTION -->`. Raises `NoSection`."""
+    begin, end = (f"<!-- {which}: {section} -->\n" for which in ("begin", "end"))
+    pattern = re.compile(f"(?<={re.escape(begin)}).*?(?={re.escape(end)})", re.DOTALL)
+    if len(pattern.findall(page)) != 1:
+        raise NoSection(f"no section '{section}': a line {begin.strip()} and then a line {end.strip()}")
+    return pattern.sub(lambda _: f"\n{text.strip()}\n\n", page)
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -20,6 +20,7 @@ from compiler.language.warnings import WARNINGS
 from compiler.readers.linting import lint as find
 from compiler.readers.linting.rules import DEFAULT, RULE_SETS, RULES
 from compiler.source.diagnostics import Diagnostic, SpecError, did_you_mean, fail
+from compiler.terminal import shapes
 
 
 @click.command(cls=SpecCommand)
@@ -50,7 +51,7 @@ def lint(specs: tuple[Path, ...], rules: str | None, listing: bool, loading: Loa
         return
     chosen_set = rules or DEFAULT
     loading, left_out = _divided(loading)
-    results: list[dict[str, object]] = []
+    results: list[shapes.Linted] = []
     invalid = broken = False
     for path in specs:
         findings: tuple[Diagnostic, ...] | None = None

@@ -25,6 +25,7 @@ from compiler.readers.counting.assertions import ASSERTABLE, Assertion, Malforme
 from compiler.readers.counting.claims import author_count, check_claims
 from compiler.readers.counting.counts import Counts
 from compiler.source.diagnostics import SpecError
+from compiler.terminal import shapes
 
 CLAIMED = "claimed"  # what else can be sorted by
 
@@ -110,9 +111,11 @@ def count(
     claims = [check_claims(loaded, counts, None) for loaded, counts in counted]
     if as_json:
         found = counts_json(counted, claims, assertions)
-        print_json(found if wrong is None else {**errors_json(wrong), "counted": found})
         if wrong is not None:
+            both: shapes.CountedWithErrors = {**errors_json(wrong), "counted": found}
+            print_json(both)
             sys.exit(EXIT_BAD_INPUT)
+        print_json(found)
     elif counted:
         print_leaderboard(counted, keep=sort)
         (print_hard_coded_in_full if hard_coded else print_hard_coded)(counted)

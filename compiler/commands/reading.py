@@ -17,7 +17,7 @@ from compiler.commands.shared import (
     spec_argument,
 )
 from compiler.pipeline import Spec
-from compiler.readers.stages import STAGES, Stage
+from compiler.readers.stages.stages import STAGES, Stage
 from compiler.source.state_dicts import StateDict, is_state_dict
 
 
@@ -29,11 +29,17 @@ from compiler.source.state_dicts import StateDict, is_state_dict
     "--stage",
     type=click.Choice(STAGES),
     help="Print what a stage of the compiler hands on. document: the YAML, with `extends` and --set done;"
-    " resolved: names and numbers, axes, layout; ir: the network with every number of its tensors.",
+    " resolved: names and numbers, axes, layout; ir: the network with every number of its tensors;"
+    " program: the network as elementary operations.",
+)
+@click.option(
+    "--pass", "after", metavar="NAME", help="With --stage program: print it after this pass and all before it."
 )
 @click.option("--latex", is_flag=True, help="Print the equations as LaTeX, to be pasted into a paper.")
 @json_option
-def show(spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, latex: bool, as_json: bool) -> None:
+def show(
+    spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, after: str | None, latex: bool, as_json: bool
+) -> None:
     """Show a spec as the compiler understands it, or one TENSOR.
 
     With TENSOR, each written entry with its name, its equation and its line.
@@ -42,6 +48,7 @@ def show(spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, 
     python cli.py show specs/tiny95.yaml
     python cli.py show specs/tiny95.yaml layer0.ffn.up.weight
     python cli.py show specs/tiny95-exact.yaml --stage document
+    python cli.py show specs/tiny95.yaml --stage program --pass folding
     python cli.py show specs/tiny95.yaml --latex
     """
     from compiler.terminal.console import print_json
@@ -50,6 +57,8 @@ def show(spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, 
 
     if sum([tensor is not None, stage is not None, latex]) > 1 or (latex and as_json):
         raise click.UsageError("TENSOR, --stage and --latex exclude one another; --latex goes without --json")
+    if after is not None and stage != "program":
+        raise click.UsageError("--pass goes with --stage program")
     loaded = loading.load(spec)
     if latex:
         from compiler.readers.latex.document import spec_latex
@@ -57,7 +66,7 @@ def show(spec: Path, tensor: str | None, loading: Loading, stage: Stage | None, 
 
         print_file(spec_latex(loaded))
     elif stage is not None:
-        print_stage(loaded, stage, as_json=as_json)
+        print_stage(loaded, stage, after, as_json=as_json)
     elif as_json:
         print_json(overview_json(loaded) if tensor is None else tensor_json(find_tensor(loaded, tensor)))
     elif tensor is None:

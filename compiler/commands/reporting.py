@@ -16,6 +16,7 @@ from compiler.commands.shared import (
     exit_on_failed,
     json_option,
     loading_options,
+    seconds_above_zero,
     specs_argument,
     suite_options,
 )
@@ -49,8 +50,9 @@ PAGE_SUFFIX = ".md"
 @click.option(
     "--verify",
     "budget",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
     metavar="SECONDS",
+    callback=seconds_above_zero,
     help="Also verify each model that no suite refutes, for at most this many seconds, or 16 times as many where the"
     " spec claims a verdict.",
 )

@@ -29,6 +29,7 @@ from compiler.readers.counting.claims import check_claims
 from compiler.source.diagnostics import fail
 from compiler.source.saved import check_target
 from compiler.tasks import TaskError, describe_suites
+from compiler.terminal import shapes
 from compiler.terminal.plain import say
 
 
@@ -54,7 +55,7 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
     python cli.py build specs/tiny95.yaml -o tiny95.safetensors
     """
     from compiler.terminal.console import print_json
-    from compiler.terminal.overview import print_signature, print_tensors
+    from compiler.terminal.overview import of_spec, print_signature, print_tensors
 
     if not evaluated and (given := given_on_the_command_line(options)):
         raise click.UsageError(f"{given[0]} needs --eval: without it nothing is evaluated")
@@ -62,7 +63,7 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
         check_target(output)  # before anything is computed
     loaded = loading.load(spec)
     model = compiler.build(loaded)
-    saved: dict[str, object] = {}
+    saved: shapes.Saved = {}
     if output is not None:
         compiler.save_model(loaded, model, output)
         saved = {"file": str(output), "bytes": output.stat().st_size}
@@ -75,10 +76,10 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
     if evaluated:
         _evaluate(loaded, loading, as_json, saved, **options)
     elif as_json:
-        shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+        tensors = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
         stored = sum(parameter.numel() for parameter in model.parameters())
-        identity = {"spec": str(spec), "name": loaded.name, "settings": list(loaded.settings)}
-        print_json({**identity, "parameters": stored, "state_dict": shapes, **saved})
+        built: shapes.Built = {**of_spec(loaded), "parameters": stored, "state_dict": tensors, **saved}
+        print_json(built)
 
 
 @click.command("eval", cls=SpecCommand, epilog=verbatim(describe_suites()))
@@ -135,17 +136,15 @@ def run(spec: Path, inputs: tuple[str, ...], loading: Loading, verbose: bool, as
         sys.exit(EXIT_WRONG_ANSWER)
 
 
-def _evaluate(spec: Spec, loading: Loading, as_json: bool, saved: dict[str, object], **options: Any) -> None:
+def _evaluate(spec: Spec, loading: Loading, as_json: bool, saved: shapes.Saved, **options: Any) -> None:
     from compiler.terminal.console import print_json, suite_progress
-    from compiler.terminal.counts import claims_json
     from compiler.terminal.evaluations import evaluation_json, print_evaluation
 
     with suite_progress() as progress:
         evaluation = compiler.evaluate(spec, progress=progress, notice=partial(say, error=True), **options)
     claims = check_claims(spec, compiler.count(spec), evaluation.suites)
     if as_json:
-        identity = {"spec": str(spec.path), "name": spec.name, "settings": list(spec.settings)}
-        print_json({**identity, **saved, **evaluation_json(evaluation), "claims": claims_json(claims)})
+        print_json(evaluation_json(spec, evaluation, claims, saved))
     else:
         print_evaluation(evaluation)
         print_checked_claims(claims, spec.path, loading)

@@ -22,6 +22,7 @@ from compiler.readers.counting.claims import ClaimResult
 from compiler.source.diagnostics import Diagnostic, SpecError
 from compiler.source.printable import printable
 from compiler.source.version import installed_version
+from compiler.terminal import shapes
 from compiler.terminal.plain import say
 
 Command = Callable[..., Any]
@@ -50,6 +51,13 @@ def failure_limit(ctx: click.Context, param: click.Parameter, value: str) -> int
     if not (value.isascii() and value.isdigit() and len(value) < 10):
         raise click.BadParameter(f"'{value}' is neither a number nor 'all'", ctx, param)
     return int(value)
+
+
+def seconds_above_zero(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """The callback of an option that is a time; infinity is no limit."""
+    if value is not None and not value > 0:  # which NaN is not either
+        raise click.BadParameter(f"{value:g} is not a number of seconds above 0", ctx, param)
+    return value
 
 
 def suite_options(command: Command) -> Command:
@@ -308,12 +316,13 @@ def _fail(error: SpecError, *, as_json: bool) -> NoReturn:
     sys.exit(EXIT_BAD_INPUT)
 
 
-def errors_json(error: SpecError) -> dict[str, object]:
+def errors_json(error: SpecError) -> shapes.Errors:
     """What `--json` prints where the spec, or what was asked of it, is wrong."""
     from compiler.terminal.console import diagnostics_json
 
     found = diagnostics_json(error.diagnostics)
-    return {f"{kind}s": [one for one in found if one["severity"] == kind] for kind in ("error", "warning")}
+    errors, warnings = ([one for one in found if one["severity"] == kind] for kind in ("error", "warning"))
+    return {"errors": errors, "warnings": warnings}
 
 
 def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Timer
@@ -23,12 +23,14 @@ from compiler.commands.shared import (
     json_option,
     loading_options,
     print_checked_claims,
+    seconds_above_zero,
     specs_argument,
 )
 from compiler.pipeline import Spec
 from compiler.readers.counting.claims import ClaimResult, check_verdict
 from compiler.source.diagnostics import Diagnostic, SpecError, fail
 from compiler.source.files import check_place, save_text
+from compiler.terminal import shapes
 from compiler.terminal.plain import say
 
 if TYPE_CHECKING:
@@ -42,13 +44,6 @@ _BY_VERDICT = {"proved": 0, "refuted": EXIT_REFUTED, "open": EXIT_UNDECIDED}
 _WORST_FIRST = (EXIT_BAD_INPUT, EXIT_FAILED_CLAIM, EXIT_UNDECIDED, 0)
 
 
-def _budget(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    """The callback of `--budget`: a time; infinity is no limit."""
-    if not value > 0:  # which NaN is not either
-        raise click.BadParameter(f"{value:g} is not a number of seconds above 0", ctx, param)
-    return value
-
-
 @click.command(cls=SpecCommand)
 @specs_argument
 @loading_options
@@ -58,7 +53,7 @@ def _budget(ctx: click.Context, param: click.Parameter, value: float) -> float:
     metavar="SECONDS",
     default=60.0,
     show_default=True,
-    callback=_budget,
+    callback=seconds_above_zero,
     help="For each spec: end after so long with what is known by then. `inf` is no limit.",
 )
 @click.option(
@@ -103,7 +98,7 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
     from compiler.terminal.verifications import print_verdicts
 
     verified: list[tuple[Spec, Verification]] = []
-    certificates: list[dict[str, object]] = []
+    certificates: list[shapes.Certificate] = []
     codes = set()
     for spec, found in _each(valid, budget):
         problems: tuple[Diagnostic, ...]
@@ -123,7 +118,8 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
         if not as_json:
             print_diagnostics(problems)
     if as_json:
-        print_json({**errors_json(SpecError(wrong)), "verified": certificates} if wrong else certificates)
+        both: shapes.VerifiedWithErrors = {**errors_json(SpecError(wrong)), "verified": certificates}
+        print_json(both if wrong else certificates)
     else:
         if len(specs) > 1:
             print_verdicts(verified)
@@ -199,7 +195,7 @@ def _check_target(path: Path) -> None:
     check_place(path)
 
 
-def _written(path: Path, certificates: Sequence[Mapping[str, object]]) -> tuple[Diagnostic, ...]:
+def _written(path: Path, certificates: Sequence[shapes.Certificate]) -> tuple[Diagnostic, ...]:
     """What was wrong when they were written to a file, whole or not at all."""
     from compiler.terminal.console import json_text
 

@@ -21,6 +21,7 @@ from compiler.commands.shared import (
 from compiler.commands.starting import DEFAULT_TEMPLATE, describe_templates, templates
 from compiler.source.diagnostics import SpecError
 from compiler.source.files import save_text
+from compiler.terminal import shapes
 from compiler.terminal.plain import print_file, say
 
 
@@ -51,7 +52,8 @@ def new(name: str, template: str, force: bool, as_json: bool) -> None:
     path, title = target(name)
     save_text(path, starting_spec(template, title), replace=force)
     if as_json:
-        print_json({"written": str(path), "template": template})
+        written: shapes.New = {"written": str(path), "template": template}
+        print_json(written)
     else:
         quoted = shlex.quote(str(path))
         say(f"{path}: written, from the template {template}. Edit it; these check and try it:")
@@ -74,7 +76,7 @@ def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
     """
     from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
 
-    results: list[dict[str, object]] = []
+    results: list[shapes.Validated] = []
     failed = False
     for path in specs:
         try:
@@ -124,7 +126,7 @@ def fmt(specs: tuple[Path, ...], check: bool, as_diff: bool, to_stdout: bool, as
     if to_stdout and (len(specs) > 1 or check or as_diff or as_json):
         raise click.UsageError("--stdout takes one spec and no other option")
     writes = not (check or as_diff or to_stdout)
-    results: list[dict[str, object]] = []
+    results: list[shapes.Formatted] = []
     failed = changed = False
     for path in specs:
         try:

@@ -137,29 +137,6 @@ def _shown(message: str) -> str:
     return whole if len(whole) <= _LONGEST_MESSAGE else f"{whole[: _LONGEST_MESSAGE // 2]} … {whole[-100:]}"
 
 
-def as_json(diagnostic: Diagnostic) -> dict[str, object]:
-    """The stable JSON shape of a diagnostic; `line` and `column` count from 1."""
-    span = diagnostic.span
-    return {
-        "severity": diagnostic.severity,
-        "code": diagnostic.code,
-        "message": diagnostic.message,
-        "file": span.source.name if span else None,
-        "line": span.line if span else None,
-        "column": span.column if span else None,
-        "hint": diagnostic.hint,
-        "notes": [
-            {
-                "message": note.message,
-                "file": note.span.source.name,
-                "line": note.span.line,
-                "column": note.span.column,
-            }
-            for note in diagnostic.notes
-        ],
-    }
-
-
 def _excerpt(span: Span, width: int = 100) -> list[str]:
     line, column = span.source.position(span.start)
     text = span.source.line(line)

@@ -11,25 +11,24 @@ from compiler.pipeline import Spec
 from compiler.readers.counting.claims import check_verdict
 from compiler.source.saved import spec_hash
 from compiler.source.version import installed_version
+from compiler.terminal import shapes
 from compiler.terminal.counts import claims_json
-from compiler.terminal.overview import definitions_json
+from compiler.terminal.overview import definitions_json, of_spec
 from compiler.verifier.reasons import Reason
 from compiler.verifier.results import VERSION, Counterexample, Lead, Margin, StepResult, Verification
 
 CERTIFICATE_FORMAT = 2  # raised when a field is dropped or changes its meaning, not when one is added
 
 
-def certificate(spec: Spec, found: Verification, budget: float) -> dict[str, object]:
+def certificate(spec: Spec, found: Verification, budget: float) -> shapes.Certificate:
     """The fields in docs/json.md. Integers are exact, however long they are."""
     return {
         "format": CERTIFICATE_FORMAT,
         "weightspec": installed_version() or "not installed",
-        "spec": str(spec.path),
-        "name": spec.name,
-        "settings": list(spec.settings),
+        **of_spec(spec),
         "spec_sha256": spec_hash(spec_text(spec)),
         "task": spec.resolved.task.kind,
-        "sizes": {name: one.integer() for name, one in spec.resolved.definitions.items() if one.kind == "size"},
+        "sizes": _sizes(spec),
         "definitions": definitions_json(spec),
         "verdict": found.verdict,
         "method": found.method,
@@ -55,7 +54,12 @@ def certificate(spec: Spec, found: Verification, budget: float) -> dict[str, obj
     }
 
 
-def _step(found: Verification, step: StepResult) -> dict[str, object]:
+def _sizes(spec: Spec) -> dict[str, int]:
+    sizes = {name: one.integer() for name, one in spec.resolved.definitions.items() if one.kind == "size"}
+    return {name: size for name, size in sizes.items() if size is not None}
+
+
+def _step(found: Verification, step: StepResult) -> shapes.AnswerStep:
     return {
         "slot": step.slot,
         "place": step.place,
@@ -71,11 +75,11 @@ def _step(found: Verification, step: StepResult) -> dict[str, object]:
     }
 
 
-def _reason(reason: Reason) -> dict[str, object]:
+def _reason(reason: Reason) -> shapes.Reason:
     return {"kind": reason.kind, "step": reason.step, "number": reason.number, "text": reason.text}
 
 
-def _margin(found: Verification, margin: Margin | None) -> dict[str, object] | None:
+def _margin(found: Verification, margin: Margin | None) -> shapes.Margin | None:
     if margin is None:
         return None
     return {
@@ -86,7 +90,7 @@ def _margin(found: Verification, margin: Margin | None) -> dict[str, object] | N
     }
 
 
-def _seen(found: Verification, seen: Lead | None) -> dict[str, object] | None:
+def _seen(found: Verification, seen: Lead | None) -> shapes.Lead | None:
     if seen is None:
         return None
     return {
@@ -98,7 +102,7 @@ def _seen(found: Verification, seen: Lead | None) -> dict[str, object] | None:
     }
 
 
-def _counterexample(example: Counterexample | None) -> dict[str, object] | None:
+def _counterexample(example: Counterexample | None) -> shapes.Counterexample | None:
     if example is None:
         return None
     return {

@@ -19,8 +19,9 @@ from rich.text import Text
 
 from compiler.expressions.arithmetic import as_figure
 from compiler.expressions.floats import FloatFormat
-from compiler.source.diagnostics import Diagnostic, as_json, render
+from compiler.source.diagnostics import Diagnostic, render
 from compiler.source.printable import printable, printable_json
+from compiler.terminal import shapes
 from compiler.terminal.figures import measured
 
 PIPED_WIDTH = 160
@@ -127,8 +128,30 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
         out.print(text(f"and {warnings - MAX_WARNINGS} more warnings", "yellow"))
 
 
-def diagnostics_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object]]:
-    return [as_json(diagnostic) for diagnostic in diagnostics]
+def diagnostic_json(diagnostic: Diagnostic) -> shapes.Diagnostic:
+    span = diagnostic.span
+    return {
+        "severity": diagnostic.severity,
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "file": span.source.name if span else None,
+        "line": span.line if span else None,
+        "column": span.column if span else None,
+        "hint": diagnostic.hint,
+        "notes": [
+            {
+                "message": note.message,
+                "file": note.span.source.name,
+                "line": note.span.line,
+                "column": note.span.column,
+            }
+            for note in diagnostic.notes
+        ],
+    }
+
+
+def diagnostics_json(diagnostics: Iterable[Diagnostic]) -> list[shapes.Diagnostic]:
+    return [diagnostic_json(diagnostic) for diagnostic in diagnostics]
 
 
 @contextmanager

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from compiler.pipeline import Spec
 from compiler.readers.counting.assertions import Assertion
 from compiler.readers.counting.claims import ClaimResult, author_count
-from compiler.readers.counting.counts import LISTING, SHOWN_RULES, Counts
+from compiler.readers.counting.counts import Counts
+from compiler.terminal import shapes
 from compiler.terminal.console import console, first, table, text
+from compiler.terminal.overview import of_spec
 
 Counted = tuple[Spec, Counts]
 
@@ -40,13 +42,11 @@ def print_items(spec: Spec, counts: Counts) -> None:
 
 def counts_json(
     counted: Sequence[Counted], claims: Sequence[Sequence[ClaimResult]], assertions: Sequence[Assertion] = ()
-) -> list[dict[str, object]]:
+) -> list[shapes.Count]:
     """Everything in the table and its items; `free` is null where no parameters are declared."""
     return [
         {
-            "spec": str(spec.path),
-            "name": spec.name,
-            "settings": list(spec.settings),
+            **of_spec(spec),
             **figures_json(spec, counts),
             "free_names": list(counts.free_names),
             "tensors": [
@@ -85,11 +85,17 @@ def counts_json(
     ]
 
 
-def figures_json(spec: Spec, counts: Counts) -> dict[str, object]:
+def figures_json(spec: Spec, counts: Counts) -> shapes.Counted:
     """The figures, the author's own count (null where there is none) and the listing, as every command prints them."""
     stated = author_count(spec)
     return {
-        "counts": {rule: counts.by_rule(rule) for rule in SHOWN_RULES if rule != LISTING},
+        "counts": {
+            "dense": counts.dense,
+            "nonzero": counts.nonzero,
+            "distinct": counts.distinct,
+            "values": counts.values,
+            "free": counts.free,
+        },
         "dense_untied": counts.dense_untied,
         "values_with_zero": counts.values_with_zero,
         "claimed": None if stated is None else stated.count,
@@ -122,7 +128,7 @@ def print_claims(claims: Sequence[ClaimResult], call: Callable[..., str]) -> Non
         out.print(text(f"{times} {'claim' if times == 1 else 'claims'} not checked: {reason}", "dim"))
 
 
-def claims_json(claims: Sequence[ClaimResult]) -> list[dict[str, object]]:
+def claims_json(claims: Sequence[ClaimResult]) -> list[shapes.Claim]:
     return [
         {
             "claim": claim.claim,

@@ -16,6 +16,7 @@ from compiler.readers.diffing.differences import (
 )
 from compiler.readers.diffing.matching import NameMatch
 from compiler.readers.diffing.text_changes import TextChange
+from compiler.terminal import shapes
 from compiler.terminal.console import console, first, line_of, number, table, text
 
 ENTRIES_SHOWN = 3  # of a group that no single factor explains
@@ -117,7 +118,7 @@ def _headline(group: EntryGroup, dtypes: Dtypes) -> str:
 
 
 def _ulps(ulps: int | None, bound: str = "") -> str:
-    return "" if ulps is None or ulps > ULPS_SHOWN else f", {bound}{ulps:,} ulp apart"
+    return "" if not ulps or ulps > ULPS_SHOWN else f", {bound}{ulps:,} ulp apart"
 
 
 def _ratio(ratio: float, dtypes: Dtypes) -> str:
@@ -143,6 +144,20 @@ def _value(value: float | None, dtype: FloatFormat | None = None) -> str:
     return "-0" if value == 0 and math.copysign(1, value) < 0 else number(value, dtype)
 
 
+def _largest(change: TensorChange) -> str:
+    """By how much numbers of a tensor differ, in words where that is no ulp."""
+    if change.largest is None:
+        return ""
+    if change.largest == 0:
+        return ", by at most the sign of a zero"
+    by = f", by at most {number(change.largest)}"
+    if change.ulps is None:
+        return by
+    if change.ulps == 0:
+        return f"{by}, which rounding to {change.ulps_dtype} takes away"
+    return f"{by}, which is {change.ulps:,} ulp in {change.ulps_dtype}"
+
+
 def _tensor(change: TensorChange) -> str:
     """`embedding.weight: 1 of 42 numbers differs, by at most 0.5 (1 ulp in float32)`."""
     old, new = change.names
@@ -159,10 +174,8 @@ def _tensor(change: TensorChange) -> str:
         said.append("equal transposed")
     elif change.differing:
         total = math.prod(change.shapes[0] or ())
-        largest = "" if change.largest is None else f", by at most {number(change.largest)}"
-        ulps = "" if change.ulps is None else f", which is {change.ulps:,} ulp in {change.ulps_dtype}"
         differ = "number differs" if total == 1 else "numbers differ"
-        said.append(f"{change.differing:,} of {total:,} {differ}{largest}{ulps}")
+        said.append(f"{change.differing:,} of {total:,} {differ}{_largest(change)}")
     elif change.shapes[0] == change.shapes[1]:
         said.append("the same numbers")
     return f"{old if old == new else f'{old} → {new}'}: {', '.join(said)}"
@@ -192,7 +205,7 @@ def _cut(content: str | None, start: int) -> str:
     return f"{'…' if start else ''}{shown}{'…' if start + CUT < len(content) else ''}"
 
 
-def difference_json(difference: Difference) -> dict[str, object]:
+def difference_json(difference: Difference) -> shapes.Difference:
     """Every change, and every entry of every group."""
     return {
         "before": difference.before,
@@ -216,7 +229,8 @@ def difference_json(difference: Difference) -> dict[str, object]:
         ],
         "names": [{"kind": match.kind, "before": match.before, "after": match.after} for match in difference.names],
         "shapes": [
-            {"tensor": shape.tensor, "before": shape.before, "after": shape.after} for shape in difference.shapes
+            {"tensor": shape.tensor, "before": _sizes(shape.before), "after": _sizes(shape.after)}
+            for shape in difference.shapes
         ],
         "ties": [{"tensor": tie.tensor, "before": tie.before, "after": tie.after} for tie in difference.ties],
         "products": [
@@ -229,15 +243,15 @@ def difference_json(difference: Difference) -> dict[str, object]:
             for product in difference.products
         ],
         "weights": [
-            {"causes": list(group.causes), "ratio": group.ratio, "entries": _entries_json(group.entries)}
+            {"causes": list(group.causes), "ratio": group.ratio, "entries": [_weight(entry) for entry in group.entries]}
             for group in difference.groups
         ],
         "tensors": [
             {
                 "name_before": change.names[0],
                 "name_after": change.names[1],
-                "shape_before": change.shapes[0],
-                "shape_after": change.shapes[1],
+                "shape_before": _sizes(change.shapes[0]),
+                "shape_after": _sizes(change.shapes[1]),
                 "dtype_before": change.dtypes[0],
                 "dtype_after": change.dtypes[1],
                 "differing": change.differing,
@@ -245,7 +259,7 @@ def difference_json(difference: Difference) -> dict[str, object]:
                 "ulps": change.ulps,
                 "ulps_dtype": change.ulps_dtype,
                 "transposed": change.transposed,
-                "entries": _entries_json(change.entries),
+                "entries": [_number(entry) for entry in change.entries],
             }
             for change in difference.tensors
         ],
@@ -255,14 +269,22 @@ def difference_json(difference: Difference) -> dict[str, object]:
     }
 
 
-def _entries_json(entries: tuple[EntryChange, ...]) -> list[dict[str, object]]:
-    return [
-        {
-            "tensor": entry.tensor,
-            "at": entry.label,
-            "before": entry.before,
-            "after": entry.after,
-            "ulps": entry.ulps,
-        }
-        for entry in entries
-    ]
+def _sizes(shape: tuple[int, ...] | None) -> list[int] | None:
+    return None if shape is None else list(shape)
+
+
+def _weight(entry: EntryChange) -> shapes.WeightChange:
+    return {
+        "tensor": entry.tensor,
+        "at": entry.label,
+        "before": entry.before,
+        "after": entry.after,
+        "ulps": entry.ulps,
+    }
+
+
+def _number(entry: EntryChange) -> shapes.NumberChange:
+    """Of a tensor that both models have, so that both numbers are there."""
+    assert entry.before is not None
+    assert entry.after is not None
+    return {**_weight(entry), "before": entry.before, "after": entry.after}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from compiler.evaluation.evaluation import Answer, Evaluation
 from compiler.pipeline import Spec
+from compiler.readers.counting.claims import ClaimResult
 from compiler.tasks.task import EvaluationProtocol
+from compiler.terminal import shapes
 from compiler.terminal.console import console, table, text
+from compiler.terminal.counts import claims_json
 from compiler.terminal.figures import measured
+from compiler.terminal.overview import of_spec
 
 SHOWN_CLASSES = 12  # of one suite
 
@@ -105,9 +111,13 @@ def summary(evaluation: Evaluation) -> str:
     return "; ".join(filter(None, parts))
 
 
-def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
+def evaluation_json(
+    spec: Spec, evaluation: Evaluation, claims: Sequence[ClaimResult], saved: shapes.Saved
+) -> shapes.Evaluation:
     protocol = evaluation.protocol
     return {
+        **of_spec(spec),
+        **saved,
         "protocol": None if protocol is None else protocol.name,
         "threshold": None if protocol is None else float(protocol.threshold),
         "qualified": evaluation.qualified,
@@ -161,6 +171,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
             }
             for suite in evaluation.suites
         ],
+        "claims": claims_json(claims),
     }
 
 
@@ -180,21 +191,15 @@ def _tokens(spec: Spec, tokens: tuple[int, ...]) -> str:
     return " ".join(spec.layout.spell(tokens, spec.network.vocabulary.labels))
 
 
-def answer_json(spec: Spec, question: str, answer: Answer) -> dict[str, object]:
+def answer_json(spec: Spec, question: str, answer: Answer) -> shapes.Answer:
     labels = spec.network.vocabulary.labels
-
-    def named(tokens: tuple[int, ...]) -> list[str | None]:
-        return [labels[token] if token >= 0 else None for token in tokens]
-
     return {
-        "spec": str(spec.path),
-        "name": spec.name,
-        "settings": list(spec.settings),
+        **of_spec(spec),
         "input": question,
         "answer": answer.text,
         "expected": answer.expected,
         "right": answer.right,
-        "prompt_tokens": named(answer.prompt_tokens),
-        "answer_tokens": named(answer.tokens),
-        "right_tokens": named(answer.right_tokens),
+        "prompt_tokens": [labels[token] for token in answer.prompt_tokens],
+        "answer_tokens": [labels[token] if token >= 0 else None for token in answer.tokens],
+        "right_tokens": [labels[token] for token in answer.right_tokens],
     }

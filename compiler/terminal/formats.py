@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 from compiler.readers.formatting.formatting import Formatted
+from compiler.terminal import shapes
 from compiler.terminal.console import print_diff
 from compiler.terminal.plain import say
 
@@ -26,8 +27,8 @@ def text_diff(path: Path, formatted: Formatted) -> list[str]:
     return list(difflib.unified_diff(before, after, str(path), str(path), lineterm=""))
 
 
-def formatted_json(path: Path, formatted: Formatted, *, as_diff: bool) -> dict[str, object]:
-    found: dict[str, object] = {"spec": str(path), "changed": formatted.changed, "diagnostics": []}
+def formatted_json(path: Path, formatted: Formatted, *, as_diff: bool) -> shapes.Formatted:
+    found: shapes.Formatted = {"spec": str(path), "changed": formatted.changed, "diagnostics": []}
     return {**found, "diff": text_diff(path, formatted)} if as_diff else found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from compiler.readers.linting.rule import Rule
 from compiler.readers.linting.rules import RULE_SETS
 from compiler.source.diagnostics import Diagnostic, render
+from compiler.terminal import shapes
 from compiler.terminal.console import MAX_ROWS, console, diagnostics_json, lines, table, text
 from compiler.terminal.plain import say
 
@@ -34,7 +35,7 @@ def levels(findings: Sequence[Diagnostic]) -> str:
 
 def findings_json(
     path: Path, rules: str, findings: Sequence[Diagnostic] | None, diagnostics: Sequence[Diagnostic]
-) -> dict[str, object]:
+) -> shapes.Linted:
     """`diagnostics` are the errors and warnings of the spec itself; with an error no rule is tried (None)."""
     return {
         "spec": str(path),
@@ -59,7 +60,7 @@ def print_rules(chosen: Iterable[Rule]) -> None:
         out.print(text(f"{rules.name}: {rules.summary}"))
 
 
-def rules_json(chosen: Iterable[Rule]) -> list[dict[str, object]]:
+def rules_json(chosen: Iterable[Rule]) -> list[shapes.Rule]:
     return [
         {
             "code": rule.code,

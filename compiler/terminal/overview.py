@@ -13,6 +13,7 @@ from compiler.network.storage import stored, tensors
 from compiler.pipeline import Spec
 from compiler.readers.why.entries import find_stored
 from compiler.tasks.layout import Slot
+from compiler.terminal import shapes
 from compiler.terminal.console import console, first, number, table, text
 from compiler.terminal.steps import describe_step, print_step, step_equations
 
@@ -84,13 +85,15 @@ def print_tensor(spec: Spec, name: str) -> None:
     out.print(rows)
 
 
-def overview_json(spec: Spec) -> dict[str, object]:
+def of_spec(spec: Spec) -> shapes.OfSpec:
+    return {"spec": str(spec.path), "name": spec.name, "settings": list(spec.settings)}
+
+
+def overview_json(spec: Spec) -> shapes.Spec:
     """Names and numbers, steps with their equations, stored tensors with every written entry."""
     network = spec.network
     return {
-        "spec": str(spec.path),
-        "name": spec.name,
-        "settings": list(spec.settings),
+        **of_spec(spec),
         "dtype": network.dtype.name,
         "vocabulary": list(network.vocabulary.labels),
         "classes": network.classes.size,
@@ -120,7 +123,7 @@ def overview_json(spec: Spec) -> dict[str, object]:
     }
 
 
-def definitions_json(spec: Spec) -> list[dict[str, object]]:
+def definitions_json(spec: Spec) -> list[shapes.Definition]:
     """Constants, task sizes and parameters, as they are written and what they are."""
     return [
         {
@@ -135,7 +138,7 @@ def definitions_json(spec: Spec) -> list[dict[str, object]]:
     ]
 
 
-def tensor_json(tensor: Tensor) -> dict[str, object]:
+def tensor_json(tensor: Tensor) -> shapes.Tensor:
     return {
         "name": tensor.name,
         "shape": list(tensor.shape),

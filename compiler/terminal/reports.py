@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from compiler.report.markdown.page import findings
 from compiler.report.reporting import Group, Report, ReportedModel
+from compiler.terminal import shapes
 from compiler.terminal.console import console, diagnostics_json, print_diff, text
 from compiler.terminal.counts import claims_json, figures_json
+from compiler.terminal.overview import of_spec
 
 MAX_DIFFERENCES = 40  # lines of a diff that are printed
 
@@ -36,7 +37,7 @@ def _unpadded(page: str) -> str:
     return re.sub(r"^\|.*$", lambda row: re.sub(r" +|(?<=--)-+", " ", row[0]), page, flags=re.MULTILINE)
 
 
-def report_json(report: Report, file: Path | None, *, stale: bool | None) -> dict[str, object]:
+def report_json(report: Report, file: Path | None, *, stale: bool | None) -> shapes.Report:
     """Everything in the report; `stale` is null where no file was checked."""
     names = {id(model): model.spec.title for model in report.models}
     return {
@@ -47,13 +48,11 @@ def report_json(report: Report, file: Path | None, *, stale: bool | None) -> dic
     }
 
 
-def _model_json(group: Group, model: ReportedModel) -> dict[str, object]:
+def _model_json(group: Group, model: ReportedModel) -> shapes.Model:
     spec = model.spec
     layers = model.dimensions.layers
     return {
-        "spec": str(spec.path),
-        "name": spec.name,
-        "settings": list(spec.settings),
+        **of_spec(spec),
         "summary": spec.resolved.summary,
         "source": spec.resolved.source,
         "task": group.kind,
@@ -87,7 +86,7 @@ def _model_json(group: Group, model: ReportedModel) -> dict[str, object]:
     }
 
 
-def _suites_json(model: ReportedModel) -> Sequence[dict[str, object]]:
+def _suites_json(model: ReportedModel) -> list[shapes.ModelSuite]:
     return [
         {
             "suite": result.suite,

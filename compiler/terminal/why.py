@@ -10,7 +10,9 @@ from compiler.pipeline import Spec
 from compiler.readers.why.origins import Behind
 from compiler.readers.why.why import Why
 from compiler.source.text import Span
+from compiler.terminal import shapes
 from compiler.terminal.console import MAX_ROWS, console, line_of, number, table, text
+from compiler.terminal.overview import of_spec
 
 MAX_DEPTH = 20  # levels of definitions that are printed
 MAX_PLACES = 5  # that an equation near by writes
@@ -106,13 +108,11 @@ def _place(span: Span) -> str:
     return f"{span.source.name}:{span.line}"
 
 
-def why_json(spec: Spec, found: Why) -> dict[str, object]:
+def why_json(spec: Spec, found: Why) -> shapes.Why:
     """Everything that is printed; the numbers as one list, whose items name their parts by position."""
     place, equation = found.place, found.equation
     return {
-        "spec": str(spec.path),
-        "name": spec.name,
-        "settings": list(spec.settings),
+        **of_spec(spec),
         "tensor": place.name,
         "place": ", ".join(place.label),
         "stored_as": place.tensor.name,
@@ -158,5 +158,5 @@ def why_json(spec: Spec, found: Why) -> dict[str, object]:
     }
 
 
-def _equation_json(equation: Equation) -> dict[str, object]:
+def _equation_json(equation: Equation) -> shapes.Equation:
     return {"file": equation.span.source.name, "line": equation.span.line, "equation": str(equation)}

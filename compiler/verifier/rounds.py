@@ -9,13 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.backends.bounds.demand import marked, pruned
-from compiler.backends.bounds.fixed import with_fixed_patterns
-from compiler.backends.bounds.folding import folded
-from compiler.backends.bounds.magnitudes import check_magnitudes
-from compiler.backends.bounds.measured import with_measured_tables
+from compiler.backends.bounds.passes import prepared
 from compiler.backends.elementary.model import translate
-from compiler.backends.elementary.program import NotFollowed, Program
+from compiler.backends.elementary.program import NotFollowed
 from compiler.pipeline import Spec
 from compiler.source.faults import NoRule
 from compiler.tasks.automaton import Automaton, drawn_paths, paths
@@ -31,6 +27,7 @@ from compiler.verifier.sweep import Sweep, leads_of_paths, sweep
 from compiler.verifier.witness import Witnesses, inputs_of_paths, lead_of, place
 
 Progress = Callable[[str, int, int], None]
+Followed = tuple[Tail, Sequences]  # what is left to be swept for one token
 PASSES = 5  # each on a finer grid: the last one is as fine as float64 is
 MAX_BYTES = 1 << 31  # of the forms of all tokens
 PROBES = 2  # inputs that are followed by themselves too, and put to the module
@@ -59,84 +56,110 @@ class State:
         return [slot for slot, one in self.slots.items() if one.open]
 
 
+@dataclass(frozen=True, eq=False)
+class _Rounds:
+    """What all rounds share. `hard`: of each slot, the steps that each sweep but the last left open, for the next."""
+
+    state: State
+    witnesses: Witnesses
+    deadline: float
+    progress: Progress
+    hard: dict[int, list[NDArray[np.bool_]]]
+
+    def stop(self) -> bool:
+        if time.perf_counter() > self.deadline:
+            self.state.ending = "budget"
+        return self.state.ending == "budget"
+
+
 def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progress, end: float) -> None:
     """Sweep the open tokens in rounds: first in any arithmetic, then in this machine's; each finer and finer.
 
     At the `deadline` no sweep goes on. Why something is open is found out up to the `end`.
     """
     try:
-        _follow(state, witnesses, deadline, progress, end)
+        _follow(_Rounds(state, witnesses, deadline, progress, {slot: [] for slot in state.slots}), end)
     except NoRule as error:
         state.refused = refused(str(error))
 
 
-def _follow(state: State, witnesses: Witnesses, deadline: float, progress: Progress, end: float) -> None:
+def _follow(rounds: _Rounds, end: float) -> None:
     """Raises `NoRule`."""
-    spec = state.spec
-
-    def stop() -> bool:
-        if time.perf_counter() > deadline:
-            state.ending = "budget"
-        return state.ending == "budget"
-
-    hard: dict[int, list[NDArray[np.bool_]]] = {slot: [] for slot in state.slots}
-    followed: list[tuple[Tail, Sequences]] = []
+    state, followed = rounds.state, list[Followed]()
     swept: set[int] = set()  # in any arithmetic, as far as that goes
     for here in (False, True):
-        before = state.open_slots
-        if not before or (here and any(found.wrong for found in state.slots.values())):
+        if not state.open_slots or (here and any(found.wrong for found in state.slots.values())):
             break  # a refutation needs no other arithmetic
-        try:
-            followed = list(tails_of(spec, state.automaton, before, here, stop))
-        except NotFollowed as error:
-            state.refused = refused(str(error))
+        found = _open_tails(rounds, here)
+        if found is None:
             break
-        except OutOfTime:
-            for slot in before:
-                state.slots[slot].late = True
-            break
-        _probe(state, followed, witnesses, stop)
-        for _ in range(PASSES):
-            again = []
-            turn = [one for one in followed if one[0].slot in before]
-            for number, (tail, sequence) in enumerate(turn):
-                if stop():
-                    state.slots[tail.slot].late = True
-                else:
-                    done = len(state.slots) - len(state.open_slots)
-                    progress(place(spec, state.automaton, tail.slot), done, len(state.slots))
-                    was = state.slots[tail.slot].open
-                    found = _swept(state, tail, sequence, hard[tail.slot], _share(deadline, len(turn) - number), here)
-                    finer = hard[tail.slot]
-                    gains = not finer or found.open < GAIN * was
-                    if found.may_be_finer and gains and len(finer) < PASSES - 1:
-                        finer.append(found.open_steps(len(state.automaton.columns), sequence.steps))
-                        again.append(tail.slot)
-            before = again
+        followed = found
+        _probe(rounds, followed)
+        _sweep_finer(rounds, followed, here)
         if here:
-            _settle(state, followed, witnesses, stop)
+            _settle(rounds, followed)
         else:
             swept = {slot for slot in state.open_slots if not state.slots[slot].late}
     find_reasons(state.slots, followed, swept, lambda: time.perf_counter() > end)
 
 
-def _probe(state: State, followed: Sequence[tuple[Tail, Sequences]], witnesses: Witnesses, stop: Stop) -> None:
+def _open_tails(rounds: _Rounds, here: bool) -> list[Followed] | None:
+    """What is left to be swept of the open tokens; None where the network is refused, or the time is over."""
+    state = rounds.state
+    try:
+        return list(tails_of(state.spec, state.automaton, state.open_slots, here, rounds.stop))
+    except NotFollowed as error:
+        state.refused = refused(str(error))
+    except OutOfTime:
+        for slot in state.open_slots:
+            state.slots[slot].late = True
+    return None
+
+
+def _sweep_finer(rounds: _Rounds, followed: Sequence[Followed], here: bool) -> None:
+    """Sweep all open tokens, and again, on a finer grid, those for which it may help."""
+    slots = rounds.state.open_slots
+    for _ in range(PASSES):
+        turn = [one for one in followed if one[0].slot in slots]
+        slots = [one[0].slot for i, one in enumerate(turn) if _sweep_once(rounds, one, len(turn) - i, here)]
+
+
+def _sweep_once(rounds: _Rounds, one: Followed, turns: int, here: bool) -> bool:
+    """Sweep one token in its share of the time, the first of so many turns. Whether a finer sweep may help."""
+    state, (tail, sequence) = rounds.state, one
+    if rounds.stop():
+        state.slots[tail.slot].late = True
+        return False
+    done = len(state.slots) - len(state.open_slots)
+    rounds.progress(place(state.spec, state.automaton, tail.slot), done, len(state.slots))
+    hard, was = rounds.hard[tail.slot], state.slots[tail.slot].open
+    found = _swept(rounds, one, _share(rounds.deadline, turns), here)
+    gains = not hard or found.open < GAIN * was
+    if not (found.may_be_finer and gains and len(hard) < PASSES - 1):
+        return False
+    hard.append(found.open_steps(len(state.automaton.columns), sequence.steps))
+    return True
+
+
+def _probe(rounds: _Rounds, followed: Sequence[Followed]) -> None:
     """Compare bounds with the module's leads, for a few inputs of each token. Raises `ToolFault`."""
+    state = rounds.state
     probes = drawn_paths(state.automaton, PROBES)
     inputs = inputs_of_paths(state.spec, state.automaton, probes)
     for tail, sequence in followed[:MOST_PROBED]:
-        if stop():
+        if rounds.stop():
             break
         said = leads_of_paths(tail, sequence, probes)
         name = place(state.spec, state.automaton, tail.slot)
         for one, lowest, behind in zip(inputs, said.lowest.tolist(), said.behind.tolist(), strict=True):
-            check_probe(name, lead_of(witnesses, one, tail.slot), lowest, behind=behind)
+            check_probe(name, lead_of(rounds.witnesses, one, tail.slot), lowest, behind=behind)
 
 
-def _settle(state: State, followed: Sequence[tuple[Tail, Sequences]], witnesses: Witnesses, stop: Stop) -> None:
+def _settle(rounds: _Rounds, followed: Sequence[Followed]) -> None:
     """Let the module settle what is open of tokens that few positions decide."""
+    state, stop = rounds.state, rounds.stop
     for tail, sequence in followed:
-        found = None if stop() else settle(state.slots[tail.slot], tail, sequence, witnesses, stop)
+        found = None if stop() else settle(state.slots[tail.slot], tail, sequence, rounds.witnesses, stop)
         if found is not None:
             state.slots[tail.slot] = found
             state.here = True
@@ -149,16 +172,10 @@ def _share(deadline: float, turns: int) -> Stop:
     return lambda: time.perf_counter() > until
 
 
-def _swept(
-    state: State,
-    tail: Tail,
-    sequence: Sequences,
-    hard: Sequence[NDArray[np.bool_]],
-    stop: Stop,
-    here: bool,
-) -> Sweep:
+def _swept(rounds: _Rounds, one: Followed, stop: Stop, here: bool) -> Sweep:
+    state, (tail, sequence) = rounds.state, one
     found = Sweep(tail.slot, open=state.total)
-    sweep(found, tail, sequence, hard, stop)
+    sweep(found, tail, sequence, rounds.hard[tail.slot], stop)
     if found.open < state.slots[tail.slot].open or not state.slots[tail.slot].cells:
         state.slots[tail.slot] = found
         state.here = state.here or here
@@ -166,25 +183,16 @@ def _swept(
     return found
 
 
-def tails_of(
-    spec: Spec, automaton: Automaton, wanted: Container[int], here: bool, stop: Stop
-) -> Iterator[tuple[Tail, Sequences]]:
+def tails_of(spec: Spec, automaton: Automaton, wanted: Container[int], here: bool, stop: Stop) -> Iterator[Followed]:
     """What is left to be swept for each wanted token. Raises `NotFollowed` and `OutOfTime`."""
     room = MAX_BYTES
     for program in translate(spec.network, spec.layout):
         if not any(slot in wanted for slot in program.slots):
             continue
-        made = _prepared(program, spec, here)
+        made = prepared(program, spec.network, "this machine" if here else "any arithmetic")
         sequence = sequences(automaton, spec.layout, made.length)
         for tail in tails(made, sequence, wanted, stop):
             room -= tail.attention.forms.tables.nbytes if tail.attention is not None else 0
             if room < 0:
                 raise too_large()
             yield tail, sequence
-
-
-def _prepared(program: Program, spec: Spec, here: bool) -> Program:
-    checked = check_magnitudes(marked(program))
-    if not here:
-        return pruned(checked)
-    return with_measured_tables(folded(pruned(with_fixed_patterns(checked, spec.network))), spec.network)

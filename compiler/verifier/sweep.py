@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.backends.bounds.arithmetic import Bounded
+from compiler.source.faults import ToolFault
 from compiler.tasks.automaton import complete, ways
 from compiler.verifier.cells import UNKNOWN, Cells, column_cells, joined, merged, together
 from compiler.verifier.forms import Array, Forms, forms, outwards
@@ -97,7 +98,11 @@ def sweep(found: Sweep, tail: Tail, sequences: Sequences, hard: Sequence[NDArray
             cells = _classified(found, tail, all_forms, cells, below, above, stop)
         found.open_cells = cells if len(cells) else None
         found.open = sum(weights(cells, below, above))
-        assert found.right + found.wrong + found.open == total
+        if found.right + found.wrong + found.open != total:
+            raise ToolFault(
+                f"verify finds token {found.slot} right on {found.right:,} inputs, wrong on {found.wrong:,} and open on"
+                f" {found.open:,}; all inputs are {total:,}"
+            )
         if not len(cells) or stop():
             found.late = len(cells) > 0
             break

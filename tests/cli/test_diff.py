@@ -44,6 +44,26 @@ def test_the_tensors_of_a_saved_model_are_read(folder: Path, tmp_path: Path) -> 
     assert call("diff", path, "--set", "w_b=128").exit_code == 1
 
 
+def test_what_is_no_ulp_is_said_in_words(tmp_path: Path) -> None:
+    """Numbers that one dtype cannot tell apart, and the two zeros: `0 ulp` would read as equal."""
+    tensors = {
+        "wide": {"w": torch.tensor([0.1, 1.0], dtype=torch.float64)},
+        "narrow": {"w": torch.tensor([0.1, 1.0])},
+        "zero": {"w": torch.tensor([0.0, 1.0])},
+        "minus": {"w": torch.tensor([-0.0, 1.0])},
+    }
+    for name, state in tensors.items():
+        torch.save(state, tmp_path / f"{name}.pt")
+    for first, second, said in (
+        ("wide", "narrow", "1 of 2 numbers differ, by at most 1.4901161138336505e-09, which rounding to float32 takes"),
+        ("zero", "minus", "1 of 2 numbers differ, by at most the sign of a zero"),
+    ):
+        result = call("diff", str(tmp_path / f"{first}.pt"), str(tmp_path / f"{second}.pt"))
+        assert result.exit_code == 1
+        assert said in result.stdout
+        assert "0 ulp" not in result.stdout
+
+
 @pytest.mark.parametrize(
     ("second", "mapped", "code", "says"),
     [

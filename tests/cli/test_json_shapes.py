@@ -1,4 +1,4 @@
-"""The shape of every `--json`: what is printed, what `json_shapes.py` states and what `docs/json.md` says agree."""
+"""The shape of every `--json`: what is printed and what `docs/json.md` says are what `shapes.py` declares."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ import torch
 
 import cli
 from compiler.commands.starting import starting_spec
-from tests.cli.json_shapes import SHAPES, fields, nulls, problems
+from compiler.terminal import shapes
+from tests.cli.json_shapes import gaps, problems
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call
 from tests.cli.test_report import REVERSE
+from tests.docs.json_tables import PRINTED, WITH_SECTION, object_of, rows, with_tables
 from tests.verifier.test_reasons import MIXING
 
 PAGE = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
@@ -27,7 +29,7 @@ EXAMPLES = {
     for heading, text in SECTIONS.items()
     if (examples := re.findall(r"```sh\n(python cli\.py .*)\n```\n```json\n(.*?)```", text, flags=re.DOTALL))
 }
-ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|$", flags=re.MULTILINE)
+GAP = re.compile("null|absent")
 NAN = """\
 weightspec: 1
 name: nan
@@ -112,7 +114,11 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("diff", TINY, INVALID),
     ],
     "new": [("new", "mine"), ("new", "other", "--like", "rope")],
-    "fmt": [("fmt", TINY, INVALID, "ugly.yaml", "nowhere.yaml", "--check"), ("fmt", EXACT)],
+    "fmt": [
+        ("fmt", TINY, INVALID, "ugly.yaml", "nowhere.yaml", "--check"),
+        ("fmt", EXACT),
+        ("fmt", "ugly.yaml", "--diff"),
+    ],
     "validate": [("validate", TINY, INVALID, "nowhere.yaml", "warned.yaml", EXACT)],
     "lint": [("lint", TINY, INVALID, "nowhere.yaml", "warned.yaml"), ("lint", QWEN, "--rules", "adderboard")],
     "lint --list": [("lint", "--list"), ("lint", "--list", "--rules", "disclosure")],
@@ -143,12 +149,12 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("diff", "saved.safetensors", "whole.yaml"),
         ("diff", "first.pt", "second.pt"),
     ],
-    "build": [("build", TINY), ("build", QWEN)],
+    "build": [("build", TINY), ("build", QWEN, "-o", "qwen.safetensors")],
     "eval": [
         ("eval", TINY, "--suite", "edges", "--suite", "uniform", "--pairs", "9"),
         ("eval", "nan.yaml", "--suite", "exhaustive", "--decode", "greedy"),
         ("eval", "nan.yaml", "--suite", "exhaustive", "--engine", "plain"),
-        ("build", QWEN, "--eval", "--pairs", "4"),
+        ("build", QWEN, "--eval", "--pairs", "4", "-o", "qwen.safetensors"),
         ("eval", TINY, "--protocol", "adderboard"),
     ],
     "verify": [
@@ -214,10 +220,6 @@ def printed(*arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
-def without_list(shape: Any) -> Any:
-    return shape[0] if isinstance(shape, list) else shape
-
-
 def contains(value: object, part: object) -> bool:
     """Whether `part` is `value` with some items of lists and some fields of objects left out."""
     if isinstance(value, dict) and isinstance(part, dict):
@@ -231,20 +233,18 @@ def contains(value: object, part: object) -> bool:
 @pytest.mark.parametrize("heading", CALLS)
 def test_what_is_printed_has_the_shape(folder: Path, heading: str) -> None:
     for arguments in CALLS[heading]:
-        assert list(problems(printed(*arguments), SHAPES[heading])) == [], arguments
+        assert list(problems(printed(*arguments), PRINTED[heading])) == [], arguments
 
 
-def test_what_may_be_null_sometimes_is(folder: Path) -> None:
-    seen: dict[str, set[bool]] = {}
+def test_what_may_be_null_or_absent_sometimes_is(folder: Path) -> None:
+    seen: dict[tuple[Any, str], set[bool]] = {}
     for heading, calls in CALLS.items():
         for arguments in calls:
-            for path, is_null in nulls(printed(*arguments), SHAPES[heading]):
-                own = {"count": "count.", "verify": "certificate."}.get(heading, f"{heading}: ")
-                shared = path.startswith(("diagnostic.", "count.", "margin.", "reason.", "certificate."))
-                seen.setdefault(path if shared else own + path, set()).add(is_null)
-    assert {path for path, found in seen.items() if found != {True, False}} == set()
-    nullable = sum("null" in kind for shape in SHAPES.values() for _, kind in fields(without_list(shape)))
-    assert len(seen) == nullable
+            for row, gap in gaps(printed(*arguments), PRINTED[heading]):
+                seen.setdefault(row, set()).add(gap)
+    assert {row for row, found in seen.items() if found != {True, False}} == set()
+    stated = [path for shape in WITH_SECTION for path, kind, _ in rows(shape) if GAP.search(kind)]
+    assert sorted(path.replace("[]", "") for path in stated) == sorted(path for _, path in seen)
 
 
 def test_every_command_with_json_has_its_section() -> None:
@@ -253,19 +253,24 @@ def test_every_command_with_json_has_its_section() -> None:
     assert with_json <= set(SECTIONS)
 
 
-@pytest.mark.parametrize("heading", SHAPES)
-def test_the_page_has_exactly_the_fields(heading: str) -> None:
-    rows = ROW.findall(SECTIONS[heading])
-    assert [(path, kind.strip()) for path, kind, _ in rows] == list(fields(without_list(SHAPES[heading])))
-    for path, kind, meaning in rows:
-        assert ("null" in kind) == ("null" in meaning), path
+def test_the_tables_of_the_page_are_those_of_the_shapes() -> None:
+    """`make docs` writes them."""
+    assert with_tables(PAGE) == PAGE
+
+
+@pytest.mark.parametrize("heading", PRINTED)
+def test_a_section_describes_what_is_printed(heading: str) -> None:
+    table = object_of(PRINTED[heading])
+    assert f"<!-- begin: {table.__name__} -->\n" in SECTIONS[heading]
+    for path, kind, meaning in rows(table):
+        assert set(GAP.findall(kind)) == set(GAP.findall(meaning)), path
     says_list = "a list with an object" in SECTIONS[heading]
-    assert says_list == isinstance(SHAPES[heading], list)
+    assert says_list == (table is not PRINTED[heading])
 
 
-def test_the_page_has_no_field_elsewhere() -> None:
-    assert len(ROW.findall(PAGE)) == sum(len(list(fields(without_list(shape)))) for shape in SHAPES.values())
-    assert set(EXAMPLES) == set(CALLS)
+def test_every_document_has_calls_and_an_example() -> None:
+    parts = {"Diagnostic", "Claim", "Margin", "Lead", "Reason", "Counterexample"}
+    assert set(EXAMPLES) == set(CALLS) == set(PRINTED) - parts
 
 
 @pytest.mark.parametrize("heading", EXAMPLES)
@@ -292,12 +297,16 @@ def test_warnings_of_a_valid_spec_go_to_standard_error(folder: Path) -> None:
 
 def test_the_checker_sees_what_differs() -> None:
     right = {"written": "mine.yaml", "template": "rope"}
-    assert list(problems(right, SHAPES["new"])) == []
-    for wrong in ({"written": "mine.yaml"}, {**right, "more": 1}, {**right, "template": None}, [right], "mine.yaml"):
-        assert list(problems(wrong, SHAPES["new"])), wrong
-    assert list(problems([right], [SHAPES["new"]])) == []
-    assert list(problems({"a": [1, 2.5]}, {"a": "list of integer"})) == ["$.a[1]: 2.5 is no integer"]
-    assert list(problems({"a": [None]}, {"a": "list of (text or null)"})) == []
-    assert list(problems({"a": True}, {"a": "integer"}))
+    assert list(problems(right, shapes.New)) == []
+    swapped = dict(reversed(right.items()))
+    for wrong in ({"written": "mine.yaml"}, {**right, "more": 1}, {**right, "template": None}, [right], "x", swapped):
+        assert list(problems(wrong, shapes.New)), wrong
+    assert list(problems([right], list[shapes.New])) == []
+    assert list(problems([1, 2.5], list[int])) == ["$[1]: 2.5 is no int"]
+    assert list(problems([None, "x"], list[str | None])) == []
+    assert list(problems(["nan", 1], list[float])) == []
+    assert all(list(problems(*wrong)) for wrong in (([None], list[str]), (True, int), ("NaN", float), (1, bool)))
+    assert list(problems({"file": "x", "bytes": 1}, shapes.Saved)) == list(problems({}, shapes.Saved)) == []
+    assert list(problems({"file": None}, shapes.Saved))
     assert not contains({"a": [1, 2]}, {"a": [2, 1]})
     assert contains({"a": [1, 2], "b": None}, {"a": [2]})

@@ -23,6 +23,7 @@ WITHOUT_TORCH = [
     ["lint", TINY, "--rules", "adderboard"],
     ["diff", TINY, EXACT],
     ["show", TINY],
+    ["show", TINY, "--stage", "program"],
     ["fmt", "--check", TINY],
     ["schema"],
     ["new", "nowhere/mine", "--json"],

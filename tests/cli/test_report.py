@@ -513,6 +513,13 @@ def test_verdicts_on_all_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert {model["name"]: model["verdict"] for model in models} == {"reverse": "proved", "wrong": "refuted"}
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "-inf", "soon"])
+def test_a_time_to_verify_that_is_none(seconds: str) -> None:
+    result = call("report", REVERSE, "--suite", "edges", "--verify", seconds)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Invalid value for '--verify'" in result.stderr
+
+
 def test_without_verify_nothing_is_said_about_all_inputs() -> None:
     text = page(REVERSE, "--suite", "edges")
     assert "`all inputs`" not in text

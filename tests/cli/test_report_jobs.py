@@ -18,6 +18,7 @@ from compiler.pipeline import Spec, load
 from compiler.report.processes import Job, _worth
 from compiler.report.reporting import make_report
 from compiler.source.diagnostics import SpecError
+from compiler.terminal import shapes
 from compiler.terminal.reports import report_json
 from tests.cli.test_cli import EXACT, QWEN, ROOT, TINY, call
 from tests.cli.test_report import REVERSE, page
@@ -65,7 +66,7 @@ def test_a_report_is_about_the_specs_as_they_were_read(tmp_path: Path, jobs: int
     alone.write_text(SCRIPTED.replace("name: tiny", "name: alone"), encoding="utf-8")
     specs = [load(path) for path in (variant, alone)]
 
-    def made(progress: Callable[[Spec, int, int], None] | None) -> dict[str, object]:
+    def made(progress: Callable[[Spec, int, int], None] | None) -> shapes.Report:
         report = make_report(specs, ["edges"], processes=jobs, progress=progress)
         return report_json(report, None, stale=None)
 
@@ -76,7 +77,7 @@ def test_a_report_is_about_the_specs_as_they_were_read(tmp_path: Path, jobs: int
 
     before = made(None)
     assert made(replaced) == made(None) == before
-    assert [one["lines"] for one in before["models"]] == [13, 3]  # type: ignore[attr-defined]
+    assert [one["lines"] for one in before["models"]] == [13, 3]
 
 
 def test_a_saved_model_that_is_replaced_meanwhile_is_an_error(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ PRINTING = (  # every command that prints something of a valid spec
     ("show", "SPEC", "--stage", "document"),
     ("show", "SPEC", "--stage", "resolved"),
     ("show", "SPEC", "--stage", "ir"),
+    ("show", "SPEC", "--stage", "program"),
     ("show", "SPEC", "--latex"),
     ("count", "SPEC"),
     ("count", "SPEC", "SPEC", "--by-tensor"),

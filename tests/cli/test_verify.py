@@ -23,9 +23,10 @@ import compiler
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
 from compiler.source.saved import read_saved
+from compiler.terminal import shapes
 from compiler.verifier.reasons import Ending, ended, joined_cells, lost_at
 from compiler.verifier.results import VERSION, Counterexample, Lead, Margin, StepResult, VerdictName, Verification
-from tests.cli.json_shapes import SHAPES, problems
+from tests.cli.json_shapes import problems
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call, call_json
 from tests.helpers import small
 
@@ -158,7 +159,7 @@ def test_exit_codes_follow_the_claim_or_else_the_verdict(
     assert f": {verdict.upper()}\n" in result.stdout
     assert ("claim" in result.stdout) == bool(claim)
     (found,) = call_json("verify", path, *settings, exit_code=code)
-    assert list(problems([found], SHAPES["verify"])) == []
+    assert list(problems([found], list[shapes.Certificate])) == []
     assert (found["verdict"], found["settings"]) == (verdict, [*settings][1:])
     statuses = [one["status"] for one in found["claims"]]
     wanted = "not checked" if settings or verdict == "open" else "held" if code == 0 else "failed"
@@ -253,7 +254,7 @@ def test_a_wrong_spec_among_several_does_not_stop_the_others(tmp_path: Path, fin
     assert "cannot be followed  [task]" in result.stderr
     finds(*outcomes)
     found = call_json("verify", *paths, exit_code=2)
-    assert list(problems(found, SHAPES["verify with a wrong spec"])) == []
+    assert list(problems(found, shapes.VerifiedWithErrors)) == []
     assert sorted(one["code"] for one in found["errors"]) == ["task", "unknown-name"]
     assert [one["verdict"] for one in found["verified"]] == ["proved", "refuted"]
 
@@ -404,7 +405,7 @@ def test_without_time_to_try_all_inputs_the_rest_is_open(tmp_path: Path) -> None
     assert (found["verdict"], found["method"], found["ending"]) == ("open", "none", "budget")
     assert (found["failing"], found["why_open"]) == ({"at_least": 0, "at_most": 256}, ["the time ran out"])
     assert [reason["kind"] for reason in found["reasons"]] == ["time"]
-    assert list(problems([found], SHAPES["verify"])) == []
+    assert list(problems([found], list[shapes.Certificate])) == []
 
 
 def test_a_base_with_too_many_cases(tmp_path: Path) -> None:
@@ -437,7 +438,7 @@ def test_the_published_network_is_proved(tmp_path: Path) -> None:
     assert found["seen"]["lead"] >= found["margin"]["proved"] > 0.02
     assert found["seen"]["lead"] == min(step["seen"]["lead"] for step in found["steps"])
     assert found["definitions"]
-    assert list(problems([found], SHAPES["verify"])) == []
+    assert list(problems([found], list[shapes.Certificate])) == []
 
 
 def test_control_c_during_a_sweep() -> None:

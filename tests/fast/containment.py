@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import bounded_logits, said
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Program
-from compiler.backends.native.fast_engine import prepared, programs
+from compiler.backends.native.fast_engine import programs
 from compiler.backends.torch.decode import answer_logits, choose, next_logits
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.reference import alone, as_tokens
@@ -84,7 +85,7 @@ def compare_streams(spec: Spec, prompts: Tokens, answers: Tokens) -> Iterator[tu
         made = []
         for program in translate(network, spec.layout):
             decision = replace(program.decision, linear=None, classes=stream_after(step).size)
-            made.append(prepared(replace(program, decision=decision), network))
+            made.append(prepared(replace(program, decision=decision), network, "fast engine"))
         yield step.name, _compare(made, network, spec.layout, prompts, answers)
 
 

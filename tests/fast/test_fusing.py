@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.demand import marked, pruned
 from compiler.backends.bounds.fusing import fused
-from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import bounded_logits
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Attended, Program
@@ -44,7 +43,7 @@ head:
 
 def _program(spec: Spec) -> Program:
     (program,) = translate(spec.network, spec.layout)
-    return pruned(check_magnitudes(marked(program)))
+    return prepared(program, spec.network, "any arithmetic")
 
 
 def _spec(folder: Path, dtype: str, softmax: str, sharp: float, bias: float = 0.3) -> Spec:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.backends.bounds.demand import marked, pruned
-from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.work import MOST_WORK, affordable, operations
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import NotFollowed, Program, Renewed
@@ -55,7 +54,7 @@ def dense(folder: Path, width: int, hidden: int) -> Spec:
 
 def needed(spec: Spec) -> Program:
     (program,) = translate(spec.network, spec.layout)
-    return pruned(check_magnitudes(marked(program)))
+    return prepared(program, spec.network, "any arithmetic")
 
 
 def followed(program: Program) -> bool:

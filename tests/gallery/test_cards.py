@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import compiler
-from compiler.backends.bounds.demand import marked, pruned
-from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import bounded_logits
 from compiler.backends.elementary.model import translate
 from compiler.backends.torch.decode import choose, greedy
@@ -78,7 +77,7 @@ def rounding(spec: Spec, tokens: Tensor) -> Tensor:
     errors: dict[int, Tensor] = {}
     with torch.inference_mode():
         for program in translate(spec.network, spec.layout):
-            followed = pruned(check_magnitudes(marked(program)))
+            followed = prepared(program, spec.network, "any arithmetic")
             _, error = bounded_logits(followed, sequences[:, : program.length])
             errors |= zip(program.slots, error.unbind(1), strict=True)
     return 2 * torch.stack([errors[slot] for slot in spec.layout.predicted], dim=1)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, relu, silu
 
 import compiler
+from tests.docs.blocks import blocks
 from tests.helpers import ROOT, SMALL_CONTEXT, SMALL_TOKENS, activations, load_text, small
-from tests.unit.test_docs_examples import blocks
 
 SLOPE = "score a: key_pos - query_pos"
 ATTENTIONS = {

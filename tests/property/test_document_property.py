@@ -12,9 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from compiler.language.overrides import override
-from compiler.source.diagnostics import SpecError, as_json, render
+from compiler.source.diagnostics import SpecError, render
 from compiler.source.document import Mapping, Node, Scalar, Sequence, as_data, parse_document, read_source
 from compiler.source.text import Source
+from compiler.terminal.console import diagnostic_json
 
 PIECES = ["a", "b: ", "1e-3", "- ", "\n", "\n  ", "{", "}", "[", "]", ", ", "'", '"', "&k ", "*k", "!!str ", "? ", ": "]
 PIECES += [
@@ -66,7 +67,7 @@ def check(source: Source) -> None:
         assert node.diagnostics
         for diagnostic in node.diagnostics:
             assert diagnostic.code in render(diagnostic)
-            assert as_json(diagnostic)["line"] is not None
+            assert diagnostic_json(diagnostic)["line"] is not None
         return
     as_data(node)
     for scalar in scalars(node):

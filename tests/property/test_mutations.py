@@ -14,10 +14,11 @@ import torch
 import compiler
 from compiler.pipeline import Spec, load_source
 from compiler.readers.linting import lint
-from compiler.source.diagnostics import Diagnostic, SpecError, as_json
+from compiler.source.diagnostics import Diagnostic, SpecError
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.text import Source, Span
 from compiler.source.writing import write_document
+from compiler.terminal.console import diagnostic_json
 from compiler.terminal.overview import print_overview
 from tests.helpers import DATA, SPECS, bounded
 from tests.property.mutants import mutant, setting
@@ -31,7 +32,7 @@ MAX_CONTEXT = 64
 def check_places(diagnostics: Iterable[Diagnostic]) -> None:
     """Every place that a finding names lies in its text."""
     for diagnostic in diagnostics:
-        as_json(diagnostic)
+        diagnostic_json(diagnostic)
         for span in (diagnostic.span, *(note.span for note in diagnostic.notes)):
             if span is not None:
                 assert 0 <= span.start <= span.end <= len(span.source.text), (diagnostic.code, span.start, span.end)

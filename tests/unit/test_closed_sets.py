@@ -21,6 +21,7 @@ from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
 from compiler.backends.bounds.demand import marked
 from compiler.backends.bounds.elementwise import elementwise
 from compiler.backends.bounds.fixed import fixed_attentions
+from compiler.backends.bounds.legality import violations
 from compiler.backends.bounds.magnitudes import check_magnitudes
 from compiler.backends.bounds.tensors import TensorFunctions, TensorKeys
 from compiler.backends.bounds.work import operations
@@ -243,8 +244,14 @@ class NewOperation:
 
 @pytest.mark.parametrize(
     "read",
-    [marked, check_magnitudes, lambda program: operations(program, 100), fixed_attentions],
-    ids=["demand", "magnitudes", "work", "patterns"],
+    [
+        marked,
+        check_magnitudes,
+        lambda program: operations(program, 100),
+        fixed_attentions,
+        lambda program: violations(program, ()),
+    ],
+    ids=["demand", "magnitudes", "work", "patterns", "legality"],
 )
 def test_a_new_operation_is_refused(read: Callable[[Program], object]) -> None:
     operation: Any = NewOperation()

@@ -10,50 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import compiler
 from compiler.source.diagnostics import Diagnostic
 from compiler.verifier.results import Verification
+from tests.docs.blocks import Block, examples
 from tests.helpers import ROOT
 
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n*```text\n(.*?)^```$)?", flags=re.MULTILINE | re.DOTALL)
-PRINTED = re.compile(r"^ *print\(.*\)  # (.*)$", flags=re.MULTILINE)
-BLOCKS = [
-    pytest.param(*found.groups(), id=f"{page}:{text[: found.start()].count(chr(10)) + 1}")
-    for page in ("README.md", "docs/api.md")
-    for text in [(ROOT / page).read_text(encoding="utf-8")]
-    for found in BLOCK.finditer(text)
-]
+EXAMPLES = [block for page in ("README.md", "docs/api.md") for block, _ in examples(ROOT / page)]
 NAMES = "load lower build count diff load_state_dict lint evaluate verify trace save_model load_model"
 FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(compiler, name) for name in NAMES.split()}
 
 
-@pytest.mark.parametrize(("code", "output"), BLOCKS)
-def test_an_example_runs_and_prints_what_it_says(
-    code: str,
-    output: str | None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.mark.parametrize("block", EXAMPLES, ids=str)
+def test_an_example_runs_alone(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it prints is held against the page in test_docs_examples.py."""
     (tmp_path / "specs").symlink_to(ROOT / "specs")
     monkeypatch.chdir(tmp_path)  # some write files
-    torch.manual_seed(0)
-    exec(compile(code, "<example>", "exec"), {"__name__": "__example__"})
-    printed = capsys.readouterr().out
-    if output is not None:
-        assert printed == output
-    elif said := PRINTED.findall(code):
-        assert printed.splitlines() == said
+    exec(compile(block.text, str(block), "exec"), {"__name__": "__example__"})
 
 
 def test_there_are_examples_for_every_function() -> None:
-    examples = [str(code) for code, _ in BLOCK.findall(API)]
+    shown = [*examples(ROOT / "docs" / "api.md")]
     for name in FUNCTIONS:
-        assert any(re.search(rf"\b{name}\(", code) for code in examples), name
-    assert all(PRINTED.search(code) or output for code, output in BLOCK.findall(API))
+        assert any(re.search(rf"\b{name}\(", block.text) for block, _ in shown), name
+    assert all(output is not None for _, output in shown)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -15,32 +15,23 @@ semicolon. Other examples and commands may use a block below `<!-- file: NAME --
 has a file NAME, the block shows it in full.
 
 Lines `python cli.py …` of `sh` blocks are run, page by page, in a folder with `specs/`, `docs/examples/` and all named
-files. They exit with 0, or as a comment `# exit 1` says. In a `console` block the output begins as shown, of a command
-line or of a script `python FILE`. The `python` blocks of a page are run one after the other; a `text` block right below
-one is what it prints.
+files. They exit with 0, or as a comment `# exit 1` says. A `console` block shows a command line, or a script
+`python FILE`, and its output; a last line `…` stands for the rest of it. The `python` blocks of a page are run one
+after the other; a `text` block right below one is what it prints. `make docs` writes both kinds of output.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
-import runpy
-import shlex
-import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
-from itertools import chain, pairwise
 from pathlib import Path
-from textwrap import dedent, indent
+from textwrap import indent
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-import cli
 from compiler.expressions.arithmetic import _BINARY, COMPARISONS
 from compiler.expressions.evaluate import KNOWN_FUNCTIONS
 from compiler.expressions.scope import NAMED_NUMBERS
@@ -56,67 +47,13 @@ from compiler.source.diagnostics import SpecError
 from compiler.source.document import as_data, parse_document
 from compiler.source.schema import _schema, top_level_keys
 from compiler.source.text import Source
-from tests.helpers import DATA, ROOT, SPECS
+from tests.docs.blocks import BLOCK, EXAMPLES, NOT_RUN, PAGES, Block, blocks, call, fill, python_outputs, session
+from tests.helpers import ROOT, SPECS
 
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 RUN_HERE = [page for page in PAGES if page.name != "json.md"]  # tests/cli/test_json_shapes.py runs that one
-EXAMPLES = ROOT / "docs" / "examples"
 MARKS = {"base", "part", "error", "file", "values"}
 UNIMPORTANT = ("no-claims", "unused-name", "silent-symbol")  # in a fragment, which shows one thing
-NOT_RUN = {
-    "make demo": "the main job, which .ci/run runs",
-    "make test": "this is it",
-    "make test-machines": "runs tests, which .ci/run does",
-    "make test-long": "takes hours",
-    "make performance": "takes minutes, and measures time",
-    ".venv/bin/python -m benchmarks.engine_speed": "takes minutes; test_benchmarks.py runs it on small specs",
-    ".venv/bin/python -m benchmarks.engine_speed specs/tiny95.yaml": "the same",
-    ".venv/bin/python -m benchmarks.engine_speed specs/tiny95.yaml --json": "the same",
-    ".venv/bin/python -m benchmarks.engine_speed --digits 4,8,16,32 specs/qwen20.yaml": "the same",
-    ".venv/bin/python -m benchmarks.engine_speed --blocks 64,1024,65536 specs/qwen20.yaml": "the same",
-    ".venv/bin/python -m benchmarks.exhaustive": "the same",
-    ".venv/bin/python -m benchmarks.self_check": "the same",
-    "make verdicts": "takes minutes",
-    ".venv/bin/python -m benchmarks.verify_speed": "takes minutes; test_benchmarks.py runs it on a small spec",
-    ".venv/bin/python -m benchmarks.verify_speed specs/tiny95.yaml --set v_scale=1e8": "the same",
-    "python cli.py verify specs/tiny95.yaml": "tests/gallery/test_verdicts.py verifies it",
-    "python cli.py verify specs/tiny95.yaml --set v_scale=1e8": "the same, as tiny95-exact",
-    "python cli.py build specs/tiny95.yaml --eval": "the main job, which .ci/run runs",
-    "make gallery": "evaluates every spec; .ci/run checks what it makes",
-    "python cli.py report specs/*.yaml -o report.md": "evaluates every spec; docs/evaluation.md has a shorter call",
-    "python cli.py eval tiny95.safetensors": "all suites again; docs/saving.md evaluates a saved model",
-    "python cli.py eval specs/tiny95.yaml --suite exhaustive --set digits=4": "takes minutes",
-    "python cli.py eval specs/tiny95.yaml": "the figures are checked by that job; its seconds differ",
-}
-_BLOCK = re.compile(r"(?P<marks>(?:^<!--[^\n]*-->\n)*)^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_MARK = re.compile(r"<!-- (\w+)(?:: (.*?))? -->")
 _TABLE_COMMAND = re.compile(r"^\| `(python cli\.py [^`]*)`", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Block:
-    page: Path
-    line: int
-    kind: str
-    text: str
-    marks: dict[str, str]
-
-    def __str__(self) -> str:
-        return f"{self.page.name}:{self.line}"
-
-    @property
-    def is_whole(self) -> bool:
-        return re.match(r"(#.*\n)*weightspec:", self.text) is not None
-
-
-@cache
-def blocks(page: Path) -> tuple[Block, ...]:
-    text = page.read_text(encoding="utf-8")
-    found = []
-    for match in _BLOCK.finditer(text):
-        line = text.count("\n", 0, match.start("kind")) + 1
-        found.append(Block(page, line, match["kind"], dedent(match["text"]), dict(_MARK.findall(match["marks"]))))
-    return tuple(found)
 
 
 def every_block() -> list[Block]:
@@ -129,15 +66,8 @@ def of_kind(kind: str) -> list[Block]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where examples are written and commands are run: specs, bases, and every example that has a file name."""
     made = tmp_path_factory.mktemp("docs")
-    shutil.copytree(SPECS, made / "specs")
-    shutil.copytree(EXAMPLES, made / "docs" / "examples")
-    for base in (DATA / "docs").glob("*.yaml"):
-        shutil.copy(base, made)
-    for block in of_kind("yaml"):
-        if "file" in block.marks:
-            (made / block.marks["file"]).write_text(block.text, encoding="utf-8")
+    fill(made)
     return made
 
 
@@ -241,19 +171,6 @@ def commands(page: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield command, (0, 1)
 
 
-def call(command: str) -> Result:
-    """A command line as a shell would run it, with patterns, and `> FILE`."""
-    words = shlex.split(command)[2:]
-    target = words.pop(words.index(">") + 1) if ">" in words else None
-    expanded = (
-        sorted(map(str, Path().glob(word))) if word.endswith("*.yaml") else [word] for word in words if word != ">"
-    )
-    result = CliRunner().invoke(cli.main, list(chain.from_iterable(expanded)))
-    if target is not None:
-        Path(target).write_text(result.stdout, encoding="utf-8")
-    return result
-
-
 @pytest.mark.parametrize("page", RUN_HERE, ids=lambda page: page.name)
 def test_commands(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
@@ -270,34 +187,16 @@ def test_commands_that_are_not_run_are_there() -> None:
 
 @pytest.mark.parametrize("block", of_kind("console"), ids=str)
 def test_output(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, *expected = block.text.splitlines()
-    command = first.removeprefix("$ ")
-    if command not in NOT_RUN:
-        monkeypatch.chdir(folder)
-        output = call(command).output if command.startswith("python cli.py ") else printed_by(command)
-        assert [line.rstrip() for line in output.splitlines()][: len(expected)] == expected
-
-
-def printed_by(command: str) -> str:
-    """What `python FILE` prints."""
-    python, file = command.split()
-    assert python == "python"
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        runpy.run_path(file, run_name="__main__")
-    return output.getvalue()
+    monkeypatch.chdir(folder)
+    assert session(block) == block.text  # `make docs` writes it
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [*sys.path])  # a page may add a folder
-    names: dict[str, Any] = {}
-    for block, after in pairwise((*blocks(page), None)):
-        if block is not None and block.kind == "python":
-            with contextlib.redirect_stdout(io.StringIO()) as output:
-                exec(compile(block.text, str(block), "exec"), names)
-            if after is not None and after.kind == "text" and after.line <= block.line + block.text.count("\n") + 3:
-                assert output.getvalue() == after.text, str(after)
+    for block, output in python_outputs(page):
+        assert output == block.text, str(block)
 
 
 @cache
@@ -306,7 +205,7 @@ def code_of_the_language() -> tuple[str, frozenset[str]]:
     pages = [page for page in PAGES if page.name.startswith("language")]
     whole = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     code = [
-        *re.findall(r"`([^`\n]+)`", _BLOCK.sub("", whole)),
+        *re.findall(r"`([^`\n]+)`", BLOCK.sub("", whole)),
         *(block.text for page in pages for block in blocks(page)),
     ]
     return whole, frozenset(word for text in code for word in re.findall(r"[A-Za-z][\w-]*|[^\w\s]+|\.T\b", text))
@@ -346,11 +245,11 @@ def test_the_language_mentions_every_limit(name: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links(page: Path) -> None:
-    text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
         file, _, anchor = target.partition("#")
         linked = page.parent / file if file else page
         assert linked.is_file(), target
-        headings = re.findall(r"^#+ (.*)$", _BLOCK.sub("", linked.read_text(encoding="utf-8")), re.MULTILINE)
+        headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", linked.read_text(encoding="utf-8")), re.MULTILINE)
         slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
         assert not anchor or anchor in slugs, target

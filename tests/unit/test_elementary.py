@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 import compiler.backends.elementary
 import compiler.backends.torch
+from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
 from compiler.backends.elementary import builder
 from compiler.backends.elementary.model import translate, translate_slot
 from compiler.backends.elementary.program import NotFollowed, Program
-from compiler.backends.native.fast_engine import prepared
 from compiler.pipeline import Spec, load
 from tests.fast.containment import any_tokens, suite_tokens
 from tests.helpers import SPECS, STEPS, load_text, small
@@ -63,7 +63,7 @@ def test_nothing_that_follows_programs_is_known_to_them() -> None:
 def _said(spec: Spec, program: Program, sequences: NDArray[np.int32]) -> NDArray[np.int32]:
     """[B, slots], -1 where it is not sure"""
     read = torch.from_numpy(np.ascontiguousarray(sequences[:, : program.length]))
-    found: NDArray[np.int32] = said(prepared(program, spec.network), read).numpy()
+    found: NDArray[np.int32] = said(prepared(program, spec.network, "fast engine"), read).numpy()
     return found
 
 

@@ -86,6 +86,13 @@ def test_the_bound_on_a_single_input(monkeypatch: pytest.MonkeyPatch) -> None:
         verify(spec(RIGHT))
 
 
+def test_inputs_that_are_called_both_right_and_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    unsound(monkeypatch, lambda found: replace(found, lowest=-found.lowest))
+    without_probes(monkeypatch)
+    with pytest.raises(ToolFault, match=r"right on .* inputs, wrong on .* all inputs are 625"):
+        verify(spec(WRONG))
+
+
 def test_an_input_that_is_called_wrong_and_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Witnesses, "fails", lambda *_: None)
     with pytest.raises(ToolFault, match=r"wrong on .* inputs, one of them .* the whole answer is right"):

@@ -42,7 +42,7 @@ def marked(program: Program) -> Program:
         node = program.nodes[number]
         if all(needs[number]):
             for source, (positions, live) in zip(
-                node.inputs, _needed_inputs(program, node, *needs[number]), strict=True
+                node.inputs, needed_inputs(program, node, *needs[number]), strict=True
             ):
                 if positions and live:
                     needs[source] = (needs[source][0] | positions, needs[source][1] | live)
@@ -67,11 +67,11 @@ def pruned(program: Program) -> Program:
 
 def _read(program: Program, node: Node) -> list[tuple[int, bool]]:
     """The inputs of a marked node, and whether anything is read of each."""
-    needs = _needed_inputs(program, node, set(node.positions), set(node.live))
+    needs = needed_inputs(program, node, set(node.positions), set(node.live))
     return [(source, bool(positions and live)) for source, (positions, live) in zip(node.inputs, needs, strict=True)]
 
 
-def _needed_inputs(program: Program, node: Node, positions: set[int], live: set[int]) -> list[Need]:
+def needed_inputs(program: Program, node: Node, positions: set[int], live: set[int]) -> list[Need]:
     """The positions and channels of each input that the live channels are computed from."""
     operation = node.operation
     match operation:
@@ -84,7 +84,9 @@ def _needed_inputs(program: Program, node: Node, positions: set[int], live: set[
         case Scaled() | Renewed() | Activated():
             return [(positions, live)]
         case Resized():
-            return [(positions, {c for c in live if c < program.nodes[node.inputs[0]].channels})]
+            source = node.inputs[0]  # where it was left out, all that is live is zeros
+            size = 0 if source == NOTHING else program.nodes[source].channels
+            return [(positions, {c for c in live if c < size})]
         case Normalized(groups=groups):
             size = node.channels // groups
             return [

@@ -8,21 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from compiler.backends.bounds.demand import marked, pruned
-from compiler.backends.bounds.fixed import with_fixed_patterns
-from compiler.backends.bounds.folding import folded
-from compiler.backends.bounds.fusing import fused
-from compiler.backends.bounds.magnitudes import check_magnitudes
-from compiler.backends.bounds.measured import with_measured_tables
-from compiler.backends.bounds.separable import separated
+from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
-from compiler.backends.bounds.work import affordable, numbers_kept
+from compiler.backends.bounds.work import numbers_kept
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Attended, NotFollowed, Program
 from compiler.backends.native.c_program import c_source
 from compiler.backends.native.engines import EngineName, EngineUnavailable
 from compiler.backends.native.native import NativeUnavailable, Tokens, native
-from compiler.network.ir import Network
 from compiler.pipeline import Spec
 from compiler.source.faults import NoRule
 
@@ -64,13 +57,7 @@ class FastEngine:
 
 def programs(spec: Spec) -> tuple[Program, ...]:
     """What is run for a spec. Raises `NotFollowed`."""
-    return tuple(prepared(program, spec.network) for program in translate(spec.network, spec.layout))
-
-
-def prepared(program: Program, network: Network) -> Program:
-    """A program of `translate` as it is run, or made C of. Raises `NotFollowed`."""
-    program = with_fixed_patterns(affordable(check_magnitudes(marked(program))), network)
-    return fused(separated(with_measured_tables(folded(pruned(program)), network)))
+    return tuple(prepared(program, spec.network, "fast engine") for program in translate(spec.network, spec.layout))
 
 
 def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> FastEngine:

@@ -16,12 +16,15 @@ from compiler.pipeline import Spec
 from compiler.source.document import as_data
 from compiler.tasks.layout import Slot
 
-Stage = Literal["document", "resolved", "ir"]
+Stage = Literal["document", "resolved", "ir", "program"]
 STAGES: tuple[str, ...] = get_args(Stage)
 
 
-def stage_value(spec: Spec, stage: Stage) -> object:
-    """What a stage hands on, as nested dicts, lists, texts and numbers."""
+def stage_value(spec: Spec, stage: Stage, after: str | None = None) -> object:
+    """What a stage hands on, as nested dicts, lists, texts and numbers. A program: `after` this pass over it.
+
+    Raises `SpecError` where there is no such pass, or no program.
+    """
     match stage:
         case "document":
             return as_data(spec.resolved.document)
@@ -29,6 +32,10 @@ def stage_value(spec: Spec, stage: Stage) -> object:
             return _resolved(spec)
         case "ir":
             return _value(spec.network)
+        case "program":
+            from compiler.readers.stages.programs import program_values
+
+            return program_values(spec, after)
         case _:
             assert_never(stage)
 

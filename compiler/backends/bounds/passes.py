@@ -1,0 +1,78 @@
+"""The passes over programs, in order, each once, and who uses which."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from compiler.backends.bounds.demand import marked, pruned
+from compiler.backends.bounds.fixed import with_fixed_patterns
+from compiler.backends.bounds.folding import folded
+from compiler.backends.bounds.fusing import fused
+from compiler.backends.bounds.legality import check
+from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.bounds.measured import with_measured_tables
+from compiler.backends.bounds.separable import separated
+from compiler.backends.bounds.work import affordable
+from compiler.backends.elementary.program import Program
+from compiler.network.ir import Network
+
+Use = Literal["any arithmetic", "this machine", "fast engine"]  # the verifier, without and with numbers read off here
+CHECKED = "WEIGHTSPEC_CHECK_PROGRAMS"  # set to 1, programs are checked after each pass
+
+
+@dataclass(frozen=True)
+class Pass:
+    """`run`: a program of `translate`, after the passes before, and its network, to the same program, prepared further.
+
+    What holds after it, `legality` says by its name.
+    """
+
+    name: str
+    does: str
+    run: Callable[[Program, Network], Program]
+    uses: tuple[Use, ...]
+
+
+def _alone(run: Callable[[Program], Program]) -> Callable[[Program, Network], Program]:
+    """A pass that reads no network."""
+    return lambda program, _: run(program)
+
+
+_FAST: tuple[Use, ...] = ("fast engine",)
+_HERE: tuple[Use, ...] = ("this machine", "fast engine")
+_ALL: tuple[Use, ...] = ("any arithmetic", "this machine", "fast engine")
+
+PASSES = (
+    Pass("demand", "marks the positions and channels that matter", _alone(marked), _ALL),
+    Pass("magnitudes", "bounds what attention mixes; nothing overflows", _alone(check_magnitudes), _ALL),
+    Pass("work", "follows fewer errors where all are too much work", _alone(affordable), _FAST),
+    Pass("fixed", "turns patterns that depend on no token into numbers", with_fixed_patterns, _HERE),
+    Pass("pruning", "leaves out what does not matter", _alone(pruned), _ALL),
+    Pass("folding", "turns what depends on one token into a table", _alone(folded), _HERE),
+    Pass("measured", "takes such tables from the plain module", with_measured_tables, _HERE),
+    Pass("separable", "turns attention to such tables into sums of tables", _alone(separated), _FAST),
+    Pass("fusing", "makes output maps part of attention", _alone(fused), _FAST),
+)
+
+
+def prepared(program: Program, network: Network, use: Use) -> Program:
+    """A program of `translate(network, …)` after all passes for this use. Raises `NotFollowed`, and `ToolFault`."""
+    *_, (_, made) = run(program, network, use)
+    return made
+
+
+def run(program: Program, network: Network, use: Use) -> Iterator[tuple[Pass, Program]]:
+    """Each pass for this use, and the program after it. Raises `NotFollowed`, and `ToolFault` under the switch."""
+    checked, done = os.environ.get(CHECKED, "") == "1", list[str]()
+    if checked:
+        check(program, done)
+    for one in PASSES:
+        if use in one.uses:
+            program = one.run(program, network)
+            done.append(one.name)
+            if checked:
+                check(program, done)
+            yield one, program

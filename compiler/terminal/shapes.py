@@ -1,0 +1,671 @@
+"""What `--json` prints: each value with its fields, their types, and a sentence for each.
+
+This is the one place that says so. mypy holds the builders against it, the tests hold what is printed against it, and
+`make docs` writes the tables of `docs/json.md` from it. The fields stand in the order in which they are printed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NotRequired, TypedDict
+
+File = Annotated[str, "the file, or `--set`"]
+Line = Annotated[int, "the line"]
+
+
+class Errors(TypedDict):
+    errors: Annotated[list[Diagnostic], "what is wrong; at least one [diagnostic](#diagnostic)"]
+    warnings: Annotated[list[Diagnostic], "what was found besides"]
+
+
+class Note(TypedDict):
+    message: Annotated[str, "why this place matters"]
+    file: File
+    line: Annotated[int, "from 1"]
+    column: Annotated[int, "from 1"]
+
+
+class Diagnostic(TypedDict):
+    severity: Annotated[str, "`error` or `warning`; of a finding of `lint`, `breaks` or `disclose`"]
+    code: Annotated[str, "the kind of finding, such as `unknown-name`; stable"]
+    message: Annotated[str, "what was found, for people"]
+    file: Annotated[
+        str | None,
+        "the file as it was named, or `--set`; null where the finding is about no place in a text",
+    ]
+    line: Annotated[int | None, "from 1; 1 for a file that cannot be read; null where `file` is"]
+    column: Annotated[int | None, "in characters, from 1; null where `file` is"]
+    hint: Annotated[str | None, "what to do; null where there is nothing to add"]
+    notes: Annotated[list[Note], "further places that explain it"]
+
+
+class Claim(TypedDict):
+    claim: Annotated[str, "the claim, for people"]
+    status: Annotated[str, "`held`, `failed` or `not checked`"]
+    reason: Annotated[str, "what was found, or why it was not checked"]
+    file: File
+    line: Annotated[int, "where the claim is written"]
+
+
+class OfSpec(TypedDict):
+    """What all begin with that are about one spec."""
+
+    spec: Annotated[str, "the path as it was written"]
+    name: Annotated[str, "the name of the model"]
+    settings: Annotated[list[str], "the settings, `NAME=VALUE`"]
+
+
+class New(TypedDict):
+    written: Annotated[str, "the path of the new spec"]
+    template: Annotated[str, "the template that it was made from"]
+
+
+class Formatted(TypedDict):
+    spec: Annotated[str, "the file, as it was named"]
+    changed: Annotated[bool, "whether it was changed, or would be"]
+    diagnostics: Annotated[list[Diagnostic], "why it cannot be formatted; empty where it can"]
+    diff: NotRequired[Annotated[list[str], "what would change, as lines of a unified diff; absent without `--diff`"]]
+
+
+class Validated(TypedDict):
+    spec: Annotated[str, "the path as it was written"]
+    valid: Annotated[bool, "whether there is no error"]
+    diagnostics: Annotated[list[Diagnostic], "errors and warnings, in file order: [diagnostics](#diagnostic)"]
+
+
+class Linted(TypedDict):
+    spec: Annotated[str, "the path as it was written"]
+    rules: Annotated[str, "the set of rules"]
+    valid: Annotated[bool, "whether the spec has no error; if it has, no rule was tried"]
+    breaks: Annotated[int, "findings that break a rule"]
+    disclose: Annotated[int, "findings that are allowed"]
+    findings: Annotated[list[Diagnostic], "both, in file order: [diagnostics](#diagnostic), `code` being the rule"]
+    diagnostics: Annotated[list[Diagnostic], "errors and warnings of the spec itself"]
+
+
+class Rule(TypedDict):
+    code: Annotated[str, "the rule"]
+    level: Annotated[str, "`breaks` or `disclose`"]
+    sets: Annotated[list[str], "the sets of rules that have it"]
+    asks: Annotated[str, "what a spec has to be like"]
+    source: Annotated[str, "whose rule it is"]
+    fix: Annotated[str, "what to do"]
+
+
+class Definition(TypedDict):
+    name: Annotated[str, "the name"]
+    kind: Annotated[str, "`constant`, `size` or `parameter`"]
+    written: Annotated[str, "as it stands in the spec"]
+    values: Annotated[list[float], "the number, or those of a vector; a parameter's are rounded to the dtype"]
+    file: File
+    line: Annotated[int, "where it is written"]
+
+
+class StepEquation(TypedDict):
+    file: File
+    line: Annotated[int, "where it is written"]
+    left: Annotated[str, "map and target, as written"]
+    right: Annotated[str, "the expression, as written"]
+
+
+class Step(TypedDict):
+    name: Annotated[str, "the name of the torch module"]
+    summary: Annotated[str, "what the step computes, for people"]
+    stream_after: Annotated[list[str], "the dimensions of the stream after the step"]
+    equations: Annotated[list[StepEquation], "the lines of the step in the order of computation"]
+
+
+class Spec(OfSpec):
+    dtype: Annotated[str, "`float64`, `float32`, `bfloat16` or `float16`"]
+    vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
+    classes: Annotated[int, "the number of tokens that have a logit: the first ones"]
+    decode: Annotated[str, "`argmax` or `argmin`"]
+    context: Annotated[int, "the longest sequence, in tokens"]
+    prompt: Annotated[str, "the layout of the prompt; `a*10` is a run of ten"]
+    answer: Annotated[str, "the layout of the answer"]
+    definitions: Annotated[list[Definition], "constants, task sizes and parameters"]
+    steps: Annotated[list[Step], "the steps in order"]
+    tensors: Annotated[list[Tensor], "what is stored, tied tensors once: each as in [show TENSOR](#show-tensor)"]
+
+
+class Entry(TypedDict):
+    index: Annotated[list[int], "its place in the tensor"]
+    place: Annotated[str, "the same by names: output, then input; `*` where it is broadcast"]
+    value: Annotated[float, "the weight, rounded to the dtype"]
+    file: File
+    line: Annotated[int, "the line of the equation"]
+    equation: Annotated[str, "the equation"]
+
+
+class Tensor(TypedDict):
+    name: Annotated[str, "the name in the state dict"]
+    shape: Annotated[list[int], "the shape; what is broadcast is stored once, so that its first size is 1"]
+    entries: Annotated[list[Entry], "each number that an equation writes, zeros too; all others are zero"]
+
+
+class Figures(TypedDict):
+    dense: Annotated[int, "stored scalars, tied tensors once"]
+    nonzero: Annotated[int, "stored scalars that are not zero"]
+    distinct: Annotated[int, "distinct nonzero values, map by map"]
+    values: Annotated[int, "distinct nonzero numbers over the whole model"]
+    free: Annotated[int | None, "parameters that are read; null where the spec declares none"]
+
+
+class HardCoded(TypedDict):
+    name: Annotated[str | None, "the definition that it stands in; null for a number in an equation"]
+    value: Annotated[float, "the number"]
+    whole: Annotated[bool, "whether the number is all that is written for it; false for a number in an equation"]
+    file: Annotated[str, "the file that it is written in, or `--set`"]
+    line: Line
+
+
+class Counted(TypedDict):
+    counts: Annotated[Figures, "the figure by each rule"]
+    dense_untied: Annotated[int, "`dense` with every tie stored again"]
+    values_with_zero: Annotated[int, "`values`, and one more where a zero is stored"]
+    claimed: Annotated[int | None, "the number that the author publishes; null where there is none, and with `--set`"]
+    claimed_rule: Annotated[str | None, "the rule that gives it; null where none does"]
+    claimed_note: Annotated[str | None, "the author's note; null where there is none"]
+    hard_coded: Annotated[list[HardCoded], "other numbers than 0, 1 and -1 that enter weights"]
+
+
+class Equation(TypedDict):
+    file: File
+    line: Line
+    equation: Annotated[str, "the equation"]
+
+
+class CountedLine(Equation):
+    written: Annotated[int, "how many numbers it writes"]
+    nonzero: Annotated[int, "how many of them are not zero"]
+
+
+class CountedTensor(TypedDict):
+    name: Annotated[str, "the name in the state dict"]
+    shape: Annotated[list[int], "the shape"]
+    dense: Annotated[int, "stored scalars: 0 for a tie"]
+    nonzero: Annotated[int, "of these, those that are not zero"]
+    tied_to: Annotated[str | None, "what it is tied to; null where it is stored itself"]
+    lines: Annotated[list[CountedLine], "the lines of the spec that write into it"]
+
+
+class Assertion(TypedDict):
+    assertion: Annotated[str, "such as `free<=20`"]
+    figure: Annotated[str, "the rule"]
+    found: Annotated[int | None, "the figure; null for an undeclared `free`"]
+    holds: Annotated[bool, "whether it is so; the exit code is 1 where it is not"]
+
+
+class Count(OfSpec, Counted):
+    free_names: Annotated[list[str], "the parameters that `free` counts"]
+    tensors: Annotated[list[CountedTensor], "the figures by tensor, ties too"]
+    claims: Annotated[list[Claim], "the [claims](#claim) of the spec; those about suites are `not checked` here"]
+    assertions: Annotated[list[Assertion], "one for each `--assert`"]
+
+
+class CountedWithErrors(Errors):
+    counted: Annotated[list[Count], "those that are valid: each as in [count](#count)"]
+
+
+class NameRead(TypedDict):
+    name: Annotated[str, "the name"]
+    kind: Annotated[str, "`index` or `let`"]
+    value: Annotated[float | None, "what it stands for here; null where that is no number by itself"]
+    written: Annotated[str | None, "the expression; null for an index"]
+    file: Annotated[str | None, "the file, or `--set`; null for an index"]
+    line: Annotated[int | None, "the line; null for an index"]
+
+
+class NumberBehind(TypedDict):
+    name: Annotated[str | None, "the definition, with its index: `t[3]`; null for a literal"]
+    kind: Annotated[str, "`parameter`, `constant`, `size` or `literal`"]
+    value: Annotated[float, "its value; that of a parameter is rounded to the dtype"]
+    written: Annotated[str, "as it stands in the spec"]
+    file: File
+    line: Line
+    computed_from: Annotated[list[int], "the numbers that it was computed from, as positions in `numbers`"]
+
+
+class EquationNear(TypedDict):
+    axis: Annotated[str, "`row` or `column`"]
+    label: Annotated[str, "its name"]
+    file: File
+    line: Line
+    equation: Annotated[str, "the equation"]
+    places: Annotated[list[str], "what it writes there"]
+
+
+class Why(OfSpec):
+    tensor: Annotated[str, "the tensor that was asked for"]
+    place: Annotated[str, "the place in it by names: row, then column; `*` for all targets"]
+    stored_as: Annotated[str, "the tensor that is stored: another name where it is tied"]
+    index: Annotated[list[int], "the place in that one"]
+    shape: Annotated[list[int], "its shape"]
+    broadcast: Annotated[bool, "whether the number is stored once for all targets"]
+    value: Annotated[float, "the weight, rounded to the dtype"]
+    dtype: Annotated[str, "the dtype of the model"]
+    part: Annotated[str | None, "which part of the equation it is, for people; null where no equation writes it"]
+    equation: Annotated[str | None, "the equation; null where none writes it, so that it is zero"]
+    file: Annotated[str | None, "the file, or `--set`; null without an equation"]
+    line: Annotated[int | None, "the line of the equation; null without one"]
+    source: Annotated[str | None, "the text of that line; null without an equation"]
+    tied_by: Annotated[list[Equation], "the equation that makes the tensor another one's; none where it is not tied"]
+    names: Annotated[list[NameRead], "indices of the target, and names under `let` that the equation reads"]
+    computed_from: Annotated[list[int], "the numbers that the equation read, as positions in `numbers`"]
+    numbers: Annotated[list[NumberBehind], "every number behind the weight, each once"]
+    near: Annotated[
+        list[EquationNear],
+        "of a zero that no equation writes: equations that write its row, or else its column",
+    ]
+
+
+class TextChange(TypedDict):
+    section: Annotated[str, "`spec`, `constant`, `size`, `parameter`, `step`, `equation` or `option`"]
+    section_before: Annotated[
+        str | None,
+        "the old section of a number that moved, as from `constant` to `parameter`; null elsewhere",
+    ]
+    path: Annotated[str, "the name, or the keys that lead there"]
+    before: Annotated[str | None, "as it was; null where it is new"]
+    after: Annotated[str | None, "as it is; null where it is gone"]
+    file_before: Annotated[str | None, "the file, or `--set`; null where there is no line"]
+    line_before: Annotated[int | None, "where it was written; null where it is new"]
+    file_after: Annotated[str | None, "the file, or `--set`; null where there is no line"]
+    line_after: Annotated[int | None, "where it is written; null where it is gone"]
+
+
+class NameChange(TypedDict):
+    kind: Annotated[str, "`step`, `token`, `dimension`, `head`, `unit`, `constant`, `size`, `parameter` or `tensor`"]
+    before: Annotated[str, "the old name"]
+    after: Annotated[str, "the new name"]
+
+
+class ShapeChange(TypedDict):
+    tensor: Annotated[str, "the name in the state dict"]
+    before: Annotated[list[int] | None, "the old shape; null where the tensor is new"]
+    after: Annotated[list[int] | None, "the new shape; null where the tensor is gone"]
+
+
+class TieChange(TypedDict):
+    tensor: Annotated[str, "the name in the state dict"]
+    before: Annotated[str | None, "the tensor that it was; null where it was one of its own"]
+    after: Annotated[str | None, "the tensor that it is; null where it is one of its own"]
+
+
+class ProductChange(TypedDict):
+    tensor: Annotated[str, "the name of the matrix, or of its first factor"]
+    before: Annotated[list[str], "the old factors from left to right; one where it was stored as a whole"]
+    after: Annotated[list[str], "the new factors"]
+    equal: Annotated[
+        bool | None,
+        "whether the products are the same, computed exactly and rounded once; null where that is too much",
+    ]
+
+
+class WeightChange(TypedDict):
+    tensor: Annotated[str, "the tensor, or a table of scores, frequencies or scales of an attention"]
+    at: Annotated[str, "the place in it by names"]
+    before: Annotated[float | None, "the old number; null where there was none"]
+    after: Annotated[float | None, "the new number; null where there is none"]
+    ulps: Annotated[int | None, "how many numbers of the dtype they are apart; null where not both are weights"]
+
+
+class WeightChanges(TypedDict):
+    causes: Annotated[list[str], "the names through which they changed; empty where no name did"]
+    ratio: Annotated[float | None, "new by old, where it is the same for the whole group; null elsewhere"]
+    entries: Annotated[list[WeightChange], "the numbers"]
+
+
+class NumberChange(TypedDict):
+    tensor: Annotated[str, "the tensor"]
+    at: Annotated[str, "the place in it"]
+    before: Annotated[float, "the old number"]
+    after: Annotated[float, "the new number"]
+    ulps: Annotated[
+        int | None,
+        "how many numbers of `ulps_dtype` they are apart; null for a NaN, or where that is null",
+    ]
+
+
+class TensorChange(TypedDict):
+    name_before: Annotated[str | None, "the old name; null where the tensor is new"]
+    name_after: Annotated[str | None, "the new name; null where the tensor is gone"]
+    shape_before: Annotated[list[int] | None, "the old shape; null where the tensor is new"]
+    shape_after: Annotated[list[int] | None, "the new shape; null where the tensor is gone"]
+    dtype_before: Annotated[str | None, "the old dtype; null where the tensor is new"]
+    dtype_after: Annotated[str | None, "the new dtype; null where the tensor is gone"]
+    differing: Annotated[int, "how many numbers differ, in value or in the sign of a zero; 0 where the shapes do"]
+    largest: Annotated[float | None, "the largest difference; null where no two numbers have one"]
+    ulps: Annotated[
+        int | None,
+        "the largest difference, in numbers of `ulps_dtype`; null where no two numbers have one",
+    ]
+    ulps_dtype: Annotated[
+        str | None,
+        "the dtype of fewer digits of the two; null where no numbers differ, or they are integers",
+    ]
+    transposed: Annotated[bool, "whether it is equal when it is transposed"]
+    entries: Annotated[
+        list[NumberChange],
+        "numbers that differ, as under `weights`; `at` has indices where no spec names the places",
+    ]
+
+
+class CountChange(TypedDict):
+    rule: Annotated[str, "the rule, `hard_coded` included"]
+    before: Annotated[int | None, "the old figure; null where `free` was undeclared"]
+    after: Annotated[int | None, "the new figure; null where `free` is undeclared"]
+
+
+class Difference(TypedDict):
+    before: Annotated[
+        str,
+        "the first model: its name, and its settings as `--set NAME=VALUE`; of a state dict the name of the file",
+    ]
+    after: Annotated[str, "the second model, likewise"]
+    equal: Annotated[bool, "whether the two say the same; then all lists of differences are empty"]
+    alike: Annotated[
+        list[str] | None,
+        "null where numbers or options of the networks differ, or tensors; else all are equal, apart from what it "
+        "lists: `up to names`, `multiplied out`, `apart from ties`",
+    ]
+    notes: Annotated[list[str], "what was read of saved models"]
+    texts: Annotated[list[TextChange], "what is written differently"]
+    names: Annotated[list[NameChange], "names for the same thing that differ"]
+    shapes: Annotated[list[ShapeChange], "tensors whose shape differs"]
+    ties: Annotated[list[TieChange], "tensors that are another one now, or were"]
+    products: Annotated[list[ProductChange], "matrices that are stored as other factors"]
+    weights: Annotated[list[WeightChanges], "numbers that differ, grouped by cause"]
+    tensors: Annotated[
+        list[TensorChange],
+        "tensors of files that differ, where one is a state dict or stores other tensors than its spec says",
+    ]
+    counts: Annotated[list[CountChange], "counts that differ"]
+
+
+class Saved(TypedDict):
+    file: NotRequired[Annotated[str, "the file that the model was saved to; absent without `-o`"]]
+    bytes: NotRequired[Annotated[int, "the size of that file; absent without `-o`"]]
+
+
+class BuiltModule(OfSpec):
+    parameters: Annotated[int, "stored scalars of the module, tied tensors once"]
+    state_dict: Annotated[
+        dict[str, Annotated[list[int], "the shape of the tensor NAME"]],
+        "each tensor of the state dict, tied ones too",
+    ]
+
+
+class Built(BuiltModule, Saved): ...
+
+
+class Engine(TypedDict):
+    name: Annotated[str, "`plain` or `fast`: the [engine](evaluation.md#engines) that ran, not what was asked for"]
+    detail: Annotated[str, "how it ran, for people"]
+    reason: Annotated[str | None, "why the plain engine took the place of the fast one; null where it did not"]
+
+
+class Failure(TypedDict):
+    input: Annotated[str, "the input"]
+    expected: Annotated[str, "the right answer"]
+    got: Annotated[str, "what greedy decoding says"]
+
+
+class FailureClass(TypedDict):
+    slot: Annotated[str, "the first wrong token by its place in the answer, such as `sum[3]` or `<eos>`"]
+    expected: Annotated[str, "the right symbol or token there"]
+    said: Annotated[str, "what the model says there; `NaN` where a logit was NaN"]
+    count: Annotated[int, "the inputs of the class"]
+    input: Annotated[str, "the first of them"]
+
+
+class Part(TypedDict):
+    label: Annotated[str, "such as `8 digits`; empty where the suite has one part"]
+    right: Annotated[int, "of the part's inputs, those that were answered right"]
+    pairs: Annotated[int, "the part's inputs"]
+    close: Annotated[int, "inputs that the engine was not sure of, and the plain module decided one at a time"]
+    batched: Annotated[
+        int,
+        "inputs of which it is only [batches](evaluation.md#batches) that say whether they are right; 0 without "
+        "`--batch` and `--device`",
+    ]
+    failures: Annotated[
+        list[Failure],
+        "the first inputs that were answered wrong, five if `--failures` says nothing else",
+    ]
+    classes: Annotated[list[FailureClass], "the [failure classes](evaluation.md#failure-classes), the largest first"]
+    other: Annotated[int, "wrong inputs of further classes, of which 100,000 at most are told apart; usually 0"]
+
+
+class Suite(TypedDict):
+    suite: Annotated[str, "the name"]
+    seed: Annotated[int | None, "the seed; null for a suite that draws nothing"]
+    right: Annotated[int, "of its inputs, those that were answered right"]
+    pairs: Annotated[int, "its inputs"]
+    seconds: Annotated[float, "its time, with that of an earlier run that it went on from"]
+    resumed: Annotated[int, "inputs that were judged in that [earlier run](evaluation.md#long-runs); 0 without one"]
+    parts: Annotated[list[Part], "inputs that are counted apart, such as those of one length; often a single part"]
+
+
+class Evaluation(OfSpec, Saved):
+    protocol: Annotated[str | None, "the [protocol](evaluation.md#protocols) that was run; null without one"]
+    threshold: Annotated[
+        float | None,
+        "the share of its inputs that has to be right, such as 0.99; null without a protocol",
+    ]
+    qualified: Annotated[bool | None, "whether it is; null without a protocol"]
+    right: Annotated[int, "inputs that were answered right"]
+    pairs: Annotated[int, "inputs"]
+    batched: Annotated[
+        int,
+        "inputs of which it is only [batches](evaluation.md#batches) that say whether they are right",
+    ]
+    seconds: Annotated[float, "time of all suites"]
+    engine: Annotated[Engine, "what computed most of it"]
+    decoding: Annotated[str, "`teacher` or `greedy`: how it was decided, not what was asked for"]
+    dtype: Annotated[str, "the dtype of the model"]
+    device: Annotated[str, "the torch device"]
+    threads: Annotated[int, "threads of torch"]
+    torch: Annotated[str, "the version of torch"]
+    suites: Annotated[list[Suite], "the suites in the order in which they ran"]
+    claims: Annotated[list[Claim], "the [claims](#claim) of the spec"]
+
+
+class Answer(OfSpec):
+    input: Annotated[str, "the input"]
+    answer: Annotated[str, "what the model answers, or a text that says why this is no answer"]
+    expected: Annotated[str, "the right answer"]
+    right: Annotated[bool, "whether every token is right"]
+    prompt_tokens: Annotated[list[str], "the tokens of the prompt"]
+    answer_tokens: Annotated[list[str | None], "the tokens of the answer, forced ones too; null where a logit was NaN"]
+    right_tokens: Annotated[list[str], "the tokens of the right answer"]
+
+
+class Failing(TypedDict):
+    at_least: Annotated[int, "surely so many"]
+    at_most: Annotated[int, "surely not more; all others are proved right"]
+
+
+class AnswerStep(TypedDict):
+    slot: Annotated[int, "its place in the answer, from 0"]
+    place: Annotated[str, "the same by names"]
+    right: Annotated[int, "inputs for which it is right"]
+    wrong: Annotated[
+        int,
+        "inputs for which it is wrong; of a task that cannot be followed, those whose first wrong token it is",
+    ]
+    open: Annotated[int, "inputs for which it is not decided; the three add up to `inputs`"]
+    cells: Annotated[int, "sets of inputs that were looked at"]
+    window: Annotated[int, "columns of the input that had to be told apart"]
+    margin: Annotated[Margin | None, "the smallest [margin](#margin) of this token; null where none was computed"]
+    seen: Annotated[
+        Lead | None,
+        "the smallest [lead](#lead) of this token that was met; null where it is not right on all inputs",
+    ]
+    why_open: Annotated[str | None, "why inputs are undecided, in a sentence; null where none is"]
+    reason: Annotated[Reason | None, "the same [for scripts](#reason); null where none is"]
+
+
+class Machine(TypedDict):
+    architecture: Annotated[str, "such as `x86_64`"]
+    cpu: Annotated[str, "the instructions that torch uses, such as `AVX2`"]
+
+
+class Certificate(TypedDict):
+    format: Annotated[
+        int,
+        "the version of the certificate's format, 2; raised where a field is dropped or changes its meaning, not "
+        "where one is added",
+    ]
+    weightspec: Annotated[str, "the version of the compiler"]
+    spec: Annotated[str, "the path as it was written"]
+    name: Annotated[str, "the name of the model"]
+    settings: Annotated[list[str], "the settings, `NAME=VALUE`"]
+    spec_sha256: Annotated[
+        str,
+        "the SHA-256 of the whole spec as one text, with `extends` and `--set` done: that of a [saved "
+        "model](saving.md)",
+    ]
+    task: Annotated[str, "the kind of the task"]
+    sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "the sizes of the task"]
+    definitions: Annotated[list[Definition], "constants, task sizes and parameters"]
+    verdict: Annotated[str, "`proved`, `refuted` or `open`"]
+    method: Annotated[
+        str,
+        "`abstract interpretation`; `enumeration` where inputs were tried one by one, every one unless `ending` "
+        "says otherwise; `none` where nothing could be looked at",
+    ]
+    inputs: Annotated[int, "all inputs of the task"]
+    inputs_text: Annotated[str, "the same in digits"]
+    failing: Annotated[Failing, "how many of them are answered wrong"]
+    margin: Annotated[Margin | None, "the smallest [margin](#margin) of all tokens; null where none was computed"]
+    seen: Annotated[
+        Lead | None,
+        "the smallest [lead](#lead) that the torch module had in a search, over all tokens that are right on all "
+        "inputs; null where there are none",
+    ]
+    tried: Annotated[int, "inputs that were looked at for `seen`"]
+    counterexample: Annotated[
+        Counterexample | None,
+        "an input that is answered wrong: a [counterexample](#counterexample); null unless `refuted`",
+    ]
+    why_open: Annotated[list[str], "why inputs are undecided, in sentences; empty where none is"]
+    reasons: Annotated[list[Reason], "the same [for scripts](#reason)"]
+    steps: Annotated[
+        list[AnswerStep],
+        "the predicted tokens of the answer, in order; each after the right ones before it",
+    ]
+    dtype: Annotated[str, "the dtype of the model"]
+    assumptions: Annotated[str, "what the verdict takes for granted about arithmetic"]
+    engine: Annotated[int, "the version of what decides"]
+    torch: Annotated[str, "the version of torch"]
+    machine: Annotated[Machine, "where it ran"]
+    budget: Annotated[float, "the seconds that it was given"]
+    seconds: Annotated[float, "those that it took"]
+    ending: Annotated[str, "`complete`, or what ended it early: `budget` or `interrupted`"]
+    claims: Annotated[list[Claim], "the [claim](#claim) about all inputs, if the spec has one"]
+
+
+class Margin(TypedDict):
+    proved: Annotated[float, "it leads by at least so much, for all inputs that are proved right"]
+    rounding: Annotated[float, "by how much rounding may change the lead there; it is taken off"]
+    slot: Annotated[int, "the place in the answer, from 0"]
+    place: Annotated[str, "the same by names"]
+
+
+class Lead(TypedDict):
+    lead: Annotated[float, "in units of the logits"]
+    slot: Annotated[int, "the place in the answer, from 0"]
+    place: Annotated[str, "the same by names"]
+    input: Annotated[str, "the input"]
+    operands: Annotated[list[int], "the same as numbers"]
+
+
+class Reason(TypedDict):
+    kind: Annotated[
+        str,
+        "`time`, also after an interruption; `joined`: different inputs were joined in a cell; `step`: an error "
+        "grows too much at a step; `rounding`; `refused`: the network cannot be followed",
+    ]
+    step: Annotated[str | None, "the name of the step; null for other kinds than `step`"]
+    number: Annotated[
+        float | None,
+        "for `step`, the share of its result that is not known, from 0 to 1; for `rounding`, by how much it may "
+        "change a lead, 0 in a tie; null for others",
+    ]
+    text: Annotated[str, "a sentence"]
+
+
+class Counterexample(TypedDict):
+    input: Annotated[str, "the input"]
+    operands: Annotated[list[int], "the same as numbers"]
+    slot: Annotated[int, "the place of the first wrong token in the answer, from 0"]
+    place: Annotated[str, "the same by names"]
+    expected: Annotated[str, "the right symbol or token there"]
+    said: Annotated[str, "what the model says there"]
+    right: Annotated[str, "the right answer"]
+    answer: Annotated[str, "what the model answers"]
+
+
+class VerifiedWithErrors(Errors):
+    verified: Annotated[list[Certificate], "those that are valid: each as in [verify](#verify)"]
+
+
+class Layers(TypedDict):
+    attention: Annotated[int, "steps of attention that are stored"]
+    ffn: Annotated[int, "ffn steps that are stored"]
+    attention_runs: Annotated[int, "steps of attention in a forward pass, with those that are repeated"]
+    ffn_runs: Annotated[int, "ffn steps in a forward pass, with those that are repeated"]
+
+
+class Heads(TypedDict):
+    heads: Annotated[int, "heads"]
+    kv_heads: Annotated[int, "heads of keys and values"]
+    head_dim: Annotated[int, "coordinates of queries and keys"]
+    value_dim: Annotated[int, "coordinates of values"]
+
+
+class ModelSuite(TypedDict):
+    suite: Annotated[str, "the name"]
+    seed: Annotated[int | None, "the seed; null for a suite that takes none"]
+    right: Annotated[int, "of its inputs, those that were answered right"]
+    pairs: Annotated[int, "its inputs"]
+    failures: Annotated[list[Failure], "the first inputs of each part that were answered wrong"]
+
+
+class Described(OfSpec):
+    """The fields of a model in a report that come before its counts."""
+
+    summary: Annotated[str, "what the spec says it does; may be empty"]
+    source: Annotated[str, "who made it; may be empty"]
+    task: Annotated[str, "the kind of the task"]
+    sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "the sizes of the task"]
+    dtype: Annotated[str, "the dtype of the model"]
+    layers: Annotated[Layers, "steps of attention and ffn"]
+    stream: Annotated[list[int], "the size of the residual stream, and each one that it changes to"]
+    heads: Annotated[list[Heads], "each step of attention"]
+    hidden: Annotated[list[int], "the hidden units of each ffn step"]
+    lines: Annotated[int, "lines of YAML, without comments and blank lines"]
+    lines_extended: Annotated[int, "those of the specs that it extends"]
+
+
+class Model(Described, Counted):
+    agreeing: Annotated[list[str], "the figures that are the author's count"]
+    suites: Annotated[list[ModelSuite], "the suites in the order in which they ran"]
+    verdict: Annotated[str | None, "with `--verify`: `proved`, `refuted` or `open` on all inputs; null otherwise"]
+    claims: Annotated[list[Claim], "the [claims](#claim) of the spec"]
+    disclosures: Annotated[
+        list[Diagnostic],
+        "what [lint](#lint) finds by the rules `disclosure`: [diagnostics](#diagnostic)",
+    ]
+
+
+class Finding(TypedDict):
+    about: Annotated[str, "what the sentences are about"]
+    sentences: Annotated[list[str], "the sentences, in Markdown"]
+
+
+class Report(TypedDict):
+    file: Annotated[str | None, "the file that was written or checked; null without `-o` and `--check`"]
+    stale: Annotated[bool | None, "whether the file is not what `-o` would write; null without `--check`"]
+    models: Annotated[list[Model], "the models, by task and by name"]
+    findings: Annotated[list[Finding], "what the figures reveal"]
