@@ -111,7 +111,7 @@ def test_every_spec_is_legal_after_each_pass(path: Path) -> None:
 @pytest.mark.parametrize("use", USES)
 def test_random_networks_are_legal_after_each_pass(tmp_path: Path, use: Use) -> None:
     followed = 0
-    for seed in range(40):
+    for seed in (*range(40), 537):  # of the last one, nothing is known of a table: an error is NaN
         try:
             spec = load_text(tmp_path, random_network(Random(f"network:{seed}")), name=f"random{seed}")
         except SpecError:
@@ -215,7 +215,7 @@ BROKEN: list[tuple[str, str, type | int | None, str, Change]] = [  # rule, last 
     ("shapes", "", Attended, "a pattern: (1, 1, 8), not (1, 8, 8)", field(Attended, "visible", lambda x: x[:, :1])),
     ("shapes", "fusing", Separable, "its tables: ", field(Separable, "tables", lambda tables: tables[1:])),
     ("finite", "magnitudes", Lookup, "a value of Lookup: inf is not finite", field(Lookup, "value", infinite)),
-    ("finite", "pruning", Lookup, "-1.0 is not 0 or more", field(Lookup, "error", lambda error: error - 1)),
+    ("finite", "pruning", Lookup, "-1.0 is below 0", field(Lookup, "error", lambda error: error - 1)),
     ("symbols", "", Normalized, "the number 1, as node 9 does", field(Normalized, "first_symbol", lambda _: 1)),
     ("slots", "", None, "3 slots, 2 prefixes", lambda program: replace(program, prefixes=program.prefixes[:2])),
     ("slots", "", None, "the slots are [2, 1, 0]", lambda program: replace(program, slots=program.slots[::-1])),

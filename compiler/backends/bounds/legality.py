@@ -253,8 +253,8 @@ def _finite(program: Program) -> Iterator[Broken]:
             if not np.isfinite(array).all():
                 yield number, f"{what} of {_kind(node)}: {_first(array, ~np.isfinite(array))} is not finite"
         for array in _errors(node.operation):
-            if not (array >= 0).all():
-                yield number, f"an error of {_kind(node)}: {_first(array, ~(array >= 0))} is not 0 or more"
+            if (array < 0).any():
+                yield number, f"an error of {_kind(node)}: {_first(array, array < 0)} is below 0"
     if program.decision.linear is not None:
         for what, array in _numbers(program.decision.linear):
             if not np.isfinite(array).all():
@@ -294,7 +294,7 @@ def _numbers(operation: Operation) -> Iterator[tuple[str, Array]]:
 
 
 def _errors(operation: Operation) -> Iterator[Array]:
-    """What numbers are off by: an infinity says that nothing is known of them."""
+    """What numbers are off by: an infinity or a NaN says that nothing is known of them."""
     match operation:
         case Lookup(error=error) | Rotated(error=error) | Mixed(error=error):
             yield error
@@ -431,7 +431,7 @@ RULES = (
     Rule("channels", "channels fit the operation", _channels),
     Rule("terms", "linear maps read channels that there are", _terms),
     Rule("shapes", "arrays have the shape that their node says", _shapes),
-    Rule("finite", "numbers are finite, and errors 0 or more", _finite, since="magnitudes"),
+    Rule("finite", "numbers are finite, and no error is below 0", _finite, since="magnitudes"),
     Rule("symbols", "an error that is followed has a number of its own", _symbols),
     Rule("slots", "each slot has a prefix that ends after what is read", _slots),
     Rule("decision", "the decision has a logit for each class, of channels that there are", _decision),
