@@ -17,7 +17,7 @@ from compiler.evaluation.saved_runs import SavedRun, saved_run
 from compiler.evaluation.tallies import Tally
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
-from compiler.source.limits import MAX_PAIRS
+from compiler.source.limits import MAX_BATCH, MAX_PAIRS
 from compiler.tasks import tasks_with_protocols
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
 
@@ -162,8 +162,8 @@ def evaluate(
     if failures is not None and failures < 0:
         raise fail("bad-value", f"the number of failures to keep cannot be {failures}")
     kept = sys.maxsize if failures is None else failures
-    if batch is not None and batch < 1:
-        raise fail("bad-value", f"a batch has at least one sequence, not {batch}")
+    if batch is not None and not 1 <= batch <= MAX_BATCH:
+        raise fail("bad-value", f"a batch has from 1 to {MAX_BATCH:,} sequences, not {batch}")
     unsaved = [_to_run(suite, pairs, seed or 0, kept) for suite in chosen]
     judge = Judge(spec, device, decoding, engine, inputs=sum(suite.size for suite in unsaved), batch=batch)
     planned = [_saved(judge, suite) for suite in unsaved]
