@@ -17,7 +17,7 @@ from compiler.evaluation.saved_runs import SavedRun, saved_run
 from compiler.evaluation.suite_runs import SuiteToRun, run_suite
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
-from compiler.source.limits import MAX_PAIRS
+from compiler.source.limits import MAX_BATCH, MAX_PAIRS
 from compiler.tasks import tasks_with_protocols
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
 
@@ -196,8 +196,8 @@ def _check_numbers(pairs: int | None, failures: int | None, batch: int | None) -
         raise fail("bad-value", f"pairs has to be from 1 to {MAX_PAIRS:,}, not {pairs}")
     if failures is not None and failures < 0:
         raise fail("bad-value", f"the number of failures to keep cannot be {failures}")
-    if batch is not None and batch < 1:
-        raise fail("bad-value", f"a batch has at least one sequence, not {batch}")
+    if batch is not None and not 1 <= batch <= MAX_BATCH:
+        raise fail("bad-value", f"a batch has from 1 to {MAX_BATCH:,} sequences, not {batch}")
 
 
 def _parts(suite: Suite, pairs: int | None, seed: int) -> tuple[Part, ...]:

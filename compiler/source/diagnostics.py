@@ -108,8 +108,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` or, where nothing is near, the known names if they are few."""
-    options = list(dict.fromkeys(known))
+    """`; did you mean 'x'?` or, where nothing is near, the known names if they are few.
+
+    Never the name itself, which was refused where it stands.
+    """
+    options = [option for option in dict.fromkeys(known) if option != name]
     match = nearest(name, options)
     if match is not None:
         return f"; did you mean '{match}'?"

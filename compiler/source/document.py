@@ -131,10 +131,10 @@ def _similar_file(path: Path) -> str | None:
     return f"did you mean {path.parent / match}?" if match else None
 
 
-def parse_document(source: Source, start: int = 0) -> Node:
+def parse_document(source: Source, start: int = 0, first_line: str = "start with `weightspec: 1`") -> Node:
     """The single YAML document in a source, or in its text from `start` on.
 
-    Raises `SpecError`; several findings are reported at once.
+    Raises `SpecError`; several findings are reported at once. `first_line` is the hint for a file that is empty.
     """
     composer = _Composer(source)
     try:
@@ -149,9 +149,7 @@ def parse_document(source: Source, start: int = 0) -> Node:
     if composer.findings:
         raise SpecError(composer.findings)
     if composer.root is None:
-        what, hint = (
-            ("the file", "start with `weightspec: 1`") if start == 0 else ("the value", "quote it if it has a #")
-        )
+        what, hint = ("the file", first_line) if start == 0 else ("the value", "quote it if it has a #")
         raise fail("empty", f"{what} is empty", Span(source, start, start), hint)
     return composer.root
 

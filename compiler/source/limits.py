@@ -21,4 +21,5 @@ MAX_CONTEXT = 1 << 14  # tokens in one sequence
 MAX_SCORE_ENTRIES = 1 << 22  # (head, query, key) of the score formulas of one step
 MAX_ACTIVATION = 1 << 24  # numbers in one intermediate value of one sequence: context × width, heads × context²
 MAX_PAIRS = 10**9  # inputs of one evaluation
+MAX_BATCH = 1_000_000  # sequences that the plain module runs at once
 MAX_EXHAUSTIVE = 10**8  # inputs of one exhaustive evaluation

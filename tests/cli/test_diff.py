@@ -113,6 +113,7 @@ def test_a_map_that_is_wrong(folder: Path, tmp_path: Path, text: str, places: li
     found = call_json("diff", QWEN, str(folder / "renamed.pt"), "--map", str(path), exit_code=2)
     assert [(one["code"], one["line"], one["column"]) for one in found["errors"]] == places
     assert {one["file"] for one in found["errors"]} == {str(path)}
+    assert not any("weightspec" in (one["hint"] or "") for one in found["errors"])  # it is no spec
 
 
 @pytest.mark.parametrize(

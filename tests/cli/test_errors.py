@@ -68,6 +68,17 @@ def test_bad_settings(setting: str, says: str) -> None:
     assert says in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [("layer0.attention.output=-identity", "identity"), ("layer0.attention.value scale=embedding", "embedding")],
+)
+def test_what_was_refused_is_not_suggested(setting: str, name: str) -> None:
+    result = call("validate", TINY, "--set", setting)
+    assert result.exit_code == 2
+    assert f"no name '{name}' here" in result.stderr
+    assert "did you mean" not in result.stderr
+
+
 def test_an_error_in_a_setting_shows_the_whole_setting() -> None:
     for setting, column in (("v_scale=[1,", 12), ("v_scale=2 * pj", 13)):
         result = call("count", TINY, "--set", setting)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -129,6 +132,7 @@ OTHERWISE: dict[str, Callable[[], AbstractContextManager[Any] | None]] = {
     "deterministic algorithms": lambda: written(torch.use_deterministic_algorithms, True, False),
     "inference mode": torch.inference_mode,
     "no gradients": torch.no_grad,
+    "numpy raises": lambda: np.errstate(all="raise"),
 }
 
 
@@ -202,6 +206,18 @@ def test_what_cannot_be_set_right_is_refused(monkeypatch: pytest.MonkeyPatch, tm
         with pytest.raises(compiler.SpecError) as raised:
             verdict()
         assert [found.code for found in raised.value.diagnostics] == ["torch-settings"]
+
+
+@pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the numbers of the modes")
+@pytest.mark.parametrize("mode", [0x400, 0x800, 0xC00], ids=["down", "up", "to zero"])
+def test_another_direction_of_rounding_is_refused(mode: int, tmp_path: Path) -> None:
+    spec, math = load_text(tmp_path, SUBNORMAL), ctypes.CDLL("libm.so.6")
+    math.fesetround(mode)
+    try:
+        with pytest.raises(compiler.SpecError, match="does not round to nearest"):
+            compiler.verify(spec)
+    finally:
+        math.fesetround(0)
 
 
 SPOILED = """

@@ -81,6 +81,7 @@ SETTINGS = (  # an inner precision that was not set is that of the outer one, wh
 def as_assumed() -> Iterator[None]:
     """All settings as a verdict takes them for granted, on this thread; afterwards as they were.
 
+    numpy's handling of errors is its own too, which a program may have made to raise where nothing is wrong.
     Also a function whose calls are to be made so can be decorated with `as_assumed()`. Raises `SpecError` where torch
     computes otherwise all the same, such as by a variable of the environment.
     """
@@ -92,6 +93,8 @@ def as_assumed() -> Iterator[None]:
                 after.enter_context(torch.autocast(kind, enabled=False))
         if torch.get_default_device().type != "cpu":
             after.enter_context(torch.device("cpu"))
+        after.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))  # as numpy has it
+        _check_rounding()
         _keep_subnormals(after)
         _check_products()
         yield
@@ -123,6 +126,13 @@ def _keep_subnormals(after: ExitStack) -> None:
 def _keeps_subnormals(size: int) -> bool:
     """Whether half the smallest normal number is not zero, computed by as many threads as such a size is shared by."""
     return bool((torch.from_numpy(np.full(size, TINY)) / 2).numpy().all())
+
+
+def _check_rounding() -> None:
+    """That this thread rounds to nearest: a library for intervals may have left it otherwise."""
+    ones = np.array([1.0, 1.0, -1.0, -1.0])
+    if not np.array_equal(ones + np.array([1, -1, 1, -1]) * TINY, ones):
+        raise _refusal("does not round to nearest")
 
 
 def _check_products() -> None:
