@@ -113,7 +113,7 @@ def test_a_terminal_that_is_not_utf8() -> None:
 
 def test_a_reader_that_stops_early() -> None:
     with subprocess.Popen(
-        [sys.executable, CLI, "count", *[TINY] * 200, "--by-tensor"],
+        [sys.executable, CLI, "count", *[TINY] * 40, "--by-tensor"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -72,7 +72,7 @@ def test_verdicts_are_the_plain_modules(path: Path) -> None:
 def test_verdicts_of_compiled_code(name: str) -> None:
     spec = load(SPECS / f"{name}.yaml")
     for suite in suites(spec):
-        assert judged(spec, "fast", suite, 300, COMPILED) == judged(spec, "plain", suite, 300), suite
+        assert judged(spec, "fast", suite, 100, COMPILED) == judged(spec, "plain", suite, 100), suite
 
 
 @pytest.mark.long

@@ -15,11 +15,12 @@ pytestmark = pytest.mark.machine
 
 BUDGET = 600.0  # nothing here may hang on how fast the machine is
 SLOW = ("tiny95", "tiny95-exact", "alexlitz_36p")
+ALIKE = ("Wonderfall_139p", "Wonderfall_27p", "cosminscn_130p")  # as another of the same author
 CLAIMED = [path for path in sorted(SPECS.rglob("*.yaml")) if load(path).resolved.expect.verdict is not None]
 
 
 def _marked(path: Path) -> object:
-    return pytest.param(path, id=path.stem, marks=[pytest.mark.long] if path.stem in SLOW else [])
+    return pytest.param(path, id=path.stem, marks=[pytest.mark.long] if path.stem in SLOW + ALIKE else [])
 
 
 @pytest.mark.parametrize("path", [_marked(path) for path in CLAIMED])

@@ -188,12 +188,12 @@ def test_an_unknown_engine(spec: Spec) -> None:
 
 
 def test_classes_count_every_failure_once(spec: Spec) -> None:
-    ((part,),) = (suite.parts for suite in evaluate(spec, ["near_carry"], pairs=500).suites)
+    ((part,),) = (suite.parts for suite in evaluate(spec, ["near_carry"], pairs=250).suites)
     counts = [one.count for one in part.classes]
     assert counts == sorted(counts, reverse=True)
     assert sum(counts) == part.pairs - part.right > 5
     assert part.other == 0
-    inputs = near_carry(spec, 500)
+    inputs = near_carry(spec, 250)
     failing = [
         (inputs[row], (f"sum[{slot}]", str(expected), str(said)))
         for row, slot, expected, said in first_wrong(judged(Judge(spec, engine="plain"), inputs))
@@ -210,13 +210,13 @@ def test_of_too_many_classes_the_rest_is_counted_together(
 ) -> None:
     def run(batch: int) -> PartResult:
         ((part,),) = (
-            s.parts for s in evaluate(spec, ["near_carry"], pairs=500, engine="plain", batch=batch, failures=0).suites
+            s.parts for s in evaluate(spec, ["near_carry"], pairs=250, engine="plain", batch=batch, failures=0).suites
         )
         return part
 
-    whole = {(one.slot, one.expected, one.said): one.count for one in run(500).classes}
+    whole = {(one.slot, one.expected, one.said): one.count for one in run(250).classes}
     monkeypatch.setattr(compiler.evaluation.answer_counts, "MAX_CLASSES", most)
-    parts = [run(batch) for batch in (500, 7, 1)]
+    parts = [run(batch) for batch in (250, 7, 1)]
     assert parts[0] == parts[1] == parts[2]  # the classes that come first are told apart, with batches of any size
     (part, *_) = parts
     assert len(part.classes) == most < len(whole)

@@ -173,7 +173,7 @@ def test_the_same_spec_gives_the_same_bytes_in_every_process(tmp_path: Path) -> 
         "import sys, compiler; spec = compiler.load('specs/qwen20.yaml'); "
         "compiler.save_model(spec, compiler.build(spec), sys.argv[1])"
     )
-    paths = [tmp_path / f"{i}.safetensors" for i in range(3)]
+    paths = [tmp_path / f"{i}.safetensors" for i in range(2)]
     for path in paths:
         subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=True, timeout=120)
     assert len({path.read_bytes() for path in paths}) == 1

@@ -15,10 +15,11 @@ from compiler.source.text import Source
 from compiler.verifier.verify import verify
 from tests.fast.networks import random_network
 from tests.helpers import small
+from tests.verifier.looks import verify_in
 from tests.verifier.truth import truth
 from tests.verifier.verdicts import check
 
-BUDGET = 0.5
+LOOKS = 50  # at the clock, for one network
 CHUNK = 15
 PROMPTS = ("a + b =", "a b a =", "b + a", "= a b b + a", "b =*2 a 1 =", "a b")
 ANSWERS = ("sum", "sum sum", "+ sum =", "sum 1 sum", "0 sum")
@@ -55,7 +56,7 @@ def check_networks(seeds: Iterable[int]) -> Counter[str]:
         if spec is None:
             found["not valid"] += 1
             continue
-        said = verify(spec, budget=BUDGET, tried=0)
+        said = verify_in(LOOKS, spec, tried=0)
         check(f"network {seed}", spec, said, truth(spec))
         found[said.verdict] += 1
         found["tokens"] += said.inputs * len(said.steps)

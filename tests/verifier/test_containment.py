@@ -81,7 +81,7 @@ def test_every_kind_of_step(start: int) -> None:
     assert found["failing"] > 0
 
 
-@pytest.mark.parametrize("start", range(4))
+@pytest.mark.parametrize("start", [pytest.param(i, marks=[pytest.mark.long] * (i > 1)) for i in range(4)])
 def test_in_other_dtypes(start: int) -> None:
     """Each spec in one dtype, the dtypes by turns."""
     found = Found()
@@ -105,7 +105,7 @@ def check_networks(folder: Path, first: int, networks: int, **sizes: int) -> Fou
     return found
 
 
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", [pytest.param(i, marks=[pytest.mark.long] * (i > 1)) for i in range(4)])
 def test_random_networks(tmp_path: Path, chunk: int) -> None:
     found = check_networks(tmp_path, chunk * CHUNK, CHUNK, count=5)
     assert found["followed"] > 0.4 * CHUNK
@@ -123,7 +123,7 @@ def check_changes(path: Path, changes: int, *, full: bool = False) -> Found:
     return found
 
 
-@pytest.mark.parametrize("start", range(4))
+@pytest.mark.parametrize("start", [pytest.param(i, marks=[pytest.mark.long] * (i > 1)) for i in range(4)])
 def test_changed_models(start: int) -> None:
     found = Found()
     for path in [*MODELS, *SMALL][start::4]:

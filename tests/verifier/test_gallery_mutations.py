@@ -12,21 +12,21 @@ from compiler.evaluation.evaluation import answer
 from compiler.pipeline import Spec
 from compiler.tasks.task import Inputs
 from compiler.verifier.results import StepResult, Verification
-from compiler.verifier.verify import verify
 from tests.verifier.adversary import Close, closest, drawn
+from tests.verifier.looks import verify_in
 from tests.verifier.mutations import PATHS, SIZES, Edge, edges, mutant, names
 from tests.verifier.truth import likely_failure, wrong_tokens
 
 SOME = (("zcbtrak_6p", "edge"), ("kiguli_7p_relu", "amplitude"), ("Lokimorty_12p", "bend"))
-BUDGET = 5.0  # seconds for one mutant
-ENOUGH = 60.0  # for a proof that takes a second or two
+LOOKS = 300  # at the clock, for one mutant
+ENOUGH = 100_000  # for a proof
 DRAWN = 300
 SURE = sqrt(log(2 / 1e-9) / (2 * DRAWN))  # Hoeffding: a share in a sample is off by more once in 10^9 times
 
 
-def check_mutant(name: str, spec: Spec, budget: float) -> Verification:
+def check_mutant(name: str, spec: Spec, looks: int) -> Verification:
     """Against inputs that fail or nearly do, those that the verification itself names, and random ones."""
-    found = verify(spec, budget=budget)
+    found = verify_in(looks, spec)
     assert all(step.right + step.wrong + step.open == found.inputs for step in found.steps), name
     close = closest(spec, given=_named(spec, found))
     failing = {inputs for inputs in {one.inputs for one in close if one.lead <= 0} if not answer(spec, inputs).right}
@@ -68,13 +68,13 @@ def _check_shares(name: str, spec: Spec, found: Verification) -> None:
         assert step.wrong / found.inputs - SURE <= seen <= 1 - step.right / found.inputs + SURE, (name, step, seen)
 
 
-def checked(edge: Edge, factor: float | None, budget: float = BUDGET) -> str | None:
+def checked(edge: Edge, factor: float | None, looks: int = LOOKS) -> str | None:
     """The verdict on a mutant, which is checked; None where there is no such spec."""
     spec = None if factor is None else mutant(edge.path, edge.name, factor)
     if spec is None:
         return None
     name = f"{edge.path.stem}: {edge.name} times {factor!r}"
-    verdict = check_mutant(name, spec, budget).verdict
+    verdict = check_mutant(name, spec, looks).verdict
     print(f"{name}: {verdict}", flush=True)
     return verdict
 

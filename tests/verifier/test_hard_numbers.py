@@ -10,9 +10,9 @@ from textwrap import indent
 import pytest
 
 from compiler.pipeline import load
-from compiler.verifier.verify import verify
+from tests.verifier.looks import verify_in
 from tests.verifier.truth import truth
-from tests.verifier.verdicts import BUDGET, check
+from tests.verifier.verdicts import LOOKS, check
 from tests.verifier.worlds import OWN
 
 pytestmark = pytest.mark.machine
@@ -250,7 +250,7 @@ def test_hard_numbers(tmp_path: Path, name: str) -> None:
     spec = load(path, case.settings, allow_overflow=True)
     so = truth(spec)
     assert (so.failing == 0) == case.right
-    found = verify(spec, budget=BUDGET, tried=0)
+    found = verify_in(LOOKS, spec, tried=0)
     check(name, spec, found, so)
     # where bounds fail, the module on this machine may settle what few positions decide
     assert found.verdict != "proved" or case.provable or "this machine" in found.assumptions
@@ -275,7 +275,7 @@ def test_weights_far_below_what_they_could_be(
     spec = load(path, allow_overflow=True)
     so = truth(spec)
     assert (so.failing == 0) == right
-    check(path.name, spec, verify(spec, budget=BUDGET, tried=0), so)
+    check(path.name, spec, verify_in(LOOKS, spec, tried=0), so)
 
 
 def test_most_that_can_be_proved_is() -> None:

@@ -8,10 +8,10 @@ from random import Random
 import pytest
 
 from compiler.pipeline import Spec, load
-from compiler.verifier.verify import verify
 from tests.verifier.knobs import any_knob
+from tests.verifier.looks import verify_in
 from tests.verifier.truth import seen_leads, truth
-from tests.verifier.verdicts import BUDGET, check
+from tests.verifier.verdicts import LOOKS, check
 from tests.verifier.worlds import ADDERS, VARIANTS
 
 pytestmark = pytest.mark.machine
@@ -45,7 +45,7 @@ def last_bits(seed: int) -> tuple[str, list[Spec]]:
 def check_last_bits(seed: int) -> None:
     name, specs = last_bits(seed)
     for spec in specs:
-        found, so = verify(spec, budget=BUDGET, tried=0), truth(spec)
+        found, so = verify_in(LOOKS, spec, tried=0), truth(spec)
         print(f"{name}: {so.failing} of {so.inputs} fail; {found.verdict}, {found.failing}")
         check(name, spec, found, so)
 

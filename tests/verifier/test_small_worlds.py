@@ -7,7 +7,7 @@ import pytest
 from tests.verifier.verdicts import Rates, verified
 from tests.verifier.worlds import worlds
 
-FEW = range(30, 150)
+FEW = range(30, 75)
 MANY = 2000
 
 
