@@ -20,7 +20,7 @@ def read_name_map(path: Path, before: Spec | StateDict, after: Spec | StateDict)
     Raises `SpecError` with every name that is not.
     """
     source = read_source(path)
-    document = parse_document(source, first_line=EXAMPLE)
+    document = parse_document(source, first_line=LINE_HINT)
     if not isinstance(document, Mapping) or not document.items:
         raise fail("bad-map", "not a mapping of names", whole_file(path), LINE_HINT)
     findings = Findings()
