@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import indent
 from typing import Any, NoReturn
 
+import pytest
 import torch
+from _pytest.mark.structures import ParameterSet
 from torch import Tensor, nn
 
 from compiler.backends.torch.linear import torch_dtype
@@ -26,6 +28,11 @@ HANGS = 120
 STEPS = DATA / "specs"  # a small spec for each kind of step and each option
 
 DTYPES = {name: torch_dtype(dtype) for name, dtype in FORMATS.items()}
+
+# One model of each make; those that are much alike are looked at where there is more time.
+DIFFERENT = """
+    tiny95 qwen20 reverse fblissjr_33p xangma_177p Lokimorty_39p zcbtrak_6p cosminscn_66p SeuperHakkerJa_93p
+""".split()  # noqa: SIM905
 
 SMALL = """\
 weightspec: 1
@@ -44,6 +51,15 @@ decode: argmax
 """
 SMALL_CONTEXT = 9  # two digits, +, two digits, =, three digits of the sum
 SMALL_TOKENS = 6  # digits 0 to 3, =, +
+
+
+def each(paths: Iterable[Path]) -> list[ParameterSet]:
+    """Specs as parameters of a test: all of them in the long run, those of `specs/` that are `DIFFERENT` in any."""
+    shipped = set(SPECS.rglob("*.yaml"))
+    return [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.long] * (path in shipped and path.stem not in DIFFERENT))
+        for path in paths
+    ]
 
 
 def card(name: str) -> dict[str, Any]:

@@ -125,7 +125,9 @@ def running(folder: Path, target: Path) -> Iterator[tuple[subprocess.Popen[str],
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system has no /proc")
-@pytest.mark.parametrize("whole_group", [False, True], ids=["parent", "terminal"])
+@pytest.mark.parametrize(
+    "whole_group", [pytest.param(False, id="parent", marks=pytest.mark.long), pytest.param(True, id="terminal")]
+)
 def test_control_c_ends_all_processes(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, whole_group: bool
 ) -> None:

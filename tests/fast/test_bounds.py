@@ -12,7 +12,7 @@ from compiler.expressions.floats import FORMATS
 from compiler.pipeline import Spec, load
 from compiler.source.diagnostics import SpecError
 from tests.fast.containment import any_tokens, compare, compare_streams, suite_tokens
-from tests.helpers import SPECS, STEPS
+from tests.helpers import SPECS, STEPS, each
 
 pytestmark = pytest.mark.machine
 
@@ -55,7 +55,7 @@ def check_in_dtype(path: Path, dtype: str, count: int, seed: int) -> str:
     return "contained"
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", each(MODELS))
 def test_every_model_stays_within_its_bounds_and_much_is_sure(path: Path) -> None:
     assert share_sure(load(path), 8, 1) > 0.2
 

@@ -13,7 +13,7 @@ from compiler.evaluation.judge import Judge, Verdicts
 from compiler.pipeline import Spec, load
 from compiler.source.user_cache import SETTING
 from tests.fast.containment import suite_tokens
-from tests.helpers import SPECS
+from tests.helpers import SPECS, each
 
 pytestmark = pytest.mark.machine
 
@@ -60,7 +60,7 @@ def by_reference(spec: Spec, suite: str, pairs: int) -> list[Row]:
     return rows
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", each(MODELS))
 def test_verdicts_are_the_plain_modules(path: Path) -> None:
     spec = load(path)
     for suite in suites(spec):
@@ -76,7 +76,7 @@ def test_verdicts_of_compiled_code(name: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", each(MODELS))
 @pytest.mark.skipif(find_compiler() is None, reason="no C compiler works here")
 def test_many_verdicts(path: Path) -> None:
     spec = load(path)

@@ -15,7 +15,13 @@ pytestmark = pytest.mark.machine
 
 BUDGET = 600.0  # nothing here may hang on how fast the machine is
 SLOW = ("tiny95", "tiny95-exact", "alexlitz_36p")
-ALIKE = ("Wonderfall_139p", "Wonderfall_27p", "cosminscn_130p")  # as another of the same author
+ALIKE = (  # as another one; `make gallery-check` verifies them too
+    "Wonderfall_130p",
+    "Wonderfall_139p",
+    "Wonderfall_27p",
+    "cosminscn_130p",
+    "prasannakotyal_116p",
+)
 CLAIMED = [path for path in sorted(SPECS.rglob("*.yaml")) if load(path).resolved.expect.verdict is not None]
 
 

@@ -17,7 +17,7 @@ from compiler.network.ir import Network
 from compiler.network.ir import Tensor as Stored
 from compiler.network.storage import tensors
 from compiler.pipeline import load
-from tests.helpers import SPECS, STEPS, load_text, small
+from tests.helpers import SPECS, STEPS, each, load_text, small
 
 FILES = sorted([*SPECS.rglob("*.yaml"), *STEPS.glob("*.yaml")])
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7)  # of the written numbers that are left out
@@ -95,7 +95,7 @@ def check(network: Network, seed: int) -> tuple[int, bool]:
     return sum(map(len, zeroed.values())), deaf
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", each(FILES))
 def test_what_is_dead_changes_nothing(path: Path) -> None:
     network = load(path).network
     random = Random(path.stem)

@@ -19,7 +19,7 @@ from compiler.backends.elementary.model import translate, translate_slot
 from compiler.backends.elementary.program import NotFollowed, Program
 from compiler.pipeline import Spec, load
 from tests.fast.containment import any_tokens, suite_tokens
-from tests.helpers import SPECS, STEPS, load_text, small
+from tests.helpers import SPECS, STEPS, each, load_text, small
 
 # The first attention lets tokens see later ones, so that each token of the answer has a program of its own.
 SEES_LATER = """
@@ -89,7 +89,7 @@ def _check_slots(spec: Spec) -> int:
     return sure
 
 
-@pytest.mark.parametrize("path", sorted(SPECS.rglob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", each(sorted(SPECS.rglob("*.yaml"))))
 def test_a_program_for_one_token_says_what_the_program_for_all_says(path: Path) -> None:
     assert _check_slots(load(path)) > 0
 

@@ -19,7 +19,7 @@ from compiler.source.diagnostics import SpecError
 from tests.fast.changed import changed
 from tests.fast.networks import random_network
 from tests.fast.test_bounds import MODELS, SMALL
-from tests.helpers import load_text
+from tests.helpers import each, load_text
 from tests.verifier.checks import Found, check_positions, check_tails, some_inputs
 from tests.verifier.rounding import WIDE
 
@@ -61,7 +61,7 @@ def sized(path: Path, dtype: str | None = None) -> Spec | None:
     return None
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", each(MODELS))
 def test_models_for_short_numbers(path: Path) -> None:
     spec = sized(path)
     assert spec is not None
@@ -133,7 +133,7 @@ def test_changed_models(start: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", each(MODELS))
 def test_models_as_they_are(path: Path) -> None:
     found = check(load(path), path.stem, count=20, plain=3, slots=4, rounds=12)
     assert found["followed"]
