@@ -68,13 +68,17 @@ def interrupted(hooked: Path, at: str, *command: str, where: str = "here") -> No
 EVAL = ("eval", TINY, "--suite", "edges")
 EARLY = ("gc", "click", "yaml", "compiler", "rich.console", "numpy")
 LATE = ("torch", "torch.nn", "safetensors", "compiler.backends.native.fast_engine")
+FEW = ("click", "numpy", "torch.nn", "exit")  # each case starts a process
 
 
 @pytest.mark.parametrize(
     ("program", "at", "command"),
     [
-        *(("cli.py", at, EVAL) for at in (*EARLY, *LATE)),
-        *(("weightspec", at, EVAL) for at in ("yaml", "numpy", "torch.nn")),
+        *(
+            pytest.param("cli.py", at, EVAL, marks=[pytest.mark.long] * (at not in FEW), id=f"cli.py-{at}-eval")
+            for at in (*EARLY, *LATE)
+        ),
+        *(("weightspec", at, EVAL) for at in ("yaml", "torch.nn")),
         *(("cli.py", "torch.nn", command) for command in (("run", TINY, "1", "2"), ("build", TINY), ("verify", QWEN))),
         *(("cli.py", "numpy", command) for command in (("report", TINY, QWEN), ("build", TINY, "--eval"))),
         ("cli.py", "rich.console", ("diff", TINY, EXACT)),

@@ -230,17 +230,13 @@ def contains(value: object, part: object) -> bool:
     return type(value) is type(part) and value == part
 
 
-@pytest.mark.parametrize("heading", CALLS)
-def test_what_is_printed_has_the_shape(folder: Path, heading: str) -> None:
-    for arguments in CALLS[heading]:
-        assert list(problems(printed(*arguments), PRINTED[heading])) == [], arguments
-
-
-def test_what_may_be_null_or_absent_sometimes_is(folder: Path) -> None:
+def test_what_is_printed_has_the_shape_and_what_may_be_null_or_absent_sometimes_is(folder: Path) -> None:
     seen: dict[tuple[Any, str], set[bool]] = {}
     for heading, calls in CALLS.items():
         for arguments in calls:
-            for row, gap in gaps(printed(*arguments), PRINTED[heading]):
+            output = printed(*arguments)
+            assert list(problems(output, PRINTED[heading])) == [], (heading, arguments)
+            for row, gap in gaps(output, PRINTED[heading]):
                 seen.setdefault(row, set()).add(gap)
     assert {row for row, found in seen.items() if found != {True, False}} == set()
     stated = [path for shape in WITH_SECTION for path, kind, _ in rows(shape) if GAP.search(kind)]

@@ -23,7 +23,7 @@ EVERY = sorted(path.stem for path in STEPS.iterdir())
 VARIED = ["biases", "defaults", "ffn-narrow", "ffn-widen", "heads-family", "kv-shared", "low-rank", "mask-number"]
 VARIED += ["mix", "position-equations", "position-table", "qk-norm-own", "repeat", "rope-halves", "score-routing"]
 VARIED += ["softmax-plus-one", "ties-parameters"]  # every kind of step, and whatever branches in `forward`
-FEW = ("low-rank", "mix", "ties-parameters")  # compiling takes seconds each
+FEW = ("low-rank", "mix", "ties-parameters")  # compiling and exporting take a second or two each
 UNITS = 64  # of roundoff, times the largest logit: compilers may add up in another order
 
 
@@ -155,7 +155,9 @@ def test_compiled_graphs(name: str) -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("name", VARIED)
+@pytest.mark.parametrize(
+    "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.long) for name in VARIED]
+)
 def test_exported_programs(name: str) -> None:
     """Any batch, any length up to the context, from one program."""
     model, tokens = built(name)

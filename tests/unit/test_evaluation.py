@@ -330,7 +330,7 @@ def peak_megabytes(pairs: int, engine: str, suite: str = "uniform", overrides: d
     return float(found["megabytes"])
 
 
-@pytest.mark.parametrize("engine", ["plain", "fast"])
+@pytest.mark.parametrize("engine", [pytest.param("plain", marks=pytest.mark.long), "fast"])
 def test_5_000_pairs_need_little_memory(engine: str) -> None:
     assert peak_megabytes(5_000, engine) < 800
 
