@@ -1,0 +1,90 @@
+"""A task as its author states it, for one choice of its sizes: words of symbols, and what is right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from compiler.expressions.formulas import Formula
+
+
+@dataclass(frozen=True)
+class WordShape:
+    """A word of `length` symbols 0 … `symbols` - 1 of an alphabet. A word of a `single` symbol is read as a number."""
+
+    name: str
+    alphabet: str
+    symbols: int
+    length: int
+    single: bool = False
+
+
+@dataclass(frozen=True)
+class Aimed:
+    """Symbol `place` of an answer word, and what the index names of the target stand for there."""
+
+    place: int
+    indices: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Equation:
+    """What is right for an answer word.
+
+    `symbols`: the formula gives each of the symbols `aimed` at. `word`: it gives the word as a whole, as
+    `ascending(word)` does. `number`: it gives `number(word)`, whose digits are the symbols, the most significant first.
+    """
+
+    word: str
+    form: Literal["symbols", "word", "number"]
+    aimed: tuple[Aimed, ...]
+    formula: Formula
+
+
+@dataclass(frozen=True)
+class State:
+    """A variable of a transducer: 0 … `size` - 1, and `start` before the first column."""
+
+    name: str
+    size: int
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class Transducer:
+    """The columns of a task: a finite transducer that reads one symbol of each given word at a time.
+
+    Words align at the end that is read first (`from_last`: their last symbols); a shorter word reads 0 beyond its other
+    end. There are as many columns as the longest word has symbols; single symbols that are given are read in every
+    column. `lets` and all of `answers` and `following` read the state before the step; `at_end` reads the last state,
+    and gives answers of one symbol. `only` says which steps there are, `only_at_end` which last states.
+    """
+
+    from_last: bool
+    states: tuple[State, ...]
+    lets: tuple[tuple[str, Formula], ...]
+    only: Formula | None
+    answers: tuple[tuple[str, Formula], ...]
+    following: tuple[tuple[str, Formula], ...]
+    only_at_end: Formula | None
+    at_end: tuple[tuple[str, Formula], ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is given, what is right, and which inputs there are.
+
+    `constants` are all names of integers that formulas can read: the sizes, and the spec's constants. With a transducer
+    the columns define what is right, and `equations` are a cross-check.
+    """
+
+    constants: Mapping[str, int]
+    given: tuple[WordShape, ...]
+    answers: tuple[WordShape, ...]
+    only: Formula | None = None
+    equations: tuple[Equation, ...] = ()
+    transducer: Transducer | None = None
+
+    def word(self, name: str) -> WordShape | None:
+        return next((word for word in (*self.given, *self.answers) if word.name == name), None)
