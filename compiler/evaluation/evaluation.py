@@ -18,7 +18,7 @@ from compiler.evaluation.suite_runs import SuiteToRun, run_suite
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
 from compiler.source.limits import MAX_BATCH, MAX_PAIRS
-from compiler.tasks import tasks_with_protocols
+from compiler.tasks.package import tasks_with_protocols
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
 
 Progress = Callable[[str, int, int], None]
@@ -178,7 +178,7 @@ def answer(spec: Spec, inputs: Inputs) -> Answer:
     right_tokens = layout.answer_tokens(words)
     return Answer(
         judge.describe(tokens),
-        task.show({name: words[name] for name in task.answers}),
+        task.show(words),
         tokens == right_tokens,
         tuple(layout.prompt_tokens(words)),
         tuple(tokens),
@@ -250,8 +250,8 @@ def _protocol(spec: Spec, name: str) -> EvaluationProtocol:
     if name in known:
         return known[name]
     if known:
-        raise fail("unknown-name", f"the task {task.kind} has no protocol '{name}'{did_you_mean(name, known)}")
-    raise fail("unknown-name", f"the task {task.kind} has no protocols", hint=tasks_with_protocols())
+        raise fail("unknown-name", f"the task {task.name} has no protocol '{name}'{did_you_mean(name, known)}")
+    raise fail("unknown-name", f"the task {task.name} has no protocols", hint=tasks_with_protocols())
 
 
 def _chosen(spec: Spec, names: Sequence[str] | None) -> list[Suite]:

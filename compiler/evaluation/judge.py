@@ -202,7 +202,7 @@ class Judge:
         """Each place of the answer: a symbol of a word, or a token; with its number where there are several such."""
         labels = self.spec.network.vocabulary.labels
         names = [
-            f"{slot.word}[{slot.index}]" if slot.token is None else labels[slot.token]
+            str(slot) if slot.token is None else labels[slot.token]
             for slot in self.spec.layout.answer
         ]
         often = {name for name, times in Counter(names).items() if times > 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean
@@ -55,12 +56,12 @@ class Expectations:
     note: str = ""
 
 
-def read_expectations(node: Node | None, task: Task, findings: Findings) -> Expectations:
+def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findings) -> Expectations:
     """The claims of an `expect` section, whose shape the schema has checked."""
     if not isinstance(node, Mapping):
         return Expectations()
     counts, evals = node.get("count"), node.get("eval")
-    suites = task.suites() if isinstance(evals, Mapping) else {}
+    suites = {name for task in tasks for name in task.suites()} if isinstance(evals, Mapping) else set()
     count_claims, eval_claims = [], []
     for key, value in counts.items if isinstance(counts, Mapping) else ():
         if isinstance(value, Scalar):

@@ -76,7 +76,8 @@ class Statement:
     """What is given, what is right, and which inputs there are.
 
     `constants` are all names of integers that formulas can read: the sizes, and the spec's constants. With a transducer
-    the columns define what is right, and `equations` are a cross-check.
+    the columns define what is right, and `equations` are a cross-check. `also` are further conditions, such as those of
+    a suite.
     """
 
     constants: Mapping[str, int]
@@ -85,6 +86,7 @@ class Statement:
     only: Formula | None = None
     equations: tuple[Equation, ...] = ()
     transducer: Transducer | None = None
+    also: tuple[Formula, ...] = ()
 
     def word(self, name: str) -> WordShape | None:
         return next((word for word in (*self.given, *self.answers) if word.name == name), None)

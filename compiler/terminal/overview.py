@@ -184,7 +184,7 @@ def _slots(spec: Spec, slots: tuple[Slot, ...]) -> str:
     shown: list[tuple[str, int]] = []
     labels = spec.network.vocabulary.labels
     for slot in slots:
-        name = slot.word if slot.token is None else spec.layout.spell([slot.token], labels)[0]
+        name = str(slot) if slot.token is None else spec.layout.spell([slot.token], labels)[0]
         if shown and shown[-1][0] == name:
             shown[-1] = (name, shown[-1][1] + 1)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.network.ir import Network
-from compiler.tasks.layout import Layout, Slot
+from compiler.tasks.layout import Layout
 
 Positions = int
 """A set of positions, as bits: the bit of weight 2 ** p stands for position p."""
@@ -34,18 +34,16 @@ def everything(network: Network) -> Asked:
 
 def asked_by(layout: Layout) -> Asked:
     """Inputs in a layout, each with its answer as it is, or as the model says it: any token that has a logit."""
-    symbols, said = frozenset(layout.symbols), frozenset(range(layout.classes))
-    prompt = [_tokens(slot, symbols) for slot in layout.prompt]
+    said = frozenset(range(layout.classes))
+    prompt = [frozenset(slot.possible) for slot in layout.prompt]
     if layout.in_place:
         return Asked(tuple(prompt), sum(1 << p for p in layout.read_at))
     predicted = set(layout.predicted)
-    answer = [_tokens(slot, symbols) | (said if i in predicted else set()) for i, slot in enumerate(layout.answer)]
+    answer = [
+        frozenset(slot.possible) | (said if i in predicted else set()) for i, slot in enumerate(layout.answer)
+    ]
     reads = [len(prompt) - 1 + i for i in layout.predicted]
     return Asked((*prompt, *answer)[: max(reads, default=-1) + 1], sum(1 << p for p in reads))
-
-
-def _tokens(slot: Slot, symbols: frozenset[int]) -> frozenset[int]:
-    return symbols if slot.token is None else frozenset([slot.token])
 
 
 def listed(positions: Positions) -> list[int]:

@@ -16,10 +16,10 @@ def task_is_tested(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
 
     def check(examined: Examined) -> Iterator[Finding]:
         task = examined.spec.resolved.task
-        place = top_level(examined.spec, "task", task.kind)
+        place = top_level(examined.spec, "task", task.name)
         test = task.protocols().get(protocol)
         if test is None:
-            yield Finding(f"the task {task.kind} is not the one that {protocol} tests", place)
+            yield Finding(f"the task {task.name} is not the one that {protocol} tests", place)
             return
         for suite in (task.suites()[name] for name in test.suites):
             try:
@@ -32,12 +32,12 @@ def task_is_tested(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
 
 def operands_once(examined: Examined) -> Iterator[Finding]:
     """Each symbol of an operand stands in the prompt once."""
-    slots = Counter(slot.word for slot in examined.spec.layout.prompt if slot.token is None)
-    for word, length in examined.spec.resolved.task.operands.items():
-        if slots[word] > length:
-            times = slots[word] // length
-            message = f"'{word}' stands in the prompt {times} times"
-            yield Finding(message, in_layout(examined.spec, "prompt", word, last=True))
+    symbols = Counter(place.word for slot in examined.spec.layout.prompt for place in slot.places)
+    for word in examined.spec.resolved.task.given:
+        if symbols[word.name] > word.length:
+            times = symbols[word.name] // word.length
+            message = f"'{word.name}' stands in the prompt {times} times"
+            yield Finding(message, in_layout(examined.spec, "prompt", word.name, last=True))
 
 
 def answer_in_place(examined: Examined) -> Iterator[Finding]:

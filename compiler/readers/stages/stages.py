@@ -48,7 +48,7 @@ def _resolved(spec: Spec) -> dict[str, object]:
         "definitions": {name: _definition(one) for name, one in resolved.definitions.items()},
         "vocabulary": list(labels),
         "stream": list(resolved.stream.labels),
-        "task": {"kind": resolved.task.kind, "symbols": [labels[token] for token in resolved.layout.symbols]},
+        "task": _task(resolved, labels),
         "prompt": [_slot(slot, labels) for slot in spec.layout.prompt],
         "answer": [_slot(slot, labels) for slot in spec.layout.answer],
         "answer_read_at": list(spec.layout.read_at) if spec.layout.in_place else None,
@@ -80,7 +80,7 @@ def _numbers(value: Value) -> object:
 
 
 def _slot(slot: Slot, labels: tuple[str, ...]) -> str:
-    return labels[slot.token] if slot.token is not None else f"{slot.word}[{slot.index}]"
+    return labels[slot.token] if slot.token is not None else str(slot)
 
 
 def _value(value: object) -> object:
