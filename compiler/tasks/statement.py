@@ -4,9 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from compiler.expressions.formulas import Formula
+from compiler.source.text import Span
+
+if TYPE_CHECKING:
+    from compiler.tasks.columns import StepTable
+
+
+class InputFault(Exception):
+    """A formula cannot be computed for an input, such as for want of a match.
+
+    `row` is the number of the input among those that were asked for, `span` the part of the formula.
+    """
+
+    def __init__(self, row: int, code: str, message: str, span: Span) -> None:
+        super().__init__(message)
+        self.row = row
+        self.code = code
+        self.message = message
+        self.span = span
+
+    def of(self, row: int) -> InputFault:
+        """The same fault of an input that has another number elsewhere."""
+        return InputFault(row, self.code, self.message, self.span)
 
 
 @dataclass(frozen=True)
@@ -87,6 +110,13 @@ class Statement:
     equations: tuple[Equation, ...] = ()
     transducer: Transducer | None = None
     also: tuple[Formula, ...] = ()
+
+    @cached_property
+    def step_table(self) -> StepTable:
+        """Every step of the transducer, made once: for those who know that they are few."""
+        from compiler.tasks import columns
+
+        return columns.step_table(self)
 
     def word(self, name: str) -> WordShape | None:
         return next((word for word in (*self.given, *self.answers) if word.name == name), None)

@@ -1,0 +1,132 @@
+"""What is right by the equations of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.source.faults import no_rule
+from compiler.tasks import digits, integers
+from compiler.tasks.integers import Integers
+from compiler.tasks.interpreter import (
+    Batch,
+    Faults,
+    Letters,
+    Refusal,
+    Scope,
+    Value,
+    number_of,
+    truth_of,
+    within,
+    word_of,
+)
+from compiler.tasks.statement import Equation, Statement, WordShape
+from compiler.tasks.task import Words
+
+_AT_ONCE = 1 << 14  # inputs that are computed together: few enough for the cache, and for large integers
+_SHOWN_BITS = 64
+
+
+def by_equations(statement: Statement, given: Words) -> Words:
+    """The answer words, uint16 [inputs, length] each, that equations give for given words.
+
+    Raises `InputFault` for the first input that they cannot be computed for, `ExpressionError` (with its span) for
+    formulas that cost too much.
+    """
+    count = _count(given)
+    answers = {word.name: np.empty((word.length, count), np.uint16).T for word in statement.answers}
+    for start in range(0, count, _AT_ONCE):
+        batch = batch_of(statement, {name: word[start : start + _AT_ONCE] for name, word in given.items()})
+        for equation in statement.equations:
+            shape = statement.word(equation.word)
+            assert shape is not None
+            _solve(equation, shape, batch, answers[shape.name][start : start + _AT_ONCE])
+        _raise_first(batch.faults, start)
+    return answers
+
+
+def permitted(statement: Statement, given: Words) -> NDArray[np.bool_]:
+    """Which inputs there are by the `only` of the task, [inputs]. Raises as `by_equations` does."""
+    count = _count(given)
+    found = np.ones(count, bool)
+    if statement.only is not None:
+        for start in range(0, count, _AT_ONCE):
+            batch = batch_of(statement, {name: word[start : start + _AT_ONCE] for name, word in given.items()})
+            found[start : start + _AT_ONCE] = truth_of(Scope(batch, statement.only))
+            _raise_first(batch.faults, start)
+    return found
+
+
+def batch_of(statement: Statement, given: Words) -> Batch:
+    """The inputs of these words, as the equations of a task read them."""
+    words: dict[str, Value] = {}
+    for shape in statement.given:
+        letters = given[shape.name]
+        whole = Letters(letters, shape.symbols)
+        words[shape.name] = Integers(letters[:, 0], 0, shape.symbols - 1) if shape.single else whole
+    count = _count(given)
+    return Batch(count, {**constants_of(statement), **words}, Faults(np.zeros(count, bool)))
+
+
+def constants_of(statement: Statement) -> Mapping[str, Integers]:
+    return {name: integers.constant(value) for name, value in statement.constants.items()}
+
+
+def check_symbol(value: Integers, shape: WordShape, scope: Scope) -> Integers:
+    """A symbol of a word; rows that give none fail."""
+
+    def outside(shown: str) -> str:
+        return f"symbol {shown} is out of range: '{shape.name}' has 0 to {shape.symbols - 1}"
+
+    return within(value, 0, shape.symbols - 1, Refusal("out-of-range", scope.formula.tree, outside), scope)
+
+
+def _solve(equation: Equation, shape: WordShape, batch: Batch, answer: NDArray[np.uint16]) -> None:
+    """Write the symbols [inputs, length] that an equation gives."""
+    scope = Scope(batch, equation.formula)
+    match equation.form:
+        case "symbols":
+            for aimed in equation.aimed:
+                here = Scope(batch, equation.formula, indices=aimed.indices)
+                answer[:, aimed.place] = check_symbol(number_of(here), shape, here).values
+        case "word":
+            letters = word_of(scope)
+            answer[:] = letters.values
+            if letters.symbols > shape.symbols:
+                largest = Integers(letters.values.max(axis=1), 0, letters.symbols - 1)
+                check_symbol(largest, shape, scope)
+        case "number":
+            answer[:] = _written(number_of(scope), shape, scope)
+        case _:
+            raise no_rule("form of an equation", equation.form)
+
+
+def _written(number: Integers, shape: WordShape, scope: Scope) -> NDArray[np.uint16]:
+    """The digits [inputs, length] of a number; rows where it is negative or too large fail."""
+    base, length = shape.symbols, shape.length
+    limit = base**length
+    most = str(limit - 1) if limit.bit_length() <= _SHOWN_BITS else f"{base}**{length} - 1"
+
+    def outside(shown: str) -> str:
+        return f"{shown} is out of range: '{shape.name}' holds 0 to {most}"
+
+    values = within(number, 0, limit - 1, Refusal("out-of-range", scope.formula.tree, outside), scope).values
+    if isinstance(values, int):
+        values = np.full(scope.count, values, np.int64 if values < 1 << 63 else object)
+    if values.dtype == object:
+        limbs = digits.limbs_of_integers(values.tolist(), base, length)
+    else:
+        limbs = digits.limbs_of_array(values.astype(np.uint64), base, length)
+    return digits.word(limbs, base, length)
+
+
+def _count(given: Words) -> int:
+    return len(next(iter(given.values())))
+
+
+def _raise_first(faults: Faults, start: int) -> None:
+    fault = faults.first()
+    if fault is not None:
+        raise fault.of(start + fault.row)
