@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,6 @@ from compiler.language.warnings import find_suspicions, settled_warnings
 from compiler.lowering.network import lower_network
 from compiler.network.ir import Network
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError, in_file_order, raise_errors
-from compiler.source.document import Mapping as Document
 from compiler.source.extends import Chain, merged_chain, parsed_chain, read_chain, single_document, without
 from compiler.source.saved import is_saved, read_saved
 from compiler.source.schema import check_schema, top_level_keys

@@ -28,7 +28,7 @@ from compiler.pipeline import Spec
 from compiler.readers.counting.claims import check_claims
 from compiler.source.diagnostics import fail
 from compiler.source.saved import check_target
-from compiler.tasks import TaskError, describe_suites
+from compiler.tasks import TaskError, suites
 from compiler.terminal import shapes
 from compiler.terminal.plain import say
 
@@ -82,7 +82,7 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
         print_json(built)
 
 
-@click.command("eval", cls=SpecCommand, epilog=verbatim(describe_suites()))
+@click.command("eval", cls=SpecCommand, epilog=verbatim(suites.described()))
 @spec_argument
 @loading_options
 @evaluation_options

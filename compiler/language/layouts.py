@@ -64,7 +64,8 @@ class _Reading:
         prompt = self.part("prompt", self.task.given)
         node = self.node.get("answer")
         if not isinstance(node, Mapping):
-            answer, read_at = self.part("answer", self.task.answers), ()
+            answer = self.part("answer", self.task.answers)
+            read_at: tuple[int, ...] = ()
         elif len(self.findings) > before:
             return None
         else:
@@ -75,9 +76,7 @@ class _Reading:
     def of_cases(self) -> Layout:
         (given,), (answer,) = self.task.given, self.task.answers
         alphabet = self.task.alphabets[given.alphabet]
-        slots = [
-            tuple(_single(word, index, alphabet) for index in range(word.length)) for word in (given, answer)
-        ]
+        slots = [tuple(_single(word, index, alphabet) for index in range(word.length)) for word in (given, answer)]
         for name in (PROMPT, ANSWER):
             key = self.node.key(name)
             if key is not None:
@@ -99,7 +98,9 @@ class _Reading:
         if value is None or formula is None:
             return None
         if not 1 <= value <= MAX_CONTEXT:
-            self.report("index-range", f"a window of {show(value)} tokens; it has from 1 to {MAX_CONTEXT}", formula.span)
+            self.report(
+                "index-range", f"a window of {show(value)} tokens; it has from 1 to {MAX_CONTEXT}", formula.span
+            )
             return None
         return value
 
@@ -182,9 +183,13 @@ class _Reading:
             return (), ()
         first = self._read_from(node) - 1 if kind == "next" else 0
         answer, *others = self.task.answers
-        fits = first >= 0 and (answer.length == shape.length if kind == "in_place" else first + answer.length <= shape.length)
+        fits = first >= 0 and (
+            answer.length == shape.length if kind == "in_place" else first + answer.length <= shape.length
+        )
         if others or not fits:
-            message = f"'{answer.name}' has {answer.length} symbols and '{word_node.text}' {shape.length}: no place for each"
+            message = (
+                f"'{answer.name}' has {answer.length} symbols and '{word_node.text}' {shape.length}: no place for each"
+            )
             self.report("task", message, word_node.span, "write the answer after the prompt")
             return (), ()
         places = {place.index: k for k, slot in enumerate(prompt) for place in slot.places if place.word == shape.name}
@@ -362,7 +367,9 @@ class _Items:
                     lengths[symbol.base.name] = self.shapes[symbol.base.name].length
         if len(set(lengths.values())) != 1:
             listed = " and ".join(f"'{name}' has {length} symbols" for name, length in lengths.items())
-            message = f"the index {index} runs over words of one length: {listed or f'none is indexed by {index} alone'}"
+            message = (
+                f"the index {index} runs over words of one length: {listed or f'none is indexed by {index} alone'}"
+            )
             self.reading.report("task", message, span)
             return []
         run = range(next(iter(lengths.values())))
@@ -372,7 +379,9 @@ class _Items:
         if tree.base.name in self.shapes:
             yield tree
         else:
-            yield from (index for index in tree.indices if isinstance(index, Indexed) and index.base.name in self.shapes)
+            yield from (
+                index for index in tree.indices if isinstance(index, Indexed) and index.base.name in self.shapes
+            )
 
     def _of_tree(self, word: Word, tree: Indexed, indices: AnyMapping[str, int]) -> list[Slot]:
         formula = read_text(word, self.findings)
@@ -437,7 +446,9 @@ class _Item:
         family = vocabulary.family(tree.base.name)
         if family is None or len(family.sizes) != len(tree.indices):
             takes = 0 if family is None else len(family.sizes)
-            message = f"'{tree.base.name}' takes {takes} {'index' if takes == 1 else 'indices'}, found {len(tree.indices)}"
+            message = (
+                f"'{tree.base.name}' takes {takes} {'index' if takes == 1 else 'indices'}, found {len(tree.indices)}"
+            )
             findings.report(Diagnostic("index-range", message, self.formula.scalar.at(*tree.at)))
             return None
         choices: list[range] = []

@@ -15,7 +15,6 @@ from compiler.expressions.floats import FORMATS, FloatFormat
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.naming import read_axis
 from compiler.expressions.scope import Scope, Work
-from compiler.expressions.values import Value
 from compiler.language.definitions import VARIES, Definition, resolve_definitions, size_ranges
 from compiler.language.expectations import Expectations, read_expectations
 from compiler.language.layouts import read_layout

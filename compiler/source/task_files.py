@@ -16,7 +16,8 @@ EXAMPLE = "tasks/subtraction.yaml"  # of a task file
 
 def with_task_files(document: Mapping, path: Path, root: Path, read: ReadFile) -> Mapping:
     """A spec with what the files say that its `task` names. `root` is the folder that they lie in, `path` the spec's
-    file; `read(path, named, purpose)` gives the text of a file that is named to "extend" or to "read" it. Raises `SpecError`."""
+    file; `read(path, named, purpose)` gives the text of a file that is named to "extend" or to "read" it. Raises
+    `SpecError`."""
     task = document.get("task")
     if not isinstance(task, Mapping):
         return document

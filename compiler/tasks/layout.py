@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from typing import TYPE_CHECKING
 
 from compiler.tasks.task import Symbols, Words
@@ -168,10 +167,9 @@ def _tokens(slots: tuple[Slot, ...], words: Words) -> NDArray[np.int32]:
             made[:, position] = slot.token
             continue
         first, *others = slot.places
-        chosen: NDArray[np.integer] = words[first.word][:, first.index]
-        if others:
-            wide = np.int64 if prod(place.choices for place in slot.places) > 1 << 16 else np.int32
-            for place in others:
-                chosen = chosen.astype(wide) * place.choices + words[place.word][:, place.index]
-        made[:, position] = tables[slot.tokens][chosen]
+        made[:, position] = words[first.word][:, first.index]
+        for place in others:
+            made[:, position] *= place.choices
+            made[:, position] += words[place.word][:, place.index]
+        made[:, position] = tables[slot.tokens][made[:, position]]
     return made

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 
-from compiler.expressions.arithmetic import COMPARISONS, show
+from compiler.expressions.arithmetic import show
 from compiler.expressions.axes import Axis, Family
 from compiler.expressions.evaluate import integer
 from compiler.expressions.formulas import Formula, Word, attempt, read_formula, read_text
@@ -20,8 +20,9 @@ from compiler.source.document import Mapping, Node, Scalar
 from compiler.source.limits import MAX_SYMBOLS, MAX_WORD
 from compiler.source.text import Span
 from compiler.tasks import suites
-from compiler.tasks.functions import FUNCTIONS
+from compiler.tasks.kinds import KNOWN_FUNCTIONS
 from compiler.tasks.layout import Alphabet
+from compiler.tasks.package import sizes_of
 from compiler.tasks.stated import AuthorSuite, Case, Task
 from compiler.tasks.statement import Aimed, Equation, State, Statement, Transducer, WordShape
 
@@ -81,13 +82,15 @@ class _Reader:
 
     def task(self) -> Task | None:
         before = len(self.findings)
-        statement = self._of_cases() if self.node.get("cases") is not None else self._statement()
-        if statement is None or len(self.findings) > before:
+        read = self._of_cases() if self.node.get("cases") is not None else self._statement()
+        if read is None or len(self.findings) > before:
             return None
-        statement, cases = statement
+        statement, cases = read
         numbers = self._numbers(statement)
         section = self.section
-        task = Task(section.name, section.sizes, statement, self.alphabets, numbers, self._shown(statement), cases=cases)
+        task = Task(
+            section.name, section.sizes, statement, self.alphabets, numbers, self._shown(statement), cases=cases
+        )
         task = self._with_suites(task)
         return task if len(self.findings) == before else None
 
@@ -95,8 +98,9 @@ class _Reader:
 
     def _statement(self) -> tuple[Statement, tuple[Case, ...]] | None:
         self._read_alphabets()
-        for name, _ in self.section.sizes.items():
-            self.names[name] = ("a size", self.node.span)
+        sizes = sizes_of(self.node)
+        for key, _ in sizes.items if sizes is not None else ():
+            self.names[key.text] = ("a size", key.span)
         before = len(self.findings)
         given, answers = self._words("given"), self._words("answers")
         if len(self.findings) > before or not given or not answers:
@@ -104,7 +108,9 @@ class _Reader:
             return None
         transducer = self._transducer(given, answers)
         equations = self._equations(answers)
-        statement = Statement(self._constants(), given, answers, self._formula(self.node, "only"), equations, transducer)
+        statement = Statement(
+            self._constants(), given, answers, self._formula(self.node, "only"), equations, transducer
+        )
         self._check_written(statement)
         return statement, ()
 
@@ -119,13 +125,16 @@ class _Reader:
         """The integers that formulas can read: sizes, and constants of the spec."""
         found: dict[str, int] = {}
         for name, value in self.section.scope.names.items():
+            if name in self.names and name not in self.section.sizes:
+                continue  # a word, a state or a name under `let`
             if isinstance(value, Number) and not value.rounded and float(value.value).is_integer():
                 found[name] = int(value.value)
         return found
 
     def _read_alphabets(self) -> None:
         for key, node in self.part("alphabets").items:
-            self._name(key, "an alphabet")
+            if not is_name(key.text):
+                self.report("bad-name", f"'{key.text}' cannot name an alphabet: use letters, digits and _", key.span)
             alphabet = self._first_tokens(key, node) if isinstance(node, Mapping) else self._tokens(key, node)
             if alphabet is not None:
                 self.alphabets[key.text] = alphabet
@@ -192,7 +201,7 @@ class _Reader:
     def _words(self, part: str) -> tuple[WordShape, ...]:
         shapes = []
         for key, node in self.part(part).items:
-            self._name(key, "a word")
+            self._name(key, "a word" if part == "given" else "an answer", is_read=part == "given")
             shape = self._word(key, node) if isinstance(node, Scalar) else None
             if shape is not None:
                 shapes.append(shape)
@@ -234,35 +243,50 @@ class _Reader:
         self.alphabets[word.text] = self._alphabet(word.text, tuple(range(start, start + family.size)))
         return self.alphabets[word.text]
 
-    def _name(self, key: Scalar, what: str) -> None:
-        """Note a name of the task, which must mean nothing else."""
+    def _name(self, key: Scalar, what: str, *, is_read: bool = True) -> None:
+        """Note a name of the task, which must mean nothing else in it. It comes before names of the spec."""
         name = key.text
         if not is_name(name):
             self.report("bad-name", f"'{name}' cannot name {what}: use letters, digits and _", key.span)
-        elif name in NAMED_NUMBERS or name in FUNCTIONS:
-            self.report("name-clash", f"'{name}' already has a meaning in formulas", key.span, f"rename {what[2:].strip()}")
-        elif name in self.names or (what != "an alphabet" and self.section.scope.knows(name)):
-            other, _ = self.names.get(name, ("a constant or a size", key.span))
-            self.report("name-clash", f"'{name}' is {other} and {what}", key.span, "rename one of them")
-        elif what != "an alphabet":  # which formulas cannot read
+        elif is_read and (name in NAMED_NUMBERS or name in KNOWN_FUNCTIONS):
+            self.report("name-clash", f"'{name}' already has a meaning in formulas", key.span, "rename it")
+        elif name in self.names:
+            other, span = self.names[name]
+            message = f"'{name}' is {other} and {what}; rename one of them"
+            note = (Note(f"{other} of that name", span),)
+            self.findings.report(Diagnostic("name-clash", message, key.span, notes=note))
+        else:
             self.names[name] = (what, key.span)
 
     # what is right
 
     def _formula(self, node: Mapping, key: str) -> Formula | None:
         value = node.get(key)
-        return None if value is None else read_formula(value, self.findings)
+        return None if value is None else self._read(value)
+
+    def _read(self, node: Node) -> Formula | None:
+        formula = read_formula(node, self.findings)
+        if formula is not None:
+            self.section.scope.work.read |= formula.names
+        return formula
 
     def _equations(self, answers: tuple[WordShape, ...]) -> tuple[Equation, ...]:
         axis = Axis(tuple(Family(word.name, () if word.single else (word.length,)) for word in answers))
         found: list[Equation] = []
         written: dict[tuple[str, int], Span] = {}
         for key, node in self.part("equations").items:
-            formula = read_formula(node, self.findings)
+            formula = self._read(node)
             equation = None if formula is None else self._equation(key, formula, axis, answers)
             if equation is None:
                 continue
-            clash = next((written[equation.word, aimed.place] for aimed in equation.aimed if (equation.word, aimed.place) in written), None)
+            clash = next(
+                (
+                    written[equation.word, aimed.place]
+                    for aimed in equation.aimed
+                    if (equation.word, aimed.place) in written
+                ),
+                None,
+            )
             if clash is not None:
                 note = Note("the first one", clash)
                 message = f"two equations write the same symbols of '{equation.word}'"
@@ -311,7 +335,7 @@ class _Reader:
             if key.text in ("from", "state", "let", "only", "end"):
                 continue
             first, _, rest = key.text.partition(" ")
-            formula = read_formula(value, self.findings)
+            formula = self._read(value)
             if first == "next" and rest.strip() in state_names:
                 pair = (rest.strip(), formula)
                 following += [(pair[0], formula)] if formula is not None else []
@@ -331,10 +355,7 @@ class _Reader:
         only_at_end = self._formula(end, "only") if isinstance(end, Mapping) else None
         from_last = isinstance(reads, Scalar) and reads.text == "last"
         only = self._formula(node, "only")
-        transducer = Transducer(
-            from_last, states, lets, only, tuple(written), tuple(following), only_at_end, tuple(at_end)
-        )
-        return transducer
+        return Transducer(from_last, states, lets, only, tuple(written), tuple(following), only_at_end, tuple(at_end))
 
     def _states(self, node: Mapping) -> tuple[State, ...]:
         found: list[State] = []
@@ -344,11 +365,13 @@ class _Reader:
             self._name(key, "a state")
             size_node = value.get("size") if isinstance(value, Mapping) else value
             size = self._size(size_node)
-            start = self._size(value.get("start")) if isinstance(value, Mapping) and value.get("start") is not None else 0
+            start = (
+                self._size(value.get("start")) if isinstance(value, Mapping) and value.get("start") is not None else 0
+            )
             if size is None or start is None:
                 continue
             total *= size
-            if not (1 <= size and total <= MAX_STATES):
+            if not (size >= 1 and total <= MAX_STATES):
                 code = "too-large" if size >= 1 else "index-range"
                 self.report(code, f"states have together from 1 to {MAX_STATES:,} values", value.span)
                 break
@@ -358,7 +381,7 @@ class _Reader:
         return tuple(found)
 
     def _size(self, node: Node | None) -> int | None:
-        formula = read_formula(node, self.findings) if node is not None else None
+        formula = self._read(node) if node is not None else None
         return None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
 
     def _lets(self, node: Mapping) -> tuple[tuple[str, Formula], ...]:
@@ -366,7 +389,7 @@ class _Reader:
         lets = node.get("let")
         for key, value in lets.items if isinstance(lets, Mapping) else ():
             self._name(key, "a name under `let`")
-            formula = read_formula(value, self.findings)
+            formula = self._read(value)
             if formula is not None:
                 found.append((key.text, formula))
         return tuple(found)
@@ -378,7 +401,7 @@ class _Reader:
         for key, value in end.items:
             if key.text == "only":
                 continue
-            formula = read_formula(value, self.findings)
+            formula = self._read(value)
             shape = answers.get(key.text)
             if shape is None:
                 message = f"no answer '{key.text}' to read off the last state{did_you_mean(key.text, answers)}"
@@ -403,7 +426,12 @@ class _Reader:
                 if word.name not in dict((*transducer.answers, *transducer.at_end)):
                     self.report("task", f"the columns do not say what '{word.name}' is", place)
                 continue
-            known = {aimed.place for equation in statement.equations if equation.word == word.name for aimed in equation.aimed}
+            known = {
+                aimed.place
+                for equation in statement.equations
+                if equation.word == word.name
+                for aimed in equation.aimed
+            }
             missing = [place for place in range(word.length) if place not in known]
             if missing:
                 which = f"'{word.name}'" if len(missing) == word.length else f"'{word.name}[{missing[0]}]'"
@@ -483,7 +511,10 @@ class _Reader:
         alphabet = Alphabet("token", tuple(range(vocabulary.size)), vocabulary.labels)
         self.alphabets["token"] = alphabet
         lengths = (self.section.sizes[PROMPT], self.section.sizes[ANSWER])
-        shapes = [WordShape(name, "token", vocabulary.size, length) for name, length in zip((PROMPT, ANSWER), lengths, strict=True)]
+        shapes = [
+            WordShape(name, "token", vocabulary.size, length)
+            for name, length in zip((PROMPT, ANSWER), lengths, strict=True)
+        ]
         cases = []
         for key, value in self.part("cases").items:
             texts = [words(key), words(value)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.layout import Alphabet
-from compiler.tasks.statement import Statement, WordShape
+from compiler.tasks.statement import InputFault, Statement, WordShape
 from compiler.tasks.task import EvaluationProtocol, Inputs, Suite, Symbols, TaskError, Words
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Task:
             return {**given, **self._looked_up(given)}
         try:
             return {**given, **solving.solved(self.statement, given)}
-        except solving.InputFault as fault:
+        except InputFault as fault:
             raise TaskError(f"for {self.describe(self.inputs(given, fault.row))}: {fault.message}") from None
 
     def allowed(self, given: Words) -> NDArray[np.bool_]:
@@ -142,7 +142,7 @@ class Task:
             return np.array([tuple(row) in known for row in word.tolist()], bool)
         try:
             return solving.allowed(self.statement, given)
-        except solving.InputFault as fault:
+        except InputFault as fault:
             raise TaskError(f"for {self.describe(self.inputs(given, fault.row))}: {fault.message}") from None
 
     @cached_property

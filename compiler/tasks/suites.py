@@ -57,7 +57,9 @@ NAMED = ("carries", "near_carry", adderboard.NAME)  # those that an author asks 
 def why_not(task: Task, name: str) -> str | None:
     """Why a task cannot have a suite that its author asks for; None where it can."""
     if name == "carries":
-        return None if _has_carries(task) else "it needs columns from the last, with one state of size 2 and words alike"
+        return (
+            None if _has_carries(task) else "it needs columns from the last, with one state of size 2 and words alike"
+        )
     return None if _is_of_two_numbers(task) else "it needs two given numbers of one alphabet and length"
 
 
@@ -266,7 +268,11 @@ def _edge_words(word: WordShape) -> list[Inputs]:
 
 def _exhaustive(task: Task) -> Suite:
     every = task.combinations
-    what = "every input; by default where they are few" if _are_numbers(task) else "every input; run by default where they are few"
+    what = (
+        "every input; by default where they are few"
+        if _are_numbers(task)
+        else "every input; run by default where they are few"
+    )
     small = every <= TRIED_IN_FULL
 
     def parts(size: int, seed: int) -> tuple[Part, ...]:
@@ -371,17 +377,15 @@ def _with_patterns(task: Task, size: int, seed: int) -> Iterator[Inputs]:
     length = task.given[0].length
     patterns = 1 << length
     all_patterns = size - size % patterns  # whole rounds through every pattern, then a sample
-    after = columns.states_after(task.statement)
-    start = columns.start(task.statement)
+    after = task.statement.step_table.after.reshape(*(word.symbols for word in task.given), 2)
+    start = columns.start_of(task.statement)
     for k in range(size):
         pattern = k % patterns if k < all_patterns else random.randrange(patterns)
         wanted = [pattern >> column & 1 for column in range(length)]
         yield _with_carries(task, after, start, wanted, random)
 
 
-def _with_carries(
-    task: Task, after: NDArray[np.integer], start: int, pattern: Sequence[int], random: Random
-) -> Inputs:
+def _with_carries(task: Task, after: NDArray[np.integer], start: int, pattern: Sequence[int], random: Random) -> Inputs:
     """An input whose state after column k is `pattern[k]`, where symbols of this column can lead there.
 
     `after` [symbols of each given word …, states] is the next state. Symbols are drawn as `random.randrange` draws
@@ -462,3 +466,21 @@ def _author(task: Task, suite: AuthorSuite) -> Suite:
         return (_drawn(narrowed, "", size, f"{suite.name}:{seed}"),)
 
     return Suite(suite.name, "inputs that its author chose", suite.size, parts)
+
+
+def described() -> str:
+    """The suites of tasks, for the help of a command."""
+    summaries = {
+        "uniform": "random inputs; numbers of each of the last three lengths",
+        "edges": "constant, rising, falling, alternating and extreme words; extreme and regular numbers",
+        "carries": "of an addition: every pattern of carries, random digits otherwise",
+        "near_carry": "of an addition: sums just above or below a multiple of a power of the base",
+        "exhaustive": "every input; by default where they are few",
+        "cases": "of a table of cases: each of them",
+        adderboard.NAME: f"of an addition: {adderboard.SUMMARY}",
+    }
+    protocols = {adderboard.NAME: adderboard.PROTOCOL.summary}
+    return "\n\n".join(
+        "\n".join([f"{title}:", *(f"{name:<10}  {text}" for name, text in listed.items())])
+        for title, listed in (("Suites", summaries), ("Protocols", protocols))
+    )

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.source.faults import NoRule
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.layout import Layout, Slot
 
@@ -64,7 +65,12 @@ def padded(numbers: NDArray[np.int64], size: int) -> Numbers:
 def _tokens(automaton: Automaton, layout: Layout, slot: Slot) -> tuple[int, Numbers]:
     if slot.token is not None:
         return CONSTANT, np.array([slot.token])
-    columns = {k for place in slot.places for k, one in enumerate(automaton.columns) if (place.word, place.index) in one.letters}
+    columns = {
+        k
+        for place in slot.places
+        for k, one in enumerate(automaton.columns)
+        if (place.word, place.index) in one.letters
+    }
     if len(columns) != 1:
         raise NoRule(f"a token of symbols that belong to several columns, such as {slot}")
     (column,) = columns

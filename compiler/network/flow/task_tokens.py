@@ -39,9 +39,7 @@ def asked_by(layout: Layout) -> Asked:
     if layout.in_place:
         return Asked(tuple(prompt), sum(1 << p for p in layout.read_at))
     predicted = set(layout.predicted)
-    answer = [
-        frozenset(slot.possible) | (said if i in predicted else set()) for i, slot in enumerate(layout.answer)
-    ]
+    answer = [frozenset(slot.possible) | (said if i in predicted else set()) for i, slot in enumerate(layout.answer)]
     reads = [len(prompt) - 1 + i for i in layout.predicted]
     return Asked((*prompt, *answer)[: max(reads, default=-1) + 1], sum(1 << p for p in reads))
 

@@ -106,7 +106,8 @@ class _Walk:
                 yield from self.lines("spec", key, first.get(key), second.get(key))
         tasks = [side if isinstance(side, Document) else None for side in (first.get("task"), second.get("task"))]
         kinds = [
-            None if side is None else next((key for key, _ in side.items if key.text in package_tasks()), None) for side in tasks
+            None if side is None else next((key for key, _ in side.items if key.text in package_tasks()), None)
+            for side in tasks
         ]
         yield from self.compare("spec", "task", *kinds)
         for key in dict.fromkeys(name for side in tasks if side is not None for name in side.names):

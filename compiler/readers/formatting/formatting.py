@@ -93,7 +93,9 @@ def same_meaning(first: Node, second: Node) -> bool:
     if not isinstance(first, Mapping) or not isinstance(second, Mapping):
         return _same(first, second, exact=True)
     task, changed = first.get("task"), second.get("task")
-    same_layouts = not isinstance(task, Mapping) or (isinstance(changed, Mapping) and _same_parts(task, changed, TASK_FORMULAS))
+    same_layouts = not isinstance(task, Mapping) or (
+        isinstance(changed, Mapping) and _same_parts(task, changed, TASK_FORMULAS)
+    )
     return same_layouts and _same_parts(first, second, SECTIONS)
 
 
