@@ -217,7 +217,7 @@ class Judge:
 def _takes_one_pass(spec: Spec) -> bool:
     """Whether one pass over the prompt and the right answer says each token as greedy decoding does."""
     try:
-        return spec.layout.in_place or is_causal(spec.network)
+        return spec.layout.in_place or spec.layout.slides or is_causal(spec.network)
     except NoRule:
         return False  # greedy decoding needs to know nothing of the network
 

@@ -71,6 +71,10 @@ class _Reading:
         else:
             answer, read_at = self.read_in_prompt(node, prompt)
         window = self.window()
+        if window is not None and read_at and window < len(prompt):
+            place = self.node.key("window") or self.node.key("prompt")
+            message = f"the answer is read in the prompt of {len(prompt)} tokens, and the window shows {window}"
+            self.report("task", message, place.span if place is not None else self.node.span)
         return Layout(prompt, answer, self.vocabulary.size, self.spelling(), read_at, window)
 
     def of_cases(self) -> Layout:

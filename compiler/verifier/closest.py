@@ -116,7 +116,7 @@ def _leads(ask: _Question, inputs: Sequence[Inputs]) -> NDArray[np.float64]:
         index = [layout.predicted.index(slot) for slot in slots]
         logits = answer_logits(reference.model, prompts, answers, layout)[:, index]
     else:
-        logits = torch.stack([next_logits(reference.model, prompts, answers, slot) for slot in slots], 1)
+        logits = torch.stack([next_logits(reference.model, prompts, answers, layout, slot) for slot in slots], 1)
     leads = leads_of_tokens(logits, answers[:, list(slots)], spec.network.decode)
     found: NDArray[np.float64] = leads.nan_to_num(-np.inf, np.inf, -np.inf).numpy()
     return found
