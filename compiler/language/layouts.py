@@ -269,7 +269,7 @@ class _Items:
 
     def _repeated(self, word: Word) -> list[Slot]:
         """The slots of an item, or of `ITEM*TIMES`."""
-        if word.text in self.shapes and self.vocabulary.family(word.text) is not None:
+        if word.text in self.shapes and token_of(word.text, self.vocabulary) is not None:
             message = f"'{word.text}' is a token and a word of the task"
             self.reading.report("name-clash", message, word.span, "rename the token")
             return []
