@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from compiler.language.layouts import with_classes
@@ -13,8 +14,7 @@ from compiler.language.warnings import find_suspicions, settled_warnings
 from compiler.lowering.network import lower_network
 from compiler.network.ir import Network
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError, in_file_order, raise_errors
-from compiler.source.document import Mapping as Document
-from compiler.source.extends import merged_chain, parsed_chain, read_chain, single_document, without
+from compiler.source.extends import Chain, merged_chain, parsed_chain, read_chain, single_document, without
 from compiler.source.saved import is_saved, read_saved
 from compiler.source.schema import check_schema, top_level_keys
 from compiler.source.text import Source
@@ -34,8 +34,20 @@ class Spec:
     settings: tuple[str, ...]
     resolved: Resolved
     network: Network
-    layout: Layout
     warnings: tuple[Diagnostic, ...]
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How inputs and answers are laid out in tokens. Raises `SpecError` where the spec states no task."""
+        return with_classes(self.resolved.layout, self.network.classes.size)
+
+    @cached_property
+    def choices(self) -> tuple[Spec, ...]:
+        """The spec for each choice of the task's sizes: itself alone, unless some of them are ranges."""
+        asked = self.resolved.asked
+        if len(asked) < 2:
+            return (self,) if asked else ()
+        return tuple(replace(self, resolved=replace(self.resolved, asked=(one,))) for one in asked)
 
     @property
     def name(self) -> str:
@@ -84,18 +96,18 @@ def load(
 def load_sources(sources: Iterable[Source], overrides: Overrides = (), leniency: Leniency = Leniency()) -> Spec:
     """Check a spec that was read before, in its `sources`; nothing is read again. Raises `SpecError`."""
     chain = parsed_chain(sources)
-    source = chain[0].span.source
+    source = chain.sources[0]
     return _check(source.path or Path(source.name), chain, overrides, leniency)
 
 
 def load_source(source: Source, overrides: Overrides = (), leniency: Leniency = Leniency()) -> Spec:
     """Check the spec in a text; it may not extend another one. Raises `SpecError`, as `load` does."""
-    return _check(source.path or Path(source.name), (single_document(source),), overrides, leniency)
+    return _check(source.path or Path(source.name), Chain((single_document(source),), (source,)), overrides, leniency)
 
 
-def _check(path: Path, chain: Sequence[Document], overrides: Overrides, leniency: Leniency) -> Spec:
+def _check(path: Path, chain: Chain, overrides: Overrides, leniency: Leniency) -> Spec:
     settings = as_settings(overrides) if isinstance(overrides, Mapping) else list(overrides)
-    document = override(merged_chain(chain), settings, top_level_keys())
+    document = override(merged_chain(chain.documents), settings, top_level_keys())
     checked = check_schema(document)
     findings = Findings(checked.diagnostics)
     if not checked.sound:
@@ -106,12 +118,10 @@ def _check(path: Path, chain: Sequence[Document], overrides: Overrides, leniency
     assert resolved is not None
     assert lowered is not None
     resolved = replace(resolved, document=without(resolved.document, lowered.superseded))
-    layout = with_classes(resolved.layout, lowered.network.classes.size)
-    findings.report(*find_suspicions(resolved, layout))
+    findings.report(*find_suspicions(resolved, lowered.network.classes.size))
     warnings = settled_warnings(findings, resolved.document, leniency.ignore, strict=leniency.strict)
     raise_errors(warnings)
-    sources = tuple(document.span.source for document in chain)
-    return Spec(path, sources, tuple(settings), resolved, lowered.network, layout, in_file_order(warnings))
+    return Spec(path, chain.sources, tuple(settings), resolved, lowered.network, in_file_order(warnings))
 
 
 def lower(spec: Spec) -> Network:

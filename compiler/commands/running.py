@@ -28,7 +28,7 @@ from compiler.pipeline import Spec
 from compiler.readers.counting.claims import check_claims
 from compiler.source.diagnostics import fail
 from compiler.source.saved import check_target
-from compiler.tasks import TaskError, describe_suites
+from compiler.tasks import TaskError, suites
 from compiler.terminal import shapes
 from compiler.terminal.plain import say
 
@@ -82,7 +82,7 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
         print_json(built)
 
 
-@click.command("eval", cls=SpecCommand, epilog=verbatim(describe_suites()))
+@click.command("eval", cls=SpecCommand, epilog=verbatim(suites.described()))
 @spec_argument
 @loading_options
 @evaluation_options
@@ -118,12 +118,8 @@ def run(spec: Path, inputs: tuple[str, ...], loading: Loading, verbose: bool, as
     """
     from compiler.terminal.console import print_json
 
-    loaded = loading.load(spec)
+    loaded, question = _asked(loading.load(spec), inputs)
     task = loaded.resolved.task
-    try:
-        question = task.read(inputs)
-    except TaskError as error:
-        raise fail("task", str(error)) from None
     from compiler.evaluation.evaluation import answer
     from compiler.terminal.evaluations import answer_json, print_answer
 
@@ -134,6 +130,18 @@ def run(spec: Path, inputs: tuple[str, ...], loading: Loading, verbose: bool, as
         print_answer(loaded, task.describe(question), decoded, verbose=verbose)
     if not decoded.right:
         sys.exit(EXIT_WRONG_ANSWER)
+
+
+def _asked(spec: Spec, typed: tuple[str, ...]) -> tuple[Spec, tuple[int, ...]]:
+    """What a person typed as an input of the task: of sizes that are ranges, of the first choice that it fits."""
+    choices = spec.choices or (spec,)
+    for choice in choices:
+        try:
+            return choice, choice.resolved.task.read(typed)
+        except TaskError as error:
+            reason = error
+    many = f"none of the {len(choices)} sizes of the task fits; of the largest: " if len(choices) > 1 else ""
+    raise fail("task", f"{many}{reason}")
 
 
 def _evaluate(spec: Spec, loading: Loading, as_json: bool, saved: shapes.Saved, **options: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
@@ -18,7 +19,8 @@ from compiler.evaluation.suite_runs import SuiteToRun, run_suite
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
 from compiler.source.limits import MAX_BATCH, MAX_PAIRS
-from compiler.tasks import tasks_with_protocols
+from compiler.tasks import suites as suites_of_tasks
+from compiler.tasks.package import tasks_with_protocols
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
 
 Progress = Callable[[str, int, int], None]
@@ -64,6 +66,11 @@ class SuiteResult:
     @property
     def batched(self) -> int:
         return sum(part.batched for part in self.parts)
+
+    @property
+    def right_by_part(self) -> dict[str, int]:
+        """How many are right of each part, by its label."""
+        return {part.label: part.right for part in self.parts}
 
 
 @dataclass(frozen=True)
@@ -152,20 +159,85 @@ def evaluate(
         message = f"the protocol {protocol} says itself which inputs are run: give no suites, pairs or seed with it"
         raise fail("bad-value", message, hint="to choose them, leave the protocol out")
     test = None if protocol is None else _protocol(spec, protocol)
-    chosen = _chosen(spec, names if test is None else test.suites)
     _check_numbers(pairs, failures, batch)
     kept = sys.maxsize if failures is None else failures
-    unsaved = [_to_run(suite, pairs, seed or 0, kept) for suite in chosen]
-    judge = Judge(spec, device, decoding, engine, inputs=sum(suite.size for suite in unsaved), batch=batch)
-    planned = [_saved(judge, suite) for suite in unsaved]
+    chosen = _chosen(spec, names if test is None else test.suites)
+    shares = [[_share(suite, pairs, k, len(chosen)) for suite in suites] for k, suites in enumerate(chosen)]
+    planned = [
+        [_to_run(suite, size, seed or 0, kept) for suite, size in zip(suites, sizes, strict=True)]
+        for suites, sizes in zip(chosen, shares, strict=True)
+    ]
+    told = _Told(planned, progress, notice)
+    runs: list[tuple[SuiteResult, ...]] = []
+    for choice, unsaved in zip(spec.choices, planned, strict=True):
+        inputs = sum(suite.size for suite in unsaved)
+        judge = Judge(choice, device, decoding, engine, inputs=inputs, batch=batch)
+        runs.append(_run_all(judge, unsaved, restart, told))
+    name = torch.cuda.get_device_name(judge.device) if judge.device.type == "cuda" else str(judge.device)
+    threads, version = torch.get_num_threads(), torch.__version__
+    results = _joined(spec, runs)
+    return Evaluation(results, judge.use, judge.decoding, spec.network.dtype.name, name, threads, version, test)
+
+
+class _Told:
+    """What a person is told while suites are run, of all choices of sizes together."""
+
+    def __init__(
+        self, planned: Sequence[Sequence[SuiteToRun]], progress: Progress | None, notice: Callable[[str], None] | None
+    ) -> None:
+        self._progress = progress
+        self.notice = notice or (lambda text: None)
+        self._total: Counter[str] = Counter()
+        self._done: Counter[str] = Counter()
+        for suite in (suite for suites in planned for suite in suites):
+            self._total[suite.name] += suite.size
+
+    def done(self, suite: str, inputs: int) -> None:
+        """So many inputs of the suite are judged, in this choice of sizes."""
+        if self._progress is not None:
+            self._progress(suite, self._done[suite] + inputs, self._total[suite])
+
+    def ended(self, suite: SuiteToRun) -> None:
+        self._done[suite.name] += suite.size
+
+
+def _share(suite: Suite, pairs: int | None, number: int, choices: int) -> int:
+    """How many inputs of a suite are run in one choice of sizes: of those that sample, a share of all."""
+    if not suite.sampled or choices == 1:
+        return suite.size(pairs)
+    if pairs is None:
+        return min(suite.default_size, -(-suites_of_tasks.SAMPLED // choices))
+    share, extra = divmod(pairs, choices)
+    return share + (number < extra)
+
+
+def _run_all(judge: Judge, suites: Sequence[SuiteToRun], restart: bool, told: _Told) -> tuple[SuiteResult, ...]:
+    planned = [_saved(judge, suite) for suite in suites]
     states = [suite.saved for suite in planned if suite.saved is not None]
     if restart:
         _forget(states)
-    results = tuple(_run(judge, suite, progress, notice) for suite in planned)
+    results = tuple(_run(judge, suite, told) for suite in planned)
     _forget(states)
-    name = torch.cuda.get_device_name(judge.device) if judge.device.type == "cuda" else str(judge.device)
-    threads, version = torch.get_num_threads(), torch.__version__
-    return Evaluation(results, judge.use, judge.decoding, spec.network.dtype.name, name, threads, version, test)
+    return results
+
+
+def _joined(spec: Spec, runs: Sequence[tuple[SuiteResult, ...]]) -> tuple[SuiteResult, ...]:
+    """The results of each suite in all choices of sizes, whose parts are called by the sizes."""
+    if len(runs) == 1:
+        return runs[0]
+    joined: dict[str, SuiteResult] = {}
+    for asked, results in zip(spec.resolved.asked, runs, strict=True):
+        title = ", ".join(f"{name} {size}" for name, size in asked.choice.items())
+        for result in results:
+            parts = tuple(replace(part, label=", ".join(filter(None, (title, part.label)))) for part in result.parts)
+            known = joined.get(result.suite)
+            joined[result.suite] = replace(
+                result,
+                parts=(*known.parts, *parts) if known else parts,
+                seconds=result.seconds + (known.seconds if known else 0.0),
+                resumed=result.resumed + (known.resumed if known else 0),
+            )
+    return tuple(joined.values())
 
 
 @as_assumed()
@@ -178,7 +250,7 @@ def answer(spec: Spec, inputs: Inputs) -> Answer:
     right_tokens = layout.answer_tokens(words)
     return Answer(
         judge.describe(tokens),
-        task.show({name: words[name] for name in task.answers}),
+        task.show(words),
         tokens == right_tokens,
         tuple(layout.prompt_tokens(words)),
         tuple(tokens),
@@ -200,15 +272,15 @@ def _check_numbers(pairs: int | None, failures: int | None, batch: int | None) -
         raise fail("bad-value", f"a batch has from 1 to {MAX_BATCH:,} sequences, not {batch}")
 
 
-def _parts(suite: Suite, pairs: int | None, seed: int) -> tuple[Part, ...]:
+def _parts(suite: Suite, size: int, seed: int) -> tuple[Part, ...]:
     try:
-        return suite.parts(suite.size(pairs), seed)
+        return suite.parts(size, seed)
     except TaskError as error:
         raise fail("task", str(error)) from None
 
 
-def _to_run(suite: Suite, pairs: int | None, seed: int, kept: int) -> SuiteToRun:
-    return SuiteToRun(suite.name, _parts(suite, pairs, seed), seed if suite.sampled else None, kept)
+def _to_run(suite: Suite, size: int, seed: int, kept: int) -> SuiteToRun:
+    return SuiteToRun(suite.name, _parts(suite, size, seed), seed if suite.sampled else None, kept)
 
 
 def _saved(judge: Judge, suite: SuiteToRun) -> SuiteToRun:
@@ -219,14 +291,9 @@ def _saved(judge: Judge, suite: SuiteToRun) -> SuiteToRun:
     return replace(suite, saved=where)
 
 
-def _run(
-    judge: Judge, suite: SuiteToRun, progress: Progress | None, notice: Callable[[str], None] | None
-) -> SuiteResult:
-    def done(inputs: int) -> None:
-        if progress is not None:
-            progress(suite.name, inputs, suite.size)
-
-    run = run_suite(judge, suite, done, notice or (lambda text: None))
+def _run(judge: Judge, suite: SuiteToRun, told: _Told) -> SuiteResult:
+    run = run_suite(judge, suite, lambda inputs: told.done(suite.name, inputs), told.notice)
+    told.ended(suite)
     parts = tuple(_part_result(judge, *one) for one in zip(suite.parts, run.tallies, strict=True))
     return SuiteResult(suite.name, suite.seed, parts, run.seconds, run.resumed)
 
@@ -250,15 +317,16 @@ def _protocol(spec: Spec, name: str) -> EvaluationProtocol:
     if name in known:
         return known[name]
     if known:
-        raise fail("unknown-name", f"the task {task.kind} has no protocol '{name}'{did_you_mean(name, known)}")
-    raise fail("unknown-name", f"the task {task.kind} has no protocols", hint=tasks_with_protocols())
+        raise fail("unknown-name", f"the task {task.name} has no protocol '{name}'{did_you_mean(name, known)}")
+    raise fail("unknown-name", f"the task {task.name} has no protocols", hint=tasks_with_protocols())
 
 
-def _chosen(spec: Spec, names: Sequence[str] | None) -> list[Suite]:
+def _chosen(spec: Spec, names: Sequence[str] | None) -> list[list[Suite]]:
+    """The suites that are run in each choice of sizes: by default what each of them runs by default."""
     known = spec.resolved.task.suites()
-    if not names:
-        return [suite for suite in known.values() if suite.by_default]
-    for name in names:
+    for name in names or ():
         if name not in known:
             raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}")
-    return [known[name] for name in dict.fromkeys(names)]
+    choices = [choice.resolved.task.suites() for choice in spec.choices]
+    usual = [name for name in known if all(name in suites and suites[name].by_default for suites in choices)]
+    return [[suites[name] for name in dict.fromkeys(names or usual) if name in suites] for suites in choices]

@@ -188,8 +188,7 @@ class Judge:
         tokens = self.greedy_tokens(inputs)
         if tokens == self.spec.layout.answer_tokens(words):
             return None
-        expected = task.show({name: words[name] for name in task.answers})
-        return Failure(inputs, task.describe(inputs), expected, self.describe(tokens))
+        return Failure(inputs, task.describe(inputs), task.show(words), self.describe(tokens))
 
     def failure_class(self, slot: int, expected: int, said: int, count: int, inputs: Inputs) -> FailureClass:
         """A class in the words of the task and the vocabulary; `slot` is a place of the answer, the others tokens."""
@@ -201,10 +200,7 @@ class Judge:
     def _slot_names(self) -> tuple[str, ...]:
         """Each place of the answer: a symbol of a word, or a token; with its number where there are several such."""
         labels = self.spec.network.vocabulary.labels
-        names = [
-            f"{slot.word}[{slot.index}]" if slot.token is None else labels[slot.token]
-            for slot in self.spec.layout.answer
-        ]
+        names = [str(slot) if slot.token is None else labels[slot.token] for slot in self.spec.layout.answer]
         often = {name for name, times in Counter(names).items() if times > 1}
         return tuple(f"{name} (token {i})" if name in often else name for i, name in enumerate(names, 1))
 
@@ -221,7 +217,7 @@ class Judge:
 def _takes_one_pass(spec: Spec) -> bool:
     """Whether one pass over the prompt and the right answer says each token as greedy decoding does."""
     try:
-        return spec.layout.in_place or is_causal(spec.network)
+        return spec.layout.in_place or spec.layout.slides or is_causal(spec.network)
     except NoRule:
         return False  # greedy decoding needs to know nothing of the network
 

@@ -118,6 +118,7 @@ def saved_run(
     facts = {
         "spec": spec_text(spec),
         "settings": list(spec.settings),
+        **({"sizes": dict(choice)} if (choice := spec.resolved.asked[0].choice) else {}),
         "dtype": spec.network.dtype.name,
         "suite": suite,
         "parts": [[part.label, part.size] for part in parts],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from compiler.expressions.arithmetic import NotANumber, as_figure, cast, show
-from compiler.expressions.evaluate import evaluate_expression
+from compiler.expressions.evaluate import evaluate_expression, integer
 from compiler.expressions.floats import FloatFormat
 from compiler.expressions.formulas import Formula, affordable, attempt, read_formula
 from compiler.expressions.matrices import size_of
@@ -18,8 +19,9 @@ from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Unknown, Value, Vector
 from compiler.source.diagnostics import Diagnostic, Findings, Note
 from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence
+from compiler.source.limits import MAX_VARIANTS
 from compiler.source.text import Span
-from compiler.tasks import TASKS
+from compiler.tasks.package import sizes_of
 
 FINISHING_WORK = 2  # what it takes to note where a number comes from, in evaluated nodes
 DefinitionKind = Literal["constant", "size", "parameter"]
@@ -34,6 +36,7 @@ class Definition:
     text: str
     value: Value
     span: Span
+    varies: bool = False  # a size that is a range, or reads one; `value` is then its largest
 
     @property
     def known(self) -> bool:
@@ -85,10 +88,19 @@ class _Written:
                 return f"[{', '.join(f'[{row}]' for row in rows)}]"
 
 
-def resolve_definitions(document: Mapping, scope: Scope, findings: Findings) -> dict[str, Definition]:
-    """Every definition by name, in file order. One that fails is reported and becomes `Unknown`."""
+VARIES = "is not one number: it can be read in the task, in `vocabulary`, `stream` and `context` only"
+
+
+def resolve_definitions(
+    document: Mapping, scope: Scope, findings: Findings, pinned: AnyMapping[str, int] | None = None
+) -> dict[str, Definition]:
+    """Every definition by name, in file order. One that fails is reported and becomes `Unknown`.
+
+    A size that is a range, as in `length: {from: 1, to: 20}`, is what `pinned` says, else its largest.
+    """
     written: dict[str, _Written | None] = {}
     keys: dict[str, tuple[DefinitionKind, Scalar]] = {}
+    ranged: set[str] = set()
     for kind, key, node in _all(document):
         name = key.text
         if name in keys:
@@ -101,7 +113,11 @@ def resolve_definitions(document: Mapping, scope: Scope, findings: Findings) -> 
         if name in (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION):
             findings.report(Diagnostic("name-clash", f"'{name}' already has a meaning", key.span))
         keys[name] = (kind, key)
-        written[name] = _read(kind, key, node, findings)
+        if kind == "size" and isinstance(node, Mapping):
+            ranged.add(name)
+            written[name] = _pinned(key, node, (pinned or {}).get(name), findings)
+        else:
+            written[name] = _read(kind, key, node, findings)
     texts = {name: "" if one is None else one.text for name, one in written.items()}
     parameters = {
         name: "is a parameter, which a constant cannot read" for name, (kind, _) in keys.items() if kind == "parameter"
@@ -109,29 +125,68 @@ def resolve_definitions(document: Mapping, scope: Scope, findings: Findings) -> 
     every = tuple(keys)
     not_parameters = tuple(name for name in keys if name not in parameters)
     values: dict[str, Value] = {}
-    constants: dict[str, Value] = {}
     for name in _in_order(written, findings):
         definition = written[name]
         value: Value = Unknown()
         if definition is not None:
-            readable = (values, {}) if name in parameters else (constants, parameters)
+            if keys[name][0] == "size" and any(need in ranged for need in _reads(definition)):
+                ranged.add(name)
+            unreadable = {} if name in parameters else parameters
+            if keys[name][0] != "size":
+                unreadable = unreadable | dict.fromkeys(ranged, VARIES)
+            readable = {other: known for other, known in values.items() if other not in unreadable}
             candidates = every if name in parameters else not_parameters
-            inner = replace(scope, names=readable[0], definition=name, elsewhere=readable[1], candidates=candidates)
+            inner = replace(scope, names=readable, definition=name, elsewhere=unreadable, candidates=candidates)
             value = _compute(definition, inner, findings)
         values[name] = value
-        if name not in parameters:
-            constants[name] = value
     return {
-        name: Definition(name, kind, texts[name], values.get(name, Unknown()), key.span)
+        name: Definition(name, kind, texts[name], values.get(name, Unknown()), key.span, name in ranged)
         for name, (kind, key) in keys.items()
     }
+
+
+def _pinned(key: Scalar, node: Mapping, value: int | None, findings: Findings) -> _Written | None:
+    """A size that is a range, as one of its numbers or its largest."""
+    if value is not None:
+        return _read("size", key, Scalar(str(value), value, node.span), findings)
+    largest = node.get("to")
+    return None if largest is None else _read("size", key, largest, findings)
+
+
+def size_ranges(
+    task: Mapping, definitions: AnyMapping[str, Definition], scope: Scope, findings: Findings
+) -> dict[str, range]:
+    """The sizes of a task that are ranges, each with its numbers, in the order of the file."""
+    found: dict[str, range] = {}
+    sizes = sizes_of(task)
+    for key, node in sizes.items if sizes is not None else ():
+        if not isinstance(node, Mapping) or not definitions[key.text].known:
+            continue
+        ends = [_end(node.get(name), scope, findings) for name in ("from", "to")]
+        first, last = ends
+        if first is None or last is None:
+            continue
+        if not first <= last:
+            message = f"the range of '{key.text}' is empty: from {show(first)} to {show(last)}"
+            findings.report(Diagnostic("index-range", message, node.span, "write the smaller number first"))
+        elif last - first >= MAX_VARIANTS:
+            message = f"'{key.text}' has {show(last - first + 1)} values; at most {MAX_VARIANTS} are told apart"
+            findings.report(Diagnostic("too-large", message, node.span))
+        else:
+            found[key.text] = range(first, last + 1)
+    return found
+
+
+def _end(node: Node | None, scope: Scope, findings: Findings) -> int | None:
+    formula = None if node is None else read_formula(node, findings)
+    return None if formula is None else attempt(formula, scope, integer, findings)
 
 
 def _all(document: Mapping) -> Iterator[tuple[DefinitionKind, Scalar, Node]]:
     sections: list[tuple[DefinitionKind, Node | None]] = [("constant", document.get("constants"))]
     task = document.get("task")
     if isinstance(task, Mapping):
-        sections += [("size", value) for key, value in task.items if key.text in TASKS]
+        sections.append(("size", sizes_of(task)))
     sections.append(("parameter", document.get("parameters")))
     for kind, section in sections:
         if isinstance(section, Mapping):

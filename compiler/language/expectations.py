@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
 
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean
 from compiler.source.document import Mapping, Node, Scalar
@@ -29,13 +31,14 @@ class AuthorCount:
 
 @dataclass(frozen=True)
 class EvalClaim:
-    """`right` of `pairs` inputs of a suite drawn with `seed` are answered right."""
+    """`right` of `pairs` inputs of a suite drawn with `seed` are answered right; `parts`: of each part, by its label."""
 
     suite: str
     pairs: int
     seed: int
     right: int
     span: Span
+    parts: AnyMapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,12 @@ class Expectations:
     note: str = ""
 
 
-def read_expectations(node: Node | None, task: Task, findings: Findings) -> Expectations:
+def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findings) -> Expectations:
     """The claims of an `expect` section, whose shape the schema has checked."""
     if not isinstance(node, Mapping):
         return Expectations()
     counts, evals = node.get("count"), node.get("eval")
-    suites = task.suites() if isinstance(evals, Mapping) else {}
+    suites = {name for task in tasks for name in task.suites()} if isinstance(evals, Mapping) else set()
     count_claims, eval_claims = [], []
     for key, value in counts.items if isinstance(counts, Mapping) else ():
         if isinstance(value, Scalar):
@@ -73,8 +76,15 @@ def read_expectations(node: Node | None, task: Task, findings: Findings) -> Expe
             findings.report(Diagnostic("unknown-name", message, key.span))
             continue
         numbers = {name.text: _integer(number) for name, number in value.items if isinstance(number, Scalar)}
-        if {"pairs", "right"} <= numbers.keys():
-            claim = EvalClaim(key.text, numbers["pairs"], numbers.get("seed", 0), numbers["right"], key.span)
+        right = value.get("right")
+        parts = {}
+        if isinstance(right, Mapping):
+            parts = {label.text: _integer(one) for label, one in right.items if isinstance(one, Scalar)}
+            numbers["right"] = sum(parts.values())
+        numbers["pairs"] = numbers.get("inputs", numbers.get("pairs", -1))
+        if numbers["pairs"] >= 0 and "right" in numbers:
+            known = (numbers["pairs"], numbers.get("seed", 0), numbers["right"])
+            claim = EvalClaim(key.text, *known, key.span, parts)
             if claim.right > claim.pairs:
                 findings.report(Diagnostic("bad-value", f"{claim.right} right of {claim.pairs} pairs", key.span))
             eval_claims.append(claim)

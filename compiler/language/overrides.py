@@ -12,7 +12,7 @@ from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, rais
 from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document
 from compiler.source.extends import step_name
 from compiler.source.text import Source, Span
-from compiler.tasks import TASKS
+from compiler.tasks.package import short_key
 
 KeyPath = tuple[str, ...]  # keys, and the index of a list element as text
 _LONGEST_NAME = 1000  # of what is set, in characters
@@ -111,9 +111,10 @@ def _short_names(document: Mapping) -> dict[str, KeyPath]:
     for section in SECTION_OF.values():
         names |= {key: (section, key) for key in _keys(document.get(section))}
     task = document.get("task")
-    for kind in _keys(task):
-        if kind in TASKS and isinstance(task, Mapping):
-            names |= {key: ("task", kind, key) for key in _keys(task.get(kind))}
+    if isinstance(task, Mapping):
+        short = short_key(task)
+        sizes = short.text if short is not None else "sizes"
+        names |= {key: ("task", sizes, key) for key in _keys(task.get(sizes))}
     return names
 
 

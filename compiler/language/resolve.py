@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
 from typing import Literal, cast
 
 from compiler.expressions.arithmetic import show
@@ -12,23 +15,39 @@ from compiler.expressions.floats import FORMATS, FloatFormat
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.naming import read_axis
 from compiler.expressions.scope import Scope, Work
-from compiler.expressions.values import Value
-from compiler.language.definitions import Definition, resolve_definitions
+from compiler.language.definitions import VARIES, Definition, resolve_definitions, size_ranges
 from compiler.language.expectations import Expectations, read_expectations
 from compiler.language.layouts import read_layout
 from compiler.network.ir import Decode
-from compiler.source.diagnostics import Diagnostic, Findings, Note
-from compiler.source.document import Invalid, Mapping, Scalar
-from compiler.source.limits import MAX_CONTEXT
+from compiler.source.diagnostics import Diagnostic, Findings, Note, fail
+from compiler.source.document import Mapping, Scalar
+from compiler.source.limits import MAX_CONTEXT, MAX_VARIANTS
 from compiler.source.text import Span
-from compiler.tasks import TASKS, Task, TaskError
+from compiler.tasks import Task
 from compiler.tasks.layout import Layout
+from compiler.tasks.package import package_task, short_key, sizes_of, stated
+from compiler.tasks.reading import ANSWER, PROMPT, Section, case_lengths, read_task
+
+TASK_EXAMPLE = (
+    "state one under `task`, such as `addition: {base: 10, digits: 10}` with a prompt and an answer; "
+    "`run SPEC --tokens '…'` needs none"
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A task for one choice of its sizes, and how it is laid out. `choice` are the sizes that were chosen of ranges."""
+
+    task: Task
+    layout: Layout
+    choice: AnyMapping[str, int]
 
 
 @dataclass(frozen=True)
 class Resolved:
     """A spec whose names all have meanings. `scope` knows constants, parameters and sizes, but no dimensions.
 
+    `asked` are the tasks that the model is asked: one, or one for each choice of sizes that are ranges, or none.
     `context` is the longest sequence, in tokens. With `allow_overflow`, a weight too large for the dtype is infinite.
     """
 
@@ -41,12 +60,28 @@ class Resolved:
     scope: Scope
     vocabulary: Axis
     stream: Axis
-    task: Task
-    layout: Layout
+    asked: tuple[Asked, ...]
     context: int
     decode: Decode
     expect: Expectations
     allow_overflow: bool
+
+    @property
+    def task(self) -> Task:
+        """What the model is asked; of ranges their largest sizes. Raises `SpecError` where the spec states no task."""
+        return self._asked.task
+
+    @property
+    def layout(self) -> Layout:
+        """How that is laid out, as if every token could be predicted. Raises `SpecError` as `task` does."""
+        return self._asked.layout
+
+    @property
+    def _asked(self) -> Asked:
+        if not self.asked:
+            message = f"{self.name} states no task, so nothing is right or wrong"
+            raise fail("task", message, hint=TASK_EXAMPLE)
+        return self.asked[-1]
 
 
 def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = False) -> Resolved | None:
@@ -54,22 +89,21 @@ def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = Fal
     dtype = FORMATS[text_of(document, "dtype")]
     scope = Scope({}, dtype, lambda start, end: document.span, Work())
     definitions = resolve_definitions(document, scope, findings)
-    names: dict[str, Value] = {name: definition.value for name, definition in definitions.items()}
-    scope = replace(scope, names=names)
+    sizing = replace(scope, names={name: definition.value for name, definition in definitions.items()})
+    varying = {name: VARIES for name, definition in definitions.items() if definition.varies}
+    fixed = {name: value for name, value in sizing.names.items() if name not in varying}
+    scope = replace(scope, names=fixed, elsewhere=varying)
     vocabulary_node, stream_node = document.get("vocabulary"), document.get("stream")
-    task_node = document.get("task")
     assert vocabulary_node is not None
     assert stream_node is not None
-    assert isinstance(task_node, Mapping)
-    vocabulary = read_axis(vocabulary_node, scope, findings, "token", tokens=True)
-    stream = read_axis(stream_node, scope, findings, "dimension")
-    task = _task(task_node, definitions, findings)
-    if vocabulary is None or stream is None or task is None:
+    vocabulary = read_axis(vocabulary_node, sizing, findings, "token", tokens=True)
+    stream = read_axis(stream_node, sizing, findings, "dimension")
+    if vocabulary is None or stream is None:
         return None
     check_clashes(stream.places, definitions, findings)
-    layout = read_layout(task_node, task, vocabulary.axis, scope, findings)
-    context = None if layout is None else _context(document, layout, scope, findings)
-    if layout is None or context is None:
+    asked = _asked(document, definitions, vocabulary.axis, sizing, findings)
+    context = None if asked is None else _context(document, asked, sizing, findings)
+    if asked is None or context is None:
         return None
     return Resolved(
         document,
@@ -81,11 +115,10 @@ def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = Fal
         scope,
         vocabulary.axis,
         stream.axis,
-        task,
-        layout,
+        asked,
         context,
         cast(Literal["argmax", "argmin"], text_of(document, "decode")),
-        read_expectations(document.get("expect"), task, findings),
+        read_expectations(document.get("expect"), [one.task for one in asked], findings),
         allow_overflow,
     )
 
@@ -105,41 +138,112 @@ def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], f
             findings.report(Diagnostic("name-clash", message, span, notes=(note,)))
 
 
-def _context(document: Mapping, layout: Layout, scope: Scope, findings: Findings) -> int | None:
+def _context(document: Mapping, asked: tuple[Asked, ...], scope: Scope, findings: Findings) -> int | None:
     """The longest sequence: what the task needs, or `context` where that is more."""
     node = document.get("context")
     formula = None if node is None else read_formula(node, findings)
+    needed = max((one.layout.length for one in asked), default=1)
     if formula is None:
-        return layout.length if node is None else None
+        if node is None and not asked:
+            message = "a spec without a task says how long sequences can be"
+            key = document.key("network") or document.key("vocabulary")
+            span = key.span if key is not None else document.span
+            findings.report(Diagnostic("missing-key", message, span, "such as `context: 20`, or state a task"))
+            return None
+        return needed if node is None else None
     value = attempt(formula, scope, integer, findings)
-    if value is not None and not layout.length <= value <= MAX_CONTEXT:
-        message = f"a context of {show(value)} tokens; the task needs {layout.length}, and {MAX_CONTEXT} is the most"
-        findings.report(Diagnostic("index-range", message, formula.span))
+    if value is not None and not needed <= value <= MAX_CONTEXT:
+        needs = f"; the task needs {needed}, and {MAX_CONTEXT} is the most" if asked else f"; it has 1 to {MAX_CONTEXT}"
+        findings.report(Diagnostic("index-range", f"a context of {show(value)} tokens{needs}", formula.span))
         return None
     return value
 
 
-def _task(node: Mapping, definitions: dict[str, Definition], findings: Findings) -> Task | None:
-    kinds = [(key, value) for key, value in node.items if key.text in TASKS]
-    if len(kinds) != 1:
-        written = " and ".join(key.text for key, _ in kinds) or "none"
-        message = f"a task is of one kind, found {written}; known: {', '.join(TASKS)}"
-        span = kinds[1][0].span if kinds else Span(node.span.source, node.span.start, node.span.start + 1)
-        findings.report(Diagnostic("task", message, span, "such as `addition: {base: 10, digits: 10}`"))
-        return None
-    key, sizes_node = kinds[0]
-    if isinstance(sizes_node, Invalid) or not isinstance(sizes_node, Mapping):
-        return None
+def _asked(
+    document: Mapping, definitions: dict[str, Definition], vocabulary: Axis, scope: Scope, findings: Findings
+) -> tuple[Asked, ...] | None:
+    """The tasks of a document; None, with the reasons in `findings`, where they are not certain."""
+    node = document.get("task")
+    if node is None:
+        return ()
+    if not isinstance(node, Mapping):
+        return None  # the schema has reported it
+    about = Findings()
+    key = short_key(node)
+    section = stated(node, about)
+    sizes = None if section is None else _sizes(section, definitions, findings)
+    found: list[Asked] | None = None
+    if section is not None and sizes is not None:
+        name = key.text if key is not None else (text_of(section, "name") or _answers(section))
+        found = _each(document, Section(section, name, sizes, vocabulary, scope), definitions, about)
+    for one in about:  # what is wrong with the sizes of a task of the package is shown where they are written
+        is_ours = key is not None and one.span is not None and one.span.source is package_task(key.text).span.source
+        findings.report(replace(one, span=key.span) if is_ours and key is not None else one)
+    return None if found is None else tuple(found)
+
+
+def _answers(section: Mapping) -> str:
+    """What a task without a name is called: by its answers."""
+    answers = section.get("answers")
+    return " and ".join(answers.names) if isinstance(answers, Mapping) else "cases"
+
+
+def _sizes(section: Mapping, definitions: dict[str, Definition], findings: Findings) -> dict[str, int] | None:
+    """The sizes of a task, of ranges their largest; None, where one is no integer."""
     sizes: dict[str, int] = {}
-    for name, _ in sizes_node.items:
-        size = definitions[name.text].integer()
+    written = sizes_of(section)
+    for name, _ in written.items if written is not None else ():
+        size = definitions[name.text].integer() if name.text in definitions else None
         if size is None:
-            if definitions[name.text].known:
+            if name.text in definitions and definitions[name.text].known:
                 findings.report(Diagnostic("wrong-type", f"the size '{name.text}' has to be an integer", name.span))
             return None
         sizes[name.text] = size
-    try:
-        return TASKS[key.text].make(sizes)
-    except TaskError as error:
-        findings.report(Diagnostic("task", str(error), key.span))
-        return None
+    return sizes
+
+
+def _each(
+    document: Mapping, section: Section, definitions: dict[str, Definition], findings: Findings
+) -> list[Asked] | None:
+    """The task for each choice of its sizes; the first one that is wrong is the last that is read."""
+    before = len(findings)
+    choices = _choices(section, definitions, findings)
+    found: list[Asked] = []
+    for choice in choices:
+        chosen = _chosen(document, section, choice, findings)
+        task = None if chosen is None else read_task(chosen, findings)
+        layout = None
+        if task is not None and chosen is not None:
+            layout = read_layout(chosen.node, task, chosen.vocabulary, chosen.scope, findings)
+        if task is None or layout is None or len(findings) > before:
+            return None
+        found.append(Asked(task, layout, choice))
+    return found if len(findings) == before else None
+
+
+def _choices(section: Section, definitions: dict[str, Definition], findings: Findings) -> list[dict[str, int]]:
+    """Each choice of the sizes that are ranges, or of the lengths that cases have."""
+    if section.node.get("cases") is not None:
+        lengths = case_lengths(section.node, findings)
+        return [{PROMPT: prompt, ANSWER: answer} for prompt, answer in lengths]
+    ranges = size_ranges(section.node, definitions, section.scope, findings)
+    count = prod(map(len, ranges.values()))
+    if count > MAX_VARIANTS:
+        message = f"{count:,} choices of sizes; at most {MAX_VARIANTS} are told apart"
+        findings.report(Diagnostic("too-large", message, section.node.span))
+        return []
+    return [dict(zip(ranges, chosen, strict=True)) for chosen in product(*ranges.values())]
+
+
+def _chosen(document: Mapping, section: Section, choice: dict[str, int], findings: Findings) -> Section | None:
+    """The section for one choice of its sizes, with all that hangs on them."""
+    if not choice or section.node.get("cases") is not None:
+        return replace(section, sizes={**section.sizes, **choice})
+    kept = tuple(item for item in document.items if item[0].text == "constants")
+    key = document.key("task")
+    assert key is not None
+    sizes = Mapping((*kept, (key, section.node)), document.span)
+    definitions = resolve_definitions(sizes, replace(section.scope, names={}), findings, choice)
+    found = _sizes(section.node, definitions, findings)
+    names = {**section.scope.names, **{name: one.value for name, one in definitions.items()}}
+    return None if found is None else replace(section, sizes=found, scope=replace(section.scope, names=names))

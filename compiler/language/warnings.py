@@ -12,7 +12,6 @@ from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, near
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.limits import MAX_SUGGESTIONS
 from compiler.source.text import Span
-from compiler.tasks.layout import Layout
 
 WARNINGS = {
     "unused-name": "a constant, a parameter or a name under `let` that nothing reads",
@@ -30,13 +29,13 @@ WARNINGS = {
 _NAME = re.compile(r"(?<![.A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*")
 
 
-def find_suspicions(resolved: Resolved, layout: Layout) -> list[Diagnostic]:
+def find_suspicions(resolved: Resolved, classes: int) -> list[Diagnostic]:
     """What no single line shows: names that nothing reads, claims that are missing, symbols without a logit.
 
-    `layout` is that of the network, which may have logits for some of the tokens only.
+    The network has logits for the first `classes` tokens.
     """
     names = [*_unused_definitions(resolved), *_unused_lets(resolved.document)]
-    return [*names, *_silent_symbols(resolved, layout), *_missing_claims(resolved.document)]
+    return [*names, *_silent_symbols(resolved, classes), *_missing_claims(resolved.document)]
 
 
 def settled_warnings(
@@ -60,8 +59,9 @@ def settled_warnings(
     return tuple(replace(one, severity="error") if strict else one for one in kept)
 
 
-def _silent_symbols(resolved: Resolved, layout: Layout) -> list[Diagnostic]:
-    silent = [token for token in layout.symbols if token >= layout.classes]
+def _silent_symbols(resolved: Resolved, classes: int) -> list[Diagnostic]:
+    slots = {slot.tokens for asked in resolved.asked for slot in asked.layout.answer}
+    silent = sorted({token for tokens in slots for token in tokens if token >= classes})
     task = resolved.document.get("task")
     key = task.key("answer") if isinstance(task, Mapping) else None
     if not silent or key is None:

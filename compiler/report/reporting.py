@@ -16,7 +16,7 @@ from compiler.readers.linting import lint
 from compiler.readers.linting.rule import FOLLOWING
 from compiler.report.yaml_lines import YamlLines, yaml_lines
 from compiler.source.diagnostics import Diagnostic, SpecError, did_you_mean, fail
-from compiler.tasks import TASKS, Task
+from compiler.tasks import Task
 from compiler.tasks.task import EvaluationProtocol, Suite
 
 if TYPE_CHECKING:
@@ -134,20 +134,13 @@ def make_report(
     outcomes = _outcomes(ordered, chosen, pairs, seed, budget, processes, progress)
     tasks: dict[tuple[str, tuple[tuple[str, int], ...]], list[ReportedModel]] = {}
     for spec, outcome in zip(ordered, outcomes, strict=True):
-        task = spec.resolved.task.kind, tuple(_sizes(spec).items())
+        task = spec.resolved.task.name, tuple(spec.resolved.task.sizes.items())
         tasks.setdefault(task, []).append(_model(spec, outcome))
     return Report(tuple(_group(tasks[key], suites) for key in sorted(tasks)))
 
 
 def _order(spec: Spec) -> tuple[str, ...]:
     return spec.name.casefold(), spec.name, *spec.settings, os.path.realpath(spec.path)
-
-
-def _sizes(spec: Spec) -> dict[str, int]:
-    """The sizes of the task, by their names."""
-    definitions = spec.resolved.definitions
-    sizes = {name: definitions[name].integer() for name in TASKS[spec.resolved.task.kind].example}
-    return {name: size for name, size in sizes.items() if size is not None}
 
 
 def _check_names(specs: Sequence[Spec], suites: Sequence[str]) -> None:
@@ -201,7 +194,7 @@ def _group(models: Sequence[ReportedModel], names: Sequence[str]) -> Group:
     )
     whole = {suite.name for suite in suites}
     protocols = tuple(protocol for protocol in task.protocols().values() if whole.issuperset(protocol.suites))
-    return Group(task.kind, _sizes(spec), runs, protocols, tuple(models))
+    return Group(task.name, task.sizes, runs, protocols, tuple(models))
 
 
 def _model(spec: Spec, outcome: Outcome) -> ReportedModel:

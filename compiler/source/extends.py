@@ -2,48 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError, did_you_mean, fail, raise_errors
 from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document, read_source, whole_file
-from compiler.source.limits import MAX_EXTENDS, MAX_FILE_BYTES, MAX_STEPS
+from compiler.source.limits import MAX_FILE_BYTES, MAX_STEPS
+from compiler.source.merging import extends_scalar, merge, named_file, without_key
 from compiler.source.printable import printable
 from compiler.source.schema import newer_format
+from compiler.source.task_files import with_task_files
 from compiler.source.text import Source, Span
 
+EXAMPLE = "tiny95.yaml"  # of a spec that another one extends
 
-def parsed_chain(sources: Iterable[Source]) -> tuple[Mapping, ...]:
+
+@dataclass(frozen=True)
+class Chain:
+    """The mapping of a spec, that of the spec it extends, and so on. `sources` are all texts that were read for them,
+    in the order of reading: those of specs, and those of files that a `task` section names."""
+
+    documents: tuple[Mapping, ...]
+    sources: tuple[Source, ...]
+
+
+def parsed_chain(sources: Iterable[Source]) -> Chain:
     """What `read_chain` gave, from the texts that it read. Raises `SpecError`."""
-    return tuple(_mapping(parse_document(source)) for source in sources)
+    texts = tuple(sources)
+    return _chain(texts[0].path or Path(texts[0].name), _Texts(iter(texts)))
 
 
-def merged_chain(chain: SequenceOf[Mapping]) -> Mapping:
+def merged_chain(documents: SequenceOf[Mapping]) -> Mapping:
     """The first mapping, merged over the second one, which it extends, and so on. Raises `SpecError`."""
-    merged = chain[-1]
-    for variant in reversed(chain[:-1]):
+    merged = documents[-1]
+    for variant in reversed(documents[:-1]):
         findings = Findings()
         merged = _placed(merge(merged, variant, findings), merged, variant, findings)
         raise_errors(findings)
-    return _without(merged, "extends")
+    return without_key(merged, "extends")
 
 
-def read_chain(path: Path) -> tuple[Mapping, ...]:
+def read_chain(path: Path) -> Chain:
     """The mapping in a file, that of the spec it extends, and so on. Raises `SpecError`."""
+    return _chain(path, _Texts(None))
+
+
+@dataclass
+class _Texts:
+    """The texts that are read, one after the other: from their files, or again from what was `read_before`."""
+
+    read_before: Iterator[Source] | None
+    sources: list[Source] = field(default_factory=list)
+    length: int = 0
+
+    def read(self, path: Path, named: Scalar | None, purpose: str = "extend") -> Source:
+        """The text of a file, which `named` names for a purpose. Raises `SpecError`."""
+        layer = len(self.sources)
+        source = next(self.read_before) if self.read_before is not None else _read(path, named, purpose, layer)
+        self.sources.append(source)
+        self.length += len(source.text)
+        if self.length > MAX_FILE_BYTES:
+            first = self.sources[0]
+            message = f"with all that it extends, larger than {MAX_FILE_BYTES} bytes"
+            raise fail("too-large", message, whole_file(first.path or Path(first.name)))
+        return source
+
+
+def _chain(path: Path, texts: _Texts) -> Chain:
     root = path.parent
     chain: list[tuple[Path, Mapping]] = []
     here: Path | None = path
-    length = 0
+    named: Scalar | None = None
     while here is not None:
-        source = _read(here, chain)
-        length += len(source.text)
-        if length > MAX_FILE_BYTES:
-            raise fail("too-large", f"with all that it extends, larger than {MAX_FILE_BYTES} bytes", whole_file(path))
-        document = _mapping(parse_document(source))
-        chain.append((here, document))
-        here = _base(document, here, root, [known for known, _ in chain])
-    return tuple(document for _, document in chain)
+        document = _mapping(parse_document(texts.read(here, named)))
+        chain.append((here, with_task_files(document, here, root, texts.read)))
+        named = extends_scalar(document, EXAMPLE)
+        here = None if named is None else named_file(named, here, root, [known for known, _ in chain])
+    return Chain(tuple(document for _, document in chain), tuple(texts.sources))
 
 
 def single_document(source: Source) -> Mapping:
@@ -52,24 +89,11 @@ def single_document(source: Source) -> Mapping:
     extends = document.key("extends")
     if extends is not None:
         raise fail("bad-extends", "a spec that is not a file of its own cannot extend another one", extends.span)
-    return document
+    return with_task_files(document, Path(source.name), Path(), _refused)
 
 
-def merge(base: Mapping, variant: Mapping, findings: Findings) -> Mapping:
-    """Maps merge key by key, `null` removes, anything else replaces; new keys go last."""
-    items: dict[str, tuple[Scalar, Node]] = {key.text: (key, value) for key, value in base.items}
-    for key, value in variant.items:
-        old = items.get(key.text)
-        if isinstance(value, Scalar) and value.value is None:
-            if old is None:
-                message = f"there is no '{key.text}' to remove{did_you_mean(key.text, items)}"
-                findings.report(Diagnostic("unknown-key", message, key.span))
-            items.pop(key.text, None)
-        elif old is not None and isinstance(old[1], Mapping) and isinstance(value, Mapping):
-            items[key.text] = (key, merge(old[1], value, findings))
-        else:
-            items[key.text] = (key, value)
-    return Mapping(tuple(items.values()), variant.span)
+def _refused(path: Path, named: Scalar, purpose: str) -> Source:
+    raise fail("bad-extends", f"a spec that is not a file of its own cannot {purpose} another file", named.span)
 
 
 def _placed(merged: Mapping, base: Mapping, variant: Mapping, findings: Findings) -> Mapping:
@@ -89,7 +113,7 @@ def _placed(merged: Mapping, base: Mapping, variant: Mapping, findings: Findings
             position = list(items).index("head") if "head" in items else len(items)
         else:
             position = _place_after(list(items), place, findings)
-            moved = _without(moved, "after") if isinstance(moved, Mapping) else moved
+            moved = without_key(moved, "after") if isinstance(moved, Mapping) else moved
         ordered = list(items.items())
         ordered.insert(position, (key.text, (moved_key, moved)))
         items = dict(ordered)
@@ -119,44 +143,15 @@ def step_name(key: str) -> str:
     return f"{block.strip()}.{kind}" if block else kind
 
 
-def _read(path: Path, chain: list[tuple[Path, Mapping]]) -> Source:
-    if not chain:
+def _read(path: Path, named: Scalar | None, purpose: str, layer: int) -> Source:
+    if named is None:
         return read_source(path)
-    named = _extends_scalar(chain[-1][1])
     try:
-        return read_source(path, layer=len(chain))
+        return read_source(path, layer)
     except SpecError as error:
         reason = error.diagnostics[0]
-        raise fail(reason.code, f"cannot extend '{named.text}': {reason.message}", named.span, reason.hint) from None
-
-
-def _base(document: Mapping, path: Path, root: Path, known: list[Path]) -> Path | None:
-    if document.get("extends") is None:
-        return None
-    named = _extends_scalar(document)
-    target = path.parent / named.text
-    try:
-        resolved = target.resolve()
-        inside = resolved.is_relative_to(root.resolve()) and not Path(named.text).is_absolute()
-        repeated = any(resolved == other.resolve() for other in known)
-    except (OSError, ValueError, RuntimeError):
-        raise fail("cannot-read", f"'{named.text}' is no usable path", named.span) from None
-    if not inside:
-        hint = "name a file in the spec's own folder or below it"
-        raise fail("bad-extends", f"'{named.text}' lies outside the folder of the spec", named.span, hint)
-    if repeated:
-        raise fail("cycle", f"'{named.text}' extends itself, directly or through others", named.span)
-    if len(known) >= MAX_EXTENDS:
-        raise fail("bad-extends", f"more than {MAX_EXTENDS} specs in a chain of `extends`", named.span)
-    return target
-
-
-def _extends_scalar(document: Mapping) -> Scalar:
-    value = document.get("extends")
-    if not isinstance(value, Scalar) or not isinstance(value.value, str):
-        span = value.span if value is not None else document.span
-        raise fail("wrong-type", "`extends` names one file, such as `extends: tiny95.yaml`", span)
-    return value
+        message = f"cannot {purpose} '{named.text}': {reason.message}"
+        raise fail(reason.code, message, named.span, reason.hint) from None
 
 
 def _mapping(node: Node) -> Mapping:
@@ -195,7 +190,3 @@ def _pruned(document: Mapping, places: set[Span]) -> Mapping:
         if key.span not in places
     )
     return Mapping(tuple(kept), document.span)
-
-
-def _without(document: Mapping, name: str) -> Mapping:
-    return Mapping(tuple((key, value) for key, value in document.items if key.text != name), document.span)

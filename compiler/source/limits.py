@@ -25,3 +25,6 @@ MAX_ACTIVATION = 1 << 24  # numbers in one intermediate value of one sequence: c
 MAX_PAIRS = 10**9  # inputs of one evaluation
 MAX_BATCH = 1_000_000  # sequences that the plain module runs at once
 MAX_EXHAUSTIVE = 10**8  # inputs of one exhaustive evaluation
+MAX_SYMBOLS = 1024  # of an alphabet of a task
+MAX_WORD = 1024  # symbols in one word of a task
+MAX_VARIANTS = 256  # choices of the sizes of a task whose sizes are ranges

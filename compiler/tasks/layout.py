@@ -14,34 +14,96 @@ if TYPE_CHECKING:  # quick commands read specs without numpy
     from numpy.typing import NDArray
 
 
-def symbol_of(text: str, symbols: int) -> int | None:
-    """The symbol that a text is, of so many: its number as it is printed, so not `00` or `01`."""
-    is_number = text.isascii() and text.isdigit() and len(text) < 9 and text == str(int(text))
-    return int(text) if is_number and int(text) < symbols else None
+@dataclass(frozen=True)
+class Alphabet:
+    """The tokens that stand for symbols 0, 1, … of a word, and what people call each symbol."""
+
+    name: str
+    tokens: tuple[int, ...]
+    spelling: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.tokens)
+
+    @cached_property
+    def symbols(self) -> dict[str, int]:
+        """Each symbol by its spelling."""
+        return {text: symbol for symbol, text in enumerate(self.spelling)}
+
+
+@dataclass(frozen=True)
+class SymbolPlace:
+    """Symbol `index` of the word `word`, which has so many symbols to choose from."""
+
+    word: str
+    index: int
+    choices: int
+
+    def __str__(self) -> str:
+        return f"{self.word}[{self.index}]"
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One position: a fixed token, or symbol `index` of the word `word` (`token` is None then)."""
+    """One position: a fixed `token`, or (where that is None) the token that some symbols choose out of `tokens`.
+
+    Most slots hold one symbol. Of several symbols the last one runs fastest: `tokens` [choices of the first · …].
+    """
 
     token: int | None
-    word: str = ""
-    index: int = 0
+    places: tuple[SymbolPlace, ...] = ()
+    tokens: tuple[int, ...] = ()
+
+    @property
+    def possible(self) -> tuple[int, ...]:
+        """The tokens that can stand here."""
+        return self.tokens if self.token is None else (self.token,)
+
+    @cached_property
+    def _symbols(self) -> dict[int, Symbols]:
+        """The symbols that each token stands for."""
+        return {token: self._split(number) for number, token in enumerate(self.tokens)}
+
+    def _split(self, number: int) -> Symbols:
+        symbols = []
+        for place in reversed(self.places):
+            number, symbol = divmod(number, place.choices)
+            symbols.append(symbol)
+        return tuple(reversed(symbols))
+
+    def symbols_of(self, token: int) -> Symbols | None:
+        """The symbols at `places` that a token stands for here; None where it stands for none."""
+        return self._symbols.get(token)
+
+    def token_of(self, words: Mapping[str, Symbols]) -> int:
+        """The token that stands here where the task's words are these."""
+        if self.token is not None:
+            return self.token
+        number = 0
+        for place in self.places:
+            number = number * place.choices + words[place.word][place.index]
+        return self.tokens[number]
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.places))
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Prompt and answer as slots. Token `symbols[s]` stands for symbol s; `classes` tokens can be predicted.
+    """Prompt and answer as slots; tokens 0 … `classes` - 1 can be predicted.
 
-    `read_at`: where the logits of each answer slot are read in the prompt, if the answer is read in place; else empty,
-    and the answer follows the prompt.
+    `read_at`: where the logits of each answer slot are read in the prompt, if the answer is read there; else empty, and
+    the answer follows the prompt. `window`: the model sees so many of the last tokens; None: all of them.
+    `spelling`: what people call the tokens that stand for symbols, where that is shorter than their labels.
     """
 
     prompt: tuple[Slot, ...]
     answer: tuple[Slot, ...]
-    symbols: tuple[int, ...]
     classes: int
+    spelling: Mapping[int, str]
     read_at: tuple[int, ...] = ()
+    window: int | None = None
 
     @property
     def in_place(self) -> bool:
@@ -50,7 +112,13 @@ class Layout:
     @property
     def length(self) -> int:
         """Tokens that the model reads at most, with the last one of an answer that follows the prompt."""
-        return len(self.prompt) + (0 if self.in_place else len(self.answer))
+        whole = len(self.prompt) + (0 if self.in_place else len(self.answer))
+        return whole if self.window is None else min(self.window, whole)
+
+    @property
+    def slides(self) -> bool:
+        """Whether the model does not see all of the tokens at once."""
+        return self.window is not None and self.window < len(self.prompt) + len(self.answer) - 1
 
     @cached_property
     def predicted(self) -> tuple[int, ...]:
@@ -60,44 +128,48 @@ class Layout:
         return tuple(i for i, slot in enumerate(self.answer) if slot.token is None or slot.token < self.classes)
 
     def prompt_tokens(self, words: Mapping[str, Symbols]) -> list[int]:
-        return self._tokens(self.prompt, words)
+        return [slot.token_of(words) for slot in self.prompt]
 
     def answer_tokens(self, words: Mapping[str, Symbols]) -> list[int]:
-        return self._tokens(self.answer, words)
-
-    def _tokens(self, slots: tuple[Slot, ...], words: Mapping[str, Symbols]) -> list[int]:
-        symbols = self.symbols
-        return [symbols[words[slot.word][slot.index]] if slot.token is None else slot.token for slot in slots]
+        return [slot.token_of(words) for slot in self.answer]
 
     def prompts(self, words: Words) -> NDArray[np.int32]:
         """The prompts [inputs, prompt] of many inputs."""
-        return self._many(self.prompt, words)
+        return _tokens(self.prompt, words)
 
     def answers(self, words: Words) -> NDArray[np.int32]:
         """The answers [inputs, answer] of many inputs."""
-        return self._many(self.answer, words)
-
-    def _many(self, slots: tuple[Slot, ...], words: Words) -> NDArray[np.int32]:
-        import numpy as np
-
-        symbols = np.array(self.symbols, np.int32)
-        tokens = np.empty((len(next(iter(words.values()))), len(slots)), np.int32)
-        for position, slot in enumerate(slots):
-            tokens[:, position] = symbols[words[slot.word][:, slot.index]] if slot.token is None else slot.token
-        return tokens
+        return _tokens(self.answer, words)
 
     def spell(self, tokens: Sequence[int], labels: Sequence[str]) -> list[str]:
-        """Tokens for people: a symbol as its number, another token by its label, a negative id as NaN."""
-        numbers = {token: str(symbol) for symbol, token in enumerate(self.symbols)}
-        return [numbers.get(token, labels[token]) if token >= 0 else "NaN" for token in tokens]
+        """Tokens for people: a symbol as it is spelled, another token by its label, a negative id as NaN."""
+        return [self.spelling.get(token, labels[token]) if token >= 0 else "NaN" for token in tokens]
 
     def read_answer(self, tokens: Sequence[int]) -> dict[str, Symbols] | None:
-        """The answer words that answer tokens spell; None where one of them is no symbol."""
-        symbol_of = {token: symbol for symbol, token in enumerate(self.symbols)}
+        """The answer words that answer tokens spell; None where one of them is no symbol of its word."""
         words: dict[str, dict[int, int]] = {}
         for slot, token in zip(self.answer, tokens, strict=True):
-            if slot.token is None:
-                if token not in symbol_of:
-                    return None
-                words.setdefault(slot.word, {})[slot.index] = symbol_of[token]
+            symbols = slot.symbols_of(token) if slot.token is None else ()
+            if symbols is None:
+                return None
+            for place, symbol in zip(slot.places, symbols, strict=True):
+                words.setdefault(place.word, {})[place.index] = symbol
         return {name: tuple(symbols[i] for i in sorted(symbols)) for name, symbols in words.items()}
+
+
+def _tokens(slots: tuple[Slot, ...], words: Words) -> NDArray[np.int32]:
+    import numpy as np
+
+    made = np.empty((len(next(iter(words.values()))), len(slots)), np.int32)
+    tables = {slot.tokens: np.array(slot.tokens, np.int32) for slot in slots}
+    for position, slot in enumerate(slots):
+        if slot.token is not None:
+            made[:, position] = slot.token
+            continue
+        first, *others = slot.places
+        made[:, position] = words[first.word][:, first.index]
+        for place in others:
+            made[:, position] *= place.choices
+            made[:, position] += words[place.word][:, place.index]
+        made[:, position] = tables[slot.tokens][made[:, position]]
+    return made

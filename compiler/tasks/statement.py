@@ -99,7 +99,8 @@ class Statement:
     """What is given, what is right, and which inputs there are.
 
     `constants` are all names of integers that formulas can read: the sizes, and the spec's constants. With a transducer
-    the columns define what is right, and `equations` are a cross-check.
+    the columns define what is right, and `equations` are a cross-check. `also` are further conditions, such as those of
+    a suite.
     """
 
     constants: Mapping[str, int]
@@ -108,6 +109,7 @@ class Statement:
     only: Formula | None = None
     equations: tuple[Equation, ...] = ()
     transducer: Transducer | None = None
+    also: tuple[Formula, ...] = ()
 
     @cached_property
     def step_table(self) -> StepTable:

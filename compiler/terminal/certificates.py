@@ -27,7 +27,7 @@ def certificate(spec: Spec, found: Verification, budget: float) -> shapes.Certif
         "weightspec": installed_version() or "not installed",
         **of_spec(spec),
         "spec_sha256": spec_hash(spec_text(spec)),
-        "task": spec.resolved.task.kind,
+        "task": spec.resolved.task.name,
         "sizes": _sizes(spec),
         "definitions": definitions_json(spec),
         "verdict": found.verdict,

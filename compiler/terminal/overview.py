@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from compiler.expressions.axes import Axis
 from compiler.expressions.floats import FloatFormat
@@ -30,8 +30,8 @@ def print_overview(spec: Spec) -> None:
     facts.add_row("dtype", network.dtype.name)
     facts.add_row("vocabulary", text(f"{network.vocabulary} ({network.vocabulary.size} tokens)"))
     facts.add_row("classes", text(f"{network.classes.size}, decoded by {network.decode}"))
-    facts.add_row("prompt", text(_slots(spec, spec.layout.prompt)))
-    facts.add_row("answer", text(_slots(spec, spec.layout.answer)))
+    for title, shown in _asked(spec):
+        facts.add_row(title, text(shown))
     facts.add_row("context", f"{network.context} tokens")
     out.print(facts)
     if resolved.definitions:
@@ -91,7 +91,7 @@ def of_spec(spec: Spec) -> shapes.OfSpec:
 
 def overview_json(spec: Spec) -> shapes.Spec:
     """Names and numbers, steps with their equations, stored tensors with every written entry."""
-    network = spec.network
+    network, resolved = spec.network, spec.resolved
     return {
         **of_spec(spec),
         "dtype": network.dtype.name,
@@ -99,8 +99,8 @@ def overview_json(spec: Spec) -> shapes.Spec:
         "classes": network.classes.size,
         "decode": network.decode,
         "context": network.context,
-        "prompt": _slots(spec, spec.layout.prompt),
-        "answer": _slots(spec, spec.layout.answer),
+        "prompt": _slots(spec, spec.layout.prompt) if resolved.asked else None,
+        "answer": _slots(spec, spec.layout.answer) if resolved.asked else None,
         "definitions": definitions_json(spec),
         "steps": [
             {
@@ -179,12 +179,34 @@ def _list(items: Iterable[Number], dtype: FloatFormat) -> str:
     return f"[{', '.join(_number(item, dtype) for item in items)}]"
 
 
+def _asked(spec: Spec) -> Iterator[tuple[str, str]]:
+    """What the model is asked and how; of sizes that are ranges, the layout of the largest."""
+    choices = spec.resolved.asked
+    if not choices:
+        yield "task", "none"
+        return
+    task, layout = choices[-1].task, spec.layout
+    first = choices[0].task.sizes
+    sizes = [
+        f"{name} {size}" if first[name] == size else f"{name} {first[name]} to {size}"
+        for name, size in task.sizes.items()
+    ]
+    yield "task", f"{task.name}: {', '.join(sizes)}" if sizes else task.name
+    yield "prompt", _slots(spec, layout.prompt)
+    read = [layout.prompt[position] for position in layout.read_at]
+    yield "answer", _slots(spec, layout.answer) + (f", read at {_slots(spec, tuple(read))}" if read else "")
+    if layout.window is not None:
+        yield "window", f"{layout.window} tokens"
+
+
 def _slots(spec: Spec, slots: tuple[Slot, ...]) -> str:
     """The layout with runs together: `<bos> a[10] + b[10] =`."""
     shown: list[tuple[str, int]] = []
     labels = spec.network.vocabulary.labels
     for slot in slots:
-        name = slot.word if slot.token is None else spec.layout.spell([slot.token], labels)[0]
+        words = ", ".join(place.word for place in slot.places)
+        name = spec.layout.spell([slot.token], labels)[0] if slot.token is not None else words
+        name = f"({name})" if len(slot.places) > 1 else name
         if shown and shown[-1][0] == name:
             shown[-1] = (name, shown[-1][1] + 1)
         else:

@@ -120,8 +120,10 @@ class Spec(OfSpec):
     classes: Annotated[int, "the number of tokens that have a logit: the first ones"]
     decode: Annotated[str, "`argmax` or `argmin`"]
     context: Annotated[int, "the longest sequence, in tokens"]
-    prompt: Annotated[str, "the layout of the prompt; `a*10` is a run of ten"]
-    answer: Annotated[str, "the layout of the answer"]
+    prompt: Annotated[
+        str | None, "the layout of the prompt; `a*10` is a run of ten; of ranges of sizes, that of the largest; null without a task"
+    ]
+    answer: Annotated[str | None, "the layout of the answer"]
     definitions: Annotated[list[Definition], "constants, task sizes and parameters"]
     steps: Annotated[list[Step], "the steps in order"]
     tensors: Annotated[list[Tensor], "what is stored, tied tensors once: each as in [show TENSOR](#show-tensor)"]

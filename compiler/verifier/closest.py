@@ -116,7 +116,7 @@ def _leads(ask: _Question, inputs: Sequence[Inputs]) -> NDArray[np.float64]:
         index = [layout.predicted.index(slot) for slot in slots]
         logits = answer_logits(reference.model, prompts, answers, layout)[:, index]
     else:
-        logits = torch.stack([next_logits(reference.model, prompts, answers, slot) for slot in slots], 1)
+        logits = torch.stack([next_logits(reference.model, prompts, answers, layout, slot) for slot in slots], 1)
     leads = leads_of_tokens(logits, answers[:, list(slots)], spec.network.decode)
     found: NDArray[np.float64] = leads.nan_to_num(-np.inf, np.inf, -np.inf).numpy()
     return found
@@ -134,13 +134,13 @@ def _children(spec: Spec, met: _Met, random: np.random.Generator) -> list[Inputs
     """Of the inputs with the smallest leads: each with one symbol of an operand changed."""
     task, every = spec.resolved.task, list(met.rows)
     parents = task.encode([every[row] for row in sorted({row for row, _ in _smallest(met.leads, KEPT)})])
-    words = {name: np.repeat(parents[name], CHILDREN, 0) for name in task.operands}
+    words = {word.name: np.repeat(parents[word.name], CHILDREN, 0) for word in task.given}
     count = len(next(iter(words.values())))
-    names = [name for name, length in task.operands.items() for _ in range(length)]
-    places = [place for length in task.operands.values() for place in range(length)]
-    for row, symbol in enumerate(random.integers(0, len(names), count)):
-        changed = words[names[symbol]]
-        near = changed[row, places[symbol]] + random.choice((-1, 1))
-        any_symbol = random.integers(0, task.symbols)
-        changed[row, places[symbol]] = (near if random.random() < 0.5 else any_symbol) % task.symbols
-    return [task.inputs(words, row) for row in range(count)]
+    symbols = [(word, place) for word in task.given for place in range(word.length)]
+    for row, symbol in enumerate(random.integers(0, len(symbols), count)):
+        word, place = symbols[symbol]
+        changed = words[word.name]
+        near = changed[row, place] + random.choice((-1, 1))
+        any_symbol = random.integers(0, word.symbols)
+        changed[row, place] = (near if random.random() < 0.5 else any_symbol) % word.symbols
+    return [task.inputs(words, row) for row in np.flatnonzero(task.allowed(words)).tolist()]

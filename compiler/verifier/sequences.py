@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.source.faults import NoRule
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.layout import Layout, Slot
 
@@ -64,6 +65,17 @@ def padded(numbers: NDArray[np.int64], size: int) -> Numbers:
 def _tokens(automaton: Automaton, layout: Layout, slot: Slot) -> tuple[int, Numbers]:
     if slot.token is not None:
         return CONSTANT, np.array([slot.token])
-    place = slot.word, slot.index
-    column = next(k for k, one in enumerate(automaton.columns) if place in one.letters)
-    return column, np.array(layout.symbols)[automaton.columns[column].letters[place]]
+    columns = {
+        k
+        for place in slot.places
+        for k, one in enumerate(automaton.columns)
+        if (place.word, place.index) in one.letters
+    }
+    if len(columns) != 1:
+        raise NoRule(f"a token of symbols that belong to several columns, such as {slot}")
+    (column,) = columns
+    letters = automaton.columns[column].letters
+    chosen = np.zeros_like(automaton.columns[column].before)
+    for place in slot.places:
+        chosen = chosen * place.choices + letters[place.word, place.index]
+    return column, np.array(slot.tokens)[chosen]

@@ -59,7 +59,7 @@ def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Pr
     if automaton is None:
         every = try_all(spec, tried, deadline)
         if every is None:
-            message = f"the inputs of the task {spec.resolved.task.kind} cannot be followed column by column"
+            message = f"the inputs of the task {spec.resolved.task.name} cannot be followed column by column"
             message += f", and they are more than the {tried:,} that are tried one by one"
             raise fail("task", message, hint="`eval --suite exhaustive` tries up to 10^8 inputs, `eval` a sample")
         return _enumerated(spec, every, began, deadline)

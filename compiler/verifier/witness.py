@@ -103,7 +103,7 @@ def failure_of(spec: Spec, reference: Reference, inputs: Inputs) -> Counterexamp
         layout.spell([right[slot]], labels)[0],
         "no number" if said[slot] == NO_TOKEN else layout.spell([said[slot]], labels)[0],
         task.show(spelled) if spelled is not None else " ".join(layout.spell(said, labels)),
-        task.show({name: solved[name] for name in task.answers}),
+        task.show(solved),
     )
 
 
@@ -112,7 +112,8 @@ def place(spec: Spec, automaton: Automaton | None, slot: int) -> str:
     one = spec.layout.answer[slot]
     if one.token is not None:
         return f"{spec.network.vocabulary.labels[one.token]} (token {slot + 1})"
-    name = f"{one.word}[{one.index}]"
+    name = str(one)
+    first = one.places[0].word, one.places[0].index
     columns = automaton.columns if automaton is not None else ()
-    label = next((column.label for column in columns if (one.word, one.index) in column.letters), name)
+    label = next((column.label for column in columns if first in column.letters), name)
     return f"{name}, {label}" if label != name else name

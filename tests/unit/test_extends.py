@@ -29,7 +29,7 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 
 def read_document(path: Path) -> Mapping:
     """The mapping in a file, merged over what it extends."""
-    return merged_chain(read_chain(path))
+    return merged_chain(read_chain(path).documents)
 
 
 def error(path: Path) -> Diagnostic:

@@ -29,6 +29,7 @@ def translate(network: ir.Network, layout: Layout) -> tuple[Program, ...]:
     none. Otherwise each token has a program of its own, for the sequence that ends before it. Raises `NotFollowed`.
     """
     totals, slots = Totals(), layout.predicted
+    _check_layout(layout)
     if layout.in_place:
         return (_program(network, totals, len(layout.prompt), layout.read_at, slots, ends_read=False),)
     if _one_is_enough(network):
@@ -49,10 +50,18 @@ def translate_slot(network: ir.Network, layout: Layout, slot: int) -> Program:
     It is made as `translate` makes one for this token, but counted by itself: such programs are run one after the
     other. Raises `NotFollowed`.
     """
+    _check_layout(layout)
     if layout.in_place:
         return _program(network, Totals(), len(layout.prompt), [layout.read_at[slot]], (slot,), ends_read=False)
     read = _read(layout, slot)
     return _program(network, Totals(), read + 1, [read], (slot,), ends_read=_one_is_enough(network))
+
+
+def _check_layout(layout: Layout) -> None:
+    if layout.slides:
+        raise NotFollowed(f"the model sees {layout.window} tokens at a time, which slide along the sequence")
+    if not layout.predicted:
+        raise NotFollowed("the model predicts no token of the answer")
 
 
 def _read(layout: Layout, slot: int) -> int:

@@ -38,20 +38,26 @@ def answer_logits(model: nn.Module, prompts: Tensor, answers: Tensor, layout: La
     """One pass over prompts [B, P] and answers [B, A], right ones or others: the logits [B, predicted, classes] of the
     tokens to predict, each after the tokens before it.
 
-    Where answers are read in place, the prompts are all that the model sees.
+    Where answers are read in place, the prompts are all that the model sees. Where its window slides, each token is
+    read in a pass of its own.
     """
     if layout.in_place:
         in_place: Tensor = model(prompts)[:, torch.tensor(layout.read_at, device=prompts.device)]
         return in_place
+    if layout.slides:
+        return torch.stack([next_logits(model, prompts, answers, layout, slot) for slot in layout.predicted], dim=1)
     sequence = torch.cat((prompts, answers), dim=1)[:, :-1]
     first = prompts.shape[1] - 1  # the logits here predict the first token of the answer
     logits: Tensor = model(sequence)[:, first + torch.tensor(layout.predicted, device=sequence.device)]
     return logits
 
 
-def next_logits(model: nn.Module, prompts: Tensor, answers: Tensor, slot: int) -> Tensor:
-    """The logits [B, classes] of the token of an answer slot, in a pass over the prompts and the answers before it."""
-    logits: Tensor = model(torch.cat((prompts, answers[:, :slot]), dim=1))[:, -1]
+def next_logits(model: nn.Module, prompts: Tensor, answers: Tensor, layout: Layout, slot: int) -> Tensor:
+    """The logits [B, classes] of the token of an answer slot, in a pass over the prompts and the answers before it, or
+    over what of them the window shows."""
+    sequence = torch.cat((prompts, answers[:, :slot]), dim=1)
+    shown = sequence if layout.window is None else sequence[:, -layout.window :]
+    logits: Tensor = model(shown)[:, -1]
     return logits
 
 
@@ -101,7 +107,7 @@ def decode_greedily(model: nn.Module, prompts: Tensor, layout: Layout, decode: D
     rows = []
     for i, slot in enumerate(layout.answer):
         if i in layout.predicted:
-            rows.append(next_logits(model, prompts, answers, i))
+            rows.append(next_logits(model, prompts, answers, layout, i))
             token = choose(rows[-1], decode)
         else:
             token = torch.full_like(prompts[:, 0], slot.token if slot.token is not None else 0)

@@ -33,7 +33,9 @@ class Reference:
         each; a pass of its own for each, but one where answers are read in place. To be called `alone`."""
         if self.layout.in_place:
             return answer_logits(self.model, prompt, answer, self.layout)[0, slots]
-        return torch.cat([next_logits(self.model, prompt, answer, self.layout.predicted[k]) for k in slots])
+        return torch.cat(
+            [next_logits(self.model, prompt, answer, self.layout, self.layout.predicted[k]) for k in slots]
+        )
 
     def first_wrong(
         self, prompt: NDArray[np.int32], answer: NDArray[np.int32], slots: Sequence[int]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from compiler.network.ir import Network
-from compiler.tasks.layout import Layout, Slot
+from compiler.tasks.layout import Layout
 
 Positions = int
 """A set of positions, as bits: the bit of weight 2 ** p stands for position p."""
@@ -32,20 +34,42 @@ def everything(network: Network) -> Asked:
     return Asked((tokens,) * network.context, (1 << network.context) - 1)
 
 
-def asked_by(layout: Layout) -> Asked:
-    """Inputs in a layout, each with its answer as it is, or as the model says it: any token that has a logit."""
-    symbols, said = frozenset(layout.symbols), frozenset(range(layout.classes))
-    prompt = [_tokens(slot, symbols) for slot in layout.prompt]
+def asked_by(layouts: Iterable[Layout]) -> Asked:
+    """Inputs in any of these layouts, each with its answer as it is, or as the model says it: any token that has a
+    logit."""
+    tokens: list[frozenset[int]] = []
+    read = 0
+    for asked in map(_asked_by, layouts):
+        shared = zip_longest(tokens, asked.tokens, fillvalue=frozenset[int]())
+        tokens = [before | here for before, here in shared]
+        read |= asked.read
+    return Asked(tuple(tokens), read)
+
+
+def _asked_by(layout: Layout) -> Asked:
+    said = frozenset(range(layout.classes))
+    prompt = [frozenset(slot.possible) for slot in layout.prompt]
     if layout.in_place:
         return Asked(tuple(prompt), sum(1 << p for p in layout.read_at))
     predicted = set(layout.predicted)
-    answer = [_tokens(slot, symbols) | (said if i in predicted else set()) for i, slot in enumerate(layout.answer)]
+    answer = [frozenset(slot.possible) | (said if i in predicted else set()) for i, slot in enumerate(layout.answer)]
+    if layout.window is not None and layout.slides:
+        return _through_window([*prompt, *answer], len(prompt), predicted, layout.window)
     reads = [len(prompt) - 1 + i for i in layout.predicted]
     return Asked((*prompt, *answer)[: max(reads, default=-1) + 1], sum(1 << p for p in reads))
 
 
-def _tokens(slot: Slot, symbols: frozenset[int]) -> frozenset[int]:
-    return symbols if slot.token is None else frozenset([slot.token])
+def _through_window(tokens: list[frozenset[int]], prompt: int, predicted: Iterable[int], window: int) -> Asked:
+    """What can stand at each position of a window that slides along prompt and answer."""
+    shown: list[set[int]] = []
+    read = 0
+    for slot in predicted:
+        here = tokens[max(0, prompt + slot - window) : prompt + slot]
+        shown += [set() for _ in range(len(here) - len(shown))]
+        for position, possible in enumerate(here):
+            shown[position] |= possible
+        read |= 1 << (len(here) - 1)
+    return Asked(tuple(map(frozenset, shown)), read)
 
 
 def listed(positions: Positions) -> list[int]:

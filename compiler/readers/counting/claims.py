@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -28,6 +28,8 @@ class SuiteOutcome(Protocol):
     def right(self) -> int: ...
     @property
     def batched(self) -> int: ...
+    @property
+    def right_by_part(self) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def check_claims(
         by_none = _Found(False, False, "", f"no rule gives it: {author.note}")
         known = _counted(counts, author.rule, author.count) if author.rule else by_none
         results.append(_result(spec, text, author.span, known))
-    task_suites = spec.resolved.task.suites() if spec.resolved.expect.evals else {}
+    task_suites = {name: suite for choice in spec.choices for name, suite in choice.resolved.task.suites().items()}
     for eval_claim in spec.resolved.expect.evals:
         sampled = task_suites[eval_claim.suite].sampled
         seed = f" (seed {eval_claim.seed})" if sampled else ""
@@ -116,6 +118,10 @@ def _evaluated(suites: Sequence[SuiteOutcome], claim: EvalClaim, sampled: bool) 
     shown = f"{outcome.right:,} of {outcome.pairs:,}"
     if same and outcome.batched:
         return _Found(False, False, shown, "run in batches", checked_by)
+    for label, right in claim.parts.items():
+        part = outcome.right_by_part.get(label)
+        if same and part != right:
+            return _Found(True, False, f"{label}: {'no such part' if part is None else f'{part:,}'}, not {right:,}", "")
     why = "run with another size or seed" if sampled else f"the suite has {outcome.pairs:,} inputs"
     return _Found(same, outcome.right == claim.right, shown, why, checked_by if sampled else ())
 

@@ -16,7 +16,7 @@ from compiler.readers.diffing.matching import NameMatch
 from compiler.source.document import Mapping as Document
 from compiler.source.document import Node, Scalar, as_data
 from compiler.source.text import Span
-from compiler.tasks import TASKS
+from compiler.tasks.package import package_tasks
 
 Section = Literal["spec", "constant", "size", "parameter", "step", "equation", "option"]
 EQUATIONS = (*MAPS, "score", "bias")  # what a key of equations starts with
@@ -106,11 +106,12 @@ class _Walk:
                 yield from self.lines("spec", key, first.get(key), second.get(key))
         tasks = [side if isinstance(side, Document) else None for side in (first.get("task"), second.get("task"))]
         kinds = [
-            None if side is None else next((key for key, _ in side.items if key.text in TASKS), None) for side in tasks
+            None if side is None else next((key for key, _ in side.items if key.text in package_tasks()), None)
+            for side in tasks
         ]
         yield from self.compare("spec", "task", *kinds)
         for key in dict.fromkeys(name for side in tasks if side is not None for name in side.names):
-            if key not in TASKS:  # sizes are compared as definitions
+            if key not in (*package_tasks(), "sizes"):  # sizes are compared as definitions
                 yield from self.lines(
                     "spec", f"task.{key}", *(None if side is None else side.get(key) for side in tasks)
                 )

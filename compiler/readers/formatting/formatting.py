@@ -17,7 +17,7 @@ from compiler.source.files import remove_left_overs, write_whole
 from compiler.source.limits import MAX_FILE_BYTES
 from compiler.source.schema import newer_format
 from compiler.source.text import Source, Span
-from compiler.tasks import TASKS
+from compiler.tasks.package import TASK_FORMULAS
 
 # YAML takes these for line breaks or skips them, and editors do not.
 _STRAY = re.compile(f"\r(?!\n)|[\x85\u2028\u2029{BYTE_ORDER_MARK}]")
@@ -93,7 +93,9 @@ def same_meaning(first: Node, second: Node) -> bool:
     if not isinstance(first, Mapping) or not isinstance(second, Mapping):
         return _same(first, second, exact=True)
     task, changed = first.get("task"), second.get("task")
-    same_layouts = not isinstance(task, Mapping) or (isinstance(changed, Mapping) and _same_parts(task, changed, TASKS))
+    same_layouts = not isinstance(task, Mapping) or (
+        isinstance(changed, Mapping) and _same_parts(task, changed, TASK_FORMULAS)
+    )
     return same_layouts and _same_parts(first, second, SECTIONS)
 
 

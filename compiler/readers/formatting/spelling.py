@@ -17,7 +17,7 @@ from compiler.expressions.syntax import ExpressionError, Indexed
 from compiler.language.keys import NAME_LISTS
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.scalars import resolve_plain
-from compiler.tasks import TASKS
+from compiler.tasks.package import TASK_FORMULAS
 
 _ODD_BLANK = re.compile(r"[^\S ]")  # the language does not take it for a space everywhere: it stays
 _FAMILY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\[[^\[\]]*\]")
@@ -88,7 +88,7 @@ class _Speller:
             case "task" if isinstance(value, Mapping):
                 for key, part in value.items:
                     self.keep(key)
-                    (self.expressions if key.text in TASKS else self.keep)(part)
+                    (self.expressions if key.text in TASK_FORMULAS else self.keep)(part)
             case "defaults" if isinstance(value, Mapping):
                 self.options(value)
             case "network" if isinstance(value, Mapping):

@@ -22,7 +22,7 @@ from compiler.readers.latex.formulas import STREAM, decoding, step_formulas, ste
 from compiler.readers.latex.notation import POSITION, notation
 from compiler.readers.latex.words import escape, name, one_line
 from compiler.source.document import Mapping, Node, Scalar, Sequence
-from compiler.tasks import TASKS
+from compiler.tasks.package import sizes_of
 
 _WIDTH = 110
 
@@ -73,8 +73,7 @@ def _numbers(spec: Spec, reading: Reading) -> Iterator[str]:
     """The sizes of the task, constants and parameters."""
     document = spec.resolved.document
     task = document.get("task")
-    sizes = [value for key, value in task.items if key.text in TASKS] if isinstance(task, Mapping) else []
-    sections: list[tuple[str, Node | None]] = [("Sizes", size) for size in sizes]
+    sections: list[tuple[str, Node | None]] = [("Sizes", sizes_of(task) if isinstance(task, Mapping) else None)]
     sections += [("Constants", document.get("constants")), ("Parameters", document.get("parameters"))]
     for title, section in sections:
         if isinstance(section, Mapping) and section.items:

@@ -33,7 +33,7 @@ def accuracy_suffices(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
 
     def check(examined: Examined) -> Iterator[Finding]:
         resolved = examined.spec.resolved
-        test = resolved.task.protocols().get(protocol)
+        test = resolved.task.protocols().get(protocol) if resolved.asked else None
         if test is None or examined.spec.settings:  # claims are about the spec as written, not a variant
             return
         for claim in resolved.expect.evals:
@@ -49,7 +49,8 @@ def accuracy_is_claimed(protocol: str) -> Callable[[Examined], Iterator[Finding]
     """A rule: a spec says how many answers of each suite of that protocol are right."""
 
     def check(examined: Examined) -> Iterator[Finding]:
-        test = examined.spec.resolved.task.protocols().get(protocol)
+        resolved = examined.spec.resolved
+        test = resolved.task.protocols().get(protocol) if resolved.asked else None
         claimed = {claim.suite for claim in examined.spec.resolved.expect.evals}
         for suite in test.suites if test is not None else ():
             if suite not in claimed:

@@ -15,11 +15,14 @@ def task_is_tested(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
     """A rule: the task, in these sizes, is one that the protocol tests."""
 
     def check(examined: Examined) -> Iterator[Finding]:
+        if not examined.spec.choices:
+            yield Finding(f"the spec states no task, and {protocol} tests one", None)
+            return
         task = examined.spec.resolved.task
-        place = top_level(examined.spec, "task", task.kind)
+        place = top_level(examined.spec, "task", task.name)
         test = task.protocols().get(protocol)
         if test is None:
-            yield Finding(f"the task {task.kind} is not the one that {protocol} tests", place)
+            yield Finding(f"the task {task.name} is not the one that {protocol} tests", place)
             return
         for suite in (task.suites()[name] for name in test.suites):
             try:
@@ -32,23 +35,27 @@ def task_is_tested(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
 
 def operands_once(examined: Examined) -> Iterator[Finding]:
     """Each symbol of an operand stands in the prompt once."""
-    slots = Counter(slot.word for slot in examined.spec.layout.prompt if slot.token is None)
-    for word, length in examined.spec.resolved.task.operands.items():
-        if slots[word] > length:
-            times = slots[word] // length
-            message = f"'{word}' stands in the prompt {times} times"
-            yield Finding(message, in_layout(examined.spec, "prompt", word, last=True))
+    if not examined.spec.choices:
+        return
+    symbols = Counter(place.word for slot in examined.spec.layout.prompt for place in slot.places)
+    for word in examined.spec.resolved.task.given:
+        if symbols[word.name] > word.length:
+            times = symbols[word.name] // word.length
+            message = f"'{word.name}' stands in the prompt {times} times"
+            yield Finding(message, in_layout(examined.spec, "prompt", word.name, last=True))
 
 
 def answer_in_place(examined: Examined) -> Iterator[Finding]:
     """The answer is generated after the prompt, token by token."""
-    if examined.spec.layout.in_place:
+    if examined.spec.choices and examined.spec.layout.in_place:
         message = "the answer is read at the tokens of the prompt in one pass: nothing is generated"
         yield Finding(message, top_level(examined.spec, "task", "answer", "in_place"))
 
 
 def forced_tokens(examined: Examined) -> Iterator[Finding]:
     """Every token of the answer is one that the model can emit."""
+    if not examined.spec.choices:
+        return
     layout = examined.spec.layout
     labels = examined.spec.network.vocabulary.labels
     last = max(layout.predicted, default=-1)

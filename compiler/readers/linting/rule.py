@@ -13,7 +13,7 @@ from compiler.expressions.values import Leaf, Provenance, leaves, names_read
 from compiler.network.flow.backward import Flow, flow
 from compiler.network.flow.effective_numbers import acting
 from compiler.network.flow.facts import TooMuchToFollow
-from compiler.network.flow.task_tokens import asked_by
+from compiler.network.flow.task_tokens import Asked, asked_by, everything
 from compiler.network.flow.unknown_parameters import Free, known
 from compiler.network.ir import (
     Attention,
@@ -98,9 +98,15 @@ class Examined:
         """What matters for the task. Raises `SpecError` where that is too much work to find out."""
         return self._flow(known)
 
+    @property
+    def _asked(self) -> Asked:
+        """What the spec is asked; anything where it states no task."""
+        layouts = [choice.layout for choice in self.spec.choices]
+        return asked_by(layouts) if layouts else everything(self.spec.network)
+
     def _flow(self, free: Free) -> Flow:
         try:
-            return flow(self.spec.network, asked_by(self.spec.layout), free)
+            return flow(self.spec.network, self._asked, free)
         except TooMuchToFollow as error:
             key = step_key(self.spec, error.step)
             message = f"more than {MAX_FLOW_WORK:,} steps to find out what matters in this network"

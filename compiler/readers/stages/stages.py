@@ -48,12 +48,27 @@ def _resolved(spec: Spec) -> dict[str, object]:
         "definitions": {name: _definition(one) for name, one in resolved.definitions.items()},
         "vocabulary": list(labels),
         "stream": list(resolved.stream.labels),
-        "task": {"kind": resolved.task.kind, "symbols": [labels[token] for token in resolved.layout.symbols]},
-        "prompt": [_slot(slot, labels) for slot in spec.layout.prompt],
-        "answer": [_slot(slot, labels) for slot in spec.layout.answer],
-        "answer_read_at": list(spec.layout.read_at) if spec.layout.in_place else None,
+        "task": _task(spec, labels),
         "context": resolved.context,
         "decode": resolved.decode,
+    }
+
+
+def _task(spec: Spec, labels: tuple[str, ...]) -> dict[str, object] | None:
+    """What is asked, and how it is laid out; of ranges of sizes in their largest."""
+    if not spec.resolved.asked:
+        return None
+    task, layout = spec.resolved.task, spec.layout
+    return {
+        "kind": task.name,
+        "sizes": dict(task.sizes),
+        "alphabets": {name: [labels[token] for token in one.tokens] for name, one in task.alphabets.items()},
+        "given": {word.name: word.length for word in task.given},
+        "answers": {word.name: word.length for word in task.answers},
+        "prompt": [_slot(slot, labels) for slot in layout.prompt],
+        "answer": [_slot(slot, labels) for slot in layout.answer],
+        "answer_read_at": list(layout.read_at) if layout.in_place else None,
+        "window": layout.window,
     }
 
 
@@ -80,7 +95,7 @@ def _numbers(value: Value) -> object:
 
 
 def _slot(slot: Slot, labels: tuple[str, ...]) -> str:
-    return labels[slot.token] if slot.token is not None else f"{slot.word}[{slot.index}]"
+    return labels[slot.token] if slot.token is not None else str(slot)
 
 
 def _value(value: object) -> object:

@@ -1,0 +1,85 @@
+"""Tasks that come with the package, each a task file: `addition: {base: 10, digits: 10}` is short for one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+from functools import cache
+from importlib.resources import files
+
+from compiler.source.diagnostics import Diagnostic, Findings
+from compiler.source.document import Mapping, Scalar, parse_document
+from compiler.source.merging import merge
+from compiler.source.text import Source, Span
+from compiler.tasks import adderboard
+
+SUFFIX = ".yaml"
+TASK_FORMULAS = ("sizes", "addition", "copy", "reverse", "sort")
+"""The keys of a task section below which all values are expressions."""
+
+
+@cache
+def package_tasks() -> tuple[str, ...]:
+    """The names of the tasks of the package."""
+    folder = files("compiler").joinpath("tasks", "files")
+    return tuple(sorted(file.name.removesuffix(SUFFIX) for file in folder.iterdir() if file.name.endswith(SUFFIX)))
+
+
+@cache
+def package_task(name: str) -> Mapping:
+    """What the file of a task of the package says."""
+    file = files("compiler").joinpath("tasks", "files", name + SUFFIX)
+    document = parse_document(Source(f"{name}{SUFFIX} of the package", file.read_text(encoding="utf-8")))
+    assert isinstance(document, Mapping)
+    return document
+
+
+def short_key(task: Mapping) -> Scalar | None:
+    """The key of a task section that names a task of the package; None where there is none."""
+    return next((key for key, _ in task.items if key.text in package_tasks()), None)
+
+
+def sizes_of(task: Mapping) -> Mapping | None:
+    """The sizes that a task section states, where it does."""
+    key = short_key(task)
+    stated = task.get(key.text if key is not None else "sizes")
+    return stated if isinstance(stated, Mapping) else None
+
+
+def stated(task: Mapping, findings: Findings) -> Mapping | None:
+    """The section with all that is stated in the file of the package that it names; as it is where it names none."""
+    names = [key for key, _ in task.items if key.text in package_tasks()]
+    others = [key for key, _ in task.items if key.text in ("given", "cases", "sizes")]
+    if len(names) + bool(others) != 1:
+        _report(task, [*names, *others], findings)
+        return None
+    if not names:
+        return task
+    (key,) = names
+    rest = tuple(item for item in task.items if item[0] is not key)
+    sizes = task.get(key.text)
+    variant = Mapping((*rest, (Scalar("sizes", "sizes", key.span), sizes)) if sizes is not None else rest, task.span)
+    return merge(package_task(key.text), variant, findings)
+
+
+def _report(task: Mapping, keys: list[Scalar], findings: Findings) -> None:
+    written = " and ".join(key.text for key in keys) or "none"
+    message = f"a task is of one kind, found {written}; known: {', '.join(package_tasks())}, and what `given` states"
+    span = keys[1].span if keys else Span(task.span.source, task.span.start, task.span.start + 1)
+    findings.report(Diagnostic("task", message, span, "such as `addition: {base: 10, digits: 10}`"))
+
+
+def tasks_with_protocols() -> str:
+    """Which tasks of the package have protocols, for a message: `addition has adderboard`."""
+    found = {}
+    for name in package_tasks():
+        asked = package_task(name).get("suites")
+        named = asked.text.split() if isinstance(asked, Scalar) else []
+        found[name] = [protocol for protocol in named if protocol == adderboard.NAME]
+    return "; ".join(f"{name} has {', '.join(protocols)}" for name, protocols in found.items() if protocols)
+
+
+def example_sizes(name: str) -> AnyMapping[str, int]:
+    """The sizes that the file of a task writes."""
+    sizes = package_task(name).get("sizes")
+    items = sizes.items if isinstance(sizes, Mapping) else ()
+    return {key.text: int(value.text) for key, value in items if isinstance(value, Scalar)}

@@ -1,0 +1,554 @@
+"""A task section of a spec to the task that it states, for one choice of its sizes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field, replace
+
+from compiler.expressions.arithmetic import show
+from compiler.expressions.axes import Axis, Family
+from compiler.expressions.evaluate import integer
+from compiler.expressions.formulas import Formula, Word, attempt, read_formula, read_text
+from compiler.expressions.naming import words
+from compiler.expressions.parse import is_name
+from compiler.expressions.scope import NAMED_NUMBERS, Scope
+from compiler.expressions.targets import Aim, targets
+from compiler.expressions.values import Number
+from compiler.source.diagnostics import Diagnostic, Findings, Note, did_you_mean
+from compiler.source.document import Mapping, Node, Scalar
+from compiler.source.limits import MAX_SYMBOLS, MAX_WORD
+from compiler.source.text import Span
+from compiler.tasks import suites
+from compiler.tasks.kinds import KNOWN_FUNCTIONS
+from compiler.tasks.layout import Alphabet
+from compiler.tasks.package import sizes_of
+from compiler.tasks.stated import AuthorSuite, Case, Task
+from compiler.tasks.statement import Aimed, Equation, State, Statement, Transducer, WordShape
+
+_NUMBER = re.compile(r"number\(\s*(?P<word>[A-Za-z_][A-Za-z0-9_]*)\s*\)")
+_QUOTED = re.compile(r"""(?P<quote>['"])(?P<token>.+)(?P=quote)""")
+MAX_STATES = 1 << 20  # that the variables of a transducer have together
+PROMPT, ANSWER = "prompt", "answer"  # the words of a table of cases
+
+
+@dataclass(frozen=True)
+class Section:
+    """A task section, with the names that it can read. `sizes` are its own, by name; `name` is what it is called."""
+
+    node: Mapping
+    name: str
+    sizes: AnyMapping[str, int]
+    vocabulary: Axis
+    scope: Scope
+
+
+def read_task(section: Section, findings: Findings) -> Task | None:
+    """The task that a section states; None, with the reasons in `findings`, where it is not certain."""
+    return _Reader(section, findings).task()
+
+
+def token_of(text: str, vocabulary: Axis) -> int | None:
+    """The token of a name, such as `+`, `digit[3]` or `"a b"` in quotes."""
+    quoted = _QUOTED.fullmatch(text)
+    if quoted is not None:
+        return token_of(quoted["token"], vocabulary)
+    family = vocabulary.family(text)
+    if family is not None and not family.sizes:
+        return vocabulary.starts[text]
+    return vocabulary.positions.get(text)
+
+
+@dataclass
+class _Reader:
+    """What is read of one section, with the alphabets and names that were met so far."""
+
+    section: Section
+    findings: Findings
+    alphabets: dict[str, Alphabet] = field(default_factory=dict)
+    names: dict[str, tuple[str, Span]] = field(default_factory=dict)  # what each name of the task is, and where
+
+    @property
+    def node(self) -> Mapping:
+        return self.section.node
+
+    def report(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+        self.findings.report(Diagnostic(code, message, span, hint))
+
+    def part(self, name: str) -> Mapping:
+        """A mapping under a key of the section; an empty one where there is none."""
+        value = self.node.get(name)
+        return value if isinstance(value, Mapping) else Mapping((), self.node.span)
+
+    def task(self) -> Task | None:
+        before = len(self.findings)
+        read = self._of_cases() if self.node.get("cases") is not None else self._statement()
+        if read is None or len(self.findings) > before:
+            return None
+        statement, cases = read
+        numbers = self._numbers(statement)
+        section = self.section
+        task = Task(
+            section.name, section.sizes, statement, self.alphabets, numbers, self._shown(statement), cases=cases
+        )
+        task = self._with_suites(task)
+        return task if len(self.findings) == before else None
+
+    # words
+
+    def _statement(self) -> tuple[Statement, tuple[Case, ...]] | None:
+        self._read_alphabets()
+        sizes = sizes_of(self.node)
+        for key, _ in sizes.items if sizes is not None else ():
+            self.names[key.text] = ("a size", key.span)
+        before = len(self.findings)
+        given, answers = self._words("given"), self._words("answers")
+        if len(self.findings) > before or not given or not answers:
+            self._missing(given, answers)
+            return None
+        transducer = self._transducer(given, answers)
+        equations = self._equations(answers)
+        statement = Statement(
+            self._constants(), given, answers, self._formula(self.node, "only"), equations, transducer
+        )
+        self._check_written(statement)
+        return statement, ()
+
+    def _missing(self, given: tuple[WordShape, ...], answers: tuple[WordShape, ...]) -> None:
+        for part, found in (("given", given), ("answers", answers)):
+            if not found and self.node.get(part) is None:
+                example = "{word: symbol*length}" if part == "given" else "{reversed: symbol*length}"
+                start = Span(self.node.span.source, self.node.span.start, self.node.span.start + 1)
+                self.report("missing-key", f"the task lacks '{part}'", start, f"such as `{part}: {example}`")
+
+    def _constants(self) -> dict[str, int]:
+        """The integers that formulas can read: sizes, and constants of the spec."""
+        found: dict[str, int] = {}
+        for name, value in self.section.scope.names.items():
+            if name in self.names and name not in self.section.sizes:
+                continue  # a word, a state or a name under `let`
+            if isinstance(value, Number) and not value.rounded and float(value.value).is_integer():
+                found[name] = int(value.value)
+        return found
+
+    def _read_alphabets(self) -> None:
+        for key, node in self.part("alphabets").items:
+            if not is_name(key.text):
+                self.report("bad-name", f"'{key.text}' cannot name an alphabet: use letters, digits and _", key.span)
+            alphabet = self._first_tokens(key, node) if isinstance(node, Mapping) else self._tokens(key, node)
+            if alphabet is not None:
+                self.alphabets[key.text] = alphabet
+
+    def _first_tokens(self, key: Scalar, node: Mapping) -> Alphabet | None:
+        """`{size: N}`: the first N tokens of the family with the name of the alphabet, or of the only family."""
+        formula = self._formula(node, "size")
+        size = None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+        if size is None or formula is None:
+            return None
+        vocabulary = self.section.vocabulary
+        families = [family for family in vocabulary.families if family.sizes]
+        family = vocabulary.family(key.text) or (families[0] if len(families) == 1 else None)
+        if not 1 <= size <= MAX_SYMBOLS:
+            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {show(size)}"
+            self.report("task", message, formula.span)
+            return None
+        if family is None or family.size < size:
+            has = f"'{family}'" if family else "none"
+            message = f"{self.section.name} needs a family of {size} tokens for its symbols; the vocabulary has {has}"
+            self.report("task", message, key.span, f"write {key.text}[{size}] in `vocabulary`")
+            return None
+        start = vocabulary.starts[family.name]
+        return Alphabet(key.text, tuple(range(start, start + size)), tuple(map(str, range(size))))
+
+    def _tokens(self, key: Scalar, node: Node) -> Alphabet | None:
+        """The tokens that are listed: names, families, and parts of families such as `digit[d < 2]`."""
+        before = len(self.findings)
+        tokens: dict[int, Span] = {}
+        listed = words(node)
+        if not listed:
+            self.report("task", f"the alphabet '{key.text}' has no symbols", node.span, "such as `bit: digit[d < 2]`")
+        for word in listed:
+            for token in self._listed_tokens(word):
+                if token in tokens:
+                    label = self.section.vocabulary.labels[token]
+                    note = Note("first written here", tokens[token])
+                    message = f"'{label}' stands for two symbols of the alphabet '{key.text}'"
+                    self.findings.report(Diagnostic("duplicate-name", message, word.span, notes=(note,)))
+                tokens[token] = word.span
+        if len(tokens) > MAX_SYMBOLS:
+            self.report("too-large", f"an alphabet has from 1 to {MAX_SYMBOLS} symbols", node.span)
+        if len(self.findings) > before:
+            return None
+        return self._alphabet(key.text, tuple(tokens))
+
+    def _alphabet(self, name: str, tokens: tuple[int, ...]) -> Alphabet:
+        """Symbols are spelled by their index in a family where that says which they are, else by their labels."""
+        labels = [self.section.vocabulary.labels[token] for token in tokens]
+        short = [re.sub(r".*\[([0-9]+)\]", r"\1", label, flags=re.DOTALL) for label in labels]
+        return Alphabet(name, tokens, tuple(short if len(set(short)) == len(short) else labels))
+
+    def _listed_tokens(self, word: Word) -> list[int]:
+        token = token_of(word.text, self.section.vocabulary)
+        if token is not None:
+            return [token]
+        family = self.section.vocabulary.family(word.text)
+        if family is not None:
+            start = self.section.vocabulary.starts[family.name]
+            return list(range(start, start + family.size))
+        aimed = targets(word, Aim(self.section.vocabulary, "token"), self.section.scope, self.findings)
+        return [target.position for target in aimed]
+
+    def _words(self, part: str) -> tuple[WordShape, ...]:
+        shapes = []
+        for key, node in self.part(part).items:
+            self._name(key, "a word" if part == "given" else "an answer", is_read=part == "given")
+            shape = self._word(key, node) if isinstance(node, Scalar) else None
+            if shape is not None:
+                shapes.append(shape)
+        return tuple(shapes)
+
+    def _word(self, key: Scalar, node: Scalar) -> WordShape | None:
+        """`ALPHABET*LENGTH`, or `ALPHABET` for a single symbol."""
+        name, star, times = node.text.partition("*")
+        alphabet = self._alphabet_named(Word(name.strip(), node, len(name) - len(name.lstrip())))
+        if alphabet is None:
+            return None
+        if not star:
+            return WordShape(key.text, alphabet.name, alphabet.size, 1, single=True)
+        formula = read_text(Word(times.strip(), node, len(name) + 1 + len(times) - len(times.lstrip())), self.findings)
+        length = None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+        if length is None or formula is None:
+            return None
+        if not 1 <= length <= MAX_WORD:
+            self.report("task", f"a word has from 1 to {MAX_WORD} symbols, not {show(length)}", formula.span)
+            return None
+        return WordShape(key.text, alphabet.name, alphabet.size, length)
+
+    def _alphabet_named(self, word: Word) -> Alphabet | None:
+        known = self.alphabets.get(word.text)
+        if known is not None:
+            return known
+        family = self.section.vocabulary.family(word.text)
+        if family is None or not family.sizes:
+            families = [family.name for family in self.section.vocabulary.families if family.sizes]
+            if word.text not in self.part("alphabets").names:  # which was reported
+                suggestion = did_you_mean(word.text, [*self.alphabets, *families])
+                hint = "name it under `alphabets`, such as `alphabets: {bit: digit[d < 2]}`"
+                self.report("unknown-name", f"no alphabet '{word.text}'{suggestion}", word.span, hint)
+            return None
+        if family.size > MAX_SYMBOLS:
+            self.report("too-large", f"an alphabet has from 1 to {MAX_SYMBOLS} symbols", word.span)
+            return None
+        start = self.section.vocabulary.starts[family.name]
+        self.alphabets[word.text] = self._alphabet(word.text, tuple(range(start, start + family.size)))
+        return self.alphabets[word.text]
+
+    def _name(self, key: Scalar, what: str, *, is_read: bool = True) -> None:
+        """Note a name of the task, which must mean nothing else in it. It comes before names of the spec."""
+        name = key.text
+        if not is_name(name):
+            self.report("bad-name", f"'{name}' cannot name {what}: use letters, digits and _", key.span)
+        elif is_read and (name in NAMED_NUMBERS or name in KNOWN_FUNCTIONS):
+            self.report("name-clash", f"'{name}' already has a meaning in formulas", key.span, "rename it")
+        elif name in self.names:
+            other, span = self.names[name]
+            message = f"'{name}' is {other} and {what}; rename one of them"
+            note = (Note(f"{other} of that name", span),)
+            self.findings.report(Diagnostic("name-clash", message, key.span, notes=note))
+        else:
+            self.names[name] = (what, key.span)
+
+    # what is right
+
+    def _formula(self, node: Mapping, key: str) -> Formula | None:
+        value = node.get(key)
+        return None if value is None else self._read(value)
+
+    def _read(self, node: Node) -> Formula | None:
+        formula = read_formula(node, self.findings)
+        if formula is not None:
+            self.section.scope.work.read |= formula.names
+        return formula
+
+    def _equations(self, answers: tuple[WordShape, ...]) -> tuple[Equation, ...]:
+        axis = Axis(tuple(Family(word.name, () if word.single else (word.length,)) for word in answers))
+        found: list[Equation] = []
+        written: dict[tuple[str, int], Span] = {}
+        for key, node in self.part("equations").items:
+            formula = self._read(node)
+            equation = None if formula is None else self._equation(key, formula, axis, answers)
+            if equation is None:
+                continue
+            clash = next(
+                (
+                    written[equation.word, aimed.place]
+                    for aimed in equation.aimed
+                    if (equation.word, aimed.place) in written
+                ),
+                None,
+            )
+            if clash is not None:
+                note = Note("the first one", clash)
+                message = f"two equations write the same symbols of '{equation.word}'"
+                self.findings.report(Diagnostic("target-twice", message, key.span, notes=(note,)))
+            written |= {(equation.word, aimed.place): key.span for aimed in equation.aimed}
+            found.append(equation)
+        return tuple(found)
+
+    def _equation(self, key: Scalar, formula: Formula, axis: Axis, answers: tuple[WordShape, ...]) -> Equation | None:
+        by_name = {word.name: word for word in answers}
+        number = _NUMBER.fullmatch(key.text.strip())
+        name = number["word"] if number else key.text.strip()
+        shape = by_name.get(name)
+        if shape is not None and (number or not shape.single):
+            every = tuple(Aimed(place, {}) for place in range(shape.length))
+            return Equation(name, "number" if number else "word", every, formula)
+        if number:
+            at = number.start("word")
+            message = f"no answer '{name}'{did_you_mean(name, by_name)}"
+            self.report("unknown-name", message, key.at(at, at + len(name)))
+            return None
+        before = len(self.findings)
+        word = Word(key.text.strip(), key, 0)
+        aimed = targets(word, Aim(axis, "answer"), self.section.scope, self.findings)
+        if len(self.findings) > before or not aimed:
+            return None
+        written = key.text.partition("[")[0].strip()
+        start = axis.starts[written]
+        places = tuple(
+            Aimed(target.position - start, {name: int(index.value) for name, index in target.indices.items()})
+            for target in aimed
+        )
+        return Equation(written, "symbols", places, formula)
+
+    def _transducer(self, given: tuple[WordShape, ...], answers: tuple[WordShape, ...]) -> Transducer | None:
+        node = self.node.get("columns")
+        if not isinstance(node, Mapping):
+            return None
+        states = self._states(node)
+        lets = self._lets(node)
+        reads = node.get("from")
+        by_name = {word.name: word for word in answers}
+        written, following = [], []
+        state_names = [state.name for state in states]
+        for key, value in node.items:
+            if key.text in ("from", "state", "let", "only", "end"):
+                continue
+            first, _, rest = key.text.partition(" ")
+            formula = self._read(value)
+            if first == "next" and rest.strip() in state_names:
+                pair = (rest.strip(), formula)
+                following += [(pair[0], formula)] if formula is not None else []
+            elif key.text in by_name:
+                written += [(key.text, formula)] if formula is not None else []
+            else:
+                known = [*(f"next {name}" for name in state_names), *by_name]
+                message = f"no answer or state '{key.text}' for the columns to write{did_you_mean(key.text, known)}"
+                self.report("unknown-name", message, key.span)
+        for state in states:
+            if state.name not in [name for name, _ in following]:
+                place = node.key("state") or self.node.key("columns")
+                message = f"the state '{state.name}' has no `next {state.name}`"
+                self.report("missing-key", message, place.span if place is not None else node.span)
+        end = node.get("end")
+        at_end = self._at_end(end, by_name, dict(written)) if isinstance(end, Mapping) else []
+        only_at_end = self._formula(end, "only") if isinstance(end, Mapping) else None
+        from_last = isinstance(reads, Scalar) and reads.text == "last"
+        only = self._formula(node, "only")
+        return Transducer(from_last, states, lets, only, tuple(written), tuple(following), only_at_end, tuple(at_end))
+
+    def _states(self, node: Mapping) -> tuple[State, ...]:
+        found: list[State] = []
+        declared = node.get("state")
+        total = 1
+        for key, value in declared.items if isinstance(declared, Mapping) else ():
+            self._name(key, "a state")
+            size_node = value.get("size") if isinstance(value, Mapping) else value
+            size = self._size(size_node)
+            start = (
+                self._size(value.get("start")) if isinstance(value, Mapping) and value.get("start") is not None else 0
+            )
+            if size is None or start is None:
+                continue
+            total *= size
+            if not (size >= 1 and total <= MAX_STATES):
+                code = "too-large" if size >= 1 else "index-range"
+                self.report(code, f"states have together from 1 to {MAX_STATES:,} values", value.span)
+                break
+            if not 0 <= start < size:
+                self.report("index-range", f"it starts at {show(start)}, and has 0 to {size - 1}", value.span)
+            found.append(State(key.text, size, start))
+        return tuple(found)
+
+    def _size(self, node: Node | None) -> int | None:
+        formula = self._read(node) if node is not None else None
+        return None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+
+    def _lets(self, node: Mapping) -> tuple[tuple[str, Formula], ...]:
+        found = []
+        lets = node.get("let")
+        for key, value in lets.items if isinstance(lets, Mapping) else ():
+            self._name(key, "a name under `let`")
+            formula = self._read(value)
+            if formula is not None:
+                found.append((key.text, formula))
+        return tuple(found)
+
+    def _at_end(
+        self, end: Mapping, answers: AnyMapping[str, WordShape], in_columns: AnyMapping[str, Formula]
+    ) -> list[tuple[str, Formula]]:
+        found = []
+        for key, value in end.items:
+            if key.text == "only":
+                continue
+            formula = self._read(value)
+            shape = answers.get(key.text)
+            if shape is None:
+                message = f"no answer '{key.text}' to read off the last state{did_you_mean(key.text, answers)}"
+                self.report("unknown-name", message, key.span)
+            elif not shape.single:
+                message = f"'{key.text}' has {shape.length} symbols: only a single one is read off the last state"
+                self.report("task", message, key.span, "write it in the columns")
+            elif key.text in in_columns:
+                self.report("target-twice", f"the columns write '{key.text}' too", key.span)
+            elif formula is not None:
+                found.append((key.text, formula))
+        return found
+
+    def _check_written(self, statement: Statement) -> None:
+        """Every symbol of every answer is written, by columns where there are some, else by equations."""
+        transducer = statement.transducer
+        answers = self.part("answers")
+        for word in statement.answers:
+            key = answers.key(word.name)
+            place = key.span if key is not None else self.node.span
+            if transducer is not None:
+                if word.name not in dict((*transducer.answers, *transducer.at_end)):
+                    self.report("task", f"the columns do not say what '{word.name}' is", place)
+                continue
+            known = {
+                aimed.place
+                for equation in statement.equations
+                if equation.word == word.name
+                for aimed in equation.aimed
+            }
+            missing = [place for place in range(word.length) if place not in known]
+            if missing:
+                which = f"'{word.name}'" if len(missing) == word.length else f"'{word.name}[{missing[0]}]'"
+                hint = f"such as `equations: {{{word.name}{'' if word.single else '[i]'}: …}}`, or write `columns`"
+                self.report("task", f"nothing says what {which} is", place, hint)
+
+    # how people write it
+
+    def _numbers(self, statement: Statement) -> frozenset[str]:
+        node = self.node.get("numbers")
+        names = [word.name for word in (*statement.given, *statement.answers)]
+        found = []
+        for word in words(node) if node is not None else ():
+            shape = statement.word(word.text)
+            if shape is None:
+                self.report("unknown-name", f"no word '{word.text}'{did_you_mean(word.text, names)}", word.span)
+            elif shape.symbols < 2:
+                self.report("task", f"'{word.text}' is no number: its alphabet has one symbol", word.span)
+            else:
+                found.append(word.text)
+        return frozenset(found)
+
+    def _shown(self, statement: Statement) -> tuple[str, ...]:
+        node = self.node.get("shown")
+        given = [word.name for word in statement.given]
+        if not isinstance(node, Scalar):
+            return tuple(given)
+        shown = tuple(node.text.split())
+        for name in given:
+            if name not in shown:
+                self.report("task", f"`shown` does not show '{name}'", node.span)
+        return shown
+
+    def _with_suites(self, task: Task) -> Task:
+        node = self.node.get("suites")
+        if node is None:
+            return task
+        authors: list[AuthorSuite] = []
+        asked: list[tuple[str, Span]] = []
+        if isinstance(node, Mapping):
+            for key, value in node.items:
+                if isinstance(value, Mapping) and value.items:
+                    suite = self._author_suite(task, key, value)
+                    authors += [suite] if suite is not None else []
+                else:
+                    asked.append((key.text, key.span))
+        else:
+            asked = [(word.text, word.span) for word in words(node)]
+        for name, span in asked:
+            if name not in suites.NAMED:
+                message = f"no suite '{name}' to ask for{did_you_mean(name, suites.NAMED)}"
+                self.report("unknown-name", message, span, f"known: {', '.join(suites.NAMED)}")
+                continue
+            reason = suites.why_not(task, name)
+            if reason is not None:
+                self.report("task", f"this task has no suite '{name}': {reason}", span)
+        return replace(task, suite_names=tuple(name for name, _ in asked), author_suites=tuple(authors))
+
+    def _author_suite(self, task: Task, key: Scalar, node: Mapping) -> AuthorSuite | None:
+        size = self._size(node.get("size")) if node.get("size") is not None else suites.SAMPLED
+        only = self._formula(node, "only")
+        if key.text in (*suites.NAMED, *suites.ALWAYS):
+            self.report("name-clash", f"there is a suite '{key.text}' already", key.span, "rename this one")
+        if size is None or only is None:
+            return None
+        if not 1 <= size <= suites.MAX_SIZE:
+            self.report("index-range", f"a suite has from 1 to {suites.MAX_SIZE:,} inputs", key.span)
+            return None
+        narrowed = replace(task.statement, also=(*task.statement.also, only))
+        return AuthorSuite(key.text, size, narrowed)
+
+    # cases
+
+    def _of_cases(self) -> tuple[Statement, tuple[Case, ...]] | None:
+        """The cases whose prompt and answer have the lengths that are asked for: see `case_lengths`."""
+        vocabulary = self.section.vocabulary
+        alphabet = Alphabet("token", tuple(range(vocabulary.size)), vocabulary.labels)
+        self.alphabets["token"] = alphabet
+        lengths = (self.section.sizes[PROMPT], self.section.sizes[ANSWER])
+        shapes = [
+            WordShape(name, "token", vocabulary.size, length)
+            for name, length in zip((PROMPT, ANSWER), lengths, strict=True)
+        ]
+        cases = []
+        for key, value in self.part("cases").items:
+            texts = [words(key), words(value)]
+            if tuple(map(len, texts)) != lengths:
+                continue
+            tokens = [tuple(self._case_token(word) for word in text) for text in texts]
+            if all(token is not None for row in tokens for token in row):
+                prompt, answer = (tuple(token for token in row if token is not None) for row in tokens)
+                cases.append(Case(prompt, answer))
+        statement = Statement({}, (shapes[0],), (shapes[1],))
+        return statement, tuple(cases)
+
+    def _case_token(self, word: Word) -> int | None:
+        token = token_of(word.text, self.section.vocabulary)
+        if token is None:
+            families = [family for family in self.section.vocabulary.families if family.sizes]
+            if len(families) == 1 and word.text.isdigit():
+                token = token_of(f"{families[0].name}[{word.text}]", self.section.vocabulary)
+        if token is None:
+            suggestion = did_you_mean(word.text, self.section.vocabulary.labels)
+            self.report("unknown-name", f"no token '{word.text}'{suggestion}", word.span)
+        return token
+
+
+def case_lengths(node: Mapping, findings: Findings) -> list[tuple[int, int]]:
+    """The lengths of prompt and answer that the cases of a task section have, each pair once, in ascending order."""
+    cases = node.get("cases")
+    lengths: dict[tuple[int, int], None] = {}
+    for key, value in cases.items if isinstance(cases, Mapping) else ():
+        pair = len(words(key)), len(words(value))
+        if 0 in pair:
+            findings.report(Diagnostic("task", "a case has a prompt and an answer, one token at least", key.span))
+        elif max(pair) > MAX_WORD:
+            findings.report(Diagnostic("too-large", f"a prompt or answer of more than {MAX_WORD} tokens", key.span))
+        else:
+            lengths[pair] = None
+    return sorted(lengths)

@@ -1,0 +1,263 @@
+"""A task of fixed sizes: which inputs there are, what is right, and how people write both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING
+
+from compiler.tasks.automaton import Automaton
+from compiler.tasks.layout import Alphabet
+from compiler.tasks.statement import InputFault, Statement, WordShape
+from compiler.tasks.task import EvaluationProtocol, Inputs, Suite, Symbols, TaskError, Words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.integer]
+
+LONGEST_NUMBER = 4000  # decimal digits that a person may type for one
+SHOWN_DIGITS = 40  # of a largest number that is written out
+
+
+@dataclass(frozen=True)
+class AuthorSuite:
+    """A suite of the author: `size` inputs that satisfy `only` too, which is part of the statement `narrowed`."""
+
+    name: str
+    size: int
+    narrowed: Statement
+
+
+@dataclass(frozen=True)
+class Case:
+    """A line of a table of cases: the symbols of its prompt and of its answer."""
+
+    prompt: Symbols
+    answer: Symbols
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is asked of a model.
+
+    An input is a tuple of integers: for each given word its number, where it is one of `numbers`, else its symbols.
+    `shown` writes an input for people, with the names of given words in it. `sizes` are those of the task, by name.
+    `cases`: the inputs there are, with what is right for each, where a table says so.
+    """
+
+    name: str
+    sizes: Mapping[str, int]
+    statement: Statement
+    alphabets: Mapping[str, Alphabet]
+    numbers: frozenset[str]
+    shown: tuple[str, ...]
+    suite_names: tuple[str, ...] = ()
+    author_suites: tuple[AuthorSuite, ...] = ()
+    cases: tuple[Case, ...] = ()
+
+    @property
+    def given(self) -> tuple[WordShape, ...]:
+        return self.statement.given
+
+    @property
+    def answers(self) -> tuple[WordShape, ...]:
+        return self.statement.answers
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether some inputs are not allowed."""
+        transducer = self.statement.transducer
+        ends = transducer is not None and (transducer.only, transducer.only_at_end) != (None, None)
+        return ends or self.statement.only is not None
+
+    @property
+    def combinations(self) -> int:
+        """How many inputs there are, with those that `only` excludes."""
+        return len(self.cases) or prod(word.symbols**word.length for word in self.given)
+
+    def width(self, word: WordShape) -> int:
+        """How many integers of an input a word takes."""
+        return 1 if word.name in self.numbers else word.length
+
+    def limit(self, word: WordShape) -> int:
+        """The first number that is too large for a word."""
+        return int(word.symbols**word.length)
+
+    def largest(self, word: WordShape) -> str:
+        """The largest number that a word can be, for people."""
+        return str(self.limit(word) - 1) if word.length <= SHOWN_DIGITS else f"{word.symbols}**{word.length} - 1"
+
+    def solve(self, inputs: Inputs) -> dict[str, Symbols]:
+        """The words of an input, and of what is right for it."""
+        return {name: tuple(word[0].tolist()) for name, word in self.encode([inputs]).items()}
+
+    def encode(self, inputs: Sequence[Inputs]) -> Words:
+        """The words of many inputs: those that `solve` gives for each."""
+        return self.with_answers(self.given_words(inputs))
+
+    def given_words(self, inputs: Sequence[Inputs]) -> dict[str, NDArray[np.uint16]]:
+        """The given words of many inputs."""
+        import numpy as np
+
+        from compiler.tasks import digits
+
+        words: dict[str, NDArray[np.uint16]] = {}
+        first = 0
+        for word in self.given:
+            last = first + self.width(word)
+            if word.name in self.numbers:
+                numbers = [row[first] for row in inputs]
+                limbs = digits.limbs_of_integers(numbers, word.symbols, word.length)
+                words[word.name] = digits.word(limbs, word.symbols, word.length)
+            else:
+                symbols = [row[first:last] for row in inputs]
+                words[word.name] = np.array(symbols, np.uint16).reshape(len(inputs), word.length)
+            first = last
+        return words
+
+    def with_answers(self, given: Words) -> Words:
+        """Given words, all of allowed inputs, with what is right for them. Raises `TaskError` where nothing is."""
+        from compiler.tasks import solving
+
+        if self.cases:
+            return {**given, **self._looked_up(given)}
+        try:
+            return {**given, **solving.solved(self.statement, given)}
+        except InputFault as fault:
+            raise TaskError(f"for {self.describe(self.inputs(given, fault.row))}: {fault.message}") from None
+
+    def allowed(self, given: Words) -> NDArray[np.bool_]:
+        """Which rows of given words are inputs of the task, [inputs]."""
+        import numpy as np
+
+        from compiler.tasks import solving
+
+        if self.cases:
+            known = self._by_prompt
+            (word,) = (given[word.name] for word in self.given)
+            return np.array([tuple(row) in known for row in word.tolist()], bool)
+        try:
+            return solving.allowed(self.statement, given)
+        except InputFault as fault:
+            raise TaskError(f"for {self.describe(self.inputs(given, fault.row))}: {fault.message}") from None
+
+    @cached_property
+    def _by_prompt(self) -> dict[Symbols, Symbols]:
+        return {case.prompt: case.answer for case in self.cases}
+
+    def _looked_up(self, given: Words) -> Words:
+        import numpy as np
+
+        (word,), (answer,) = self.given, self.answers
+        rows = given[word.name].tolist()
+        try:
+            found = [self._by_prompt[tuple(row)] for row in rows]
+        except KeyError:
+            raise TaskError(f"{self.name} has no such case: it has {len(self.cases)}") from None
+        return {answer.name: np.array(found, np.uint16).reshape(len(rows), answer.length)}
+
+    def inputs(self, words: Words, row: int) -> Inputs:
+        """The input that a row of words stands for."""
+        parts: list[int] = []
+        for word in self.given:
+            symbols = words[word.name][row].tolist()
+            parts += [number_of(symbols, word.symbols)] if word.name in self.numbers else symbols
+        return tuple(parts)
+
+    def by_word(self, inputs: Inputs) -> Iterator[tuple[WordShape, Inputs]]:
+        """Each given word with its integers of an input."""
+        first = 0
+        for word in self.given:
+            yield word, inputs[first : first + self.width(word)]
+            first += self.width(word)
+
+    def read(self, texts: Sequence[str]) -> Inputs:
+        """The input that a person typed, word by word. Raises `TaskError`."""
+        pieces = [piece for text in texts for piece in text.split()]
+        needed = sum(map(self.width, self.given))
+        if len(pieces) != needed:
+            raise TaskError(f"{self.name} takes {self._takes(needed)}, found {len(pieces)}")
+        typed: list[int] = []
+        for word in self.given:
+            count = self.width(word)
+            read = self._number if word.name in self.numbers else self._symbol
+            typed += [read(piece, word) for piece in pieces[:count]]
+            pieces = pieces[count:]
+        inputs = tuple(typed)
+        if not self.allowed(self.given_words([inputs]))[0]:
+            raise TaskError(f"{self.describe(inputs)} is no input of {self.name}: `only` excludes it")
+        return inputs
+
+    def _takes(self, needed: int) -> str:
+        """What a person types for an input: `two numbers`, `5 symbols`."""
+        numbers = sum(word.name in self.numbers for word in self.given)
+        kinds = [(numbers, "number"), (needed - numbers, "symbol")]
+        return " and ".join(f"{count} {kind}{'s' if count > 1 else ''}" for count, kind in kinds if count)
+
+    def _symbol(self, text: str, word: WordShape) -> int:
+        alphabet = self.alphabets[word.alphabet]
+        symbol = alphabet.symbols.get(text)
+        if symbol is not None:
+            return symbol
+        spelled = alphabet.spelling
+        known = f"the numbers 0 to {len(spelled) - 1}" if spelled[-1].isdigit() else " ".join(spelled[:20])
+        raise TaskError(f"'{text[:40]}' is no symbol: they are {known}")
+
+    def _number(self, text: str, word: WordShape) -> int:
+        limit, largest = self.limit(word), self.largest(word)
+        if not (text.isascii() and text.isdigit()):
+            raise TaskError(f"'{text[:40]}' is no decimal number from 0 to {largest}")
+        if len(text) > LONGEST_NUMBER or int(text) >= limit:
+            shown = text if len(text) <= SHOWN_DIGITS else f"a number of {len(text)} digits"
+            raise TaskError(f"{shown} is too large: an operand is at most {largest}")
+        return int(text)
+
+    def show(self, words: Mapping[str, Symbols]) -> str:
+        """Answer words for people."""
+        return ", ".join(self._text(word, words[word.name]) for word in self.answers)
+
+    def _text(self, word: WordShape, symbols: Sequence[int]) -> str:
+        if word.name in self.numbers:
+            return str(number_of(symbols, word.symbols))
+        return " ".join(self.alphabets[word.alphabet].spelling[symbol] for symbol in symbols)
+
+    def describe(self, inputs: Inputs) -> str:
+        """An input for people, such as `12 + 34`."""
+        texts = {
+            word.name: str(part[0]) if word.name in self.numbers else self._text(word, part)
+            for word, part in self.by_word(inputs)
+        }
+        return " ".join(texts.get(piece, piece) for piece in self.shown)
+
+    def suites(self) -> Mapping[str, Suite]:
+        """Every suite of inputs, in the order in which they are run and shown."""
+        from compiler.tasks import suites
+
+        return {suite.name: suite for suite in suites.of(self)}
+
+    def protocols(self) -> Mapping[str, EvaluationProtocol]:
+        """The tests that others have fixed for such a task, whatever its sizes; their suites may refuse these."""
+        from compiler.tasks import adderboard
+
+        return {name: adderboard.PROTOCOL for name in self.suite_names if name == adderboard.NAME}
+
+    def automaton(self) -> Automaton | None:
+        """The inputs as the paths of an automaton, one for each; None: there is none that is small.
+
+        Raises `TaskError` where the sizes make it too large to follow.
+        """
+        from compiler.tasks import automata
+
+        return None if self.cases else automata.automaton(self.statement, self.numbers)
+
+
+def number_of(symbols: Sequence[int], base: int) -> int:
+    """The number that digits stand for, the most significant one first."""
+    number = 0
+    for symbol in symbols:
+        number = number * base + symbol
+    return number
