@@ -53,7 +53,7 @@ _NUMBERED = 1 << 62  # states that can be numbered
 _COUNTS = {1: "one", 2: "two", 3: "three", 4: "four"}
 
 
-def automaton_of(statement: Statement, numbers: Collection[str] = ()) -> Automaton | None:
+def automaton(statement: Statement, numbers: Collection[str] = ()) -> Automaton | None:
     """The inputs of a task as paths; None where it has no columns and its equations say nothing of single symbols.
 
     Columns of which all words are `numbers`, read from the last digit on, are called after the place, as `10^3`; others
