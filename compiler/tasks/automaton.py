@@ -55,14 +55,19 @@ def paths(automaton: Automaton) -> int:
 def ways(automaton: Automaton) -> tuple[PathCounts, PathCounts]:
     """(below, above), each [columns + 1][states]: the paths from the start to a state before a column, and from there
     to the end. Before column k there are below[k][s] · above[k][s] paths through state s; the last row is the end."""
-    states = range(automaton.states)
-    steps = [_steps(automaton.states, column) for column in automaton.columns]
-    below = [tuple(int(s == 0) for s in states)]
-    for count in steps:
-        below.append(tuple(sum(below[-1][s] * count[s][t] for s in states) for t in states))
+    moves = [_moves(automaton.states, column) for column in automaton.columns]
+    below = [tuple(int(s == 0) for s in range(automaton.states))]
+    for column in moves:
+        counts = [0] * automaton.states
+        for before, after, steps in column:
+            counts[after] += below[-1][before] * steps
+        below.append(tuple(counts))
     above = [(1,) * automaton.states]
-    for count in reversed(steps):
-        above.append(tuple(sum(count[s][t] * above[-1][t] for t in states) for s in states))
+    for column in reversed(moves):
+        counts = [0] * automaton.states
+        for before, after, steps in column:
+            counts[before] += steps * above[-1][after]
+        above.append(tuple(counts))
     return tuple(below), tuple(reversed(above))
 
 
@@ -129,13 +134,13 @@ def complete(automaton: Automaton, column: int, segment: Numbers) -> Numbers:
     return found
 
 
-def _steps(states: int, column: Column) -> list[list[int]]:
-    """How many steps lead from one state to another, [before][after]."""
+def _moves(states: int, column: Column) -> list[tuple[int, int, int]]:
+    """(before, after, steps): how many steps lead from one state to another, where some do."""
     import numpy as np
 
-    pairs = column.before * states + column.after
-    counts: list[list[int]] = np.bincount(pairs, minlength=states**2).reshape(states, states).tolist()
-    return counts
+    pairs, counts = np.unique(column.before * states + column.after, return_counts=True)
+    before, after = np.divmod(pairs, states)
+    return list(zip(before.tolist(), after.tolist(), counts.tolist(), strict=True))
 
 
 def _first_steps(states: int, ends: Numbers, usable: NDArray[np.bool_]) -> Numbers:

@@ -44,7 +44,7 @@ class StepTable:
     such step, or that it fails; None where no step has one.
     """
 
-    after: NDArray[np.intp]
+    after: NDArray[np.integer]  # of a type that holds the numbers of steps
     answers: Mapping[str, NDArray[np.uint16]]
     problem: NDArray[np.uint8] | None
     at_end: Mapping[str, NDArray[np.uint16]]
@@ -119,12 +119,15 @@ def columns_of(statement: Statement) -> int:
 
 
 def place_in(word: WordShape, column: int, from_last: bool) -> int | None:
-    """Which symbol of a word a column holds, None beyond the end of the word. A single one that is given is in all."""
-    if word.single:
-        return 0
+    """Which symbol of a word a column holds, None beyond the end of the word."""
     if column >= word.length:
         return None
     return word.length - 1 - column if from_last else column
+
+
+def given_place(word: WordShape, column: int, from_last: bool) -> int | None:
+    """Which symbol of a given word a column reads: a single one is read in every column."""
+    return 0 if word.single else place_in(word, column, from_last)
 
 
 def states_of(statement: Statement) -> int:
@@ -157,6 +160,14 @@ def start_of(statement: Statement) -> int:
     """The number of the state before the first column."""
     states = transducer_of(statement).states
     return int(numbered({state.name: np.array([state.start]) for state in states}, states)[0])
+
+
+def places_written(statement: Statement, column: int) -> dict[str, int]:
+    """The answer words that a column writes a symbol of, and which one."""
+    transducer = transducer_of(statement)
+    written = {name for name, _ in transducer.answers}
+    places = {word.name: place_in(word, column, transducer.from_last) for word in statement.answers}
+    return {name: place for name, place in places.items() if name in written and place is not None}
 
 
 def on_track(states: dict[str, Numbers], count: int) -> Track:
@@ -243,16 +254,13 @@ def _pass_by_rows(statement: Statement, given: Words, into: Passage) -> InputFau
     transducer = transducer_of(statement)
     count = len(into.admitted)
     track = on_track({state.name: np.full(count, state.start) for state in transducer.states}, count)
-    written = {name for name, _ in transducer.answers}
-    places = {word.name: word for word in (*statement.given, *statement.answers)}
     for column in range(columns_of(statement)):
-        here = {name: place_in(word, column, transducer.from_last) for name, word in places.items()}
         letters: dict[str, Symbols] = {}
-        for name, word in given.items():
-            place = here[name]
-            letters[name] = np.zeros(count, np.int64) if place is None else word[:, place]
-        wanted = {name for name in written if here[name] is not None}
-        for name, symbols in take_step(statement, letters, track, wanted).items():
+        for word in statement.given:
+            place = given_place(word, column, transducer.from_last)
+            letters[word.name] = np.zeros(count, np.int64) if place is None else given[word.name][:, place]
+        here = places_written(statement, column)
+        for name, symbols in take_step(statement, letters, track, here).items():
             into.answers[name][:, here[name]] = symbols
     for name, symbols in take_end(statement, track).items():
         into.answers[name][:, 0] = symbols
@@ -281,7 +289,7 @@ def step_table(statement: Statement) -> StepTable:
     end = on_track(unnumbered(np.arange(states), transducer.states), states)
     at_end = take_end(statement, end)
     return StepTable(
-        numbered(track.states, transducer.states).astype(np.intp),
+        numbered(track.states, transducer.states).astype(np.uint16 if steps <= 1 << 16 else np.intp),
         {name: symbols.astype(np.uint16) for name, symbols in answers.items()},
         _problems(track),
         {name: symbols.astype(np.uint16) for name, symbols in at_end.items()},
@@ -298,34 +306,37 @@ def _problems(track: Track) -> NDArray[np.uint8] | None:
 
 def _pass_by_table(statement: Statement, table: StepTable, given: Words, into: Passage) -> bool:
     """Look every step up; False, whatever was written, where an input takes one that fails."""
-    transducer = transducer_of(statement)
-    states = states_of(statement)
-    state = np.full(len(into.admitted), start_of(statement), np.intp)
-    step = np.empty_like(state)
-    scaled = np.empty_like(state)
-    shapes = {word.name: word for word in statement.answers}
+    state = np.full(len(into.admitted), start_of(statement), table.after.dtype)
+    index = np.empty(len(state), np.intp)
     for column in range(columns_of(statement)):
-        np.copyto(step, state)
-        stride = states
-        for word in reversed(statement.given):
-            place = place_in(word, column, transducer.from_last)
-            if place is not None:
-                np.multiply(given[word.name][:, place], stride, out=scaled, casting="unsafe")
-                step += scaled
-            stride *= word.symbols
-        if not _usual(table.problem, step, into.admitted):
+        _number_steps(statement, given, column, state, index)
+        if not _usual(table.problem, index, into.admitted):
             return False
-        for name, symbols in table.answers.items():
-            place = place_in(shapes[name], column, transducer.from_last)
-            if place is not None:
-                np.take(symbols, step, out=into.answers[name][:, place], mode="clip")
-        np.take(table.after, step, out=state, mode="clip")
+        for name, place in places_written(statement, column).items():
+            np.take(table.answers[name], index, out=into.answers[name][:, place], mode="clip")
+        np.take(table.after, index, out=state, mode="clip")
     if not _usual(table.problem_at_end, state, into.admitted):
         return False
     for name, symbols in table.at_end.items():
         into.answers[name][:, 0] = symbols[state]
     _clear(into)
     return True
+
+
+def _number_steps(
+    statement: Statement, given: Words, column: int, state: NDArray[np.integer], index: NDArray[np.intp]
+) -> None:
+    """Write to `index` the numbers of the steps that are taken from these states."""
+    step = state.copy()
+    scaled = np.empty_like(state)
+    stride = states_of(statement)
+    for word in reversed(statement.given):
+        place = given_place(word, column, transducer_of(statement).from_last)
+        if place is not None:
+            np.multiply(given[word.name][:, place], stride, out=scaled, casting="unsafe")
+            step += scaled
+        stride *= word.symbols
+    np.copyto(index, step)
 
 
 def _usual(problem: NDArray[np.uint8] | None, steps: NDArray[np.intp], admitted: NDArray[np.bool_]) -> bool:

@@ -48,14 +48,21 @@ def by_equations(statement: Statement, given: Words) -> Words:
 
 
 def permitted(statement: Statement, given: Words) -> NDArray[np.bool_]:
-    """Which inputs there are by the `only` of the task, [inputs]. Raises as `by_equations` does."""
+    """Which inputs there are by the `only` of the task, and by what is required `also`, [inputs].
+
+    Raises as `by_equations` does.
+    """
     count = _count(given)
     found = np.ones(count, bool)
-    if statement.only is not None:
-        for start in range(0, count, _AT_ONCE):
-            batch = batch_of(statement, {name: word[start : start + _AT_ONCE] for name, word in given.items()})
-            found[start : start + _AT_ONCE] = truth_of(Scope(batch, statement.only))
-            _raise_first(batch.faults, start)
+    conditions = [condition for condition in (statement.only, *statement.also) if condition is not None]
+    for start in range(0, count, _AT_ONCE) if conditions else ():
+        batch = batch_of(statement, {name: word[start : start + _AT_ONCE] for name, word in given.items()})
+        part = found[start : start + _AT_ONCE]
+        for condition in conditions:
+            rows = np.flatnonzero(part)
+            if len(rows):
+                part[rows] = truth_of(Scope(batch, condition, rows if len(rows) < len(part) else None))
+        _raise_first(batch.faults, start)
     return found
 
 
