@@ -216,7 +216,7 @@ def _single(word: WordShape, index: int, alphabet: Alphabet) -> Slot:
 
 @dataclass(frozen=True)
 class _Items:
-    """The items of prompt or answer: `shapes` are the words that can stand there; `reverse`: their last symbol first."""
+    """The items of prompt or answer: `shapes` are the words that can stand there; `reverse`: last symbol first."""
 
     reading: _Reading
     shapes: AnyMapping[str, WordShape]

@@ -24,6 +24,7 @@ WARNINGS = {
     "silent-symbol": "a symbol of the task that has no logit, so that an answer with it cannot be right",
     "moved-dimension": "a dimension that keeps its name, but not its place, where a step changes the stream",
     "zero-epsilon": "a norm with an eps of zero, which makes NaN of a stream of zeros",
+    "no-input": "sizes of a task, out of a range, for which `only` allows no input",
     "suspicious-index": "an index name that is almost the name of a definition",
 }
 _NAME = re.compile(r"(?<![.A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*")

@@ -14,12 +14,13 @@ from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
 from compiler.expressions.targets import Aim, targets
-from compiler.expressions.values import Number
+from compiler.expressions.values import Number, Unknown
 from compiler.source.diagnostics import Diagnostic, Findings, Note, did_you_mean
 from compiler.source.document import Mapping, Node, Scalar
 from compiler.source.limits import MAX_SYMBOLS, MAX_WORD
 from compiler.source.text import Span
 from compiler.tasks import suites
+from compiler.tasks.checking import check_formulas
 from compiler.tasks.kinds import KNOWN_FUNCTIONS
 from compiler.tasks.layout import Alphabet
 from compiler.tasks.package import sizes_of
@@ -112,7 +113,17 @@ class _Reader:
             self._constants(), given, answers, self._formula(self.node, "only"), equations, transducer
         )
         self._check_written(statement)
+        if len(self.findings) == before:
+            check_formulas(statement, self._elsewhere(), self.findings)
         return statement, ()
+
+    def _elsewhere(self) -> dict[str, str]:
+        """Why names of the spec cannot be read in formulas of the task."""
+        found = {}
+        for name, value in self.section.scope.names.items():
+            is_parameter = isinstance(value, Number) and value.rounded
+            found[name] = "is a parameter, which a task cannot read" if is_parameter else "is no integer"
+        return found
 
     def _missing(self, given: tuple[WordShape, ...], answers: tuple[WordShape, ...]) -> None:
         for part, found in (("given", given), ("answers", answers)):
@@ -127,7 +138,9 @@ class _Reader:
         for name, value in self.section.scope.names.items():
             if name in self.names and name not in self.section.sizes:
                 continue  # a word, a state or a name under `let`
-            if isinstance(value, Number) and not value.rounded and float(value.value).is_integer():
+            if isinstance(value, Unknown):
+                found[name] = 1  # what is wrong with it was reported
+            elif isinstance(value, Number) and not value.rounded and not value.value % 1:
                 found[name] = int(value.value)
         return found
 

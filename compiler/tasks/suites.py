@@ -280,7 +280,7 @@ def _exhaustive(task: Task) -> Suite:
             raise TaskError(_too_many(task))
         return (_every(task),)
 
-    size = _count_allowed(task) if task.is_restricted and small else every
+    size = count_allowed(task) if task.is_restricted and small else every
     return Suite("exhaustive", what, size, parts, False, small)
 
 
@@ -327,7 +327,7 @@ def _every(task: Task) -> Part:
         for words in kept(1 << 12, 0):
             yield from (task.inputs(words, row) for row in range(len(next(iter(words.values())))))
 
-    return Part("", _count_allowed(task), listed, task.encode, kept)
+    return Part("", count_allowed(task), listed, task.encode, kept)
 
 
 def _every_word(task: Task, size: int, start: int) -> Iterator[dict[str, NDArray[np.uint16]]]:
@@ -345,7 +345,8 @@ def _every_word(task: Task, size: int, start: int) -> Iterator[dict[str, NDArray
         yield {word.name: words[word.name] for word in task.given}
 
 
-def _count_allowed(task: Task) -> int:
+def count_allowed(task: Task) -> int:
+    """How many inputs there are, by trying all combinations."""
     return sum(int(task.allowed(given).sum()) for given in _every_word(task, 1 << 16, 0))
 
 

@@ -122,7 +122,7 @@ class Spec(OfSpec):
     context: Annotated[int, "the longest sequence, in tokens"]
     prompt: Annotated[
         str | None,
-        "the layout of the prompt; `a*10` is a run of ten; of ranges of sizes, that of the largest; null without a task",
+        "the layout of the prompt; `a*10` is a run of ten; of sizes that are ranges, the largest; null without a task",
     ]
     answer: Annotated[str | None, "the layout of the answer"]
     definitions: Annotated[list[Definition], "constants, task sizes and parameters"]
