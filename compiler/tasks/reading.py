@@ -92,7 +92,8 @@ class _Reader:
         task = Task(
             section.name, section.sizes, statement, self.alphabets, numbers, self._shown(statement), cases=cases
         )
-        task = self._with_suites(task)
+        if len(self.findings) == before:
+            task = self._with_suites(task)
         return task if len(self.findings) == before else None
 
     # words
@@ -162,7 +163,7 @@ class _Reader:
         families = [family for family in vocabulary.families if family.sizes]
         family = vocabulary.family(key.text) or (families[0] if len(families) == 1 else None)
         if not 1 <= size <= MAX_SYMBOLS:
-            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {show(size)}"
+            message = f"the alphabet '{key.text}' has to have from 1 to {MAX_SYMBOLS} symbols, not {show(size)}"
             self.report("task", message, formula.span)
             return None
         if family is None or family.size < size:
@@ -233,7 +234,8 @@ class _Reader:
         if length is None or formula is None:
             return None
         if not 1 <= length <= MAX_WORD:
-            self.report("task", f"a word has from 1 to {MAX_WORD} symbols, not {show(length)}", formula.span)
+            message = f"'{key.text}' has to have from 1 to {MAX_WORD} symbols, not {show(length)}"
+            self.report("task", message, formula.span)
             return None
         return WordShape(key.text, alphabet.name, alphabet.size, length)
 
@@ -457,12 +459,16 @@ class _Reader:
         node = self.node.get("numbers")
         names = [word.name for word in (*statement.given, *statement.answers)]
         found = []
+        single: set[str] = set()  # alphabets of one symbol, which are told once
         for word in words(node) if node is not None else ():
             shape = statement.word(word.text)
             if shape is None:
                 self.report("unknown-name", f"no word '{word.text}'{did_you_mean(word.text, names)}", word.span)
             elif shape.symbols < 2:
-                self.report("task", f"'{word.text}' is no number: its alphabet has one symbol", word.span)
+                if shape.alphabet not in single:
+                    message = f"'{word.text}' is no number: its alphabet '{shape.alphabet}' has one symbol"
+                    self.report("task", message, word.span)
+                single.add(shape.alphabet)
             else:
                 found.append(word.text)
         return frozenset(found)
