@@ -234,8 +234,7 @@ class _Reader:
         if length is None or formula is None:
             return None
         if not 1 <= length <= MAX_WORD:
-            message = f"'{key.text}' has to have from 1 to {MAX_WORD} symbols, not {show(length)}"
-            self.report("task", message, formula.span)
+            self.report("task", f"a word has from 1 to {MAX_WORD} symbols, not {show(length)}", formula.span)
             return None
         return WordShape(key.text, alphabet.name, alphabet.size, length)
 

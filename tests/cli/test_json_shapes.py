@@ -122,7 +122,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "validate": [("validate", TINY, INVALID, "nowhere.yaml", "warned.yaml", EXACT)],
     "lint": [("lint", TINY, INVALID, "nowhere.yaml", "warned.yaml"), ("lint", QWEN, "--rules", "adderboard")],
     "lint --list": [("lint", "--list"), ("lint", "--list", "--rules", "disclosure")],
-    "show": [("show", TINY), ("show", QWEN, "--set", "digits=6"), ("show", "nan.yaml"), ("show", EXACT)],
+    "show": [("show", TINY), ("show", QWEN, "--set", "digits=6"), ("show", "nan.yaml"), ("show", "untasked.yaml")],
     "show TENSOR": [("show", QWEN, "head.logits.weight"), ("show", TINY, "layer1.ffn.up.bias")],
     "count": [
         ("count", TINY, QWEN, EXACT, "nan.yaml", "noted.yaml", "--assert", "free=5"),
@@ -188,6 +188,7 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "minimal": starting_spec("minimal", "minimal"),
         "claiming": f"{NAN}expect: {{claimed: {{count: 12, rule: dense, note: all}}}}\n",
         "warned": f"{NAN}ignore: no-claims\nconstants: {{unused: 1}}\n",
+        "untasked": f"{NAN[: NAN.index('task:')]}context: 5\n{NAN[NAN.index('stream:') :]}",
         "noted": NOTED,
         "sorting": SORTING,
         "mixing": MIXING.format(symbols=18, length=4, own=0, factor=1),

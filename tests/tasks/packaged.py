@@ -11,8 +11,8 @@ from compiler.source.document import parse_document
 from compiler.source.schema import check_schema
 from compiler.source.text import Source
 from compiler.tasks import Task
-from compiler.tasks.package import package_tasks
 from compiler.tasks.package import package_task as file_of
+from compiler.tasks.package import package_tasks
 
 PACKAGED = package_tasks()
 MOST_SYMBOLS = 1024

@@ -384,10 +384,18 @@ def test_the_pairs_of_the_leaderboard() -> None:
     assert {place: drawn[place] for place in KNOWN_PAIRS} == KNOWN_PAIRS
 
 
-@pytest.mark.parametrize(("base", "digits"), [(10, 9), (10, 11), (2, 10), (16, 10)])
+@pytest.mark.parametrize(("base", "digits"), [(10, 9), (2, 10), (2, 33), (16, 8)])
 def test_the_leaderboard_is_about_ten_decimal_digits(base: int, digits: int) -> None:
-    with pytest.raises(TaskError, match=f"{digits} digits in base {base}"):
+    with pytest.raises(TaskError, match=f"from 0 to 9999999999, and an operand .* at most {base**digits - 1}\\."):
         task(base, digits).suites()["adderboard"].parts(10_010, 0)
+
+
+@pytest.mark.parametrize(("base", "digits"), [(10, 11), (2, 34), (16, 9), (100, 5), (1024, 4)])
+def test_the_leaderboard_runs_on_all_that_hold_its_numbers(base: int, digits: int) -> None:
+    assert inputs(base, digits, "adderboard") == inputs(10, 10, "adderboard")
+    words = [word for part in task(base, digits).suites()["adderboard"].parts(0, 0) for word in part.blocks(5000)]
+    assert sum(len(block["sum"]) for block in words) == 10_010
+    assert words[0]["a"][2].tolist() == [9999999999 // base**k % base for k in reversed(range(digits))]
 
 
 def test_protocols_are_made_of_suites_of_their_task() -> None:
