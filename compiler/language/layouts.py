@@ -14,13 +14,13 @@ from compiler.expressions.evaluate import integer
 from compiler.expressions.formulas import Word, attempt, read_text
 from compiler.expressions.naming import words
 from compiler.expressions.scope import Scope
+from compiler.language.tokens import apart, named_token
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean
 from compiler.source.document import Mapping, Node, Scalar
 from compiler.source.limits import MAX_CONTEXT
 from compiler.tasks import Task
 from compiler.tasks.layout import Layout, Slot, symbol_of
 
-_QUOTED = re.compile(r"""(?P<quote>['"])(?P<token>.+)(?P=quote)""")
 _MOST_STARS = 16  # of ITEM*TIMES; a token may hold some
 
 
@@ -149,7 +149,8 @@ class _Words:
         if item is None:
             known = [*self.lengths, *(family.name for family in self.vocabulary.families)]
             message = f"no token or word '{word.text}' here{did_you_mean(word.text, known)}"
-            findings.report(Diagnostic("unknown-name", message, word.span, self._apart(word.text.partition("*")[0])))
+            hint = apart(word.text.partition("*")[0], len(self.symbols))
+            findings.report(Diagnostic("unknown-name", message, word.span, hint))
             return []
         formula = read_text(Word(word.text[star + 1 :], word.scalar, word.offset + star + 1), findings)
         times = attempt(formula, self.scope, integer, findings) if formula is not None else None
@@ -160,29 +161,13 @@ class _Words:
             return []
         return item * times
 
-    def _apart(self, text: str) -> str | None:
-        """A hint for symbols that are written as one number, such as `00`."""
-        if len(text) > 1 and all(symbol_of(one, len(self.symbols)) is not None for one in text):
-            return f"symbols are written apart, as in `{text[0]} {text[1]}`"
-        return None
-
     def _item(self, text: str) -> list[Slot] | None:
         """A word of the task, a token, also in quotes, or a symbol written as an integer."""
-        quoted = _QUOTED.fullmatch(text)
-        if quoted is not None:
-            return self._token(quoted["token"])
         if text in self.lengths:
             order = range(self.lengths[text])
             return [Slot(None, text, index) for index in (reversed(order) if self.reverse else order)]
-        token = self._token(text)
+        token = named_token(text, self.vocabulary)
         if token is not None:
-            return token
+            return [Slot(token)]
         symbol = symbol_of(text, len(self.symbols))
         return None if symbol is None else [Slot(self.symbols[symbol])]
-
-    def _token(self, text: str) -> list[Slot] | None:
-        family = self.vocabulary.family(text)
-        if family is not None and not family.sizes:
-            return [Slot(self.vocabulary.starts[text])]
-        position = self.vocabulary.positions.get(text)
-        return None if position is None else [Slot(position)]
