@@ -26,9 +26,9 @@ from compiler.tasks.layout import Alphabet
 from compiler.tasks.package import sizes_of
 from compiler.tasks.stated import AuthorSuite, Case, Task
 from compiler.tasks.statement import Aimed, Equation, State, Statement, Transducer, WordShape
+from compiler.tasks.tokens import named_token, read_token
 
 _NUMBER = re.compile(r"number\(\s*(?P<word>[A-Za-z_][A-Za-z0-9_]*)\s*\)")
-_QUOTED = re.compile(r"""(?P<quote>['"])(?P<token>.+)(?P=quote)""")
 MAX_STATES = 1 << 20  # that the variables of a transducer have together
 PROMPT, ANSWER = "prompt", "answer"  # the words of a table of cases
 
@@ -47,17 +47,6 @@ class Section:
 def read_task(section: Section, findings: Findings) -> Task | None:
     """The task that a section states; None, with the reasons in `findings`, where it is not certain."""
     return _Reader(section, findings).task()
-
-
-def token_of(text: str, vocabulary: Axis) -> int | None:
-    """The token of a name, such as `+`, `digit[3]` or `"a b"` in quotes."""
-    quoted = _QUOTED.fullmatch(text)
-    if quoted is not None:
-        return token_of(quoted["token"], vocabulary)
-    family = vocabulary.family(text)
-    if family is not None and not family.sizes:
-        return vocabulary.starts[text]
-    return vocabulary.positions.get(text)
 
 
 @dataclass
@@ -201,7 +190,7 @@ class _Reader:
         return Alphabet(name, tokens, tuple(short if len(set(short)) == len(short) else labels))
 
     def _listed_tokens(self, word: Word) -> list[int]:
-        token = token_of(word.text, self.section.vocabulary)
+        token = named_token(word.text, self.section.vocabulary)
         if token is not None:
             return [token]
         family = self.section.vocabulary.family(word.text)
@@ -533,23 +522,14 @@ class _Reader:
             texts = [words(key), words(value)]
             if tuple(map(len, texts)) != lengths:
                 continue
-            tokens = [tuple(self._case_token(word) for word in text) for text in texts]
+            tokens = [
+                tuple(read_token(word.text, word.span, vocabulary, self.findings) for word in text) for text in texts
+            ]
             if all(token is not None for row in tokens for token in row):
                 prompt, answer = (tuple(token for token in row if token is not None) for row in tokens)
                 cases.append(Case(prompt, answer))
         statement = Statement({}, (shapes[0],), (shapes[1],))
         return statement, tuple(cases)
-
-    def _case_token(self, word: Word) -> int | None:
-        token = token_of(word.text, self.section.vocabulary)
-        if token is None:
-            families = [family for family in self.section.vocabulary.families if family.sizes]
-            if len(families) == 1 and word.text.isdigit():
-                token = token_of(f"{families[0].name}[{word.text}]", self.section.vocabulary)
-        if token is None:
-            suggestion = did_you_mean(word.text, self.section.vocabulary.labels)
-            self.report("unknown-name", f"no token '{word.text}'{suggestion}", word.span)
-        return token
 
 
 def case_lengths(node: Mapping, findings: Findings) -> list[tuple[int, int]]:

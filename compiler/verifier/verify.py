@@ -55,7 +55,9 @@ def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Pr
     check_weights(spec)
     if len(spec.choices) > 1:
         name, size = next(iter(spec.choices[-1].resolved.asked[0].choice.items()))
-        message = f"{spec.name} is asked {len(spec.choices)} tasks of different sizes, and one of them is decided at a time"
+        message = (
+            f"{spec.name} is asked {len(spec.choices)} tasks of different sizes, and one of them is decided at a time"
+        )
         raise fail("task", message, hint=f"choose one, as in --set {name}={size}")
     began = time.perf_counter()
     deadline, swept_by = began + budget, began + SWEEPS * budget
