@@ -47,9 +47,9 @@ from compiler.commands.writing import fmt, new, schema, validate
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not spin where other work runs too
 
 EXIT_CODES = """
-Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, the answer of `run` is wrong, a
-protocol is not passed, a rule is broken or a spec is refuted; 2 the spec or the call is wrong; 3 undecided; 4 a fault
-of this program, which says what to send; 130 interrupted. Wrong answers alone leave `eval` at 0.
+Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, the answer of `run` is wrong or
+cut short, a protocol is not passed, a rule is broken or a spec is refuted; 2 the spec or the call is wrong; 3
+undecided; 4 a fault of this program, which says what to send; 130 interrupted. Wrong answers alone leave `eval` at 0.
 """
 
 

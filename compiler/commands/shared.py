@@ -28,6 +28,7 @@ from compiler.terminal.plain import say
 Command = Callable[..., Any]
 
 EXIT_FAILED_CLAIM = EXIT_DIFFERENCE = EXIT_WRONG_ANSWER = EXIT_NOT_QUALIFIED = EXIT_BROKEN_RULE = EXIT_REFUTED = 1
+EXIT_CUT_SHORT = 1  # fewer tokens were said than were asked for
 EXIT_BAD_INPUT = 2
 EXIT_UNDECIDED = 3
 EXIT_FAULT = 4  # of this program, never of the spec or the call

@@ -31,7 +31,7 @@ class AuthorCount:
 
 @dataclass(frozen=True)
 class EvalClaim:
-    """`right` of `pairs` inputs of a suite drawn with `seed` are answered right; `parts`: of each part, by its label."""
+    """`right` of `pairs` inputs of a suite drawn with `seed` are answered right; of `parts` too, by label."""
 
     suite: str
     pairs: int

@@ -24,8 +24,9 @@ from compiler.source.limits import MAX_CONTEXT
 from compiler.source.text import Span
 from compiler.tasks import Task
 from compiler.tasks.layout import Alphabet, Layout, Slot, SymbolPlace
-from compiler.tasks.reading import ANSWER, PROMPT, token_of
+from compiler.tasks.reading import ANSWER, PROMPT
 from compiler.tasks.statement import WordShape
+from compiler.tasks.tokens import apart, named_token
 
 _MOST_STARS = 16  # of ITEM*TIMES; a token may hold some
 Part = Literal["prompt", "answer"]
@@ -155,7 +156,7 @@ class _Reading:
 
     def _at(self, token_node: Scalar, prompt: tuple[Slot, ...]) -> tuple[tuple[Slot, ...], tuple[int, ...]]:
         """`{at: TOKEN}`: what the model says where this token of the prompt stands."""
-        token = token_of(token_node.text.strip(), self.vocabulary)
+        token = named_token(token_node.text.strip(), self.vocabulary)
         if token is None:
             names = [family.name for family in self.vocabulary.families]
             message = f"no token '{token_node.text}'{did_you_mean(token_node.text, names)}"
@@ -216,7 +217,7 @@ def _single(word: WordShape, index: int, alphabet: Alphabet) -> Slot:
 
 @dataclass(frozen=True)
 class _Items:
-    """The items of prompt or answer: `shapes` are the words that can stand there; `reverse`: their last symbol first."""
+    """The items of prompt or answer: `shapes` are the words that can stand there; `reverse`: last symbol first."""
 
     reading: _Reading
     shapes: AnyMapping[str, WordShape]
@@ -269,7 +270,7 @@ class _Items:
 
     def _repeated(self, word: Word) -> list[Slot]:
         """The slots of an item, or of `ITEM*TIMES`."""
-        if word.text in self.shapes and self.vocabulary.family(word.text) is not None:
+        if word.text in self.shapes and named_token(word.text, self.vocabulary) is not None:
             message = f"'{word.text}' is a token and a word of the task"
             self.reading.report("name-clash", message, word.span, "rename the token")
             return []
@@ -302,14 +303,10 @@ class _Items:
             return
         known = [*self.shapes, *(family.name for family in self.vocabulary.families)]
         message = f"no token or word '{word.text}' here{did_you_mean(word.text, known)}"
-        self.reading.report("unknown-name", message, word.span, self._apart(word.text.partition("*")[0]))
+        self.reading.report("unknown-name", message, word.span, apart(word.text.partition("*")[0], self._spellings()))
 
-    def _apart(self, text: str) -> str | None:
-        """A hint for symbols that are written as one number, such as `00`."""
-        symbols = {spelled for alphabet in self._alphabets() for spelled in alphabet.spelling}
-        if len(text) > 1 and all(one in symbols for one in text):
-            return f"symbols are written apart, as in `{text[0]} {text[1]}`"
-        return None
+    def _spellings(self) -> set[str]:
+        return {spelled for alphabet in self._alphabets() for spelled in alphabet.spelling}
 
     def _alphabets(self) -> list[Alphabet]:
         """The alphabets of the task's words, each choice of tokens once."""
@@ -324,7 +321,7 @@ class _Items:
             order = range(shape.length)
             slots = self.reading.slots_of(shape)
             return [slots[index] for index in (reversed(order) if self.reverse else order)]
-        token = token_of(text, self.vocabulary)
+        token = named_token(text, self.vocabulary)
         if token is not None:
             return [Slot(token)]
         alphabets = self._alphabets()

@@ -23,7 +23,7 @@ from compiler.source.diagnostics import Diagnostic, Findings, Note, fail
 from compiler.source.document import Mapping, Scalar
 from compiler.source.limits import MAX_CONTEXT, MAX_VARIANTS
 from compiler.source.text import Span
-from compiler.tasks import Task
+from compiler.tasks import Task, TaskError
 from compiler.tasks.layout import Layout
 from compiler.tasks.package import package_task, short_key, sizes_of, stated
 from compiler.tasks.reading import ANSWER, PROMPT, Section, case_lengths, read_task
@@ -218,7 +218,34 @@ def _each(
         if task is None or layout is None or len(findings) > before:
             return None
         found.append(Asked(task, layout, choice))
-    return found if len(findings) == before else None
+    return _with_inputs(section, found, findings) if len(findings) == before else None
+
+
+def _with_inputs(section: Section, every: list[Asked], findings: Findings) -> list[Asked] | None:
+    """The choices of sizes that have an input at all."""
+    try:
+        found = [asked for asked in every if not asked.task.is_empty]
+    except TaskError as error:  # for an input that is named
+        findings.report(Diagnostic("task", str(error), _only(section)))
+        return None
+    if not found:
+        findings.report(Diagnostic("no-input", "no input is allowed: `only` excludes all of them", _only(section)))
+        return None
+    empty = [asked.choice for asked in every if asked not in found]
+    if empty:
+        listed = ", ".join(" and ".join(f"{name} {size}" for name, size in choice.items()) for choice in empty[:5])
+        message = f"no input is allowed for {listed}{', …' if len(empty) > 5 else ''}"
+        hint = "these sizes are left out; narrow the range, or allow more"
+        findings.report(Diagnostic("no-input", message, _only(section), hint, severity="warning"))
+    return found
+
+
+def _only(section: Section) -> Span:
+    """Where it is said which inputs there are."""
+    columns = section.node.get("columns")
+    key = section.node.key("only") or (columns.key("end") if isinstance(columns, Mapping) else None)
+    key = key or section.node.key("columns") or section.node.key("given")
+    return key.span if key is not None else section.node.span
 
 
 def _choices(section: Section, definitions: dict[str, Definition], findings: Findings) -> list[dict[str, int]]:

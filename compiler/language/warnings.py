@@ -8,8 +8,11 @@ from dataclasses import replace
 
 from compiler.expressions.naming import words
 from compiler.language.resolve import Resolved
+from compiler.network.causality import is_causal
+from compiler.network.ir import Network
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, nearest, raise_errors
 from compiler.source.document import Mapping, Node, Scalar, Sequence
+from compiler.source.faults import NoRule
 from compiler.source.limits import MAX_SUGGESTIONS
 from compiler.source.text import Span
 
@@ -24,18 +27,23 @@ WARNINGS = {
     "silent-symbol": "a symbol of the task that has no logit, so that an answer with it cannot be right",
     "moved-dimension": "a dimension that keeps its name, but not its place, where a step changes the stream",
     "zero-epsilon": "a norm with an eps of zero, which makes NaN of a stream of zeros",
+    "unseen-token": "an answer that hangs on tokens which a causal mask hides where it is read",
+    "no-input": "sizes of a task, out of a range, for which `only` allows no input",
     "suspicious-index": "an index name that is almost the name of a definition",
 }
 _NAME = re.compile(r"(?<![.A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*")
 
 
-def find_suspicions(resolved: Resolved, classes: int) -> list[Diagnostic]:
-    """What no single line shows: names that nothing reads, claims that are missing, symbols without a logit.
-
-    The network has logits for the first `classes` tokens.
-    """
+def find_suspicions(resolved: Resolved, network: Network) -> list[Diagnostic]:
+    """What no single line shows: names that nothing reads, claims that are missing, symbols without a logit, answers
+    that a causal model says before it has seen what they hang on."""
     names = [*_unused_definitions(resolved), *_unused_lets(resolved.document)]
-    return [*names, *_silent_symbols(resolved, classes), *_missing_claims(resolved.document)]
+    return [
+        *names,
+        *_silent_symbols(resolved, network.classes.size),
+        *_unseen(resolved, network),
+        *_missing_claims(resolved.document),
+    ]
 
 
 def settled_warnings(
@@ -73,6 +81,33 @@ def _silent_symbols(resolved: Resolved, classes: int) -> list[Diagnostic]:
             "silent-symbol", message, key.span, "let `classes`, or the last stream, cover them", severity="warning"
         )
     ]
+
+
+def _unseen(resolved: Resolved, network: Network) -> Iterator[Diagnostic]:
+    """An answer that is read in the prompt under a causal mask, and hangs on tokens behind that place."""
+    asked = [one for one in resolved.asked if one.layout.in_place]
+    if not asked or not _is_causal(network):
+        return
+    from compiler.tasks.foresight import unseen
+
+    for one in (asked[-1], asked[0]):
+        found = unseen(one.task, one.layout)
+        task = resolved.document.get("task")
+        key = task.key("answer") if isinstance(task, Mapping) else None
+        if found is not None and key is not None:
+            what = one.layout.answer[found.slot]
+            pair = " and ".join(f"`{one.task.describe(inputs)}`" for inputs in (found.first, found.second))
+            message = f"{what} hangs on tokens that a causal mask hides where it is read: {pair} look alike up to there"
+            hint = "write the answer after the prompt, or `mask: none` in the attention steps"
+            yield Diagnostic("unseen-token", message, key.span, hint, severity="warning")
+            return
+
+
+def _is_causal(network: Network) -> bool:
+    try:
+        return is_causal(network)
+    except NoRule:
+        return False
 
 
 def _missing_claims(document: Mapping) -> list[Diagnostic]:

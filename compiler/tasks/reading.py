@@ -14,20 +14,21 @@ from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
 from compiler.expressions.targets import Aim, targets
-from compiler.expressions.values import Number
+from compiler.expressions.values import Number, Unknown
 from compiler.source.diagnostics import Diagnostic, Findings, Note, did_you_mean
 from compiler.source.document import Mapping, Node, Scalar
 from compiler.source.limits import MAX_SYMBOLS, MAX_WORD
 from compiler.source.text import Span
 from compiler.tasks import suites
+from compiler.tasks.checking import check_formulas
 from compiler.tasks.kinds import KNOWN_FUNCTIONS
 from compiler.tasks.layout import Alphabet
 from compiler.tasks.package import sizes_of
 from compiler.tasks.stated import AuthorSuite, Case, Task
 from compiler.tasks.statement import Aimed, Equation, State, Statement, Transducer, WordShape
+from compiler.tasks.tokens import named_token, read_token
 
 _NUMBER = re.compile(r"number\(\s*(?P<word>[A-Za-z_][A-Za-z0-9_]*)\s*\)")
-_QUOTED = re.compile(r"""(?P<quote>['"])(?P<token>.+)(?P=quote)""")
 MAX_STATES = 1 << 20  # that the variables of a transducer have together
 PROMPT, ANSWER = "prompt", "answer"  # the words of a table of cases
 
@@ -46,17 +47,6 @@ class Section:
 def read_task(section: Section, findings: Findings) -> Task | None:
     """The task that a section states; None, with the reasons in `findings`, where it is not certain."""
     return _Reader(section, findings).task()
-
-
-def token_of(text: str, vocabulary: Axis) -> int | None:
-    """The token of a name, such as `+`, `digit[3]` or `"a b"` in quotes."""
-    quoted = _QUOTED.fullmatch(text)
-    if quoted is not None:
-        return token_of(quoted["token"], vocabulary)
-    family = vocabulary.family(text)
-    if family is not None and not family.sizes:
-        return vocabulary.starts[text]
-    return vocabulary.positions.get(text)
 
 
 @dataclass
@@ -112,7 +102,17 @@ class _Reader:
             self._constants(), given, answers, self._formula(self.node, "only"), equations, transducer
         )
         self._check_written(statement)
+        if len(self.findings) == before:
+            check_formulas(statement, self._elsewhere(), self.findings)
         return statement, ()
+
+    def _elsewhere(self) -> dict[str, str]:
+        """Why names of the spec cannot be read in formulas of the task."""
+        found = {}
+        for name, value in self.section.scope.names.items():
+            is_parameter = isinstance(value, Number) and value.rounded
+            found[name] = "is a parameter, which a task cannot read" if is_parameter else "is no integer"
+        return found
 
     def _missing(self, given: tuple[WordShape, ...], answers: tuple[WordShape, ...]) -> None:
         for part, found in (("given", given), ("answers", answers)):
@@ -127,7 +127,9 @@ class _Reader:
         for name, value in self.section.scope.names.items():
             if name in self.names and name not in self.section.sizes:
                 continue  # a word, a state or a name under `let`
-            if isinstance(value, Number) and not value.rounded and float(value.value).is_integer():
+            if isinstance(value, Unknown):
+                found[name] = 1  # what is wrong with it was reported
+            elif isinstance(value, Number) and not value.rounded and not value.value % 1:
                 found[name] = int(value.value)
         return found
 
@@ -188,7 +190,7 @@ class _Reader:
         return Alphabet(name, tokens, tuple(short if len(set(short)) == len(short) else labels))
 
     def _listed_tokens(self, word: Word) -> list[int]:
-        token = token_of(word.text, self.section.vocabulary)
+        token = named_token(word.text, self.section.vocabulary)
         if token is not None:
             return [token]
         family = self.section.vocabulary.family(word.text)
@@ -520,23 +522,14 @@ class _Reader:
             texts = [words(key), words(value)]
             if tuple(map(len, texts)) != lengths:
                 continue
-            tokens = [tuple(self._case_token(word) for word in text) for text in texts]
+            tokens = [
+                tuple(read_token(word.text, word.span, vocabulary, self.findings) for word in text) for text in texts
+            ]
             if all(token is not None for row in tokens for token in row):
                 prompt, answer = (tuple(token for token in row if token is not None) for row in tokens)
                 cases.append(Case(prompt, answer))
         statement = Statement({}, (shapes[0],), (shapes[1],))
         return statement, tuple(cases)
-
-    def _case_token(self, word: Word) -> int | None:
-        token = token_of(word.text, self.section.vocabulary)
-        if token is None:
-            families = [family for family in self.section.vocabulary.families if family.sizes]
-            if len(families) == 1 and word.text.isdigit():
-                token = token_of(f"{families[0].name}[{word.text}]", self.section.vocabulary)
-        if token is None:
-            suggestion = did_you_mean(word.text, self.section.vocabulary.labels)
-            self.report("unknown-name", f"no token '{word.text}'{suggestion}", word.span)
-        return token
 
 
 def case_lengths(node: Mapping, findings: Findings) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.layout import Alphabet
 from compiler.tasks.statement import InputFault, Statement, WordShape
-from compiler.tasks.task import EvaluationProtocol, Inputs, Suite, Symbols, TaskError, Words
+from compiler.tasks.task import TRIED_IN_FULL, EvaluationProtocol, Inputs, Suite, Symbols, TaskError, Words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -244,6 +244,21 @@ class Task:
         from compiler.tasks import adderboard
 
         return {name: adderboard.PROTOCOL for name in self.suite_names if name == adderboard.NAME}
+
+    @cached_property
+    def is_empty(self) -> bool:
+        """Whether `only` is known to exclude every input: by columns, or where all inputs are few enough to look."""
+        from compiler.tasks import automaton, suites
+
+        if not self.is_restricted:
+            return False
+        if self.combinations <= TRIED_IN_FULL:
+            return suites.count_allowed(self) == 0
+        try:
+            steps = self.automaton() if self.statement.transducer is not None else None
+        except TaskError:
+            return False
+        return steps is not None and automaton.paths(steps) == 0
 
     def automaton(self) -> Automaton | None:
         """The inputs as the paths of an automaton, one for each; None: there is none that is small.

@@ -121,7 +121,8 @@ class Spec(OfSpec):
     decode: Annotated[str, "`argmax` or `argmin`"]
     context: Annotated[int, "the longest sequence, in tokens"]
     prompt: Annotated[
-        str | None, "the layout of the prompt; `a*10` is a run of ten; of ranges of sizes, that of the largest; null without a task"
+        str | None,
+        "the layout of the prompt; `a*10` is a run of ten; of sizes that are ranges, the largest; null without a task",
     ]
     answer: Annotated[str | None, "the layout of the answer"]
     definitions: Annotated[list[Definition], "constants, task sizes and parameters"]
@@ -480,6 +481,31 @@ class Answer(OfSpec):
     prompt_tokens: Annotated[list[str], "the tokens of the prompt"]
     answer_tokens: Annotated[list[str | None], "the tokens of the answer, forced ones too; null where a logit was NaN"]
     right_tokens: Annotated[list[str], "the tokens of the right answer"]
+
+
+class Candidate(TypedDict):
+    token: Annotated[str, "its name"]
+    logit: Annotated[float, "its logit, in the shortest text that reads back in the dtype"]
+    probability: Annotated[float, "its probability, a double"]
+
+
+class NextToken(TypedDict):
+    token: Annotated[str | None, "the token that is said; null where a logit is NaN, so that nothing is"]
+    logit: Annotated[float | None, "its logit; null without a token"]
+    probability: Annotated[float | None, "its probability; null without a token"]
+    candidates: Annotated[list[Candidate], "all tokens with a logit, or the first `--top`; those that win come first"]
+
+
+class Generation(OfSpec):
+    decode: Annotated[str, "`argmax` or `argmin`: of negative logits the probabilities are the softmax then"]
+    temperature: Annotated[float, "what logits are divided by before the softmax"]
+    seed: Annotated[int | None, "the seed that tokens were drawn with; null where `decode` took them"]
+    window: Annotated[int | None, "how many tokens the model saw at most; null without a window"]
+    tokens: Annotated[list[str], "the tokens that the model went on from"]
+    said: Annotated[list[str], "the tokens that it said"]
+    ended: Annotated[str, "why nothing follows: `steps`, `until`, `context`, `nan` or `interrupted`"]
+    interrupted: Annotated[bool, "whether Ctrl-C ended it; what was said before is here"]
+    steps: Annotated[list[NextToken], "the numbers behind each token, and those of a last one that is none"]
 
 
 class Failing(TypedDict):

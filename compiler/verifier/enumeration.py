@@ -53,7 +53,7 @@ def try_all(spec: Spec, most: int, deadline: float) -> Tried | None:
     """None where there are more inputs than `most`. After the deadline, or a `KeyboardInterrupt`, what is known."""
     task, layout = spec.resolved.task, spec.layout
     try:
-        suite = task.suites()["exhaustive"]
+        suite = task.suites()["cases" if task.cases else "exhaustive"]
         parts = suite.parts(suite.default_size, 0) if suite.default_size <= most else ()
     except TaskError:
         return None

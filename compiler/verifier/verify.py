@@ -53,6 +53,12 @@ def verify(spec: Spec, *, budget: float = 60.0, tried: int = TRIED, progress: Pr
     if not budget > 0:  # which NaN is not either
         raise fail("bad-value", f"the budget is a number of seconds above 0, not {budget}")
     check_weights(spec)
+    if len(spec.choices) > 1:
+        name, size = next(iter(spec.choices[-1].resolved.asked[0].choice.items()))
+        message = (
+            f"{spec.name} is asked {len(spec.choices)} tasks of different sizes, and one of them is decided at a time"
+        )
+        raise fail("task", message, hint=f"choose one, as in --set {name}={size}")
     began = time.perf_counter()
     deadline, swept_by = began + budget, began + SWEEPS * budget
     automaton = _automaton(spec)
@@ -106,6 +112,8 @@ def _interruptible(state: State) -> Iterator[None]:
 
 
 def _automaton(spec: Spec) -> Automaton | None:
+    if spec.resolved.task.is_restricted:
+        return None  # its paths are not the inputs
     try:
         return spec.resolved.task.automaton()
     except TaskError as error:

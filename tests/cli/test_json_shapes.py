@@ -172,6 +172,10 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("report", REVERSE, EXACT, QWEN, "--suite", "carries", "--pairs", "4"),
         ("report", REVERSE, "--suite", "edges", "--verify", "60", "--jobs", "1"),
     ],
+    "run --tokens": [
+        ("run", QWEN, "--tokens", "1 2 3", "--steps", "3", "--window", "4", "--sample", "--top", "2"),
+        ("run", "nan.yaml", "--tokens", "1 +", "--until", "0"),
+    ],
     "run": [("run", TINY, "1", "2"), ("run", QWEN, "5", "7"), ("run", "nan.yaml", "1", "1")],
 }
 

@@ -28,6 +28,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "build": shapes.Built,
     "eval": shapes.Evaluation,
     "run": shapes.Answer,
+    "run --tokens": shapes.Generation,
     "verify": list[shapes.Certificate],
     "Margin": shapes.Margin,
     "Lead": shapes.Lead,
