@@ -40,15 +40,24 @@ class StepTable:
     """What each step leads to, [symbols of given words · states], and each state at the end, [states].
 
     A step is numbered by the symbols that it reads, then by the state before it; of words, and of states, those that
-    are stated first count most. `after` is the number of the state after it. `problem` is 0, or says that there is no
-    such step, or that it fails; None where no step has one.
+    are stated first count most. `results` has the number of the state after it in the lowest bits, below `state_mask`,
+    and above them the symbol of each answer word: `fields` says how far up, and the mask then. `written`: see
+    `places_written`, for each column. `problem` is 0, or says that there is no such step, or that it fails; None where
+    no step has one.
     """
 
-    after: NDArray[np.integer]  # of a type that holds the numbers of steps
-    answers: Mapping[str, NDArray[np.uint16]]
+    results: NDArray[np.unsignedinteger]
+    state_mask: int
+    fields: Mapping[str, tuple[int, int]]
+    written: tuple[Mapping[str, int], ...]
     problem: NDArray[np.uint8] | None
     at_end: Mapping[str, NDArray[np.uint16]]
     problem_at_end: NDArray[np.uint8] | None
+
+    @property
+    def after(self) -> NDArray[np.intp]:
+        """The number of the state after each step."""
+        return (self.results & self.state_mask).astype(np.intp)
 
 
 @dataclass(eq=False)
@@ -95,8 +104,7 @@ def passage(statement: Statement, given: Words) -> Passage:
     count = len(next(iter(given.values())))
     answers = {word.name: np.zeros((word.length, count), np.uint16).T for word in statement.answers}
     found = Passage(answers, np.ones(count, bool))
-    worth = max(SMALL_TABLE, min(LARGE_TABLE, count * columns_of(statement)))
-    table = statement.step_table if steps_of(statement) <= worth else None
+    table = statement.step_table if _is_tabulated(statement, count) else None
     for start in range(0, count, _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         block = {name: word[rows] for name, word in given.items()}
@@ -288,13 +296,40 @@ def step_table(statement: Statement) -> StepTable:
     answers = take_step(statement, letters, track, [name for name, _ in transducer.answers])
     end = on_track(unnumbered(np.arange(states), transducer.states), states)
     at_end = take_end(statement, end)
+    after = numbered(track.states, transducer.states)
+    bits = (states - 1).bit_length()
+    mask = (1 << bits) - 1
+    results = np.zeros(steps, np.uint64) | after.astype(np.uint64)
+    fields = {}
+    for name, symbols in answers.items():
+        width = _bits(statement, name)
+        fields[name] = bits, (1 << width) - 1
+        results |= symbols.astype(np.uint64) << bits
+        bits += width
     return StepTable(
-        numbered(track.states, transducer.states).astype(np.uint16 if steps <= 1 << 16 else np.intp),
-        {name: symbols.astype(np.uint16) for name, symbols in answers.items()},
+        results.astype(next(kind for kind in (np.uint16, np.uint32, np.uint64) if bits <= np.iinfo(kind).bits)),
+        mask,
+        fields,
+        tuple(places_written(statement, column) for column in range(columns_of(statement))),
         _problems(track),
         {name: symbols.astype(np.uint16) for name, symbols in at_end.items()},
         _problems(end),
     )
+
+
+def _bits(statement: Statement, answer: str) -> int:
+    """How many bits a symbol of an answer word takes."""
+    shape = statement.word(answer)
+    assert shape is not None
+    return (shape.symbols - 1).bit_length()
+
+
+def _is_tabulated(statement: Statement, inputs: int) -> bool:
+    """Whether all steps are few enough to be made at once for so many inputs, and what they lead to fits 64 bits."""
+    transducer = transducer_of(statement)
+    bits = (states_of(statement) - 1).bit_length() + sum(_bits(statement, name) for name, _ in transducer.answers)
+    worth = max(SMALL_TABLE, min(LARGE_TABLE, inputs * columns_of(statement)))
+    return bits <= 64 and steps_of(statement) <= worth
 
 
 def _problems(track: Track) -> NDArray[np.uint8] | None:
@@ -306,30 +341,29 @@ def _problems(track: Track) -> NDArray[np.uint8] | None:
 
 def _pass_by_table(statement: Statement, table: StepTable, given: Words, into: Passage) -> bool:
     """Look every step up; False, whatever was written, where an input takes one that fails."""
-    steps = _numbers_of_letters(statement, table, given)
+    steps = _numbers_of_letters(statement, given)
     state = np.full(len(into.admitted), start_of(statement), steps.dtype)
-    index = np.empty(len(state), np.intp)
-    for column, step in enumerate(steps):
+    for step, written in zip(steps, table.written, strict=True):
         step += state
-        np.copyto(index, step)
-        if not _usual(table.problem, index, into.admitted):
+        if not _usual(table.problem, step, into.admitted):
             return False
-        for name, place in places_written(statement, column).items():
-            np.take(table.answers[name], index, out=into.answers[name][:, place], mode="clip")
-        np.take(table.after, index, out=state, mode="clip")
-    np.copyto(index, state)
-    if not _usual(table.problem_at_end, index, into.admitted):
+        results = table.results.take(step, mode="clip")
+        for name, place in written.items():
+            shift, mask = table.fields[name]
+            np.copyto(into.answers[name][:, place], results >> shift & mask, casting="unsafe")
+        np.bitwise_and(results, table.state_mask, out=state, casting="unsafe")
+    if not _usual(table.problem_at_end, state, into.admitted):
         return False
     for name, symbols in table.at_end.items():
-        into.answers[name][:, 0] = symbols[index]
+        into.answers[name][:, 0] = symbols[state]
     _clear(into)
     return True
 
 
-def _numbers_of_letters(statement: Statement, table: StepTable, given: Words) -> NDArray[np.integer]:
+def _numbers_of_letters(statement: Statement, given: Words) -> NDArray[np.integer]:
     """The numbers [columns, inputs] of the steps that are taken from state 0."""
     count = len(next(iter(given.values())))
-    steps = np.zeros((columns_of(statement), count), table.after.dtype)
+    steps = np.zeros((columns_of(statement), count), np.uint16 if steps_of(statement) <= 1 << 16 else np.int64)
     scaled = np.empty_like(steps)
     stride = states_of(statement)
     for word in reversed(statement.given):
@@ -342,7 +376,7 @@ def _numbers_of_letters(statement: Statement, table: StepTable, given: Words) ->
     return steps
 
 
-def _usual(problem: NDArray[np.uint8] | None, steps: NDArray[np.intp], admitted: NDArray[np.bool_]) -> bool:
+def _usual(problem: NDArray[np.uint8] | None, steps: NDArray[np.integer], admitted: NDArray[np.bool_]) -> bool:
     """Note which inputs are excluded by their steps; False where a step fails."""
     if problem is None:
         return True
