@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -41,14 +41,16 @@ class StepTable:
 
     A step is numbered by the symbols that it reads, then by the state before it; of words, and of states, those that
     are stated first count most. `results` has the number of the state after it in the lowest bits, below `state_mask`,
-    and above them the symbol of each answer word: `fields` says how far up, and the mask then. `written`: see
-    `places_written`, for each column. `problem` is 0, or says that there is no such step, or that it fails; None where
-    no step has one.
+    and above them the symbol of each answer word: `fields` says how far up, and the mask then. `problem` is 0, or says
+    that there is no such step, or that it fails; None where no step has one. For each column, `read` has the given
+    symbols that it reads, as word, place and what the symbol is multiplied by in the number of a step, and `written`
+    the places of answers that it writes.
     """
 
     results: NDArray[np.unsignedinteger]
     state_mask: int
     fields: Mapping[str, tuple[int, int]]
+    read: tuple[tuple[tuple[str, int, int], ...], ...]
     written: tuple[Mapping[str, int], ...]
     problem: NDArray[np.uint8] | None
     at_end: Mapping[str, NDArray[np.uint16]]
@@ -310,6 +312,7 @@ def step_table(statement: Statement) -> StepTable:
         results.astype(next(kind for kind in (np.uint16, np.uint32, np.uint64) if bits <= np.iinfo(kind).bits)),
         mask,
         fields,
+        tuple(tuple(_places_read(statement, column)) for column in range(columns_of(statement))),
         tuple(places_written(statement, column) for column in range(columns_of(statement))),
         _problems(track),
         {name: symbols.astype(np.uint16) for name, symbols in at_end.items()},
@@ -341,39 +344,36 @@ def _problems(track: Track) -> NDArray[np.uint8] | None:
 
 def _pass_by_table(statement: Statement, table: StepTable, given: Words, into: Passage) -> bool:
     """Look every step up; False, whatever was written, where an input takes one that fails."""
-    steps = _numbers_of_letters(statement, given)
-    state = np.full(len(into.admitted), start_of(statement), steps.dtype)
-    for step, written in zip(steps, table.written, strict=True):
-        step += state
+    kind: np.dtype[np.integer] = np.dtype(np.uint16 if len(table.results) <= 1 << 16 else np.int64)
+    step = np.full(len(into.admitted), start_of(statement), kind)  # at first the number of the state before it
+    scaled = np.empty_like(step)
+    for read, written in zip(table.read, table.written, strict=True):
+        for name, place, stride in read:
+            np.multiply(given[name][:, place], stride, out=scaled, casting="unsafe")
+            step += scaled
         if not _usual(table.problem, step, into.admitted):
             return False
         results = table.results.take(step, mode="clip")
         for name, place in written.items():
             shift, mask = table.fields[name]
             np.copyto(into.answers[name][:, place], results >> shift & mask, casting="unsafe")
-        np.bitwise_and(results, table.state_mask, out=state, casting="unsafe")
-    if not _usual(table.problem_at_end, state, into.admitted):
+        np.bitwise_and(results, table.state_mask, out=step, casting="unsafe")
+    if not _usual(table.problem_at_end, step, into.admitted):
         return False
     for name, symbols in table.at_end.items():
-        into.answers[name][:, 0] = symbols[state]
+        into.answers[name][:, 0] = symbols[step]
     _clear(into)
     return True
 
 
-def _numbers_of_letters(statement: Statement, given: Words) -> NDArray[np.integer]:
-    """The numbers [columns, inputs] of the steps that are taken from state 0."""
-    count = len(next(iter(given.values())))
-    steps = np.zeros((columns_of(statement), count), np.uint16 if steps_of(statement) <= 1 << 16 else np.int64)
-    scaled = np.empty_like(steps)
+def _places_read(statement: Statement, column: int) -> Iterator[tuple[str, int, int]]:
+    """The given symbols that a column reads, as `StepTable.read` has them."""
     stride = states_of(statement)
     for word in reversed(statement.given):
-        letters = given[word.name].T  # [length, inputs]
-        in_order = letters[::-1] if transducer_of(statement).from_last else letters
-        columns = len(steps) if word.single else word.length
-        np.multiply(in_order, stride, out=scaled[:columns], casting="unsafe")
-        steps[:columns] += scaled[:columns]
+        place = given_place(word, column, transducer_of(statement).from_last)
+        if place is not None:
+            yield word.name, place, stride
         stride *= word.symbols
-    return steps
 
 
 def _usual(problem: NDArray[np.uint8] | None, steps: NDArray[np.integer], admitted: NDArray[np.bool_]) -> bool:
