@@ -306,37 +306,40 @@ def _problems(track: Track) -> NDArray[np.uint8] | None:
 
 def _pass_by_table(statement: Statement, table: StepTable, given: Words, into: Passage) -> bool:
     """Look every step up; False, whatever was written, where an input takes one that fails."""
-    state = np.full(len(into.admitted), start_of(statement), table.after.dtype)
+    steps = _numbers_of_letters(statement, table, given)
+    state = np.full(len(into.admitted), start_of(statement), steps.dtype)
     index = np.empty(len(state), np.intp)
-    for column in range(columns_of(statement)):
-        _number_steps(statement, given, column, state, index)
+    for column, step in enumerate(steps):
+        step += state
+        np.copyto(index, step)
         if not _usual(table.problem, index, into.admitted):
             return False
         for name, place in places_written(statement, column).items():
             np.take(table.answers[name], index, out=into.answers[name][:, place], mode="clip")
         np.take(table.after, index, out=state, mode="clip")
-    if not _usual(table.problem_at_end, state, into.admitted):
+    np.copyto(index, state)
+    if not _usual(table.problem_at_end, index, into.admitted):
         return False
     for name, symbols in table.at_end.items():
-        into.answers[name][:, 0] = symbols[state]
+        into.answers[name][:, 0] = symbols[index]
     _clear(into)
     return True
 
 
-def _number_steps(
-    statement: Statement, given: Words, column: int, state: NDArray[np.integer], index: NDArray[np.intp]
-) -> None:
-    """Write to `index` the numbers of the steps that are taken from these states."""
-    step = state.copy()
-    scaled = np.empty_like(state)
+def _numbers_of_letters(statement: Statement, table: StepTable, given: Words) -> NDArray[np.integer]:
+    """The numbers [columns, inputs] of the steps that are taken from state 0."""
+    count = len(next(iter(given.values())))
+    steps = np.zeros((columns_of(statement), count), table.after.dtype)
+    scaled = np.empty_like(steps)
     stride = states_of(statement)
     for word in reversed(statement.given):
-        place = given_place(word, column, transducer_of(statement).from_last)
-        if place is not None:
-            np.multiply(given[word.name][:, place], stride, out=scaled, casting="unsafe")
-            step += scaled
+        letters = given[word.name].T  # [length, inputs]
+        in_order = letters[::-1] if transducer_of(statement).from_last else letters
+        columns = len(steps) if word.single else word.length
+        np.multiply(in_order, stride, out=scaled[:columns], casting="unsafe")
+        steps[:columns] += scaled[:columns]
         stride *= word.symbols
-    np.copyto(index, step)
+    return steps
 
 
 def _usual(problem: NDArray[np.uint8] | None, steps: NDArray[np.intp], admitted: NDArray[np.bool_]) -> bool:
