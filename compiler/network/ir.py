@@ -7,7 +7,7 @@ number that an equation writes (a written zero included), each with the equation
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from compiler.expressions.axes import Axis
 from compiler.expressions.floats import FloatFormat
@@ -17,6 +17,7 @@ from compiler.source.faults import no_rule
 from compiler.source.text import Span
 
 ActivationKind = Literal["relu", "silu", "gelu"]
+ACTIVATIONS: tuple[ActivationKind, ...] = get_args(ActivationKind)
 Softmax = Literal["standard", "plus_one"]
 Mask = Literal["causal", "none"] | float  # a number is added to the scores of later keys
 RopePairs = Literal["adjacent", "halves"]

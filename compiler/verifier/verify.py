@@ -11,11 +11,12 @@ from math import inf
 import numpy as np
 import torch
 
-from compiler.backends.bounds.arithmetic import GELU_UNITS, SILU_UNITS
+from compiler.backends.bounds.activations import activation
 from compiler.backends.elementary.program import FUNCTION_UNITS
 from compiler.backends.torch.reference import Reference, one_thread
 from compiler.backends.torch.saving import check_weights
 from compiler.backends.torch.settings import as_assumed
+from compiler.network.ir import ACTIVATIONS
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
 from compiler.tasks.automaton import Automaton
@@ -32,7 +33,8 @@ from compiler.verifier.sweep import Sweep
 from compiler.verifier.witness import Witnesses, lead_of, place
 
 SWEEPS = 0.8  # this share of the time is for sweeps, and what they leave for the search for an input that fails
-FUNCTION_ERRORS = f"exp, erf, rsqrt, sin, cos to {FUNCTION_UNITS} units, silu to {SILU_UNITS}, gelu to {GELU_UNITS}"
+_ACTIVATION_ERRORS = "".join(f", {kind} to {units}" for kind in ACTIVATIONS if (units := activation(kind).units))
+FUNCTION_ERRORS = f"exp, erf, rsqrt, sin, cos to {FUNCTION_UNITS} units{_ACTIVATION_ERRORS}"
 ANY = f"IEEE 754 arithmetic in any order of summation, fused or not; {FUNCTION_ERRORS}"
 HERE = ANY + "; what depends on no token, or on few positions alone, as the torch module computes it on this machine"
 RUN = "the torch module on this machine, CPU, one thread, one sequence at a time; the fast engine where that is sure"

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 import compiler
+from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
 from compiler.backends.bounds.demand import marked
 from compiler.backends.bounds.elementwise import elementwise
@@ -274,7 +275,7 @@ def test_a_new_operation_is_not_computed() -> None:
 
 def test_a_new_activation_has_no_bound() -> None:
     with pytest.raises(NoRule, match="activation 'new'"):
-        ARITHMETIC.activate(Bounded(1.0, 0.0), NEW)
+        activation(NEW)
     node = Node(Activated(NEW), (0,), 1, (0,), (0,))
     with pytest.raises(NoRule, match="activation 'new'"):
         cell_step(ARITHMETIC, node, [[Bounded(1.0, 0.0, {0: 1.0})]], [0])

@@ -15,6 +15,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from compiler.backends.bounds.activations import relu_by_chord
 from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import (
@@ -29,8 +30,9 @@ from compiler.backends.elementary.program import (
     Sum,
 )
 from compiler.expressions.floats import FORMATS
+from compiler.network.ir import ACTIVATIONS
 from compiler.verifier.attention import AttentionForms, HeadForms, mixed_values
-from compiler.verifier.ffn import cell_step, relu
+from compiler.verifier.ffn import cell_step
 from compiler.verifier.forms import Forms
 from tests.verifier.rounding import WIDE, Machine, on_node
 
@@ -81,7 +83,7 @@ def test_relu(value: float, error: float, shared: list[float], shares: tuple[flo
     x = Bounded(cell(value), cell(error), {i: cell(c) for i, c in enumerate(shared)})
     own = [Fraction(c) * Fraction(s) for c, s in zip(shared, shares, strict=False)]
     exact = Fraction(value) + sum(own, Fraction(0)) + Fraction(error) * Fraction(shares[2])
-    found = relu(arithmetic(), x)
+    found = relu_by_chord(arithmetic(), x)
     assert inside(found, max(exact, Fraction(0)), dict(enumerate(shares)))
     off = sum(map(abs, shared)) + error
     assert number(found.error) is not None
@@ -95,7 +97,7 @@ def test_relu_of_denormals() -> None:
     least = 2.0**-1074
     for value, first, second, error in product(range(-6, 7), range(4), range(-3, 4), range(2)):
         shared = {0: cell(first * least), 1: cell(second * least)}
-        found = relu(arithmetic(), Bounded(cell(value * least), cell(error * least), shared))
+        found = relu_by_chord(arithmetic(), Bounded(cell(value * least), cell(error * least), shared))
         for shares in product((-1.0, 0.5, 1.0), (-1.0, 1.0), (-1.0, 1.0)):
             parts = zip((first, second, error), shares, strict=True)
             real = Fraction(value) + sum((Fraction(c) * Fraction(s) for c, s in parts), Fraction(0))
@@ -219,7 +221,7 @@ def any_operation(random: Random) -> Operation:
             factors = tuple(w or 1.0 for w in weights[:CHANNELS])
             return Scaled(random.choice(("multiply", "divide")), factors)
         case 4 | 5:
-            return Activated(random.choice(("relu", "silu", "gelu")))
+            return Activated(random.choice(ACTIVATIONS))
         case _:
             return Normalized(random.choice(("rms", "layer")), random.choice((0.0, 1e-6, 1e-3, 1.0)), 1, weight, 50)
 

@@ -23,15 +23,12 @@ from typing import Any, Protocol
 
 from compiler.backends.elementary.program import is_power_of_two
 from compiler.expressions.floats import FloatFormat
-from compiler.network.ir import ActivationKind
 from compiler.source.faults import no_rule
 
 Quantity = Any  # a float, a torch tensor [positions, batch], or a line of C for one lane
 SLACK = 1 + 2.0**-10
 ENGINE_UNIT = 2.0**-53
 ENGINE_TINY = 2.0**-1022
-SILU_UNITS = 5  # by which the plain module's silu can be off, of its value
-GELU_UNITS = 8  # the same of gelu, of its argument: in float32, torch takes erf from a polynomial
 
 
 class Functions(Protocol):
@@ -220,48 +217,6 @@ class Arithmetic:
     ) -> list[Bounded]:
         """The terms of a linear map's output, with its bias."""
         return [*(self.times(inputs[channel], weight) for channel, weight in terms), Bounded(bias, 0.0)]
-
-    def activate(self, x: Bounded, kind: ActivationKind) -> Bounded:
-        match kind:
-            case "relu":
-                return self._relu(x)
-            case "gelu":
-                return self._gelu(x)
-            case "silu":
-                return self._silu(x)
-            case _:
-                raise no_rule("activation", kind)
-
-    def _relu(self, x: Bounded) -> Bounded:
-        """Where the branch is certain, what is shared stays shared."""
-        f, off = self.f, self.off(x)
-        error = f.minimum(off, f.maximum(plus(x.value, off), 0.0))
-        lowest = f.name(x.value - off)
-        shared = {symbol: f.name(f.if_less(lowest, 0.0, 0.0, c)) for symbol, c in x.shared.items()}
-        error = f.if_less(lowest, 0.0, error, x.error) if shared else error
-        return self.named(f.maximum(x.value, 0.0), error, shared)
-
-    def _gelu(self, x: Bounded) -> Bounded:
-        """|gelu'| ≤ 1.13; nothing stays shared."""
-        value = x.value * 0.5 * (1.0 + self.f.erf(x.value * math.sqrt(0.5)))
-        own = times(GELU_UNITS * self.rounding.unit, self.size(x))
-        return self.named(value, plus(times(1.13, self.off(x)), own, self.rounding.tiny))
-
-    def _silu(self, x: Bounded) -> Bounded:
-        """By its tangent; what is shared stays shared along it."""
-        f, unit, tiny = self.f, self.rounding.unit, self.rounding.tiny
-        off = self.off(x)
-        sigmoid = f.name(1.0 / (1.0 + f.exp(times(-1.0, x.value))))
-        value = f.name(x.value * sigmoid)
-        slope = f.name(sigmoid + value * (1.0 - sigmoid))
-        # |silu''(z)| ≤ 1/2, and ≤ (2 + |z|) e^-|z|, which falls with |z|
-        nearest = f.name(f.maximum(f.absolute(x.value) - off, 0.0))
-        bend = f.minimum((2.0 + nearest) * f.exp(times(-1.0, nearest)), 0.5)
-        rest = f.minimum(0.5 * bend * (off * off), 2.2 * off)  # beyond the tangent; the slope is at most 1.1
-        error = plus(times(f.absolute(slope), x.error), rest)
-        own = times(SILU_UNITS * unit, plus(f.absolute(value), times(1.1, off)))
-        shared = {symbol: f.name(c * slope) for symbol, c in x.shared.items()}
-        return self.named(value, plus(error, own, 1024 * tiny), shared)
 
     def rotate(self, x: Bounded, y: Bounded, cosine: Quantity, sine: Quantity, error: Quantity) -> list[Bounded]:
         """(x cos - y sin, x sin + y cos)."""

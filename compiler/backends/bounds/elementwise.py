@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity
 from compiler.backends.bounds.norms import normalize
 from compiler.backends.elementary.program import (
@@ -53,7 +54,8 @@ def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], 
                 return [a.alone(inputs[0][c]) for c in node.live]
             return [Bounded(inputs[0][c].value, 0.0, {first + c: a.off(inputs[0][c])}) for c in node.live]
         case Activated(kind=kind):
-            return [a.activate(inputs[0][c], kind) for c in node.live]
+            bound = activation(kind).bound
+            return [bound(a, inputs[0][c]) for c in node.live]
         case Normalized(groups=groups):
             return _normalized_groups(a, node, inputs[0], operation, groups)
         case Rotated():

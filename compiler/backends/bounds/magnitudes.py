@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import Rounding, compounded
 from compiler.backends.elementary.program import (
     FUNCTION_UNITS,
@@ -32,7 +33,6 @@ from compiler.backends.elementary.program import (
     Separable,
     Sum,
 )
-from compiler.network.ir import ActivationKind
 from compiler.network.meanings import divides
 from compiler.source.faults import no_rule
 
@@ -137,7 +137,7 @@ def _range(node: Node, inputs: list[Range]) -> Range:
         case Renewed():
             return inputs[0]
         case Activated(kind=kind):
-            low = np.where(inputs[0].low < 0, np.maximum(inputs[0].low, _least(kind)), 0.0)
+            low = np.where(inputs[0].low < 0, np.maximum(inputs[0].low, activation(kind).least), 0.0)
             return Range(low, np.maximum(inputs[0].high, 0.0), inputs[0].size)
         case Normalized(groups=groups, weight=weight):
             size = node.channels // groups
@@ -153,19 +153,6 @@ def _range(node: Node, inputs: list[Range]) -> Range:
             raise AssertionError("magnitudes are checked before patterns are fixed")
         case _:
             raise no_rule("operation", operation)
-
-
-def _least(kind: ActivationKind) -> float:
-    """No value of an activation is lower; none is larger than its argument, or than 0 where that is negative."""
-    match kind:
-        case "relu":
-            return 0.0
-        case "silu":
-            return -0.3
-        case "gelu":
-            return -0.2
-        case _:
-            raise no_rule("activation", kind)
 
 
 def _linear(linear: Linear, inputs: Range) -> Range:
