@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 
 import click
 
@@ -23,11 +24,25 @@ from compiler.commands.shared import (
 from compiler.pipeline import Spec
 from compiler.readers.counting.assertions import ASSERTABLE, Assertion, MalformedAssertion, read_assertion
 from compiler.readers.counting.claims import author_count, check_claims
-from compiler.readers.counting.counts import Counts
+from compiler.readers.counting.counts import FIGURES, Counts
 from compiler.source.diagnostics import SpecError
 from compiler.terminal import shapes
 
 CLAIMED = "claimed"  # what else can be sorted by
+RULES = "\n".join(
+    fill(rule.says, 78, initial_indent=f"{name:<18}", subsequent_indent=" " * 18) for name, rule in FIGURES.items()
+)
+HELP = f"""Count the parameters of specs by stated rules.
+
+\b
+{RULES}
+
+\b
+python cli.py count specs/*.yaml --sort free
+python cli.py count specs/tiny95.yaml --by-tensor
+python cli.py count specs/qwen20.yaml --assert free=20 --assert 'dense<=50'
+python cli.py count --why specs/tiny95.yaml 'layer0.ffn.up.weight[candidate[3], count]'
+"""
 
 
 def _assertions(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> tuple[Assertion, ...]:
@@ -37,7 +52,7 @@ def _assertions(_ctx: click.Context, _option: click.Parameter, texts: tuple[str,
         raise click.BadParameter(str(error)) from None
 
 
-@click.command(cls=SpecCommand)
+@click.command(cls=SpecCommand, help=HELP)
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 @loading_options
 @click.option("--by-tensor", is_flag=True, help="Itemise each figure by tensor, down to the lines of the spec.")
@@ -70,22 +85,6 @@ def count(
     why: bool,
     as_json: bool,
 ) -> None:
-    """Count the parameters of specs by six rules.
-
-    \b
-    dense       every scalar that the torch tensors store, zeros too, tied tensors once
-    nonzero     stored scalars that are not zero; a broadcast row once
-    distinct    distinct nonzero values, map by map; maps that only copy are free
-    values      distinct nonzero numbers over the whole model
-    free        scalars under `parameters` that a weight reads, each once
-    hard_coded  a listing, no score: numbers in weights that are no parameters, but for 0, 1 and -1
-
-    \b
-    python cli.py count specs/*.yaml --sort free
-    python cli.py count specs/tiny95.yaml --by-tensor
-    python cli.py count specs/qwen20.yaml --assert free=20 --assert 'dense<=50'
-    python cli.py count --why specs/tiny95.yaml 'layer0.ffn.up.weight[candidate[3], count]'
-    """
     if why:
         if by_tensor or hard_coded or sort or assertions:
             raise click.UsageError("--why goes with no other option of count but --set and --json")

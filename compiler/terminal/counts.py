@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from compiler.pipeline import Spec
 from compiler.readers.counting.assertions import Assertion
 from compiler.readers.counting.claims import ClaimResult, author_count
-from compiler.readers.counting.counts import Counts
+from compiler.readers.counting.counts import LISTING, SHOWN_RULES, Counts, counted_tensors
 from compiler.terminal import shapes
 from compiler.terminal.console import console, first, table, text
 from compiler.terminal.overview import of_spec
@@ -67,8 +68,7 @@ def counts_json(
                         for line in tensor.lines
                     ],
                 }
-                for group in counts.groups
-                for tensor in group.tensors
+                for tensor in counted_tensors(counts)
             ],
             "claims": claims_json(own),
             "assertions": [
@@ -89,13 +89,7 @@ def figures_json(spec: Spec, counts: Counts) -> shapes.Counted:
     """The figures, the author's own count (null where there is none) and the listing, as every command prints them."""
     stated = author_count(spec)
     return {
-        "counts": {
-            "dense": counts.dense,
-            "nonzero": counts.nonzero,
-            "distinct": counts.distinct,
-            "values": counts.values,
-            "free": counts.free,
-        },
+        "counts": cast(shapes.Figures, {rule: counts.by_rule(rule) for rule in SHOWN_RULES if rule != LISTING}),
         "dense_untied": counts.dense_untied,
         "values_with_zero": counts.values_with_zero,
         "claimed": None if stated is None else stated.count,

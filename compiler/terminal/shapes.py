@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, NotRequired, TypedDict
 
+from compiler.readers.counting.counts import FIGURES
+
 File = Annotated[str, "the file, or `--set`"]
 Line = Annotated[int, "the line"]
 
@@ -143,11 +145,11 @@ class Tensor(TypedDict):
 
 
 class Figures(TypedDict):
-    dense: Annotated[int, "stored scalars, tied tensors once"]
-    nonzero: Annotated[int, "stored scalars that are not zero"]
-    distinct: Annotated[int, "distinct nonzero values, map by map"]
-    values: Annotated[int, "distinct nonzero numbers over the whole model"]
-    free: Annotated[int | None, "parameters that are read; null where the spec declares none"]
+    dense: Annotated[int, FIGURES["dense"].says]
+    nonzero: Annotated[int, FIGURES["nonzero"].says]
+    distinct: Annotated[int, FIGURES["distinct"].says]
+    values: Annotated[int, FIGURES["values"].says]
+    free: Annotated[int | None, f"{FIGURES['free'].says}; null where the spec declares none"]
 
 
 class HardCoded(TypedDict):
@@ -160,8 +162,8 @@ class HardCoded(TypedDict):
 
 class Counted(TypedDict):
     counts: Annotated[Figures, "the figure by each rule"]
-    dense_untied: Annotated[int, "`dense` with every tie stored again"]
-    values_with_zero: Annotated[int, "`values`, and one more where a zero is stored"]
+    dense_untied: Annotated[int, FIGURES["dense_untied"].says]
+    values_with_zero: Annotated[int, FIGURES["values_with_zero"].says]
     claimed: Annotated[int | None, "the number that the author publishes; null where there is none, and with `--set`"]
     claimed_rule: Annotated[str | None, "the rule that gives it; null where none does"]
     claimed_note: Annotated[str | None, "the author's note; null where there is none"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from compiler.expressions.arithmetic import as_figure
 from compiler.expressions.values import Leaf, Provenance, leaves
@@ -28,19 +29,7 @@ from compiler.network.storage import Stored, stored, tensors
 from compiler.pipeline import Spec
 from compiler.source.faults import no_rule
 
-COUNTING_RULES = {  # what a spec can claim
-    "dense": "every scalar that the torch tensors store, zeros too, tied tensors once",
-    "dense_untied": "`dense` with every tie stored again",
-    "nonzero": "stored scalars that are not zero; a broadcast row once",
-    "distinct": "embedding: nonzero entries; other maps: distinct nonzero values of weight and bias; copies are free",
-    "values": "distinct nonzero numbers over the whole model",
-    "values_with_zero": "`values`, and one more where a zero is stored",
-    "free": "scalars under `parameters` that the network reads, each once however often it is used",
-}
-BESIDE = {"dense": ("dense_untied", "untied"), "values": ("values_with_zero", "with 0")}  # shown in one column
 LONGEST_LINE = 200  # of a spec that is shown with a number in it
-LISTING = "hard_coded"  # numbers other than 0, 1, -1 that enter weights and are no parameters: no score
-SHOWN_RULES = (*(figure for figure in COUNTING_RULES if figure not in dict(BESIDE.values())), LISTING)
 
 
 @dataclass(frozen=True)
@@ -113,13 +102,90 @@ class Counts:
     groups: tuple[GroupCount, ...]
 
     def by_rule(self, rule: str) -> int | None:
-        """A figure by its name, or the length of the listing; None for an undeclared `free`."""
-        if rule == LISTING:
-            return len(self.hard_coded)
-        if rule not in COUNTING_RULES:
-            raise KeyError(rule)
-        figure: int | None = getattr(self, rule)
-        return figure
+        """The figure of a name, or the length of the listing; None for an undeclared `free`."""
+        return FIGURES[rule].figure(self)
+
+
+def counted_tensors(counts: Counts) -> Iterator[TensorCount]:
+    """Every tensor, ties too."""
+    return (tensor for group in counts.groups for tensor in group.tensors)
+
+
+Parts = list[tuple[str, int]]
+
+
+def _no_parts(_: Counts) -> Parts:
+    return []
+
+
+@dataclass(frozen=True)
+class CountingRule:
+    """A stated way to count. `says` what it counts, in a line; `figure` is the number by it.
+
+    `parts` is what the figure adds up from, each with its share: tensors, maps, parameters or numbers. There are none
+    where distinct values are counted. `counts_entries`: it counts what is stored, whatever that comes from. One with
+    `beside` is shown in brackets in the column of that rule, with the words `in_brackets`.
+    """
+
+    says: str
+    figure: Callable[[Counts], int | None]
+    parts: Callable[[Counts], Parts] = _no_parts
+    counts_entries: bool = False
+    beside: str = ""
+    in_brackets: str = ""
+
+
+LISTING = "hard_coded"  # it is no score, and no spec can claim it
+FIGURES = {
+    "dense": CountingRule(
+        "every scalar that the torch tensors store, zeros too, tied tensors once",
+        figure=lambda counts: counts.dense,
+        parts=lambda counts: [(tensor.name, tensor.dense) for tensor in counted_tensors(counts)],
+        counts_entries=True,
+    ),
+    "dense_untied": CountingRule(
+        "`dense` with every tie stored again",
+        figure=lambda counts: counts.dense_untied,
+        parts=lambda counts: [(tensor.name, prod(tensor.shape)) for tensor in counted_tensors(counts)],
+        counts_entries=True,
+        beside="dense",
+        in_brackets="untied",
+    ),
+    "nonzero": CountingRule(
+        "stored scalars that are not zero; a broadcast row once",
+        figure=lambda counts: counts.nonzero,
+        parts=lambda counts: [(tensor.name, tensor.nonzero) for tensor in counted_tensors(counts)],
+        counts_entries=True,
+    ),
+    "distinct": CountingRule(
+        "embedding: nonzero entries; other maps: distinct nonzero values of weight and bias; copies are free",
+        figure=lambda counts: counts.distinct,
+        parts=lambda counts: [(group.name, group.distinct) for group in counts.groups],
+    ),
+    "values": CountingRule(
+        "distinct nonzero numbers over the whole model",
+        figure=lambda counts: counts.values,
+    ),
+    "values_with_zero": CountingRule(
+        "`values`, and one more where a zero is stored",
+        figure=lambda counts: counts.values_with_zero,
+        beside="values",
+        in_brackets="with 0",
+    ),
+    "free": CountingRule(
+        "scalars under `parameters` that the network reads, each once however often it is used",
+        figure=lambda counts: counts.free,
+        parts=lambda counts: [(name, 1) for name in counts.free_names],
+    ),
+    LISTING: CountingRule(
+        "a listing, no score: other numbers than 0, 1 and -1 that enter weights and are no parameters",
+        figure=lambda counts: len(counts.hard_coded),
+        parts=lambda counts: [(f"{item} (line {item.line})", 1) for item in counts.hard_coded],
+    ),
+}
+COUNTING_RULES = tuple(name for name in FIGURES if name != LISTING)  # what a spec can claim
+BESIDE = {rule.beside: (name, rule.in_brackets) for name, rule in FIGURES.items() if rule.beside}
+SHOWN_RULES = tuple(name for name, rule in FIGURES.items() if not rule.beside)  # those with a column
 
 
 def count(spec: Spec) -> Counts:

@@ -28,6 +28,7 @@ from compiler.network.ir import (
 )
 from compiler.network.storage import tensors
 from compiler.pipeline import Spec
+from compiler.readers.counting.counts import FIGURES
 from compiler.readers.linting.formulas import weight_formulas
 from compiler.readers.linting.spans import step_key
 from compiler.source.diagnostics import Diagnostic, Note, SpecError
@@ -36,7 +37,6 @@ from compiler.source.limits import MAX_FLOW_WORK
 from compiler.source.text import Span
 
 FOLLOWING = ("self-attention", "mean", "dead-weight", "idle-parameter")  # rules that ask what matters
-ENTRY_BY_ENTRY = ("dense", "dense_untied", "nonzero")  # figures that count what is stored, whatever it comes from
 
 Level = Literal["breaks", "disclose"]
 """`breaks`: the rules forbid it. `disclose`: they allow it, but a strict reader wants to know."""
@@ -132,7 +132,8 @@ class Examined:
     def uncounted(self) -> dict[Leaf, list[str]]:
         """`in_weights`, or nothing where the author claims a figure that has every stored number in it."""
         claimed = self.spec.resolved.expect.claimed
-        return {} if claimed is not None and claimed.rule in ENTRY_BY_ENTRY else self.in_weights
+        rule = None if claimed is None else FIGURES.get(claimed.rule)
+        return {} if rule is not None and rule.counts_entries else self.in_weights
 
     @cached_property
     def beside(self) -> tuple[Beside, ...]:

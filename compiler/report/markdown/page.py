@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compiler.expressions.arithmetic import as_figure
 from compiler.readers.counting.claims import ClaimResult
-from compiler.readers.counting.counts import COUNTING_RULES, LISTING, HardCoded
+from compiler.readers.counting.counts import FIGURES, HardCoded
 from compiler.report.markdown.columns import (
     COUNT_COLUMNS,
     MODELS,
@@ -137,8 +137,7 @@ def _section(heading: str, *blocks: Sequence[str], level: int = 2) -> list[str]:
 
 def _rules() -> list[str]:
     """What each rule counts."""
-    listed = "a listing, no score: other numbers than 0, 1 and -1 that enter weights and are no parameters"
-    rows = [[code(rule), meaning] for rule, meaning in {**COUNTING_RULES, LISTING: listed}.items()]
+    rows = [[code(name), rule.says] for name, rule in FIGURES.items()]
     return table([Title("rule"), Title("what it counts")], rows)
 
 
