@@ -14,28 +14,22 @@ from compiler.expressions.values import Number
 from compiler.lowering.context import Context
 from compiler.lowering.tensors import store, tensor
 from compiler.network.ir import (
-    Attention,
     Combined,
     Entry,
     Equation,
-    FeedForward,
     Mix,
     Mixture,
-    Position,
     Repeat,
+    Repeatable,
     Scaled,
     Step,
     StreamAfter,
-    StreamNorm,
-    StreamScale,
     stream_after,
 )
 from compiler.source.diagnostics import did_you_mean
 from compiler.source.document import Mapping, Node
 from compiler.source.extends import step_name
 from compiler.source.limits import MAX_EXPRESSION_DEPTH, MAX_STEPS
-
-REPEATABLE = (Position, StreamNorm, StreamScale, Attention, FeedForward)
 
 
 def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: AnyMapping[str, Step]) -> Repeat | None:
@@ -54,7 +48,7 @@ def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: A
         if step is None:
             context.error("unknown-name", _no_such(context, word.text, steps), word.span)
             return None
-        if not isinstance(step, REPEATABLE):
+        if not isinstance(step, Repeatable):
             context.error("wrong-type", f"the step '{word.text}' cannot be run again", word.span)
             return None
         if step.stream.size != now.size:

@@ -305,6 +305,12 @@ class Mix:
 
 Step = Embedding | Position | StreamNorm | StreamScale | Attention | FeedForward | Repeat | Mix | Head
 
+# What many readers ask of a kind of step is answered here, once. `isinstance` takes these unions.
+# Pointwise: each position by itself, from stored numbers alone. Undivided: without maps, and nothing in it has a name.
+Pointwise = Embedding | StreamNorm | StreamScale | FeedForward | Repeat | Mix | Head
+Undivided = Position | StreamNorm | StreamScale | Repeat | Mix
+Repeatable = Position | StreamNorm | StreamScale | Attention | FeedForward
+
 
 @dataclass(frozen=True)
 class Network:

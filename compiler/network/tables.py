@@ -7,21 +7,7 @@ from dataclasses import dataclass
 
 from compiler.expressions.axes import Axis
 from compiler.expressions.values import NOWHERE, Provenance
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    FeedForward,
-    Head,
-    Index,
-    Map,
-    Mix,
-    Position,
-    Repeat,
-    Step,
-    StreamNorm,
-    StreamScale,
-    Tensor,
-)
+from compiler.network.ir import Attention, Index, Map, Pointwise, Position, Step, Tensor
 from compiler.network.meanings import added_to_later, divides, is_causal_mask
 from compiler.network.storage import step_maps, stored_by
 from compiler.source.faults import no_rule
@@ -96,8 +82,12 @@ def _tensor(place: str, tensor: Tensor, tie: str | None) -> Table:
 
 def _computed(step: Step, length: int) -> dict[str, Table]:
     """What a step computes with and does not store."""
+    if isinstance(step, Pointwise):
+        return {}
     match step:
-        case Position(name=name, stream=stream, terms=terms) if terms:
+        case Position(terms=()):
+            return {}
+        case Position(name=name, stream=stream, terms=terms):
             positions: dict[Index, Cell] = {
                 (term.dimension, position): Cell(value, term.provenance)
                 for term in terms
@@ -108,8 +98,6 @@ def _computed(step: Step, length: int) -> dict[str, Table]:
             return {"positions": table}
         case Attention():
             return _attention(step, length)
-        case Embedding() | Position() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
-            return {}
         case _:
             raise no_rule("step", step)
 

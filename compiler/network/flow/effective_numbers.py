@@ -8,18 +8,7 @@ from compiler.expressions.values import Provenance
 from compiler.network.flow.backward import Flow
 from compiler.network.flow.task_tokens import listed
 from compiler.network.flow.unknown_parameters import Free
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    FeedForward,
-    Head,
-    Mix,
-    Network,
-    Position,
-    Repeat,
-    StreamNorm,
-    StreamScale,
-)
+from compiler.network.ir import Attention, Network, Pointwise, Position
 from compiler.network.meanings import attends_to_nothing
 from compiler.network.storage import tensors
 from compiler.source.faults import no_rule
@@ -31,6 +20,8 @@ def acting(network: Network, flow: Flow, free: Free) -> Iterator[Provenance]:
         alive = flow.alive[name]
         yield from (entry.provenance for entry in tensor.entries if entry.index in alive)
     for step in network.steps:
+        if isinstance(step, Pointwise):
+            continue
         places = listed(flow.places[step.name])
         match step:
             case Position(terms=terms):
@@ -42,8 +33,6 @@ def acting(network: Network, flow: Flow, free: Free) -> Iterator[Provenance]:
                     yield from (step.scale.provenance, step.mask_provenance)
                     yield from () if rope is None else (rope.provenance,)
                     yield from _scores(step, flow, places, free)
-            case Embedding() | FeedForward() | Head() | Mix() | Repeat() | StreamNorm() | StreamScale():
-                pass  # all of their numbers are stored
             case _:
                 raise no_rule("step", step)
 

@@ -10,21 +10,8 @@ from math import prod
 from compiler.expressions.arithmetic import as_figure
 from compiler.expressions.values import Leaf, Provenance, leaves
 from compiler.language.definitions import Definition
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    Entry,
-    Equation,
-    FeedForward,
-    Head,
-    Mix,
-    Network,
-    Position,
-    Repeat,
-    StreamNorm,
-    StreamScale,
-    Tensor,
-)
+from compiler.network.computed_numbers import computed_numbers
+from compiler.network.ir import Entry, Equation, Tensor
 from compiler.network.storage import Stored, stored, tensors
 from compiler.pipeline import Spec
 from compiler.source.faults import no_rule
@@ -199,7 +186,8 @@ def count(spec: Spec) -> Counts:
     dense = sum(tensor.size for tensor in every)
     nonzero = sum(1 for entry in entries if entry.value)
     in_weights = leaves(entry.provenance for entry in entries)
-    read = in_weights | leaves(_beside_weights(network))
+    computed = (number.provenance for step in network.steps for number in computed_numbers(step))
+    read = in_weights | leaves(computed)
     free = sorted({leaf.name for leaf in read if leaf.kind == "parameter"})
     return Counts(
         dense=dense,
@@ -213,24 +201,6 @@ def count(spec: Spec) -> Counts:
         hard_coded=_hard_coded(in_weights, definitions),
         groups=groups,
     )
-
-
-def _beside_weights(network: Network) -> Iterator[Provenance]:
-    """Where the numbers come from that no tensor stores: a parameter there is a learned one."""
-    for step in network.steps:
-        match step:
-            case Position():
-                yield from (term.provenance for term in step.terms)
-            case Attention():
-                yield step.scale.provenance
-                yield step.mask_provenance
-                yield from (score.provenance for score in step.scores)
-                if step.rope is not None:
-                    yield step.rope.provenance
-            case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
-                pass
-            case _:
-                raise no_rule("step", step)
 
 
 def _group(group: Stored) -> GroupCount:

@@ -17,13 +17,10 @@ from compiler.network.ir import (
     Embedding,
     FeedForward,
     Head,
-    Mix,
     Network,
-    Position,
     Repeat,
     Step,
-    StreamNorm,
-    StreamScale,
+    Undivided,
     stream_after,
 )
 from compiler.pipeline import Spec
@@ -165,6 +162,8 @@ def _size(step: Step) -> Hashable:
 
 def _axes(step: Step) -> Iterable[tuple[NamedKind, Axis]]:
     """The axes of a step, as many for every step of a kind."""
+    if isinstance(step, Undivided):
+        return (("dimension", step.stream),)
     match step:
         case Embedding(tokens=tokens, stream=stream):
             return ("token", tokens), ("dimension", stream)
@@ -174,10 +173,6 @@ def _axes(step: Step) -> Iterable[tuple[NamedKind, Axis]]:
             return ("dimension", stream), ("unit", hidden), ("dimension", stream_after(step))
         case Head(stream=stream, logits=logits):
             return ("dimension", stream), ("token", logits.outputs)
-        case Position(stream=stream) | StreamNorm(stream=stream) | StreamScale(stream=stream):
-            return (("dimension", stream),)
-        case Repeat(stream=stream) | Mix(stream=stream):
-            return (("dimension", stream),)
         case _:
             assert_never(step)
 

@@ -12,23 +12,15 @@ from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf
 from compiler.network.ir import (
     Attention,
-    Embedding,
-    FeedForward,
-    Head,
-    Mix,
     Norm,
-    Position,
-    Repeat,
     Step,
     StreamNorm,
-    StreamScale,
 )
-from compiler.network.storage import tensors
+from compiler.network.storage import step_norm, tensors
 from compiler.readers.linting.formulas import POSITION_NAMES, is_condition, takes_apart, uses
 from compiler.readers.linting.rule import Examined, Finding, listed
 from compiler.readers.linting.spans import option, step_body
 from compiler.readers.linting.steering import steering_names
-from compiler.source.faults import no_rule
 from compiler.source.text import Span
 
 USUAL_EPSILON = 1e-5  # what layers of that kind have; a larger one takes part in the arithmetic
@@ -115,14 +107,10 @@ def _norms(step: Step) -> tuple[tuple[str, Norm | None], ...]:
     match step:
         case Attention(norm=norm, query_norm=query_norm):
             return ("norm", norm), ("qk_norm", query_norm)
-        case FeedForward(norm=norm) | Head(norm=norm):
-            return (("norm", norm),)
         case StreamNorm(norm=norm):
             return (("", norm),)
-        case Embedding() | Position() | StreamScale() | Repeat() | Mix():
-            return ()
         case _:
-            raise no_rule("step", step)
+            return (("norm", step_norm(step)),)
 
 
 def _body(examined: Examined, step: Step) -> Span | None:

@@ -11,20 +11,7 @@ from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.syntax import Name
 from compiler.expressions.values import leaves
 from compiler.network.causality import hides_later_keys
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    Equation,
-    FeedForward,
-    Head,
-    HeadScore,
-    Mix,
-    Position,
-    Repeat,
-    Step,
-    StreamNorm,
-    StreamScale,
-)
+from compiler.network.ir import Attention, Equation, HeadScore, Pointwise, Position, Step
 from compiler.readers.linting.formulas import POSITION_NAMES, is_condition, reads, takes_apart, uses
 from compiler.readers.linting.rule import Examined, Finding, listed
 from compiler.source.faults import no_rule
@@ -33,7 +20,7 @@ from compiler.source.text import Span
 
 def learned_positions(examined: Examined) -> Iterator[Finding]:
     """No encoding of positions reads parameters."""
-    for one in dict.fromkeys(examined.beside):
+    for one in dict.fromkeys(examined.computed):
         names = sorted(leaf.name for leaf in leaves([one.provenance]) if leaf.kind == "parameter")
         if one.positional and names:
             yield Finding(f"{one.what} reads {listed(names)}: it is learned, and only `free` counts that", one.span)
@@ -59,14 +46,14 @@ def tables_of_positions(examined: Examined) -> Iterator[Finding]:
 
 def _of_step(examined: Examined, step: Step) -> Iterator[tuple[Equation, Iterator[str]]]:
     """Each formula in positions, by its equation, with what makes a table of it."""
+    if isinstance(step, Pointwise):
+        return
     match step:
         case Position(terms=terms):
             yield from ((term.equation, _pieces(term.formula)) for term in terms)
         case Attention(scores=scores):
             causal = bool(scores) and hides_later_keys(step, examined.spec.network.context)
             yield from ((score.equation, _of_score(examined, score, causal)) for score in scores)
-        case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
-            return
         case _:
             raise no_rule("step", step)
 

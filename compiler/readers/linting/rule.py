@@ -10,29 +10,18 @@ from typing import Literal
 
 from compiler.expressions.formulas import Formula
 from compiler.expressions.values import Leaf, Provenance, leaves, names_read
+from compiler.network.computed_numbers import ComputedNumber, computed_numbers
 from compiler.network.flow.backward import Flow, flow
 from compiler.network.flow.effective_numbers import acting
 from compiler.network.flow.facts import TooMuchToFollow
 from compiler.network.flow.task_tokens import asked_by
 from compiler.network.flow.unknown_parameters import Free, known
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    FeedForward,
-    Head,
-    Mix,
-    Position,
-    Repeat,
-    StreamNorm,
-    StreamScale,
-)
 from compiler.network.storage import tensors
 from compiler.pipeline import Spec
 from compiler.readers.counting.counts import FIGURES
 from compiler.readers.linting.formulas import weight_formulas
 from compiler.readers.linting.spans import step_key
 from compiler.source.diagnostics import Diagnostic, Note, SpecError
-from compiler.source.faults import no_rule
 from compiler.source.limits import MAX_FLOW_WORK
 from compiler.source.text import Span
 
@@ -75,16 +64,6 @@ class RuleSet:
     name: str
     summary: str
     rules: tuple[Rule, ...]
-
-
-@dataclass(frozen=True)
-class Beside:
-    """A number that no tensor stores, but the forward pass uses: `what` it is, `positional` if it encodes positions."""
-
-    what: str
-    provenance: Provenance
-    span: Span | None
-    positional: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,48 +115,26 @@ class Examined:
         return {} if rule is not None and rule.counts_entries else self.in_weights
 
     @cached_property
-    def beside(self) -> tuple[Beside, ...]:
+    def computed(self) -> tuple[ComputedNumber, ...]:
         """What the forward pass uses and no tensor stores, eps aside."""
-        found: list[Beside] = []
-        for step in self.spec.network.steps:
-            match step:
-                case Position():
-                    for term in step.terms:
-                        what = f"the position equation '{term.equation.left}' of {step.name}"
-                        found.append(Beside(what, term.provenance, term.equation.span, True))
-                case Attention():
-                    found += _beside_attention(step)
-                case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
-                    pass
-                case _:
-                    raise no_rule("step", step)
-        return tuple(found)
+        return tuple(number for step in self.spec.network.steps for number in computed_numbers(step))
 
     @cached_property
     def beside_weights(self) -> dict[Leaf, list[str]]:
         """The numbers of the spec that these were computed from, each with what they are."""
         found: dict[Leaf, list[str]] = {}
-        for one in self.beside:
-            for leaf in leaves([one.provenance]):
-                if one.what not in found.setdefault(leaf, []):
-                    found[leaf].append(one.what)
+        for number in self.computed:
+            for leaf in leaves([number.provenance]):
+                if number.what not in found.setdefault(leaf, []):
+                    found[leaf].append(number.what)
         return found
 
     @cached_property
     def weight_formulas(self) -> tuple[Formula, ...]:
         """Every expression that weights are computed from."""
         every = (entry for tensor in tensors(self.spec.network).values() for entry in tensor.entries)
-        numbers = (*(entry.provenance for entry in every), *(one.provenance for one in self.beside))
+        numbers = (*(entry.provenance for entry in every), *(number.provenance for number in self.computed))
         return tuple(weight_formulas(self.spec, numbers))
-
-
-def _beside_attention(step: Attention) -> Iterator[Beside]:
-    for score in step.scores:
-        yield Beside(f"'{score.equation.left}' of {step.name}", score.provenance, score.equation.span, True)
-    if step.rope is not None:
-        yield Beside(f"the rope frequency of {step.name}", step.rope.provenance, step.rope.equation.span, True)
-    yield Beside(f"the scale of the scores of {step.name}", step.scale.provenance, None, False)
-    yield Beside(f"the mask of {step.name}", step.mask_provenance, None, False)
 
 
 def listed(items: list[str], most: int = 3) -> str:
