@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
+from compiler.lowering.network import TAKEN_BLOCK_NAMES
 from compiler.network.ir import Step
 from compiler.pipeline import load
 from compiler.source.document import as_data, parse_document, read_source
@@ -123,9 +124,10 @@ def test_every_kind_of_step_is_read_from_some_spec() -> None:
     assert {type(step) for step in steps} == set(get_args(Step))
 
 
-def test_every_kind_of_step_has_a_section_in_the_page() -> None:
+def test_every_kind_of_step_has_a_section_in_the_page_and_a_name_that_no_block_takes() -> None:
     network = SCHEMA["properties"]["network"]
     kinds = {*network["properties"], *(name for key in network["patternProperties"] for name in families(key))}
+    assert kinds <= TAKEN_BLOCK_NAMES
     page = (ROOT / "docs/language-steps.md").read_text(encoding="utf-8")
     assert kinds <= set(re.findall(r"^## (\w+)$", page, re.MULTILINE))
     assert len(kinds) == len(get_args(Step))
