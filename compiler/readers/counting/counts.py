@@ -10,9 +10,9 @@ from math import prod
 from compiler.expressions.arithmetic import as_figure
 from compiler.expressions.values import Leaf, Provenance, leaves
 from compiler.language.definitions import Definition
-from compiler.network.computed_numbers import computed_numbers
 from compiler.network.ir import Entry, Equation, Tensor
 from compiler.network.storage import Stored, stored, tensors
+from compiler.network.unstored_numbers import unstored_numbers
 from compiler.pipeline import Spec
 from compiler.source.faults import no_rule
 
@@ -186,8 +186,8 @@ def count(spec: Spec) -> Counts:
     dense = sum(tensor.size for tensor in every)
     nonzero = sum(1 for entry in entries if entry.value)
     in_weights = leaves(entry.provenance for entry in entries)
-    computed = (number.provenance for step in network.steps for number in computed_numbers(step))
-    read = in_weights | leaves(computed)
+    unstored = (number.provenance for step in network.steps for number in unstored_numbers(step))
+    read = in_weights | leaves(unstored)
     free = sorted({leaf.name for leaf in read if leaf.kind == "parameter"})
     return Counts(
         dense=dense,

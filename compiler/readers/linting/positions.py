@@ -20,7 +20,7 @@ from compiler.source.text import Span
 
 def learned_positions(examined: Examined) -> Iterator[Finding]:
     """No encoding of positions reads parameters."""
-    for one in dict.fromkeys(examined.computed):
+    for one in dict.fromkeys(examined.unstored):
         names = sorted(leaf.name for leaf in leaves([one.provenance]) if leaf.kind == "parameter")
         if one.positional and names:
             yield Finding(f"{one.what} reads {listed(names)}: it is learned, and only `free` counts that", one.span)

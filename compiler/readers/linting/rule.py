@@ -10,13 +10,13 @@ from typing import Literal
 
 from compiler.expressions.formulas import Formula
 from compiler.expressions.values import Leaf, Provenance, leaves, names_read
-from compiler.network.computed_numbers import ComputedNumber, computed_numbers
 from compiler.network.flow.backward import Flow, flow
 from compiler.network.flow.effective_numbers import acting
 from compiler.network.flow.facts import TooMuchToFollow
 from compiler.network.flow.task_tokens import asked_by
 from compiler.network.flow.unknown_parameters import Free, known
 from compiler.network.storage import tensors
+from compiler.network.unstored_numbers import UnstoredNumber, unstored_numbers
 from compiler.pipeline import Spec
 from compiler.readers.counting.counts import FIGURES
 from compiler.readers.linting.formulas import weight_formulas
@@ -115,15 +115,15 @@ class Examined:
         return {} if rule is not None and rule.counts_entries else self.in_weights
 
     @cached_property
-    def computed(self) -> tuple[ComputedNumber, ...]:
+    def unstored(self) -> tuple[UnstoredNumber, ...]:
         """What the forward pass uses and no tensor stores, eps aside."""
-        return tuple(number for step in self.spec.network.steps for number in computed_numbers(step))
+        return tuple(number for step in self.spec.network.steps for number in unstored_numbers(step))
 
     @cached_property
     def beside_weights(self) -> dict[Leaf, list[str]]:
         """The numbers of the spec that these were computed from, each with what they are."""
         found: dict[Leaf, list[str]] = {}
-        for number in self.computed:
+        for number in self.unstored:
             for leaf in leaves([number.provenance]):
                 if number.what not in found.setdefault(leaf, []):
                     found[leaf].append(number.what)
@@ -133,7 +133,7 @@ class Examined:
     def weight_formulas(self) -> tuple[Formula, ...]:
         """Every expression that weights are computed from."""
         every = (entry for tensor in tensors(self.spec.network).values() for entry in tensor.entries)
-        numbers = (*(entry.provenance for entry in every), *(number.provenance for number in self.computed))
+        numbers = (*(entry.provenance for entry in every), *(number.provenance for number in self.unstored))
         return tuple(weight_formulas(self.spec, numbers))
 
 

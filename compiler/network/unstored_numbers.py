@@ -12,7 +12,7 @@ from compiler.source.text import Span
 
 
 @dataclass(frozen=True)
-class ComputedNumber:
+class UnstoredNumber:
     """`what` it is, for people; where it comes from; where it is written; `positional` if it encodes positions."""
 
     what: str
@@ -21,7 +21,7 @@ class ComputedNumber:
     positional: bool
 
 
-def computed_numbers(step: Step) -> Iterator[ComputedNumber]:
+def unstored_numbers(step: Step) -> Iterator[UnstoredNumber]:
     """What a step computes with and does not store."""
     if isinstance(step, Pointwise):
         return
@@ -29,15 +29,15 @@ def computed_numbers(step: Step) -> Iterator[ComputedNumber]:
         case Position():
             for term in step.terms:
                 what = f"the position equation '{term.equation.left}' of {step.name}"
-                yield ComputedNumber(what, term.provenance, term.equation.span, True)
+                yield UnstoredNumber(what, term.provenance, term.equation.span, True)
         case Attention():
             for score in step.scores:
                 what = f"'{score.equation.left}' of {step.name}"
-                yield ComputedNumber(what, score.provenance, score.equation.span, True)
+                yield UnstoredNumber(what, score.provenance, score.equation.span, True)
             if step.rope is not None:
                 what = f"the rope frequency of {step.name}"
-                yield ComputedNumber(what, step.rope.provenance, step.rope.equation.span, True)
-            yield ComputedNumber(f"the scale of the scores of {step.name}", step.scale.provenance, None, False)
-            yield ComputedNumber(f"the mask of {step.name}", step.mask_provenance, None, False)
+                yield UnstoredNumber(what, step.rope.provenance, step.rope.equation.span, True)
+            yield UnstoredNumber(f"the scale of the scores of {step.name}", step.scale.provenance, None, False)
+            yield UnstoredNumber(f"the mask of {step.name}", step.mask_provenance, None, False)
         case _:
             raise no_rule("step", step)
