@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,7 +33,7 @@ EXIT_BAD_INPUT = 2
 EXIT_UNDECIDED = 3
 EXIT_FAULT = 4  # of this program, never of the spec or the call
 EXIT_BROKEN_PIPE = 141
-
+_WORDS = "words"  # the words of the call, by this name in the context of click
 
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
 specs_argument = click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -245,23 +246,30 @@ class CommandGroup(click.Group):
         with interruptible(CommandGroup.main), _clean_ends():
             return super().main(*arguments, **options)
 
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with _clean_ends(), _printable_messages():  # click would make an exit code of 1 of an interruption
-            return super().make_context(*arguments, **options)
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> click.Context:
+        words = tuple(args)
+        with _clean_ends(), _wrong_calls(words):  # click would make an exit code of 1 of an interruption
+            context = super().make_context(info_name, args, *more, **extra)
+        context.meta[_WORDS] = words
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _clean_ends(), _printable_messages():
+        with _clean_ends(), _wrong_calls(ctx.meta[_WORDS]):
             return super().invoke(ctx)
 
 
 @contextmanager
-def _printable_messages() -> Iterator[None]:
-    """What click says of a wrong call quotes the call."""
+def _wrong_calls(words: Sequence[str]) -> Iterator[None]:
+    """What click says of a wrong call: as JSON where `--json` is one of its words. The message quotes the call."""
     try:
         yield
     except click.ClickException as error:
         vars(error)["message"] = printable(error.message, kept="\n")  # which click calls final
-        raise
+        if "--json" not in takewhile(lambda word: word != "--", words):
+            raise
+        context = getattr(error, "ctx", None)
+        hint = None if context is None else f"`{context.command_path} --help` lists the options"
+        _fail(SpecError([Diagnostic("usage", error.format_message(), hint=hint)]), as_json=True)
 
 
 @contextmanager

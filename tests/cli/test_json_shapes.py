@@ -276,11 +276,34 @@ def test_examples_are_real(folder: Path, heading: str) -> None:
         assert contains(json.loads(result.stdout), json.loads(shown)), result.stdout
 
 
-@pytest.mark.parametrize("arguments", [("count", TINY, "--nonsense"), ("diff", TINY), ("new", "mine", "--like", "x")])
-def test_a_call_that_makes_no_sense_prints_no_json(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("count", TINY, "--nonsense"), "--nonsense"),
+        (("count",), "SPEC"),
+        (("diff", TINY), "two models"),
+        (("new", "mine", "--like", "x"), "minimal"),
+        (("verify", TINY, "--budget", "0"), "above 0"),
+        (("nonsense",), "nonsense"),
+        (("\x1b[31m",), "\\x1b[31m"),
+        ((), "--json"),
+        (("schema",), "--json"),
+    ],
+)
+def test_a_call_that_makes_no_sense(arguments: tuple[str, ...], says: str) -> None:
     result = call(*arguments, "--json")
+    assert (result.exit_code, result.stderr) == (2, "")
+    found = json.loads(result.stdout)
+    assert list(problems(found, shapes.Errors)) == []
+    (error,) = found["errors"]
+    assert (error["code"], error["file"]) == ("usage", None)
+    assert says in error["message"]
+
+
+def test_what_stands_behind_two_dashes_asks_for_no_json() -> None:
+    result = call("run", "--nonsense", "--", TINY, "--json")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "Usage: " in result.stderr
+    assert result.stderr.startswith("Usage: ")
 
 
 def test_warnings_of_a_valid_spec_go_to_standard_error(folder: Path) -> None:

@@ -108,9 +108,7 @@ def test_the_list_of_rules() -> None:
     assert some == [one for one in every if "disclosure" in one["sets"]] != every
 
 
-@pytest.mark.parametrize(
-    "arguments", [(), ("--list", TINY), ("--list", "--strict"), (TINY, "--rules", "aderboard"), ("--json",)]
-)
+@pytest.mark.parametrize("arguments", [(), ("--list", TINY), ("--list", "--strict"), (TINY, "--rules", "aderboard")])
 def test_calls_that_make_no_sense(arguments: tuple[str, ...]) -> None:
     result = call("lint", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
