@@ -21,6 +21,7 @@ from compiler.expressions.arithmetic import as_figure
 from compiler.expressions.floats import FloatFormat
 from compiler.source.diagnostics import Diagnostic, render
 from compiler.source.printable import printable, printable_json
+from compiler.source.text import Span
 from compiler.terminal import shapes
 from compiler.terminal.figures import measured
 
@@ -128,26 +129,18 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
         out.print(text(f"and {warnings - MAX_WARNINGS} more warnings", "yellow"))
 
 
+def file_and_line(span: Span | None) -> dict[str, object]:
+    """The fields of a place in a text; null where there is none."""
+    return {"file": None if span is None else span.source.name, "line": None if span is None else span.line}
+
+
 def diagnostic_json(diagnostic: Diagnostic) -> shapes.Diagnostic:
-    span = diagnostic.span
-    return {
-        "severity": diagnostic.severity,
-        "code": diagnostic.code,
-        "message": diagnostic.message,
-        "file": span.source.name if span else None,
-        "line": span.line if span else None,
-        "column": span.column if span else None,
-        "hint": diagnostic.hint,
-        "notes": [
-            {
-                "message": note.message,
-                "file": note.span.source.name,
-                "line": note.span.line,
-                "column": note.span.column,
-            }
-            for note in diagnostic.notes
-        ],
-    }
+    notes = [
+        shapes.filled(shapes.Note, note, **file_and_line(note.span), column=note.span.column)
+        for note in diagnostic.notes
+    ]
+    column = None if diagnostic.span is None else diagnostic.span.column
+    return shapes.filled(shapes.Diagnostic, diagnostic, **file_and_line(diagnostic.span), column=column, notes=notes)
 
 
 def diagnostics_json(diagnostics: Iterable[Diagnostic]) -> list[shapes.Diagnostic]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.evaluation.evaluation import Answer, Evaluation
+from compiler.evaluation.evaluation import Answer, Evaluation, PartResult, SuiteResult
 from compiler.pipeline import Spec
 from compiler.readers.counting.claims import ClaimResult
 from compiler.tasks.task import EvaluationProtocol
@@ -115,64 +115,34 @@ def evaluation_json(
     spec: Spec, evaluation: Evaluation, claims: Sequence[ClaimResult], saved: shapes.Saved
 ) -> shapes.Evaluation:
     protocol = evaluation.protocol
-    return {
+    return shapes.filled(
+        shapes.Evaluation,
+        evaluation,
         **of_spec(spec),
         **saved,
-        "protocol": None if protocol is None else protocol.name,
-        "threshold": None if protocol is None else float(protocol.threshold),
-        "qualified": evaluation.qualified,
-        "right": evaluation.right,
-        "pairs": evaluation.pairs,
-        "batched": evaluation.batched,
-        "seconds": evaluation.seconds,
-        "engine": {
-            "name": evaluation.engine.name,
-            "detail": evaluation.engine.detail,
-            "reason": evaluation.engine.reason,
-        },
-        "decoding": evaluation.decoding,
-        "dtype": evaluation.dtype,
-        "device": evaluation.device,
-        "threads": evaluation.threads,
-        "torch": evaluation.torch_version,
-        "suites": [
-            {
-                "suite": suite.suite,
-                "seed": suite.seed,
-                "right": suite.right,
-                "pairs": suite.pairs,
-                "seconds": suite.seconds,
-                "resumed": suite.resumed,
-                "parts": [
-                    {
-                        "label": part.label,
-                        "right": part.right,
-                        "pairs": part.pairs,
-                        "close": part.close,
-                        "batched": part.batched,
-                        "failures": [
-                            {"input": failure.text, "expected": failure.expected, "got": failure.got}
-                            for failure in part.failures
-                        ],
-                        "classes": [
-                            {
-                                "slot": one.slot,
-                                "expected": one.expected,
-                                "said": one.said,
-                                "count": one.count,
-                                "input": one.text,
-                            }
-                            for one in part.classes
-                        ],
-                        "other": part.other,
-                    }
-                    for part in suite.parts
-                ],
-            }
-            for suite in evaluation.suites
-        ],
-        "claims": claims_json(claims),
-    }
+        protocol=None if protocol is None else protocol.name,
+        threshold=None if protocol is None else float(protocol.threshold),
+        torch=evaluation.torch_version,
+        suites=[_suite_json(suite) for suite in evaluation.suites],
+        claims=claims_json(claims),
+    )
+
+
+def _suite_json(suite: SuiteResult) -> shapes.Suite:
+    parts = [
+        shapes.filled(
+            shapes.Part,
+            part,
+            failures=failures_json(part),
+            classes=[shapes.filled(shapes.FailureClass, alike, input=alike.text) for alike in part.classes],
+        )
+        for part in suite.parts
+    ]
+    return shapes.filled(shapes.Suite, suite, parts=parts)
+
+
+def failures_json(part: PartResult) -> list[shapes.Failure]:
+    return [shapes.filled(shapes.Failure, failure, input=failure.text) for failure in part.failures]
 
 
 def print_answer(spec: Spec, question: str, answer: Answer, *, verbose: bool) -> None:
@@ -193,13 +163,13 @@ def _tokens(spec: Spec, tokens: tuple[int, ...]) -> str:
 
 def answer_json(spec: Spec, question: str, answer: Answer) -> shapes.Answer:
     labels = spec.network.vocabulary.labels
-    return {
+    return shapes.filled(
+        shapes.Answer,
+        answer,
         **of_spec(spec),
-        "input": question,
-        "answer": answer.text,
-        "expected": answer.expected,
-        "right": answer.right,
-        "prompt_tokens": [labels[token] for token in answer.prompt_tokens],
-        "answer_tokens": [labels[token] if token >= 0 else None for token in answer.tokens],
-        "right_tokens": [labels[token] for token in answer.right_tokens],
-    }
+        input=question,
+        answer=answer.text,
+        prompt_tokens=[labels[token] for token in answer.prompt_tokens],
+        answer_tokens=[labels[token] if token >= 0 else None for token in answer.tokens],
+        right_tokens=[labels[token] for token in answer.right_tokens],
+    )

@@ -37,12 +37,13 @@ def findings_json(
     path: Path, rules: str, findings: Sequence[Diagnostic] | None, diagnostics: Sequence[Diagnostic]
 ) -> shapes.Linted:
     """`diagnostics` are the errors and warnings of the spec itself; with an error no rule is tried (None)."""
+    levels = [finding.severity for finding in findings or ()]
     return {
         "spec": str(path),
         "rules": rules,
         "valid": findings is not None,
-        "breaks": sum(finding.severity == "breaks" for finding in findings or ()),
-        "disclose": sum(finding.severity == "disclose" for finding in findings or ()),
+        "breaks": levels.count("breaks"),
+        "disclose": levels.count("disclose"),
         "findings": diagnostics_json(findings or ()),
         "diagnostics": diagnostics_json(diagnostics),
     }
@@ -61,17 +62,7 @@ def print_rules(chosen: Iterable[Rule]) -> None:
 
 
 def rules_json(chosen: Iterable[Rule]) -> list[shapes.Rule]:
-    return [
-        {
-            "code": rule.code,
-            "level": rule.level,
-            "sets": _sets(rule),
-            "asks": rule.asks,
-            "source": rule.source,
-            "fix": rule.fix,
-        }
-        for rule in chosen
-    ]
+    return [shapes.filled(shapes.Rule, rule, sets=_sets(rule)) for rule in chosen]
 
 
 def _sets(rule: Rule) -> list[str]:

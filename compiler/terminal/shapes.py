@@ -1,12 +1,27 @@
 """What `--json` prints: each value with its fields, their types, and a sentence for each.
 
-This is the one place that says so. mypy holds the builders against it, the tests hold what is printed against it, and
+This is the one place that says so. `filled` makes the objects, the tests hold what is printed against it, and
 `make docs` writes the tables of `docs/json.md` from it. The fields stand in the order in which they are printed.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired, TypedDict
+from collections.abc import Hashable
+from functools import cache
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,
+    TypedDict,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+S = TypeVar("S")
 
 File = Annotated[str, "the file, or `--set`"]
 Line = Annotated[int, "the line"]
@@ -669,3 +684,38 @@ class Report(TypedDict):
     stale: Annotated[bool | None, "whether the file is not what `-o` would write; null without `--check`"]
     models: Annotated[list[Model], "the models, by task and by name"]
     findings: Annotated[list[Finding], "what the figures reveal"]
+
+
+# Objects of these shapes
+
+
+def filled(shape: type[S], source: object, /, **given: object) -> S:
+    """An object of a shape: the fields that are `given`, and for all others the attributes of `source` by their names.
+
+    An attribute that is an object too, or a tuple of objects, becomes one of the shape that the field declares.
+    """
+    made = {}
+    for name, (inner, required) in _fields(cast(Any, shape)).items():
+        if name in given:
+            made[name] = given[name]
+        elif required:
+            made[name] = _value(getattr(source, name), inner)
+    assert made.keys() >= given.keys()
+    return cast(S, made)
+
+
+@cache
+def _fields(shape: Hashable) -> dict[str, tuple[Any, bool]]:
+    """For each field the shape of the objects in it, None where it has none; and whether it is always there."""
+    hints = get_type_hints(shape, include_extras=True)
+    return {name: (_object_in(hint), get_origin(hint) is not NotRequired) for name, hint in hints.items()}
+
+
+def _object_in(hint: Any) -> Any:
+    return hint if is_typeddict(hint) else next(filter(None, map(_object_in, get_args(hint))), None)
+
+
+def _value(value: object, inner: Any) -> object:
+    if isinstance(value, tuple):
+        return [_value(item, inner) for item in value]
+    return value if value is None or inner is None else filled(inner, value)

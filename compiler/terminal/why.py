@@ -11,8 +11,8 @@ from compiler.readers.why.origins import Behind
 from compiler.readers.why.why import Why
 from compiler.source.text import Span
 from compiler.terminal import shapes
-from compiler.terminal.console import MAX_ROWS, console, line_of, number, table, text
-from compiler.terminal.overview import of_spec
+from compiler.terminal.console import MAX_ROWS, console, file_and_line, line_of, number, table, text
+from compiler.terminal.overview import equation_json, of_spec
 
 MAX_DEPTH = 20  # levels of definitions that are printed
 MAX_PLACES = 5  # that an equation near by writes
@@ -111,52 +111,37 @@ def _place(span: Span) -> str:
 def why_json(spec: Spec, found: Why) -> shapes.Why:
     """Everything that is printed; the numbers as one list, whose items name their parts by position."""
     place, equation = found.place, found.equation
-    return {
+    span = None if equation is None else equation.span
+    return shapes.filled(
+        shapes.Why,
+        found,
         **of_spec(spec),
-        "tensor": place.name,
-        "place": ", ".join(place.label),
-        "stored_as": place.tensor.name,
-        "index": list(place.index),
-        "shape": list(place.tensor.shape),
-        "broadcast": place.is_broadcast,
-        "value": found.value,
-        "dtype": spec.network.dtype.name,
-        "part": found.part or None,
-        "equation": None if equation is None else str(equation),
-        "file": None if equation is None else equation.span.source.name,
-        "line": None if equation is None else equation.span.line,
-        "source": None if equation is None else equation.span.source.line(equation.span.line),
-        "tied_by": [_equation_json(found.tie)] if found.tie is not None else [],
-        "names": [
-            {
-                "name": one.name,
-                "kind": one.kind,
-                "value": one.value,
-                "written": one.written or None,
-                "file": None if one.span is None else one.span.source.name,
-                "line": None if one.span is None else one.span.line,
-            }
-            for one in found.names
+        tensor=place.name,
+        place=", ".join(place.label),
+        stored_as=place.tensor.name,
+        index=list(place.index),
+        shape=list(place.tensor.shape),
+        broadcast=place.is_broadcast,
+        dtype=spec.network.dtype.name,
+        part=found.part or None,
+        equation=None if equation is None else str(equation),
+        **file_and_line(span),
+        source=None if span is None else span.source.line(span.line),
+        tied_by=[] if found.tie is None else [equation_json(found.tie)],
+        names=[
+            shapes.filled(shapes.NameRead, name, written=name.written or None, **file_and_line(name.span))
+            for name in found.names
         ],
-        "computed_from": list(found.parts),
-        "numbers": [
-            {
-                "name": one.name or None,
-                "kind": one.kind,
-                "value": one.value,
-                "written": one.written,
-                "file": one.span.source.name,
-                "line": one.span.line,
-                "computed_from": list(one.parts),
-            }
-            for one in found.numbers
+        computed_from=list(found.parts),
+        numbers=[
+            shapes.filled(
+                shapes.NumberBehind,
+                number,
+                name=number.name or None,
+                **file_and_line(number.span),
+                computed_from=list(number.parts),
+            )
+            for number in found.numbers
         ],
-        "near": [
-            {"axis": one.axis, "label": one.label, **_equation_json(one.equation), "places": list(one.places)}
-            for one in found.near
-        ],
-    }
-
-
-def _equation_json(equation: Equation) -> shapes.Equation:
-    return {"file": equation.span.source.name, "line": equation.span.line, "equation": str(equation)}
+        near=[shapes.filled(shapes.EquationNear, near, **equation_json(near.equation)) for near in found.near],
+    )
