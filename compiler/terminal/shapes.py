@@ -157,6 +157,92 @@ class Tensor(TypedDict):
     entries: Annotated[list[Entry], "each number that an equation writes, zeros too; all others are zero"]
 
 
+class DefinitionValue(TypedDict):
+    kind: Annotated[str, "`constant`, `size` or `parameter`"]
+    written: Annotated[str, "as it stands in the spec"]
+    value: Annotated[object, "the number; a list of the numbers of a vector, a list of the rows of a matrix"]
+    file: File
+    line: Annotated[int, "where it is written"]
+
+
+class ResolvedTask(TypedDict):
+    kind: Annotated[str, "the kind of the task"]
+    symbols: Annotated[list[str], "the tokens of its symbols, in order"]
+
+
+class Resolved(TypedDict):
+    name: Annotated[str, "the name of the model"]
+    dtype: Annotated[str, "`float64`, `float32`, `bfloat16` or `float16`"]
+    definitions: Annotated[
+        dict[str, Annotated[DefinitionValue, "the definition of that name"]], "constants, task sizes and parameters"
+    ]
+    vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
+    stream: Annotated[list[str], "the dimensions of the residual stream after the embedding"]
+    task: Annotated[ResolvedTask, "the task"]
+    prompt: Annotated[list[str], "the layout of the prompt: tokens, and symbols of operands such as `a[0]`"]
+    answer: Annotated[list[str], "the layout of the answer"]
+    answer_read_at: Annotated[
+        list[int] | None,
+        "the position in the prompt at which each token of the answer is read; null where it is generated",
+    ]
+    context: Annotated[int, "the longest sequence, in tokens"]
+    decode: Annotated[str, "`argmax` or `argmin`"]
+
+
+class NetworkValue(TypedDict):
+    kind: Annotated[str, "`Network`"]
+    name: Annotated[str, "the name of the model"]
+    dtype: Annotated[str, "the dtype of the model"]
+    vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
+    context: Annotated[int, "the longest sequence, in tokens"]
+    steps: Annotated[
+        list[dict[str, Annotated[object, "a field of the class; fields without a value are left out"]]],
+        "the steps in order; `kind` is a class of `compiler/network/ir.py`, the other fields are its fields",
+    ]
+    decode: Annotated[str, "`argmax` or `argmin`"]
+
+
+class ProgramNode(TypedDict):
+    number: Annotated[int, "its place among the nodes, from 0"]
+    step: Annotated[str, "the step of the network that it comes from"]
+    operation: Annotated[str, "a class of `compiler/backends/elementary/program.py`"]
+    settings: NotRequired[
+        Annotated[
+            dict[str, Annotated[object, "a field of the class; of a large one the size, as text"]],
+            "what the operation computes with; absent where it has no settings",
+        ]
+    ]
+    inputs: Annotated[list[int], "the nodes that it reads, by number"]
+    channels: Annotated[int, "the size of its result at each position"]
+    live: NotRequired[Annotated[str, "the channels that are computed, such as `0-2, 4`; absent where all are"]]
+    positions: NotRequired[Annotated[str, "the positions that are computed, likewise; absent where all are"]]
+
+
+class ProgramDecision(TypedDict):
+    input: Annotated[int, "the node that it reads"]
+    read_at: Annotated[list[int], "the position at which each token of the answer is read"]
+    classes: Annotated[int, "the number of tokens that have a logit"]
+    decode: Annotated[str, "`argmax` or `argmin`"]
+    rows: NotRequired[
+        Annotated[
+            object,
+            "the weights of the logits by row and channel; their number, as text, where they are many; "
+            "absent where the node has the logits",
+        ]
+    ]
+    bias: NotRequired[Annotated[object, "what is added to them; absent where nothing is"]]
+
+
+class Program(TypedDict):
+    length: Annotated[int, "the length of the sequence, in tokens"]
+    dtype: Annotated[str, "the dtype of the model"]
+    tokens: Annotated[int, "the size of the vocabulary"]
+    slots: Annotated[list[int], "the tokens of the answer that it decides, by their places, from 0"]
+    prefixes: Annotated[list[int], "for each of them, how many tokens the torch module reads to say it"]
+    nodes: Annotated[list[ProgramNode], "the operations in order"]
+    decision: Annotated[ProgramDecision, "how the tokens are decided"]
+
+
 class Figures(TypedDict):
     dense: Annotated[int, "stored scalars, tied tensors once"]
     nonzero: Annotated[int, "stored scalars that are not zero"]
