@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.torch.linear import torch_dtype
@@ -97,20 +99,16 @@ def _coarser(first: torch.dtype, second: torch.dtype) -> torch.dtype | None:
 
 
 def _largest_ulps(first: Tensor, second: Tensor) -> int | None:
-    """The largest distance of numbers of one dtype, NaN apart; exact, though 64 bits cannot hold every one."""
+    """The largest distance of two numbers of one dtype, without those that are NaN."""
     known = ~(first.isnan() | second.isnan())
     if not bool(known.any()):
         return None
-    one, two = _ordinals(first[known]), _ordinals(second[known])
-    close = (one < 0) == (two < 0)
-    apart = torch.where(close, (one - two).abs(), 0)
-    far = torch.where(close, 0, (one >> 1).abs() + (two >> 1).abs())
-    picked = {int(apart.argmax()), int(far.argmax())}
-    return max(abs(int(one[place]) - int(two[place])) for place in picked)
+    old, new = _ordinals(first[known]), _ordinals(second[known])
+    return int((np.maximum(old, new) - np.minimum(old, new)).max())
 
 
-def _ordinals(tensor: Tensor) -> Tensor:
-    """For each number how many numbers of the dtype lie between it and zero, with its sign."""
+def _ordinals(tensor: Tensor) -> NDArray[np.uint64]:
+    """The place of each number among all numbers of the dtype, zero being in the middle."""
     bits = _bits(tensor).long()
     magnitude = bits & (2 ** (8 * tensor.element_size() - 1) - 1)
-    return torch.where(bits < 0, -magnitude, magnitude)
+    return torch.where(bits < 0, -magnitude, magnitude).numpy().astype(np.uint64) + np.uint64(1 << 63)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from compiler.expressions.formulas import read_formula
-from compiler.expressions.syntax import Binary, Call, Indexed, List, Transpose, Unary, free_names
+from compiler.expressions.syntax import Call, Indexed, children, free_names
 from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.pipeline import Spec
 from compiler.readers.linting.formulas import STRUCTURE, is_condition
@@ -62,17 +62,9 @@ def _steering(root: Expression) -> Iterator[str]:
         node = todo.pop()
         if is_condition(node):
             yield from free_names(node)
-        match node:
-            case Indexed(indices=indices):
-                for index in indices:
-                    yield from free_names(index)
-            case Call(function=function, arguments=arguments):
-                if function == "sum":
-                    yield from (name for size in arguments[2:] for name in free_names(size))
-                todo += arguments
-            case List(items=items):
-                todo += items
-            case Unary(operand=operand) | Transpose(operand=operand):
-                todo.append(operand)
-            case Binary(left=left, right=right):
-                todo += [left, right]
+        if isinstance(node, Indexed):
+            yield from (name for index in node.indices for name in free_names(index))
+        else:
+            todo += children(node)
+        if isinstance(node, Call) and node.function == "sum":
+            yield from (name for size in node.arguments[2:] for name in free_names(size))
