@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,16 +28,23 @@ BUDGET_FACTORS = (1, 4, 16)  # for a verdict that is claimed: a busy machine get
 
 
 @dataclass(frozen=True)
-class Job:
-    """The suites to run on a spec, perhaps none, and how many `inputs` they have. `budget` is in seconds; None where
-    the spec is not verified."""
+class Work:
+    """What is done with a spec: the suites to run, perhaps none, the size and the seed of those that sample, and how
+    many seconds it may take to verify the spec; no `budget` where that is not wanted."""
 
-    spec: Spec
     suites: tuple[str, ...]
     pairs: int | None
     seed: int | None
-    inputs: int
     budget: float | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A spec and what is done with it; `inputs` is how many all suites have together."""
+
+    spec: Spec
+    work: Work
+    inputs: int
 
 
 @dataclass(frozen=True)
@@ -47,18 +54,6 @@ class Outcome:
 
     evaluation: Evaluation | None
     verdict: VerdictName | None
-
-
-@dataclass(frozen=True)
-class _Order:
-    """A job for another process. A spec is made again there out of its texts: what was made of them holds functions."""
-
-    sources: tuple[Source, ...]
-    settings: tuple[str, ...]
-    suites: tuple[str, ...]
-    pairs: int | None
-    seed: int | None
-    budget: float | None
 
 
 def do_all(
@@ -75,20 +70,20 @@ def do_all(
     found = []
     for job in jobs:
         with one_thread():
-            found.append(_outcome(job.spec, job))
+            found.append(_outcome(job.spec, job.work))
         if done is not None:
             done(job.spec)
     return found
 
 
-def _outcome(spec: Spec, job: Job | _Order) -> Outcome:
+def _outcome(spec: Spec, work: Work) -> Outcome:
     """Raises `SpecError`."""
-    evaluation = evaluate(spec, job.suites, pairs=job.pairs, seed=job.seed) if job.suites else None
-    if job.budget is None:
+    evaluation = evaluate(spec, work.suites, pairs=work.pairs, seed=work.seed) if work.suites else None
+    if work.budget is None:
         return Outcome(evaluation, None)
     if evaluation is not None and any(suite.right < suite.pairs for suite in evaluation.suites):
         return Outcome(evaluation, "refuted")  # whatever there is time for
-    return Outcome(evaluation, _verdict(spec, job.budget))
+    return Outcome(evaluation, _verdict(spec, work.budget))
 
 
 def _verdict(spec: Spec, budget: float) -> VerdictName | None:
@@ -108,24 +103,21 @@ def _verdict(spec: Spec, budget: float) -> VerdictName | None:
 def _worth(jobs: Sequence[Job]) -> int:
     """How many processes are worth starting: each should have enough to do."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, MAX_PROCESSES, sum(map(_work, jobs)) // WORTH_A_PROCESS))
+    return max(1, min(cores, MAX_PROCESSES, sum(map(_effort, jobs)) // WORTH_A_PROCESS))
 
 
-def _work(job: Job) -> int:
-    """In inputs; to verify takes as long as to start a process, at least."""
-    return job.inputs + WORTH_A_PROCESS * (job.budget is not None)
+def _effort(job: Job) -> int:
+    """In inputs. To verify a spec takes at least as long as to start a process."""
+    return job.inputs + WORTH_A_PROCESS * (job.work.budget is not None)
 
 
 def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None] | None) -> list[Outcome]:
     context = multiprocessing.get_context("spawn")  # a fork would not have torch's threads
     with ProcessPoolExecutor(number, mp_context=context, initializer=_start) as pool, _children_end():
         with _held_back():
-            futures = [pool.submit(_run, _order(job)) for job in jobs]
-        specs: dict[Future[Outcome | tuple[Diagnostic, ...]], Spec] = dict(
-            zip(futures, (job.spec for job in jobs), strict=True)
-        )
+            specs = {pool.submit(_run, job.spec.sources, job.spec.settings, job.work): job.spec for job in jobs}
         try:
-            for future in as_completed(futures):
+            for future in as_completed(specs):
                 found = future.result()
                 if isinstance(found, tuple):
                     raise SpecError(found)
@@ -134,7 +126,7 @@ def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None]
         except BrokenProcessPool:
             message = "a process that evaluated a model was ended from outside, perhaps for want of memory"
             raise fail("process", message, hint="--jobs 1 needs the least") from None
-        results = [future.result() for future in futures]
+        results = [future.result() for future in specs]
     return [found for found in results if isinstance(found, Outcome)]
 
 
@@ -161,11 +153,6 @@ def _children_end() -> Iterator[None]:
         raise
 
 
-def _order(job: Job) -> _Order:
-    spec = job.spec
-    return _Order(spec.sources, spec.settings, job.suites, job.pairs, job.seed, job.budget)
-
-
 def _start() -> None:
     """In each of the processes: one thread, and an interruption is its end."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
@@ -173,14 +160,17 @@ def _start() -> None:
     torch.set_num_threads(1)
 
 
-def _run(order: _Order) -> Outcome | tuple[Diagnostic, ...]:
-    """The outcome, or what was found to be wrong: an exception with values in it would not come through."""
+def _run(sources: tuple[Source, ...], settings: tuple[str, ...], work: Work) -> Outcome | tuple[Diagnostic, ...]:
+    """The outcome, or what was found to be wrong: an exception with values in it would not come through.
+
+    The spec is made again out of its texts, as no functions come through either.
+    """
     try:
         checked_before = Leniency(allow_overflow=True)
-        return _outcome(load_sources(order.sources, order.settings, checked_before), order)
+        return _outcome(load_sources(sources, settings, checked_before), work)
     except SpecError as error:
         return error.diagnostics
     except (ToolFault, MemoryError, OSError):
         raise
     except Exception as error:
-        raise ToolFault(f"{order.sources[0].name}: {type(error).__name__}: {error}") from error
+        raise ToolFault(f"{sources[0].name}: {type(error).__name__}: {error}") from error

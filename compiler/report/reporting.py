@@ -50,12 +50,8 @@ class ReportedModel:
     @property
     def agreeing(self) -> tuple[str, ...]:
         """The figures that are the author's count."""
-        stated = self.author_count
-        return (
-            ()
-            if stated is None
-            else tuple(rule for rule in COUNTING_RULES if self.counts.by_rule(rule) == stated.count)
-        )
+        author = self.author_count
+        return tuple(rule for rule in COUNTING_RULES if author and self.counts.by_rule(rule) == author.count)
 
     @property
     def results(self) -> tuple[SuiteResult, ...]:
@@ -171,15 +167,13 @@ def _outcomes(
     progress: SpecProgress | None,
 ) -> list[Outcome]:
     """One for each spec, also where there is nothing to do."""
-    from compiler.report.processes import Job, Outcome, do_all  # imports torch
+    from compiler.report.processes import Job, Outcome, Work, do_all  # imports torch
 
-    jobs = [
-        Job(
-            spec, tuple(suite.name for suite in suites), pairs, seed, sum(suite.size(pairs) for suite in suites), budget
-        )
-        for spec, suites in zip(specs, chosen, strict=True)
-        if suites or budget is not None
-    ]
+    jobs = []
+    for spec, suites in zip(specs, chosen, strict=True):
+        if suites or budget is not None:
+            work = Work(tuple(suite.name for suite in suites), pairs, seed, budget)
+            jobs.append(Job(spec, work, sum(suite.size(pairs) for suite in suites)))
     finished = 0
 
     def done(spec: Spec) -> None:

@@ -113,27 +113,28 @@ def count_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[st
 
 def _author_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[str]:
     found = author_counts(models)
-    if not found.all:
+    stating = sum(map(len, found.values()))
+    if not stating:
         return []
 
-    def each(stated: Sequence[Stated], detail: Callable[[Stated], str]) -> str:
-        return listing(f"{name(one.model)} ({figure(one.author.count)}{detail(one)})" for one in stated)
+    def each(group: Sequence[Stated], detail: Callable[[Stated], str] = lambda _: "") -> str:
+        return listing(f"{name(stated.model)} ({figure(stated.author.count)}{detail(stated)})" for stated in group)
 
-    says = "says" if len(found.all) == 1 else "say"
-    said = [f"{figure(len(found.all))} of {several(len(models), 'spec')} {says} what the author counts."]
-    if found.confirmed:
+    says = "says" if stating == 1 else "say"
+    said = [f"{figure(stating)} of {several(len(models), 'spec')} {says} what the author counts."]
+    if found["confirmed"]:
         by_rule: dict[str, list[Stated]] = {}
-        for one in found.confirmed:
-            by_rule.setdefault(one.author.rule, []).append(one)
-        details = "; ".join(f"{code(rule)} for {each(own, lambda one: '')}" for rule, own in by_rule.items())
+        for stated in found["confirmed"]:
+            by_rule.setdefault(stated.author.rule, []).append(stated)
+        details = "; ".join(f"{code(rule)} for {each(group)}" for rule, group in by_rule.items())
         said.append(f"The rule that the spec names gives the number: {details}.")
-    if found.unexplained:
-        said.append(f"No rule gives the number: {each(found.unexplained, lambda one: '')}; the notes below say why.")
-    if found.coincident:
-        details = each(found.coincident, lambda one: f", as {listing(map(code, one.model.agreeing))}")
+    if found["unexplained"]:
+        said.append(f"No rule gives the number: {each(found['unexplained'])}; the notes below say why.")
+    if found["coincident"]:
+        details = each(found["coincident"], lambda stated: f", as {listing(map(code, stated.model.agreeing))}")
         said.append(f"The spec names no rule, but one gives the same number: {details}.")
-    if found.contradicted:
-        details = each(found.contradicted, _contradiction)
+    if found["contradicted"]:
+        details = each(found["contradicted"], _contradiction)
         said.append(f"**The rule that the spec names gives another number**: {details}.")
     return said
 
@@ -174,7 +175,7 @@ def _disclosure_sentences(models: Sequence[ReportedModel], name: ModelName) -> l
     found = disclosed(models)
     if not found:
         return []
-    rules = "; ".join(f"{code(one.rule)} about {listing(map(name, one.models))}" for one in found)
+    rules = "; ".join(f"{code(rule)} about {listing(map(name, about))}" for rule, about in found.items())
     return [f"`lint` discloses what no count shows: {rules}. It is listed below, model by model."]
 
 
