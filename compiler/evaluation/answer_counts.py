@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compiler.evaluation.judge import Failure, Verdicts
+from compiler.evaluation.evaluator import Failure, Verdicts
 from compiler.tasks.task import Inputs
 
 MAX_CLASSES = 100_000  # that are told apart in one part of a suite

@@ -14,7 +14,7 @@ import torch
 
 from compiler.backends.torch.saving import spec_text
 from compiler.evaluation.answer_counts import Tally
-from compiler.evaluation.judge import Failure
+from compiler.evaluation.evaluator import Failure
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
 from compiler.source.files import remove_all_left_overs, write_whole

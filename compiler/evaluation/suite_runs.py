@@ -1,4 +1,4 @@
-"""Running a suite: its inputs go to the judge in blocks, and the verdicts are counted."""
+"""Running a suite: its inputs go to the evaluator in blocks, and the verdicts are counted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.evaluation.answer_counts import Tally
-from compiler.evaluation.judge import Failure, Judge
+from compiler.evaluation.evaluator import Evaluator, Failure
 from compiler.evaluation.saved_runs import LONG, DamagedState, RunState, SavedRun
 from compiler.evaluation.self_check import decoded_otherwise
 from compiler.tasks.layout import Layout
@@ -58,22 +58,24 @@ class SuiteRun:
     resumed: int
 
 
-def run_suite(judge: Judge, suite: SuiteToRun, done: Callable[[int], None], notice: Callable[[str], None]) -> SuiteRun:
+def run_suite(
+    evaluator: Evaluator, suite: SuiteToRun, done: Callable[[int], None], notice: Callable[[str], None]
+) -> SuiteRun:
     """Judge all inputs, except the first of them where an earlier run has left its verdicts.
 
     `done` is told after each bunch how many inputs are judged, `notice` what a person should know at once. A long run
     is saved every few seconds and at its end. When it is interrupted it is saved too, and raises `Interrupted`.
     """
-    start, pace, keeping = time.perf_counter(), _Pace(judge.engine.block), _Keeping(suite, notice)
+    start, pace, keeping = time.perf_counter(), _Pace(evaluator.engine.block), _Keeping(suite, notice)
     before = state = keeping.earlier()
     if before.done:
         done(before.done)
     try:
         for number, part in enumerate(suite.parts):
             tally = state.tallies[number] if number < len(state.tallies) else Tally()
-            for bunch in _ahead(_bunches(judge.spec.layout, part, tally.done, pace)):
+            for bunch in _ahead(_bunches(evaluator.spec.layout, part, tally.done, pace)):
                 with pace:
-                    tally = _tallied(judge, bunch, tally, suite.kept)
+                    tally = _tallied(evaluator, bunch, tally, suite.kept)
                 seconds = before.seconds + time.perf_counter() - start
                 state = RunState((*state.tallies[:number], tally), seconds)
                 done(state.done)
@@ -171,26 +173,26 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
             yield item
 
 
-def _tallied(judge: Judge, bunch: _Bunch, tally: Tally, kept: int) -> Tally:
+def _tallied(evaluator: Evaluator, bunch: _Bunch, tally: Tally, kept: int) -> Tally:
     """The tally with the verdicts on further inputs, the first of whose failures are decoded."""
 
     def inputs(row: int) -> Inputs:
-        return judge.spec.resolved.task.inputs(bunch.words, row)
+        return evaluator.spec.resolved.task.inputs(bunch.words, row)
 
-    verdicts = judge.verdicts(bunch.prompts, bunch.answers)
+    verdicts = evaluator.verdicts(bunch.prompts, bunch.answers)
     failures: list[Failure] = []
     cleared: list[int] = []  # in batches: closer than the noise that was measured
     decided = 0
     for row in verdicts.wrong.tolist():
         if len(tally.failures) + len(failures) >= kept:
             break
-        failure = judge.failure(inputs(row))
+        failure = evaluator.failure(inputs(row))
         if failure is not None:
             failures.append(failure)
-        elif judge.in_batches:
+        elif evaluator.in_batches:
             cleared.append(decided)
         else:
-            raise decoded_otherwise(judge.spec, judge.engine.name, inputs(row))
+            raise decoded_otherwise(evaluator.spec, evaluator.engine.name, inputs(row))
         decided += 1
     return tally.plus(verdicts.decided(range(decided), cleared) if decided else verdicts, failures, inputs)
 

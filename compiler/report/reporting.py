@@ -21,7 +21,7 @@ from compiler.tasks.task import EvaluationProtocol, Suite
 
 if TYPE_CHECKING:
     from compiler.evaluation.evaluation import Evaluation, SuiteResult
-    from compiler.evaluation.judge import Failure
+    from compiler.evaluation.evaluator import Failure
     from compiler.report.processes import Outcome
     from compiler.verifier.results import VerdictName
 

@@ -18,7 +18,7 @@ import pytest
 import compiler.evaluation.saved_runs
 import compiler.evaluation.suite_runs
 from compiler.evaluation.evaluation import Evaluation, evaluate
-from compiler.evaluation.judge import Judge, Verdicts
+from compiler.evaluation.evaluator import Evaluator, Verdicts
 from compiler.evaluation.saved_runs import MOST_FILES, SavedRun, saved_run
 from compiler.evaluation.suite_runs import Interrupted
 from compiler.pipeline import Spec, load
@@ -43,20 +43,20 @@ def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
-    """Makes the call of that number to the judge an interruption; None for no more."""
-    judged = Judge.verdicts
+    """Makes the call of that number to the evaluator an interruption; None for no more."""
+    judged = Evaluator.verdicts
 
     def stop(number: int | None) -> None:
         calls = 0
 
-        def verdicts(judge: Judge, *tokens: Any) -> Verdicts:
+        def verdicts(evaluator: Evaluator, *tokens: Any) -> Verdicts:
             nonlocal calls
             calls += 1
             if calls == number:
                 raise KeyboardInterrupt
-            return judged(judge, *tokens)
+            return judged(evaluator, *tokens)
 
-        monkeypatch.setattr(Judge, "verdicts", verdicts)
+        monkeypatch.setattr(Evaluator, "verdicts", verdicts)
 
     return stop
 

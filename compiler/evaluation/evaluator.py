@@ -88,7 +88,7 @@ class FailureClass:
     text: str
 
 
-class Judge:
+class Evaluator:
     """A built model with the task and layout to ask it with.
 
     `decoding` is greedy for a model that is not causal: teacher forcing would show it the answer. The fast engine shows
