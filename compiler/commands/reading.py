@@ -17,7 +17,7 @@ from compiler.commands.shared import (
     spec_argument,
 )
 from compiler.pipeline import Spec
-from compiler.readers.stages.stages import STAGES, Stage
+from compiler.readers.dumps.stages import STAGES, Stage
 from compiler.source.state_dicts import StateDict, is_state_dict
 
 

@@ -28,7 +28,7 @@ BUDGET_FACTORS = (1, 4, 16)  # for a verdict that is claimed: a busy machine get
 
 
 @dataclass(frozen=True)
-class Work:
+class RunPlan:
     """What is done with a spec: the suites to run, perhaps none, the size and the seed of those that sample, and how
     many seconds it may take to verify the spec; no `budget` where that is not wanted."""
 
@@ -43,7 +43,7 @@ class Job:
     """A spec and what is done with it; `inputs` is how many all suites have together."""
 
     spec: Spec
-    work: Work
+    plan: RunPlan
     inputs: int
 
 
@@ -70,20 +70,20 @@ def do_all(
     found = []
     for job in jobs:
         with one_thread():
-            found.append(_outcome(job.spec, job.work))
+            found.append(_outcome(job.spec, job.plan))
         if done is not None:
             done(job.spec)
     return found
 
 
-def _outcome(spec: Spec, work: Work) -> Outcome:
+def _outcome(spec: Spec, plan: RunPlan) -> Outcome:
     """Raises `SpecError`."""
-    evaluation = evaluate(spec, work.suites, pairs=work.pairs, seed=work.seed) if work.suites else None
-    if work.budget is None:
+    evaluation = evaluate(spec, plan.suites, pairs=plan.pairs, seed=plan.seed) if plan.suites else None
+    if plan.budget is None:
         return Outcome(evaluation, None)
     if evaluation is not None and any(suite.right < suite.pairs for suite in evaluation.suites):
         return Outcome(evaluation, "refuted")  # whatever there is time for
-    return Outcome(evaluation, _verdict(spec, work.budget))
+    return Outcome(evaluation, _verdict(spec, plan.budget))
 
 
 def _verdict(spec: Spec, budget: float) -> VerdictName | None:
@@ -108,14 +108,14 @@ def _worth(jobs: Sequence[Job]) -> int:
 
 def _effort(job: Job) -> int:
     """In inputs. To verify a spec takes at least as long as to start a process."""
-    return job.inputs + WORTH_A_PROCESS * (job.work.budget is not None)
+    return job.inputs + WORTH_A_PROCESS * (job.plan.budget is not None)
 
 
 def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None] | None) -> list[Outcome]:
     context = multiprocessing.get_context("spawn")  # a fork would not have torch's threads
     with ProcessPoolExecutor(number, mp_context=context, initializer=_start) as pool, _children_end():
         with _held_back():
-            specs = {pool.submit(_run, job.spec.sources, job.spec.settings, job.work): job.spec for job in jobs}
+            specs = {pool.submit(_run, job.spec.sources, job.spec.settings, job.plan): job.spec for job in jobs}
         try:
             for future in as_completed(specs):
                 found = future.result()
@@ -160,14 +160,14 @@ def _start() -> None:
     torch.set_num_threads(1)
 
 
-def _run(sources: tuple[Source, ...], settings: tuple[str, ...], work: Work) -> Outcome | tuple[Diagnostic, ...]:
+def _run(sources: tuple[Source, ...], settings: tuple[str, ...], plan: RunPlan) -> Outcome | tuple[Diagnostic, ...]:
     """The outcome, or what was found to be wrong: an exception with values in it would not come through.
 
     The spec is made again out of its texts, as no functions come through either.
     """
     try:
         checked_before = Leniency(allow_overflow=True)
-        return _outcome(load_sources(sources, settings, checked_before), work)
+        return _outcome(load_sources(sources, settings, checked_before), plan)
     except SpecError as error:
         return error.diagnostics
     except (ToolFault, MemoryError, OSError):

@@ -167,13 +167,13 @@ def _outcomes(
     progress: SpecProgress | None,
 ) -> list[Outcome]:
     """One for each spec, also where there is nothing to do."""
-    from compiler.report.processes import Job, Outcome, Work, do_all  # imports torch
+    from compiler.report.processes import Job, Outcome, RunPlan, do_all  # imports torch
 
     jobs = []
     for spec, suites in zip(specs, chosen, strict=True):
         if suites or budget is not None:
-            work = Work(tuple(suite.name for suite in suites), pairs, seed, budget)
-            jobs.append(Job(spec, work, sum(suite.size(pairs) for suite in suites)))
+            plan = RunPlan(tuple(suite.name for suite in suites), pairs, seed, budget)
+            jobs.append(Job(spec, plan, sum(suite.size(pairs) for suite in suites)))
     finished = 0
 
     def done(spec: Spec) -> None:

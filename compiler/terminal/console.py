@@ -70,12 +70,12 @@ def text(content: str, style: str = "") -> Text:
     return Text(printable(content), style)
 
 
-def lines(content: str, style: str = "") -> Text:
+def multiline(content: str, style: str = "") -> Text:
     """The same for a text of several lines."""
     return Text(printable(content, kept="\n"), style)
 
 
-def number(value: int | float | None, dtype: FloatFormat | None = None) -> str:
+def number_text(value: int | float | None, dtype: FloatFormat | None = None) -> str:
     """A figure, or a number of a `dtype`; a dash where there is none."""
     return "–" if value is None else as_figure(value, dtype)
 
@@ -122,9 +122,9 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     for diagnostic in diagnostics:
         warnings += diagnostic.severity == "warning"
         if diagnostic.severity == "error":
-            out.print(lines(render(diagnostic), "red"), soft_wrap=True)
+            out.print(multiline(render(diagnostic), "red"), soft_wrap=True)
         elif warnings <= MAX_WARNINGS:
-            out.print(lines(render(diagnostic), "yellow"), soft_wrap=True)
+            out.print(multiline(render(diagnostic), "yellow"), soft_wrap=True)
     if warnings > MAX_WARNINGS:
         out.print(text(f"and {warnings - MAX_WARNINGS} more warnings", "yellow"))
 

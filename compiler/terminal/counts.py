@@ -13,7 +13,7 @@ from compiler.terminal import shapes
 from compiler.terminal.console import console, file_and_line, first, table, text
 from compiler.terminal.overview import equation_json, of_spec
 
-Counted = tuple[Spec, Counts]
+SpecCounts = tuple[Spec, Counts]
 
 
 def print_items(spec: Spec, counts: Counts) -> None:
@@ -41,7 +41,7 @@ def print_items(spec: Spec, counts: Counts) -> None:
 
 
 def counts_json(
-    counted: Sequence[Counted], claims: Sequence[Sequence[ClaimResult]], assertions: Sequence[Assertion] = ()
+    counted: Sequence[SpecCounts], claims: Sequence[Sequence[ClaimResult]], assertions: Sequence[Assertion] = ()
 ) -> list[shapes.Count]:
     """Everything in the table and its items; `free` is null where no parameters are declared."""
     return [

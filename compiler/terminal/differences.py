@@ -17,7 +17,7 @@ from compiler.readers.diffing.differences import (
 from compiler.readers.diffing.matching import NameMatch
 from compiler.readers.diffing.text_changes import TextChange
 from compiler.terminal import shapes
-from compiler.terminal.console import console, file_and_line, first, line_of, number, table, text
+from compiler.terminal.console import console, file_and_line, first, line_of, number_text, table, text
 
 ENTRIES_SHOWN = 3  # of a group that no single factor explains
 NAMES_SHOWN = 12
@@ -65,7 +65,7 @@ def print_difference(difference: Difference, *, every_entry: bool) -> None:
         if every_entry and tensor.differing > len(tensor.entries):
             out.print(text(f"         and {tensor.differing - len(tensor.entries):,} more", "dim"))
     if difference.counts:
-        changes = ", ".join(f"{c.rule} {number(c.before)} → {number(c.after)}" for c in difference.counts)
+        changes = ", ".join(f"{c.rule} {number_text(c.before)} → {number_text(c.after)}" for c in difference.counts)
         out.print(text(f"counts   {changes}"))
     elif difference.of_specs:
         out.print(text("counts   the same by every rule"))
@@ -124,7 +124,9 @@ def _ulps(ulps: int | None, bound: str = "") -> str:
 def _ratio(ratio: float, dtypes: Dtypes) -> str:
     """A factor between numbers of one dtype has no more figures than they have."""
     before, after = dtypes
-    return number(round_to(ratio, before), before) if before is not None and before == after else number(ratio)
+    if before is None or before != after:
+        return number_text(ratio)
+    return number_text(round_to(ratio, before), before)
 
 
 def _examples(group: EntryGroup) -> tuple[EntryChange, ...]:
@@ -141,7 +143,7 @@ def _entry(entry: EntryChange, dtypes: Dtypes) -> str:
 
 def _value(value: float | None, dtype: FloatFormat | None = None) -> str:
     """A zero with its sign, which is a difference too."""
-    return "-0" if value == 0 and math.copysign(1, value) < 0 else number(value, dtype)
+    return "-0" if value == 0 and math.copysign(1, value) < 0 else number_text(value, dtype)
 
 
 def _largest(change: TensorChange) -> str:
@@ -150,7 +152,7 @@ def _largest(change: TensorChange) -> str:
         return ""
     if change.largest == 0:
         return ", by at most the sign of a zero"
-    by = f", by at most {number(change.largest)}"
+    by = f", by at most {number_text(change.largest)}"
     if change.ulps is None:
         return by
     if change.ulps == 0:

@@ -14,7 +14,7 @@ from compiler.pipeline import Spec
 from compiler.readers.why.entries import find_stored
 from compiler.tasks.layout import Slot
 from compiler.terminal import shapes
-from compiler.terminal.console import console, file_and_line, first, number, table, text
+from compiler.terminal.console import console, file_and_line, first, number_text, table, text
 from compiler.terminal.steps import describe_step, print_step, step_equations
 
 
@@ -80,8 +80,8 @@ def print_tensor(spec: Spec, name: str) -> None:
     rows = table("index", "place", "value", "line", "equation", right=["value", "line"])
     for entry in first(tensor.entries, rows):
         line = str(entry.equation.span.line)
-        label = text(tensor.label(entry.index))
-        rows.add_row(text(str(list(entry.index))), label, number(entry.value, dtype), line, text(str(entry.equation)))
+        label, value = text(tensor.label(entry.index)), number_text(entry.value, dtype)
+        rows.add_row(text(str(list(entry.index))), label, value, line, text(str(entry.equation)))
     out.print(rows)
 
 
@@ -163,7 +163,7 @@ def _value(definition: Definition, dtype: FloatFormat) -> str:
 
 
 def _number(item: Number, dtype: FloatFormat) -> str:
-    return number(item.value, dtype if item.rounded else None)
+    return number_text(item.value, dtype if item.rounded else None)
 
 
 def _list(items: Iterable[Number], dtype: FloatFormat) -> str:

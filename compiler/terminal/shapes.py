@@ -24,7 +24,7 @@ from typing import (
 S = TypeVar("S")
 
 File = Annotated[str, "the file, or `--set`"]
-Line = Annotated[int, "the line"]
+LineNumber = Annotated[int, "the line"]
 
 
 class Errors(TypedDict):
@@ -97,7 +97,7 @@ class Linted(TypedDict):
     diagnostics: Annotated[list[Diagnostic], "errors and warnings of the spec itself"]
 
 
-class Rule(TypedDict):
+class LintRule(TypedDict):
     code: Annotated[str, "the rule"]
     level: Annotated[str, "`breaks` or `disclose`"]
     sets: Annotated[list[str], "the sets of rules that have it"]
@@ -256,7 +256,7 @@ class HardCoded(TypedDict):
     value: Annotated[float, "the number"]
     whole: Annotated[bool, "whether the number is all that is written for it; false for a number in an equation"]
     file: Annotated[str, "the file that it is written in, or `--set`"]
-    line: Line
+    line: LineNumber
 
 
 class Counted(TypedDict):
@@ -271,7 +271,7 @@ class Counted(TypedDict):
 
 class Equation(TypedDict):
     file: File
-    line: Line
+    line: LineNumber
     equation: Annotated[str, "the equation"]
 
 
@@ -316,13 +316,13 @@ class NameRead(TypedDict):
     line: Annotated[int | None, "the line; null for an index"]
 
 
-class NumberBehind(TypedDict):
+class SourceNumber(TypedDict):
     name: Annotated[str | None, "the definition, with its index: `t[3]`; null for a literal"]
     kind: Annotated[str, "`parameter`, `constant`, `size` or `literal`"]
     value: Annotated[float, "its value; that of a parameter is rounded to the dtype"]
     written: Annotated[str, "as it stands in the spec"]
     file: File
-    line: Line
+    line: LineNumber
     computed_from: Annotated[list[int], "the numbers that it was computed from, as positions in `numbers`"]
 
 
@@ -330,7 +330,7 @@ class EquationNear(TypedDict):
     axis: Annotated[str, "`row` or `column`"]
     label: Annotated[str, "its name"]
     file: File
-    line: Line
+    line: LineNumber
     equation: Annotated[str, "the equation"]
     places: Annotated[list[str], "what it writes there"]
 
@@ -352,7 +352,7 @@ class Why(OfSpec):
     tied_by: Annotated[list[Equation], "the equation that makes the tensor another one's; none where it is not tied"]
     names: Annotated[list[NameRead], "indices of the target, and names under `let` that the equation reads"]
     computed_from: Annotated[list[int], "the numbers that the equation read, as positions in `numbers`"]
-    numbers: Annotated[list[NumberBehind], "every number behind the weight, each once"]
+    numbers: Annotated[list[SourceNumber], "every number behind the weight, each once"]
     near: Annotated[
         list[EquationNear],
         "of a zero that no equation writes: equations that write its row, or else its column",
@@ -760,7 +760,7 @@ class Model(Described, Counted):
     ]
 
 
-class Finding(TypedDict):
+class ReportFinding(TypedDict):
     about: Annotated[str, "what the sentences are about"]
     sentences: Annotated[list[str], "the sentences, in Markdown"]
 
@@ -769,7 +769,7 @@ class Report(TypedDict):
     file: Annotated[str | None, "the file that was written or checked; null without `-o` and `--check`"]
     stale: Annotated[bool | None, "whether the file is not what `-o` would write; null without `--check`"]
     models: Annotated[list[Model], "the models, by task and by name"]
-    findings: Annotated[list[Finding], "what the figures reveal"]
+    findings: Annotated[list[ReportFinding], "what the figures reveal"]
 
 
 # Objects of these shapes

@@ -7,11 +7,11 @@ from rich.table import Table
 from compiler.expressions.floats import shortest
 from compiler.network.ir import Equation
 from compiler.pipeline import Spec
-from compiler.readers.why.origins import Behind
+from compiler.readers.why.origins import SourceNumber
 from compiler.readers.why.why import Why
 from compiler.source.text import Span
 from compiler.terminal import shapes
-from compiler.terminal.console import MAX_ROWS, console, file_and_line, line_of, number, table, text
+from compiler.terminal.console import MAX_ROWS, console, file_and_line, line_of, number_text, table, text
 from compiler.terminal.overview import equation_json, of_spec
 
 MAX_DEPTH = 20  # levels of definitions that are printed
@@ -41,7 +41,7 @@ def print_why(spec: Spec, found: Why) -> None:
     for one in found.names:
         if one.kind == "let":
             line = "" if one.span is None else line_of(str(spec.path), one.span.source.name, one.span.line)
-            value = number(one.value, dtype if one.rounded else None)
+            value = number_text(one.value, dtype if one.rounded else None)
             rows.add_row(text(one.name), value, "let", text(one.written), line)
     _add_tree(spec, found, rows)
     if rows.row_count:
@@ -88,7 +88,7 @@ def _add_tree(spec: Spec, found: Why, rows: Table) -> None:
         folded = bool(inner) and depth >= MAX_DEPTH
         rows.add_row(
             text("  " * depth + _name(one)),
-            number(one.value, spec.network.dtype if one.kind == "parameter" else None),
+            number_text(one.value, spec.network.dtype if one.kind == "parameter" else None),
             one.kind,
             text("see above" if one.parts and not inner else one.written if one.name else ""),
             line_of(str(spec.path), one.span.source.name, one.span.line),
@@ -100,8 +100,8 @@ def _add_tree(spec: Spec, found: Why, rows: Table) -> None:
             todo += [(part, depth + 1) for part in reversed(inner)]
 
 
-def _name(one: Behind) -> str:
-    return one.name or number(one.value)
+def _name(one: SourceNumber) -> str:
+    return one.name or number_text(one.value)
 
 
 def _place(span: Span) -> str:
@@ -135,7 +135,7 @@ def why_json(spec: Spec, found: Why) -> shapes.Why:
         computed_from=list(found.parts),
         numbers=[
             shapes.filled(
-                shapes.NumberBehind,
+                shapes.SourceNumber,
                 number,
                 name=number.name or None,
                 **file_and_line(number.span),

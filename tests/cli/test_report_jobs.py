@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from compiler.pipeline import Spec, load
-from compiler.report.processes import Job, Work, _worth
+from compiler.report.processes import Job, RunPlan, _worth
 from compiler.report.reporting import make_report
 from compiler.source.diagnostics import SpecError
 from compiler.terminal import shapes
@@ -49,7 +49,7 @@ def test_jobs_are_counted_from_one() -> None:
 
 
 def job(inputs: int) -> Job:
-    return Job(load(SPECS / "qwen20.yaml"), Work(("near_carry",), 5, None), inputs)
+    return Job(load(SPECS / "qwen20.yaml"), RunPlan(("near_carry",), 5, None), inputs)
 
 
 def test_little_work_is_not_worth_a_process() -> None:

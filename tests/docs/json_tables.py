@@ -18,7 +18,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "fmt": list[shapes.Formatted],
     "validate": list[shapes.Validated],
     "lint": list[shapes.Linted],
-    "lint --list": list[shapes.Rule],
+    "lint --list": list[shapes.LintRule],
     "show": shapes.Spec,
     "show TENSOR": shapes.Tensor,
     "show --stage resolved": shapes.Resolved,

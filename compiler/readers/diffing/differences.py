@@ -11,7 +11,7 @@ from compiler.readers.diffing.matching import NameMatch
 from compiler.readers.diffing.text_changes import TextChange
 
 Likeness = Literal["up to names", "multiplied out", "apart from ties"]
-Shape = tuple[int, ...]
+TensorShape = tuple[int, ...]
 Dtypes = tuple[FloatFormat | None, FloatFormat | None]
 
 
@@ -50,8 +50,8 @@ class EntryGroup:
 @dataclass(frozen=True)
 class ShapeChange:
     tensor: str
-    before: Shape | None
-    after: Shape | None
+    before: TensorShape | None
+    after: TensorShape | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class TensorChange:
     """
 
     names: tuple[str | None, str | None]
-    shapes: tuple[Shape | None, Shape | None]
+    shapes: tuple[TensorShape | None, TensorShape | None]
     dtypes: tuple[str | None, str | None]
     differing: int = 0
     largest: float | None = None

@@ -25,7 +25,7 @@ from compiler.network.ir import (
 )
 from compiler.network.storage import tensors
 from compiler.readers.linting.formulas import POSITION_NAMES, is_condition, takes_apart, uses
-from compiler.readers.linting.rule import Examined, Finding, listed
+from compiler.readers.linting.rule import Examined, Finding, enumerated
 from compiler.readers.linting.spans import option, step_body
 from compiler.readers.linting.steering import steering_names
 from compiler.source.faults import no_rule
@@ -88,17 +88,17 @@ def _literals(examined: Examined, used: dict[Leaf, list[str]]) -> Iterator[_Numb
         values = list(dict.fromkeys(show(leaf.value) for leaf in own))
         definition = definitions.get(name)
         if definition is None:
-            text = name or listed(values, 5)
+            text = name or enumerated(values, 5)
         elif definition.is_all(own[0].span):
             text = f"{name} = {values[0]}"
         else:
-            text = f"{listed(values, 5)} in {name}"
+            text = f"{enumerated(values, 5)} in {name}"
         places = f"{'enter' if len(values) > 1 else 'enters'} {_where(own, used)}"
         yield _Numbers(text, len(values) > 1, places, own[0].span)
 
 
 def _where(leaves: list[Leaf], used: dict[Leaf, list[str]]) -> str:
-    return listed(list(dict.fromkeys(place for leaf in leaves for place in used[leaf])))
+    return enumerated(list(dict.fromkeys(place for leaf in leaves for place in used[leaf])))
 
 
 def unusual_epsilon(examined: Examined) -> Iterator[Finding]:
@@ -165,7 +165,7 @@ def idle_parameters(examined: Examined) -> Iterator[Finding]:
             own = [number.provenance.leaf for number in definition.numbers]
             idle = [leaf.name for leaf in own if leaf is not None and leaf in read and leaf not in examined.acting]
             if idle:
-                shown = definition.name if len(idle) == len(own) else listed(idle)
+                shown = definition.name if len(idle) == len(own) else enumerated(idle)
                 s, it = ("", "it") if shown in (definition.name, idle[0]) else ("s", "them")
                 message = f"no answer depends on the parameter{s} {shown}: nothing that leads to one reads {it}"
                 yield Finding(message, definition.span)
@@ -179,7 +179,7 @@ def unread_parameters(examined: Examined) -> Iterator[Finding]:
             own = [number.provenance.leaf for number in definition.numbers]
             unread = [leaf.name for leaf in own if leaf is not None and leaf not in read]
             if unread:
-                shown = definition.name if len(unread) == len(own) else listed(unread)
+                shown = definition.name if len(unread) == len(own) else enumerated(unread)
                 yield Finding(
                     f"no number of the network reads the parameter {shown}: no count includes it", definition.span
                 )

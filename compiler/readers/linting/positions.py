@@ -26,23 +26,23 @@ from compiler.network.ir import (
     StreamScale,
 )
 from compiler.readers.linting.formulas import POSITION_NAMES, is_condition, reads, takes_apart, uses
-from compiler.readers.linting.rule import Examined, Finding, listed
+from compiler.readers.linting.rule import Examined, Finding, enumerated
 from compiler.source.faults import no_rule
 from compiler.source.text import Span
 
 
 def learned_positions(examined: Examined) -> Iterator[Finding]:
     """No encoding of positions reads parameters."""
-    for one in dict.fromkeys(examined.beside):
+    for one in dict.fromkeys(examined.unstored):
         names = sorted(leaf.name for leaf in leaves([one.provenance]) if leaf.kind == "parameter")
         if one.positional and names:
-            yield Finding(f"{one.what} reads {listed(names)}: it is learned, and only `free` counts that", one.span)
+            yield Finding(f"{one.what} reads {enumerated(names)}: it is learned, and only `free` counts that", one.span)
     for step in examined.spec.network.steps:
         if isinstance(step, Position) and step.table is not None:
             read = leaves(entry.provenance for entry in step.table.entries)
             names = sorted(leaf.name for leaf in read if leaf.kind == "parameter")
             if names:
-                message = f"the table of {step.name} is learned: {listed(names)}"
+                message = f"the table of {step.name} is learned: {enumerated(names)}"
                 yield Finding(message, step.equations[0].span if step.equations else None)
 
 
@@ -54,7 +54,7 @@ def tables_of_positions(examined: Examined) -> Iterator[Finding]:
             reasons.setdefault(equation.span, (f"'{equation.left}' of {step.name}", []))[1].extend(found)
     for span, (what, every) in reasons.items():
         if every:
-            yield Finding(f"{what} is a table of positions: it {listed(list(dict.fromkeys(every)))}", span)
+            yield Finding(f"{what} is a table of positions: it {enumerated(list(dict.fromkeys(every)))}", span)
 
 
 def _of_step(examined: Examined, step: Step) -> Iterator[tuple[Equation, Iterator[str]]]:

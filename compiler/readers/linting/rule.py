@@ -52,7 +52,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Rule:
+class LintRule:
     """`asks` what a spec has to be like, in one line; `source` says whose rule that is, `fix` what to do."""
 
     code: str
@@ -74,11 +74,11 @@ class RuleSet:
 
     name: str
     summary: str
-    rules: tuple[Rule, ...]
+    rules: tuple[LintRule, ...]
 
 
 @dataclass(frozen=True)
-class Beside:
+class UnstoredNumber:
     """A number that no tensor stores, but the forward pass uses: `what` it is, `positional` if it encodes positions."""
 
     what: str
@@ -135,17 +135,17 @@ class Examined:
         return {} if claimed is not None and claimed.rule in ENTRY_BY_ENTRY else self.in_weights
 
     @cached_property
-    def beside(self) -> tuple[Beside, ...]:
+    def unstored(self) -> tuple[UnstoredNumber, ...]:
         """What the forward pass uses and no tensor stores, eps aside."""
-        found: list[Beside] = []
+        found: list[UnstoredNumber] = []
         for step in self.spec.network.steps:
             match step:
                 case Position():
                     for term in step.terms:
                         what = f"the position equation '{term.equation.left}' of {step.name}"
-                        found.append(Beside(what, term.provenance, term.equation.span, True))
+                        found.append(UnstoredNumber(what, term.provenance, term.equation.span, True))
                 case Attention():
-                    found += _beside_attention(step)
+                    found += _unstored_in_attention(step)
                 case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
                     pass
                 case _:
@@ -156,7 +156,7 @@ class Examined:
     def beside_weights(self) -> dict[Leaf, list[str]]:
         """The numbers of the spec that these were computed from, each with what they are."""
         found: dict[Leaf, list[str]] = {}
-        for one in self.beside:
+        for one in self.unstored:
             for leaf in leaves([one.provenance]):
                 if one.what not in found.setdefault(leaf, []):
                     found[leaf].append(one.what)
@@ -166,20 +166,20 @@ class Examined:
     def weight_formulas(self) -> tuple[Formula, ...]:
         """Every expression that weights are computed from."""
         every = (entry for tensor in tensors(self.spec.network).values() for entry in tensor.entries)
-        numbers = (*(entry.provenance for entry in every), *(one.provenance for one in self.beside))
+        numbers = (*(entry.provenance for entry in every), *(one.provenance for one in self.unstored))
         return tuple(weight_formulas(self.spec, numbers))
 
 
-def _beside_attention(step: Attention) -> Iterator[Beside]:
+def _unstored_in_attention(step: Attention) -> Iterator[UnstoredNumber]:
     for score in step.scores:
-        yield Beside(f"'{score.equation.left}' of {step.name}", score.provenance, score.equation.span, True)
+        yield UnstoredNumber(f"'{score.equation.left}' of {step.name}", score.provenance, score.equation.span, True)
     if step.rope is not None:
-        yield Beside(f"the rope frequency of {step.name}", step.rope.provenance, step.rope.equation.span, True)
-    yield Beside(f"the scale of the scores of {step.name}", step.scale.provenance, None, False)
-    yield Beside(f"the mask of {step.name}", step.mask_provenance, None, False)
+        yield UnstoredNumber(f"the rope frequency of {step.name}", step.rope.provenance, step.rope.equation.span, True)
+    yield UnstoredNumber(f"the scale of the scores of {step.name}", step.scale.provenance, None, False)
+    yield UnstoredNumber(f"the mask of {step.name}", step.mask_provenance, None, False)
 
 
-def listed(items: list[str], most: int = 3) -> str:
+def enumerated(items: list[str], most: int = 3) -> str:
     """`a, b and c`; of many the first, and how many more there are."""
     shown = items if len(items) <= most + 1 else [*items[:most], f"{len(items) - most} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

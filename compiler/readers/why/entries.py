@@ -18,7 +18,7 @@ _COORDINATES = ("row", "column")
 
 
 @dataclass(frozen=True)
-class Place:
+class EntryPlace:
     """One number of a tensor. `index` is where it is stored, `label` its names in the tensor that was asked for.
 
     `owner` stores the tensor: another group than `group` where that one is tied to it.
@@ -67,7 +67,7 @@ def find_stored(network: Network, title: str, name: str) -> tuple[Stored, Tensor
     return known[name]
 
 
-def find_place(network: Network, title: str, asked: str) -> Place:
+def find_entry(network: Network, title: str, asked: str) -> EntryPlace:
     """The number at `TENSOR[row, column]`, or `[row]` of a vector. Raises `SpecError`.
 
     Each coordinate is an index from 0 or the name of a dimension, in quotes where a token looks like a number. What is
@@ -99,7 +99,7 @@ def find_place(network: Network, title: str, asked: str) -> Place:
         raise SpecError(wrong)
     index = tuple(0 if own is None else at or 0 for own, at in zip(tensor.axes, found_positions, strict=True))
     label = tuple(ALL if at is None else axis.labels[at] for axis, at in zip(axes, found_positions, strict=True))
-    return Place(asked, name, group, _owner(network, group, tensor), tensor, index, label)
+    return EntryPlace(asked, name, group, _owner(network, group, tensor), tensor, index, label)
 
 
 def _owner(network: Network, group: Stored, tensor: Tensor) -> Stored:

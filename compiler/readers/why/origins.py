@@ -17,7 +17,7 @@ _Owners = dict[Provenance, tuple[Definition, tuple[int, ...], Number]]
 
 
 @dataclass(frozen=True)
-class Behind:
+class SourceNumber:
     """A number of the spec that another was computed from: an element of a definition, or a literal without a name.
 
     `parts` are the numbers that it was computed from itself, as positions in the list that it is in.
@@ -31,7 +31,7 @@ class Behind:
     parts: tuple[int, ...] = ()
 
 
-def numbers_behind(spec: Spec, root: Provenance) -> tuple[tuple[Behind, ...], tuple[int, ...]]:
+def source_numbers(spec: Spec, root: Provenance) -> tuple[tuple[SourceNumber, ...], tuple[int, ...]]:
     """Every number that `root` was computed from, each once, and the positions of those that it reads itself."""
     owners: _Owners = {
         item.provenance: (definition, index, item)
@@ -85,15 +85,15 @@ def _is_unnamed(leaf: Leaf) -> bool:
     return leaf.kind == "literal" and leaf.name not in NAMED_NUMBERS
 
 
-def _number(one: Provenance, owners: _Owners, nodes: dict[str, Node]) -> Behind:
+def _number(one: Provenance, owners: _Owners, nodes: dict[str, Node]) -> SourceNumber:
     if one in owners:
         definition, index, item = owners[one]
         label = f"[{', '.join(map(str, index))}]" if index else ""
         written, span = _written(definition, index, nodes.get(definition.name))
-        return Behind(definition.name + label, definition.kind, item.value, written, span)
+        return SourceNumber(definition.name + label, definition.kind, item.value, written, span)
     assert one.leaf is not None
     name = "" if _is_unnamed(one.leaf) else one.leaf.name
-    return Behind(name, one.leaf.kind, one.leaf.value, one.leaf.span.text, one.leaf.span)
+    return SourceNumber(name, one.leaf.kind, one.leaf.value, one.leaf.span.text, one.leaf.span)
 
 
 def _elements(definition: Definition) -> Iterator[tuple[tuple[int, ...], Number]]:

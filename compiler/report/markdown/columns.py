@@ -8,7 +8,7 @@ from pathlib import Path
 
 from compiler.network.dimensions import HeadSizes
 from compiler.readers.counting.counts import BESIDE, SHOWN_RULES
-from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, one_line, relative, table
+from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, markdown_table, one_line, relative
 from compiler.report.reporting import Group, Report, ReportedModel, ReportedSuite, first_failure
 
 LONGEST_CELL = 120
@@ -35,7 +35,7 @@ class TableColumn:
     right: bool = False
 
 
-def entries(report: Report, folder: Path, headings: Sequence[str]) -> list[PageEntry]:
+def page_entries(report: Report, folder: Path, headings: Sequence[str]) -> list[PageEntry]:
     """The models of a page in `folder`. The headings are those before the models' own, in order."""
     anchors = Anchors()
     for heading in headings:
@@ -53,7 +53,7 @@ def entries(report: Report, folder: Path, headings: Sequence[str]) -> list[PageE
 def columns_table(columns: Sequence[TableColumn], rows: Sequence[PageEntry]) -> list[str]:
     """The lines of a table."""
     titles = [Title(column.title, column.right) for column in columns]
-    return table(titles, ([column.cell(row) for column in columns] for row in rows))
+    return markdown_table(titles, ([column.cell(row) for column in columns] for row in rows))
 
 
 def _layers(row: PageEntry) -> str:

@@ -13,9 +13,9 @@ from compiler.report.markdown.columns import (
     MODELS,
     PageEntry,
     columns_table,
-    entries,
     evaluation_columns,
     failure_text,
+    page_entries,
 )
 from compiler.report.markdown.sentences import (
     count_sentences,
@@ -24,7 +24,7 @@ from compiler.report.markdown.sentences import (
     rank_sentences,
     verdict_sentences,
 )
-from compiler.report.markdown.text import Title, code, figure, inline, listing, one_line, several, table
+from compiler.report.markdown.text import Title, code, figure, inline, listing, markdown_table, one_line, several
 from compiler.report.observations import shown_disclosures
 from compiler.report.reporting import Group, Report, ReportedModel
 
@@ -69,7 +69,7 @@ def report_page(report: Report, target: Path | None = None) -> str:
     folder = target.parent if target is not None else Path()
     title = title_of(target)
     groups = [task_title(group) for group in report.groups]
-    rows = entries(report, folder, [title, FINDINGS, TABLE, COUNTED, EVALUATED, *groups, SINGLY])
+    rows = page_entries(report, folder, [title, FINDINGS, TABLE, COUNTED, EVALUATED, *groups, SINGLY])
     by_model = {id(row.model): row for row in rows}
     lines = [
         f"# {inline(title)}",
@@ -139,7 +139,7 @@ def _rules() -> list[str]:
     """What each rule counts."""
     listed = "a listing, no score: other numbers than 0, 1 and -1 that enter weights and are no parameters"
     rows = [[code(rule), meaning] for rule, meaning in {**COUNTING_RULES, LISTING: listed}.items()]
-    return table([Title("rule"), Title("what it counts")], rows)
+    return markdown_table([Title("rule"), Title("what it counts")], rows)
 
 
 def _suites(group: Group) -> list[str]:

@@ -82,7 +82,7 @@ class Title:
     right: bool = False
 
 
-def table(titles: Sequence[Title], rows: Iterable[Sequence[str]]) -> list[str]:
+def markdown_table(titles: Sequence[Title], rows: Iterable[Sequence[str]]) -> list[str]:
     """The lines of a table, whose cells stand below one another in the text too."""
     every = [[title.text for title in titles], *map(list, rows)]
     widths = [max(3, *(len(row[i]) for row in every)) for i in range(len(titles))]

@@ -33,7 +33,7 @@ def stage_value(spec: Spec, stage: Stage, after: str | None = None) -> object:
         case "ir":
             return _value(spec.network)
         case "program":
-            from compiler.readers.stages.programs import program_values
+            from compiler.readers.dumps.programs import program_values
 
             return program_values(spec, after)
         case _:
