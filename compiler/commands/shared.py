@@ -328,8 +328,8 @@ def errors_json(error: SpecError) -> shapes.Errors:
     """What `--json` prints where the spec, or what was asked of it, is wrong."""
     from compiler.terminal.console import diagnostics_json
 
-    found = diagnostics_json(error.diagnostics)
-    errors, warnings = ([one for one in found if one["severity"] == kind] for kind in ("error", "warning"))
+    of_both = diagnostics_json(error.diagnostics)
+    errors, warnings = ([item for item in of_both if item["severity"] == kind] for kind in ("error", "warning"))
     return {"errors": errors, "warnings": warnings}
 
 

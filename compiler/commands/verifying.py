@@ -100,19 +100,19 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
     verified: list[tuple[Spec, Verification]] = []
     certificates: list[shapes.Certificate] = []
     codes = set()
-    for spec, found in _each(valid, budget):
+    for spec, verification in _each(valid, budget):
         problems: tuple[Diagnostic, ...]
-        if isinstance(found, SpecError):
+        if isinstance(verification, SpecError):
             if len(specs) == 1:
-                raise found
-            problems = found.diagnostics
+                raise verification
+            problems = verification.diagnostics
         else:
-            claim = check_verdict(spec, found.verdict)
-            codes.add(_BY_CLAIM.get("" if claim is None else claim.status, _BY_VERDICT[found.verdict]))
+            claim = check_verdict(spec, verification.verdict)
+            codes.add(_BY_CLAIM.get("" if claim is None else claim.status, _BY_VERDICT[verification.verdict]))
             if not as_json:
-                _show(spec, found, budget, claim, loading)
-            verified.append((spec, found))
-            certificates.append(certificate(spec, found, budget))
+                _show(spec, verification, budget, claim, loading)
+            verified.append((spec, verification))
+            certificates.append(certificate(spec, verification, budget))
             problems = () if output is None else _written(output, certificates)  # after each, so that nothing is lost
         wrong += problems
         if not as_json:
@@ -138,7 +138,7 @@ def _each(specs: Sequence[Spec], budget: float) -> Iterator[tuple[Spec, Verifica
         left = specs[k:]
         try:
             with _progress(spec.title) as progress:
-                found = compiler.verify(spec, budget=budget, progress=progress)
+                verification = compiler.verify(spec, budget=budget, progress=progress)
         except SpecError as error:
             yield spec, error
             continue
@@ -146,13 +146,13 @@ def _each(specs: Sequence[Spec], budget: float) -> Iterator[tuple[Spec, Verifica
             if k == 0:
                 raise
         else:
-            yield spec, found
-            if found.ending != "interrupted":
+            yield spec, verification
+            if verification.ending != "interrupted":
                 continue
-            say(f"interrupted after {found.seconds:.1f} s", error=True)
+            say(f"interrupted after {verification.seconds:.1f} s", error=True)
             left = specs[k + 1 :]
         if left:
-            say(f"interrupted; not verified: {', '.join(str(one.path) for one in left)}", error=True)
+            say(f"interrupted; not verified: {', '.join(str(other.path) for other in left)}", error=True)
         return
 
 
@@ -206,9 +206,9 @@ def _written(path: Path, certificates: Sequence[shapes.Certificate]) -> tuple[Di
     return ()
 
 
-def _show(spec: Spec, found: Verification, budget: float, claim: ClaimResult | None, loading: Loading) -> None:
+def _show(spec: Spec, verification: Verification, budget: float, claim: ClaimResult | None, loading: Loading) -> None:
     from compiler.terminal.verifications import print_verification
 
-    print_verification(spec, found, budget)
+    print_verification(spec, verification, budget)
     print_checked_claims([] if claim is None else [claim], spec.path, loading)
     say()

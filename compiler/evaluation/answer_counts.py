@@ -48,10 +48,10 @@ class Tally:
         said = verdicts.said + 1  # of a token that is none, 0
         width = int(max(verdicts.expected.max(), said.max())) + 1
         codes = (verdicts.slots * width + verdicts.expected) * width + said
-        found, firsts, counts = np.unique(codes, return_index=True, return_counts=True)
+        distinct, firsts, counts = np.unique(codes, return_index=True, return_counts=True)
         classes, other = dict(self.classes), self.other
         for i in np.argsort(firsts):  # in the order of the inputs, so that blocks of any size find the same
-            place, token = divmod(int(found[i]), width)
+            place, token = divmod(int(distinct[i]), width)
             key, count = (*divmod(place, width), token - 1), int(counts[i])
             if key in classes:
                 before, first = classes[key]

@@ -227,7 +227,7 @@ def _run(
             progress(suite.name, inputs, suite.size)
 
     run = run_suite(evaluator, suite, done, notice or (lambda text: None))
-    parts = tuple(_part_result(evaluator, *one) for one in zip(suite.parts, run.tallies, strict=True))
+    parts = tuple(_part_result(evaluator, *pair) for pair in zip(suite.parts, run.tallies, strict=True))
     return SuiteResult(suite.name, suite.seed, parts, run.seconds, run.resumed)
 
 

@@ -164,9 +164,9 @@ class Evaluator:
         with alone():
             for i in close:
                 asked = np.flatnonzero(undecided[i]).tolist()
-                found = self.reference.first_wrong(prompts[rows[i]], answers[rows[i]], asked)
-                if found is not None:
-                    first[i], said[i, found[0]] = found
+                first_wrong = self.reference.first_wrong(prompts[rows[i]], answers[rows[i]], asked)
+                if first_wrong is not None:
+                    first[i], said[i, first_wrong[0]] = first_wrong
         wrong = np.flatnonzero(first < len(predicted))
         slots, right = first[wrong], np.ones(len(prompts), bool)
         right[rows[wrong]] = False

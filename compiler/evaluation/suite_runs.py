@@ -138,8 +138,8 @@ class _Keeping:
         """What is said then, of a state that was saved if it could be."""
         self.save(state)
         suite = self._suite
-        found = f"interrupted in {suite.name} after {state.done:,} of {suite.size:,}, {state.right:,} of them right"
-        return f"{found}; " + (
+        progress = f"interrupted in {suite.name} after {state.done:,} of {suite.size:,}, {state.right:,} of them right"
+        return f"{progress}; " + (
             f"that could not be saved: {self._problem}" if self._problem else "run the same command again to go on"
         )
 
@@ -159,8 +159,8 @@ def _bunches(layout: Layout, part: Part, start: int, pace: _Pace) -> Iterator[_B
         size, first = len(next(iter(words.values()))), 0
         while first < size:
             last = first + pace.inputs
-            own = {name: word[first:last] for name, word in words.items()}
-            yield _Bunch(own, layout.prompts(own), layout.answers(own))
+            part_words = {name: word[first:last] for name, word in words.items()}
+            yield _Bunch(part_words, layout.prompts(part_words), layout.answers(part_words))
             first = last
 
 

@@ -56,21 +56,21 @@ class Screened:
 
 def smallest(models: Sequence[ReportedModel]) -> tuple[Smallest, ...]:
     """For each rule the smallest models; a rule that says nothing about any of them is left out."""
-    found = []
+    by_rule = []
     for rule in SHOWN_RULES:
         if rule == LISTING:
             continue
         figures = [(model, figure) for model in models if (figure := model.counts.by_rule(rule)) is not None]
         if figures:
             low = min(figure for _, figure in figures)
-            found.append(Smallest(rule, low, tuple(model for model, figure in figures if figure == low)))
-    return tuple(found)
+            by_rule.append(Smallest(rule, low, tuple(model for model, figure in figures if figure == low)))
+    return tuple(by_rule)
 
 
 def smallest_everywhere(models: Sequence[ReportedModel]) -> tuple[ReportedModel, ...]:
     """The models that are smallest by every rule."""
-    winners = [set(map(id, found.models)) for found in smallest(models)]
-    return tuple(model for model in models if winners and all(id(model) in own for own in winners))
+    winners = [set(map(id, lowest.models)) for lowest in smallest(models)]
+    return tuple(model for model in models if winners and all(id(model) in ids for ids in winners))
 
 
 def widest_spread(models: Sequence[ReportedModel]) -> Spread | None:
@@ -109,21 +109,21 @@ def disclosed(models: Sequence[ReportedModel]) -> dict[str, list[ReportedModel]]
     for model in models:
         for rule in dict.fromkeys(disclosure.code for disclosure in shown_disclosures(model)):
             by_rule.setdefault(rule, []).append(model)
-    return {rule: found for rule, found in by_rule.items() if found}
+    return {rule: about for rule, about in by_rule.items() if about}
 
 
 def shown_disclosures(model: ReportedModel) -> tuple[Diagnostic, ...]:
     """What `lint` discloses of a model, without its hard-coded numbers, which are listed with the counts."""
-    return tuple(one for one in model.disclosures if one.code != HARD_CODED)
+    return tuple(disclosure for disclosure in model.disclosures if disclosure.code != HARD_CODED)
 
 
 def screened(group: Group) -> tuple[Screened, ...]:
     """For each suite, what it lets through."""
-    found = []
+    suites = []
     for suite in group.suites:
         passed = tuple(model for model in group.models if all(failed.suite != suite.name for failed in model.failed))
-        found.append(Screened(suite, passed, tuple(model for model in passed if model.failed)))
-    return tuple(found)
+        suites.append(Screened(suite, passed, tuple(model for model in passed if model.failed)))
+    return tuple(suites)
 
 
 def faultless(group: Group) -> tuple[ReportedModel, ...]:

@@ -67,13 +67,13 @@ def do_all(
     number = min(len(jobs), _worth(jobs) if processes is None else processes)
     if number > 1:
         return _in_processes(jobs, number, done)
-    found = []
+    outcomes = []
     for job in jobs:
         with one_thread():
-            found.append(_outcome(job.spec, job.plan))
+            outcomes.append(_outcome(job.spec, job.plan))
         if done is not None:
             done(job.spec)
-    return found
+    return outcomes
 
 
 def _outcome(spec: Spec, plan: RunPlan) -> Outcome:
@@ -90,14 +90,14 @@ def _verdict(spec: Spec, budget: float) -> VerdictName | None:
     claimed = spec.resolved.expect.verdict is not None and not spec.settings
     for times in BUDGET_FACTORS if claimed else BUDGET_FACTORS[:1]:
         try:
-            found = verify(spec, budget=times * budget)
+            verification = verify(spec, budget=times * budget)
         except SpecError:  # a task whose inputs are not followed
             return None
-        if found.ending == "interrupted":
+        if verification.ending == "interrupted":
             raise KeyboardInterrupt
-        if found.verdict != "open" or found.ending == "complete":
+        if verification.verdict != "open" or verification.ending == "complete":
             break
-    return found.verdict
+    return verification.verdict
 
 
 def _worth(jobs: Sequence[Job]) -> int:
@@ -118,16 +118,16 @@ def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None]
             specs = {pool.submit(_run, job.spec.sources, job.spec.settings, job.plan): job.spec for job in jobs}
         try:
             for future in as_completed(specs):
-                found = future.result()
-                if isinstance(found, tuple):
-                    raise SpecError(found)
+                outcome = future.result()
+                if isinstance(outcome, tuple):
+                    raise SpecError(outcome)
                 if done is not None:
                     done(specs[future])
         except BrokenProcessPool:
             message = "a process that evaluated a model was ended from outside, perhaps for want of memory"
             raise fail("process", message, hint="--jobs 1 needs the least") from None
         results = [future.result() for future in specs]
-    return [found for found in results if isinstance(found, Outcome)]
+    return [outcome for outcome in results if isinstance(outcome, Outcome)]
 
 
 @contextmanager

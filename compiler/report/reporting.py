@@ -182,8 +182,8 @@ def _outcomes(
         if progress is not None:
             progress(spec, finished, len(jobs))
 
-    found = iter(do_all(jobs, processes, done))
-    return [next(found) if suites or budget is not None else Outcome(None, None) for suites in chosen]
+    outcomes = iter(do_all(jobs, processes, done))
+    return [next(outcomes) if suites or budget is not None else Outcome(None, None) for suites in chosen]
 
 
 def _group(models: Sequence[ReportedModel], names: Sequence[str]) -> Group:

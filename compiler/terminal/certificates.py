@@ -19,13 +19,13 @@ from compiler.verifier.results import VERSION, Counterexample, Lead, Margin, Ste
 CERTIFICATE_FORMAT = 2  # raised when a field is dropped or changes its meaning, not when one is added
 
 
-def certificate(spec: Spec, found: Verification, budget: float) -> shapes.Certificate:
+def certificate(spec: Spec, verification: Verification, budget: float) -> shapes.Certificate:
     """The fields in docs/json.md. Integers are exact, however long they are."""
-    at_least, at_most = found.failing
-    claim = check_verdict(spec, found.verdict)
+    at_least, at_most = verification.failing
+    claim = check_verdict(spec, verification.verdict)
     return shapes.filled(
         shapes.Certificate,
-        found,
+        verification,
         format=CERTIFICATE_FORMAT,
         weightspec=installed_version() or "not installed",
         **of_spec(spec),
@@ -33,15 +33,15 @@ def certificate(spec: Spec, found: Verification, budget: float) -> shapes.Certif
         task=spec.resolved.task.kind,
         sizes=_sizes(spec),
         definitions=definitions_json(spec),
-        inputs_text=str(found.inputs),
+        inputs_text=str(verification.inputs),
         failing={"at_least": at_least, "at_most": at_most},
-        margin=_margin(found, found.margin),
-        seen=_lead(found, found.seen),
-        counterexample=_counterexample(found.counterexample),
-        why_open=list(found.why),
-        steps=[_step(found, step) for step in found.steps],
+        margin=_margin(verification, verification.margin),
+        seen=_lead(verification, verification.seen),
+        counterexample=_counterexample(verification.counterexample),
+        why_open=list(verification.why),
+        steps=[_step(verification, step) for step in verification.steps],
         engine=VERSION,
-        torch=found.torch_version,
+        torch=verification.torch_version,
         machine={"architecture": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability()},
         budget=budget,
         claims=claims_json([] if claim is None else [claim]),
@@ -49,22 +49,28 @@ def certificate(spec: Spec, found: Verification, budget: float) -> shapes.Certif
 
 
 def _sizes(spec: Spec) -> dict[str, int]:
-    sizes = {name: one.integer() for name, one in spec.resolved.definitions.items() if one.kind == "size"}
+    sizes = {
+        name: definition.integer()
+        for name, definition in spec.resolved.definitions.items()
+        if definition.kind == "size"
+    }
     return {name: size for name, size in sizes.items() if size is not None}
 
 
-def _step(found: Verification, step: StepResult) -> shapes.AnswerStep:
-    return shapes.filled(shapes.AnswerStep, step, margin=_margin(found, step.margin), seen=_lead(found, step.seen))
+def _step(verification: Verification, step: StepResult) -> shapes.AnswerStep:
+    return shapes.filled(
+        shapes.AnswerStep, step, margin=_margin(verification, step.margin), seen=_lead(verification, step.seen)
+    )
 
 
-def _margin(found: Verification, margin: Margin | None) -> shapes.Margin | None:
-    return None if margin is None else shapes.filled(shapes.Margin, margin, place=found.place(margin.slot))
+def _margin(verification: Verification, margin: Margin | None) -> shapes.Margin | None:
+    return None if margin is None else shapes.filled(shapes.Margin, margin, place=verification.place(margin.slot))
 
 
-def _lead(found: Verification, lead: Lead | None) -> shapes.Lead | None:
+def _lead(verification: Verification, lead: Lead | None) -> shapes.Lead | None:
     if lead is None:
         return None
-    place = found.place(lead.slot)
+    place = verification.place(lead.slot)
     return shapes.filled(shapes.Lead, lead, place=place, input=lead.text, operands=list(lead.inputs))
 
 

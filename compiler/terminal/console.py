@@ -80,9 +80,9 @@ def number_text(value: int | float | None, dtype: FloatFormat | None = None) -> 
     return "–" if value is None else as_figure(value, dtype)
 
 
-def line_of(own: str, file: str, line: int) -> str:
-    """A line of a spec whose file is `own`; the file too, where it is another one."""
-    return str(line) if file == own else f"{Path(file).name}:{line}"
+def line_of(spec_file: str, file: str, line: int) -> str:
+    """A line of a spec whose file is `spec_file`; the file too, where it is another one."""
+    return str(line) if file == spec_file else f"{Path(file).name}:{line}"
 
 
 def print_diff(differences: Iterable[str]) -> None:

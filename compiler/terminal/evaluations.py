@@ -62,13 +62,13 @@ def _print_classes(evaluation: Evaluation) -> None:
     columns = ("failure classes", "", "first wrong token", "right", "says", "inputs", "such as")
     rows = table(*columns, right=["inputs"])
     for suite in failing:
-        classes = [(part.label, one) for part in suite.parts for one in part.classes]
-        classes.sort(key=lambda found: -found[1].count)
-        for label, one in classes[:SHOWN_CLASSES]:
-            words = (text(word) for word in (one.slot, one.expected, one.said, f"{one.count:,}", one.text))
-            rows.add_row(text(suite.suite), label, *words)
+        classes = [(part.label, alike) for part in suite.parts for alike in part.classes]
+        classes.sort(key=lambda labelled: -labelled[1].count)
+        for label, alike in classes[:SHOWN_CLASSES]:
+            words = (alike.slot, alike.expected, alike.said, f"{alike.count:,}", alike.text)
+            rows.add_row(text(suite.suite), label, *map(text, words))
         if len(classes) > SHOWN_CLASSES:
-            left, inputs = len(classes) - SHOWN_CLASSES, sum(one.count for _, one in classes[SHOWN_CLASSES:])
+            left, inputs = len(classes) - SHOWN_CLASSES, sum(alike.count for _, alike in classes[SHOWN_CLASSES:])
             note = f"… and {left:,} more, --json has all"
             rows.add_row(text(suite.suite), "", text(note, "dim"), "", "", f"{inputs:,}", "")
         if other := sum(part.other for part in suite.parts):
@@ -80,16 +80,16 @@ def _print_classes(evaluation: Evaluation) -> None:
 
 def of_batches(evaluation: Evaluation) -> str:
     """For how many inputs nothing shows that the verdict is that of one sequence at a time."""
-    found = f"{evaluation.batched:,} of {evaluation.pairs:,} verdicts are those of batches"
-    return f"{found}; it is not shown that one sequence at a time, which is what counts, says the same"
+    share = f"{evaluation.batched:,} of {evaluation.pairs:,} verdicts are those of batches"
+    return f"{share}; it is not shown that one sequence at a time, which is what counts, says the same"
 
 
 def qualification(evaluation: Evaluation, protocol: EvaluationProtocol) -> str:
     """The verdict of a protocol, in one line."""
     verdict = "qualified" if evaluation.qualified else "not qualified"
     asked = f"{protocol.needed(evaluation.pairs):,} ({protocol.share})"
-    found = f"{evaluation.right:,} of {evaluation.pairs:,} right"
-    return f"{verdict} for {protocol.name}: {found}, {protocol.asked_by} asks for {asked}"
+    right = f"{evaluation.right:,} of {evaluation.pairs:,} right"
+    return f"{verdict} for {protocol.name}: {right}, {protocol.asked_by} asks for {asked}"
 
 
 def summary(evaluation: Evaluation) -> str:

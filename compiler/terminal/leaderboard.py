@@ -68,7 +68,7 @@ def _columns(
     columns = {"spec": named}
     stated = [author_count(spec) for spec, _ in counted]
     if any(stated):
-        columns["claimed"] = [_claimed(one, in_short=in_short) for one in stated]
+        columns["claimed"] = [_claimed(author, in_short=in_short) for author in stated]
     for rule in SHOWN_RULES:
         if rule not in left_out:
             columns[rule] = [_figure(counts, rule, left_out) for _, counts in counted]
@@ -83,12 +83,12 @@ def _claimed(stated: AuthorCount | None, *, in_short: bool) -> str:
 
 
 def _figure(counts: Counts, rule: str, left_out: Sequence[str]) -> str:
-    found = counts.by_rule(rule)
-    if found is None:
+    figure = counts.by_rule(rule)
+    if figure is None:
         return "–" if left_out else UNDECLARED
     beside, words = BESIDE.get(rule, (rule, ""))
-    other = counts.by_rule(beside)
-    return str(found) if beside in left_out or other == found else f"{found} ({other} {words})"
+    other_figure = counts.by_rule(beside)
+    return str(figure) if beside in left_out or other_figure == figure else f"{figure} ({other_figure} {words})"
 
 
 def print_assertions(counted: Sequence[SpecCounts], assertions: Sequence[Assertion]) -> None:
@@ -97,19 +97,19 @@ def print_assertions(counted: Sequence[SpecCounts], assertions: Sequence[Asserti
     rows = table("assertion", "spec", "", "")
     failed: list[str] = []
     for label, (_, counts) in zip(labels(counted), counted, strict=True):
-        for one in assertions:
-            found = counts.by_rule(one.figure)
-            shown = UNDECLARED if found is None else str(found)
-            held = one.holds(counts)
+        for assertion in assertions:
+            figure = counts.by_rule(assertion.figure)
+            shown = UNDECLARED if figure is None else str(figure)
+            held = assertion.holds(counts)
             status = text("holds", "green") if held else text("fails", "bold red")
-            rows.add_row(text(str(one)), text(label), status, text(f"found {shown}"))
+            rows.add_row(text(str(assertion)), text(label), status, text(f"found {shown}"))
             parts = [
-                name if one.figure in ("free", LISTING) else f"{name} {share}"
-                for name, share in made_of(counts, one.figure)
+                name if assertion.figure in ("free", LISTING) else f"{name} {share}"
+                for name, share in made_of(counts, assertion.figure)
             ]
             if parts and not held:
                 more = f" and {len(parts) - MADE_OF:,} more; see --json" if len(parts) > MADE_OF else ""
-                failed.append(f"{one.figure} of {label}: {', '.join(parts[:MADE_OF])}{more}")
+                failed.append(f"{assertion.figure} of {label}: {', '.join(parts[:MADE_OF])}{more}")
     out.print(rows)
     for line in dict.fromkeys(failed):
         out.print(text(line))
@@ -163,8 +163,8 @@ def print_hard_coded_in_full(counted: Sequence[SpecCounts]) -> None:
 
 
 def _place(spec: Spec, item: HardCoded) -> str:
-    own = str(spec.path)
-    return ("line " if item.file == own else "") + line_of(own, item.file, item.line)
+    spec_file = str(spec.path)
+    return ("line " if item.file == spec_file else "") + line_of(spec_file, item.file, item.line)
 
 
 def _shortened(parts: list[str], width: int) -> str:

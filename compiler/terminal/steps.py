@@ -88,8 +88,8 @@ def describe_step(step: Step, dtype: FloatFormat) -> str:
             return f"stream {stream}{low}"
         case Position(table=table):
             return "added by position, " + ("computed" if table is None else f"a table of {table.shape[0]} positions")
-        case StreamNorm(norm=own):
-            return f"{_norm(own)} of the stream"
+        case StreamNorm(norm=stream_norm):
+            return f"{_norm(stream_norm)} of the stream"
         case StreamScale(stream=stream):
             return f"{stream.size} dimensions times a number each"
         case Attention():

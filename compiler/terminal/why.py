@@ -18,51 +18,51 @@ MAX_DEPTH = 20  # levels of definitions that are printed
 MAX_PLACES = 5  # that an equation near by writes
 
 
-def print_why(spec: Spec, found: Why) -> None:
+def print_why(spec: Spec, why: Why) -> None:
     """One weight: value and dtype, equation with its source line, then the numbers behind it as a tree."""
     out = console()
-    place, dtype = found.place, spec.network.dtype
+    place, dtype = why.place, spec.network.dtype
     index, shape = list(place.index), list(place.tensor.shape)
     named = f"{place.name}[{', '.join(place.label)}]"
-    out.print(text(f"{named} = {shortest(found.value, dtype)!r} in {dtype.name}, at {index} of {shape}", "bold"))
+    out.print(text(f"{named} = {shortest(why.value, dtype)!r} in {dtype.name}, at {index} of {shape}", "bold"))
     if place.is_broadcast:
         out.print(text(f"stored once, and broadcast to all targets of {place.owner.name}"))
-    if found.tie is not None:
-        own = f"{place.tensor.name}[{', '.join(place.owner_labels)}]"
-        out.print(text(f"the same number as {own}: the tensors are tied by `{found.tie}`, {_place(found.tie.span)}"))
-    if found.equation is None:
-        _print_zero(found)
+    if why.tie is not None:
+        owner = f"{place.tensor.name}[{', '.join(place.owner_labels)}]"
+        out.print(text(f"the same number as {owner}: the tensors are tied by `{why.tie}`, {_place(why.tie.span)}"))
+    if why.equation is None:
+        _print_zero(why)
         return
-    bound = [f"{one.name} = {one.value}" for one in found.names if one.kind == "index"]
+    bound = [f"{name.name} = {name.value}" for name in why.names if name.kind == "index"]
     case = f", for {', '.join(bound)}" if bound else ""
-    out.print(text(f"{found.part} in `{found.equation}`{case}"))
-    _print_line(found.equation)
+    out.print(text(f"{why.part} in `{why.equation}`{case}"))
+    _print_line(why.equation)
     rows = table("computed from", "value", "", "written", "line", right=["value", "line"])
-    for one in found.names:
-        if one.kind == "let":
-            line = "" if one.span is None else line_of(str(spec.path), one.span.source.name, one.span.line)
-            value = number_text(one.value, dtype if one.rounded else None)
-            rows.add_row(text(one.name), value, "let", text(one.written), line)
-    _add_tree(spec, found, rows)
+    for name in why.names:
+        if name.kind == "let":
+            line = "" if name.span is None else line_of(str(spec.path), name.span.source.name, name.span.line)
+            value = number_text(name.value, dtype if name.rounded else None)
+            rows.add_row(text(name.name), value, "let", text(name.written), line)
+    _add_tree(spec, why, rows)
     if rows.row_count:
         out.print(rows)
 
 
-def _print_zero(found: Why) -> None:
+def _print_zero(why: Why) -> None:
     out = console()
     out.print(text("no equation writes it: what is not written is zero"))
-    place, near = found.place, found.near
+    place, near = why.place, why.near
     if not near:
         out.print(text("and none writes anything into its row or column"))
         return
     if near[0].axis == "column":
         out.print(text(f"no equation of {place.owner.name} has that target"))
     out.print(text(f"its {near[0].axis} '{near[0].label}' is written by"))
-    for one in near[:MAX_ROWS]:
-        _print_line(one.equation)
-        more = len(one.places) - MAX_PLACES
+    for nearby in near[:MAX_ROWS]:
+        _print_line(nearby.equation)
+        more = len(nearby.places) - MAX_PLACES
         rest = f" and {more:,} more" if more > 0 else ""
-        out.print(text(f"which writes {', '.join(one.places[:MAX_PLACES])}{rest}", "dim"))
+        out.print(text(f"which writes {', '.join(nearby.places[:MAX_PLACES])}{rest}", "dim"))
 
 
 def _print_line(equation: Equation) -> None:
@@ -74,24 +74,24 @@ def _print_line(equation: Equation) -> None:
     out.print(text(shown), soft_wrap=True)
 
 
-def _add_tree(spec: Spec, found: Why, rows: Table) -> None:
+def _add_tree(spec: Spec, why: Why, rows: Table) -> None:
     """A row for each number, indented below what it was read by; each is unfolded where it comes first."""
     unfolded: set[int] = set()
-    todo = [(position, 0) for position in reversed(found.parts)]
+    todo = [(position, 0) for position in reversed(why.parts)]
     while todo:
         position, depth = todo.pop()
         if rows.row_count >= MAX_ROWS:
             rows.add_row(text("and more; see --json", "dim"))
             return
-        one = found.numbers[position]
-        inner = one.parts if position not in unfolded else ()
+        number = why.numbers[position]
+        inner = number.parts if position not in unfolded else ()
         folded = bool(inner) and depth >= MAX_DEPTH
         rows.add_row(
-            text("  " * depth + _name(one)),
-            number_text(one.value, spec.network.dtype if one.kind == "parameter" else None),
-            one.kind,
-            text("see above" if one.parts and not inner else one.written if one.name else ""),
-            line_of(str(spec.path), one.span.source.name, one.span.line),
+            text("  " * depth + _name(number)),
+            number_text(number.value, spec.network.dtype if number.kind == "parameter" else None),
+            number.kind,
+            text("see above" if number.parts and not inner else number.written if number.name else ""),
+            line_of(str(spec.path), number.span.source.name, number.span.line),
         )
         unfolded.add(position)
         if folded:
@@ -100,21 +100,21 @@ def _add_tree(spec: Spec, found: Why, rows: Table) -> None:
             todo += [(part, depth + 1) for part in reversed(inner)]
 
 
-def _name(one: SourceNumber) -> str:
-    return one.name or number_text(one.value)
+def _name(number: SourceNumber) -> str:
+    return number.name or number_text(number.value)
 
 
 def _place(span: Span) -> str:
     return f"{span.source.name}:{span.line}"
 
 
-def why_json(spec: Spec, found: Why) -> shapes.Why:
+def why_json(spec: Spec, why: Why) -> shapes.Why:
     """Everything that is printed; the numbers as one list, whose items name their parts by position."""
-    place, equation = found.place, found.equation
+    place, equation = why.place, why.equation
     span = None if equation is None else equation.span
     return shapes.filled(
         shapes.Why,
-        found,
+        why,
         **of_spec(spec),
         tensor=place.name,
         place=", ".join(place.label),
@@ -123,16 +123,16 @@ def why_json(spec: Spec, found: Why) -> shapes.Why:
         shape=list(place.tensor.shape),
         broadcast=place.is_broadcast,
         dtype=spec.network.dtype.name,
-        part=found.part or None,
+        part=why.part or None,
         equation=None if equation is None else str(equation),
         **file_and_line(span),
         source=None if span is None else span.source.line(span.line),
-        tied_by=[] if found.tie is None else [equation_json(found.tie)],
+        tied_by=[] if why.tie is None else [equation_json(why.tie)],
         names=[
             shapes.filled(shapes.NameRead, name, written=name.written or None, **file_and_line(name.span))
-            for name in found.names
+            for name in why.names
         ],
-        computed_from=list(found.parts),
+        computed_from=list(why.parts),
         numbers=[
             shapes.filled(
                 shapes.SourceNumber,
@@ -141,7 +141,7 @@ def why_json(spec: Spec, found: Why) -> shapes.Why:
                 **file_and_line(number.span),
                 computed_from=list(number.parts),
             )
-            for number in found.numbers
+            for number in why.numbers
         ],
-        near=[shapes.filled(shapes.EquationNear, near, **equation_json(near.equation)) for near in found.near],
+        near=[shapes.filled(shapes.EquationNear, near, **equation_json(near.equation)) for near in why.near],
     )

@@ -35,8 +35,8 @@ def differing(first: Tensor, second: Tensor) -> Tensor:
     """Which numbers of two tensors of one shape differ: in any bit, or in value and sign where the dtypes differ."""
     if first.dtype == second.dtype:
         return _bits(first) != _bits(second)
-    one, two = first.double(), second.double()
-    return ~((one == two) & (one.signbit() == two.signbit()) | (one.isnan() & two.isnan()))
+    old, new = first.double(), second.double()
+    return ~((old == new) & (old.signbit() == new.signbit()) | (old.isnan() & new.isnan()))
 
 
 def is_transposed(first: Tensor, second: Tensor) -> bool:
@@ -58,17 +58,17 @@ def compare_tensors(names: tuple[str, str], first: Tensor, second: Tensor, label
     count = int(mask.sum())
     if count == 0:
         return None if first.dtype == second.dtype else change
-    one, two = first[mask], second[mask]
-    sizes = (one.double() - two.double()).abs()
+    old, new = first[mask], second[mask]
+    sizes = (old.double() - new.double()).abs()
     known = sizes[~sizes.isnan()]
     common = _coarser(first.dtype, second.dtype)
     return replace(
         change,
         differing=count,
         largest=float(known.max()) if len(known) else None,
-        ulps=None if common is None else _largest_ulps(one.to(common), two.to(common)),
+        ulps=None if common is None else _largest_ulps(old.to(common), new.to(common)),
         ulps_dtype=None if common is None else DTYPE_NAMES[common],
-        entries=tuple(_entries(change, mask, one[:ENTRIES_KEPT], two[:ENTRIES_KEPT], label)),
+        entries=tuple(_entries(change, mask, old[:ENTRIES_KEPT], new[:ENTRIES_KEPT], label)),
     )
 
 
@@ -79,9 +79,9 @@ def _entries(change: TensorChange, mask: Tensor, first: Tensor, second: Tensor, 
     if common is not None:
         rounded = first.to(common).tolist(), second.to(common).tolist()
         ulps = [ulps_apart(old, new, FORMATS[DTYPE_NAMES[common]]) for old, new in zip(*rounded, strict=True)]
-    places = mask.nonzero()[: len(first)].tolist()
-    for place, old, new, apart in zip(places, first.double().tolist(), second.double().tolist(), ulps, strict=True):
-        yield EntryChange(change.names[1] or "", label(tuple(place)), old, new, ulps=apart)
+    indices = mask.nonzero()[: len(first)].tolist()
+    for index, old, new, apart in zip(indices, first.double().tolist(), second.double().tolist(), ulps, strict=True):
+        yield EntryChange(change.names[1] or "", label(tuple(index)), old, new, ulps=apart)
 
 
 def _bits(tensor: Tensor) -> Tensor:

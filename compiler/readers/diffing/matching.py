@@ -87,18 +87,19 @@ def may_differ_by_place(before: Network, after: Network) -> bool:
 
 def names_matched(before: Network, after: Network, matching: Matching) -> tuple[NameMatch, ...]:
     """The names of steps, tokens, dimensions, heads and hidden units that differ, each pair once."""
-    found: dict[NameMatch, None] = {}
+    matches: dict[NameMatch, None] = {}
     for old, new in matching.steps:
         if old.name != new.name:
-            found[NameMatch("step", old.name, new.name)] = None
+            matches[NameMatch("step", old.name, new.name)] = None
     pairs: list[tuple[NamedKind, Axis, Axis]] = [("token", before.vocabulary, after.vocabulary)]
     for old, new in matching.steps:
         if type(old) is type(new):
-            pairs += [(kind, one, two) for (kind, one), (_, two) in zip(_axes(old), _axes(new), strict=True)]
-    for kind, one, two in dict.fromkeys(pairs):
-        for first, second in _renamed(one, two, matching.positions(one, two)):
-            found[NameMatch(kind, first, second)] = None
-    return tuple(found)
+            both = zip(_axes(old), _axes(new), strict=True)
+            pairs += [(kind, old_axis, new_axis) for (kind, old_axis), (_, new_axis) in both]
+    for kind, old_axis, new_axis in dict.fromkeys(pairs):
+        for first, second in _renamed(old_axis, new_axis, matching.positions(old_axis, new_axis)):
+            matches[NameMatch(kind, first, second)] = None
+    return tuple(matches)
 
 
 def definitions_matched(before: Spec, after: Spec, *, same_form: bool) -> dict[str, str]:
@@ -108,19 +109,19 @@ def definitions_matched(before: Spec, after: Spec, *, same_form: bool) -> dict[s
     `same_form` the others of one section and shape are too, where both specs have as many.
     """
     first, second = before.resolved.definitions, after.resolved.definitions
-    found = {name: name for name in first if name in second}
+    names = {name: name for name in first if name in second}
 
     def left() -> tuple[list[Definition], list[Definition]]:
-        taken = set(found.values())
+        taken = set(names.values())
         return (
-            [one for name, one in first.items() if name not in found],
-            [one for name, one in second.items() if name not in taken],
+            [definition for name, definition in first.items() if name not in names],
+            [definition for name, definition in second.items() if name not in taken],
         )
 
-    found |= {old.name: new.name for old, new in _in_order(*left(), _value)}
+    names |= {old.name: new.name for old, new in _in_order(*left(), _value)}
     if same_form:
-        found |= {old.name: new.name for old, new in _in_order(*left(), _shape, all_or_none=True)}
-    return found
+        names |= {old.name: new.name for old, new in _in_order(*left(), _shape, all_or_none=True)}
+    return names
 
 
 def renamed_definitions(before: Spec, matched: dict[str, str]) -> Iterator[NameMatch]:
@@ -185,11 +186,11 @@ def _axes(step: Step) -> Iterable[tuple[NamedKind, Axis]]:
 def _positions(before: Axis, after: Axis, *, by_place: bool) -> tuple[int | None, ...]:
     if before == after or (by_place and before.size == after.size):
         return tuple(range(before.size))
-    found = [after.positions.get(label) for label in before.labels]
+    positions = [after.positions.get(label) for label in before.labels]
     if before.size != after.size:
-        return tuple(found)
-    taken = set(found)
-    return tuple(place if one is None and place not in taken else one for place, one in enumerate(found))
+        return tuple(positions)
+    taken = set(positions)
+    return tuple(i if position is None and i not in taken else position for i, position in enumerate(positions))
 
 
 def _renamed(before: Axis, after: Axis, positions: tuple[int | None, ...]) -> Iterator[tuple[str, str]]:

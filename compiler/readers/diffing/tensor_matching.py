@@ -30,11 +30,11 @@ def match_tensors(first: Tensors, second: Tensors, given: Mapping[str, str]) -> 
     taken = set(given.values())
     pairs = dict(given)
     pairs |= {name: name for name in first if name not in given and name in second and name not in taken}
-    for found in (_by_content, _transposed, _by_shape):
+    for matcher in (_by_content, _transposed, _by_shape):
         matched = set(pairs.values())
         left = {name: tensor for name, tensor in first.items() if name not in pairs}
         right = {name: tensor for name, tensor in second.items() if name not in matched}
-        pairs |= dict(found(left, right))
+        pairs |= dict(matcher(left, right))
     matched = set(pairs.values())
     return TensorPairs(
         pairs,

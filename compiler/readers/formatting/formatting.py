@@ -114,7 +114,7 @@ def _same(first: Node, second: Node, *, exact: bool) -> bool:
             return _same_scalar(first, second, exact=exact)
         case Sequence(items=items), Sequence(items=others):
             pairs = zip(items, others, strict=False)
-            return len(items) == len(others) and all(_same(one, other, exact=exact) for one, other in pairs)
+            return len(items) == len(others) and all(_same(item, other, exact=exact) for item, other in pairs)
         case Mapping(items=items), Mapping(items=others):
             return len(items) == len(others) and all(
                 _same_scalar(key, other, exact=exact) and _same(value, changed, exact=exact)
@@ -136,5 +136,6 @@ def _same_scalar(first: Scalar, second: Scalar, *, exact: bool) -> bool:
 def _same_texts(first: list[str], second: list[str]) -> bool:
     """Whether texts are equal one by one, or are the same expressions."""
     return len(first) == len(second) and all(
-        one == other or structure(one) == structure(other) is not None for one, other in zip(first, second, strict=True)
+        text == other or structure(text) == structure(other) is not None
+        for text, other in zip(first, second, strict=True)
     )

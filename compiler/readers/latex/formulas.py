@@ -156,8 +156,8 @@ def _attention(step: Attention, scale: str | None, notation: Notation) -> list[s
         scores += rf" + {name('mask')} \, [{k} > {q}]"
     causal = is_causal_mask(step.mask)
     seen, summed = (rf"{k} \le {q}", rf"{k}' \le {q}") if causal else (k, f"{k}'")
-    one = "1 + " if attends_to_nothing(step.softmax) else ""
-    total = rf"{one}\sum_{{{summed}}} \exp(\sigma_{{{h}}}({q}, {k}'))"
+    extra = "1 + " if attends_to_nothing(step.softmax) else ""
+    total = rf"{extra}\sum_{{{summed}}} \exp(\sigma_{{{h}}}({q}, {k}'))"
     mixed = rf"\sum_{{{seen}}} \alpha_{{{h}}}({q}, {k}) \, {value}"
     heads = r"\mathbf{z}" + rf"_{{{q}}}"
     match step.output:

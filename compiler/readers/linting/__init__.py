@@ -28,4 +28,4 @@ def lint(spec: Spec, rules: str = DEFAULT, *, ignore: Collection[str] = ()) -> t
             raise fail("unknown-name", f"no rule is called '{code}'{did_you_mean(code, known)}")
     examined = Examined(spec)
     kept = (rule for rule in chosen if rule.code not in ignore)
-    return in_file_order(found for rule in kept for found in rule.diagnostics(examined))
+    return in_file_order(finding for rule in kept for finding in rule.diagnostics(examined))

@@ -38,9 +38,9 @@ def accuracy_suffices(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
             return
         for claim in resolved.expect.evals:
             if claim.suite in test.suites and claim.right < test.needed(claim.pairs):
-                found = share(claim.right, claim.pairs, up=False)
+                right = share(claim.right, claim.pairs, up=False)
                 needed = f"{test.share} of {claim.suite}"
-                yield Finding(f"{claim.right:,} of {claim.pairs:,} right is {found}; needed are {needed}", claim.span)
+                yield Finding(f"{claim.right:,} of {claim.pairs:,} right is {right}; needed are {needed}", claim.span)
 
     return check
 

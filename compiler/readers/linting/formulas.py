@@ -57,10 +57,10 @@ def _definitions_read(spec: Spec, numbers: Iterable[Provenance]) -> list[str]:
     """The definitions that numbers of the network depend on, in file order."""
     wanted = frozenset(spec.resolved.definitions)
     known: dict[Provenance, frozenset[str]] = {}
-    found = set[str]()
+    names = set[str]()
     for provenance in set(numbers):
-        found |= names_read(provenance, wanted, known)
-    return [name for name in spec.resolved.definitions if name in found]
+        names |= names_read(provenance, wanted, known)
+    return [name for name in spec.resolved.definitions if name in names]
 
 
 def _formulas(node: Node | None) -> Iterator[Formula]:

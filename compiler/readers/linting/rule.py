@@ -64,8 +64,8 @@ class LintRule:
 
     def diagnostics(self, examined: Examined) -> Iterator[Diagnostic]:
         """What the rule finds in a spec."""
-        for found in self.check(examined):
-            yield Diagnostic(self.code, found.message, found.span, self.fix, found.notes, self.level)
+        for finding in self.check(examined):
+            yield Diagnostic(self.code, finding.message, finding.span, self.fix, finding.notes, self.level)
 
 
 @dataclass(frozen=True)
@@ -111,22 +111,24 @@ class Examined:
     @cached_property
     def acting(self) -> AbstractSet[Leaf]:
         """The parameters, by their numbers, on which an answer can depend, whatever they are. Raises `SpecError`."""
-        names = frozenset(name for name, one in self.spec.resolved.definitions.items() if one.kind == "parameter")
-        found: dict[Provenance, frozenset[str]] = {}
+        names = frozenset(
+            name for name, definition in self.spec.resolved.definitions.items() if definition.kind == "parameter"
+        )
+        names_of: dict[Provenance, frozenset[str]] = {}
 
         def free(provenance: Provenance) -> bool:
-            return bool(names_read(provenance, names, found))
+            return bool(names_read(provenance, names, names_of))
 
         return leaves(acting(self.spec.network, self._flow(free), free), behind=True)
 
     @cached_property
     def in_weights(self) -> dict[Leaf, list[str]]:
         """The numbers of the spec that stored numbers were computed from, each with the names of the tensors."""
-        found: dict[Leaf, list[str]] = {}
+        tensors_of: dict[Leaf, list[str]] = {}
         for name, tensor in tensors(self.spec.network).items():
             for leaf in leaves(entry.provenance for entry in tensor.entries):
-                found.setdefault(leaf, []).append(name)
-        return found
+                tensors_of.setdefault(leaf, []).append(name)
+        return tensors_of
 
     @cached_property
     def uncounted(self) -> dict[Leaf, list[str]]:
@@ -137,36 +139,36 @@ class Examined:
     @cached_property
     def unstored(self) -> tuple[UnstoredNumber, ...]:
         """What the forward pass uses and no tensor stores, eps aside."""
-        found: list[UnstoredNumber] = []
+        numbers: list[UnstoredNumber] = []
         for step in self.spec.network.steps:
             match step:
                 case Position():
                     for term in step.terms:
                         what = f"the position equation '{term.equation.left}' of {step.name}"
-                        found.append(UnstoredNumber(what, term.provenance, term.equation.span, True))
+                        numbers.append(UnstoredNumber(what, term.provenance, term.equation.span, True))
                 case Attention():
-                    found += _unstored_in_attention(step)
+                    numbers += _unstored_in_attention(step)
                 case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
                     pass
                 case _:
                     raise no_rule("step", step)
-        return tuple(found)
+        return tuple(numbers)
 
     @cached_property
     def beside_weights(self) -> dict[Leaf, list[str]]:
         """The numbers of the spec that these were computed from, each with what they are."""
-        found: dict[Leaf, list[str]] = {}
-        for one in self.unstored:
-            for leaf in leaves([one.provenance]):
-                if one.what not in found.setdefault(leaf, []):
-                    found[leaf].append(one.what)
-        return found
+        uses_of: dict[Leaf, list[str]] = {}
+        for number in self.unstored:
+            for leaf in leaves([number.provenance]):
+                if number.what not in uses_of.setdefault(leaf, []):
+                    uses_of[leaf].append(number.what)
+        return uses_of
 
     @cached_property
     def weight_formulas(self) -> tuple[Formula, ...]:
         """Every expression that weights are computed from."""
         every = (entry for tensor in tensors(self.spec.network).values() for entry in tensor.entries)
-        numbers = (*(entry.provenance for entry in every), *(one.provenance for one in self.unstored))
+        numbers = (*(entry.provenance for entry in every), *(number.provenance for number in self.unstored))
         return tuple(weight_formulas(self.spec, numbers))
 
 

@@ -33,13 +33,13 @@ def steering_names(spec: Spec) -> frozenset[str]:
         todo += [name for key in path for inner in _IN_BRACKETS.findall(key) for name in _NAME.findall(inner)]
         if path[-2:-1] in (("constants",), ("parameters",), ("let",)):
             read.setdefault(path[-1], set()).update(names)
-    found = set[str]()
+    steering = set[str]()
     while todo:
         name = todo.pop()
-        if name not in found:
-            found.add(name)
+        if name not in steering:
+            steering.add(name)
             todo += read.get(name, ())
-    return frozenset(found)
+    return frozenset(steering)
 
 
 def _scalars(node: Node, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Scalar]]:

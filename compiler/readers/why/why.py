@@ -79,16 +79,16 @@ def why(spec: Spec, asked: str) -> Why:
 
 def why_each(spec: Spec, asked: tuple[str, ...]) -> list[Why]:
     """`why` for several places. Raises one `SpecError` for all that are wrong."""
-    found: list[Why] = []
+    answers: list[Why] = []
     wrong: list[Diagnostic] = []
-    for one in asked:
+    for place in asked:
         try:
-            found.append(why(spec, one))
+            answers.append(why(spec, place))
         except SpecError as error:
             wrong += error.diagnostics
     if wrong:
         raise SpecError(wrong)
-    return found
+    return answers
 
 
 def _part(place: EntryPlace, entry: Entry) -> str:
@@ -122,13 +122,13 @@ def _near(place: EntryPlace) -> Iterator[EquationNear]:
         for entry in place.tensor.entries
         if len(index) == 2 and entry.index[1] == index[1]
     ]
-    for axis, label, found in (("row", labels[0], rows), ("column", labels[-1], columns)):
+    for axis, label, entries in (("row", labels[0], rows), ("column", labels[-1], columns)):
         by_equation: dict[Equation, list[str]] = {}
-        for written, equation in found:
+        for written, equation in entries:
             by_equation.setdefault(equation, []).append(written)
         for equation, places in by_equation.items():
             yield EquationNear(axis, label, equation, tuple(places))
-        if found:
+        if entries:
             return
 
 
@@ -158,11 +158,11 @@ def _names(spec: Spec, place: EntryPlace, equation: Equation) -> Iterator[NameRe
         node = lets.get(name) if isinstance(lets, Mapping) else None
         inner = replace(scope.bind(indices), lets=let.earlier, place=let.place)
         try:
-            found: Number | None = number(let.tree, inner)
+            meant: Number | None = number(let.tree, inner)
         except (ExpressionError, AlreadyReported, RecursionError):
-            found = None  # it is affine in the dimensions
+            meant = None  # it is affine in the dimensions
         written = " ".join(node.text.split()) if isinstance(node, Scalar) else ""
-        value, rounded = (None, False) if found is None else (found.value, found.rounded)
+        value, rounded = (None, False) if meant is None else (meant.value, meant.rounded)
         yield NameRead(name, "let", value, written, span, rounded)
 
 
@@ -183,14 +183,14 @@ def _targets(place: EntryPlace, path: DocumentPath) -> Iterator[tuple[Word, Axis
 
 def _lets_read(text: str, scope: Scope) -> list[str]:
     """The names under `let` that an expression reads, directly or through one another, in their order."""
-    found: set[str] = set()
+    read: set[str] = set()
     try:
         todo = list(free_names(parse(text)))
     except ExpressionError:
         return []
     while todo:
         name = todo.pop()
-        if name in scope.lets and name not in found:
-            found.add(name)
+        if name in scope.lets and name not in read:
+            read.add(name)
             todo += free_names(scope.lets.every[name][1].tree)
-    return [name for name in scope.lets.every if name in found]
+    return [name for name in scope.lets.every if name in read]
