@@ -92,7 +92,7 @@ class Evaluation:
 
     @property
     def batched(self) -> int:
-        """Of how many inputs it is only batches that say whether they are answered right."""
+        """How many inputs were only run in batches."""
         return sum(suite.batched for suite in self.suites)
 
     @property
@@ -129,18 +129,18 @@ def evaluate(
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Run suites of the spec's task; by default all that a task runs by default, in their default sizes.
+    """Run suites of the spec's task; without `suites` those that the task runs by default, in their default sizes.
 
     A `protocol` is a test that others have fixed: it has suites of its own, and no size or seed to choose.
     A model that is not causal is decoded greedily, whatever `decoding` says: teacher forcing would show it the answer.
     `engine` decides how fast that is, and never what is right: see `compiler.backends.native.engines`. The plain one
-    does what is to be decoded greedily, and what the fast one cannot follow, one sequence at a time. With a `batch` it
-    runs so many at once, and on another `device` than the CPU always some: faster, but `batched` says of how many
-    inputs the verdict is then not shown to be that of one sequence.
+    decodes greedily, and runs what the fast one cannot follow, one sequence at a time. With a `batch` it runs so many
+    at once, and on another `device` than the CPU always some. That is faster, but does not show that the verdict is
+    that of one sequence; `batched` counts these inputs.
     `pairs` is the size of each suite that samples, `seed` (0 if None) decides what it draws, `failures` is how many
     wrong answers of each part are kept (None for all).
-    A suite of more than `LONG` inputs saves what it has found every few seconds, in the user's cache, and the same call
-    goes on from there after an interruption; with `restart` it does not. Nothing is left of it when all suites are run.
+    A suite of more than `LONG` inputs saves its state every few seconds in the user's cache. After an interruption the
+    same call goes on from there; with `restart` it begins again. When all suites are run, the state is removed.
     `progress(suite, done, total)` is called after each batch, `notice(text)` with what a person should know at once.
     An interruption (`KeyboardInterrupt`) of a long suite has a message that says how far it was.
     Raises `SpecError` for an unknown suite, protocol or device, and for a size that is out of range.

@@ -109,7 +109,9 @@ class _Keeping:
             return RunState()
         if state is None:
             if suite.saved.is_of_other_versions:
-                other = "an earlier run of it is of another version of weightspec or torch, which alone goes on with it"
+                other = (
+                    "an earlier run was of another version of weightspec or torch, and only that version can resume it"
+                )
                 self._notice(f"{suite.name} begins anew: {other}")
             return RunState()
         self._notice(f"{suite.name}: resumed at {state.done:,} of {suite.size:,}")

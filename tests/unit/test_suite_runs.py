@@ -279,7 +279,7 @@ def test_a_state_of_other_versions_is_kept_and_mentioned(
         patched.setattr(compiler.evaluation.saved_runs, "installed_version", lambda: "99")
         result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append)
     assert result.suites[0].resumed == 0
-    other = "an earlier run of it is of another version of weightspec or torch, which alone goes on with it"
+    other = "an earlier run was of another version of weightspec or torch, and only that version can resume it"
     assert said == [f"uniform begins anew: {other}"]
     assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5).suites[0].resumed == 5
 

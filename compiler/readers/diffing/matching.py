@@ -1,7 +1,7 @@
-"""Which names of two specs stand for the same: names that both have, and by place those that one has and not the other.
+"""Which names of two specs stand for the same thing: names that both have, and names that have the same place.
 
-Steps of one kind and size, dimensions at one position of axes of one size, and numbers of one section and value are
-matched, in their order, where their names differ.
+Where names differ, steps of the same kind and size are matched in their order; so are dimensions at the same position
+of axes of the same size, and numbers of the same section and value.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ def names_matched(before: Network, after: Network, matching: Matching) -> tuple[
 
 
 def definitions_matched(before: Spec, after: Spec, *, same_form: bool) -> dict[str, str]:
-    """For each number with a name the name that it has in the other spec.
+    """For the name of each number the name that it has in the other spec.
 
-    Those that have no namesake are matched where section and values are the same, in their order. In networks of the
-    `same_form` the others of one section and shape are too, where both specs have as many.
+    Names that only one spec has are matched, in their order, where section and values are the same. In networks of the
+    `same_form`, so are the rest of the same section and shape, if both specs have equally many.
     """
     first, second = before.resolved.definitions, after.resolved.definitions
     names = {name: name for name in first if name in second}
@@ -125,7 +125,7 @@ def definitions_matched(before: Spec, after: Spec, *, same_form: bool) -> dict[s
 
 
 def renamed_definitions(before: Spec, matched: dict[str, str]) -> Iterator[NameMatch]:
-    """Of numbers with a name that are matched those whose names differ."""
+    """The matched names of numbers that differ."""
     for old, new in matched.items():
         if old != new:
             yield NameMatch(before.resolved.definitions[old].kind, old, new)
@@ -134,7 +134,7 @@ def renamed_definitions(before: Spec, matched: dict[str, str]) -> Iterator[NameM
 def _in_order(
     before: list[T], after: list[T], form: Callable[[T], Hashable], *, all_or_none: bool = False
 ) -> Iterator[tuple[T, T]]:
-    """Pairs of one form, the first with the first, the second with the second; or none where there are not as many."""
+    """Pairs of the same form, in their order. With `all_or_none` both sides have to have equally many of the form."""
     groups: dict[Hashable, tuple[list[T], list[T]]] = {}
     for side, items in enumerate((before, after)):
         for item in items:

@@ -88,7 +88,7 @@ def _check(
 
 
 def _changes(first: _Side, second: _Side, pairs: TensorPairs) -> Iterator[TensorChange]:
-    """A tensor that is tied to another one, and is missing in a file, is not gone: it is stored once."""
+    """What differs. A tied tensor that a file lacks is not gone: it is stored once."""
     for old, new in pairs.pairs.items():
         change = compare_tensors((old, new), first.tensors[old], second.tensors[new], _label(first, second, old, new))
         if change is not None:

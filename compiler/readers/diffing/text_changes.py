@@ -77,7 +77,7 @@ class Renaming:
         return (*self._images.get(word, ()), word)
 
     def _renamings(self, key: str) -> Iterator[str]:
-        """What a key may be called in the second text; of very many nothing."""
+        """What a key may be called in the second text; nothing where there are too many choices."""
         words = re.split(WORD, key)
         choices = [self._of(word) for word in words]
         if prod(map(len, choices)) <= MAX_RENAMINGS:
@@ -91,7 +91,7 @@ def _words(text: str) -> list[str]:
 def text_changes(before: Spec, after: Spec, renaming: Renaming, defined: Mapping[str, str]) -> tuple[TextChange, ...]:
     """Everything that is written differently, apart from names that stand for the same thing.
 
-    `defined` says which numbers with a name do. What has another name goes by the new one.
+    `defined` maps the old names of numbers to the new ones. What was renamed goes by its new name.
     """
     walk = _Walk(renaming)
     return (*walk.top(before, after), *walk.definitions(before, after, defined), *walk.network(before, after))
