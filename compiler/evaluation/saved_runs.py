@@ -139,13 +139,9 @@ def _as_json(state: RunState) -> dict[str, object]:
         "seconds": state.seconds,
         "parts": [
             {
-                "done": tally.done,
-                "right": tally.right,
-                "close": tally.close,
-                "batched": tally.batched,
+                **vars(tally),
                 "failures": list(map(astuple, tally.failures)),
                 "classes": [[*key, count, inputs] for key, (count, inputs) in tally.classes.items()],
-                "other": tally.other,
             }
             for tally in state.tallies
         ],

@@ -21,7 +21,7 @@ _COORDINATES = ("row", "column")
 class EntryPlace:
     """One number of a tensor. `index` is where it is stored, `label` its names in the tensor that was asked for.
 
-    `owner` stores the tensor: another group than `group` where that one is tied to it.
+    `group` has the tensor that was asked for. `owner` stores it: another group where `group` is tied to it.
     """
 
     asked: str

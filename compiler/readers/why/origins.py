@@ -20,7 +20,7 @@ _Owners = dict[Provenance, tuple[Definition, tuple[int, ...], Number]]
 class SourceNumber:
     """A number of the spec that another was computed from: an element of a definition, or a literal without a name.
 
-    `parts` are the numbers that it was computed from itself, as positions in the list that it is in.
+    `parts` are the numbers that it was computed from, as positions in the list that has it.
     """
 
     name: str
@@ -32,7 +32,7 @@ class SourceNumber:
 
 
 def source_numbers(spec: Spec, root: Provenance) -> tuple[tuple[SourceNumber, ...], tuple[int, ...]]:
-    """Every number that `root` was computed from, each once, and the positions of those that it reads itself."""
+    """Every number that `root` was computed from, each once, and the positions of those that it reads directly."""
     owners: _Owners = {
         item.provenance: (definition, index, item)
         for definition in spec.resolved.definitions.values()

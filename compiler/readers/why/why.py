@@ -25,8 +25,8 @@ from compiler.source.text import Span
 
 @dataclass(frozen=True)
 class NameRead:
-    """A name that the equation reads and that is no definition: an index, or a name under `let` (its number, if it
-    is one by itself)."""
+    """A name that the equation reads and that is no definition: an index, or a name under `let`. The value of the
+    latter is None where it depends on dimensions."""
 
     name: str
     kind: str
@@ -48,10 +48,10 @@ class EquationNear:
 
 @dataclass(frozen=True)
 class Why:
-    """`equation` is None where none writes the number, which is zero then; `near` are those that come close.
+    """`equation` is None where none writes the number, which is zero then; `near` are equations that come close.
 
     `part` says which part of the equation the number is. `numbers` are in the order in which they were read; `parts`
-    are those that the equation itself reads. `tie` is the equation that makes the tensor another one's.
+    are those that the equation reads directly. `tie` is the equation that ties the tensor to another one.
     """
 
     place: EntryPlace
