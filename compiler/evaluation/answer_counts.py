@@ -34,8 +34,10 @@ class Tally:
     other: int = 0
 
     def plus(self, verdicts: Verdicts, failures: Sequence[Failure], inputs: Callable[[int], Inputs]) -> Tally:
-        """With the verdicts on the inputs that come next, of which `inputs` has number i; a new tally, so that an
-        interruption leaves this one whole."""
+        """A new tally with the verdicts on the inputs that come next; `inputs(i)` is the input number i of them.
+
+        An interruption leaves this tally whole.
+        """
         classes, other = self._classes(verdicts, inputs)
         size, right = len(verdicts.right), int(verdicts.right.sum())
         close, batched = self.close + verdicts.close, self.batched + int(verdicts.batched.sum())

@@ -212,7 +212,7 @@ def _to_run(suite: Suite, pairs: int | None, seed: int, kept: int) -> SuiteToRun
 
 
 def _saved(evaluator: Evaluator, suite: SuiteToRun) -> SuiteToRun:
-    """With the place where the state of a long run is kept."""
+    """The suite with the place where the state of a long run is kept."""
     if not suite.is_long:
         return suite
     where = saved_run(evaluator.spec, suite.name, suite.parts, suite.seed, suite.kept, in_batches=evaluator.in_batches)

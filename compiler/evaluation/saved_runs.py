@@ -50,7 +50,7 @@ class RunState:
 
 @dataclass(frozen=True)
 class SavedRun:
-    """Where the state of one run is kept: `key` stands for all that decides what the run finds."""
+    """The place where the state of a run is kept. `key` stands for all that decides what the run finds."""
 
     path: Path
     key: str

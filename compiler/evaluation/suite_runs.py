@@ -18,7 +18,7 @@ from compiler.evaluation.self_check import decoded_otherwise
 from compiler.tasks.layout import Layout
 from compiler.tasks.task import Inputs, Part, Words
 
-FIRST_INPUTS = 1024  # so many are judged first, to see how long they take
+FIRST_INPUTS = 1024  # of a suite; they show how long inputs take
 SAVED_EVERY = 3.0  # seconds, unless saving takes long
 SLOW = 2.0  # seconds that a bunch of inputs may take
 T = TypeVar("T")
@@ -156,7 +156,7 @@ class _Bunch:
 
 
 def _bunches(layout: Layout, part: Part, start: int, pace: _Pace) -> Iterator[_Bunch]:
-    """The inputs from number `start` on, so many at a time as the pace is then."""
+    """The inputs from number `start` on, in bunches whose size follows the pace."""
     for words in part.blocks(pace.most, start) if start < part.size else ():
         size, first = len(next(iter(words.values()))), 0
         while first < size:

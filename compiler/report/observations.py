@@ -55,7 +55,7 @@ class Screened:
 
 
 def smallest(models: Sequence[ReportedModel]) -> tuple[Smallest, ...]:
-    """For each rule the smallest models; a rule that says nothing about any of them is left out."""
+    """The smallest models by each rule; a rule that says nothing about any model is left out."""
     by_rule = []
     for rule in SHOWN_RULES:
         if rule == LISTING:
@@ -118,7 +118,7 @@ def shown_disclosures(model: ReportedModel) -> tuple[Diagnostic, ...]:
 
 
 def screened(group: Group) -> tuple[Screened, ...]:
-    """For each suite, what it lets through."""
+    """What each suite lets through."""
     suites = []
     for suite in group.suites:
         passed = tuple(model for model in group.models if all(failed.suite != suite.name for failed in model.failed))

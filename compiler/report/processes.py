@@ -154,7 +154,7 @@ def _children_end() -> Iterator[None]:
 
 
 def _start() -> None:
-    """In each of the processes: one thread, and an interruption is its end."""
+    """Set up a process: it has one thread, and an interruption ends it."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     torch.set_num_threads(1)

@@ -69,7 +69,7 @@ class ReportedModel:
 
 @dataclass(frozen=True)
 class ReportedSuite:
-    """A suite as it was run: so many inputs, drawn with `seed` if it draws any."""
+    """A suite as it was run: how many inputs (`pairs`), and the `seed` if it draws them."""
 
     name: str
     summary: str

@@ -59,7 +59,7 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
 
 
 def first(items: Sequence[T], rows: Table) -> Iterator[T]:
-    """The items, each to become a row; of very many the first, and a row that says how many are left out."""
+    """The items, each to become a row. Of very many only the first come, and a row says how many are left out."""
     yield from islice(items, MAX_ROWS)
     if len(items) > MAX_ROWS:
         rows.add_row(text(f"and {len(items) - MAX_ROWS:,} more; see --json", "dim"))
@@ -93,7 +93,7 @@ def print_diff(differences: Iterable[str]) -> None:
 
 
 def print_json(value: object) -> None:
-    """To standard output; in ASCII where that does not take UTF-8."""
+    """Print to standard output; in ASCII where that does not take UTF-8."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(json_text(value, only_ascii=codecs.lookup(encoding).name != "utf-8"))
 
@@ -116,7 +116,7 @@ def _strict(value: object) -> object:
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
-    """To standard error, each with its line and caret; of very many warnings the first."""
+    """Print to standard error, each with its line and caret, but only the first of very many warnings."""
     out = console(error=True)
     warnings = 0
     for diagnostic in diagnostics:

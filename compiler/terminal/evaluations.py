@@ -79,7 +79,7 @@ def _print_classes(evaluation: Evaluation) -> None:
 
 
 def of_batches(evaluation: Evaluation) -> str:
-    """For how many inputs nothing shows that the verdict is that of one sequence at a time."""
+    """How many verdicts are only those of batches."""
     share = f"{evaluation.batched:,} of {evaluation.pairs:,} verdicts are those of batches"
     return f"{share}; it is not shown that they are those of one sequence at a time, which are what counts"
 

@@ -92,7 +92,7 @@ def _figure(counts: Counts, rule: str, left_out: Sequence[str]) -> str:
 
 
 def print_assertions(counted: Sequence[SpecCounts], assertions: Sequence[Assertion]) -> None:
-    """Each assertion about each spec; of those that fail, what the figure is made of."""
+    """Each assertion about each spec; where one fails, what the figure is made of."""
     out = console()
     rows = table("assertion", "spec", "", "")
     failed: list[str] = []

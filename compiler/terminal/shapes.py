@@ -792,7 +792,7 @@ def filled(shape: type[S], source: object, /, **given: object) -> S:
 
 @cache
 def _fields(shape: Hashable) -> dict[str, tuple[Any, bool]]:
-    """For each field the shape of the objects in it, None where it has none; and whether it is always there."""
+    """The fields, each with the shape of the objects in it (None without any) and whether it is always there."""
     hints = get_type_hints(shape, include_extras=True)
     return {name: (_object_in(hint), get_origin(hint) is not NotRequired) for name, hint in hints.items()}
 

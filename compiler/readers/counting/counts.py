@@ -150,7 +150,7 @@ def count(spec: Spec) -> Counts:
 
 
 def _beside_weights(network: Network) -> Iterator[Provenance]:
-    """Where the numbers come from that no tensor stores: a parameter there is a learned one."""
+    """The origins of numbers that no tensor stores: a parameter there is learned too."""
     for step in network.steps:
         match step:
             case Position():
@@ -226,7 +226,7 @@ def hard_coded_readers(spec: Spec, most: int) -> dict[HardCoded, tuple[Equation,
             written.setdefault(entry.equation, []).append(entry.provenance)
     readers: dict[HardCoded, dict[Equation, None]] = {}
     made: dict[Leaf, tuple[HardCoded, ...]] = {}
-    visits = Counter[Provenance]()  # what so many equations are made of has nothing new to say about later ones
+    visits = Counter[Provenance]()  # a number that `most` equations have read has all its readers
     for equation, provenances in written.items():
         todo, seen = provenances, set[Provenance]()
         while todo:
@@ -259,5 +259,5 @@ def _hard_coded(in_weights: Iterable[Leaf], definitions: Mapping[str, Definition
 
 
 def _shortened(line: str) -> str:
-    """A line, which thousands of numbers may stand in; of a very long one the beginning."""
+    """The line, or the beginning of a very long one: thousands of numbers may stand in it."""
     return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"

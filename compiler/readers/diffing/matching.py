@@ -53,7 +53,7 @@ class Matching:
     _axes: dict[tuple[Axis, Axis], tuple[int | None, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def positions(self, before: Axis, after: Axis) -> tuple[int | None, ...]:
-        """For each dimension of an axis its position in the other one; None where it is gone."""
+        """The position of each dimension of an axis in the other one; None where it is gone."""
         if (before, after) not in self._axes:
             self._axes[before, after] = _positions(before, after, by_place=self.by_place)
         return self._axes[before, after]
@@ -103,7 +103,7 @@ def names_matched(before: Network, after: Network, matching: Matching) -> tuple[
 
 
 def definitions_matched(before: Spec, after: Spec, *, same_form: bool) -> dict[str, str]:
-    """For the name of each number the name that it has in the other spec.
+    """The names of numbers, each with the name that the number has in the other spec.
 
     Names that only one spec has are matched, in their order, where section and values are the same. In networks of the
     `same_form`, so are the rest of the same section and shape, if both specs have equally many.

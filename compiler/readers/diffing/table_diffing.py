@@ -14,7 +14,7 @@ from compiler.readers.diffing.differences import ProductChange, ShapeChange, Tie
 from compiler.readers.diffing.matching import Matching, match_steps, may_differ_by_place
 from compiler.readers.diffing.multiplying import multiplied
 
-POSITIONS_COMPARED = 64  # score formulas are compared for so many query and key positions
+POSITIONS_COMPARED = 64  # of queries and of keys, for which score formulas are compared
 Axes = tuple[Axis | None, ...]
 
 
@@ -188,7 +188,7 @@ class _Comparison:
                 yield CellChange(*new.named(index), None, cell, None)
 
     def _positions(self, old: Axes, new: Axes) -> list[Sequence[int | None] | None] | None:
-        """For each axis where its dimensions are now, None for an axis without names; None where nothing matches."""
+        """The new positions of the dimensions of each axis (None without names); None where nothing matches."""
         if len(old) != len(new):
             return None
         positions: list[Sequence[int | None] | None] = []

@@ -62,7 +62,7 @@ class Renaming:
         )
 
     def keys(self, before: Sequence[str], after: Sequence[str]) -> dict[str, str]:
-        """For each key of the first the one of the second that it stands for."""
+        """The keys of the first text, each with the key of the second that it stands for."""
         names = {key: key for key in before if key in after}
         left = dict.fromkeys(key for key in after if key not in names)
         for key in before:

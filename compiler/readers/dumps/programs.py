@@ -95,7 +95,7 @@ def _plain(value: object) -> object:
 
 
 def _linear(linear: Linear) -> dict[str, object]:
-    """Of each row that has weights, the weight of each channel."""
+    """The weight of each channel, for each row that has weights."""
     terms = sum(map(len, linear.rows))
     rows = {str(i): {str(c): weight for c, weight in row} for i, row in enumerate(linear.rows) if row}
     shown: dict[str, object] = {"rows": rows if terms <= MOST_SHOWN else f"{terms} weights in {len(rows)} rows"}

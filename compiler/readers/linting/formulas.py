@@ -103,7 +103,7 @@ def uses(root: Expression, wanted: Callable[[Expression], bool]) -> Iterator[Exp
 
 
 def reads(root: Expression, names: frozenset[str], scope: Scope) -> bool:
-    """Whether an expression reads one of the names, by itself or through what stands under `let`."""
+    """Whether an expression reads one of the names, directly or through names under `let`."""
     todo = [root]
     seen: set[str] = set()
     while todo:

@@ -90,7 +90,7 @@ def _of_score(examined: Examined, score: HeadScore, causal: bool) -> Iterator[st
 
 
 def _pieces(formula: PairFormula | PositionFormula) -> Iterator[str]:
-    """What makes several pieces of a formula, by itself or in what it reads under `let`."""
+    """What splits a formula into several pieces, in itself or in names under `let` that it reads."""
     for tree in _trees(formula.formula.tree, formula.scope):
         if any(reads(node, POSITION_NAMES, formula.scope) for node in uses(tree, is_condition)):
             yield "decides by a condition"

@@ -182,6 +182,6 @@ def _unstored_in_attention(step: Attention) -> Iterator[UnstoredNumber]:
 
 
 def enumerated(items: list[str], most: int = 3) -> str:
-    """`a, b and c`; of many the first, and how many more there are."""
+    """`a, b and c`. Only the first of many are named, with how many more there are."""
     shown = items if len(items) <= most + 1 else [*items[:most], f"{len(items) - most} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

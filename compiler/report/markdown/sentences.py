@@ -185,7 +185,7 @@ def length_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[s
     if not alone:
         return []
     shortest, longest = (choose(alone, key=lambda model: model.lines.own) for choose in (min, max))
-    apart = "" if len(alone) == len(models) else ", those apart that extend another"
+    apart = "" if len(alone) == len(models) else ", without those that extend another"
     if len(alone) == 1:
         return [f"The spec of {name(longest)} has {several(longest.lines.own, 'line')} of YAML."]
     if shortest.lines.own == longest.lines.own:

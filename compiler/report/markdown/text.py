@@ -67,7 +67,7 @@ def several(number: int, one: str, many: str = "") -> str:
 
 
 def listing(items: Iterable[str], word: str = "and") -> str:
-    """`a, b and c`; of very many the first."""
+    """`a, b and c`, but only the first of very many."""
     every = list(items)
     if len(every) > MAX_LISTED:
         return f"{', '.join(every[:MAX_LISTED])} {word} {len(every) - MAX_LISTED:,} more"
