@@ -165,12 +165,17 @@ def _mapping(node: Node) -> Mapping:
         if newer is not None:
             raise SpecError([newer])
         return node
+    raise not_a_spec(node)
+
+
+def not_a_spec(node: Node) -> SpecError:
+    """What to say of a document that is no mapping."""
     span = Span(node.span.source, node.span.start, node.span.start + 1)
     certified = _certified(node)
     if certified is not None:
         message = "this is a certificate of `verify`, and no spec"
-        raise fail("wrong-type", message, span, f"`verify {printable(certified)} -o FILE.json` makes it anew")
-    raise fail("wrong-type", "a spec is a mapping of keys at the top", span, "start with `weightspec: 1`")
+        return fail("wrong-type", message, span, f"`verify {printable(certified)} -o FILE.json` makes it anew")
+    return fail("wrong-type", "a spec is a mapping of keys at the top", span, "start with `weightspec: 1`")
 
 
 def _certified(node: Node) -> str | None:

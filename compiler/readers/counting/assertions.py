@@ -31,16 +31,16 @@ class Assertion:
 
     def holds(self, counts: Counts) -> bool:
         """Whether it is so; an undeclared `free` is no number."""
-        found = counts.by_rule(self.figure)
-        if found is None:
+        figure = counts.by_rule(self.figure)
+        if figure is None:
             return False
         match self.relation:
             case "=":
-                return found == self.number
+                return figure == self.number
             case "<=":
-                return found <= self.number
+                return figure <= self.number
             case ">=":
-                return found >= self.number
+                return figure >= self.number
 
 
 def read_assertion(text: str) -> Assertion:

@@ -204,8 +204,8 @@ def count(spec: Spec) -> Counts:
 
 
 def _group(group: Stored) -> GroupCount:
-    own = [] if group.weight_tie is not None else [group.weight]
-    counted = [*own, *([] if group.bias is None else [group.bias])]
+    weights = [] if group.weight_tie is not None else [group.weight]
+    counted = [*weights, *([] if group.bias is None else [group.bias])]
     nonzero = [entry for tensor in counted for entry in tensor.entries if entry.value]
     different, copies = len({entry.value for entry in nonzero}), False
     match group.kind:
@@ -260,40 +260,40 @@ def hard_coded_readers(spec: Spec, most: int) -> dict[HardCoded, tuple[Equation,
     for tensor in tensors(spec.network).values():
         for entry in tensor.entries:
             written.setdefault(entry.equation, []).append(entry.provenance)
-    found: dict[HardCoded, dict[Equation, None]] = {}
+    readers: dict[HardCoded, dict[Equation, None]] = {}
     made: dict[Leaf, tuple[HardCoded, ...]] = {}
-    visits = Counter[Provenance]()  # what so many equations are made of has nothing new to say about later ones
+    visits = Counter[Provenance]()  # a number that `most` equations have read has all its readers
     for equation, provenances in written.items():
         todo, seen = provenances, set[Provenance]()
         while todo:
-            one = todo.pop()
-            if one in seen or visits[one] >= most:
+            provenance = todo.pop()
+            if provenance in seen or visits[provenance] >= most:
                 continue
-            seen.add(one)
-            visits[one] += 1
-            todo += one.parts
-            if one.leaf is None:
+            seen.add(provenance)
+            visits[provenance] += 1
+            todo += provenance.parts
+            if provenance.leaf is None:
                 continue
-            if one.leaf not in made:
-                made[one.leaf] = _hard_coded([one.leaf], spec.resolved.definitions)
-            for item in made[one.leaf]:
-                readers = found.setdefault(item, {})
-                if len(readers) < most:
-                    readers[equation] = None
-    return {item: tuple(equations) for item, equations in found.items()}
+            if provenance.leaf not in made:
+                made[provenance.leaf] = _hard_coded([provenance.leaf], spec.resolved.definitions)
+            for item in made[provenance.leaf]:
+                equations = readers.setdefault(item, {})
+                if len(equations) < most:
+                    equations[equation] = None
+    return {item: tuple(equations) for item, equations in readers.items()}
 
 
 def _hard_coded(in_weights: Iterable[Leaf], definitions: Mapping[str, Definition]) -> tuple[HardCoded, ...]:
-    found = set()
+    numbers = set()
     for leaf in in_weights:
         if leaf.kind == "literal":
             span, definition = leaf.span, definitions.get(leaf.name)
             whole = bool(leaf.name) if definition is None else definition.is_all(span)  # none: pi, or in an equation
             source = _shortened(span.source.line(span.line))
-            found.add(HardCoded(leaf.name, leaf.value, whole, span.line, span.source.name, source))
-    return tuple(sorted(found, key=lambda item: (item.file, item.line, item.name, item.value)))
+            numbers.add(HardCoded(leaf.name, leaf.value, whole, span.line, span.source.name, source))
+    return tuple(sorted(numbers, key=lambda item: (item.file, item.line, item.name, item.value)))
 
 
 def _shortened(line: str) -> str:
-    """A line, which thousands of numbers may stand in; of a very long one the beginning."""
+    """The line, or the beginning of a very long one: thousands of numbers may stand in it."""
     return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"

@@ -41,7 +41,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Rule:
+class LintRule:
     """`asks` what a spec has to be like, in one line; `source` says whose rule that is, `fix` what to do."""
 
     code: str
@@ -53,8 +53,8 @@ class Rule:
 
     def diagnostics(self, examined: Examined) -> Iterator[Diagnostic]:
         """What the rule finds in a spec."""
-        for found in self.check(examined):
-            yield Diagnostic(self.code, found.message, found.span, self.fix, found.notes, self.level)
+        for finding in self.check(examined):
+            yield Diagnostic(self.code, finding.message, finding.span, self.fix, finding.notes, self.level)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class RuleSet:
 
     name: str
     summary: str
-    rules: tuple[Rule, ...]
+    rules: tuple[LintRule, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,22 +90,24 @@ class Examined:
     @cached_property
     def acting(self) -> AbstractSet[Leaf]:
         """The parameters, by their numbers, on which an answer can depend, whatever they are. Raises `SpecError`."""
-        names = frozenset(name for name, one in self.spec.resolved.definitions.items() if one.kind == "parameter")
-        found: dict[Provenance, frozenset[str]] = {}
+        names = frozenset(
+            name for name, definition in self.spec.resolved.definitions.items() if definition.kind == "parameter"
+        )
+        names_of: dict[Provenance, frozenset[str]] = {}
 
         def free(provenance: Provenance) -> bool:
-            return bool(names_read(provenance, names, found))
+            return bool(names_read(provenance, names, names_of))
 
         return leaves(acting(self.spec.network, self._flow(free), free), behind=True)
 
     @cached_property
     def in_weights(self) -> dict[Leaf, list[str]]:
         """The numbers of the spec that stored numbers were computed from, each with the names of the tensors."""
-        found: dict[Leaf, list[str]] = {}
+        tensors_of: dict[Leaf, list[str]] = {}
         for name, tensor in tensors(self.spec.network).items():
             for leaf in leaves(entry.provenance for entry in tensor.entries):
-                found.setdefault(leaf, []).append(name)
-        return found
+                tensors_of.setdefault(leaf, []).append(name)
+        return tensors_of
 
     @cached_property
     def uncounted(self) -> dict[Leaf, list[str]]:
@@ -122,12 +124,12 @@ class Examined:
     @cached_property
     def beside_weights(self) -> dict[Leaf, list[str]]:
         """The numbers of the spec that these were computed from, each with what they are."""
-        found: dict[Leaf, list[str]] = {}
+        uses_of: dict[Leaf, list[str]] = {}
         for number in self.unstored:
             for leaf in leaves([number.provenance]):
-                if number.what not in found.setdefault(leaf, []):
-                    found[leaf].append(number.what)
-        return found
+                if number.what not in uses_of.setdefault(leaf, []):
+                    uses_of[leaf].append(number.what)
+        return uses_of
 
     @cached_property
     def weight_formulas(self) -> tuple[Formula, ...]:
@@ -137,7 +139,7 @@ class Examined:
         return tuple(weight_formulas(self.spec, numbers))
 
 
-def listed(items: list[str], most: int = 3) -> str:
-    """`a, b and c`; of many the first, and how many more there are."""
+def enumerated(items: list[str], most: int = 3) -> str:
+    """`a, b and c`. Only the first of many are named, with how many more there are."""
     shown = items if len(items) <= most + 1 else [*items[:most], f"{len(items) - most} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
