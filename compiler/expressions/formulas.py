@@ -119,7 +119,7 @@ def attempt(
     return None
 
 
-def affordable(formula: Formula, scope: Scope, amount: int, findings: Findings) -> bool:
+def has_work_for(formula: Formula, scope: Scope, amount: int, findings: Findings) -> bool:
     """Whether there is so much work left, which it takes; the reason goes to `findings` where there is not."""
 
     def spend(node: ExpressionNode, inner: Scope) -> bool:

@@ -31,7 +31,7 @@ def combine(
     Raises `ShapeMismatch`, and `NotANumber` where a number cannot be computed.
     """
     if symbol == "@":
-        return multiply(left, right, dtype)
+        return matrix_product(left, right, dtype)
     if isinstance(right, Number) and not isinstance(left, Number) and symbol in ("*", "/"):
         return each(left, lambda number: compute(symbol, number, right, dtype))
     if isinstance(left, Number) and not isinstance(right, Number) and symbol == "*":
@@ -47,7 +47,7 @@ def combine(
     return Matrix(tuple(_added(symbol, first, second, dtype) for first, second in rows))
 
 
-def multiply(left: Number | VectorOrMatrix, right: Number | VectorOrMatrix, dtype: FloatFormat) -> VectorOrMatrix:
+def matrix_product(left: Number | VectorOrMatrix, right: Number | VectorOrMatrix, dtype: FloatFormat) -> VectorOrMatrix:
     """`left @ right`. A vector is a column; a matrix times a vector is a vector. Raises as `combine` does."""
     if isinstance(left, Number) or isinstance(right, Number):
         raise ShapeMismatch("@ takes two matrices or vectors; multiply by a number with *")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.formulas import Word, attempt, read_text
 from compiler.expressions.parse import is_name
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
@@ -90,11 +90,11 @@ def _sizes(word: Word, match: re.Match[str], scope: Scope, findings: Findings) -
     if formula is None or not isinstance(formula.tree, List):
         return None
     for item in formula.tree.items:
-        size = attempt(formula, scope, integer, findings, part=item)
+        size = attempt(formula, scope, integer_value, findings, part=item)
         if size is None:
             return None
         if not 1 <= size * prod(sizes) <= MAX_AXIS:
-            message = f"a family of {show(size * prod(sizes))}; a size is 1 to {MAX_AXIS}"
+            message = f"a family of {exact_figure(size * prod(sizes))}; a size is 1 to {MAX_AXIS}"
             code = "index-range" if size < 1 else "too-large"
             findings.report(Diagnostic(code, message, formula.scalar.at(*item.at)))
             return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from compiler.expressions.arithmetic import NotANumber, cast
-from compiler.expressions.evaluate import number
+from compiler.expressions.evaluate import number_value
 from compiler.expressions.floats import round_to
 from compiler.expressions.formulas import NESTED_TOO_DEEPLY, SET_UP_WORK, Formula, in_place
 from compiler.expressions.scope import Scope, Work
@@ -143,7 +143,7 @@ def _value(formula: Formula, scope: Scope, positions: dict[str, int]) -> Number:
     scope.work.read |= formula.names
     bound = {name: Number(round_to(position, dtype), True) for name, position in positions.items()}
     try:
-        return cast(number(formula.tree, in_place(scope, formula).bind(bound)), dtype)
+        return cast(number_value(formula.tree, in_place(scope, formula).bind(bound)), dtype)
     except NotANumber as error:
         raise ExpressionError("number", str(error), formula.tree.at) from None
     except RecursionError:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
-from compiler.expressions.arithmetic import COMPARISONS, show
+from compiler.expressions.arithmetic import COMPARISONS, exact_figure
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import integer, truth
-from compiler.expressions.formulas import Formula, Word, affordable, attempt, read_text
+from compiler.expressions.evaluate import integer_value, truth_value
+from compiler.expressions.formulas import Formula, Word, attempt, has_work_for, read_text
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Binary, ExpressionNode, Indexed, Name, Unary, free_names
 from compiler.expressions.values import Number, index_number
@@ -88,12 +88,12 @@ def targets(word: Word, aim: Aim, scope: Scope, findings: Findings) -> list[Targ
     ]
     known = [choice for choice in choices if choice is not None]
     ranges = _ranges(known)
-    if len(known) < len(choices) or not affordable(formula, scope, prod(map(len, ranges.values())), findings):
+    if len(known) < len(choices) or not has_work_for(formula, scope, prod(map(len, ranges.values())), findings):
         return []
     chosen: list[Target] = []
     conditions = [choice.condition for choice in known if choice.condition is not None]
     for target in _bindings(known, ranges, family, start, word.span):
-        kept = [attempt(formula, scope.bind(target.indices), truth, findings, part=part) for part in conditions]
+        kept = [attempt(formula, scope.bind(target.indices), truth_value, findings, part=part) for part in conditions]
         if None in kept:
             return []
         if all(kept):
@@ -129,13 +129,13 @@ def _choices(
         findings.report(Diagnostic("unknown-name", message, formula.scalar.at(*unknown[1]), hint))
         return None
     about_index = Findings()
-    value = attempt(formula, scope, integer, about_index, part=index)
+    value = attempt(formula, scope, integer_value, about_index, part=index)
     advice = f"'{index.name}' has a value; rename the index to run over the family" if isinstance(index, Name) else None
     findings.report(*(replace(one, hint=one.hint or advice) for one in about_index))
     if value is None:
         return None
     if not 0 <= value < size:
-        message = f"index {show(value)} is out of range: '{family.name}' has 0 to {size - 1}"
+        message = f"index {exact_figure(value)} is out of range: '{family.name}' has 0 to {size - 1}"
         findings.report(Diagnostic("index-range", message, formula.scalar.at(*index.at)))
         return None
     return _Choice("", range(value, value + 1))

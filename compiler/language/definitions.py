@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from compiler.expressions.arithmetic import NotANumber, as_figure, cast, show
+from compiler.expressions.arithmetic import NotANumber, as_figure, cast, exact_figure
 from compiler.expressions.evaluate import evaluate_expression
 from compiler.expressions.floats import FloatFormat
-from compiler.expressions.formulas import Formula, affordable, attempt, read_formula
+from compiler.expressions.formulas import Formula, attempt, has_work_for, read_formula
 from compiler.expressions.matrices import size_of
 from compiler.expressions.parse import WORDS
 from compiler.expressions.positions import KEY, PAIR, POSITION, QUERY
@@ -252,7 +252,7 @@ def _finished(
 ) -> Value:
     """The value with every number as its readers see it; `formula` says where the number at an index was written."""
 
-    if not affordable(formula((0, 0)), scope, FINISHING_WORK * size_of(value), findings):
+    if not has_work_for(formula((0, 0)), scope, FINISHING_WORK * size_of(value), findings):
         return Unknown()
 
     def finish(number: Number, *index: int) -> Number | None:
@@ -286,7 +286,7 @@ def _finish(
         return None
     if isinstance(number.value, int) and rounded.value != number.value:
         becomes = as_figure(rounded.value)
-        message = f"{label} is {show(number.value)}, which {dtype.name} cannot hold: it becomes {becomes}"
+        message = f"{label} is {exact_figure(number.value)}, which {dtype.name} cannot hold: it becomes {becomes}"
         findings.report(Diagnostic("inexact-integer", message, formula.span, severity="warning"))
     leaf = Leaf("parameter", label, rounded.value, formula.span)
     return Number(rounded.value, True, Provenance(leaf, name, behind=(number.provenance,)))

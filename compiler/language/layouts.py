@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.formulas import Word, attempt, read_text
 from compiler.expressions.naming import words
 from compiler.expressions.scope import Scope
@@ -152,11 +152,11 @@ class _Words:
             findings.report(Diagnostic("unknown-name", message, word.span, self._apart(word.text.partition("*")[0])))
             return []
         formula = read_text(Word(word.text[star + 1 :], word.scalar, word.offset + star + 1), findings)
-        times = attempt(formula, self.scope, integer, findings) if formula is not None else None
+        times = attempt(formula, self.scope, integer_value, findings) if formula is not None else None
         if times is None:
             return []
         if not 0 <= times * len(item) <= MAX_CONTEXT:
-            findings.report(Diagnostic("index-range", f"cannot repeat {show(times)} times", word.span))
+            findings.report(Diagnostic("index-range", f"cannot repeat {exact_figure(times)} times", word.span))
             return []
         return item * times
 

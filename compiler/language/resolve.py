@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.floats import FORMATS, FloatFormat
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.naming import read_axis
@@ -111,9 +111,11 @@ def _context(document: Mapping, layout: Layout, scope: Scope, findings: Findings
     formula = None if node is None else read_formula(node, findings)
     if formula is None:
         return layout.length if node is None else None
-    value = attempt(formula, scope, integer, findings)
+    value = attempt(formula, scope, integer_value, findings)
     if value is not None and not layout.length <= value <= MAX_CONTEXT:
-        message = f"a context of {show(value)} tokens; the task needs {layout.length}, and {MAX_CONTEXT} is the most"
+        message = (
+            f"a context of {exact_figure(value)} tokens; the task needs {layout.length}, and {MAX_CONTEXT} is the most"
+        )
         findings.report(Diagnostic("index-range", message, formula.span))
         return None
     return value

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.naming import read_axis
 from compiler.language.keys import MAPS_OF
 from compiler.language.resolve import check_clashes
-from compiler.lowering.context import Context, StepSkipped, lines
+from compiler.lowering.context import Context, StepSkipped, map_lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm, lower_qk_norm
 from compiler.lowering.scores import lower_mask, lower_rope, lower_scale_of_scores, lower_scores
@@ -101,9 +101,9 @@ def _dim(context: Context, step: Mapping, key: str, otherwise: int, stream: Axis
     formula = None if node is None else read_formula(node, context.findings)
     if node is None:
         return otherwise
-    value = None if formula is None else attempt(formula, context.scope, integer, context.findings)
+    value = None if formula is None else attempt(formula, context.scope, integer_value, context.findings)
     if value is not None and not 1 <= value <= MAX_HEAD_DIM:
-        context.error("index-range", f"{key} cannot be {show(value)}; it is 1 to {MAX_HEAD_DIM}", node.span)
+        context.error("index-range", f"{key} cannot be {exact_figure(value)}; it is 1 to {MAX_HEAD_DIM}", node.span)
         value = None
     if value is None:
         raise StepSkipped(stream)
@@ -128,7 +128,7 @@ def _output_words(context: Context, step: Mapping, rows: Axis, stream: Axis) -> 
     if rows.size != needed:
         message = f"`output: {word}` needs {needed} head coordinates for {stream.size} dimensions, found {rows.size}"
         context.error("shape", message, value.span)
-    for line in lines(step, "output"):
+    for line in map_lines(step, "output"):
         if line.target is not None:
             context.error("target-twice", f"`output: {word}` already writes every dimension", line.key.span)
     return word

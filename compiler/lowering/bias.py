@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import number
+from compiler.expressions.evaluate import number_value
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.scope import Scope
 from compiler.expressions.targets import Aim, Target
 from compiler.lowering.context import Context, Line, bias_lines
 from compiler.lowering.rows import rows
-from compiler.lowering.tensors import entries, fits, read_numbers, tensor, warn_if_vanishing
+from compiler.lowering.tensors import fits, read_numbers, row_entries, tensor, warn_if_vanishing
 from compiler.network.ir import Entry, Map
 from compiler.source.diagnostics import Diagnostic, Note
 from compiler.source.document import Mapping, Sequence
@@ -75,9 +75,9 @@ def _by_rows(context: Context, kept: list[tuple[Line, list[Target]]], scope: Sco
         context.check_indices(line.target, formula, scope)
         before = len(found)
         for target in aims:
-            value = attempt(formula, scope.bind(target.indices), number, context.findings, target.case)
+            value = attempt(formula, scope.bind(target.indices), number_value, context.findings, target.case)
             if value is None:
                 break
-            found += entries(context, {0: value}, (target.position,), formula, line.equation, is_bias=True)
+            found += row_entries(context, {0: value}, (target.position,), formula, line.equation, is_bias=True)
         warn_if_vanishing(context, formula, found[before:])
     return found

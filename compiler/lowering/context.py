@@ -184,7 +184,7 @@ def whole_axis(axis: Axis, name: str) -> dict[str, DimensionFamily]:
     return {name: DimensionFamily(name, 0, (axis.size,))} if name and axis.size else {}
 
 
-def lines(step: Mapping, name: str) -> Iterator[Line]:
+def map_lines(step: Mapping, name: str) -> Iterator[Line]:
     """The equations of a map: `name: …` and `name TARGET: …`."""
     for key, value in step.items:
         head, _, rest = key.text.partition(" ")
@@ -195,7 +195,7 @@ def lines(step: Mapping, name: str) -> Iterator[Line]:
 
 def bias_lines(step: Mapping) -> Iterator[tuple[Word, Line]]:
     """`bias MAP: …` and `bias MAP TARGET: …`, each with the name of its map."""
-    for line in lines(step, BIAS):
+    for line in map_lines(step, BIAS):
         if line.target is not None:
             name, _, rest = line.target.text.partition(" ")
             start, text = line.target.offset, rest.strip()

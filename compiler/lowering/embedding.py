@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compiler.expressions.evaluate import evaluate_expression, number
-from compiler.expressions.formulas import Formula, Word, affordable, attempt, in_place, read_formula
+from compiler.expressions.evaluate import evaluate_expression, number_value
+from compiler.expressions.formulas import Formula, Word, attempt, has_work_for, in_place, read_formula
 from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.targets import Aim, Target, targets
 from compiler.expressions.values import KINDS, Matrix, Number
 from compiler.lowering.context import Context, Line, Shared
 from compiler.lowering.products import ProductFactor, factors, is_product, rank
 from compiler.lowering.rows import effective
-from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
+from compiler.lowering.tensors import array_entries, row_entries, tensor, warn_if_vanishing, whole_parameter
 from compiler.network.ir import Embedding, Entry, Equation, Factor, Map
 from compiler.source.diagnostics import Diagnostic, Note
 from compiler.source.document import Mapping, Node, Scalar
@@ -126,7 +126,7 @@ def _row(context: Context, token: Scalar, line: Line) -> _Row:
     places: dict[tuple[int, int], dict[str, Number]] = {}
     for row in targets(token_word, Aim(context.resolved.vocabulary, "token"), scope, context.findings):
         dimensions = targets(word, aim, scope.bind(row.indices), context.findings)
-        if not dimensions or formula is None or not affordable(formula, scope, len(dimensions), context.findings):
+        if not dimensions or formula is None or not has_work_for(formula, scope, len(dimensions), context.findings):
             break
         for dimension in dimensions:
             places[row.position, dimension.position] = {**row.indices, **dimension.indices}
@@ -149,9 +149,9 @@ def _entries(context: Context, row: _Row, owners: dict[tuple[int, int], Equation
             break
         owners[place] = row.equation
         case = Target(place[0], indices).case
-        value = attempt(row.formula, scope.bind(indices), number, context.findings, case)
+        value = attempt(row.formula, scope.bind(indices), number_value, context.findings, case)
         if value is None:
             break
-        found += entries(context, {place[1]: value}, (place[0],), row.formula, row.equation)
+        found += row_entries(context, {place[1]: value}, (place[0],), row.formula, row.equation)
     warn_if_vanishing(context, row.formula, found)
     return found

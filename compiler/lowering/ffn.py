@@ -8,7 +8,7 @@ from compiler.expressions.axes import Axis
 from compiler.expressions.naming import read_axis
 from compiler.language.keys import MAPS_OF
 from compiler.language.resolve import check_clashes
-from compiler.lowering.context import Context, StepSkipped, lines
+from compiler.lowering.context import Context, StepSkipped, map_lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
 from compiler.network.ir import ActivationKind, FeedForward
@@ -24,7 +24,7 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
         raise StepSkipped(after)
     _warn_of_moves(context, step, stream, after)
     norm = lower_norm(context, step, name, stream)
-    gated = any(True for _ in lines(step, "gate"))
+    gated = any(True for _ in map_lines(step, "gate"))
     biases = context.biases(step, MAPS_OF["ffn"] if gated else ("up", "down"))
     reading = context.reading(stream, "stream", {"the hidden units": hidden})
     shapes = {

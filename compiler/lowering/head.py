@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.language.keys import MAPS_OF
-from compiler.lowering.context import Context, lines
+from compiler.lowering.context import Context, map_lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
 from compiler.network.ir import Head, Map
@@ -22,7 +22,7 @@ def lower_head(context: Context, step: Mapping, name: str, stream: Axis) -> Head
     scope = context.reading(stream, "stream")
     biases = context.biases(step, MAPS_OF["head"])
     logits = lower_map(context, step, MapShape(f"{name}.logits", stream, classes, "token", scope), biases)
-    if any(line.target is not None for line in lines(step, "logits")):
+    if any(line.target is not None for line in map_lines(step, "logits")):
         _warn_unlisted(context, logits)
     return Head(name, stream, norm, logits)
 
@@ -40,7 +40,7 @@ def _warn_unlisted(context: Context, logits: Map) -> None:
 def _classes(context: Context, step: Mapping, tokens: Axis) -> Axis:
     node = step.get("classes")
     formula = read_formula(node, context.findings) if node is not None else None
-    size = attempt(formula, context.scope, integer, context.findings) if formula is not None else None
+    size = attempt(formula, context.scope, integer_value, context.findings) if formula is not None else None
     if formula is None or size is None:
         return tokens
     if not 1 <= size <= tokens.size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import affine, evaluate_expression
+from compiler.expressions.evaluate import affine_value, evaluate_expression
 from compiler.expressions.formulas import Formula, attempt, in_place, read_formula
 from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.scope import Scope
@@ -13,10 +13,10 @@ from compiler.expressions.syntax import ExpressionNode
 from compiler.expressions.targets import Aim, Target
 from compiler.expressions.values import KINDS, Affine, Matrix, Number, Vector
 from compiler.lowering.bias import lower_bias
-from compiler.lowering.context import Context, Line, Shared, lines
+from compiler.lowering.context import Context, Line, Shared, map_lines
 from compiler.lowering.products import factors, is_product, rank
 from compiler.lowering.rows import rows
-from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
+from compiler.lowering.tensors import array_entries, row_entries, tensor, warn_if_vanishing, whole_parameter
 from compiler.lowering.ties import named_owner
 from compiler.network.ir import Entry, Map, Tensor
 from compiler.source.diagnostics import Diagnostic, Note
@@ -48,7 +48,7 @@ class MapShape:
 
 def lower_map(context: Context, step: Mapping, shape: MapShape, biases: set[str]) -> Map:
     """The map `shape.name` of a step. A map that the spec leaves out is stored as zeros in its full shape."""
-    written = list(lines(step, shape.name))
+    written = list(map_lines(step, shape.name))
     bare = next((line for line in written if line.target is None), None)
     by_row = next((line for line in written if line.target is not None), None)
     if bare is not None and by_row is not None and bare.key.span.source.layer == by_row.key.span.source.layer:
@@ -78,11 +78,13 @@ def _by_rows(context: Context, shape: MapShape, written: list[tuple[Line, list[T
         scope = in_place(shape.scope, formula)
         before = len(weights), len(constants)
         for target in aims:
-            value = attempt(formula, scope.bind(target.indices), affine, context.findings, target.case)
+            value = attempt(formula, scope.bind(target.indices), affine_value, context.findings, target.case)
             if value is None:
                 break  # one error for each equation is enough
-            weights += entries(context, value.terms, (target.position,), formula, line.equation)
-            constants += entries(context, _constant(value), (target.position,), formula, line.equation, is_bias=True)
+            weights += row_entries(context, value.terms, (target.position,), formula, line.equation)
+            constants += row_entries(
+                context, _constant(value), (target.position,), formula, line.equation, is_bias=True
+            )
         warn_if_vanishing(context, formula, [*weights[before[0] :], *constants[before[1] :]])
     return Map(
         shape.path,
@@ -128,8 +130,8 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
 def _broadcast(context: Context, written: Map, formula: Formula, value: Affine) -> Map:
     """One number or row that is stored once and broadcast to all outputs."""
     equation = written.equations[0]
-    weights = entries(context, value.terms, (0,), formula, equation)
-    constants = entries(context, _constant(value), (0,), formula, equation, is_bias=True)
+    weights = row_entries(context, value.terms, (0,), formula, equation)
+    constants = row_entries(context, _constant(value), (0,), formula, equation, is_bias=True)
     warn_if_vanishing(context, formula, [*weights, *constants])
     rows = None if value.terms else written.outputs
     return replace(

@@ -6,7 +6,7 @@ import math
 from typing import Literal
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import number
+from compiler.expressions.evaluate import number_value
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.lowering.context import Context, Shared, StepSkipped
 from compiler.lowering.tensors import lower_vector, store
@@ -71,7 +71,7 @@ def read_norm(context: Context, node: Node, name: str, axis: Axis, own_weight: s
 
 def _epsilon(context: Context, node: Node | None) -> float:
     formula = read_formula(node, context.findings) if node is not None else None
-    value = attempt(formula, context.scope, number, context.findings) if formula is not None else None
+    value = attempt(formula, context.scope, number_value, context.findings) if formula is not None else None
     if formula is None or value is None:
         return DEFAULT_EPSILON
     if value.value < 0:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import number
+from compiler.expressions.evaluate import number_value
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.targets import Aim
 from compiler.lowering.context import Context, Shared, dimension_lines
 from compiler.lowering.rows import rows
-from compiler.lowering.tensors import entries, lower_vector, tensor
+from compiler.lowering.tensors import lower_vector, row_entries, tensor
 from compiler.network.ir import Entry, StreamScale
 from compiler.source.document import Mapping, Node
 
@@ -29,10 +29,10 @@ def lower_scale(context: Context, node: Node, name: str, stream: Axis) -> Stream
             continue
         context.check_indices(line.target, formula, scope)
         for target in aims:
-            value = attempt(formula, scope.bind(target.indices), number, context.findings, target.case)
+            value = attempt(formula, scope.bind(target.indices), number_value, context.findings, target.case)
             if value is None:
                 break
-            found += entries(context, {0: value}, (target.position,), formula, line.equation, is_bias=True)
+            found += row_entries(context, {0: value}, (target.position,), formula, line.equation, is_bias=True)
     places = {target.position for _, aims in kept for target in aims}
     missing = [label for i, label in enumerate(stream.labels) if i not in places]
     if missing and len(context.findings) == before and all(aims for _, aims in kept):

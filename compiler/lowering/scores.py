@@ -9,14 +9,14 @@ from typing import Literal, cast
 from compiler.expressions.arithmetic import NotANumber
 from compiler.expressions.arithmetic import cast as as_dtype
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import number
+from compiler.expressions.evaluate import number_value
 from compiler.expressions.formulas import Formula, attempt, read_formula
 from compiler.expressions.positions import PAIR, QUERY, PairFormula
 from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.targets import Aim
 from compiler.expressions.values import NOWHERE, Number, Provenance, merged_provenance
-from compiler.lowering.context import Context, Line, lines
+from compiler.lowering.context import Context, Line, map_lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import store
 from compiler.network.ir import Equation, HeadScore, Mask, Rope, RopePairs, Scale, ScaleOperation, Softmax
@@ -32,7 +32,7 @@ def lower_scores(
     """The formulas that are added to the scores of heads."""
     found: list[HeadScore] = []
     scope = context.numbers(stream)
-    written = rows(context, lines(step, "score"), Aim(heads, "head"), scope, "score")
+    written = rows(context, map_lines(step, "score"), Aim(heads, "head"), scope, "score")
     if written and heads.size * length**2 > MAX_SCORE_ENTRIES:
         message = f"the scores of {heads.size} heads for {length} by {length} positions are more than"
         context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", written[0][0].value.span)
@@ -67,14 +67,14 @@ def _check_score(
             place = error.span or score.formula.scalar.at(*error.at)
             context.findings.report(Diagnostic(error.code, error.message, place, error.hint))
             return None
-        read.update(number_.provenance for number_ in row)
-        if any(number_.value == math.inf for number_ in row):
+        read.update(number.provenance for number in row)
+        if any(number.value == math.inf for number in row):
             context.error("number", f"a score of +inf (for {QUERY} = {query})", span)
             return None
-        if may_be_nothing and any(number_.value > math.log(context.resolved.dtype.largest) for number_ in row):
+        if may_be_nothing and any(number.value > math.log(context.resolved.dtype.largest) for number in row):
             context.warn("overflow", "exp of a score overflows, which makes the plus_one softmax NaN", span)
         seen = row[: query + 1]  # all of it in the shortest sequence with this query
-        if not may_be_nothing and len(seen) == query + 1 and all(number_.value == -math.inf for number_ in seen):
+        if not may_be_nothing and len(seen) == query + 1 and all(number.value == -math.inf for number in seen):
             message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
             context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
             return None
@@ -97,7 +97,7 @@ def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
     origins: list[Provenance] = []
     for pair in range(head_dim // 2):
         scope = context.scope.bind({PAIR: Number(pair)})
-        value = attempt(formula, scope, number, context.findings)
+        value = attempt(formula, scope, number_value, context.findings)
         if value is None:
             return None
         frequencies.append(store(context, value, formula.span, "frequency"))
@@ -115,7 +115,7 @@ def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
         return cast(Literal["causal", "none"], node.text), NOWHERE
     formula = read_formula(node, context.findings)
     scope = replace(context.scope, candidates=("causal", "none"))
-    value = None if formula is None else attempt(formula, scope, number, context.findings)
+    value = None if formula is None else attempt(formula, scope, number_value, context.findings)
     if formula is None or value is None:
         return "causal", NOWHERE
     added = store(context, value, formula.span, "mask") if abs(value.value) < math.inf else value.value
@@ -138,7 +138,7 @@ def lower_scale_of_scores(context: Context, step: Mapping, head_dim: int) -> Sca
     formula: Formula | None = read_formula(node, context.findings) if node is not None else None
     if formula is None:
         return Scale("multiply", 1 / math.sqrt(head_dim))
-    value = attempt(formula, context.scope, number, context.findings)
+    value = attempt(formula, context.scope, number_value, context.findings)
     if value is None:
         return Scale(operation, 1.0)
     try:

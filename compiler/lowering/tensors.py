@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Literal as OneOf
 
-from compiler.expressions.arithmetic import as_figure, show
+from compiler.expressions.arithmetic import as_figure, exact_figure
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import evaluate_expression
 from compiler.expressions.floats import round_to
-from compiler.expressions.formulas import Formula, affordable, attempt, read_formula
+from compiler.expressions.formulas import Formula, attempt, has_work_for, read_formula
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionNode, Literal, Name, Transpose
 from compiler.expressions.values import KINDS, Matrix, Number, Vector, leaves
@@ -28,7 +28,7 @@ def tensor(name: str, axes: tuple[Axis | None, ...], found: list[Entry]) -> Tens
     return Tensor(name, axes, tuple(sorted(found, key=lambda entry: entry.index)))
 
 
-def entries(
+def row_entries(
     context: Context,
     numbers: dict[int, Number],
     row: tuple[int, ...],
@@ -69,7 +69,7 @@ def store(context: Context, number: Number, span: Span, what: str = "weight") ->
     except OverflowError:
         value = math.inf if number.value > 0 else -math.inf
     if not math.isfinite(value):
-        message = f"{show(number.value)}, which does not fit into {dtype.name}"
+        message = f"{exact_figure(number.value)}, which does not fit into {dtype.name}"
         if context.resolved.allow_overflow:
             _once(context, "overflow", f"the {what} is {message}: it is stored as {value}", span)
             return value
@@ -77,9 +77,14 @@ def store(context: Context, number: Number, span: Span, what: str = "weight") ->
         _once(context, "overflow", f"the {what} is {message}", span, hint, severity="error")
         return math.nan  # nothing is built; it is not zero, which would be suspicious in itself
     if value == 0.0 and number.value != 0:
-        _once(context, "underflow", f"the {what} is {show(number.value)}, which becomes zero in {dtype.name}", span)
+        _once(
+            context,
+            "underflow",
+            f"the {what} is {exact_figure(number.value)}, which becomes zero in {dtype.name}",
+            span,
+        )
     elif isinstance(number.value, int) and value != number.value:
-        message = f"{show(number.value)}, which {dtype.name} cannot hold: it becomes {as_figure(value)}"
+        message = f"{exact_figure(number.value)}, which {dtype.name} cannot hold: it becomes {as_figure(value)}"
         _once(context, "inexact-integer", f"the {what} is {message}", span)
     return value + 0.0
 
@@ -110,7 +115,7 @@ class WrittenVector:
         found: list[Entry] = []
         for position, (value, formula) in enumerate(self.items):
             own = Equation(what, formula.text, formula.span)
-            found += entries(context, {0: value}, (position,), formula, own, is_bias=True)
+            found += row_entries(context, {0: value}, (position,), formula, own, is_bias=True)
         return found
 
 
@@ -177,7 +182,7 @@ def _written_vector(
     if read is None:
         return empty, None, ()
     if read.written == "number":
-        if not affordable(read.items[0][1], context.scope, axis.size, context.findings):
+        if not has_work_for(read.items[0][1], context.scope, axis.size, context.findings):
             return empty, None, ()
         read = replace(read, items=read.items * axis.size)
     if not fits(context, node, read, axis):

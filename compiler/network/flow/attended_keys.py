@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from compiler.network.flow.task_tokens import Positions, listed
+from compiler.network.flow.task_tokens import Positions, positions_in
 from compiler.network.flow.unknown_parameters import Free
 from compiler.network.ir import Attention, HeadScore
 from compiler.network.meanings import is_causal_mask
@@ -38,7 +38,7 @@ class Sight:
             found = 0
             for head in key[0]:
                 if head in self._scores:
-                    for query in listed(queries):
+                    for query in positions_in(queries):
                         found |= self.keys(head, query)
                 elif queries:
                     found |= self.keys(head, queries.bit_length() - 1)  # the last one sees all that others see

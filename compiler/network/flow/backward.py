@@ -11,10 +11,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import astuple, dataclass
 
 from compiler.network.flow.attended_keys import Sight
-from compiler.network.flow.bits import INFORMATION, Facts, both, joined, present
+from compiler.network.flow.bits import INFORMATION, Facts, both, either, present
 from compiler.network.flow.facts import AttentionFacts, Forward, Run
-from compiler.network.flow.task_tokens import Asked, Positions, everything, listed
-from compiler.network.flow.unknown_parameters import Free, known
+from compiler.network.flow.task_tokens import Asked, Positions, everything, positions_in
+from compiler.network.flow.unknown_parameters import Free, none_free
 from compiler.network.ir import (
     Attention,
     Combined,
@@ -79,7 +79,7 @@ class Flow:
     sight: Mapping[str, Sight]
 
 
-def flow(network: Network, asked: Asked | None = None, free: Free = known) -> Flow:
+def flow(network: Network, asked: Asked | None = None, free: Free = none_free) -> Flow:
     """What matters in a network: see `compiler.network.flow`. Raises `TooMuchToFollow`.
 
     `asked` is what a task asks of it, by default the logits of every token at every position. Of numbers that are
@@ -130,7 +130,7 @@ class _Backward:
             relative = i == len(runs) - 1
             before = self._before(run, after, relative=relative)
             if i:
-                alive[i - 1] = bytearray(joined(alive[i - 1], before))
+                alive[i - 1] = bytearray(either(alive[i - 1], before))
                 places[i - 1] |= places[i]
             if isinstance(run.step, Attention):
                 heads = self._heads[run.step.name, run.before, after, relative]
@@ -160,16 +160,16 @@ class _Backward:
             case StreamScale(weight=weight):
                 return self._elementwise(weight, both(after, present(before)))
             case Attention():
-                return joined(after, self._attention(step, before, after, relative))
+                return either(after, self._attention(step, before, after, relative))
             case FeedForward():
                 branch, gate, up, units = self.forward.units(step, before)
                 hidden = self._map(step.down, units, after, relative)
                 used = both(hidden, both(present(gate), present(up)))
                 read = self._map(step.up, branch, used)
                 if step.gate is not None:
-                    read = joined(read, self._map(step.gate, branch, used))
+                    read = either(read, self._map(step.gate, branch, used))
                 kept_stream = after[: len(before)].ljust(len(before), b"\0")
-                return joined(kept_stream, self._norm(step.norm, before, read))
+                return either(kept_stream, self._norm(step.norm, before, read))
             case Head(norm=norm, logits=logits):
                 return self._norm(norm, before, self._map(logits, self.forward.normed(norm, before), after, relative))
             case Repeat() | Mix():
@@ -233,7 +233,7 @@ class _Backward:
         for step in self.forward.network.steps:
             for table, columns in self._looked_up[step.name]:
                 places = self.places[step.name]
-                rows = self.asked.at(places) if isinstance(step, Embedding) else set(listed(places))
+                rows = self.asked.at(places) if isinstance(step, Embedding) else set(positions_in(places))
                 found = self.forward.nonzero(table)
                 self.alive[table.name].update(index for index in found if columns[index[1]] and index[0] in rows)
 
@@ -242,7 +242,7 @@ class _Backward:
         match mixture:
             case StreamAfter(step=name):
                 own = streams[name][1]
-                own[:] = joined(own, after)
+                own[:] = either(own, after)
             case Combined(left=left, right=right):
                 self._mixture(step, left, streams, after)
                 self._mixture(step, right, streams, after)
@@ -295,8 +295,8 @@ class _Backward:
         told = self._projected(step, step.key_norm, facts.keys[0], keys)
         # a bias of the keys alone adds the same to the scores of all keys, which a softmax does not see
         shifts = not attends_to_nothing(step.softmax) and step.rope is None and step.key_norm is None
-        read = joined(read, self._map(step.query, facts.branch, asked))
-        read = joined(read, self._map(step.key, facts.branch, told, biased=not shifts))
+        read = either(read, self._map(step.query, facts.branch, asked))
+        read = either(read, self._map(step.key, facts.branch, told, biased=not shifts))
         return self._norm(step.norm, before, read)
 
     def _projected(self, step: Attention, norm: Norm | None, projected: Facts, alive: bytearray) -> Alive:

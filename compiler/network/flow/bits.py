@@ -60,7 +60,7 @@ def by_column(tensor: Tensor, information: int) -> Facts:
     )
 
 
-def joined(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
+def either(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
     """What holds by either of them, dimension by dimension; both have the same size."""
     return (int.from_bytes(first) | int.from_bytes(second)).to_bytes(len(first))
 
@@ -73,7 +73,7 @@ def both(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
 def product(first: Facts, second: Facts) -> Facts:
     """The facts about products of numbers: what holds for either factor, where both can be nonzero."""
     nonzero = fact_or_zero(both(present(first), present(second)), 255)
-    return both(joined(first, second), nonzero)
+    return both(either(first, second), nonzero)
 
 
 def seen_by(step: Attention, length: int, free: Free) -> list[tuple[bool, bool]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from compiler.expressions.values import Provenance
 from compiler.network.flow.backward import Flow
-from compiler.network.flow.task_tokens import listed
+from compiler.network.flow.task_tokens import positions_in
 from compiler.network.flow.unknown_parameters import Free
 from compiler.network.ir import (
     Attention,
@@ -31,7 +31,7 @@ def acting(network: Network, flow: Flow, free: Free) -> Iterator[Provenance]:
         alive = flow.alive[name]
         yield from (entry.provenance for entry in tensor.entries if entry.index in alive)
     for step in network.steps:
-        places = listed(flow.places[step.name])
+        places = positions_in(flow.places[step.name])
         match step:
             case Position(terms=terms):
                 for term in terms:
@@ -54,6 +54,6 @@ def _scores(step: Attention, flow: Flow, places: list[int], free: Free) -> Itera
     for score in step.scores:
         if score.head in flow.weighing[step.name] and free(score.provenance):
             for query in places:
-                keys = listed(flow.sight[step.name].keys(score.head, query))
+                keys = positions_in(flow.sight[step.name].keys(score.head, query))
                 if len(keys) >= fewest:
                     yield from (score.formula.at(query, key).provenance for key in keys)

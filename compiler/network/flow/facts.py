@@ -14,14 +14,14 @@ from compiler.network.flow.bits import (
     TOKEN,
     Facts,
     by_column,
+    either,
     fact_or_zero,
-    joined,
     product,
     seen_by,
     turned,
     union,
 )
-from compiler.network.flow.unknown_parameters import Free, known, with_unknown
+from compiler.network.flow.unknown_parameters import Free, none_free, with_unknown
 from compiler.network.ir import (
     Attention,
     Combined,
@@ -98,7 +98,7 @@ class Forward:
     What is not computed yet is paid for before it is; `pay` raises `TooMuchToFollow` where that is no longer possible.
     """
 
-    def __init__(self, network: Network, free: Free = known) -> None:
+    def __init__(self, network: Network, free: Free = none_free) -> None:
         self.network = with_unknown(network, free)
         self._free = free
         self._left = MAX_FLOW_WORK
@@ -151,7 +151,7 @@ class Forward:
             case Embedding():
                 return self.embedded(step)[-1]
             case Position():
-                return joined(before, self._positions(step))
+                return either(before, self._positions(step))
             case StreamNorm(norm=norm):
                 return self.normed(norm, before)
             case StreamScale(weight=weight):
@@ -159,11 +159,11 @@ class Forward:
             case Attention(output=output):
                 mixed = self.attention(step, before).mixed
                 if isinstance(output, Map):
-                    return joined(before, self.through(output, mixed))
-                return joined(before, _spread(output, mixed, len(before)))
+                    return either(before, self.through(output, mixed))
+                return either(before, _spread(output, mixed, len(before)))
             case FeedForward():
                 kept_stream = before[: step.stream_after.size].ljust(step.stream_after.size, b"\0")
-                return joined(kept_stream, self.through(step.down, self.units(step, before)[3]))
+                return either(kept_stream, self.through(step.down, self.units(step, before)[3]))
             case Head(norm=norm, logits=logits):
                 return self.through(logits, self.normed(norm, before))
             case Repeat() | Mix():
@@ -226,7 +226,7 @@ class Forward:
             case StreamAfter(step=name):
                 return streams[name]
             case Combined(left=left, right=right):
-                return joined(self.mixture(step, left, streams), self.mixture(step, right, streams))
+                return either(self.mixture(step, left, streams), self.mixture(step, right, streams))
             case Scaled(coefficient=coefficient, stream=stream):
                 inner = self.mixture(step, stream, streams)
                 return inner if self.scales(step, coefficient) else bytes(len(inner))

@@ -14,7 +14,7 @@ Free = Callable[[Provenance], bool]
 """Whether a number can be any number, as it was computed from a parameter."""
 
 
-def known(_: Provenance) -> bool:
+def none_free(_: Provenance) -> bool:
     """For a network as it is: no number can be another one."""
     return False
 

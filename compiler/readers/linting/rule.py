@@ -14,7 +14,7 @@ from compiler.network.flow.backward import Flow, flow
 from compiler.network.flow.effective_numbers import acting
 from compiler.network.flow.facts import TooMuchToFollow
 from compiler.network.flow.task_tokens import asked_by
-from compiler.network.flow.unknown_parameters import Free, known
+from compiler.network.flow.unknown_parameters import Free, none_free
 from compiler.network.ir import (
     Attention,
     Embedding,
@@ -96,7 +96,7 @@ class Examined:
     @cached_property
     def flow(self) -> Flow:
         """What matters for the task. Raises `SpecError` where that is too much work to find out."""
-        return self._flow(known)
+        return self._flow(none_free)
 
     def _flow(self, free: Free) -> Flow:
         try:
