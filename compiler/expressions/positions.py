@@ -12,7 +12,7 @@ from compiler.expressions.arithmetic import NotANumber, cast
 from compiler.expressions.evaluate import number_value
 from compiler.expressions.floats import round_to
 from compiler.expressions.formulas import NESTED_TOO_DEEPLY, SET_UP_WORK, Formula, in_place
-from compiler.expressions.scope import Scope, Work
+from compiler.expressions.scope import NAMED_NUMBERS, Scope, Work
 from compiler.expressions.syntax import (
     Binary,
     Call,
@@ -29,6 +29,8 @@ from compiler.expressions.values import Number
 
 QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
 POSITION = "pos"  # and the one of `position`
+RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION)
+"""Names that mean something in formulas, so that a spec cannot define them."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from compiler.expressions.floats import FloatFormat
 from compiler.expressions.formulas import Formula, attempt, has_work_for, read_formula
 from compiler.expressions.matrices import size_of
 from compiler.expressions.parse import WORDS
-from compiler.expressions.positions import KEY, PAIR, POSITION, QUERY
-from compiler.expressions.scope import NAMED_NUMBERS, Scope
+from compiler.expressions.positions import RESERVED
+from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Unknown, Value, Vector
 from compiler.source.diagnostics import Diagnostic, Findings, Note
@@ -98,7 +98,7 @@ def resolve_definitions(document: Mapping, scope: Scope, findings: Findings) -> 
         if name in WORDS:
             message = f"'{name}' cannot be a name: it means something in every formula"
             findings.report(Diagnostic("bad-name", message, key.span))
-        if name in (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION):
+        if name in RESERVED:
             findings.report(Diagnostic("name-clash", f"'{name}' already has a meaning", key.span))
         keys[name] = (kind, key)
         written[name] = _read(kind, key, node, findings)

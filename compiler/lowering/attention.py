@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import cast, get_args
 
 from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis, Family
@@ -15,7 +15,7 @@ from compiler.lowering.context import Context, StepSkipped, map_lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm, lower_qk_norm
 from compiler.lowering.scores import lower_mask, lower_rope, lower_scale_of_scores, lower_scores
-from compiler.network.ir import Attention, Map, Softmax
+from compiler.network.ir import Attention, Map, OutputWord, Softmax
 from compiler.source.document import Mapping, Scalar
 from compiler.source.limits import MAX_AXIS, MAX_HEAD_DIM
 
@@ -37,7 +37,7 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
             raise StepSkipped(stream)
     queries, keys = _coordinates(heads, head_dim), _coordinates(kv_heads, head_dim)
     values, mixed = _coordinates(kv_heads, value_dim), _coordinates(heads, value_dim)
-    output = _output_words(context, step, mixed, stream)
+    output = _output_word(context, step, mixed, stream)
     biases = context.biases(step, MAPS_OF["attention"] if output is None else ("query", "key", "value"))
     norm = lower_norm(context, step, name, stream)
     reading = context.reading(stream, "stream", {"the heads of keys and values": keys, "the heads": queries})
@@ -46,7 +46,7 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
         for kind, axis in (("query", queries), ("key", keys), ("value", values))
     }
     query_norm, key_norm = lower_qk_norm(context, step, name, Axis((Family("coordinate", (head_dim,)),)))
-    projection: Map | Literal["identity", "broadcast"]
+    projection: Map | OutputWord
     if output is not None:
         projection = output
     else:
@@ -118,12 +118,12 @@ def _check_groups(context: Context, step: Mapping, heads: Axis, kv_heads: Axis, 
         raise StepSkipped(stream)
 
 
-def _output_words(context: Context, step: Mapping, rows: Axis, stream: Axis) -> Literal["identity", "broadcast"] | None:
+def _output_word(context: Context, step: Mapping, rows: Axis, stream: Axis) -> OutputWord | None:
     """`output: identity` or `output: broadcast`, where nothing is stored."""
     value = step.get("output")
-    if not isinstance(value, Scalar) or value.text not in ("identity", "broadcast"):
+    if not isinstance(value, Scalar) or value.text not in get_args(OutputWord):
         return None
-    word = cast(Literal["identity", "broadcast"], value.text)
+    word = cast(OutputWord, value.text)
     needed = stream.size if word == "identity" else 1
     if rows.size != needed:
         message = f"`output: {word}` needs {needed} head coordinates for {stream.size} dimensions, found {rows.size}"

@@ -11,8 +11,8 @@ from compiler.expressions.axes import Axis
 from compiler.expressions.formulas import Formula, Word, read_formula
 from compiler.expressions.naming import axis_names, words
 from compiler.expressions.parse import WORDS
-from compiler.expressions.positions import KEY, PAIR, POSITION, QUERY
-from compiler.expressions.scope import NAMED_NUMBERS, Let, Lets, Scope
+from compiler.expressions.positions import RESERVED
+from compiler.expressions.scope import Let, Lets, Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.targets import bare_indices
 from compiler.expressions.values import DimensionFamily
@@ -23,7 +23,6 @@ from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.limits import MAX_SUGGESTIONS
 from compiler.source.text import Span
 
-RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION)
 BIAS = "bias"  # what the equations of a bias that stands apart from its map begin with
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import affine_value, evaluate_expression
@@ -18,7 +19,7 @@ from compiler.lowering.products import factors, is_product, rank
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import array_entries, row_entries, tensor, warn_if_vanishing, whole_parameter
 from compiler.lowering.ties import named_owner
-from compiler.network.ir import Entry, Map, Tensor
+from compiler.network.ir import Entry, Map, OutputWord, Tensor
 from compiler.source.diagnostics import Diagnostic, Note
 from compiler.source.document import Mapping
 
@@ -109,7 +110,7 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
         return nothing
     if is_product(formula.tree):
         return _product(context, shape, formula, nothing)
-    known = (*shape.scope.candidates, *context.shared, *(("identity", "broadcast") if shape.name == "output" else ()))
+    known = (*shape.scope.candidates, *context.shared, *(get_args(OutputWord) if shape.name == "output" else ()))
     value = attempt(formula, replace(shape.scope, candidates=known), evaluate_expression, context.findings)
     match value:
         case None:

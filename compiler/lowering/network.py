@@ -6,6 +6,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 
 from compiler.expressions.axes import Axis
+from compiler.language.keys import PLACED, STEP_KINDS
 from compiler.language.resolve import Resolved
 from compiler.lowering.attention import lower_attention
 from compiler.lowering.context import Context, StepSkipped
@@ -25,8 +26,6 @@ from compiler.source.extends import step_name
 from compiler.source.limits import MAX_ACTIVATION, MAX_STEPS, MAX_STORED
 from compiler.source.text import Span
 
-PLACED = ("norm", "attention", "ffn", "repeat", "mix")  # kinds whose mapping can say `after`
-
 
 @dataclass(frozen=True)
 class Lowered:
@@ -37,9 +36,9 @@ class Lowered:
 
 
 # A block becomes an attribute of the torch module, where these names are taken (tests/unit/test_network.py).
-TAKEN_BLOCK_NAMES = frozenset(
+TAKEN_BLOCK_NAMES = frozenset(STEP_KINDS) | frozenset(
     """
-    attention embedding ffn head position norm scale repeat mix context
+    context
     T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
     extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules
     mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook register_buffer

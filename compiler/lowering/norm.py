@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import number_value
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.lowering.context import Context, Shared, StepSkipped
 from compiler.lowering.tensors import lower_vector, store
-from compiler.network.ir import Norm, StreamNorm
+from compiler.network.ir import Norm, NormKind, StreamNorm
 from compiler.source.document import Mapping, Node, Scalar
 
 DEFAULT_EPSILON = 1e-6
@@ -59,7 +58,7 @@ def read_norm(context: Context, node: Node, name: str, axis: Axis, own_weight: s
     if ("rms" in node.names) == ("layer" in node.names):
         context.error("bad-value", "a norm is either `rms` or `layer`", node.span, "{rms: 1e-6}")
         return None
-    kind: Literal["rms", "layer"] = "rms" if "rms" in node.names else "layer"
+    kind: NormKind = "rms" if "rms" in node.names else "layer"
     epsilon = _epsilon(context, node.get(kind))
     weight_node = node.get(own_weight) or node.get("weight")
     if weight_node is None:

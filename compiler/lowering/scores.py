@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal, cast
+from typing import cast, get_args
 
 from compiler.expressions.arithmetic import NotANumber
 from compiler.expressions.arithmetic import cast as as_dtype
@@ -19,7 +19,7 @@ from compiler.expressions.values import NOWHERE, Number, Provenance, merged_prov
 from compiler.lowering.context import Context, Line, map_lines
 from compiler.lowering.rows import rows
 from compiler.lowering.tensors import store
-from compiler.network.ir import Equation, HeadScore, Mask, Rope, RopePairs, Scale, ScaleOperation, Softmax
+from compiler.network.ir import Equation, HeadScore, Mask, MaskWord, Rope, RopePairs, Scale, ScaleOperation, Softmax
 from compiler.network.meanings import attends_to_nothing, divides, is_causal_mask
 from compiler.source.diagnostics import Diagnostic
 from compiler.source.document import Mapping, Node, Scalar
@@ -111,10 +111,10 @@ def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
     node = context.written(step, "mask")
     if not isinstance(node, Scalar):
         return "causal", NOWHERE
-    if node.text in ("causal", "none"):
-        return cast(Literal["causal", "none"], node.text), NOWHERE
+    if node.text in get_args(MaskWord):
+        return cast(MaskWord, node.text), NOWHERE
     formula = read_formula(node, context.findings)
-    scope = replace(context.scope, candidates=("causal", "none"))
+    scope = replace(context.scope, candidates=get_args(MaskWord))
     value = None if formula is None else attempt(formula, scope, number_value, context.findings)
     if formula is None or value is None:
         return "causal", NOWHERE

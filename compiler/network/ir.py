@@ -18,7 +18,8 @@ from compiler.source.text import Span
 
 ActivationKind = Literal["relu", "silu", "gelu"]
 Softmax = Literal["standard", "plus_one"]
-Mask = Literal["causal", "none"] | float  # a number is added to the scores of later keys
+MaskWord = Literal["causal", "none"]
+Mask = MaskWord | float  # a number is added to the scores of later keys
 RopePairs = Literal["adjacent", "halves"]
 Decode = Literal["argmax", "argmin"]
 NormKind = Literal["rms", "layer"]

@@ -26,7 +26,7 @@ def merged_chain(chain: SequenceOf[Mapping]) -> Mapping:
         findings = Findings()
         merged = _placed(merge(merged, variant, findings), merged, variant, findings)
         raise_errors(findings)
-    return _without(merged, "extends")
+    return merged.without("extends")
 
 
 def read_chain(path: Path) -> tuple[Mapping, ...]:
@@ -89,7 +89,7 @@ def _placed(merged: Mapping, base: Mapping, variant: Mapping, findings: Findings
             position = list(items).index("head") if "head" in items else len(items)
         else:
             position = _place_after(list(items), place, findings)
-            moved = _without(moved, "after") if isinstance(moved, Mapping) else moved
+            moved = moved.without("after") if isinstance(moved, Mapping) else moved
         ordered = list(items.items())
         ordered.insert(position, (key.text, (moved_key, moved)))
         items = dict(ordered)
@@ -165,12 +165,11 @@ def _mapping(node: Node) -> Mapping:
         if newer is not None:
             raise SpecError([newer])
         return node
-    span = Span(node.span.source, node.span.start, node.span.start + 1)
     certified = _certified(node)
     if certified is not None:
-        message = "this is a certificate of `verify`, and no spec"
-        raise fail("wrong-type", message, span, f"`verify {printable(certified)} -o FILE.json` makes it anew")
-    raise fail("wrong-type", "a spec is a mapping of keys at the top", span, "start with `weightspec: 1`")
+        hint = f"`verify {printable(certified)} -o FILE.json` makes it anew"
+        raise fail("wrong-type", "this is a certificate of `verify`, and no spec", node.span.first, hint)
+    raise fail("wrong-type", "a spec is a mapping of keys at the top", node.span.first, "start with `weightspec: 1`")
 
 
 def _certified(node: Node) -> str | None:
@@ -195,7 +194,3 @@ def _pruned(document: Mapping, places: set[Span]) -> Mapping:
         if key.span not in places
     )
     return Mapping(tuple(kept), document.span)
-
-
-def _without(document: Mapping, name: str) -> Mapping:
-    return Mapping(tuple((key, value) for key, value in document.items if key.text != name), document.span)
