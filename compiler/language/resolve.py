@@ -9,7 +9,7 @@ from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import integer_value
 from compiler.expressions.floats import FORMATS, FloatFormat
-from compiler.expressions.formulas import attempt, read_formula
+from compiler.expressions.formulas import read_value
 from compiler.expressions.naming import read_axis
 from compiler.expressions.scope import Scope, Work
 from compiler.expressions.values import Value
@@ -102,15 +102,14 @@ def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], f
 def _context(document: Mapping, layout: Layout, scope: Scope, findings: Findings) -> int | None:
     """The longest sequence: what the task needs, or `context` where that is more."""
     node = document.get("context")
-    formula = None if node is None else read_formula(node, findings)
-    if formula is None:
-        return layout.length if node is None else None
-    value = attempt(formula, scope, integer_value, findings)
+    if node is None:
+        return layout.length
+    value = read_value(node, scope, integer_value, findings)
     if value is not None and not layout.length <= value <= MAX_CONTEXT:
         message = (
             f"a context of {exact_figure(value)} tokens; the task needs {layout.length}, and {MAX_CONTEXT} is the most"
         )
-        findings.report(Diagnostic("index-range", message, formula.span))
+        findings.report(Diagnostic("index-range", message, node.span))
         return None
     return value
 

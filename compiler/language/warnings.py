@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from compiler.expressions.naming import words
 from compiler.language.resolve import Resolved
-from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, nearest, raise_errors
+from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, first_few, nearest, raise_errors
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.limits import MAX_SUGGESTIONS
 from compiler.source.text import Span
@@ -66,8 +66,8 @@ def _silent_symbols(resolved: Resolved, layout: Layout) -> list[Diagnostic]:
     key = task.key("answer") if isinstance(task, Mapping) else None
     if not silent or key is None:
         return []
-    labels = ", ".join(resolved.vocabulary.labels[token] for token in silent[:5]) + (", …" if len(silent) > 5 else "")
-    message = f"the model has no logit for {labels}: no answer with such a symbol can be right"
+    labels = [resolved.vocabulary.labels[token] for token in silent]
+    message = f"the model has no logit for {first_few(labels)}: no answer with such a symbol can be right"
     return [
         Diagnostic(
             "silent-symbol", message, key.span, "let `classes`, or the last stream, cover them", severity="warning"

@@ -7,7 +7,6 @@ from typing import cast, get_args
 from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis, Family
 from compiler.expressions.evaluate import integer_value
-from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.naming import read_axis
 from compiler.language.keys import MAPS_OF
 from compiler.language.resolve import check_clashes
@@ -86,8 +85,8 @@ def _heads(context: Context, step: Mapping, key: str, stream: Axis) -> Axis | No
     written = read_axis(node, context.scope, context.findings, "head")
     if written is None:
         raise StepSkipped(stream)
-    own = {name: span for name, span in written.places.items() if context.resolved.stream.family(name) is None}
-    check_clashes(own, context.resolved.definitions, context.findings)
+    new = {name: span for name, span in written.places.items() if context.resolved.stream.family(name) is None}
+    check_clashes(new, context.resolved.definitions, context.findings)
     return written.axis
 
 
@@ -98,10 +97,9 @@ def _coordinates(heads: Axis, dim: int) -> Axis:
 
 def _dim(context: Context, step: Mapping, key: str, otherwise: int, stream: Axis) -> int:
     node = context.option(step, key)
-    formula = None if node is None else read_formula(node, context.findings)
     if node is None:
         return otherwise
-    value = None if formula is None else attempt(formula, context.scope, integer_value, context.findings)
+    value = context.value(node, integer_value)
     if value is not None and not 1 <= value <= MAX_HEAD_DIM:
         context.error("index-range", f"{key} cannot be {exact_figure(value)}; it is 1 to {MAX_HEAD_DIM}", node.span)
         value = None

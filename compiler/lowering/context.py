@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.formulas import Formula, Word, read_formula
+from compiler.expressions.formulas import Compute, Formula, Word, read_formula, read_value
 from compiler.expressions.naming import axis_names, words
 from compiler.expressions.parse import WORDS
 from compiler.expressions.positions import RESERVED
@@ -23,6 +24,7 @@ from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.limits import MAX_SUGGESTIONS
 from compiler.source.text import Span
 
+T = TypeVar("T")
 BIAS = "bias"  # what the equations of a bias that stands apart from its map begin with
 
 
@@ -93,7 +95,7 @@ class Context:
                 definition = self.resolved.definitions[key.text]
                 note = Note(f"the {definition.kind} of that name", definition.span)
                 message = f"'{key.text}' already has a meaning"
-                self.findings.report(Diagnostic("name-clash", message, key.span, notes=(note,)))
+                self.error("name-clash", message, key.span, None, note)
             elif key.text in RESERVED or key.text in WORDS:
                 self.error("name-clash", f"'{key.text}' already has a meaning", key.span)
             formula = read_formula(value, self.findings)
@@ -104,11 +106,15 @@ class Context:
         places = {key.text: key.span for key, _ in node.items}
         return replace(self, lets=Lets(lets, len(lets)), let_places=places)
 
-    def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
-        self.findings.report(Diagnostic(code, message, span, hint))
+    def error(self, code: str, message: str, span: Span, hint: str | None = None, *notes: Note) -> None:
+        self.findings.report(Diagnostic(code, message, span, hint, notes))
 
     def warn(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         self.findings.report(Diagnostic(code, message, span, hint, severity="warning"))
+
+    def value(self, node: Node | None, compute: Compute[T]) -> T | None:
+        """What `compute` makes of the formula at a node, which reads no dimensions; None where there is none."""
+        return read_value(node, self.scope, compute, self.findings)
 
     def option(self, step: Mapping, name: str) -> Node | None:
         """A step's own value, else the default of all steps; `none` is no value."""
@@ -123,8 +129,8 @@ class Context:
     def written(self, step: Mapping, name: str) -> Node | None:
         """A step's own value as it is written, else the default of all steps."""
         defaults = self.resolved.document.get("defaults")
-        own = step.get(name)
-        return defaults.get(name) if own is None and isinstance(defaults, Mapping) else own
+        written = step.get(name)
+        return defaults.get(name) if written is None and isinstance(defaults, Mapping) else written
 
     def check_indices(self, target: Word, formula: Formula, scope: Scope) -> None:
         """Report index names that mislead: a constant called i in `candidate[i]`, or a typo.
@@ -134,11 +140,11 @@ class Context:
         definitions = self.resolved.definitions
         read = free_names(formula.tree)
         for name, span in bare_indices(target):
-            own = definitions[name].span if name in definitions else self.let_places.get(name)
-            if own is not None and name in read:
-                note = Note("defined here", own)
+            defined = definitions[name].span if name in definitions else self.let_places.get(name)
+            if defined is not None and name in read:
+                note = Note("defined here", defined)
                 message = f"'{name}' has a value of its own, and does not run over the family here"
-                self.findings.report(Diagnostic("name-clash", message, span, "rename the index", (note,)))
+                self.error("name-clash", message, span, "rename the index", note)
             elif not scope.knows(name) and name not in read and len(name) > 2:
                 if name not in self.similar and len(self.similar) < MAX_SUGGESTIONS:
                     self.similar[name] = nearest(name, definitions)
@@ -161,8 +167,8 @@ class Context:
 
     def biases(self, step: Mapping, maps: tuple[str, ...]) -> set[str]:
         """The maps whose bias is stored in any case. Only what the step itself says has to fit the step's maps."""
-        own = step.get("biases")
-        listed = [] if own is None else [word for word in words(own) if word.text != "none"]
+        written = step.get("biases")
+        listed = [] if written is None else [word for word in words(written) if word.text != "none"]
         for word in (*listed, *(name for name, _ in bias_lines(step))):
             if word.text not in maps:
                 message = f"this step has no map '{word.text}' that could have a bias"

@@ -12,6 +12,7 @@ from compiler.lowering.context import Context, StepSkipped, map_lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
 from compiler.network.ir import ActivationKind, FeedForward
+from compiler.source.diagnostics import first_few
 from compiler.source.document import Mapping
 
 
@@ -43,8 +44,7 @@ def _warn_of_moves(context: Context, step: Mapping, before: Axis, after: Axis) -
     node = step.get("stream")
     moved = [label for label, place in after.positions.items() if before.positions.get(label, place) != place]
     if node is not None and moved:
-        shown = ", ".join(moved[:5]) + (", …" if len(moved) > 5 else "")
-        message = f"the stream is taken over by position, so that {shown} will not be what it was"
+        message = f"the stream is taken over by position, so that {first_few(moved)} will not be what it was"
         context.warn("moved-dimension", message, node.span, "`show` prints which dimension lands on which")
 
 

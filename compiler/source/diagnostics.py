@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -119,6 +119,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if 0 < len(options) <= 12:
         return f"; known: {', '.join(options)}"
     return ""
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The names for a message, or the first five of many."""
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
 def render(diagnostic: Diagnostic) -> str:
