@@ -230,6 +230,11 @@ class Attention:
     mask: Mask
     mask_provenance: Provenance = NOWHERE
 
+    @property
+    def group_size(self) -> int:
+        """How many heads share the keys and values of one of `kv_heads`."""
+        return self.heads.size // self.kv_heads.size
+
 
 @dataclass(frozen=True)
 class FeedForward:

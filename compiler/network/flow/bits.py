@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import reduce
 from operator import or_
@@ -48,16 +49,25 @@ def present(facts: Facts) -> bytes:
 
 def by_column(tensor: Tensor, information: int) -> Facts:
     """The columns of a table, a row of which is looked up: what they are if not all zero, or not all the same."""
-    rows, columns = tensor.shape
-    values: list[list[float]] = [[] for _ in range(columns)]
+    rows, size = tensor.shape
+    facts = bytearray(size)
+    for column, values in columns(tensor).items():
+        facts[column] = NONZERO if is_level(values, rows) else NONZERO | information
+    return bytes(facts)
+
+
+def columns(tensor: Tensor) -> dict[int, list[float]]:
+    """The numbers of each column that are not zero; a vector is the column 0."""
+    found: dict[int, list[float]] = defaultdict(list)
     for entry in tensor.entries:
         if entry.value:
-            values[entry.index[1]].append(entry.value)
-    same = (len(column) == rows and len(set(column)) == 1 for column in values)
-    return bytes(
-        0 if not column else NONZERO if alike else NONZERO | information
-        for column, alike in zip(values, same, strict=True)
-    )
+            found[entry.index[1] if len(entry.index) > 1 else 0].append(entry.value)
+    return found
+
+
+def is_level(nonzero: list[float], size: int) -> bool:
+    """Whether all of `size` numbers are the same and not zero, given those that are not zero."""
+    return len(nonzero) == size and len(set(nonzero)) == 1
 
 
 def either(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
