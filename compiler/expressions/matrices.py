@@ -7,7 +7,7 @@ from math import prod
 
 from compiler.expressions.arithmetic import compute
 from compiler.expressions.floats import FloatFormat
-from compiler.expressions.values import Matrix, Number, Vector
+from compiler.expressions.values import KINDS, Matrix, Number, Vector
 
 VectorOrMatrix = Vector | Matrix
 
@@ -81,13 +81,8 @@ def size(array: Number | VectorOrMatrix) -> tuple[int, ...]:
 
 def describe(array: Number | VectorOrMatrix) -> str:
     """The array for messages: `a matrix of 2 × 3`."""
-    match array:
-        case Number():
-            return "a number"
-        case Vector(items=items):
-            return f"a vector of {len(items)}"
-        case Matrix():
-            return f"a matrix of {array.shape[0]} × {array.shape[1]}"
+    kind, sizes = KINDS[type(array)], " × ".join(map(str, size(array)))
+    return f"{kind} of {sizes}" if sizes else kind
 
 
 def work(symbol: str, left: Number | VectorOrMatrix, right: Number | VectorOrMatrix) -> int:
