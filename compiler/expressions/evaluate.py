@@ -20,7 +20,7 @@ from compiler.expressions.arithmetic import (
 )
 from compiler.expressions.kinds import as_number, as_operand, as_truth, mismatch
 from compiler.expressions.matrices import VectorOrMatrix, each, size_of, transposed
-from compiler.expressions.operators import applied, compared, multiplied
+from compiler.expressions.operators import applied, compared, product_of
 from compiler.expressions.scope import NAMED_NUMBERS, AlreadyReported, Let, Scope
 from compiler.expressions.syntax import (
     Binary,
@@ -288,7 +288,7 @@ def _dot(node: Call, scope: Scope) -> Value:
         message = f"dot of {len(left)} with {len(right)} elements"
         raise ExpressionError("wrong-type", message, node.at)
     scope.work.spend(len(left), node.at)
-    return _total((multiplied(a, b, node.at, scope) for a, b in zip(left, right, strict=True)), node, scope)
+    return _total((product_of(a, b, node.at, scope) for a, b in zip(left, right, strict=True)), node, scope)
 
 
 def _total(terms: Iterable[Number | Affine], node: Call, scope: Scope) -> Number | Affine:

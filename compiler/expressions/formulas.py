@@ -120,7 +120,7 @@ def attempt(
     return None
 
 
-def read_value(node: DocumentNode | None, scope: Scope, compute: Compute[T], findings: Findings) -> T | None:
+def value_at(node: DocumentNode | None, scope: Scope, compute: Compute[T], findings: Findings) -> T | None:
     """What `compute` makes of the formula at a node; None, with the reason in `findings`, where there is none."""
     formula = None if node is None else read_formula(node, findings)
     return None if formula is None else attempt(formula, scope, compute, findings)

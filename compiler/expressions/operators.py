@@ -35,7 +35,7 @@ def applied(symbol: str, left: Operand, right: Operand, at: TextRange, scope: Sc
         raise ExpressionError("shape", str(error), at) from None
 
 
-def multiplied(left: Number | Affine, right: Number | Affine, at: TextRange, scope: Scope) -> Number | Affine:
+def product_of(left: Number | Affine, right: Number | Affine, at: TextRange, scope: Scope) -> Number | Affine:
     """`left * right`. Raises `ExpressionError`."""
     try:
         if isinstance(left, Number) and isinstance(right, Number):

@@ -9,7 +9,7 @@ from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import integer_value
 from compiler.expressions.floats import FORMATS, FloatFormat
-from compiler.expressions.formulas import read_value
+from compiler.expressions.formulas import value_at
 from compiler.expressions.naming import read_axis
 from compiler.expressions.scope import Scope, Work
 from compiler.expressions.values import Value
@@ -104,7 +104,7 @@ def _context(document: Mapping, layout: Layout, scope: Scope, findings: Findings
     node = document.get("context")
     if node is None:
         return layout.length
-    value = read_value(node, scope, integer_value, findings)
+    value = value_at(node, scope, integer_value, findings)
     if value is not None and not layout.length <= value <= MAX_CONTEXT:
         message = (
             f"a context of {exact_figure(value)} tokens; the task needs {layout.length}, and {MAX_CONTEXT} is the most"

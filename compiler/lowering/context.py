@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.formulas import Compute, Formula, Word, read_formula, read_value
+from compiler.expressions.formulas import Compute, Formula, Word, read_formula, value_at
 from compiler.expressions.naming import axis_names, words
 from compiler.expressions.parse import WORDS
 from compiler.expressions.positions import RESERVED
@@ -114,7 +114,7 @@ class Context:
 
     def value(self, node: Node | None, compute: Compute[T]) -> T | None:
         """What `compute` makes of the formula at a node, which reads no dimensions; None where there is none."""
-        return read_value(node, self.scope, compute, self.findings)
+        return value_at(node, self.scope, compute, self.findings)
 
     def option(self, step: Mapping, name: str) -> Node | None:
         """A step's own value, else the default of all steps; `none` is no value."""

@@ -13,18 +13,32 @@ from compiler.expressions.syntax import Binary, ExpressionNode, Name, Unary, fre
 from compiler.expressions.values import Number
 from compiler.lowering.context import Context
 from compiler.lowering.tensors import store, tensor
-from compiler.network import ir
+from compiler.network.ir import (
+    Attention,
+    Combined,
+    Entry,
+    Equation,
+    FeedForward,
+    Mix,
+    Mixture,
+    Position,
+    Repeat,
+    Scaled,
+    Step,
+    StreamAfter,
+    StreamNorm,
+    StreamScale,
+    stream_after,
+)
 from compiler.source.diagnostics import did_you_mean
 from compiler.source.document import Mapping, Node
 from compiler.source.extends import step_name
 from compiler.source.limits import MAX_EXPRESSION_DEPTH, MAX_STEPS
 
-REPEATABLE = (ir.Position, ir.StreamNorm, ir.StreamScale, ir.Attention, ir.FeedForward)
+REPEATABLE = (Position, StreamNorm, StreamScale, Attention, FeedForward)
 
 
-def lower_repeat(
-    context: Context, node: Node, name: str, stream: Axis, steps: AnyMapping[str, ir.Step]
-) -> ir.Repeat | None:
+def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: AnyMapping[str, Step]) -> Repeat | None:
     """`repeat NAME: step step`, the steps by their module names; None where they do not fit."""
     node = _inner(node, "steps")
     chosen = words(node)
@@ -47,12 +61,12 @@ def lower_repeat(
             message = f"'{word.text}' reads {step.stream.size} dimensions, but the stream has {now.size} here"
             context.error("shape", message, word.span)
             return None
-        now = ir.stream_after(step)
+        now = stream_after(step)
     text = " ".join(word.text for word in chosen)
-    return ir.Repeat(name, now, tuple(word.text for word in chosen), ir.Equation("repeat", text, node.span))
+    return Repeat(name, now, tuple(word.text for word in chosen), Equation("repeat", text, node.span))
 
 
-def lower_mix(context: Context, node: Node, name: str, steps: AnyMapping[str, ir.Step]) -> ir.Mix | None:
+def lower_mix(context: Context, node: Node, name: str, steps: AnyMapping[str, Step]) -> Mix | None:
     """`mix: expression of step names`; None, with the reason reported, where it is none."""
     formula = read_formula(_inner(node, "streams"), context.findings)
     if formula is None:
@@ -68,18 +82,18 @@ def lower_mix(context: Context, node: Node, name: str, steps: AnyMapping[str, ir
     if mixture is None:
         return None
     used = [streams[word] for word in free_names(formula.tree) if word in streams]
-    axis = ir.stream_after(used[0])
-    odd = next((step for step in used if ir.stream_after(step).size != axis.size), None)
+    axis = stream_after(used[0])
+    odd = next((step for step in used if stream_after(step).size != axis.size), None)
     if odd is not None:
-        message = f"'{used[0].name}' leaves {axis.size} dimensions and '{odd.name}' {ir.stream_after(odd).size}"
+        message = f"'{used[0].name}' leaves {axis.size} dimensions and '{odd.name}' {stream_after(odd).size}"
         context.error("shape", message, formula.span)
         return None
     coefficients = Axis((Family("coefficient", (len(reader.entries),)),))
     weight = tensor(f"{name}.weight", (coefficients,), reader.entries) if reader.entries else None
-    return ir.Mix(name, axis, mixture, weight, reader.equation)
+    return Mix(name, axis, mixture, weight, reader.equation)
 
 
-def _no_such(context: Context, name: str, known: AnyMapping[str, ir.Step]) -> str:
+def _no_such(context: Context, name: str, known: AnyMapping[str, Step]) -> str:
     network = context.resolved.document.get("network")
     later = isinstance(network, Mapping) and any(step_name(key.text) == name for key, _ in network.items)
     return f"the step '{name}' is not before this one" if later else f"no step '{name}' here{did_you_mean(name, known)}"
@@ -104,9 +118,9 @@ def _inner(node: Node, key: str) -> Node:
     return (node.get(key) or node) if isinstance(node, Mapping) else node
 
 
-def _short_names(context: Context, steps: AnyMapping[str, ir.Step]) -> dict[str, ir.Step]:
+def _short_names(context: Context, steps: AnyMapping[str, Step]) -> dict[str, Step]:
     """Repetitions, and steps alone in their block, by the block's name, where that means nothing else."""
-    blocks: dict[str, list[ir.Step]] = {}
+    blocks: dict[str, list[Step]] = {}
     for step in steps.values():
         block, _, _ = step.name.rpartition(".")
         blocks.setdefault(block, []).append(step)
@@ -123,22 +137,22 @@ class _Mixer:
 
     context: Context
     formula: Formula
-    streams: AnyMapping[str, ir.Step]
-    entries: list[ir.Entry] = field(default_factory=list)
+    streams: AnyMapping[str, Step]
+    entries: list[Entry] = field(default_factory=list)
 
     @property
-    def equation(self) -> ir.Equation:
-        return ir.Equation("mix", self.formula.text, self.formula.span)
+    def equation(self) -> Equation:
+        return Equation("mix", self.formula.text, self.formula.span)
 
-    def mixture(self, node: ExpressionNode) -> ir.Mixture | None:
+    def mixture(self, node: ExpressionNode) -> Mixture | None:
         match node:
             case Name(name=name) if name in self.streams:
-                return ir.StreamAfter(self.streams[name].name)
+                return StreamAfter(self.streams[name].name)
             case Binary(operator="+" | "-" as symbol, left=left, right=right) if self._reads(left, right):
                 first, second = self.mixture(left), self.mixture(right)
                 if first is None or second is None:
                     return None
-                return ir.Combined("add" if symbol == "+" else "subtract", first, second)
+                return Combined("add" if symbol == "+" else "subtract", first, second)
             case Binary(operator="*" | "/" as symbol, left=left, right=right) if self._reads(left):
                 return self._scaled("multiply" if symbol == "*" else "divide", left, right)
             case Binary(operator="*", left=left, right=right) if self._reads(right):
@@ -149,7 +163,7 @@ class _Mixer:
                 inner = self.mixture(operand)
                 if inner is None:
                     return None
-                return ir.Scaled("multiply", self._coefficient(Number(-1)), inner)
+                return Scaled("multiply", self._coefficient(Number(-1)), inner)
         self._refuse(node)
         return None
 
@@ -157,7 +171,7 @@ class _Mixer:
         """Whether each of the expressions reads a stream."""
         return all(any(name in self.streams for name in free_names(node)) for node in nodes)
 
-    def _scaled(self, operation: str, stream: ExpressionNode, factor: ExpressionNode) -> ir.Mixture | None:
+    def _scaled(self, operation: str, stream: ExpressionNode, factor: ExpressionNode) -> Mixture | None:
         inner = self.mixture(stream)
         if inner is None:
             return None
@@ -170,11 +184,11 @@ class _Mixer:
         if value.value == 0 and operation == "divide":
             self.context.error("number", "division by zero", self.formula.scalar.at(*factor.at))
             return None
-        return ir.Scaled("divide" if operation == "divide" else "multiply", self._coefficient(value), inner)
+        return Scaled("divide" if operation == "divide" else "multiply", self._coefficient(value), inner)
 
     def _coefficient(self, value: Number) -> int:
         stored = store(self.context, value, self.formula.span, "coefficient")
-        self.entries.append(ir.Entry((len(self.entries),), stored, self.equation, value.provenance))
+        self.entries.append(Entry((len(self.entries),), stored, self.equation, value.provenance))
         return len(self.entries) - 1
 
     def _refuse(self, node: ExpressionNode) -> None:

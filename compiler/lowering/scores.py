@@ -10,7 +10,7 @@ from compiler.expressions.arithmetic import NotANumber
 from compiler.expressions.arithmetic import cast as as_dtype
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import number_value
-from compiler.expressions.formulas import attempt, read_formula, read_value
+from compiler.expressions.formulas import attempt, read_formula, value_at
 from compiler.expressions.positions import PAIR, QUERY, PairFormula
 from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
@@ -110,7 +110,7 @@ def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
     if node.text in get_args(MaskWord):
         return cast(MaskWord, node.text), NOWHERE
     scope = replace(context.scope, candidates=get_args(MaskWord))
-    value = read_value(node, scope, number_value, context.findings)
+    value = value_at(node, scope, number_value, context.findings)
     if value is None:
         return "causal", NOWHERE
     added = store(context, value, node.span, "mask") if abs(value.value) < math.inf else value.value

@@ -6,7 +6,21 @@ from collections.abc import Iterator
 from math import prod
 
 from compiler.expressions.axes import Axis
-from compiler.network import ir
+from compiler.network.ir import (
+    Attention,
+    Embedding,
+    FeedForward,
+    Head,
+    Map,
+    Mix,
+    Network,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+    stream_after,
+)
 from compiler.source.faults import no_rule
 
 Dimension = Axis | str  # named one by one, or only as a whole: "batch", "time"
@@ -14,7 +28,7 @@ UNCOUNTED = ("batch", "coordinate")  # one sequence; the coordinates are counted
 POSITIONS = ("query position", "key position")
 
 
-def activations(network: ir.Network) -> dict[str, tuple[Dimension, ...]]:
+def activations(network: Network) -> dict[str, tuple[Dimension, ...]]:
     """What each submodule of the torch model puts out: its name to the dimensions of the value.
 
     The output of a step's own module is the stream after it, or the logits.
@@ -22,11 +36,11 @@ def activations(network: ir.Network) -> dict[str, tuple[Dimension, ...]]:
     return {name: dimensions for step in network.steps for name, dimensions in _of_step(step)}
 
 
-def _of_step(step: ir.Step) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
+def _of_step(step: Step) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
     match step:
-        case ir.Attention():
+        case Attention():
             yield from _of_attention(step)
-        case ir.FeedForward(name=name, stream=stream, hidden=hidden, norm=norm, gate=gate, up=up, down=down):
+        case FeedForward(name=name, stream=stream, hidden=hidden, norm=norm, gate=gate, up=up, down=down):
             if norm is not None:
                 yield norm.name, ("batch", "time", stream)
             for map_ in (up,) if gate is None else (gate, up):
@@ -34,26 +48,26 @@ def _of_step(step: ir.Step) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
             yield f"{name}.active", ("batch", "time", hidden)
             yield f"{name}.units", ("batch", "time", hidden)
             yield from _of_map(down)
-        case ir.Head(stream=stream, norm=norm, logits=logits):
+        case Head(stream=stream, norm=norm, logits=logits):
             if norm is not None:
                 yield norm.name, ("batch", "time", stream)
             yield from _of_map(logits)
-        case ir.Embedding(name=name, factors=factors):
+        case Embedding(name=name, factors=factors):
             if factors:
                 yield f"{name}.rows", ("batch", "time", factors[0].inputs)
             for factor in factors:
                 yield factor.name, ("batch", "time", factor.outputs)
-        case ir.Position() | ir.StreamNorm() | ir.StreamScale() | ir.Repeat() | ir.Mix():
+        case Position() | StreamNorm() | StreamScale() | Repeat() | Mix():
             pass
         case _:
             raise no_rule("step", step)
-    if isinstance(step, ir.Head):
+    if isinstance(step, Head):
         yield step.name, ("batch", "time", step.logits.outputs)
     else:
-        yield step.name, ("batch", "time", ir.stream_after(step))
+        yield step.name, ("batch", "time", stream_after(step))
 
 
-def _of_attention(step: ir.Attention) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
+def _of_attention(step: Attention) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
     if step.norm is not None:
         yield step.norm.name, ("batch", "time", step.stream)
     for map_ in (step.query, step.key, step.value):
@@ -68,17 +82,17 @@ def _of_attention(step: ir.Attention) -> Iterator[tuple[str, tuple[Dimension, ..
     yield f"{step.name}.pattern", ("batch", step.heads, *POSITIONS)
     mixed = step.heads if step.value_dim == 1 else step.heads.extended(step.value_dim)
     yield f"{step.name}.mixed", ("batch", "time", mixed)
-    if isinstance(step.output, ir.Map):
+    if isinstance(step.output, Map):
         yield from _of_map(step.output)
 
 
-def _of_map(map_: ir.Map) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
+def _of_map(map_: Map) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
     if map_.inner is not None:
         yield from _of_map(map_.inner)
     yield map_.name, ("batch", "time", map_.outputs)
 
 
-def largest(network: ir.Network) -> tuple[str, int]:
+def largest(network: Network) -> tuple[str, int]:
     """The largest intermediate value of one sequence that is as long as the context: its name, and how many numbers."""
     sizes = {name: _size(dimensions, network.context) for name, dimensions in activations(network).items()}
     name = max(sizes, key=lambda one: sizes[one])
