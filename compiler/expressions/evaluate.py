@@ -68,11 +68,11 @@ def number_value(node: ExpressionNode, scope: Scope) -> Number:
 
 def integer_value(node: ExpressionNode, scope: Scope) -> int:
     """An expression that has to be an exact integer: a size or an index."""
-    found = number_value(node, scope)
-    if isinstance(found.value, float) and not found.value.is_integer():
-        shown = as_figure(found.value, scope.dtype if found.rounded else None)
+    value = number_value(node, scope)
+    if isinstance(value.value, float) and not value.value.is_integer():
+        shown = as_figure(value.value, scope.dtype if value.rounded else None)
         raise ExpressionError("wrong-type", f"expected an integer, found {shown}", node.at)
-    return int(found.value)
+    return int(value.value)
 
 
 def truth_value(node: ExpressionNode, scope: Scope) -> bool:

@@ -50,7 +50,7 @@ def read_axis(node: Node, scope: Scope, findings: Findings, what: str, *, tokens
     `what` names one item in messages ("dimension"). Tokens may have any spelling, other names are identifiers.
     """
     families: dict[str, Family] = {}
-    places: dict[str, Span] = {}
+    spans: dict[str, Span] = {}
     before, total, certain = len(findings), 0, True
     if isinstance(node, Invalid):
         return None  # the schema has reported it
@@ -63,7 +63,7 @@ def read_axis(node: Node, scope: Scope, findings: Findings, what: str, *, tokens
         match = _FAMILY.fullmatch(word.text)
         name = match["name"] if match else word.text
         if name in families:
-            note = Note("first written here", places[name])
+            note = Note("first written here", spans[name])
             findings.report(Diagnostic("duplicate-name", f"{what} '{name}' is written twice", word.span, notes=(note,)))
             continue
         if not tokens and (not is_name(name) or name in NAMED_NUMBERS):
@@ -76,12 +76,12 @@ def read_axis(node: Node, scope: Scope, findings: Findings, what: str, *, tokens
             certain = False
             continue
         families[name] = Family(name, sizes)
-        places[name] = word.span
+        spans[name] = word.span
         total += families[name].size
         if total > MAX_AXIS:
             findings.report(Diagnostic("too-large", f"more than {MAX_AXIS} names on one axis", word.span))
             break
-    return WrittenAxis(Axis(tuple(families.values())), places) if certain and len(findings) == before else None
+    return WrittenAxis(Axis(tuple(families.values())), spans) if certain and len(findings) == before else None
 
 
 def _sizes(word: Word, match: re.Match[str], scope: Scope, findings: Findings) -> tuple[int, ...] | None:

@@ -82,18 +82,18 @@ def parse(text: str) -> ExpressionNode:
 
 def tokens(text: str) -> list[Token]:
     """The tokens of an expression, and one for its end. Raises `ExpressionError` for what is no token."""
-    found = []
+    listed = []
     at = 0
     while match := _TOKEN.match(text, at):
         kind = match.lastgroup or "mark"
-        found.append(Token(kind, match[kind], match.span(kind)))
+        listed.append(Token(kind, match[kind], match.span(kind)))
         at = match.end()
     rest = text[at:].lstrip()
     if rest:
         start = len(text) - len(rest)
         raise ExpressionError("syntax", f"'{rest[0]}' has no meaning here", (start, start + 1), _HINTS.get(rest[0]))
     end = len(text.rstrip())
-    return [*found, Token("end", "the end", (max(0, end - 1), max(1, end)))]
+    return [*listed, Token("end", "the end", (max(0, end - 1), max(1, end)))]
 
 
 class _Parser:

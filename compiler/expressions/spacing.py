@@ -21,14 +21,14 @@ def spaced(text: str) -> str | None:
     Only white space changes. Whether the tokens make an expression is not checked. A name with a dot is no token here.
     """
     try:
-        *found, _ = tokens(text)
+        *parts, _ = tokens(text)
     except ExpressionError:
         return None
-    if not found or any(token.kind == "name" and "." in token.text for token in found):
+    if not parts or any(token.kind == "name" and "." in token.text for token in parts):
         return None
     written: list[str] = []
     before, glued = "open", True  # glued: no space may follow what is written so far
-    for token in found:
+    for token in parts:
         kind = _KINDS.get(token.text, "operator" if token.kind == "mark" else token.kind)
         if token.text in ("+", "-") and before not in _OPERANDS:
             kind = "sign"

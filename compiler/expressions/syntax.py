@@ -86,14 +86,14 @@ class ExpressionError(Exception):
 
 def free_names(root: ExpressionNode) -> dict[str, TextRange]:
     """Every name that is read, with the place of its first use; the index of a `sum` is not free in it."""
-    found: dict[str, TextRange] = {}
+    names: dict[str, TextRange] = {}
     todo: list[tuple[ExpressionNode, frozenset[str]]] = [(root, frozenset())]
     while todo:
         node, bound = todo.pop()
         match node:
             case Name(name=name, at=at):
                 if name not in bound:
-                    found.setdefault(name, at)
+                    names.setdefault(name, at)
             case Indexed(base=base, indices=indices):
                 todo += [(child, bound) for child in reversed((base, *indices))]
             case Call(function="sum", arguments=(body, Name(name=index), *rest)):
@@ -107,4 +107,4 @@ def free_names(root: ExpressionNode) -> dict[str, TextRange]:
                 todo += [(right, bound), (left, bound)]
             case Literal():
                 pass
-    return found
+    return names

@@ -131,7 +131,7 @@ def _choices(
     about_index = Findings()
     value = attempt(formula, scope, integer_value, about_index, part=index)
     advice = f"'{index.name}' has a value; rename the index to run over the family" if isinstance(index, Name) else None
-    findings.report(*(replace(one, hint=one.hint or advice) for one in about_index))
+    findings.report(*(replace(diagnostic, hint=diagnostic.hint or advice) for diagnostic in about_index))
     if value is None:
         return None
     if not 0 <= value < size:

@@ -296,4 +296,4 @@ def _finish(
         message = f"{label} is {exact_figure(number.value)}, which {dtype.name} cannot hold: it becomes {becomes}"
         findings.report(Diagnostic("inexact-integer", message, formula.span, severity="warning"))
     leaf = Leaf("parameter", label, rounded.value, formula.span)
-    return Number(rounded.value, True, Provenance(leaf, name, behind=(number.provenance,)))
+    return Number(rounded.value, True, Provenance(leaf, name, sources=(number.provenance,)))

@@ -75,7 +75,7 @@ def _read_in_place(
     word = node.get("in_place")
     if not isinstance(word, Scalar):
         return None
-    places = {slot.index: position for position, slot in enumerate(prompt) if slot.word == word.text}
+    position_of = {slot.index: position for position, slot in enumerate(prompt) if slot.word == word.text}
     if word.text not in task.operands:
         message = f"no word '{word.text}' in the prompt{did_you_mean(word.text, task.operands)}"
         findings.report(Diagnostic("unknown-name", message, word.span))
@@ -86,7 +86,7 @@ def _read_in_place(
         findings.report(Diagnostic("task", message, word.span, "write the answer after the prompt"))
         return None
     slots = tuple(Slot(None, answer, index) for index in range(length))
-    return Layout(prompt, slots, symbols, vocabulary.size, tuple(places[index] for index in range(length)))
+    return Layout(prompt, slots, symbols, vocabulary.size, tuple(position_of[index] for index in range(length)))
 
 
 def with_classes(layout: Layout, classes: int) -> Layout:

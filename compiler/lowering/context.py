@@ -103,8 +103,8 @@ class Context:
                 self.scope.work.read |= formula.names
                 order = len(lets)
                 lets[key.text] = order, Let(formula.tree, formula.place, Lets(lets, order))
-        places = {key.text: key.span for key, _ in node.items}
-        return replace(self, lets=Lets(lets, len(lets)), let_places=places)
+        spans = {key.text: key.span for key, _ in node.items}
+        return replace(self, lets=Lets(lets, len(lets)), let_places=spans)
 
     def error(self, code: str, message: str, span: Span, hint: str | None = None, *notes: Note) -> None:
         self.findings.report(Diagnostic(code, message, span, hint, notes))

@@ -80,7 +80,7 @@ class _Row:
     token: Scalar
     line: Line
     formula: Formula | None
-    places: dict[tuple[int, int], dict[str, Number]]
+    cells: dict[tuple[int, int], dict[str, Number]]
 
     @property
     def equation(self) -> Equation:
@@ -95,7 +95,7 @@ def _by_rows(context: Context, step: Mapping, name: str) -> Embedding:
         if isinstance(row, Mapping)
         for key, value in row.items
     ]
-    counts = effective(context, [(row.line, row.places.keys()) for row in read])
+    counts = effective(context, [(row.line, row.cells.keys()) for row in read])
     kept = [row for row, counted in zip(read, counts, strict=True) if counted]
     owners: dict[tuple[int, int], Equation] = {}
     numbers: list[Entry] = []
@@ -114,14 +114,14 @@ def _row(context: Context, token: Scalar, line: Line) -> _Row:
         context.check_indices(token_word, formula, scope)
         context.check_indices(word, formula, scope)
     aim = Aim(context.resolved.stream, "dimension", "stream")
-    places: dict[tuple[int, int], dict[str, Number]] = {}
+    cells: dict[tuple[int, int], dict[str, Number]] = {}
     for row in targets(token_word, Aim(context.resolved.vocabulary, "token"), scope, context.findings):
         dimensions = targets(word, aim, scope.bind(row.indices), context.findings)
         if not dimensions or formula is None or not has_work_for(formula, scope, len(dimensions), context.findings):
             break
         for dimension in dimensions:
-            places[row.position, dimension.position] = {**row.indices, **dimension.indices}
-    return _Row(token, line, formula, places)
+            cells[row.position, dimension.position] = {**row.indices, **dimension.indices}
+    return _Row(token, line, formula, cells)
 
 
 def _entries(context: Context, row: _Row, owners: dict[tuple[int, int], Equation]) -> list[Entry]:
@@ -130,7 +130,7 @@ def _entries(context: Context, row: _Row, owners: dict[tuple[int, int], Equation
     if row.formula is None:
         return numbers
     scope = in_place(context.numbers(context.resolved.stream), row.formula)
-    for place, indices in row.places.items():
+    for place, indices in row.cells.items():
         owner = owners.get(place)
         if owner is not None and owner.span.source.layer == row.equation.span.source.layer:
             note = Note("first written here", owner.span)

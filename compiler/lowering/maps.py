@@ -132,11 +132,11 @@ def _broadcast(context: Context, written: Map, formula: Formula, value: Affine) 
 
 def _product(context: Context, shape: MapShape, formula: Formula, written: Map) -> Map:
     """`A @ B @ …`: maps that run one after the other, the last factor first."""
-    found = factors(context, formula, shape.scope)
-    if found is None:
+    chain = factors(context, formula, shape.scope)
+    if chain is None:
         return written
     made: Map | None = None
-    for depth, (factor, value) in reversed(list(enumerate(found))):
+    for depth, (factor, value) in reversed(list(enumerate(chain))):
         path = shape.path + ".inner" * depth
         inputs = shape.inputs if made is None else made.outputs
         outputs = shape.outputs if depth == 0 else rank(value)
@@ -149,9 +149,9 @@ def _product(context: Context, shape: MapShape, formula: Formula, written: Map) 
 
 def _factor(context: Context, written: Map, formula: Formula, node: ExpressionNode, value: Matrix | Vector) -> Map:
     """A map whose weight is a matrix; one that is a parameter as a whole is shared with every map made of it."""
-    found = len(rows_of(value)), len(rows_of(value)[0])
+    shape = len(rows_of(value)), len(rows_of(value)[0])
     needed = written.outputs.size, written.inputs.size
-    if found != needed:
+    if shape != needed:
         message = f"{describe(value)}, but '{written.name}' needs {needed[0]} × {needed[1]} (outputs × inputs)"
         context.error("shape", message, formula.scalar.at(*node.at))
         return written
@@ -168,10 +168,10 @@ def _tie(context: Context, shape: MapShape, line: Line) -> Shared | None:
     if owner not in context.shared:
         return Shared(shape.path, tensor(f"{shape.path}.weight", (shape.outputs, shape.inputs), []))
     shared = context.shared[owner]
-    found = (shared.weight.shape[0], _innermost(shared).shape[1])
+    sizes = (shared.weight.shape[0], _innermost(shared).shape[1])
     needed = (1 if shared.weight.axes[0] is None else shape.outputs.size, shape.inputs.size)
-    if found != needed:
-        message = f"'{owner}' has the shape {list(found)}, but '{shape.path}' needs {list(needed)}"
+    if sizes != needed:
+        message = f"'{owner}' has the shape {list(sizes)}, but '{shape.path}' needs {list(needed)}"
         context.error("shape", message, line.value.span)
     return shared
 

@@ -59,7 +59,7 @@ def lower_network(resolved: Resolved, findings: Findings) -> Lowered | None:
     stream: Axis = resolved.stream
     complete = True
     seen: set[str] = set()
-    runs = 0
+    run_count = 0
     sizes: dict[str, tuple[int, Span]] = {}
     if len(network.items) > MAX_STEPS:
         context.error("too-large", f"more than {MAX_STEPS} steps", network.items[MAX_STEPS][0].span)
@@ -93,8 +93,8 @@ def lower_network(resolved: Resolved, findings: Findings) -> Lowered | None:
             if step is None:
                 return None
             steps[name] = step
-            runs += len(step.steps) if isinstance(step, Repeat) else 1
-            if runs > MAX_STEPS:
+            run_count += len(step.steps) if isinstance(step, Repeat) else 1
+            if run_count > MAX_STEPS:
                 context.error("too-large", f"more than {MAX_STEPS} steps, with those that are repeated", key.span)
                 return None
             stream = stream_after(step)
@@ -149,17 +149,17 @@ def _can_be_stored(context: Context, sizes: AnyMapping[str, tuple[int, Span]]) -
     return False
 
 
-def _fits(context: Context, network: Network, places: list[Span]) -> bool:
+def _fits(context: Context, network: Network, spans: list[Span]) -> bool:
     """Whether a sequence can be run, and the last stream be the logits where a network has no head."""
     name, size = largest(network)
     if size > MAX_ACTIVATION:
         owner = next(i for i, step in enumerate(network.steps) if name == step.name or name.startswith(f"{step.name}."))
         message = f"'{name}' would have {size:,} numbers for one sequence; at most {MAX_ACTIVATION:,}"
-        context.error("too-large", message, places[owner], "a shorter context, or fewer heads or dimensions")
+        context.error("too-large", message, spans[owner], "a shorter context, or fewer heads or dimensions")
         return False
     last = network.steps[-1]
     if not isinstance(last, Head) and stream_after(last).size > network.vocabulary.size:
         message = f"without a head the stream is the logits, but {stream_after(last).size} dimensions are more than the"
-        context.error("shape", f"{message} {network.vocabulary.size} tokens", places[-1])
+        context.error("shape", f"{message} {network.vocabulary.size} tokens", spans[-1])
         return False
     return True

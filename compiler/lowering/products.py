@@ -26,7 +26,7 @@ def is_product(tree: ExpressionNode) -> bool:
 
 def factors(context: Context, formula: Formula, scope: Scope) -> list[ProductFactor] | None:
     """The factors from left to right, each with its expression; None where they do not fit, which is reported."""
-    found: list[ProductFactor] = []
+    chain: list[ProductFactor] = []
     node = formula.tree
     nodes: list[ExpressionNode] = []
     while isinstance(node, Binary) and node.operator == "@":
@@ -43,14 +43,14 @@ def factors(context: Context, formula: Formula, scope: Scope) -> list[ProductFac
             message = f"@ takes matrices and vectors, found {KINDS[type(value)]}"
             context.error("wrong-type", message, formula.scalar.at(*factor.at))
             return None
-        found.append((factor, value))
-    for (_, left), (factor, right) in pairwise(found):
+        chain.append((factor, value))
+    for (_, left), (factor, right) in pairwise(chain):
         columns, rows = len(rows_of(left)[0]), len(rows_of(right))
         if columns != rows:
             message = f"{describe(left)} @ {describe(right)}: {columns} columns meet {rows} rows"
             context.error("shape", message, formula.scalar.at(*factor.at))
             return None
-    return found
+    return chain
 
 
 def store_factor(

@@ -80,10 +80,10 @@ def effective(context: Context, written: list[tuple[Line, Collection[Place]]]) -
     if len({line.key.span.source.layer for line, _ in written}) < 2:
         return [True] * len(written)
     writers: dict[Place, list[int]] = {}
-    for i, (_, places) in enumerate(written):
-        for place in places:
+    for i, (_, rows) in enumerate(written):
+        for place in rows:
             writers.setdefault(place, []).append(i)
-    sets = [frozenset(places) for _, places in written]
+    sets = [frozenset(rows) for _, rows in written]
     dropped: set[int] = set()
     for i, (line, _) in enumerate(written):
         reported = i in dropped

@@ -122,7 +122,7 @@ class WrittenVector:
 
 def read_numbers(context: Context, node: Node, what: str, scope: Scope) -> WrittenVector | None:
     """The numbers of a vector, which is called `what` in messages and equations; None where there are none."""
-    found: list[tuple[Number, Formula]] = []
+    items: list[tuple[Number, Formula]] = []
     written: OneOf["list", "name", "number"] = "list" if isinstance(node, Sequence) else "number"
     whole: str | None = None
     for item in node.items if isinstance(node, Sequence) else (node,):
@@ -132,16 +132,16 @@ def read_numbers(context: Context, node: Node, what: str, scope: Scope) -> Writt
             return None
         if isinstance(value, Vector) and not isinstance(node, Sequence):
             written, whole = "name", whole_parameter(context, formula.tree)
-            found += [(number, formula) for number in value.items]
+            items += [(number, formula) for number in value.items]
         elif isinstance(value, Number):
-            found.append((value, formula))
+            items.append((value, formula))
         else:
             message = f"the {what} is a vector of numbers, found {KINDS[type(value)]}"
             context.error("wrong-type", message, formula.span)
             return None
-    text = ", ".join(dict.fromkeys(formula.text for _, formula in found))
+    text = ", ".join(dict.fromkeys(formula.text for _, formula in items))
     equation = Equation(what, f"[{text}]" if written == "list" else text, node.span)
-    return WrittenVector(tuple(found), written, equation, whole)
+    return WrittenVector(tuple(items), written, equation, whole)
 
 
 def lower_vector(

@@ -103,14 +103,14 @@ def _place_after(keys: list[str], place: Node, findings: Findings) -> int:
     if not isinstance(place, Scalar):
         findings.report(Diagnostic("wrong-type", "`after` names one step", place.span))
         return len(keys)
-    places = {key: i for i, key in enumerate(keys)} | {step_name(key): i for i, key in enumerate(keys)}
+    positions = {key: i for i, key in enumerate(keys)} | {step_name(key): i for i, key in enumerate(keys)}
     named = " ".join(place.text.split())
     if named == "head":
         findings.report(Diagnostic("bad-order", "no step comes after the head", place.span))
-    elif named not in places:
-        message = f"no step '{named}' to place this one after{did_you_mean(named, places)}"
+    elif named not in positions:
+        message = f"no step '{named}' to place this one after{did_you_mean(named, positions)}"
         findings.report(Diagnostic("unknown-name", message, place.span))
-    return places.get(named, len(keys) - 1) + 1
+    return positions.get(named, len(keys) - 1) + 1
 
 
 def step_name(key: str) -> str:
@@ -183,14 +183,14 @@ def _certified(node: Node) -> str | None:
 
 def without(document: Mapping, keys: Iterable[Span]) -> Mapping:
     """The document without the items whose keys stand at these places, however deep."""
-    places = set(keys)
-    return _pruned(document, places) if places else document
+    spans = set(keys)
+    return _pruned(document, spans) if spans else document
 
 
-def _pruned(document: Mapping, places: set[Span]) -> Mapping:
+def _pruned(document: Mapping, spans: set[Span]) -> Mapping:
     kept = (
-        (key, _pruned(value, places) if isinstance(value, Mapping) else value)
+        (key, _pruned(value, spans) if isinstance(value, Mapping) else value)
         for key, value in document.items
-        if key.span not in places
+        if key.span not in spans
     )
     return Mapping(tuple(kept), document.span)

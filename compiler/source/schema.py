@@ -66,25 +66,25 @@ class Checked:
 
 def check_schema(document: Mapping) -> Checked:
     """Check the shape of a spec."""
-    found: dict[JsonPath, Diagnostic] = {}
+    refused: dict[JsonPath, Diagnostic] = {}
     findings = Findings()  # raises where there are too many
     for error in jsonschema.Draft7Validator(_schema()).iter_errors(as_data(document)):
         for path, diagnostic in _diagnose(document, error):
-            if path not in found:
-                found[path] = diagnostic
+            if path not in refused:
+                refused[path] = diagnostic
                 findings.report(diagnostic)
-    checked = _invalidate(document, found) if found else document
+    checked = _invalidate(document, refused) if refused else document
     assert isinstance(checked, Mapping)
-    sound = not any(_is_structural(path, diagnostic) for path, diagnostic in found.items())
-    shown = (diagnostic for path, diagnostic in found.items() if not _is_misspelt(path, found))
+    sound = not any(_is_structural(path, diagnostic) for path, diagnostic in refused.items())
+    shown = (diagnostic for path, diagnostic in refused.items() if not _is_misspelt(path, refused))
     return Checked(checked, tuple(shown), sound)
 
 
-def _is_misspelt(path: JsonPath, found: dict[JsonPath, Diagnostic]) -> bool:
+def _is_misspelt(path: JsonPath, refused: dict[JsonPath, Diagnostic]) -> bool:
     """Whether a key is missing because it is there under a name that is reported as unknown anyway."""
-    if found[path].code != "missing-key":
+    if refused[path].code != "missing-key":
         return False
-    unknown = [other for other, diagnostic in found.items() if diagnostic.code == "unknown-key"]
+    unknown = [other for other, diagnostic in refused.items() if diagnostic.code == "unknown-key"]
     return any(other[:-1] == path[:-1] and nearest(str(other[-1]), [str(path[-1])]) for other in unknown)
 
 

@@ -137,9 +137,9 @@ def _check_rounding() -> None:
 
 def _check_products() -> None:
     """That float32 products keep all bits, whatever decides that. This number has 24, and no sum of two in bfloat16."""
-    one = torch.eye(64, dtype=torch.float32)
-    number = one * (2**24 - 3)
-    if not torch.equal(number @ one, number):
+    identity = torch.eye(64, dtype=torch.float32)
+    number = identity * (2**24 - 3)
+    if not torch.equal(number @ identity, number):
         raise _refusal("multiplies float32 matrices in a shorter format")
 
 

@@ -48,14 +48,14 @@ class Flow:
     """`alive`: by tensor, the numbers that can change which token wins; `moved`: by position step, the dimensions whose
     equations can. `attention` has every attention step by its name.
 
-    By step, `places` are the positions at which what it adds can do so; by attention step, `weighing` are the heads
+    By step, `positions` are the positions at which what it adds can do so; by attention step, `weighing` are the heads
     whose weights can, and `sight` is what they see.
     """
 
     alive: Mapping[str, AbstractSet[ir.Index]]
     moved: Mapping[str, AbstractSet[int]]
     attention: Mapping[str, AttentionRole]
-    places: Mapping[str, Positions]
+    positions: Mapping[str, Positions]
     weighing: Mapping[str, AbstractSet[int]]
     sight: Mapping[str, Sight]
 
@@ -71,8 +71,8 @@ def flow(network: ir.Network, asked: Asked | None = None, free: Free = none_free
     backward.follow(forward.runs())
     alive = {name: frozenset(backward.alive[name]) for name in tensors(network)}
     moved = {step.name: frozenset(backward.moved[step.name]) for step in network.steps if isinstance(step, ir.Position)}
-    places = {step.name: backward.places[step.name] for step in network.steps}
-    return Flow(alive, moved, dict(backward.roles), places, backward.weighing, backward.sight)
+    positions = {step.name: backward.positions[step.name] for step in network.steps}
+    return Flow(alive, moved, dict(backward.roles), positions, backward.weighing, backward.sight)
 
 
 class _Backward:
@@ -85,7 +85,7 @@ class _Backward:
         self.sight = {
             step.name: Sight(step, len(asked.tokens), free) for step in steps if isinstance(step, ir.Attention)
         }
-        self.places: dict[str, Positions] = defaultdict(int)
+        self.positions: dict[str, Positions] = defaultdict(int)
         self.weighing: dict[str, set[int]] = {name: set() for name in self.sight}
         self._looked_up: dict[str, list[tuple[ir.Tensor, Alive]]] = defaultdict(
             list
@@ -101,25 +101,25 @@ class _Backward:
         several = len(runs[-1].after) > 1  # one class alone always wins
         alive = [bytearray(len(run.after)) for run in runs]
         alive[-1] = bytearray([several]) * len(runs[-1].after)
-        places = [*[0] * (len(runs) - 1), self.asked.read]
+        positions = [*[0] * (len(runs) - 1), self.asked.read]
         for i in reversed(range(len(runs))):
             run, after = runs[i], bytes(alive[i])
-            self.places[run.step.name] |= places[i]
+            self.positions[run.step.name] |= positions[i]
             if isinstance(run.step, ir.Mix):
                 self.forward.pay(run.step, len(run.before))
                 streams = {name: (runs[j].after, alive[j]) for name, j in run.sources.items()}
                 self._mixture(run.step, run.step.mixture, streams, after)
                 for j in run.sources.values():
-                    places[j] |= places[i]
+                    positions[j] |= positions[i]
                 continue
             relative = i == len(runs) - 1
             before = self._before(run, after, relative=relative)
             if i:
                 alive[i - 1] = bytearray(either(alive[i - 1], before))
-                places[i - 1] |= places[i]
+                positions[i - 1] |= positions[i]
             if isinstance(run.step, ir.Attention):
                 heads = self._heads[run.step.name, run.before, after, relative]
-                places[i - 1] |= self.sight[run.step.name].read(heads, places[i])
+                positions[i - 1] |= self.sight[run.step.name].read(heads, positions[i])
         self._note_rows()
 
     def _before(self, run: Run, after: Alive, *, relative: bool) -> Alive:
@@ -166,12 +166,12 @@ class _Backward:
 
     def _embedding(self, step: ir.Embedding, after: Alive) -> None:
         for factor, read in reversed(list(zip(step.factors, self.forward.embedded(step), strict=False))):
-            found = bytearray(len(read))
+            matters = bytearray(len(read))
             for index in self.forward.nonzero(factor.weight):
                 if read[index[0]] and after[index[1]]:
-                    found[index[0]] = 1
+                    matters[index[0]] = 1
                     self.alive[factor.weight.name].add(index)
-            after = bytes(found)
+            after = bytes(matters)
         self._looked_up[step.name].append((step.weight, after))
 
     def _map(self, map_: ir.Map, facts: Facts, after: Alive, relative: bool = False, *, biased: bool = True) -> Alive:
@@ -179,14 +179,14 @@ class _Backward:
         read = facts if map_.inner is None else self.forward.through(map_.inner, facts)
         size = map_.outputs.size
         weight_rows, bias = map_.weight.shape[0], map_.bias
-        found = bytearray(len(read))
+        matters_in = bytearray(len(read))
         if not (relative and weight_rows < size):
             matters = after if weight_rows == size else bytes([any(after)])
             level = _level_columns(map_.weight) if relative else frozenset[int]()
             for index in self.forward.nonzero(map_.weight):
                 output, source = index
                 if read[source] and matters[output] and source not in level:
-                    found[source] = 1
+                    matters_in[source] = 1
                     self.alive[map_.weight.name].add(index)
         same_for_all = bias is not None and (bias.shape[0] < size or is_level(columns(bias)[0], size))
         if bias is not None and biased and not (relative and same_for_all):
@@ -194,7 +194,7 @@ class _Backward:
             for index in self.forward.nonzero(bias):
                 if matters[index[0]]:
                     self.alive[bias.name].add(index)
-        return bytes(found) if map_.inner is None else self._map(map_.inner, facts, bytes(found))
+        return bytes(matters_in) if map_.inner is None else self._map(map_.inner, facts, bytes(matters_in))
 
     def _norm(self, norm: ir.Norm | None, facts: Facts, after: Alive) -> Alive:
         """All that is not zero sets the scale of a norm, and with it what matters of its output."""
@@ -207,21 +207,21 @@ class _Backward:
         return present(facts) if any(kept) else bytes(len(facts))
 
     def _elementwise(self, weight: ir.Tensor, kept: Alive) -> Alive:
-        found = bytearray(len(kept))
+        matters = bytearray(len(kept))
         for index in self.forward.nonzero(weight):
             if kept[index[0]]:
-                found[index[0]] = 1
+                matters[index[0]] = 1
                 self.alive[weight.name].add(index)
-        return bytes(found)
+        return bytes(matters)
 
     def _note_rows(self) -> None:
         """The numbers of the rows that are looked up where it matters."""
         for step in self.forward.network.steps:
             for table, alive in self._looked_up[step.name]:
-                places = self.places[step.name]
-                rows = self.asked.at(places) if isinstance(step, ir.Embedding) else set(positions_in(places))
-                found = self.forward.nonzero(table)
-                self.alive[table.name].update(index for index in found if alive[index[1]] and index[0] in rows)
+                positions = self.positions[step.name]
+                rows = self.asked.at(positions) if isinstance(step, ir.Embedding) else set(positions_in(positions))
+                numbers = self.forward.nonzero(table)
+                self.alive[table.name].update(index for index in numbers if alive[index[1]] and index[0] in rows)
 
     def _mixture(
         self, step: ir.Mix, mixture: ir.Mixture, streams: dict[str, tuple[Facts, bytearray]], after: Alive
@@ -229,8 +229,8 @@ class _Backward:
         """Notes in `streams` which of their dimensions matter."""
         match mixture:
             case ir.StreamAfter(step=name):
-                own = streams[name][1]
-                own[:] = either(own, after)
+                matters = streams[name][1]
+                matters[:] = either(matters, after)
             case ir.Combined(left=left, right=right):
                 self._mixture(step, left, streams, after)
                 self._mixture(step, right, streams, after)

@@ -29,12 +29,12 @@ def turned(facts: Facts, rope: Rope | None) -> Facts:
     """A head's coordinates after rotary positions, which mix them in pairs."""
     if rope is None:
         return facts
-    found = bytearray(facts)
+    mixed = bytearray(facts)
     for i, frequency in enumerate(rope.frequencies):
         a, b = rope_pair(rope.pairs, i, len(facts))
-        if frequency and (found[a] or found[b]):
-            found[a] = found[b] = found[a] | found[b] | POSITION
-    return bytes(found)
+        if frequency and (mixed[a] or mixed[b]):
+            mixed[a] = mixed[b] = mixed[a] | mixed[b] | POSITION
+    return bytes(mixed)
 
 
 def fact_or_zero(facts: Facts, fact: int) -> Facts:
@@ -58,11 +58,11 @@ def by_column(tensor: Tensor, information: int) -> Facts:
 
 def columns(tensor: Tensor) -> dict[int, list[float]]:
     """The numbers of each column that are not zero; a vector is the column 0."""
-    found: dict[int, list[float]] = defaultdict(list)
+    numbers: dict[int, list[float]] = defaultdict(list)
     for entry in tensor.entries:
         if entry.value:
-            found[entry.index[1] if len(entry.index) > 1 else 0].append(entry.value)
-    return found
+            numbers[entry.index[1] if len(entry.index) > 1 else 0].append(entry.value)
+    return numbers
 
 
 def is_level(nonzero: list[float], size: int) -> bool:

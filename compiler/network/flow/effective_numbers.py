@@ -31,29 +31,29 @@ def acting(network: Network, flow: Flow, free: Free) -> Iterator[Provenance]:
         alive = flow.alive[name]
         yield from (entry.provenance for entry in tensor.entries if entry.index in alive)
     for step in network.steps:
-        places = positions_in(flow.places[step.name])
+        positions = positions_in(flow.positions[step.name])
         match step:
             case Position(terms=terms):
                 for term in terms:
                     if term.dimension in flow.moved[step.name] and free(term.provenance):
-                        yield from (term.formula.at(place).provenance for place in places)
+                        yield from (term.formula.at(position).provenance for position in positions)
             case Attention(rope=rope):
                 if flow.weighing[step.name]:
                     yield from (step.scale.provenance, step.mask_provenance)
                     yield from () if rope is None else (rope.provenance,)
-                    yield from _scores(step, flow, places, free)
+                    yield from _scores(step, flow, positions, free)
             case Embedding() | FeedForward() | Head() | Mix() | Repeat() | StreamNorm() | StreamScale():
                 pass  # all of their numbers are stored
             case _:
                 raise no_rule("step", step)
 
 
-def _scores(step: Attention, flow: Flow, places: list[int], free: Free) -> Iterator[Provenance]:
+def _scores(step: Attention, flow: Flow, positions: list[int], free: Free) -> Iterator[Provenance]:
     """The numbers of scores, where a query can choose between keys: a standard softmax over one key ignores them."""
     fewest = 1 if attends_to_nothing(step.softmax) else 2
     for score in step.scores:
         if score.head in flow.weighing[step.name] and free(score.provenance):
-            for query in places:
+            for query in positions:
                 keys = positions_in(flow.sight[step.name].keys(score.head, query))
                 if len(keys) >= fewest:
                     yield from (score.formula.at(query, key).provenance for key in keys)

@@ -154,21 +154,21 @@ class Forward:
         """What is looked up for a token, and then what each factor makes of that."""
         stages = [by_column(step.weight, TOKEN)]
         for factor in step.factors:
-            found = bytearray(factor.outputs.size)
+            outputs = bytearray(factor.outputs.size)
             for source, output in self.nonzero(factor.weight):
-                found[output] |= stages[-1][source]
-            stages.append(bytes(found))
+                outputs[output] |= stages[-1][source]
+            stages.append(bytes(outputs))
         return stages
 
     def through(self, map_: ir.Map, facts: Facts) -> Facts:
         """The outputs of an affine map."""
         if map_.inner is not None:
             facts = self.through(map_.inner, facts)
-        found = bytearray(map_.weight.shape[0])
+        outputs = bytearray(map_.weight.shape[0])
         for output, source in self.nonzero(map_.weight):
-            found[output] |= facts[source]
+            outputs[output] |= facts[source]
         size = map_.outputs.size
-        made = found if len(found) == size else bytearray(bytes(found) * size)
+        made = outputs if len(outputs) == size else bytearray(bytes(outputs) * size)
         if map_.bias is not None:
             biased = self.nonzero(map_.bias)
             for output in range(size) if biased and map_.bias.axes[0] is None else (index[0] for index in biased):
@@ -181,16 +181,16 @@ class Forward:
             return facts
         every = union(set(facts))
         if subtracts_mean(norm.kind):
-            found = bytes([every if norm.axis.size > 1 else 0]) * len(facts)
+            made = bytes([every if norm.axis.size > 1 else 0]) * len(facts)
         else:
-            found = fact_or_zero(facts, every)
-        return found if norm.weight is None else self._scaled(norm.weight, found)
+            made = fact_or_zero(facts, every)
+        return made if norm.weight is None else self._scaled(norm.weight, made)
 
     def _scaled(self, weight: ir.Tensor, facts: Facts) -> Facts:
-        found = bytearray(len(facts))
+        scaled = bytearray(len(facts))
         for (i,) in self.nonzero(weight):
-            found[i] = facts[i]
-        return bytes(found)
+            scaled[i] = facts[i]
+        return bytes(scaled)
 
     def units(self, step: ir.FeedForward, before: Facts) -> tuple[Facts, Facts, Facts, Facts]:
         """The branch of a feed-forward step, its gates (those of `up` without one), its `up`, and what `down` reads."""
@@ -245,14 +245,14 @@ class Forward:
             uneven.append(bool(told) or formula_varies or (looking and later_count_less))
             others = OTHERS if looking else 0
             for value in values[group * step.value_dim :][: step.value_dim]:
-                found, carried = value, 0
+                fact, carried = value, 0
                 if value & (TOKEN | OTHERS):
                     carried |= others
                 if value & INFORMATION or (value and attends_to_nothing(step.softmax)):  # else they add up to the same
-                    found |= (asked | told if weighs[-1] else 0) | (POSITION if looking or formula_varies else 0)
+                    fact |= (asked | told if weighs[-1] else 0) | (POSITION if looking or formula_varies else 0)
                     if weighs[-1] and told & (TOKEN | OTHERS):
                         carried |= others
-                mixed.append(found | carried)
+                mixed.append(fact | carried)
                 brought.append(bool(carried))
         made = branch, queries, keys, values, bytes(mixed)
         return AttentionFacts(*made, tuple(looks), tuple(weighs), tuple(uneven), tuple(brought))
@@ -289,26 +289,26 @@ class Forward:
         """What a position step adds to each dimension."""
         if step.table is not None:
             return by_column(step.table, POSITION)
-        found = bytearray(step.stream.size)
+        added = bytearray(step.stream.size)
         for term in step.terms:
             if self._free(term.provenance):
-                found[term.dimension] = NONZERO | POSITION
+                added[term.dimension] = NONZERO | POSITION
                 continue
             column = set(term.formula.column(self.network.context))
             if column != {0.0}:
-                found[term.dimension] = NONZERO if len(column) == 1 else NONZERO | POSITION
-        return bytes(found)
+                added[term.dimension] = NONZERO if len(column) == 1 else NONZERO | POSITION
+        return bytes(added)
 
 
 def _costs(network: ir.Network) -> Counter[str]:
     """By step, about how many weights one way through it looks at; what is done for a head counts as several."""
-    found = Counter[str]()
+    costs = Counter[str]()
     for group in stored(network):
-        found[group.step] += sum(len(one.entries) for one in (group.weight, group.bias) if one is not None)
+        costs[group.step] += sum(len(tensor.entries) for tensor in (group.weight, group.bias) if tensor is not None)
     for step in network.steps:
         if isinstance(step, ir.Attention):
-            found[step.name] += step.heads.size * (10 + 4 * (step.head_dim + step.value_dim))
-    return found
+            costs[step.name] += step.heads.size * (10 + 4 * (step.head_dim + step.value_dim))
+    return costs
 
 
 def _streams(mixture: ir.Mixture) -> int:

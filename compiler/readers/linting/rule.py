@@ -117,7 +117,7 @@ class Examined:
         def free(provenance: Provenance) -> bool:
             return bool(names_read(provenance, names, found))
 
-        return leaves(acting(self.spec.network, self._flow(free), free), behind=True)
+        return leaves(acting(self.spec.network, self._flow(free), free), with_sources=True)
 
     @cached_property
     def in_weights(self) -> dict[Leaf, list[str]]:

@@ -32,7 +32,7 @@ def dead_weights(examined: Examined) -> Iterator[Finding]:
         yield Finding(message, equation.span)
     for step in examined.spec.network.steps:
         for term in step.terms if isinstance(step, Position) else ():
-            places = positions_in(examined.flow.places[step.name])
+            places = positions_in(examined.flow.positions[step.name])
             moved = term.dimension in examined.flow.moved[step.name]
             if not moved or all(term.formula.at(place).value == 0 for place in places):
                 yield Finding(f"'{term.equation}' of {step.name} can change no answer", term.equation.span)

@@ -76,7 +76,7 @@ def _read_by(one: Provenance, owners: _Owners) -> list[Provenance]:
     """What a number was computed from; nothing where it is a literal, or was written as one."""
     if one not in owners:
         return []
-    inner = one.behind or one.parts
+    inner = one.sources or one.parts
     leaf = inner[0].leaf if len(inner) == 1 and inner[0] not in owners else None
     return [] if leaf is not None and _is_unnamed(leaf) else _visible(inner, owners)
 
