@@ -100,16 +100,16 @@ def cast(number: Number, dtype: FloatFormat) -> Number:
 
 
 def exact_figure(value: PythonNumber) -> str:
-    """A number for people: exact, but no screenful of digits."""
+    """A number for people: exact; of an integer with very many digits, its size."""
     if isinstance(value, int):
         return str(value) if value.bit_length() <= 64 else f"an integer of {value.bit_length()} bits"
     return repr(value)
 
 
 def as_figure(value: PythonNumber, dtype: FloatFormat | None = None) -> str:
-    """A number for people: one that is whole is exact and has no point, any other is the shortest text that reads back.
+    """A number for people. A whole number is exact and has no point; any other is the shortest text that reads back.
 
-    It reads back to the same double, or, of a number of a `dtype`, to the same number of the dtype.
+    It reads back to the same double; with a `dtype`, to the same number of the dtype.
     """
     if isinstance(value, int):
         return exact_figure(value)

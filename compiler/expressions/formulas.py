@@ -127,7 +127,7 @@ def value_at(node: DocumentNode | None, scope: Scope, compute: Compute[T], findi
 
 
 def has_work_for(formula: Formula, scope: Scope, amount: int, findings: Findings) -> bool:
-    """Whether there is so much work left, which it takes; the reason goes to `findings` where there is not."""
+    """Whether so much work is left, which is then spent. Where it is not, the reason goes to `findings`."""
 
     def spend(node: ExpressionNode, inner: Scope) -> bool:
         inner.work.spend(amount, node.at)

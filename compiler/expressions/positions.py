@@ -53,7 +53,7 @@ class PositionFormula:
         return [float(self.at(position).value) for position in range(length)]
 
     def checked(self) -> PositionFormula:
-        """The same formula after it was computed for every position: doing that again is never too much."""
+        """The same formula without a limit on work, after it was computed for every position."""
         return PositionFormula(self.formula, _without_limit(self.scope))
 
 
@@ -90,7 +90,7 @@ class PairFormula:
         return [values[first - query : first - query + length] for query in range(length)]
 
     def telling_rows(self, length: int, *, causal: bool) -> Iterator[tuple[int, list[int | float]]]:
-        """Rows of the table, each with its query, that hold every value in it: not all, where distances decide.
+        """Rows of the table, each with its query, that hold every value in it: two rows, where distances decide.
 
         Under a causal mask a row ends with the query's own position.
         """
@@ -104,11 +104,11 @@ class PairFormula:
         return all(self.at(query, key).value == -math.inf for query in queries for key in range(query + 1, length))
 
     def new_keys(self, query: int, count: int) -> range:
-        """The keys below `count` whose value no smaller query has told, being one for the same distance."""
+        """The keys below `count` that may have a value which no smaller query has: one key, where distances decide."""
         return range(1 if self.by_distance and query else count)
 
     def checked(self) -> PairFormula:
-        """The same formula after it was computed for every pair in question: doing that again is never too much."""
+        """The same formula without a limit on work, after it was computed for every pair in question."""
         return PairFormula(self.formula, _without_limit(self.scope))
 
     @cached_property

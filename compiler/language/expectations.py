@@ -19,7 +19,7 @@ class CountClaim:
 
 @dataclass(frozen=True)
 class AuthorCount:
-    """The count that an author publishes, by a rule that the tool checks, or (`rule` empty) with a note on why none."""
+    """The count that an author publishes, by a rule that the tool checks. Without a rule, `note` says why none fits."""
 
     count: int
     rule: str

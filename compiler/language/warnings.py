@@ -1,4 +1,4 @@
-"""What is legal, but hardly meant: the warnings there are, those of a spec as a whole, and which of them count."""
+"""Warnings about what is legal, but hardly meant: the list of them, those about a whole spec, and which ones count."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Line:
 
 
 class StepSkipped(Exception):
-    """A step whose axes are not known, which was reported; `stream_after` is known or the rest is skipped too."""
+    """A step whose axes are not known, which was reported. Without a `stream_after` the later steps are skipped too."""
 
     def __init__(self, stream_after: Axis | None) -> None:
         super().__init__()

@@ -100,7 +100,7 @@ def _no_such(context: Context, name: str, known: AnyMapping[str, Step]) -> str:
 
 
 def _depth(root: ExpressionNode) -> int:
-    """How many sums and products stand inside one another; those of a chain `a + b + c` do."""
+    """How deeply sums and products are nested; each link of a chain `a + b + c` is a level."""
     deepest = 0
     todo = [(root, 1)]
     while todo:

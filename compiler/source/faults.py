@@ -27,7 +27,7 @@ class NoRule(ToolFault):
 
 
 def no_rule(what: str, kind: Never) -> NoRule:
-    """What the last case of every match on a closed set raises: the name of what comes all the same.
+    """What the last case of every match on a closed set raises: it names the member that has no case.
 
     `kind` is `Never`, so that type checking fails where a member of the set has no case before.
     """

@@ -120,7 +120,7 @@ def scratch_folder(parent: Path, start: str) -> Iterator[Path]:
 
 
 def _replaceable(target: Path) -> os.stat_result | None:
-    """What is known of the file that is to be replaced; None where there is none. Raises `OSError`."""
+    """The status of the file that is to be replaced; None where there is none. Raises `OSError`."""
     try:
         status = target.stat()
     except FileNotFoundError:
@@ -202,7 +202,7 @@ def _remove_unlocked(folder: Path, is_kind: Callable[[int], bool], start: str, e
 
 
 def _remove_if_unlocked(path: Path, is_kind: Callable[[int], bool]) -> None:
-    """Remove a file or folder that is the user's own; to root all belong."""
+    """Remove a file or folder that belongs to the user; for root, any file."""
     status = path.lstat()
     if sys.platform == "win32" or not is_kind(status.st_mode) or os.geteuid() not in (0, status.st_uid):
         return

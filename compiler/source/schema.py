@@ -42,7 +42,7 @@ def format_version() -> int:
 
 
 def newer_format(document: Mapping) -> Diagnostic | None:
-    """What is wrong with a spec of a newer format, of which nothing else can be said; None for any other."""
+    """The error for a spec of a newer format, which cannot be checked further; None for any other spec."""
     written = document.get("weightspec")
     if not isinstance(written, Scalar) or isinstance(written.value, bool) or not isinstance(written.value, int | float):
         return None
@@ -81,7 +81,7 @@ def check_schema(document: Mapping) -> Checked:
 
 
 def _is_misspelt(path: JsonPath, refused: dict[JsonPath, Diagnostic]) -> bool:
-    """Whether a key is missing because it is there under a name that is reported as unknown anyway."""
+    """Whether a missing key is there under a misspelt name, which is reported as unknown."""
     if refused[path].code != "missing-key":
         return False
     unknown = [other for other, diagnostic in refused.items() if diagnostic.code == "unknown-key"]

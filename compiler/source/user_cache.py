@@ -48,7 +48,7 @@ def kept_from_others(folder: Path) -> bool:
 
 
 def is_private(path: Path, is_kind: Callable[[int], bool] = stat.S_ISREG) -> bool:
-    """Whether a path is a regular file, or of another kind, the user's own and writable by no one else; no link is."""
+    """Whether a path is a regular file (or of another kind) of the user that nobody else can write. No link is."""
     status = path.lstat()
     return is_kind(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & _OTHERS_WRITE
 

@@ -1,6 +1,6 @@
-"""The settings of torch that change what a module computes on the CPU, as a verdict takes them for granted.
+"""The settings of torch that change what a module computes on the CPU.
 
-A verdict is of the module under torch's own defaults. What a program has set otherwise is set right while one is made.
+A verdict is about the module under torch's own defaults. Where a program has changed one, it is set back meanwhile.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 
 from compiler.source.diagnostics import fail
 
-EXACT = ("none", "ieee")  # precisions of float32 products that are its own: `none` is what a wider setting says
-NUMBERS_PER_THREAD = 1 << 15  # numbers that torch gives one of its threads at least
-backends: Any = torch.backends  # which are typed as modules that have less than they have
+EXACT = ("none", "ieee")  # precisions that keep all bits of float32 products; `none` leaves it to a wider setting
+NUMBERS_PER_THREAD = 1 << 15  # torch gives each of its threads so many numbers at least
+backends: Any = torch.backends  # its types lack some of its attributes
 mkldnn: Any = torch.backends.mkldnn
 TINY = 2.0**-1022  # the smallest normal double
 
@@ -81,9 +81,9 @@ SETTINGS = (  # an inner precision that was not set is that of the outer one, wh
 def as_assumed() -> Iterator[None]:
     """All settings as a verdict takes them for granted, on this thread; afterwards as they were.
 
-    numpy's handling of errors is its own too, which a program may have made to raise where nothing is wrong.
-    Also a function whose calls are to be made so can be decorated with `as_assumed()`. Raises `SpecError` where torch
-    computes otherwise all the same, such as by a variable of the environment.
+    So is numpy's handling of errors: a program may have told it to raise where nothing is wrong. A function can be
+    decorated with `as_assumed()`. Raises `SpecError` where torch still computes otherwise, such as by a variable of the
+    environment.
     """
     with ExitStack() as after:
         for setting in SETTINGS:

@@ -197,7 +197,7 @@ class _Backward:
         return bytes(matters_in) if map_.inner is None else self._map(map_.inner, facts, bytes(matters_in))
 
     def _norm(self, norm: ir.Norm | None, facts: Facts, after: Alive) -> Alive:
-        """All that is not zero sets the scale of a norm, and with it what matters of its output."""
+        """Each number that is not zero sets the scale of a norm: it matters where any of the output does."""
         if norm is None:
             return after
         made = self.forward.normed(norm, facts)
@@ -215,7 +215,7 @@ class _Backward:
         return bytes(matters)
 
     def _note_rows(self) -> None:
-        """The numbers of the rows that are looked up where it matters."""
+        """Notes the numbers of the rows that are looked up at positions that matter."""
         for step in self.forward.network.steps:
             for table, alive in self._looked_up[step.name]:
                 positions = self.positions[step.name]

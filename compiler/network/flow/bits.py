@@ -87,7 +87,7 @@ def product(first: Facts, second: Facts) -> Facts:
 
 
 def seen_by(step: Attention, length: int, free: Free) -> list[tuple[bool, bool]]:
-    """By head: whether it sees another position than its own, and whether its formula differs between what it sees."""
+    """By head: whether it sees another position than its own, and whether its formula differs between those it sees."""
     scores = {score.head: score for score in step.scores}
     return [
         _seen(scores[head], length, is_causal_mask(step.mask), free) if head in scores else (length > 1, False)

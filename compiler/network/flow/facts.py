@@ -72,9 +72,8 @@ class TooMuchToFollow(Exception):
 class Forward:
     """Facts of a network, whatever its numbers are that are `free`.
 
-    The same step on the same facts is computed once, as repetitions may be many.
-
-    What is not computed yet is paid for before it is; `pay` raises `TooMuchToFollow` where that is no longer possible.
+    The same step on the same facts is computed once, as repetitions may be many. Each computation is paid for first;
+    `pay` raises `TooMuchToFollow` where too little is left.
     """
 
     def __init__(self, network: ir.Network, free: Free = none_free) -> None:
@@ -105,7 +104,7 @@ class Forward:
         return tuple(made)
 
     def pay(self, step: ir.Step, dimensions: int) -> None:
-        """For one way through a step, on a stream of that size."""
+        """Pay for one pass through a step, on a stream of so many dimensions."""
         streams = _streams(step.mixture) if isinstance(step, ir.Mix) else 1
         self._left -= self._costs[step.name] + streams * (dimensions // BYTES_AT_ONCE)
         if self._left < 0:
@@ -176,7 +175,7 @@ class Forward:
         return bytes(made)
 
     def normed(self, norm: ir.Norm | None, facts: Facts) -> Facts:
-        """A norm makes of each number one that depends on all, as they set the scale; `layer` takes off their mean."""
+        """After a norm each number depends on all of them, as they set the scale. `layer` subtracts their mean."""
         if norm is None:
             return facts
         every = union(set(facts))
@@ -301,7 +300,7 @@ class Forward:
 
 
 def _costs(network: ir.Network) -> Counter[str]:
-    """By step, about how many weights one way through it looks at; what is done for a head counts as several."""
+    """By step, about how many weights one pass through it reads; the work for a head counts as several."""
     costs = Counter[str]()
     for group in stored(network):
         costs[group.step] += sum(len(tensor.entries) for tensor in (group.weight, group.bias) if tensor is not None)
