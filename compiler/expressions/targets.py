@@ -58,30 +58,10 @@ def targets(word: Word, aim: Aim, scope: Scope, findings: Findings) -> list[Targ
     single = aim.family(word.text)
     if single is not None and not single[0].sizes:
         return [Target(single[1], {})]
-    if single is not None:
-        hint = f"write {word.text}[{', '.join('ijklmn'[: len(single[0].sizes)])}] for all of them"
-        findings.report(Diagnostic("index-range", f"'{word.text}' is a family and needs an index", word.span, hint))
+    indexed = _indexed(word, aim, findings)
+    if indexed is None:
         return []
-    if "[" not in word.text:
-        findings.report(_no_such(word.text, word, aim))
-        return []
-    formula = read_text(word, findings)
-    if formula is None:
-        return []
-    tree = formula.tree
-    if not isinstance(tree, Indexed):
-        findings.report(Diagnostic("syntax", f"'{word.text}' is no target; expected a {aim.what}", formula.span))
-        return []
-    named = aim.family(tree.base.name)
-    if named is None:
-        findings.report(_no_such(tree.base.name, word, aim))
-        return []
-    family, start = named
-    if len(tree.indices) != len(family.sizes):
-        takes = f"{len(family.sizes)} {'index' if len(family.sizes) == 1 else 'indices'}"
-        message = f"'{family.name}' takes {takes}, found {len(tree.indices)}"
-        findings.report(Diagnostic("index-range", message, formula.span))
-        return []
+    formula, tree, (family, start) = indexed
     choices = [
         _choices(index, size, family, formula, scope, findings)
         for index, size in zip(tree.indices, family.sizes, strict=True)
@@ -101,6 +81,35 @@ def targets(word: Word, aim: Aim, scope: Scope, findings: Findings) -> list[Targ
     if not chosen:
         findings.report(Diagnostic("index-range", f"'{word.text}' stands for nothing: no index fits", formula.span))
     return chosen
+
+
+def _indexed(word: Word, aim: Aim, findings: Findings) -> tuple[Formula, Indexed, tuple[Family, int]] | None:
+    """A target that names a family, with an index for each of its sizes; None, with the reason reported, if it is none."""
+    whole = aim.family(word.text)
+    if whole is not None:
+        hint = f"write {word.text}[{', '.join('ijklmn'[: len(whole[0].sizes)])}] for all of them"
+        findings.report(Diagnostic("index-range", f"'{word.text}' is a family and needs an index", word.span, hint))
+        return None
+    if "[" not in word.text:
+        findings.report(_no_such(word.text, word, aim))
+        return None
+    formula = read_text(word, findings)
+    if formula is None:
+        return None
+    tree = formula.tree
+    if not isinstance(tree, Indexed):
+        findings.report(Diagnostic("syntax", f"'{word.text}' is no target; expected a {aim.what}", formula.span))
+        return None
+    named = aim.family(tree.base.name)
+    if named is None:
+        findings.report(_no_such(tree.base.name, word, aim))
+        return None
+    name, needed = named[0].name, len(named[0].sizes)
+    if len(tree.indices) != needed:
+        takes = f"{needed} {'index' if needed == 1 else 'indices'}"
+        findings.report(Diagnostic("index-range", f"'{name}' takes {takes}, found {len(tree.indices)}", formula.span))
+        return None
+    return formula, tree, named
 
 
 @dataclass(frozen=True)

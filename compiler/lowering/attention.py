@@ -13,8 +13,8 @@ from compiler.language.resolve import check_clashes
 from compiler.lowering.context import Context, StepSkipped, map_lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm, lower_qk_norm
-from compiler.lowering.scores import lower_mask, lower_rope, lower_scale_of_scores, lower_scores
-from compiler.network.ir import Attention, Map, OutputWord, Softmax
+from compiler.lowering.scores import lower_mask, lower_rope, lower_scale_of_scores, lower_scores, lower_softmax
+from compiler.network.ir import Attention, Map, OutputWord
 from compiler.source.document import Mapping, Scalar
 from compiler.source.limits import MAX_AXIS, MAX_HEAD_DIM
 
@@ -54,7 +54,6 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
             context, step, MapShape(f"{name}.output", mixed, stream, "dimension", scope, "stream"), biases
         )
     mask, mask_provenance = lower_mask(context, step)
-    softmax = cast(Softmax, context.word(step, "softmax", "standard"))
     return Attention(
         name=name,
         stream=stream,
@@ -69,10 +68,10 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
         output=projection,
         query_norm=query_norm,
         key_norm=key_norm,
-        scores=lower_scores(context, step, stream, heads, length, mask, softmax),
+        scores=lower_scores(context, step, stream, heads, length, mask),
         rope=lower_rope(context, step, head_dim),
         scale=lower_scale_of_scores(context, step, head_dim),
-        softmax=softmax,
+        softmax=lower_softmax(context, step),
         mask=mask,
         mask_provenance=mask_provenance,
     )

@@ -55,32 +55,18 @@ def lower_network(resolved: Resolved, findings: Findings) -> Lowered | None:
     context = Context(resolved, findings)
     network = resolved.document.get("network")
     assert isinstance(network, Mapping)
-    steps: dict[str, Step] = {}
-    stream: Axis = resolved.stream
-    complete = True
-    seen: set[str] = set()
-    run_count = 0
-    sizes: dict[str, tuple[int, Span]] = {}
     if len(network.items) > MAX_STEPS:
         context.error("too-large", f"more than {MAX_STEPS} steps", network.items[MAX_STEPS][0].span)
         return None
+    steps: dict[str, Step] = {}
+    sizes: dict[str, tuple[int, Span]] = {}
+    seen: set[str] = set()
+    stream: Axis = resolved.stream
+    complete = True
     for position, (key, node) in enumerate(network.items):
-        kind, _, block = key.text.partition(" ")
-        name = step_name(key.text)
-        if isinstance(node, Invalid):
+        kind, name = key.text.partition(" ")[0], step_name(key.text)
+        if isinstance(node, Invalid) or not _has_its_place(context, network, position, seen):
             return None
-        if (kind == "embedding") != (position == 0) or (kind == "head" and key is not network.items[-1][0]):
-            context.error("bad-order", "the embedding comes first and the head last", key.span)
-            return None
-        if block.strip() in TAKEN_BLOCK_NAMES:
-            context.error("bad-name", f"a block cannot be called '{block.strip()}'; choose another name", key.span)
-        if name in seen:
-            context.error("duplicate-name", f"the step '{name}' is written twice", key.span)
-        seen.add(name)
-        place = node.key("after") if isinstance(node, Mapping) and kind in PLACED else None
-        if place is not None:
-            message = "`after` places a step of a variant, but this spec extends nothing"
-            context.error("bad-value", message, place.span)
         if not complete and kind in ("repeat", "mix"):
             return None  # they may read the step that is missing
         try:
@@ -89,19 +75,15 @@ def lower_network(resolved: Resolved, findings: Findings) -> Lowered | None:
             if skipped.stream_after is None:
                 return None
             complete, stream = False, skipped.stream_after
-        else:
-            if step is None:
-                return None
-            steps[name] = step
-            run_count += len(step.steps) if isinstance(step, Repeat) else 1
-            if run_count > MAX_STEPS:
-                context.error("too-large", f"more than {MAX_STEPS} steps, with those that are repeated", key.span)
-                return None
-            stream = stream_after(step)
-            for tensor in tensors_of(step):
-                sizes.setdefault(tensor.name, (tensor.size, key.span))
-            if not _can_be_stored(context, sizes):
-                return None
+            continue
+        if step is None:
+            return None
+        steps[name] = step
+        stream = stream_after(step)
+        for tensor in tensors_of(step):
+            sizes.setdefault(tensor.name, (tensor.size, key.span))
+        if not _can_be_run(context, steps, key.span) or not _can_be_stored(context, sizes):
+            return None
     if not complete:
         return None
     made = Network(
@@ -109,6 +91,34 @@ def lower_network(resolved: Resolved, findings: Findings) -> Lowered | None:
     )
     fits = _fits(context, made, [key.span for key, _ in network.items])
     return Lowered(made, tuple(context.superseded)) if fits else None
+
+
+def _has_its_place(context: Context, network: Mapping, position: int, seen: set[str]) -> bool:
+    """Whether a step may stand there. What is wrong with its name is reported; `seen` are the names before it."""
+    key, node = network.items[position]
+    kind, _, block = key.text.partition(" ")
+    name = step_name(key.text)
+    is_last = position == len(network.items) - 1
+    if (kind == "embedding") != (position == 0) or (kind == "head" and not is_last):
+        context.error("bad-order", "the embedding comes first and the head last", key.span)
+        return False
+    if block.strip() in TAKEN_BLOCK_NAMES:
+        context.error("bad-name", f"a block cannot be called '{block.strip()}'; choose another name", key.span)
+    if name in seen:
+        context.error("duplicate-name", f"the step '{name}' is written twice", key.span)
+    seen.add(name)
+    place = node.key("after") if isinstance(node, Mapping) and kind in PLACED else None
+    if place is not None:
+        context.error("bad-value", "`after` places a step of a variant, but this spec extends nothing", place.span)
+    return True
+
+
+def _can_be_run(context: Context, steps: AnyMapping[str, Step], span: Span) -> bool:
+    """Whether the steps are not too many, those that are repeated counted again; `span` is the last one."""
+    runs = sum(len(step.steps) if isinstance(step, Repeat) else 1 for step in steps.values())
+    if runs > MAX_STEPS:
+        context.error("too-large", f"more than {MAX_STEPS} steps, with those that are repeated", span)
+    return runs <= MAX_STEPS
 
 
 def _lower_step(

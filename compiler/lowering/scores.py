@@ -27,9 +27,10 @@ from compiler.source.limits import MAX_SCORE_ENTRIES
 
 
 def lower_scores(
-    context: Context, step: Mapping, stream: Axis, heads: Axis, length: int, mask: Mask, softmax: Softmax
+    context: Context, step: Mapping, stream: Axis, heads: Axis, length: int, mask: Mask
 ) -> tuple[HeadScore, ...]:
     """The formulas that are added to the scores of heads."""
+    softmax = lower_softmax(context, step)
     scores: list[HeadScore] = []
     scope = context.numbers(stream)
     written = rows(context, map_lines(step, "score"), Aim(heads, "head"), scope, "score")
@@ -102,6 +103,11 @@ def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
     return Rope(tuple(frequencies), pairs, Equation("rope", formula.text, formula.span), merged_provenance(*origins))
 
 
+def lower_softmax(context: Context, step: Mapping) -> Softmax:
+    """How scores become weights, from the step or the defaults."""
+    return cast(Softmax, context.word(step, "softmax", "standard"))
+
+
 def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
     """`causal`, `none`, or a finite number of the dtype that is added to the scores of later keys."""
     node = context.written(step, "mask")
@@ -119,7 +125,7 @@ def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
     if math.isinf(added):
         context.error("number", "the number of a mask is finite", node.span, "mask: causal hides later keys")
         return "causal", NOWHERE
-    if context.word(step, "softmax", "standard") == "plus_one" and added > math.log(context.resolved.dtype.largest):
+    if attends_to_nothing(lower_softmax(context, step)) and added > math.log(context.resolved.dtype.largest):
         context.warn("overflow", "exp of this mask overflows, which makes the plus_one softmax NaN", node.span)
     return added, value.provenance
 
