@@ -84,7 +84,7 @@ def targets(word: Word, aim: Aim, scope: Scope, findings: Findings) -> list[Targ
 
 
 def _indexed(word: Word, aim: Aim, findings: Findings) -> tuple[Formula, Indexed, tuple[Family, int]] | None:
-    """A target that names a family, with an index for each of its sizes; None, with the reason reported, if it is none."""
+    """A target that names a family, with an index for each of its sizes; None, which is reported, if it is none."""
     whole = aim.family(word.text)
     if whole is not None:
         hint = f"write {word.text}[{', '.join('ijklmn'[: len(whole[0].sizes)])}] for all of them"

@@ -17,7 +17,7 @@ from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Unknown, Value, Vector
 from compiler.source.diagnostics import Diagnostic, Findings, Note
-from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence
+from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, written_text
 from compiler.source.text import Span
 from compiler.tasks import TASKS
 
@@ -68,23 +68,13 @@ class _Written:
 
     kind: DefinitionKind
     key: Scalar
+    text: str
     rows: tuple[tuple[Formula, ...], ...]
     form: Form
 
     @property
     def formulas(self) -> tuple[Formula, ...]:
         return tuple(formula for row in self.rows for formula in row)
-
-    @property
-    def text(self) -> str:
-        rows = [", ".join(formula.text for formula in row) for row in self.rows]
-        match self.form:
-            case "formula":
-                return rows[0]
-            case "list":
-                return f"[{rows[0]}]"
-            case "table":
-                return f"[{', '.join(f'[{row}]' for row in rows)}]"
 
     def formula(self, index: tuple[int, ...]) -> Formula:
         """Where the number at an index of the value is written; the items of a list may be rows themselves."""
@@ -169,7 +159,7 @@ def _read(kind: DefinitionKind, key: Scalar, node: Node, findings: Findings) -> 
         return None
     read = [[read_formula(item, findings) for item in row] for row in rows]
     complete = tuple(tuple(formula for formula in row if formula is not None) for row in read)
-    return None if any(None in row for row in read) else _Written(kind, key, complete, form)
+    return None if any(None in row for row in read) else _Written(kind, key, written_text(node), complete, form)
 
 
 def _reads(definition: _Written) -> dict[str, Span]:

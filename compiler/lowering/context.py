@@ -20,7 +20,7 @@ from compiler.expressions.values import DimensionFamily
 from compiler.language.resolve import Resolved
 from compiler.network.ir import Equation, Map, Tensor
 from compiler.source.diagnostics import Diagnostic, Findings, Note, nearest
-from compiler.source.document import Mapping, Node, Scalar, Sequence
+from compiler.source.document import Mapping, Node, Scalar, written_text
 from compiler.source.limits import MAX_SUGGESTIONS
 from compiler.source.text import Span
 
@@ -38,10 +38,7 @@ class Line:
 
     @cached_property
     def equation(self) -> Equation:
-        right = " ".join(self.value.text.split()) if isinstance(self.value, Scalar) else ""
-        if isinstance(self.value, Sequence):
-            right = f"[{', '.join(item.text for item in self.value.items if isinstance(item, Scalar))}]"
-        return Equation(" ".join(self.key.text.split()), right, self.key.span)
+        return Equation(written_text(self.key), written_text(self.value), self.key.span)
 
 
 class StepSkipped(Exception):

@@ -22,7 +22,7 @@ from compiler.lowering.context import Context, Shared
 from compiler.lowering.ties import named_owner
 from compiler.network.ir import Entry, Equation, Index, Tensor
 from compiler.source.diagnostics import Diagnostic, Severity
-from compiler.source.document import Node, Scalar, Sequence
+from compiler.source.document import Node, Sequence, written_text
 from compiler.source.text import Span
 
 
@@ -164,7 +164,7 @@ def lower_vector(
 def _tied_vector(
     context: Context, node: Node, name: str, axis: Axis, owner: str, what: str
 ) -> tuple[Tensor, str | None, tuple[Equation, ...]]:
-    equation = Equation(what, " ".join(node.text.split()) if isinstance(node, Scalar) else "", node.span)
+    equation = Equation(what, written_text(node), node.span)
     if owner not in context.vectors:
         return tensor(name, (axis,), []), None, (equation,)
     shared = context.vectors[owner]

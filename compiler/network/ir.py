@@ -7,6 +7,7 @@ number that an equation writes (a written zero included), each with the equation
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 from compiler.expressions.axes import Axis
@@ -65,10 +66,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        total = 1
-        for length in self.shape:
-            total *= length
-        return total
+        return prod(self.shape)
 
     def label(self, index: tuple[int, ...]) -> str:
         """The named place of an entry: `count, special`; a broadcast axis is `*`."""

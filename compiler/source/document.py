@@ -340,6 +340,17 @@ def _span(source: Source, event: yaml.Event) -> Span:
     return Span(source, start.index if start else 0, end.index if end else 0)
 
 
+def written_text(node: Node) -> str:
+    """A scalar, or a list in brackets, on one line as it is written; nothing for a mapping."""
+    match node:
+        case Scalar(text=text):
+            return " ".join(text.split())
+        case Sequence(items=items):
+            return f"[{', '.join(map(written_text, items))}]"
+        case Mapping() | Invalid():
+            return ""
+
+
 def as_data(node: Node) -> object:
     """The node as nested dicts, lists and scalars, without places."""
     match node:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,7 @@ from compiler.source.diagnostics import fail
 
 EXACT = ("none", "ieee")  # precisions that keep all bits of float32 products; `none` leaves it to a wider setting
 NUMBERS_PER_THREAD = 1 << 15  # torch gives each of its threads so many numbers at least
-backends: Any = torch.backends  # its types lack some of its attributes
-mkldnn: Any = torch.backends.mkldnn
+mkldnn: Any = torch.backends.mkldnn  # its type lacks some of its attributes
 TINY = 2.0**-1022  # the smallest normal double
 
 
@@ -33,6 +33,18 @@ class Setting:
     assumed: tuple[object, ...]
 
 
+def _attribute(name: str, assumed: tuple[object, ...]) -> Setting:
+    """A setting that is an attribute: `torch.backends.mkldnn.enabled`."""
+    path, _, attribute = name.removeprefix("torch.").rpartition(".")
+    owner = attrgetter(path)
+    return Setting(
+        name,
+        lambda: getattr(owner(torch), attribute),
+        lambda value: setattr(owner(torch), attribute, value),
+        assumed,
+    )
+
+
 SETTINGS = (  # an inner precision that was not set is that of the outer one, which therefore comes first
     Setting("torch.default_dtype", torch.get_default_dtype, torch.set_default_dtype, (torch.float32,)),
     Setting(
@@ -44,36 +56,16 @@ SETTINGS = (  # an inner precision that was not set is that of the outer one, wh
         torch.set_float32_matmul_precision,
         ("highest",),
     ),
-    Setting(
-        "torch.backends.fp32_precision",
-        lambda: backends.fp32_precision,
-        lambda value: setattr(backends, "fp32_precision", value),
-        EXACT,
-    ),
+    _attribute("torch.backends.fp32_precision", EXACT),
     Setting(
         "torch.backends.mkldnn.fp32_precision",
         lambda: mkldnn.fp32_precision,
         lambda value: mkldnn.set_flags(_fp32_precision=value),  # its attribute sets that of all backends
         EXACT,
     ),
-    Setting(
-        "torch.backends.mkldnn.matmul.fp32_precision",
-        lambda: mkldnn.matmul.fp32_precision,
-        lambda value: setattr(mkldnn.matmul, "fp32_precision", value),
-        EXACT,
-    ),
-    Setting(
-        "torch.backends.mkldnn.enabled",
-        lambda: mkldnn.enabled,
-        lambda value: setattr(mkldnn, "enabled", value),
-        (True,),
-    ),
-    Setting(
-        "torch.backends.mkldnn.deterministic",
-        lambda: mkldnn.deterministic,
-        lambda value: setattr(mkldnn, "deterministic", value),
-        (False,),
-    ),
+    _attribute("torch.backends.mkldnn.matmul.fp32_precision", EXACT),
+    _attribute("torch.backends.mkldnn.enabled", (True,)),
+    _attribute("torch.backends.mkldnn.deterministic", (False,)),
 )
 
 
