@@ -101,17 +101,17 @@ def children(node: ExpressionNode) -> tuple[ExpressionNode, ...]:
 
 def free_names(root: ExpressionNode) -> dict[str, TextRange]:
     """Every name that is read, with the place of its first use; the index of a `sum` is not free in it."""
-    found: dict[str, TextRange] = {}
+    names: dict[str, TextRange] = {}
     todo: list[tuple[ExpressionNode, frozenset[str]]] = [(root, frozenset())]
     while todo:
         node, bound = todo.pop()
         match node:
             case Name(name=name, at=at):
                 if name not in bound:
-                    found.setdefault(name, at)
+                    names.setdefault(name, at)
             case Call(function="sum", arguments=(body, Name(name=index), *rest)):
                 todo += [(child, bound) for child in reversed(rest)]
                 todo.append((body, bound | {index}))
             case _:
                 todo += [(child, bound) for child in reversed(children(node))]
-    return found
+    return names

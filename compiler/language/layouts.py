@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Literal
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.formulas import Word, attempt, read_text
 from compiler.expressions.naming import words
 from compiler.expressions.scope import Scope
@@ -20,6 +21,7 @@ from compiler.source.limits import MAX_CONTEXT
 from compiler.tasks import Task
 from compiler.tasks.layout import Layout, Slot, symbol_of
 
+_Part = Literal["prompt", "answer"]
 _QUOTED = re.compile(r"""(?P<quote>['"])(?P<token>.+)(?P=quote)""")
 _MOST_STARS = 16  # of ITEM*TIMES; a token may hold some
 
@@ -30,38 +32,31 @@ def read_layout(task_node: Mapping, task: Task, vocabulary: Axis, scope: Scope, 
     if symbols is None:
         return None
     before = len(findings)
-    prompt = _slots(task_node, "prompt", task.operands, symbols, vocabulary, scope, findings)
+    words_of = partial(_Words, symbols=symbols, vocabulary=vocabulary, scope=scope)
+    prompt = _slots(task_node, "prompt", words_of(task.operands), findings)
     in_place = task_node.get("answer")
     if isinstance(in_place, Mapping):
         if len(findings) > before:
             return None
         return _read_in_place(in_place, prompt, task, symbols, vocabulary, findings)
-    answer = _slots(task_node, "answer", task.answers, symbols, vocabulary, scope, findings)
+    answer = _slots(task_node, "answer", words_of(task.answers), findings)
     return Layout(prompt, answer, symbols, vocabulary.size) if len(findings) == before else None
 
 
-def _slots(
-    task_node: Mapping,
-    part: Literal["prompt", "answer"],
-    needed: AnyMapping[str, int],
-    symbols: tuple[int, ...],
-    vocabulary: Axis,
-    scope: Scope,
-    findings: Findings,
-) -> tuple[Slot, ...]:
+def _slots(task_node: Mapping, part: _Part, words_of_part: _Words, findings: Findings) -> tuple[Slot, ...]:
     key, node = task_node.key(part), task_node.get(part)
     if key is None or node is None:
         return ()  # the schema has reported it
     before = len(findings)
     reverse = _order(task_node, part) == "least_significant_first"
-    slots = _Words(needed, symbols, vocabulary, reverse, scope).slots(node, findings)
+    slots = replace(words_of_part, reverse=reverse).slots(node, findings)
     if len(findings) == before:
-        missing = [word for word in needed if all(slot.word != word for slot in slots)]
+        missing = [word for word in words_of_part.lengths if all(slot.word != word for slot in slots)]
         findings.report(*(Diagnostic("task", f"the {part} lacks '{word}'", key.span) for word in missing))
     return slots
 
 
-def _order(task_node: Mapping, part: Literal["prompt", "answer"]) -> str:
+def _order(task_node: Mapping, part: _Part) -> str:
     order = task_node.get("order")
     if isinstance(order, Mapping):
         order = order.get("operands" if part == "prompt" else part)
@@ -80,7 +75,7 @@ def _read_in_place(
     word = node.get("in_place")
     if not isinstance(word, Scalar):
         return None
-    places = {slot.index: position for position, slot in enumerate(prompt) if slot.word == word.text}
+    position_of = {slot.index: position for position, slot in enumerate(prompt) if slot.word == word.text}
     if word.text not in task.operands:
         message = f"no word '{word.text}' in the prompt{did_you_mean(word.text, task.operands)}"
         findings.report(Diagnostic("unknown-name", message, word.span))
@@ -91,7 +86,7 @@ def _read_in_place(
         findings.report(Diagnostic("task", message, word.span, "write the answer after the prompt"))
         return None
     slots = tuple(Slot(None, answer, index) for index in range(length))
-    return Layout(prompt, slots, symbols, vocabulary.size, tuple(places[index] for index in range(length)))
+    return Layout(prompt, slots, symbols, vocabulary.size, tuple(position_of[index] for index in range(length)))
 
 
 def with_classes(layout: Layout, classes: int) -> Layout:
@@ -121,8 +116,8 @@ class _Words:
     lengths: AnyMapping[str, int]
     symbols: tuple[int, ...]
     vocabulary: Axis
-    reverse: bool
     scope: Scope
+    reverse: bool = False
 
     def slots(self, node: Node, findings: Findings) -> tuple[Slot, ...]:
         slots: list[Slot] = []
@@ -143,26 +138,25 @@ class _Words:
         if whole is not None:
             return whole
         stars = (match.start() for match in islice(re.finditer(r"\*", word.text), _MOST_STARS))
-        star, item = next(
-            ((at, found_) for at in stars if (found_ := self._item(word.text[:at])) is not None), (0, None)
-        )
+        items = ((at, self._item(word.text[:at])) for at in stars)
+        star, item = next(((at, item) for at, item in items if item is not None), (0, None))
         if item is None:
             known = [*self.lengths, *(family.name for family in self.vocabulary.families)]
             message = f"no token or word '{word.text}' here{did_you_mean(word.text, known)}"
             findings.report(Diagnostic("unknown-name", message, word.span, self._apart(word.text.partition("*")[0])))
             return []
         formula = read_text(Word(word.text[star + 1 :], word.scalar, word.offset + star + 1), findings)
-        times = attempt(formula, self.scope, integer, findings) if formula is not None else None
+        times = attempt(formula, self.scope, integer_value, findings) if formula is not None else None
         if times is None:
             return []
         if not 0 <= times * len(item) <= MAX_CONTEXT:
-            findings.report(Diagnostic("index-range", f"cannot repeat {show(times)} times", word.span))
+            findings.report(Diagnostic("index-range", f"cannot repeat {exact_figure(times)} times", word.span))
             return []
         return item * times
 
     def _apart(self, text: str) -> str | None:
         """A hint for symbols that are written as one number, such as `00`."""
-        if len(text) > 1 and all(symbol_of(one, len(self.symbols)) is not None for one in text):
+        if len(text) > 1 and all(symbol_of(character, len(self.symbols)) is not None for character in text):
             return f"symbols are written apart, as in `{text[0]} {text[1]}`"
         return None
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import cast
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.floats import FORMATS, FloatFormat
-from compiler.expressions.formulas import attempt, read_formula
+from compiler.expressions.formulas import value_at
 from compiler.expressions.naming import read_axis
 from compiler.expressions.scope import Scope, Work
 from compiler.expressions.values import Value
@@ -18,7 +18,7 @@ from compiler.language.expectations import Expectations, read_expectations
 from compiler.language.layouts import read_layout
 from compiler.network.ir import Decode
 from compiler.source.diagnostics import Diagnostic, Findings, Note
-from compiler.source.document import Invalid, Mapping, Scalar
+from compiler.source.document import Invalid, Mapping
 from compiler.source.limits import MAX_CONTEXT
 from compiler.source.text import Span
 from compiler.tasks import TASKS, Task, TaskError
@@ -51,7 +51,7 @@ class Resolved:
 
 def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = False) -> Resolved | None:
     """What the names of a document mean; None, with the reasons in `findings`, where nothing can be built on them."""
-    dtype = FORMATS[text_of(document, "dtype")]
+    dtype = FORMATS[document.text_of("dtype")]
     scope = Scope({}, dtype, lambda start, end: document.span, Work())
     definitions = resolve_definitions(document, scope, findings)
     names: dict[str, Value] = {name: definition.value for name, definition in definitions.items()}
@@ -73,9 +73,9 @@ def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = Fal
         return None
     return Resolved(
         document,
-        text_of(document, "name"),
-        text_of(document, "summary"),
-        text_of(document, "source"),
+        document.text_of("name"),
+        document.text_of("summary"),
+        document.text_of("source"),
         dtype,
         definitions,
         scope,
@@ -84,16 +84,10 @@ def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = Fal
         task,
         layout,
         context,
-        cast(Literal["argmax", "argmin"], text_of(document, "decode")),
+        cast(Decode, document.text_of("decode")),
         read_expectations(document.get("expect"), task, findings),
         allow_overflow,
     )
-
-
-def text_of(mapping: Mapping, key: str) -> str:
-    """The text under a key, or nothing."""
-    value = mapping.get(key)
-    return value.text if isinstance(value, Scalar) else ""
 
 
 def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], findings: Findings) -> None:
@@ -108,13 +102,14 @@ def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], f
 def _context(document: Mapping, layout: Layout, scope: Scope, findings: Findings) -> int | None:
     """The longest sequence: what the task needs, or `context` where that is more."""
     node = document.get("context")
-    formula = None if node is None else read_formula(node, findings)
-    if formula is None:
-        return layout.length if node is None else None
-    value = attempt(formula, scope, integer, findings)
+    if node is None:
+        return layout.length
+    value = value_at(node, scope, integer_value, findings)
     if value is not None and not layout.length <= value <= MAX_CONTEXT:
-        message = f"a context of {show(value)} tokens; the task needs {layout.length}, and {MAX_CONTEXT} is the most"
-        findings.report(Diagnostic("index-range", message, formula.span))
+        message = (
+            f"a context of {exact_figure(value)} tokens; the task needs {layout.length}, and {MAX_CONTEXT} is the most"
+        )
+        findings.report(Diagnostic("index-range", message, node.span))
         return None
     return value
 
@@ -124,7 +119,7 @@ def _task(node: Mapping, definitions: dict[str, Definition], findings: Findings)
     if len(kinds) != 1:
         written = " and ".join(key.text for key, _ in kinds) or "none"
         message = f"a task is of one kind, found {written}; known: {', '.join(TASKS)}"
-        span = kinds[1][0].span if kinds else Span(node.span.source, node.span.start, node.span.start + 1)
+        span = kinds[1][0].span if kinds else node.span.first
         findings.report(Diagnostic("task", message, span, "such as `addition: {base: 10, digits: 10}`"))
         return None
     key, sizes_node = kinds[0]

@@ -6,7 +6,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import number
+from compiler.expressions.evaluate import number_value
 from compiler.expressions.formulas import Formula, attempt, read_formula
 from compiler.expressions.naming import words
 from compiler.expressions.syntax import Binary, ExpressionNode, Name, Unary, free_names
@@ -94,7 +94,7 @@ def _no_such(context: Context, name: str, known: AnyMapping[str, Step]) -> str:
 
 
 def _depth(root: ExpressionNode) -> int:
-    """How many sums and products stand inside one another; those of a chain `a + b + c` do."""
+    """How deeply sums and products are nested; each link of a chain `a + b + c` is a level."""
     deepest = 0
     todo = [(root, 1)]
     while todo:
@@ -172,7 +172,7 @@ class _Mixer:
         if self._reads(factor):
             self._refuse(factor)
             return None
-        value = attempt(self.formula, self.context.scope, number, self.context.findings, part=factor)
+        value = attempt(self.formula, self.context.scope, number_value, self.context.findings, part=factor)
         if value is None:
             return None
         if value.value == 0 and operation == "divide":

@@ -7,6 +7,7 @@ number that an equation writes (a written zero included), each with the equation
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal, get_args
 
 from compiler.expressions.axes import Axis
@@ -19,7 +20,8 @@ from compiler.source.text import Span
 ActivationKind = Literal["relu", "silu", "gelu"]
 ACTIVATIONS: tuple[ActivationKind, ...] = get_args(ActivationKind)
 Softmax = Literal["standard", "plus_one"]
-Mask = Literal["causal", "none"] | float  # a number is added to the scores of later keys
+MaskWord = Literal["causal", "none"]
+Mask = MaskWord | float  # a number is added to the scores of later keys
 RopePairs = Literal["adjacent", "halves"]
 Decode = Literal["argmax", "argmin"]
 NormKind = Literal["rms", "layer"]
@@ -65,10 +67,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        total = 1
-        for length in self.shape:
-            total *= length
-        return total
+        return prod(self.shape)
 
     def label(self, index: tuple[int, ...]) -> str:
         """The named place of an entry: `count, special`; a broadcast axis is `*`."""
@@ -229,6 +228,11 @@ class Attention:
     softmax: Softmax
     mask: Mask
     mask_provenance: Provenance = NOWHERE
+
+    @property
+    def group_size(self) -> int:
+        """How many heads share the keys and values of one of `kv_heads`."""
+        return self.heads.size // self.kv_heads.size
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def tensors(network: Network) -> dict[str, Tensor]:
 
 
 def tensors_of(step: Step) -> Iterator[Tensor]:
-    """The tensors that a step reads, those included that it is tied to."""
+    """The tensors that a step reads, with those that it is tied to."""
     for group in stored_by(step):
         yield group.weight
         if group.bias is not None:

@@ -26,7 +26,7 @@ def merged_chain(chain: SequenceOf[Mapping]) -> Mapping:
         findings = Findings()
         merged = _placed(merge(merged, variant, findings), merged, variant, findings)
         raise_errors(findings)
-    return _without(merged, "extends")
+    return merged.without("extends")
 
 
 def read_chain(path: Path) -> tuple[Mapping, ...]:
@@ -89,7 +89,7 @@ def _placed(merged: Mapping, base: Mapping, variant: Mapping, findings: Findings
             position = list(items).index("head") if "head" in items else len(items)
         else:
             position = _place_after(list(items), place, findings)
-            moved = _without(moved, "after") if isinstance(moved, Mapping) else moved
+            moved = moved.without("after") if isinstance(moved, Mapping) else moved
         ordered = list(items.items())
         ordered.insert(position, (key.text, (moved_key, moved)))
         items = dict(ordered)
@@ -103,14 +103,14 @@ def _place_after(keys: list[str], place: Node, findings: Findings) -> int:
     if not isinstance(place, Scalar):
         findings.report(Diagnostic("wrong-type", "`after` names one step", place.span))
         return len(keys)
-    places = {key: i for i, key in enumerate(keys)} | {step_name(key): i for i, key in enumerate(keys)}
+    positions = {key: i for i, key in enumerate(keys)} | {step_name(key): i for i, key in enumerate(keys)}
     named = " ".join(place.text.split())
     if named == "head":
         findings.report(Diagnostic("bad-order", "no step comes after the head", place.span))
-    elif named not in places:
-        message = f"no step '{named}' to place this one after{did_you_mean(named, places)}"
+    elif named not in positions:
+        message = f"no step '{named}' to place this one after{did_you_mean(named, positions)}"
         findings.report(Diagnostic("unknown-name", message, place.span))
-    return places.get(named, len(keys) - 1) + 1
+    return positions.get(named, len(keys) - 1) + 1
 
 
 def step_name(key: str) -> str:
@@ -170,12 +170,11 @@ def _mapping(node: Node) -> Mapping:
 
 def not_a_spec(node: Node) -> SpecError:
     """What to say of a document that is no mapping."""
-    span = Span(node.span.source, node.span.start, node.span.start + 1)
     certified = _certified(node)
     if certified is not None:
-        message = "this is a certificate of `verify`, and no spec"
-        return fail("wrong-type", message, span, f"`verify {printable(certified)} -o FILE.json` makes it anew")
-    return fail("wrong-type", "a spec is a mapping of keys at the top", span, "start with `weightspec: 1`")
+        hint = f"`verify {printable(certified)} -o FILE.json` makes it anew"
+        return fail("wrong-type", "this is a certificate of `verify`, and no spec", node.span.first, hint)
+    return fail("wrong-type", "a spec is a mapping of keys at the top", node.span.first, "start with `weightspec: 1`")
 
 
 def _certified(node: Node) -> str | None:
@@ -189,18 +188,14 @@ def _certified(node: Node) -> str | None:
 
 def without(document: Mapping, keys: Iterable[Span]) -> Mapping:
     """The document without the items whose keys stand at these places, however deep."""
-    places = set(keys)
-    return _pruned(document, places) if places else document
+    spans = set(keys)
+    return _pruned(document, spans) if spans else document
 
 
-def _pruned(document: Mapping, places: set[Span]) -> Mapping:
+def _pruned(document: Mapping, spans: set[Span]) -> Mapping:
     kept = (
-        (key, _pruned(value, places) if isinstance(value, Mapping) else value)
+        (key, _pruned(value, spans) if isinstance(value, Mapping) else value)
         for key, value in document.items
-        if key.span not in places
+        if key.span not in spans
     )
     return Mapping(tuple(kept), document.span)
-
-
-def _without(document: Mapping, name: str) -> Mapping:
-    return Mapping(tuple((key, value) for key, value in document.items if key.text != name), document.span)

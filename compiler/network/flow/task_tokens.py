@@ -48,6 +48,6 @@ def _tokens(slot: Slot, symbols: frozenset[int]) -> frozenset[int]:
     return symbols if slot.token is None else frozenset([slot.token])
 
 
-def listed(positions: Positions) -> list[int]:
+def positions_in(positions: Positions) -> list[int]:
     """The positions of a set, in order."""
     return [p for p in range(positions.bit_length()) if positions >> p & 1]

@@ -80,7 +80,7 @@ def step_remarks(step: Step, notation: Notation) -> list[str]:
                 frequency = r"\mathrm{rope}_{\mathrm{frequency}}"
                 remarks.append(rf"{turns} ${notation.position} \, {frequency}$.")
             if step.kv_heads.size < step.heads.size:
-                group = step.heads.size // step.kv_heads.size
+                group = step.group_size
                 remarks.append(f"Each head of keys and values serves {group} heads, in order.")
             if step.query_norm is not None:
                 weight = r", times $\mathrm{qk\_norm}$'s weight" if step.query_norm.weight is not None else ""

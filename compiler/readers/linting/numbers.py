@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from compiler.expressions.arithmetic import as_figure, show
+from compiler.expressions.arithmetic import as_figure, exact_figure
 from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf
@@ -77,7 +77,7 @@ def _literals(examined: Examined, used: dict[Leaf, list[str]]) -> Iterator[_Numb
     for leaf in sorted(literals, key=lambda leaf: leaf.span.start):
         groups.setdefault((leaf.name, leaf.span.source.name, leaf.span.line), []).append(leaf)
     for (name, _, _), leaves in groups.items():
-        values = list(dict.fromkeys(show(leaf.value) for leaf in leaves))
+        values = list(dict.fromkeys(exact_figure(leaf.value) for leaf in leaves))
         definition = definitions.get(name)
         if definition is None:
             text = name or enumerated(values, 5)

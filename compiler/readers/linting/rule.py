@@ -14,7 +14,7 @@ from compiler.network.flow.backward import Flow, flow
 from compiler.network.flow.effective_numbers import acting
 from compiler.network.flow.facts import TooMuchToFollow
 from compiler.network.flow.task_tokens import asked_by
-from compiler.network.flow.unknown_parameters import Free, known
+from compiler.network.flow.unknown_parameters import Free, none_free
 from compiler.network.storage import tensors
 from compiler.network.unstored_numbers import UnstoredNumber, unstored_numbers
 from compiler.pipeline import Spec
@@ -75,7 +75,7 @@ class Examined:
     @cached_property
     def flow(self) -> Flow:
         """What matters for the task. Raises `SpecError` where that is too much work to find out."""
-        return self._flow(known)
+        return self._flow(none_free)
 
     def _flow(self, free: Free) -> Flow:
         try:
@@ -98,7 +98,7 @@ class Examined:
         def free(provenance: Provenance) -> bool:
             return bool(names_read(provenance, names, names_of))
 
-        return leaves(acting(self.spec.network, self._flow(free), free), behind=True)
+        return leaves(acting(self.spec.network, self._flow(free), free), with_sources=True)
 
     @cached_property
     def in_weights(self) -> dict[Leaf, list[str]]:

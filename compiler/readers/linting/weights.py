@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from compiler.network.flow.task_tokens import listed
+from compiler.network.flow.task_tokens import positions_in
 from compiler.network.ir import Equation, Position
 from compiler.network.storage import tensors
 from compiler.readers.linting.rule import Examined, Finding
@@ -32,7 +32,7 @@ def dead_weights(examined: Examined) -> Iterator[Finding]:
         yield Finding(message, equation.span)
     for step in examined.spec.network.steps:
         for term in step.terms if isinstance(step, Position) else ():
-            positions = listed(examined.flow.places[step.name])
+            positions = positions_in(examined.flow.positions[step.name])
             moved = term.dimension in examined.flow.moved[step.name]
             if not moved or all(term.formula.at(position).value == 0 for position in positions):
                 yield Finding(f"'{term.equation}' of {step.name} can change no answer", term.equation.span)

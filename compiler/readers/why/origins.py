@@ -80,7 +80,7 @@ def _read_by(origin: Provenance, owners: _Owners) -> list[Provenance]:
     """What a number was computed from; nothing where it is a literal, or was written as one."""
     if origin not in owners:
         return []
-    inner = origin.behind or origin.parts
+    inner = origin.sources or origin.parts
     leaf = inner[0].leaf if len(inner) == 1 and inner[0] not in owners else None
     return [] if leaf is not None and _is_unnamed(leaf) else _visible(inner, owners)
 

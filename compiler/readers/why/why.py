@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import number
+from compiler.expressions.evaluate import number_value
 from compiler.expressions.formulas import Word
 from compiler.expressions.parse import parse
 from compiler.expressions.scope import AlreadyReported, Scope, Work
 from compiler.expressions.syntax import ExpressionError, free_names
 from compiler.expressions.targets import Aim, targets
 from compiler.expressions.values import Number
-from compiler.lowering.context import BIAS, Context, bias_lines, lines
+from compiler.lowering.context import BIAS, Context, bias_lines, map_lines
 from compiler.network.ir import Entry, Equation
 from compiler.pipeline import Spec
 from compiler.readers.why.entries import EntryPlace, find_entry
@@ -158,7 +158,7 @@ def _names(spec: Spec, place: EntryPlace, equation: Equation) -> Iterator[NameRe
         node = lets.get(name) if isinstance(lets, Mapping) else None
         inner = replace(scope.bind(indices), lets=let.earlier, place=let.place)
         try:
-            meant: Number | None = number(let.tree, inner)
+            meant: Number | None = number_value(let.tree, inner)
         except (ExpressionError, AlreadyReported, RecursionError):
             meant = None  # it is affine in the dimensions
         written = " ".join(node.text.split()) if isinstance(node, Scalar) else ""
@@ -173,7 +173,7 @@ def _targets(place: EntryPlace, path: DocumentPath) -> Iterator[tuple[Word, Axis
         step = next((node for _, node in path[:1] if isinstance(node, Mapping)), None)
         if step is not None:
             name = path[-1][0].text.partition(" ")[0]
-            written = (line for _, line in bias_lines(step)) if name == BIAS else lines(step, name)
+            written = (line for _, line in bias_lines(step)) if name == BIAS else map_lines(step, name)
             targeted = (line.target for line in written if line.key is path[-1][0])
             yield from ((target, *axes[0]) for target in targeted if target is not None and axes)
         return
