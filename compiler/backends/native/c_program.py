@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
-from compiler.backends.bounds.attention import attend_all
+from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.deciding import decide
 from compiler.backends.bounds.elementwise import elementwise
-from compiler.backends.bounds.mixing import mix_all, mix_sums
+from compiler.backends.bounds.mixing import WeightedKeys, mix_all, mix_sums
 from compiler.backends.elementary.program import (
     Array,
     Attended,
@@ -29,7 +29,7 @@ from compiler.backends.elementary.program import (
     Separable,
     reads_keys,
 )
-from compiler.backends.native.c_keys import LineKeys
+from compiler.backends.native.c_keys import LineLoop
 from compiler.backends.native.c_lines import LANES, Expression, LineFunctions, Writer, lanes
 
 MAX_WORKSPACE = 1 << 26  # bytes of one block
@@ -198,12 +198,11 @@ class _Generator:
         queries, keys, values = node.inputs
         query = self._read(queries, node.positions) or [ZERO] * (operation.heads * operation.head_dim)
 
-        def keys_of(head: int) -> LineKeys:
+        def keys_of(head: int) -> Keys:
             pairs = _pairs(node, operation, head)
             rows = [table[head % len(table)][list(node.positions)] for table in operation.additions]
-            return LineKeys(
-                self.writer,
-                *self._starts(node, pairs),
+            return Keys(
+                self._over_keys(node, pairs),
                 [self._key(keys, c, pairs[1]) for c in operation.key_channels(head)],
                 [self._key(values, c, pairs[1]) for c in operation.value_channels(head)],
                 [self._by_key(row[pairs]) for row in rows],
@@ -253,20 +252,18 @@ class _Generator:
     def _mixed(self, node: Node, operation: Mixed) -> Value:
         (values,) = node.inputs
 
-        def keys_of(head: int) -> LineKeys:
+        def keys_of(head: int) -> WeightedKeys:
             pairs = _pairs(node, operation, head)
             tables = [operation.weights[head], operation.error[head], operation.inexact(head)]
             weights, errors, inexact = (self._by_key(table[list(node.positions)][pairs]) for table in tables)
-            own = [self._key(values, c, pairs[1]) for c in operation.value_channels(head)]
-            starts = self._starts(node, pairs)
-            return LineKeys(self.writer, *starts, [], own, [], Bounded(weights, errors), inexact)
+            channels = [self._key(values, c, pairs[1]) for c in operation.value_channels(head)]
+            return WeightedKeys(self._over_keys(node, pairs), channels, Bounded(weights, errors), inexact)
 
         return self._full(node, mix_all(self.arithmetic, operation, node.live, keys_of))
 
-    def _starts(self, node: Node, pairs: _Pairs) -> tuple[str, int]:
-        """The table of where the pairs of each query start, and how many keys a query has at most."""
+    def _over_keys(self, node: Node, pairs: _Pairs) -> LineLoop:
         counts = np.bincount(pairs[0], minlength=len(node.positions))
-        return self.writer.table("int", np.cumsum([0, *counts]).tolist()), int(counts.max())
+        return LineLoop(self.writer, self.writer.table("int", np.cumsum([0, *counts]).tolist()), int(counts.max()))
 
     def _by_key(self, numbers: Array) -> Quantity:
         """A number for each pair of a query and a key, or one for all."""
