@@ -11,7 +11,6 @@ from compiler.backends.bounds.arithmetic import (
     ENGINE_UNIT,
     Arithmetic,
     Bounded,
-    Quantity,
     combined,
     is_zero_value,
     plus,
@@ -19,7 +18,7 @@ from compiler.backends.bounds.arithmetic import (
     times,
 )
 from compiler.backends.bounds.elementwise import elementwise
-from compiler.backends.elementary.program import Activated, Linear, Node, Renewed, Rotated
+from compiler.backends.elementary.program import Activated, Linear, Node, Renewed
 from compiler.network.ir import ActivationKind
 from compiler.source.faults import no_rule
 
@@ -38,15 +37,7 @@ def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Value], positions: Seq
         return [linear_sum(a, a.products(inputs[0], operation.rows[c], biases[c])) for c in node.live]
     if isinstance(operation, Activated):
         return [_activated(a, operation.kind, inputs[0][c]) for c in node.live]
-
-    def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
-        assert isinstance(operation, Rotated)
-        chosen, error = (
-            torch.tensor(part[list(positions), pair])[:, None] for part in (operation.angles, operation.error)
-        )
-        return torch.cos(chosen), torch.sin(chosen), error
-
-    return elementwise(a, node, inputs, angles)
+    return elementwise(a, node, inputs, lambda numbers: torch.tensor(numbers[list(positions)])[:, None])
 
 
 def _activated(a: Arithmetic, kind: ActivationKind, x: Bounded) -> Bounded:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.elementwise import all_channels
 from compiler.backends.bounds.tensors import Running, TensorFunctions, looked_up
 from compiler.backends.elementary.program import Attended, Lookup, Mixed, Node, Program, reads_keys
 from compiler.verifier import exact
@@ -78,7 +79,7 @@ class Tail:
                 found = mixed_values(a, self.attention, case, low, high, FORM_SYMBOLS)
                 values[number] = [found.get(channel, ZERO) for channel in range(node.channels)]
             elif number in self.later and node.live:
-                values[number] = _filled(
+                values[number] = all_channels(
                     node, cell_step(a, node, [values[i] if i >= 0 else [] for i in node.inputs], [self.position])
                 )
         return values
@@ -105,19 +106,12 @@ def local_values(
     they are too large."""
     running, room = Running(program, torch.from_numpy(sequences.tokens[:, : program.length]), []), MAX_VALUE_BYTES
     for number, node in enumerate(program.nodes):
-        value = [] if number in unknown else _filled(node, _local(running, number, node, sequences, stop))
+        value = [] if number in unknown else all_channels(node, _local(running, number, node, sequences, stop))
         running.values.append(value)
         room -= sum(q.nbytes for x in value for q in (x.value, x.error, *x.shared.values()) if isinstance(q, Tensor))
         if room < 0:
             raise too_large()
     return running
-
-
-def _filled(node: Node, live: Sequence[Bounded]) -> list[Bounded]:
-    value = [ZERO] * node.channels
-    for channel, bounded in zip(node.live, live, strict=True):
-        value[channel] = bounded
-    return value
 
 
 def _last_attention(program: Program) -> int:

@@ -269,7 +269,7 @@ def test_a_new_operation_is_not_computed() -> None:
     with pytest.raises(NoRule, match="'NewOperation'"):
         reads_keys(operation)
     with pytest.raises(NoRule, match="'NewOperation'"):
-        elementwise(ARITHMETIC, Node(operation, (), 1, (0,), (0,)), [], lambda _: (0.0, 0.0, 0.0))
+        elementwise(ARITHMETIC, Node(operation, (), 1, (0,), (0,)), [], lambda _: 0.0)
 
 
 def test_a_new_activation_has_no_bound() -> None:

@@ -82,26 +82,12 @@ def check(program: Program, done: Sequence[str]) -> None:
 
 def _inputs(program: Program) -> Iterator[Broken]:
     for number, node in enumerate(program.nodes):
-        wanted = _input_count(node.operation)
+        wanted = len(_input_channels(node))
         if len(node.inputs) != wanted:
             yield number, f"{_kind(node)} has {len(node.inputs)} inputs, not {wanted}"
         for source in node.inputs:
             if not (source == NOTHING or 0 <= source < number):
                 yield number, f"it reads node {source}, which is not before node {number}"
-
-
-def _input_count(operation: Operation) -> int:
-    match operation:
-        case Lookup() | Separable():
-            return 0
-        case Linear() | Scaled() | Resized() | Renewed() | Normalized() | Activated() | Rotated() | Mixed():
-            return 1
-        case Sum() | Difference() | Product():
-            return 2
-        case Attended():
-            return 3
-        case _:
-            raise no_rule("operation", operation)
 
 
 def _missing_inputs(program: Program) -> Iterator[Broken]:

@@ -17,7 +17,7 @@ from compiler.backends.bounds.arithmetic import (
     times,
 )
 from compiler.backends.bounds.demand import live_heads
-from compiler.backends.elementary.program import Array, Attended, Mixed, SeparableHead
+from compiler.backends.elementary.program import Array, Attended, Mixed, Separable, SeparableHead
 
 Combined = Literal["sum", "max"]
 Read = Callable[[Array | int], Quantity]  # a sum of the tables by its number, or one that is the same for all inputs
@@ -94,6 +94,14 @@ def by_head(
         channels = [channel for channel in live if channel // operation.value_dim == head]
         wanted = [channel % operation.value_dim for channel in channels]
         by_channel |= zip(channels, mixed(head, wanted), strict=True)
+    return [by_channel[channel] for channel in live]
+
+
+def mix_all_sums(a: Arithmetic, operation: Separable, live: Sequence[int], read: Read) -> list[Bounded]:
+    """The live channels, in order."""
+    by_channel: dict[int, Bounded] = {}
+    for head in operation.heads:
+        by_channel |= zip(head.channels, mix_sums(a, head, read), strict=True)
     return [by_channel[channel] for channel in live]
 
 

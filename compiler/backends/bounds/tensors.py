@@ -18,9 +18,9 @@ from torch import Tensor
 from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.deciding import decide, logit
-from compiler.backends.bounds.elementwise import elementwise
-from compiler.backends.bounds.mixing import Body, Kept, WeightedKeys, mix_all, mix_sums
-from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program, Rotated, Separable
+from compiler.backends.bounds.elementwise import all_channels, elementwise
+from compiler.backends.bounds.mixing import Body, Kept, WeightedKeys, mix_all, mix_all_sums
+from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program, Separable
 from compiler.source.faults import no_rule
 
 Value = list[Bounded]  # one for each channel; those that do not matter are zero
@@ -131,10 +131,7 @@ def run_nodes(program: Program, tokens: Tensor, wanted: Container[int] | None = 
             running.values.append([])
             continue
         live = _compute(running, node)
-        value = [ZERO] * node.channels
-        for channel, bounded in zip(node.live, live, strict=True):
-            value[channel] = bounded
-        running.values.append(value)
+        running.values.append(all_channels(node, live))
     return running
 
 
@@ -176,16 +173,12 @@ def _compute(running: Running, node: Node) -> Value:
 
 
 def _elementwise(running: Running, node: Node) -> Value:
-    operation = node.operation
     inputs = [running.at(number, node.positions) for number in node.inputs]
 
-    def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
-        assert isinstance(operation, Rotated)
-        chosen = operation.angles[list(node.positions), pair][:, None]
-        error = operation.error[list(node.positions), pair][:, None]
-        return running.constant(np.cos(chosen)), running.constant(np.sin(chosen)), running.constant(error)
+    def at(numbers: Array) -> Tensor:
+        return running.constant(numbers[list(node.positions)])[:, None]
 
-    return elementwise(running.arithmetic, node, inputs, angles)
+    return elementwise(running.arithmetic, node, inputs, at)
 
 
 def looked_up(running: Running, node: Node, table: Array, channel: int) -> Quantity:
@@ -235,10 +228,7 @@ def _separable(running: Running, node: Node, operation: Separable) -> Value:
     def read(quantity: Array | int) -> Quantity:
         return by_quantity[quantity] if isinstance(quantity, int) else running.constant(quantity)[:, None]
 
-    found: dict[int, Bounded] = {}
-    for head in operation.heads:
-        found |= zip(head.channels, mix_sums(running.arithmetic, head, read), strict=True)
-    return [found[channel] for channel in node.live]
+    return mix_all_sums(running.arithmetic, operation, node.live, read)
 
 
 def _mixed(running: Running, node: Node, operation: Mixed) -> Value:

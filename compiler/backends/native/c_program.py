@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.deciding import decide
-from compiler.backends.bounds.elementwise import elementwise
-from compiler.backends.bounds.mixing import WeightedKeys, mix_all, mix_sums
+from compiler.backends.bounds.elementwise import all_channels, elementwise
+from compiler.backends.bounds.mixing import WeightedKeys, mix_all, mix_all_sums
 from compiler.backends.elementary.program import (
     Array,
     Attended,
@@ -25,7 +25,6 @@ from compiler.backends.elementary.program import (
     Node,
     NotFollowed,
     Program,
-    Rotated,
     Separable,
     reads_keys,
 )
@@ -113,33 +112,20 @@ class _Generator:
         readers = (i for i, node in enumerate(self.program.nodes) if number in node.inputs)
         return any(i not in group for i in readers)
 
-    def _full(self, node: Node, live: Sequence[Bounded]) -> Value:
-        value = [ZERO] * node.channels
-        for channel, bounded in zip(node.live, live, strict=True):
-            value[channel] = bounded
-        return value
-
     def _computed(self, node: Node, values: dict[int, Value]) -> Value:
         operation = node.operation
         if isinstance(operation, Lookup):
-            return self._full(
-                node,
-                [
-                    Bounded(self._looked_up(node, operation.value, c), self._looked_up(node, operation.error, c))
-                    for c in node.live
-                ],
-            )
+            tables = operation.value, operation.error
+            live = [Bounded(*(self._looked_up(node, table, c) for table in tables)) for c in node.live]
+            return all_channels(node, live)
         if isinstance(operation, Separable):
-            return self._full(node, self._separable(node, operation))
+            return all_channels(node, self._separable(node, operation))
         inputs = [values[i] if i in values else self._read(i, node.positions) for i in node.inputs]
 
-        def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
-            assert isinstance(operation, Rotated)
-            chosen = operation.angles[list(node.positions), pair]
-            error = operation.error[list(node.positions), pair]
-            return self._by_place(np.cos(chosen)), self._by_place(np.sin(chosen)), self._by_place(error)
+        def at(numbers: Array) -> Quantity:
+            return self._by_place(numbers[list(node.positions)])
 
-        return self._full(node, elementwise(self.arithmetic, node, inputs, angles))
+        return all_channels(node, elementwise(self.arithmetic, node, inputs, at))
 
     def _by_place(self, numbers: Array) -> Quantity:
         """A number for each position of the loop, or one for all."""
@@ -153,30 +139,21 @@ class _Generator:
             return self._by_place(column[:, 0])
         name = self.writer.table("double", column)
         first = f"p * {column.shape[1]} + " if len(column) > 1 else ""
-        return self.writer.gathered(f"{name}[{first}w->tokens[{self._position(node.positions)}][L]]")
+        return self.writer.gathered(f"{name}[{first}w->tokens[{self._number(node.positions)}][L]]")
 
-    def _position(self, positions: tuple[int, ...]) -> str:
-        """The absolute position of the loop."""
-        if positions == tuple(range(positions[0], positions[0] + len(positions))):
-            return f"p + {positions[0]}"
-        return f"{self.writer.table('int', positions)}[p]"
+    def _number(self, numbers: Sequence[int]) -> str:
+        """Of a number for each position of the loop, the present one."""
+        if list(numbers) == list(range(numbers[0], numbers[0] + len(numbers))):
+            return f"p + {numbers[0]}"
+        return f"{self.writer.table('int', numbers)}[p]"
 
     def _read(self, number: int, positions: tuple[int, ...]) -> Value:
         """A stored node at the positions of the loop."""
         if number < 0:
             return []
-        own = self.program.nodes[number].positions
-        places = [own.index(position) for position in positions]
-        if places == list(range(places[0], places[0] + len(places))):
-            place = f"p + {places[0]}"
-        else:
-            place = f"{self.writer.table('int', places)}[p]"
-        return self._at(number, place)
-
-    def _at(self, number: int, place: str) -> Value:
-        return [
-            Bounded(value.at(place, self.writer), error.at(place, self.writer)) for value, error in self.stored[number]
-        ]
+        stored = self.program.nodes[number].positions
+        place = self._number([stored.index(position) for position in positions])
+        return [Bounded(*(part.at(place, self.writer) for part in channel)) for channel in self.stored[number]]
 
     def _store(self, number: int, value: Value) -> None:
         stored = []
@@ -208,7 +185,7 @@ class _Generator:
                 [self._by_key(row[pairs]) for row in rows],
             )
 
-        return self._full(node, attend_all(self.arithmetic, operation, node.live, query, keys_of))
+        return all_channels(node, attend_all(self.arithmetic, operation, node.live, query, keys_of))
 
     def _separable(self, node: Node, operation: Separable) -> list[Bounded]:
         name, quantities = self._summed(operation), operation.tables.shape[-1]
@@ -218,10 +195,7 @@ class _Generator:
                 return self.writer.gathered(f"w->{name}[L][p * {quantities} + {quantity}]")
             return self._by_place(quantity)
 
-        found: dict[int, Bounded] = {}
-        for head in operation.heads:
-            found |= zip(head.channels, mix_sums(self.arithmetic, head, read), strict=True)
-        return [found[channel] for channel in node.live]
+        return mix_all_sums(self.arithmetic, operation, node.live, read)
 
     def _summed(self, operation: Separable) -> str:
         """The sums over the keys, sequence by sequence: the vector instructions take all places and quantities of one.
@@ -259,7 +233,7 @@ class _Generator:
             channels = [self._key(values, c, pairs[1]) for c in operation.value_channels(head)]
             return WeightedKeys(self._over_keys(node, pairs), channels, Bounded(weights, errors), inexact)
 
-        return self._full(node, mix_all(self.arithmetic, operation, node.live, keys_of))
+        return all_channels(node, mix_all(self.arithmetic, operation, node.live, keys_of))
 
     def _over_keys(self, node: Node, pairs: _Pairs) -> LineLoop:
         counts = np.bincount(pairs[0], minlength=len(node.positions))
@@ -275,10 +249,9 @@ class _Generator:
         """A channel of a stored node at key j."""
         if number < 0:
             return ZERO
-        own = self.program.nodes[number].positions
-        table = self.writer.table("int", [own.index(position) for position in keys.tolist()])
-        value, error = self.stored[number][channel]
-        return Bounded(value.at(f"{table}[j]", self.writer), error.at(f"{table}[j]", self.writer))
+        stored = self.program.nodes[number].positions
+        table = self.writer.table("int", [stored.index(position) for position in keys.tolist()])
+        return Bounded(*(part.at(f"{table}[j]", self.writer) for part in self.stored[number][channel]))
 
     def text(self) -> str:
         """The whole source."""
