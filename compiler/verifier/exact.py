@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import Bounded, Quantity
-from compiler.backends.elementary.program import Attended, Linear, Node, Sum, is_power_of_two
+from compiler.backends.bounds.attention import Scored
+from compiler.backends.elementary.program import Linear, Node, Sum, is_power_of_two
 from compiler.expressions.floats import FloatFormat
 from compiler.network.meanings import divides
 
@@ -60,21 +61,16 @@ def _add(dtype: FloatFormat, x: Bounded, y: Bounded, found: Bounded) -> Bounded:
     return found
 
 
-def score(
-    dtype: FloatFormat,
-    operation: Attended,
-    query: Sequence[Bounded],
-    key: Sequence[Bounded],
-    additions: Sequence[Quantity],
-    found: Bounded,
-) -> Bounded:
+def score(dtype: FloatFormat, scored: Scored, found: Bounded) -> Bounded:
     """The same of a score: products, their sum, the scale and what is added are rounded one after the other."""
+    operation = scored.operation
     if dtype.name not in ROUNDED or not is_power_of_two(operation.scale):
         return found
-    total, sure = _sum(dtype, [_product(dtype, known(x), known(y)) for x, y in zip(query, key, strict=True)])
+    pairs = zip(scored.query, scored.key, strict=True)
+    total, sure = _sum(dtype, [_product(dtype, known(x), known(y)) for x, y in pairs])
     total = total / operation.scale if divides(operation.scale_operation) else total * operation.scale
     sure = sure & _normal(dtype, total)
-    for added in additions:
+    for added in scored.added:
         total = _rounded(dtype, total + added)
         sure = sure & _normal(dtype, total)
     return _settled(found, total, sure)

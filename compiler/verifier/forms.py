@@ -43,6 +43,19 @@ class Forms:
         return outwards(outside, self.constant[:, case])
 
 
+@dataclass(frozen=True, eq=False)
+class Ranges:
+    """Of cells: the `case` [cells], and what their forms are, from `low` to `high` [cells, forms]."""
+
+    case: NDArray[np.int64]
+    low: Array
+    high: Array
+
+    def block(self, part: slice) -> Ranges:
+        """Those of some of the cells."""
+        return Ranges(self.case[part], self.low[part], self.high[part])
+
+
 def outwards(x: Array, y: Array) -> Array:
     """The sum of two pairs [2, …], each rounded outwards where it is rounded (Knuth's TwoSum says by how much)."""
     total = x + y

@@ -16,7 +16,7 @@ from compiler.backends.bounds.arithmetic import Bounded
 from compiler.source.faults import ToolFault
 from compiler.tasks.automaton import complete, ways
 from compiler.verifier.cells import UNKNOWN, Cells, column_cells, joined, merged, together
-from compiler.verifier.forms import Array, Forms, forms, outwards
+from compiler.verifier.forms import Array, Forms, Ranges, forms, outwards
 from compiler.verifier.head import Leads, leads, undecided
 from compiler.verifier.model import FORM_SYMBOLS, Stop, Tail
 from compiler.verifier.reasons import Reason
@@ -134,7 +134,7 @@ def values_of_paths(tail: Tail, sequences: Sequences, paths: NDArray[np.int64]) 
     total = all_forms.constant[:, case]
     for number, steps in enumerate(paths.T):
         total = outwards(total, all_forms.tables[:, number, steps, case])
-    return tail.values(case, total[0], total[1])
+    return tail.values(Ranges(case, *total))
 
 
 def _grown(found: Sweep, cells: Cells, column: Cells, grid: Array, stop: Stop) -> Cells | None:
@@ -201,14 +201,14 @@ def _classified(
     found.cells += len(cells)
     found.window = cells.last - cells.first + 1
     symbols = [FORM_SYMBOLS + i for i in range(all_forms.constant.shape[2])]
-    low, high = box(all_forms, cells)
+    ranges = box(all_forms, cells)
     parts = []
     for first in range(0, len(cells), COMPUTED):
         block = slice(first, first + COMPUTED)
         if first and stop():
             parts.append(undecided(len(cells) - first, len(symbols)))
             break
-        values = tail.logit_inputs(cells.case[block], low[block], high[block])
+        values = tail.logit_inputs(ranges.block(block))
         parts.append(leads(tail.arithmetic, tail.program.decision, values, cells.expected[block], symbols))
     lowest = np.concatenate([part.lowest for part in parts])
     behind = np.concatenate([part.behind for part in parts])
@@ -228,11 +228,10 @@ def _classified(
     return cells.chosen(rest)
 
 
-def box(all_forms: Forms, cells: Cells) -> tuple[Array, Array]:
-    """Lowest and highest forms [cells, forms] of cells whose case is known; any steps are taken beside the window."""
+def box(all_forms: Forms, cells: Cells) -> Ranges:
+    """What the forms are in cells whose case is known; any steps are taken beside the window."""
     outside = all_forms.beside(cells.case, cells.first, cells.before, cells.last + 1, cells.after)
-    low, high = outwards(outside, np.stack([cells.low[:, 0], cells.high[:, 0]]))
-    return low, high
+    return Ranges(cells.case, *outwards(outside, np.stack([cells.low[:, 0], cells.high[:, 0]])))
 
 
 def _next(tail: Tail, all_forms: Forms, cells: Cells, columns: int, found: Sweep) -> int | None:

@@ -19,6 +19,7 @@ from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Array, Attended, SeparableHead
 from compiler.expressions.floats import FORMATS
 from compiler.verifier.attention import mixed_values
+from compiler.verifier.forms import Ranges
 from tests.verifier.test_relaxations import found_forms
 
 ARITHMETIC = Arithmetic(TensorFunctions(), Rounding.of(FORMATS["bfloat16"]))
@@ -79,7 +80,7 @@ def proved(scores: Tensor, value: Quantity, error: Quantity) -> tuple[float, flo
     forms = np.array([[float(part.sum()) for part in sums]])
     one = found_forms(most=found.most)
     made = replace(one, heads=(replace(one.heads[0], one=found.one),))
-    x = mixed_values(ARITHMETIC, made, np.array([0]), forms, forms, 100)[0]
+    x = mixed_values(ARITHMETIC, made, Ranges(np.array([0]), forms, forms), 100)[0]
     return float(x.value), float(ARITHMETIC.off(x))
 
 

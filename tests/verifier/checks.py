@@ -16,7 +16,7 @@ from compiler.pipeline import Spec
 from compiler.tasks.automaton import Automaton
 from compiler.verifier import sweep as sweeping
 from compiler.verifier.cells import Cells
-from compiler.verifier.forms import Forms
+from compiler.verifier.forms import Forms, Ranges
 from compiler.verifier.head import leads
 from compiler.verifier.model import Tail, local_values
 from compiler.verifier.rounds import tails_of
@@ -106,9 +106,10 @@ def _check_tail(inputs: Inputs, tail: Tail, sequence: Sequences, rounds: int, fo
         chosen, paths = cells.chosen(inside), inputs.paths[which]
         assert (chosen.expected == expected[which]).all()
         forms = _forms_of(tail)
-        low, high = box(forms, chosen) if forms is not None else (np.zeros((len(which), 0)),) * 2
-        _check_sums(forms, paths, chosen.case, low, high)
-        values = tail.values(chosen.case, low, high)
+        none = np.zeros((len(which), 0))
+        ranges = box(forms, chosen) if forms is not None else Ranges(chosen.case, none, none)
+        _check_sums(forms, paths, chosen.case, ranges.low, ranges.high)
+        values = tail.values(ranges)
         for number, value in enumerate(values):
             live = program.nodes[number].live
             if value and live:

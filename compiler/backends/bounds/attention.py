@@ -129,7 +129,7 @@ def _compare(a: Arithmetic, head: _Head) -> _Scores:
     kept: list[Kept] = []
 
     def compare() -> Iterator[tuple[Combined, Quantity]]:
-        s = score(a, head.operation, head.query, head.keys.keys, head.keys.added)
+        s = score(a, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
         off = f.name(f.if_less(s.error, math.inf, s.error, math.inf))  # a maximum loses a NaN, but not an infinity
         kept[:] = [loop.keep(s.value), loop.keep(off)]
         yield from (("max", s.value), ("max", off))
@@ -236,17 +236,26 @@ def _top(f: Functions, loop: KeyLoop, top: Quantity, read_score: Kept, read_off:
     return f.name(top_off), f.name(f.if_less(count, 1.5, 0.0, 1.0))
 
 
-def score(
-    a: Arithmetic, operation: Attended, query: Sequence[Bounded], key: Sequence[Bounded], additions: Sequence[Quantity]
-) -> Bounded:
-    """The score of a query and a key of these coordinates."""
-    total = a.sum([a.multiply(x, y) for x, y in zip(query, key, strict=True)])
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The coordinates of a query and of a key, and what is `added` to their score, in order."""
+
+    operation: Attended
+    query: Sequence[Bounded]
+    key: Sequence[Bounded]
+    added: Sequence[Quantity]
+
+
+def score(a: Arithmetic, scored: Scored) -> Bounded:
+    """The score of a query and a key."""
+    operation = scored.operation
+    total = a.sum([a.multiply(x, y) for x, y in zip(scored.query, scored.key, strict=True)])
     if not is_zero_value(total) and operation.scale != 1:
         divided = divides(operation.scale_operation)
         factor = 1 / operation.scale if divided else operation.scale
         # the module rounds the factor to its dtype first
         total = a.times(total, factor) if is_power_of_two(operation.scale) else a.times_inexact(total, factor)
-    for added in additions:
+    for added in scored.added:
         total = a.add(total, Bounded(added, 0.0))
     return total
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
+import torch
 
 from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity
 from compiler.backends.bounds.norms import normalize
@@ -92,7 +92,8 @@ def _rotated(a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Rotated
             group, place = divmod(channel, size)
             pair = rope_pair_of(operation.pairs, place, size)
             first, second = (group * size + c for c in rope_pair(operation.pairs, pair, size))
-            angles, error = operation.angles[:, pair], operation.error[:, pair]
-            turned = a.rotate(x[first], x[second], at(np.cos(angles)), at(np.sin(angles)), at(error))
+            angles = torch.tensor(operation.angles[:, pair])
+            cosine, sine = at(torch.cos(angles).numpy()), at(torch.sin(angles).numpy())
+            turned = a.rotate(x[first], x[second], cosine, sine, at(operation.error[:, pair]))
             by_channel[first], by_channel[second] = turned
     return [by_channel[channel] for channel in node.live]

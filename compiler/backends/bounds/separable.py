@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import ENGINE_UNIT, ZERO, Arithmetic, Bounded, Rounding
-from compiler.backends.bounds.attention import NEGLIGIBLE, score
+from compiler.backends.bounds.attention import NEGLIGIBLE, Scored, score
 from compiler.backends.bounds.demand import live_heads, pruned
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import (
@@ -114,7 +114,7 @@ class _Tables:
         wanted = [c for c in node.live if c // operation.value_dim == head]
         channels = operation.value_channels(head)
         values = [self._read(2, channels[c % operation.value_dim], keys, 0) for c in wanted]
-        scores = score(self.arithmetic, operation, query, key, additions)
+        scores = score(self.arithmetic, Scored(operation, query, key, additions))
         found = head_tables(self.arithmetic, operation, scores, values, visible, shape)
         return SeparableHead(
             tuple(wanted),
