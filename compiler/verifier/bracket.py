@@ -43,7 +43,7 @@ def failing(automaton: Automaton, sweeps: Sequence[Sweep]) -> tuple[int, int]:
             alone = np.concatenate(
                 [_share_nothing(masks[first : first + BLOCK], groups) for first in range(0, len(masks), BLOCK)]
             )
-            inputs = weights(cells, *counts)
+            inputs = weights(cells, counts)
             added += sum(inputs[i] for i in np.flatnonzero(alone))
             own.append(masks[alone])
         groups += _grouped(own)

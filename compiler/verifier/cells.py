@@ -55,20 +55,22 @@ class Cells:
         return replace(self, **found)
 
 
-def column_cells(
-    column: Column,
-    number: int,
-    forms: Forms,
-    expected: Numbers | None,
-    case: Numbers | None,
-    level: Numbers,
-    steps: int,
-) -> Cells:
-    """Each step of one column. `expected` and `case` [steps]: where this column decides them, or they are known."""
-    size = len(column.before)
-    own, rows = forms.tables[:, number, :size], np.arange(size)
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Of the steps of one column, [steps] each. `expected` and `case`: where this column decides them, or they are
+    known."""
+
+    expected: Numbers | None
+    case: Numbers | None
+    level: Numbers
+
+
+def column_cells(column: Column, number: int, forms: Forms, labels: Labels, steps: int) -> Cells:
+    """Each step of one column; `steps`: those of the column that has most."""
+    size, expected, case = len(column.before), labels.expected, labels.case
+    added, rows = forms.tables[:, number, :size], np.arange(size)
     if case is not None:
-        own = own[:, rows, case][:, :, None]
+        added = added[:, rows, case][:, :, None]
     masks = np.zeros((size, 1, 8 * -(-steps // 64)), np.uint8)  # whole words
     masks[rows, 0, rows // 8] = 1 << (rows % 8)
     return Cells(
@@ -76,11 +78,11 @@ def column_cells(
         number,
         np.full(size, UNKNOWN) if expected is None else expected,
         np.full(size, UNKNOWN) if case is None else case,
-        level,
+        labels.level,
         column.before,
         column.after,
-        own[0],
-        own[1],
+        added[0],
+        added[1],
         np.full(size, 1, object),
         rows.astype(np.int16)[:, None],
         masks,

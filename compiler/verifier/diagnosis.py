@@ -36,6 +36,25 @@ class _Alone:
         return leads_of_paths(self.tails[slot], self.sequence, np.zeros_like(self.path))
 
 
+@dataclass(frozen=True, eq=False)
+class _ByThemselves:
+    """Inputs that are followed by themselves, for the slots that are `wanted`."""
+
+    wanted: Container[int]
+    stop: Stop
+    inputs: list[_Alone]
+
+    def open_input(self, tail: Tail, sequence: Sequences, path: InputPath) -> _Alone:
+        """One that is open: one that was followed before, or else that of the path. Raises `OutOfTime`."""
+        for alone in self.inputs:
+            if alone.program is tail.program and not _decided(leads_of_paths(tail, sequence, alone.path)):
+                return alone
+        only = sequences(_one_path(sequence.automaton, path[0]), sequence.layout, tail.program.length)
+        by_slot = {its.slot: its for its in tails(tail.program, only, self.wanted, self.stop)}
+        self.inputs.append(_Alone(path, tail.program, only, by_slot))
+        return self.inputs[-1]
+
+
 def find_reasons(
     sweeps: Mapping[int, Sweep], followed: Sequence[tuple[Tail, Sequences]], swept: Container[int], stop: Stop
 ) -> None:
@@ -48,43 +67,31 @@ def find_reasons(
         for tail, sequence in followed
         if (found := sweeps[tail.slot]).open_cells is not None and (not found.late or tail.slot in swept)
     ]
-    wanted = {tail.slot for tail, _ in asked}
-    alone: list[_Alone] = []
+    by_themselves = _ByThemselves({tail.slot for tail, _ in asked}, stop, [])
     for tail, sequence in asked:
-        reason = _why_open(sweeps[tail.slot], tail, sequence, alone, wanted, stop)
+        reason = _why_open(sweeps[tail.slot], tail, sequence, by_themselves)
         if reason.kind == "step" or not sweeps[tail.slot].late:
             sweeps[tail.slot].reason = reason
 
 
-def _why_open(
-    found: Sweep, tail: Tail, sequence: Sequences, alone: list[_Alone], wanted: Container[int], stop: Stop
-) -> Reason:
+def _why_open(swept: Sweep, tail: Tail, sequence: Sequences, by_themselves: _ByThemselves) -> Reason:
     """Three questions, each of which knows more of an input than the one before.
 
     With what the last attention mixes known exactly, is it decided? Then it was joined with others. With all of its
     tokens known, at every position? Then a step loses what it reads from other columns. Else only rounding is left.
-    `alone` are the inputs that were followed for this before: one of them serves again where it is open here too.
     """
-    assert found.open_cells is not None
-    inputs = weights(found.open_cells, *ways(sequence.automaton))
+    assert swept.open_cells is not None
+    inputs = weights(swept.open_cells, ways(sequence.automaton))
     largest = max(range(len(inputs)), key=inputs.__getitem__)
-    cell = found.open_cells.chosen(np.array([largest]))
+    cell = swept.open_cells.chosen(np.array([largest]))
     path = complete(sequence.automaton, cell.first, cell.witness.astype(np.int64))
     if _decided(leads_of_paths(tail, sequence, path)):
         return joined_cells(amount(inputs[largest]))
-    for one in alone:
-        if one.program is tail.program and not _decided(leads_of_paths(tail, sequence, one.path)):
-            break
-    else:
-        only = sequences(_one_path(sequence.automaton, path[0]), sequence.layout, tail.program.length)
-        try:
-            by_slot = {its.slot: its for its in tails(tail.program, only, wanted, stop)}
-        except OutOfTime:  # then what is known after each step has to tell
-            unknown = any(share > NEGLIGIBLE for share in tail.unknown.values())
-            return _losing_step(tail, sequence) if unknown else _rounding(leads_of_paths(tail, sequence, path))
-        one = _Alone(path, tail.program, only, by_slot)
-        alone.append(one)
-    by_itself = one.leads(tail.slot)
+    try:
+        by_itself = by_themselves.open_input(tail, sequence, path).leads(tail.slot)
+    except OutOfTime:  # then what is known after each step has to tell
+        unknown = any(share > NEGLIGIBLE for share in tail.unknown.values())
+        return _losing_step(tail, sequence) if unknown else _rounding(leads_of_paths(tail, sequence, path))
     return _losing_step(tail, sequence) if _decided(by_itself) else _rounding(by_itself)
 
 

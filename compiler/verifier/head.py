@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -33,6 +33,11 @@ class Leads:
 def undecided(cells: int, symbols: int) -> Leads:
     """Of cells that there was no time for."""
     return Leads(np.full(cells, np.nan), np.zeros(cells, bool), np.zeros((cells, symbols)), np.full(cells, np.nan))
+
+
+def all_of(parts: Sequence[Leads]) -> Leads:
+    """Those of all cells, one part after the other."""
+    return Leads(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Leads)))
 
 
 def leads(
