@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 import compiler
 from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.demand import marked
 from compiler.backends.bounds.elementwise import elementwise
 from compiler.backends.bounds.fixed import fixed_attentions
 from compiler.backends.bounds.legality import violations
 from compiler.backends.bounds.magnitudes import check_magnitudes
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
-from compiler.backends.bounds.work import operations
 from compiler.backends.elementary.program import Activated, Decision, Lookup, Node, Program, reads_keys
 from compiler.backends.native.c_keys import LineLoop
 from compiler.backends.native.c_lines import Writer
@@ -251,7 +251,7 @@ class NewOperation:
         fixed_attentions,
         lambda program: violations(program, ()),
     ],
-    ids=["demand", "magnitudes", "work", "patterns", "legality"],
+    ids=["demand", "magnitudes", "cost", "patterns", "legality"],
 )
 def test_a_new_operation_is_refused(read: Callable[[Program], object]) -> None:
     operation: Any = NewOperation()

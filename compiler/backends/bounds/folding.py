@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from compiler.backends.bounds.arithmetic import Arithmetic, Quantity, Rounding
+from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.demand import pruned
 from compiler.backends.bounds.tensors import TensorFunctions, Value, run_nodes
-from compiler.backends.bounds.work import operations
 from compiler.backends.elementary.program import Array, Lookup, Node, Program, reads_keys
 
 MAX_NUMBERS = 1 << 21  # in the tables of one program

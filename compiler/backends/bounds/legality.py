@@ -430,7 +430,7 @@ RULES = (
         "followed",
         "all errors have numbers",
         _without("without one", lambda one: isinstance(one, Renewed) and one.first_symbol is None),
-        until="work",
+        until="cost",
     ),
     Rule(
         "no-mixed",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from compiler.backends.bounds.cost import affordable
 from compiler.backends.bounds.demand import marked, pruned
 from compiler.backends.bounds.fixed import with_fixed_patterns
 from compiler.backends.bounds.folding import folded
@@ -15,7 +16,6 @@ from compiler.backends.bounds.legality import check
 from compiler.backends.bounds.magnitudes import check_magnitudes
 from compiler.backends.bounds.measured import with_measured_tables
 from compiler.backends.bounds.separable import separated
-from compiler.backends.bounds.work import affordable
 from compiler.backends.elementary.program import Program
 from compiler.network.ir import Network
 
@@ -48,7 +48,7 @@ _ALL: tuple[Use, ...] = ("any arithmetic", "this machine", "fast engine")
 PASSES = (
     Pass("demand", "marks the positions and channels that matter", _alone(marked), _ALL),
     Pass("magnitudes", "bounds what attention mixes; nothing overflows", _alone(check_magnitudes), _ALL),
-    Pass("work", "follows fewer errors where all are too much work", _alone(affordable), _FAST),
+    Pass("cost", "follows fewer errors where all cost too much", _alone(affordable), _FAST),
     Pass("fixed", "turns patterns that depend on no token into numbers", with_fixed_patterns, _HERE),
     Pass("pruning", "leaves out what does not matter", _alone(pruned), _ALL),
     Pass("folding", "turns what depends on one token into a table", _alone(folded), _HERE),

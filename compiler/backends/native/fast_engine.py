@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from compiler.backends.bounds.cost import numbers_kept
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
-from compiler.backends.bounds.work import numbers_kept
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Attended, NotFollowed, Program
 from compiler.backends.native.c_program import c_source

@@ -31,7 +31,7 @@ from compiler.backends.elementary.program import (
 from compiler.source.faults import no_rule
 
 # At each position: about as many calls of torch, and a fifth as many lines of C, which take gcc 20 seconds.
-MOST_WORK = 40_000
+MOST_OPERATIONS = 40_000
 RESULT = 12  # operations for one sum, product or the like, with its bound
 SHARED = 4  # more of them for each error that it shares with others
 FUNCTION = 40  # of an activation, a norm's factor, a softmax
@@ -40,15 +40,15 @@ Symbols = int  # a set of the numbers of errors that are followed, as bits
 
 
 def affordable(program: Program) -> Program:
-    """The program, `marked`, with fewer errors that are followed by themselves where these are too much work.
+    """The program, `marked`, with fewer errors that are followed by themselves where these cost too much.
 
-    Raises `NotFollowed` where it is too much work without them: the plain module multiplies matrices faster.
+    Raises `NotFollowed` where it costs too much without them: the plain module multiplies matrices faster.
     """
-    if operations(program, MOST_WORK) <= MOST_WORK:
+    if operations(program, MOST_OPERATIONS) <= MOST_OPERATIONS:
         return program
     program = replace(program, nodes=tuple(_unfollowed(node) for node in program.nodes))
-    if operations(program, MOST_WORK) > MOST_WORK:
-        raise NotFollowed(f"it takes more than {MOST_WORK:,} operations at each position")
+    if operations(program, MOST_OPERATIONS) > MOST_OPERATIONS:
+        raise NotFollowed(f"it takes more than {MOST_OPERATIONS:,} operations at each position")
     return program
 
 

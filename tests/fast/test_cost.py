@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from compiler.backends.bounds.cost import MOST_OPERATIONS, affordable, operations
 from compiler.backends.bounds.passes import prepared
-from compiler.backends.bounds.work import MOST_WORK, affordable, operations
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import NotFollowed, Program, Renewed
 from compiler.backends.native.fast_engine import programs
@@ -84,7 +84,7 @@ def test_errors_are_followed_one_by_one_in_a_small_network(tmp_path: Path) -> No
 def test_errors_of_a_wider_stream_are_not_and_the_bounds_hold(tmp_path: Path) -> None:
     spec = dense(tmp_path, 16, 32)
     program = needed(spec)
-    assert operations(program, 10**9) > MOST_WORK
+    assert operations(program, 10**9) > MOST_OPERATIONS
     assert not followed(affordable(program))
     found = compare(spec, *any_tokens(spec, 8, 1)).check()
     assert found.sure.any()
