@@ -51,8 +51,8 @@ class Cells:
         return int(128 + 16 * numbers + masks)
 
     def chosen(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Cells:
-        found: dict[str, Any] = {name: getattr(self, name)[index] for name in ROWS}
-        return replace(self, **found)
+        rows: dict[str, Any] = {name: getattr(self, name)[index] for name in ROWS}
+        return replace(self, **rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +133,8 @@ def together(parts: Sequence[Cells]) -> Cells:
     """Cells over one window, all of them."""
     if len(parts) == 1:
         return parts[0]
-    found: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ROWS}
-    return replace(parts[0], **found)
+    rows: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ROWS}
+    return replace(parts[0], **rows)
 
 
 def merged(cells: Cells, grids: Array) -> Cells:
@@ -171,5 +171,5 @@ def _alike(labels: Sequence[Numbers], low: Array, high: Array, grids: Array) -> 
 def _any_of(masks: NDArray[np.uint8], starts: Numbers) -> NDArray[np.uint8]:
     """The bits that any of the cells from each start to the next has; word by word where they fill words."""
     rows = np.ascontiguousarray(masks.reshape(len(masks), masks.shape[1] * masks.shape[2]))
-    found = np.bitwise_or.reduceat(rows.view(np.uint64) if rows.shape[1] % 8 == 0 else rows, starts)
-    return found.view(np.uint8).reshape(len(starts), *masks.shape[1:])
+    joined_rows = np.bitwise_or.reduceat(rows.view(np.uint64) if rows.shape[1] % 8 == 0 else rows, starts)
+    return joined_rows.view(np.uint8).reshape(len(starts), *masks.shape[1:])

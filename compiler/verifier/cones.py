@@ -14,19 +14,19 @@ from compiler.tasks.automaton import ways
 from compiler.verifier.cells import Cells, Labels, column_cells, joined, merged
 from compiler.verifier.forms import forms
 from compiler.verifier.model import Stop, Tail
-from compiler.verifier.sequences import CONSTANT, Sequences
+from compiler.verifier.sequences import CONSTANT
 from compiler.verifier.sweep import Sweep, weights
 from compiler.verifier.witness import Witnesses
 
 MAX_ASKED_CELLS = 5_000  # that the module is asked about
 
 
-def settle(swept: Sweep, tail: Tail, sequences: Sequences, witnesses: Witnesses, stop: Stop) -> Sweep | None:
+def settle(swept: Sweep, tail: Tail, witnesses: Witnesses, stop: Stop) -> Sweep | None:
     """The sweep with nothing left open; None where this does not decide all of it."""
     positions = _read(tail)
     if positions is None or swept.wrong or not swept.open:
         return None
-    cells = _told_apart(swept, tail, sequences, positions)
+    cells = _told_apart(swept, tail, positions)
     if cells is None:
         return None
     leads = np.zeros(len(cells))
@@ -38,7 +38,7 @@ def settle(swept: Sweep, tail: Tail, sequences: Sequences, witnesses: Witnesses,
         return None
     fails, closest = leads < 0, int(np.where(leads > 0, leads, np.inf).argmin())
     nearer = 0 < leads[closest] < swept.lowest
-    counts = ways(sequences.automaton)
+    counts = ways(tail.sequences.automaton)
     wrong = cells.chosen(fails)
     count = sum(weights(wrong, counts))
     return Sweep(
@@ -65,9 +65,9 @@ def _read(tail: Tail) -> list[int] | None:
     return sorted({tail.position, *np.flatnonzero(np.any(seen, axis=0)).tolist()})
 
 
-def _told_apart(swept: Sweep, tail: Tail, sequences: Sequences, positions: list[int]) -> Cells | None:
+def _told_apart(swept: Sweep, tail: Tail, positions: list[int]) -> Cells | None:
     """Cells that hold all open inputs, by the right token and those at the positions; None where they are too many."""
-    automaton = sequences.automaton
+    sequences, automaton = tail.sequences, tail.sequences.automaton
     hard = swept.open_steps(len(automaton.columns), sequences.steps)
     target, _ = sequences.right(tail.slot)
     columns = sorted(({sequences.columns[position] for position in positions} | {target}) - {CONSTANT})

@@ -48,6 +48,7 @@ class Tail:
     """
 
     program: Program
+    sequences: Sequences
     position: int
     slot: int
     column: int
@@ -190,7 +191,7 @@ def _tail(before: _Before, position: int, slot: int) -> Tail:
     if last >= 0:
         asked = Query(position, len(chosen), [_select(x, chosen, 0) for x in query])
         attention = attention_forms(running.arithmetic, _attention(running, program.nodes[last], sequences), asked)
-    return Tail(program, position, slot, column, case, local, attention, last, later, before.unknown)
+    return Tail(program, sequences, position, slot, column, case, local, attention, last, later, before.unknown)
 
 
 def _query(running: Running, number: int, position: int, steps: int) -> list[Bounded]:

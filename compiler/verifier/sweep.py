@@ -20,7 +20,7 @@ from compiler.verifier.forms import Array, Forms, Ranges, forms, outwards
 from compiler.verifier.head import Leads, all_of, leads, undecided
 from compiler.verifier.model import FORM_SYMBOLS, Stop, Tail
 from compiler.verifier.reasons import Reason
-from compiler.verifier.sequences import CONSTANT, Sequences
+from compiler.verifier.sequences import CONSTANT
 
 MAX_CELLS = 100_000  # cells that are looked at in a round: more are joined on a coarser grid
 MAX_OPEN = 20_000  # cells that are told apart further
@@ -73,7 +73,6 @@ class _Setting:
     lead to each state of each column, and from there to the end."""
 
     tail: Tail
-    sequences: Sequences
     forms: Forms
     grid: Array
     hard: Sequence[NDArray[np.bool_]]
@@ -82,27 +81,29 @@ class _Setting:
 
     def column(self, number: int) -> Cells:
         """The cells of one column."""
-        column, size = self.sequences.automaton.columns[number], len(self.sequences.automaton.columns[number].before)
+        sequences = self.tail.sequences
+        column = sequences.automaton.columns[number]
+        size = len(column.before)
         case = self.tail.case[:size] if self.tail.column == number else None
         labels = Labels(
-            self.sequences.expected(self.tail.slot, number),
+            sequences.expected(self.tail.slot, number),
             np.zeros(size, np.int64) if self.forms.cases == 1 else case,
             sum((steps[number, :size].astype(np.int64) for steps in self.hard), np.zeros(size, np.int64)),
         )
-        return merged(column_cells(column, number, self.forms, labels, self.sequences.steps), self.grid)
+        return merged(column_cells(column, number, self.forms, labels, sequences.steps), self.grid)
 
 
-def sweep(swept: Sweep, tail: Tail, sequences: Sequences, hard: Sequence[NDArray[np.bool_]], stop: Stop) -> None:
+def sweep(swept: Sweep, tail: Tail, hard: Sequence[NDArray[np.bool_]], stop: Stop) -> None:
     """Classify all inputs for one token.
 
     Sums of forms that differ by less than a grid are taken together. `hard` says where it has to be finer: each of them
     the steps [columns, steps] of all inputs that the one before left open. `stop()` says that time is out: what is
     undecided then stays open.
     """
-    all_forms = _forms(tail, sequences)
+    sequences, all_forms = tail.sequences, _forms(tail)
     widths = _widths(all_forms, tail)
     grid = np.stack([widths * COARSE * FINER**level for level in range(len(hard) + 1)])
-    setting = _Setting(tail, sequences, all_forms, grid, hard, ways(sequences.automaton), stop)
+    setting = _Setting(tail, all_forms, grid, hard, ways(sequences.automaton), stop)
     target, _ = sequences.right(tail.slot)
     cells: Cells | None = setting.column(target if target != CONSTANT else max(tail.column, 0))
     while cells is not None:
@@ -119,7 +120,7 @@ def sweep(swept: Sweep, tail: Tail, sequences: Sequences, hard: Sequence[NDArray
         swept.late = cells is None
     if swept.lowest_cell is not None:
         witness = complete(sequences.automaton, swept.lowest_cell.first, swept.lowest_cell.witness.astype(np.int64))
-        swept.rounding = float(leads_of_paths(tail, sequences, witness).within[0])
+        swept.rounding = float(leads_of_paths(tail, witness).within[0])
 
 
 def _count_open(swept: Sweep, setting: _Setting, cells: Cells) -> None:
@@ -134,17 +135,17 @@ def _count_open(swept: Sweep, setting: _Setting, cells: Cells) -> None:
         )
 
 
-def leads_of_paths(tail: Tail, sequences: Sequences, paths: NDArray[np.int64]) -> Leads:
+def leads_of_paths(tail: Tail, paths: NDArray[np.int64]) -> Leads:
     """Of single inputs, given as paths [inputs, columns]."""
-    target, right = sequences.right(tail.slot)
+    target, right = tail.sequences.right(tail.slot)
     expected = right[paths[:, target]] if target != CONSTANT else np.full(len(paths), right[0])
-    values = values_of_paths(tail, sequences, paths)[tail.program.decision.node]
+    values = values_of_paths(tail, paths)[tail.program.decision.node]
     return leads(tail.arithmetic, tail.program.decision, values, expected, [])
 
 
-def values_of_paths(tail: Tail, sequences: Sequences, paths: NDArray[np.int64]) -> list[list[Bounded]]:
+def values_of_paths(tail: Tail, paths: NDArray[np.int64]) -> list[list[Bounded]]:
     """As `Tail.values`, of single inputs: their forms are known."""
-    all_forms = _forms(tail, sequences)
+    all_forms = _forms(tail)
     case = tail.case[paths[:, tail.column]] if tail.column != CONSTANT else np.zeros(len(paths), np.int64)
     total = all_forms.constant[:, case]
     for number, steps in enumerate(paths.T):
@@ -169,10 +170,10 @@ def _grown(swept: Sweep, setting: _Setting, cells: Cells, column: Cells) -> Cell
     return _coarser(swept, merged(together(grown), grid), grid, min(MAX_CELLS, room))
 
 
-def _forms(tail: Tail, sequences: Sequences) -> Forms:
+def _forms(tail: Tail) -> Forms:
     if tail.attention is not None:
         return tail.attention.forms
-    cases = int(tail.case.max(initial=0)) + 1
+    cases, sequences = int(tail.case.max(initial=0)) + 1, tail.sequences
     columns = len(sequences.automaton.columns)
     return forms(sequences.automaton, np.zeros((2, cases, 0)), np.zeros((2, columns, sequences.steps, cases, 0)))
 
@@ -246,7 +247,7 @@ def box(all_forms: Forms, cells: Cells) -> Ranges:
 
 def _next(swept: Sweep, setting: _Setting, cells: Cells) -> int | None:
     """The column that the window grows by: towards the query's own, then where more is left to vary."""
-    forms, columns = setting.forms, len(setting.sequences.automaton.columns)
+    forms, columns = setting.forms, len(setting.tail.sequences.automaton.columns)
     first, last = cells.first, cells.last
     if (cells.case == UNKNOWN).any():
         return first - 1 if setting.tail.column < first else last + 1

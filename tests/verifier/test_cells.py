@@ -142,7 +142,7 @@ def test_a_sweep_decides_as_many_inputs_as_it_counts(name: str, sizes: dict[str,
     paths = every_path(automaton) if total < 3000 else _some(automaton)
     tokens = sequences_of(automaton, spec.layout, paths)
     with torch.inference_mode():
-        for tail, sequence in list(tails_of(spec, automaton, spec.layout.predicted, False, lambda: False))[:3]:
+        for tail in list(tails_of(spec, automaton, spec.layout.predicted, False, lambda: False))[:3]:
             right = tokens[:, len(spec.layout.prompt) + tail.slot]
             leads = plain_leads(spec, tokens, tail.slot, right)
             for rounds in (0, 1, 9):
@@ -151,7 +151,7 @@ def test_a_sweep_decides_as_many_inputs_as_it_counts(name: str, sizes: dict[str,
                     watched(paths, lambda cells, which, inside: None) as left,
                     patch.object(sweeping, "COARSE", fineness),
                 ):
-                    sweep(found, tail, sequence, [], stop_after(rounds))
+                    sweep(found, tail, [], stop_after(rounds))
                 assert found.right + found.wrong + found.open == total
                 if len(paths) == total:
                     assert found.open == len(left)

@@ -70,12 +70,12 @@ def test_nothing_is_lost_on_the_way_into_an_attention(monkeypatch: pytest.Monkey
     assert automaton is not None
     shared = 0
     with torch.inference_mode():
-        for tail, sequence in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
+        for tail in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
             a, (given,) = tail.arithmetic, [given for found, given in seen if found is tail.attention]
             _, attention, asked = given
             position, query = asked.position, asked.channels
             positions, *read = attention.seen, attention.keys, attention.values
-            values = following.local_values(tail.program, sequence, tail.later)
+            values = following.local_values(tail.program, tail.sequences, tail.later)
             node = tail.program.nodes[tail.last]
             assert position == tail.position
             places = [position], positions, positions
@@ -169,8 +169,8 @@ def test_where_cells_are_too_many_all_inputs_are_still_counted(
     assert automaton is not None
     cells = 0
     with torch.inference_mode():
-        for tail, sequence in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
+        for tail in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
             found = Sweep(tail.slot)
-            sweep(found, tail, sequence, [], lambda: False)  # which asserts it
+            sweep(found, tail, [], lambda: False)  # which asserts it
             cells += found.cells
     assert cells > most_open if most_open < most else cells > most
