@@ -188,18 +188,18 @@ def _softmax(a: Arithmetic, head: _Head, scores: Bounded, operation: Attended, t
     mask = _with_weight(a, operation, scores, torch.tensor(head.visible)[None, :, None], tables.shape)
     if not operation.plus_one and bool((mask.sum(1) == 1).all()):
         return _alone(a, head.wanted, head.values, mask.double(), tables)
-    found = head_tables(a, operation, scores, head.values, mask, tables.shape)
-    nothing = found.nothing.numpy()
+    weights = head_tables(a, operation, scores, head.values, mask, tables.shape)
+    nothing = weights.nothing.numpy()
     return HeadForms(
         tuple(head.wanted),
-        tuple(map(tables.add, found.mixed)),
-        tables.add(found.weight, nothing),
-        tables.add_bound(found.more),
-        tuple(map(tables.add_bound, found.off)),
-        tuple(map(tables.add_bound, found.size)),
+        tuple(map(tables.add, weights.mixed)),
+        tables.add(weights.weight, nothing),
+        tables.add_bound(weights.more),
+        tuple(map(tables.add_bound, weights.off)),
+        tuple(map(tables.add_bound, weights.size)),
         nothing,
-        found.most,
-        found.one or bool((nothing == 1).all()),
+        weights.most,
+        weights.one or bool((nothing == 1).all()),
     )
 
 
@@ -249,9 +249,9 @@ def _mixed(a: Arithmetic, operation: Mixed, head: _Head, position: int, tables: 
     mixed, off, size = [], [], []
     for v in head.values:
         largest = (weight + error) * a.size(v)
-        own = weight * a.off(v) + (error + a.rounding.flushed) * a.size(v) + inexact * a.rounded(largest)
+        error_of_product = weight * a.off(v) + (error + a.rounding.flushed) * a.size(v) + inexact * a.rounded(largest)
         mixed.append(tables.add(weight * v.value))
-        off.append(tables.add_bound(own))
+        off.append(tables.add_bound(error_of_product))
         size.append(tables.add_bound(largest))
     return HeadForms(
         tuple(head.wanted),

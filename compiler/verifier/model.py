@@ -115,19 +115,19 @@ def local_values(
 
 
 def _last_attention(program: Program) -> int:
-    found = [number for number, node in enumerate(program.nodes) if reads_keys(node.operation)]
-    return found[-1] if found else -1
+    attentions = [number for number, node in enumerate(program.nodes) if reads_keys(node.operation)]
+    return attentions[-1] if attentions else -1
 
 
 def _depends_on(program: Program, last: int) -> set[int]:
     """The node, and all that are computed from it."""
     if last < 0:
         return set()
-    found = {last}
+    dependent = {last}
     for number in range(last + 1, len(program.nodes)):
-        if any(source in found for source in program.nodes[number].inputs):
-            found.add(number)
-    return found
+        if any(source in dependent for source in program.nodes[number].inputs):
+            dependent.add(number)
+    return dependent
 
 
 def _local(running: Running, number: int, node: Node, sequences: Sequences, stop: Stop) -> list[Bounded]:
@@ -137,8 +137,8 @@ def _local(running: Running, number: int, node: Node, sequences: Sequences, stop
         tables = node.operation.value, node.operation.error
         return [Bounded(*(looked_up(running, node, table, c) for table in tables)) for c in node.live]
     inputs = [running.at(source, node.positions) for source in node.inputs]
-    found = cell_step(running.arithmetic, node, inputs, node.positions)
-    return exact.step(running.program.dtype, node, inputs, found)
+    bounded = cell_step(running.arithmetic, node, inputs, node.positions)
+    return exact.step(running.program.dtype, node, inputs, bounded)
 
 
 def unknown_shares(program: Program, values: Sequence[Sequence[Bounded]]) -> dict[str, float]:
@@ -268,8 +268,8 @@ def _select(x: Bounded, index: Tensor, add: int = 1) -> Bounded:
     def chosen(q: Quantity) -> Quantity:
         if not isinstance(q, Tensor):
             return q
-        found = q[index] if len(q) > 1 else q.expand(len(index))
-        return found[None] if add else found
+        values = q[index] if len(q) > 1 else q.expand(len(index))
+        return values[None] if add else values
 
     return _map(x, chosen)
 

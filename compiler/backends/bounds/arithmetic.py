@@ -164,7 +164,7 @@ class Arithmetic:
             return ZERO
         f = self.f
         sizes, offs = [f.absolute(part.value) for part in (x, y)], [self.off(x), self.off(y)]
-        own = plus(times(sizes[0], y.error), times(sizes[1], x.error))
+        propagated = plus(times(sizes[0], y.error), times(sizes[1], x.error))
         second_order = times(*offs)
         x_size, y_size = (plus(size, off) for size, off in zip(sizes, offs, strict=True))
         largest = times(x_size, y_size)
@@ -174,7 +174,7 @@ class Arithmetic:
         if x.shared.keys() & y.shared.keys():  # the engine rounds both parts of what is shared, and then their sum
             roundings = plus(roundings, times(ENGINE_UNIT, largest))
         shared = combined((Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value))))
-        return self.named(times(x.value, y.value), plus(own, second_order, roundings), shared)
+        return self.named(times(x.value, y.value), plus(propagated, second_order, roundings), shared)
 
     def times(self, x: Bounded, factor: float) -> Bounded:
         """A product with a number of the dtype."""
@@ -244,8 +244,8 @@ class Arithmetic:
     def _gelu(self, x: Bounded) -> Bounded:
         """|gelu'| ≤ 1.13; nothing stays shared."""
         value = x.value * 0.5 * (1.0 + self.f.erf(x.value * math.sqrt(0.5)))
-        own = times(GELU_UNITS * self.rounding.unit, self.size(x))
-        return self.named(value, plus(times(1.13, self.off(x)), own, self.rounding.tiny))
+        roundings = times(GELU_UNITS * self.rounding.unit, self.size(x))
+        return self.named(value, plus(times(1.13, self.off(x)), roundings, self.rounding.tiny))
 
     def _silu(self, x: Bounded) -> Bounded:
         """By its tangent; what is shared stays shared along it."""
@@ -259,9 +259,9 @@ class Arithmetic:
         bend = f.minimum((2.0 + nearest) * f.exp(times(-1.0, nearest)), 0.5)
         rest = f.minimum(0.5 * bend * (off * off), 2.2 * off)  # beyond the tangent; the slope is at most 1.1
         error = plus(times(f.absolute(slope), x.error), rest)
-        own = times(SILU_UNITS * unit, plus(f.absolute(value), times(1.1, off)))
+        roundings = times(SILU_UNITS * unit, plus(f.absolute(value), times(1.1, off)))
         shared = {symbol: f.name(c * slope) for symbol, c in x.shared.items()}
-        return self.named(value, plus(error, own, 1024 * tiny), shared)
+        return self.named(value, plus(error, roundings, 1024 * tiny), shared)
 
     def rotate(self, x: Bounded, y: Bounded, cosine: Quantity, sine: Quantity, error: Quantity) -> list[Bounded]:
         """(x cos - y sin, x sin + y cos)."""
@@ -293,11 +293,11 @@ def scaled_shared(x: Bounded, factor: Quantity) -> dict[int, Quantity]:
 
 def combined(terms: Sequence[Bounded]) -> dict[int, Quantity]:
     """What a sum shares."""
-    found: dict[int, Quantity] = {}
+    shared: dict[int, Quantity] = {}
     for term in terms:
         for symbol, c in term.shared.items():
-            found[symbol] = plus(found.get(symbol, 0.0), c)
-    return found
+            shared[symbol] = plus(shared.get(symbol, 0.0), c)
+    return shared
 
 
 def plus(*terms: Quantity) -> Quantity:

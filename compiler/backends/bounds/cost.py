@@ -67,13 +67,13 @@ def operations(program: Program, enough: int) -> int:
     shared: list[dict[int, Symbols]] = []  # of each node, by live channel
     for node in program.nodes:
         inputs = [shared[source] if source >= 0 else {} for source in node.inputs]
-        found: dict[int, Symbols] = {}
-        for channel, symbols, own in _channels(node, inputs):
-            found[channel] = symbols
-            total += own
+        by_channel: dict[int, Symbols] = {}
+        for channel, symbols, count in _channels(node, inputs):
+            by_channel[channel] = symbols
+            total += count
             if total > enough:
                 return total
-        shared.append(found)
+        shared.append(by_channel)
     return total + _decided(program.decision, shared[program.decision.node])
 
 
@@ -82,8 +82,8 @@ def _channels(node: Node, inputs: Sequence[dict[int, Symbols]]) -> Iterable[tupl
     operation = node.operation
     match operation:
         case Lookup() | Resized():
-            own = inputs[0] if inputs else {}
-            yield from ((channel, own.get(channel, 0), 1) for channel in node.live)
+            symbols_of = inputs[0] if inputs else {}
+            yield from ((channel, symbols_of.get(channel, 0), 1) for channel in node.live)
         case Linear(rows=rows):
             yield from ((channel, *_summed(rows[channel], inputs[0])) for channel in node.live)
         case Sum() | Difference() | Product():
@@ -123,9 +123,9 @@ def _result(*symbols: Symbols) -> int:
 def _summed(terms: Terms, inputs: dict[int, Symbols]) -> tuple[Symbols, int]:
     symbols, operations = 0, RESULT
     for channel, _ in terms:
-        own = inputs.get(channel, 0)
-        symbols |= own
-        operations += _result(own)
+        shared = inputs.get(channel, 0)
+        symbols |= shared
+        operations += _result(shared)
     return symbols, operations
 
 
@@ -148,8 +148,8 @@ def _attended(node: Node, operation: Attended) -> Iterable[tuple[int, Symbols, i
     scores = len(heads) * (2 * FUNCTION + RESULT * (operation.head_dim + len(operation.additions)))
     operations = scores + 3 * RESULT * len(mixed)
     for channel in node.live:
-        own = 0 if operation.output is None else RESULT * len(operation.output.rows[channel])
-        yield channel, 0, operations + own
+        outputs = 0 if operation.output is None else RESULT * len(operation.output.rows[channel])
+        yield channel, 0, operations + outputs
         operations = RESULT
 
 

@@ -38,11 +38,11 @@ def folded(program: Program) -> Program:
 
 def before_attention(program: Program) -> set[int]:
     """The nodes that depend on the token at their own position only."""
-    found: set[int] = set()
+    local: set[int] = set()
     for number, node in _numbered(program):
-        if not reads_keys(node.operation) and all(source in found for source in node.inputs if source >= 0):
-            found.add(number)
-    return found
+        if not reads_keys(node.operation) and all(source in local for source in node.inputs if source >= 0):
+            local.add(number)
+    return local
 
 
 def _numbered(program: Program) -> list[tuple[int, Node]]:

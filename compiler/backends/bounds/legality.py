@@ -66,18 +66,18 @@ def violations(program: Program, done: Collection[str]) -> list[Violation]:
     """Where a program after the passes named `done` breaks the first rule that it breaks; nowhere if it is legal."""
     for rule in RULES:
         if (not rule.since or rule.since in done) and rule.until not in done:
-            found = [Violation(rule, node, text) for node, text in rule.broken(program)]
-            if found:
-                return found
+            broken = [Violation(rule, node, text) for node, text in rule.broken(program)]
+            if broken:
+                return broken
     return []
 
 
 def check(program: Program, done: Sequence[str]) -> None:
     """Raises `ToolFault` where a program after the passes `done` is not legal: with the last pass, rule and node."""
-    found = violations(program, done)
-    if found:
+    broken = violations(program, done)
+    if broken:
         after = f"the pass '{done[-1]}'" if done else "translation"
-        raise ToolFault(f"in the program after {after}, {found[0]}")
+        raise ToolFault(f"in the program after {after}, {broken[0]}")
 
 
 def _inputs(program: Program) -> Iterator[Broken]:
@@ -219,11 +219,11 @@ def _separable_sides(program: Program, node: Node, operation: Separable) -> Side
         yield "the shape of the weights of no key", head.nothing.shape, (places,)
         for part in (head.mixed, head.off, head.size):
             yield "sums of a head", len(part), len(head.channels)
-        for one in (head.weight, head.more, *head.mixed, *head.off, *head.size):
-            if isinstance(one, int):
-                yield f"sum {one} of {quantities}", 0 <= one < quantities, True
+        for total in (head.weight, head.more, *head.mixed, *head.off, *head.size):
+            if isinstance(total, int):
+                yield f"sum {total} of {quantities}", 0 <= total < quantities, True
             else:
-                yield "the shape of a sum", one.shape, (places,)
+                yield "the shape of a sum", total.shape, (places,)
 
 
 def _broadcast(array: Array, full: Shape) -> Shape:
@@ -429,25 +429,27 @@ RULES = (
     Rule(
         "followed",
         "all errors have numbers",
-        _without("without one", lambda one: isinstance(one, Renewed) and one.first_symbol is None),
+        _without("without one", lambda operation: isinstance(operation, Renewed) and operation.first_symbol is None),
         until="cost",
     ),
     Rule(
         "no-mixed",
         "patterns are scores",
-        _without("a pattern of numbers", lambda one: isinstance(one, Mixed)),
+        _without("a pattern of numbers", lambda operation: isinstance(operation, Mixed)),
         until="fixed",
     ),
     Rule(
         "no-sums",
         "attention is no sum of tables",
-        _without("a sum of tables", lambda one: isinstance(one, Separable)),
+        _without("a sum of tables", lambda operation: isinstance(operation, Separable)),
         until="separable",
     ),
     Rule(
         "no-output",
         "output maps are nodes",
-        _without("with an output map", lambda one: isinstance(one, Attended) and one.output is not None),
+        _without(
+            "with an output map", lambda operation: isinstance(operation, Attended) and operation.output is not None
+        ),
         until="fusing",
     ),
 )

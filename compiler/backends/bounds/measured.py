@@ -68,9 +68,9 @@ def _measured(program: Program, network: ir.Network, wanted: dict[int, str], len
                 seen.clear()
                 model(torch.full((1, length), token, dtype=torch.int64))
                 for number, name in wanted.items():
-                    own = lowest[number][:length, token], highest[number][:length, token]
-                    np.minimum(own[0], seen[name], out=own[0])
-                    np.maximum(own[1], seen[name], out=own[1])
+                    ends = lowest[number][:length, token], highest[number][:length, token]
+                    np.minimum(ends[0], seen[name], out=ends[0])
+                    np.maximum(ends[1], seen[name], out=ends[1])
     return {number: _table(lowest[number], highest[number]) for number in wanted}
 
 

@@ -116,18 +116,18 @@ def mix_sums(a: Arithmetic, head: SeparableHead, read: Read) -> list[Bounded]:
     certain = f.name(quotient(1.0, least))
     grown = 1 + (head.most + 1) * unit  # of what is divided by the module's sum of weights
     growth = 1 + compounded(2 * head.most + 4, a.rounding.plain_unit)  # of partial sums, of products of such
-    found = []
+    means = []
     for mixed, off, size in zip(head.mixed, head.off, head.size, strict=True):
         mean = f.name(quotient(read(mixed), total))
         scale = f.absolute(mean)
         largest = f.name(times(read(size), certain))
-        own = plus(read(off), times(scale, plus(more, times(6 * unit, nothing))))
+        propagated = plus(read(off), times(scale, plus(more, times(6 * unit, nothing))))
         roundings = plus(
             times(grown - 1, scale),
             times(4 * unit * grown, largest),
             times(max(0.0, head.most - 1.0), a.rounded(times(growth, largest))),
             head.most * (a.rounding.tiny + a.rounding.flushed),
         )
-        own = plus(own, 4 * head.most * ENGINE_TINY)  # what the products in the tables lose
-        found.append(Bounded(mean, f.name(plus(times(grown, times(own, certain)), roundings))))
-    return found
+        propagated = plus(propagated, 4 * head.most * ENGINE_TINY)  # what the products in the tables lose
+        means.append(Bounded(mean, f.name(plus(times(grown, times(propagated, certain)), roundings))))
+    return means

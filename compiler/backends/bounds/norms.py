@@ -34,7 +34,7 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
         inputs = [a.subtract(x, mean) for x in inputs]
     square = f.name(plus(*(times(x.value, x.value) for x in inputs)) / count + operation.epsilon)
     offs, sizes = [a.off(x) for x in inputs], [f.absolute(x.value) for x in inputs]
-    own = plus(*(times(size, x.error) for size, x in zip(sizes, inputs, strict=True))) / count
+    alone = plus(*(times(size, x.error) for size, x in zip(sizes, inputs, strict=True))) / count
     every = plus(*(times(size, off) for size, off in zip(sizes, offs, strict=True))) / count
     second = plus(*(times(off, off) for off in offs)) / count + a.rounding.tiny
     # squares, their sum, the division, epsilon and its sum, of what was rounded before: all terms are positive, so
@@ -45,7 +45,7 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
     curved = 0.7 * relative * relative
     function = (FUNCTION_UNITS + 1) * unit
     off = f.name(0.5 * relative + curved + function)
-    off_alone = f.name((own + 0.5 * second) / square + 0.5 * roundings + curved + function)
+    off_alone = f.name((alone + 0.5 * second) / square + 0.5 * roundings + curved + function)
     parts = (Bounded(0.0, 0.0, scaled_shared(x, x.value / (count * square))) for x in inputs)
     follows = {symbol: f.name(c) for symbol, c in combined(list(parts)).items()}
     inverse = f.name(1.0 / f.sqrt(square))
@@ -53,17 +53,17 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
     limit = math.inf  # of a normalized value, where no square that matters underflows
     if operation.epsilon > 2 * count * a.rounding.tiny / unit:
         limit = math.sqrt(count) * (1 + (count + FUNCTION_UNITS + 8) * unit)
-    found = []
+    normalized = []
     for number, x in enumerate(inputs):
         weight = 1.0 if operation.weight is None else operation.weight[number]
         y = _normalized(a, x, weight, factor)
         if is_zero_value(y):
-            found.append(y)
+            normalized.append(y)
             continue
         unknown = plus(f.absolute(y.value), abs(weight) * limit + a.rounding.tiny * (1 + abs(weight)))
         shared = {symbol: f.if_less(relative, 0.5, c, 0.0) for symbol, c in y.shared.items()}
-        found.append(a.named(y.value, f.if_less(relative, 0.5, y.error, unknown), shared))
-    return found
+        normalized.append(a.named(y.value, f.if_less(relative, 0.5, y.error, unknown), shared))
+    return normalized
 
 
 @dataclass(frozen=True)

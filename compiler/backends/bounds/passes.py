@@ -69,10 +69,10 @@ def run(program: Program, network: Network, use: Use) -> Iterator[tuple[Pass, Pr
     checked, done = os.environ.get(CHECKED, "") == "1", list[str]()
     if checked:
         check(program, done)
-    for one in PASSES:
-        if use in one.uses:
-            program = one.run(program, network)
-            done.append(one.name)
+    for step in PASSES:
+        if use in step.uses:
+            program = step.run(program, network)
+            done.append(step.name)
             if checked:
                 check(program, done)
-            yield one, program
+            yield step, program

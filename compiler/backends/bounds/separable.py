@@ -115,16 +115,16 @@ class _Tables:
         channels = operation.value_channels(head)
         values = [self._read(2, channels[c % operation.value_dim], keys, 0) for c in wanted]
         scores = score(self.arithmetic, Scored(operation, query, key, additions))
-        found = head_tables(self.arithmetic, operation, scores, values, visible, shape)
+        tables_of_head = head_tables(self.arithmetic, operation, scores, values, visible, shape)
         return SeparableHead(
             tuple(wanted),
-            kept(found.weight),
-            kept(found.more),
-            tuple(map(kept, found.mixed)),
-            tuple(map(kept, found.off)),
-            tuple(map(kept, found.size)),
-            found.nothing.numpy(),
-            found.most,
+            kept(tables_of_head.weight),
+            kept(tables_of_head.more),
+            tuple(map(kept, tables_of_head.mixed)),
+            tuple(map(kept, tables_of_head.off)),
+            tuple(map(kept, tables_of_head.size)),
+            tables_of_head.nothing.numpy(),
+            tables_of_head.most,
         )
 
     def _read(self, number: int, channel: int, positions: Sequence[int], axis: int) -> Bounded:

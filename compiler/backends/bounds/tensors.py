@@ -139,9 +139,9 @@ def said(program: Program, tokens: Tensor) -> Tensor:
     """What each slot says to sequences of tokens [batch, time]: token ids [batch, slots], -1 where that is not sure."""
     running = run_nodes(program, tokens)
     decision = program.decision
-    found = decide(running.arithmetic, decision, running.at(decision.node, decision.reads))
+    classes = decide(running.arithmetic, decision, running.at(decision.node, decision.reads))
     shape = (len(decision.reads), len(tokens))
-    return _tensor(found, tokens).expand(shape).T.to(torch.int32)
+    return _tensor(classes, tokens).expand(shape).T.to(torch.int32)
 
 
 def bounded_logits(program: Program, tokens: Tensor) -> tuple[Tensor, Tensor]:

@@ -103,8 +103,8 @@ class _Generator:
                 self._store(number, values[number])
         decision = self.program.decision
         if decision.node in group:
-            found = decide(self.arithmetic, decision, values[decision.node])
-            writer.lines.append(f"w->said[p] = {lanes(found)};")
+            said = decide(self.arithmetic, decision, values[decision.node])
+            writer.lines.append(f"w->said[p] = {lanes(said)};")
         writer.close()
 
     def _is_read_elsewhere(self, number: int, group: list[int]) -> bool:
