@@ -20,6 +20,7 @@ from compiler.backends.bounds.arithmetic import (
     ZERO,
     Arithmetic,
     Bounded,
+    Channels,
     Quantity,
     compounded,
 )
@@ -33,7 +34,6 @@ from compiler.verifier.forms import Array, Forms, Ranges, forms, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
 
 MAX_QUERY_BYTES = 1 << 28  # of the forms of one query
-Value = Sequence[Bounded]  # one for each channel
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,8 @@ class AttentionNode:
     live: Sequence[int]
     sequences: Sequences
     seen: tuple[int, ...]
-    keys: Value
-    values: Value
+    keys: Channels
+    values: Channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Query:
 
     position: int
     cases: int
-    channels: Value
+    channels: Channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class _Head:
 
     number: int
     wanted: Sequence[int]
-    values: Value
+    values: Channels
     visible: np.ndarray
 
 
@@ -223,7 +223,7 @@ def _nothing(wanted: Sequence[int], tables: _Tables) -> HeadForms:
     return HeadForms(tuple(wanted), mixed, None, tables.add_bound(none), bounds, bounds, np.zeros(tables.cases), 0)
 
 
-def _alone(a: Arithmetic, wanted: Sequence[int], values: Value, chosen: Tensor, tables: _Tables) -> HeadForms:
+def _alone(a: Arithmetic, wanted: Sequence[int], values: Channels, chosen: Tensor, tables: _Tables) -> HeadForms:
     """A head that copies the value of one key, `chosen` [cases, keys, 1]: its weight is 1, exactly."""
     return HeadForms(
         tuple(wanted),
@@ -238,7 +238,7 @@ def _alone(a: Arithmetic, wanted: Sequence[int], values: Value, chosen: Tensor, 
 
 
 def _mixed(a: Arithmetic, operation: Mixed, head: _Head, position: int, tables: _Tables) -> HeadForms:
-    """The formula of `compiler.backends.bounds.mixing.mix`, summand by summand."""
+    """The formula of `compiler.backends.bounds.mixing.mix_head`, summand by summand."""
     seen = list(tables.positions)
 
     def row(numbers: Array) -> Tensor:

@@ -19,7 +19,7 @@ from compiler.verifier.sequences import sequences
 from compiler.verifier.sweep import Sweep, leads_of_paths, values_of_paths, weights
 
 DRAWN = 200  # inputs that show what is known after each step of a tail
-NEGLIGIBLE = 2.0**-20  # a share that is not known, which rounding does not reach
+SURELY_KNOWN = 2.0**-20  # a share that is not known, which rounding does not reach
 InputPath = NDArray[np.int64]  # of one input, [1, columns]
 
 
@@ -88,7 +88,7 @@ def _why_open(swept: Sweep, tail: Tail, by_themselves: _ByThemselves) -> Reason:
     try:
         by_itself = by_themselves.open_input(tail, path).leads(tail.slot)
     except OutOfTime:  # then what is known after each step has to tell
-        unknown = any(share > NEGLIGIBLE for share in tail.unknown.values())
+        unknown = any(share > SURELY_KNOWN for share in tail.unknown.values())
         return _losing_step(tail) if unknown else _rounding(leads_of_paths(tail, path))
     return _losing_step(tail) if _decided(by_itself) else _rounding(by_itself)
 

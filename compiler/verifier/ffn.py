@@ -11,7 +11,8 @@ from compiler.backends.bounds.arithmetic import (
     ENGINE_UNIT,
     Arithmetic,
     Bounded,
-    combined,
+    Channels,
+    combined_shared,
     is_zero_value,
     plus,
     quotient,
@@ -22,10 +23,8 @@ from compiler.backends.elementary.program import Activated, Linear, Node, Renewe
 from compiler.network.ir import ActivationKind
 from compiler.source.faults import no_rule
 
-Value = Sequence[Bounded]
 
-
-def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Value], positions: Sequence[int]) -> list[Bounded]:
+def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Channels], positions: Sequence[int]) -> list[Bounded]:
     """The live channels of a node, in the order of `node.live`; quantities are [positions, cells]."""
     operation = node.operation
     if isinstance(operation, Renewed):
@@ -69,7 +68,7 @@ def linear_sum(a: Arithmetic, terms: Sequence[Bounded]) -> Bounded:
     before = times(count - 1.0, unit * f.power_floor(magnitude) + tiny)
     engine = plus(lost, times(ENGINE_UNIT * count, offs))
     last = unit * f.power_floor(up * plus(abs(value), offs, before, engine)) + tiny
-    return a.named(value, plus(before, last, engine, *(term.error for term in terms)), combined(terms))
+    return a.named(value, plus(before, last, engine, *(term.error for term in terms)), combined_shared(terms))
 
 
 def relu(a: Arithmetic, x: Bounded) -> Bounded:

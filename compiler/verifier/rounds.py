@@ -27,9 +27,9 @@ from compiler.verifier.sweep import Sweep, leads_of_paths, sweep
 from compiler.verifier.witness import Witnesses, inputs_of_paths, lead_of, place
 
 Progress = Callable[[str, int, int], None]
-PASSES = 5  # each on a finer grid: the last one is as fine as float64 is
+MOST_SWEEPS = 5  # each on a finer grid: the last one is as fine as float64 is
 MAX_BYTES = 1 << 31  # of the forms of all tokens
-PROBES = 2  # inputs that are followed by themselves too, and put to the module
+PROBED_INPUTS = 2  # inputs that are followed by themselves too, and put to the module
 MOST_PROBED = 32  # tokens for which this is done
 GAIN = 0.8  # a finer pass that leaves more than this share of what was open is the last one
 
@@ -118,7 +118,7 @@ def _open_tails(rounds: _Rounds, here: bool) -> list[Tail] | None:
 def _sweep_finer(rounds: _Rounds, followed: Sequence[Tail], here: bool) -> None:
     """Sweep all open tokens, and again, on a finer grid, those for which it may help."""
     slots = rounds.state.open_slots
-    for _ in range(PASSES):
+    for _ in range(MOST_SWEEPS):
         turn = [tail for tail in followed if tail.slot in slots]
         slots = [tail.slot for i, tail in enumerate(turn) if _sweep_once(rounds, tail, len(turn) - i, here)]
 
@@ -134,7 +134,7 @@ def _sweep_once(rounds: _Rounds, tail: Tail, turns: int, here: bool) -> bool:
     hard, was = rounds.hard[tail.slot], state.slots[tail.slot].open
     swept = _swept(rounds, tail, _share(rounds.deadline, turns), here)
     gains = not hard or swept.open < GAIN * was
-    if not (swept.may_be_finer and gains and len(hard) < PASSES - 1):
+    if not (swept.may_be_finer and gains and len(hard) < MOST_SWEEPS - 1):
         return False
     hard.append(swept.open_steps(len(state.automaton.columns), tail.sequences.steps))
     return True
@@ -143,7 +143,7 @@ def _sweep_once(rounds: _Rounds, tail: Tail, turns: int, here: bool) -> bool:
 def _probe(rounds: _Rounds, followed: Sequence[Tail]) -> None:
     """Compare bounds with the module's leads, for a few inputs of each token. Raises `ToolFault`."""
     state = rounds.state
-    probes = drawn_paths(state.automaton, PROBES)
+    probes = drawn_paths(state.automaton, PROBED_INPUTS)
     inputs = inputs_of_paths(state.spec, state.automaton, probes)
     for tail in followed[:MOST_PROBED]:
         if rounds.stop():

@@ -27,7 +27,7 @@ MAX_OPEN = 20_000  # cells that are told apart further
 BLOCK = 1 << 17  # cells that are made at once
 MAX_CELL_BYTES = 1 << 28  # of the cells of a round, and of a block: fewer where each is large
 COMPUTED = 4_096  # cells that are computed at once
-Counts = tuple[PathCounts, PathCounts]  # of `ways`
+Ways = tuple[PathCounts, PathCounts]  # of `ways`
 COARSE, FINER = 2.0**-16, 2.0**-10  # the first grid, as a share of a form's whole range; how much finer the next is
 
 
@@ -76,7 +76,7 @@ class _Setting:
     forms: Forms
     grid: Array
     hard: Sequence[NDArray[np.bool_]]
-    counts: Counts
+    counts: Ways
     stop: Stop
 
     def column(self, number: int) -> Cells:
@@ -197,7 +197,7 @@ def _coarser(swept: Sweep, cells: Cells, grid: Array, most: int) -> Cells:
     return cells
 
 
-def weights(cells: Cells, counts: Counts) -> list[int]:
+def weights(cells: Cells, counts: Ways) -> list[int]:
     """Of each cell, how many inputs it stands for; `counts` are those of `ways`."""
     low, high = counts[0][cells.first], counts[1][cells.last + 1]
     states = zip(cells.count, cells.before.tolist(), cells.after.tolist(), strict=True)

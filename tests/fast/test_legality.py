@@ -130,7 +130,7 @@ def test_each_pass_stands_once_and_rules_name_passes() -> None:
 @pytest.mark.parametrize("use", USES)
 def test_dimensions_that_nobody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: Use) -> None:
     """Zeros after the last channel of an input that was left out are no channels of another node."""
-    monkeypatch.setattr(folding, "MAX_NUMBERS", 0)
+    monkeypatch.setattr(folding, "MAX_FOLDED", 0)
     spec = load_text(tmp_path, small(UNREAD))
     assert is_legal(spec, use)
     (program,) = translate(spec.network, spec.layout)

@@ -21,7 +21,7 @@ from compiler.backends.bounds.arithmetic import (
     times,
 )
 from compiler.backends.bounds.demand import live_heads
-from compiler.backends.bounds.mixing import Combined, Kept, KeyLoop, by_head
+from compiler.backends.bounds.mixing import Kept, KeyLoop, Reduction, by_head
 from compiler.backends.elementary.program import FUNCTION_UNITS, Attended, Linear, Terms, is_power_of_two
 from compiler.network.meanings import divides
 
@@ -128,7 +128,7 @@ def _compare(a: Arithmetic, head: _Head) -> _Scores:
     f, loop, plus_one = a.f, head.keys.loop, head.operation.plus_one
     kept: list[Kept] = []
 
-    def compare() -> Iterator[tuple[Combined, Quantity]]:
+    def compare() -> Iterator[tuple[Reduction, Quantity]]:
         s = score(a, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
         off = f.name(f.if_less(s.error, math.inf, s.error, math.inf))  # a maximum loses a NaN, but not an infinity
         kept[:] = [loop.keep(s.value), loop.keep(off)]
@@ -148,7 +148,7 @@ def _weigh(a: Arithmetic, head: _Head, scores: _Scores) -> _Weights:
     underflow = a.rounding.lost_weight(head.most)
     kept: list[Kept] = []
 
-    def weigh() -> Iterator[tuple[Combined, Quantity]]:
+    def weigh() -> Iterator[tuple[Reduction, Quantity]]:
         t = f.name(scores.score() - top)
         weight = f.name(f.exp(t))
         d = f.name(plus(scores.off(), scores.slack, times(unit, f.absolute(t))))
@@ -178,7 +178,7 @@ def _differ(a: Arithmetic, head: _Head, weights: _Weights) -> list[Quantity]:
     row by how much it can be off, before normalisation."""
     f, means = a.f, weights.means
 
-    def differ() -> Iterator[tuple[Combined, Quantity]]:
+    def differ() -> Iterator[tuple[Reduction, Quantity]]:
         more = f.name(weights.more())
         weight = f.name(plus(weights.weight(), more))
         values = head.values
@@ -227,7 +227,7 @@ def _rounded_mix(
 def _top(f: Functions, loop: KeyLoop, top: Quantity, read_score: Kept, read_off: Kept) -> tuple[Quantity, Quantity]:
     """How far the score at the top can be off, and 0 where one key has it, 1 where several do."""
 
-    def at_top() -> Iterator[tuple[Combined, Quantity]]:
+    def at_top() -> Iterator[tuple[Reduction, Quantity]]:
         score = f.name(read_score())
         yield "max", f.if_less(score, top, 0.0, read_off())
         yield "sum", f.if_less(score, top, 0.0, 1.0)

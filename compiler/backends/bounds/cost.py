@@ -36,10 +36,11 @@ RESULT = 12  # operations for one sum, product or the like, with its bound
 SHARED = 4  # more of them for each error that it shares with others
 FUNCTION = 40  # of an activation, a norm's factor, a softmax
 
-Symbols = int  # a set of the numbers of errors that are followed, as bits
+SymbolSet = int  # a set of the numbers of errors that are followed, as bits
+_Cost = tuple[int, SymbolSet, int]  # of a channel: its number, the errors that are followed, the operations
 
 
-def affordable(program: Program) -> Program:
+def followed_within_cost(program: Program) -> Program:
     """The program, `marked`, with fewer errors that are followed by themselves where these cost too much.
 
     Raises `NotFollowed` where it costs too much without them: the plain module multiplies matrices faster.
@@ -64,10 +65,10 @@ def _unfollowed(node: Node) -> Node:
 def operations(program: Program, enough: int) -> int:
     """About how many operations the live channels take at one position; any number above `enough` if it is more."""
     total = 0
-    shared: list[dict[int, Symbols]] = []  # of each node, by live channel
+    shared: list[dict[int, SymbolSet]] = []  # of each node, by live channel
     for node in program.nodes:
         inputs = [shared[source] if source >= 0 else {} for source in node.inputs]
-        by_channel: dict[int, Symbols] = {}
+        by_channel: dict[int, SymbolSet] = {}
         for channel, symbols, count in _channels(node, inputs):
             by_channel[channel] = symbols
             total += count
@@ -77,7 +78,7 @@ def operations(program: Program, enough: int) -> int:
     return total + _decided(program.decision, shared[program.decision.node])
 
 
-def _channels(node: Node, inputs: Sequence[dict[int, Symbols]]) -> Iterable[tuple[int, Symbols, int]]:
+def _channels(node: Node, inputs: Sequence[dict[int, SymbolSet]]) -> Iterable[_Cost]:
     """Of each live channel the errors that are followed, and the operations; those of a group come with its first."""
     operation = node.operation
     match operation:
@@ -115,12 +116,12 @@ def _channels(node: Node, inputs: Sequence[dict[int, Symbols]]) -> Iterable[tupl
             raise no_rule("operation", operation)
 
 
-def _result(*symbols: Symbols) -> int:
+def _result(*symbols: SymbolSet) -> int:
     """The operations of a sum or a product of things that share these errors."""
     return RESULT + SHARED * sum(map(int.bit_count, symbols))
 
 
-def _summed(terms: Terms, inputs: dict[int, Symbols]) -> tuple[Symbols, int]:
+def _summed(terms: Terms, inputs: dict[int, SymbolSet]) -> tuple[SymbolSet, int]:
     symbols, operations = 0, RESULT
     for channel, _ in terms:
         shared = inputs.get(channel, 0)
@@ -129,7 +130,7 @@ def _summed(terms: Terms, inputs: dict[int, Symbols]) -> tuple[Symbols, int]:
     return symbols, operations
 
 
-def _normalized(node: Node, operation: Normalized, inputs: dict[int, Symbols]) -> Iterable[tuple[int, Symbols, int]]:
+def _normalized(node: Node, operation: Normalized, inputs: dict[int, SymbolSet]) -> Iterable[_Cost]:
     """All channels of a group share what any of them did, and the error of their factor."""
     size = node.channels // operation.groups
     for group in sorted({channel // size for channel in node.live}):
@@ -141,7 +142,7 @@ def _normalized(node: Node, operation: Normalized, inputs: dict[int, Symbols]) -
             operations = 0
 
 
-def _attended(node: Node, operation: Attended) -> Iterable[tuple[int, Symbols, int]]:
+def _attended(node: Node, operation: Attended) -> Iterable[_Cost]:
     """Nothing is followed through the weights of keys."""
     mixed = operation.mixed(node.live)
     heads = live_heads(operation, mixed)
@@ -153,7 +154,7 @@ def _attended(node: Node, operation: Attended) -> Iterable[tuple[int, Symbols, i
         operations = RESULT
 
 
-def _decided(decision: Decision, inputs: dict[int, Symbols]) -> int:
+def _decided(decision: Decision, inputs: dict[int, SymbolSet]) -> int:
     """Every class is compared with the one that is ahead, channel by channel."""
     if decision.linear is None:
         return 3 * RESULT * decision.classes

@@ -37,7 +37,7 @@ from compiler.source.faults import ToolFault, no_rule
 
 Broken = tuple[int | None, str]  # a node, None for what is no node's; what is found there, and what must be
 Sides = Iterator[tuple[str, object, object]]  # what is compared, what is found, what it must be equal to
-Shape = tuple[int, ...]
+_Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _separable_sides(program: Program, node: Node, operation: Separable) -> Side
                 yield "the shape of a sum", total.shape, (places,)
 
 
-def _broadcast(array: Array, full: Shape) -> Shape:
+def _broadcast(array: Array, full: _Shape) -> _Shape:
     """The shape it must have: axes may have the size 1."""
     if array.ndim != len(full):
         return full

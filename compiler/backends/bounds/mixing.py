@@ -19,10 +19,10 @@ from compiler.backends.bounds.arithmetic import (
 from compiler.backends.bounds.demand import live_heads
 from compiler.backends.elementary.program import Array, Attended, Mixed, Separable, SeparableHead
 
-Combined = Literal["sum", "max"]
+Reduction = Literal["sum", "max"]
 Read = Callable[[Array | int], Quantity]  # a sum of the tables by its number, or one that is the same for all inputs
 Kept = Callable[[], Quantity]  # reads in a later pass what an earlier one computed for each key
-Body = Callable[[], Iterable[tuple[Combined, Quantity]]]
+Body = Callable[[], Iterable[tuple[Reduction, Quantity]]]
 
 
 class KeyLoop(Protocol):
@@ -55,11 +55,11 @@ class WeightedKeys:
     inexact: Quantity
 
 
-def mix(a: Arithmetic, keys: WeightedKeys, wanted: Sequence[int]) -> list[Bounded]:
+def mix_head(a: Arithmetic, keys: WeightedKeys, wanted: Sequence[int]) -> list[Bounded]:
     """The wanted coordinates of what one head mixes for a query: the sum of weight · value, in any order."""
     f, weight, most = a.f, keys.weight, keys.loop.most
 
-    def products() -> Iterator[tuple[Combined, Quantity]]:
+    def products() -> Iterator[tuple[Reduction, Quantity]]:
         for v in (keys.values[c] for c in wanted):
             size = f.name(times(plus(weight.value, weight.error), a.size(v)))
             off = plus(times(weight.value, a.off(v)), times(plus(weight.error, a.rounding.flushed), a.size(v)))
@@ -82,7 +82,7 @@ def mix(a: Arithmetic, keys: WeightedKeys, wanted: Sequence[int]) -> list[Bounde
 
 def mix_all(a: Arithmetic, operation: Mixed, live: Sequence[int], keys: Callable[[int], WeightedKeys]) -> list[Bounded]:
     """The live channels, in order; `keys` gives those of a head."""
-    return by_head(operation, live, lambda head, wanted: mix(a, keys(head), wanted))
+    return by_head(operation, live, lambda head, wanted: mix_head(a, keys(head), wanted))
 
 
 def by_head(

@@ -12,7 +12,7 @@ from compiler.backends.bounds.arithmetic import (
     Arithmetic,
     Bounded,
     Quantity,
-    combined,
+    combined_shared,
     is_zero_value,
     plus,
     scaled_shared,
@@ -47,7 +47,7 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
     off = f.name(0.5 * relative + curved + function)
     off_alone = f.name((alone + 0.5 * second) / square + 0.5 * roundings + curved + function)
     parts = (Bounded(0.0, 0.0, scaled_shared(x, x.value / (count * square))) for x in inputs)
-    follows = {symbol: f.name(c) for symbol, c in combined(list(parts)).items()}
+    follows = {symbol: f.name(c) for symbol, c in combined_shared(list(parts)).items()}
     inverse = f.name(1.0 / f.sqrt(square))
     factor = _Factor(inverse, off, off_alone, follows, operation.first_symbol + group)
     limit = math.inf  # of a normalized value, where no square that matters underflows
@@ -88,6 +88,6 @@ def _normalized(a: Arithmetic, x: Bounded, weight: float, factor: _Factor) -> Bo
     products = times(a.size(x), 2.01 * unit * size * (1 + factor.off) + ENGINE_TINY)  # their roundings
     error = plus(times(x.error, size), times(times(a.off(x), size), factor.off), products)
     followed = Bounded(0.0, 0.0, {other: times(-1.0, times(value, c)) for other, c in factor.follows.items()})
-    shared = combined((Bounded(0.0, 0.0, scaled_shared(x, scale)), followed))
+    shared = combined_shared((Bounded(0.0, 0.0, scaled_shared(x, scale)), followed))
     shared[factor.symbol] = f.name(value * factor.off_alone)
     return Bounded(value, plus(error, a.rounding.tiny * (1 + abs(weight))), shared)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from compiler.backends.bounds.cost import affordable
+from compiler.backends.bounds.cost import followed_within_cost
 from compiler.backends.bounds.demand import marked, pruned
 from compiler.backends.bounds.fixed import with_fixed_patterns
 from compiler.backends.bounds.folding import folded
@@ -48,7 +48,7 @@ _ALL: tuple[Use, ...] = ("any arithmetic", "this machine", "fast engine")
 PASSES = (
     Pass("demand", "marks the positions and channels that matter", _alone(marked), _ALL),
     Pass("magnitudes", "bounds what attention mixes; nothing overflows", _alone(check_magnitudes), _ALL),
-    Pass("cost", "follows fewer errors where all cost too much", _alone(affordable), _FAST),
+    Pass("cost", "follows fewer errors where all cost too much", _alone(followed_within_cost), _FAST),
     Pass("fixed", "turns patterns that depend on no token into numbers", with_fixed_patterns, _HERE),
     Pass("pruning", "leaves out what does not matter", _alone(pruned), _ALL),
     Pass("folding", "turns what depends on one token into a table", _alone(folded), _HERE),

@@ -29,7 +29,7 @@ from compiler.backends.elementary.program import (
     SeparableHead,
 )
 
-MAX_NUMBERS = 1 << 20  # in the tables of one node: more leave the cache
+MAX_SUMMED = 1 << 20  # in the tables of one node: more leave the cache
 
 
 def separated(program: Program) -> Program:
@@ -81,7 +81,7 @@ class _Tables:
             seen |= operation.visible_to(number)[list(node.positions)].any(0)
         keys = tuple(np.flatnonzero(seen).tolist())
         size = len(keys) * program.vocabulary * len(node.positions)
-        if not keys or size * (2 * len(heads) + 3 * len(node.live)) > MAX_NUMBERS:
+        if not keys or size * (2 * len(heads) + 3 * len(node.live)) > MAX_SUMMED:
             return None
         columns: list[Array] = []
 

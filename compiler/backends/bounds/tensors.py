@@ -15,15 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Channels, Quantity, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.deciding import decide, logit
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.mixing import Body, Kept, WeightedKeys, mix_all, mix_all_sums
 from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program, Separable
 from compiler.source.faults import no_rule
-
-Value = list[Bounded]  # one for each channel; those that do not matter are zero
 
 
 class TensorFunctions:
@@ -91,13 +89,13 @@ class Running:
 
     program: Program
     tokens: Tensor
-    values: list[Value]
+    values: list[Channels]
 
     @property
     def arithmetic(self) -> Arithmetic:
         return Arithmetic(TensorFunctions(), Rounding.of(self.program.dtype))
 
-    def at(self, number: int, positions: Sequence[int]) -> Value:
+    def at(self, number: int, positions: Sequence[int]) -> Channels:
         """The channels of a node at these of its positions."""
         if number < 0:
             return []
@@ -157,7 +155,7 @@ def bounded_logits(program: Program, tokens: Tensor) -> tuple[Tensor, Tensor]:
     return values, torch.stack([_tensor(x.error, tokens).expand(shape).T for x in logits], dim=-1)
 
 
-def _compute(running: Running, node: Node) -> Value:
+def _compute(running: Running, node: Node) -> Channels:
     operation = node.operation
     match operation:
         case Lookup(value=value, error=error):
@@ -172,7 +170,7 @@ def _compute(running: Running, node: Node) -> Value:
             return _elementwise(running, node)
 
 
-def _elementwise(running: Running, node: Node) -> Value:
+def _elementwise(running: Running, node: Node) -> Channels:
     inputs = [running.at(number, node.positions) for number in node.inputs]
 
     def at(numbers: Array) -> Tensor:
@@ -194,7 +192,7 @@ def looked_up(running: Running, node: Node, table: Array, channel: int) -> Quant
     return full.gather(1, read)
 
 
-def _attended(running: Running, node: Node, operation: Attended) -> Value:
+def _attended(running: Running, node: Node, operation: Attended) -> Channels:
     queries, keys, values = node.inputs
     a = running.arithmetic
     query = [_along(a.alone(x), 1) for x in running.at(queries, node.positions)]
@@ -218,7 +216,7 @@ def _attended(running: Running, node: Node, operation: Attended) -> Value:
     return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
 
 
-def _separable(running: Running, node: Node, operation: Separable) -> Value:
+def _separable(running: Running, node: Node, operation: Separable) -> Channels:
     tables = running.constant(operation.tables)  # [keys, tokens, places, quantities]
     sums = running.constant(np.zeros(())).expand(len(running.tokens), *tables.shape[2:])
     for position, table in zip(operation.keys, tables, strict=True):
@@ -231,7 +229,7 @@ def _separable(running: Running, node: Node, operation: Separable) -> Value:
     return mix_all_sums(running.arithmetic, operation, node.live, read)
 
 
-def _mixed(running: Running, node: Node, operation: Mixed) -> Value:
+def _mixed(running: Running, node: Node, operation: Mixed) -> Channels:
     """The keys of each query that can have a weight are listed, [queries, most]: there are few."""
     (values,) = node.inputs
     a = running.arithmetic
@@ -266,7 +264,7 @@ def _mixed(running: Running, node: Node, operation: Mixed) -> Value:
     return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
 
 
-def _channels(value: Value, channels: range) -> Value:
+def _channels(value: Channels, channels: range) -> Channels:
     """These channels; zeros where nothing of the value matters."""
     return [value[c] for c in channels] if value else [ZERO] * len(channels)
 

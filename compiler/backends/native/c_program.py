@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Channels, Quantity, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.deciding import decide
 from compiler.backends.bounds.elementwise import all_channels, elementwise
@@ -34,7 +34,6 @@ from compiler.backends.native.c_lines import LANES, Expression, LineFunctions, W
 MAX_WORKSPACE = 1 << 26  # bytes of one block
 MAX_LINES = 10_000  # gcc takes 20 seconds and a gigabyte for as many
 
-Value = list[Bounded]
 _Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -88,7 +87,7 @@ class _Generator:
     def _loop(self, group: list[int]) -> None:
         writer, nodes = self.writer, self.program.nodes
         positions = nodes[group[0]].positions
-        values: dict[int, Value] = {}
+        values: dict[int, Channels] = {}
         writer.open(f"for (int p = 0; p < {len(positions)}; p++)")
         for number in group:
             operation = nodes[number].operation
@@ -112,7 +111,7 @@ class _Generator:
         readers = (i for i, node in enumerate(self.program.nodes) if number in node.inputs)
         return any(i not in group for i in readers)
 
-    def _computed(self, node: Node, values: dict[int, Value]) -> Value:
+    def _computed(self, node: Node, values: dict[int, Channels]) -> Channels:
         operation = node.operation
         if isinstance(operation, Lookup):
             tables = operation.value, operation.error
@@ -147,7 +146,7 @@ class _Generator:
             return f"p + {numbers[0]}"
         return f"{self.writer.table('int', numbers)}[p]"
 
-    def _read(self, number: int, positions: tuple[int, ...]) -> Value:
+    def _read(self, number: int, positions: tuple[int, ...]) -> Channels:
         """A stored node at the positions of the loop."""
         if number < 0:
             return []
@@ -155,7 +154,7 @@ class _Generator:
         place = self._number([stored.index(position) for position in positions])
         return [Bounded(*(part.at(place, self.writer) for part in channel)) for channel in self.stored[number]]
 
-    def _store(self, number: int, value: Value) -> None:
+    def _store(self, number: int, value: Channels) -> None:
         stored = []
         live = set(self.program.nodes[number].live)
         for channel, bounded in enumerate(value):
@@ -171,7 +170,7 @@ class _Generator:
         self.writer.lines.append(f"w->{name}[p] = {x.text};")
         return _Stored(f"w->{name}")
 
-    def _attended(self, node: Node, operation: Attended) -> Value:
+    def _attended(self, node: Node, operation: Attended) -> Channels:
         queries, keys, values = node.inputs
         query = self._read(queries, node.positions) or [ZERO] * (operation.heads * operation.head_dim)
 
@@ -223,7 +222,7 @@ class _Generator:
         ]
         return name
 
-    def _mixed(self, node: Node, operation: Mixed) -> Value:
+    def _mixed(self, node: Node, operation: Mixed) -> Channels:
         (values,) = node.inputs
 
         def keys_of(head: int) -> WeightedKeys:
