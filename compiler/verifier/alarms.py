@@ -21,7 +21,7 @@ def check_wrong(swept: Sweep, place: str, lead: Lead, failure: Counterexample | 
 def check_right(place: str, lead: Lead, least: float) -> None:
     """Of an input that is called right, with a lead of at least `least`, where that is above 0. Raises `ToolFault`.
 
-    A lead is a difference that was rounded to nearest once, so that none that is proved can be above it.
+    A lead is a difference that was rounded once, to nearest: no bound that is proved can be above it.
     """
     if not (lead.lead > 0 and lead.lead >= least):
         raise ToolFault(

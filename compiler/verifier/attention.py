@@ -1,7 +1,7 @@
 """What one query mixes, over many inputs at once: numerators and denominators of its softmax are separable forms.
 
-The score of a key depends on the query and on the key's own column only, once the query is given. So Σ e^s v and Σ e^s
-are both separable, exactly; only their ratio is not linear.
+For a given query, the score of a key depends on the key's own column only. So Σ e^s v and Σ e^s are both separable,
+exactly. Only their ratio is not linear.
 """
 
 from __future__ import annotations

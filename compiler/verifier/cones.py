@@ -1,6 +1,6 @@
-"""A token that few positions decide: what is open of it is settled by the module itself, once for each of their tokens.
+"""A token that few positions decide: the module itself settles what is open of it, once for each of their tokens.
 
-Where the only attention has weights that depend on no token, all keys without a weight add exact zeros. Then the module
+Let the weights of the only attention depend on no token. Then all keys without a weight add exact zeros. So the module
 says the same, to the last bit, to all inputs that agree at the query and at the keys that have a weight.
 """
 

@@ -1,7 +1,7 @@
 """Attention patterns that do not depend on tokens: taken from the plain module, which computes the same for any input.
 
-Such a pattern may hang on scores that are equal up to the last bit, which no bound decides. What it is made of are the
-same numbers for all tokens, so that the plain module, asked about one sequence of each length, shows its exact weights.
+Such a pattern may depend on scores that are equal up to the last bit, and no bound decides which is larger. It is made
+of the same numbers for all tokens. So the plain module shows its exact weights for one sequence of each length.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Tables of queries, keys and values before any attention: the plain module's own numbers, in place of bounded ones.
 
 A row of a matrix product depends on its own inputs and on the shape of the product, not on what other rows hold. So
-what the plain module computes from a token at a position can be seen in sequences of that token alone, once for each
-length that is asked about.
+sequences of one token show what the plain module computes from that token at each position. One sequence of each length
+is enough.
 """
 
 from __future__ import annotations

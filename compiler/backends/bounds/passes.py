@@ -25,10 +25,8 @@ CHECKED = "WEIGHTSPEC_CHECK_PROGRAMS"  # set to 1, programs are checked after ea
 
 @dataclass(frozen=True)
 class Pass:
-    """`run`: a program of `translate`, after the passes before, and its network, to the same program, prepared further.
-
-    What holds after it, `legality` says by its name.
-    """
+    """`run` takes a program of `translate`, after the passes before it, and its network. It gives the same program,
+    prepared further. `legality` has the rules that hold after it, by its name."""
 
     name: str
     does: str

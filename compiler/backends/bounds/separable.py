@@ -1,7 +1,7 @@
 """Attention whose queries do not depend on tokens, over keys and values that depend on one token each: sums of tables.
 
-What a key adds to Σ w v and Σ w, and to their errors, depends on its token and position alone, so that a query is a sum
-of one table entry for each key. All weights of a query are relative to one fixed score, no lower than any.
+What a key adds to Σ w v and Σ w, and to their errors, depends on its token and position alone. So a query is a sum of
+one table entry for each key. All weights of a query are relative to one fixed score, which no score is above.
 """
 
 from __future__ import annotations
