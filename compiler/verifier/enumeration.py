@@ -68,16 +68,16 @@ def try_all(spec: Spec, most: int, deadline: float) -> Tried | None:
             if time.perf_counter() > deadline:
                 ending = "budget"
                 break
-            found = _tried(evaluator, layout.prompts(words), layout.answers(words), deadline)
-            if found.wrong and all(block.failure is None for block in blocks):
-                inputs = task.inputs(words, min(found.wrong))
+            tried = _tried(evaluator, layout.prompts(words), layout.answers(words), deadline)
+            if tried.wrong and all(block.failure is None for block in blocks):
+                inputs = task.inputs(words, min(tried.wrong))
                 failure = failure_of(spec, evaluator.reference, inputs)
                 if failure is None:
                     raise decoded_otherwise(spec, evaluator.engine.name, inputs)
-                found = replace(found, failure=failure)
-            blocks.append(found)
-            if found.ending != "complete":
-                ending = found.ending
+                tried = replace(tried, failure=failure)
+            blocks.append(tried)
+            if tried.ending != "complete":
+                ending = tried.ending
                 break
     except KeyboardInterrupt:
         ending = "interrupted"

@@ -11,19 +11,17 @@ from compiler.backends.bounds.arithmetic import (
     ENGINE_UNIT,
     Arithmetic,
     Bounded,
-    Quantity,
-    combined,
+    Channels,
+    combined_shared,
     is_zero_value,
     plus,
     times,
 )
 from compiler.backends.bounds.elementwise import elementwise
-from compiler.backends.elementary.program import Activated, Linear, Node, Renewed, Rotated
-
-Value = Sequence[Bounded]
+from compiler.backends.elementary.program import Activated, Linear, Node, Renewed
 
 
-def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Value], positions: Sequence[int]) -> list[Bounded]:
+def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Channels], positions: Sequence[int]) -> list[Bounded]:
     """The live channels of a node, in the order of `node.live`; quantities are [positions, cells]."""
     operation = node.operation
     if isinstance(operation, Renewed):
@@ -36,15 +34,7 @@ def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Value], positions: Seq
     if isinstance(operation, Activated):
         bound = activation(operation.kind).bound_of_cells
         return [bound(a, inputs[0][c]) for c in node.live]
-
-    def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
-        assert isinstance(operation, Rotated)
-        chosen, error = (
-            torch.tensor(part[list(positions), pair])[:, None] for part in (operation.angles, operation.error)
-        )
-        return torch.cos(chosen), torch.sin(chosen), error
-
-    return elementwise(a, node, inputs, angles)
+    return elementwise(a, node, inputs, lambda numbers: torch.tensor(numbers[list(positions)])[:, None])
 
 
 def linear_sum(a: Arithmetic, terms: Sequence[Bounded]) -> Bounded:
@@ -66,4 +56,4 @@ def linear_sum(a: Arithmetic, terms: Sequence[Bounded]) -> Bounded:
     before = times(count - 1.0, unit * f.power_floor(magnitude) + tiny)
     engine = plus(lost, times(ENGINE_UNIT * count, offs))
     last = unit * f.power_floor(up * plus(abs(value), offs, before, engine)) + tiny
-    return a.named(value, plus(before, last, engine, *(term.error for term in terms)), combined(terms))
+    return a.named(value, plus(before, last, engine, *(term.error for term in terms)), combined_shared(terms))

@@ -36,13 +36,13 @@ def _suspects(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadlin
     """Inputs that the module answers wrong: a few of each suite, then those of open cells, then all of the suites."""
     evaluator = Evaluator(spec, batch=batch_size(spec))  # what batches suspect is decided by the module alone
     yield from _of_suites(spec, evaluator, FIRST, deadline)
-    for found in sweeps:
-        if found.open_cells is not None:
-            first = found.open_cells.chosen(np.arange(min(OF_CELLS, len(found.open_cells))))
+    for swept in sweeps:
+        if swept.open_cells is not None:
+            first = swept.open_cells.chosen(np.arange(min(OF_CELLS, len(swept.open_cells))))
             for inputs in witnesses.inputs(first):
                 if time.perf_counter() > deadline:
                     return
-                if not witnesses.lead(inputs, found.slot) > 0:
+                if not witnesses.lead(inputs, swept.slot) > 0:
                     yield inputs
     yield from _of_suites(spec, evaluator, SEARCHED_PER_SUITE, deadline)
 

@@ -42,6 +42,13 @@ class Sequences:
         """The right token of the answer: its column, or `CONSTANT`, and the token after each of the column's steps."""
         return _tokens(self.automaton, self.layout, self.layout.answer[slot])
 
+    def expected(self, slot: int, column: int) -> Numbers | None:
+        """The right token of the answer after each step of the column; None where another column decides it."""
+        target, right = self.right(slot)
+        if target == CONSTANT:
+            return np.full(len(self.automaton.columns[column].before), right[0])
+        return right if target == column else None
+
 
 def sequences(automaton: Automaton, layout: Layout, length: int) -> Sequences:
     """The first `length` positions of prompt and answer."""
@@ -50,9 +57,9 @@ def sequences(automaton: Automaton, layout: Layout, length: int) -> Sequences:
     tokens = np.empty((most, length), np.int64)
     columns = []
     for position, slot in enumerate(slots[:length]):
-        column, own = _tokens(automaton, layout, slot)
+        column, after_steps = _tokens(automaton, layout, slot)
         columns.append(column)
-        tokens[:, position] = padded(own, most)
+        tokens[:, position] = padded(after_steps, most)
     return Sequences(automaton, layout, tuple(columns), tokens)
 
 
@@ -65,5 +72,5 @@ def _tokens(automaton: Automaton, layout: Layout, slot: Slot) -> tuple[int, Numb
     if slot.token is not None:
         return CONSTANT, np.array([slot.token])
     place = slot.word, slot.index
-    column = next(k for k, one in enumerate(automaton.columns) if place in one.letters)
-    return column, np.array(layout.symbols)[automaton.columns[column].letters[place]]
+    number = next(k for k, column in enumerate(automaton.columns) if place in column.letters)
+    return number, np.array(layout.symbols)[automaton.columns[number].letters[place]]

@@ -19,11 +19,11 @@ from torch.nn import functional
 
 from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Quantity, Rounding
-from compiler.backends.bounds.attention import attend_all
+from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.deciding import decide
 from compiler.backends.bounds.magnitudes import ROOM
 from compiler.backends.bounds.norms import normalize
-from compiler.backends.bounds.tensors import TensorFunctions, TensorKeys
+from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Attended, Decision, Linear, Normalized
 from compiler.backends.torch.decode import choose
 from compiler.backends.torch.ffn import activate
@@ -207,7 +207,7 @@ def flat(x: Quantity) -> Tensor:
     return torch.as_tensor(x, dtype=torch.float64).expand(1, 1, BATCH).flatten()
 
 
-def same(keys: TensorKeys, _head: int) -> TensorKeys:
+def same(keys: Keys, _head: int) -> Keys:
     return keys
 
 
@@ -260,12 +260,11 @@ def test_attention(dtype: str, plus_one: bool, output: bool) -> None:
             output=Linear(rows) if output else None,
         )
         own = [part.view(coordinates, size, BATCH) for part in (mixed.value, mixed.own)]
-        seen = TensorKeys(
+        seen = Keys(
+            TensorLoop(visible[None, :, None], int(visible.sum())),
             [Bounded(keys.value[None], keys.own[None])],
             [Bounded(own[0][c][None], own[1][c][None]) for c in range(coordinates)],
             [],
-            visible[None, :, None],
-            int(visible.sum()),
         )
         query = [Bounded(torch.ones(1, 1, BATCH, dtype=torch.float64), 0.0)]
         live = range(2 if output else 1)

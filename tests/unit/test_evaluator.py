@@ -17,7 +17,7 @@ import compiler
 import compiler.backends.torch.reference
 import compiler.evaluation.answer_counts
 import compiler.evaluation.evaluator
-from compiler.backends.bounds.work import MOST_WORK
+from compiler.backends.bounds.cost import MOST_OPERATIONS
 from compiler.backends.native.engines import UNSURE, Engine, EngineUnavailable
 from compiler.backends.torch.decode import NO_TOKEN
 from compiler.backends.torch.reference import Reference
@@ -160,7 +160,9 @@ def test_where_the_fast_engine_cannot_follow_the_plain_one_runs_and_says_why(
 def test_a_vocabulary_that_would_take_too_much_code_is_left_to_the_plain_engine() -> None:
     few, many = (Evaluator(load(SPECS / "reverse.yaml", [f"symbols={n}"]), batch=7).use for n in (40, 400))
     assert few.name == "fast"
-    assert many == EngineUse("plain", "batches of 7", f"it takes more than {MOST_WORK:,} operations at each position")
+    assert many == EngineUse(
+        "plain", "batches of 7", f"it takes more than {MOST_OPERATIONS:,} operations at each position"
+    )
 
 
 def test_greedy_decoding_that_is_asked_for_is_the_plain_engines(spec: Spec) -> None:

@@ -33,7 +33,7 @@ from compiler.expressions.floats import FORMATS
 from compiler.network.ir import ACTIVATIONS
 from compiler.verifier.attention import AttentionForms, HeadForms, mixed_values
 from compiler.verifier.ffn import cell_step
-from compiler.verifier.forms import Forms
+from compiler.verifier.forms import Forms, Ranges
 from tests.verifier.rounding import WIDE, Machine, on_node
 
 DTYPES = tuple(FORMATS)
@@ -114,7 +114,7 @@ def found_forms(nothing: float = 0.0, *, weighted: bool = True, most: int = 3) -
 
 
 def mixed_of(a: Arithmetic, found: AttentionForms, low: Sequence[float], high: Sequence[float]) -> Bounded:
-    return mixed_values(a, found, np.array([0]), np.array([low]), np.array([high]), 100)[0]
+    return mixed_values(a, found, Ranges(np.array([0]), np.array([low]), np.array([high])), 100)[0]
 
 
 def between(low: float, high: float, share: float) -> Fraction:

@@ -69,6 +69,7 @@ class Bounded:
 
 
 ZERO = Bounded(0.0, 0.0)
+Channels = Sequence[Bounded]  # of a node; those that do not matter are zero
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Arithmetic:
     def sum(self, terms: Sequence[Bounded]) -> Bounded:
         """In any order."""
         value, propagated, roundings = self.sum_in_parts(terms)
-        return self.named(value, plus(propagated, roundings), combined(terms))
+        return self.named(value, plus(propagated, roundings), combined_shared(terms))
 
     def sum_in_parts(self, terms: Sequence[Bounded]) -> tuple[Quantity, Quantity, Quantity]:
         """The sum, the error of its terms beside what they share, and that of its own roundings."""
@@ -144,7 +145,7 @@ class Arithmetic:
         if len(terms) < 2:
             return value, propagated, 0.0
         if len(terms) == 2:
-            off = plus(propagated, *(self.f.absolute(c) for c in combined(terms).values()))
+            off = plus(propagated, *(self.f.absolute(c) for c in combined_shared(terms).values()))
             return value, propagated, self.rounded(plus(self.f.absolute(value), off))
         growth = (1 + self.rounding.plain_unit) ** len(terms)
         magnitude = times(growth, plus(*(self.size(term) for term in terms)))
@@ -161,7 +162,7 @@ class Arithmetic:
             return ZERO
         f = self.f
         sizes, offs = [f.absolute(part.value) for part in (x, y)], [self.off(x), self.off(y)]
-        own = plus(times(sizes[0], y.error), times(sizes[1], x.error))
+        propagated = plus(times(sizes[0], y.error), times(sizes[1], x.error))
         second_order = times(*offs)
         x_size, y_size = (plus(size, off) for size, off in zip(sizes, offs, strict=True))
         largest = times(x_size, y_size)
@@ -170,8 +171,10 @@ class Arithmetic:
             roundings = plus(roundings, times(self.rounding.flushed, plus(x_size, y_size)))
         if x.shared.keys() & y.shared.keys():  # the engine rounds both parts of what is shared, and then their sum
             roundings = plus(roundings, times(ENGINE_UNIT, largest))
-        shared = combined((Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value))))
-        return self.named(times(x.value, y.value), plus(own, second_order, roundings), shared)
+        shared = combined_shared(
+            (Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value)))
+        )
+        return self.named(times(x.value, y.value), plus(propagated, second_order, roundings), shared)
 
     def times(self, x: Bounded, factor: float) -> Bounded:
         """A product with a number of the dtype."""
@@ -246,13 +249,13 @@ def scaled_shared(x: Bounded, factor: Quantity) -> dict[int, Quantity]:
     return {symbol: times(factor, c) for symbol, c in x.shared.items()}
 
 
-def combined(terms: Sequence[Bounded]) -> dict[int, Quantity]:
+def combined_shared(terms: Sequence[Bounded]) -> dict[int, Quantity]:
     """What a sum shares."""
-    found: dict[int, Quantity] = {}
+    shared: dict[int, Quantity] = {}
     for term in terms:
         for symbol, c in term.shared.items():
-            found[symbol] = plus(found.get(symbol, 0.0), c)
-    return found
+            shared[symbol] = plus(shared.get(symbol, 0.0), c)
+    return shared
 
 
 def plus(*terms: Quantity) -> Quantity:

@@ -33,7 +33,7 @@ Need = tuple[set[int], set[int]]  # positions, channels
 
 
 def marked(program: Program) -> Program:
-    """The program with the positions and channels of each node that matter; of some nodes, none."""
+    """The program with the positions and channels of each node that matter. Some nodes have none."""
     decision = program.decision
     needs: list[Need] = [(set(), set()) for _ in program.nodes]
     channels = set(range(decision.classes)) if decision.linear is None else _read_by(decision.linear)
@@ -54,7 +54,7 @@ def marked(program: Program) -> Program:
 
 
 def pruned(program: Program) -> Program:
-    """The same without the nodes of which nothing matters; as an input, such a node is `NOTHING`."""
+    """The same program without the nodes that do not matter. As an input, such a node is `NOTHING`."""
     marked_nodes = marked(program).nodes
     kept = [number for number, node in enumerate(marked_nodes) if node.live or number == program.decision.node]
     renumbered = {number: i for i, number in enumerate(kept)}

@@ -79,14 +79,14 @@ def check_magnitudes(program: Program) -> Program:
     nodes: list[Node] = []
     for node in program.nodes:
         inputs = [ranges[source] for source in node.inputs]
-        found = _range(node, inputs).widened(_roundings(node), rounding)
-        if not (found.size <= largest).all():
-            size = f"{found.size.max():.0e}"
+        values = _range(node, inputs).widened(_roundings(node), rounding)
+        if not (values.size <= largest).all():
+            size = f"{values.size.max():.0e}"
             raise NotFollowed(f"a value could be as large as {size}, which is near the end of {program.dtype.name}")
         if isinstance(node.operation, Normalized) and not node.channels * (2 * inputs[0].size.max()) ** 2 < largest:
             raise NotFollowed("a square in a norm could overflow")
-        ranges.append(found)
-        nodes.append(_attended(program, node, inputs, found) if isinstance(node.operation, Attended) else node)
+        ranges.append(values)
+        nodes.append(_attended(program, node, inputs, values) if isinstance(node.operation, Attended) else node)
     decision = program.decision
     if decision.linear is not None and not (_linear(decision.linear, ranges[decision.node]).scale <= largest).all():
         raise NotFollowed(f"a logit could be too near the end of {program.dtype.name}")
