@@ -14,7 +14,7 @@ import pytest
 from compiler.backends.bounds import folding, passes
 from compiler.backends.bounds.demand import NOTHING, pruned
 from compiler.backends.bounds.legality import RULES, check, violations
-from compiler.backends.bounds.passes import CHECKED, PASSES, Use, prepared, run
+from compiler.backends.bounds.passes import CHECKED, PASSES, Use, after_each_pass, prepared
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import (
     Attended,
@@ -88,7 +88,7 @@ def steps(spec: Spec, use: Use) -> Iterator[tuple[list[str], Program]]:
     for program in translate(spec.network, spec.layout):
         done: list[str] = []
         yield [], program
-        for one, after in run(program, spec.network, use):
+        for one, after in after_each_pass(program, spec.network, use):
             done.append(one.name)
             yield done, after
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from compiler.backends.elementary.program import (
     Activated,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -28,6 +27,7 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
+    Subtraction,
     Sum,
 )
 from compiler.expressions.floats import FloatFormat
@@ -213,7 +213,7 @@ def on_node(machine: Machine, node: Node, inputs: Sequence[Numbers | None], toke
             return machine.linear(operation, x)
         case Sum():
             return machine.rounded(x + y)
-        case Difference():
+        case Subtraction():
             return machine.rounded(x - y)
         case Product():
             return machine.rounded(x * y)

@@ -20,13 +20,13 @@ from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Roun
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import (
     Activated,
-    Difference,
     Linear,
     Node,
     Normalized,
     Operation,
     Product,
     Scaled,
+    Subtraction,
     Sum,
 )
 from compiler.expressions.floats import FORMATS
@@ -214,7 +214,7 @@ def any_operation(random: Random) -> Operation:
             rows = tuple(tuple((c, weights[3 * r + c]) for c in range(random.randint(1, 3))) for r in range(CHANNELS))
             return Linear(rows, random.choice((None, (1.0, 0.0, -7.0))))
         case 1:
-            return random.choice((Sum(), Difference()))
+            return random.choice((Sum(), Subtraction()))
         case 2:
             return Product()
         case 3:
@@ -237,7 +237,7 @@ def check_operation(seed: int, samples: int = 60) -> bool:
         return machine.rounded(x.astype(np.longdouble)).astype(np.float64)
 
     spread = random.choice((0.0, 1e-6, 0.01, 0.3, 2.0, 10.0))
-    sides = 2 if isinstance(operation, Sum | Difference | Product) else 1
+    sides = 2 if isinstance(operation, Sum | Subtraction | Product) else 1
     values, parts = [], []
     for _ in range(sides):
         middle = rounded(numbers.normal(size=CHANNELS) * random.choice((0.1, 1.0, 8.0)))

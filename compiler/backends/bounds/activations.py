@@ -14,7 +14,7 @@ Bound = Callable[[Arithmetic, Bounded], Bounded]
 
 
 @dataclass(frozen=True)
-class Activation:
+class ActivationBound:
     """`bound` is the value of the activation with its error, in the fast engine.
 
     `bound_of_cells` is the same in the verifier, where more may stay shared. No value is lower than `least`, and none
@@ -28,15 +28,15 @@ class Activation:
     units: int
 
 
-def activation(kind: ActivationKind) -> Activation:
+def activation(kind: ActivationKind) -> ActivationBound:
     """The row of an activation."""
     match kind:
         case "relu":
-            return Activation(_relu, relu_by_chord, least=0.0, units=0)
+            return ActivationBound(_relu, relu_by_chord, least=0.0, units=0)
         case "silu":
-            return Activation(_silu, _silu, least=-0.3, units=SILU_UNITS)
+            return ActivationBound(_silu, _silu, least=-0.3, units=SILU_UNITS)
         case "gelu":
-            return Activation(_gelu, _gelu, least=-0.2, units=GELU_UNITS)
+            return ActivationBound(_gelu, _gelu, least=-0.2, units=GELU_UNITS)
         case _:
             raise no_rule("activation", kind)
 

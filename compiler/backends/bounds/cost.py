@@ -11,7 +11,6 @@ from compiler.backends.elementary.program import (
     Activated,
     Attended,
     Decision,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -25,6 +24,7 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
     Terms,
 )
@@ -87,7 +87,7 @@ def _channels(node: Node, inputs: Sequence[dict[int, SymbolSet]]) -> Iterable[_C
             yield from ((channel, symbols_of.get(channel, 0), 1) for channel in node.live)
         case Linear(rows=rows):
             yield from ((channel, *_summed(rows[channel], inputs[0])) for channel in node.live)
-        case Sum() | Difference() | Product():
+        case Sum() | Subtraction() | Product():
             for channel in node.live:
                 symbols = [source.get(channel, 0) for source in inputs]
                 yield channel, symbols[0] | symbols[1], _result(*symbols)

@@ -10,7 +10,6 @@ import numpy as np
 from compiler.backends.elementary.program import (
     Activated,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -23,6 +22,7 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
 )
 from compiler.network.meanings import rope_pair, rope_pair_of
@@ -79,7 +79,7 @@ def needed_inputs(program: Program, node: Node, positions: set[int], live: set[i
             return []
         case Linear():
             return [(positions, _read_by(operation, live))]
-        case Sum() | Difference() | Product():
+        case Sum() | Subtraction() | Product():
             return [(positions, live)] * 2
         case Scaled() | Renewed() | Activated():
             return [(positions, live)]

@@ -13,7 +13,6 @@ from compiler.backends.elementary.program import (
     Activated,
     Array,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -26,6 +25,7 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
 )
 from compiler.network.meanings import divides, rope_pair, rope_pair_of
@@ -43,7 +43,7 @@ def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], 
             return [a.linear(inputs[0], rows[c], 0.0 if bias is None else bias[c]) for c in node.live]
         case Sum():
             return [a.add(inputs[0][c], inputs[1][c]) for c in node.live]
-        case Difference():
+        case Subtraction():
             return [a.subtract(inputs[0][c], inputs[1][c]) for c in node.live]
         case Product():
             return [a.multiply(inputs[0][c], inputs[1][c]) for c in node.live]

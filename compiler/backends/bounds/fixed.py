@@ -17,7 +17,6 @@ from compiler.backends.elementary.program import (
     Activated,
     Array,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -30,6 +29,7 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
 )
 from compiler.backends.torch.model import build_model
@@ -82,7 +82,7 @@ def _dependent(node: Node, inputs: Sequence[set[int]]) -> set[int]:
             return set(np.flatnonzero(np.broadcast_to(varies, (node.channels,))).tolist())
         case Linear(rows=rows):
             return {number for number, terms in enumerate(rows) if any(channel in inputs[0] for channel, _ in terms)}
-        case Sum() | Difference() | Product():
+        case Sum() | Subtraction() | Product():
             return inputs[0] | inputs[1]
         case Scaled() | Renewed() | Activated():
             return inputs[0]

@@ -16,7 +16,6 @@ from compiler.backends.elementary.program import (
     Activated,
     Array,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -30,6 +29,7 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
     Terms,
 )
@@ -115,7 +115,7 @@ def _input_channels(node: Node) -> Sequence[int | None]:
             return ()
         case Linear() | Resized():
             return (None,)
-        case Sum() | Difference() | Product():
+        case Sum() | Subtraction() | Product():
             return (node.channels, node.channels)
         case Scaled() | Renewed() | Normalized() | Activated() | Rotated():
             return (node.channels,)
@@ -150,7 +150,7 @@ def _own_channels(node: Node) -> Sides:
         case Mixed(heads=heads, value_dim=value_dim):
             yield "heads beyond those that share keys", heads % operation.kv_heads, 0
             yield "mixed channels", heads * value_dim, channels
-        case Lookup() | Sum() | Difference() | Product() | Resized() | Renewed() | Activated() | Separable():
+        case Lookup() | Sum() | Subtraction() | Product() | Resized() | Renewed() | Activated() | Separable():
             return
         case _:
             raise no_rule("operation", operation)
@@ -203,7 +203,7 @@ def _array_sides(program: Program, node: Node) -> Sides:
             yield "the shape of its errors", error.shape, weights.shape
         case Separable():
             yield from _separable_sides(program, node, operation)
-        case Linear() | Sum() | Difference() | Product() | Scaled() | Resized() | Renewed():
+        case Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed():
             return
         case Normalized() | Activated():
             return
@@ -271,7 +271,7 @@ def _numbers(operation: Operation) -> Iterator[tuple[str, Array]]:
                 yield from _numbers(output)
         case Mixed(weights=weights):
             yield "a weight", weights
-        case Sum() | Difference() | Product() | Resized() | Renewed() | Activated():
+        case Sum() | Subtraction() | Product() | Resized() | Renewed() | Activated():
             return
         case Separable(heads=heads):  # what is lost of a weight may be infinite
             yield from (("a weight of no key", head.nothing) for head in heads)
@@ -284,7 +284,7 @@ def _errors(operation: Operation) -> Iterator[Array]:
     match operation:
         case Lookup(error=error) | Rotated(error=error) | Mixed(error=error):
             yield error
-        case Linear() | Sum() | Difference() | Product() | Scaled() | Resized() | Renewed():
+        case Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed():
             return
         case Normalized() | Activated() | Attended() | Separable():
             return
@@ -308,7 +308,7 @@ def _own_symbols(node: Node) -> range:
             return range(0) if first is None else range(first, first + node.channels)
         case Normalized(first_symbol=first, groups=groups):
             return range(first, first + groups)
-        case Lookup() | Linear() | Sum() | Difference() | Product() | Scaled() | Resized() | Activated():
+        case Lookup() | Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Activated():
             return range(0)
         case Rotated() | Attended() | Separable() | Mixed():
             return range(0)

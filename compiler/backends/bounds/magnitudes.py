@@ -17,7 +17,6 @@ from compiler.backends.elementary.program import (
     Activated,
     Array,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -31,6 +30,7 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
 )
 from compiler.network.meanings import divides
@@ -105,7 +105,7 @@ def _roundings(node: Node) -> int:
             return FUNCTION_UNITS + 8
         case Attended():
             return 2 * len(operation.visible_to(0)) + FUNCTION_UNITS + 8
-        case Lookup() | Sum() | Difference() | Product() | Scaled() | Resized() | Renewed() | Mixed() | Separable():
+        case Lookup() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed() | Mixed() | Separable():
             return 3
         case _:
             raise no_rule("operation", operation)
@@ -122,7 +122,7 @@ def _range(node: Node, inputs: list[Range]) -> Range:
         case Sum():
             x, y = inputs
             return Range(x.low + y.low, x.high + y.high, x.size + y.size)
-        case Difference():
+        case Subtraction():
             x, y = inputs
             return Range(x.low - y.high, x.high - y.low, x.size + y.size)
         case Product():

@@ -58,11 +58,11 @@ PASSES = (
 
 def prepared(program: Program, network: Network, use: Use) -> Program:
     """A program of `translate(network, …)` after all passes for this use. Raises `NotFollowed`, and `ToolFault`."""
-    *_, (_, made) = run(program, network, use)
+    *_, (_, made) = after_each_pass(program, network, use)
     return made
 
 
-def run(program: Program, network: Network, use: Use) -> Iterator[tuple[Pass, Program]]:
+def after_each_pass(program: Program, network: Network, use: Use) -> Iterator[tuple[Pass, Program]]:
     """Each pass for this use, and the program after it. Raises `NotFollowed`, and `ToolFault` under the switch."""
     checked, done = os.environ.get(CHECKED, "") == "1", list[str]()
     if checked:

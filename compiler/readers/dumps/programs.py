@@ -30,12 +30,14 @@ def program_values(spec: Spec, after: str | None) -> list[dict[str, object]]:
 def _after(program: Program, spec: Spec, name: str | None) -> Program:
     if name is None:
         return program
-    from compiler.backends.bounds.passes import PASSES, run
+    from compiler.backends.bounds.passes import PASSES, after_each_pass
 
     names = [bound_pass.name for bound_pass in PASSES]
     if name not in names:
         raise fail("unknown-name", f"there is no pass '{name}'{did_you_mean(name, names)}")
-    return next(made for bound_pass, made in run(program, spec.network, "fast engine") if bound_pass.name == name)
+    return next(
+        made for bound_pass, made in after_each_pass(program, spec.network, "fast engine") if bound_pass.name == name
+    )
 
 
 def _program(program: Program) -> dict[str, object]:
