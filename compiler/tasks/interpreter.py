@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.expressions.arithmetic import COMPARISONS, show
+from compiler.expressions.arithmetic import COMPARISONS, exact_figure
 from compiler.expressions.formulas import NESTED_TOO_DEEPLY, Formula
 from compiler.expressions.syntax import (
     Binary,
@@ -183,7 +183,8 @@ def _refused(value: Integers, bad: Truths, substitute: int, refusal: Refusal, sc
         return integers.tightened(value)
 
     def said(position: int) -> str:
-        return refusal.message(show(value.values if isinstance(value.values, int) else int(value.values[position])))
+        number = value.values if isinstance(value.values, int) else int(value.values[position])
+        return refusal.message(exact_figure(number))
 
     scope.report(bad, refusal.code, refusal.node, said)
     return integers.replaced(value, bad, substitute)

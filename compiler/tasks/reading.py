@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.formulas import Formula, Word, attempt, read_formula, read_text
 from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name
@@ -144,14 +144,14 @@ class _Reader:
     def _first_tokens(self, key: Scalar, node: Mapping) -> Alphabet | None:
         """`{size: N}`: the first N tokens of the family with the name of the alphabet, or of the only family."""
         formula = self._formula(node, "size")
-        size = None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+        size = None if formula is None else attempt(formula, self.section.scope, integer_value, self.findings)
         if size is None or formula is None:
             return None
         vocabulary = self.section.vocabulary
         families = [family for family in vocabulary.families if family.sizes]
         family = vocabulary.family(key.text) or (families[0] if len(families) == 1 else None)
         if not 1 <= size <= MAX_SYMBOLS:
-            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {show(size)}"
+            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {exact_figure(size)}"
             self.report("task", message, formula.span)
             return None
         if family is None or family.size < size:
@@ -218,11 +218,11 @@ class _Reader:
         if not star:
             return WordShape(key.text, alphabet.name, alphabet.size, 1, single=True)
         formula = read_text(Word(times.strip(), node, len(name) + 1 + len(times) - len(times.lstrip())), self.findings)
-        length = None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+        length = None if formula is None else attempt(formula, self.section.scope, integer_value, self.findings)
         if length is None or formula is None:
             return None
         if not 1 <= length <= MAX_WORD:
-            self.report("task", f"a word has from 1 to {MAX_WORD} symbols, not {show(length)}", formula.span)
+            self.report("task", f"a word has from 1 to {MAX_WORD} symbols, not {exact_figure(length)}", formula.span)
             return None
         return WordShape(key.text, alphabet.name, alphabet.size, length)
 
@@ -378,13 +378,13 @@ class _Reader:
                 self.report(code, f"states have together from 1 to {MAX_STATES:,} values", value.span)
                 break
             if not 0 <= start < size:
-                self.report("index-range", f"it starts at {show(start)}, and has 0 to {size - 1}", value.span)
+                self.report("index-range", f"it starts at {exact_figure(start)}, and has 0 to {size - 1}", value.span)
             found.append(State(key.text, size, start))
         return tuple(found)
 
     def _size(self, node: Node | None) -> int | None:
         formula = self._read(node) if node is not None else None
-        return None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+        return None if formula is None else attempt(formula, self.section.scope, integer_value, self.findings)
 
     def _lets(self, node: Mapping) -> tuple[tuple[str, Formula], ...]:
         found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.floats import FORMATS
 from compiler.expressions.formulas import Formula
 from compiler.expressions.scope import AlreadyReported, Scope
@@ -83,6 +83,6 @@ def _of_chain(node: Binary, scope: Scope, lets: Mapping[str, int]) -> int:
 def _rounds(size: ExpressionNode, scope: Scope) -> int:
     """How many rounds a loop has, where constants say so; else none for certain."""
     try:
-        return max(integer(size, scope), 0)
+        return max(integer_value(size, scope), 0)
     except (ExpressionError, AlreadyReported):
         return 0
