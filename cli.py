@@ -11,7 +11,8 @@ if os.name != "posix":
     print("error: weightspec runs on Linux and macOS; on Windows, use WSL", file=sys.stderr)
     sys.exit(2)
 
-if "__mp_main__" in sys.modules:  # a process that another one has started, which says what there is to be said
+if (processes := sys.modules.get("multiprocessing")) is not None and processes.current_process().name != "MainProcess":
+    # a process that another one has started, which says what there is to be said
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 elif __name__ == "__main__" or os.path.basename(sys.argv[0]).startswith("weightspec"):  # the installed script
 
@@ -47,9 +48,9 @@ from compiler.commands.writing import fmt, new, schema, validate
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not spin where other work runs too
 
 EXIT_CODES = """
-Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, the answer of `run` is wrong, a
-protocol is not passed, a rule is broken or a spec is refuted; 2 the spec or the call is wrong; 3 undecided; 4 a fault
-of this program, which says what to send; 130 interrupted. Wrong answers alone leave `eval` at 0.
+Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, the answer of `run` is wrong or
+cut short, a protocol is not passed, a rule is broken or a spec is refuted; 2 the spec or the call is wrong; 3
+undecided; 4 a fault of this program, which says what to send; 130 interrupted. Wrong answers alone leave `eval` at 0.
 """
 
 

@@ -4,11 +4,12 @@
     spec = load("specs/tiny95.yaml", overrides={"digits": 6})
     model = build(spec)          # an ordinary torch.nn.Module
     evaluate(spec)               # k of n, suite by suite
+    generate(spec, "<bos> 1 +")  # what the model says next, token by token
     verify(spec)                 # proved, refuted or open, over all inputs
     save_model(spec, model, "tiny95.safetensors")
 
-`import compiler` imports no torch. Naming `evaluate`, `verify`, `trace`, `save_model`, `load_model` or
-`load_state_dict` does; so does calling `build`, or `diff` with something other than two specs in YAML.
+`import compiler` imports no torch. Naming `evaluate`, `generate`, `verify`, `trace`, `save_model`,
+`load_model` or `load_state_dict` does; so does calling `build`, or `diff` with something other than two specs in YAML.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from compiler.backends.torch.state_dicts import load_state_dict
     from compiler.backends.torch.tracing import trace
     from compiler.evaluation.evaluation import evaluate
+    from compiler.evaluation.generation import generate
     from compiler.verifier.verify import verify
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "count",
     "diff",
     "evaluate",
+    "generate",
     "lint",
     "load",
     "load_model",
@@ -58,6 +61,7 @@ __all__ = [
 
 _WITH_TORCH = {  # where the names lie that are imported when they are first asked for, as above for type checkers
     "evaluate": "compiler.evaluation.evaluation",
+    "generate": "compiler.evaluation.generation",
     "load_model": "compiler.backends.torch.saving",
     "load_state_dict": "compiler.backends.torch.state_dicts",
     "save_model": "compiler.backends.torch.saving",

@@ -118,7 +118,7 @@ def _check(path: Path, chain: Chain, overrides: Overrides, leniency: Leniency) -
     assert resolved is not None
     assert lowered is not None
     resolved = replace(resolved, document=without(resolved.document, lowered.superseded))
-    findings.report(*find_suspicions(resolved, lowered.network.classes.size))
+    findings.report(*find_suspicions(resolved, lowered.network))
     warnings = settled_warnings(findings, resolved.document, leniency.ignore, strict=leniency.strict)
     raise_errors(warnings)
     return Spec(path, chain.sources, tuple(settings), resolved, lowered.network, in_file_order(warnings))

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import compiler
+from compiler.commands.generating import Request, check_mode, generation_options, run_tokens
 from compiler.commands.shared import (
     EXIT_NOT_QUALIFIED,
     EXIT_WRONG_ANSWER,
@@ -78,8 +79,8 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
     elif as_json:
         tensors = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
         stored = sum(parameter.numel() for parameter in model.parameters())
-        built: shapes.Built = {**of_spec(loaded), "parameters": stored, "state_dict": tensors, **saved}
-        print_json(built)
+        built = {**of_spec(loaded), "parameters": stored, "state_dict": tensors, **saved}
+        print_json(shapes.filled(shapes.Built, None, **built))
 
 
 @click.command("eval", cls=SpecCommand, epilog=verbatim(suites.described()))
@@ -106,19 +107,46 @@ def eval_command(spec: Path, loading: Loading, as_json: bool, **options: Any) ->
 
 @click.command(cls=SpecCommand)
 @spec_argument
-@click.argument("inputs", nargs=-1, required=True)
+@click.argument("inputs", nargs=-1)
 @loading_options
 @click.option("--verbose", "-v", is_flag=True, help="Print the tokens too.")
+@generation_options
 @json_option
-def run(spec: Path, inputs: tuple[str, ...], loading: Loading, verbose: bool, as_json: bool) -> None:
-    """Decode the answer to one input, token by token.
+def run(
+    spec: Path,
+    inputs: tuple[str, ...],
+    loading: Loading,
+    verbose: bool,
+    tokens: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Decode the answer to one input, or say what follows some tokens.
 
     \b
     python cli.py run specs/tiny95.yaml 5193798811 1806201129
+
+    With --tokens nothing is asked of the task. The model reads the tokens, and says the next ones, each in one pass
+    over the sequence so far. Tokens have their names: `digit[3]`, or `3` where one family alone has a symbol 3. A name
+    with a space stands in quotes. Ctrl-C keeps what was said so far. The exit code is 1 where a logit is NaN, or the
+    context is full, before all was said.
+
+    \b
+    python cli.py run specs/tiny95.yaml --set digits=2 --tokens "<bos> 1 2 + 3 4 ="
+    python cli.py run specs/tiny95.yaml --set digits=2 --tokens "<bos> 1 2 + 3 4 =" --steps 3
+    python cli.py run specs/qwen20.yaml --set digits=2 --tokens "0 1 2 3" --steps 9 --window 4 --sample --seed 1
     """
+    check_mode(inputs, tokens, verbose=verbose)
+    if tokens is None:
+        _run_input(loading.load(spec), inputs, verbose=verbose, as_json=as_json)
+    else:
+        run_tokens(loading.load(spec), Request(tokens, **options), as_json=as_json)
+
+
+def _run_input(loaded: Spec, inputs: tuple[str, ...], *, verbose: bool, as_json: bool) -> None:
     from compiler.terminal.console import print_json
 
-    loaded, question = _asked(loading.load(spec), inputs)
+    loaded, question = _asked(loaded, inputs)
     task = loaded.resolved.task
     from compiler.evaluation.evaluation import answer
     from compiler.terminal.evaluations import answer_json, print_answer

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Literal
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.formulas import Formula, Word, attempt, read_formula, read_text
 from compiler.expressions.naming import words
 from compiler.expressions.scope import Scope
@@ -24,8 +24,9 @@ from compiler.source.limits import MAX_CONTEXT
 from compiler.source.text import Span
 from compiler.tasks import Task
 from compiler.tasks.layout import Alphabet, Layout, Slot, SymbolPlace
-from compiler.tasks.reading import ANSWER, PROMPT, token_of
+from compiler.tasks.reading import ANSWER, PROMPT
 from compiler.tasks.statement import WordShape
+from compiler.tasks.tokens import apart, named_token
 
 _MOST_STARS = 16  # of ITEM*TIMES; a token may hold some
 Part = Literal["prompt", "answer"]
@@ -98,12 +99,12 @@ class _Reading:
     def window(self) -> int | None:
         node = self.node.get("window")
         formula = None if node is None else read_formula(node, self.findings)
-        value = None if formula is None else attempt(formula, self.scope, integer, self.findings)
+        value = None if formula is None else attempt(formula, self.scope, integer_value, self.findings)
         if value is None or formula is None:
             return None
         if not 1 <= value <= MAX_CONTEXT:
             self.report(
-                "index-range", f"a window of {show(value)} tokens; it has from 1 to {MAX_CONTEXT}", formula.span
+                "index-range", f"a window of {exact_figure(value)} tokens; it has from 1 to {MAX_CONTEXT}", formula.span
             )
             return None
         return value
@@ -155,7 +156,7 @@ class _Reading:
 
     def _at(self, token_node: Scalar, prompt: tuple[Slot, ...]) -> tuple[tuple[Slot, ...], tuple[int, ...]]:
         """`{at: TOKEN}`: what the model says where this token of the prompt stands."""
-        token = token_of(token_node.text.strip(), self.vocabulary)
+        token = named_token(token_node.text.strip(), self.vocabulary)
         if token is None:
             names = [family.name for family in self.vocabulary.families]
             message = f"no token '{token_node.text}'{did_you_mean(token_node.text, names)}"
@@ -202,7 +203,7 @@ class _Reading:
     def _read_from(self, node: Mapping) -> int:
         value = node.get("from")
         formula = None if value is None else read_formula(value, self.findings)
-        first = 1 if formula is None else attempt(formula, self.scope, integer, self.findings)
+        first = 1 if formula is None else attempt(formula, self.scope, integer_value, self.findings)
         return 0 if first is None else first
 
     def slots_of(self, word: WordShape) -> tuple[Slot, ...]:
@@ -265,7 +266,7 @@ class _Items:
 
     def _repeated(self, word: Word) -> list[Slot]:
         """The slots of an item, or of `ITEM*TIMES`."""
-        if word.text in self.shapes and token_of(word.text, self.vocabulary) is not None:
+        if word.text in self.shapes and named_token(word.text, self.vocabulary) is not None:
             message = f"'{word.text}' is a token and a word of the task"
             self.reading.report("name-clash", message, word.span, "rename the token")
             return []
@@ -281,11 +282,11 @@ class _Items:
             self._unknown(word)
             return []
         formula = read_text(Word(word.text[star + 1 :], word.scalar, word.offset + star + 1), self.findings)
-        times = attempt(formula, self.reading.scope, integer, self.findings) if formula is not None else None
+        times = attempt(formula, self.reading.scope, integer_value, self.findings) if formula is not None else None
         if times is None:
             return []
         if not 0 <= times * len(item) <= MAX_CONTEXT:
-            self.reading.report("index-range", f"cannot repeat {show(times)} times", word.span)
+            self.reading.report("index-range", f"cannot repeat {exact_figure(times)} times", word.span)
             return []
         return item * times
 
@@ -298,14 +299,10 @@ class _Items:
             return
         known = [*self.shapes, *(family.name for family in self.vocabulary.families)]
         message = f"no token or word '{word.text}' here{did_you_mean(word.text, known)}"
-        self.reading.report("unknown-name", message, word.span, self._apart(word.text.partition("*")[0]))
+        self.reading.report("unknown-name", message, word.span, apart(word.text.partition("*")[0], self._spellings()))
 
-    def _apart(self, text: str) -> str | None:
-        """A hint for symbols that are written as one number, such as `00`."""
-        symbols = {spelled for alphabet in self._alphabets() for spelled in alphabet.spelling}
-        if len(text) > 1 and all(one in symbols for one in text):
-            return f"symbols are written apart, as in `{text[0]} {text[1]}`"
-        return None
+    def _spellings(self) -> set[str]:
+        return {spelled for alphabet in self._alphabets() for spelled in alphabet.spelling}
 
     def _alphabets(self) -> list[Alphabet]:
         """The alphabets of the task's words, each choice of tokens once."""
@@ -320,7 +317,7 @@ class _Items:
             order = range(shape.length)
             slots = self.reading.slots_of(shape)
             return [slots[index] for index in (reversed(order) if self.reverse else order)]
-        token = token_of(text, self.vocabulary)
+        token = named_token(text, self.vocabulary)
         if token is not None:
             return [Slot(token)]
         alphabets = self._alphabets()
@@ -431,11 +428,11 @@ class _Item:
             message = f"'{shape.name}' takes 1 index, found {len(tree.indices)}"
             findings.report(Diagnostic("index-range", message, self.formula.scalar.at(*tree.at)))
             return None
-        index = attempt(self.formula, self.scope, integer, findings, part=tree.indices[0])
+        index = attempt(self.formula, self.scope, integer_value, findings, part=tree.indices[0])
         if index is None:
             return None
         if not 0 <= index < shape.length:
-            message = f"index {show(index)} is out of range: '{shape.name}' has 0 to {shape.length - 1}"
+            message = f"index {exact_figure(index)} is out of range: '{shape.name}' has 0 to {shape.length - 1}"
             findings.report(Diagnostic("index-range", message, self.formula.scalar.at(*tree.indices[0].at)))
             return None
         return SymbolPlace(shape.name, index, shape.symbols)
@@ -478,8 +475,10 @@ class _Item:
                 findings.report(Diagnostic("index-range", message, span))
                 return None
             return place
-        value = attempt(self.formula, self.scope, integer, findings, part=index)
+        value = attempt(self.formula, self.scope, integer_value, findings, part=index)
         if value is not None and not 0 <= value < size:
-            findings.report(Diagnostic("index-range", f"index {show(value)} is out of range: 0 to {size - 1}", span))
+            findings.report(
+                Diagnostic("index-range", f"index {exact_figure(value)} is out of range: 0 to {size - 1}", span)
+            )
             return None
         return value

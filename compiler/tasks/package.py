@@ -13,7 +13,7 @@ from compiler.source.text import Source, Span
 from compiler.tasks import adderboard
 
 SUFFIX = ".yaml"
-TASK_FORMULAS = ("sizes", "addition", "copy", "reverse", "sort")
+TASK_FORMULAS = ("sizes", "only", "equations", "columns", "window", "addition", "copy", "reverse", "sort")
 """The keys of a task section below which all values are expressions."""
 
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.formulas import Formula, Word, attempt, read_formula, read_text
 from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name
@@ -26,9 +26,9 @@ from compiler.tasks.layout import Alphabet
 from compiler.tasks.package import sizes_of
 from compiler.tasks.stated import AuthorSuite, Case, Task
 from compiler.tasks.statement import Aimed, Equation, State, Statement, Transducer, WordShape
+from compiler.tasks.tokens import named_token, read_token
 
 _NUMBER = re.compile(r"number\(\s*(?P<word>[A-Za-z_][A-Za-z0-9_]*)\s*\)")
-_QUOTED = re.compile(r"""(?P<quote>['"])(?P<token>.+)(?P=quote)""")
 MAX_STATES = 1 << 20  # that the variables of a transducer have together
 PROMPT, ANSWER = "prompt", "answer"  # the words of a table of cases
 
@@ -47,17 +47,6 @@ class Section:
 def read_task(section: Section, findings: Findings) -> Task | None:
     """The task that a section states; None, with the reasons in `findings`, where it is not certain."""
     return _Reader(section, findings).task()
-
-
-def token_of(text: str, vocabulary: Axis) -> int | None:
-    """The token of a name, such as `+`, `digit[3]` or `"a b"` in quotes."""
-    quoted = _QUOTED.fullmatch(text)
-    if quoted is not None:
-        return token_of(quoted["token"], vocabulary)
-    family = vocabulary.family(text)
-    if family is not None and not family.sizes:
-        return vocabulary.starts[text]
-    return vocabulary.positions.get(text)
 
 
 @dataclass
@@ -156,14 +145,14 @@ class _Reader:
     def _first_tokens(self, key: Scalar, node: Mapping) -> Alphabet | None:
         """`{size: N}`: the first N tokens of the family with the name of the alphabet, or of the only family."""
         formula = self._formula(node, "size")
-        size = None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+        size = None if formula is None else attempt(formula, self.section.scope, integer_value, self.findings)
         if size is None or formula is None:
             return None
         vocabulary = self.section.vocabulary
         families = [family for family in vocabulary.families if family.sizes]
         family = vocabulary.family(key.text) or (families[0] if len(families) == 1 else None)
         if not 1 <= size <= MAX_SYMBOLS:
-            message = f"the alphabet '{key.text}' has to have from 1 to {MAX_SYMBOLS} symbols, not {show(size)}"
+            message = f"the alphabet '{key.text}' has to have from 1 to {MAX_SYMBOLS} symbols, not {exact_figure(size)}"
             self.report("task", message, formula.span)
             return None
         if family is None or family.size < size:
@@ -202,7 +191,7 @@ class _Reader:
         return Alphabet(name, tokens, tuple(short if len(set(short)) == len(short) else labels))
 
     def _listed_tokens(self, word: Word) -> list[int]:
-        token = token_of(word.text, self.section.vocabulary)
+        token = named_token(word.text, self.section.vocabulary)
         if token is not None:
             return [token]
         family = self.section.vocabulary.family(word.text)
@@ -230,11 +219,11 @@ class _Reader:
         if not star:
             return WordShape(key.text, alphabet.name, alphabet.size, 1, single=True)
         formula = read_text(Word(times.strip(), node, len(name) + 1 + len(times) - len(times.lstrip())), self.findings)
-        length = None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+        length = None if formula is None else attempt(formula, self.section.scope, integer_value, self.findings)
         if length is None or formula is None:
             return None
         if not 1 <= length <= MAX_WORD:
-            self.report("task", f"a word has from 1 to {MAX_WORD} symbols, not {show(length)}", formula.span)
+            self.report("task", f"a word has from 1 to {MAX_WORD} symbols, not {exact_figure(length)}", formula.span)
             return None
         return WordShape(key.text, alphabet.name, alphabet.size, length)
 
@@ -390,13 +379,13 @@ class _Reader:
                 self.report(code, f"states have together from 1 to {MAX_STATES:,} values", value.span)
                 break
             if not 0 <= start < size:
-                self.report("index-range", f"it starts at {show(start)}, and has 0 to {size - 1}", value.span)
+                self.report("index-range", f"it starts at {exact_figure(start)}, and has 0 to {size - 1}", value.span)
             found.append(State(key.text, size, start))
         return tuple(found)
 
     def _size(self, node: Node | None) -> int | None:
         formula = self._read(node) if node is not None else None
-        return None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+        return None if formula is None else attempt(formula, self.section.scope, integer_value, self.findings)
 
     def _lets(self, node: Mapping) -> tuple[tuple[str, Formula], ...]:
         found = []
@@ -538,23 +527,14 @@ class _Reader:
             texts = [words(key), words(value)]
             if tuple(map(len, texts)) != lengths:
                 continue
-            tokens = [tuple(self._case_token(word) for word in text) for text in texts]
+            tokens = [
+                tuple(read_token(word.text, word.span, vocabulary, self.findings) for word in text) for text in texts
+            ]
             if all(token is not None for row in tokens for token in row):
                 prompt, answer = (tuple(token for token in row if token is not None) for row in tokens)
                 cases.append(Case(prompt, answer))
         statement = Statement({}, (shapes[0],), (shapes[1],))
         return statement, tuple(cases)
-
-    def _case_token(self, word: Word) -> int | None:
-        token = token_of(word.text, self.section.vocabulary)
-        if token is None:
-            families = [family for family in self.section.vocabulary.families if family.sizes]
-            if len(families) == 1 and word.text.isdigit():
-                token = token_of(f"{families[0].name}[{word.text}]", self.section.vocabulary)
-        if token is None:
-            suggestion = did_you_mean(word.text, self.section.vocabulary.labels)
-            self.report("unknown-name", f"no token '{word.text}'{suggestion}", word.span)
-        return token
 
 
 def case_lengths(node: Mapping, findings: Findings) -> list[tuple[int, int]]:

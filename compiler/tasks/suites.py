@@ -148,7 +148,7 @@ def _uniform_words(task: Task) -> Suite:
     def parts(size: int, seed: int) -> tuple[Part, ...]:
         return (_drawn(task, "", size, f"uniform:{length}:{seed}"),)
 
-    return Suite("uniform", summary, min(SAMPLED, task.combinations), parts)
+    return Suite("uniform", summary, min(SAMPLED, _inputs(task)), parts)
 
 
 def _drawn(task: Task, label: str, count: int, seed: str) -> Part:
@@ -280,8 +280,13 @@ def _exhaustive(task: Task) -> Suite:
             raise TaskError(_too_many(task))
         return (_every(task),)
 
-    size = count_allowed(task) if task.is_restricted and small else every
+    size = _inputs(task)
     return Suite("exhaustive", what, size, parts, False, small)
+
+
+def _inputs(task: Task) -> int:
+    """How many inputs there are; where `only` would have to be looked at for many, how many there are at most."""
+    return count_allowed(task) if task.is_restricted and task.combinations <= TRIED_IN_FULL else task.combinations
 
 
 def _too_many(task: Task) -> str:

@@ -9,9 +9,9 @@ import click
 from compiler.source.printable import printable
 
 
-def say(line: str = "", *, error: bool = False) -> None:
-    """Print one line; on standard error where it is an `error`."""
-    click.echo(printable(line), err=error)
+def say(line: str = "", *, error: bool = False, ended: bool = True) -> None:
+    """Print one line, or a part that is not yet `ended`, at once; on standard error where it is an `error`."""
+    click.echo(printable(line), err=error, nl=ended)
 
 
 def print_file(content: str) -> None:
