@@ -177,7 +177,7 @@ def test_columns_that_are_too_large() -> None:
     with pytest.raises(TaskError, match=message):
         package_task("addition", base=1024, digits=2).automaton()
     with pytest.raises(TaskError, match="base 101 has 20,402 cases"):
-        package_task("addition", base=101, digits=1).automaton()
+        package_task("addition", base=101, digits=2).automaton()
     assert package_task("addition", base=100, digits=1).automaton() is not None
 
 
