@@ -34,6 +34,11 @@ FIVE_OF_FOUR = """\
   prompt: word
   answer: first
 """
+BACKWARDS = """\
+  reverse: {symbols: 4, length: 2}
+  prompt: word
+  answer: {in_place: word}
+"""
 CASES = {  # what is changed, for one warning of each kind
     "unused-name": ("definitions", "constants: {lost: 2}"),
     "no-claims": ("expect", ""),
@@ -45,7 +50,8 @@ CASES = {  # what is changed, for one warning of each kind
     "silent-symbol": ("classes: 4", "classes: 3"),
     "moved-dimension": ("  down y: u[0]\n", "  down y: u[0]\n  stream: y x\n"),
     "zero-epsilon": ("ffn:\n", "ffn:\n  norm: {rms: 0}\n"),
-    "no-input": ("task", ""),
+    "no-input": ("task", FIVE_OF_FOUR),
+    "unseen-token": ("task", BACKWARDS),
     "suspicious-index": ("up u[i]: (i + 1) * x", "up u[numbr]: 2 * x"),
 }
 
@@ -60,9 +66,9 @@ def write(folder: Path, code: str = "") -> Path:
     text = small(steps, stream="x y", definitions=definitions, dtype="float32")
     if code == "unused-name":
         text = text.replace("number: 3", "number: 3, lost: 2")
-    if code == "no-input":
+    if old == "task":
         head, _, rest = text.partition("  addition: ")
-        text = f"{head}{FIVE_OF_FOUR}{rest[rest.index('stream: ') :]}"
+        text = f"{head}{new}{rest[rest.index('stream: ') :]}"
     if code != "no-claims":
         text += "expect: {note: none}\n"
     path = folder / "small.yaml"
