@@ -25,7 +25,7 @@ from compiler.source.limits import MAX_CONTEXT, MAX_VARIANTS
 from compiler.source.text import Span
 from compiler.tasks import Task, TaskError
 from compiler.tasks.layout import Layout
-from compiler.tasks.package import package_task, short_key, sizes_of, stated
+from compiler.tasks.package import package_task, says_what_is_right, short_key, sizes_of, stated
 from compiler.tasks.reading import ANSWER, PROMPT, Section, case_lengths, read_task
 
 TASK_EXAMPLE = (
@@ -175,7 +175,10 @@ def _asked(
     found: list[Asked] | None = None
     if section is not None and sizes is not None:
         name = key.text if key is not None else (text_of(section, "name") or _answers(section))
-        found = _each(document, Section(section, name, sizes, vocabulary, scope), definitions, about)
+        reading = Section(section, name, sizes, vocabulary, scope)
+        found = _each(document, reading, definitions, about)
+        if found is not None:
+            found = _with_inputs(reading, found, about, look=says_what_is_right(node))
     for one in about:  # what is wrong with the sizes of a task of the package is shown where they are written
         is_ours = key is not None and one.span is not None and one.span.source is package_task(key.text).span.source
         findings.report(replace(one, span=key.span) if is_ours and key is not None else one)
@@ -218,16 +221,27 @@ def _each(
         if task is None or layout is None or len(findings) > before:
             return None
         found.append(Asked(task, layout, choice))
-    return _with_inputs(section, found, findings) if len(findings) == before else None
+    return found if len(findings) == before else None
 
 
-def _with_inputs(section: Section, every: list[Asked], findings: Findings) -> list[Asked] | None:
-    """The choices of sizes that have an input at all."""
+def _with_inputs(section: Section, every: list[Asked], findings: Findings, *, look: bool) -> list[Asked] | None:
+    """The choices of sizes that have an input at all; `look`: some of their inputs have to make sense."""
+    if not look and not any(asked.task.is_restricted for asked in every):
+        return every  # without numpy
+    from compiler.tasks import samples
+    from compiler.tasks.interpreter import Work
+
+    work = Work(samples.LOOKED_AT)
     try:
-        found = [asked for asked in every if not asked.task.is_empty]
+        found = [asked for asked in every if not samples.is_empty(asked.task, work)]
     except TaskError as error:  # for an input that is named
-        findings.report(Diagnostic("task", str(error), _only(section)))
+        findings.report(*error.diagnostics)
         return None
+    for asked in found if look else ():
+        fault = samples.fault(asked.task, work)
+        if fault is not None:
+            findings.report(fault)
+            return None
     if not found:
         findings.report(Diagnostic("no-input", "no input is allowed: `only` excludes all of them", _only(section)))
         return None

@@ -100,7 +100,7 @@ def _is_structural(path: JsonPath, diagnostic: Diagnostic) -> bool:
         return depth <= 2 or path[-1] in ("hidden", "stream", "heads", "head_dim")
     if section in ("constants", "parameters", "defaults"):
         return depth == 1
-    return section in _schema()["required"]
+    return section == "task" or section in _schema()["required"]
 
 
 def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[tuple[JsonPath, Diagnostic]]:

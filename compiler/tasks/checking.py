@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from compiler.expressions.formulas import NESTED_TOO_DEEPLY, Formula
 from compiler.expressions.syntax import ExpressionError
 from compiler.source.diagnostics import Diagnostic, Findings
+from compiler.tasks.costs import check_costs
 from compiler.tasks.kinds import Kind, Readable, WordKind, described, expect, expect_word, kind_of
 from compiler.tasks.statement import Equation, Statement, Transducer, WordShape
 
@@ -16,6 +17,7 @@ def check_formulas(statement: Statement, elsewhere: Mapping[str, str], findings:
 
     `elsewhere` says of names that exist, such as parameters, why formulas of a task cannot read them.
     """
+    before = len(findings)
     answers = {word.name: "is an answer: what is right is said of given words" for word in statement.answers}
     elsewhere = {**elsewhere, **answers}
     constants: dict[str, Kind] = dict.fromkeys(statement.constants, "number")
@@ -34,6 +36,8 @@ def check_formulas(statement: Statement, elsewhere: Mapping[str, str], findings:
         later = dict.fromkeys(words, "is a word: the end reads the last state")
         later |= {name: "stands under `let`: the end reads the last state" for name, _ in transducer.lets}
         _check_end(transducer, Readable(numbers, elsewhere | later), findings)
+    if len(findings) == before:
+        check_costs(statement, findings)
 
 
 def _kind(word: WordShape) -> Kind:
