@@ -116,7 +116,8 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
                     yield (*path, key.text), _unknown_key(key, known, where)
         case "required" if isinstance(node, Mapping):
             for name in wanted:
-                if name not in node.names:
+                alone = list(schema.get("properties", {})) == [name]
+                if name not in node.names and not (alone and node.items):  # what is there instead is unknown
                     message = f"{where or 'the spec'} lacks '{name}'"
                     hint = schema.get("properties", {}).get(name, {}).get("description")
                     yield (*path, name), Diagnostic("missing-key", message, _first_place(document, path), hint)
@@ -248,10 +249,10 @@ def _place(node: Node | None) -> Span | None:
 
 
 def _first_place(document: Mapping, path: JsonPath) -> Span:
-    """Where something is missing: the key of the mapping that lacks it, or the start of the file."""
-    parent = _at(document, path[:-1]) if path else None
+    """Where something is missing: the key of the mapping that lacks it, or its start where it has none."""
+    parent, node = _at(document, path[:-1]) if path else None, _at(document, path)
     key = parent.key(str(path[-1])) if isinstance(parent, Mapping) else None
-    return key.span if key is not None else _start(document.span)
+    return key.span if key is not None else _start((node or document).span)
 
 
 def _start(span: Span) -> Span:

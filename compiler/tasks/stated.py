@@ -269,7 +269,8 @@ class Task:
         """
         from compiler.tasks import automata
 
-        return None if self.cases else automata.automaton(self.statement, self.numbers)
+        with self.reporting({}):
+            return None if self.cases else automata.automaton(self.statement, self.numbers)
 
 
 def number_of(symbols: Sequence[int], base: int) -> int:
