@@ -11,7 +11,8 @@ if os.name != "posix":
     print("error: weightspec runs on Linux and macOS; on Windows, use WSL", file=sys.stderr)
     sys.exit(2)
 
-if "__mp_main__" in sys.modules:  # a process that another one has started, which says what there is to be said
+if (processes := sys.modules.get("multiprocessing")) is not None and processes.current_process().name != "MainProcess":
+    # a process that another one has started, which says what there is to be said
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 elif __name__ == "__main__" or os.path.basename(sys.argv[0]).startswith("weightspec"):  # the installed script
 

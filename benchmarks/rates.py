@@ -25,7 +25,7 @@ from compiler.backends.native.c_compiler import find_compiler
 from compiler.backends.native.engines import EngineName, batch_size
 from compiler.backends.native.fast_engine import FastEngine
 from compiler.backends.torch.reference import Reference
-from compiler.evaluation.judge import Judge, Verdicts
+from compiler.evaluation.evaluator import Evaluator, Verdicts
 from compiler.evaluation.suite_runs import SuiteToRun, run_suite
 from compiler.source.user_cache import SETTING
 from compiler.tasks.task import Inputs, Part
@@ -145,10 +145,10 @@ def blocks_measured(spec: Spec, sizes: Sequence[int], seconds: float, rounds: in
     fast, found = _fast_judges(spec), []
     for size in sizes:
         ways = [_judging(PLAIN, _Recording(spec, "plain", batch=size), 1)]
-        for judge in fast:
-            assert isinstance(judge.engine, FastEngine)
-            judge.engine = replace(judge.engine, block=size)
-            ways.append(_judging(FAST_C if _is_compiled(judge) else FAST_TORCH, judge, 1))
+        for evaluator in fast:
+            assert isinstance(evaluator.engine, FastEngine)
+            evaluator.engine = replace(evaluator.engine, block=size)
+            ways.append(_judging(FAST_C if _is_compiled(evaluator) else FAST_TORCH, evaluator, 1))
         found.append(list(_timed(spec, ways, seconds, rounds, seed)))
     return found
 
@@ -158,10 +158,10 @@ def self_check_measured(spec: Spec, pairs: int) -> tuple[str, float, float]:
 
     Raises `ValueError`, with the reason, where the fast engine cannot follow the spec.
     """
-    judge = Judge(spec, inputs=pairs)
-    if judge.reason is not None:
-        raise ValueError(judge.reason)
-    check, spent = judge.self_check, 0.0
+    evaluator = Evaluator(spec, inputs=pairs)
+    if evaluator.reason is not None:
+        raise ValueError(evaluator.reason)
+    check, spent = evaluator.self_check, 0.0
 
     def timed(*arguments: NDArray[np.int32]) -> None:
         nonlocal spent
@@ -169,17 +169,17 @@ def self_check_measured(spec: Spec, pairs: int) -> tuple[str, float, float]:
         check(*arguments)
         spent += time.perf_counter() - start
 
-    judge.self_check = timed
+    evaluator.self_check = timed
     suite = SuiteToRun(SUITE, _parts(spec, pairs, 0), None, 0)
-    return judge.engine.detail, run_suite(judge, suite, lambda done: None, lambda notice: None).seconds, spent
+    return evaluator.engine.detail, run_suite(evaluator, suite, lambda done: None, lambda notice: None).seconds, spent
 
 
 def _fast_judges(spec: Spec) -> list[_Recording]:
     """The fast engine on torch tensors, and compiled for one thread, where there are such."""
     with _threads(1):
-        judges = [_Recording(spec, inputs=inputs) for inputs in (0, sys.maxsize)]
-    judges = [judge for judge in judges if judge.reason is None]
-    return judges[:1] + [judge for judge in judges[1:] if _is_compiled(judge)]
+        evaluators = [_Recording(spec, inputs=inputs) for inputs in (0, sys.maxsize)]
+    evaluators = [evaluator for evaluator in evaluators if evaluator.reason is None]
+    return evaluators[:1] + [evaluator for evaluator in evaluators[1:] if _is_compiled(evaluator)]
 
 
 def _made(spec: Spec) -> Made:
@@ -205,15 +205,15 @@ def _engine(spec: Spec, threads: int) -> tuple[_Recording, float]:
     """The fast engine for many inputs, and how long it took to have it."""
     with _threads(threads):
         start = time.perf_counter()
-        judge = _Recording(spec, inputs=sys.maxsize)
-        return judge, time.perf_counter() - start
+        evaluator = _Recording(spec, inputs=sys.maxsize)
+        return evaluator, time.perf_counter() - start
 
 
-def _is_compiled(judge: Judge) -> bool:
-    return COMPILED in judge.engine.detail
+def _is_compiled(evaluator: Evaluator) -> bool:
+    return COMPILED in evaluator.engine.detail
 
 
-class _Recording(Judge):
+class _Recording(Evaluator):
     """Keeps whether each input was right."""
 
     def __init__(self, spec: Spec, engine: EngineName = "fast", inputs: int = 0, batch: int | None = None) -> None:
@@ -226,15 +226,15 @@ class _Recording(Judge):
         return found
 
 
-def _judging(name: str, judge: _Recording, threads: int | None = None) -> Way:
+def _judging(name: str, evaluator: _Recording, threads: int | None = None) -> Way:
     def decide(parts: Sequence[Part]) -> Round:
-        judge.right.clear()
-        run = run_suite(judge, SuiteToRun(SUITE, tuple(parts), None, 0), lambda done: None, lambda notice: None)
+        evaluator.right.clear()
+        run = run_suite(evaluator, SuiteToRun(SUITE, tuple(parts), None, 0), lambda done: None, lambda notice: None)
         ends = np.cumsum([part.size for part in parts])[:-1]
-        right = np.split(np.concatenate(judge.right), ends)
+        right = np.split(np.concatenate(evaluator.right), ends)
         return Round(run.seconds, sum(tally.close for tally in run.tallies), tuple(right))
 
-    return Way(name, threads or torch.get_num_threads(), judge.engine.detail, decide)
+    return Way(name, threads or torch.get_num_threads(), evaluator.engine.detail, decide)
 
 
 def _one_at_a_time(spec: Spec) -> Way:

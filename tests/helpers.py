@@ -16,7 +16,7 @@ from _pytest.mark.structures import ParameterSet
 from torch import Tensor, nn
 
 from compiler.backends.torch.linear import torch_dtype
-from compiler.evaluation.judge import Judge
+from compiler.evaluation.evaluator import Evaluator
 from compiler.expressions.floats import FORMATS
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
@@ -97,10 +97,10 @@ def bounded() -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def verdicts(judge: Judge, inputs: Sequence[Inputs]) -> list[bool]:
+def verdicts(evaluator: Evaluator, inputs: Sequence[Inputs]) -> list[bool]:
     """Whether each input is answered right."""
-    layout, words = judge.spec.layout, judge.spec.resolved.task.encode(inputs)
-    right: list[bool] = judge.verdicts(layout.prompts(words), layout.answers(words)).right.tolist()
+    layout, words = evaluator.spec.layout, evaluator.spec.resolved.task.encode(inputs)
+    right: list[bool] = evaluator.verdicts(layout.prompts(words), layout.answers(words)).right.tolist()
     return right
 
 

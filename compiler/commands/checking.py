@@ -18,7 +18,7 @@ from compiler.commands.shared import (
 )
 from compiler.language.warnings import WARNINGS
 from compiler.readers.linting import lint as find
-from compiler.readers.linting.rules import DEFAULT, RULE_SETS, RULES
+from compiler.readers.linting.rules import DEFAULT, LINT_RULES, RULE_SETS
 from compiler.source.diagnostics import Diagnostic, SpecError, did_you_mean, fail
 from compiler.terminal import shapes
 
@@ -46,7 +46,7 @@ def lint(specs: tuple[Path, ...], rules: str | None, listing: bool, loading: Loa
     if listing == bool(specs) or (listing and loading != Loading()):
         raise click.UsageError("lint takes specs, or --list alone or with --rules and --json")
     if listing:
-        chosen = RULES if rules is None else RULE_SETS[rules].rules
+        chosen = LINT_RULES if rules is None else RULE_SETS[rules].rules
         print_json(rules_json(chosen)) if as_json else print_rules(chosen)
         return
     chosen_set = rules or DEFAULT
@@ -77,7 +77,7 @@ def lint(specs: tuple[Path, ...], rules: str | None, listing: bool, loading: Loa
 
 def _divided(loading: Loading) -> tuple[Loading, tuple[str, ...]]:
     """The options for loading, and the codes of rules that are left out. Raises `SpecError` for a code of neither."""
-    rules = [rule.code for rule in RULES]
+    rules = [rule.code for rule in LINT_RULES]
     for code in loading.ignore:
         if code not in WARNINGS and code not in rules:
             raise fail(

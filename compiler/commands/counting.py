@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 
 import click
 
@@ -23,11 +24,25 @@ from compiler.commands.shared import (
 from compiler.pipeline import Spec
 from compiler.readers.counting.assertions import ASSERTABLE, Assertion, MalformedAssertion, read_assertion
 from compiler.readers.counting.claims import author_count, check_claims
-from compiler.readers.counting.counts import Counts
+from compiler.readers.counting.counts import FIGURES, Counts
 from compiler.source.diagnostics import SpecError
 from compiler.terminal import shapes
 
 CLAIMED = "claimed"  # what else can be sorted by
+RULES = "\n".join(
+    fill(rule.says, 78, initial_indent=f"{name:<18}", subsequent_indent=" " * 18) for name, rule in FIGURES.items()
+)
+HELP = f"""Count the parameters of specs by stated rules.
+
+\b
+{RULES}
+
+\b
+python cli.py count specs/*.yaml --sort free
+python cli.py count specs/tiny95.yaml --by-tensor
+python cli.py count specs/qwen20.yaml --assert free=20 --assert 'dense<=50'
+python cli.py count --why specs/tiny95.yaml 'layer0.ffn.up.weight[candidate[3], count]'
+"""
 
 
 def _assertions(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> tuple[Assertion, ...]:
@@ -37,7 +52,7 @@ def _assertions(_ctx: click.Context, _option: click.Parameter, texts: tuple[str,
         raise click.BadParameter(str(error)) from None
 
 
-@click.command(cls=SpecCommand)
+@click.command(cls=SpecCommand, help=HELP)
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 @loading_options
 @click.option("--by-tensor", is_flag=True, help="Itemise each figure by tensor, down to the lines of the spec.")
@@ -70,22 +85,6 @@ def count(
     why: bool,
     as_json: bool,
 ) -> None:
-    """Count the parameters of specs by six rules.
-
-    \b
-    dense       every scalar that the torch tensors store, zeros too, tied tensors once
-    nonzero     stored scalars that are not zero; a broadcast row once
-    distinct    distinct nonzero values, map by map; maps that only copy are free
-    values      distinct nonzero numbers over the whole model
-    free        scalars under `parameters` that a weight reads, each once
-    hard_coded  a listing, no score: numbers in weights that are no parameters, but for 0, 1 and -1
-
-    \b
-    python cli.py count specs/*.yaml --sort free
-    python cli.py count specs/tiny95.yaml --by-tensor
-    python cli.py count specs/qwen20.yaml --assert free=20 --assert 'dense<=50'
-    python cli.py count --why specs/tiny95.yaml 'layer0.ffn.up.weight[candidate[3], count]'
-    """
     if why:
         if by_tensor or hard_coded or sort or assertions:
             raise click.UsageError("--why goes with no other option of count but --set and --json")
@@ -110,12 +109,12 @@ def count(
         counted.sort(key=_sort_key(sort))
     claims = [check_claims(loaded, counts, None) for loaded, counts in counted]
     if as_json:
-        found = counts_json(counted, claims, assertions)
+        values = counts_json(counted, claims, assertions)
         if wrong is not None:
-            both: shapes.CountedWithErrors = {**errors_json(wrong), "counted": found}
+            both: shapes.CountedWithErrors = {**errors_json(wrong), "counted": values}
             print_json(both)
             sys.exit(EXIT_BAD_INPUT)
-        print_json(found)
+        print_json(values)
     elif counted:
         print_leaderboard(counted, keep=sort)
         (print_hard_coded_in_full if hard_coded else print_hard_coded)(counted)
@@ -123,25 +122,26 @@ def count(
             print_items(loaded, counts)
         if assertions:
             print_assertions(counted, assertions)
-        for label, (loaded, _), own in zip(labels(counted), counted, claims, strict=True):
-            failed = [claim for claim in own if claim.status == "failed"]
+        for label, (loaded, _), results in zip(labels(counted), counted, claims, strict=True):
+            failed = [claim for claim in results if claim.status == "failed"]
             if failed and len(counted) > 1:
                 console().print(text(f"claims of {label}:"))
             print_checked_claims(failed, loaded.path, loading)
     if wrong is not None:
         raise wrong
-    exit_on_failed(claim for own in claims for claim in own)
-    if not all(one.holds(counts) for _, counts in counted for one in assertions):
+    exit_on_failed(claim for results in claims for claim in results)
+    if not all(assertion.holds(counts) for _, counts in counted for assertion in assertions):
         sys.exit(EXIT_FAILED_CLAIM)
 
 
 def _sort_key(figure: str) -> Callable[[tuple[Spec, Counts]], tuple[bool, int]]:
     """Ascending; what is not declared comes last."""
 
-    def key(one: tuple[Spec, Counts]) -> tuple[bool, int]:
-        stated = author_count(one[0])
-        found = (None if stated is None else stated.count) if figure == CLAIMED else one[1].by_rule(figure)
-        return found is None, found or 0
+    def key(counted: tuple[Spec, Counts]) -> tuple[bool, int]:
+        stated = author_count(counted[0])
+        claimed = None if stated is None else stated.count
+        value = claimed if figure == CLAIMED else counted[1].by_rule(figure)
+        return value is None, value or 0
 
     return key
 
@@ -157,11 +157,11 @@ def _why(spec: str, places: tuple[str, ...], loading: Loading, as_json: bool) ->
     if not Path(spec).exists() and Path(places[0]).is_file():
         raise click.UsageError(f"--why takes the spec first: {places[0]} '{spec}'")
     loaded = loading.load(Path(spec))
-    found = why_each(loaded, places)
+    answers = why_each(loaded, places)
     if as_json:
-        print_json([why_json(loaded, one) for one in found])
+        print_json([why_json(loaded, answer) for answer in answers])
         return
-    for i, one in enumerate(found):
+    for i, answer in enumerate(answers):
         if i:
             say()
-        print_why(loaded, one)
+        print_why(loaded, answer)

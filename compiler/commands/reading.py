@@ -17,7 +17,7 @@ from compiler.commands.shared import (
     spec_argument,
 )
 from compiler.pipeline import Spec
-from compiler.readers.stages.stages import STAGES, Stage
+from compiler.readers.dumps.stages import STAGES, Stage
 from compiler.source.state_dicts import StateDict, is_state_dict
 
 
@@ -83,8 +83,8 @@ def show(
     "names",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Which tensor of the second model is which of the first, where names differ: YAML, a line `OLD: NEW` for each."
-    " Names that it leaves out are matched by themselves, then by what the tensors hold, then by shape.",
+    help="A YAML file with a line `OLD: NEW` for each tensor whose name differs in the second model. All others are"
+    " matched by name, then by what they hold, then by shape.",
 )
 @click.option("--entries", is_flag=True, help="List every name that was matched, and every number that differs.")
 @json_option

@@ -12,6 +12,7 @@ from compiler.commands.shared import (
     EXIT_DIFFERENCE,
     Loading,
     SpecCommand,
+    check_ending,
     command_line,
     exit_on_failed,
     json_option,
@@ -25,8 +26,6 @@ from compiler.source.diagnostics import SpecError, fail
 from compiler.source.document import open_file
 from compiler.source.files import check_place, save_text
 from compiler.terminal.plain import print_file, say
-
-PAGE_SUFFIX = ".md"
 
 
 @click.command(cls=SpecCommand)
@@ -134,9 +133,7 @@ def report(
 
 def _checked_target(target: Path, renewal: str, *, exists: bool) -> bytes | None:
     """Refuse a file that cannot be written or checked, before anything is computed; what is in one to be checked."""
-    if target.suffix != PAGE_SUFFIX:
-        message = f"a report is a Markdown file, and '{target}' does not end in {PAGE_SUFFIX}"
-        raise fail("bad-value", message, hint=f"for example {target.stem or 'report'}{PAGE_SUFFIX}")
+    check_ending(target, "a report is a Markdown file", "report.md")
     if not exists:
         check_place(target)
         return None

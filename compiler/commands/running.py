@@ -80,8 +80,8 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
     elif as_json:
         tensors = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
         stored = sum(parameter.numel() for parameter in model.parameters())
-        built: shapes.Built = {**of_spec(loaded), "parameters": stored, "state_dict": tensors, **saved}
-        print_json(built)
+        built = {**of_spec(loaded), "parameters": stored, "state_dict": tensors, **saved}
+        print_json(shapes.filled(shapes.Built, None, **built))
 
 
 @click.command("eval", cls=SpecCommand, epilog=verbatim(suites.described()))

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import reduce, wraps
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,7 +20,7 @@ import compiler
 from compiler.commands.interruptions import EXIT_INTERRUPTED, interruptible
 from compiler.pipeline import Spec
 from compiler.readers.counting.claims import ClaimResult
-from compiler.source.diagnostics import Diagnostic, SpecError
+from compiler.source.diagnostics import Diagnostic, SpecError, fail
 from compiler.source.printable import printable
 from compiler.source.version import installed_version
 from compiler.terminal import shapes
@@ -33,7 +34,7 @@ EXIT_BAD_INPUT = 2
 EXIT_UNDECIDED = 3
 EXIT_FAULT = 4  # of this program, never of the spec or the call
 EXIT_BROKEN_PIPE = 141
-
+_WORDS = "words"  # the words of the call, by this name in the context of click
 
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
 specs_argument = click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -61,67 +62,70 @@ def seconds_above_zero(ctx: click.Context, param: click.Parameter, value: float 
     return value
 
 
-def suite_options(command: Command) -> Command:
-    """Options of every command that runs suites."""
-    options = [
-        click.option("--suite", "suites", multiple=True, help="Run this suite only; repeatable. See `eval --help`."),
-        click.option("--pairs", type=int, help="Inputs of each suite that samples."),
-        click.option("--seed", type=int, help="Seed of the suites that sample; 0 if not given."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+def _options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator; `--help` lists them in this order."""
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(declared), command)
 
 
-def evaluation_options(command: Command) -> Command:
-    """Options of every command that evaluates one spec."""
-    options = [
-        click.option(
-            "--protocol",
-            metavar="NAME",
-            help="Run a test that others have fixed, and exit with 1 where it is not passed. See `eval --help`.",
-        ),
-        click.option(
-            "--decode",
-            "decoding",
-            type=click.Choice(["teacher", "greedy"]),
-            default="teacher",
-            show_default=True,
-            help="Decide by one teacher-forced pass, or token by token; the verdicts are the same for a causal model.",
-        ),
-        click.option(
-            "--engine",
-            type=click.Choice(["plain", "fast"]),
-            default="fast",
-            show_default=True,
-            help="What computes most of it: the plain module, one sequence at a time, or code made for the spec, which"
-            " says so where it cannot follow it. The verdicts are the same: what is not sure is the plain module's.",
-        ),
-        click.option(
-            "--batch",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Where the plain module runs, so many sequences at once. That is faster, but the verdicts are then not"
-            " shown to be those of one sequence, and the report says how many are not.",
-        ),
-        click.option(
-            "--failures",
-            metavar="N|all",
-            default="5",
-            show_default=True,
-            callback=failure_limit,
-            help="How many wrong answers of each part of a suite to list.",
-        ),
-        click.option("--device", default="cpu", show_default=True, help="A torch device, such as cuda."),
-        click.option(
-            "--restart",
-            is_flag=True,
-            help="Begin again, where an earlier run of more than a million inputs was interrupted.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return suite_options(command)
+suite_options = _options(  # of every command that runs suites
+    click.option("--suite", "suites", multiple=True, help="Run only this suite. Repeatable. See `eval --help`."),
+    click.option("--pairs", type=int, help="How many inputs each suite that samples draws."),
+    click.option("--seed", type=int, help="Seed of the suites that sample; 0 if not given."),
+)
+evaluation_options = _options(  # of every command that evaluates one spec
+    suite_options,
+    click.option(
+        "--protocol",
+        metavar="NAME",
+        help="Run a test that others have fixed, and exit with 1 where it is not passed. See `eval --help`.",
+    ),
+    click.option(
+        "--decode",
+        "decoding",
+        type=click.Choice(["teacher", "greedy"]),
+        default="teacher",
+        show_default=True,
+        help="Decide by one teacher-forced pass, or token by token. For a causal model the verdicts are the same.",
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(["plain", "fast"]),
+        default="fast",
+        show_default=True,
+        help="What computes most tokens. plain: the torch module, one sequence at a time. fast: code made for the spec;"
+        " where it cannot follow the spec, it says so and plain runs. The verdicts are the same: plain decides where"
+        " fast is not sure.",
+    ),
+    click.option(
+        "--batch",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Where the plain engine runs, compute N sequences at once. That is faster, but does not show that the"
+        " verdicts are those of one sequence; the report counts them.",
+    ),
+    click.option(
+        "--failures",
+        metavar="N|all",
+        default="5",
+        show_default=True,
+        callback=failure_limit,
+        help="How many wrong answers to list for each part of a suite.",
+    ),
+    click.option("--device", default="cpu", show_default=True, help="A torch device, such as cuda."),
+    click.option(
+        "--restart",
+        is_flag=True,
+        help="Begin again where an earlier run of more than a million inputs was interrupted.",
+    ),
+)
+
+
+def check_ending(path: Path, what: str, example: str) -> None:
+    """Refuse the name of a file to be written that has another ending than the example. Raises `SpecError`."""
+    expected = Path(example)
+    if path.suffix != expected.suffix:
+        message = f"{what}, and '{path}' does not end in {expected.suffix}"
+        raise fail("bad-value", message, hint=f"for example {path.stem or expected.stem}{expected.suffix}")
 
 
 def given_on_the_command_line(names: Iterable[str]) -> list[str]:
@@ -205,23 +209,19 @@ def loading_options(command: Command) -> Command:
     ) -> Any:
         return command(*arguments, loading=Loading(settings, ignore, strict, allow_overflow), **options)
 
-    declared = [
+    return _options(
         click.option(
             "--set",
             "settings",
             multiple=True,
             metavar="NAME=VALUE",
-            help="Vary the spec: a constant, a parameter, a task size, or a path such as layer0.attention.softmax."
-            " Repeatable.",
+            help="Vary the spec. NAME is a constant, a parameter, a task size, or a path such as"
+            " layer0.attention.softmax. Repeatable.",
         ),
-        click.option("--strict", is_flag=True, help="Warnings are errors."),
-        click.option("--ignore", multiple=True, metavar="CODE", help="Switch a warning off, by its code. Repeatable."),
+        click.option("--strict", is_flag=True, help="Treat warnings as errors."),
+        click.option("--ignore", multiple=True, metavar="CODE", help="Switch off a warning by its code. Repeatable."),
         click.option("--allow-overflow", is_flag=True, help="Store a weight too large for the dtype as an infinity."),
-    ]
-    decorated: Command = packed
-    for option in reversed(declared):
-        decorated = option(decorated)
-    return decorated
+    )(packed)
 
 
 class SpecCommand(click.Command):
@@ -246,23 +246,30 @@ class CommandGroup(click.Group):
         with interruptible(CommandGroup.main), _clean_ends():
             return super().main(*arguments, **options)
 
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with _clean_ends(), _printable_messages():  # click would make an exit code of 1 of an interruption
-            return super().make_context(*arguments, **options)
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> click.Context:
+        words = tuple(args)
+        with _clean_ends(), _wrong_calls(words):  # click would make an exit code of 1 of an interruption
+            context = super().make_context(info_name, args, *more, **extra)
+        context.meta[_WORDS] = words
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _clean_ends(), _printable_messages():
+        with _clean_ends(), _wrong_calls(ctx.meta[_WORDS]):
             return super().invoke(ctx)
 
 
 @contextmanager
-def _printable_messages() -> Iterator[None]:
-    """What click says of a wrong call quotes the call."""
+def _wrong_calls(words: Sequence[str]) -> Iterator[None]:
+    """What click says of a wrong call: as JSON where `--json` is one of its words. The message quotes the call."""
     try:
         yield
     except click.ClickException as error:
         vars(error)["message"] = printable(error.message, kept="\n")  # which click calls final
-        raise
+        if "--json" not in takewhile(lambda word: word != "--", words):
+            raise
+        context = getattr(error, "ctx", None)
+        hint = None if context is None else f"`{context.command_path} --help` lists the options"
+        _fail(SpecError([Diagnostic("usage", error.format_message(), hint=hint)]), as_json=True)
 
 
 @contextmanager
@@ -321,8 +328,8 @@ def errors_json(error: SpecError) -> shapes.Errors:
     """What `--json` prints where the spec, or what was asked of it, is wrong."""
     from compiler.terminal.console import diagnostics_json
 
-    found = diagnostics_json(error.diagnostics)
-    errors, warnings = ([one for one in found if one["severity"] == kind] for kind in ("error", "warning"))
+    of_both = diagnostics_json(error.diagnostics)
+    errors, warnings = ([item for item in of_both if item["severity"] == kind] for kind in ("error", "warning"))
     return {"errors": errors, "warnings": warnings}
 
 

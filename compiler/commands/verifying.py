@@ -19,6 +19,7 @@ from compiler.commands.shared import (
     EXIT_UNDECIDED,
     Loading,
     SpecCommand,
+    check_ending,
     errors_json,
     json_option,
     loading_options,
@@ -28,7 +29,7 @@ from compiler.commands.shared import (
 )
 from compiler.pipeline import Spec
 from compiler.readers.counting.claims import ClaimResult, check_verdict
-from compiler.source.diagnostics import Diagnostic, SpecError, fail
+from compiler.source.diagnostics import Diagnostic, SpecError
 from compiler.source.files import check_place, save_text
 from compiler.terminal import shapes
 from compiler.terminal.plain import say
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from compiler.evaluation.evaluation import Progress
     from compiler.verifier.results import Verification
 
-CERTIFICATE_SUFFIX = ".json"
 QUIET_SECONDS = 2.0  # seconds until progress is shown
 _BY_CLAIM = {"held": 0, "failed": EXIT_FAILED_CLAIM}
 _BY_VERDICT = {"proved": 0, "refuted": EXIT_REFUTED, "open": EXIT_UNDECIDED}
@@ -72,9 +72,9 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
     REFUTED  an input that the torch module answers wrong, and bounds on how many there are
     OPEN     neither: how many inputs are surely right, how many surely wrong, and why the rest is undecided
 
-    Meant are all inputs that the task has, in the arithmetic of the torch module. They are followed all at once; where
-    that leaves some open, or the task is one that cannot be followed, up to 100,000 inputs are tried, every one.
-    Nothing that was only sampled counts as proved. `method` and `assumptions` say what a verdict rests on.
+    A verdict is about all inputs of the task, in the arithmetic of the torch module. They are followed all at once.
+    Where that leaves some open, or the task cannot be followed, and there are at most 100,000 inputs, each one is
+    tried. Samples prove nothing. `method` and `assumptions` say what a verdict rests on.
 
     \b
     python cli.py verify specs/qwen20.yaml
@@ -82,13 +82,14 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
     python cli.py verify specs/*.yaml --budget 20 -o verdicts.json
 
     Ctrl-C ends with what is known by then. The exit code is 0 for proved, 1 for refuted and 3 for open. Where the spec
-    claims a verdict under `expect`, it is 0 if that is met, also by a refutation, and 1 if it is not. Of several specs
+    claims a verdict under `expect`, even a refutation, it is 0 if the claim holds and 1 if it fails. Of several specs
     the worst counts: 2, then 1, then 3.
     """
     from compiler.terminal.console import print_diagnostics, print_json
 
     if output is not None:
-        _check_target(output)
+        check_ending(output, "a certificate is a JSON file", "certificate.json")
+        check_place(output)  # before anything is computed
     valid, wrong = loading.load_each(specs)
     if not valid:
         raise SpecError(wrong)
@@ -100,19 +101,19 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
     verified: list[tuple[Spec, Verification]] = []
     certificates: list[shapes.Certificate] = []
     codes = set()
-    for spec, found in _each(valid, budget):
+    for spec, verification in _each(valid, budget):
         problems: tuple[Diagnostic, ...]
-        if isinstance(found, SpecError):
+        if isinstance(verification, SpecError):
             if len(specs) == 1:
-                raise found
-            problems = found.diagnostics
+                raise verification
+            problems = verification.diagnostics
         else:
-            claim = check_verdict(spec, found.verdict)
-            codes.add(_BY_CLAIM.get("" if claim is None else claim.status, _BY_VERDICT[found.verdict]))
+            claim = check_verdict(spec, verification.verdict)
+            codes.add(_BY_CLAIM.get("" if claim is None else claim.status, _BY_VERDICT[verification.verdict]))
             if not as_json:
-                _show(spec, found, budget, claim, loading)
-            verified.append((spec, found))
-            certificates.append(certificate(spec, found, budget))
+                _show(spec, verification, budget, claim, loading)
+            verified.append((spec, verification))
+            certificates.append(certificate(spec, verification, budget))
             problems = () if output is None else _written(output, certificates)  # after each, so that nothing is lost
         wrong += problems
         if not as_json:
@@ -138,7 +139,7 @@ def _each(specs: Sequence[Spec], budget: float) -> Iterator[tuple[Spec, Verifica
         left = specs[k:]
         try:
             with _progress(spec.title) as progress:
-                found = compiler.verify(spec, budget=budget, progress=progress)
+                verification = compiler.verify(spec, budget=budget, progress=progress)
         except SpecError as error:
             yield spec, error
             continue
@@ -146,13 +147,13 @@ def _each(specs: Sequence[Spec], budget: float) -> Iterator[tuple[Spec, Verifica
             if k == 0:
                 raise
         else:
-            yield spec, found
-            if found.ending != "interrupted":
+            yield spec, verification
+            if verification.ending != "interrupted":
                 continue
-            say(f"interrupted after {found.seconds:.1f} s", error=True)
+            say(f"interrupted after {verification.seconds:.1f} s", error=True)
             left = specs[k + 1 :]
         if left:
-            say(f"interrupted; not verified: {', '.join(str(one.path) for one in left)}", error=True)
+            say(f"interrupted; not verified: {', '.join(str(other.path) for other in left)}", error=True)
         return
 
 
@@ -187,14 +188,6 @@ def _progress(title: str) -> Iterator[Progress | None]:
             timer.join()
 
 
-def _check_target(path: Path) -> None:
-    """Refuse a file that no certificate can be written to, before anything is computed. Raises `SpecError`."""
-    if path.suffix != CERTIFICATE_SUFFIX:
-        message = f"a certificate is a JSON file, and '{path}' does not end in {CERTIFICATE_SUFFIX}"
-        raise fail("bad-value", message, hint=f"for example {path.stem or 'certificate'}{CERTIFICATE_SUFFIX}")
-    check_place(path)
-
-
 def _written(path: Path, certificates: Sequence[shapes.Certificate]) -> tuple[Diagnostic, ...]:
     """What was wrong when they were written to a file, whole or not at all."""
     from compiler.terminal.console import json_text
@@ -206,9 +199,9 @@ def _written(path: Path, certificates: Sequence[shapes.Certificate]) -> tuple[Di
     return ()
 
 
-def _show(spec: Spec, found: Verification, budget: float, claim: ClaimResult | None, loading: Loading) -> None:
+def _show(spec: Spec, verification: Verification, budget: float, claim: ClaimResult | None, loading: Loading) -> None:
     from compiler.terminal.verifications import print_verification
 
-    print_verification(spec, found, budget)
+    print_verification(spec, verification, budget)
     print_checked_claims([] if claim is None else [claim], spec.path, loading)
     say()

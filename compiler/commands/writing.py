@@ -109,7 +109,7 @@ def fmt(specs: tuple[Path, ...], check: bool, as_diff: bool, to_stdout: bool, as
     """Format specs in place: indentation, spaces, blank lines.
 
     Comments, line breaks, quotes and the order of keys stay. The meaning of a spec never changes; a file that cannot
-    be formatted is left as it is. A spec need not be valid, but has to be YAML.
+    be formatted is left as it is. A spec need not be valid, but it has to be a YAML mapping.
 
     \b
     python cli.py fmt specs/*.yaml

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compiler.evaluation.judge import Failure, Verdicts
+from compiler.evaluation.evaluator import Failure, Verdicts
 from compiler.tasks.task import Inputs
 
 MAX_CLASSES = 100_000  # that are told apart in one part of a suite
@@ -34,8 +34,10 @@ class Tally:
     other: int = 0
 
     def plus(self, verdicts: Verdicts, failures: Sequence[Failure], inputs: Callable[[int], Inputs]) -> Tally:
-        """With the verdicts on the inputs that come next, of which `inputs` has number i; a new tally, so that an
-        interruption leaves this one whole."""
+        """A new tally with the verdicts on the inputs that come next; `inputs(i)` is the input number i of them.
+
+        An interruption leaves this tally whole.
+        """
         classes, other = self._classes(verdicts, inputs)
         size, right = len(verdicts.right), int(verdicts.right.sum())
         close, batched = self.close + verdicts.close, self.batched + int(verdicts.batched.sum())
@@ -48,10 +50,10 @@ class Tally:
         said = verdicts.said + 1  # of a token that is none, 0
         width = int(max(verdicts.expected.max(), said.max())) + 1
         codes = (verdicts.slots * width + verdicts.expected) * width + said
-        found, firsts, counts = np.unique(codes, return_index=True, return_counts=True)
+        distinct, firsts, counts = np.unique(codes, return_index=True, return_counts=True)
         classes, other = dict(self.classes), self.other
         for i in np.argsort(firsts):  # in the order of the inputs, so that blocks of any size find the same
-            place, token = divmod(int(found[i]), width)
+            place, token = divmod(int(distinct[i]), width)
             key, count = (*divmod(place, width), token - 1), int(counts[i])
             if key in classes:
                 before, first = classes[key]

@@ -13,7 +13,7 @@ import torch
 from compiler.backends.native.engines import Decoding, EngineName
 from compiler.backends.torch.settings import as_assumed
 from compiler.evaluation.answer_counts import Tally
-from compiler.evaluation.judge import EngineUse, Failure, FailureClass, Judge
+from compiler.evaluation.evaluator import EngineUse, Evaluator, Failure, FailureClass
 from compiler.evaluation.saved_runs import SavedRun, saved_run
 from compiler.evaluation.suite_runs import SuiteToRun, run_suite
 from compiler.pipeline import Spec
@@ -99,7 +99,7 @@ class Evaluation:
 
     @property
     def batched(self) -> int:
-        """Of how many inputs it is only batches that say whether they are answered right."""
+        """How many inputs were only run in batches."""
         return sum(suite.batched for suite in self.suites)
 
     @property
@@ -136,18 +136,18 @@ def evaluate(
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Run suites of the spec's task; by default all that a task runs by default, in their default sizes.
+    """Run suites of the spec's task; without `suites` those that the task runs by default, in their default sizes.
 
     A `protocol` is a test that others have fixed: it has suites of its own, and no size or seed to choose.
     A model that is not causal is decoded greedily, whatever `decoding` says: teacher forcing would show it the answer.
     `engine` decides how fast that is, and never what is right: see `compiler.backends.native.engines`. The plain one
-    does what is to be decoded greedily, and what the fast one cannot follow, one sequence at a time. With a `batch` it
-    runs so many at once, and on another `device` than the CPU always some: faster, but `batched` says of how many
-    inputs the verdict is then not shown to be that of one sequence.
+    decodes greedily, and runs what the fast one cannot follow, one sequence at a time. With a `batch` it runs so many
+    at once, and on another `device` than the CPU always some. That is faster, but does not show that the verdict is
+    that of one sequence; `batched` counts these inputs.
     `pairs` is the size of each suite that samples, `seed` (0 if None) decides what it draws, `failures` is how many
     wrong answers of each part are kept (None for all).
-    A suite of more than `LONG` inputs saves what it has found every few seconds, in the user's cache, and the same call
-    goes on from there after an interruption; with `restart` it does not. Nothing is left of it when all suites are run.
+    A suite of more than `LONG` inputs saves its state every few seconds in the user's cache. After an interruption the
+    same call goes on from there; with `restart` it begins again. When all suites are run, the state is removed.
     `progress(suite, done, total)` is called after each batch, `notice(text)` with what a person should know at once.
     An interruption (`KeyboardInterrupt`) of a long suite has a message that says how far it was.
     Raises `SpecError` for an unknown suite, protocol or device, and for a size that is out of range.
@@ -171,12 +171,12 @@ def evaluate(
     runs: list[tuple[SuiteResult, ...]] = []
     for choice, unsaved in zip(spec.choices, planned, strict=True):
         inputs = sum(suite.size for suite in unsaved)
-        judge = Judge(choice, device, decoding, engine, inputs=inputs, batch=batch)
-        runs.append(_run_all(judge, unsaved, restart, told))
-    name = torch.cuda.get_device_name(judge.device) if judge.device.type == "cuda" else str(judge.device)
+        evaluator = Evaluator(choice, device, decoding, engine, inputs=inputs, batch=batch)
+        runs.append(_run_all(evaluator, unsaved, restart, told))
+    name = torch.cuda.get_device_name(evaluator.device) if evaluator.device.type == "cuda" else str(evaluator.device)
     threads, version = torch.get_num_threads(), torch.__version__
     results = _joined(spec, runs)
-    return Evaluation(results, judge.use, judge.decoding, spec.network.dtype.name, name, threads, version, test)
+    return Evaluation(results, evaluator.use, evaluator.decoding, spec.network.dtype.name, name, threads, version, test)
 
 
 class _Told:
@@ -193,7 +193,7 @@ class _Told:
             self._total[suite.name] += suite.size
 
     def done(self, suite: str, inputs: int) -> None:
-        """So many inputs of the suite are judged, in this choice of sizes."""
+        """So many inputs of the suite are evaluatord, in this choice of sizes."""
         if self._progress is not None:
             self._progress(suite, self._done[suite] + inputs, self._total[suite])
 
@@ -211,12 +211,12 @@ def _share(suite: Suite, pairs: int | None, number: int, choices: int) -> int:
     return share + (number < extra)
 
 
-def _run_all(judge: Judge, suites: Sequence[SuiteToRun], restart: bool, told: _Told) -> tuple[SuiteResult, ...]:
-    planned = [_saved(judge, suite) for suite in suites]
+def _run_all(evaluator: Evaluator, suites: Sequence[SuiteToRun], restart: bool, told: _Told) -> tuple[SuiteResult, ...]:
+    planned = [_saved(evaluator, suite) for suite in suites]
     states = [suite.saved for suite in planned if suite.saved is not None]
     if restart:
         _forget(states)
-    results = tuple(_run(judge, suite, told) for suite in planned)
+    results = tuple(_run(evaluator, suite, told) for suite in planned)
     _forget(states)
     return results
 
@@ -243,13 +243,13 @@ def _joined(spec: Spec, runs: Sequence[tuple[SuiteResult, ...]]) -> tuple[SuiteR
 @as_assumed()
 def answer(spec: Spec, inputs: Inputs) -> Answer:
     """Greedy decoding of one input."""
-    judge = Judge(spec, "cpu", "greedy")
+    evaluator = Evaluator(spec, "cpu", "greedy")
     task, layout = spec.resolved.task, spec.layout
     words = task.solve(inputs)
-    tokens = judge.greedy_tokens(inputs)
+    tokens = evaluator.greedy_tokens(inputs)
     right_tokens = layout.answer_tokens(words)
     return Answer(
-        judge.describe(tokens),
+        evaluator.describe(tokens),
         task.show(words),
         tokens == right_tokens,
         tuple(layout.prompt_tokens(words)),
@@ -276,18 +276,18 @@ def _to_run(suite: Suite, size: int, seed: int, kept: int) -> SuiteToRun:
     return SuiteToRun(suite.name, suite.parts(size, seed), seed if suite.sampled else None, kept)
 
 
-def _saved(judge: Judge, suite: SuiteToRun) -> SuiteToRun:
-    """With the place where the state of a long run is kept."""
+def _saved(evaluator: Evaluator, suite: SuiteToRun) -> SuiteToRun:
+    """The suite with the place where the state of a long run is kept."""
     if not suite.is_long:
         return suite
-    where = saved_run(judge.spec, suite.name, suite.parts, suite.seed, suite.kept, in_batches=judge.in_batches)
+    where = saved_run(evaluator.spec, suite.name, suite.parts, suite.seed, suite.kept, in_batches=evaluator.in_batches)
     return replace(suite, saved=where)
 
 
-def _run(judge: Judge, suite: SuiteToRun, told: _Told) -> SuiteResult:
-    run = run_suite(judge, suite, lambda inputs: told.done(suite.name, inputs), told.notice)
+def _run(evaluator: Evaluator, suite: SuiteToRun, told: _Told) -> SuiteResult:
+    run = run_suite(evaluator, suite, lambda inputs: told.done(suite.name, inputs), told.notice)
     told.ended(suite)
-    parts = tuple(_part_result(judge, *one) for one in zip(suite.parts, run.tallies, strict=True))
+    parts = tuple(_part_result(evaluator, *pair) for pair in zip(suite.parts, run.tallies, strict=True))
     return SuiteResult(suite.name, suite.seed, parts, run.seconds, run.resumed)
 
 
@@ -296,9 +296,9 @@ def _forget(states: Sequence[SavedRun]) -> None:
         state.forget()
 
 
-def _part_result(judge: Judge, part: Part, tally: Tally) -> PartResult:
+def _part_result(evaluator: Evaluator, part: Part, tally: Tally) -> PartResult:
     by_count = sorted(tally.classes.items(), key=lambda item: (-item[1][0], item[0]))
-    classes = tuple(judge.failure_class(*key, count, inputs) for key, (count, inputs) in by_count)
+    classes = tuple(evaluator.failure_class(*key, count, inputs) for key, (count, inputs) in by_count)
     return PartResult(
         part.label, part.size, tally.right, tally.close, tally.batched, tally.failures, classes, tally.other
     )

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 
 from compiler.backends.torch.saving import spec_text
 from compiler.evaluation.answer_counts import Tally
-from compiler.evaluation.judge import Failure
+from compiler.evaluation.evaluator import Failure
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
 from compiler.source.files import remove_all_left_overs, write_whole
@@ -50,7 +50,7 @@ class RunState:
 
 @dataclass(frozen=True)
 class SavedRun:
-    """Where the state of one run is kept: `key` stands for all that decides what the run finds."""
+    """The place where the state of a run is kept. `key` stands for all that decides what the run finds."""
 
     path: Path
     key: str
@@ -65,19 +65,19 @@ class SavedRun:
                 raise DamagedState("others can write to it, or it is no file of yours")
             if self.path.stat().st_size > MAX_SAVED_BYTES:
                 raise DamagedState("it is too large")
-            found = json.loads(self.path.read_bytes())
-            if not isinstance(found, dict) or not isinstance(found.get("format"), int):
+            saved = json.loads(self.path.read_bytes())
+            if not isinstance(saved, dict) or not isinstance(saved.get("format"), int):
                 raise DamagedState("it is damaged")
-            if found["format"] > RUN_FORMAT:
+            if saved["format"] > RUN_FORMAT:
                 hint = "upgrade weightspec to go on with it, or begin again with `eval --restart`"
                 raise fail("newer-format", "the saved state of this run was written by a newer weightspec", None, hint)
-            if found["format"] < RUN_FORMAT:
+            if saved["format"] < RUN_FORMAT:
                 raise DamagedState("an older weightspec wrote it")
-            if found["run"] != self.key:
+            if saved["run"] != self.key:
                 raise DamagedState("it is of another run")
-            if found["digest"] != _digest(found["state"]):
+            if saved["digest"] != _digest(saved["state"]):
                 raise DamagedState("its content was changed")
-            return _checked(_state(json.loads(found["state"])), parts)
+            return _checked(_state(json.loads(saved["state"])), parts)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -140,30 +140,26 @@ def _as_json(state: RunState) -> dict[str, object]:
         "seconds": state.seconds,
         "parts": [
             {
-                "done": tally.done,
-                "right": tally.right,
-                "close": tally.close,
-                "batched": tally.batched,
-                "failures": [[one.inputs, one.text, one.expected, one.got] for one in tally.failures],
+                **vars(tally),
+                "failures": list(map(astuple, tally.failures)),
                 "classes": [[*key, count, inputs] for key, (count, inputs) in tally.classes.items()],
-                "other": tally.other,
             }
             for tally in state.tallies
         ],
     }
 
 
-def _state(found: Mapping[str, Any]) -> RunState:
-    return RunState(tuple(_tally(part) for part in found["parts"]), float(found["seconds"]))
+def _state(saved: Mapping[str, Any]) -> RunState:
+    return RunState(tuple(_tally(part) for part in saved["parts"]), float(saved["seconds"]))
 
 
-def _tally(found: Mapping[str, Any]) -> Tally:
-    failures = tuple(Failure(tuple(inputs), *texts) for inputs, *texts in found["failures"])
+def _tally(saved: Mapping[str, Any]) -> Tally:
+    failures = tuple(Failure(tuple(inputs), *texts) for inputs, *texts in saved["failures"])
     classes = {
-        (slot, expected, said): (count, tuple(inputs)) for slot, expected, said, count, inputs in found["classes"]
+        (slot, expected, said): (count, tuple(inputs)) for slot, expected, said, count, inputs in saved["classes"]
     }
-    done, right, close, batched = (found[name] for name in ("done", "right", "close", "batched"))
-    return Tally(done, right, close, batched, failures, classes, found["other"])
+    done, right, close, batched = (saved[name] for name in ("done", "right", "close", "batched"))
+    return Tally(done, right, close, batched, failures, classes, saved["other"])
 
 
 def _checked(state: RunState, parts: Sequence[Part]) -> RunState:

@@ -15,7 +15,7 @@ from compiler.pipeline import Spec
 from compiler.source.faults import ToolFault
 from compiler.tasks.task import Inputs
 
-SEQUENCES = 4  # of the first block; at most so many tokens of each
+SEQUENCES = 4  # of the first block, and how many tokens of each at most
 TOKENS = 12
 LATER_SEQUENCES = 2  # of any other block; one token of each, which a long run has time for (benchmarks/self_check.py)
 STRIDE = 7919  # from the sequence of a block to that of the next one: a prime, so that no pattern of inputs is met

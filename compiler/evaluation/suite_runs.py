@@ -1,4 +1,4 @@
-"""Running a suite: its inputs go to the judge in blocks, and the verdicts are counted."""
+"""Running a suite: its inputs go to the evaluator in blocks, and the verdicts are counted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.evaluation.answer_counts import Tally
-from compiler.evaluation.judge import Failure, Judge
+from compiler.evaluation.evaluator import Evaluator, Failure
 from compiler.evaluation.saved_runs import LONG, DamagedState, RunState, SavedRun
 from compiler.evaluation.self_check import decoded_otherwise
 from compiler.tasks.layout import Layout
 from compiler.tasks.task import Inputs, Part, Words
 
-FIRST_INPUTS = 1024  # so many are judged first, to see how long they take
+FIRST_INPUTS = 1024  # of a suite; they show how long inputs take
 SAVED_EVERY = 3.0  # seconds, unless saving takes long
 SLOW = 2.0  # seconds that a bunch of inputs may take
 T = TypeVar("T")
@@ -58,22 +58,24 @@ class SuiteRun:
     resumed: int
 
 
-def run_suite(judge: Judge, suite: SuiteToRun, done: Callable[[int], None], notice: Callable[[str], None]) -> SuiteRun:
+def run_suite(
+    evaluator: Evaluator, suite: SuiteToRun, done: Callable[[int], None], notice: Callable[[str], None]
+) -> SuiteRun:
     """Judge all inputs, except the first of them where an earlier run has left its verdicts.
 
     `done` is told after each bunch how many inputs are judged, `notice` what a person should know at once. A long run
     is saved every few seconds and at its end. When it is interrupted it is saved too, and raises `Interrupted`.
     """
-    start, pace, keeping = time.perf_counter(), _Pace(judge.engine.block), _Keeping(suite, notice)
+    start, pace, keeping = time.perf_counter(), _Pace(evaluator.engine.block), _Keeping(suite, notice)
     before = state = keeping.earlier()
     if before.done:
         done(before.done)
     try:
         for number, part in enumerate(suite.parts):
             tally = state.tallies[number] if number < len(state.tallies) else Tally()
-            for bunch in _ahead(_bunches(judge.spec.layout, part, tally.done, pace)):
+            for bunch in _ahead(_bunches(evaluator.spec.layout, part, tally.done, pace)):
                 with pace:
-                    tally = _tallied(judge, bunch, tally, suite.kept)
+                    tally = _tallied(evaluator, bunch, tally, suite.kept)
                 seconds = before.seconds + time.perf_counter() - start
                 state = RunState((*state.tallies[:number], tally), seconds)
                 done(state.done)
@@ -107,7 +109,9 @@ class _Keeping:
             return RunState()
         if state is None:
             if suite.saved.is_of_other_versions:
-                other = "an earlier run of it is of another version of weightspec or torch, which alone goes on with it"
+                other = (
+                    "an earlier run was of another version of weightspec or torch, and only that version can resume it"
+                )
                 self._notice(f"{suite.name} begins anew: {other}")
             return RunState()
         self._notice(f"{suite.name}: resumed at {state.done:,} of {suite.size:,}")
@@ -136,8 +140,8 @@ class _Keeping:
         """What is said then, of a state that was saved if it could be."""
         self.save(state)
         suite = self._suite
-        found = f"interrupted in {suite.name} after {state.done:,} of {suite.size:,}, {state.right:,} of them right"
-        return f"{found}; " + (
+        progress = f"interrupted in {suite.name} after {state.done:,} of {suite.size:,}, {state.right:,} of them right"
+        return f"{progress}; " + (
             f"that could not be saved: {self._problem}" if self._problem else "run the same command again to go on"
         )
 
@@ -152,13 +156,13 @@ class _Bunch:
 
 
 def _bunches(layout: Layout, part: Part, start: int, pace: _Pace) -> Iterator[_Bunch]:
-    """The inputs from number `start` on, so many at a time as the pace is then."""
+    """The inputs from number `start` on, in bunches whose size follows the pace."""
     for words in part.blocks(pace.most, start) if start < part.size else ():
         size, first = len(next(iter(words.values()))), 0
         while first < size:
             last = first + pace.inputs
-            own = {name: word[first:last] for name, word in words.items()}
-            yield _Bunch(own, layout.prompts(own), layout.answers(own))
+            part_words = {name: word[first:last] for name, word in words.items()}
+            yield _Bunch(part_words, layout.prompts(part_words), layout.answers(part_words))
             first = last
 
 
@@ -171,26 +175,26 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
             yield item
 
 
-def _tallied(judge: Judge, bunch: _Bunch, tally: Tally, kept: int) -> Tally:
+def _tallied(evaluator: Evaluator, bunch: _Bunch, tally: Tally, kept: int) -> Tally:
     """The tally with the verdicts on further inputs, the first of whose failures are decoded."""
 
     def inputs(row: int) -> Inputs:
-        return judge.spec.resolved.task.inputs(bunch.words, row)
+        return evaluator.spec.resolved.task.inputs(bunch.words, row)
 
-    verdicts = judge.verdicts(bunch.prompts, bunch.answers)
+    verdicts = evaluator.verdicts(bunch.prompts, bunch.answers)
     failures: list[Failure] = []
     cleared: list[int] = []  # in batches: closer than the noise that was measured
     decided = 0
     for row in verdicts.wrong.tolist():
         if len(tally.failures) + len(failures) >= kept:
             break
-        failure = judge.failure(inputs(row))
+        failure = evaluator.failure(inputs(row))
         if failure is not None:
             failures.append(failure)
-        elif judge.in_batches:
+        elif evaluator.in_batches:
             cleared.append(decided)
         else:
-            raise decoded_otherwise(judge.spec, judge.engine.name, inputs(row))
+            raise decoded_otherwise(evaluator.spec, evaluator.engine.name, inputs(row))
         decided += 1
     return tally.plus(verdicts.decided(range(decided), cleared) if decided else verdicts, failures, inputs)
 

@@ -95,24 +95,24 @@ def cast(number: Number, dtype: FloatFormat) -> Number:
     except OverflowError:
         raise NotANumber(f"the integer is too large for {dtype.name}") from None
     if math.isinf(value) and not _infinite(number.value):
-        raise NotANumber(f"{show(number.value)} is too large for {dtype.name}")
+        raise NotANumber(f"{exact_figure(number.value)} is too large for {dtype.name}")
     return Number(value, True, number.provenance)
 
 
-def show(value: PythonNumber) -> str:
-    """A number for people: exact, but no screenful of digits."""
+def exact_figure(value: PythonNumber) -> str:
+    """A number for people: exact; of an integer with very many digits, its size."""
     if isinstance(value, int):
         return str(value) if value.bit_length() <= 64 else f"an integer of {value.bit_length()} bits"
     return repr(value)
 
 
 def as_figure(value: PythonNumber, dtype: FloatFormat | None = None) -> str:
-    """A number for people: one that is whole is exact and has no point, any other is the shortest text that reads back.
+    """A number for people. A whole number is exact and has no point; any other is the shortest text that reads back.
 
-    It reads back to the same double, or, of a number of a `dtype`, to the same number of the dtype.
+    It reads back to the same double; with a `dtype`, to the same number of the dtype.
     """
     if isinstance(value, int):
-        return show(value)
+        return exact_figure(value)
     if value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return repr(value if dtype is None else shortest(value, dtype))

@@ -15,12 +15,12 @@ from compiler.expressions.arithmetic import (
     PythonNumber,
     as_figure,
     call,
+    exact_figure,
     negate,
-    show,
 )
 from compiler.expressions.kinds import as_number, as_operand, as_truth, mismatch
 from compiler.expressions.matrices import VectorOrMatrix, each, size_of, transposed
-from compiler.expressions.operators import combined, compared, product
+from compiler.expressions.operators import applied, compared, product_of
 from compiler.expressions.scope import NAMED_NUMBERS, AlreadyReported, Let, Scope
 from compiler.expressions.syntax import (
     Binary,
@@ -61,26 +61,26 @@ def evaluate_expression(node: ExpressionNode, scope: Scope) -> Value:
     return _EVALUATORS[type(node)](node, scope)
 
 
-def number(node: ExpressionNode, scope: Scope) -> Number:
+def number_value(node: ExpressionNode, scope: Scope) -> Number:
     """An expression that has to be one number."""
     return as_number(evaluate_expression(node, scope), node)
 
 
-def integer(node: ExpressionNode, scope: Scope) -> int:
+def integer_value(node: ExpressionNode, scope: Scope) -> int:
     """An expression that has to be an exact integer: a size or an index."""
-    found = number(node, scope)
-    if isinstance(found.value, float) and not found.value.is_integer():
-        shown = as_figure(found.value, scope.dtype if found.rounded else None)
+    value = number_value(node, scope)
+    if isinstance(value.value, float) and not value.value.is_integer():
+        shown = as_figure(value.value, scope.dtype if value.rounded else None)
         raise ExpressionError("wrong-type", f"expected an integer, found {shown}", node.at)
-    return int(found.value)
+    return int(value.value)
 
 
-def truth(node: ExpressionNode, scope: Scope) -> bool:
+def truth_value(node: ExpressionNode, scope: Scope) -> bool:
     """An expression that has to be true or false: a condition."""
     return as_truth(evaluate_expression(node, scope), node)
 
 
-def affine(node: ExpressionNode, scope: Scope) -> Affine:
+def affine_value(node: ExpressionNode, scope: Scope) -> Affine:
     """An expression that has to be affine in the dimensions; a plain number is the constant part alone."""
     value = arithmetic_value(node, scope)
     return Affine({}, value) if isinstance(value, Number) else value
@@ -116,7 +116,7 @@ def _list(node: List, scope: Scope) -> VectorOrMatrix:
 
 def _unary(node: Unary, scope: Scope) -> Value:
     if node.operator == "not":
-        return Truth(not truth(node.operand, scope))
+        return Truth(not truth_value(node.operand, scope))
     value = as_operand(evaluate_expression(node.operand, scope), node.operand)
     if node.operator == "+":
         return value
@@ -176,7 +176,7 @@ def _name(node: Name, scope: Scope) -> Value:
 
 def _index(node: Indexed, scope: Scope) -> Value:
     base = _name(node.base, scope)
-    indices = tuple(integer(index, scope) for index in node.indices)
+    indices = tuple(integer_value(index, scope) for index in node.indices)
     match base:
         case DimensionFamily():
             return Affine({column(base, _within(node, indices, base.sizes)): Number(1)})
@@ -199,7 +199,7 @@ def _within(node: Indexed, indices: tuple[int, ...], sizes: tuple[int, ...]) -> 
         raise ExpressionError("index-range", f"'{node.base.name}' takes {takes}, found {len(indices)}", node.at)
     for position, (index, size) in enumerate(zip(indices, sizes, strict=True)):
         if not 0 <= index < size:
-            message = f"index {show(index)} is out of range: '{node.base.name}' has 0 to {size - 1}"
+            message = f"index {exact_figure(index)} is out of range: '{node.base.name}' has 0 to {size - 1}"
             raise ExpressionError("index-range", message, node.indices[position].at)
     return indices
 
@@ -213,13 +213,13 @@ def _binary(node: Binary, scope: Scope) -> Value:
     for link in reversed(links):
         if link.operator in ("and", "or"):
             decided = as_truth(value, link.left)
-            value = Truth(decided if decided == (link.operator == "or") else truth(link.right, scope))
+            value = Truth(decided if decided == (link.operator == "or") else truth_value(link.right, scope))
         elif link.operator in COMPARISONS:
-            left, right = as_number(value, link.left), number(link.right, scope)
+            left, right = as_number(value, link.left), number_value(link.right, scope)
             value = compared(link.operator, left, right, link.at, scope)
         else:
             operand = as_operand(evaluate_expression(link.right, scope), link.right)
-            value = combined(link.operator, as_operand(value, link.left), operand, link.at, scope)
+            value = applied(link.operator, as_operand(value, link.left), operand, link.at, scope)
     return value
 
 
@@ -260,7 +260,7 @@ def _where(node: Call, scope: Scope) -> Value:
         raise ExpressionError("syntax", "where needs a value for each condition and one otherwise", node.at, hint)
     *pairs, otherwise = node.arguments
     for condition, value in zip(pairs[::2], pairs[1::2], strict=True):
-        if truth(condition, scope):
+        if truth_value(condition, scope):
             return evaluate_expression(value, scope)
     return evaluate_expression(otherwise, scope)
 
@@ -270,9 +270,9 @@ def _sum(node: Call, scope: Scope) -> Value:
         case (body, Name(name=index, at=at), size):
             if scope.meaning(index) is not None:
                 raise ExpressionError("name-clash", f"'{index}' already has a meaning; name the index otherwise", at)
-            times = integer(size, scope)
+            times = integer_value(size, scope)
             if times < 0:
-                raise ExpressionError("number", f"a sum of {show(times)} terms", node.at)
+                raise ExpressionError("number", f"a sum of {exact_figure(times)} terms", node.at)
             scope.work.spend(times * BINDING_WORK, node.at)
             place = scope.place(*at)
             bound = (scope.bind({index: index_number(index, i, place)}) for i in range(times))
@@ -288,7 +288,7 @@ def _dot(node: Call, scope: Scope) -> Value:
         message = f"dot of {len(left)} with {len(right)} elements"
         raise ExpressionError("wrong-type", message, node.at)
     scope.work.spend(len(left), node.at)
-    return _total((product(a, b, node.at, scope) for a, b in zip(left, right, strict=True)), node, scope)
+    return _total((product_of(a, b, node.at, scope) for a, b in zip(left, right, strict=True)), node, scope)
 
 
 def _total(terms: Iterable[Number | Affine], node: Call, scope: Scope) -> Number | Affine:

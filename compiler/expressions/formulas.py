@@ -17,6 +17,7 @@ from compiler.source.document import Node as DocumentNode
 from compiler.source.text import Span
 
 T = TypeVar("T")
+Compute = Callable[[ExpressionNode, Scope], T]
 NESTED_TOO_DEEPLY = "nested too deeply, with all that `let` puts in"  # by itself an expression has at most 100 levels
 SET_UP_WORK = 4  # what starting on a formula costs, in evaluated nodes
 
@@ -97,7 +98,7 @@ def read_text(word: Word, findings: Findings) -> Formula | None:
 def attempt(
     formula: Formula,
     scope: Scope,
-    compute: Callable[[ExpressionNode, Scope], T],
+    compute: Compute[T],
     findings: Findings,
     case: Callable[[], str] | None = None,
     part: ExpressionNode | None = None,
@@ -119,8 +120,14 @@ def attempt(
     return None
 
 
-def affordable(formula: Formula, scope: Scope, amount: int, findings: Findings) -> bool:
-    """Whether there is so much work left, which it takes; the reason goes to `findings` where there is not."""
+def value_at(node: DocumentNode | None, scope: Scope, compute: Compute[T], findings: Findings) -> T | None:
+    """What `compute` makes of the formula at a node; None, with the reason in `findings`, where there is none."""
+    formula = None if node is None else read_formula(node, findings)
+    return None if formula is None else attempt(formula, scope, compute, findings)
+
+
+def has_work_for(formula: Formula, scope: Scope, amount: int, findings: Findings) -> bool:
+    """Whether so much work is left, which is then spent. Where it is not, the reason goes to `findings`."""
 
     def spend(node: ExpressionNode, inner: Scope) -> bool:
         inner.work.spend(amount, node.at)

@@ -7,7 +7,7 @@ from math import prod
 
 from compiler.expressions.arithmetic import compute
 from compiler.expressions.floats import FloatFormat
-from compiler.expressions.values import Matrix, Number, Vector
+from compiler.expressions.values import KINDS, Matrix, Number, Vector
 
 VectorOrMatrix = Vector | Matrix
 
@@ -31,7 +31,7 @@ def combine(
     Raises `ShapeMismatch`, and `NotANumber` where a number cannot be computed.
     """
     if symbol == "@":
-        return multiply(left, right, dtype)
+        return matrix_product(left, right, dtype)
     if isinstance(right, Number) and not isinstance(left, Number) and symbol in ("*", "/"):
         return each(left, lambda number: compute(symbol, number, right, dtype))
     if isinstance(left, Number) and not isinstance(right, Number) and symbol == "*":
@@ -47,7 +47,7 @@ def combine(
     return Matrix(tuple(_added(symbol, first, second, dtype) for first, second in rows))
 
 
-def multiply(left: Number | VectorOrMatrix, right: Number | VectorOrMatrix, dtype: FloatFormat) -> VectorOrMatrix:
+def matrix_product(left: Number | VectorOrMatrix, right: Number | VectorOrMatrix, dtype: FloatFormat) -> VectorOrMatrix:
     """`left @ right`. A vector is a column; a matrix times a vector is a vector. Raises as `combine` does."""
     if isinstance(left, Number) or isinstance(right, Number):
         raise ShapeMismatch("@ takes two matrices or vectors; multiply by a number with *")
@@ -81,13 +81,8 @@ def size(array: Number | VectorOrMatrix) -> tuple[int, ...]:
 
 def describe(array: Number | VectorOrMatrix) -> str:
     """The array for messages: `a matrix of 2 × 3`."""
-    match array:
-        case Number():
-            return "a number"
-        case Vector(items=items):
-            return f"a vector of {len(items)}"
-        case Matrix():
-            return f"a matrix of {array.shape[0]} × {array.shape[1]}"
+    kind, sizes = KINDS[type(array)], " × ".join(map(str, size(array)))
+    return f"{kind} of {sizes}" if sizes else kind
 
 
 def work(symbol: str, left: Number | VectorOrMatrix, right: Number | VectorOrMatrix) -> int:

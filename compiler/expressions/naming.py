@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.formulas import Word, attempt, read_text
 from compiler.expressions.parse import is_name
 from compiler.expressions.scope import NAMED_NUMBERS, Scope
@@ -50,7 +50,7 @@ def read_axis(node: Node, scope: Scope, findings: Findings, what: str, *, tokens
     `what` names one item in messages ("dimension"). Tokens may have any spelling, other names are identifiers.
     """
     families: dict[str, Family] = {}
-    places: dict[str, Span] = {}
+    spans: dict[str, Span] = {}
     before, total, certain = len(findings), 0, True
     if isinstance(node, Invalid):
         return None  # the schema has reported it
@@ -63,7 +63,7 @@ def read_axis(node: Node, scope: Scope, findings: Findings, what: str, *, tokens
         match = _FAMILY.fullmatch(word.text)
         name = match["name"] if match else word.text
         if name in families:
-            note = Note("first written here", places[name])
+            note = Note("first written here", spans[name])
             findings.report(Diagnostic("duplicate-name", f"{what} '{name}' is written twice", word.span, notes=(note,)))
             continue
         if not tokens and (not is_name(name) or name in NAMED_NUMBERS):
@@ -76,12 +76,12 @@ def read_axis(node: Node, scope: Scope, findings: Findings, what: str, *, tokens
             certain = False
             continue
         families[name] = Family(name, sizes)
-        places[name] = word.span
+        spans[name] = word.span
         total += families[name].size
         if total > MAX_AXIS:
             findings.report(Diagnostic("too-large", f"more than {MAX_AXIS} names on one axis", word.span))
             break
-    return WrittenAxis(Axis(tuple(families.values())), places) if certain and len(findings) == before else None
+    return WrittenAxis(Axis(tuple(families.values())), spans) if certain and len(findings) == before else None
 
 
 def _sizes(word: Word, match: re.Match[str], scope: Scope, findings: Findings) -> tuple[int, ...] | None:
@@ -90,11 +90,11 @@ def _sizes(word: Word, match: re.Match[str], scope: Scope, findings: Findings) -
     if formula is None or not isinstance(formula.tree, List):
         return None
     for item in formula.tree.items:
-        size = attempt(formula, scope, integer, findings, part=item)
+        size = attempt(formula, scope, integer_value, findings, part=item)
         if size is None:
             return None
         if not 1 <= size * prod(sizes) <= MAX_AXIS:
-            message = f"a family of {show(size * prod(sizes))}; a size is 1 to {MAX_AXIS}"
+            message = f"a family of {exact_figure(size * prod(sizes))}; a size is 1 to {MAX_AXIS}"
             code = "index-range" if size < 1 else "too-large"
             findings.report(Diagnostic(code, message, formula.scalar.at(*item.at)))
             return None

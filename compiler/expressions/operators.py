@@ -20,7 +20,7 @@ def compared(symbol: str, left: Number, right: Number, at: TextRange, scope: Sco
         raise ExpressionError("number", str(error), at) from None
 
 
-def combined(symbol: str, left: Operand, right: Operand, at: TextRange, scope: Scope) -> Operand:
+def applied(symbol: str, left: Operand, right: Operand, at: TextRange, scope: Scope) -> Operand:
     """`left symbol right`. Raises `ExpressionError`."""
     try:
         if isinstance(left, Affine) or isinstance(right, Affine):
@@ -35,7 +35,7 @@ def combined(symbol: str, left: Operand, right: Operand, at: TextRange, scope: S
         raise ExpressionError("shape", str(error), at) from None
 
 
-def product(left: Number | Affine, right: Number | Affine, at: TextRange, scope: Scope) -> Number | Affine:
+def product_of(left: Number | Affine, right: Number | Affine, at: TextRange, scope: Scope) -> Number | Affine:
     """`left * right`. Raises `ExpressionError`."""
     try:
         if isinstance(left, Number) and isinstance(right, Number):

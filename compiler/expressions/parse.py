@@ -56,7 +56,9 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """A number, a name (`and`, `or` and `not` too) or a mark."""
+
     kind: str  # number, name, mark or end
     text: str
     at: TextRange
@@ -72,35 +74,36 @@ def parse(text: str) -> ExpressionNode:
     if len(text) > MAX_EXPRESSION_CHARACTERS:
         message = f"an expression of more than {MAX_EXPRESSION_CHARACTERS} characters"
         raise ExpressionError("syntax", message, (0, 1))
-    parser = _Parser(_tokens(text))
+    parser = _Parser(tokens(text))
     tree = parser.expression(0)
     parser.expect_end()
     return tree
 
 
-def _tokens(text: str) -> list[_Token]:
-    tokens = []
+def tokens(text: str) -> list[Token]:
+    """The tokens of an expression, and one for its end. Raises `ExpressionError` for what is no token."""
+    listed = []
     at = 0
     while match := _TOKEN.match(text, at):
         kind = match.lastgroup or "mark"
-        tokens.append(_Token(kind, match[kind], match.span(kind)))
+        listed.append(Token(kind, match[kind], match.span(kind)))
         at = match.end()
     rest = text[at:].lstrip()
     if rest:
         start = len(text) - len(rest)
         raise ExpressionError("syntax", f"'{rest[0]}' has no meaning here", (start, start + 1), _HINTS.get(rest[0]))
     end = len(text.rstrip())
-    return [*tokens, _Token("end", "the end", (max(0, end - 1), max(1, end)))]
+    return [*listed, Token("end", "the end", (max(0, end - 1), max(1, end)))]
 
 
 class _Parser:
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
         self._next = 0
         self._depth = 0
 
     @property
-    def _token(self) -> _Token:
+    def _token(self) -> Token:
         return self._tokens[self._next]
 
     @property
@@ -108,19 +111,19 @@ class _Parser:
         """Where the last token taken ends, so that a range takes in parentheses."""
         return self._tokens[self._next - 1].at[1]
 
-    def _take(self) -> _Token:
+    def _take(self) -> Token:
         token = self._token
         self._next += 1
         return token
 
-    def _expect(self, mark: str) -> _Token:
+    def _expect(self, mark: str) -> Token:
         if self._token.text != mark or self._token.kind == "end":
             raise self._unexpected(f"'{mark}'")
         return self._take()
 
     def _unexpected(self, expected: str) -> ExpressionError:
-        found = self._token.text if self._token.kind == "end" else f"'{self._token.text}'"
-        return ExpressionError("syntax", f"expected {expected}, found {found}", self._token.at)
+        token = self._token.text if self._token.kind == "end" else f"'{self._token.text}'"
+        return ExpressionError("syntax", f"expected {expected}, found {token}", self._token.at)
 
     def expect_end(self) -> None:
         if self._token.kind != "end":
@@ -185,7 +188,7 @@ class _Parser:
             return List(items, (token.at[0], self._expect("]").at[1]))
         raise self._unexpected("a number, a name or '('")
 
-    def _named(self, token: _Token) -> ExpressionNode:
+    def _named(self, token: Token) -> ExpressionNode:
         if self._token.text == "(":
             self._take()
             arguments = self._list(")")
@@ -212,7 +215,7 @@ class _Parser:
         return tuple(items)
 
 
-def _number(token: _Token) -> int | float:
+def _number(token: Token) -> int | float:
     text = token.text
     if text.isdigit():
         if len(text) > MAX_INTEGER_BITS // 3 or int(text).bit_length() > MAX_INTEGER_BITS:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from compiler.expressions.arithmetic import NotANumber, cast
-from compiler.expressions.evaluate import number
+from compiler.expressions.evaluate import number_value
 from compiler.expressions.floats import round_to
 from compiler.expressions.formulas import NESTED_TOO_DEEPLY, SET_UP_WORK, Formula, in_place
-from compiler.expressions.scope import Scope, Work
+from compiler.expressions.scope import NAMED_NUMBERS, Scope, Work
 from compiler.expressions.syntax import (
     Binary,
     Call,
@@ -29,6 +29,8 @@ from compiler.expressions.values import Number
 
 QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
 POSITION = "pos"  # and the one of `position`
+RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION)
+"""Names that mean something in formulas, so that a spec cannot define them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,7 @@ class PositionFormula:
         return [float(self.at(position).value) for position in range(length)]
 
     def checked(self) -> PositionFormula:
-        """The same formula after it was computed for every position: doing that again is never too much."""
+        """The same formula without a limit on work, after it was computed for every position."""
         return PositionFormula(self.formula, _without_limit(self.scope))
 
 
@@ -68,16 +70,16 @@ class PairFormula:
 
     def at(self, query: int, key: int) -> Number:
         """The value for one pair of positions. Raises `ExpressionError` and `AlreadyReported`."""
-        if not self._by_distance_only:
+        if not self.by_distance:
             return self._compute(query, key)
         distance = key - query
-        if distance not in self._by_distance:
-            self._by_distance[distance] = self._compute(max(0, -distance), max(0, distance))
-        return self._by_distance[distance]
+        if distance not in self._computed:
+            self._computed[distance] = self._compute(max(0, -distance), max(0, distance))
+        return self._computed[distance]
 
     def table(self, length: int, *, causal: bool) -> list[list[float]]:
         """Rows by query, columns by key; under a causal mask later keys are left at zero."""
-        if not self._by_distance_only:
+        if not self.by_distance:
             return [
                 [float(self.at(query, key).value) if key <= query or not causal else 0.0 for key in range(length)]
                 for query in range(length)
@@ -87,42 +89,38 @@ class PairFormula:
         values += [0.0 if causal else float(self.at(0, key).value) for key in range(1, length)]
         return [values[first - query : first - query + length] for query in range(length)]
 
-    @property
-    def by_distance(self) -> bool:
-        """Whether it is written in the distance of query and key alone, every position being exact in the dtype."""
-        return self._by_distance_only
-
     def telling_rows(self, length: int, *, causal: bool) -> Iterator[tuple[int, list[int | float]]]:
-        """Rows of the table, each with its query, that hold every value in it: not all, where distances decide.
+        """Rows of the table, each with its query, that hold every value in it: two rows, where distances decide.
 
         Under a causal mask a row ends with the query's own position.
         """
-        queries = sorted({0, length - 1}) if self._by_distance_only else range(length)
+        queries = sorted({0, length - 1}) if self.by_distance else range(length)
         for query in queries:
             yield query, [self.at(query, key).value for key in range(query + 1 if causal else length)]
 
     def hides_later_keys(self, length: int) -> bool:
         """Whether it is -inf wherever the key comes after the query, for all positions below `length`."""
-        queries = range(length) if not self._by_distance_only else range(min(1, length))
+        queries = range(length) if not self.by_distance else range(min(1, length))
         return all(self.at(query, key).value == -math.inf for query in queries for key in range(query + 1, length))
 
     def new_keys(self, query: int, count: int) -> range:
-        """The keys below `count` whose value no smaller query has told, being one for the same distance."""
-        return range(1 if self._by_distance_only and query else count)
+        """The keys below `count` that may have a value which no smaller query has: one key, where distances decide."""
+        return range(1 if self.by_distance and query else count)
 
     def checked(self) -> PairFormula:
-        """The same formula after it was computed for every pair in question: doing that again is never too much."""
+        """The same formula without a limit on work, after it was computed for every pair in question."""
         return PairFormula(self.formula, _without_limit(self.scope))
 
     @cached_property
-    def _by_distance(self) -> dict[int, Number]:
-        return {}
-
-    @cached_property
-    def _by_distance_only(self) -> bool:
+    def by_distance(self) -> bool:
         """Whether positions occur only as differences, and are all exact in the dtype."""
         names = {name for name in free_names(self.formula.tree) if name in self.scope.lets}
         return self.scope.dtype.precision >= 24 and not names and _only_differences(self.formula.tree)
+
+    @cached_property
+    def _computed(self) -> dict[int, Number]:
+        """By distance, where that alone decides."""
+        return {}
 
     def _compute(self, query: int, key: int) -> Number:
         return _value(self.formula, self._scope, {QUERY: query, KEY: key})
@@ -143,7 +141,7 @@ def _value(formula: Formula, scope: Scope, positions: dict[str, int]) -> Number:
     scope.work.read |= formula.names
     bound = {name: Number(round_to(position, dtype), True) for name, position in positions.items()}
     try:
-        return cast(number(formula.tree, in_place(scope, formula).bind(bound)), dtype)
+        return cast(number_value(formula.tree, in_place(scope, formula).bind(bound)), dtype)
     except NotANumber as error:
         raise ExpressionError("number", str(error), formula.tree.at) from None
     except RecursionError:

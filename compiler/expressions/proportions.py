@@ -9,7 +9,7 @@ _Unit = Literal["percent", "ratio"]
 
 SIGNIFICANT_DIGITS = 5  # of a share
 _FINEST = 1_000_000  # a share of less than one in so many is not written in percent beside another one
-_WRITTEN_OUT = 10**15  # numbers of at least so much are written as powers where they are some
+_WRITTEN_OUT = 10**15  # from here on a number is written as a power where it is one
 _LONGEST = 10**30  # what is no power is written out up to here
 _LARGEST_BASE = 1024
 
@@ -57,7 +57,7 @@ def shares(low: int, high: int, whole: int) -> str:
 
 
 def _unit(low: int, high: int, whole: int) -> _Unit:
-    """Percent where that needs few digits: where the larger end is some, and neither is all but none or all."""
+    """Percent where that needs few digits: the larger end is 0.1 % at least, and no end is very near to none or all."""
     far = [end for end in (low, high) if end not in (0, whole)]
     few = all(_FINEST * min(end, whole - end) >= whole for end in far)
     return "percent" if few and 1000 * high >= whole else "ratio"
@@ -80,7 +80,7 @@ def _end(part: int, whole: int, unit: _Unit, *, up: bool) -> str:
 
 
 def _near(part: int, whole: int, *, up: bool) -> Decimal:
-    """A share to so many figures; of one near 1, so many of what is left."""
+    """A share, rounded to `SIGNIFICANT_DIGITS`; of a share near 1, what is left of it is rounded so."""
     if 100 * part > 99 * whole:
         return 1 - _ratio(whole - part, whole, up=not up)
     return _ratio(part, whole, up=up)

@@ -24,7 +24,7 @@ class AlreadyReported(Exception):
 class Work:
     """Counts what is computed, in evaluated nodes, so that a small spec cannot ask for unbounded time.
 
-    `read` are the names that the expressions computed so far mention, in branches that are not taken too.
+    `read` are the names that the expressions computed so far mention, also in branches that are not taken.
     """
 
     left: int = MAX_WORK
@@ -43,9 +43,9 @@ class Work:
 
 @dataclass(frozen=True)
 class Let:
-    """A name that stands for an expression: it is evaluated anew, in parentheses as it were, wherever it is read.
+    """A name that stands for an expression, which is evaluated anew wherever the name is read, as if in parentheses.
 
-    `earlier` are the names of that kind which it can read itself, so that none can read itself.
+    `earlier` are the names under `let` that the expression can read. So no name can read itself.
     """
 
     tree: ExpressionNode

@@ -84,27 +84,34 @@ class ExpressionError(Exception):
         self.span: Span | None = None
 
 
+def children(node: ExpressionNode) -> tuple[ExpressionNode, ...]:
+    """The parts of an expression, from left to right."""
+    match node:
+        case Indexed(base=base, indices=indices):
+            return (base, *indices)
+        case Call(arguments=parts) | List(items=parts):
+            return parts
+        case Unary(operand=operand) | Transpose(operand=operand):
+            return (operand,)
+        case Binary(left=left, right=right):
+            return left, right
+        case Literal() | Name():
+            return ()
+
+
 def free_names(root: ExpressionNode) -> dict[str, TextRange]:
     """Every name that is read, with the place of its first use; the index of a `sum` is not free in it."""
-    found: dict[str, TextRange] = {}
+    names: dict[str, TextRange] = {}
     todo: list[tuple[ExpressionNode, frozenset[str]]] = [(root, frozenset())]
     while todo:
         node, bound = todo.pop()
         match node:
             case Name(name=name, at=at):
                 if name not in bound:
-                    found.setdefault(name, at)
-            case Indexed(base=base, indices=indices):
-                todo += [(child, bound) for child in reversed((base, *indices))]
+                    names.setdefault(name, at)
             case Call(function="sum", arguments=(body, Name(name=index), *rest)):
                 todo += [(child, bound) for child in reversed(rest)]
                 todo.append((body, bound | {index}))
-            case Call(arguments=children) | List(items=children):
-                todo += [(child, bound) for child in reversed(children)]
-            case Unary(operand=operand) | Transpose(operand=operand):
-                todo.append((operand, bound))
-            case Binary(left=left, right=right):
-                todo += [(right, bound), (left, bound)]
-            case Literal():
-                pass
-    return found
+            case _:
+                todo += [(child, bound) for child in reversed(children(node))]
+    return names

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
-from compiler.expressions.arithmetic import COMPARISONS, show
+from compiler.expressions.arithmetic import COMPARISONS, exact_figure
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import integer, truth
-from compiler.expressions.formulas import Formula, Word, affordable, attempt, read_text
+from compiler.expressions.evaluate import integer_value, truth_value
+from compiler.expressions.formulas import Formula, Word, attempt, has_work_for, read_text
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Binary, ExpressionNode, Indexed, Name, Unary, free_names
 from compiler.expressions.values import Number, index_number
@@ -58,42 +58,22 @@ def targets(word: Word, aim: Aim, scope: Scope, findings: Findings) -> list[Targ
     single = aim.family(word.text)
     if single is not None and not single[0].sizes:
         return [Target(single[1], {})]
-    if single is not None:
-        hint = f"write {word.text}[{', '.join('ijklmn'[: len(single[0].sizes)])}] for all of them"
-        findings.report(Diagnostic("index-range", f"'{word.text}' is a family and needs an index", word.span, hint))
+    indexed = _indexed(word, aim, findings)
+    if indexed is None:
         return []
-    if "[" not in word.text:
-        findings.report(_no_such(word.text, word, aim))
-        return []
-    formula = read_text(word, findings)
-    if formula is None:
-        return []
-    tree = formula.tree
-    if not isinstance(tree, Indexed):
-        findings.report(Diagnostic("syntax", f"'{word.text}' is no target; expected a {aim.what}", formula.span))
-        return []
-    named = aim.family(tree.base.name)
-    if named is None:
-        findings.report(_no_such(tree.base.name, word, aim))
-        return []
-    family, start = named
-    if len(tree.indices) != len(family.sizes):
-        takes = f"{len(family.sizes)} {'index' if len(family.sizes) == 1 else 'indices'}"
-        message = f"'{family.name}' takes {takes}, found {len(tree.indices)}"
-        findings.report(Diagnostic("index-range", message, formula.span))
-        return []
+    formula, tree, (family, start) = indexed
     choices = [
         _choices(index, size, family, formula, scope, findings)
         for index, size in zip(tree.indices, family.sizes, strict=True)
     ]
     known = [choice for choice in choices if choice is not None]
     ranges = _ranges(known)
-    if len(known) < len(choices) or not affordable(formula, scope, prod(map(len, ranges.values())), findings):
+    if len(known) < len(choices) or not has_work_for(formula, scope, prod(map(len, ranges.values())), findings):
         return []
     chosen: list[Target] = []
     conditions = [choice.condition for choice in known if choice.condition is not None]
     for target in _bindings(known, ranges, family, start, word.span):
-        kept = [attempt(formula, scope.bind(target.indices), truth, findings, part=part) for part in conditions]
+        kept = [attempt(formula, scope.bind(target.indices), truth_value, findings, part=part) for part in conditions]
         if None in kept:
             return []
         if all(kept):
@@ -101,6 +81,35 @@ def targets(word: Word, aim: Aim, scope: Scope, findings: Findings) -> list[Targ
     if not chosen:
         findings.report(Diagnostic("index-range", f"'{word.text}' stands for nothing: no index fits", formula.span))
     return chosen
+
+
+def _indexed(word: Word, aim: Aim, findings: Findings) -> tuple[Formula, Indexed, tuple[Family, int]] | None:
+    """A target that names a family, with an index for each of its sizes; None, which is reported, if it is none."""
+    whole = aim.family(word.text)
+    if whole is not None:
+        hint = f"write {word.text}[{', '.join('ijklmn'[: len(whole[0].sizes)])}] for all of them"
+        findings.report(Diagnostic("index-range", f"'{word.text}' is a family and needs an index", word.span, hint))
+        return None
+    if "[" not in word.text:
+        findings.report(_no_such(word.text, word, aim))
+        return None
+    formula = read_text(word, findings)
+    if formula is None:
+        return None
+    tree = formula.tree
+    if not isinstance(tree, Indexed):
+        findings.report(Diagnostic("syntax", f"'{word.text}' is no target; expected a {aim.what}", formula.span))
+        return None
+    named = aim.family(tree.base.name)
+    if named is None:
+        findings.report(_no_such(tree.base.name, word, aim))
+        return None
+    name, needed = named[0].name, len(named[0].sizes)
+    if len(tree.indices) != needed:
+        takes = f"{needed} {'index' if needed == 1 else 'indices'}"
+        findings.report(Diagnostic("index-range", f"'{name}' takes {takes}, found {len(tree.indices)}", formula.span))
+        return None
+    return formula, tree, named
 
 
 @dataclass(frozen=True)
@@ -129,13 +138,13 @@ def _choices(
         findings.report(Diagnostic("unknown-name", message, formula.scalar.at(*unknown[1]), hint))
         return None
     about_index = Findings()
-    value = attempt(formula, scope, integer, about_index, part=index)
+    value = attempt(formula, scope, integer_value, about_index, part=index)
     advice = f"'{index.name}' has a value; rename the index to run over the family" if isinstance(index, Name) else None
-    findings.report(*(replace(one, hint=one.hint or advice) for one in about_index))
+    findings.report(*(replace(diagnostic, hint=diagnostic.hint or advice) for diagnostic in about_index))
     if value is None:
         return None
     if not 0 <= value < size:
-        message = f"index {show(value)} is out of range: '{family.name}' has 0 to {size - 1}"
+        message = f"index {exact_figure(value)} is out of range: '{family.name}' has 0 to {size - 1}"
         findings.report(Diagnostic("index-range", message, formula.scalar.at(*index.at)))
         return None
     return _Choice("", range(value, value + 1))

@@ -27,13 +27,13 @@ class Provenance:
     """Where a number comes from. Joining is cheap, as it happens at every operation: the parts are kept as they are.
 
     `name` is the definition that the number is the value of. The leaves of a parameter are its own number alone; what
-    its formula was computed from lies `behind` it.
+    its formula was computed from are its `sources`.
     """
 
     leaf: Leaf | None = None
     name: str = ""
     parts: tuple[Provenance, ...] = ()
-    behind: tuple[Provenance, ...] = ()
+    sources: tuple[Provenance, ...] = ()
 
 
 NOWHERE = Provenance()
@@ -47,34 +47,34 @@ def merged_provenance(first: Provenance, *others: Provenance) -> Provenance:
     return parts[0] if all(part is parts[0] for part in parts) else Provenance(parts=parts)
 
 
-def leaves(provenances: Iterable[Provenance], *, behind: bool = False) -> set[Leaf]:
-    """The numbers of the spec that any of these were computed from; also those `behind` the parameters among them."""
-    found: set[Leaf] = set()
+def leaves(provenances: Iterable[Provenance], *, with_sources: bool = False) -> set[Leaf]:
+    """The numbers of the spec that any of these were computed from; `with_sources` adds those of the parameters."""
+    numbers: set[Leaf] = set()
     seen: set[Provenance] = set()
     todo = list(provenances)
     while todo:
-        one = todo.pop()
-        if one not in seen:
-            seen.add(one)
-            todo += (*one.parts, *one.behind) if behind else one.parts
-            if one.leaf is not None:
-                found.add(one.leaf)
-    return found
+        provenance = todo.pop()
+        if provenance not in seen:
+            seen.add(provenance)
+            todo += (*provenance.parts, *provenance.sources) if with_sources else provenance.parts
+            if provenance.leaf is not None:
+                numbers.add(provenance.leaf)
+    return numbers
 
 
 def names_read(root: Provenance, wanted: AbstractSet[str], known: dict[Provenance, frozenset[str]]) -> frozenset[str]:
     """Which of the `wanted` definitions a number depends on; `known` keeps what was found, for the next call."""
     todo = [root]
     while todo:
-        one = todo[-1]
-        inner = (*one.parts, *one.behind)
+        provenance = todo[-1]
+        inner = (*provenance.parts, *provenance.sources)
         missing = [part for part in inner if part not in known]
-        if missing and one not in known:
+        if missing and provenance not in known:
             todo += missing
             continue
         todo.pop()
-        own = {one.name} & wanted
-        known[one] = frozenset(own.union(*(known[part] for part in inner)))
+        names = {provenance.name} & wanted
+        known[provenance] = frozenset(names.union(*(known[part] for part in inner)))
     return known[root]
 
 

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from compiler.expressions.arithmetic import NotANumber, as_figure, cast, show
-from compiler.expressions.evaluate import evaluate_expression, integer
+from compiler.expressions.arithmetic import NotANumber, as_figure, cast, exact_figure
+from compiler.expressions.evaluate import evaluate_expression, integer_value
 from compiler.expressions.floats import FloatFormat
-from compiler.expressions.formulas import Formula, affordable, attempt, read_formula
-from compiler.expressions.matrices import size_of
+from compiler.expressions.formulas import Formula, attempt, has_work_for, read_formula
+from compiler.expressions.matrices import VectorOrMatrix, size_of
 from compiler.expressions.parse import WORDS
-from compiler.expressions.positions import KEY, PAIR, POSITION, QUERY
-from compiler.expressions.scope import NAMED_NUMBERS, Scope
+from compiler.expressions.positions import RESERVED
+from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Unknown, Value, Vector
 from compiler.source.diagnostics import Diagnostic, Findings, Note
-from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence
+from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, written_text
 from compiler.source.limits import MAX_VARIANTS
 from compiler.source.text import Span
 from compiler.tasks.package import sizes_of
 
 FINISHING_WORK = 2  # what it takes to note where a number comes from, in evaluated nodes
+_UNEVEN = "the rows of a matrix have to have the same length"
 DefinitionKind = Literal["constant", "size", "parameter"]
+Form = Literal["formula", "list", "table"]
 
 
 @dataclass(frozen=True)
@@ -69,23 +71,23 @@ class _Written:
 
     kind: DefinitionKind
     key: Scalar
+    text: str
     rows: tuple[tuple[Formula, ...], ...]
-    form: Literal["formula", "list", "table"]
+    form: Form
 
     @property
     def formulas(self) -> tuple[Formula, ...]:
         return tuple(formula for row in self.rows for formula in row)
 
-    @property
-    def text(self) -> str:
-        rows = [", ".join(formula.text for formula in row) for row in self.rows]
+    def formula(self, index: tuple[int, ...]) -> Formula:
+        """Where the number at an index of the value is written; the items of a list may be rows themselves."""
         match self.form:
             case "formula":
-                return rows[0]
+                return self.rows[0][0]
             case "list":
-                return f"[{rows[0]}]"
+                return self.rows[0][index[0]]
             case "table":
-                return f"[{', '.join(f'[{row}]' for row in rows)}]"
+                return self.rows[index[0]][index[1]]
 
 
 VARIES = "is not one number: it can be read in the task, in `vocabulary`, `stream` and `context` only"
@@ -110,7 +112,7 @@ def resolve_definitions(
         if name in WORDS:
             message = f"'{name}' cannot be a name: it means something in every formula"
             findings.report(Diagnostic("bad-name", message, key.span))
-        if name in (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION):
+        if name in RESERVED:
             findings.report(Diagnostic("name-clash", f"'{name}' already has a meaning", key.span))
         keys[name] = (kind, key)
         if kind == "size" and isinstance(node, Mapping):
@@ -118,7 +120,7 @@ def resolve_definitions(
             written[name] = _pinned(key, node, (pinned or {}).get(name), findings)
         else:
             written[name] = _read(kind, key, node, findings)
-    texts = {name: "" if one is None else one.text for name, one in written.items()}
+    texts = {name: "" if definition is None else definition.text for name, definition in written.items()}
     parameters = {
         name: "is a parameter, which a constant cannot read" for name, (kind, _) in keys.items() if kind == "parameter"
     }
@@ -167,10 +169,10 @@ def size_ranges(
         if first is None or last is None:
             continue
         if not first <= last:
-            message = f"the range of '{key.text}' is empty: from {show(first)} to {show(last)}"
+            message = f"the range of '{key.text}' is empty: from {exact_figure(first)} to {exact_figure(last)}"
             findings.report(Diagnostic("index-range", message, node.span, "write the smaller number first"))
         elif last - first >= MAX_VARIANTS:
-            message = f"'{key.text}' has {show(last - first + 1)} values; at most {MAX_VARIANTS} are told apart"
+            message = f"'{key.text}' has {exact_figure(last - first + 1)} values; at most {MAX_VARIANTS} are told apart"
             findings.report(Diagnostic("too-large", message, node.span))
         else:
             found[key.text] = range(first, last + 1)
@@ -179,7 +181,7 @@ def size_ranges(
 
 def _end(node: Node | None, scope: Scope, findings: Findings) -> int | None:
     formula = None if node is None else read_formula(node, findings)
-    return None if formula is None else attempt(formula, scope, integer, findings)
+    return None if formula is None else attempt(formula, scope, integer_value, findings)
 
 
 def _all(document: Mapping) -> Iterator[tuple[DefinitionKind, Scalar, Node]]:
@@ -194,28 +196,25 @@ def _all(document: Mapping) -> Iterator[tuple[DefinitionKind, Scalar, Node]]:
 
 
 def _read(kind: DefinitionKind, key: Scalar, node: Node, findings: Findings) -> _Written | None:
-    form: Literal["formula", "list", "table"] = "formula"
+    form: Form = "formula"
     rows: tuple[tuple[Node, ...], ...] = ((node,),)
-    if isinstance(node, Sequence) and any(isinstance(item, Sequence) for item in node.items):
-        form, rows = "table", tuple(item.items if isinstance(item, Sequence) else (item,) for item in node.items)
-    elif isinstance(node, Sequence):
+    if isinstance(node, Sequence):
         form, rows = "list", (node.items,)
+        if any(isinstance(item, Sequence) for item in node.items):
+            form, rows = "table", tuple(item.items if isinstance(item, Sequence) else (item,) for item in node.items)
     if any(isinstance(item, Invalid) for row in rows for item in row):
         return None
-    items = node.items if isinstance(node, Sequence) and form == "table" else ()
-    odd = next((item for item in items if isinstance(item, Scalar)), None)
-    if odd is not None:
+    odd = next((item for item in node.items if isinstance(item, Scalar)), None) if isinstance(node, Sequence) else None
+    if form == "table" and odd is not None:
         hint = 'a formula can mix both: "[w, [1, 2]]", in quotes'
         findings.report(Diagnostic("shape", "this is no row of numbers, as others in the list are", odd.span, hint))
         return None
     if len({len(row) for row in rows}) > 1:
-        findings.report(Diagnostic("shape", "the rows of a matrix have to have the same length", node.span))
+        findings.report(Diagnostic("shape", _UNEVEN, node.span))
         return None
     read = [[read_formula(item, findings) for item in row] for row in rows]
     complete = tuple(tuple(formula for formula in row if formula is not None) for row in read)
-    if sum(map(len, complete)) < sum(map(len, rows)):
-        return None
-    return _Written(kind, key, complete, form)
+    return None if any(None in row for row in read) else _Written(kind, key, written_text(node), complete, form)
 
 
 def _reads(definition: _Written) -> dict[str, Span]:
@@ -265,66 +264,64 @@ def _report_cycle(cycle: list[str], written: dict[str, _Written | None], finding
 
 
 def _compute(definition: _Written, scope: Scope, findings: Findings) -> Value:
-    rows: list[list[tuple[Value, Formula]]] = []
-    for written in definition.rows:
-        values = [attempt(formula, scope, evaluate_expression, findings) for formula in written]
-        rows.append([(value, formula) for value, formula in zip(values, written, strict=True) if value is not None])
+    rows: list[list[Value]] = []
+    for formulas in definition.rows:
+        values = [attempt(formula, scope, evaluate_expression, findings) for formula in formulas]
+        rows.append([value for value in values if value is not None])
         if len(rows[-1]) < len(values):
             return Unknown()
+    array = _joined(definition, rows, findings)
+    return Unknown() if array is None else _finished(definition, array, scope, findings)
+
+
+def _joined(definition: _Written, rows: list[list[Value]], findings: Findings) -> Number | VectorOrMatrix | None:
+    """The values of the formulas as one value; None, which is reported, where they make none."""
+    name, first = definition.key.text, rows[0][0]
     if definition.form == "formula":
-        value, formula = rows[0][0]
-        if isinstance(value, Number | Vector | Matrix):
-            return _finished(definition, value, lambda index: formula, scope, findings)
-        message = f"'{definition.key.text}' has to be a number, a vector or a matrix"
-        findings.report(Diagnostic("wrong-type", message, formula.span))
-        return Unknown()
-    vectors = [value for value, _ in rows[0] if isinstance(value, Vector)]
+        if isinstance(first, Number | Vector | Matrix):
+            return first
+        message = f"'{name}' has to be a number, a vector or a matrix"
+        findings.report(Diagnostic("wrong-type", message, definition.formulas[0].span))
+        return None
+    vectors = [value.items for value in rows[0] if isinstance(value, Vector)]
     if definition.form == "list" and len(vectors) == len(rows[0]):  # the rows of a matrix, by name
-        if len({len(vector.items) for vector in vectors}) > 1:
-            message = "the rows of a matrix have to have the same length"
-            findings.report(Diagnostic("shape", message, rows[0][0][1].span))
-            return Unknown()
-        matrix = Matrix(tuple(vector.items for vector in vectors))
-        return _finished(definition, matrix, lambda index: rows[0][index[0]][1], scope, findings)
-    numbers: list[tuple[Number, ...]] = []
-    for row in rows:
-        odd = next((formula for value, formula in row if not isinstance(value, Number)), None)
-        if odd is not None:
-            findings.report(Diagnostic("wrong-type", f"an element of '{definition.key.text}' is no number", odd.span))
-            return Unknown()
-        numbers.append(tuple(value for value, _ in row if isinstance(value, Number)))
-    if definition.form == "list":
-        return _finished(definition, Vector(numbers[0]), lambda index: rows[0][index[0]][1], scope, findings)
-    return _finished(definition, Matrix(tuple(numbers)), lambda index: rows[index[0]][index[1]][1], scope, findings)
+        if len(set(map(len, vectors))) > 1:
+            findings.report(Diagnostic("shape", _UNEVEN, definition.formulas[0].span))
+            return None
+        return Matrix(tuple(vectors))
+    values = [value for row in rows for value in row]
+    odd = next((i for i, value in enumerate(values) if not isinstance(value, Number)), None)
+    if odd is not None:
+        message = f"an element of '{name}' is no number"
+        findings.report(Diagnostic("wrong-type", message, definition.formulas[odd].span))
+        return None
+    numbers = [tuple(value for value in row if isinstance(value, Number)) for row in rows]
+    return Vector(numbers[0]) if definition.form == "list" else Matrix(tuple(numbers))
 
 
-def _finished(
-    definition: _Written,
-    value: Number | Vector | Matrix,
-    formula: Callable[[tuple[int, ...]], Formula],
-    scope: Scope,
-    findings: Findings,
-) -> Value:
-    """The value with every number as its readers see it; `formula` says where the number at an index was written."""
-
-    if not affordable(formula((0, 0)), scope, FINISHING_WORK * size_of(value), findings):
+def _finished(definition: _Written, array: Number | VectorOrMatrix, scope: Scope, findings: Findings) -> Value:
+    """The value with every number as its readers see it."""
+    if not has_work_for(definition.formulas[0], scope, FINISHING_WORK * size_of(array), findings):
         return Unknown()
+    unfit: list[Number] = []
 
-    def finish(number: Number, *index: int) -> Number | None:
+    def finish(number: Number, *index: int) -> Number:
         label = definition.key.text + (f"[{', '.join(map(str, index))}]" if index else "")
-        return _finish(number, label, definition, formula(index), scope.dtype, findings)
+        made = _finish(number, label, definition, definition.formula(index), scope.dtype, findings)
+        if made is None:
+            unfit.append(number)
+        return made or number
 
-    match value:
+    finished: Number | VectorOrMatrix
+    match array:
         case Number():
-            return finish(value) or Unknown()
+            finished = finish(array)
         case Vector(items=items):
-            numbers = [finish(number, i) for i, number in enumerate(items)]
-            complete = tuple(number for number in numbers if number is not None)
-            return Vector(complete) if len(complete) == len(items) else Unknown()
+            finished = Vector(tuple(finish(number, i) for i, number in enumerate(items)))
         case Matrix(rows=rows):
-            table = [[finish(number, i, j) for j, number in enumerate(row)] for i, row in enumerate(rows)]
-            whole = tuple(tuple(number for number in row if number is not None) for row in table)
-            return Matrix(whole) if all(map(len, whole)) and len({len(row) for row in whole}) == 1 else Unknown()
+            table = (tuple(finish(number, i, j) for j, number in enumerate(row)) for i, row in enumerate(rows))
+            finished = Matrix(tuple(table))
+    return Unknown() if unfit else finished
 
 
 def _finish(
@@ -341,7 +338,7 @@ def _finish(
         return None
     if isinstance(number.value, int) and rounded.value != number.value:
         becomes = as_figure(rounded.value)
-        message = f"{label} is {show(number.value)}, which {dtype.name} cannot hold: it becomes {becomes}"
+        message = f"{label} is {exact_figure(number.value)}, which {dtype.name} cannot hold: it becomes {becomes}"
         findings.report(Diagnostic("inexact-integer", message, formula.span, severity="warning"))
     leaf = Leaf("parameter", label, rounded.value, formula.span)
-    return Number(rounded.value, True, Provenance(leaf, name, behind=(number.provenance,)))
+    return Number(rounded.value, True, Provenance(leaf, name, sources=(number.provenance,)))

@@ -21,7 +21,7 @@ class CountClaim:
 
 @dataclass(frozen=True)
 class AuthorCount:
-    """The count that an author publishes, by a rule that the tool checks, or (`rule` empty) with a note on why none."""
+    """The count that an author publishes, by a rule that the tool checks. Without a rule, `note` says why none fits."""
 
     count: int
     rule: str
@@ -90,8 +90,7 @@ def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findin
             eval_claims.append(claim)
     stated, place = node.get("verdict"), node.key("verdict")
     verdict = VerdictClaim(stated.text, place.span) if isinstance(stated, Scalar) and place is not None else None
-    claimed, note = _author_count(node), _text(node.get("note"))
-    return Expectations(tuple(count_claims), claimed, tuple(eval_claims), verdict, note)
+    return Expectations(tuple(count_claims), _author_count(node), tuple(eval_claims), verdict, node.text_of("note"))
 
 
 def _author_count(node: Mapping) -> AuthorCount | None:
@@ -101,11 +100,7 @@ def _author_count(node: Mapping) -> AuthorCount | None:
     count = stated.get("count")
     if not isinstance(count, Scalar):
         return None
-    return AuthorCount(_integer(count), _text(stated.get("rule")), _text(stated.get("note")), place.span)
-
-
-def _text(node: Node | None) -> str:
-    return node.text if isinstance(node, Scalar) else ""
+    return AuthorCount(_integer(count), stated.text_of("rule"), stated.text_of("note"), place.span)
 
 
 def _integer(node: Scalar) -> int:

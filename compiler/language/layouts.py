@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Literal
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.formulas import Formula, Word, attempt, read_formula, read_text
 from compiler.expressions.naming import words
 from compiler.expressions.scope import Scope
@@ -99,12 +99,12 @@ class _Reading:
     def window(self) -> int | None:
         node = self.node.get("window")
         formula = None if node is None else read_formula(node, self.findings)
-        value = None if formula is None else attempt(formula, self.scope, integer, self.findings)
+        value = None if formula is None else attempt(formula, self.scope, integer_value, self.findings)
         if value is None or formula is None:
             return None
         if not 1 <= value <= MAX_CONTEXT:
             self.report(
-                "index-range", f"a window of {show(value)} tokens; it has from 1 to {MAX_CONTEXT}", formula.span
+                "index-range", f"a window of {exact_figure(value)} tokens; it has from 1 to {MAX_CONTEXT}", formula.span
             )
             return None
         return value
@@ -213,10 +213,10 @@ class _Reading:
         if value is None:
             return 0
         formula = read_formula(value, self.findings)
-        first = None if formula is None else attempt(formula, self.scope, integer, self.findings)
+        first = None if formula is None else attempt(formula, self.scope, integer_value, self.findings)
         if first is None or 1 <= first <= shape.length:
             return None if first is None else first - 1
-        message = f"'{shape.name}' has {_symbols(shape.length)}, and none of them is the last of {show(first)}"
+        message = f"'{shape.name}' has {_symbols(shape.length)}, and none of them is the last of {exact_figure(first)}"
         self.report("index-range", message, value.span, f"from 1 to {shape.length}")
         return None
 
@@ -304,11 +304,11 @@ class _Items:
             self._unknown(word)
             return []
         formula = read_text(Word(word.text[star + 1 :], word.scalar, word.offset + star + 1), self.findings)
-        times = attempt(formula, self.reading.scope, integer, self.findings) if formula is not None else None
+        times = attempt(formula, self.reading.scope, integer_value, self.findings) if formula is not None else None
         if times is None:
             return []
         if not 0 <= times * len(item) <= MAX_CONTEXT:
-            self.reading.report("index-range", f"cannot repeat {show(times)} times", word.span)
+            self.reading.report("index-range", f"cannot repeat {exact_figure(times)} times", word.span)
             return []
         return item * times
 
@@ -450,11 +450,11 @@ class _Item:
             message = f"'{shape.name}' takes 1 index, found {len(tree.indices)}"
             findings.report(Diagnostic("index-range", message, self.formula.scalar.at(*tree.at)))
             return None
-        index = attempt(self.formula, self.scope, integer, findings, part=tree.indices[0])
+        index = attempt(self.formula, self.scope, integer_value, findings, part=tree.indices[0])
         if index is None:
             return None
         if not 0 <= index < shape.length:
-            message = f"index {show(index)} is out of range: '{shape.name}' has 0 to {shape.length - 1}"
+            message = f"index {exact_figure(index)} is out of range: '{shape.name}' has 0 to {shape.length - 1}"
             findings.report(Diagnostic("index-range", message, self.formula.scalar.at(*tree.indices[0].at)))
             return None
         return SymbolPlace(shape.name, index, shape.symbols)
@@ -497,8 +497,10 @@ class _Item:
                 findings.report(Diagnostic("index-range", message, span))
                 return None
             return place
-        value = attempt(self.formula, self.scope, integer, findings, part=index)
+        value = attempt(self.formula, self.scope, integer_value, findings, part=index)
         if value is not None and not 0 <= value < size:
-            findings.report(Diagnostic("index-range", f"index {show(value)} is out of range: 0 to {size - 1}", span))
+            findings.report(
+                Diagnostic("index-range", f"index {exact_figure(value)} is out of range: 0 to {size - 1}", span)
+            )
             return None
         return value

@@ -9,7 +9,7 @@ from collections.abc import Mapping as AnyMapping
 
 from compiler.language.keys import SECTION_OF
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, raise_errors
-from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document
+from compiler.source.document import Mapping, Node, Scalar, Sequence, node_at, parse_document
 from compiler.source.extends import step_name
 from compiler.source.text import Source, Span
 from compiler.tasks.package import short_key
@@ -36,9 +36,9 @@ def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str
         at, path = place
         key = Scalar(path[-1], path[-1], Span(source, 0, at))
         value = _value(source, at + 1)
-        if isinstance(value, Scalar) and value.value is None and _at(document, path) is None:
+        if isinstance(value, Scalar) and value.value is None and node_at(document, path) is None:
             message = f"there is no '{path[-1]}' to remove"
-            known_here = _keys(_at(document, path[:-1]))
+            known_here = _keys(node_at(document, path[:-1]))
             findings.report(Diagnostic("unknown-name", message + did_you_mean(path[-1], known_here), key.span))
             continue
         changed = _replaced(document, path, key, value)
@@ -87,11 +87,11 @@ def _find(
     element = _ELEMENT.fullmatch(name)
     if element is not None:
         vector = _find(document, element["vector"], top_level, short, roots)
-        node = None if vector is None else _at(document, vector)
+        node = None if vector is None else node_at(document, vector)
         if vector is not None and isinstance(node, Sequence) and int(element["index"]) < len(node.items):
             return (*vector, element["index"])
     for start, rest in _at_dots(name):
-        inner = _descend(_at(document, roots[start]), rest) if start in roots else None
+        inner = _descend(node_at(document, roots[start]), rest) if start in roots else None
         if inner is not None:
             return (*roots[start], *inner)
     return None
@@ -163,16 +163,6 @@ def _replaced(node: Node, path: KeyPath, key: Scalar, value: Node) -> Node:
     else:
         pairs[head] = (key, value)
     return Mapping(tuple(pairs.values()), node.span)
-
-
-def _at(document: Mapping, path: KeyPath) -> Node | None:
-    node: Node | None = document
-    for key in path:
-        if isinstance(node, Sequence):
-            node = node.items[int(key)]
-        else:
-            node = node.get(key) if isinstance(node, Mapping) else None
-    return node
 
 
 def _keys(node: Node | None) -> tuple[str, ...]:

@@ -6,13 +6,13 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
-from typing import Literal, cast
+from typing import cast
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.floats import FORMATS, FloatFormat
-from compiler.expressions.formulas import attempt, read_formula
+from compiler.expressions.formulas import value_at
 from compiler.expressions.naming import read_axis
 from compiler.expressions.scope import Scope, Work
 from compiler.language.definitions import VARIES, Definition, resolve_definitions, size_ranges
@@ -20,7 +20,7 @@ from compiler.language.expectations import Expectations, read_expectations
 from compiler.language.layouts import read_layout
 from compiler.network.ir import Decode
 from compiler.source.diagnostics import Diagnostic, Findings, Note, fail
-from compiler.source.document import Mapping, Scalar
+from compiler.source.document import Mapping
 from compiler.source.limits import MAX_CONTEXT, MAX_VARIANTS
 from compiler.source.text import Span
 from compiler.tasks import Task, TaskError
@@ -86,7 +86,7 @@ class Resolved:
 
 def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = False) -> Resolved | None:
     """What the names of a document mean; None, with the reasons in `findings`, where nothing can be built on them."""
-    dtype = FORMATS[text_of(document, "dtype")]
+    dtype = FORMATS[document.text_of("dtype")]
     scope = Scope({}, dtype, lambda start, end: document.span, Work())
     definitions = resolve_definitions(document, scope, findings)
     sizing = replace(scope, names={name: definition.value for name, definition in definitions.items()})
@@ -107,9 +107,9 @@ def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = Fal
         return None
     return Resolved(
         document,
-        text_of(document, "name"),
-        text_of(document, "summary"),
-        text_of(document, "source"),
+        document.text_of("name"),
+        document.text_of("summary"),
+        document.text_of("source"),
         dtype,
         definitions,
         scope,
@@ -117,16 +117,10 @@ def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = Fal
         stream.axis,
         asked,
         context,
-        cast(Literal["argmax", "argmin"], text_of(document, "decode")),
+        cast(Decode, document.text_of("decode")),
         read_expectations(document.get("expect"), [one.task for one in asked], findings),
         allow_overflow,
     )
-
-
-def text_of(mapping: Mapping, key: str) -> str:
-    """The text under a key, or nothing."""
-    value = mapping.get(key)
-    return value.text if isinstance(value, Scalar) else ""
 
 
 def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], findings: Findings) -> None:
@@ -141,20 +135,19 @@ def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], f
 def _context(document: Mapping, asked: tuple[Asked, ...], scope: Scope, findings: Findings) -> int | None:
     """The longest sequence: what the task needs, or `context` where that is more."""
     node = document.get("context")
-    formula = None if node is None else read_formula(node, findings)
     needed = max((one.layout.length for one in asked), default=1)
-    if formula is None:
-        if node is None and not asked:
-            message = "a spec without a task says how long sequences can be"
-            key = document.key("network") or document.key("vocabulary")
-            span = key.span if key is not None else document.span
-            findings.report(Diagnostic("missing-key", message, span, "such as `context: 20`, or state a task"))
-            return None
-        return needed if node is None else None
-    value = attempt(formula, scope, integer, findings)
+    if node is None and not asked:
+        message = "a spec without a task says how long sequences can be"
+        key = document.key("network") or document.key("vocabulary")
+        span = key.span if key is not None else document.span
+        findings.report(Diagnostic("missing-key", message, span, "such as `context: 20`, or state a task"))
+        return None
+    if node is None:
+        return needed
+    value = value_at(node, scope, integer_value, findings)
     if value is not None and not needed <= value <= MAX_CONTEXT:
         needs = f"; the task needs {needed}, and {MAX_CONTEXT} is the most" if asked else f"; it has 1 to {MAX_CONTEXT}"
-        findings.report(Diagnostic("index-range", f"a context of {show(value)} tokens{needs}", formula.span))
+        findings.report(Diagnostic("index-range", f"a context of {exact_figure(value)} tokens{needs}", node.span))
         return None
     return value
 
@@ -174,7 +167,7 @@ def _asked(
     sizes = None if section is None else _sizes(section, definitions, findings)
     found: list[Asked] | None = None
     if section is not None and sizes is not None:
-        name = key.text if key is not None else (text_of(section, "name") or _answers(section))
+        name = key.text if key is not None else (section.text_of("name") or _answers(section))
         place = document.key("task")
         assert place is not None
         reading = Section(section, place.span, name, sizes, vocabulary, _of_task(definitions, scope))

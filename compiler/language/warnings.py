@@ -1,4 +1,4 @@
-"""What is legal, but hardly meant: the warnings there are, those of a spec as a whole, and which of them count."""
+"""Warnings about what is legal, but hardly meant: the list of them, those about a whole spec, and which ones count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compiler.expressions.naming import words
 from compiler.language.resolve import Resolved
 from compiler.network.causality import is_causal
 from compiler.network.ir import Network
-from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, nearest, raise_errors
+from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, first_few, nearest, raise_errors
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.faults import NoRule
 from compiler.source.limits import MAX_SUGGESTIONS
@@ -54,17 +54,17 @@ def settled_warnings(
     A spec switches warnings off under `ignore`; `ignored` are codes from outside. Raises `SpecError` for unknown ones.
     """
     node = document.get("ignore")
-    own = words(node) if node is not None else []
-    unknown: list[tuple[str, Span | None]] = [(word.text, word.span) for word in own if word.text not in WARNINGS]
+    in_spec = words(node) if node is not None else []
+    unknown: list[tuple[str, Span | None]] = [(word.text, word.span) for word in in_spec if word.text not in WARNINGS]
     unknown += [(code, None) for code in ignored if code not in WARNINGS]
     wrong = Findings(
         Diagnostic("unknown-name", f"no warning is called '{code}'{did_you_mean(code, WARNINGS)}", span)
         for code, span in unknown
     )
     raise_errors(wrong)
-    off = {*ignored, *(word.text for word in own)}
-    kept = (one for one in findings if one.severity == "error" or one.code not in off)
-    return tuple(replace(one, severity="error") if strict else one for one in kept)
+    off = {*ignored, *(word.text for word in in_spec)}
+    kept = (diagnostic for diagnostic in findings if diagnostic.severity == "error" or diagnostic.code not in off)
+    return tuple(replace(diagnostic, severity="error") if strict else diagnostic for diagnostic in kept)
 
 
 def _silent_symbols(resolved: Resolved, classes: int) -> list[Diagnostic]:
@@ -74,8 +74,8 @@ def _silent_symbols(resolved: Resolved, classes: int) -> list[Diagnostic]:
     key = task.key("answer") if isinstance(task, Mapping) else None
     if not silent or key is None:
         return []
-    labels = ", ".join(resolved.vocabulary.labels[token] for token in silent[:5]) + (", …" if len(silent) > 5 else "")
-    message = f"the model has no logit for {labels}: no answer with such a symbol can be right"
+    labels = [resolved.vocabulary.labels[token] for token in silent]
+    message = f"the model has no logit for {first_few(labels)}: no answer with such a symbol can be right"
     return [
         Diagnostic(
             "silent-symbol", message, key.span, "let `classes`, or the last stream, cover them", severity="warning"
@@ -135,15 +135,15 @@ def _unused_lets(document: Mapping) -> Iterator[Diagnostic]:
 def _unused_definitions(resolved: Resolved) -> list[Diagnostic]:
     """Constants and parameters that no expression mentions, such as a misspelt one of a variant."""
     read = resolved.scope.work.read
-    unused = [one for name, one in resolved.definitions.items() if one.kind != "size" and name not in read]
-    found = []
+    unused = [it for name, it in resolved.definitions.items() if it.kind != "size" and name not in read]
+    warnings = []
     for definition in unused:
         others = (name for name in resolved.definitions if name != definition.name)
         match = nearest(definition.name, others) if len(unused) <= MAX_SUGGESTIONS else None
         hint = None if match is None else f"did you mean '{match}'?"
         message = f"nothing reads the {definition.kind} '{definition.name}'"
-        found.append(Diagnostic("unused-name", message, definition.span, hint, severity="warning"))
-    return found
+        warnings.append(Diagnostic("unused-name", message, definition.span, hint, severity="warning"))
+    return warnings
 
 
 def _names(node: Node) -> Iterator[str]:

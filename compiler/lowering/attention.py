@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import cast, get_args
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import integer
-from compiler.expressions.formulas import attempt, read_formula
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.naming import read_axis
 from compiler.language.keys import MAPS_OF
 from compiler.language.resolve import check_clashes
-from compiler.lowering.context import Context, StepSkipped, lines
+from compiler.lowering.context import Context, StepSkipped, map_lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm, lower_qk_norm
-from compiler.lowering.scores import lower_mask, lower_rope, lower_scale_of_scores, lower_scores
-from compiler.network.ir import Attention, Map, Softmax
+from compiler.lowering.scores import lower_mask, lower_rope, lower_scale_of_scores, lower_scores, lower_softmax
+from compiler.network.ir import Attention, Map, OutputWord
 from compiler.source.document import Mapping, Scalar
 from compiler.source.limits import MAX_AXIS, MAX_HEAD_DIM
 
@@ -37,7 +36,7 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
             raise StepSkipped(stream)
     queries, keys = _coordinates(heads, head_dim), _coordinates(kv_heads, head_dim)
     values, mixed = _coordinates(kv_heads, value_dim), _coordinates(heads, value_dim)
-    output = _output_words(context, step, mixed, stream)
+    output = _output_word(context, step, mixed, stream)
     biases = context.biases(step, MAPS_OF["attention"] if output is None else ("query", "key", "value"))
     norm = lower_norm(context, step, name, stream)
     reading = context.reading(stream, "stream", {"the heads of keys and values": keys, "the heads": queries})
@@ -46,7 +45,7 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
         for kind, axis in (("query", queries), ("key", keys), ("value", values))
     }
     query_norm, key_norm = lower_qk_norm(context, step, name, Axis((Family("coordinate", (head_dim,)),)))
-    projection: Map | Literal["identity", "broadcast"]
+    projection: Map | OutputWord
     if output is not None:
         projection = output
     else:
@@ -55,7 +54,6 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
             context, step, MapShape(f"{name}.output", mixed, stream, "dimension", scope, "stream"), biases
         )
     mask, mask_provenance = lower_mask(context, step)
-    softmax = cast(Softmax, context.word(step, "softmax", "standard"))
     return Attention(
         name=name,
         stream=stream,
@@ -70,10 +68,10 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
         output=projection,
         query_norm=query_norm,
         key_norm=key_norm,
-        scores=lower_scores(context, step, stream, heads, length, mask, softmax),
+        scores=lower_scores(context, step, stream, heads, length, mask),
         rope=lower_rope(context, step, head_dim),
         scale=lower_scale_of_scores(context, step, head_dim),
-        softmax=softmax,
+        softmax=lower_softmax(context, step),
         mask=mask,
         mask_provenance=mask_provenance,
     )
@@ -86,8 +84,8 @@ def _heads(context: Context, step: Mapping, key: str, stream: Axis) -> Axis | No
     written = read_axis(node, context.scope, context.findings, "head")
     if written is None:
         raise StepSkipped(stream)
-    own = {name: span for name, span in written.places.items() if context.resolved.stream.family(name) is None}
-    check_clashes(own, context.resolved.definitions, context.findings)
+    new = {name: span for name, span in written.places.items() if context.resolved.stream.family(name) is None}
+    check_clashes(new, context.resolved.definitions, context.findings)
     return written.axis
 
 
@@ -98,12 +96,11 @@ def _coordinates(heads: Axis, dim: int) -> Axis:
 
 def _dim(context: Context, step: Mapping, key: str, otherwise: int, stream: Axis) -> int:
     node = context.option(step, key)
-    formula = None if node is None else read_formula(node, context.findings)
     if node is None:
         return otherwise
-    value = None if formula is None else attempt(formula, context.scope, integer, context.findings)
+    value = context.value(node, integer_value)
     if value is not None and not 1 <= value <= MAX_HEAD_DIM:
-        context.error("index-range", f"{key} cannot be {show(value)}; it is 1 to {MAX_HEAD_DIM}", node.span)
+        context.error("index-range", f"{key} cannot be {exact_figure(value)}; it is 1 to {MAX_HEAD_DIM}", node.span)
         value = None
     if value is None:
         raise StepSkipped(stream)
@@ -118,17 +115,17 @@ def _check_groups(context: Context, step: Mapping, heads: Axis, kv_heads: Axis, 
         raise StepSkipped(stream)
 
 
-def _output_words(context: Context, step: Mapping, rows: Axis, stream: Axis) -> Literal["identity", "broadcast"] | None:
+def _output_word(context: Context, step: Mapping, rows: Axis, stream: Axis) -> OutputWord | None:
     """`output: identity` or `output: broadcast`, where nothing is stored."""
     value = step.get("output")
-    if not isinstance(value, Scalar) or value.text not in ("identity", "broadcast"):
+    if not isinstance(value, Scalar) or value.text not in get_args(OutputWord):
         return None
-    word = cast(Literal["identity", "broadcast"], value.text)
+    word = cast(OutputWord, value.text)
     needed = stream.size if word == "identity" else 1
     if rows.size != needed:
         message = f"`output: {word}` needs {needed} head coordinates for {stream.size} dimensions, found {rows.size}"
         context.error("shape", message, value.span)
-    for line in lines(step, "output"):
+    for line in map_lines(step, "output"):
         if line.target is not None:
             context.error("target-twice", f"`output: {word}` already writes every dimension", line.key.span)
     return word

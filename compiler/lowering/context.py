@@ -6,24 +6,25 @@ from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.formulas import Formula, Word, read_formula
+from compiler.expressions.formulas import Compute, Formula, Word, read_formula, value_at
 from compiler.expressions.naming import axis_names, words
 from compiler.expressions.parse import WORDS
-from compiler.expressions.positions import KEY, PAIR, POSITION, QUERY
-from compiler.expressions.scope import NAMED_NUMBERS, Let, Lets, Scope
+from compiler.expressions.positions import RESERVED
+from compiler.expressions.scope import Let, Lets, Scope
 from compiler.expressions.syntax import free_names
 from compiler.expressions.targets import bare_indices
 from compiler.expressions.values import DimensionFamily
 from compiler.language.resolve import Resolved
 from compiler.network.ir import Equation, Map, Tensor
 from compiler.source.diagnostics import Diagnostic, Findings, Note, nearest
-from compiler.source.document import Mapping, Node, Scalar, Sequence
+from compiler.source.document import Mapping, Node, Scalar, written_text
 from compiler.source.limits import MAX_SUGGESTIONS
 from compiler.source.text import Span
 
-RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION)
+T = TypeVar("T")
 BIAS = "bias"  # what the equations of a bias that stands apart from its map begin with
 
 
@@ -37,14 +38,11 @@ class Line:
 
     @cached_property
     def equation(self) -> Equation:
-        right = " ".join(self.value.text.split()) if isinstance(self.value, Scalar) else ""
-        if isinstance(self.value, Sequence):
-            right = f"[{', '.join(item.text for item in self.value.items if isinstance(item, Scalar))}]"
-        return Equation(" ".join(self.key.text.split()), right, self.key.span)
+        return Equation(written_text(self.key), written_text(self.value), self.key.span)
 
 
 class StepSkipped(Exception):
-    """A step whose axes are not known, which was reported; `stream_after` is known or the rest is skipped too."""
+    """A step whose axes are not known, which was reported. Without a `stream_after` the later steps are skipped too."""
 
     def __init__(self, stream_after: Axis | None) -> None:
         super().__init__()
@@ -94,7 +92,7 @@ class Context:
                 definition = self.resolved.definitions[key.text]
                 note = Note(f"the {definition.kind} of that name", definition.span)
                 message = f"'{key.text}' already has a meaning"
-                self.findings.report(Diagnostic("name-clash", message, key.span, notes=(note,)))
+                self.error("name-clash", message, key.span, None, note)
             elif key.text in RESERVED or key.text in WORDS:
                 self.error("name-clash", f"'{key.text}' already has a meaning", key.span)
             formula = read_formula(value, self.findings)
@@ -102,14 +100,18 @@ class Context:
                 self.scope.work.read |= formula.names
                 order = len(lets)
                 lets[key.text] = order, Let(formula.tree, formula.place, Lets(lets, order))
-        places = {key.text: key.span for key, _ in node.items}
-        return replace(self, lets=Lets(lets, len(lets)), let_places=places)
+        spans = {key.text: key.span for key, _ in node.items}
+        return replace(self, lets=Lets(lets, len(lets)), let_places=spans)
 
-    def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
-        self.findings.report(Diagnostic(code, message, span, hint))
+    def error(self, code: str, message: str, span: Span, hint: str | None = None, *notes: Note) -> None:
+        self.findings.report(Diagnostic(code, message, span, hint, notes))
 
     def warn(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         self.findings.report(Diagnostic(code, message, span, hint, severity="warning"))
+
+    def value(self, node: Node | None, compute: Compute[T]) -> T | None:
+        """What `compute` makes of the formula at a node, which reads no dimensions; None where there is none."""
+        return value_at(node, self.scope, compute, self.findings)
 
     def option(self, step: Mapping, name: str) -> Node | None:
         """A step's own value, else the default of all steps; `none` is no value."""
@@ -124,8 +126,8 @@ class Context:
     def written(self, step: Mapping, name: str) -> Node | None:
         """A step's own value as it is written, else the default of all steps."""
         defaults = self.resolved.document.get("defaults")
-        own = step.get(name)
-        return defaults.get(name) if own is None and isinstance(defaults, Mapping) else own
+        written = step.get(name)
+        return defaults.get(name) if written is None and isinstance(defaults, Mapping) else written
 
     def check_indices(self, target: Word, formula: Formula, scope: Scope) -> None:
         """Report index names that mislead: a constant called i in `candidate[i]`, or a typo.
@@ -135,11 +137,11 @@ class Context:
         definitions = self.resolved.definitions
         read = free_names(formula.tree)
         for name, span in bare_indices(target):
-            own = definitions[name].span if name in definitions else self.let_places.get(name)
-            if own is not None and name in read:
-                note = Note("defined here", own)
+            defined = definitions[name].span if name in definitions else self.let_places.get(name)
+            if defined is not None and name in read:
+                note = Note("defined here", defined)
                 message = f"'{name}' has a value of its own, and does not run over the family here"
-                self.findings.report(Diagnostic("name-clash", message, span, "rename the index", (note,)))
+                self.error("name-clash", message, span, "rename the index", note)
             elif not scope.knows(name) and name not in read and len(name) > 2:
                 if name not in self.similar and len(self.similar) < MAX_SUGGESTIONS:
                     self.similar[name] = nearest(name, definitions)
@@ -149,7 +151,7 @@ class Context:
 
     def reading(self, axis: Axis, whole: str, others: dict[str, Axis] | None = None) -> Scope:
         """The scope of an expression that reads an axis; `others` are axes whose names get a helpful error."""
-        elsewhere = _elsewhere(others or {})
+        elsewhere = {**self.scope.elsewhere, **_elsewhere(others or {})}
         for name in self.lets:
             if axis.family(name) is not None:
                 self.error("name-clash", f"'{name}' is a dimension too; rename one of them", self.let_places[name])
@@ -158,12 +160,12 @@ class Context:
 
     def numbers(self, axis: Axis, what: str = "the stream") -> Scope:
         """The scope of an expression that reads no dimensions, such as those of an axis, called `what` in messages."""
-        return replace(self.scope, elsewhere=_elsewhere({what: axis}))
+        return replace(self.scope, elsewhere={**self.scope.elsewhere, **_elsewhere({what: axis})})
 
     def biases(self, step: Mapping, maps: tuple[str, ...]) -> set[str]:
         """The maps whose bias is stored in any case. Only what the step itself says has to fit the step's maps."""
-        own = step.get("biases")
-        listed = [] if own is None else [word for word in words(own) if word.text != "none"]
+        written = step.get("biases")
+        listed = [] if written is None else [word for word in words(written) if word.text != "none"]
         for word in (*listed, *(name for name, _ in bias_lines(step))):
             if word.text not in maps:
                 message = f"this step has no map '{word.text}' that could have a bias"
@@ -184,7 +186,7 @@ def whole_axis(axis: Axis, name: str) -> dict[str, DimensionFamily]:
     return {name: DimensionFamily(name, 0, (axis.size,))} if name and axis.size else {}
 
 
-def lines(step: Mapping, name: str) -> Iterator[Line]:
+def map_lines(step: Mapping, name: str) -> Iterator[Line]:
     """The equations of a map: `name: …` and `name TARGET: …`."""
     for key, value in step.items:
         head, _, rest = key.text.partition(" ")
@@ -195,7 +197,7 @@ def lines(step: Mapping, name: str) -> Iterator[Line]:
 
 def bias_lines(step: Mapping) -> Iterator[tuple[Word, Line]]:
     """`bias MAP: …` and `bias MAP TARGET: …`, each with the name of its map."""
-    for line in lines(step, BIAS):
+    for line in map_lines(step, BIAS):
         if line.target is not None:
             name, _, rest = line.target.text.partition(" ")
             start, text = line.target.offset, rest.strip()

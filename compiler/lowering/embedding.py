@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compiler.expressions.evaluate import evaluate_expression, number
-from compiler.expressions.formulas import Formula, Word, affordable, attempt, in_place, read_formula
+from compiler.expressions.evaluate import evaluate_expression, number_value
+from compiler.expressions.formulas import Formula, Word, attempt, has_work_for, in_place, read_formula
 from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.targets import Aim, Target, targets
 from compiler.expressions.values import KINDS, Matrix, Number
 from compiler.lowering.context import Context, Line, Shared
-from compiler.lowering.products import ProductFactor, factors, is_product, rank
+from compiler.lowering.products import ProductFactor, factors, is_product, rank, store_factor
 from compiler.lowering.rows import effective
-from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
+from compiler.lowering.tensors import stored_entry, tensor, warn_if_vanishing
 from compiler.network.ir import Embedding, Entry, Equation, Factor, Map
-from compiler.source.diagnostics import Diagnostic, Note
+from compiler.source.diagnostics import Note
 from compiler.source.document import Mapping, Node, Scalar
 
 
@@ -39,33 +39,24 @@ def _table(context: Context, node: Node, name: str) -> Embedding:
     tokens, stream = context.resolved.vocabulary, context.resolved.stream
     nothing = Embedding(name, tokens, stream, tensor(f"{name}.weight", (tokens, stream), []), ())
     formula = read_formula(node, context.findings)
-    found = None if formula is None else _matrices(context, formula)
-    if formula is None or found is None:
+    chain = None if formula is None else _matrices(context, formula)
+    if formula is None or chain is None:
         return nothing
     equation = Equation(name, formula.text, formula.span)
-    axes = [tokens, *(rank(value) for _, value in found[1:]), stream]
+    axes = [tokens, *(rank(value) for _, value in chain[1:]), stream]
     made: list[Factor] = []
-    for depth, (factor, value) in enumerate(found):
+    for depth, (factor, value) in enumerate(chain):
         inputs, outputs = axes[depth], axes[depth + 1]
         path = name + ".inner" * depth
         size = len(rows_of(value)), len(rows_of(value)[0])
         if size != (inputs.size, outputs.size):
             owner = f"'{path}'" if depth else "the embedding"
-            words = f"{'rank' if depth else 'tokens'} × {'rank' if depth < len(found) - 1 else 'stream'}"
+            words = f"{'rank' if depth else 'tokens'} × {'rank' if depth < len(chain) - 1 else 'stream'}"
             message = f"{describe(value)}, but {owner} needs {inputs.size} × {outputs.size} ({words})"
-            context.error("shape", message, formula.scalar.at(*factor.at) if len(found) > 1 else formula.span)
+            context.error("shape", message, formula.scalar.at(*factor.at) if len(chain) > 1 else formula.span)
             return nothing
-        whole = whole_parameter(context, factor)
-        shared = None if whole is None else context.whole.get((whole, size))
-        if shared is not None:
-            made.append(Factor(path, inputs, outputs, shared.weight, shared.owner, (equation,)))
-            continue
-        numbers = array_entries(context, Matrix(rows_of(value)), formula, equation)
-        warn_if_vanishing(context, formula, numbers)
-        weight = tensor(f"{path}.weight", (inputs, outputs), numbers)
-        if whole is not None:
-            context.whole[whole, size] = Shared(path, weight)
-        made.append(Factor(path, inputs, outputs, weight, None, (equation,)))
+        weight, tie = store_factor(context, formula, (factor, value), path, (inputs, outputs), equation)
+        made.append(Factor(path, inputs, outputs, weight, tie, (equation,)))
     return Embedding(name, tokens, stream, made[0].weight, (equation,), tuple(made[1:]))
 
 
@@ -89,7 +80,7 @@ class _Row:
     token: Scalar
     line: Line
     formula: Formula | None
-    places: dict[tuple[int, int], dict[str, Number]]
+    cells: dict[tuple[int, int], dict[str, Number]]
 
     @property
     def equation(self) -> Equation:
@@ -104,14 +95,14 @@ def _by_rows(context: Context, step: Mapping, name: str) -> Embedding:
         if isinstance(row, Mapping)
         for key, value in row.items
     ]
-    counts = effective(context, [(row.line, row.places.keys()) for row in read])
+    counts = effective(context, [(row.line, row.cells.keys()) for row in read])
     kept = [row for row, counted in zip(read, counts, strict=True) if counted]
     owners: dict[tuple[int, int], Equation] = {}
-    found: list[Entry] = []
+    numbers: list[Entry] = []
     for row in kept:
-        found += _entries(context, row, owners)
+        numbers += _entries(context, row, owners)
     equations = tuple(row.equation for row in kept)
-    return Embedding(name, tokens, stream, tensor(f"{name}.weight", (tokens, stream), found), equations)
+    return Embedding(name, tokens, stream, tensor(f"{name}.weight", (tokens, stream), numbers), equations)
 
 
 def _row(context: Context, token: Scalar, line: Line) -> _Row:
@@ -123,35 +114,35 @@ def _row(context: Context, token: Scalar, line: Line) -> _Row:
         context.check_indices(token_word, formula, scope)
         context.check_indices(word, formula, scope)
     aim = Aim(context.resolved.stream, "dimension", "stream")
-    places: dict[tuple[int, int], dict[str, Number]] = {}
+    cells: dict[tuple[int, int], dict[str, Number]] = {}
     for row in targets(token_word, Aim(context.resolved.vocabulary, "token"), scope, context.findings):
         dimensions = targets(word, aim, scope.bind(row.indices), context.findings)
-        if not dimensions or formula is None or not affordable(formula, scope, len(dimensions), context.findings):
+        if not dimensions or formula is None or not has_work_for(formula, scope, len(dimensions), context.findings):
             break
         for dimension in dimensions:
-            places[row.position, dimension.position] = {**row.indices, **dimension.indices}
-    return _Row(token, line, formula, places)
+            cells[row.position, dimension.position] = {**row.indices, **dimension.indices}
+    return _Row(token, line, formula, cells)
 
 
 def _entries(context: Context, row: _Row, owners: dict[tuple[int, int], Equation]) -> list[Entry]:
     """The numbers of one equation for all its places; its first error is the only one reported."""
-    found: list[Entry] = []
+    numbers: list[Entry] = []
     if row.formula is None:
-        return found
+        return numbers
     scope = in_place(context.numbers(context.resolved.stream), row.formula)
-    for place, indices in row.places.items():
+    for place, indices in row.cells.items():
         owner = owners.get(place)
         if owner is not None and owner.span.source.layer == row.equation.span.source.layer:
             note = Note("first written here", owner.span)
             label = context.resolved.vocabulary.labels[place[0]]
             message = f"'{row.line.key.text}' of the token '{label}' is written twice"
-            context.findings.report(Diagnostic("target-twice", message, row.line.key.span, notes=(note,)))
+            context.error("target-twice", message, row.line.key.span, None, note)
             break
         owners[place] = row.equation
         case = Target(place[0], indices).case
-        value = attempt(row.formula, scope.bind(indices), number, context.findings, case)
+        value = attempt(row.formula, scope.bind(indices), number_value, context.findings, case)
         if value is None:
             break
-        found += entries(context, {place[1]: value}, (place[0],), row.formula, row.equation)
-    warn_if_vanishing(context, row.formula, found)
-    return found
+        numbers.append(stored_entry(context, value, place, row.formula, row.equation))
+    warn_if_vanishing(context, row.formula, numbers)
+    return numbers

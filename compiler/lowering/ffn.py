@@ -8,10 +8,11 @@ from compiler.expressions.axes import Axis
 from compiler.expressions.naming import read_axis
 from compiler.language.keys import MAPS_OF
 from compiler.language.resolve import check_clashes
-from compiler.lowering.context import Context, StepSkipped, lines
+from compiler.lowering.context import Context, StepSkipped, map_lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
 from compiler.network.ir import ActivationKind, FeedForward
+from compiler.source.diagnostics import first_few
 from compiler.source.document import Mapping
 
 
@@ -24,7 +25,7 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
         raise StepSkipped(after)
     _warn_of_moves(context, step, stream, after)
     norm = lower_norm(context, step, name, stream)
-    gated = any(True for _ in lines(step, "gate"))
+    gated = any(True for _ in map_lines(step, "gate"))
     biases = context.biases(step, MAPS_OF["ffn"] if gated else ("up", "down"))
     reading = context.reading(stream, "stream", {"the hidden units": hidden})
     shapes = {
@@ -43,8 +44,7 @@ def _warn_of_moves(context: Context, step: Mapping, before: Axis, after: Axis) -
     node = step.get("stream")
     moved = [label for label, place in after.positions.items() if before.positions.get(label, place) != place]
     if node is not None and moved:
-        shown = ", ".join(moved[:5]) + (", …" if len(moved) > 5 else "")
-        message = f"the stream is taken over by position, so that {shown} will not be what it was"
+        message = f"the stream is taken over by position, so that {first_few(moved)} will not be what it was"
         context.warn("moved-dimension", message, node.span, "`show` prints which dimension lands on which")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import integer
-from compiler.expressions.formulas import attempt, read_formula
+from compiler.expressions.evaluate import integer_value
 from compiler.language.keys import MAPS_OF
-from compiler.lowering.context import Context, lines
+from compiler.lowering.context import Context, map_lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
 from compiler.network.ir import Head, Map
+from compiler.source.diagnostics import first_few
 from compiler.source.document import Mapping
 
 
@@ -22,7 +22,7 @@ def lower_head(context: Context, step: Mapping, name: str, stream: Axis) -> Head
     scope = context.reading(stream, "stream")
     biases = context.biases(step, MAPS_OF["head"])
     logits = lower_map(context, step, MapShape(f"{name}.logits", stream, classes, "token", scope), biases)
-    if any(line.target is not None for line in lines(step, "logits")):
+    if any(line.target is not None for line in map_lines(step, "logits")):
         _warn_unlisted(context, logits)
     return Head(name, stream, norm, logits)
 
@@ -32,18 +32,16 @@ def _warn_unlisted(context: Context, logits: Map) -> None:
     written = {entry.index[0] for entry in (*logits.weight.entries, *(logits.bias.entries if logits.bias else ()))}
     unlisted = [label for position, label in enumerate(logits.outputs.labels) if position not in written]
     if unlisted:
-        shown = ", ".join(unlisted[:5]) + (", …" if len(unlisted) > 5 else "")
-        message = f"tokens without an equation have the logit 0: {shown}"
+        message = f"tokens without an equation have the logit 0: {first_few(unlisted)}"
         context.warn("unlisted-logit", message, logits.equations[0].span)
 
 
 def _classes(context: Context, step: Mapping, tokens: Axis) -> Axis:
     node = step.get("classes")
-    formula = read_formula(node, context.findings) if node is not None else None
-    size = attempt(formula, context.scope, integer, context.findings) if formula is not None else None
-    if formula is None or size is None:
+    size = context.value(node, integer_value)
+    if node is None or size is None:
         return tokens
     if not 1 <= size <= tokens.size:
-        context.error("index-range", f"{size} classes of {tokens.size} tokens", formula.span)
+        context.error("index-range", f"{size} classes of {tokens.size} tokens", node.span)
         return tokens
     return tokens.first(size)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import affine, evaluate_expression
-from compiler.expressions.formulas import Formula, attempt, in_place, read_formula
+from compiler.expressions.evaluate import affine_value, evaluate_expression
+from compiler.expressions.formulas import Formula, attempt, read_formula
 from compiler.expressions.matrices import describe, rows_of
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionNode
 from compiler.expressions.targets import Aim, Target
 from compiler.expressions.values import KINDS, Affine, Matrix, Number, Vector
 from compiler.lowering.bias import lower_bias
-from compiler.lowering.context import Context, Line, Shared, lines
-from compiler.lowering.products import factors, is_product, rank
-from compiler.lowering.rows import rows
-from compiler.lowering.tensors import array_entries, entries, tensor, warn_if_vanishing, whole_parameter
+from compiler.lowering.context import Context, Line, Shared, map_lines
+from compiler.lowering.products import factors, is_product, rank, store_factor
+from compiler.lowering.rows import readable, row_values, rows
+from compiler.lowering.tensors import row_entries, tensor, warn_if_vanishing
 from compiler.lowering.ties import named_owner
-from compiler.network.ir import Entry, Map, Tensor
-from compiler.source.diagnostics import Diagnostic, Note
+from compiler.network.ir import Entry, Map, OutputWord, Tensor
+from compiler.source.diagnostics import Note
 from compiler.source.document import Mapping
 
 
@@ -48,13 +49,13 @@ class MapShape:
 
 def lower_map(context: Context, step: Mapping, shape: MapShape, biases: set[str]) -> Map:
     """The map `shape.name` of a step. A map that the spec leaves out is stored as zeros in its full shape."""
-    written = list(lines(step, shape.name))
+    written = list(map_lines(step, shape.name))
     bare = next((line for line in written if line.target is None), None)
     by_row = next((line for line in written if line.target is not None), None)
     if bare is not None and by_row is not None and bare.key.span.source.layer == by_row.key.span.source.layer:
         note = Note("all rows are written here", bare.key.span)
         message = f"'{shape.name}' is written as a whole and row by row"
-        context.findings.report(Diagnostic("target-twice", message, by_row.key.span, notes=(note,)))
+        context.error("target-twice", message, by_row.key.span, None, note)
         written = [bare]
     kept = rows(context, written, shape.aim, shape.scope, shape.name)
     bare = next((line for line, _ in kept if line.target is None), None)
@@ -69,20 +70,12 @@ def lower_map(context: Context, step: Mapping, shape: MapShape, biases: set[str]
 def _by_rows(context: Context, shape: MapShape, written: list[tuple[Line, list[Target]]]) -> Map:
     weights: list[Entry] = []
     constants: list[Entry] = []
-    for line, aims in written:
-        formula = read_formula(line.value, context.findings)
-        if formula is None:
-            continue
-        if line.target is not None and aims:
-            context.check_indices(line.target, formula, shape.scope)
-        scope = in_place(shape.scope, formula)
+    for line, formula, aims in readable(context, written, shape.scope):
         before = len(weights), len(constants)
-        for target in aims:
-            value = attempt(formula, scope.bind(target.indices), affine, context.findings, target.case)
-            if value is None:
-                break  # one error for each equation is enough
-            weights += entries(context, value.terms, (target.position,), formula, line.equation)
-            constants += entries(context, _constant(value), (target.position,), formula, line.equation, is_bias=True)
+        for target, value in row_values(context, formula, aims, shape.scope, affine_value):
+            weight, bias = row_entries(context, value, target.position, formula, line.equation)
+            weights += weight
+            constants += bias
         warn_if_vanishing(context, formula, [*weights[before[0] :], *constants[before[1] :]])
     return Map(
         shape.path,
@@ -107,7 +100,7 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
         return nothing
     if is_product(formula.tree):
         return _product(context, shape, formula, nothing)
-    known = (*shape.scope.candidates, *context.shared, *(("identity", "broadcast") if shape.name == "output" else ()))
+    known = (*shape.scope.candidates, *context.shared, *(get_args(OutputWord) if shape.name == "output" else ()))
     value = attempt(formula, replace(shape.scope, candidates=known), evaluate_expression, context.findings)
     match value:
         case None:
@@ -127,9 +120,7 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
 
 def _broadcast(context: Context, written: Map, formula: Formula, value: Affine) -> Map:
     """One number or row that is stored once and broadcast to all outputs."""
-    equation = written.equations[0]
-    weights = entries(context, value.terms, (0,), formula, equation)
-    constants = entries(context, _constant(value), (0,), formula, equation, is_bias=True)
+    weights, constants = row_entries(context, value, 0, formula, written.equations[0])
     warn_if_vanishing(context, formula, [*weights, *constants])
     rows = None if value.terms else written.outputs
     return replace(
@@ -141,11 +132,11 @@ def _broadcast(context: Context, written: Map, formula: Formula, value: Affine) 
 
 def _product(context: Context, shape: MapShape, formula: Formula, written: Map) -> Map:
     """`A @ B @ …`: maps that run one after the other, the last factor first."""
-    found = factors(context, formula, shape.scope)
-    if found is None:
+    chain = factors(context, formula, shape.scope)
+    if chain is None:
         return written
     made: Map | None = None
-    for depth, (factor, value) in reversed(list(enumerate(found))):
+    for depth, (factor, value) in reversed(list(enumerate(chain))):
         path = shape.path + ".inner" * depth
         inputs = shape.inputs if made is None else made.outputs
         outputs = shape.outputs if depth == 0 else rank(value)
@@ -158,22 +149,15 @@ def _product(context: Context, shape: MapShape, formula: Formula, written: Map) 
 
 def _factor(context: Context, written: Map, formula: Formula, node: ExpressionNode, value: Matrix | Vector) -> Map:
     """A map whose weight is a matrix; one that is a parameter as a whole is shared with every map made of it."""
-    found = len(rows_of(value)), len(rows_of(value)[0])
+    shape = len(rows_of(value)), len(rows_of(value)[0])
     needed = written.outputs.size, written.inputs.size
-    if found != needed:
+    if shape != needed:
         message = f"{describe(value)}, but '{written.name}' needs {needed[0]} × {needed[1]} (outputs × inputs)"
         context.error("shape", message, formula.scalar.at(*node.at))
         return written
-    name = whole_parameter(context, node)
-    shared = None if name is None else context.whole.get((name, found))
-    if shared is not None:
-        return replace(written, weight=shared.weight, weight_tie=shared.owner)
-    weights = array_entries(context, Matrix(rows_of(value)), formula, written.equations[0])
-    warn_if_vanishing(context, formula, weights)
-    made = tensor(written.weight.name, written.weight.axes, weights)
-    if name is not None:
-        context.whole[name, found] = Shared(written.name, made)
-    return replace(written, weight=made)
+    axes = (written.outputs, written.inputs)
+    weight, tie = store_factor(context, formula, (node, value), written.name, axes, written.equations[0])
+    return replace(written, weight=weight, weight_tie=tie)
 
 
 def _tie(context: Context, shape: MapShape, line: Line) -> Shared | None:
@@ -184,10 +168,10 @@ def _tie(context: Context, shape: MapShape, line: Line) -> Shared | None:
     if owner not in context.shared:
         return Shared(shape.path, tensor(f"{shape.path}.weight", (shape.outputs, shape.inputs), []))
     shared = context.shared[owner]
-    found = (shared.weight.shape[0], _innermost(shared).shape[1])
+    sizes = (shared.weight.shape[0], _innermost(shared).shape[1])
     needed = (1 if shared.weight.axes[0] is None else shape.outputs.size, shape.inputs.size)
-    if found != needed:
-        message = f"'{owner}' has the shape {list(found)}, but '{shape.path}' needs {list(needed)}"
+    if sizes != needed:
+        message = f"'{owner}' has the shape {list(sizes)}, but '{shape.path}' needs {list(needed)}"
         context.error("shape", message, line.value.span)
     return shared
 
@@ -204,7 +188,3 @@ def _innermost(shared: Shared) -> Tensor:
     while inner is not None:
         weight, inner = inner.weight, inner.inner
     return weight
-
-
-def _constant(value: Affine) -> dict[int, Number]:
-    return {} if value.constant is None else {0: value.constant}

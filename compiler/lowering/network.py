@@ -6,6 +6,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 
 from compiler.expressions.axes import Axis
+from compiler.language.keys import PLACED, STEP_KINDS
 from compiler.language.resolve import Resolved
 from compiler.lowering.attention import lower_attention
 from compiler.lowering.context import Context, StepSkipped
@@ -25,8 +26,6 @@ from compiler.source.extends import step_name
 from compiler.source.limits import MAX_ACTIVATION, MAX_STEPS, MAX_STORED
 from compiler.source.text import Span
 
-PLACED = ("norm", "attention", "ffn", "repeat", "mix")  # kinds whose mapping can say `after`
-
 
 @dataclass(frozen=True)
 class Lowered:
@@ -37,9 +36,9 @@ class Lowered:
 
 
 # A block becomes an attribute of the torch module, where these names are taken (tests/unit/test_network.py).
-TAKEN_BLOCK_NAMES = frozenset(
+TAKEN_BLOCK_NAMES = frozenset(STEP_KINDS) | frozenset(
     """
-    attention embedding ffn head position norm scale repeat mix context
+    context
     T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
     extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules
     mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook register_buffer
@@ -56,32 +55,18 @@ def lower_network(resolved: Resolved, findings: Findings) -> Lowered | None:
     context = Context(resolved, findings)
     network = resolved.document.get("network")
     assert isinstance(network, Mapping)
-    steps: dict[str, Step] = {}
-    stream: Axis = resolved.stream
-    complete = True
-    seen: set[str] = set()
-    runs = 0
-    sizes: dict[str, tuple[int, Span]] = {}
     if len(network.items) > MAX_STEPS:
         context.error("too-large", f"more than {MAX_STEPS} steps", network.items[MAX_STEPS][0].span)
         return None
+    steps: dict[str, Step] = {}
+    sizes: dict[str, tuple[int, Span]] = {}
+    seen: set[str] = set()
+    stream: Axis = resolved.stream
+    complete = True
     for position, (key, node) in enumerate(network.items):
-        kind, _, block = key.text.partition(" ")
-        name = step_name(key.text)
-        if isinstance(node, Invalid):
+        kind, name = key.text.partition(" ")[0], step_name(key.text)
+        if isinstance(node, Invalid) or not _has_its_place(context, network, position, seen):
             return None
-        if (kind == "embedding") != (position == 0) or (kind == "head" and key is not network.items[-1][0]):
-            context.error("bad-order", "the embedding comes first and the head last", key.span)
-            return None
-        if block.strip() in TAKEN_BLOCK_NAMES:
-            context.error("bad-name", f"a block cannot be called '{block.strip()}'; choose another name", key.span)
-        if name in seen:
-            context.error("duplicate-name", f"the step '{name}' is written twice", key.span)
-        seen.add(name)
-        place = node.key("after") if isinstance(node, Mapping) and kind in PLACED else None
-        if place is not None:
-            message = "`after` places a step of a variant, but this spec extends nothing"
-            context.error("bad-value", message, place.span)
         if not complete and kind in ("repeat", "mix"):
             return None  # they may read the step that is missing
         try:
@@ -90,19 +75,15 @@ def lower_network(resolved: Resolved, findings: Findings) -> Lowered | None:
             if skipped.stream_after is None:
                 return None
             complete, stream = False, skipped.stream_after
-        else:
-            if step is None:
-                return None
-            steps[name] = step
-            runs += len(step.steps) if isinstance(step, Repeat) else 1
-            if runs > MAX_STEPS:
-                context.error("too-large", f"more than {MAX_STEPS} steps, with those that are repeated", key.span)
-                return None
-            stream = stream_after(step)
-            for tensor in tensors_of(step):
-                sizes.setdefault(tensor.name, (tensor.size, key.span))
-            if not _can_be_stored(context, sizes):
-                return None
+            continue
+        if step is None:
+            return None
+        steps[name] = step
+        stream = stream_after(step)
+        for tensor in tensors_of(step):
+            sizes.setdefault(tensor.name, (tensor.size, key.span))
+        if not _can_be_run(context, steps, key.span) or not _can_be_stored(context, sizes):
+            return None
     if not complete:
         return None
     made = Network(
@@ -110,6 +91,34 @@ def lower_network(resolved: Resolved, findings: Findings) -> Lowered | None:
     )
     fits = _fits(context, made, [key.span for key, _ in network.items])
     return Lowered(made, tuple(context.superseded)) if fits else None
+
+
+def _has_its_place(context: Context, network: Mapping, position: int, seen: set[str]) -> bool:
+    """Whether a step may stand there. What is wrong with its name is reported; `seen` are the names before it."""
+    key, node = network.items[position]
+    kind, _, block = key.text.partition(" ")
+    name = step_name(key.text)
+    is_last = position == len(network.items) - 1
+    if (kind == "embedding") != (position == 0) or (kind == "head" and not is_last):
+        context.error("bad-order", "the embedding comes first and the head last", key.span)
+        return False
+    if block.strip() in TAKEN_BLOCK_NAMES:
+        context.error("bad-name", f"a block cannot be called '{block.strip()}'; choose another name", key.span)
+    if name in seen:
+        context.error("duplicate-name", f"the step '{name}' is written twice", key.span)
+    seen.add(name)
+    place = node.key("after") if isinstance(node, Mapping) and kind in PLACED else None
+    if place is not None:
+        context.error("bad-value", "`after` places a step of a variant, but this spec extends nothing", place.span)
+    return True
+
+
+def _can_be_run(context: Context, steps: AnyMapping[str, Step], span: Span) -> bool:
+    """Whether the steps are not too many, those that are repeated counted again; `span` is the last one."""
+    runs = sum(len(step.steps) if isinstance(step, Repeat) else 1 for step in steps.values())
+    if runs > MAX_STEPS:
+        context.error("too-large", f"more than {MAX_STEPS} steps, with those that are repeated", span)
+    return runs <= MAX_STEPS
 
 
 def _lower_step(
@@ -150,17 +159,17 @@ def _can_be_stored(context: Context, sizes: AnyMapping[str, tuple[int, Span]]) -
     return False
 
 
-def _fits(context: Context, network: Network, places: list[Span]) -> bool:
+def _fits(context: Context, network: Network, spans: list[Span]) -> bool:
     """Whether a sequence can be run, and the last stream be the logits where a network has no head."""
     name, size = largest(network)
     if size > MAX_ACTIVATION:
         owner = next(i for i, step in enumerate(network.steps) if name == step.name or name.startswith(f"{step.name}."))
         message = f"'{name}' would have {size:,} numbers for one sequence; at most {MAX_ACTIVATION:,}"
-        context.error("too-large", message, places[owner], "a shorter context, or fewer heads or dimensions")
+        context.error("too-large", message, spans[owner], "a shorter context, or fewer heads or dimensions")
         return False
     last = network.steps[-1]
     if not isinstance(last, Head) and stream_after(last).size > network.vocabulary.size:
         message = f"without a head the stream is the logits, but {stream_after(last).size} dimensions are more than the"
-        context.error("shape", f"{message} {network.vocabulary.size} tokens", places[-1])
+        context.error("shape", f"{message} {network.vocabulary.size} tokens", spans[-1])
         return False
     return True

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import number
-from compiler.expressions.formulas import attempt, read_formula
+from compiler.expressions.evaluate import number_value
 from compiler.lowering.context import Context, Shared, StepSkipped
 from compiler.lowering.tensors import lower_vector, store
-from compiler.network.ir import Norm, StreamNorm
+from compiler.network.ir import Norm, NormKind, StreamNorm
 from compiler.source.document import Mapping, Node, Scalar
 
 DEFAULT_EPSILON = 1e-6
@@ -38,11 +36,11 @@ def lower_qk_norm(context: Context, step: Mapping, path: str, coordinates: Axis)
         return None, None
     query = read_norm(context, node, f"{path}.query_norm", coordinates, "query")
     names = node.names if isinstance(node, Mapping) else ()
-    own = "query" in names or "key" in names
-    if own and "weight" in names:
+    apart = "query" in names or "key" in names
+    if apart and "weight" in names:
         hint = "`weight` is for both; write `query` and `key` for weights of their own"
         context.error("bad-value", "`weight` and `query` or `key` exclude one another", node.span, hint)
-    if query is not None and query.weight is not None and not own:  # one tensor, used twice
+    if query is not None and query.weight is not None and not apart:  # one tensor, used twice
         owner = query.weight_tie or query.name
         key = Norm(f"{path}.key_norm", query.kind, query.epsilon, coordinates, query.weight, owner, query.equations)
         context.vectors[key.name] = Shared(owner, query.weight)
@@ -59,7 +57,7 @@ def read_norm(context: Context, node: Node, name: str, axis: Axis, own_weight: s
     if ("rms" in node.names) == ("layer" in node.names):
         context.error("bad-value", "a norm is either `rms` or `layer`", node.span, "{rms: 1e-6}")
         return None
-    kind: Literal["rms", "layer"] = "rms" if "rms" in node.names else "layer"
+    kind: NormKind = "rms" if "rms" in node.names else "layer"
     epsilon = _epsilon(context, node.get(kind))
     weight_node = node.get(own_weight) or node.get("weight")
     if weight_node is None:
@@ -70,15 +68,14 @@ def read_norm(context: Context, node: Node, name: str, axis: Axis, own_weight: s
 
 
 def _epsilon(context: Context, node: Node | None) -> float:
-    formula = read_formula(node, context.findings) if node is not None else None
-    value = attempt(formula, context.scope, number, context.findings) if formula is not None else None
-    if formula is None or value is None:
+    value = context.value(node, number_value)
+    if node is None or value is None:
         return DEFAULT_EPSILON
     if value.value < 0:
-        context.error("bad-value", "the eps of a norm cannot be negative", formula.span)
+        context.error("bad-value", "the eps of a norm cannot be negative", node.span)
     if value.value == 0:
-        context.warn("zero-epsilon", "without an eps the norm of a stream of zeros is NaN", formula.span)
-    stored = store(context, value, formula.span, "eps")
+        context.warn("zero-epsilon", "without an eps the norm of a stream of zeros is NaN", node.span)
+    stored = store(context, value, node.span, "eps")
     if math.isnan(stored):
         return DEFAULT_EPSILON  # what the dtype cannot hold was reported
     return float(value.value) if math.isfinite(stored) else stored  # torch rounds a double itself

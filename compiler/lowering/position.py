@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 from compiler.expressions.axes import Axis, Family
 from compiler.expressions.evaluate import evaluate_expression
-from compiler.expressions.formulas import attempt, read_formula
+from compiler.expressions.formulas import Formula, attempt, read_formula
 from compiler.expressions.positions import PositionFormula
 from compiler.expressions.scope import AlreadyReported, Scope
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.targets import Aim, Target
 from compiler.expressions.values import KINDS, Matrix, Provenance, merged_provenance
-from compiler.lowering.context import Context, Line, Shared, dimension_lines
-from compiler.lowering.rows import rows
-from compiler.lowering.tensors import array_entries, tensor, whole_parameter
-from compiler.network.ir import Equation, Position, PositionTerm
+from compiler.lowering.context import Context, Line, dimension_lines
+from compiler.lowering.rows import readable, rows
+from compiler.lowering.tensors import matrix_entries, stored_once, tensor, whole_parameter
+from compiler.network.ir import Equation, Position, PositionTerm, Tensor
 from compiler.source.diagnostics import Diagnostic
 from compiler.source.document import Mapping, Node
 
@@ -35,15 +35,14 @@ def lower_position(context: Context, step: Mapping, name: str, stream: Axis, len
         return _table(context, node, name, stream, length)
     scope = context.numbers(stream)
     kept = rows(context, dimension_lines(step), Aim(stream, "dimension", "stream"), scope)
-    terms = [term for line, aims in kept for term in _terms(context, line, aims, scope, length)]
+    read = readable(context, kept, scope)
+    terms = [term for line, formula, aims in read for term in _terms(context, line, formula, aims, scope, length)]
     return Position(name, stream, tuple(terms), None, None, tuple(line.equation for line, _ in kept))
 
 
-def _terms(context: Context, line: Line, aims: list[Target], scope: Scope, length: int) -> Iterator[PositionTerm]:
-    formula = read_formula(line.value, context.findings)
-    if formula is None or line.target is None or not aims:
-        return
-    context.check_indices(line.target, formula, scope)
+def _terms(
+    context: Context, line: Line, formula: Formula, aims: list[Target], scope: Scope, length: int
+) -> Iterator[PositionTerm]:
     for target in aims:
         value = PositionFormula(formula, scope.bind(target.indices))
         provenance = _check(context, value, length)
@@ -89,13 +88,10 @@ def _table(context: Context, node: Node, name: str, stream: Axis, length: int) -
         context.error("shape", f"a table of {rows} × {columns}, but {needed} is needed", formula.span)
         return nothing
     equation = Equation(TABLE, formula.text, formula.span)
-    whole = whole_parameter(context, formula.tree)
-    key = None if whole is None else (whole, value.shape)
-    if key is not None and key in context.whole:
-        shared = context.whole[key]
-        return Position(name, stream, (), shared.weight, shared.owner, (equation,))
-    found = array_entries(context, value, formula, equation)
-    table = tensor(f"{name}.weight", (Axis((Family("position", (rows,)),)), stream), found)
-    if key is not None:
-        context.whole[key] = Shared(name, table)
-    return Position(name, stream, (), table, None, (equation,))
+    positions = Axis((Family("position", (rows,)),))
+
+    def make() -> Tensor:
+        return tensor(f"{name}.weight", (positions, stream), matrix_entries(context, value, formula, equation))
+
+    table, tie = stored_once(context, whole_parameter(context, formula.tree), value.shape, name, make)
+    return Position(name, stream, (), table, tie, (equation,))

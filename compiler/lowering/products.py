@@ -12,6 +12,8 @@ from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Binary, ExpressionNode
 from compiler.expressions.values import KINDS, Matrix, Vector
 from compiler.lowering.context import Context
+from compiler.lowering.tensors import matrix_entries, stored_once, tensor, warn_if_vanishing, whole_parameter
+from compiler.network.ir import Equation, Tensor
 from compiler.source.limits import MAX_FACTORS
 
 ProductFactor = tuple[ExpressionNode, Matrix | Vector]
@@ -24,7 +26,7 @@ def is_product(tree: ExpressionNode) -> bool:
 
 def factors(context: Context, formula: Formula, scope: Scope) -> list[ProductFactor] | None:
     """The factors from left to right, each with its expression; None where they do not fit, which is reported."""
-    found: list[ProductFactor] = []
+    chain: list[ProductFactor] = []
     node = formula.tree
     nodes: list[ExpressionNode] = []
     while isinstance(node, Binary) and node.operator == "@":
@@ -41,14 +43,29 @@ def factors(context: Context, formula: Formula, scope: Scope) -> list[ProductFac
             message = f"@ takes matrices and vectors, found {KINDS[type(value)]}"
             context.error("wrong-type", message, formula.scalar.at(*factor.at))
             return None
-        found.append((factor, value))
-    for (_, left), (factor, right) in pairwise(found):
+        chain.append((factor, value))
+    for (_, left), (factor, right) in pairwise(chain):
         columns, rows = len(rows_of(left)[0]), len(rows_of(right))
         if columns != rows:
             message = f"{describe(left)} @ {describe(right)}: {columns} columns meet {rows} rows"
             context.error("shape", message, formula.scalar.at(*factor.at))
             return None
-    return found
+    return chain
+
+
+def store_factor(
+    context: Context, formula: Formula, factor: ProductFactor, path: str, axes: tuple[Axis, Axis], equation: Equation
+) -> tuple[Tensor, str | None]:
+    """The weight of the map or factor `path`, which is a matrix; and its owner, where it was stored before."""
+    node, value = factor
+    rows = rows_of(value)
+
+    def make() -> Tensor:
+        numbers = matrix_entries(context, Matrix(rows), formula, equation)
+        warn_if_vanishing(context, formula, numbers)
+        return tensor(f"{path}.weight", axes, numbers)
+
+    return stored_once(context, whole_parameter(context, node), (len(rows), len(rows[0])), path, make)
 
 
 def rank(value: Matrix | Vector) -> Axis:

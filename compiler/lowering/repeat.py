@@ -6,7 +6,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import number
+from compiler.expressions.evaluate import number_value
 from compiler.expressions.formulas import Formula, attempt, read_formula
 from compiler.expressions.naming import words
 from compiler.expressions.syntax import Binary, ExpressionNode, Name, Unary, free_names
@@ -14,28 +14,22 @@ from compiler.expressions.values import Number
 from compiler.lowering.context import Context
 from compiler.lowering.tensors import store, tensor
 from compiler.network.ir import (
-    Attention,
     Combined,
     Entry,
     Equation,
-    FeedForward,
     Mix,
     Mixture,
-    Position,
     Repeat,
+    Repeatable,
     Scaled,
     Step,
     StreamAfter,
-    StreamNorm,
-    StreamScale,
     stream_after,
 )
 from compiler.source.diagnostics import did_you_mean
 from compiler.source.document import Mapping, Node
 from compiler.source.extends import step_name
 from compiler.source.limits import MAX_EXPRESSION_DEPTH, MAX_STEPS
-
-REPEATABLE = (Position, StreamNorm, StreamScale, Attention, FeedForward)
 
 
 def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: AnyMapping[str, Step]) -> Repeat | None:
@@ -54,7 +48,7 @@ def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: A
         if step is None:
             context.error("unknown-name", _no_such(context, word.text, steps), word.span)
             return None
-        if not isinstance(step, REPEATABLE):
+        if not isinstance(step, Repeatable):
             context.error("wrong-type", f"the step '{word.text}' cannot be run again", word.span)
             return None
         if step.stream.size != now.size:
@@ -100,7 +94,7 @@ def _no_such(context: Context, name: str, known: AnyMapping[str, Step]) -> str:
 
 
 def _depth(root: ExpressionNode) -> int:
-    """How many sums and products stand inside one another; those of a chain `a + b + c` do."""
+    """How deeply sums and products are nested; each link of a chain `a + b + c` is a level."""
     deepest = 0
     todo = [(root, 1)]
     while todo:
@@ -178,7 +172,7 @@ class _Mixer:
         if self._reads(factor):
             self._refuse(factor)
             return None
-        value = attempt(self.formula, self.context.scope, number, self.context.findings, part=factor)
+        value = attempt(self.formula, self.context.scope, number_value, self.context.findings, part=factor)
         if value is None:
             return None
         if value.value == 0 and operation == "divide":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import TypeVar
 
+from compiler.expressions.formulas import Compute, Formula, attempt, in_place, read_formula
 from compiler.expressions.scope import Scope
 from compiler.expressions.targets import Aim, Target, targets
 from compiler.lowering.context import Context, Line
-from compiler.source.diagnostics import Diagnostic, Note
+from compiler.source.diagnostics import Note
 
 Place = TypeVar("Place", bound=Hashable)
+T = TypeVar("T")
 
 
 def rows(
@@ -27,7 +29,7 @@ def rows(
         [(line, everything if line.target is None else [target.position for target in aims]) for line, aims in aimed],
     )
     owners: dict[int, Line] = {}
-    found: list[tuple[Line, list[Target]]] = []
+    chosen: list[tuple[Line, list[Target]]] = []
     for line, aims in (both for both, counts in zip(aimed, kept, strict=True) if counts):
         twice = next((target for target in aims if target.position in owners), None)
         owner = None if twice is None else owners[twice.position]
@@ -35,11 +37,34 @@ def rows(
             note = Note("first written here", owner.key.span)
             label = f"{name} {aim.axis.labels[twice.position]}".strip()
             message = f"'{label}' is written twice"
-            context.findings.report(Diagnostic("target-twice", message, line.key.span, notes=(note,)))
-        own = [target for target in aims if target.position not in owners]
-        owners |= {target.position: line for target in own}
-        found.append((line, own))
-    return found
+            context.error("target-twice", message, line.key.span, None, note)
+        left = [target for target in aims if target.position not in owners]
+        owners |= {target.position: line for target in left}
+        chosen.append((line, left))
+    return chosen
+
+
+def readable(
+    context: Context, kept: Iterable[tuple[Line, list[Target]]], scope: Scope
+) -> Iterator[tuple[Line, Formula, list[Target]]]:
+    """The lines that hold a formula, with the rows that they write. Index names that mislead are reported."""
+    for line, aims in kept:
+        formula = read_formula(line.value, context.findings)
+        if formula is not None and line.target is not None and aims:
+            context.check_indices(line.target, formula, scope)
+            yield line, formula, aims
+
+
+def row_values(
+    context: Context, formula: Formula, aims: Iterable[Target], scope: Scope, compute: Compute[T]
+) -> Iterator[tuple[Target, T]]:
+    """What `compute` makes of a formula for each row that it writes, up to the first where it cannot."""
+    scope = in_place(scope, formula)
+    for target in aims:
+        value = attempt(formula, scope.bind(target.indices), compute, context.findings, target.case)
+        if value is None:
+            return  # one error for each equation is enough
+        yield target, value
 
 
 def _targets(context: Context, line: Line, aim: Aim, scope: Scope) -> list[Target]:
@@ -55,10 +80,10 @@ def effective(context: Context, written: list[tuple[Line, Collection[Place]]]) -
     if len({line.key.span.source.layer for line, _ in written}) < 2:
         return [True] * len(written)
     writers: dict[Place, list[int]] = {}
-    for i, (_, places) in enumerate(written):
-        for place in places:
+    for i, (_, rows) in enumerate(written):
+        for place in rows:
             writers.setdefault(place, []).append(i)
-    sets = [frozenset(places) for _, places in written]
+    sets = [frozenset(rows) for _, rows in written]
     dropped: set[int] = set()
     for i, (line, _) in enumerate(written):
         reported = i in dropped
@@ -76,5 +101,5 @@ def effective(context: Context, written: list[tuple[Line, Collection[Place]]]) -
                 message = "writes some of the targets of an equation and not the others"
                 if sets[i] > sets[j]:
                     message = "writes the targets of an equation and others too"
-                context.findings.report(Diagnostic("target-twice", message, line.key.span, hint, (note,)))
+                context.error("target-twice", message, line.key.span, hint, note)
     return [j not in dropped for j in range(len(written))]

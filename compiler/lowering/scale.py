@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import number
-from compiler.expressions.formulas import attempt, read_formula
+from compiler.expressions.evaluate import number_value
 from compiler.expressions.targets import Aim
 from compiler.lowering.context import Context, Shared, dimension_lines
-from compiler.lowering.rows import rows
-from compiler.lowering.tensors import entries, lower_vector, tensor
+from compiler.lowering.rows import readable, row_values, rows
+from compiler.lowering.tensors import lower_vector, stored_entry, tensor
 from compiler.network.ir import Entry, StreamScale
+from compiler.source.diagnostics import first_few
 from compiler.source.document import Mapping, Node
 
 
@@ -22,23 +22,15 @@ def lower_scale(context: Context, node: Node, name: str, stream: Axis) -> Stream
     scope = context.numbers(stream)
     before = len(context.findings)
     kept = rows(context, dimension_lines(node), Aim(stream, "dimension", "stream"), scope)
-    found: list[Entry] = []
-    for line, aims in kept:
-        formula = read_formula(line.value, context.findings)
-        if formula is None or line.target is None or not aims:
-            continue
-        context.check_indices(line.target, formula, scope)
-        for target in aims:
-            value = attempt(formula, scope.bind(target.indices), number, context.findings, target.case)
-            if value is None:
-                break
-            found += entries(context, {0: value}, (target.position,), formula, line.equation, is_bias=True)
-    places = {target.position for _, aims in kept for target in aims}
-    missing = [label for i, label in enumerate(stream.labels) if i not in places]
+    numbers: list[Entry] = []
+    for line, formula, aims in readable(context, kept, scope):
+        for target, value in row_values(context, formula, aims, scope, number_value):
+            numbers.append(stored_entry(context, value, (target.position,), formula, line.equation))
+    written = {target.position for _, aims in kept for target in aims}
+    missing = [label for i, label in enumerate(stream.labels) if i not in written]
     if missing and len(context.findings) == before and all(aims for _, aims in kept):
-        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         hint = "write 1 for what stays as it is, 0 for what is cleared"
-        context.error("missing-key", f"no scale for {shown}", node.span, hint)
-    weight = tensor(f"{name}.weight", (stream,), found)
+        context.error("missing-key", f"no scale for {first_few(missing)}", node.span, hint)
+    weight = tensor(f"{name}.weight", (stream,), numbers)
     context.vectors[name] = Shared(name, weight)
     return StreamScale(name, stream, weight, None, tuple(line.equation for line, _ in kept))

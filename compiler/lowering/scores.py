@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal, cast
+from typing import cast, get_args
 
 from compiler.expressions.arithmetic import NotANumber
 from compiler.expressions.arithmetic import cast as as_dtype
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import number
-from compiler.expressions.formulas import Formula, attempt, read_formula
+from compiler.expressions.evaluate import number_value
+from compiler.expressions.formulas import attempt, read_formula, value_at
 from compiler.expressions.positions import PAIR, QUERY, PairFormula
 from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.targets import Aim
 from compiler.expressions.values import NOWHERE, Number, Provenance, merged_provenance
-from compiler.lowering.context import Context, Line, lines
-from compiler.lowering.rows import rows
+from compiler.lowering.context import Context, Line, map_lines
+from compiler.lowering.rows import readable, rows
 from compiler.lowering.tensors import store
-from compiler.network.ir import Equation, HeadScore, Mask, Rope, RopePairs, Scale, ScaleOperation, Softmax
+from compiler.network.ir import Equation, HeadScore, Mask, MaskWord, Rope, RopePairs, Scale, ScaleOperation, Softmax
 from compiler.network.meanings import attends_to_nothing, divides, is_causal_mask
 from compiler.source.diagnostics import Diagnostic
 from compiler.source.document import Mapping, Node, Scalar
@@ -27,28 +27,25 @@ from compiler.source.limits import MAX_SCORE_ENTRIES
 
 
 def lower_scores(
-    context: Context, step: Mapping, stream: Axis, heads: Axis, length: int, mask: Mask, softmax: Softmax
+    context: Context, step: Mapping, stream: Axis, heads: Axis, length: int, mask: Mask
 ) -> tuple[HeadScore, ...]:
     """The formulas that are added to the scores of heads."""
-    found: list[HeadScore] = []
+    softmax = lower_softmax(context, step)
+    scores: list[HeadScore] = []
     scope = context.numbers(stream)
-    written = rows(context, lines(step, "score"), Aim(heads, "head"), scope, "score")
+    written = rows(context, map_lines(step, "score"), Aim(heads, "head"), scope, "score")
     if written and heads.size * length**2 > MAX_SCORE_ENTRIES:
         message = f"the scores of {heads.size} heads for {length} by {length} positions are more than"
         context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", written[0][0].value.span)
         return ()
-    for line, aims in written:
-        formula = read_formula(line.value, context.findings)
-        if formula is None or line.target is None or not aims:
-            continue
-        context.check_indices(line.target, formula, scope)
+    for line, formula, aims in readable(context, written, scope):
         for target in aims:
             score = PairFormula(formula, scope.bind(target.indices))
             provenance = _check_score(context, score, line, length, mask, softmax)
             if provenance is None:
                 break
-            found.append(HeadScore(target.position, score.checked(), line.equation, provenance))
-    return tuple(found)
+            scores.append(HeadScore(target.position, score.checked(), line.equation, provenance))
+    return tuple(scores)
 
 
 def _check_score(
@@ -67,14 +64,14 @@ def _check_score(
             place = error.span or score.formula.scalar.at(*error.at)
             context.findings.report(Diagnostic(error.code, error.message, place, error.hint))
             return None
-        read.update(number_.provenance for number_ in row)
-        if any(number_.value == math.inf for number_ in row):
+        read.update(number.provenance for number in row)
+        if any(number.value == math.inf for number in row):
             context.error("number", f"a score of +inf (for {QUERY} = {query})", span)
             return None
-        if may_be_nothing and any(number_.value > math.log(context.resolved.dtype.largest) for number_ in row):
+        if may_be_nothing and any(number.value > math.log(context.resolved.dtype.largest) for number in row):
             context.warn("overflow", "exp of a score overflows, which makes the plus_one softmax NaN", span)
         seen = row[: query + 1]  # all of it in the shortest sequence with this query
-        if not may_be_nothing and len(seen) == query + 1 and all(number_.value == -math.inf for number_ in seen):
+        if not may_be_nothing and len(seen) == query + 1 and all(number.value == -math.inf for number in seen):
             message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
             context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
             return None
@@ -97,7 +94,7 @@ def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
     origins: list[Provenance] = []
     for pair in range(head_dim // 2):
         scope = context.scope.bind({PAIR: Number(pair)})
-        value = attempt(formula, scope, number, context.findings)
+        value = attempt(formula, scope, number_value, context.findings)
         if value is None:
             return None
         frequencies.append(store(context, value, formula.span, "frequency"))
@@ -106,26 +103,30 @@ def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
     return Rope(tuple(frequencies), pairs, Equation("rope", formula.text, formula.span), merged_provenance(*origins))
 
 
+def lower_softmax(context: Context, step: Mapping) -> Softmax:
+    """How scores become weights, from the step or the defaults."""
+    return cast(Softmax, context.word(step, "softmax", "standard"))
+
+
 def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
     """`causal`, `none`, or a finite number of the dtype that is added to the scores of later keys."""
     node = context.written(step, "mask")
     if not isinstance(node, Scalar):
         return "causal", NOWHERE
-    if node.text in ("causal", "none"):
-        return cast(Literal["causal", "none"], node.text), NOWHERE
-    formula = read_formula(node, context.findings)
-    scope = replace(context.scope, candidates=("causal", "none"))
-    value = None if formula is None else attempt(formula, scope, number, context.findings)
-    if formula is None or value is None:
+    if node.text in get_args(MaskWord):
+        return cast(MaskWord, node.text), NOWHERE
+    scope = replace(context.scope, candidates=get_args(MaskWord))
+    value = value_at(node, scope, number_value, context.findings)
+    if value is None:
         return "causal", NOWHERE
-    added = store(context, value, formula.span, "mask") if abs(value.value) < math.inf else value.value
+    added = store(context, value, node.span, "mask") if abs(value.value) < math.inf else value.value
     if math.isnan(added):
         return "causal", NOWHERE  # too large, which was reported
     if math.isinf(added):
-        context.error("number", "the number of a mask is finite", formula.span, "mask: causal hides later keys")
+        context.error("number", "the number of a mask is finite", node.span, "mask: causal hides later keys")
         return "causal", NOWHERE
-    if context.word(step, "softmax", "standard") == "plus_one" and added > math.log(context.resolved.dtype.largest):
-        context.warn("overflow", "exp of this mask overflows, which makes the plus_one softmax NaN", formula.span)
+    if attends_to_nothing(lower_softmax(context, step)) and added > math.log(context.resolved.dtype.largest):
+        context.warn("overflow", "exp of this mask overflows, which makes the plus_one softmax NaN", node.span)
     return added, value.provenance
 
 
@@ -135,18 +136,15 @@ def lower_scale_of_scores(context: Context, step: Mapping, head_dim: int) -> Sca
     operation: ScaleOperation = "multiply"
     if isinstance(node, Mapping):
         node, operation = node.get("divide"), "divide"
-    formula: Formula | None = read_formula(node, context.findings) if node is not None else None
-    if formula is None:
+    value = context.value(node, number_value)
+    if node is None or value is None:
         return Scale("multiply", 1 / math.sqrt(head_dim))
-    value = attempt(formula, context.scope, number, context.findings)
-    if value is None:
-        return Scale(operation, 1.0)
     try:
         factor = as_dtype(value, context.resolved.dtype).value
     except NotANumber as error:
-        context.error("number", str(error), formula.span)
+        context.error("number", str(error), node.span)
         return Scale(operation, 1.0)
     if math.isinf(factor) or (factor == 0 and divides(operation)):
         verb = "divided" if divides(operation) else "multiplied"
-        context.error("number", f"scores cannot be {verb} by {factor or 'zero'}", formula.span)
+        context.error("number", f"scores cannot be {verb} by {factor or 'zero'}", node.span)
     return Scale(operation, float(factor), value.provenance)

@@ -3,59 +3,57 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as AnySequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Literal as OneOf
 
-from compiler.expressions.arithmetic import as_figure, show
+from compiler.expressions.arithmetic import as_figure, exact_figure
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import evaluate_expression
 from compiler.expressions.floats import round_to
-from compiler.expressions.formulas import Formula, affordable, attempt, read_formula
+from compiler.expressions.formulas import Formula, attempt, has_work_for, read_formula
+from compiler.expressions.matrices import size_of
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionNode, Literal, Name, Transpose
-from compiler.expressions.values import KINDS, Matrix, Number, Vector, leaves
+from compiler.expressions.values import KINDS, Affine, Matrix, Number, Vector, leaves
 from compiler.lowering.context import Context, Shared
 from compiler.lowering.ties import named_owner
-from compiler.network.ir import Entry, Equation, Tensor
+from compiler.network.ir import Entry, Equation, Index, Tensor
 from compiler.source.diagnostics import Diagnostic, Severity
-from compiler.source.document import Node, Scalar, Sequence
+from compiler.source.document import Node, Sequence, written_text
 from compiler.source.text import Span
 
 
-def tensor(name: str, axes: tuple[Axis | None, ...], found: list[Entry]) -> Tensor:
-    return Tensor(name, axes, tuple(sorted(found, key=lambda entry: entry.index)))
+def tensor(name: str, axes: tuple[Axis | None, ...], entries: list[Entry]) -> Tensor:
+    """A tensor, its entries in the order of their indices."""
+    return Tensor(name, axes, tuple(sorted(entries, key=lambda entry: entry.index)))
 
 
-def entries(
-    context: Context,
-    numbers: dict[int, Number],
-    row: tuple[int, ...],
-    formula: Formula,
-    equation: Equation,
-    *,
-    is_bias: bool = False,
-) -> list[Entry]:
-    """The stored numbers of one row; those of a bias have no column."""
+def stored_entry(context: Context, number: Number, index: Index, formula: Formula, equation: Equation) -> Entry:
+    """The entry at an index of a tensor, for a number of an equation."""
+    return Entry(index, store(context, number, formula.span), equation, number.provenance)
+
+
+def row_entries(
+    context: Context, value: Affine, row: int, formula: Formula, equation: Equation
+) -> tuple[list[Entry], list[Entry]]:
+    """The entries of a row of a weight, by the numbers that inputs are multiplied by; and that of the bias."""
+    terms = sorted(value.terms.items())
+    weights = [stored_entry(context, number, (row, column), formula, equation) for column, number in terms]
+    constants = () if value.constant is None else (value.constant,)
+    return weights, [stored_entry(context, constant, (row,), formula, equation) for constant in constants]
+
+
+def matrix_entries(context: Context, matrix: Matrix, formula: Formula, equation: Equation) -> list[Entry]:
+    """The entries of a whole matrix."""
+    context.scope.work.left -= size_of(matrix)
     return [
-        Entry(row if is_bias else (*row, column), store(context, number, formula.span), equation, number.provenance)
-        for column, number in sorted(numbers.items())
+        stored_entry(context, number, (i, j), formula, equation)
+        for i, row in enumerate(matrix.rows)
+        for j, number in enumerate(row)
     ]
-
-
-def array_entries(context: Context, array: Vector | Matrix, formula: Formula, equation: Equation) -> list[Entry]:
-    """The stored numbers of a whole vector or matrix."""
-    rows = array.rows if isinstance(array, Matrix) else (array.items,)
-    context.scope.work.left -= sum(map(len, rows))
-    found: list[Entry] = []
-    for i, row in enumerate(rows):
-        index = (i,) if isinstance(array, Matrix) else ()
-        found += [
-            Entry((*index, j), store(context, number, formula.span), equation, number.provenance)
-            for j, number in enumerate(row)
-        ]
-    return found
 
 
 def store(context: Context, number: Number, span: Span, what: str = "weight") -> float:
@@ -69,7 +67,7 @@ def store(context: Context, number: Number, span: Span, what: str = "weight") ->
     except OverflowError:
         value = math.inf if number.value > 0 else -math.inf
     if not math.isfinite(value):
-        message = f"{show(number.value)}, which does not fit into {dtype.name}"
+        message = f"{exact_figure(number.value)}, which does not fit into {dtype.name}"
         if context.resolved.allow_overflow:
             _once(context, "overflow", f"the {what} is {message}: it is stored as {value}", span)
             return value
@@ -77,9 +75,14 @@ def store(context: Context, number: Number, span: Span, what: str = "weight") ->
         _once(context, "overflow", f"the {what} is {message}", span, hint, severity="error")
         return math.nan  # nothing is built; it is not zero, which would be suspicious in itself
     if value == 0.0 and number.value != 0:
-        _once(context, "underflow", f"the {what} is {show(number.value)}, which becomes zero in {dtype.name}", span)
+        _once(
+            context,
+            "underflow",
+            f"the {what} is {exact_figure(number.value)}, which becomes zero in {dtype.name}",
+            span,
+        )
     elif isinstance(number.value, int) and value != number.value:
-        message = f"{show(number.value)}, which {dtype.name} cannot hold: it becomes {as_figure(value)}"
+        message = f"{exact_figure(number.value)}, which {dtype.name} cannot hold: it becomes {as_figure(value)}"
         _once(context, "inexact-integer", f"the {what} is {message}", span)
     return value + 0.0
 
@@ -88,9 +91,13 @@ def _once(
     context: Context, code: str, message: str, span: Span, hint: str | None = None, severity: Severity = "warning"
 ) -> None:
     """Report the first of many numbers of one equation."""
-    just_found = takewhile(lambda one: one.span == span, reversed(context.findings))
-    if all(one.code != code for one in just_found):
+    if all(diagnostic.code != code for diagnostic in _last_found(context, span)):
         context.findings.report(Diagnostic(code, message, span, hint, severity=severity))
+
+
+def _last_found(context: Context, span: Span) -> Iterator[Diagnostic]:
+    """The findings so far that are about this place, back to the first one that is not."""
+    return takewhile(lambda diagnostic: diagnostic.span == span, reversed(context.findings))
 
 
 @dataclass(frozen=True)
@@ -107,16 +114,15 @@ class WrittenVector:
 
     def entries(self, context: Context, what: str) -> list[Entry]:
         """The stored numbers, each with its own line."""
-        found: list[Entry] = []
-        for position, (value, formula) in enumerate(self.items):
-            own = Equation(what, formula.text, formula.span)
-            found += entries(context, {0: value}, (position,), formula, own, is_bias=True)
-        return found
+        return [
+            stored_entry(context, number, (i,), formula, Equation(what, formula.text, formula.span))
+            for i, (number, formula) in enumerate(self.items)
+        ]
 
 
 def read_numbers(context: Context, node: Node, what: str, scope: Scope) -> WrittenVector | None:
     """The numbers of a vector, which is called `what` in messages and equations; None where there are none."""
-    found: list[tuple[Number, Formula]] = []
+    items: list[tuple[Number, Formula]] = []
     written: OneOf["list", "name", "number"] = "list" if isinstance(node, Sequence) else "number"
     whole: str | None = None
     for item in node.items if isinstance(node, Sequence) else (node,):
@@ -126,16 +132,16 @@ def read_numbers(context: Context, node: Node, what: str, scope: Scope) -> Writt
             return None
         if isinstance(value, Vector) and not isinstance(node, Sequence):
             written, whole = "name", whole_parameter(context, formula.tree)
-            found += [(number, formula) for number in value.items]
+            items += [(number, formula) for number in value.items]
         elif isinstance(value, Number):
-            found.append((value, formula))
+            items.append((value, formula))
         else:
             message = f"the {what} is a vector of numbers, found {KINDS[type(value)]}"
             context.error("wrong-type", message, formula.span)
             return None
-    text = ", ".join(dict.fromkeys(formula.text for _, formula in found))
+    text = ", ".join(dict.fromkeys(formula.text for _, formula in items))
     equation = Equation(what, f"[{text}]" if written == "list" else text, node.span)
-    return WrittenVector(tuple(found), written, equation, whole)
+    return WrittenVector(tuple(items), written, equation, whole)
 
 
 def lower_vector(
@@ -158,7 +164,7 @@ def lower_vector(
 def _tied_vector(
     context: Context, node: Node, name: str, axis: Axis, owner: str, what: str
 ) -> tuple[Tensor, str | None, tuple[Equation, ...]]:
-    equation = Equation(what, " ".join(node.text.split()) if isinstance(node, Scalar) else "", node.span)
+    equation = Equation(what, written_text(node), node.span)
     if owner not in context.vectors:
         return tensor(name, (axis,), []), None, (equation,)
     shared = context.vectors[owner]
@@ -177,18 +183,16 @@ def _written_vector(
     if read is None:
         return empty, None, ()
     if read.written == "number":
-        if not affordable(read.items[0][1], context.scope, axis.size, context.findings):
+        if not has_work_for(read.items[0][1], context.scope, axis.size, context.findings):
             return empty, None, ()
         read = replace(read, items=read.items * axis.size)
     if not fits(context, node, read, axis):
         return empty, None, ()
-    key = None if read.whole is None else (read.whole, (axis.size,))
-    if key is not None and key in context.whole:
-        return context.whole[key].weight, context.whole[key].owner, (read.equation,)
-    made = tensor(name, (axis,), read.entries(context, what))
-    if key is not None:
-        context.whole[key] = Shared(owner, made)
-    return made, None, (read.equation,)
+    numbers = read
+    weight, tie = stored_once(
+        context, read.whole, (axis.size,), owner, lambda: tensor(name, (axis,), numbers.entries(context, what))
+    )
+    return weight, tie, (read.equation,)
 
 
 def fits(context: Context, node: Node, read: WrittenVector, axis: Axis) -> bool:
@@ -208,12 +212,29 @@ def whole_parameter(context: Context, node: ExpressionNode) -> str | None:
     return f"{definition.name}.T" if turned else definition.name
 
 
+def stored_once(
+    context: Context, whole: str | None, shape: tuple[int, ...], owner: str, make: Callable[[], Tensor]
+) -> tuple[Tensor, str | None]:
+    """The tensor that `make` makes, for what is called `owner`.
+
+    Where it is a parameter as a whole, its name being `whole`, it is stored once in each shape: then comes the tensor
+    that was made before, with the name of its owner.
+    """
+    if whole is None:
+        return make(), None
+    if (whole, shape) in context.whole:
+        shared = context.whole[whole, shape]
+        return shared.weight, shared.owner
+    made = make()
+    context.whole[whole, shape] = Shared(owner, made)
+    return made, None
+
+
 def warn_if_vanishing(context: Context, formula: Formula, written: AnySequence[Entry]) -> None:
     """An equation whose numbers are all zero, although it does not say so and no parameter could change it."""
     if not written or any(entry.value for entry in written) or isinstance(formula.tree, Literal):
         return
-    just_found = takewhile(lambda one: one.span == formula.span, reversed(context.findings))
-    if any(one.code == "underflow" for one in just_found):
+    if any(diagnostic.code == "underflow" for diagnostic in _last_found(context, formula.span)):
         return  # they were not zero before they were rounded
     if not any(leaf.kind == "parameter" for leaf in leaves(entry.provenance for entry in written)):
         context.warn("vanishing-equation", "every number of this equation is zero", formula.span)

@@ -6,21 +6,7 @@ from collections.abc import Iterator
 from math import prod
 
 from compiler.expressions.axes import Axis
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    FeedForward,
-    Head,
-    Map,
-    Mix,
-    Network,
-    Position,
-    Repeat,
-    Step,
-    StreamNorm,
-    StreamScale,
-    stream_after,
-)
+from compiler.network.ir import Attention, Embedding, FeedForward, Head, Map, Network, Step, Undivided, stream_after
 from compiler.source.faults import no_rule
 
 Dimension = Axis | str  # named one by one, or only as a whole: "batch", "time"
@@ -37,6 +23,12 @@ def activations(network: Network) -> dict[str, tuple[Dimension, ...]]:
 
 
 def _of_step(step: Step) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
+    if not isinstance(step, Undivided):
+        yield from _inside(step)
+    yield step.name, ("batch", "time", step.logits.outputs if isinstance(step, Head) else stream_after(step))
+
+
+def _inside(step: Embedding | Attention | FeedForward | Head) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
     match step:
         case Attention():
             yield from _of_attention(step)
@@ -57,14 +49,8 @@ def _of_step(step: Step) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
                 yield f"{name}.rows", ("batch", "time", factors[0].inputs)
             for factor in factors:
                 yield factor.name, ("batch", "time", factor.outputs)
-        case Position() | StreamNorm() | StreamScale() | Repeat() | Mix():
-            pass
         case _:
             raise no_rule("step", step)
-    if isinstance(step, Head):
-        yield step.name, ("batch", "time", step.logits.outputs)
-    else:
-        yield step.name, ("batch", "time", stream_after(step))
 
 
 def _of_attention(step: Attention) -> Iterator[tuple[str, tuple[Dimension, ...]]]:

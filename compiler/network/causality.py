@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    FeedForward,
-    Head,
-    Mix,
-    Network,
-    Position,
-    Repeat,
-    Step,
-    StreamNorm,
-    StreamScale,
-)
+from compiler.network.ir import Attention, Network, Pointwise, Position, Step
 from compiler.network.meanings import is_causal_mask
 from compiler.source.faults import no_rule
 
@@ -25,11 +13,13 @@ def is_causal(network: Network) -> bool:
 
 
 def _is_causal(step: Step, context: int) -> bool:
+    if isinstance(step, Pointwise):
+        return True
     match step:
         case Attention():
             return hides_later_keys(step, context)
-        case Embedding() | Position() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
-            return True  # each position by itself, or steps that are looked at by themselves
+        case Position():
+            return True
         case _:
             raise no_rule("step", step)
 

@@ -7,7 +7,8 @@ number that an equation writes (a written zero included), each with the equation
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from math import prod
+from typing import Literal, get_args
 
 from compiler.expressions.axes import Axis
 from compiler.expressions.floats import FloatFormat
@@ -17,8 +18,10 @@ from compiler.source.faults import no_rule
 from compiler.source.text import Span
 
 ActivationKind = Literal["relu", "silu", "gelu"]
+ACTIVATIONS: tuple[ActivationKind, ...] = get_args(ActivationKind)
 Softmax = Literal["standard", "plus_one"]
-Mask = Literal["causal", "none"] | float  # a number is added to the scores of later keys
+MaskWord = Literal["causal", "none"]
+Mask = MaskWord | float  # a number is added to the scores of later keys
 RopePairs = Literal["adjacent", "halves"]
 Decode = Literal["argmax", "argmin"]
 NormKind = Literal["rms", "layer"]
@@ -64,10 +67,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        total = 1
-        for length in self.shape:
-            total *= length
-        return total
+        return prod(self.shape)
 
     def label(self, index: tuple[int, ...]) -> str:
         """The named place of an entry: `count, special`; a broadcast axis is `*`."""
@@ -229,6 +229,11 @@ class Attention:
     mask: Mask
     mask_provenance: Provenance = NOWHERE
 
+    @property
+    def group_size(self) -> int:
+        """How many heads share the keys and values of one of `kv_heads`."""
+        return self.heads.size // self.kv_heads.size
+
 
 @dataclass(frozen=True)
 class FeedForward:
@@ -303,6 +308,12 @@ class Mix:
 
 
 Step = Embedding | Position | StreamNorm | StreamScale | Attention | FeedForward | Repeat | Mix | Head
+
+# What many readers ask of a kind of step is answered here, once. `isinstance` takes these unions.
+# Pointwise: each position by itself, from stored numbers alone. Undivided: without maps, and nothing in it has a name.
+Pointwise = Embedding | StreamNorm | StreamScale | FeedForward | Repeat | Mix | Head
+Undivided = Position | StreamNorm | StreamScale | Repeat | Mix
+Repeatable = Position | StreamNorm | StreamScale | Attention | FeedForward
 
 
 @dataclass(frozen=True)

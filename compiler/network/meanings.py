@@ -1,6 +1,6 @@
-"""What the words of the network IR mean to those who read it, each closed set in one place.
+"""What the words of the network IR mean, each closed set in one place.
 
-The torch modules have matches of their own: they compute what the others here say something about.
+The torch modules match on the words themselves: they compute what the functions here describe.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def attends_to_nothing(softmax: Softmax) -> bool:
 
 
 def subtracts_mean(kind: NormKind) -> bool:
-    """Whether a norm first takes the mean off its numbers."""
+    """Whether a norm first subtracts the mean of its numbers."""
     match kind:
         case "rms":
             return False
@@ -54,7 +54,7 @@ def subtracts_mean(kind: NormKind) -> bool:
 
 
 def divides(operation: ScaleOperation) -> bool:
-    """Whether a scale divides by its number, or multiplies with it."""
+    """Whether a scale divides by its number; else it multiplies."""
     match operation:
         case "multiply":
             return False
@@ -65,7 +65,7 @@ def divides(operation: ScaleOperation) -> bool:
 
 
 def rope_pair(pairs: RopePairs, number: int, size: int) -> tuple[int, int]:
-    """The two of `size` coordinates that are turned as the pair of that number."""
+    """The two coordinates, of `size`, that make the pair of this number."""
     match pairs:
         case "adjacent":
             return 2 * number, 2 * number + 1
@@ -76,7 +76,7 @@ def rope_pair(pairs: RopePairs, number: int, size: int) -> tuple[int, int]:
 
 
 def rope_pair_of(pairs: RopePairs, coordinate: int, size: int) -> int:
-    """The number of the pair that a coordinate is turned in."""
+    """The number of the pair that a coordinate belongs to."""
     match pairs:
         case "adjacent":
             return coordinate // 2

@@ -23,6 +23,7 @@ from compiler.network.ir import (
     StreamNorm,
     StreamScale,
     Tensor,
+    Undivided,
 )
 from compiler.source.faults import no_rule
 
@@ -45,10 +46,12 @@ class Stored:
 
 def step_norm(step: Step) -> Norm | None:
     """The norm that feeds a branch."""
+    if isinstance(step, Undivided):
+        return None
     match step:
         case Attention(norm=norm) | FeedForward(norm=norm) | Head(norm=norm):
             return norm
-        case Embedding() | Position() | StreamNorm() | StreamScale() | Repeat() | Mix():
+        case Embedding():
             return None
         case _:
             raise no_rule("step", step)
@@ -56,6 +59,8 @@ def step_norm(step: Step) -> Norm | None:
 
 def step_maps(step: Step) -> tuple[Map, ...]:
     """The maps of a step, in the order in which a forward pass uses them."""
+    if isinstance(step, Undivided):
+        return ()
     match step:
         case Attention(query=query, key=key, value=value, output=output):
             return (query, key, value, output) if isinstance(output, Map) else (query, key, value)
@@ -63,7 +68,7 @@ def step_maps(step: Step) -> tuple[Map, ...]:
             return (up, down) if gate is None else (gate, up, down)
         case Head(logits=logits):
             return (logits,)
-        case Embedding() | Position() | StreamNorm() | StreamScale() | Repeat() | Mix():
+        case Embedding():
             return ()
         case _:
             raise no_rule("step", step)
@@ -134,7 +139,7 @@ def tensors(network: Network) -> dict[str, Tensor]:
 
 
 def tensors_of(step: Step) -> Iterator[Tensor]:
-    """The tensors that a step reads, those included that it is tied to."""
+    """The tensors that a step reads, with those that it is tied to."""
     for group in stored_by(step):
         yield group.weight
         if group.bias is not None:

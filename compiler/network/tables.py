@@ -7,21 +7,7 @@ from dataclasses import dataclass
 
 from compiler.expressions.axes import Axis
 from compiler.expressions.values import NOWHERE, Provenance
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    FeedForward,
-    Head,
-    Index,
-    Map,
-    Mix,
-    Position,
-    Repeat,
-    Step,
-    StreamNorm,
-    StreamScale,
-    Tensor,
-)
+from compiler.network.ir import Attention, Index, Map, Pointwise, Position, Step, Tensor
 from compiler.network.meanings import added_to_later, divides, is_causal_mask
 from compiler.network.storage import step_maps, stored_by
 from compiler.source.faults import no_rule
@@ -60,10 +46,10 @@ def step_chains(step: Step) -> Iterator[tuple[str, ...]]:
     """The names within the step of tensors that are multiplied with one another, from left to right."""
     for group in stored_by(step):
         if group.kind == "embedding":
-            factors = [one for one in stored_by(step) if one.kind == "factor"]
-            yield tuple(_within(step, f"{one.name}.weight") for one in (group, *factors))
+            factors = [part for part in stored_by(step) if part.kind == "factor"]
+            yield tuple(_within(step, f"{part.name}.weight") for part in (group, *factors))
     for map_ in step_maps(step):
-        yield tuple(_within(step, f"{one.name}.weight") for one in _chain(map_))
+        yield tuple(_within(step, f"{part.name}.weight") for part in _chain(map_))
 
 
 def _chain(map_: Map | None) -> Iterator[Map]:
@@ -78,15 +64,15 @@ def _within(step: Step, name: str) -> str:
 
 
 def _tensors(step: Step) -> dict[str, Table]:
-    found = {}
+    tables = {}
     for group in stored_by(step):
         owner = None if group.weight_tie is None else group.weight.name
         place = f"{group.name}.weight"
-        found[_within(step, place)] = _tensor(place, group.weight, owner)
+        tables[_within(step, place)] = _tensor(place, group.weight, owner)
         if group.bias is not None:
             place = f"{group.name}.bias"
-            found[_within(step, place)] = _tensor(place, group.bias, None)
-    return found
+            tables[_within(step, place)] = _tensor(place, group.bias, None)
+    return tables
 
 
 def _tensor(place: str, tensor: Tensor, tie: str | None) -> Table:
@@ -96,8 +82,12 @@ def _tensor(place: str, tensor: Tensor, tie: str | None) -> Table:
 
 def _computed(step: Step, length: int) -> dict[str, Table]:
     """What a step computes with and does not store."""
+    if isinstance(step, Pointwise):
+        return {}
     match step:
-        case Position(name=name, stream=stream, terms=terms) if terms:
+        case Position(terms=()):
+            return {}
+        case Position(name=name, stream=stream, terms=terms):
             positions: dict[Index, Cell] = {
                 (term.dimension, position): Cell(value, term.provenance)
                 for term in terms
@@ -108,8 +98,6 @@ def _computed(step: Step, length: int) -> dict[str, Table]:
             return {"positions": table}
         case Attention():
             return _attention(step, length)
-        case Embedding() | Position() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
-            return {}
         case _:
             raise no_rule("step", step)
 
@@ -117,7 +105,7 @@ def _computed(step: Step, length: int) -> dict[str, Table]:
 def _attention(step: Attention, length: int) -> dict[str, Table]:
     name, heads = step.name, step.heads
     causal, added = is_causal_mask(step.mask), added_to_later(step.mask)
-    found = {}
+    tables = {}
     if step.scores:
         scores: dict[Index, Cell] = {
             (score.head, query, key): Cell(value, score.provenance)
@@ -126,7 +114,7 @@ def _attention(step: Attention, length: int) -> dict[str, Table]:
             for key, value in enumerate(row)
             if key <= query or not causal
         }
-        found["score"] = Table(
+        tables["score"] = Table(
             name,
             (heads, None, None),
             scores,
@@ -136,12 +124,12 @@ def _attention(step: Attention, length: int) -> dict[str, Table]:
         pairs: dict[Index, Cell] = {
             (pair,): Cell(value, step.rope.provenance) for pair, value in enumerate(step.rope.frequencies)
         }
-        found["rope"] = Table(name, (None,), pairs, lambda at: (f"{name}.rope", f"pair {at[0]}"))
+        tables["rope"] = Table(name, (None,), pairs, lambda at: (f"{name}.rope", f"pair {at[0]}"))
     if added is not None:
-        found["mask"] = _single(f"{name}.mask", "later keys", Cell(added, step.mask_provenance))
+        tables["mask"] = _single(f"{name}.mask", "later keys", Cell(added, step.mask_provenance))
     scale = 1 / step.scale.value if divides(step.scale.operation) else step.scale.value
-    found["scale"] = _single(f"{name}.scale", "all heads", Cell(scale, step.scale.provenance))
-    return found
+    tables["scale"] = _single(f"{name}.scale", "all heads", Cell(scale, step.scale.provenance))
+    return tables
 
 
 def _single(name: str, label: str, cell: Cell) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from compiler.language.expectations import AuthorCount
 from compiler.readers.counting.counts import COUNTING_RULES, LISTING, SHOWN_RULES
@@ -11,6 +12,9 @@ from compiler.readers.linting.rules import DISCLOSURE
 from compiler.report.reporting import Group, ReportedModel, ReportedSuite
 from compiler.source.diagnostics import Diagnostic
 
+Agreement = Literal["confirmed", "contradicted", "coincident", "unexplained"]
+"""The rule that the spec names gives the author's number, or another one; or it names none, and one gives it, or none.
+"""
 HARD_CODED = "hard-coded"  # the rule about the listing of that name
 
 
@@ -42,28 +46,6 @@ class Stated:
 
 
 @dataclass(frozen=True)
-class AuthorCounts:
-    """The authors' own counts, by what our rules say to them."""
-
-    confirmed: tuple[Stated, ...]  # the rule that the spec names gives it
-    contradicted: tuple[Stated, ...]  # that rule gives another number
-    coincident: tuple[Stated, ...]  # the spec names no rule, but one gives the same number
-    unexplained: tuple[Stated, ...]  # no rule gives it
-
-    @property
-    def all(self) -> tuple[Stated, ...]:
-        return (*self.confirmed, *self.contradicted, *self.coincident, *self.unexplained)
-
-
-@dataclass(frozen=True)
-class Disclosed:
-    """The models about which a rule of `lint` has something to disclose."""
-
-    rule: str
-    models: tuple[ReportedModel, ...]
-
-
-@dataclass(frozen=True)
 class Screened:
     """What one suite lets through: models that answer all of it right, and those of them that fail another suite."""
 
@@ -73,22 +55,22 @@ class Screened:
 
 
 def smallest(models: Sequence[ReportedModel]) -> tuple[Smallest, ...]:
-    """For each rule the smallest models; a rule that says nothing about any of them is left out."""
-    found = []
+    """The smallest models by each rule; a rule that says nothing about any model is left out."""
+    by_rule = []
     for rule in SHOWN_RULES:
         if rule == LISTING:
             continue
         figures = [(model, figure) for model in models if (figure := model.counts.by_rule(rule)) is not None]
         if figures:
             low = min(figure for _, figure in figures)
-            found.append(Smallest(rule, low, tuple(model for model, figure in figures if figure == low)))
-    return tuple(found)
+            by_rule.append(Smallest(rule, low, tuple(model for model, figure in figures if figure == low)))
+    return tuple(by_rule)
 
 
 def smallest_everywhere(models: Sequence[ReportedModel]) -> tuple[ReportedModel, ...]:
     """The models that are smallest by every rule."""
-    winners = [set(map(id, found.models)) for found in smallest(models)]
-    return tuple(model for model in models if winners and all(id(model) in own for own in winners))
+    winners = [set(map(id, lowest.models)) for lowest in smallest(models)]
+    return tuple(model for model in models if winners and all(id(model) in ids for ids in winners))
 
 
 def widest_spread(models: Sequence[ReportedModel]) -> Spread | None:
@@ -102,46 +84,46 @@ def widest_spread(models: Sequence[ReportedModel]) -> Spread | None:
     return max(spreads, key=lambda spread: spread.ratio, default=None)
 
 
-def author_counts(models: Sequence[ReportedModel]) -> AuthorCounts:
+def author_counts(models: Sequence[ReportedModel]) -> dict[Agreement, list[Stated]]:
     """The authors' own counts, by what our rules say to them."""
-    confirmed: list[Stated] = []
-    contradicted: list[Stated] = []
-    coincident: list[Stated] = []
-    unexplained: list[Stated] = []
+    by_agreement: dict[Agreement, list[Stated]] = {agreement: [] for agreement in get_args(Agreement)}
     for model in models:
         author = model.author_count
-        if author is None:
-            continue
-        if author.rule:
-            (confirmed if author.rule in model.agreeing else contradicted).append(Stated(model, author))
-        else:
-            (coincident if model.agreeing else unexplained).append(Stated(model, author))
-    return AuthorCounts(tuple(confirmed), tuple(contradicted), tuple(coincident), tuple(unexplained))
+        if author is not None:
+            by_agreement[_agreement(model, author)].append(Stated(model, author))
+    return by_agreement
 
 
-def disclosed(models: Sequence[ReportedModel]) -> tuple[Disclosed, ...]:
-    """What `lint` discloses, by rule, in the order of the rules; not what the listing of hard-coded numbers shows."""
-    found: dict[str, list[ReportedModel]] = {}
+def _agreement(model: ReportedModel, author: AuthorCount) -> Agreement:
+    if author.rule:
+        return "confirmed" if author.rule in model.agreeing else "contradicted"
+    return "coincident" if model.agreeing else "unexplained"
+
+
+def disclosed(models: Sequence[ReportedModel]) -> dict[str, list[ReportedModel]]:
+    """The models of which `lint` discloses something, by rule, in the order of the rules.
+
+    The hard-coded numbers are left out: they have a listing of their own.
+    """
+    by_rule: dict[str, list[ReportedModel]] = {rule.code: [] for rule in DISCLOSURE}
     for model in models:
-        for rule in dict.fromkeys(one.code for one in shown_disclosures(model)):
-            found.setdefault(rule, []).append(model)
-    order = [rule.code for rule in DISCLOSURE]
-    rules = sorted(found, key=lambda rule: order.index(rule) if rule in order else len(order))
-    return tuple(Disclosed(rule, tuple(found[rule])) for rule in rules)
+        for rule in dict.fromkeys(disclosure.code for disclosure in shown_disclosures(model)):
+            by_rule.setdefault(rule, []).append(model)
+    return {rule: about for rule, about in by_rule.items() if about}
 
 
 def shown_disclosures(model: ReportedModel) -> tuple[Diagnostic, ...]:
     """What `lint` discloses of a model, without its hard-coded numbers, which are listed with the counts."""
-    return tuple(one for one in model.disclosures if one.code != HARD_CODED)
+    return tuple(disclosure for disclosure in model.disclosures if disclosure.code != HARD_CODED)
 
 
 def screened(group: Group) -> tuple[Screened, ...]:
-    """For each suite, what it lets through."""
-    found = []
+    """What each suite lets through."""
+    suites = []
     for suite in group.suites:
         passed = tuple(model for model in group.models if all(failed.suite != suite.name for failed in model.failed))
-        found.append(Screened(suite, passed, tuple(model for model in passed if model.failed)))
-    return tuple(found)
+        suites.append(Screened(suite, passed, tuple(model for model in passed if model.failed)))
+    return tuple(suites)
 
 
 def faultless(group: Group) -> tuple[ReportedModel, ...]:

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,16 +28,23 @@ BUDGET_FACTORS = (1, 4, 16)  # for a verdict that is claimed: a busy machine get
 
 
 @dataclass(frozen=True)
-class Job:
-    """The suites to run on a spec, perhaps none, and how many `inputs` they have. `budget` is in seconds; None where
-    the spec is not verified."""
+class RunPlan:
+    """What is done with a spec: the suites to run, perhaps none, the size and the seed of those that sample, and how
+    many seconds it may take to verify the spec; no `budget` where that is not wanted."""
 
-    spec: Spec
     suites: tuple[str, ...]
     pairs: int | None
     seed: int | None
-    inputs: int
     budget: float | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A spec and what is done with it; `inputs` is how many all suites have together."""
+
+    spec: Spec
+    plan: RunPlan
+    inputs: int
 
 
 @dataclass(frozen=True)
@@ -47,18 +54,6 @@ class Outcome:
 
     evaluation: Evaluation | None
     verdict: VerdictName | None
-
-
-@dataclass(frozen=True)
-class _Order:
-    """A job for another process. A spec is made again there out of its texts: what was made of them holds functions."""
-
-    sources: tuple[Source, ...]
-    settings: tuple[str, ...]
-    suites: tuple[str, ...]
-    pairs: int | None
-    seed: int | None
-    budget: float | None
 
 
 def do_all(
@@ -72,70 +67,67 @@ def do_all(
     number = min(len(jobs), _worth(jobs) if processes is None else processes)
     if number > 1:
         return _in_processes(jobs, number, done)
-    found = []
+    outcomes = []
     for job in jobs:
         with one_thread():
-            found.append(_outcome(job.spec, job))
+            outcomes.append(_outcome(job.spec, job.plan))
         if done is not None:
             done(job.spec)
-    return found
+    return outcomes
 
 
-def _outcome(spec: Spec, job: Job | _Order) -> Outcome:
+def _outcome(spec: Spec, plan: RunPlan) -> Outcome:
     """Raises `SpecError`."""
-    evaluation = evaluate(spec, job.suites, pairs=job.pairs, seed=job.seed) if job.suites else None
-    if job.budget is None:
+    evaluation = evaluate(spec, plan.suites, pairs=plan.pairs, seed=plan.seed) if plan.suites else None
+    if plan.budget is None:
         return Outcome(evaluation, None)
     if evaluation is not None and any(suite.right < suite.pairs for suite in evaluation.suites):
         return Outcome(evaluation, "refuted")  # whatever there is time for
-    return Outcome(evaluation, _verdict(spec, job.budget))
+    return Outcome(evaluation, _verdict(spec, plan.budget))
 
 
 def _verdict(spec: Spec, budget: float) -> VerdictName | None:
     claimed = spec.resolved.expect.verdict is not None and not spec.settings
     for times in BUDGET_FACTORS if claimed else BUDGET_FACTORS[:1]:
         try:
-            found = verify(spec, budget=times * budget)
+            verification = verify(spec, budget=times * budget)
         except SpecError:  # a task whose inputs are not followed
             return None
-        if found.ending == "interrupted":
+        if verification.ending == "interrupted":
             raise KeyboardInterrupt
-        if found.verdict != "open" or found.ending == "complete":
+        if verification.verdict != "open" or verification.ending == "complete":
             break
-    return found.verdict
+    return verification.verdict
 
 
 def _worth(jobs: Sequence[Job]) -> int:
     """How many processes are worth starting: each should have enough to do."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, MAX_PROCESSES, sum(map(_work, jobs)) // WORTH_A_PROCESS))
+    return max(1, min(cores, MAX_PROCESSES, sum(map(_effort, jobs)) // WORTH_A_PROCESS))
 
 
-def _work(job: Job) -> int:
-    """In inputs; to verify takes as long as to start a process, at least."""
-    return job.inputs + WORTH_A_PROCESS * (job.budget is not None)
+def _effort(job: Job) -> int:
+    """In inputs. To verify a spec takes at least as long as to start a process."""
+    return job.inputs + WORTH_A_PROCESS * (job.plan.budget is not None)
 
 
 def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None] | None) -> list[Outcome]:
     context = multiprocessing.get_context("spawn")  # a fork would not have torch's threads
     with ProcessPoolExecutor(number, mp_context=context, initializer=_start) as pool, _children_end():
         with _held_back():
-            futures = [pool.submit(_run, _order(job)) for job in jobs]
-        specs: dict[Future[Outcome | tuple[Diagnostic, ...]], Spec] = dict(
-            zip(futures, (job.spec for job in jobs), strict=True)
-        )
+            specs = {pool.submit(_run, job.spec.sources, job.spec.settings, job.plan): job.spec for job in jobs}
         try:
-            for future in as_completed(futures):
-                found = future.result()
-                if isinstance(found, tuple):
-                    raise SpecError(found)
+            for future in as_completed(specs):
+                outcome = future.result()
+                if isinstance(outcome, tuple):
+                    raise SpecError(outcome)
                 if done is not None:
                     done(specs[future])
         except BrokenProcessPool:
             message = "a process that evaluated a model was ended from outside, perhaps for want of memory"
             raise fail("process", message, hint="--jobs 1 needs the least") from None
-        results = [future.result() for future in futures]
-    return [found for found in results if isinstance(found, Outcome)]
+        results = [future.result() for future in specs]
+    return [outcome for outcome in results if isinstance(outcome, Outcome)]
 
 
 @contextmanager
@@ -161,26 +153,24 @@ def _children_end() -> Iterator[None]:
         raise
 
 
-def _order(job: Job) -> _Order:
-    spec = job.spec
-    return _Order(spec.sources, spec.settings, job.suites, job.pairs, job.seed, job.budget)
-
-
 def _start() -> None:
-    """In each of the processes: one thread, and an interruption is its end."""
+    """Set up a process: it has one thread, and an interruption ends it."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     torch.set_num_threads(1)
 
 
-def _run(order: _Order) -> Outcome | tuple[Diagnostic, ...]:
-    """The outcome, or what was found to be wrong: an exception with values in it would not come through."""
+def _run(sources: tuple[Source, ...], settings: tuple[str, ...], plan: RunPlan) -> Outcome | tuple[Diagnostic, ...]:
+    """The outcome, or what was found to be wrong: an exception with values in it would not come through.
+
+    The spec is made again out of its texts, as no functions come through either.
+    """
     try:
         checked_before = Leniency(allow_overflow=True)
-        return _outcome(load_sources(order.sources, order.settings, checked_before), order)
+        return _outcome(load_sources(sources, settings, checked_before), plan)
     except SpecError as error:
         return error.diagnostics
     except (ToolFault, MemoryError, OSError):
         raise
     except Exception as error:
-        raise ToolFault(f"{order.sources[0].name}: {type(error).__name__}: {error}") from error
+        raise ToolFault(f"{sources[0].name}: {type(error).__name__}: {error}") from error

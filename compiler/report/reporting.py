@@ -21,7 +21,7 @@ from compiler.tasks.task import EvaluationProtocol, Suite
 
 if TYPE_CHECKING:
     from compiler.evaluation.evaluation import Evaluation, SuiteResult
-    from compiler.evaluation.judge import Failure
+    from compiler.evaluation.evaluator import Failure
     from compiler.report.processes import Outcome
     from compiler.verifier.results import VerdictName
 
@@ -50,12 +50,8 @@ class ReportedModel:
     @property
     def agreeing(self) -> tuple[str, ...]:
         """The figures that are the author's count."""
-        stated = self.author_count
-        return (
-            ()
-            if stated is None
-            else tuple(rule for rule in COUNTING_RULES if self.counts.by_rule(rule) == stated.count)
-        )
+        author = self.author_count
+        return tuple(rule for rule in COUNTING_RULES if author and self.counts.by_rule(rule) == author.count)
 
     @property
     def results(self) -> tuple[SuiteResult, ...]:
@@ -73,7 +69,7 @@ class ReportedModel:
 
 @dataclass(frozen=True)
 class ReportedSuite:
-    """A suite as it was run: so many inputs, drawn with `seed` if it draws any."""
+    """A suite as it was run: how many inputs (`pairs`), and the `seed` if it draws them."""
 
     name: str
     summary: str
@@ -164,15 +160,13 @@ def _outcomes(
     progress: SpecProgress | None,
 ) -> list[Outcome]:
     """One for each spec, also where there is nothing to do."""
-    from compiler.report.processes import Job, Outcome, do_all  # imports torch
+    from compiler.report.processes import Job, Outcome, RunPlan, do_all  # imports torch
 
-    jobs = [
-        Job(
-            spec, tuple(suite.name for suite in suites), pairs, seed, sum(suite.size(pairs) for suite in suites), budget
-        )
-        for spec, suites in zip(specs, chosen, strict=True)
-        if suites or budget is not None
-    ]
+    jobs = []
+    for spec, suites in zip(specs, chosen, strict=True):
+        if suites or budget is not None:
+            plan = RunPlan(tuple(suite.name for suite in suites), pairs, seed, budget)
+            jobs.append(Job(spec, plan, sum(suite.size(pairs) for suite in suites)))
     finished = 0
 
     def done(spec: Spec) -> None:
@@ -181,8 +175,8 @@ def _outcomes(
         if progress is not None:
             progress(spec, finished, len(jobs))
 
-    found = iter(do_all(jobs, processes, done))
-    return [next(found) if suites or budget is not None else Outcome(None, None) for suites in chosen]
+    outcomes = iter(do_all(jobs, processes, done))
+    return [next(outcomes) if suites or budget is not None else Outcome(None, None) for suites in chosen]
 
 
 def _group(models: Sequence[ReportedModel], names: Sequence[str]) -> Group:

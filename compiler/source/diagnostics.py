@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -13,7 +13,7 @@ from compiler.source.printable import printable
 from compiler.source.text import Span
 
 _LONGEST_MESSAGE = 600
-_LONGEST_NAME = 100  # that a suggestion is made for
+_LONGEST_NAME = 100  # a longer one gets no suggestion
 Severity = Literal["error", "warning", "breaks", "disclose"]  # the last two are what `lint` finds
 
 
@@ -97,7 +97,7 @@ def raise_errors(diagnostics: Iterable[Diagnostic]) -> None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, if one is like it at all; of very many or very long ones, some are looked at."""
+    """The known name that is most like `name`; None where none is like it. Only 300 names are compared."""
     if len(name) > _LONGEST_NAME:
         return None
     longest = min(_LONGEST_NAME, 2 * max(3, len(name)))
@@ -119,6 +119,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if 0 < len(options) <= 12:
         return f"; known: {', '.join(options)}"
     return ""
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The names for a message, or the first five of many."""
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
 def render(diagnostic: Diagnostic) -> str:

@@ -6,7 +6,7 @@ number; `no`, `on` and `=` are strings) and without tags, merge keys or anything
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -75,6 +75,15 @@ class Mapping:
     def names(self) -> tuple[str, ...]:
         """The keys as text."""
         return tuple(self._by_name)
+
+    def text_of(self, name: str) -> str:
+        """The text of the scalar under a key, or nothing."""
+        value = self.get(name)
+        return value.text if isinstance(value, Scalar) else ""
+
+    def without(self, name: str) -> Mapping:
+        """The mapping without a key."""
+        return Mapping(tuple((key, value) for key, value in self.items if key.text != name), self.span)
 
 
 @dataclass(frozen=True)
@@ -313,9 +322,33 @@ class _Composer:
         return node
 
 
+def node_at(node: Node | None, path: Iterable[str | int]) -> Node | None:
+    """What stands at the end of a path of keys, and of indices as numbers or text; None where a key is not there."""
+    for part in path:
+        match node:
+            case Mapping():
+                node = node.get(str(part))
+            case Sequence(items=items):
+                node = items[int(part)]
+            case _:
+                return None
+    return node
+
+
 def _span(source: Source, event: yaml.Event) -> Span:
     start, end = event.start_mark, event.end_mark
     return Span(source, start.index if start else 0, end.index if end else 0)
+
+
+def written_text(node: Node) -> str:
+    """A scalar, or a list in brackets, on one line as it is written; nothing for a mapping."""
+    match node:
+        case Scalar(text=text):
+            return " ".join(text.split())
+        case Sequence(items=items):
+            return f"[{', '.join(map(written_text, items))}]"
+        case Mapping() | Invalid():
+            return ""
 
 
 def as_data(node: Node) -> object:

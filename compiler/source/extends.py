@@ -10,7 +10,7 @@ from pathlib import Path
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError, did_you_mean, fail, raise_errors
 from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document, read_source, whole_file
 from compiler.source.limits import MAX_FILE_BYTES, MAX_STEPS
-from compiler.source.merging import extends_scalar, merge, named_file, without_key
+from compiler.source.merging import extends_scalar, merge, named_file
 from compiler.source.printable import printable
 from compiler.source.schema import newer_format
 from compiler.source.task_files import with_task_files
@@ -41,7 +41,7 @@ def merged_chain(documents: SequenceOf[Mapping]) -> Mapping:
         findings = Findings()
         merged = _placed(merge(merged, variant, findings), merged, variant, findings)
         raise_errors(findings)
-    return without_key(merged, "extends")
+    return merged.without("extends")
 
 
 def read_chain(path: Path) -> Chain:
@@ -113,7 +113,7 @@ def _placed(merged: Mapping, base: Mapping, variant: Mapping, findings: Findings
             position = list(items).index("head") if "head" in items else len(items)
         else:
             position = _place_after(list(items), place, findings)
-            moved = without_key(moved, "after") if isinstance(moved, Mapping) else moved
+            moved = moved.without("after") if isinstance(moved, Mapping) else moved
         ordered = list(items.items())
         ordered.insert(position, (key.text, (moved_key, moved)))
         items = dict(ordered)
@@ -127,14 +127,14 @@ def _place_after(keys: list[str], place: Node, findings: Findings) -> int:
     if not isinstance(place, Scalar):
         findings.report(Diagnostic("wrong-type", "`after` names one step", place.span))
         return len(keys)
-    places = {key: i for i, key in enumerate(keys)} | {step_name(key): i for i, key in enumerate(keys)}
+    positions = {key: i for i, key in enumerate(keys)} | {step_name(key): i for i, key in enumerate(keys)}
     named = " ".join(place.text.split())
     if named == "head":
         findings.report(Diagnostic("bad-order", "no step comes after the head", place.span))
-    elif named not in places:
-        message = f"no step '{named}' to place this one after{did_you_mean(named, places)}"
+    elif named not in positions:
+        message = f"no step '{named}' to place this one after{did_you_mean(named, positions)}"
         findings.report(Diagnostic("unknown-name", message, place.span))
-    return places.get(named, len(keys) - 1) + 1
+    return positions.get(named, len(keys) - 1) + 1
 
 
 def step_name(key: str) -> str:
@@ -160,12 +160,16 @@ def _mapping(node: Node) -> Mapping:
         if newer is not None:
             raise SpecError([newer])
         return node
-    span = Span(node.span.source, node.span.start, node.span.start + 1)
+    raise not_a_spec(node)
+
+
+def not_a_spec(node: Node) -> SpecError:
+    """What to say of a document that is no mapping."""
     certified = _certified(node)
     if certified is not None:
-        message = "this is a certificate of `verify`, and no spec"
-        raise fail("wrong-type", message, span, f"`verify {printable(certified)} -o FILE.json` makes it anew")
-    raise fail("wrong-type", "a spec is a mapping of keys at the top", span, "start with `weightspec: 1`")
+        hint = f"`verify {printable(certified)} -o FILE.json` makes it anew"
+        return fail("wrong-type", "this is a certificate of `verify`, and no spec", node.span.first, hint)
+    return fail("wrong-type", "a spec is a mapping of keys at the top", node.span.first, "start with `weightspec: 1`")
 
 
 def _certified(node: Node) -> str | None:
@@ -179,14 +183,14 @@ def _certified(node: Node) -> str | None:
 
 def without(document: Mapping, keys: Iterable[Span]) -> Mapping:
     """The document without the items whose keys stand at these places, however deep."""
-    places = set(keys)
-    return _pruned(document, places) if places else document
+    spans = set(keys)
+    return _pruned(document, spans) if spans else document
 
 
-def _pruned(document: Mapping, places: set[Span]) -> Mapping:
+def _pruned(document: Mapping, spans: set[Span]) -> Mapping:
     kept = (
-        (key, _pruned(value, places) if isinstance(value, Mapping) else value)
+        (key, _pruned(value, spans) if isinstance(value, Mapping) else value)
         for key, value in document.items
-        if key.span not in places
+        if key.span not in spans
     )
     return Mapping(tuple(kept), document.span)

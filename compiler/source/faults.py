@@ -27,12 +27,12 @@ class NoRule(ToolFault):
 
 
 def no_rule(what: str, kind: Never) -> NoRule:
-    """What the last case of every match on a closed set raises: the name of what comes all the same.
+    """What the last case of every match on a closed set raises: it names the member that has no case.
 
     `kind` is `Never`, so that type checking fails where a member of the set has no case before.
     """
-    found: object = kind
-    name = found if isinstance(found, str) else type(found).__name__
+    member: object = kind
+    name = member if isinstance(member, str) else type(member).__name__
     return NoRule(f"there is no rule for the {what} '{name}'")
 
 
@@ -60,10 +60,10 @@ def fault_report(error: BaseException, command: str) -> str:
 
 def _versions() -> str:
     """Without importing what was not needed."""
-    found = [f"weightspec {installed_version()}", f"Python {platform.python_version()}"]
+    versions = [f"weightspec {installed_version()}", f"Python {platform.python_version()}"]
     for name in ("torch", "numpy"):
         try:
-            found.append(f"{name} {metadata.version(name)}")
+            versions.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
-            found.append(f"no {name}")
-    return ", ".join(found)
+            versions.append(f"no {name}")
+    return ", ".join(versions)

@@ -120,17 +120,17 @@ def scratch_folder(parent: Path, start: str) -> Iterator[Path]:
 
 
 def _replaceable(target: Path) -> os.stat_result | None:
-    """What is known of the file that is to be replaced; None where there is none. Raises `OSError`."""
+    """The status of the file that is to be replaced; None where there is none. Raises `OSError`."""
     try:
-        found = target.stat()
+        status = target.stat()
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
         raise OSError(errno.EINVAL, f"it is no regular file but {kind}", str(target))
     if not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
-    return found
+    return status
 
 
 def _name_anew(temporary: Path, target: Path) -> None:
@@ -202,15 +202,15 @@ def _remove_unlocked(folder: Path, is_kind: Callable[[int], bool], start: str, e
 
 
 def _remove_if_unlocked(path: Path, is_kind: Callable[[int], bool]) -> None:
-    """Remove a file or folder that is the user's own; to root all belong."""
-    found = path.lstat()
-    if sys.platform == "win32" or not is_kind(found.st_mode) or os.geteuid() not in (0, found.st_uid):
+    """Remove a file or folder that belongs to the user; for root, any file."""
+    status = path.lstat()
+    if sys.platform == "win32" or not is_kind(status.st_mode) or os.geteuid() not in (0, status.st_uid):
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        if not os.path.samestat(found, os.fstat(descriptor)) or not _lock(descriptor):
+        if not os.path.samestat(status, os.fstat(descriptor)) or not _lock(descriptor):
             return
-        if stat.S_ISDIR(found.st_mode):
+        if stat.S_ISDIR(status.st_mode):
             shutil.rmtree(path, ignore_errors=True)
         else:
             os.unlink(path)

@@ -26,11 +26,6 @@ def merge(base: Mapping, variant: Mapping, findings: Findings) -> Mapping:
     return Mapping(tuple(items.values()), variant.span)
 
 
-def without_key(document: Mapping, name: str) -> Mapping:
-    """The mapping without one of its keys."""
-    return Mapping(tuple((key, value) for key, value in document.items if key.text != name), document.span)
-
-
 def extends_scalar(document: Mapping, example: str) -> Scalar | None:
     """The file that `extends` names, as written; None where nothing is extended. Raises `SpecError`."""
     value = document.get("extends")

@@ -1,4 +1,4 @@
-"""What can be shown of a text: those out of a spec or the name of a file may hold signs that steer what shows them."""
+"""Texts made safe to show: a spec or the name of a file may hold characters that control a terminal."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import json
 
 
 def printable(text: str, kept: str = "") -> str:
-    """The text with escapes, such as `\\x1b`, for all that is not seen: controls, marks of direction, ends of lines,
-    blanks other than the space, halves of characters. The signs in `kept` stay."""
+    """The text with escapes, such as `\\x1b`, in place of characters that are not seen.
+
+    Those are controls, marks of direction, line ends, blanks other than the space, and halves of characters. Characters
+    in `kept` stay.
+    """
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)
 
 
 def printable_json(text: str) -> str:
-    """JSON that says the same with escapes for all that is not seen but ends of lines."""
+    """The same JSON with escapes in place of characters that are not seen; line ends stay."""
     if text.replace("\n", "").isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)

@@ -135,10 +135,10 @@ def _json(path: Path, text: str, what: str) -> dict[str, Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    value = dict(pairs)
+    if len(value) < len(pairs):
         raise ValueError("a key is written twice")
-    return found
+    return value
 
 
 def _ties(path: Path, text: str) -> dict[str, str]:
@@ -163,20 +163,20 @@ def _spec(path: Path, metadata: dict[str, str]) -> Source:
 
 def _tensors(path: Path, header: dict[str, Any], available: int) -> dict[str, StoredTensor]:
     """The tensors in the header, which have to fill the `available` bytes without gaps."""
-    found: dict[str, StoredTensor] = {}
-    places: list[tuple[int, int]] = []
+    tensors: dict[str, StoredTensor] = {}
+    byte_ranges: list[tuple[int, int]] = []
     for name, entry in header.items():
         tensor, start, end = _tensor(path, name, entry)
-        found[name] = tensor
-        places.append((start, end))
+        tensors[name] = tensor
+        byte_ranges.append((start, end))
     at = 0
-    for start, end in sorted(places):
+    for start, end in sorted(byte_ranges):
         if start != at:
             raise damaged(path, "its tensors overlap, or there are gaps between them")
         at = end
     if at != available:
         raise damaged(path, f"its tensors take {at} bytes, but it holds {available}")
-    return found
+    return tensors
 
 
 def _tensor(path: Path, name: str, entry: object) -> tuple[StoredTensor, int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -13,7 +13,7 @@ from typing import Any, cast
 import jsonschema
 
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, nearest
-from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, as_data
+from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, as_data, node_at
 from compiler.source.text import Span
 
 JsonPath = tuple[str | int, ...]
@@ -42,7 +42,7 @@ def format_version() -> int:
 
 
 def newer_format(document: Mapping) -> Diagnostic | None:
-    """What is wrong with a spec of a newer format, of which nothing else can be said; None for any other."""
+    """The error for a spec of a newer format, which cannot be checked further; None for any other spec."""
     written = document.get("weightspec")
     if not isinstance(written, Scalar) or isinstance(written.value, bool) or not isinstance(written.value, int | float):
         return None
@@ -66,25 +66,25 @@ class Checked:
 
 def check_schema(document: Mapping) -> Checked:
     """Check the shape of a spec."""
-    found: dict[JsonPath, Diagnostic] = {}
+    refused: dict[JsonPath, Diagnostic] = {}
     findings = Findings()  # raises where there are too many
     for error in jsonschema.Draft7Validator(_schema()).iter_errors(as_data(document)):
         for path, diagnostic in _diagnose(document, error):
-            if path not in found:
-                found[path] = diagnostic
+            if path not in refused:
+                refused[path] = diagnostic
                 findings.report(diagnostic)
-    checked = _invalidate(document, _tree(found)) if found else document
+    checked = _invalidate(document, refused) if refused else document
     assert isinstance(checked, Mapping)
-    sound = not any(_is_structural(path, diagnostic) for path, diagnostic in found.items())
-    shown = (diagnostic for path, diagnostic in found.items() if not _is_misspelt(path, found))
+    sound = not any(_is_structural(path, diagnostic) for path, diagnostic in refused.items())
+    shown = (diagnostic for path, diagnostic in refused.items() if not _is_misspelt(path, refused))
     return Checked(checked, tuple(shown), sound)
 
 
-def _is_misspelt(path: JsonPath, found: dict[JsonPath, Diagnostic]) -> bool:
-    """Whether a key is missing because it is there under a name that is reported as unknown anyway."""
-    if found[path].code != "missing-key":
+def _is_misspelt(path: JsonPath, refused: dict[JsonPath, Diagnostic]) -> bool:
+    """Whether a missing key is there under a misspelt name, which is reported as unknown."""
+    if refused[path].code != "missing-key":
         return False
-    unknown = [other for other, diagnostic in found.items() if diagnostic.code == "unknown-key"]
+    unknown = [other for other, diagnostic in refused.items() if diagnostic.code == "unknown-key"]
     return any(other[:-1] == path[:-1] and nearest(str(other[-1]), [str(path[-1])]) for other in unknown)
 
 
@@ -105,7 +105,7 @@ def _is_structural(path: JsonPath, diagnostic: Diagnostic) -> bool:
 
 def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[tuple[JsonPath, Diagnostic]]:
     path: JsonPath = tuple(error.absolute_path)
-    node = _at(document, path)
+    node = node_at(document, path)
     where = _where(path)
     schema, wanted = cast(dict[str, Any], error.schema), cast(Any, error.validator_value)
     match error.validator:
@@ -232,59 +232,28 @@ def _where(path: JsonPath) -> str:
     return "`" + ".".join(str(part) for part in path) + "`" if path else ""
 
 
-def _at(node: Node | None, path: JsonPath) -> Node | None:
-    for part in path:
-        match node:
-            case Mapping():
-                node = node.get(str(part))
-            case Sequence(items=items):
-                node = items[int(part)]
-    return node
-
-
 def _place(node: Node | None) -> Span | None:
     if node is None:
         return None
-    return _start(node.span) if isinstance(node, Mapping) else node.span
+    return node.span.first if isinstance(node, Mapping) else node.span
 
 
 def _first_place(document: Mapping, path: JsonPath) -> Span:
     """Where something is missing: the key of the mapping that lacks it, or its start where it has none."""
-    parent, node = _at(document, path[:-1]) if path else None, _at(document, path)
+    parent, node = node_at(document, path[:-1]) if path else None, node_at(document, path)
     key = parent.key(str(path[-1])) if isinstance(parent, Mapping) else None
-    return key.span if key is not None else _start((node or document).span)
+    return key.span if key is not None else (node or document).span.first
 
 
-def _start(span: Span) -> Span:
-    return Span(span.source, span.start, span.start + 1)
-
-
-_Tree = dict[str | int, "_Tree"]
-
-
-def _tree(paths: Iterable[JsonPath]) -> _Tree:
-    """Paths by their parts; an empty tree is the end of one."""
-    root: _Tree = {}
-    for path in sorted(paths, key=len, reverse=True):  # the shortest last, as it takes all below it
-        node = root
-        for part in path[:-1]:
-            node = node.setdefault(part, {})
-        if path:
-            node[path[-1]] = {}
-    return root
-
-
-def _invalidate(node: Node, tree: _Tree) -> Node:
-    """Replace what stands at the ends of the tree by `Invalid`; a missing key needs nothing more."""
-    if not tree:
+def _invalidate(node: Node, refused: Container[JsonPath], path: JsonPath = ()) -> Node:
+    """Replace what stands at the refused paths by `Invalid`. `path` is that of the node."""
+    if path in refused:
         return Invalid(node.span)
     match node:
         case Mapping(items=pairs, span=span):
-            kept = ((key, _invalidate(value, tree[key.text]) if key.text in tree else value) for key, value in pairs)
+            kept = ((key, _invalidate(value, refused, (*path, key.text))) for key, value in pairs)
             return Mapping(tuple(kept), span)
         case Sequence(items=items, span=span):
-            return Sequence(
-                tuple(_invalidate(item, tree[i]) if i in tree else item for i, item in enumerate(items)), span
-            )
+            return Sequence(tuple(_invalidate(item, refused, (*path, i)) for i, item in enumerate(items)), span)
         case _:
             return node

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compiler.source.diagnostics import Findings, fail, raise_errors
 from compiler.source.document import Mapping, Node, Scalar, parse_document
-from compiler.source.merging import extends_scalar, merge, named_file, without_key
+from compiler.source.merging import extends_scalar, merge, named_file
 from compiler.source.text import Source, Span
 
 ReadFile = Callable[[Path, Scalar, str], Source]
@@ -52,7 +52,7 @@ def _with_files(task: Mapping, path: Path, root: Path, read: ReadFile, known: li
         hint = "name a file that has what stands under `task`"
         raise fail("wrong-type", "this is a spec, and no task file", written_for.span, hint)
     findings = Findings()
-    merged = merge(_with_files(base, target, root, read, [*known, target]), without_key(task, "extends"), findings)
+    merged = merge(_with_files(base, target, root, read, [*known, target]), task.without("extends"), findings)
     raise_errors(findings)
     return merged
 

@@ -56,5 +56,10 @@ class Span:
     def text(self) -> str:
         return self.source.text[self.start : self.end]
 
+    @property
+    def first(self) -> Span:
+        """The first character alone."""
+        return Span(self.source, self.start, self.start + 1)
+
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"

@@ -48,9 +48,9 @@ def kept_from_others(folder: Path) -> bool:
 
 
 def is_private(path: Path, is_kind: Callable[[int], bool] = stat.S_ISREG) -> bool:
-    """Whether a path is a regular file, or of another kind, the user's own and writable by no one else; no link is."""
-    found = path.lstat()
-    return is_kind(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE
+    """Whether a path is a regular file (or of another kind) of the user that nobody else can write. No link is."""
+    status = path.lstat()
+    return is_kind(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & _OTHERS_WRITE
 
 
 def _top() -> Path | None:
@@ -69,6 +69,6 @@ def _top() -> Path | None:
 
 
 def _is_kept(folder: Path) -> bool:
-    found = folder.lstat()
-    safe = not found.st_mode & _OTHERS_WRITE or bool(found.st_mode & stat.S_ISVTX)
-    return stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.geteuid()) and safe
+    status = folder.lstat()
+    safe = not status.st_mode & _OTHERS_WRITE or bool(status.st_mode & stat.S_ISVTX)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid in (0, os.geteuid()) and safe

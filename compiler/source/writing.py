@@ -109,8 +109,8 @@ def _scalar(head: str, scalar: Scalar, margin: str) -> Iterator[str]:
         yield line
     elif _is_literal(scalar.text):
         yield f"{head} {'|' if scalar.text.endswith(chr(10)) else '|-'}"
-        for own in scalar.text.removesuffix("\n").split("\n"):
-            yield margin + own if own else ""
+        for row in scalar.text.removesuffix("\n").split("\n"):
+            yield margin + row if row else ""
     elif not _fits(line) and scalar.text.isprintable() and scalar.text.strip(" ") == scalar.text:
         words = _BREAK.split(scalar.text)
         if len(words) == 1:

@@ -83,20 +83,21 @@ def _of_columns(statement: Statement, numbers: Collection[str]) -> Automaton:
         raise _too_many(statement, numbers)
     start = start_of(statement) * _singles(statement)
     reached = [np.array([start])]
-    made: dict[object, _Steps] = {}
+    made: dict[object, tuple[_Steps, Numbers]] = {}
     steps = []
     for column in range(columns_of(statement)):
         key = (_reads(statement, column), tuple(places_written(statement, column)), tuple(reached[-1].tolist()))
         if key not in made:
-            made[key] = _steps(statement, column, reached[-1], numbers)
-        steps.append(made[key])
-        reached.append(_in_order(made[key].after, start))
+            new = _steps(statement, column, reached[-1], numbers)
+            made[key] = new, _in_order(new.after, start)
+        steps.append(made[key][0])
+        reached.append(made[key][1])
     transducer = transducer_of(statement)
     if transducer.only_at_end is not None or transducer.at_end:
         steps.append(_end(statement, reached[-1], start))
     known = _in_order(np.concatenate(reached), start).tolist()
     names = dict(zip(known, range(len(known)), strict=True))
-    named = {id(one): _renamed(one, names) for one in steps}
+    named = {key: _renamed(one, names) for key, one in {id(one): one for one in steps}.items()}
     columns = [
         Column(
             _label(statement, column, numbers),
@@ -346,7 +347,7 @@ def _symbol_source(equation: Equation, aimed: Aimed, reader: _Reader) -> tuple[S
     values: dict[str, Value] = {}
     for word in statement.given:  # all symbols of the word are the one: the formula reads no other
         symbols = np.arange(count) if word is source else np.zeros(count, np.int64)
-        letters = Letters(np.broadcast_to(symbols[:, None], (count, word.length)).astype(np.uint16), word.symbols)
+        letters = Letters(np.broadcast_to(symbols.astype(np.uint16)[:, None], (count, word.length)), word.symbols)
         values[word.name] = Integers(symbols, 0, word.symbols - 1) if word.single else letters
     batch = Batch(count, {**constants_of(statement), **values}, Faults(np.zeros(count, bool)))
     scope = Scope(batch, equation.formula, indices=aimed.indices)

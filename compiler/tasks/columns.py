@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -40,15 +40,26 @@ class StepTable:
     """What each step leads to, [symbols of given words · states], and each state at the end, [states].
 
     A step is numbered by the symbols that it reads, then by the state before it; of words, and of states, those that
-    are stated first count most. `after` is the number of the state after it. `problem` is 0, or says that there is no
-    such step, or that it fails; None where no step has one.
+    are stated first count most. `results` has the number of the state after it in the lowest bits, below `state_mask`,
+    and above them the symbol of each answer word: `fields` says how far up, and the mask then. `problem` is 0, or says
+    that there is no such step, or that it fails; None where no step has one. For each column, `read` has the given
+    symbols that it reads, as word, place and what the symbol is multiplied by in the number of a step, and `written`
+    the places of answers that it writes.
     """
 
-    after: NDArray[np.integer]  # of a type that holds the numbers of steps
-    answers: Mapping[str, NDArray[np.uint16]]
+    results: NDArray[np.unsignedinteger]
+    state_mask: int
+    fields: Mapping[str, tuple[int, int]]
+    read: tuple[tuple[tuple[str, int, int], ...], ...]
+    written: tuple[Mapping[str, int], ...]
     problem: NDArray[np.uint8] | None
     at_end: Mapping[str, NDArray[np.uint16]]
     problem_at_end: NDArray[np.uint8] | None
+
+    @property
+    def after(self) -> NDArray[np.intp]:
+        """The number of the state after each step."""
+        return (self.results & self.state_mask).astype(np.intp)
 
 
 @dataclass(eq=False)
@@ -95,8 +106,7 @@ def passage(statement: Statement, given: Words, work: Work | None = None) -> Pas
     count = len(next(iter(given.values())))
     answers = {word.name: np.zeros((word.length, count), np.uint16).T for word in statement.answers}
     found = Passage(answers, np.ones(count, bool))
-    worth = max(SMALL_TABLE, min(LARGE_TABLE, count * columns_of(statement)))
-    table = statement.step_table if work is None and steps_of(statement) <= worth else None
+    table = statement.step_table if work is None and _is_tabulated(statement, count) else None
     for start in range(0, count, _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         block = {name: word[rows] for name, word in given.items()}
@@ -289,13 +299,41 @@ def step_table(statement: Statement) -> StepTable:
     answers = take_step(statement, letters, track, [name for name, _ in transducer.answers])
     end = on_track(unnumbered(np.arange(states), transducer.states), states)
     at_end = take_end(statement, end)
+    after = numbered(track.states, transducer.states)
+    bits = (states - 1).bit_length()
+    mask = (1 << bits) - 1
+    results = np.zeros(steps, np.uint64) | after.astype(np.uint64)
+    fields = {}
+    for name, symbols in answers.items():
+        width = _bits(statement, name)
+        fields[name] = bits, (1 << width) - 1
+        results |= symbols.astype(np.uint64) << bits
+        bits += width
     return StepTable(
-        numbered(track.states, transducer.states).astype(np.uint16 if steps <= 1 << 16 else np.intp),
-        {name: symbols.astype(np.uint16) for name, symbols in answers.items()},
+        results.astype(next(kind for kind in (np.uint16, np.uint32, np.uint64) if bits <= np.iinfo(kind).bits)),
+        mask,
+        fields,
+        tuple(tuple(_places_read(statement, column)) for column in range(columns_of(statement))),
+        tuple(places_written(statement, column) for column in range(columns_of(statement))),
         _problems(track),
         {name: symbols.astype(np.uint16) for name, symbols in at_end.items()},
         _problems(end),
     )
+
+
+def _bits(statement: Statement, answer: str) -> int:
+    """How many bits a symbol of an answer word takes."""
+    shape = statement.word(answer)
+    assert shape is not None
+    return (shape.symbols - 1).bit_length()
+
+
+def _is_tabulated(statement: Statement, inputs: int) -> bool:
+    """Whether all steps are few enough to be made at once for so many inputs, and what they lead to fits 64 bits."""
+    transducer = transducer_of(statement)
+    bits = (states_of(statement) - 1).bit_length() + sum(_bits(statement, name) for name, _ in transducer.answers)
+    worth = max(SMALL_TABLE, min(LARGE_TABLE, inputs * columns_of(statement)))
+    return bits <= 64 and steps_of(statement) <= worth
 
 
 def _problems(track: Track) -> NDArray[np.uint8] | None:
@@ -307,40 +345,39 @@ def _problems(track: Track) -> NDArray[np.uint8] | None:
 
 def _pass_by_table(statement: Statement, table: StepTable, given: Words, into: Passage) -> bool:
     """Look every step up; False, whatever was written, where an input takes one that fails."""
-    state = np.full(len(into.admitted), start_of(statement), table.after.dtype)
-    index = np.empty(len(state), np.intp)
-    for column in range(columns_of(statement)):
-        _number_steps(statement, given, column, state, index)
-        if not _usual(table.problem, index, into.admitted):
+    kind: np.dtype[np.integer] = np.dtype(np.uint16 if len(table.results) <= 1 << 16 else np.int64)
+    step = np.full(len(into.admitted), start_of(statement), kind)  # at first the number of the state before it
+    scaled = np.empty_like(step)
+    for read, written in zip(table.read, table.written, strict=True):
+        for name, place, stride in read:
+            np.multiply(given[name][:, place], stride, out=scaled, casting="unsafe")
+            step += scaled
+        if not _usual(table.problem, step, into.admitted):
             return False
-        for name, place in places_written(statement, column).items():
-            np.take(table.answers[name], index, out=into.answers[name][:, place], mode="clip")
-        np.take(table.after, index, out=state, mode="clip")
-    if not _usual(table.problem_at_end, state, into.admitted):
+        results = table.results.take(step, mode="clip")
+        for name, place in written.items():
+            shift, mask = table.fields[name]
+            np.copyto(into.answers[name][:, place], results >> shift & mask, casting="unsafe")
+        np.bitwise_and(results, table.state_mask, out=step, casting="unsafe")
+    if not _usual(table.problem_at_end, step, into.admitted):
         return False
     for name, symbols in table.at_end.items():
-        into.answers[name][:, 0] = symbols[state]
+        into.answers[name][:, 0] = symbols[step]
     _clear(into)
     return True
 
 
-def _number_steps(
-    statement: Statement, given: Words, column: int, state: NDArray[np.integer], index: NDArray[np.intp]
-) -> None:
-    """Write to `index` the numbers of the steps that are taken from these states."""
-    step = state.copy()
-    scaled = np.empty_like(state)
+def _places_read(statement: Statement, column: int) -> Iterator[tuple[str, int, int]]:
+    """The given symbols that a column reads, as `StepTable.read` has them."""
     stride = states_of(statement)
     for word in reversed(statement.given):
         place = given_place(word, column, transducer_of(statement).from_last)
         if place is not None:
-            np.multiply(given[word.name][:, place], stride, out=scaled, casting="unsafe")
-            step += scaled
+            yield word.name, place, stride
         stride *= word.symbols
-    np.copyto(index, step)
 
 
-def _usual(problem: NDArray[np.uint8] | None, steps: NDArray[np.intp], admitted: NDArray[np.bool_]) -> bool:
+def _usual(problem: NDArray[np.uint8] | None, steps: NDArray[np.integer], admitted: NDArray[np.bool_]) -> bool:
     """Note which inputs are excluded by their steps; False where a step fails."""
     if problem is None:
         return True

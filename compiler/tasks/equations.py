@@ -37,7 +37,7 @@ def by_equations(statement: Statement, given: Words, work: Work | None = None) -
     formulas that cost more than there is `work`, by default what one input may cost.
     """
     count = _count(given)
-    answers = {word.name: np.empty((word.length, count), np.uint16).T for word in statement.answers}
+    answers = {word.name: np.zeros((word.length, count), np.uint16).T for word in statement.answers}
     for start in range(0, count, _AT_ONCE):
         batch = batch_of(statement, {name: word[start : start + _AT_ONCE] for name, word in given.items()}, work)
         for equation in statement.equations:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.expressions.arithmetic import COMPARISONS, show
+from compiler.expressions.arithmetic import COMPARISONS, exact_figure
 from compiler.expressions.formulas import NESTED_TOO_DEEPLY, Formula
 from compiler.expressions.syntax import (
     Binary,
@@ -29,9 +29,9 @@ from compiler.tasks import integers
 from compiler.tasks.digits import digits_of_limb
 from compiler.tasks.integers import Integers, Truths, constant
 from compiler.tasks.statement import InputFault
+from compiler.tasks.work import IN_FULL, ROUND_WORK, too_much_work
 
 Rows = NDArray[np.intp]
-_ROUND_WORK = 2  # what giving a value to an index costs, in evaluated nodes
 _LONG_BITS = 12  # arithmetic costs a node more for each 2**12 bits of its result
 _SQUARE_BITS = 10  # and where it multiplies or divides, the square of how often it has 2**10 bits
 
@@ -55,12 +55,12 @@ Value = Integers | Letters | Truths
 class Work:
     """Counts the nodes that are evaluated for one input, so that a small formula cannot ask for unbounded time."""
 
-    left: int = MAX_TASK_WORK
+    left: int = field(default_factory=lambda: MAX_TASK_WORK)
 
     def spend(self, amount: int, at: TextRange) -> None:
         self.left -= amount
         if self.left < 0:
-            raise ExpressionError("too-much-work", f"more than {MAX_TASK_WORK:,} steps to compute one input", at)
+            raise too_much_work(at)
 
 
 @dataclass
@@ -185,7 +185,8 @@ def _refused(value: Integers, bad: Truths, substitute: int, refusal: Refusal, sc
         return integers.tightened(value)
 
     def said(position: int) -> str:
-        return refusal.message(show(value.values if isinstance(value.values, int) else int(value.values[position])))
+        number = value.values if isinstance(value.values, int) else int(value.values[position])
+        return refusal.message(exact_figure(number))
 
     scope.report(bad, refusal.code, refusal.node, said)
     return integers.replaced(value, bad, substitute)
@@ -433,10 +434,10 @@ def _rounds(node: Call, scope: Scope, backwards: bool = False) -> Iterator[tuple
     size = _number(node.arguments[2], scope)
     times = size.values
     most = times if isinstance(times, int) else int(times.max())
-    in_full = node.function in ("sum", "count")
-    scope.spend(max(most, 0) * _ROUND_WORK if in_full else 0, node)
+    in_full = node.function in IN_FULL
+    scope.spend(max(most, 0) * ROUND_WORK if in_full else 0, node)
     for k in range(most - 1, -1, -1) if backwards else range(most):
-        scope.spend(0 if in_full else _ROUND_WORK, node)
+        scope.spend(0 if in_full else ROUND_WORK, node)
         if isinstance(times, int):
             yield k, lambda positions: positions
         else:

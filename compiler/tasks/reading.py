@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 
-from compiler.expressions.arithmetic import show
+from compiler.expressions.arithmetic import exact_figure
 from compiler.expressions.axes import Axis, Family
-from compiler.expressions.evaluate import integer
+from compiler.expressions.evaluate import integer_value
 from compiler.expressions.formulas import Formula, Word, attempt, read_formula, read_text
 from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name
@@ -156,14 +156,14 @@ class _Reader:
     def _first_tokens(self, key: Scalar, node: Mapping) -> Alphabet | None:
         """`{size: N}`: the first N tokens of the family with the name of the alphabet, or of the only family."""
         formula = self._formula(node, "size")
-        size = None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+        size = None if formula is None else attempt(formula, self.section.scope, integer_value, self.findings)
         if size is None or formula is None:
             return None
         vocabulary = self.section.vocabulary
         families = [family for family in vocabulary.families if family.sizes]
         family = vocabulary.family(key.text) or (families[0] if len(families) == 1 else None)
         if not 1 <= size <= MAX_SYMBOLS:
-            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {show(size)}"
+            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {exact_figure(size)}"
             self.report("task", message, formula.span)
             return None
         if family is None or family.size < size:
@@ -231,11 +231,11 @@ class _Reader:
         if not star:
             return WordShape(key.text, alphabet.name, alphabet.size, 1, single=True)
         formula = read_text(Word(times.strip(), node, len(name) + 1 + len(times) - len(times.lstrip())), self.findings)
-        length = None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+        length = None if formula is None else attempt(formula, self.section.scope, integer_value, self.findings)
         if length is None or formula is None:
             return None
         if not 1 <= length <= MAX_WORD:
-            self.report("task", f"a word has from 1 to {MAX_WORD} symbols, not {show(length)}", formula.span)
+            self.report("task", f"a word has from 1 to {MAX_WORD} symbols, not {exact_figure(length)}", formula.span)
             return None
         return WordShape(key.text, alphabet.name, alphabet.size, length)
 
@@ -389,22 +389,24 @@ class _Reader:
             if size is None or start is None or size_node is None:
                 continue
             if size < 1:
-                self.report("index-range", f"a state has at least one value, not {show(size)}", size_node.span)
+                self.report("index-range", f"a state has at least one value, not {exact_figure(size)}", size_node.span)
                 continue
             total *= size
             if total > MAX_STATES:
-                message = f"the states have together {show(total)} values; at most {MAX_STATES:,} are told apart"
+                message = (
+                    f"the states have together {exact_figure(total)} values; at most {MAX_STATES:,} are told apart"
+                )
                 self.report("too-large", message, size_node.span)
                 break
             if not 0 <= start < size:
                 place = (start_node or size_node).span
-                self.report("index-range", f"it starts at {show(start)}, and has 0 to {size - 1}", place)
+                self.report("index-range", f"it starts at {exact_figure(start)}, and has 0 to {size - 1}", place)
             found.append(State(key.text, size, start))
         return tuple(found)
 
     def _size(self, node: Node | None) -> int | None:
         formula = self._read(node) if node is not None else None
-        return None if formula is None else attempt(formula, self.section.scope, integer, self.findings)
+        return None if formula is None else attempt(formula, self.section.scope, integer_value, self.findings)
 
     def _lets(self, node: Mapping) -> tuple[tuple[str, Formula], ...]:
         found = []
@@ -531,7 +533,7 @@ class _Reader:
             return None
         if not 1 <= size <= suites.MAX_SIZE:
             place = key.span if size_node is None else size_node.span
-            message = f"a suite has from 1 to {suites.MAX_SIZE:,} inputs, not {show(size)}"
+            message = f"a suite has from 1 to {suites.MAX_SIZE:,} inputs, not {exact_figure(size)}"
             self.report("index-range", message, place)
             return None
         alone = Statement(task.statement.constants, task.given, task.answers, also=(only,))

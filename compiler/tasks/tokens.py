@@ -60,7 +60,7 @@ def read_token(text: str, span: Span, vocabulary: Axis, findings: Findings) -> i
     token = named_token(text, vocabulary)
     if token is not None:
         return token
-    families = [family for family in vocabulary.families if family.sizes and symbol_of(text, family.size) is not None]
+    families = [one for one in vocabulary.families if len(one.sizes) == 1 and symbol_of(text, one.size) is not None]
     if not families:
         findings.report(_unknown(text, span, vocabulary))
         return None

@@ -21,6 +21,7 @@ from compiler.expressions.arithmetic import as_figure
 from compiler.expressions.floats import FloatFormat
 from compiler.source.diagnostics import Diagnostic, render
 from compiler.source.printable import printable, printable_json
+from compiler.source.text import Span
 from compiler.terminal import shapes
 from compiler.terminal.figures import measured
 
@@ -58,7 +59,7 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
 
 
 def first(items: Sequence[T], rows: Table) -> Iterator[T]:
-    """The items, each to become a row; of very many the first, and a row that says how many are left out."""
+    """The items, each to become a row. Of very many only the first come, and a row says how many are left out."""
     yield from islice(items, MAX_ROWS)
     if len(items) > MAX_ROWS:
         rows.add_row(text(f"and {len(items) - MAX_ROWS:,} more; see --json", "dim"))
@@ -69,19 +70,19 @@ def text(content: str, style: str = "") -> Text:
     return Text(printable(content), style)
 
 
-def lines(content: str, style: str = "") -> Text:
+def multiline(content: str, style: str = "") -> Text:
     """The same for a text of several lines."""
     return Text(printable(content, kept="\n"), style)
 
 
-def number(value: int | float | None, dtype: FloatFormat | None = None) -> str:
+def number_text(value: int | float | None, dtype: FloatFormat | None = None) -> str:
     """A figure, or a number of a `dtype`; a dash where there is none."""
     return "–" if value is None else as_figure(value, dtype)
 
 
-def line_of(own: str, file: str, line: int) -> str:
-    """A line of a spec whose file is `own`; the file too, where it is another one."""
-    return str(line) if file == own else f"{Path(file).name}:{line}"
+def line_of(spec_file: str, file: str, line: int) -> str:
+    """A line of a spec whose file is `spec_file`; the file too, where it is another one."""
+    return str(line) if file == spec_file else f"{Path(file).name}:{line}"
 
 
 def print_diff(differences: Iterable[str]) -> None:
@@ -92,7 +93,7 @@ def print_diff(differences: Iterable[str]) -> None:
 
 
 def print_json(value: object) -> None:
-    """To standard output; in ASCII where that does not take UTF-8."""
+    """Print to standard output; in ASCII where that does not take UTF-8."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(json_text(value, only_ascii=codecs.lookup(encoding).name != "utf-8"))
 
@@ -115,39 +116,31 @@ def _strict(value: object) -> object:
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
-    """To standard error, each with its line and caret; of very many warnings the first."""
+    """Print to standard error, each with its line and caret, but only the first of very many warnings."""
     out = console(error=True)
     warnings = 0
     for diagnostic in diagnostics:
         warnings += diagnostic.severity == "warning"
         if diagnostic.severity == "error":
-            out.print(lines(render(diagnostic), "red"), soft_wrap=True)
+            out.print(multiline(render(diagnostic), "red"), soft_wrap=True)
         elif warnings <= MAX_WARNINGS:
-            out.print(lines(render(diagnostic), "yellow"), soft_wrap=True)
+            out.print(multiline(render(diagnostic), "yellow"), soft_wrap=True)
     if warnings > MAX_WARNINGS:
         out.print(text(f"and {warnings - MAX_WARNINGS} more warnings", "yellow"))
 
 
+def file_and_line(span: Span | None) -> dict[str, object]:
+    """The fields of a place in a text; null where there is none."""
+    return {"file": None if span is None else span.source.name, "line": None if span is None else span.line}
+
+
 def diagnostic_json(diagnostic: Diagnostic) -> shapes.Diagnostic:
-    span = diagnostic.span
-    return {
-        "severity": diagnostic.severity,
-        "code": diagnostic.code,
-        "message": diagnostic.message,
-        "file": span.source.name if span else None,
-        "line": span.line if span else None,
-        "column": span.column if span else None,
-        "hint": diagnostic.hint,
-        "notes": [
-            {
-                "message": note.message,
-                "file": note.span.source.name,
-                "line": note.span.line,
-                "column": note.span.column,
-            }
-            for note in diagnostic.notes
-        ],
-    }
+    notes = [
+        shapes.filled(shapes.Note, note, **file_and_line(note.span), column=note.span.column)
+        for note in diagnostic.notes
+    ]
+    column = None if diagnostic.span is None else diagnostic.span.column
+    return shapes.filled(shapes.Diagnostic, diagnostic, **file_and_line(diagnostic.span), column=column, notes=notes)
 
 
 def diagnostics_json(diagnostics: Iterable[Diagnostic]) -> list[shapes.Diagnostic]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from compiler.pipeline import Spec
 from compiler.readers.counting.assertions import Assertion
 from compiler.readers.counting.claims import ClaimResult, author_count
-from compiler.readers.counting.counts import Counts
+from compiler.readers.counting.counts import LISTING, SHOWN_RULES, Counts, TensorCount, counted_tensors
 from compiler.terminal import shapes
-from compiler.terminal.console import console, first, table, text
-from compiler.terminal.overview import of_spec
+from compiler.terminal.console import console, file_and_line, first, table, text
+from compiler.terminal.overview import equation_json, of_spec
 
-Counted = tuple[Spec, Counts]
+SpecCounts = tuple[Spec, Counts]
 
 
 def print_items(spec: Spec, counts: Counts) -> None:
@@ -41,71 +42,46 @@ def print_items(spec: Spec, counts: Counts) -> None:
 
 
 def counts_json(
-    counted: Sequence[Counted], claims: Sequence[Sequence[ClaimResult]], assertions: Sequence[Assertion] = ()
+    counted: Sequence[SpecCounts], claims: Sequence[Sequence[ClaimResult]], assertions: Sequence[Assertion] = ()
 ) -> list[shapes.Count]:
     """Everything in the table and its items; `free` is null where no parameters are declared."""
     return [
-        {
+        shapes.filled(
+            shapes.Count,
+            counts,
             **of_spec(spec),
             **figures_json(spec, counts),
-            "free_names": list(counts.free_names),
-            "tensors": [
-                {
-                    "name": tensor.name,
-                    "shape": list(tensor.shape),
-                    "dense": tensor.dense,
-                    "nonzero": tensor.nonzero,
-                    "tied_to": tensor.tie,
-                    "lines": [
-                        {
-                            "file": line.equation.span.source.name,
-                            "line": line.equation.span.line,
-                            "equation": str(line.equation),
-                            "written": line.written,
-                            "nonzero": line.nonzero,
-                        }
-                        for line in tensor.lines
-                    ],
-                }
-                for group in counts.groups
-                for tensor in group.tensors
-            ],
-            "claims": claims_json(own),
-            "assertions": [
-                {
-                    "assertion": str(one),
-                    "figure": one.figure,
-                    "found": counts.by_rule(one.figure),
-                    "holds": one.holds(counts),
-                }
-                for one in assertions
-            ],
-        }
-        for (spec, counts), own in zip(counted, claims, strict=True)
+            tensors=[_tensor_json(tensor) for tensor in counted_tensors(counts)],
+            claims=claims_json(results),
+            assertions=[_assertion_json(assertion, counts) for assertion in assertions],
+        )
+        for (spec, counts), results in zip(counted, claims, strict=True)
     ]
+
+
+def _tensor_json(tensor: TensorCount) -> shapes.CountedTensor:
+    lines = [shapes.filled(shapes.CountedLine, line, **equation_json(line.equation)) for line in tensor.lines]
+    return shapes.filled(shapes.CountedTensor, tensor, tied_to=tensor.tie, lines=lines)
+
+
+def _assertion_json(assertion: Assertion, counts: Counts) -> shapes.Assertion:
+    found, holds = counts.by_rule(assertion.figure), assertion.holds(counts)
+    return shapes.filled(shapes.Assertion, assertion, assertion=str(assertion), found=found, holds=holds)
 
 
 def figures_json(spec: Spec, counts: Counts) -> shapes.Counted:
     """The figures, the author's own count (null where there is none) and the listing, as every command prints them."""
     stated = author_count(spec)
-    return {
-        "counts": {
-            "dense": counts.dense,
-            "nonzero": counts.nonzero,
-            "distinct": counts.distinct,
-            "values": counts.values,
-            "free": counts.free,
-        },
-        "dense_untied": counts.dense_untied,
-        "values_with_zero": counts.values_with_zero,
-        "claimed": None if stated is None else stated.count,
-        "claimed_rule": None if stated is None else stated.rule or None,
-        "claimed_note": None if stated is None else stated.note or None,
-        "hard_coded": [
-            {"name": item.name or None, "value": item.value, "whole": item.whole, "file": item.file, "line": item.line}
-            for item in counts.hard_coded
-        ],
-    }
+    figures = {rule: counts.by_rule(rule) for rule in SHOWN_RULES if rule != LISTING}
+    return shapes.filled(
+        shapes.Counted,
+        counts,
+        counts=cast(shapes.Figures, figures),
+        claimed=None if stated is None else stated.count,
+        claimed_rule=None if stated is None else stated.rule or None,
+        claimed_note=None if stated is None else stated.note or None,
+        hard_coded=[shapes.filled(shapes.HardCoded, item, name=item.name or None) for item in counts.hard_coded],
+    )
 
 
 def print_claims(claims: Sequence[ClaimResult], call: Callable[..., str]) -> None:
@@ -129,13 +105,4 @@ def print_claims(claims: Sequence[ClaimResult], call: Callable[..., str]) -> Non
 
 
 def claims_json(claims: Sequence[ClaimResult]) -> list[shapes.Claim]:
-    return [
-        {
-            "claim": claim.claim,
-            "status": claim.status,
-            "reason": claim.reason,
-            "file": claim.span.source.name,
-            "line": claim.span.line,
-        }
-        for claim in claims
-    ]
+    return [shapes.filled(shapes.Claim, claim, **file_and_line(claim.span)) for claim in claims]

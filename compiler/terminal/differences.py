@@ -17,7 +17,7 @@ from compiler.readers.diffing.differences import (
 from compiler.readers.diffing.matching import NameMatch
 from compiler.readers.diffing.text_changes import TextChange
 from compiler.terminal import shapes
-from compiler.terminal.console import console, first, line_of, number, table, text
+from compiler.terminal.console import console, file_and_line, first, line_of, number_text, table, text
 
 ENTRIES_SHOWN = 3  # of a group that no single factor explains
 NAMES_SHOWN = 12
@@ -65,7 +65,7 @@ def print_difference(difference: Difference, *, every_entry: bool) -> None:
         if every_entry and tensor.differing > len(tensor.entries):
             out.print(text(f"         and {tensor.differing - len(tensor.entries):,} more", "dim"))
     if difference.counts:
-        changes = ", ".join(f"{c.rule} {number(c.before)} → {number(c.after)}" for c in difference.counts)
+        changes = ", ".join(f"{c.rule} {number_text(c.before)} → {number_text(c.after)}" for c in difference.counts)
         out.print(text(f"counts   {changes}"))
     elif difference.of_specs:
         out.print(text("counts   the same by every rule"))
@@ -124,7 +124,9 @@ def _ulps(ulps: int | None, bound: str = "") -> str:
 def _ratio(ratio: float, dtypes: Dtypes) -> str:
     """A factor between numbers of one dtype has no more figures than they have."""
     before, after = dtypes
-    return number(round_to(ratio, before), before) if before is not None and before == after else number(ratio)
+    if before is None or before != after:
+        return number_text(ratio)
+    return number_text(round_to(ratio, before), before)
 
 
 def _examples(group: EntryGroup) -> tuple[EntryChange, ...]:
@@ -141,7 +143,7 @@ def _entry(entry: EntryChange, dtypes: Dtypes) -> str:
 
 def _value(value: float | None, dtype: FloatFormat | None = None) -> str:
     """A zero with its sign, which is a difference too."""
-    return "-0" if value == 0 and math.copysign(1, value) < 0 else number(value, dtype)
+    return "-0" if value == 0 and math.copysign(1, value) < 0 else number_text(value, dtype)
 
 
 def _largest(change: TensorChange) -> str:
@@ -150,7 +152,7 @@ def _largest(change: TensorChange) -> str:
         return ""
     if change.largest == 0:
         return ", by at most the sign of a zero"
-    by = f", by at most {number(change.largest)}"
+    by = f", by at most {number_text(change.largest)}"
     if change.ulps is None:
         return by
     if change.ulps == 0:
@@ -191,7 +193,7 @@ def _around(before: str | None, after: str | None) -> tuple[str, str]:
     """Two texts, cut if they are long, so that the place where they begin to differ is seen."""
     characters = enumerate(zip(before or "", after or "", strict=False))
     shorter = min(len(before or ""), len(after or ""))
-    common = next((place for place, (old, new) in characters if old != new), shorter)
+    common = next((i for i, (old, new) in characters if old != new), shorter)
     longest = max(len(before or ""), len(after or ""))
     start = max(0, min(common - LEAD, longest - CUT)) if longest > CUT else 0
     return _cut(before, start), _cut(after, start)
@@ -207,84 +209,38 @@ def _cut(content: str | None, start: int) -> str:
 
 def difference_json(difference: Difference) -> shapes.Difference:
     """Every change, and every entry of every group."""
-    return {
-        "before": difference.before,
-        "after": difference.after,
-        "equal": difference.empty,
-        "alike": None if difference.alike is None else list(difference.alike),
-        "notes": list(difference.notes),
-        "texts": [
-            {
-                "section": change.section,
-                "section_before": change.section_before,
-                "path": change.path,
-                "before": change.before,
-                "after": change.after,
-                "file_before": change.span_before.source.name if change.span_before else None,
-                "line_before": change.span_before.line if change.span_before else None,
-                "file_after": change.span_after.source.name if change.span_after else None,
-                "line_after": change.span_after.line if change.span_after else None,
-            }
-            for change in difference.texts
-        ],
-        "names": [{"kind": match.kind, "before": match.before, "after": match.after} for match in difference.names],
-        "shapes": [
-            {"tensor": shape.tensor, "before": _sizes(shape.before), "after": _sizes(shape.after)}
-            for shape in difference.shapes
-        ],
-        "ties": [{"tensor": tie.tensor, "before": tie.before, "after": tie.after} for tie in difference.ties],
-        "products": [
-            {
-                "tensor": product.tensor,
-                "before": list(product.before),
-                "after": list(product.after),
-                "equal": product.equal,
-            }
-            for product in difference.products
-        ],
-        "weights": [
-            {"causes": list(group.causes), "ratio": group.ratio, "entries": [_weight(entry) for entry in group.entries]}
+    return shapes.filled(
+        shapes.Difference,
+        difference,
+        equal=difference.empty,
+        texts=[_text_json(change) for change in difference.texts],
+        weights=[
+            shapes.filled(shapes.WeightChanges, group, entries=[_weight_json(entry) for entry in group.entries])
             for group in difference.groups
         ],
-        "tensors": [
-            {
-                "name_before": change.names[0],
-                "name_after": change.names[1],
-                "shape_before": _sizes(change.shapes[0]),
-                "shape_after": _sizes(change.shapes[1]),
-                "dtype_before": change.dtypes[0],
-                "dtype_after": change.dtypes[1],
-                "differing": change.differing,
-                "largest": change.largest,
-                "ulps": change.ulps,
-                "ulps_dtype": change.ulps_dtype,
-                "transposed": change.transposed,
-                "entries": [_number(entry) for entry in change.entries],
-            }
-            for change in difference.tensors
-        ],
-        "counts": [
-            {"rule": change.rule, "before": change.before, "after": change.after} for change in difference.counts
-        ],
-    }
+        tensors=[_tensor_json(change) for change in difference.tensors],
+    )
 
 
-def _sizes(shape: tuple[int, ...] | None) -> list[int] | None:
-    return None if shape is None else list(shape)
+def _text_json(change: TextChange) -> shapes.TextChange:
+    before, after = file_and_line(change.span_before), file_and_line(change.span_after)
+    return shapes.filled(
+        shapes.TextChange,
+        change,
+        file_before=before["file"],
+        line_before=before["line"],
+        file_after=after["file"],
+        line_after=after["line"],
+    )
 
 
-def _weight(entry: EntryChange) -> shapes.WeightChange:
-    return {
-        "tensor": entry.tensor,
-        "at": entry.label,
-        "before": entry.before,
-        "after": entry.after,
-        "ulps": entry.ulps,
-    }
+def _tensor_json(change: TensorChange) -> shapes.TensorChange:
+    pairs = {"name": change.names, "shape": change.shapes, "dtype": change.dtypes}
+    before = {f"{field}_before": old for field, (old, _) in pairs.items()}
+    after = {f"{field}_after": new for field, (_, new) in pairs.items()}
+    entries = [_weight_json(entry) for entry in change.entries]
+    return shapes.filled(shapes.TensorChange, change, **before, **after, entries=entries)
 
 
-def _number(entry: EntryChange) -> shapes.NumberChange:
-    """Of a tensor that both models have, so that both numbers are there."""
-    assert entry.before is not None
-    assert entry.after is not None
-    return {**_weight(entry), "before": entry.before, "after": entry.after}
+def _weight_json(entry: EntryChange) -> shapes.WeightChange:
+    return shapes.filled(shapes.WeightChange, entry, at=entry.label)

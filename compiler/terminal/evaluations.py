@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.evaluation.evaluation import Answer, Evaluation
+from compiler.evaluation.evaluation import Answer, Evaluation, PartResult, SuiteResult
 from compiler.pipeline import Spec
 from compiler.readers.counting.claims import ClaimResult
 from compiler.tasks.task import EvaluationProtocol
@@ -62,13 +62,13 @@ def _print_classes(evaluation: Evaluation) -> None:
     columns = ("failure classes", "", "first wrong token", "right", "says", "inputs", "such as")
     rows = table(*columns, right=["inputs"])
     for suite in failing:
-        classes = [(part.label, one) for part in suite.parts for one in part.classes]
-        classes.sort(key=lambda found: -found[1].count)
-        for label, one in classes[:SHOWN_CLASSES]:
-            words = (text(word) for word in (one.slot, one.expected, one.said, f"{one.count:,}", one.text))
-            rows.add_row(text(suite.suite), label, *words)
+        classes = [(part.label, alike) for part in suite.parts for alike in part.classes]
+        classes.sort(key=lambda labelled: -labelled[1].count)
+        for label, alike in classes[:SHOWN_CLASSES]:
+            words = (alike.slot, alike.expected, alike.said, f"{alike.count:,}", alike.text)
+            rows.add_row(text(suite.suite), label, *map(text, words))
         if len(classes) > SHOWN_CLASSES:
-            left, inputs = len(classes) - SHOWN_CLASSES, sum(one.count for _, one in classes[SHOWN_CLASSES:])
+            left, inputs = len(classes) - SHOWN_CLASSES, sum(alike.count for _, alike in classes[SHOWN_CLASSES:])
             note = f"… and {left:,} more, --json has all"
             rows.add_row(text(suite.suite), "", text(note, "dim"), "", "", f"{inputs:,}", "")
         if other := sum(part.other for part in suite.parts):
@@ -79,17 +79,17 @@ def _print_classes(evaluation: Evaluation) -> None:
 
 
 def of_batches(evaluation: Evaluation) -> str:
-    """For how many inputs nothing shows that the verdict is that of one sequence at a time."""
-    found = f"{evaluation.batched:,} of {evaluation.pairs:,} verdicts are those of batches"
-    return f"{found}; it is not shown that one sequence at a time, which is what counts, says the same"
+    """How many verdicts are only those of batches."""
+    share = f"{evaluation.batched:,} of {evaluation.pairs:,} verdicts are those of batches"
+    return f"{share}; it is not shown that they are those of one sequence at a time, which are what counts"
 
 
 def qualification(evaluation: Evaluation, protocol: EvaluationProtocol) -> str:
     """The verdict of a protocol, in one line."""
     verdict = "qualified" if evaluation.qualified else "not qualified"
     asked = f"{protocol.needed(evaluation.pairs):,} ({protocol.share})"
-    found = f"{evaluation.right:,} of {evaluation.pairs:,} right"
-    return f"{verdict} for {protocol.name}: {found}, {protocol.asked_by} asks for {asked}"
+    right = f"{evaluation.right:,} of {evaluation.pairs:,} right"
+    return f"{verdict} for {protocol.name}: {right}, {protocol.asked_by} asks for {asked}"
 
 
 def summary(evaluation: Evaluation) -> str:
@@ -115,64 +115,34 @@ def evaluation_json(
     spec: Spec, evaluation: Evaluation, claims: Sequence[ClaimResult], saved: shapes.Saved
 ) -> shapes.Evaluation:
     protocol = evaluation.protocol
-    return {
+    return shapes.filled(
+        shapes.Evaluation,
+        evaluation,
         **of_spec(spec),
         **saved,
-        "protocol": None if protocol is None else protocol.name,
-        "threshold": None if protocol is None else float(protocol.threshold),
-        "qualified": evaluation.qualified,
-        "right": evaluation.right,
-        "pairs": evaluation.pairs,
-        "batched": evaluation.batched,
-        "seconds": evaluation.seconds,
-        "engine": {
-            "name": evaluation.engine.name,
-            "detail": evaluation.engine.detail,
-            "reason": evaluation.engine.reason,
-        },
-        "decoding": evaluation.decoding,
-        "dtype": evaluation.dtype,
-        "device": evaluation.device,
-        "threads": evaluation.threads,
-        "torch": evaluation.torch_version,
-        "suites": [
-            {
-                "suite": suite.suite,
-                "seed": suite.seed,
-                "right": suite.right,
-                "pairs": suite.pairs,
-                "seconds": suite.seconds,
-                "resumed": suite.resumed,
-                "parts": [
-                    {
-                        "label": part.label,
-                        "right": part.right,
-                        "pairs": part.pairs,
-                        "close": part.close,
-                        "batched": part.batched,
-                        "failures": [
-                            {"input": failure.text, "expected": failure.expected, "got": failure.got}
-                            for failure in part.failures
-                        ],
-                        "classes": [
-                            {
-                                "slot": one.slot,
-                                "expected": one.expected,
-                                "said": one.said,
-                                "count": one.count,
-                                "input": one.text,
-                            }
-                            for one in part.classes
-                        ],
-                        "other": part.other,
-                    }
-                    for part in suite.parts
-                ],
-            }
-            for suite in evaluation.suites
-        ],
-        "claims": claims_json(claims),
-    }
+        protocol=None if protocol is None else protocol.name,
+        threshold=None if protocol is None else float(protocol.threshold),
+        torch=evaluation.torch_version,
+        suites=[_suite_json(suite) for suite in evaluation.suites],
+        claims=claims_json(claims),
+    )
+
+
+def _suite_json(suite: SuiteResult) -> shapes.Suite:
+    parts = [
+        shapes.filled(
+            shapes.Part,
+            part,
+            failures=failures_json(part),
+            classes=[shapes.filled(shapes.FailureClass, alike, input=alike.text) for alike in part.classes],
+        )
+        for part in suite.parts
+    ]
+    return shapes.filled(shapes.Suite, suite, parts=parts)
+
+
+def failures_json(part: PartResult) -> list[shapes.Failure]:
+    return [shapes.filled(shapes.Failure, failure, input=failure.text) for failure in part.failures]
 
 
 def print_answer(spec: Spec, question: str, answer: Answer, *, verbose: bool) -> None:
@@ -193,13 +163,13 @@ def _tokens(spec: Spec, tokens: tuple[int, ...]) -> str:
 
 def answer_json(spec: Spec, question: str, answer: Answer) -> shapes.Answer:
     labels = spec.network.vocabulary.labels
-    return {
+    return shapes.filled(
+        shapes.Answer,
+        answer,
         **of_spec(spec),
-        "input": question,
-        "answer": answer.text,
-        "expected": answer.expected,
-        "right": answer.right,
-        "prompt_tokens": [labels[token] for token in answer.prompt_tokens],
-        "answer_tokens": [labels[token] if token >= 0 else None for token in answer.tokens],
-        "right_tokens": [labels[token] for token in answer.right_tokens],
-    }
+        input=question,
+        answer=answer.text,
+        prompt_tokens=[labels[token] for token in answer.prompt_tokens],
+        answer_tokens=[labels[token] if token >= 0 else None for token in answer.tokens],
+        right_tokens=[labels[token] for token in answer.right_tokens],
+    )

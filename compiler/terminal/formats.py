@@ -28,8 +28,8 @@ def text_diff(path: Path, formatted: Formatted) -> list[str]:
 
 
 def formatted_json(path: Path, formatted: Formatted, *, as_diff: bool) -> shapes.Formatted:
-    found: shapes.Formatted = {"spec": str(path), "changed": formatted.changed, "diagnostics": []}
-    return {**found, "diff": text_diff(path, formatted)} if as_diff else found
+    result: shapes.Formatted = {"spec": str(path), "changed": formatted.changed, "diagnostics": []}
+    return {**result, "diff": text_diff(path, formatted)} if as_diff else result
 
 
 def _lines(content: str) -> list[str]:

@@ -87,18 +87,17 @@ def _rules(generation: Generation, top: int) -> Iterator[str]:
 def generation_json(generation: Generation, top: int | None) -> shapes.Generation:
     """All numbers; of each step the first `top` candidates."""
     spec, labels = generation.spec, generation.spec.network.vocabulary.labels
-    return {
+    return shapes.filled(
+        shapes.Generation,
+        generation,
         **of_spec(spec),
-        "decode": spec.network.decode,
-        "temperature": generation.temperature,
-        "seed": generation.seed,
-        "window": generation.window,
-        "tokens": [labels[token] for token in generation.tokens],
-        "said": [labels[token] for token in generation.said],
-        "ended": generation.ending or "interrupted",
-        "interrupted": generation.ending is None,
-        "steps": [_step_json(spec, step, top) for step in generation.steps],
-    }
+        decode=spec.network.decode,
+        tokens=[labels[token] for token in generation.tokens],
+        said=[labels[token] for token in generation.said],
+        ended=generation.ending or "interrupted",
+        interrupted=generation.ending is None,
+        steps=[_step_json(spec, step, top) for step in generation.steps],
+    )
 
 
 def _step_json(spec: Spec, step: NextToken, top: int | None) -> shapes.NextToken:

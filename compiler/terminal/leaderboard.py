@@ -15,7 +15,7 @@ from compiler.readers.counting.claims import author_count
 from compiler.readers.counting.counts import BESIDE, LISTING, SHOWN_RULES, Counts, HardCoded, hard_coded_readers
 from compiler.source.printable import printable
 from compiler.terminal.console import MAX_ROWS, console, line_of, table, text
-from compiler.terminal.counts import Counted
+from compiler.terminal.counts import SpecCounts
 
 MAX_READERS = 20  # equations that are listed for one hard-coded number
 MADE_OF = 40  # parts of a figure that are printed
@@ -26,7 +26,7 @@ _IN_BRACKETS = tuple(figure for figure, _ in BESIDE.values())
 _FOLDS = (((), False), (_IN_BRACKETS, False), ((*_IN_BRACKETS, LISTING), False), ((*_IN_BRACKETS, LISTING), True))
 
 
-def labels(counted: Sequence[Counted]) -> list[str]:
+def labels(counted: Sequence[SpecCounts]) -> list[str]:
     """What specs are called in tables: by name, or by path where a name is not unique; one alone with its settings."""
     if len(counted) == 1:
         return [printable(counted[0][0].title)]
@@ -34,7 +34,7 @@ def labels(counted: Sequence[Counted]) -> list[str]:
     return [printable(spec.name if names[spec.name] == 1 else str(spec.path)) for spec, _ in counted]
 
 
-def print_leaderboard(counted: Sequence[Counted], *, keep: str | None = None, out: Console | None = None) -> None:
+def print_leaderboard(counted: Sequence[SpecCounts], *, keep: str | None = None, out: Console | None = None) -> None:
     """A row for each spec, notes about claimed counts below; as many figures as fit into the width of `out`.
 
     The figure `keep` is there in any case.
@@ -63,12 +63,12 @@ def print_leaderboard(counted: Sequence[Counted], *, keep: str | None = None, ou
 
 
 def _columns(
-    counted: Sequence[Counted], named: list[str], left_out: Sequence[str], *, in_short: bool
+    counted: Sequence[SpecCounts], named: list[str], left_out: Sequence[str], *, in_short: bool
 ) -> Mapping[str, list[str]]:
     columns = {"spec": named}
     stated = [author_count(spec) for spec, _ in counted]
     if any(stated):
-        columns["claimed"] = [_claimed(one, in_short=in_short) for one in stated]
+        columns["claimed"] = [_claimed(author, in_short=in_short) for author in stated]
     for rule in SHOWN_RULES:
         if rule not in left_out:
             columns[rule] = [_figure(counts, rule, left_out) for _, counts in counted]
@@ -83,39 +83,39 @@ def _claimed(stated: AuthorCount | None, *, in_short: bool) -> str:
 
 
 def _figure(counts: Counts, rule: str, left_out: Sequence[str]) -> str:
-    found = counts.by_rule(rule)
-    if found is None:
+    figure = counts.by_rule(rule)
+    if figure is None:
         return "–" if left_out else UNDECLARED
     beside, words = BESIDE.get(rule, (rule, ""))
-    other = counts.by_rule(beside)
-    return str(found) if beside in left_out or other == found else f"{found} ({other} {words})"
+    other_figure = counts.by_rule(beside)
+    return str(figure) if beside in left_out or other_figure == figure else f"{figure} ({other_figure} {words})"
 
 
-def print_assertions(counted: Sequence[Counted], assertions: Sequence[Assertion]) -> None:
-    """Each assertion about each spec; of those that fail, what the figure is made of."""
+def print_assertions(counted: Sequence[SpecCounts], assertions: Sequence[Assertion]) -> None:
+    """Each assertion about each spec; where one fails, what the figure is made of."""
     out = console()
     rows = table("assertion", "spec", "", "")
     failed: list[str] = []
     for label, (_, counts) in zip(labels(counted), counted, strict=True):
-        for one in assertions:
-            found = counts.by_rule(one.figure)
-            shown = UNDECLARED if found is None else str(found)
-            held = one.holds(counts)
+        for assertion in assertions:
+            figure = counts.by_rule(assertion.figure)
+            shown = UNDECLARED if figure is None else str(figure)
+            held = assertion.holds(counts)
             status = text("holds", "green") if held else text("fails", "bold red")
-            rows.add_row(text(str(one)), text(label), status, text(f"found {shown}"))
+            rows.add_row(text(str(assertion)), text(label), status, text(f"found {shown}"))
             parts = [
-                name if one.figure in ("free", LISTING) else f"{name} {share}"
-                for name, share in made_of(counts, one.figure)
+                name if assertion.figure in ("free", LISTING) else f"{name} {share}"
+                for name, share in made_of(counts, assertion.figure)
             ]
             if parts and not held:
                 more = f" and {len(parts) - MADE_OF:,} more; see --json" if len(parts) > MADE_OF else ""
-                failed.append(f"{one.figure} of {label}: {', '.join(parts[:MADE_OF])}{more}")
+                failed.append(f"{assertion.figure} of {label}: {', '.join(parts[:MADE_OF])}{more}")
     out.print(rows)
     for line in dict.fromkeys(failed):
         out.print(text(line))
 
 
-def print_hard_coded(counted: Sequence[Counted]) -> None:
+def print_hard_coded(counted: Sequence[SpecCounts]) -> None:
     """The numbers that are no parameters: of one spec with their lines, of several a line for each spec."""
     out = console()
     listed = [(label, spec, counts.hard_coded) for label, (spec, counts) in zip(labels(counted), counted, strict=True)]
@@ -139,7 +139,7 @@ def print_hard_coded(counted: Sequence[Counted]) -> None:
     out.print(rows)
 
 
-def print_hard_coded_in_full(counted: Sequence[Counted]) -> None:
+def print_hard_coded_in_full(counted: Sequence[SpecCounts]) -> None:
     """Each number that is no parameter, with the line that it stands in and the equations that it enters."""
     out = console()
     for label, (spec, counts) in zip(labels(counted), counted, strict=True):
@@ -163,8 +163,8 @@ def print_hard_coded_in_full(counted: Sequence[Counted]) -> None:
 
 
 def _place(spec: Spec, item: HardCoded) -> str:
-    own = str(spec.path)
-    return ("line " if item.file == own else "") + line_of(own, item.file, item.line)
+    spec_file = str(spec.path)
+    return ("line " if item.file == spec_file else "") + line_of(spec_file, item.file, item.line)
 
 
 def _shortened(parts: list[str], width: int) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from compiler.readers.linting.rule import Rule
+from compiler.readers.linting.rule import LintRule
 from compiler.readers.linting.rules import RULE_SETS
 from compiler.source.diagnostics import Diagnostic, render
 from compiler.terminal import shapes
-from compiler.terminal.console import MAX_ROWS, console, diagnostics_json, lines, table, text
+from compiler.terminal.console import MAX_ROWS, console, diagnostics_json, multiline, table, text
 from compiler.terminal.plain import say
 
 _COLOURS = {"breaks": "red", "disclose": "yellow"}
@@ -19,7 +19,7 @@ def print_findings(path: Path, rules: str, findings: Sequence[Diagnostic]) -> No
     """Each finding with its line and caret, and how many there are."""
     out = console()
     for finding in findings[:MAX_ROWS]:
-        out.print(lines(render(finding), _COLOURS[finding.severity]), soft_wrap=True)
+        out.print(multiline(render(finding), _COLOURS[finding.severity]), soft_wrap=True)
     if len(findings) > MAX_ROWS:
         out.print(text(f"and {len(findings) - MAX_ROWS:,} more; see --json", "dim"))
     say(f"{path}: {rules}: {levels(findings)}")
@@ -37,18 +37,19 @@ def findings_json(
     path: Path, rules: str, findings: Sequence[Diagnostic] | None, diagnostics: Sequence[Diagnostic]
 ) -> shapes.Linted:
     """`diagnostics` are the errors and warnings of the spec itself; with an error no rule is tried (None)."""
+    levels = [finding.severity for finding in findings or ()]
     return {
         "spec": str(path),
         "rules": rules,
         "valid": findings is not None,
-        "breaks": sum(finding.severity == "breaks" for finding in findings or ()),
-        "disclose": sum(finding.severity == "disclose" for finding in findings or ()),
+        "breaks": levels.count("breaks"),
+        "disclose": levels.count("disclose"),
         "findings": diagnostics_json(findings or ()),
         "diagnostics": diagnostics_json(diagnostics),
     }
 
 
-def print_rules(chosen: Iterable[Rule]) -> None:
+def print_rules(chosen: Iterable[LintRule]) -> None:
     """What each rule asks, in which sets it is, and whose rule it is."""
     rows = table("rule", "level", "sets", "asks", "source")
     for rule in chosen:
@@ -60,19 +61,9 @@ def print_rules(chosen: Iterable[Rule]) -> None:
         out.print(text(f"{rules.name}: {rules.summary}"))
 
 
-def rules_json(chosen: Iterable[Rule]) -> list[shapes.Rule]:
-    return [
-        {
-            "code": rule.code,
-            "level": rule.level,
-            "sets": _sets(rule),
-            "asks": rule.asks,
-            "source": rule.source,
-            "fix": rule.fix,
-        }
-        for rule in chosen
-    ]
+def rules_json(chosen: Iterable[LintRule]) -> list[shapes.LintRule]:
+    return [shapes.filled(shapes.LintRule, rule, sets=_sets(rule)) for rule in chosen]
 
 
-def _sets(rule: Rule) -> list[str]:
+def _sets(rule: LintRule) -> list[str]:
     return [rules.name for rules in RULE_SETS.values() if rule in rules.rules]

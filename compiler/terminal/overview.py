@@ -8,13 +8,13 @@ from compiler.expressions.axes import Axis
 from compiler.expressions.floats import FloatFormat
 from compiler.expressions.values import Matrix, Number, Vector
 from compiler.language.definitions import Definition
-from compiler.network.ir import Tensor, stream_after
+from compiler.network.ir import Equation, Step, Tensor, stream_after
 from compiler.network.storage import stored, tensors
 from compiler.pipeline import Spec
 from compiler.readers.why.entries import find_stored
 from compiler.tasks.layout import Slot
 from compiler.terminal import shapes
-from compiler.terminal.console import console, first, number, table, text
+from compiler.terminal.console import console, file_and_line, first, number_text, table, text
 from compiler.terminal.steps import describe_step, print_step, step_equations
 
 
@@ -80,80 +80,71 @@ def print_tensor(spec: Spec, name: str) -> None:
     rows = table("index", "place", "value", "line", "equation", right=["value", "line"])
     for entry in first(tensor.entries, rows):
         line = str(entry.equation.span.line)
-        place = text(tensor.label(entry.index))
-        rows.add_row(text(str(list(entry.index))), place, number(entry.value, dtype), line, text(str(entry.equation)))
+        label, value = text(tensor.label(entry.index)), number_text(entry.value, dtype)
+        rows.add_row(text(str(list(entry.index))), label, value, line, text(str(entry.equation)))
     out.print(rows)
 
 
-def of_spec(spec: Spec) -> shapes.OfSpec:
+def of_spec(spec: Spec) -> dict[str, object]:
+    """The fields of `shapes.OfSpec`."""
     return {"spec": str(spec.path), "name": spec.name, "settings": list(spec.settings)}
+
+
+def equation_json(equation: Equation) -> dict[str, object]:
+    """The fields of `shapes.Equation`."""
+    return {**file_and_line(equation.span), "equation": str(equation)}
 
 
 def overview_json(spec: Spec) -> shapes.Spec:
     """Names and numbers, steps with their equations, stored tensors with every written entry."""
     network, resolved = spec.network, spec.resolved
-    return {
+    return shapes.filled(
+        shapes.Spec,
+        network,
         **of_spec(spec),
-        "dtype": network.dtype.name,
-        "vocabulary": list(network.vocabulary.labels),
-        "classes": network.classes.size,
-        "decode": network.decode,
-        "context": network.context,
-        "prompt": _slots(spec, spec.layout.prompt) if resolved.asked else None,
-        "answer": _slots(spec, spec.layout.answer) if resolved.asked else None,
-        "definitions": definitions_json(spec),
-        "steps": [
-            {
-                "name": step.name,
-                "summary": describe_step(step, network.dtype),
-                "stream_after": list(stream_after(step).labels),
-                "equations": [
-                    {
-                        "file": equation.span.source.name,
-                        "line": equation.span.line,
-                        "left": equation.left,
-                        "right": equation.right,
-                    }
-                    for equation in step_equations(step)
-                ],
-            }
-            for step in network.steps
+        dtype=network.dtype.name,
+        vocabulary=list(network.vocabulary.labels),
+        classes=network.classes.size,
+        prompt=_slots(spec, spec.layout.prompt) if resolved.asked else None,
+        answer=_slots(spec, spec.layout.answer) if resolved.asked else None,
+        definitions=definitions_json(spec),
+        steps=[_step_json(step, network.dtype) for step in network.steps],
+        tensors=[tensor_json(tensor) for tensor in tensors(network).values()],
+    )
+
+
+def _step_json(step: Step, dtype: FloatFormat) -> shapes.Step:
+    return shapes.filled(
+        shapes.Step,
+        step,
+        summary=describe_step(step, dtype),
+        stream_after=list(stream_after(step).labels),
+        equations=[
+            shapes.filled(shapes.StepEquation, line, **file_and_line(line.span)) for line in step_equations(step)
         ],
-        "tensors": [tensor_json(tensor) for tensor in tensors(network).values()],
-    }
+    )
 
 
 def definitions_json(spec: Spec) -> list[shapes.Definition]:
     """Constants, task sizes and parameters, as they are written and what they are."""
     return [
-        {
-            "name": definition.name,
-            "kind": definition.kind,
-            "written": definition.text,
-            "values": [number_.value for number_ in definition.numbers],
-            "file": definition.span.source.name,
-            "line": definition.span.line,
-        }
+        shapes.filled(
+            shapes.Definition,
+            definition,
+            written=definition.text,
+            values=[item.value for item in definition.numbers],
+            **file_and_line(definition.span),
+        )
         for definition in spec.resolved.definitions.values()
     ]
 
 
 def tensor_json(tensor: Tensor) -> shapes.Tensor:
-    return {
-        "name": tensor.name,
-        "shape": list(tensor.shape),
-        "entries": [
-            {
-                "index": list(entry.index),
-                "place": tensor.label(entry.index),
-                "value": entry.value,
-                "file": entry.equation.span.source.name,
-                "line": entry.equation.span.line,
-                "equation": str(entry.equation),
-            }
-            for entry in tensor.entries
-        ],
-    }
+    entries = [
+        shapes.filled(shapes.Entry, entry, place=tensor.label(entry.index), **equation_json(entry.equation))
+        for entry in tensor.entries
+    ]
+    return shapes.filled(shapes.Tensor, tensor, entries=entries)
 
 
 def find_tensor(spec: Spec, name: str) -> Tensor:
@@ -172,7 +163,7 @@ def _value(definition: Definition, dtype: FloatFormat) -> str:
 
 
 def _number(item: Number, dtype: FloatFormat) -> str:
-    return number(item.value, dtype if item.rounded else None)
+    return number_text(item.value, dtype if item.rounded else None)
 
 
 def _list(items: Iterable[Number], dtype: FloatFormat) -> str:

@@ -6,11 +6,13 @@ import difflib
 import re
 from pathlib import Path
 
+from compiler.evaluation.evaluation import SuiteResult
 from compiler.report.markdown.page import findings
 from compiler.report.reporting import Group, Report, ReportedModel
 from compiler.terminal import shapes
 from compiler.terminal.console import console, diagnostics_json, print_diff, text
 from compiler.terminal.counts import claims_json, figures_json
+from compiler.terminal.evaluations import failures_json
 from compiler.terminal.overview import of_spec
 
 MAX_DIFFERENCES = 40  # lines of a diff that are printed
@@ -50,54 +52,27 @@ def report_json(report: Report, file: Path | None, *, stale: bool | None) -> sha
 
 def _model_json(group: Group, model: ReportedModel) -> shapes.Model:
     spec = model.spec
-    layers = model.dimensions.layers
-    return {
+    return shapes.filled(
+        shapes.Model,
+        model.dimensions,
         **of_spec(spec),
-        "summary": spec.resolved.summary,
-        "source": spec.resolved.source,
-        "task": group.kind,
-        "sizes": dict(group.sizes),
-        "dtype": spec.network.dtype.name,
-        "layers": {
-            "attention": layers.attention,
-            "ffn": layers.ffn,
-            "attention_runs": layers.attention_runs,
-            "ffn_runs": layers.ffn_runs,
-        },
-        "stream": list(model.dimensions.residual),
-        "heads": [
-            {
-                "heads": sizes.heads,
-                "kv_heads": sizes.kv_heads,
-                "head_dim": sizes.head_dim,
-                "value_dim": sizes.value_dim,
-            }
-            for sizes in model.dimensions.heads
-        ],
-        "hidden": list(model.dimensions.hidden),
-        "lines": model.lines.own,
-        "lines_extended": model.lines.extended,
+        summary=spec.resolved.summary,
+        source=spec.resolved.source,
+        task=group.kind,
+        sizes=dict(group.sizes),
+        dtype=spec.network.dtype.name,
+        stream=list(model.dimensions.residual),
+        lines=model.lines.own,
+        lines_extended=model.lines.extended,
         **figures_json(spec, model.counts),
-        "agreeing": list(model.agreeing),
-        "suites": _suites_json(model),
-        "verdict": model.verdict,
-        "claims": claims_json(model.claims),
-        "disclosures": diagnostics_json(model.disclosures),
-    }
+        agreeing=list(model.agreeing),
+        suites=[_suite_json(result) for result in model.results],
+        verdict=model.verdict,
+        claims=claims_json(model.claims),
+        disclosures=diagnostics_json(model.disclosures),
+    )
 
 
-def _suites_json(model: ReportedModel) -> list[shapes.ModelSuite]:
-    return [
-        {
-            "suite": result.suite,
-            "seed": result.seed,
-            "right": result.right,
-            "pairs": result.pairs,
-            "failures": [
-                {"input": failure.text, "expected": failure.expected, "got": failure.got}
-                for part in result.parts
-                for failure in part.failures
-            ],
-        }
-        for result in model.results
-    ]
+def _suite_json(result: SuiteResult) -> shapes.ModelSuite:
+    failures = [failure for part in result.parts for failure in failures_json(part)]
+    return shapes.filled(shapes.ModelSuite, result, failures=failures)

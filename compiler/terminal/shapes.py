@@ -1,15 +1,31 @@
 """What `--json` prints: each value with its fields, their types, and a sentence for each.
 
-This is the one place that says so. mypy holds the builders against it, the tests hold what is printed against it, and
+This is the one place that says so. `filled` makes the objects, the tests hold what is printed against it, and
 `make docs` writes the tables of `docs/json.md` from it. The fields stand in the order in which they are printed.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired, TypedDict
+from collections.abc import Hashable
+from functools import cache
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,
+    TypedDict,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
+from compiler.readers.counting.counts import FIGURES
+
+S = TypeVar("S")
 File = Annotated[str, "the file, or `--set`"]
-Line = Annotated[int, "the line"]
+LineNumber = Annotated[int, "the line"]
 
 
 class Errors(TypedDict):
@@ -82,7 +98,7 @@ class Linted(TypedDict):
     diagnostics: Annotated[list[Diagnostic], "errors and warnings of the spec itself"]
 
 
-class Rule(TypedDict):
+class LintRule(TypedDict):
     code: Annotated[str, "the rule"]
     level: Annotated[str, "`breaks` or `disclose`"]
     sets: Annotated[list[str], "the sets of rules that have it"]
@@ -145,12 +161,98 @@ class Tensor(TypedDict):
     entries: Annotated[list[Entry], "each number that an equation writes, zeros too; all others are zero"]
 
 
+class DefinitionValue(TypedDict):
+    kind: Annotated[str, "`constant`, `size` or `parameter`"]
+    written: Annotated[str, "as it stands in the spec"]
+    value: Annotated[object, "the number; a list of the numbers of a vector, a list of the rows of a matrix"]
+    file: File
+    line: Annotated[int, "where it is written"]
+
+
+class ResolvedTask(TypedDict):
+    kind: Annotated[str, "the kind of the task"]
+    symbols: Annotated[list[str], "the tokens of its symbols, in order"]
+
+
+class Resolved(TypedDict):
+    name: Annotated[str, "the name of the model"]
+    dtype: Annotated[str, "`float64`, `float32`, `bfloat16` or `float16`"]
+    definitions: Annotated[
+        dict[str, Annotated[DefinitionValue, "the definition of that name"]], "constants, task sizes and parameters"
+    ]
+    vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
+    stream: Annotated[list[str], "the dimensions of the residual stream after the embedding"]
+    task: Annotated[ResolvedTask, "the task"]
+    prompt: Annotated[list[str], "the layout of the prompt: tokens, and symbols of operands such as `a[0]`"]
+    answer: Annotated[list[str], "the layout of the answer"]
+    answer_read_at: Annotated[
+        list[int] | None,
+        "the position in the prompt at which each token of the answer is read; null where it is generated",
+    ]
+    context: Annotated[int, "the longest sequence, in tokens"]
+    decode: Annotated[str, "`argmax` or `argmin`"]
+
+
+class NetworkValue(TypedDict):
+    kind: Annotated[str, "`Network`"]
+    name: Annotated[str, "the name of the model"]
+    dtype: Annotated[str, "the dtype of the model"]
+    vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
+    context: Annotated[int, "the longest sequence, in tokens"]
+    steps: Annotated[
+        list[dict[str, Annotated[object, "a field of the class; fields without a value are left out"]]],
+        "the steps in order; `kind` is a class of `compiler/network/ir.py`, the other fields are its fields",
+    ]
+    decode: Annotated[str, "`argmax` or `argmin`"]
+
+
+class ProgramNode(TypedDict):
+    number: Annotated[int, "its place among the nodes, from 0"]
+    step: Annotated[str, "the step of the network that it comes from"]
+    operation: Annotated[str, "a class of `compiler/backends/elementary/program.py`"]
+    settings: NotRequired[
+        Annotated[
+            dict[str, Annotated[object, "a field of the class; of a large one the size, as text"]],
+            "what the operation computes with; absent where it has no settings",
+        ]
+    ]
+    inputs: Annotated[list[int], "the nodes that it reads, by number"]
+    channels: Annotated[int, "the size of its result at each position"]
+    live: NotRequired[Annotated[str, "the channels that are computed, such as `0-2, 4`; absent where all are"]]
+    positions: NotRequired[Annotated[str, "the positions that are computed, likewise; absent where all are"]]
+
+
+class ProgramDecision(TypedDict):
+    input: Annotated[int, "the node that it reads"]
+    read_at: Annotated[list[int], "the position at which each token of the answer is read"]
+    classes: Annotated[int, "the number of tokens that have a logit"]
+    decode: Annotated[str, "`argmax` or `argmin`"]
+    rows: NotRequired[
+        Annotated[
+            object,
+            "the weights of the logits by row and channel; their number, as text, where they are many; "
+            "absent where the node has the logits",
+        ]
+    ]
+    bias: NotRequired[Annotated[object, "what is added to them; absent where nothing is"]]
+
+
+class Program(TypedDict):
+    length: Annotated[int, "the length of the sequence, in tokens"]
+    dtype: Annotated[str, "the dtype of the model"]
+    tokens: Annotated[int, "the size of the vocabulary"]
+    slots: Annotated[list[int], "the tokens of the answer that it decides, by their places, from 0"]
+    prefixes: Annotated[list[int], "for each of them, how many tokens the torch module reads to say it"]
+    nodes: Annotated[list[ProgramNode], "the operations in order"]
+    decision: Annotated[ProgramDecision, "how the tokens are decided"]
+
+
 class Figures(TypedDict):
-    dense: Annotated[int, "stored scalars, tied tensors once"]
-    nonzero: Annotated[int, "stored scalars that are not zero"]
-    distinct: Annotated[int, "distinct nonzero values, map by map"]
-    values: Annotated[int, "distinct nonzero numbers over the whole model"]
-    free: Annotated[int | None, "parameters that are read; null where the spec declares none"]
+    dense: Annotated[int, FIGURES["dense"].says]
+    nonzero: Annotated[int, FIGURES["nonzero"].says]
+    distinct: Annotated[int, FIGURES["distinct"].says]
+    values: Annotated[int, FIGURES["values"].says]
+    free: Annotated[int | None, f"{FIGURES['free'].says}; null where the spec declares none"]
 
 
 class HardCoded(TypedDict):
@@ -158,13 +260,13 @@ class HardCoded(TypedDict):
     value: Annotated[float, "the number"]
     whole: Annotated[bool, "whether the number is all that is written for it; false for a number in an equation"]
     file: Annotated[str, "the file that it is written in, or `--set`"]
-    line: Line
+    line: LineNumber
 
 
 class Counted(TypedDict):
     counts: Annotated[Figures, "the figure by each rule"]
-    dense_untied: Annotated[int, "`dense` with every tie stored again"]
-    values_with_zero: Annotated[int, "`values`, and one more where a zero is stored"]
+    dense_untied: Annotated[int, FIGURES["dense_untied"].says]
+    values_with_zero: Annotated[int, FIGURES["values_with_zero"].says]
     claimed: Annotated[int | None, "the number that the author publishes; null where there is none, and with `--set`"]
     claimed_rule: Annotated[str | None, "the rule that gives it; null where none does"]
     claimed_note: Annotated[str | None, "the author's note; null where there is none"]
@@ -173,7 +275,7 @@ class Counted(TypedDict):
 
 class Equation(TypedDict):
     file: File
-    line: Line
+    line: LineNumber
     equation: Annotated[str, "the equation"]
 
 
@@ -218,13 +320,13 @@ class NameRead(TypedDict):
     line: Annotated[int | None, "the line; null for an index"]
 
 
-class NumberBehind(TypedDict):
+class SourceNumber(TypedDict):
     name: Annotated[str | None, "the definition, with its index: `t[3]`; null for a literal"]
     kind: Annotated[str, "`parameter`, `constant`, `size` or `literal`"]
     value: Annotated[float, "its value; that of a parameter is rounded to the dtype"]
     written: Annotated[str, "as it stands in the spec"]
     file: File
-    line: Line
+    line: LineNumber
     computed_from: Annotated[list[int], "the numbers that it was computed from, as positions in `numbers`"]
 
 
@@ -232,7 +334,7 @@ class EquationNear(TypedDict):
     axis: Annotated[str, "`row` or `column`"]
     label: Annotated[str, "its name"]
     file: File
-    line: Line
+    line: LineNumber
     equation: Annotated[str, "the equation"]
     places: Annotated[list[str], "what it writes there"]
 
@@ -254,7 +356,7 @@ class Why(OfSpec):
     tied_by: Annotated[list[Equation], "the equation that makes the tensor another one's; none where it is not tied"]
     names: Annotated[list[NameRead], "indices of the target, and names under `let` that the equation reads"]
     computed_from: Annotated[list[int], "the numbers that the equation read, as positions in `numbers`"]
-    numbers: Annotated[list[NumberBehind], "every number behind the weight, each once"]
+    numbers: Annotated[list[SourceNumber], "every number behind the weight, each once"]
     near: Annotated[
         list[EquationNear],
         "of a zero that no equation writes: equations that write its row, or else its column",
@@ -687,7 +789,7 @@ class Model(Described, Counted):
     ]
 
 
-class Finding(TypedDict):
+class ReportFinding(TypedDict):
     about: Annotated[str, "what the sentences are about"]
     sentences: Annotated[list[str], "the sentences, in Markdown"]
 
@@ -696,4 +798,39 @@ class Report(TypedDict):
     file: Annotated[str | None, "the file that was written or checked; null without `-o` and `--check`"]
     stale: Annotated[bool | None, "whether the file is not what `-o` would write; null without `--check`"]
     models: Annotated[list[Model], "the models, by task and by name"]
-    findings: Annotated[list[Finding], "what the figures reveal"]
+    findings: Annotated[list[ReportFinding], "what the figures reveal"]
+
+
+# Objects of these shapes
+
+
+def filled(shape: type[S], source: object, /, **given: object) -> S:
+    """An object of a shape: the fields that are `given`, and for all others the attributes of `source` by their names.
+
+    An attribute that is an object too, or a tuple of objects, becomes one of the shape that the field declares.
+    """
+    made = {}
+    for name, (inner, required) in _fields(cast(Any, shape)).items():
+        if name in given:
+            made[name] = given[name]
+        elif required:
+            made[name] = _value(getattr(source, name), inner)
+    assert made.keys() >= given.keys()
+    return cast(S, made)
+
+
+@cache
+def _fields(shape: Hashable) -> dict[str, tuple[Any, bool]]:
+    """The fields, each with the shape of the objects in it (None without any) and whether it is always there."""
+    hints = get_type_hints(shape, include_extras=True)
+    return {name: (_object_in(hint), get_origin(hint) is not NotRequired) for name, hint in hints.items()}
+
+
+def _object_in(hint: Any) -> Any:
+    return hint if is_typeddict(hint) else next(filter(None, map(_object_in, get_args(hint))), None)
+
+
+def _value(value: object, inner: Any) -> object:
+    if isinstance(value, tuple):
+        return [_value(item, inner) for item in value]
+    return value if value is None or inner is None else filled(inner, value)

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from compiler.pipeline import Spec
-from compiler.readers.stages.stages import Stage, stage_value
+from compiler.readers.dumps.stages import Stage, stage_value
 from compiler.source.printable import printable
 from compiler.source.writing import write_document
 from compiler.terminal.console import print_json

@@ -22,7 +22,7 @@ from compiler.network.ir import (
 from compiler.network.meanings import added_to_later, divides
 from compiler.network.storage import step_norm
 from compiler.source.faults import no_rule
-from compiler.terminal.console import console, first, number, table, text
+from compiler.terminal.console import console, first, number_text, table, text
 
 
 def print_step(step: Step, before: Axis | None, dtype: FloatFormat) -> None:
@@ -88,8 +88,8 @@ def describe_step(step: Step, dtype: FloatFormat) -> str:
             return f"stream {stream}{low}"
         case Position(table=table):
             return "added by position, " + ("computed" if table is None else f"a table of {table.shape[0]} positions")
-        case StreamNorm(norm=own):
-            return f"{_norm(own)} of the stream"
+        case StreamNorm(norm=stream_norm):
+            return f"{_norm(stream_norm)} of the stream"
         case StreamScale(stream=stream):
             return f"{stream.size} dimensions times a number each"
         case Attention():
@@ -109,7 +109,7 @@ def describe_step(step: Step, dtype: FloatFormat) -> str:
 
 
 def _norm(norm: Norm) -> str:
-    return f"{norm.kind} norm (eps {number(norm.epsilon)})"
+    return f"{norm.kind} norm (eps {number_text(norm.epsilon)})"
 
 
 def _attention(step: Attention, dtype: FloatFormat) -> str:
@@ -120,11 +120,11 @@ def _attention(step: Attention, dtype: FloatFormat) -> str:
         parts.append(f"values of {step.value_dim}")
     if step.query_norm is not None:
         parts.append(f"{_norm(step.query_norm)} of queries and keys")
-    parts.append(f"scores {'÷' if divides(step.scale.operation) else '×'} {number(step.scale.value, dtype)}")
+    parts.append(f"scores {'÷' if divides(step.scale.operation) else '×'} {number_text(step.scale.value, dtype)}")
     if step.rope:
         parts.append(f"rope ({step.rope.pairs} pairs)")
     parts.append(f"{step.softmax} softmax")
     added = added_to_later(step.mask)
-    parts.append(f"{step.mask} mask" if added is None else f"{number(added, dtype)} added to later keys")
+    parts.append(f"{step.mask} mask" if added is None else f"{number_text(added, dtype)} added to later keys")
     parts.append(f"output {step.output if isinstance(step.output, str) else 'by equations'}")
     return ", ".join(parts)

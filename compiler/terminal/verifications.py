@@ -14,14 +14,14 @@ from compiler.verifier.results import VERSION, Margin, StepResult, Verification
 _STYLES = {"proved": "bold green", "refuted": "bold red", "open": "bold yellow"}
 
 
-def print_verification(spec: Spec, found: Verification, budget: float) -> None:
+def print_verification(spec: Spec, verification: Verification, budget: float) -> None:
     """The verdict and what it means, the smallest margin, the counterexample, the steps, and what all this rests on."""
     out = console()
-    out.print(text(f"{spec.title}: "), text(found.verdict.upper(), _STYLES[found.verdict]), sep="")
-    out.print(text(meaning(found)))
-    for reason in found.why:
+    out.print(text(f"{spec.title}: "), text(verification.verdict.upper(), _STYLES[verification.verdict]), sep="")
+    out.print(text(meaning(verification)))
+    for reason in verification.why:
         out.print(text(reason))
-    for part in (_facts(found), _steps(found.steps), _basis(found, budget)):
+    for part in (_facts(verification), _steps(verification.steps), _basis(verification, budget)):
         if part.row_count:
             out.print()
             out.print(part)
@@ -30,49 +30,54 @@ def print_verification(spec: Spec, found: Verification, budget: float) -> None:
 def print_verdicts(verified: Sequence[tuple[Spec, Verification]]) -> None:
     """One line for each of several specs."""
     rows = table("spec", "verdict", "failing inputs", "of", "smallest margin", "seconds", right=["seconds"])
-    for spec, found in verified:
-        margin = "–" if found.margin is None else three_figures(found.margin.proved, up=False)
+    for spec, verification in verified:
+        margin = "–" if verification.margin is None else three_figures(verification.margin.proved, up=False)
         rows.add_row(
             text(spec.title),
-            text(found.verdict.upper(), _STYLES[found.verdict]),
-            shares(*found.failing, found.inputs),
-            amount(found.inputs),
+            text(verification.verdict.upper(), _STYLES[verification.verdict]),
+            shares(*verification.failing, verification.inputs),
+            amount(verification.inputs),
             margin,
-            f"{found.seconds:.1f}",
+            f"{verification.seconds:.1f}",
         )
     console().print(rows)
 
 
-def meaning(found: Verification) -> str:
+def meaning(verification: Verification) -> str:
     """What the verdict says of all inputs, in a line with exact numbers."""
-    low, high = found.failing
-    every, shown = amount(found.inputs), shares(low, high, found.inputs)
-    if found.verdict == "proved":
+    low, high = verification.failing
+    every, shown = amount(verification.inputs), shares(low, high, verification.inputs)
+    if verification.verdict == "proved":
         return f"every one of {every} inputs is answered right"
-    if found.verdict == "open":
-        parts = (("right", found.inputs - high), ("wrong", low), ("undecided", high - low))
-        said = ", ".join(f"{_counted(number, found.inputs, up=name == 'undecided')} {name}" for name, number in parts)
+    if verification.verdict == "open":
+        parts = (("right", verification.inputs - high), ("wrong", low), ("undecided", high - low))
+        said = ", ".join(
+            f"{_counted(number, verification.inputs, up=name == 'undecided')} {name}" for name, number in parts
+        )
         return f"of {every} inputs: {said}"
     if low == high:
         return f"{amount(low)} of {every} inputs are answered wrong ({shown})"
     return f"between {amount(low)} and {amount(high)} of {every} inputs are answered wrong ({shown})"
 
 
-def _facts(found: Verification) -> Table:
+def _facts(verification: Verification) -> Table:
     """The counterexample and the smallest margin, as far as there are any."""
     rows = table("", "")
-    if (example := found.counterexample) is not None:
+    if (example := verification.counterexample) is not None:
         rows.add_row("counterexample", text(example.text))
         rows.add_row("right answer", text(example.right))
         rows.add_row("torch module", text(f"{example.answer}, by greedy decoding"))
         rows.add_row("first wrong", text(f"{example.place}: {example.said} instead of {example.expected}"))
-    if (margin := found.margin) is not None:
-        name = "smallest margin" if found.verdict == "proved" else "margin where right"
-        rows.add_row(name, text(f"{_least(margin)}, at {found.place(margin.slot)}"))
-    if (seen := found.seen) is not None:
-        rows.add_row("smallest seen", text(f"{seen.lead:.3g} for {seen.text}, at {found.place(seen.slot)}"))
+    if (margin := verification.margin) is not None:
+        name = "smallest margin" if verification.verdict == "proved" else "margin where right"
+        rows.add_row(name, text(f"{_least(margin)}, at {verification.place(margin.slot)}"))
+    if (seen := verification.seen) is not None:
+        rows.add_row("smallest seen", text(f"{seen.lead:.3g} for {seen.text}, at {verification.place(seen.slot)}"))
         rows.add_row(
-            "", text(f"the smallest lead of the torch module on {found.tried:,} inputs, over {_tokens(found)}")
+            "",
+            text(
+                f"the smallest lead of the torch module on {verification.tried:,} inputs, over {_tokens(verification)}"
+            ),
         )
     return rows
 
@@ -84,11 +89,11 @@ def _least(margin: Margin) -> str:
     return f"{least}, with {three_figures(margin.rounding, up=True)} taken off for rounding"
 
 
-def _tokens(found: Verification) -> str:
-    right = sum(step.seen is not None for step in found.steps)
-    if right == len(found.steps):
+def _tokens(verification: Verification) -> str:
+    right = sum(step.seen is not None for step in verification.steps)
+    if right == len(verification.steps):
         return "all tokens"
-    return f"the {right} of {len(found.steps)} tokens that are right on all inputs"
+    return f"the {right} of {len(verification.steps)} tokens that are right on all inputs"
 
 
 def _steps(steps: Sequence[StepResult]) -> Table:
@@ -112,7 +117,7 @@ def _steps(steps: Sequence[StepResult]) -> Table:
     return rows
 
 
-def _basis(found: Verification, budget: float) -> Table:
+def _basis(verification: Verification, budget: float) -> Table:
     """How it was found, and what it rests on."""
     ends = {
         "complete": "",
@@ -120,10 +125,10 @@ def _basis(found: Verification, budget: float) -> Table:
         "interrupted": "; interrupted",
     }
     rows = table("", "")
-    rows.add_row("method", f"{found.method}, engine {VERSION}")
-    rows.add_row("arithmetic", f"{found.dtype}, torch {found.torch_version}")
-    rows.add_row("assumptions", text(found.assumptions))
-    rows.add_row("time", f"{found.seconds:.1f} s{ends[found.ending]}")
+    rows.add_row("method", f"{verification.method}, engine {VERSION}")
+    rows.add_row("arithmetic", f"{verification.dtype}, torch {verification.torch_version}")
+    rows.add_row("assumptions", text(verification.assumptions))
+    rows.add_row("time", f"{verification.seconds:.1f} s{ends[verification.ending]}")
     return rows
 
 

@@ -8,12 +8,12 @@ from compiler.verifier.results import Counterexample, Lead
 from compiler.verifier.sweep import Sweep
 
 
-def check_wrong(found: Sweep, place: str, lead: Lead, failure: Counterexample | None) -> None:
+def check_wrong(swept: Sweep, place: str, lead: Lead, failure: Counterexample | None) -> None:
     """Of an input of a cell that is called wrong: its lead, and how greedy decoding fails. Raises `ToolFault`."""
     if failure is None or not lead.lead < 0:
         said = "and the whole answer is right" if failure is None else "and something else is wrong"
         raise ToolFault(
-            f"verify finds {place} wrong on {found.wrong:,} inputs, one of them {lead.text}; the torch module's lead of"
+            f"verify finds {place} wrong on {swept.wrong:,} inputs, one of them {lead.text}; the torch module's lead of"
             f" the right token is {lead.lead!r} there, {said}"
         )
 
@@ -21,7 +21,7 @@ def check_wrong(found: Sweep, place: str, lead: Lead, failure: Counterexample | 
 def check_right(place: str, lead: Lead, least: float) -> None:
     """Of an input that is called right, with a lead of at least `least`, where that is above 0. Raises `ToolFault`.
 
-    A lead is a difference that was rounded to nearest once, so that none that is proved can be above it.
+    A lead is a difference that was rounded once, to nearest: no bound that is proved can be above it.
     """
     if not (lead.lead > 0 and lead.lead >= least):
         raise ToolFault(
@@ -40,25 +40,25 @@ def check_probe(place: str, lead: Lead, lowest: float, *, behind: bool) -> None:
         )
 
 
-def check_counterexample(found: Sweep, failure: Counterexample) -> None:
+def check_counterexample(swept: Sweep, failure: Counterexample) -> None:
     """Of an input that the torch module answers wrong. Raises `ToolFault`."""
-    if not found.wrong and not found.open:
+    if not swept.wrong and not swept.open:
         raise ToolFault(
             f"verify finds {failure.place} right on every input; on {failure.text} the torch module says {failure.said}"
             f" instead of {failure.expected}"
         )
 
 
-def check_tried(found: Sweep, place: str, every: Tried) -> None:
+def check_tried(swept: Sweep, place: str, every: Tried) -> None:
     """Of a token, where every input was tried. Raises `ToolFault`."""
-    wrong = every.first_wrong[found.slot]
-    if not every.untried and wrong > found.wrong + found.open:
+    wrong = every.first_wrong[swept.slot]
+    if not every.untried and wrong > swept.wrong + swept.open:
         raise ToolFault(
-            f"verify finds {place} wrong on at most {found.wrong + found.open:,} of {every.inputs:,} inputs; the torch"
+            f"verify finds {place} wrong on at most {swept.wrong + swept.open:,} of {every.inputs:,} inputs; the torch"
             f" module says it wrong first on {wrong:,}"
         )
-    if not every.untried and every.failing < found.wrong:
+    if not every.untried and every.failing < swept.wrong:
         raise ToolFault(
-            f"verify finds {place} wrong on {found.wrong:,} of {every.inputs:,} inputs; the torch module answers only"
+            f"verify finds {place} wrong on {swept.wrong:,} of {every.inputs:,} inputs; the torch module answers only"
             f" {every.failing:,} wrong"
         )

@@ -1,7 +1,7 @@
 """What one query mixes, over many inputs at once: numerators and denominators of its softmax are separable forms.
 
-The score of a key depends on the query and on the key's own column only, once the query is given. So Σ e^s v and Σ e^s
-are both separable, exactly; only their ratio is not linear.
+For a given query, the score of a key depends on the key's own column only. So Σ e^s v and Σ e^s are both separable,
+exactly. Only their ratio is not linear.
 """
 
 from __future__ import annotations
@@ -20,35 +20,45 @@ from compiler.backends.bounds.arithmetic import (
     ZERO,
     Arithmetic,
     Bounded,
+    Channels,
     Quantity,
     compounded,
 )
-from compiler.backends.bounds.attention import NEGLIGIBLE, score
+from compiler.backends.bounds.attention import NEGLIGIBLE, Scored, score
 from compiler.backends.bounds.demand import live_heads
 from compiler.backends.bounds.separable import head_tables
 from compiler.backends.elementary.program import Attended, Mixed, NotFollowed
 from compiler.expressions.floats import FloatFormat
 from compiler.verifier import exact
-from compiler.verifier.forms import Array, Forms, forms, outwards
+from compiler.verifier.forms import Array, Forms, Ranges, forms, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
 
 MAX_QUERY_BYTES = 1 << 28  # of the forms of one query
-Value = Sequence[Bounded]  # one for each channel
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionNode:
+    """A node of attention whose `live` channels are wanted, and the keys and values at the positions `seen`.
+
+    Each channel of `keys` and `values` is [seen, steps].
+    """
+
+    dtype: FloatFormat
+    operation: Attended | Mixed
+    live: Sequence[int]
+    sequences: Sequences
+    seen: tuple[int, ...]
+    keys: Channels
+    values: Channels
 
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """A query at a `position`, which may be one of several `cases`, and the keys and values at the positions `seen`.
-
-    Each channel of `query` is [cases], of `keys` and `values` [seen, steps].
-    """
+    """A query at a `position`, which may be one of several `cases`: each channel is [cases]."""
 
     position: int
     cases: int
-    query: Value
-    seen: tuple[int, ...]
-    keys: Value
-    values: Value
+    channels: Channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +68,7 @@ class _Head:
 
     number: int
     wanted: Sequence[int]
-    values: Value
+    values: Channels
     visible: np.ndarray
 
 
@@ -107,17 +117,17 @@ class _Tables:
         """A form by what each key adds, [cases, keys, steps] or less; its number."""
         table = table.expand(self.shape)
         full = np.zeros((2, len(self.sequences.automaton.columns), self.sequences.steps, self.cases))
-        own = np.zeros((2, self.cases)) + constant
+        rest = np.zeros((2, self.cases)) + constant
         for i, position in enumerate(self.positions):
             column = self.sequences.columns[position]
             part = table[:, i].numpy()
             if not part.any():
                 continue
             if column == CONSTANT:
-                own = outwards(own, np.stack([part[:, 0]] * 2))
+                rest = outwards(rest, np.stack([part[:, 0]] * 2))
             else:
                 full[:, column] = outwards(full[:, column], np.stack([part.T] * 2))
-        self.constants.append(own)
+        self.constants.append(rest)
         self.tables.append(full)
         self.bounds.append(bound)
         return len(self.tables) - 1
@@ -131,27 +141,23 @@ class _Tables:
         return self.cases, len(self.positions), self.sequences.steps
 
 
-def attention_forms(
-    a: Arithmetic,
-    dtype: FloatFormat,
-    operation: Attended | Mixed,
-    live: Sequence[int],
-    sequences: Sequences,
-    asked: Query,
-) -> AttentionForms:
-    """The forms of the `live` channels of what a query mixes. Raises `NotFollowed` where the tables are too large."""
-    mixing = live_heads(operation, live)
-    entries = asked.cases * len(sequences.automaton.columns) * sequences.steps
-    if 16 * entries * (2 * len(mixing) + 3 * len(live)) > MAX_QUERY_BYTES:
+def attention_forms(a: Arithmetic, node: AttentionNode, query: Query) -> AttentionForms:
+    """The forms of what a query mixes. Raises `NotFollowed` where the tables are too large."""
+    operation, sequences = node.operation, node.sequences
+    mixing = live_heads(operation, node.live)
+    entries = query.cases * len(sequences.automaton.columns) * sequences.steps
+    if 16 * entries * (2 * len(mixing) + 3 * len(node.live)) > MAX_QUERY_BYTES:
         raise too_large()
-    tables = _Tables(sequences, asked.seen, asked.cases)
+    tables = _Tables(sequences, node.seen, query.cases)
     heads = []
     for number in mixing:
-        head = _head(operation, number, live, asked)
+        head = _head(node, number, query)
         if isinstance(operation, Mixed):
-            heads.append(_mixed(a, operation, head, asked.position, tables))
+            heads.append(_mixed(a, operation, head, query.position, tables))
+        elif not node.seen:
+            heads.append(_nothing(head.wanted, tables))
         else:
-            heads.append(_softmax(a, dtype, operation, head, asked, tables))
+            heads.append(_softmax(a, head, _scores(a, node, operation, number, query), operation, tables))
     made = forms(sequences.automaton, np.stack(tables.constants, -1), np.stack(tables.tables, -1))
     return AttentionForms(made, tuple(heads), np.array(tables.bounds))
 
@@ -161,40 +167,39 @@ def too_large() -> NotFollowed:
     return NotFollowed("the tables of all that its columns can hold take too much memory")
 
 
-def _head(operation: Attended | Mixed, number: int, live: Sequence[int], asked: Query) -> _Head:
-    wanted = [channel for channel in live if channel // operation.value_dim == number]
+def _head(node: AttentionNode, number: int, query: Query) -> _Head:
+    operation = node.operation
+    wanted = [channel for channel in node.live if channel // operation.value_dim == number]
     channels = [operation.value_channels(number)[channel % operation.value_dim] for channel in wanted]
-    values = [_key(asked.values[channel]) if asked.values else ZERO for channel in channels]
-    return _Head(number, wanted, values, operation.visible_to(number)[asked.position, list(asked.seen)])
+    values = [_key(node.values[channel]) if node.values else ZERO for channel in channels]
+    return _Head(number, wanted, values, operation.visible_to(number)[query.position, list(node.seen)])
 
 
-def _softmax(
-    a: Arithmetic, dtype: FloatFormat, operation: Attended, head: _Head, asked: Query, tables: _Tables
-) -> HeadForms:
-    seen = list(asked.seen)
-    if not seen:
-        return _nothing(head.wanted, tables)
-    query = [_case(asked.query[c]) if asked.query else ZERO for c in operation.query_channels(head.number)]
-    keys = [_key(asked.keys[c]) if asked.keys else ZERO for c in operation.key_channels(head.number)]
-    added = (table[head.number % len(table)][asked.position, seen] for table in operation.additions)
-    additions = [torch.tensor(numbers)[None, :, None] for numbers in added]
-    mask = torch.tensor(head.visible)[None, :, None]
-    scores = exact.score(dtype, operation, query, keys, additions, score(a, operation, query, keys, additions))
-    mask = _with_weight(a, operation, scores, mask, tables.shape)
+def _scores(a: Arithmetic, node: AttentionNode, operation: Attended, head: int, query: Query) -> Bounded:
+    """[cases, keys, steps] or less"""
+    channels = [_case(query.channels[c]) if query.channels else ZERO for c in operation.query_channels(head)]
+    keys = [_key(node.keys[c]) if node.keys else ZERO for c in operation.key_channels(head)]
+    added = (table[head % len(table)][query.position, list(node.seen)] for table in operation.additions)
+    scored = Scored(operation, channels, keys, [torch.tensor(numbers)[None, :, None] for numbers in added])
+    return exact.score(node.dtype, scored, score(a, scored))
+
+
+def _softmax(a: Arithmetic, head: _Head, scores: Bounded, operation: Attended, tables: _Tables) -> HeadForms:
+    mask = _with_weight(a, operation, scores, torch.tensor(head.visible)[None, :, None], tables.shape)
     if not operation.plus_one and bool((mask.sum(1) == 1).all()):
         return _alone(a, head.wanted, head.values, mask.double(), tables)
-    found = head_tables(a, operation, scores, head.values, mask, tables.shape)
-    nothing = found.nothing.numpy()
+    weights = head_tables(a, operation, scores, head.values, mask, tables.shape)
+    nothing = weights.nothing.numpy()
     return HeadForms(
         tuple(head.wanted),
-        tuple(map(tables.add, found.mixed)),
-        tables.add(found.weight, nothing),
-        tables.add_bound(found.more),
-        tuple(map(tables.add_bound, found.off)),
-        tuple(map(tables.add_bound, found.size)),
+        tuple(map(tables.add, weights.mixed)),
+        tables.add(weights.weight, nothing),
+        tables.add_bound(weights.more),
+        tuple(map(tables.add_bound, weights.off)),
+        tuple(map(tables.add_bound, weights.size)),
         nothing,
-        found.most,
-        found.one or bool((nothing == 1).all()),
+        weights.most,
+        weights.one or bool((nothing == 1).all()),
     )
 
 
@@ -218,7 +223,7 @@ def _nothing(wanted: Sequence[int], tables: _Tables) -> HeadForms:
     return HeadForms(tuple(wanted), mixed, None, tables.add_bound(none), bounds, bounds, np.zeros(tables.cases), 0)
 
 
-def _alone(a: Arithmetic, wanted: Sequence[int], values: Value, chosen: Tensor, tables: _Tables) -> HeadForms:
+def _alone(a: Arithmetic, wanted: Sequence[int], values: Channels, chosen: Tensor, tables: _Tables) -> HeadForms:
     """A head that copies the value of one key, `chosen` [cases, keys, 1]: its weight is 1, exactly."""
     return HeadForms(
         tuple(wanted),
@@ -233,7 +238,7 @@ def _alone(a: Arithmetic, wanted: Sequence[int], values: Value, chosen: Tensor, 
 
 
 def _mixed(a: Arithmetic, operation: Mixed, head: _Head, position: int, tables: _Tables) -> HeadForms:
-    """The formula of `compiler.backends.bounds.mixing.mix`, summand by summand."""
+    """The formula of `compiler.backends.bounds.mixing.mix_head`, summand by summand."""
     seen = list(tables.positions)
 
     def row(numbers: Array) -> Tensor:
@@ -244,9 +249,9 @@ def _mixed(a: Arithmetic, operation: Mixed, head: _Head, position: int, tables: 
     mixed, off, size = [], [], []
     for v in head.values:
         largest = (weight + error) * a.size(v)
-        own = weight * a.off(v) + (error + a.rounding.flushed) * a.size(v) + inexact * a.rounded(largest)
+        error_of_product = weight * a.off(v) + (error + a.rounding.flushed) * a.size(v) + inexact * a.rounded(largest)
         mixed.append(tables.add(weight * v.value))
-        off.append(tables.add_bound(own))
+        off.append(tables.add_bound(error_of_product))
         size.append(tables.add_bound(largest))
     return HeadForms(
         tuple(head.wanted),
@@ -260,65 +265,96 @@ def _mixed(a: Arithmetic, operation: Mixed, head: _Head, position: int, tables: 
     )
 
 
-def mixed_values(
-    a: Arithmetic, found: AttentionForms, case: np.ndarray, low: Array, high: Array, first_symbol: int
-) -> dict[int, Bounded]:
-    """The mixed channels of cells [1, cells], by channel: of these cases, with forms from `low` to `high` [cells,
-    forms]. What varies with form f is shared as `first_symbol` + f.
+@dataclass(frozen=True, eq=False)
+class _Intervals:
+    """Of each form, [1, cells]: the middle of what it can be, how far it can be from that, and the most. What varies
+    with form f is shared as `first_symbol` + f."""
+
+    case: np.ndarray
+    middle: Sequence[Tensor]
+    radius: Sequence[Tensor]
+    most: Sequence[Tensor]
+    first_symbol: int
+
+    def nothing(self, head: HeadForms) -> Tensor:
+        """The weight of attending to no key."""
+        return torch.tensor(head.nothing[self.case])[None]
+
+
+def mixed_values(a: Arithmetic, attention: AttentionForms, ranges: Ranges, first_symbol: int) -> dict[int, Bounded]:
+    """The mixed channels of cells [1, cells], by channel. What varies with form f is shared as `first_symbol` + f."""
+    low, high = ranges.low, ranges.high
+    centre = low / 2 + high / 2
+    with np.errstate(invalid="ignore"):  # of what is infinite nothing is known
+        wide = np.nextafter(np.maximum(high - centre, centre - low), np.inf)
+    middle, radius, most = map(_quantities, (centre, np.where(low < high, wide, 0.0), high))
+    intervals = _Intervals(ranges.case, middle, radius, most, first_symbol)
+    channels: dict[int, Bounded] = {}
+    for head in attention.heads:
+        for i, channel in enumerate(head.channels):
+            weight = head.weight
+            channels[channel] = _sum(a, head, i, intervals) if weight is None else _mean(a, head, i, weight, intervals)
+    return channels
+
+
+def _sum(a: Arithmetic, head: HeadForms, i: int, x: _Intervals) -> Bounded:
+    """Channel number i of a head whose weights are known."""
+    n, plain = head.mixed[i], a.rounding.plain_unit
+    error = x.most[head.off[i]] + head.most * a.rounding.tiny
+    if head.most > 1:  # the module's sum: the engine's is rounded outwards
+        bounded = abs(x.middle[n]) + x.radius[n] + error
+        largest = bounded if head.most == 2 else (1 + plain) ** head.most * x.most[head.size[i]]
+        error = error + (head.most - 1.0) * plain * a.f.power_floor((1 + 2.0**-40) * largest)
+    return Bounded(x.middle[n], error, _shared((x.first_symbol + n, x.radius[n])))
+
+
+def _mean(a: Arithmetic, head: HeadForms, i: int, d: int, x: _Intervals) -> Bounded:
+    """Channel number i of a head, over the sum of its weights, which is form d.
 
     With N = n + r ε and D = d + s δ, |ε|, |δ| ≤ 1: N / D = n/d + (r ε - (n/d) s δ) / D, and 1/D is 1/d up to the
     share s / (d - s).
     """
-    f, unit, plain = a.f, a.rounding.unit, a.rounding.plain_unit
-    centre = low / 2 + high / 2
-    with np.errstate(invalid="ignore"):  # of what is infinite nothing is known
-        wide = np.nextafter(np.maximum(high - centre, centre - low), np.inf)
-    middle, radius = _quantities(centre), _quantities(np.where(low < high, wide, 0.0))
-    most = _quantities(high)
+    n, middle, radius, more = head.mixed[i], x.middle, x.radius, x.most[head.more]
+    surely = a.f.maximum((1 - 2 * ENGINE_UNIT) * (middle[d] - radius[d]), 0.0)  # of the exact sum of weights
+    nothing = x.nothing(head)
+    nothing = torch.where(nothing == 1, 0.0, 6 * a.rounding.unit * nothing)  # exp(0) is 1
+    certain = 1.0 / a.f.maximum((1 - 2.0**-40) * surely - more - nothing, 0.0)
+    mean = middle[n] / middle[d]
+    turned = abs(mean) * radius[d]
+    curved = (radius[n] + turned) / middle[d] * (radius[d] / surely)
+    scale = abs(mean) + (radius[n] + turned) / middle[d] + curved
+    largest = x.most[head.size[i]] * certain
+    grown = 1 + (head.most + 1) * a.rounding.plain_unit  # of what is divided by the module's sum of weights
+    roundings = _mean_roundings(a, head, _summed(a, head, x.most[d], more), (abs(mean), scale, largest, grown))
+    # products in the tables underflow where this input's weights are far below those that others could have
+    off = (x.most[head.off[i]] + scale * (more + nothing) + 4 * head.most * ENGINE_TINY) * certain
+    symbols = x.first_symbol + n, x.first_symbol + d
+    shared = _shared((symbols[0], radius[n] / middle[d]), (symbols[1], -mean * (radius[d] / middle[d])))
+    return Bounded(mean, curved + roundings + grown * off, shared)
 
-    channels: dict[int, Bounded] = {}
-    for head in found.heads:
-        for i, (channel, n) in enumerate(zip(head.channels, head.mixed, strict=True)):
-            head_off, size = most[head.off[i]], most[head.size[i]]
-            if head.weight is None:
-                error = head_off + head.most * a.rounding.tiny
-                if head.most > 1:  # the module's sum: the engine's is rounded outwards
-                    largest = abs(middle[n]) + radius[n] + error if head.most == 2 else (1 + plain) ** head.most * size
-                    error = error + (head.most - 1.0) * plain * f.power_floor((1 + 2.0**-40) * largest)
-                channels[channel] = Bounded(middle[n], error, _shared((first_symbol + n, radius[n])))
-                continue
-            d = head.weight
-            surely = f.maximum((1 - 2 * ENGINE_UNIT) * (middle[d] - radius[d]), 0.0)  # of the exact sum of weights
-            nothing = torch.tensor(head.nothing[case])[None]
-            nothing = torch.where(nothing == 1, 0.0, 6 * unit * nothing)  # exp(0) is 1
-            certain = 1.0 / f.maximum((1 - 2.0**-40) * surely - most[head.more] - nothing, 0.0)
-            mean = middle[n] / middle[d]
-            turned = abs(mean) * radius[d]
-            curved = (radius[n] + turned) / middle[d] * (radius[d] / surely)
-            scale = abs(mean) + (radius[n] + turned) / middle[d] + curved
-            largest = size * certain
-            # of what is divided by the module's sum of weights, and of partial sums of products with that
-            grown = 1 + (head.most + 1) * plain
-            growth = 1 + compounded(2 * head.most + 4, plain)
-            # the sum of the weights is exact where all of them are 1, and not too many
-            counted = (most[head.more] == 0) & ((head.most + 1) * plain < 1)
-            summed = torch.where(counted, torch.zeros_like(largest), head.most * plain)
-            if head.one:  # a rounded sum is no less than the 1 in it, to which others are added, and lost at most
-                beside = most[d] - 1.0 + most[head.more]
-                summed = f.minimum(summed, 1.01 * (1 + 2 * head.most * plain) * beside)
-            # the module's: one over the sum times each weight, products; the engine's: products in the tables, the
-            # quotient, shares
-            roundings = (summed + plain * (1 + summed)) * scale + 2.0**-1000 + 2.01 * plain * grown * largest
-            roundings = roundings + ENGINE_UNIT * (largest + abs(mean) + 4 * (scale - abs(mean)))
-            roundings = roundings + max(0.0, head.most - 1.0) * plain * f.power_floor(growth * largest)
-            roundings = roundings + head.most * (2 * a.rounding.tiny + a.rounding.flushed)
-            # products in the tables underflow where this input's weights are far below those that others could have
-            own_off = (head_off + scale * (most[head.more] + nothing) + 4 * head.most * ENGINE_TINY) * certain
-            shared = _shared(
-                (first_symbol + n, radius[n] / middle[d]), (first_symbol + d, -mean * (radius[d] / middle[d]))
-            )
-            channels[channel] = Bounded(mean, curved + roundings + grown * own_off, shared)
-    return channels
+
+def _summed(a: Arithmetic, head: HeadForms, most: Tensor, more: Tensor) -> Tensor:
+    """The share by which the module's sum of weights is rounded; the weights come to `most`, and are off by `more`."""
+    plain = a.rounding.plain_unit
+    # it is exact where all of them are 1, and not too many
+    counted = (more == 0) & ((head.most + 1) * plain < 1)
+    summed = torch.where(counted, torch.zeros_like(more), head.most * plain)
+    if head.one:  # a rounded sum is no less than the 1 in it, to which others are added, and lost at most
+        summed = torch.minimum(summed, 1.01 * (1 + 2 * head.most * plain) * (most - 1.0 + more))
+    return summed
+
+
+def _mean_roundings(
+    a: Arithmetic, head: HeadForms, summed: Tensor, sizes: tuple[Tensor, Tensor, Tensor, float]
+) -> Quantity:
+    """The module's: one over the sum times each weight, products; the engine's: products in the tables, the quotient,
+    shares. The `sizes` are those of the mean, with what varies, of the products, and what these have grown by."""
+    plain, (mean, scale, largest, grown) = a.rounding.plain_unit, sizes
+    growth = 1 + compounded(2 * head.most + 4, plain)  # of partial sums
+    roundings = (summed + plain * (1 + summed)) * scale + 2.0**-1000 + 2.01 * plain * grown * largest
+    roundings = roundings + ENGINE_UNIT * (largest + mean + 4 * (scale - mean))
+    roundings = roundings + max(0.0, head.most - 1.0) * plain * a.f.power_floor(growth * largest)
+    return roundings + head.most * (2 * a.rounding.tiny + a.rounding.flushed)
 
 
 def _shared(*parts: tuple[int, Tensor]) -> dict[int, Quantity]:

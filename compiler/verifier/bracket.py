@@ -36,17 +36,17 @@ def failing(automaton: Automaton, sweeps: Sequence[Sweep]) -> tuple[int, int]:
     highest = min(total, sum(sweep.wrong + sweep.open for sweep in sweeps))
     added = 0
     groups: list[_Group] = []
-    for sweep in sorted(sweeps, key=lambda one: -one.wrong):
-        own: list[Masks] = []
+    for sweep in sorted(sweeps, key=lambda sweep: -sweep.wrong):
+        counted: list[Masks] = []
         for cells in sweep.wrong_cells:
             masks = _over_all_columns(cells, len(automaton.columns))
             alone = np.concatenate(
                 [_share_nothing(masks[first : first + BLOCK], groups) for first in range(0, len(masks), BLOCK)]
             )
-            inputs = weights(cells, *counts)
+            inputs = weights(cells, counts)
             added += sum(inputs[i] for i in np.flatnonzero(alone))
-            own.append(masks[alone])
-        groups += _grouped(own)
+            counted.append(masks[alone])
+        groups += _grouped(counted)
     return min(max([added, *(sweep.wrong for sweep in sweeps)]), highest), highest
 
 
@@ -66,7 +66,7 @@ def _grouped(parts: Sequence[Masks]) -> list[_Group]:
     kinds = [np.unique(_hashed(masks[:, k]), return_inverse=True)[1] for k in range(masks.shape[1])]
     best = max((kind for kind in kinds if kind.max() < 64), key=lambda kind: int(kind.max()), default=kinds[0] * 0)
     members = [masks[best == number] for number in range(int(best.max()) + 1)]
-    return [_Group(own, np.bitwise_or.reduce(own)) for own in members]
+    return [_Group(group, np.bitwise_or.reduce(group)) for group in members]
 
 
 def _hashed(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -89,6 +89,6 @@ def _share_nothing(masks: Masks, groups: Sequence[_Group]) -> NDArray[np.bool_]:
 
 def _meet(masks: Masks, others: Masks) -> NDArray[np.bool_]:
     """[cells, others]: whether they have a step in common in every column."""
-    one, other = (np.ascontiguousarray(part) for part in (masks, others))
-    words = [part.view(np.uint64) if part.shape[-1] % 8 == 0 else part for part in (one, other)]
+    parts = map(np.ascontiguousarray, (masks, others))
+    words = [part.view(np.uint64) if part.shape[-1] % 8 == 0 else part for part in parts]
     return np.asarray((words[0][:, None] & words[1][None]).any(-1).all(-1))

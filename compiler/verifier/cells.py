@@ -51,24 +51,26 @@ class Cells:
         return int(128 + 16 * numbers + masks)
 
     def chosen(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Cells:
-        found: dict[str, Any] = {name: getattr(self, name)[index] for name in ROWS}
-        return replace(self, **found)
+        rows: dict[str, Any] = {name: getattr(self, name)[index] for name in ROWS}
+        return replace(self, **rows)
 
 
-def column_cells(
-    column: Column,
-    number: int,
-    forms: Forms,
-    expected: Numbers | None,
-    case: Numbers | None,
-    level: Numbers,
-    steps: int,
-) -> Cells:
-    """Each step of one column. `expected` and `case` [steps]: where this column decides them, or they are known."""
-    size = len(column.before)
-    own, rows = forms.tables[:, number, :size], np.arange(size)
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Of the steps of one column, [steps] each. `expected` and `case`: where this column decides them, or they are
+    known."""
+
+    expected: Numbers | None
+    case: Numbers | None
+    level: Numbers
+
+
+def column_cells(column: Column, number: int, forms: Forms, labels: Labels, steps: int) -> Cells:
+    """Each step of one column; `steps`: those of the column that has most."""
+    size, expected, case = len(column.before), labels.expected, labels.case
+    added, rows = forms.tables[:, number, :size], np.arange(size)
     if case is not None:
-        own = own[:, rows, case][:, :, None]
+        added = added[:, rows, case][:, :, None]
     masks = np.zeros((size, 1, 8 * -(-steps // 64)), np.uint8)  # whole words
     masks[rows, 0, rows // 8] = 1 << (rows % 8)
     return Cells(
@@ -76,11 +78,11 @@ def column_cells(
         number,
         np.full(size, UNKNOWN) if expected is None else expected,
         np.full(size, UNKNOWN) if case is None else case,
-        level,
+        labels.level,
         column.before,
         column.after,
-        own[0],
-        own[1],
+        added[0],
+        added[1],
         np.full(size, 1, object),
         rows.astype(np.int16)[:, None],
         masks,
@@ -131,8 +133,8 @@ def together(parts: Sequence[Cells]) -> Cells:
     """Cells over one window, all of them."""
     if len(parts) == 1:
         return parts[0]
-    found: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ROWS}
-    return replace(parts[0], **found)
+    rows: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ROWS}
+    return replace(parts[0], **rows)
 
 
 def merged(cells: Cells, grids: Array) -> Cells:
@@ -169,5 +171,5 @@ def _alike(labels: Sequence[Numbers], low: Array, high: Array, grids: Array) -> 
 def _any_of(masks: NDArray[np.uint8], starts: Numbers) -> NDArray[np.uint8]:
     """The bits that any of the cells from each start to the next has; word by word where they fill words."""
     rows = np.ascontiguousarray(masks.reshape(len(masks), masks.shape[1] * masks.shape[2]))
-    found = np.bitwise_or.reduceat(rows.view(np.uint64) if rows.shape[1] % 8 == 0 else rows, starts)
-    return found.view(np.uint8).reshape(len(starts), *masks.shape[1:])
+    joined_rows = np.bitwise_or.reduceat(rows.view(np.uint64) if rows.shape[1] % 8 == 0 else rows, starts)
+    return joined_rows.view(np.uint8).reshape(len(starts), *masks.shape[1:])

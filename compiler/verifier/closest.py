@@ -76,8 +76,8 @@ def closest(
     for row, k in sorted(places, key=lambda place: float(met.leads[place]))[:MOST_ASKED]:
         if leads and ask.late:
             break
-        found = lead(spec, reference, every[row], slots[k])
-        leads.append(Lead(found, slots[k], every[row], spec.resolved.task.describe(every[row])))
+        smallest = lead(spec, reference, every[row], slots[k])
+        leads.append(Lead(smallest, slots[k], every[row], spec.resolved.task.describe(every[row])))
     return leads, len(every)
 
 
@@ -97,14 +97,14 @@ def _meet(ask: _Question, met: _Met, inputs: Sequence[Inputs]) -> None:
     """Look at those that are new, in batches, as long as there is room and time."""
     size = batch_size(ask.spec)
     most = min(MOST, BATCHES * size) - len(met.rows)
-    new = [one for one in dict.fromkeys(inputs) if one not in met.rows][:most]
+    new = [given for given in dict.fromkeys(inputs) if given not in met.rows][:most]
     for first in range(0, len(new), size):
         if met.rows and ask.late:
             break
         block = new[first : first + size]
         leads = _leads(ask, block)
         met.leads = leads if not met.rows else np.concatenate([met.leads, leads])
-        met.rows |= {one: len(met.rows) + i for i, one in enumerate(block)}
+        met.rows |= {given: len(met.rows) + i for i, given in enumerate(block)}
 
 
 def _leads(ask: _Question, inputs: Sequence[Inputs]) -> NDArray[np.float64]:
@@ -118,8 +118,8 @@ def _leads(ask: _Question, inputs: Sequence[Inputs]) -> NDArray[np.float64]:
     else:
         logits = torch.stack([next_logits(reference.model, prompts, answers, layout, slot) for slot in slots], 1)
     leads = leads_of_tokens(logits, answers[:, list(slots)], spec.network.decode)
-    found: NDArray[np.float64] = leads.nan_to_num(-np.inf, np.inf, -np.inf).numpy()
-    return found
+    numbers: NDArray[np.float64] = leads.nan_to_num(-np.inf, np.inf, -np.inf).numpy()
+    return numbers
 
 
 def _smallest(leads: NDArray[np.float64], count: int) -> Iterator[tuple[int, int]]:

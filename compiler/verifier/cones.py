@@ -1,6 +1,6 @@
-"""A token that few positions decide: what is open of it is settled by the module itself, once for each of their tokens.
+"""A token that few positions decide: the module itself settles what is open of it, once for each of their tokens.
 
-Where the only attention has weights that depend on no token, all keys without a weight add exact zeros. Then the module
+Let the weights of the only attention depend on no token. Then all keys without a weight add exact zeros. So the module
 says the same, to the last bit, to all inputs that agree at the query and at the keys that have a weight.
 """
 
@@ -11,22 +11,22 @@ import numpy as np
 from compiler.backends.bounds.demand import live_heads
 from compiler.backends.elementary.program import Mixed, reads_keys
 from compiler.tasks.automaton import ways
-from compiler.verifier.cells import Cells, column_cells, joined, merged
+from compiler.verifier.cells import Cells, Labels, column_cells, joined, merged
 from compiler.verifier.forms import forms
 from compiler.verifier.model import Stop, Tail
-from compiler.verifier.sequences import CONSTANT, Sequences
+from compiler.verifier.sequences import CONSTANT
 from compiler.verifier.sweep import Sweep, weights
 from compiler.verifier.witness import Witnesses
 
 MAX_ASKED_CELLS = 5_000  # that the module is asked about
 
 
-def settle(found: Sweep, tail: Tail, sequences: Sequences, witnesses: Witnesses, stop: Stop) -> Sweep | None:
+def settle(swept: Sweep, tail: Tail, witnesses: Witnesses, stop: Stop) -> Sweep | None:
     """The sweep with nothing left open; None where this does not decide all of it."""
     positions = _read(tail)
-    if positions is None or found.wrong or not found.open:
+    if positions is None or swept.wrong or not swept.open:
         return None
-    cells = _told_apart(found, tail, sequences, positions)
+    cells = _told_apart(swept, tail, positions)
     if cells is None:
         return None
     leads = np.zeros(len(cells))
@@ -37,20 +37,20 @@ def settle(found: Sweep, tail: Tail, sequences: Sequences, witnesses: Witnesses,
     if not (np.abs(leads) > 0).all():  # a tie, or no number
         return None
     fails, closest = leads < 0, int(np.where(leads > 0, leads, np.inf).argmin())
-    nearer = 0 < leads[closest] < found.lowest
-    below, above = ways(sequences.automaton)
+    nearer = 0 < leads[closest] < swept.lowest
+    counts = ways(tail.sequences.automaton)
     wrong = cells.chosen(fails)
-    count = sum(weights(wrong, below, above))
+    count = sum(weights(wrong, counts))
     return Sweep(
         tail.slot,
-        right=sum(below[-1]) - count,  # no other input was open, or wrong
+        right=sum(counts[0][-1]) - count,  # no other input was open, or wrong
         wrong=count,
-        cells=found.cells + len(cells),
-        window=found.window,
+        cells=swept.cells + len(cells),
+        window=swept.window,
         wrong_cells=[wrong] if count else [],
-        lowest=float(leads[closest]) if nearer else found.lowest,
-        lowest_cell=cells.chosen(np.array([closest])) if nearer else found.lowest_cell,
-        rounding=found.rounding,
+        lowest=float(leads[closest]) if nearer else swept.lowest,
+        lowest_cell=cells.chosen(np.array([closest])) if nearer else swept.lowest_cell,
+        rounding=swept.rounding,
     )
 
 
@@ -65,13 +65,12 @@ def _read(tail: Tail) -> list[int] | None:
     return sorted({tail.position, *np.flatnonzero(np.any(seen, axis=0)).tolist()})
 
 
-def _told_apart(found: Sweep, tail: Tail, sequences: Sequences, positions: list[int]) -> Cells | None:
+def _told_apart(swept: Sweep, tail: Tail, positions: list[int]) -> Cells | None:
     """Cells that hold all open inputs, by the right token and those at the positions; None where they are too many."""
-    automaton = sequences.automaton
-    hard = found.open_steps(len(automaton.columns), sequences.steps)
-    target, right = sequences.right(tail.slot)
-    columns = sorted({sequences.columns[position] for position in positions} | {target} - {CONSTANT})
-    columns = [column for column in columns if column != CONSTANT]
+    sequences, automaton = tail.sequences, tail.sequences.automaton
+    hard = swept.open_steps(len(automaton.columns), sequences.steps)
+    target, _ = sequences.right(tail.slot)
+    columns = sorted(({sequences.columns[position] for position in positions} | {target}) - {CONSTANT})
     if not columns:
         return None
     tokens = np.zeros((2, len(automaton.columns), sequences.steps, 1, len(positions)))
@@ -84,10 +83,10 @@ def _told_apart(found: Sweep, tail: Tail, sequences: Sequences, positions: list[
     for number in range(columns[0], columns[-1] + 1):
         size = len(automaton.columns[number].before)
         zero = np.zeros(size, np.int64)
-        expected = right if target == number else np.full(size, right[0]) if target == CONSTANT else None
-        own = column_cells(automaton.columns[number], number, every, expected, zero, zero, sequences.steps)
-        own = merged(own.chosen(hard[number, :size]), grid)
-        cells = own if cells is None else joined(cells, own, grid)
+        labels = Labels(sequences.expected(tail.slot, number), zero, zero)
+        column = column_cells(automaton.columns[number], number, every, labels, sequences.steps)
+        column = merged(column.chosen(hard[number, :size]), grid)
+        cells = column if cells is None else joined(cells, column, grid)
         if len(cells) > MAX_ASKED_CELLS:
             return None
     return cells

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compiler.backends.native.engines import UNSURE
 from compiler.backends.torch.reference import alone
-from compiler.evaluation.judge import Judge
+from compiler.evaluation.evaluator import Evaluator
 from compiler.evaluation.self_check import decoded_otherwise
 from compiler.pipeline import Spec
 from compiler.tasks.task import TaskError
@@ -59,25 +59,25 @@ def try_all(spec: Spec, most: int, deadline: float) -> Tried | None:
         return None
     if not parts:
         return None
-    judge = Judge(spec)
+    evaluator = Evaluator(spec)
     blocks: list[_Block] = []  # each is counted whole or not at all
     ending: Ending = "complete"
     try:
-        size = min(BLOCK, judge.engine.block)
+        size = min(BLOCK, evaluator.engine.block)
         for words in (block for part in parts for block in part.blocks(size)):
             if time.perf_counter() > deadline:
                 ending = "budget"
                 break
-            found = _tried(judge, layout.prompts(words), layout.answers(words), deadline)
-            if found.wrong and all(block.failure is None for block in blocks):
-                inputs = task.inputs(words, min(found.wrong))
-                failure = failure_of(spec, judge.reference, inputs)
+            tried = _tried(evaluator, layout.prompts(words), layout.answers(words), deadline)
+            if tried.wrong and all(block.failure is None for block in blocks):
+                inputs = task.inputs(words, min(tried.wrong))
+                failure = failure_of(spec, evaluator.reference, inputs)
                 if failure is None:
-                    raise decoded_otherwise(spec, judge.engine.name, inputs)
-                found = replace(found, failure=failure)
-            blocks.append(found)
-            if found.ending != "complete":
-                ending = found.ending
+                    raise decoded_otherwise(spec, evaluator.engine.name, inputs)
+                tried = replace(tried, failure=failure)
+            blocks.append(tried)
+            if tried.ending != "complete":
+                ending = tried.ending
                 break
     except KeyboardInterrupt:
         ending = "interrupted"
@@ -97,11 +97,11 @@ def try_all(spec: Spec, most: int, deadline: float) -> Tried | None:
     )
 
 
-def _tried(judge: Judge, prompts: NDArray[np.int32], answers: NDArray[np.int32], deadline: float) -> _Block:
+def _tried(evaluator: Evaluator, prompts: NDArray[np.int32], answers: NDArray[np.int32], deadline: float) -> _Block:
     """What became of these, as far as there was time. What the engine is sure of is proved, with a lead."""
-    predicted = judge.spec.layout.predicted
+    predicted = evaluator.spec.layout.predicted
     expected = answers[:, predicted]
-    tokens = judge.said(prompts, answers)
+    tokens = evaluator.said(prompts, answers)
     surely_wrong = (tokens != UNSURE) & (tokens != expected)
     first = np.where(surely_wrong.any(1), surely_wrong.argmax(1), len(predicted))
     unsure = (tokens == UNSURE) & (np.arange(len(predicted)) < first[:, None])
@@ -116,7 +116,7 @@ def _tried(judge: Judge, prompts: NDArray[np.int32], answers: NDArray[np.int32],
                 if asked and time.perf_counter() > deadline:
                     ending = "budget"
                     break
-                asked[row] = _asked(judge, prompts[row], answers[row], np.flatnonzero(unsure[row]).tolist())
+                asked[row] = _asked(evaluator, prompts[row], answers[row], np.flatnonzero(unsure[row]).tolist())
     except KeyboardInterrupt:
         ending = "interrupted"
     for row, (failed, even) in asked.items():
@@ -127,12 +127,14 @@ def _tried(judge: Judge, prompts: NDArray[np.int32], answers: NDArray[np.int32],
     return _Block(len(prompts) - len(rows) + len(asked), wrong, tied, None, ending)
 
 
-def _asked(judge: Judge, prompt: NDArray[np.int32], answer: NDArray[np.int32], places: list[int]) -> tuple[int, int]:
+def _asked(
+    evaluator: Evaluator, prompt: NDArray[np.int32], answer: NDArray[np.int32], places: list[int]
+) -> tuple[int, int]:
     """The first of these places of `layout.predicted` where the module says something wrong to one input, and the first
     where it is right in a tie; their number where there is none."""
-    predicted = judge.spec.layout.predicted
+    predicted = evaluator.spec.layout.predicted
     even = len(predicted)
-    for k, token, margin in judge.reference.says(prompt, answer, places):
+    for k, token, margin in evaluator.reference.says(prompt, answer, places):
         if token != answer[predicted[k]]:
             return k, even
         if margin == 0:

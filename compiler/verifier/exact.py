@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import Bounded, Quantity
-from compiler.backends.elementary.program import Attended, Linear, Node, Sum, is_power_of_two
+from compiler.backends.bounds.attention import Scored
+from compiler.backends.elementary.program import Linear, Node, Sum, is_power_of_two
 from compiler.expressions.floats import FloatFormat
 from compiler.network.meanings import divides
 
@@ -27,57 +28,54 @@ ROUNDED = {"float64": torch.float64, "float32": torch.float32}
 
 
 def step(
-    dtype: FloatFormat, node: Node, inputs: Sequence[Sequence[Bounded]], found: Sequence[Bounded]
+    dtype: FloatFormat, node: Node, inputs: Sequence[Sequence[Bounded]], bounded: Sequence[Bounded]
 ) -> list[Bounded]:
     """The live channels of a node, `found` with bounds, without them where they are known."""
     operation = node.operation
     if dtype.name in ROUNDED and isinstance(operation, Linear):
         bias = operation.bias or (0.0,) * len(operation.rows)
-        return [_linear(dtype, inputs[0], operation.rows[c], bias[c], x) for c, x in zip(node.live, found, strict=True)]
+        return [
+            _linear(dtype, inputs[0], operation.rows[c], bias[c], x) for c, x in zip(node.live, bounded, strict=True)
+        ]
     if dtype.name in ROUNDED and isinstance(operation, Sum):
-        return [_add(dtype, inputs[0][c], inputs[1][c], x) for c, x in zip(node.live, found, strict=True)]
-    return list(found)
+        return [_add(dtype, inputs[0][c], inputs[1][c], x) for c, x in zip(node.live, bounded, strict=True)]
+    return list(bounded)
 
 
 def _linear(
-    dtype: FloatFormat, inputs: Sequence[Bounded], terms: Sequence[tuple[int, float]], bias: float, found: Bounded
+    dtype: FloatFormat, inputs: Sequence[Bounded], terms: Sequence[tuple[int, float]], bias: float, bounded: Bounded
 ) -> Bounded:
     if not terms:
-        return found
+        return bounded
     parts = [_product(dtype, known(inputs[channel]), _number(weight)) for channel, weight in terms]
     number, sure = _number(bias)
     parts.append((number, sure, sure, number != 0))
-    return _settled(found, *_sum(dtype, parts))
+    return _settled(bounded, *_sum(dtype, parts))
 
 
-def _add(dtype: FloatFormat, x: Bounded, y: Bounded, found: Bounded) -> Bounded:
+def _add(dtype: FloatFormat, x: Bounded, y: Bounded, bounded: Bounded) -> Bounded:
     first, second = known(x), known(y)
     total = _rounded(dtype, first[0] + second[0])
-    found = _settled(found, total, first[1] & second[1] & _normal(dtype, total))
+    bounded = _settled(bounded, total, first[1] & second[1] & _normal(dtype, total))
     for one, other in ((first, y), (second, x)):  # too little to change anything
         nothing = _size(other) <= 2.0 ** -(dtype.precision + 2) * one[0].abs()
-        found = _settled(found, one[0], one[1] & nothing & _normal(dtype, one[0]))
-    return found
+        bounded = _settled(bounded, one[0], one[1] & nothing & _normal(dtype, one[0]))
+    return bounded
 
 
-def score(
-    dtype: FloatFormat,
-    operation: Attended,
-    query: Sequence[Bounded],
-    key: Sequence[Bounded],
-    additions: Sequence[Quantity],
-    found: Bounded,
-) -> Bounded:
+def score(dtype: FloatFormat, scored: Scored, bounded: Bounded) -> Bounded:
     """The same of a score: products, their sum, the scale and what is added are rounded one after the other."""
+    operation = scored.operation
     if dtype.name not in ROUNDED or not is_power_of_two(operation.scale):
-        return found
-    total, sure = _sum(dtype, [_product(dtype, known(x), known(y)) for x, y in zip(query, key, strict=True)])
+        return bounded
+    pairs = zip(scored.query, scored.key, strict=True)
+    total, sure = _sum(dtype, [_product(dtype, known(x), known(y)) for x, y in pairs])
     total = total / operation.scale if divides(operation.scale_operation) else total * operation.scale
     sure = sure & _normal(dtype, total)
-    for added in additions:
+    for added in scored.added:
         total = _rounded(dtype, total + added)
         sure = sure & _normal(dtype, total)
-    return _settled(found, total, sure)
+    return _settled(bounded, total, sure)
 
 
 def _size(x: Bounded) -> Tensor:
@@ -118,7 +116,7 @@ def _sum(dtype: FloatFormat, terms: Sequence[Term]) -> Known:
     return total, sure & _normal(dtype, total)
 
 
-def _settled(found: Bounded, value: Tensor, sure: Tensor) -> Bounded:
+def _settled(bounded: Bounded, value: Tensor, sure: Tensor) -> Bounded:
     """With the known value and no error where it is sure."""
 
     def where(one: Quantity, other: Quantity) -> Quantity:
@@ -126,9 +124,9 @@ def _settled(found: Bounded, value: Tensor, sure: Tensor) -> Bounded:
         merged = torch.where(sure, *parts)
         return merged if merged.dim() else float(merged)
 
-    error = where(0.0, found.error)
+    error = where(0.0, bounded.error)
     error = 0.0 if bool((torch.as_tensor(error, dtype=torch.float64) == 0).all()) else error
-    return Bounded(where(value, found.value), error, {symbol: where(0.0, c) for symbol, c in found.shared.items()})
+    return Bounded(where(value, bounded.value), error, {symbol: where(0.0, c) for symbol, c in bounded.shared.items()})
 
 
 def _rounded(dtype: FloatFormat, x: Tensor) -> Tensor:

@@ -43,19 +43,28 @@ class Forms:
         return outwards(outside, self.constant[:, case])
 
 
+@dataclass(frozen=True, eq=False)
+class Ranges:
+    """Of cells: the `case` [cells], and what their forms are, from `low` to `high` [cells, forms]."""
+
+    case: NDArray[np.int64]
+    low: Array
+    high: Array
+
+    def block(self, part: slice) -> Ranges:
+        """Those of some of the cells."""
+        return Ranges(self.case[part], self.low[part], self.high[part])
+
+
 def outwards(x: Array, y: Array) -> Array:
     """The sum of two pairs [2, …], each rounded outwards where it is rounded (Knuth's TwoSum says by how much)."""
     total = x + y
     with np.errstate(invalid="ignore"):
         part = total - x
         lost = (x - (total - part)) + (y - part)
-    found: Array = np.stack(
-        [
-            np.where(lost[0] < 0, np.nextafter(total[0], -np.inf), total[0]),
-            np.where(lost[1] > 0, np.nextafter(total[1], np.inf), total[1]),
-        ]
-    )
-    return found
+    low = np.where(lost[0] < 0, np.nextafter(total[0], -np.inf), total[0])
+    high = np.where(lost[1] > 0, np.nextafter(total[1], np.inf), total[1])
+    return np.stack([low, high])
 
 
 def forms(automaton: Automaton, constant: Array, tables: Array) -> Forms:
@@ -68,16 +77,16 @@ def forms(automaton: Automaton, constant: Array, tables: Array) -> Forms:
     below[:, 0, 0] = 0.0
     above[:, count] = 0.0
     for k, column in enumerate(automaton.columns):
-        own = tables[:, k, : len(column.before)]
-        _relax(below[:, k + 1], column.after, outwards(below[:, k, column.before], own))
+        added = tables[:, k, : len(column.before)]
+        _relax(below[:, k + 1], column.after, outwards(below[:, k, column.before], added))
     for k in reversed(range(count)):
         column = automaton.columns[k]
-        own = tables[:, k, : len(column.before)]
-        _relax(above[:, k], column.before, outwards(above[:, k + 1, column.after], own))
+        added = tables[:, k, : len(column.before)]
+        _relax(above[:, k], column.before, outwards(above[:, k + 1, column.after], added))
     return Forms(constant, tables, below, above)
 
 
-def _relax(found: Array, states: NDArray[np.int64], sums: Array) -> None:
-    """Lower and raise the ends found [2, states, …] of each state by the sums [2, steps, …] that lead to it."""
-    np.minimum.at(found[0], states, sums[0])
-    np.maximum.at(found[1], states, sums[1])
+def _relax(ends: Array, states: NDArray[np.int64], sums: Array) -> None:
+    """Lower and raise the ends [2, states, …] of each state by the sums [2, steps, …] that lead to it."""
+    np.minimum.at(ends[0], states, sums[0])
+    np.maximum.at(ends[1], states, sums[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -35,6 +35,11 @@ def undecided(cells: int, symbols: int) -> Leads:
     return Leads(np.full(cells, np.nan), np.zeros(cells, bool), np.zeros((cells, symbols)), np.full(cells, np.nan))
 
 
+def all_of(parts: Sequence[Leads]) -> Leads:
+    """Those of all cells, one part after the other."""
+    return Leads(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Leads)))
+
+
 def leads(
     a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], expected: np.ndarray, symbols: Sequence[int]
 ) -> Leads:
@@ -60,14 +65,14 @@ def leads(
     if decision.linear is None:  # the errors of logits are those of the inputs
         lowered = raised = torch.zeros_like(values)
         moved = sign * shared[:, : decision.classes]
-        own = torch.zeros(decision.classes, cells, dtype=torch.float64)
+        lost = torch.zeros(decision.classes, cells, dtype=torch.float64)
     else:
         weight = torch.zeros(decision.classes, channels, dtype=torch.float64)
         for number, terms in enumerate(decision.linear.rows):
             for channel, factor in terms:
                 weight[number, channel] = sign * factor
         moved = torch.einsum("rc,kcn->krn", weight, shared)
-        own = 2.0**-52 * (channels + 2) * torch.einsum("rc,kcn->rn", weight.abs(), shared.abs())
+        lost = 2.0**-52 * (channels + 2) * torch.einsum("rc,kcn->rn", weight.abs(), shared.abs())
     index = torch.from_numpy(expected)[None]
 
     def right(part: Tensor) -> Tensor:
@@ -78,8 +83,8 @@ def leads(
     lead = right(values) - values
     off = apart.abs().sum(0)
     least = _rounded_down(right(values), values)
-    down = least - SLACK * (off + right(lowered) + raised + right(own) + own)
-    up = lead + SLACK * (off + right(raised) + lowered + right(own) + own)
+    down = least - SLACK * (off + right(lowered) + raised + right(lost) + lost)
+    up = lead + SLACK * (off + right(raised) + lowered + right(lost) + lost)
     rival = torch.arange(decision.classes)[:, None] != index
     down = torch.where(rival, down, torch.inf)
     if decision.classes == 1:
@@ -100,10 +105,10 @@ def leads(
 
 def _rounded_down(x: Tensor, y: Tensor) -> Tensor:
     """x - y, or the next smaller number where that is rounded up: its sign is right either way."""
-    found = x - y
-    part = found - x
-    lost = (x - (found - part)) - (y + part)  # Knuth's TwoSum
-    return torch.where(lost < 0, torch.nextafter(found, torch.full_like(found, -torch.inf)), found)
+    difference = x - y
+    part = difference - x
+    lost = (x - (difference - part)) - (y + part)  # Knuth's TwoSum
+    return torch.where(lost < 0, torch.nextafter(difference, torch.full_like(difference, -torch.inf)), difference)
 
 
 def _row(x: Quantity, cells: int) -> Tensor:

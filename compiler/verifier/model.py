@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.elementwise import all_channels
 from compiler.backends.bounds.tensors import Running, TensorFunctions, looked_up
 from compiler.backends.elementary.program import Attended, Lookup, Mixed, Node, Program, reads_keys
 from compiler.verifier import exact
-from compiler.verifier.attention import AttentionForms, Query, Value, attention_forms, mixed_values, too_large
+from compiler.verifier.attention import AttentionForms, AttentionNode, Query, attention_forms, mixed_values, too_large
 from compiler.verifier.ffn import cell_step
-from compiler.verifier.forms import Array, outwards
+from compiler.verifier.forms import Ranges, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
 
 Stop = Callable[[], bool]
@@ -47,6 +48,7 @@ class Tail:
     """
 
     program: Program
+    sequences: Sequences
     position: int
     slot: int
     column: int
@@ -61,24 +63,23 @@ class Tail:
     def arithmetic(self) -> Arithmetic:
         return Arithmetic(TensorFunctions(), Rounding.of(self.program.dtype))
 
-    def logit_inputs(self, case: np.ndarray, low: Array, high: Array) -> list[Bounded]:
-        """The channels that the logits are computed from, of cells of these cases with forms from `low` to `high`
-        [cells, forms]: [1, cells] each."""
-        return self.values(case, low, high)[self.program.decision.node]
+    def logit_inputs(self, ranges: Ranges) -> list[Bounded]:
+        """The channels that the logits of cells are computed from: [1, cells] each."""
+        return self.values(ranges)[self.program.decision.node]
 
-    def values(self, case: np.ndarray, low: Array, high: Array) -> list[list[Bounded]]:
+    def values(self, ranges: Ranges) -> list[list[Bounded]]:
         """The channels of each node that the logits depend on through the tail; others have none."""
         nodes, a = self.program.nodes, self.arithmetic
         values: list[list[Bounded]] = [[] for _ in nodes]
-        index = torch.from_numpy(case)
+        index = torch.from_numpy(ranges.case)
         for number, node in enumerate(nodes):
             if number in self.local:
                 values[number] = [_select(x, index) for x in self.local[number]]
             elif number == self.last and self.attention is not None:
-                found = mixed_values(a, self.attention, case, low, high, FORM_SYMBOLS)
-                values[number] = [found.get(channel, ZERO) for channel in range(node.channels)]
+                mixed = mixed_values(a, self.attention, ranges, FORM_SYMBOLS)
+                values[number] = [mixed.get(channel, ZERO) for channel in range(node.channels)]
             elif number in self.later and node.live:
-                values[number] = _filled(
+                values[number] = all_channels(
                     node, cell_step(a, node, [values[i] if i >= 0 else [] for i in node.inputs], [self.position])
                 )
         return values
@@ -91,9 +92,9 @@ def tails(program: Program, sequences: Sequences, wanted: Container[int], stop: 
     last = _last_attention(program)
     later = _depends_on(program, last)
     running = local_values(program, sequences, later, stop)
-    unknown = unknown_shares(program, running.values)
+    before = _Before(running, sequences, last, later, unknown_shares(program, running.values))
     for position, slot in places:
-        yield _tail(running, sequences, position, slot, last, later, unknown)
+        yield _tail(before, position, slot)
         if stop():
             raise OutOfTime
 
@@ -105,7 +106,7 @@ def local_values(
     they are too large."""
     running, room = Running(program, torch.from_numpy(sequences.tokens[:, : program.length]), []), MAX_VALUE_BYTES
     for number, node in enumerate(program.nodes):
-        value = [] if number in unknown else _filled(node, _local(running, number, node, sequences, stop))
+        value = [] if number in unknown else all_channels(node, _local(running, number, node, sequences, stop))
         running.values.append(value)
         room -= sum(q.nbytes for x in value for q in (x.value, x.error, *x.shared.values()) if isinstance(q, Tensor))
         if room < 0:
@@ -113,27 +114,20 @@ def local_values(
     return running
 
 
-def _filled(node: Node, live: Sequence[Bounded]) -> list[Bounded]:
-    value = [ZERO] * node.channels
-    for channel, bounded in zip(node.live, live, strict=True):
-        value[channel] = bounded
-    return value
-
-
 def _last_attention(program: Program) -> int:
-    found = [number for number, node in enumerate(program.nodes) if reads_keys(node.operation)]
-    return found[-1] if found else -1
+    attentions = [number for number, node in enumerate(program.nodes) if reads_keys(node.operation)]
+    return attentions[-1] if attentions else -1
 
 
 def _depends_on(program: Program, last: int) -> set[int]:
     """The node, and all that are computed from it."""
     if last < 0:
         return set()
-    found = {last}
+    dependent = {last}
     for number in range(last + 1, len(program.nodes)):
-        if any(source in found for source in program.nodes[number].inputs):
-            found.add(number)
-    return found
+        if any(source in dependent for source in program.nodes[number].inputs):
+            dependent.add(number)
+    return dependent
 
 
 def _local(running: Running, number: int, node: Node, sequences: Sequences, stop: Stop) -> list[Bounded]:
@@ -143,8 +137,8 @@ def _local(running: Running, number: int, node: Node, sequences: Sequences, stop
         tables = node.operation.value, node.operation.error
         return [Bounded(*(looked_up(running, node, table, c) for table in tables)) for c in node.live]
     inputs = [running.at(source, node.positions) for source in node.inputs]
-    found = cell_step(running.arithmetic, node, inputs, node.positions)
-    return exact.step(running.program.dtype, node, inputs, found)
+    bounded = cell_step(running.arithmetic, node, inputs, node.positions)
+    return exact.step(running.program.dtype, node, inputs, bounded)
 
 
 def unknown_shares(program: Program, values: Sequence[Sequence[Bounded]]) -> dict[str, float]:
@@ -166,16 +160,20 @@ def unknown_shares(program: Program, values: Sequence[Sequence[Bounded]]) -> dic
     return shares
 
 
-def _tail(
-    running: Running,
-    sequences: Sequences,
-    position: int,
-    slot: int,
-    last: int,
-    later: Set[int],
-    unknown: Mapping[str, float],
-) -> Tail:
+@dataclass(frozen=True, eq=False)
+class _Before:
+    """What is known before the last attention; see `Tail`."""
+
+    running: Running
+    sequences: Sequences
+    last: int
+    later: Set[int]
+    unknown: Mapping[str, float]
+
+
+def _tail(before: _Before, position: int, slot: int) -> Tail:
     """The query's column is told apart by what differs at the position: queries, and what by-passes the attention."""
+    running, sequences, last, later = before.running, before.sequences, before.last, before.later
     program = running.program
     column = sequences.columns[position]
     steps = 1 if column == CONSTANT else len(sequences.automaton.columns[column].before)
@@ -191,9 +189,9 @@ def _tail(
     local = {number: [_select(x, chosen, 0) for x in value] for number, value in local.items()}
     attention = None
     if last >= 0:
-        node = program.nodes[last]
-        attention = _forms(running, node, sequences, position, len(chosen), [_select(x, chosen, 0) for x in query])
-    return Tail(program, position, slot, column, case, local, attention, last, later, unknown)
+        asked = Query(position, len(chosen), [_select(x, chosen, 0) for x in query])
+        attention = attention_forms(running.arithmetic, _attention(running, program.nodes[last], sequences), asked)
+    return Tail(program, sequences, position, slot, column, case, local, attention, last, later, before.unknown)
 
 
 def _query(running: Running, number: int, position: int, steps: int) -> list[Bounded]:
@@ -207,9 +205,7 @@ def _query(running: Running, number: int, position: int, steps: int) -> list[Bou
     return [_first(a.alone(x), steps) for x in running.at(node.inputs[0], [position])]
 
 
-def _forms(
-    running: Running, node: Node, sequences: Sequences, position: int, cases: int, query: Value
-) -> AttentionForms:
+def _attention(running: Running, node: Node, sequences: Sequences) -> AttentionNode:
     operation = node.operation
     assert isinstance(operation, Attended | Mixed)
     a = running.arithmetic
@@ -217,13 +213,13 @@ def _forms(
     seen = running.program.nodes[values].positions if values >= 0 else ()
     keys = -1 if isinstance(operation, Mixed) else node.inputs[1]
     read = [[a.alone(x) for x in running.at(source, seen)] for source in (keys, values)]
-    asked = Query(position, cases, query, seen, *read)
-    return attention_forms(a, running.program.dtype, operation, node.live, sequences, asked)
+    return AttentionNode(running.program.dtype, operation, node.live, sequences, seen, *read)
 
 
 def _attended(running: Running, number: int, node: Node, sequences: Sequences, stop: Stop) -> list[Bounded]:
     """What each query mixes after each step of its own column, where the other columns may hold anything."""
     rows: dict[int, list[Bounded]] = {channel: [] for channel in node.live}
+    attention = _attention(running, node, sequences)
     for position in node.positions:
         if stop():
             raise OutOfTime
@@ -231,26 +227,24 @@ def _attended(running: Running, number: int, node: Node, sequences: Sequences, s
         steps = 1 if column == CONSTANT else len(sequences.automaton.columns[column].before)
         query = _query(running, number, position, steps)
         case, chosen = _cases(query, steps)
-        found = _forms(running, node, sequences, position, len(chosen), [_select(x, chosen, 0) for x in query])
-        low, high = _own_column(sequences, found, column, case)
-        first_symbol = FORM_SYMBOLS + (number + 1) * MAX_FORMS
-        mixed = mixed_values(running.arithmetic, found, case, low, high, first_symbol)
+        asked = Query(position, len(chosen), [_select(x, chosen, 0) for x in query])
+        forms = attention_forms(running.arithmetic, attention, asked)
+        ranges = _ranges_in_column(sequences, forms, column, case)
+        mixed = mixed_values(running.arithmetic, forms, ranges, FORM_SYMBOLS + (number + 1) * MAX_FORMS)
         for channel in node.live:
             rows[channel].append(_widened(mixed[channel], sequences.steps))
     return [_stacked(rows[channel]) for channel in node.live]
 
 
-def _own_column(sequences: Sequences, found: AttentionForms, column: int, case: np.ndarray) -> tuple[Array, Array]:
-    """Lowest and highest forms [steps, forms] after each step of the column."""
-    automaton, all_forms = sequences.automaton, found.forms
+def _ranges_in_column(sequences: Sequences, attention: AttentionForms, column: int, case: np.ndarray) -> Ranges:
+    """What the forms are after each step of the column."""
+    forms = attention.forms
     if column == CONSTANT:
         start = np.zeros(len(case), np.int64)
-        low, high = all_forms.beside(case, 0, start, 0, start)
-        return low, high
-    one = automaton.columns[column]
-    own = all_forms.tables[:, column, np.arange(len(case)), case]
-    low, high = outwards(all_forms.beside(case, column, one.before, column + 1, one.after), own)
-    return low, high
+        return Ranges(case, *forms.beside(case, 0, start, 0, start))
+    steps = sequences.automaton.columns[column]
+    beside = forms.beside(case, column, steps.before, column + 1, steps.after)
+    return Ranges(case, *outwards(beside, forms.tables[:, column, np.arange(len(case)), case]))
 
 
 def _cases(value: Sequence[Bounded], steps: int) -> tuple[np.ndarray, Tensor]:
@@ -274,8 +268,8 @@ def _select(x: Bounded, index: Tensor, add: int = 1) -> Bounded:
     def chosen(q: Quantity) -> Quantity:
         if not isinstance(q, Tensor):
             return q
-        found = q[index] if len(q) > 1 else q.expand(len(index))
-        return found[None] if add else found
+        values = q[index] if len(q) > 1 else q.expand(len(index))
+        return values[None] if add else values
 
     return _map(x, chosen)
 

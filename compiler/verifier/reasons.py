@@ -87,12 +87,12 @@ def refused(why: str) -> Reason:
 
 def distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """One for each kind and step, that with the largest number; in the order in which they come."""
-    found: dict[tuple[ReasonKind, str | None, str | None], Reason] = {}
+    by_kind: dict[tuple[ReasonKind, str | None, str | None], Reason] = {}
     for reason in reasons:
         key = reason.kind, reason.step, None if reason.number is not None else reason.text
-        if key not in found or (reason.number or 0.0) > (found[key].number or 0.0):
-            found[key] = reason
-    return tuple(found.values())
+        if key not in by_kind or (reason.number or 0.0) > (by_kind[key].number or 0.0):
+            by_kind[key] = reason
+    return tuple(by_kind.values())
 
 
 def _percent(share: float) -> str:

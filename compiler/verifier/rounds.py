@@ -22,15 +22,14 @@ from compiler.verifier.diagnosis import find_reasons
 from compiler.verifier.model import OutOfTime, Stop, Tail, tails
 from compiler.verifier.reasons import Ending, Reason, refused
 from compiler.verifier.results import Counterexample
-from compiler.verifier.sequences import Sequences, sequences
+from compiler.verifier.sequences import sequences
 from compiler.verifier.sweep import Sweep, leads_of_paths, sweep
 from compiler.verifier.witness import Witnesses, inputs_of_paths, lead_of, place
 
 Progress = Callable[[str, int, int], None]
-Followed = tuple[Tail, Sequences]  # what is left to be swept for one token
-PASSES = 5  # each on a finer grid: the last one is as fine as float64 is
+MOST_SWEEPS = 5  # each on a finer grid: the last one is as fine as float64 is
 MAX_BYTES = 1 << 31  # of the forms of all tokens
-PROBES = 2  # inputs that are followed by themselves too, and put to the module
+PROBED_INPUTS = 2  # inputs that are followed by themselves too, and put to the module
 MOST_PROBED = 32  # tokens for which this is done
 GAIN = 0.8  # a finer pass that leaves more than this share of what was open is the last one
 
@@ -53,7 +52,7 @@ class State:
 
     @property
     def open_slots(self) -> list[int]:
-        return [slot for slot, one in self.slots.items() if one.open]
+        return [slot for slot, swept in self.slots.items() if swept.open]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,15 +84,15 @@ def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progre
 
 def _follow(rounds: _Rounds, end: float) -> None:
     """Raises `NoRule`."""
-    state, followed = rounds.state, list[Followed]()
+    state, followed = rounds.state, list[Tail]()
     swept: set[int] = set()  # in any arithmetic, as far as that goes
     for here in (False, True):
-        if not state.open_slots or (here and any(found.wrong for found in state.slots.values())):
+        if not state.open_slots or (here and any(swept.wrong for swept in state.slots.values())):
             break  # a refutation needs no other arithmetic
-        found = _open_tails(rounds, here)
-        if found is None:
+        open_tails = _open_tails(rounds, here)
+        if open_tails is None:
             break
-        followed = found
+        followed = open_tails
         _probe(rounds, followed)
         _sweep_finer(rounds, followed, here)
         if here:
@@ -103,7 +102,7 @@ def _follow(rounds: _Rounds, end: float) -> None:
     find_reasons(state.slots, followed, swept, lambda: time.perf_counter() > end)
 
 
-def _open_tails(rounds: _Rounds, here: bool) -> list[Followed] | None:
+def _open_tails(rounds: _Rounds, here: bool) -> list[Tail] | None:
     """What is left to be swept of the open tokens; None where the network is refused, or the time is over."""
     state = rounds.state
     try:
@@ -116,52 +115,52 @@ def _open_tails(rounds: _Rounds, here: bool) -> list[Followed] | None:
     return None
 
 
-def _sweep_finer(rounds: _Rounds, followed: Sequence[Followed], here: bool) -> None:
+def _sweep_finer(rounds: _Rounds, followed: Sequence[Tail], here: bool) -> None:
     """Sweep all open tokens, and again, on a finer grid, those for which it may help."""
     slots = rounds.state.open_slots
-    for _ in range(PASSES):
-        turn = [one for one in followed if one[0].slot in slots]
-        slots = [one[0].slot for i, one in enumerate(turn) if _sweep_once(rounds, one, len(turn) - i, here)]
+    for _ in range(MOST_SWEEPS):
+        turn = [tail for tail in followed if tail.slot in slots]
+        slots = [tail.slot for i, tail in enumerate(turn) if _sweep_once(rounds, tail, len(turn) - i, here)]
 
 
-def _sweep_once(rounds: _Rounds, one: Followed, turns: int, here: bool) -> bool:
+def _sweep_once(rounds: _Rounds, tail: Tail, turns: int, here: bool) -> bool:
     """Sweep one token in its share of the time, the first of so many turns. Whether a finer sweep may help."""
-    state, (tail, sequence) = rounds.state, one
+    state = rounds.state
     if rounds.stop():
         state.slots[tail.slot].late = True
         return False
     done = len(state.slots) - len(state.open_slots)
     rounds.progress(place(state.spec, state.automaton, tail.slot), done, len(state.slots))
     hard, was = rounds.hard[tail.slot], state.slots[tail.slot].open
-    found = _swept(rounds, one, _share(rounds.deadline, turns), here)
-    gains = not hard or found.open < GAIN * was
-    if not (found.may_be_finer and gains and len(hard) < PASSES - 1):
+    swept = _swept(rounds, tail, _share(rounds.deadline, turns), here)
+    gains = not hard or swept.open < GAIN * was
+    if not (swept.may_be_finer and gains and len(hard) < MOST_SWEEPS - 1):
         return False
-    hard.append(found.open_steps(len(state.automaton.columns), sequence.steps))
+    hard.append(swept.open_steps(len(state.automaton.columns), tail.sequences.steps))
     return True
 
 
-def _probe(rounds: _Rounds, followed: Sequence[Followed]) -> None:
+def _probe(rounds: _Rounds, followed: Sequence[Tail]) -> None:
     """Compare bounds with the module's leads, for a few inputs of each token. Raises `ToolFault`."""
     state = rounds.state
-    probes = drawn_paths(state.automaton, PROBES)
+    probes = drawn_paths(state.automaton, PROBED_INPUTS)
     inputs = inputs_of_paths(state.spec, state.automaton, probes)
-    for tail, sequence in followed[:MOST_PROBED]:
+    for tail in followed[:MOST_PROBED]:
         if rounds.stop():
             break
-        said = leads_of_paths(tail, sequence, probes)
+        said = leads_of_paths(tail, probes)
         name = place(state.spec, state.automaton, tail.slot)
-        for one, lowest, behind in zip(inputs, said.lowest.tolist(), said.behind.tolist(), strict=True):
-            check_probe(name, lead_of(rounds.witnesses, one, tail.slot), lowest, behind=behind)
+        for probe, lowest, behind in zip(inputs, said.lowest.tolist(), said.behind.tolist(), strict=True):
+            check_probe(name, lead_of(rounds.witnesses, probe, tail.slot), lowest, behind=behind)
 
 
-def _settle(rounds: _Rounds, followed: Sequence[Followed]) -> None:
+def _settle(rounds: _Rounds, followed: Sequence[Tail]) -> None:
     """Let the module settle what is open of tokens that few positions decide."""
     state, stop = rounds.state, rounds.stop
-    for tail, sequence in followed:
-        found = None if stop() else settle(state.slots[tail.slot], tail, sequence, rounds.witnesses, stop)
-        if found is not None:
-            state.slots[tail.slot] = found
+    for tail in followed:
+        settled = None if stop() else settle(state.slots[tail.slot], tail, rounds.witnesses, stop)
+        if settled is not None:
+            state.slots[tail.slot] = settled
             state.here = True
 
 
@@ -172,18 +171,18 @@ def _share(deadline: float, turns: int) -> Stop:
     return lambda: time.perf_counter() > until
 
 
-def _swept(rounds: _Rounds, one: Followed, stop: Stop, here: bool) -> Sweep:
-    state, (tail, sequence) = rounds.state, one
-    found = Sweep(tail.slot, open=state.total)
-    sweep(found, tail, sequence, rounds.hard[tail.slot], stop)
-    if found.open < state.slots[tail.slot].open or not state.slots[tail.slot].cells:
-        state.slots[tail.slot] = found
+def _swept(rounds: _Rounds, tail: Tail, stop: Stop, here: bool) -> Sweep:
+    state = rounds.state
+    swept = Sweep(tail.slot, open=state.total)
+    sweep(swept, tail, rounds.hard[tail.slot], stop)
+    if swept.open < state.slots[tail.slot].open or not state.slots[tail.slot].cells:
+        state.slots[tail.slot] = swept
         state.here = state.here or here
-    state.slots[tail.slot].late = found.late
-    return found
+    state.slots[tail.slot].late = swept.late
+    return swept
 
 
-def tails_of(spec: Spec, automaton: Automaton, wanted: Container[int], here: bool, stop: Stop) -> Iterator[Followed]:
+def tails_of(spec: Spec, automaton: Automaton, wanted: Container[int], here: bool, stop: Stop) -> Iterator[Tail]:
     """What is left to be swept for each wanted token. Raises `NotFollowed` and `OutOfTime`."""
     room = MAX_BYTES
     for program in translate(spec.network, spec.layout):
@@ -195,4 +194,4 @@ def tails_of(spec: Spec, automaton: Automaton, wanted: Container[int], here: boo
             room -= tail.attention.forms.tables.nbytes if tail.attention is not None else 0
             if room < 0:
                 raise too_large()
-            yield tail, sequence
+            yield tail

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from compiler.backends.native.engines import batch_size
-from compiler.evaluation.judge import Judge
+from compiler.evaluation.evaluator import Evaluator
 from compiler.pipeline import Spec
 from compiler.tasks.task import Inputs, TaskError, Words
 from compiler.verifier.results import Counterexample
@@ -34,25 +34,25 @@ def search(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadline: 
 
 def _suspects(spec: Spec, witnesses: Witnesses, sweeps: Sequence[Sweep], deadline: float) -> Iterator[Inputs]:
     """Inputs that the module answers wrong: a few of each suite, then those of open cells, then all of the suites."""
-    judge = Judge(spec, batch=batch_size(spec))  # what batches suspect is decided by the module alone
-    yield from _of_suites(spec, judge, FIRST, deadline)
-    for found in sweeps:
-        if found.open_cells is not None:
-            first = found.open_cells.chosen(np.arange(min(OF_CELLS, len(found.open_cells))))
+    evaluator = Evaluator(spec, batch=batch_size(spec))  # what batches suspect is decided by the module alone
+    yield from _of_suites(spec, evaluator, FIRST, deadline)
+    for swept in sweeps:
+        if swept.open_cells is not None:
+            first = swept.open_cells.chosen(np.arange(min(OF_CELLS, len(swept.open_cells))))
             for inputs in witnesses.inputs(first):
                 if time.perf_counter() > deadline:
                     return
-                if not witnesses.lead(inputs, found.slot) > 0:
+                if not witnesses.lead(inputs, swept.slot) > 0:
                     yield inputs
-    yield from _of_suites(spec, judge, SEARCHED_PER_SUITE, deadline)
+    yield from _of_suites(spec, evaluator, SEARCHED_PER_SUITE, deadline)
 
 
-def _of_suites(spec: Spec, judge: Judge, pairs: int, deadline: float) -> Iterator[Inputs]:
-    """Those that the judge says are wrong."""
-    for words in _blocks(spec, pairs, min(BLOCK, judge.engine.block)):
+def _of_suites(spec: Spec, evaluator: Evaluator, pairs: int, deadline: float) -> Iterator[Inputs]:
+    """Those that the evaluator says are wrong."""
+    for words in _blocks(spec, pairs, min(BLOCK, evaluator.engine.block)):
         if time.perf_counter() > deadline:
             return
-        verdicts = judge.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
+        verdicts = evaluator.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
         yield from (spec.resolved.task.inputs(words, int(row)) for row in verdicts.wrong)
 
 

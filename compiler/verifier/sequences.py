@@ -43,6 +43,13 @@ class Sequences:
         """The right token of the answer: its column, or `CONSTANT`, and the token after each of the column's steps."""
         return _tokens(self.automaton, self.layout, self.layout.answer[slot])
 
+    def expected(self, slot: int, column: int) -> Numbers | None:
+        """The right token of the answer after each step of the column; None where another column decides it."""
+        target, right = self.right(slot)
+        if target == CONSTANT:
+            return np.full(len(self.automaton.columns[column].before), right[0])
+        return right if target == column else None
+
 
 def sequences(automaton: Automaton, layout: Layout, length: int) -> Sequences:
     """The first `length` positions of prompt and answer."""
@@ -51,9 +58,9 @@ def sequences(automaton: Automaton, layout: Layout, length: int) -> Sequences:
     tokens = np.empty((most, length), np.int64)
     columns = []
     for position, slot in enumerate(slots[:length]):
-        column, own = _tokens(automaton, layout, slot)
+        column, after_steps = _tokens(automaton, layout, slot)
         columns.append(column)
-        tokens[:, position] = padded(own, most)
+        tokens[:, position] = padded(after_steps, most)
     return Sequences(automaton, layout, tuple(columns), tokens)
 
 
@@ -68,14 +75,14 @@ def _tokens(automaton: Automaton, layout: Layout, slot: Slot) -> tuple[int, Numb
     columns = {
         k
         for place in slot.places
-        for k, one in enumerate(automaton.columns)
-        if (place.word, place.index) in one.letters
+        for k, column in enumerate(automaton.columns)
+        if (place.word, place.index) in column.letters
     }
     if len(columns) != 1:
         raise NoRule(f"a token of symbols that belong to several columns, such as {slot}")
-    (column,) = columns
-    letters = automaton.columns[column].letters
-    chosen = np.zeros_like(automaton.columns[column].before)
+    (number,) = columns
+    letters = automaton.columns[number].letters
+    chosen = np.zeros_like(automaton.columns[number].before)
     for place in slot.places:
         chosen = chosen * place.choices + letters[place.word, place.index]
-    return column, np.array(slot.tokens)[chosen]
+    return number, np.array(slot.tokens)[chosen]

@@ -11,11 +11,12 @@ from math import inf
 import numpy as np
 import torch
 
-from compiler.backends.bounds.arithmetic import GELU_UNITS, SILU_UNITS
+from compiler.backends.bounds.activations import activation
 from compiler.backends.elementary.program import FUNCTION_UNITS
 from compiler.backends.torch.reference import Reference, one_thread
 from compiler.backends.torch.saving import check_weights
 from compiler.backends.torch.settings import as_assumed
+from compiler.network.ir import ACTIVATIONS
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
 from compiler.tasks.automaton import Automaton
@@ -31,7 +32,8 @@ from compiler.verifier.sweep import Sweep
 from compiler.verifier.witness import Witnesses, lead_of, place
 
 SWEEPS = 0.8  # this share of the time is for sweeps, and what they leave for the search for an input that fails
-FUNCTION_ERRORS = f"exp, erf, rsqrt, sin, cos to {FUNCTION_UNITS} units, silu to {SILU_UNITS}, gelu to {GELU_UNITS}"
+_ACTIVATION_ERRORS = "".join(f", {kind} to {units}" for kind in ACTIVATIONS if (units := activation(kind).units))
+FUNCTION_ERRORS = f"exp, erf, rsqrt, sin, cos to {FUNCTION_UNITS} units{_ACTIVATION_ERRORS}"
 ANY = f"IEEE 754 arithmetic in any order of summation, fused or not; {FUNCTION_ERRORS}"
 HERE = ANY + "; what depends on no token, or on few positions alone, as the torch module computes it on this machine"
 RUN = "the torch module on this machine, CPU, one thread, one sequence at a time; the fast engine where that is sure"
@@ -135,11 +137,11 @@ def _try_or_search(state: State, witnesses: Witnesses, tried: int, deadline: flo
 
 def _confirm(state: State, witnesses: Witnesses) -> None:
     """Ask the module about an input of a wrong cell of each token. Raises `ToolFault`."""
-    for found in state.slots.values():
-        if found.wrong_cells:
-            (inputs,) = witnesses.inputs(found.wrong_cells[0].chosen(np.array([0])))
+    for swept in state.slots.values():
+        if swept.wrong_cells:
+            (inputs,) = witnesses.inputs(swept.wrong_cells[0].chosen(np.array([0])))
             failure = witnesses.fails(inputs)
-            check_wrong(found, _place(state, found.slot), lead_of(witnesses, inputs, found.slot), failure)
+            check_wrong(swept, _place(state, swept.slot), lead_of(witnesses, inputs, swept.slot), failure)
             state.counterexamples += [failure] if failure is not None else []
 
 
@@ -149,13 +151,13 @@ def _compare(state: State, every: Tried | None) -> None:
         check_counterexample(state.slots[failure.slot], failure)
     if every is None:
         return
-    for found in state.slots.values():
-        check_tried(found, _place(state, found.slot), every)
+    for swept in state.slots.values():
+        check_tried(swept, _place(state, swept.slot), every)
     if _settled(every):
-        for found in state.slots.values():
-            if found.open:  # of what was only tried, no lead is known
-                found.lowest_cell = None
-            found.right, found.open = found.right + found.open, 0
+        for swept in state.slots.values():
+            if swept.open:  # of what was only tried, no lead is known
+                swept.lowest_cell = None
+            swept.right, swept.open = swept.right + swept.open, 0
 
 
 def _settled(every: Tried) -> bool:
@@ -166,21 +168,21 @@ def _look(state: State, witnesses: Witnesses, seen: _Seen, deadline: float) -> N
     """Compare what is proved with the module's leads: for inputs of the lowest cells, and in a search for the smallest.
     Raises `ToolFault`."""
     given = []
-    for found in state.slots.values():
-        if found.lowest_cell is not None and found.lowest < inf:
-            (inputs,) = witnesses.inputs(found.lowest_cell)
-            lead = lead_of(witnesses, inputs, found.slot)
-            check_right(_place(state, found.slot), lead, found.lowest)
+    for swept in state.slots.values():
+        if swept.lowest_cell is not None and swept.lowest < inf:
+            (inputs,) = witnesses.inputs(swept.lowest_cell)
+            lead = lead_of(witnesses, inputs, swept.slot)
+            check_right(_place(state, swept.slot), lead, swept.lowest)
             given.append(inputs)
-            if found.right == state.total:
+            if swept.right == state.total:
                 seen.add(lead)
     seen.tried = len(set(given))
-    right = {slot: found for slot, found in state.slots.items() if found.right == state.total}
+    right = {slot: swept for slot, swept in state.slots.items() if swept.right == state.total}
     if right and time.perf_counter() < deadline:
         leads, seen.tried = closest(state.spec, witnesses.reference, list(right), given, deadline)
         for lead in leads:
-            found = right[lead.slot]
-            check_right(_place(state, lead.slot), lead, found.lowest if found.lowest_cell is not None else 0.0)
+            swept = right[lead.slot]
+            check_right(_place(state, lead.slot), lead, swept.lowest if swept.lowest_cell is not None else 0.0)
             seen.add(lead)
 
 
@@ -194,15 +196,15 @@ def _verification(state: State, seen: _Seen, every: Tried | None, began: float) 
     if every is not None:
         state.counterexamples += [every.failure] if every.failure is not None else []
     least, most = failing(state.automaton, sweeps) if every is None else _failing(every)
-    distinct_inputs = len({found.inputs for found in state.counterexamples})
+    distinct_inputs = len({failure.inputs for failure in state.counterexamples})
     verdict: VerdictName = "refuted" if state.counterexamples else "proved" if most == 0 else "open"
-    steps = tuple(_step(state, seen, found) for found in sweeps)
+    steps = tuple(_step(state, seen, swept) for swept in sweeps)
     tried_out = every is not None and _settled(every)
     margins = [step.margin for step in steps if step.margin is not None and not tried_out]
     reasons = distinct(step.reason for step in steps if step.reason is not None)
     if every is not None and every.tied:
         reasons = _undecided(every)
-    followed: Method = "abstract interpretation" if any(found.cells for found in sweeps) else "none"
+    followed: Method = "abstract interpretation" if any(swept.cells for swept in sweeps) else "none"
     return Verification(
         verdict,
         "enumeration" if every is not None else followed,
@@ -223,7 +225,7 @@ def _verification(state: State, seen: _Seen, every: Tried | None, began: float) 
 
 
 def _smallest(seen: _Seen) -> Lead | None:
-    return min(seen.leads.values(), key=lambda one: one.lead, default=None)
+    return min(seen.leads.values(), key=lambda lead: lead.lead, default=None)
 
 
 def _enumerated(spec: Spec, every: Tried, began: float, deadline: float) -> Verification:
@@ -286,28 +288,28 @@ def _undecided(every: Tried) -> tuple[Reason, ...]:
     )
 
 
-def _step(state: State, seen: _Seen, found: Sweep) -> StepResult:
+def _step(state: State, seen: _Seen, swept: Sweep) -> StepResult:
     margin = None
-    if found.lowest_cell is not None and found.lowest < inf:
-        margin = Margin(found.lowest, found.rounding, found.slot)
+    if swept.lowest_cell is not None and swept.lowest < inf:
+        margin = Margin(swept.lowest, swept.rounding, swept.slot)
     return StepResult(
-        found.slot,
-        _place(state, found.slot),
-        found.right,
-        found.wrong,
-        found.open,
-        found.cells,
-        found.window,
+        swept.slot,
+        _place(state, swept.slot),
+        swept.right,
+        swept.wrong,
+        swept.open,
+        swept.cells,
+        swept.window,
         margin,
-        _reason(state, found) if found.open else None,
-        seen.leads.get(found.slot),
+        _reason(state, swept) if swept.open else None,
+        seen.leads.get(swept.slot),
     )
 
 
-def _reason(state: State, found: Sweep) -> Reason:
+def _reason(state: State, swept: Sweep) -> Reason:
     """Why a token is open."""
-    if found.reason is not None:
-        return found.reason
-    if state.refused is not None and not found.cells:
+    if swept.reason is not None:
+        return swept.reason
+    if state.refused is not None and not swept.cells:
         return state.refused
-    return ended("budget" if found.late and state.ending == "complete" else state.ending)
+    return ended("budget" if swept.late and state.ending == "complete" else state.ending)

@@ -45,8 +45,8 @@ class Witnesses:
 
 def inputs_of_paths(spec: Spec, automaton: Automaton, paths: NDArray[np.int64]) -> list[Inputs]:
     """Those of paths [inputs, columns]."""
-    found = words_of(automaton, paths)
-    return [spec.resolved.task.inputs(found, row) for row in range(len(paths))]
+    words = words_of(automaton, paths)
+    return [spec.resolved.task.inputs(words, row) for row in range(len(paths))]
 
 
 def lead_of(witnesses: Witnesses, inputs: Inputs, slot: int) -> Lead:
@@ -109,11 +109,11 @@ def failure_of(spec: Spec, reference: Reference, inputs: Inputs) -> Counterexamp
 
 def place(spec: Spec, automaton: Automaton | None, slot: int) -> str:
     """A place of the answer, for people: `sum[3], 10^7`."""
-    one = spec.layout.answer[slot]
-    if one.token is not None:
-        return f"{spec.network.vocabulary.labels[one.token]} (token {slot + 1})"
-    name = str(one)
-    first = one.places[0].word, one.places[0].index
+    answered = spec.layout.answer[slot]
+    if answered.token is not None:
+        return f"{spec.network.vocabulary.labels[answered.token]} (token {slot + 1})"
+    name = str(answered)
+    first = answered.places[0].word, answered.places[0].index
     columns = automaton.columns if automaton is not None else ()
     label = next((column.label for column in columns if first in column.letters), name)
     return f"{name}, {label}" if label != name else name

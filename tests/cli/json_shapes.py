@@ -38,7 +38,7 @@ def problems(value: object, shape: Any, path: str = "$") -> Iterator[str]:
 def _is(value: object, shape: Any) -> bool:
     if shape is float:  # JSON has no infinity and no NaN
         return (isinstance(value, int | float) and not isinstance(value, bool)) or value in ("inf", "-inf", "nan")
-    return shape in (str, int, bool) and type(value) is shape
+    return shape is object or (shape in (str, int, bool) and type(value) is shape)
 
 
 def gaps(value: Any, shape: Any, row: tuple[Any, str] = (None, "")) -> Iterator[tuple[tuple[Any, str], bool]]:

@@ -132,15 +132,15 @@ def test_a_reader_that_stops_early() -> None:
 def test_control_c_during_an_evaluation(tmp_path: Path) -> None:
     act = """
 def act(module):
-    judged, calls = module.Judge.verdicts, []
+    judged, calls = module.Evaluator.verdicts, []
     def verdicts(*arguments):
         calls.append(None)
         if len(calls) == 3:
             os.kill(os.getpid(), signal.SIGINT)
         return judged(*arguments)
-    module.Judge.verdicts = verdicts
+    module.Evaluator.verdicts = verdicts
 """
-    environment = after_import(tmp_path, "compiler.evaluation.judge", act, WEIGHTSPEC_CACHE=str(tmp_path / "cache"))
+    environment = after_import(tmp_path, "compiler.evaluation.evaluator", act, WEIGHTSPEC_CACHE=str(tmp_path / "cache"))
     command = [sys.executable, CLI, "eval", TINY, "--suite", "uniform", "--pairs", "100000000"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout) == (130, "")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from compiler.pipeline import Spec, load
-from compiler.report.processes import Job, _worth
+from compiler.report.processes import Job, RunPlan, _worth
 from compiler.report.reporting import make_report
 from compiler.source.diagnostics import SpecError
 from compiler.terminal import shapes
@@ -49,7 +49,7 @@ def test_jobs_are_counted_from_one() -> None:
 
 
 def job(inputs: int) -> Job:
-    return Job(load(SPECS / "qwen20.yaml"), ("near_carry",), 5, None, inputs)
+    return Job(load(SPECS / "qwen20.yaml"), RunPlan(("near_carry",), 5, None), inputs)
 
 
 def test_little_work_is_not_worth_a_process() -> None:
@@ -91,14 +91,14 @@ def test_a_saved_model_that_is_replaced_meanwhile_is_an_error(tmp_path: Path) ->
 
 TELL_WHEN_JUDGING = """
 def act(module):
-    judged, told = module.Judge.verdicts, []
+    judged, told = module.Evaluator.verdicts, []
     def verdicts(*arguments):
         if not told:
             told.append(True)
             with open(os.environ["TOLD"], "wb", buffering=0) as pipe:
                 pipe.write(os.getpid().to_bytes(8, "little"))
         return judged(*arguments)
-    module.Judge.verdicts = verdicts
+    module.Evaluator.verdicts = verdicts
 """
 
 
@@ -109,7 +109,7 @@ def running(folder: Path, target: Path) -> Iterator[tuple[subprocess.Popen[str],
     told = folder / "told"
     os.mkfifo(told)
     pipe = os.open(told, os.O_RDWR)
-    environment = after_import(folder, "compiler.evaluation.judge", TELL_WHEN_JUDGING, TOLD=str(told))
+    environment = after_import(folder, "compiler.evaluation.evaluator", TELL_WHEN_JUDGING, TOLD=str(told))
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:

@@ -1,7 +1,7 @@
 """Writes what is printed into README.md and docs/*.md: `python -m tests.docs`, or with `--check`, what would change.
 
-That is the output in `console` blocks and below `python` blocks, and the tables of `docs/json.md`. Blocks whose command
-is `NOT_RUN` stay as they are.
+That is the output in `console` blocks and below `python` blocks, and the tables and examples of `docs/json.md`. Blocks
+whose command is `NOT_RUN` stay as they are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from compiler.source.files import write_whole
 from tests.docs.blocks import PAGES, fill, python_outputs, sessions
+from tests.docs.json_examples import with_examples
 from tests.docs.json_tables import with_tables
 from tests.helpers import ROOT
 
@@ -48,7 +49,7 @@ def renewed(page: Path) -> str:
     for block, output in sorted(chain(sessions(page), python_outputs(page)), key=lambda one: -one[0].start):
         if output != block.text:
             text = text[: block.start] + output + text[block.start + len(block.text) :]
-    return with_tables(text) if page.name == "json.md" else text
+    return with_examples(with_tables(text)) if page.name == "json.md" else text
 
 
 def _differences(page: Path, before: str, after: str) -> list[str]:

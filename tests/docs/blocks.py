@@ -93,6 +93,7 @@ def fill(folder: Path) -> None:
     """Where examples are run: specs, bases, and every example that has a file name."""
     shutil.copytree(SPECS, folder / "specs")
     shutil.copytree(EXAMPLES, folder / "docs" / "examples")
+    (folder / "tests").symlink_to(ROOT / "tests")
     for base in (DATA / "docs").glob("*.yaml"):
         shutil.copy(base, folder)
     for block in chain.from_iterable(map(blocks, PAGES)):

@@ -18,9 +18,12 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "fmt": list[shapes.Formatted],
     "validate": list[shapes.Validated],
     "lint": list[shapes.Linted],
-    "lint --list": list[shapes.Rule],
+    "lint --list": list[shapes.LintRule],
     "show": shapes.Spec,
     "show TENSOR": shapes.Tensor,
+    "show --stage resolved": shapes.Resolved,
+    "show --stage ir": shapes.NetworkValue,
+    "show --stage program": list[shapes.Program],
     "count": list[shapes.Count],
     "count with a wrong spec": shapes.CountedWithErrors,
     "count --why": list[shapes.Why],
@@ -37,7 +40,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "verify with a wrong spec": shapes.VerifiedWithErrors,
     "report": shapes.Report,
 }
-_NAMES = {str: "text", int: "integer", float: "number", bool: "boolean"}
+_NAMES = {str: "text", int: "integer", float: "number", bool: "boolean", object: "any"}
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,13 @@ def rows(shape: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
         kind = _kind(field.shape) + " or null" * field.nullable + " or absent" * (not field.required)
         yield here, kind, field.meaning
         inner = object_of(field.shape)
+        below = f"{here}[]" if inner is not field.shape else here
         if get_origin(inner) is dict:
-            (_, value) = get_args(inner)
-            described, meaning = get_args(value)
-            yield f"{here}.NAME", _kind(described), meaning
-        elif is_typeddict(inner) and inner not in WITH_SECTION:
-            yield from rows(inner, f"{here}[]." if inner is not field.shape else f"{here}.")
+            inner, meaning = get_args(get_args(inner)[1])
+            below = f"{below}.NAME"
+            yield below, _kind(inner), meaning
+        if is_typeddict(inner) and inner not in WITH_SECTION:
+            yield from rows(inner, f"{below}.")
 
 
 def _kind(shape: Any) -> str:

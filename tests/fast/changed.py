@@ -101,7 +101,7 @@ def _with_options(step: ir.Step, dtype: FloatFormat, random: Random) -> ir.Step:
         case ir.Head(norm=norm):
             return replace(step, norm=norm and _with_epsilon(norm, random))
         case ir.FeedForward(norm=norm):
-            activation: ir.ActivationKind = random.choice(("relu", "silu", "gelu"))
+            activation = random.choice(ir.ACTIVATIONS)
             return replace(step, activation=activation, norm=norm and _with_epsilon(norm, random))
         case ir.Attention():
             return _with_other_scores(step, dtype, random)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from compiler.network.ir import ACTIVATIONS
+
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 LARGEST = {"float64": 300, "float32": 37, "bfloat16": 37, "float16": 4}  # decimal exponents
 SMALLEST = {"float64": -322, "float32": -44, "bfloat16": -40, "float16": -7}
@@ -263,7 +265,7 @@ def _score(maker: Maker, plus_one: bool) -> str:
 def _feed_forward(maker: Maker, name: str) -> None:
     random, dimensions = maker.random, maker.dimensions()
     hidden = random.randint(1, 4)
-    maker.add(f"ffn {name}:", f"  hidden: u[{hidden}]", f"  activation: {random.choice(('relu', 'silu', 'gelu'))}")
+    maker.add(f"ffn {name}:", f"  hidden: u[{hidden}]", f"  activation: {random.choice(ACTIVATIONS)}")
     if maker.chance(0.3):
         maker.add(f"  norm: {maker.norm(maker.stream)}")
     units = [f"u[{i}]" for i in range(hidden)]

@@ -14,7 +14,7 @@ import pytest
 from compiler.backends.bounds import folding, passes
 from compiler.backends.bounds.demand import NOTHING, pruned
 from compiler.backends.bounds.legality import RULES, check, violations
-from compiler.backends.bounds.passes import CHECKED, PASSES, Use, prepared, run
+from compiler.backends.bounds.passes import CHECKED, PASSES, Use, after_each_pass, prepared
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import (
     Attended,
@@ -88,7 +88,7 @@ def steps(spec: Spec, use: Use) -> Iterator[tuple[list[str], Program]]:
     for program in translate(spec.network, spec.layout):
         done: list[str] = []
         yield [], program
-        for one, after in run(program, spec.network, use):
+        for one, after in after_each_pass(program, spec.network, use):
             done.append(one.name)
             yield done, after
 
@@ -130,7 +130,7 @@ def test_each_pass_stands_once_and_rules_name_passes() -> None:
 @pytest.mark.parametrize("use", USES)
 def test_dimensions_that_nobody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: Use) -> None:
     """Zeros after the last channel of an input that was left out are no channels of another node."""
-    monkeypatch.setattr(folding, "MAX_NUMBERS", 0)
+    monkeypatch.setattr(folding, "MAX_FOLDED", 0)
     spec = load_text(tmp_path, small(UNREAD))
     assert is_legal(spec, use)
     (program,) = translate(spec.network, spec.layout)
@@ -219,7 +219,7 @@ BROKEN: list[tuple[str, str, type | int | None, str, Change]] = [  # rule, last 
     ("symbols", "", Normalized, "the number 1, as node 9 does", field(Normalized, "first_symbol", lambda _: 1)),
     ("slots", "", None, "3 slots, 2 prefixes", lambda program: replace(program, prefixes=program.prefixes[:2])),
     ("slots", "", None, "the slots are [2, 1, 0]", lambda program: replace(program, slots=program.slots[::-1])),
-    ("slots", "work", None, "position 40 is read of 8 tokens", decision(reads=(5, 6, 40))),
+    ("slots", "cost", None, "position 40 is read of 8 tokens", decision(reads=(5, 6, 40))),
     ("decision", "", None, "the decision reads node 60 of 16", decision(node=60)),
     ("decision", "fusing", 10, "6 logits for 7 classes", decision(classes=7)),
     ("unmarked", "", Sum, "channels [0] are marked", node(Sum, live=(0,))),
@@ -237,7 +237,7 @@ BROKEN: list[tuple[str, str, type | int | None, str, Change]] = [  # rule, last 
         field(Separable, "heads", lambda x: x[:1]),
     ),
     ("followed", "magnitudes", Renewed, "Renewed is without one", field(Renewed, "first_symbol", lambda _: None)),
-    ("no-mixed", "work", Attended, "Mixed is a pattern of numbers", fixed),
+    ("no-mixed", "cost", Attended, "Mixed is a pattern of numbers", fixed),
     ("no-sums", "", Attended, "Separable is a sum of tables", summed),
     ("no-output", "magnitudes", Attended, "with an output map", field(Attended, "output", lambda _: Linear(((),) * 4))),
 ]
@@ -270,13 +270,13 @@ def test_the_switch_checks_after_each_pass(tmp_path: Path, monkeypatch: pytest.M
     def wrong(program: Program, _: Network) -> Program:
         return node(Normalized, live=(7,))(program)
 
-    changed = [replace(one, run=wrong) if one.name == "work" else one for one in PASSES]
+    changed = [replace(one, run=wrong) if one.name == "cost" else one for one in PASSES]
     monkeypatch.setattr(passes, "PASSES", [*changed[:3]])
     monkeypatch.setenv(CHECKED, switch)
     spec = load_text(tmp_path, small(NETWORK))
     (program,) = translate(spec.network, spec.layout)
     if switch == "1":
-        with pytest.raises(ToolFault, match=r"after the pass 'work', the rule 'order' .* at node 10: live are \[7\]"):
+        with pytest.raises(ToolFault, match=r"after the pass 'cost', the rule 'order' .* at node 10: live are \[7\]"):
             prepared(program, spec.network, "fast engine")
     else:
         assert prepared(program, spec.network, "fast engine").nodes[10].live == (7,)

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import SLACK, ZERO, Arithmetic, Bounded, Quantity, Rounding
-from compiler.backends.bounds.attention import attend_all
+from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.mixing import mix_sums
 from compiler.backends.bounds.separable import HeadTables, head_tables
-from compiler.backends.bounds.tensors import TensorFunctions, TensorKeys
+from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Array, Attended, SeparableHead
 from compiler.expressions.floats import FORMATS
 from compiler.verifier.attention import mixed_values
+from compiler.verifier.forms import Ranges
 from tests.verifier.test_relaxations import found_forms
 
 ARITHMETIC = Arithmetic(TensorFunctions(), Rounding.of(FORMATS["bfloat16"]))
@@ -42,12 +43,12 @@ def mixed(scores: Tensor, value: Quantity, error: Quantity) -> tuple[float, floa
     keys = len(scores)
     mask = torch.ones(1, keys, 1, dtype=torch.bool)
     own = Bounded(column(value, keys), column(error, keys))
-    seen = TensorKeys([ZERO], [own], [column(scores, keys)], mask, keys)  # scores without a rounding of their own
+    seen = Keys(TensorLoop(mask, keys), [ZERO], [own], [column(scores, keys)])  # scores without a rounding of their own
     (found,) = attend_all(ARITHMETIC, attended(keys), (0,), [ZERO], partial(same, seen))
     return float(found.value), float(found.error)
 
 
-def same(keys: TensorKeys, _head: int) -> TensorKeys:
+def same(keys: Keys, _head: int) -> Keys:
     return keys
 
 
@@ -79,7 +80,7 @@ def proved(scores: Tensor, value: Quantity, error: Quantity) -> tuple[float, flo
     forms = np.array([[float(part.sum()) for part in sums]])
     one = found_forms(most=found.most)
     made = replace(one, heads=(replace(one.heads[0], one=found.one),))
-    x = mixed_values(ARITHMETIC, made, np.array([0]), forms, forms, 100)[0]
+    x = mixed_values(ARITHMETIC, made, Ranges(np.array([0]), forms, forms), 100)[0]
     return float(x.value), float(ARITHMETIC.off(x))
 
 

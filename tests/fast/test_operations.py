@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Quantity, Rounding
-from compiler.backends.bounds.attention import attend_all
+from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.deciding import decide
 from compiler.backends.bounds.magnitudes import ROOM
 from compiler.backends.bounds.norms import normalize
-from compiler.backends.bounds.tensors import TensorFunctions, TensorKeys
+from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Attended, Decision, Linear, Normalized
 from compiler.backends.torch.decode import choose
 from compiler.backends.torch.ffn import activate
@@ -30,7 +31,7 @@ from compiler.backends.torch.linear import ParameterStore
 from compiler.backends.torch.norm import Norm
 from compiler.expressions.axes import Axis
 from compiler.expressions.floats import FORMATS
-from compiler.network.ir import ActivationKind
+from compiler.network.ir import ACTIVATIONS, ActivationKind
 from compiler.network.ir import Norm as NormIr
 from tests.helpers import DTYPES
 
@@ -117,7 +118,7 @@ def some_numbers(dtype: str, count: int, seed: int) -> Tensor:
     return torch.tensor(np.concatenate([wide, near, edges]), dtype=DTYPES[dtype])
 
 
-@pytest.mark.parametrize("kind", ["relu", "silu", "gelu"])
+@pytest.mark.parametrize("kind", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", ALL)
 def test_activations(dtype: str, kind: ActivationKind) -> None:
     """Of every number, where the dtype is short."""
@@ -126,7 +127,7 @@ def test_activations(dtype: str, kind: ActivationKind) -> None:
     for seed, share in enumerate((0.0, 1e-12, 1e-6, 1e-2, 0.5, 3.0)):
         drawn = Drawn(numbers[None], np.random.default_rng(seed), share, symbols=2 if share else 0)
         plain = activate(kind, numbers)[None]
-        needed = max(needed, drawn.check([a.activate(x, kind) for x in drawn.bounded()], plain))
+        needed = max(needed, drawn.check([activation(kind).bound(a, x) for x in drawn.bounded()], plain))
     assert needed > 0.9
 
 
@@ -206,7 +207,7 @@ def flat(x: Quantity) -> Tensor:
     return torch.as_tensor(x, dtype=torch.float64).expand(1, 1, BATCH).flatten()
 
 
-def same(keys: TensorKeys, _head: int) -> TensorKeys:
+def same(keys: Keys, _head: int) -> Keys:
     return keys
 
 
@@ -259,12 +260,11 @@ def test_attention(dtype: str, plus_one: bool, output: bool) -> None:
             output=Linear(rows) if output else None,
         )
         own = [part.view(coordinates, size, BATCH) for part in (mixed.value, mixed.own)]
-        seen = TensorKeys(
+        seen = Keys(
+            TensorLoop(visible[None, :, None], int(visible.sum())),
             [Bounded(keys.value[None], keys.own[None])],
             [Bounded(own[0][c][None], own[1][c][None]) for c in range(coordinates)],
             [],
-            visible[None, :, None],
-            int(visible.sum()),
         )
         query = [Bounded(torch.ones(1, 1, BATCH, dtype=torch.float64), 0.0)]
         live = range(2 if output else 1)

@@ -82,7 +82,7 @@ def test_bounds_where_errors_are_not_followed(tmp_path: Path, monkeypatch: pytes
         )
         return replace(program, nodes=tuple(nodes))
 
-    changed = [replace(one, run=unfollowed) if one.name == "work" else one for one in passes.PASSES]
+    changed = [replace(one, run=unfollowed) if one.name == "cost" else one for one in passes.PASSES]
     monkeypatch.setattr(passes, "PASSES", changed)
     assert check_networks(tmp_path, range(CHUNK))["sure"] > 0
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from compiler.backends.bounds.arithmetic import GELU_UNITS, SILU_UNITS
+from compiler.backends.bounds.activations import GELU_UNITS, SILU_UNITS
 from compiler.backends.elementary.program import FUNCTION_UNITS
 from compiler.backends.torch.reference import alone
 from compiler.expressions.floats import FORMATS

@@ -9,7 +9,7 @@ import pytest
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.backends.native.engines import EngineName
 from compiler.backends.torch.reference import alone
-from compiler.evaluation.judge import Judge, Verdicts
+from compiler.evaluation.evaluator import Evaluator, Verdicts
 from compiler.pipeline import Spec, load
 from compiler.source.user_cache import SETTING
 from tests.fast.containment import suite_tokens
@@ -41,15 +41,15 @@ def wrong(found: Verdicts) -> list[Row]:
 
 
 def judged(spec: Spec, engine: EngineName, suite: str, pairs: int, inputs: int = 0) -> list[Row]:
-    judge = Judge(spec, engine=engine, inputs=inputs)
-    assert judge.use.name == engine, judge.use.reason
-    assert (inputs == COMPILED) == judge.use.detail.startswith("compiled C"), judge.use.detail
-    return wrong(judge.verdicts(*suite_tokens(spec, suite, pairs, 5)))
+    evaluator = Evaluator(spec, engine=engine, inputs=inputs)
+    assert evaluator.use.name == engine, evaluator.use.reason
+    assert (inputs == COMPILED) == evaluator.use.detail.startswith("compiled C"), evaluator.use.detail
+    return wrong(evaluator.verdicts(*suite_tokens(spec, suite, pairs, 5)))
 
 
 def by_reference(spec: Spec, suite: str, pairs: int) -> list[Row]:
     """One sequence at a time, token by token."""
-    reference, predicted = Judge(spec, engine="plain").reference, spec.layout.predicted
+    reference, predicted = Evaluator(spec, engine="plain").reference, spec.layout.predicted
     rows: list[Row] = []
     with alone():
         for number, (prompt, answer) in enumerate(zip(*suite_tokens(spec, suite, pairs, 5), strict=True)):

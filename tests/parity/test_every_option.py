@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from compiler.lowering.network import TAKEN_BLOCK_NAMES
+from compiler.network.ir import Step
 from compiler.pipeline import load
 from compiler.source.document import as_data, parse_document, read_source
 from compiler.source.schema import schema_text
-from tests.helpers import STEPS
+from tests.helpers import ROOT, STEPS
 from tests.parity.by_hand import MODELS
 
 SCHEMA: dict[str, Any] = json.loads(schema_text())
@@ -115,6 +117,20 @@ def test_every_step_and_option_has_a_spec() -> None:
     wanted |= set(SECTIONS)
     assert len(wanted) > 100
     assert sorted(wanted - found) == []
+
+
+def test_every_kind_of_step_is_read_from_some_spec() -> None:
+    steps = (step for name in FILES for step in load(STEPS / f"{name}.yaml").network.steps)
+    assert {type(step) for step in steps} == set(get_args(Step))
+
+
+def test_every_kind_of_step_has_a_section_in_the_page_and_a_name_that_no_block_takes() -> None:
+    network = SCHEMA["properties"]["network"]
+    kinds = {*network["properties"], *(name for key in network["patternProperties"] for name in families(key))}
+    assert kinds <= TAKEN_BLOCK_NAMES
+    page = (ROOT / "docs/language-steps.md").read_text(encoding="utf-8")
+    assert kinds <= set(re.findall(r"^## (\w+)$", page, re.MULTILINE))
+    assert len(kinds) == len(get_args(Step))
 
 
 def test_every_spec_is_written_by_hand() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
+from compiler.network.ir import ACTIVATIONS
 from tests.helpers import small
 from tests.parity.reference import State, Values, activate, affine, attend, check, embed, norm, resized
 
@@ -41,7 +42,7 @@ def normed(x: Tensor, step: str, which: str, state: State, values: Values) -> Te
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("activation", ["relu", "silu", "gelu"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("gated", [True, False], ids=["gated", "plain"])
 @pytest.mark.parametrize("which", NORMS)
 def test_ffn(tmp_path: Path, which: str, gated: bool, activation: str, dtype: str) -> None:

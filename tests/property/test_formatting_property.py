@@ -153,7 +153,8 @@ def check(text: str) -> bool:
     try:
         after = format_source(source)
     except SpecError as error:
-        if error.diagnostics[0].code != "cannot-format" or (isinstance(document, Mapping) and "defect" in str(error)):
+        expected = "cannot-format" if isinstance(document, Mapping) else "wrong-type"
+        if error.diagnostics[0].code != expected or "defect" in str(error):
             raise
         return False
     assert formatted(after) == after

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from compiler.network.causality import is_causal
 from compiler.network.flow.backward import flow
-from compiler.network.flow.task_tokens import Asked, asked_by, listed
+from compiler.network.flow.task_tokens import Asked, asked_by, positions_in
 from compiler.network.ir import Network
 from compiler.pipeline import Spec, load
 from compiler.readers.linting import lint
@@ -125,7 +125,7 @@ def inputs(asked: Asked, seed: int) -> Tensor:
 
 def read_logits(network: Network, layout: Layout, zeroed: Zeroed, tokens: Tensor) -> Tensor:
     """The logits [inputs, read, classes] that an answer is read from: in place, or of what ends there."""
-    read = listed(asked_by(layout).read)
+    read = positions_in(asked_by(layout).read)
     if layout.in_place or is_causal(network):
         return run(network, zeroed, tokens)[:, read]
     return torch.stack([run(network, zeroed, tokens[:, : place + 1])[:, -1] for place in read], 1)

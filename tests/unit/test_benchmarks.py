@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import engine_speed, exhaustive, self_check, verify_speed
+from benchmarks import engine_speed, exhaustive, self_check, task_speed, verify_speed
 from benchmarks.page import NoSection, markdown_table, put
 from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, disagreements
 from compiler.backends.native.c_compiler import find_compiler
@@ -193,3 +193,15 @@ def test_the_page_has_the_verdicts_that_the_specs_claim() -> None:
     assert not wrong, "run `make verdicts`"
     for _, settings in verify_speed.VARIANTS:
         assert f" --set {' --set '.join(settings)} |" in page
+
+
+def test_answers_of_stated_tasks_race_programs_for_them(capsys: pytest.CaptureFixture[str]) -> None:
+    task_speed.main(64)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:22].strip() for line in lines[1:]] == [
+        "addition, by columns",
+        "addition, by equations",
+        "copy",
+        "reverse",
+        "sort",
+    ]

@@ -17,16 +17,17 @@ import torch
 from torch import Tensor, nn
 
 import compiler
+from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.demand import marked
 from compiler.backends.bounds.elementwise import elementwise
 from compiler.backends.bounds.fixed import fixed_attentions
 from compiler.backends.bounds.legality import violations
 from compiler.backends.bounds.magnitudes import check_magnitudes
-from compiler.backends.bounds.tensors import TensorFunctions, TensorKeys
-from compiler.backends.bounds.work import operations
+from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Activated, Decision, Lookup, Node, Program, reads_keys
-from compiler.backends.native.c_keys import LineKeys
+from compiler.backends.native.c_keys import LineLoop
 from compiler.backends.native.c_lines import Writer
 from compiler.backends.torch import attention, decode, ffn, model, norm, reference, repeat
 from compiler.evaluation.evaluation import evaluate
@@ -251,7 +252,7 @@ class NewOperation:
         fixed_attentions,
         lambda program: violations(program, ()),
     ],
-    ids=["demand", "magnitudes", "work", "patterns", "legality"],
+    ids=["demand", "magnitudes", "cost", "patterns", "legality"],
 )
 def test_a_new_operation_is_refused(read: Callable[[Program], object]) -> None:
     operation: Any = NewOperation()
@@ -269,12 +270,12 @@ def test_a_new_operation_is_not_computed() -> None:
     with pytest.raises(NoRule, match="'NewOperation'"):
         reads_keys(operation)
     with pytest.raises(NoRule, match="'NewOperation'"):
-        elementwise(ARITHMETIC, Node(operation, (), 1, (0,), (0,)), [], lambda _: (0.0, 0.0, 0.0))
+        elementwise(ARITHMETIC, Node(operation, (), 1, (0,), (0,)), [], lambda _: 0.0)
 
 
 def test_a_new_activation_has_no_bound() -> None:
     with pytest.raises(NoRule, match="activation 'new'"):
-        ARITHMETIC.activate(Bounded(1.0, 0.0), NEW)
+        activation(NEW)
     node = Node(Activated(NEW), (0,), 1, (0,), (0,))
     with pytest.raises(NoRule, match="activation 'new'"):
         cell_step(ARITHMETIC, node, [[Bounded(1.0, 0.0, {0: 1.0})]], [0])
@@ -282,9 +283,9 @@ def test_a_new_activation_has_no_bound() -> None:
 
 def test_a_new_way_to_pass_over_keys_is_refused() -> None:
     mask = torch.ones(1, 1, 1, dtype=torch.bool)
-    for keys in (TensorKeys([], [], [], mask, 1), LineKeys(Writer(), "c1", 1, [], [], [])):
+    for loop in (TensorLoop(mask, 1), LineLoop(Writer(), "c1", 1)):
         with pytest.raises(NoRule, match="'new'"):
-            keys.over_all(lambda: [(NEW, 1.0)])
+            loop.over_all(lambda: [(NEW, 1.0)])
 
 
 def test_every_dtype_is_in_every_table() -> None:

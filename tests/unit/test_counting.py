@@ -8,8 +8,8 @@ import pytest
 
 import compiler
 from compiler.pipeline import load
-from compiler.readers.counting.counts import SHOWN_RULES, Counts
-from tests.helpers import SPECS, load_text, small
+from compiler.readers.counting.counts import BESIDE, FIGURES, SHOWN_RULES, Counts
+from tests.helpers import ROOT, SPECS, load_text, small
 
 EVERY_SPEC = sorted(path.name for path in SPECS.glob("*.yaml"))
 
@@ -194,3 +194,14 @@ def test_tiny95_and_qwen20_by_every_rule() -> None:
     # 10 + 9 in the embedding, query 2, key 1, value 2, output 2, up 4, norm 2
     assert counts.nonzero == 32
     assert counts.free == 20
+
+
+def test_the_pages_name_every_figure() -> None:
+    for page in ("docs/counting.md", "docs/json.md", "docs/api.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert [name for name in FIGURES if f"`{name}`" not in text and f".{name}`" not in text] == [], page
+
+
+def test_what_is_shown_in_brackets_has_a_column_to_stand_in() -> None:
+    assert set(BESIDE) <= set(SHOWN_RULES)
+    assert {name for name, _ in BESIDE.values()} | set(SHOWN_RULES) == set(FIGURES)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from compiler.backends.torch.decode import NO_TOKEN, answer_logits, choose, greedy, margins, sure_tokens
-from compiler.evaluation.judge import Judge
+from compiler.evaluation.evaluator import Evaluator
 from compiler.network.ir import Decode
 from compiler.pipeline import Spec, load
 from compiler.tasks.layout import Layout, Slot
@@ -196,8 +196,8 @@ def test_teacher_forcing_and_greedy_agree_pair_by_pair(
     spec = load(SPECS / f"{name}.yaml", overrides)
     inputs = sample(spec, suite, pairs)
     assert len(inputs) == pairs
-    teacher = verdicts(Judge(spec, engine="plain", batch=pairs), inputs)
-    token_by_token = verdicts(Judge(spec, decoding="greedy", batch=pairs), inputs)
+    teacher = verdicts(Evaluator(spec, engine="plain", batch=pairs), inputs)
+    token_by_token = verdicts(Evaluator(spec, decoding="greedy", batch=pairs), inputs)
     assert [pair for pair, a, b in zip(inputs, teacher, token_by_token, strict=True) if a != b] == []
     assert teacher.count(False) in failing
 
@@ -206,13 +206,13 @@ def test_teacher_forcing_and_greedy_agree_pair_by_pair(
 def test_batched_verdicts_are_those_of_one_sequence_at_a_time(name: str) -> None:
     spec = load(SPECS / f"{name}.yaml")
     inputs = sample(spec, "near_carry", 100)
-    batched, alone = Judge(spec, engine="plain", batch=100), Judge(spec, engine="plain")
+    batched, alone = Evaluator(spec, engine="plain", batch=100), Evaluator(spec, engine="plain")
     assert (batched.in_batches, alone.in_batches) == (True, False)
     assert verdicts(batched, inputs) == verdicts(alone, inputs)
 
 
 def test_a_failing_pair_is_decoded_greedily() -> None:
     """Teacher forcing would say 07999999940 after the right prefix; greedy says what the model writes by itself."""
-    failure = Judge(load(SPECS / "tiny95.yaml"), engine="plain").failure((5193798811, 1806201129))
+    failure = Evaluator(load(SPECS / "tiny95.yaml"), engine="plain").failure((5193798811, 1806201129))
     assert failure is not None
     assert (failure.text, failure.expected, failure.got) == ("5193798811 + 1806201129", "6999999940", "7000000000")

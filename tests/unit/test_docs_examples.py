@@ -5,6 +5,7 @@ A `yaml` block is one of these, or the test fails:
 - a whole spec, which starts with `weightspec:`. It gives no warning. It may extend another example.
 - a fragment below `<!-- base: NAME -->`. It is merged over `tests/data/docs/NAME.yaml` as `extends` does; keys that are
   no top-level keys are steps, and go under `network`. It gives no warning but those that are `UNIMPORTANT`.
+- a task file, below `<!-- file: NAME -->`, which another example extends
 - a part of a spec of this repository, below `<!-- part: NAME -->`: `specs/NAME.yaml` or `docs/examples/NAME.yaml` says
   the same.
 
@@ -34,10 +35,9 @@ import pytest
 
 from compiler.expressions.arithmetic import _BINARY, COMPARISONS
 from compiler.expressions.evaluate import KNOWN_FUNCTIONS
-from compiler.expressions.scope import NAMED_NUMBERS
+from compiler.expressions.positions import RESERVED
 from compiler.expressions.values import Matrix, Number, Value, Vector
 from compiler.language.warnings import WARNINGS
-from compiler.lowering.context import RESERVED
 from compiler.network.storage import stored
 from compiler.pipeline import Spec, load
 from compiler.readers.counting.claims import check_claims
@@ -87,8 +87,13 @@ def written(block: Block, folder: Path) -> Path:
 @pytest.mark.parametrize("block", of_kind("yaml"), ids=str)
 def test_example(block: Block, folder: Path) -> None:
     assert set(block.marks) <= MARKS
-    ways = [block.is_whole, "base" in block.marks, "part" in block.marks]
+    is_task_file = "file" in block.marks and not block.is_whole
+    ways = [block.is_whole, "base" in block.marks, "part" in block.marks, is_task_file]
     assert sum(ways) == 1, f"{block} is neither a whole spec nor below a comment that says where it belongs"
+    if is_task_file:
+        readers = [other for other in of_kind("yaml") if block.marks["file"] in other.text]
+        assert readers, "no other example names it"
+        return
     if "part" in block.marks:
         (file,) = (path for path in (SPECS, EXAMPLES) for path in path.glob(f"{block.marks['part']}.yaml"))
         whole = as_data(parse_document(Source("spec", file.read_text(encoding="utf-8"))))
@@ -202,7 +207,7 @@ def test_python(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
 @cache
 def code_of_the_language() -> tuple[str, frozenset[str]]:
     """The pages of the language, and every word in their code: in `…` or in blocks."""
-    pages = [page for page in PAGES if page.name.startswith("language")]
+    pages = [page for page in PAGES if page.name.startswith("language") or page.name == "tasks.md"]
     whole = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     code = [
         *re.findall(r"`([^`\n]+)`", BLOCK.sub("", whole)),
@@ -225,7 +230,7 @@ def options(schema: Any) -> Iterator[str]:
             yield from options(item)
 
 
-@pytest.mark.parametrize("word", sorted({*WARNINGS, *KNOWN_FUNCTIONS, *NAMED_NUMBERS, *RESERVED, *options(_schema())}))
+@pytest.mark.parametrize("word", sorted({*WARNINGS, *KNOWN_FUNCTIONS, *RESERVED, *options(_schema())}))
 def test_the_language_mentions_every_name(word: str) -> None:
     assert word in code_of_the_language()[1]
 

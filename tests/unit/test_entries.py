@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compiler.pipeline import Spec, load
-from compiler.readers.why.entries import find_place, named_tensors
+from compiler.readers.why.entries import find_entry, named_tensors
 from compiler.source.diagnostics import SpecError
 from tests.helpers import SPECS, load_text, small
 
@@ -44,7 +44,7 @@ def spec(name: str) -> Spec:
     ],
 )
 def test_indices_and_names(asked: str, index: tuple[int, ...], label: tuple[str, ...]) -> None:
-    place = find_place(spec("tiny95").network, "tiny95", asked)
+    place = find_entry(spec("tiny95").network, "tiny95", asked)
     assert (place.index, place.label, place.asked) == (index, label, asked)
 
 
@@ -53,14 +53,14 @@ def test_every_number_has_its_name() -> None:
     network = spec("tiny95").network
     for name, (_, tensor) in named_tensors(network).items():
         for entry in tensor.entries:
-            by_name = find_place(network, "", f"{name}[{tensor.label(entry.index)}]")
-            by_index = find_place(network, "", f"{name}[{', '.join(map(str, entry.index))}]")
+            by_name = find_entry(network, "", f"{name}[{tensor.label(entry.index)}]")
+            by_index = find_entry(network, "", f"{name}[{', '.join(map(str, entry.index))}]")
             assert by_name.index == by_index.index == entry.index
 
 
 def test_a_tie_has_names_of_its_own() -> None:
     network = spec("qwen20").network
-    place = find_place(network, "", "ffn.down.weight[digit, carry[1]]")
+    place = find_entry(network, "", "ffn.down.weight[digit, carry[1]]")
     assert (place.name, place.tensor.name, place.owner.name) == (
         "ffn.down.weight",
         "attention.output.weight",
@@ -68,8 +68,8 @@ def test_a_tie_has_names_of_its_own() -> None:
     )
     assert (place.index, place.label, place.owner_labels) == ((1, 1), ("digit", "carry[1]"), ("digit", "look[1]"))
     with pytest.raises(SpecError, match=r"no column 'look\[1\]' in 'ffn.down.weight'.*carry\[1\]"):
-        find_place(network, "", "ffn.down.weight[digit, look[1]]")
-    assert find_place(network, "", "head.logits.weight[3, digit]").label == ("digit[3]", "digit")
+        find_entry(network, "", "ffn.down.weight[digit, look[1]]")
+    assert find_entry(network, "", "head.logits.weight[3, digit]").label == ("digit[3]", "digit")
 
 
 ODD = """\
@@ -112,7 +112,7 @@ decode: argmax
 )
 def test_odd_tokens(tmp_path: Path, asked: str, index: tuple[int, int]) -> None:
     odd = load_text(tmp_path, ODD, name="odd")
-    assert find_place(odd.network, "", f"embedding.weight{asked}").index == index
+    assert find_entry(odd.network, "", f"embedding.weight{asked}").index == index
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_odd_tokens(tmp_path: Path, asked: str, index: tuple[int, int]) -> None:
 )
 def test_what_is_no_place(asked: str, code: str, says: str) -> None:
     with pytest.raises(SpecError) as caught:
-        find_place(spec("tiny95").network, "tiny95", asked)
+        find_entry(spec("tiny95").network, "tiny95", asked)
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == code
     assert says in f"{diagnostic.message}\n{diagnostic.hint}"
@@ -153,10 +153,10 @@ def test_what_is_no_place(asked: str, code: str, says: str) -> None:
 
 def test_row_and_column_are_both_reported() -> None:
     with pytest.raises(SpecError) as caught:
-        find_place(spec("tiny95").network, "tiny95", f"{UP}[plaec, cuont]")
+        find_entry(spec("tiny95").network, "tiny95", f"{UP}[plaec, cuont]")
     assert [diagnostic.code for diagnostic in caught.value.diagnostics] == ["unknown-name"] * 2
 
 
 def test_a_bias_that_only_biases_lists(tmp_path: Path) -> None:
     found = load_text(tmp_path, small("embedding: {}\nffn:\n  hidden: u v\n  biases: up\n"))
-    assert find_place(found.network, "", "ffn.up.bias[v]").index == (1,)
+    assert find_entry(found.network, "", "ffn.up.bias[v]").index == (1,)

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 import compiler
 import compiler.backends.torch.reference
-import compiler.evaluation.judge
+import compiler.evaluation.evaluator
 from compiler.backends.native.engines import Decoding
 from compiler.evaluation.evaluation import Evaluation, answer, evaluate
-from compiler.evaluation.judge import Failure, Judge
+from compiler.evaluation.evaluator import Evaluator, Failure
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
 from tests.helpers import ROOT, SPECS, load_text, verdicts
@@ -70,7 +70,7 @@ def test_k_of_n_adds_up(spec: Spec, decoding: Decoding, suites: list[str]) -> No
 def near_failures(spec: Spec, pairs: int) -> int:
     """How many of the near carries the model answers wrong, one sequence at a time."""
     (part,) = spec.resolved.task.suites()["near_carry"].parts(pairs, 0)
-    wrong = verdicts(Judge(spec, engine="plain"), list(part.generate())).count(False)
+    wrong = verdicts(Evaluator(spec, engine="plain"), list(part.generate())).count(False)
     assert wrong
     return wrong
 
@@ -170,8 +170,8 @@ def test_where_float64_runs_out_verdicts_are_those_of_greedy_decoding(decoding: 
     """With 14 digits the low places of tiny95-exact drown in rounding, and batches differ from sequences alone."""
     spec = load(SPECS / "tiny95-exact.yaml", {"digits": 14})
     inputs = [pair for part in spec.resolved.task.suites()["near_carry"].parts(100, 0) for pair in part.generate()]
-    judge, words = Judge(spec, "cpu", decoding, "plain", batch=100), spec.resolved.task.encode(inputs)
-    found = judge.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
+    evaluator, words = Evaluator(spec, "cpu", decoding, "plain", batch=100), spec.resolved.task.encode(inputs)
+    found = evaluator.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
     assert found.close > 0
     assert 0 < found.right.sum() < 100
     assert found.right.tolist() == [answer(spec, pair).right for pair in inputs]
@@ -181,9 +181,9 @@ def test_a_failure_that_greedy_decoding_gets_right_is_none(tmp_path: Path, monke
     """Noise that no probe has shown is found out when a failure is decoded to be shown."""
     model = Wavering(1.0, 0.0)
     monkeypatch.setattr(compiler.backends.torch.reference, "build_model", lambda network: model)
-    judge = Judge(load_text(tmp_path, TINY), engine="plain")
-    assert judge.failure((0, 1)) is None
-    failure = judge.failure((1, 1))
+    evaluator = Evaluator(load_text(tmp_path, TINY), engine="plain")
+    assert evaluator.failure((0, 1)) is None
+    failure = evaluator.failure((1, 1))
     assert failure is not None
     assert (failure.expected, failure.got) == ("2", "1")
 
@@ -276,9 +276,9 @@ def test_a_protocol_is_passed_with_as_many_right_as_it_asks_for(
     """9,910 of 10,010 are 99 % of them; the model is replaced by an engine that is wrong so many times."""
     spec = load(SPECS / "qwen20.yaml")
     engine = Scripted(spec, lambda number, right: (right + 1) % 10 if number < wrong else right)
-    monkeypatch.setattr(compiler.evaluation.judge, "fast_engine", lambda *_: engine)
-    monkeypatch.setattr(compiler.evaluation.judge, "SelfCheck", lambda *_: lambda *_: None)
-    monkeypatch.setattr(Judge, "failure", lambda judge, pair: Failure(pair, "", "", ""))
+    monkeypatch.setattr(compiler.evaluation.evaluator, "fast_engine", lambda *_: engine)
+    monkeypatch.setattr(compiler.evaluation.evaluator, "SelfCheck", lambda *_: lambda *_: None)
+    monkeypatch.setattr(Evaluator, "failure", lambda evaluator, pair: Failure(pair, "", "", ""))
     result = compiler.evaluate(spec, protocol="adderboard", failures=None)
     assert (result.pairs, result.right, result.qualified) == (10_010, 10_010 - wrong, qualified)
     assert result.protocol is not None

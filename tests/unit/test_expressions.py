@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.expressions.evaluate import affine, evaluate_expression, integer, number
+from compiler.expressions.evaluate import affine_value, evaluate_expression, integer_value, number_value
 from compiler.expressions.floats import FORMATS
 from compiler.expressions.formulas import attempt, read_formula
 from compiler.expressions.parse import is_name, parse
@@ -160,7 +160,7 @@ def test_vectors() -> None:
     ],
 )
 def test_affine_expressions(text: str, terms: dict[int, float], constant: float | None) -> None:
-    result = affine(parse(text), scope())
+    result = affine_value(parse(text), scope())
     assert {column: term.value for column, term in result.terms.items()} == terms
     assert (result.constant.value if result.constant is not None else None) == constant
 
@@ -313,7 +313,7 @@ def test_nested_sums_end_when_the_work_is_used_up() -> None:
     with pytest.raises(ExpressionError) as caught:
         evaluate_expression(parse("sum(sum(1, i, 100), j, 100)"), limited)
     assert caught.value.code == "too-much-work"
-    assert number(parse("sum(1, i, 100)"), replace(scope(), work=Work(1000))).value == 100
+    assert number_value(parse("sum(1, i, 100)"), replace(scope(), work=Work(1000))).value == 100
 
 
 @pytest.mark.parametrize("text", ["dot(w, h)", "sum(w[k] * h[k], k, 40000)"])
@@ -323,13 +323,13 @@ def test_long_affine_sums_take_linear_time(text: str) -> None:
         "w": Vector(tuple(Number(i) for i in range(40_000))),
     }
     start = time.process_time()
-    assert len(affine(parse(text), scope(names)).terms) == 40_000
+    assert len(affine_value(parse(text), scope(names)).terms) == 40_000
     assert time.process_time() - start < 1.5
 
 
 def test_long_chains_are_walked() -> None:
-    assert number(parse("1" + " + 1" * 4999), scope()).value == 5000
-    assert number(parse("-1" + " - -1" * 3000), scope()).value == 2999
+    assert number_value(parse("1" + " + 1" * 4999), scope()).value == 5000
+    assert number_value(parse("-1" + " - -1" * 3000), scope()).value == 2999
     assert value(" and ".join(["1 < 2"] * 2000)) == Truth(True)
     assert set(free_names(parse("base" + " + x" * 4000))) == {"base", "x"}
 
@@ -340,7 +340,7 @@ def test_depth_has_a_limit() -> None:
     nested = (
         "".join(f"sum(1 * (k{i} + " for i in range(24)) + "1" + "".join(f"), k{i}, 1)" for i in reversed(range(24)))
     )
-    assert number(parse(nested), scope()).value == 1
+    assert number_value(parse(nested), scope()).value == 1
     for text in ("(" * 500 + "1" + ")" * 500, "-" * 5000 + "1", "2 ** " * 3000 + "1", "abs(" * 3000, "[" * 9000):
         assert error(text).code == "syntax"
         assert "nested" in error(text).message
@@ -353,10 +353,10 @@ def test_a_name_whose_definition_failed_stays_silent() -> None:
 
 
 def test_integers_have_to_be_exact() -> None:
-    assert integer(parse("2 ** 60 + 1"), scope()) == 2**60 + 1
-    assert integer(parse("6 / 2"), scope()) == 3
+    assert integer_value(parse("2 ** 60 + 1"), scope()) == 2**60 + 1
+    assert integer_value(parse("6 / 2"), scope()) == 3
     with pytest.raises(ExpressionError) as caught:
-        integer(parse("7 / 2"), scope())
+        integer_value(parse("7 / 2"), scope())
     assert caught.value.code == "wrong-type"
 
 
@@ -391,7 +391,7 @@ def test_the_index_of_a_sum_is_not_free() -> None:
 )
 def test_a_double_that_meets_a_dtype_number_is_cast_first(text: str, expected: float) -> None:
     """Each expected value is torch's for `p = torch.tensor(0.1)` and `d = 0.1`."""
-    assert number(parse(text), scope(dict(FLOAT32), "float32")).value == expected
+    assert number_value(parse(text), scope(dict(FLOAT32), "float32")).value == expected
 
 
 @pytest.mark.parametrize(("text", "at"), [("big * 2", (0, 7)), ("1 + p * 1e39", (4, 12)), ("p + 10 ** 60", (0, 12))])
@@ -420,7 +420,7 @@ def test_a_formula_in_a_document_knows_its_place(text: str, code: str, column: i
     findings = Findings()
     formula = read_formula(node, findings)
     if formula is not None:
-        attempt(formula, scope(), number, findings)
+        attempt(formula, scope(), number_value, findings)
     (diagnostic,) = findings
     assert diagnostic.code == code
     assert diagnostic.span is not None

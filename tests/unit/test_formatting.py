@@ -90,7 +90,7 @@ def test_what_is_no_token(text: str) -> None:
         ("a: [1,2,]", "a: [1, 2,]\n"),
         ("a:\n- 1\n-   2\nb: 3", "a:\n  - 1\n  - 2\nb: 3\n"),
         ("a:\n    - 1\n    - x: 1\n      y: 2\n", "a:\n  - 1\n  - x: 1\n    y: 2\n"),
-        ("-  - 1\n   - 2\n-\n    3\n", "- - 1\n  - 2\n-\n  3\n"),
+        ("a:\n-  - 1\n   - 2\n-\n    3\n", "a:\n  - - 1\n    - 2\n  -\n    3\n"),
         ("a:\n- - 1\n  -\n    - b\n- c\n", "a:\n  - - 1\n    -\n      - b\n  - c\n"),
         ("---\na: 1\n...\n", "---\na: 1\n...\n"),
         ("%YAML 1.2\n---\na:  1\n", "%YAML 1.2\n---\na: 1\n"),
@@ -227,6 +227,7 @@ network:
     ("text", "code", "line", "column"),
     [
         ("", "empty", 1, 1),
+        ("# one\n- a:  1", "wrong-type", 2, 1),
         ("a: [1", "yaml-syntax", 1, 6),
         ("a: 1\na: 2", "duplicate-key", 2, 1),
         ("a: 1\n? b\n: 2", "cannot-format", 2, 1),

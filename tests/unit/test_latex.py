@@ -9,7 +9,7 @@ import pytest
 from compiler.expressions.parse import parse
 from compiler.expressions.syntax import Binary, Call, ExpressionNode, Literal, Name, Transpose, Unary
 from compiler.readers.latex.expressions import latex, latex_lines
-from compiler.readers.latex.words import escape, name, number
+from compiler.readers.latex.words import escape, latex_number, name
 
 AT = (0, 1)
 
@@ -140,7 +140,7 @@ def test_expressions(text: str, expected: str) -> None:
     ],
 )
 def test_numbers(value: int | float, expected: str) -> None:
-    assert number(value) == expected
+    assert latex_number(value) == expected
 
 
 def test_negative_literals_are_written_like_signs() -> None:

@@ -11,7 +11,7 @@ import pytest
 from compiler.pipeline import Spec, load
 from compiler.readers.counting.counts import count
 from compiler.readers.linting import lint
-from compiler.readers.linting.rules import DEFAULT, RULE_SETS, RULES
+from compiler.readers.linting.rules import DEFAULT, LINT_RULES, RULE_SETS
 from compiler.source.diagnostics import SpecError, render
 from tests.helpers import ROOT, SPECS, load_text
 
@@ -47,7 +47,7 @@ expect:
   count: {free: 10}
   eval: {adderboard: {pairs: 10010, right: 9910}}
 """  # it adds nothing up: what it claims about the board's test is not checked here
-CODES = [rule.code for rule in RULES]
+CODES = [rule.code for rule in LINT_RULES]
 
 
 @dataclass(frozen=True)
@@ -124,13 +124,13 @@ BREAKS = [
     Case(
         "low-accuracy",
         {"adderboard: {pairs: 10010, right: 9910": "^adderboard: {pairs: 100, right: 98"},
-        "98 of 100 right is 98 %; needed are 99 % of adderboard",
+        "98 of 100 right is 98 %; needed is 99 % of adderboard",
         id="fewer",
     ),
     Case(
         "low-accuracy",
         {"adderboard: {pairs: 10010, right: 9910": "^adderboard: {pairs: 1000000, right: 989999"},
-        "989,999 of 1,000,000 right is 98.999 %; needed are 99 % of adderboard",
+        "989,999 of 1,000,000 right is 98.999 %; needed is 99 % of adderboard",
         id="nearly",
     ),
     Case(
@@ -410,7 +410,7 @@ def test_a_rule_finds_what_breaks_it(tmp_path: Path, case: Case) -> None:
     assert more == []
     assert str(own.span) == f"{tmp_path / 'small.yaml'}:{place}"
     assert case.says in own.message
-    (rule,) = [rule for rule in RULES if rule.code == case.code]
+    (rule,) = [rule for rule in LINT_RULES if rule.code == case.code]
     assert (own.severity, own.hint) == (rule.level, rule.fix)
     assert render(own).startswith(f"{own.span}: {rule.level}: {own.message}  [{case.code}]\n")
 
@@ -547,10 +547,10 @@ def test_the_numbers_that_a_published_count_leaves_out() -> None:
 
 
 def test_sets() -> None:
-    assert RULE_SETS["adderboard"].rules == RULES
-    assert set(RULE_SETS[DEFAULT].rules) < set(RULES)
+    assert RULE_SETS["adderboard"].rules == LINT_RULES
+    assert set(RULE_SETS[DEFAULT].rules) < set(LINT_RULES)
     assert all(rule.level == "disclose" for rule in RULE_SETS[DEFAULT].rules)
-    for rule in RULES:
+    for rule in LINT_RULES:
         assert rule.asks.endswith(".")
         assert "AdderBoard" in rule.source
         assert rule.fix
@@ -584,5 +584,5 @@ def test_unknown_sets_and_rules() -> None:
 def test_the_page_has_the_table_of_rules() -> None:
     page = (ROOT / "docs" / "lint.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \| (breaks|disclose) \| (.*) \|$", page, re.MULTILINE)
-    assert rows == [(rule.code, rule.level, rule.asks) for rule in RULES]
+    assert rows == [(rule.code, rule.level, rule.asks) for rule in LINT_RULES]
     assert re.findall(r"^\| `([a-z]+)` \| [^|]* \|$", page, re.MULTILINE) == list(RULE_SETS)

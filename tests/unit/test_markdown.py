@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, listing, one_line, several, table
+from compiler.report.markdown.text import (
+    Anchors,
+    Title,
+    code,
+    figure,
+    inline,
+    link,
+    listing,
+    markdown_table,
+    one_line,
+    several,
+)
 
 MARKDOWN = MarkdownIt("commonmark", {"linkify": False}).enable(["table", "strikethrough"])
 NASTY = [
@@ -93,7 +104,7 @@ def code_of(token: Token) -> str:
 @given(TEXTS, TEXTS)
 def test_text_in_a_table_is_what_it_says(first: str, second: str) -> None:
     titles = [Title("one"), Title("two", right=True), Title("three")]
-    header, row = cells(table(titles, [[inline(first), "x", inline(second)]]))
+    header, row = cells(markdown_table(titles, [[inline(first), "x", inline(second)]]))
     assert [text_of(cell) for cell in header] == ["one", "two", "three"]
     assert [text_of(cell) for cell in row] == [one_line(first), "x", one_line(second)]
 
@@ -116,7 +127,9 @@ def test_text_in_a_heading_is_what_it_says(text: str) -> None:
 
 @given(TEXTS.filter(lambda text: bool(text.strip())), TEXTS)
 def test_code_in_a_table_is_what_it_says(first: str, second: str) -> None:
-    _, row = cells(table([Title("one"), Title("two")], [[code(first), f"{code(first)}, not {inline(second)}"]]))
+    _, row = cells(
+        markdown_table([Title("one"), Title("two")], [[code(first), f"{code(first)}, not {inline(second)}"]])
+    )
     assert code_of(row[0]) == one_line(first, 100)
     assert len(row) == 2
 

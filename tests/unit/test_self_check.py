@@ -13,13 +13,13 @@ import pytest
 from numpy.typing import NDArray
 
 import compiler.backends.native.fast_engine
-import compiler.evaluation.judge
+import compiler.evaluation.evaluator
 import compiler.evaluation.self_check
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Program
 from compiler.backends.native.engines import UNSURE
 from compiler.evaluation.evaluation import evaluate
-from compiler.evaluation.judge import Judge
+from compiler.evaluation.evaluator import Evaluator
 from compiler.network import ir
 from compiler.pipeline import Spec, load
 from compiler.source.faults import ToolFault
@@ -92,7 +92,7 @@ def test_every_command_that_evaluates_ends_with_it(command: tuple[str, ...]) -> 
 
 
 def engine_that_says(monkeypatch: pytest.MonkeyPatch, spec: Spec, say: Callable[[int, Tokens], Tokens]) -> None:
-    monkeypatch.setattr(compiler.evaluation.judge, "fast_engine", lambda *_: Scripted(spec, say))
+    monkeypatch.setattr(compiler.evaluation.evaluator, "fast_engine", lambda *_: Scripted(spec, say))
 
 
 def other(right: Tokens, slot: int) -> Tokens:
@@ -130,7 +130,7 @@ def test_blocks_are_checked_in_other_places(monkeypatch: pytest.MonkeyPatch) -> 
     """The first block in all tokens of its sequences, the others in one of each; what is not sure in none."""
     spec = load(SPECS / "qwen20.yaml", {"digits": 3})
     engine_that_says(monkeypatch, spec, lambda number, right: np.full_like(right, UNSURE) if number >= 256 else right)
-    judge = Judge(spec)
+    evaluator = Evaluator(spec)
     asked: list[list[tuple[int, list[int]]]] = []
     chosen = compiler.evaluation.self_check._chosen
 
@@ -141,7 +141,7 @@ def test_blocks_are_checked_in_other_places(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(compiler.evaluation.self_check, "_chosen", spied)
     (part,) = spec.resolved.task.suites()["near_carry"].parts(320, 0)
     for words in part.blocks(64):
-        judge.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
+        evaluator.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
     every = list(range(len(spec.layout.predicted)))
     assert [[slots for _, slots in block] for block in asked[:1]] == [[every] * 4]
     assert all(len(slots) == 1 for block in asked[1:4] for _, slots in block)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from compiler.pipeline import load
-from compiler.readers.stages.stages import STAGES, stage_value
+from compiler.readers.dumps.stages import STAGES, stage_value
 from tests.cli.test_cli import call
 from tests.helpers import SPECS
 

@@ -18,7 +18,7 @@ import pytest
 import compiler.evaluation.saved_runs
 import compiler.evaluation.suite_runs
 from compiler.evaluation.evaluation import Evaluation, evaluate
-from compiler.evaluation.judge import Judge, Verdicts
+from compiler.evaluation.evaluator import Evaluator, Verdicts
 from compiler.evaluation.saved_runs import MOST_FILES, SavedRun, saved_run
 from compiler.evaluation.suite_runs import Interrupted
 from compiler.pipeline import Spec, load
@@ -43,20 +43,20 @@ def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
-    """Makes the call of that number to the judge an interruption; None for no more."""
-    judged = Judge.verdicts
+    """Makes the call of that number to the evaluator an interruption; None for no more."""
+    judged = Evaluator.verdicts
 
     def stop(number: int | None) -> None:
         calls = 0
 
-        def verdicts(judge: Judge, *tokens: Any) -> Verdicts:
+        def verdicts(evaluator: Evaluator, *tokens: Any) -> Verdicts:
             nonlocal calls
             calls += 1
             if calls == number:
                 raise KeyboardInterrupt
-            return judged(judge, *tokens)
+            return judged(evaluator, *tokens)
 
-        monkeypatch.setattr(Judge, "verdicts", verdicts)
+        monkeypatch.setattr(Evaluator, "verdicts", verdicts)
 
     return stop
 
@@ -279,7 +279,7 @@ def test_a_state_of_other_versions_is_kept_and_mentioned(
         patched.setattr(compiler.evaluation.saved_runs, "installed_version", lambda: "99")
         result = evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5, notice=said.append)
     assert result.suites[0].resumed == 0
-    other = "an earlier run of it is of another version of weightspec or torch, which alone goes on with it"
+    other = "an earlier run was of another version of weightspec or torch, and only that version can resume it"
     assert said == [f"uniform begins anew: {other}"]
     assert evaluate(tiny, ["uniform"], pairs=20, engine="plain", batch=5).suites[0].resumed == 5
 

@@ -10,7 +10,7 @@ import compiler
 from compiler.expressions.values import leaves
 from compiler.network.storage import tensors
 from compiler.pipeline import Spec, load
-from compiler.readers.why.origins import Behind
+from compiler.readers.why.origins import SourceNumber
 from compiler.readers.why.why import Why, why, why_each
 from compiler.source.diagnostics import SpecError
 from tests.helpers import DATA, SPECS, load_text, small
@@ -349,7 +349,7 @@ def test_every_number_of_every_step_is_explained(path: Path) -> None:
     assert free <= set(compiler.count(spec).free_names)
 
 
-def reachable(found: Why) -> list[Behind]:
+def reachable(found: Why) -> list[SourceNumber]:
     seen: set[int] = set()
     todo = list(found.parts)
     while todo:

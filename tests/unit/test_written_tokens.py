@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from compiler.expressions.axes import Axis, Family
-from compiler.tasks.tokens import read_tokens, spelled
 from compiler.source.diagnostics import SpecError
 from compiler.source.text import Source
+from compiler.tasks.tokens import read_tokens, spelled
 
 VOCABULARY = Axis(
     (

@@ -16,11 +16,11 @@ from compiler.pipeline import Spec
 from compiler.tasks.automaton import Automaton
 from compiler.verifier import sweep as sweeping
 from compiler.verifier.cells import Cells
-from compiler.verifier.forms import Forms
+from compiler.verifier.forms import Forms, Ranges
 from compiler.verifier.head import leads
 from compiler.verifier.model import Tail, local_values
 from compiler.verifier.rounds import tails_of
-from compiler.verifier.sequences import CONSTANT, Sequences, sequences
+from compiler.verifier.sequences import CONSTANT, sequences
 from compiler.verifier.sweep import Sweep, box, sweep
 from tests.verifier.containment import Box, after_steps, of_cells, plain_leads, plain_values, whole_programs
 from tests.verifier.rounding import computed
@@ -85,14 +85,14 @@ def check_tails(inputs: Inputs, slots: Sequence[int], *, here: bool, rounds: int
     found = Found()
     with torch.inference_mode():
         followed = list(tails_of(inputs.spec, inputs.automaton, inputs.spec.layout.predicted, here, lambda: False))
-    for tail, sequence in followed:
+    for tail in followed:
         if tail.slot in slots:
             with torch.inference_mode():
-                _check_tail(inputs, tail, sequence, rounds, found)
+                _check_tail(inputs, tail, rounds, found)
     return found
 
 
-def _check_tail(inputs: Inputs, tail: Tail, sequence: Sequences, rounds: int, found: Found) -> None:
+def _check_tail(inputs: Inputs, tail: Tail, rounds: int, found: Found) -> None:
     program = tail.program
     rounded = computed(program, inputs.tokens[:, : program.length], inputs.numbers)
     right = inputs.spec.layout.answer[tail.slot]
@@ -106,9 +106,10 @@ def _check_tail(inputs: Inputs, tail: Tail, sequence: Sequences, rounds: int, fo
         chosen, paths = cells.chosen(inside), inputs.paths[which]
         assert (chosen.expected == expected[which]).all()
         forms = _forms_of(tail)
-        low, high = box(forms, chosen) if forms is not None else (np.zeros((len(which), 0)),) * 2
-        _check_sums(forms, paths, chosen.case, low, high)
-        values = tail.values(chosen.case, low, high)
+        none = np.zeros((len(which), 0))
+        ranges = box(forms, chosen) if forms is not None else Ranges(chosen.case, none, none)
+        _check_sums(forms, paths, chosen.case, ranges.low, ranges.high)
+        values = tail.values(ranges)
         for number, value in enumerate(values):
             live = program.nodes[number].live
             if value and live:
@@ -125,10 +126,10 @@ def _check_tail(inputs: Inputs, tail: Tail, sequence: Sequences, rounds: int, fo
             found["decided"] += bool(said.lowest[i] > 0 or said.behind[i])
             found["failing"] += bool(said.behind[i])
 
-    shape = len(inputs.automaton.columns), sequence.steps
+    shape = len(inputs.automaton.columns), tail.sequences.steps
     hard = [inputs.numbers.random(shape) < 0.7 for _ in range(inputs.random.choice((0, 0, 1, 3)))]
     with watched(inputs.paths, seen), patch.object(sweeping, "COARSE", inputs.random.choice(FINENESS)):
-        sweep(state, tail, sequence, hard, stop_after(rounds))
+        sweep(state, tail, hard, stop_after(rounds))
 
 
 def _forms_of(tail: Tail) -> Forms | None:

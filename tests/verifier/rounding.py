@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from compiler.backends.elementary.program import (
     Activated,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -28,6 +27,7 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
+    Subtraction,
     Sum,
 )
 from compiler.expressions.floats import FloatFormat
@@ -88,13 +88,17 @@ class Machine:
         return np.stack(rows, -1)
 
     def activated(self, kind: str, x: Numbers) -> Numbers:
-        if kind == "relu":
-            return np.maximum(x, np.longdouble(0))
-        with np.errstate(over="ignore"):
-            if kind == "silu":
-                return self.rounded(x * self.rounded(1 / self.rounded(1 + self.function(np.exp(-x)))))
-        scaled = torch.from_numpy((x * np.sqrt(_wide(0.5))).astype(np.float64))
-        return self.rounded(self.rounded(0.5 * x) * self.rounded(1 + self.rounded(torch.erf(scaled).numpy() + x * 0)))
+        match kind:
+            case "relu":
+                return np.maximum(x, np.longdouble(0))
+            case "silu":
+                with np.errstate(over="ignore"):
+                    return self.rounded(x * self.rounded(1 / self.rounded(1 + self.function(np.exp(-x)))))
+            case "gelu":
+                scaled = torch.from_numpy((x * np.sqrt(_wide(0.5))).astype(np.float64))
+                erf = self.rounded(torch.erf(scaled).numpy() + x * 0)
+                return self.rounded(self.rounded(0.5 * x) * self.rounded(1 + erf))
+        raise AssertionError(f"{kind} is not computed here")
 
     def normalized(self, operation: Normalized, x: Numbers) -> Numbers:
         size = x.shape[-1] // operation.groups
@@ -209,7 +213,7 @@ def on_node(machine: Machine, node: Node, inputs: Sequence[Numbers | None], toke
             return machine.linear(operation, x)
         case Sum():
             return machine.rounded(x + y)
-        case Difference():
+        case Subtraction():
             return machine.rounded(x - y)
         case Product():
             return machine.rounded(x * y)

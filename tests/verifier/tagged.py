@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from compiler.tasks.automaton import Column
 from compiler.verifier import cells as making
-from compiler.verifier.cells import Cells
+from compiler.verifier.cells import Cells, Labels
 from compiler.verifier.forms import Array, Forms
-from compiler.verifier.sequences import Numbers
 from tests.verifier.samples import Paths
 
 
@@ -27,17 +26,8 @@ class Tagged:
         """Bytes of a mask that are not for steps."""
         return -(-len(self.paths) // 8)
 
-    def column_cells(
-        self,
-        column: Column,
-        number: int,
-        forms: Forms,
-        expected: Numbers | None,
-        case: Numbers | None,
-        level: Numbers,
-        steps: int,
-    ) -> Cells:
-        cells = making.column_cells(column, number, forms, expected, case, level, steps)
+    def column_cells(self, column: Column, number: int, forms: Forms, labels: Labels, steps: int) -> Cells:
+        cells = making.column_cells(column, number, forms, labels, steps)
         taken = np.zeros((len(cells), 8 * self.size), np.uint8)
         taken[:, : len(self.paths)] = cells.witness == self.paths[:, number]
         own = np.packbits(taken, -1, bitorder="little")[:, None]

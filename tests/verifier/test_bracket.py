@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from compiler.tasks.automaton import Automaton, ways
 from compiler.verifier import bracket
 from compiler.verifier.bracket import failing
-from compiler.verifier.cells import Cells, merged
+from compiler.verifier.cells import Cells, Labels, merged
 from compiler.verifier.forms import Forms
 from compiler.verifier.sweep import Sweep, weights
 from tests.verifier.samples import every_path, random_automaton
@@ -29,7 +29,7 @@ def made_up(automaton: Automaton, made: Forms, tagged: Tagged, random: Random, s
 
     def column(number: int) -> Cells:
         zeros = np.zeros(len(automaton.columns[number].before), np.int64)
-        return tagged.column_cells(automaton.columns[number], number, made, None, zeros, zeros, steps)
+        return tagged.column_cells(automaton.columns[number], number, made, Labels(None, zeros, zeros), steps)
 
     cells = column(random.randrange(count))
     found, sure = Sweep(0), np.zeros(len(tagged.paths), bool)
@@ -37,14 +37,14 @@ def made_up(automaton: Automaton, made: Forms, tagged: Tagged, random: Random, s
         cells = merged(cells, np.full((1, made.constant.shape[2]), random.choice((1e-9, 1.0, 10.0))))
         fate = np.array([random.random() for _ in range(len(cells))])
         wrong, right = fate < share, fate > 1 - share
-        inputs = weights(cells, *ways(automaton))
+        inputs = weights(cells, ways(automaton))
         found.wrong += sum(inputs[i] for i in np.flatnonzero(wrong))
         found.right += sum(inputs[i] for i in np.flatnonzero(right))
         if wrong.any():
             found.wrong_cells.append(tagged.without(cells.chosen(wrong)))
             sure |= tagged.inside(cells.chosen(wrong)).any(0)
         cells = cells.chosen(~wrong & ~right)
-        found.open = sum(weights(cells, *ways(automaton)))
+        found.open = sum(weights(cells, ways(automaton)))
         sides = [k for k in (cells.first - 1, cells.last + 1) if 0 <= k < count]
         if not sides or not len(cells) or random.random() < 0.2:
             may = sure | tagged.inside(cells).any(0) if len(cells) else sure

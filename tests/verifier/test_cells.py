@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from compiler.pipeline import load
 from compiler.tasks.automaton import Automaton, complete, ways
 from compiler.verifier import sweep as sweeping
-from compiler.verifier.cells import UNKNOWN, Cells, merged
+from compiler.verifier.cells import UNKNOWN, Cells, Labels, merged
 from compiler.verifier.forms import Forms
 from compiler.verifier.rounds import tails_of
 from compiler.verifier.sweep import Sweep, sweep, weights
@@ -44,15 +44,8 @@ def random_cells(
         steps = len(one.before)
         expected, case = np.arange(steps) % TOKENS, np.arange(steps) % CASES
         level = np.array([random.randrange(2) for _ in range(steps)])
-        cells = tagged.column_cells(
-            one,
-            number,
-            made,
-            expected if number == begin else None,
-            case if number == special else None,
-            level,
-            most,
-        )
+        labels = Labels(expected if number == begin else None, case if number == special else None, level)
+        cells = tagged.column_cells(one, number, made, labels, most)
         return merged(cells, grids(random, size)) if random.random() < 0.5 else cells
 
     cells = column(begin)
@@ -77,8 +70,8 @@ def check_cells(automaton: Automaton, made: Forms, tagged: Tagged, cells: Cells,
     paths, below_above = tagged.paths, ways(automaton)
     inside, own = tagged.inside(cells), tagged.without(cells)
     assert (inside.sum(0) == 1).all()  # each input is in one cell
-    assert weights(cells, *below_above) == inside.sum(1).tolist()
-    assert sum(weights(cells, *below_above)) == len(paths)
+    assert weights(cells, below_above) == inside.sum(1).tolist()
+    assert sum(weights(cells, below_above)) == len(paths)
     window = range(cells.first, cells.last + 1)
     for i in range(len(cells)):
         members = paths[inside[i]]
@@ -149,7 +142,7 @@ def test_a_sweep_decides_as_many_inputs_as_it_counts(name: str, sizes: dict[str,
     paths = every_path(automaton) if total < 3000 else _some(automaton)
     tokens = sequences_of(automaton, spec.layout, paths)
     with torch.inference_mode():
-        for tail, sequence in list(tails_of(spec, automaton, spec.layout.predicted, False, lambda: False))[:3]:
+        for tail in list(tails_of(spec, automaton, spec.layout.predicted, False, lambda: False))[:3]:
             right = tokens[:, len(spec.layout.prompt) + tail.slot]
             leads = plain_leads(spec, tokens, tail.slot, right)
             for rounds in (0, 1, 9):
@@ -158,7 +151,7 @@ def test_a_sweep_decides_as_many_inputs_as_it_counts(name: str, sizes: dict[str,
                     watched(paths, lambda cells, which, inside: None) as left,
                     patch.object(sweeping, "COARSE", fineness),
                 ):
-                    sweep(found, tail, sequence, [], stop_after(rounds))
+                    sweep(found, tail, [], stop_after(rounds))
                 assert found.right + found.wrong + found.open == total
                 if len(paths) == total:
                     assert found.open == len(left)

@@ -85,7 +85,7 @@ def test_where_it_is_stopped_the_rest_is_undecided(monkeypatch: pytest.MonkeyPat
     def no_fast_engine(*_: Any) -> Any:
         raise EngineUnavailable("not here")
 
-    monkeypatch.setattr("compiler.evaluation.judge.fast_engine", no_fast_engine)
+    monkeypatch.setattr("compiler.evaluation.evaluator.fast_engine", no_fast_engine)
     monkeypatch.setattr(Reference, "says", limited)
     monkeypatch.setattr(time, "perf_counter", lambda: now() + (1e9 if left[0] <= 0 < asked else 0))
     monkeypatch.setattr(enumeration, "BLOCK", 4)

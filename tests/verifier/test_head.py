@@ -15,7 +15,7 @@ from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import Decision, Linear
 from compiler.backends.torch.reference import Reference
-from compiler.evaluation.judge import Judge
+from compiler.evaluation.evaluator import Evaluator
 from compiler.expressions.floats import FORMATS
 from compiler.network.ir import Decode
 from compiler.pipeline import Spec, load
@@ -65,7 +65,7 @@ def test_tokens_that_no_class_stands_for_are_never_said(name: str) -> None:
     assert spec.network.classes.size < task.symbols
     suite = task.suites()["exhaustive"]
     inputs = [one for part in suite.parts(suite.default_size, 0) for one in part.generate()]
-    wrong = verdicts(Judge(spec), inputs).count(False)
+    wrong = verdicts(Evaluator(spec), inputs).count(False)
     found = verify(spec)
     assert found.verdict == "refuted"
     assert found.failing[0] <= wrong <= found.failing[1]

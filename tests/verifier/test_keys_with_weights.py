@@ -19,8 +19,8 @@ from compiler.backends.elementary.program import Attended, Mixed
 from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load
 from compiler.tasks.automaton import complete
-from compiler.verifier.attention import Query, _with_weight, attention_forms, mixed_values
-from compiler.verifier.forms import outwards
+from compiler.verifier.attention import AttentionNode, Query, _with_weight, attention_forms, mixed_values
+from compiler.verifier.forms import Ranges, outwards
 from compiler.verifier.sequences import Sequences, sequences
 from tests.helpers import SPECS
 from tests.verifier.test_exact_weights import operation
@@ -50,13 +50,13 @@ def mixed_by(
     value, error = (doubles(part)[:, None].expand(keys, sequence.steps) for part in (values, off or (0.0,) * keys))
     query = [Bounded(doubles([score]), 0.0)]
     key = [Bounded(torch.ones(keys, sequence.steps, dtype=torch.float64), 0.0)]
-    asked = Query(3, 1, query, tuple(range(keys)), key, [Bounded(value, error)])
-    found = attention_forms(a, FORMATS[dtype], made, (0,), sequence, asked)
+    node = AttentionNode(FORMATS[dtype], made, (0,), sequence, tuple(range(keys)), key, [Bounded(value, error)])
+    found = attention_forms(a, node, Query(3, 1, query))
     (path,) = complete(sequence.automaton, 0, np.zeros((1, 1), np.int64))
     forms = found.forms.constant[:, [0]]
     for column, step in enumerate(path):
         forms = outwards(forms, found.forms.tables[:, column, [step], 0])
-    mixed = mixed_values(a, found, np.array([0]), forms[0], forms[1], 100)[0]
+    mixed = mixed_values(a, found, Ranges(np.array([0]), *forms), 100)[0]
     return float(mixed.value), Fraction(float(a.off(mixed)))
 
 

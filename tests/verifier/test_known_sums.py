@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from compiler.backends.bounds.arithmetic import Bounded
+from compiler.backends.bounds.attention import Scored
 from compiler.backends.elementary.program import Linear, Node, Sum
 from compiler.expressions.floats import FORMATS, FloatFormat
 from compiler.verifier import exact
@@ -117,7 +118,9 @@ def test_scores(name: str) -> None:
         added = [any_number(dtype, random) for _ in range(random.randint(0, 2))]
         made = replace(head, scale=random.choice(scales), scale_operation=random.choice(("multiply", "divide")))
         found = exact.score(
-            dtype, made, own, theirs, [torch.tensor(x, dtype=torch.float64) for x in added], Bounded(1.0, UNKNOWN)
+            dtype,
+            Scored(made, own, theirs, [torch.tensor(x, dtype=torch.float64) for x in added]),
+            Bounded(1.0, UNKNOWN),
         )
         value = known(found)
         if value is None or abs(value) > 2 ** (-dtype.min_exponent):

@@ -20,7 +20,7 @@ from compiler.verifier import model as following
 from compiler.verifier import sweep as sweeping
 from compiler.verifier.attention import AttentionForms, attention_forms
 from compiler.verifier.ffn import cell_step
-from compiler.verifier.model import _cases, _own_column, _stacked
+from compiler.verifier.model import _cases, _ranges_in_column, _stacked
 from compiler.verifier.rounds import tails_of
 from compiler.verifier.sequences import CONSTANT, Sequences
 from compiler.verifier.sweep import Sweep, sweep
@@ -70,11 +70,12 @@ def test_nothing_is_lost_on_the_way_into_an_attention(monkeypatch: pytest.Monkey
     assert automaton is not None
     shared = 0
     with torch.inference_mode():
-        for tail, sequence in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
+        for tail in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
             a, (given,) = tail.arithmetic, [given for found, given in seen if found is tail.attention]
-            asked = given[5]
-            position, query, positions, *read = asked.position, asked.query, asked.seen, asked.keys, asked.values
-            values = following.local_values(tail.program, sequence, tail.later)
+            _, attention, asked = given
+            position, query = asked.position, asked.channels
+            positions, *read = attention.seen, attention.keys, attention.values
+            values = following.local_values(tail.program, tail.sequences, tail.later)
             node = tail.program.nodes[tail.last]
             assert position == tail.position
             places = [position], positions, positions
@@ -122,11 +123,11 @@ def test_what_other_columns_can_do_after_a_step(seed: int) -> None:
     for number in (CONSTANT, *range(count)):
         steps = 1 if number == CONSTANT else len(automaton.columns[number].before)
         case = np.array([random.randrange(CASES) for _ in range(steps)])
-        low, high = _own_column(sequence, forms, number, case)
+        ranges = _ranges_in_column(sequence, forms, number, case)
         for path in random.sample(paths.tolist(), min(20, len(paths))):
             step = 0 if number == CONSTANT else path[number]
             for form in range(3):
-                for end, (x, sign) in enumerate(((low, 1), (high, -1))):
+                for end, (x, sign) in enumerate(((ranges.low, 1), (ranges.high, -1))):
                     total = exact_sum(made, end, path, range(count), case[step], form)
                     total += Fraction(made.constant[end, case[step], form])
                     assert sign * Fraction(x[step, form]) <= sign * total
@@ -168,8 +169,8 @@ def test_where_cells_are_too_many_all_inputs_are_still_counted(
     assert automaton is not None
     cells = 0
     with torch.inference_mode():
-        for tail, sequence in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
+        for tail in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
             found = Sweep(tail.slot)
-            sweep(found, tail, sequence, [], lambda: False)  # which asserts it
+            sweep(found, tail, [], lambda: False)  # which asserts it
             cells += found.cells
     assert cells > most_open if most_open < most else cells > most

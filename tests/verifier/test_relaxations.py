@@ -15,23 +15,25 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from compiler.backends.bounds.activations import relu_by_chord
 from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import (
     Activated,
-    Difference,
     Linear,
     Node,
     Normalized,
     Operation,
     Product,
     Scaled,
+    Subtraction,
     Sum,
 )
 from compiler.expressions.floats import FORMATS
+from compiler.network.ir import ACTIVATIONS
 from compiler.verifier.attention import AttentionForms, HeadForms, mixed_values
-from compiler.verifier.ffn import cell_step, relu
-from compiler.verifier.forms import Forms
+from compiler.verifier.ffn import cell_step
+from compiler.verifier.forms import Forms, Ranges
 from tests.verifier.rounding import WIDE, Machine, on_node
 
 DTYPES = tuple(FORMATS)
@@ -81,7 +83,7 @@ def test_relu(value: float, error: float, shared: list[float], shares: tuple[flo
     x = Bounded(cell(value), cell(error), {i: cell(c) for i, c in enumerate(shared)})
     own = [Fraction(c) * Fraction(s) for c, s in zip(shared, shares, strict=False)]
     exact = Fraction(value) + sum(own, Fraction(0)) + Fraction(error) * Fraction(shares[2])
-    found = relu(arithmetic(), x)
+    found = relu_by_chord(arithmetic(), x)
     assert inside(found, max(exact, Fraction(0)), dict(enumerate(shares)))
     off = sum(map(abs, shared)) + error
     assert number(found.error) is not None
@@ -95,7 +97,7 @@ def test_relu_of_denormals() -> None:
     least = 2.0**-1074
     for value, first, second, error in product(range(-6, 7), range(4), range(-3, 4), range(2)):
         shared = {0: cell(first * least), 1: cell(second * least)}
-        found = relu(arithmetic(), Bounded(cell(value * least), cell(error * least), shared))
+        found = relu_by_chord(arithmetic(), Bounded(cell(value * least), cell(error * least), shared))
         for shares in product((-1.0, 0.5, 1.0), (-1.0, 1.0), (-1.0, 1.0)):
             parts = zip((first, second, error), shares, strict=True)
             real = Fraction(value) + sum((Fraction(c) * Fraction(s) for c, s in parts), Fraction(0))
@@ -112,7 +114,7 @@ def found_forms(nothing: float = 0.0, *, weighted: bool = True, most: int = 3) -
 
 
 def mixed_of(a: Arithmetic, found: AttentionForms, low: Sequence[float], high: Sequence[float]) -> Bounded:
-    return mixed_values(a, found, np.array([0]), np.array([low]), np.array([high]), 100)[0]
+    return mixed_values(a, found, Ranges(np.array([0]), np.array([low]), np.array([high])), 100)[0]
 
 
 def between(low: float, high: float, share: float) -> Fraction:
@@ -212,14 +214,14 @@ def any_operation(random: Random) -> Operation:
             rows = tuple(tuple((c, weights[3 * r + c]) for c in range(random.randint(1, 3))) for r in range(CHANNELS))
             return Linear(rows, random.choice((None, (1.0, 0.0, -7.0))))
         case 1:
-            return random.choice((Sum(), Difference()))
+            return random.choice((Sum(), Subtraction()))
         case 2:
             return Product()
         case 3:
             factors = tuple(w or 1.0 for w in weights[:CHANNELS])
             return Scaled(random.choice(("multiply", "divide")), factors)
         case 4 | 5:
-            return Activated(random.choice(("relu", "silu", "gelu")))
+            return Activated(random.choice(ACTIVATIONS))
         case _:
             return Normalized(random.choice(("rms", "layer")), random.choice((0.0, 1e-6, 1e-3, 1.0)), 1, weight, 50)
 
@@ -235,7 +237,7 @@ def check_operation(seed: int, samples: int = 60) -> bool:
         return machine.rounded(x.astype(np.longdouble)).astype(np.float64)
 
     spread = random.choice((0.0, 1e-6, 0.01, 0.3, 2.0, 10.0))
-    sides = 2 if isinstance(operation, Sum | Difference | Product) else 1
+    sides = 2 if isinstance(operation, Sum | Subtraction | Product) else 1
     values, parts = [], []
     for _ in range(sides):
         middle = rounded(numbers.normal(size=CHANNELS) * random.choice((0.1, 1.0, 8.0)))

@@ -9,7 +9,7 @@ import pytest
 
 from compiler.backends.torch.reference import Reference
 from compiler.evaluation.evaluation import answer
-from compiler.evaluation.judge import Judge, Verdicts
+from compiler.evaluation.evaluator import Evaluator, Verdicts
 from compiler.pipeline import load
 from compiler.verifier import search as searching
 from compiler.verifier.witness import Witnesses
@@ -30,13 +30,13 @@ def test_what_fails_often_is_found_among_the_first_inputs(monkeypatch: pytest.Mo
 def test_long_inputs_are_judged_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as suit the engine: 2,000 inputs of 300 digits would take 16 GB, and minutes."""
     sizes: list[tuple[int, int]] = []
-    judged = Judge.verdicts
+    judged = Evaluator.verdicts
 
-    def counted(judge: Judge, prompts: Any, answers: Any) -> Verdicts:
-        sizes.append((len(prompts), judge.engine.block))
-        return judged(judge, prompts[:1], answers[:1])
+    def counted(evaluator: Evaluator, prompts: Any, answers: Any) -> Verdicts:
+        sizes.append((len(prompts), evaluator.engine.block))
+        return judged(evaluator, prompts[:1], answers[:1])
 
-    monkeypatch.setattr(Judge, "verdicts", counted)
+    monkeypatch.setattr(Evaluator, "verdicts", counted)
     monkeypatch.setattr(searching, "SEARCHED_PER_SUITE", 1)
     spec = load(SPECS / "tiny95.yaml", {"digits": 40, "v_scale": 1e294}, allow_overflow=True)
     automaton = spec.resolved.task.automaton()

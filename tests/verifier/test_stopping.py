@@ -37,9 +37,9 @@ def sweeps(spec: Spec, calls: int) -> list[Sweep]:
     automaton = spec.resolved.task.automaton()
     assert automaton is not None
     with torch.inference_mode():
-        for tail, sequence in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
+        for tail in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
             found.append(Sweep(tail.slot))
-            sweep(found[-1], tail, sequence, [], stopped_after(calls))
+            sweep(found[-1], tail, [], stopped_after(calls))
     return found
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.evaluation.judge import Judge
+from compiler.evaluation.evaluator import Evaluator
 from compiler.network.ir import Attention
 from compiler.pipeline import load
 from compiler.verifier.verify import verify
@@ -24,7 +24,7 @@ def test_what_is_said_of_them_is_true(path: Path) -> None:
     spec = load(path)
     suite = spec.resolved.task.suites()["exhaustive"]
     inputs = [one for part in suite.parts(suite.default_size, 0) for one in part.generate()]
-    wrong = verdicts(Judge(spec), inputs).count(False)
+    wrong = verdicts(Evaluator(spec), inputs).count(False)
     found = verify(spec)
     assert found.inputs == len(inputs)
     assert found.failing[0] <= wrong <= found.failing[1]

@@ -20,6 +20,7 @@ from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load
 from compiler.verifier.attention import AttentionForms, _Tables, mixed_values
 from compiler.verifier.ffn import linear_sum
+from compiler.verifier.forms import Ranges
 from compiler.verifier.sequences import CONSTANT, sequences
 from tests.helpers import SPECS
 from tests.verifier.test_relaxations import found_forms
@@ -30,7 +31,7 @@ EXACT = Rounding(0.0, 0.0, 0.0, 0.0)  # of a module that rounds nothing: what is
 def mixed(rounding: Rounding, found: AttentionForms, forms: NDArray[np.float64]) -> tuple[Fraction, Fraction]:
     """What a head mixes where its forms [5] are these numbers, and by how much that may be off."""
     a = Arithmetic(TensorFunctions(), rounding)
-    x = mixed_values(a, found, np.array([0]), forms[None], forms[None], 100)[0]
+    x = mixed_values(a, found, Ranges(np.array([0]), forms[None], forms[None]), 100)[0]
     return Fraction(float(x.value)), Fraction(float(a.off(x)))
 
 
@@ -131,7 +132,7 @@ def test_a_box_holds_its_ends() -> None:
         low = random.gauss(0, 1)
         high = low + abs(random.gauss(0, random.choice((1, 1e-12, 1e-15, 1e-16))))
         ends = np.array([[low, 0, 0, 0, 0]]), np.array([[high, 0, 0, 0, 0]])
-        x = mixed_values(a, found_forms(weighted=False, most=0), np.array([0]), *ends, 100)[0]
+        x = mixed_values(a, found_forms(weighted=False, most=0), Ranges(np.array([0]), *ends), 100)[0]
         middle, radius = Fraction(float(x.value)), Fraction(float(a.off(x)))
         assert middle - radius <= Fraction(low) <= Fraction(high) <= middle + radius
         assert radius <= (high - low) / 2 + 1e-15 * (abs(low) + abs(high))

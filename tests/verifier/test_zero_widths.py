@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner
 
 import cli
+from compiler.backends.bounds.activations import relu_by_chord
 from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding, quotient
 from compiler.backends.bounds.mixing import mix_sums
 from compiler.backends.bounds.tensors import TensorFunctions
@@ -19,7 +20,6 @@ from compiler.backends.native.c_lines import LineFunctions, Writer
 from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load
 from compiler.verifier import exact
-from compiler.verifier.ffn import relu
 from compiler.verifier.verify import verify
 from tests.helpers import SPECS
 from tests.verifier.truth import truth
@@ -56,7 +56,7 @@ def test_a_relu_of_what_is_almost_nothing() -> None:
     """As floats, which channels are that are the same for all cells; float32 holds none of these."""
     a = Arithmetic(TensorFunctions(), ROUNDING)
     for value, shared, error in product(SMALL, SMALL, (0.0, 5e-324, 1e-320, 1e-60)):
-        found = relu(a, Bounded(value, error, {0: shared}))
+        found = relu_by_chord(a, Bounded(value, error, {0: shared}))
         for symbol, own in product((-1, 0, 1), (-1, 0, 1)):
             real = max(Fraction(0), Fraction(value) + Fraction(shared) * symbol + Fraction(error) * own)
             middle = Fraction(float(found.value)) + Fraction(float(found.shared[0])) * symbol

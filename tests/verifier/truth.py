@@ -15,7 +15,7 @@ from compiler.backends.torch.decode import answer_logits, choose
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.reference import Reference, alone, as_tokens
 from compiler.evaluation.evaluation import answer
-from compiler.evaluation.judge import Judge
+from compiler.evaluation.evaluator import Evaluator
 from compiler.pipeline import Spec
 from compiler.tasks.task import Inputs, Words
 
@@ -139,19 +139,19 @@ def _words(spec: Spec, suite: str, seed: int = 0, pairs: int | None = None) -> l
 
 def wrong_tokens(spec: Spec, blocks: Iterable[Words]) -> NDArray[np.bool_]:
     """See `Truth.wrong`."""
-    judge, layout = Judge(spec), spec.layout
+    evaluator, layout = Evaluator(spec), spec.layout
     predicted = np.array(layout.predicted)
     found = []
     for words in blocks:
         prompts, answers = layout.prompts(words), layout.answers(words)
-        if judge.use.name == "fast":
-            said = judge.engine.said(prompts, answers)
+        if evaluator.use.name == "fast":
+            said = evaluator.engine.said(prompts, answers)
         else:  # whose batches are only likely to say the same
             said = np.full((len(prompts), len(predicted)), UNSURE, np.int32)
         with alone():
             for i in np.flatnonzero((said == UNSURE).any(1)):
                 slots = np.flatnonzero(said[i] == UNSURE).tolist()
-                logits = judge.reference.logits(as_tokens(prompts[i : i + 1]), as_tokens(answers[i : i + 1]), slots)
+                logits = evaluator.reference.logits(as_tokens(prompts[i : i + 1]), as_tokens(answers[i : i + 1]), slots)
                 said[i, slots] = choose(logits, spec.network.decode).to(torch.int32)
         found.append(said != answers[:, predicted])
     return np.concatenate(found)

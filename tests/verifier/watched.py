@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from compiler.verifier import sweep as sweeping
 from compiler.verifier.cells import Cells
-from compiler.verifier.forms import Forms
-from compiler.verifier.model import Tail
 from compiler.verifier.sweep import Sweep
 from tests.verifier.samples import Paths
 from tests.verifier.tagged import Tagged
@@ -30,8 +28,8 @@ def watched(paths: Paths, seen: Seen) -> Iterator[set[int]]:
     tagged = Tagged(paths)
     left = set(range(len(paths)))
 
-    def classified(found: Sweep, tail: Tail, all_forms: Forms, cells: Cells, *rest: Any) -> Cells:
-        undecided = _classified(found, tail, all_forms, cells, *rest)
+    def classified(swept: Sweep, setting: Any, cells: Cells) -> Cells:
+        undecided = _classified(swept, setting, cells)
         inside = tagged.inside(cells)
         assert inside.sum(0).tolist() == [int(i in left) for i in range(len(paths))], "in no cell, or in two"
         which = np.array(sorted(left), np.int64)

@@ -23,15 +23,12 @@ from typing import Any, Protocol
 
 from compiler.backends.elementary.program import is_power_of_two
 from compiler.expressions.floats import FloatFormat
-from compiler.network.ir import ActivationKind
 from compiler.source.faults import no_rule
 
 Quantity = Any  # a float, a torch tensor [positions, batch], or a line of C for one lane
 SLACK = 1 + 2.0**-10
 ENGINE_UNIT = 2.0**-53
 ENGINE_TINY = 2.0**-1022
-SILU_UNITS = 5  # by which the plain module's silu can be off, of its value
-GELU_UNITS = 8  # the same of gelu, of its argument: in float32, torch takes erf from a polynomial
 
 
 class Functions(Protocol):
@@ -72,6 +69,7 @@ class Bounded:
 
 
 ZERO = Bounded(0.0, 0.0)
+Channels = Sequence[Bounded]  # of a node; those that do not matter are zero
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ class Arithmetic:
     def sum(self, terms: Sequence[Bounded]) -> Bounded:
         """In any order."""
         value, propagated, roundings = self.sum_in_parts(terms)
-        return self.named(value, plus(propagated, roundings), combined(terms))
+        return self.named(value, plus(propagated, roundings), combined_shared(terms))
 
     def sum_in_parts(self, terms: Sequence[Bounded]) -> tuple[Quantity, Quantity, Quantity]:
         """The sum, the error of its terms beside what they share, and that of its own roundings."""
@@ -147,7 +145,7 @@ class Arithmetic:
         if len(terms) < 2:
             return value, propagated, 0.0
         if len(terms) == 2:
-            off = plus(propagated, *(self.f.absolute(c) for c in combined(terms).values()))
+            off = plus(propagated, *(self.f.absolute(c) for c in combined_shared(terms).values()))
             return value, propagated, self.rounded(plus(self.f.absolute(value), off))
         growth = (1 + self.rounding.plain_unit) ** len(terms)
         magnitude = times(growth, plus(*(self.size(term) for term in terms)))
@@ -164,7 +162,7 @@ class Arithmetic:
             return ZERO
         f = self.f
         sizes, offs = [f.absolute(part.value) for part in (x, y)], [self.off(x), self.off(y)]
-        own = plus(times(sizes[0], y.error), times(sizes[1], x.error))
+        propagated = plus(times(sizes[0], y.error), times(sizes[1], x.error))
         second_order = times(*offs)
         x_size, y_size = (plus(size, off) for size, off in zip(sizes, offs, strict=True))
         largest = times(x_size, y_size)
@@ -173,8 +171,10 @@ class Arithmetic:
             roundings = plus(roundings, times(self.rounding.flushed, plus(x_size, y_size)))
         if x.shared.keys() & y.shared.keys():  # the engine rounds both parts of what is shared, and then their sum
             roundings = plus(roundings, times(ENGINE_UNIT, largest))
-        shared = combined((Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value))))
-        return self.named(times(x.value, y.value), plus(own, second_order, roundings), shared)
+        shared = combined_shared(
+            (Bounded(0.0, 0.0, scaled_shared(x, y.value)), Bounded(0.0, 0.0, scaled_shared(y, x.value)))
+        )
+        return self.named(times(x.value, y.value), plus(propagated, second_order, roundings), shared)
 
     def times(self, x: Bounded, factor: float) -> Bounded:
         """A product with a number of the dtype."""
@@ -221,48 +221,6 @@ class Arithmetic:
         """The terms of a linear map's output, with its bias."""
         return [*(self.times(inputs[channel], weight) for channel, weight in terms), Bounded(bias, 0.0)]
 
-    def activate(self, x: Bounded, kind: ActivationKind) -> Bounded:
-        match kind:
-            case "relu":
-                return self._relu(x)
-            case "gelu":
-                return self._gelu(x)
-            case "silu":
-                return self._silu(x)
-            case _:
-                raise no_rule("activation", kind)
-
-    def _relu(self, x: Bounded) -> Bounded:
-        """Where the branch is certain, what is shared stays shared."""
-        f, off = self.f, self.off(x)
-        error = f.minimum(off, f.maximum(plus(x.value, off), 0.0))
-        lowest = f.name(x.value - off)
-        shared = {symbol: f.name(f.if_less(lowest, 0.0, 0.0, c)) for symbol, c in x.shared.items()}
-        error = f.if_less(lowest, 0.0, error, x.error) if shared else error
-        return self.named(f.maximum(x.value, 0.0), error, shared)
-
-    def _gelu(self, x: Bounded) -> Bounded:
-        """|gelu'| ≤ 1.13; nothing stays shared."""
-        value = x.value * 0.5 * (1.0 + self.f.erf(x.value * math.sqrt(0.5)))
-        own = times(GELU_UNITS * self.rounding.unit, self.size(x))
-        return self.named(value, plus(times(1.13, self.off(x)), own, self.rounding.tiny))
-
-    def _silu(self, x: Bounded) -> Bounded:
-        """By its tangent; what is shared stays shared along it."""
-        f, unit, tiny = self.f, self.rounding.unit, self.rounding.tiny
-        off = self.off(x)
-        sigmoid = f.name(1.0 / (1.0 + f.exp(times(-1.0, x.value))))
-        value = f.name(x.value * sigmoid)
-        slope = f.name(sigmoid + value * (1.0 - sigmoid))
-        # |silu''(z)| ≤ 1/2, and ≤ (2 + |z|) e^-|z|, which falls with |z|
-        nearest = f.name(f.maximum(f.absolute(x.value) - off, 0.0))
-        bend = f.minimum((2.0 + nearest) * f.exp(times(-1.0, nearest)), 0.5)
-        rest = f.minimum(0.5 * bend * (off * off), 2.2 * off)  # beyond the tangent; the slope is at most 1.1
-        error = plus(times(f.absolute(slope), x.error), rest)
-        own = times(SILU_UNITS * unit, plus(f.absolute(value), times(1.1, off)))
-        shared = {symbol: f.name(c * slope) for symbol, c in x.shared.items()}
-        return self.named(value, plus(error, own, 1024 * tiny), shared)
-
     def rotate(self, x: Bounded, y: Bounded, cosine: Quantity, sine: Quantity, error: Quantity) -> list[Bounded]:
         """(x cos - y sin, x sin + y cos)."""
         cos, sin = Bounded(cosine, error), Bounded(sine, error)
@@ -291,13 +249,13 @@ def scaled_shared(x: Bounded, factor: Quantity) -> dict[int, Quantity]:
     return {symbol: times(factor, c) for symbol, c in x.shared.items()}
 
 
-def combined(terms: Sequence[Bounded]) -> dict[int, Quantity]:
+def combined_shared(terms: Sequence[Bounded]) -> dict[int, Quantity]:
     """What a sum shares."""
-    found: dict[int, Quantity] = {}
+    shared: dict[int, Quantity] = {}
     for term in terms:
         for symbol, c in term.shared.items():
-            found[symbol] = plus(found.get(symbol, 0.0), c)
-    return found
+            shared[symbol] = plus(shared.get(symbol, 0.0), c)
+    return shared
 
 
 def plus(*terms: Quantity) -> Quantity:

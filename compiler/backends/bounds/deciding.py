@@ -11,7 +11,7 @@ from compiler.backends.bounds.arithmetic import (
     Bounded,
     Functions,
     Quantity,
-    combined,
+    combined_shared,
     plus,
     scaled_shared,
     times,
@@ -46,7 +46,7 @@ def decide(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded]) -> Quan
     worst: Quantity = -math.inf
     for rival in range(decision.classes):
         differences = [_scaled(f, x, f.name(weight - column[rival])) for weight, column, x in chosen]
-        common = plus(*(x.error for x in differences), *(f.absolute(c) for c in combined(differences).values()))
+        common = plus(*(x.error for x in differences), *(f.absolute(c) for c in combined_shared(differences).values()))
         behind = logits[rival] - best + SLACK * plus(common, raised[rival], best_lowered)
         worst = f.name(f.maximum(worst, f.if_less(f.absolute(index - float(rival)), 0.5, -math.inf, behind)))
     return f.if_less(worst, 0.0, index, UNSURE)

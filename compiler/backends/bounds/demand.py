@@ -10,7 +10,6 @@ import numpy as np
 from compiler.backends.elementary.program import (
     Activated,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -23,6 +22,7 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
 )
 from compiler.network.meanings import rope_pair, rope_pair_of
@@ -33,7 +33,7 @@ Need = tuple[set[int], set[int]]  # positions, channels
 
 
 def marked(program: Program) -> Program:
-    """The program with the positions and channels of each node that matter; of some nodes, none."""
+    """The program with the positions and channels of each node that matter. Some nodes have none."""
     decision = program.decision
     needs: list[Need] = [(set(), set()) for _ in program.nodes]
     channels = set(range(decision.classes)) if decision.linear is None else _read_by(decision.linear)
@@ -54,7 +54,7 @@ def marked(program: Program) -> Program:
 
 
 def pruned(program: Program) -> Program:
-    """The same without the nodes of which nothing matters; as an input, such a node is `NOTHING`."""
+    """The same program without the nodes that do not matter. As an input, such a node is `NOTHING`."""
     marked_nodes = marked(program).nodes
     kept = [number for number, node in enumerate(marked_nodes) if node.live or number == program.decision.node]
     renumbered = {number: i for i, number in enumerate(kept)}
@@ -79,7 +79,7 @@ def needed_inputs(program: Program, node: Node, positions: set[int], live: set[i
             return []
         case Linear():
             return [(positions, _read_by(operation, live))]
-        case Sum() | Difference() | Product():
+        case Sum() | Subtraction() | Product():
             return [(positions, live)] * 2
         case Scaled() | Renewed() | Activated():
             return [(positions, live)]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
+
+from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity
 from compiler.backends.bounds.norms import normalize
 from compiler.backends.elementary.program import (
     Activated,
+    Array,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -22,15 +25,16 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
 )
 from compiler.network.meanings import divides, rope_pair, rope_pair_of
 from compiler.source.faults import no_rule
 
-Angles = Callable[[int], tuple[Quantity, Quantity, Quantity]]  # of a pair: cosine, sine, error of each
+AtPositions = Callable[[Array], Quantity]  # of a number for each position of a sequence, those that are computed
 
 
-def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], angles: Angles) -> list[Bounded]:
+def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], at: AtPositions) -> list[Bounded]:
     """The live channels of a node that is computed position by position, in the order of `node.live`; the inputs are
     all channels of the nodes that it reads, of which those that do not matter may be anything."""
     operation: Operation = node.operation
@@ -39,7 +43,7 @@ def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], 
             return [a.linear(inputs[0], rows[c], 0.0 if bias is None else bias[c]) for c in node.live]
         case Sum():
             return [a.add(inputs[0][c], inputs[1][c]) for c in node.live]
-        case Difference():
+        case Subtraction():
             return [a.subtract(inputs[0][c], inputs[1][c]) for c in node.live]
         case Product():
             return [a.multiply(inputs[0][c], inputs[1][c]) for c in node.live]
@@ -53,35 +57,45 @@ def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], 
                 return [a.alone(inputs[0][c]) for c in node.live]
             return [Bounded(inputs[0][c].value, 0.0, {first + c: a.off(inputs[0][c])}) for c in node.live]
         case Activated(kind=kind):
-            return [a.activate(inputs[0][c], kind) for c in node.live]
-        case Normalized(groups=groups):
-            return _normalized_groups(a, node, inputs[0], operation, groups)
+            bound = activation(kind).bound
+            return [bound(a, inputs[0][c]) for c in node.live]
+        case Normalized():
+            return _normalized_groups(a, node, inputs[0], operation)
         case Rotated():
-            return _rotated(a, node, inputs[0], operation, angles)
+            return _rotated(a, node, inputs[0], operation, at)
         case Lookup() | Attended() | Mixed() | Separable():
             raise AssertionError(f"{type(operation).__name__} is not elementwise")
         case _:
             raise no_rule("operation", operation)
 
 
-def _normalized_groups(
-    a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Normalized, groups: int
-) -> list[Bounded]:
-    size = node.channels // groups
-    found: dict[int, Bounded] = {}
+def all_channels(node: Node, live: Sequence[Bounded]) -> list[Bounded]:
+    """All channels of a node: those that do not matter are zero."""
+    value = [ZERO] * node.channels
+    for channel, bounded in zip(node.live, live, strict=True):
+        value[channel] = bounded
+    return value
+
+
+def _normalized_groups(a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Normalized) -> list[Bounded]:
+    size = node.channels // operation.groups
+    by_channel: dict[int, Bounded] = {}
     for group in sorted({channel // size for channel in node.live}):
         channels = range(group * size, (group + 1) * size)
-        found |= zip(channels, normalize(a, [x[c] for c in channels], operation, group), strict=True)
-    return [found[channel] for channel in node.live]
+        by_channel |= zip(channels, normalize(a, [x[c] for c in channels], operation, group), strict=True)
+    return [by_channel[channel] for channel in node.live]
 
 
-def _rotated(a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Rotated, angles: Angles) -> list[Bounded]:
+def _rotated(a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Rotated, at: AtPositions) -> list[Bounded]:
     size = node.channels // operation.groups
-    found: dict[int, Bounded] = {}
+    by_channel: dict[int, Bounded] = {}
     for channel in node.live:
-        if channel not in found:
+        if channel not in by_channel:
             group, place = divmod(channel, size)
             pair = rope_pair_of(operation.pairs, place, size)
             first, second = (group * size + c for c in rope_pair(operation.pairs, pair, size))
-            found[first], found[second] = a.rotate(x[first], x[second], *angles(pair))
-    return [found[channel] for channel in node.live]
+            angles = torch.tensor(operation.angles[:, pair])
+            cosine, sine = at(torch.cos(angles).numpy()), at(torch.sin(angles).numpy())
+            turned = a.rotate(x[first], x[second], cosine, sine, at(operation.error[:, pair]))
+            by_channel[first], by_channel[second] = turned
+    return [by_channel[channel] for channel in node.live]

@@ -1,7 +1,7 @@
 """Attention patterns that do not depend on tokens: taken from the plain module, which computes the same for any input.
 
-Such a pattern may hang on scores that are equal up to the last bit, which no bound decides. What it is made of are the
-same numbers for all tokens, so that the plain module, asked about one sequence of each length, shows its exact weights.
+Such a pattern may depend on scores that are equal up to the last bit, and no bound decides which is larger. It is made
+of the same numbers for all tokens. So the plain module shows its exact weights for one sequence of each length.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from compiler.backends.elementary.program import (
     Activated,
     Array,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -30,6 +29,7 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
 )
 from compiler.backends.torch.model import build_model
@@ -45,16 +45,16 @@ def with_fixed_patterns(program: Program, network: ir.Network) -> Program:
 
     The steps of `program` are those of `network`.
     """
-    found = fixed_attentions(program)
-    if not found:
+    fixed = fixed_attentions(program)
+    if not fixed:
         return program
     last = max(number for number, node in enumerate(program.nodes) if isinstance(node.operation, Attended))
     lengths = sorted(set(program.prefixes))
-    read = read_patterns(network, {(x.step, x.run) for x in found.values()}, [np.zeros(n, int) for n in lengths])
+    read = read_patterns(network, {(x.step, x.run) for x in fixed.values()}, [np.zeros(n, int) for n in lengths])
     nodes = list(program.nodes)
-    for number, operation in found.items():
-        own = [patterns[operation.step, operation.run] for patterns in read]
-        weights, error = _joined(own, program.length, ends_only=number == last)
+    for number, operation in fixed.items():
+        patterns_here = [patterns[operation.step, operation.run] for patterns in read]
+        weights, error = _joined(patterns_here, program.length, ends_only=number == last)
         if np.isfinite(weights).all() and np.isfinite(error).all():
             mixed = Mixed(operation.heads, operation.kv_heads, operation.value_dim, weights, error)
             nodes[number] = replace(nodes[number], operation=mixed, inputs=nodes[number].inputs[2:])
@@ -64,13 +64,13 @@ def with_fixed_patterns(program: Program, network: ir.Network) -> Program:
 def fixed_attentions(program: Program) -> dict[int, Attended]:
     """The nodes of attention, by number, that something is read of and whose queries and keys depend on no token."""
     depends: list[set[int]] = []  # of each node, the channels that depend on tokens
-    found: dict[int, Attended] = {}
+    fixed: dict[int, Attended] = {}
     for number, node in enumerate(program.nodes):
         inputs = [depends[source] for source in node.inputs]
         depends.append(_dependent(node, inputs))
         if isinstance(node.operation, Attended) and node.live and not inputs[0] and not inputs[1]:
-            found[number] = node.operation
-    return found
+            fixed[number] = node.operation
+    return fixed
 
 
 def _dependent(node: Node, inputs: Sequence[set[int]]) -> set[int]:
@@ -82,7 +82,7 @@ def _dependent(node: Node, inputs: Sequence[set[int]]) -> set[int]:
             return set(np.flatnonzero(np.broadcast_to(varies, (node.channels,))).tolist())
         case Linear(rows=rows):
             return {number for number, terms in enumerate(rows) if any(channel in inputs[0] for channel, _ in terms)}
-        case Sum() | Difference() | Product():
+        case Sum() | Subtraction() | Product():
             return inputs[0] | inputs[1]
         case Scaled() | Renewed() | Activated():
             return inputs[0]
@@ -97,7 +97,9 @@ def _dependent(node: Node, inputs: Sequence[set[int]]) -> set[int]:
             if any(scores):
                 return set(range(node.channels))
             channels = (operation.value_channels(head) for head in range(operation.heads))
-            return {number for number, channel in enumerate(c for own in channels for c in own) if channel in values}
+            return {
+                number for number, channel in enumerate(c for of_head in channels for c in of_head) if channel in values
+            }
         case Separable():
             raise AssertionError("patterns are fixed before anything is put in tables")
         case _:
@@ -119,14 +121,14 @@ def read_patterns(
 
     for step in seen:
         shown(step)
-    found = []
+    patterns = []
     with alone():
         for sequence in sequences:
             for runs in seen.values():
                 runs.clear()
             model(torch.tensor(sequence, dtype=torch.int64)[None])
-            found.append({(step, run): seen[step][run] for step, run in wanted})
-    return found
+            patterns.append({(step, run): seen[step][run] for step, run in wanted})
+    return patterns
 
 
 def _joined(patterns: Sequence[Array], length: int, *, ends_only: bool) -> tuple[Array, Array]:

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from compiler.backends.bounds.arithmetic import Arithmetic, Quantity, Rounding
+from compiler.backends.bounds.arithmetic import Arithmetic, Channels, Quantity, Rounding
+from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.demand import pruned
-from compiler.backends.bounds.tensors import TensorFunctions, Value, run_nodes
-from compiler.backends.bounds.work import operations
+from compiler.backends.bounds.tensors import TensorFunctions, run_nodes
 from compiler.backends.elementary.program import Array, Lookup, Node, Program, reads_keys
 
-MAX_NUMBERS = 1 << 21  # in the tables of one program
-MAX_WORK = 1 << 28  # numbers that are computed for them
+MAX_FOLDED = 1 << 21  # in the tables of one program
+MAX_FOLDING = 1 << 28  # numbers that are computed for them
 
 
 def folded(program: Program) -> Program:
@@ -26,7 +26,7 @@ def folded(program: Program) -> Program:
     made = {number for number in read if not isinstance(program.nodes[number].operation, Lookup)}
     size = program.length * program.vocabulary
     numbers = sum(size * len(program.nodes[number].live) for number in made)
-    if numbers > MAX_NUMBERS or size * operations(program, MAX_WORK // size) > MAX_WORK:
+    if numbers > MAX_FOLDED or size * operations(program, MAX_FOLDING // size) > MAX_FOLDING:
         return program
     every_token = torch.arange(program.vocabulary)[:, None].expand(-1, program.length)
     values = run_nodes(program, every_token, local).values
@@ -38,18 +38,18 @@ def folded(program: Program) -> Program:
 
 def before_attention(program: Program) -> set[int]:
     """The nodes that depend on the token at their own position only."""
-    found: set[int] = set()
+    local: set[int] = set()
     for number, node in _numbered(program):
-        if not reads_keys(node.operation) and all(source in found for source in node.inputs if source >= 0):
-            found.add(number)
-    return found
+        if not reads_keys(node.operation) and all(source in local for source in node.inputs if source >= 0):
+            local.add(number)
+    return local
 
 
 def _numbered(program: Program) -> list[tuple[int, Node]]:
     return list(enumerate(program.nodes))
 
 
-def _table(program: Program, node: Node, value: Value) -> Node:
+def _table(program: Program, node: Node, value: Channels) -> Node:
     """A node as a table: its values are [positions of the node, tokens]."""
     shape = (program.length, program.vocabulary, node.channels)
     values, errors = np.zeros(shape), np.zeros(shape)

@@ -1,7 +1,7 @@
 """Linear maps of what attention mixes, where several coordinates of a head come together, as part of the attention.
 
-A weight of the pattern that is off by some share moves all coordinates of a head at once. Where the output map makes
-much of each and little of their sum, bounds that follow them one by one are much too wide.
+A weight of the pattern that is off by some share moves all coordinates of a head at once. The output map may multiply
+each by much, and cancel most of it in their sum. Bounds that follow them one by one are then much too wide.
 """
 
 from __future__ import annotations

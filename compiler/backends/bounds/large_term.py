@@ -56,9 +56,9 @@ def roundings_beside_largest(a: Arithmetic, terms: Sequence[Bounded], otherwise:
         halves = plus(halves, beside * (1.0 - known))
     halves = f.name(times(half, halves))
 
-    def lost(one: Quantity, other: Quantity) -> Quantity:
-        found = plus(one, halves, f.if_less(other, half, 0.0, other))
-        return f.if_less(total, 2.0 * power, f.minimum(found, otherwise), otherwise)
+    def lost(offsets: Quantity, opposite: Quantity) -> Quantity:
+        rounded = plus(offsets, halves, f.if_less(opposite, half, 0.0, opposite))
+        return f.if_less(total, 2.0 * power, f.minimum(rounded, otherwise), otherwise)
 
     return lost(above, below), lost(below, above)
 

@@ -16,7 +16,6 @@ from compiler.backends.elementary.program import (
     Activated,
     Array,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -30,6 +29,7 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
     Terms,
 )
@@ -37,7 +37,7 @@ from compiler.source.faults import ToolFault, no_rule
 
 Broken = tuple[int | None, str]  # a node, None for what is no node's; what is found there, and what must be
 Sides = Iterator[tuple[str, object, object]]  # what is compared, what is found, what it must be equal to
-Shape = tuple[int, ...]
+_Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -66,42 +66,28 @@ def violations(program: Program, done: Collection[str]) -> list[Violation]:
     """Where a program after the passes named `done` breaks the first rule that it breaks; nowhere if it is legal."""
     for rule in RULES:
         if (not rule.since or rule.since in done) and rule.until not in done:
-            found = [Violation(rule, node, text) for node, text in rule.broken(program)]
-            if found:
-                return found
+            broken = [Violation(rule, node, text) for node, text in rule.broken(program)]
+            if broken:
+                return broken
     return []
 
 
 def check(program: Program, done: Sequence[str]) -> None:
     """Raises `ToolFault` where a program after the passes `done` is not legal: with the last pass, rule and node."""
-    found = violations(program, done)
-    if found:
+    broken = violations(program, done)
+    if broken:
         after = f"the pass '{done[-1]}'" if done else "translation"
-        raise ToolFault(f"in the program after {after}, {found[0]}")
+        raise ToolFault(f"in the program after {after}, {broken[0]}")
 
 
 def _inputs(program: Program) -> Iterator[Broken]:
     for number, node in enumerate(program.nodes):
-        wanted = _input_count(node.operation)
+        wanted = len(_input_channels(node))
         if len(node.inputs) != wanted:
             yield number, f"{_kind(node)} has {len(node.inputs)} inputs, not {wanted}"
         for source in node.inputs:
             if not (source == NOTHING or 0 <= source < number):
                 yield number, f"it reads node {source}, which is not before node {number}"
-
-
-def _input_count(operation: Operation) -> int:
-    match operation:
-        case Lookup() | Separable():
-            return 0
-        case Linear() | Scaled() | Resized() | Renewed() | Normalized() | Activated() | Rotated() | Mixed():
-            return 1
-        case Sum() | Difference() | Product():
-            return 2
-        case Attended():
-            return 3
-        case _:
-            raise no_rule("operation", operation)
 
 
 def _missing_inputs(program: Program) -> Iterator[Broken]:
@@ -129,7 +115,7 @@ def _input_channels(node: Node) -> Sequence[int | None]:
             return ()
         case Linear() | Resized():
             return (None,)
-        case Sum() | Difference() | Product():
+        case Sum() | Subtraction() | Product():
             return (node.channels, node.channels)
         case Scaled() | Renewed() | Normalized() | Activated() | Rotated():
             return (node.channels,)
@@ -164,7 +150,7 @@ def _own_channels(node: Node) -> Sides:
         case Mixed(heads=heads, value_dim=value_dim):
             yield "heads beyond those that share keys", heads % operation.kv_heads, 0
             yield "mixed channels", heads * value_dim, channels
-        case Lookup() | Sum() | Difference() | Product() | Resized() | Renewed() | Activated() | Separable():
+        case Lookup() | Sum() | Subtraction() | Product() | Resized() | Renewed() | Activated() | Separable():
             return
         case _:
             raise no_rule("operation", operation)
@@ -217,7 +203,7 @@ def _array_sides(program: Program, node: Node) -> Sides:
             yield "the shape of its errors", error.shape, weights.shape
         case Separable():
             yield from _separable_sides(program, node, operation)
-        case Linear() | Sum() | Difference() | Product() | Scaled() | Resized() | Renewed():
+        case Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed():
             return
         case Normalized() | Activated():
             return
@@ -233,14 +219,14 @@ def _separable_sides(program: Program, node: Node, operation: Separable) -> Side
         yield "the shape of the weights of no key", head.nothing.shape, (places,)
         for part in (head.mixed, head.off, head.size):
             yield "sums of a head", len(part), len(head.channels)
-        for one in (head.weight, head.more, *head.mixed, *head.off, *head.size):
-            if isinstance(one, int):
-                yield f"sum {one} of {quantities}", 0 <= one < quantities, True
+        for total in (head.weight, head.more, *head.mixed, *head.off, *head.size):
+            if isinstance(total, int):
+                yield f"sum {total} of {quantities}", 0 <= total < quantities, True
             else:
-                yield "the shape of a sum", one.shape, (places,)
+                yield "the shape of a sum", total.shape, (places,)
 
 
-def _broadcast(array: Array, full: Shape) -> Shape:
+def _broadcast(array: Array, full: _Shape) -> _Shape:
     """The shape it must have: axes may have the size 1."""
     if array.ndim != len(full):
         return full
@@ -285,7 +271,7 @@ def _numbers(operation: Operation) -> Iterator[tuple[str, Array]]:
                 yield from _numbers(output)
         case Mixed(weights=weights):
             yield "a weight", weights
-        case Sum() | Difference() | Product() | Resized() | Renewed() | Activated():
+        case Sum() | Subtraction() | Product() | Resized() | Renewed() | Activated():
             return
         case Separable(heads=heads):  # what is lost of a weight may be infinite
             yield from (("a weight of no key", head.nothing) for head in heads)
@@ -298,7 +284,7 @@ def _errors(operation: Operation) -> Iterator[Array]:
     match operation:
         case Lookup(error=error) | Rotated(error=error) | Mixed(error=error):
             yield error
-        case Linear() | Sum() | Difference() | Product() | Scaled() | Resized() | Renewed():
+        case Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed():
             return
         case Normalized() | Activated() | Attended() | Separable():
             return
@@ -322,7 +308,7 @@ def _own_symbols(node: Node) -> range:
             return range(0) if first is None else range(first, first + node.channels)
         case Normalized(first_symbol=first, groups=groups):
             return range(first, first + groups)
-        case Lookup() | Linear() | Sum() | Difference() | Product() | Scaled() | Resized() | Activated():
+        case Lookup() | Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Activated():
             return range(0)
         case Rotated() | Attended() | Separable() | Mixed():
             return range(0)
@@ -443,25 +429,27 @@ RULES = (
     Rule(
         "followed",
         "all errors have numbers",
-        _without("without one", lambda one: isinstance(one, Renewed) and one.first_symbol is None),
-        until="work",
+        _without("without one", lambda operation: isinstance(operation, Renewed) and operation.first_symbol is None),
+        until="cost",
     ),
     Rule(
         "no-mixed",
         "patterns are scores",
-        _without("a pattern of numbers", lambda one: isinstance(one, Mixed)),
+        _without("a pattern of numbers", lambda operation: isinstance(operation, Mixed)),
         until="fixed",
     ),
     Rule(
         "no-sums",
         "attention is no sum of tables",
-        _without("a sum of tables", lambda one: isinstance(one, Separable)),
+        _without("a sum of tables", lambda operation: isinstance(operation, Separable)),
         until="separable",
     ),
     Rule(
         "no-output",
         "output maps are nodes",
-        _without("with an output map", lambda one: isinstance(one, Attended) and one.output is not None),
+        _without(
+            "with an output map", lambda operation: isinstance(operation, Attended) and operation.output is not None
+        ),
         until="fusing",
     ),
 )

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import Rounding, compounded
 from compiler.backends.elementary.program import (
     FUNCTION_UNITS,
     Activated,
     Array,
     Attended,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -30,9 +30,9 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
 )
-from compiler.network.ir import ActivationKind
 from compiler.network.meanings import divides
 from compiler.source.faults import no_rule
 
@@ -79,14 +79,14 @@ def check_magnitudes(program: Program) -> Program:
     nodes: list[Node] = []
     for node in program.nodes:
         inputs = [ranges[source] for source in node.inputs]
-        found = _range(node, inputs).widened(_roundings(node), rounding)
-        if not (found.size <= largest).all():
-            size = f"{found.size.max():.0e}"
+        values = _range(node, inputs).widened(_roundings(node), rounding)
+        if not (values.size <= largest).all():
+            size = f"{values.size.max():.0e}"
             raise NotFollowed(f"a value could be as large as {size}, which is near the end of {program.dtype.name}")
         if isinstance(node.operation, Normalized) and not node.channels * (2 * inputs[0].size.max()) ** 2 < largest:
             raise NotFollowed("a square in a norm could overflow")
-        ranges.append(found)
-        nodes.append(_attended(program, node, inputs, found) if isinstance(node.operation, Attended) else node)
+        ranges.append(values)
+        nodes.append(_attended(program, node, inputs, values) if isinstance(node.operation, Attended) else node)
     decision = program.decision
     if decision.linear is not None and not (_linear(decision.linear, ranges[decision.node]).scale <= largest).all():
         raise NotFollowed(f"a logit could be too near the end of {program.dtype.name}")
@@ -105,7 +105,7 @@ def _roundings(node: Node) -> int:
             return FUNCTION_UNITS + 8
         case Attended():
             return 2 * len(operation.visible_to(0)) + FUNCTION_UNITS + 8
-        case Lookup() | Sum() | Difference() | Product() | Scaled() | Resized() | Renewed() | Mixed() | Separable():
+        case Lookup() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed() | Mixed() | Separable():
             return 3
         case _:
             raise no_rule("operation", operation)
@@ -122,7 +122,7 @@ def _range(node: Node, inputs: list[Range]) -> Range:
         case Sum():
             x, y = inputs
             return Range(x.low + y.low, x.high + y.high, x.size + y.size)
-        case Difference():
+        case Subtraction():
             x, y = inputs
             return Range(x.low - y.high, x.high - y.low, x.size + y.size)
         case Product():
@@ -137,7 +137,7 @@ def _range(node: Node, inputs: list[Range]) -> Range:
         case Renewed():
             return inputs[0]
         case Activated(kind=kind):
-            low = np.where(inputs[0].low < 0, np.maximum(inputs[0].low, _least(kind)), 0.0)
+            low = np.where(inputs[0].low < 0, np.maximum(inputs[0].low, activation(kind).least), 0.0)
             return Range(low, np.maximum(inputs[0].high, 0.0), inputs[0].size)
         case Normalized(groups=groups, weight=weight):
             size = node.channels // groups
@@ -153,19 +153,6 @@ def _range(node: Node, inputs: list[Range]) -> Range:
             raise AssertionError("magnitudes are checked before patterns are fixed")
         case _:
             raise no_rule("operation", operation)
-
-
-def _least(kind: ActivationKind) -> float:
-    """No value of an activation is lower; none is larger than its argument, or than 0 where that is negative."""
-    match kind:
-        case "relu":
-            return 0.0
-        case "silu":
-            return -0.3
-        case "gelu":
-            return -0.2
-        case _:
-            raise no_rule("activation", kind)
 
 
 def _linear(linear: Linear, inputs: Range) -> Range:

@@ -1,8 +1,8 @@
 """Tables of queries, keys and values before any attention: the plain module's own numbers, in place of bounded ones.
 
 A row of a matrix product depends on its own inputs and on the shape of the product, not on what other rows hold. So
-what the plain module computes from a token at a position can be seen in sequences of that token alone, once for each
-length that is asked about.
+sequences of one token show what the plain module computes from that token at each position. One sequence of each length
+is enough.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def _measured(program: Program, network: ir.Network, wanted: dict[int, str], len
                 seen.clear()
                 model(torch.full((1, length), token, dtype=torch.int64))
                 for number, name in wanted.items():
-                    own = lowest[number][:length, token], highest[number][:length, token]
-                    np.minimum(own[0], seen[name], out=own[0])
-                    np.maximum(own[1], seen[name], out=own[1])
+                    ends = lowest[number][:length, token], highest[number][:length, token]
+                    np.minimum(ends[0], seen[name], out=ends[0])
+                    np.maximum(ends[1], seen[name], out=ends[1])
     return {number: _table(lowest[number], highest[number]) for number in wanted}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from compiler.backends.bounds.arithmetic import (
@@ -15,29 +16,25 @@ from compiler.backends.bounds.arithmetic import (
     quotient,
     times,
 )
-from compiler.backends.elementary.program import Array, Attended, Mixed, SeparableHead
+from compiler.backends.bounds.demand import live_heads
+from compiler.backends.elementary.program import Array, Attended, Mixed, Separable, SeparableHead
 
-Combined = Literal["sum", "max"]
+Reduction = Literal["sum", "max"]
 Read = Callable[[Array | int], Quantity]  # a sum of the tables by its number, or one that is the same for all inputs
-Body = Callable[[], Iterable[tuple[Combined, Quantity]]]
+Kept = Callable[[], Quantity]  # reads in a later pass what an earlier one computed for each key
+Body = Callable[[], Iterable[tuple[Reduction, Quantity]]]
 
 
-class Weights(Protocol):
-    """The keys that a query mixes by weights that do not depend on tokens. All but `most` is read within a pass."""
+class KeyLoop(Protocol):
+    """Passes over the keys that a query sees."""
 
     @property
     def most(self) -> int:
-        """How many keys any of the queries mixes."""
+        """How many keys any of the queries sees."""
         ...
 
-    def value(self, coordinate: int) -> Bounded: ...
-
-    def weight(self) -> Bounded:
-        """Of this query and key."""
-        ...
-
-    def inexact(self) -> Quantity:
-        """1 where a product with the weight is rounded, 0 where the weight is surely a power of two."""
+    def keep(self, x: Quantity) -> Kept:
+        """How to read in a later pass what this one computes for each key."""
         ...
 
     def over_all(self, body: Body) -> list[Quantity]:
@@ -46,48 +43,66 @@ class Weights(Protocol):
         ...
 
 
-def mix(a: Arithmetic, keys: Weights, wanted: Sequence[int]) -> list[Bounded]:
-    """The wanted coordinates of what one head mixes for a query: the sum of weight · value, in any order."""
-    f = a.f
+@dataclass(frozen=True, eq=False)
+class WeightedKeys:
+    """The keys that a query mixes by weights that do not depend on tokens: the coordinates of their values. `inexact`
+    is 1 where a product with the weight is rounded, 0 where the weight is surely a power of two. All but `loop` is read
+    within a pass only."""
 
-    def products() -> Iterator[tuple[Combined, Quantity]]:
-        weight, inexact = keys.weight(), keys.inexact()
-        for c in wanted:
-            v = keys.value(c)
+    loop: KeyLoop
+    values: Sequence[Bounded]
+    weight: Bounded
+    inexact: Quantity
+
+
+def mix_head(a: Arithmetic, keys: WeightedKeys, wanted: Sequence[int]) -> list[Bounded]:
+    """The wanted coordinates of what one head mixes for a query: the sum of weight · value, in any order."""
+    f, weight, most = a.f, keys.weight, keys.loop.most
+
+    def products() -> Iterator[tuple[Reduction, Quantity]]:
+        for v in (keys.values[c] for c in wanted):
             size = f.name(times(plus(weight.value, weight.error), a.size(v)))
             off = plus(times(weight.value, a.off(v)), times(plus(weight.error, a.rounding.flushed), a.size(v)))
             yield "sum", times(weight.value, v.value)
-            yield from (("sum", plus(off, times(inexact, a.rounded(size)))), ("sum", size))
+            yield from (("sum", plus(off, times(keys.inexact, a.rounded(size)))), ("sum", size))
 
-    sums = keys.over_all(products)
-    found = []
+    sums = keys.loop.over_all(products)
+    mixed = []
     for value, off, size in zip(sums[::3], sums[1::3], sums[2::3], strict=True):
-        off = plus(off, keys.most * a.rounding.tiny)
-        if keys.most == 2:
+        off = plus(off, most * a.rounding.tiny)
+        if most == 2:
             off = f.name(off)
             off = plus(off, a.rounded(plus(f.absolute(value), off)))
-        elif keys.most > 2:
-            growth = (1 + a.rounding.plain_unit) ** keys.most
-            off = plus(off, times(keys.most - 1.0, a.rounded(times(growth, size))))
-        found.append(Bounded(value, f.name(off)))
-    return found
+        elif most > 2:
+            growth = (1 + a.rounding.plain_unit) ** most
+            off = plus(off, times(most - 1.0, a.rounded(times(growth, size))))
+        mixed.append(Bounded(value, f.name(off)))
+    return mixed
 
 
-def mix_all(a: Arithmetic, operation: Mixed, live: Sequence[int], keys: Callable[[int], Weights]) -> list[Bounded]:
+def mix_all(a: Arithmetic, operation: Mixed, live: Sequence[int], keys: Callable[[int], WeightedKeys]) -> list[Bounded]:
     """The live channels, in order; `keys` gives those of a head."""
-    return by_head(operation, live, lambda head, wanted: mix(a, keys(head), wanted))
+    return by_head(operation, live, lambda head, wanted: mix_head(a, keys(head), wanted))
 
 
 def by_head(
     operation: Attended | Mixed, live: Sequence[int], mixed: Callable[[int, Sequence[int]], Sequence[Bounded]]
 ) -> list[Bounded]:
     """The live channels, in order; `mixed` gives the coordinates of a head."""
-    found: dict[int, Bounded] = {}
-    for head in sorted({channel // operation.value_dim for channel in live}):
+    by_channel: dict[int, Bounded] = {}
+    for head in live_heads(operation, live):
         channels = [channel for channel in live if channel // operation.value_dim == head]
         wanted = [channel % operation.value_dim for channel in channels]
-        found |= zip(channels, mixed(head, wanted), strict=True)
-    return [found[channel] for channel in live]
+        by_channel |= zip(channels, mixed(head, wanted), strict=True)
+    return [by_channel[channel] for channel in live]
+
+
+def mix_all_sums(a: Arithmetic, operation: Separable, live: Sequence[int], read: Read) -> list[Bounded]:
+    """The live channels, in order."""
+    by_channel: dict[int, Bounded] = {}
+    for head in operation.heads:
+        by_channel |= zip(head.channels, mix_sums(a, head, read), strict=True)
+    return [by_channel[channel] for channel in live]
 
 
 def mix_sums(a: Arithmetic, head: SeparableHead, read: Read) -> list[Bounded]:
@@ -101,18 +116,18 @@ def mix_sums(a: Arithmetic, head: SeparableHead, read: Read) -> list[Bounded]:
     certain = f.name(quotient(1.0, least))
     grown = 1 + (head.most + 1) * unit  # of what is divided by the module's sum of weights
     growth = 1 + compounded(2 * head.most + 4, a.rounding.plain_unit)  # of partial sums, of products of such
-    found = []
+    means = []
     for mixed, off, size in zip(head.mixed, head.off, head.size, strict=True):
         mean = f.name(quotient(read(mixed), total))
         scale = f.absolute(mean)
         largest = f.name(times(read(size), certain))
-        own = plus(read(off), times(scale, plus(more, times(6 * unit, nothing))))
+        propagated = plus(read(off), times(scale, plus(more, times(6 * unit, nothing))))
         roundings = plus(
             times(grown - 1, scale),
             times(4 * unit * grown, largest),
             times(max(0.0, head.most - 1.0), a.rounded(times(growth, largest))),
             head.most * (a.rounding.tiny + a.rounding.flushed),
         )
-        own = plus(own, 4 * head.most * ENGINE_TINY)  # what the products in the tables lose
-        found.append(Bounded(mean, f.name(plus(times(grown, times(own, certain)), roundings))))
-    return found
+        propagated = plus(propagated, 4 * head.most * ENGINE_TINY)  # what the products in the tables lose
+        means.append(Bounded(mean, f.name(plus(times(grown, times(propagated, certain)), roundings))))
+    return means

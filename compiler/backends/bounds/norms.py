@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from compiler.backends.bounds.arithmetic import (
     ENGINE_TINY,
@@ -11,7 +12,7 @@ from compiler.backends.bounds.arithmetic import (
     Arithmetic,
     Bounded,
     Quantity,
-    combined,
+    combined_shared,
     is_zero_value,
     plus,
     scaled_shared,
@@ -33,7 +34,7 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
         inputs = [a.subtract(x, mean) for x in inputs]
     square = f.name(plus(*(times(x.value, x.value) for x in inputs)) / count + operation.epsilon)
     offs, sizes = [a.off(x) for x in inputs], [f.absolute(x.value) for x in inputs]
-    own = plus(*(times(size, x.error) for size, x in zip(sizes, inputs, strict=True))) / count
+    alone = plus(*(times(size, x.error) for size, x in zip(sizes, inputs, strict=True))) / count
     every = plus(*(times(size, off) for size, off in zip(sizes, offs, strict=True))) / count
     second = plus(*(times(off, off) for off in offs)) / count + a.rounding.tiny
     # squares, their sum, the division, epsilon and its sum, of what was rounded before: all terms are positive, so
@@ -44,45 +45,49 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
     curved = 0.7 * relative * relative
     function = (FUNCTION_UNITS + 1) * unit
     off = f.name(0.5 * relative + curved + function)
-    off_alone = f.name((own + 0.5 * second) / square + 0.5 * roundings + curved + function)
+    off_alone = f.name((alone + 0.5 * second) / square + 0.5 * roundings + curved + function)
     parts = (Bounded(0.0, 0.0, scaled_shared(x, x.value / (count * square))) for x in inputs)
-    follows = {symbol: f.name(c) for symbol, c in combined(list(parts)).items()}
+    follows = {symbol: f.name(c) for symbol, c in combined_shared(list(parts)).items()}
     inverse = f.name(1.0 / f.sqrt(square))
+    factor = _Factor(inverse, off, off_alone, follows, operation.first_symbol + group)
     limit = math.inf  # of a normalized value, where no square that matters underflows
     if operation.epsilon > 2 * count * a.rounding.tiny / unit:
         limit = math.sqrt(count) * (1 + (count + FUNCTION_UNITS + 8) * unit)
-    found = []
+    normalized = []
     for number, x in enumerate(inputs):
         weight = 1.0 if operation.weight is None else operation.weight[number]
-        y = _normalized(a, x, inverse, (off, off_alone, follows), weight, operation.first_symbol + group)
+        y = _normalized(a, x, weight, factor)
         if is_zero_value(y):
-            found.append(y)
+            normalized.append(y)
             continue
         unknown = plus(f.absolute(y.value), abs(weight) * limit + a.rounding.tiny * (1 + abs(weight)))
         shared = {symbol: f.if_less(relative, 0.5, c, 0.0) for symbol, c in y.shared.items()}
-        found.append(a.named(y.value, f.if_less(relative, 0.5, y.error, unknown), shared))
-    return found
+        normalized.append(a.named(y.value, f.if_less(relative, 0.5, y.error, unknown), shared))
+    return normalized
 
 
-def _normalized(
-    a: Arithmetic,
-    x: Bounded,
-    inverse: Quantity,
-    offs: tuple[Quantity, Quantity, Mapping[int, Quantity]],
-    weight: float,
-    symbol: int,
-) -> Bounded:
-    """x · inverse · weight, `inverse` being off by shares of itself: the first in all, of which the last are shared
-    already, and the second is not, and gets this symbol."""
+@dataclass(frozen=True)
+class _Factor:
+    """What all channels of a group are multiplied by. It is off by shares of itself: `off` in all, of which those that
+    it `follows` are shared already, and `off_alone` is not, and gets the `symbol`."""
+
+    value: Quantity
+    off: Quantity
+    off_alone: Quantity
+    follows: Mapping[int, Quantity]
+    symbol: int
+
+
+def _normalized(a: Arithmetic, x: Bounded, weight: float, factor: _Factor) -> Bounded:
+    """x · factor · weight."""
     if weight == 0 or is_zero_value(x):
         return ZERO
     f, unit = a.f, a.rounding.unit
-    off, off_alone, follows = offs
-    scale = f.name(times(weight, inverse))
+    scale = f.name(times(weight, factor.value))
     size, value = f.absolute(scale), f.name(times(x.value, scale))
-    products = times(a.size(x), 2.01 * unit * size * (1 + off) + ENGINE_TINY)  # their roundings
-    error = plus(times(x.error, size), times(times(a.off(x), size), off), products)
-    followed = Bounded(0.0, 0.0, {other: times(-1.0, times(value, c)) for other, c in follows.items()})
-    shared = combined((Bounded(0.0, 0.0, scaled_shared(x, scale)), followed))
-    shared[symbol] = f.name(value * off_alone)
+    products = times(a.size(x), 2.01 * unit * size * (1 + factor.off) + ENGINE_TINY)  # their roundings
+    error = plus(times(x.error, size), times(times(a.off(x), size), factor.off), products)
+    followed = Bounded(0.0, 0.0, {other: times(-1.0, times(value, c)) for other, c in factor.follows.items()})
+    shared = combined_shared((Bounded(0.0, 0.0, scaled_shared(x, scale)), followed))
+    shared[factor.symbol] = f.name(value * factor.off_alone)
     return Bounded(value, plus(error, a.rounding.tiny * (1 + abs(weight))), shared)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from compiler.backends.bounds.cost import followed_within_cost
 from compiler.backends.bounds.demand import marked, pruned
 from compiler.backends.bounds.fixed import with_fixed_patterns
 from compiler.backends.bounds.folding import folded
@@ -15,7 +16,6 @@ from compiler.backends.bounds.legality import check
 from compiler.backends.bounds.magnitudes import check_magnitudes
 from compiler.backends.bounds.measured import with_measured_tables
 from compiler.backends.bounds.separable import separated
-from compiler.backends.bounds.work import affordable
 from compiler.backends.elementary.program import Program
 from compiler.network.ir import Network
 
@@ -25,10 +25,8 @@ CHECKED = "WEIGHTSPEC_CHECK_PROGRAMS"  # set to 1, programs are checked after ea
 
 @dataclass(frozen=True)
 class Pass:
-    """`run`: a program of `translate`, after the passes before, and its network, to the same program, prepared further.
-
-    What holds after it, `legality` says by its name.
-    """
+    """`run` takes a program of `translate`, after the passes before it, and its network. It gives the same program,
+    prepared further. `legality` has the rules that hold after it, by its name."""
 
     name: str
     does: str
@@ -48,7 +46,7 @@ _ALL: tuple[Use, ...] = ("any arithmetic", "this machine", "fast engine")
 PASSES = (
     Pass("demand", "marks the positions and channels that matter", _alone(marked), _ALL),
     Pass("magnitudes", "bounds what attention mixes; nothing overflows", _alone(check_magnitudes), _ALL),
-    Pass("work", "follows fewer errors where all are too much work", _alone(affordable), _FAST),
+    Pass("cost", "follows fewer errors where all cost too much", _alone(followed_within_cost), _FAST),
     Pass("fixed", "turns patterns that depend on no token into numbers", with_fixed_patterns, _HERE),
     Pass("pruning", "leaves out what does not matter", _alone(pruned), _ALL),
     Pass("folding", "turns what depends on one token into a table", _alone(folded), _HERE),
@@ -60,19 +58,19 @@ PASSES = (
 
 def prepared(program: Program, network: Network, use: Use) -> Program:
     """A program of `translate(network, …)` after all passes for this use. Raises `NotFollowed`, and `ToolFault`."""
-    *_, (_, made) = run(program, network, use)
+    *_, (_, made) = after_each_pass(program, network, use)
     return made
 
 
-def run(program: Program, network: Network, use: Use) -> Iterator[tuple[Pass, Program]]:
+def after_each_pass(program: Program, network: Network, use: Use) -> Iterator[tuple[Pass, Program]]:
     """Each pass for this use, and the program after it. Raises `NotFollowed`, and `ToolFault` under the switch."""
     checked, done = os.environ.get(CHECKED, "") == "1", list[str]()
     if checked:
         check(program, done)
-    for one in PASSES:
-        if use in one.uses:
-            program = one.run(program, network)
-            done.append(one.name)
+    for step in PASSES:
+        if use in step.uses:
+            program = step.run(program, network)
+            done.append(step.name)
             if checked:
                 check(program, done)
-            yield one, program
+            yield step, program

@@ -1,7 +1,7 @@
 """Attention whose queries do not depend on tokens, over keys and values that depend on one token each: sums of tables.
 
-What a key adds to Σ w v and Σ w, and to their errors, depends on its token and position alone, so that a query is a sum
-of one table entry for each key. All weights of a query are relative to one fixed score, no lower than any.
+What a key adds to Σ w v and Σ w, and to their errors, depends on its token and position alone. So a query is a sum of
+one table entry for each key. All weights of a query are relative to one fixed score, which no score is above.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import ENGINE_UNIT, ZERO, Arithmetic, Bounded, Rounding
-from compiler.backends.bounds.attention import NEGLIGIBLE, score
+from compiler.backends.bounds.attention import NEGLIGIBLE, Scored, score
 from compiler.backends.bounds.demand import live_heads, pruned
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import (
@@ -29,7 +29,7 @@ from compiler.backends.elementary.program import (
     SeparableHead,
 )
 
-MAX_NUMBERS = 1 << 20  # in the tables of one node: more leave the cache
+MAX_SUMMED = 1 << 20  # in the tables of one node: more leave the cache
 
 
 def separated(program: Program) -> Program:
@@ -81,7 +81,7 @@ class _Tables:
             seen |= operation.visible_to(number)[list(node.positions)].any(0)
         keys = tuple(np.flatnonzero(seen).tolist())
         size = len(keys) * program.vocabulary * len(node.positions)
-        if not keys or size * (2 * len(heads) + 3 * len(node.live)) > MAX_NUMBERS:
+        if not keys or size * (2 * len(heads) + 3 * len(node.live)) > MAX_SUMMED:
             return None
         columns: list[Array] = []
 
@@ -114,17 +114,17 @@ class _Tables:
         wanted = [c for c in node.live if c // operation.value_dim == head]
         channels = operation.value_channels(head)
         values = [self._read(2, channels[c % operation.value_dim], keys, 0) for c in wanted]
-        scores = score(self.arithmetic, operation, query, key, additions)
-        found = head_tables(self.arithmetic, operation, scores, values, visible, shape)
+        scores = score(self.arithmetic, Scored(operation, query, key, additions))
+        tables_of_head = head_tables(self.arithmetic, operation, scores, values, visible, shape)
         return SeparableHead(
             tuple(wanted),
-            kept(found.weight),
-            kept(found.more),
-            tuple(map(kept, found.mixed)),
-            tuple(map(kept, found.off)),
-            tuple(map(kept, found.size)),
-            found.nothing.numpy(),
-            found.most,
+            kept(tables_of_head.weight),
+            kept(tables_of_head.more),
+            tuple(map(kept, tables_of_head.mixed)),
+            tuple(map(kept, tables_of_head.off)),
+            tuple(map(kept, tables_of_head.size)),
+            tables_of_head.nothing.numpy(),
+            tables_of_head.most,
         )
 
     def _read(self, number: int, channel: int, positions: Sequence[int], axis: int) -> Bounded:

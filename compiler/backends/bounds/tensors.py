@@ -12,17 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
-from compiler.backends.bounds.attention import attend_all
+from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Channels, Quantity, Rounding
+from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.deciding import decide, logit
-from compiler.backends.bounds.elementwise import elementwise
-from compiler.backends.bounds.mixing import Body, mix_all, mix_sums
-from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program, Rotated, Separable
+from compiler.backends.bounds.elementwise import all_channels, elementwise
+from compiler.backends.bounds.mixing import Body, Kept, WeightedKeys, mix_all, mix_all_sums
+from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program, Separable
 from compiler.source.faults import no_rule
-
-Value = list[Bounded]  # one for each channel; those that do not matter are zero
 
 
 class TensorFunctions:
@@ -90,13 +89,13 @@ class Running:
 
     program: Program
     tokens: Tensor
-    values: list[Value]
+    values: list[Channels]
 
     @property
     def arithmetic(self) -> Arithmetic:
         return Arithmetic(TensorFunctions(), Rounding.of(self.program.dtype))
 
-    def at(self, number: int, positions: Sequence[int]) -> Value:
+    def at(self, number: int, positions: Sequence[int]) -> Channels:
         """The channels of a node at these of its positions."""
         if number < 0:
             return []
@@ -117,6 +116,10 @@ class Running:
     def constant(self, numbers: Array) -> Tensor:
         return torch.tensor(numbers, dtype=torch.float64, device=self.tokens.device)
 
+    def mask(self, visible: NDArray[np.bool_]) -> Tensor:
+        """[queries, keys, 1]"""
+        return torch.tensor(visible, device=self.tokens.device)[:, :, None]
+
 
 def run_nodes(program: Program, tokens: Tensor, wanted: Container[int] | None = None) -> Running:
     """The values of all nodes, or of those that are wanted, for sequences of tokens [batch, time]."""
@@ -126,10 +129,7 @@ def run_nodes(program: Program, tokens: Tensor, wanted: Container[int] | None = 
             running.values.append([])
             continue
         live = _compute(running, node)
-        value = [ZERO] * node.channels
-        for channel, bounded in zip(node.live, live, strict=True):
-            value[channel] = bounded
-        running.values.append(value)
+        running.values.append(all_channels(node, live))
     return running
 
 
@@ -137,9 +137,9 @@ def said(program: Program, tokens: Tensor) -> Tensor:
     """What each slot says to sequences of tokens [batch, time]: token ids [batch, slots], -1 where that is not sure."""
     running = run_nodes(program, tokens)
     decision = program.decision
-    found = decide(running.arithmetic, decision, running.at(decision.node, decision.reads))
+    classes = decide(running.arithmetic, decision, running.at(decision.node, decision.reads))
     shape = (len(decision.reads), len(tokens))
-    return _tensor(found, tokens).expand(shape).T.to(torch.int32)
+    return _tensor(classes, tokens).expand(shape).T.to(torch.int32)
 
 
 def bounded_logits(program: Program, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,7 +155,7 @@ def bounded_logits(program: Program, tokens: Tensor) -> tuple[Tensor, Tensor]:
     return values, torch.stack([_tensor(x.error, tokens).expand(shape).T for x in logits], dim=-1)
 
 
-def _compute(running: Running, node: Node) -> Value:
+def _compute(running: Running, node: Node) -> Channels:
     operation = node.operation
     match operation:
         case Lookup(value=value, error=error):
@@ -170,17 +170,13 @@ def _compute(running: Running, node: Node) -> Value:
             return _elementwise(running, node)
 
 
-def _elementwise(running: Running, node: Node) -> Value:
-    operation = node.operation
+def _elementwise(running: Running, node: Node) -> Channels:
     inputs = [running.at(number, node.positions) for number in node.inputs]
 
-    def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
-        assert isinstance(operation, Rotated)
-        chosen = operation.angles[list(node.positions), pair][:, None]
-        error = operation.error[list(node.positions), pair][:, None]
-        return running.constant(np.cos(chosen)), running.constant(np.sin(chosen)), running.constant(error)
+    def at(numbers: Array) -> Tensor:
+        return running.constant(numbers[list(node.positions)])[:, None]
 
-    return elementwise(running.arithmetic, node, inputs, angles)
+    return elementwise(running.arithmetic, node, inputs, at)
 
 
 def looked_up(running: Running, node: Node, table: Array, channel: int) -> Quantity:
@@ -196,23 +192,23 @@ def looked_up(running: Running, node: Node, table: Array, channel: int) -> Quant
     return full.gather(1, read)
 
 
-def _attended(running: Running, node: Node, operation: Attended) -> Value:
+def _attended(running: Running, node: Node, operation: Attended) -> Channels:
     queries, keys, values = node.inputs
     a = running.arithmetic
     query = [_along(a.alone(x), 1) for x in running.at(queries, node.positions)]
     seen = running.program.nodes[values].positions if values >= 0 else ()
 
-    def keys_of(head: int) -> TensorKeys:
-        visible = operation.visible_to(head)[np.ix_(node.positions, seen)]
-        read = [[_along(a.alone(x), 0) for x in running.at(source, seen)] for source in (keys, values)]
-        additions = [
-            running.constant(table[head % len(table)][np.ix_(node.positions, seen)])[:, :, None]
-            for table in operation.additions
-        ]
-        mask = torch.tensor(visible, device=running.tokens.device)[:, :, None]
-        own_keys = [read[0][c] for c in operation.key_channels(head)] if read[0] else [ZERO] * operation.head_dim
-        own_values = [read[1][c] for c in operation.value_channels(head)] if read[1] else [ZERO] * operation.value_dim
-        return TensorKeys(own_keys, own_values, additions, mask, int(visible.sum(1).max(initial=0)))
+    read = [[_along(a.alone(x), 0) for x in running.at(source, seen)] for source in (keys, values)]
+    grid = np.ix_(node.positions, seen)
+
+    def keys_of(head: int) -> Keys:
+        visible = operation.visible_to(head)[grid]
+        return Keys(
+            TensorLoop(running.mask(visible), int(visible.sum(1).max(initial=0))),
+            _channels(read[0], operation.key_channels(head)),
+            _channels(read[1], operation.value_channels(head)),
+            [running.constant(table[head % len(table)][grid])[:, :, None] for table in operation.additions],
+        )
 
     if not query:  # no coordinate of the queries matters
         query = [ZERO] * (operation.heads * operation.head_dim)
@@ -220,7 +216,7 @@ def _attended(running: Running, node: Node, operation: Attended) -> Value:
     return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
 
 
-def _separable(running: Running, node: Node, operation: Separable) -> Value:
+def _separable(running: Running, node: Node, operation: Separable) -> Channels:
     tables = running.constant(operation.tables)  # [keys, tokens, places, quantities]
     sums = running.constant(np.zeros(())).expand(len(running.tokens), *tables.shape[2:])
     for position, table in zip(operation.keys, tables, strict=True):
@@ -230,41 +226,36 @@ def _separable(running: Running, node: Node, operation: Separable) -> Value:
     def read(quantity: Array | int) -> Quantity:
         return by_quantity[quantity] if isinstance(quantity, int) else running.constant(quantity)[:, None]
 
-    found: dict[int, Bounded] = {}
-    for head in operation.heads:
-        found |= zip(head.channels, mix_sums(running.arithmetic, head, read), strict=True)
-    return [found[channel] for channel in node.live]
+    return mix_all_sums(running.arithmetic, operation, node.live, read)
 
 
-def _mixed(running: Running, node: Node, operation: Mixed) -> Value:
+def _mixed(running: Running, node: Node, operation: Mixed) -> Channels:
     """The keys of each query that can have a weight are listed, [queries, most]: there are few."""
     (values,) = node.inputs
     a = running.arithmetic
     seen = running.program.nodes[values].positions if values >= 0 else ()
     read = [a.alone(x) for x in running.at(values, seen)]
 
-    def keys_of(head: int) -> TensorKeys:
-        grid = np.ix_(node.positions, seen)
+    grid = np.ix_(node.positions, seen)
+
+    def keys_of(head: int) -> WeightedKeys:
         visible = operation.visible_to(head)[grid]
         most = int(visible.sum(1).max(initial=0))
         order = np.argsort(~visible, axis=1, kind="stable")[:, :most]  # those that are visible first
         index = torch.tensor(order.ravel(), device=running.tokens.device)
 
         def listed(numbers: Array) -> Quantity:
-            found = np.take_along_axis(numbers[grid], order, axis=1)
-            same = found.size and (found == found[0, 0]).all()
-            return float(found[0, 0]) if same else running.constant(found)[:, :, None]
+            chosen = np.take_along_axis(numbers[grid], order, axis=1)
+            same = chosen.size and (chosen == chosen[0, 0]).all()
+            return float(chosen[0, 0]) if same else running.constant(chosen)[:, :, None]
 
         def gathered(x: Quantity) -> Quantity:
             return x.index_select(0, index).view(*order.shape, x.shape[1]) if isinstance(x, Tensor) else x
 
-        own = [read[c] for c in operation.value_channels(head)] if read else [ZERO] * operation.value_dim
-        return TensorKeys(
-            [],
-            [Bounded(gathered(x.value), gathered(x.error)) for x in own],
-            [],
-            torch.tensor(np.take_along_axis(visible, order, axis=1), device=running.tokens.device)[:, :, None],
-            most,
+        channels = _channels(read, operation.value_channels(head))
+        return WeightedKeys(
+            TensorLoop(running.mask(np.take_along_axis(visible, order, axis=1)), most),
+            [Bounded(gathered(x.value), gathered(x.error)) for x in channels],
             Bounded(listed(operation.weights[head]), listed(operation.error[head])),
             listed(operation.inexact(head)),
         )
@@ -273,47 +264,32 @@ def _mixed(running: Running, node: Node, operation: Mixed) -> Value:
     return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
 
 
-@dataclass(frozen=True, eq=False)
-class TensorKeys:
-    """`Keys`, or `Weights`, of all queries at once: quantities [queries, keys, batch]; `mask` [queries, keys, 1]."""
+def _channels(value: Channels, channels: range) -> Channels:
+    """These channels; zeros where nothing of the value matters."""
+    return [value[c] for c in channels] if value else [ZERO] * len(channels)
 
-    keys: Value
-    values: Value
-    additions: list[Tensor]
+
+@dataclass(frozen=True, eq=False)
+class TensorLoop:
+    """A `KeyLoop` of all queries at once: quantities [queries, keys, batch]; `mask` [queries, keys, 1]."""
+
     mask: Tensor
     most: int
-    weights: Bounded = ZERO
-    inexact_weights: Quantity = 0.0
 
-    def key(self, coordinate: int) -> Bounded:
-        return self.keys[coordinate]
-
-    def value(self, coordinate: int) -> Bounded:
-        return self.values[coordinate]
-
-    def addition(self, number: int) -> Quantity:
-        return self.additions[number]
-
-    def weight(self) -> Bounded:
-        return self.weights
-
-    def inexact(self) -> Quantity:
-        return self.inexact_weights
-
-    def keep(self, x: Quantity) -> Callable[[], Quantity]:
+    def keep(self, x: Quantity) -> Kept:
         return lambda: x
 
     def over_all(self, body: Body) -> list[Quantity]:
-        found: list[Quantity] = []
+        results: list[Quantity] = []
         for combined, x in body():
             match combined:
                 case "sum":
-                    found.append(self._over(x, 0.0).sum(1, keepdim=True))
+                    results.append(self._over(x, 0.0).sum(1, keepdim=True))
                 case "max":
-                    found.append(self._over(x, -math.inf).amax(1, keepdim=True))
+                    results.append(self._over(x, -math.inf).amax(1, keepdim=True))
                 case _:
                     raise no_rule("pass over keys", combined)
-        return found
+        return results
 
     def _over(self, x: Quantity, hidden: float) -> Tensor:
         return torch.where(self.mask, _tensor(x, self.mask), _tensor(hidden, self.mask))

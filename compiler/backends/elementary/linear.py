@@ -11,12 +11,12 @@ from compiler.network import ir
 
 def dense(tensor: ir.Tensor) -> Array:
     """The whole tensor, `tensor.shape`. Raises `NotFollowed` where a weight is not finite."""
-    found = np.zeros(tensor.shape)
+    numbers = np.zeros(tensor.shape)
     for entry in tensor.entries:
-        found[entry.index] = entry.value
-    if not np.isfinite(found).all():
+        numbers[entry.index] = entry.value
+    if not np.isfinite(numbers).all():
         raise NotFollowed(f"{tensor.name} has a weight that is not finite")
-    return found
+    return numbers
 
 
 def vector(tensor: ir.Tensor) -> tuple[float, ...]:

@@ -75,11 +75,11 @@ def _one_is_enough(network: ir.Network) -> bool:
 
 def _attention_order(network: ir.Network) -> list[ir.Attention]:
     """The steps of attention as they are run."""
-    found: list[ir.Attention] = []
+    attentions: list[ir.Attention] = []
     for step in network.steps:
-        ran = [network.step(name) for name in step.steps] if isinstance(step, ir.Repeat) else [step]
-        found += [one for one in ran if isinstance(one, ir.Attention)]
-    return found
+        steps = [network.step(name) for name in step.steps] if isinstance(step, ir.Repeat) else [step]
+        attentions += [run for run in steps if isinstance(run, ir.Attention)]
+    return attentions
 
 
 def _program(

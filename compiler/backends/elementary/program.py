@@ -52,7 +52,7 @@ class Sum:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Subtraction:
     pass
 
 
@@ -222,7 +222,7 @@ Operation = (
     Lookup
     | Linear
     | Sum
-    | Difference
+    | Subtraction
     | Product
     | Scaled
     | Resized
@@ -241,7 +241,7 @@ def reads_keys(operation: Operation) -> TypeGuard[Attended | Mixed]:
     match operation:
         case Attended() | Mixed():
             return True
-        case Lookup() | Linear() | Sum() | Difference() | Product() | Scaled() | Resized() | Renewed():
+        case Lookup() | Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed():
             return False
         case Normalized() | Activated() | Rotated() | Separable():  # the last has no inputs
             return False

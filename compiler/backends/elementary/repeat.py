@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from compiler.backends.elementary.builder import Builder
 from compiler.backends.elementary.linear import vector
-from compiler.backends.elementary.program import Difference, Scaled, Sum
+from compiler.backends.elementary.program import Scaled, Subtraction, Sum
 from compiler.network import ir
 from compiler.source.faults import no_rule
 
@@ -39,11 +39,11 @@ def _combined(builder: Builder, mixture: ir.Mixture, coefficients: tuple[float, 
             raise no_rule("mix", mixture)
 
 
-def _operation(operation: ir.MixOperation) -> Sum | Difference:
+def _operation(operation: ir.MixOperation) -> Sum | Subtraction:
     match operation:
         case "add":
             return Sum()
         case "subtract":
-            return Difference()
+            return Subtraction()
         case _:
             raise no_rule("operation", operation)

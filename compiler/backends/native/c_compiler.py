@@ -106,13 +106,13 @@ def _found(named: str, target: str, path: str) -> CCompiler:
         raise CannotCompile(f"$CC cannot be read: {error}") from None
     reason = f"no C compiler was found ({', '.join(_NAMES)}; $CC names another)"
     for name, *more in candidates:
-        found = shutil.which(name, path=path)
-        if found is None or not os.path.isabs(found):
+        executable = shutil.which(name, path=path)
+        if executable is None or not os.path.isabs(executable):
             if named:
                 raise CannotCompile(f"there is no {name}, which $CC names")
             continue
         try:
-            return _asked((found, *more), machines)
+            return _asked((executable, *more), machines)
         except CannotCompile as error:
             reason = str(error)
     raise CannotCompile(reason)

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from compiler.backends.bounds.arithmetic import ZERO, Bounded, Quantity
-from compiler.backends.bounds.mixing import Body
+from compiler.backends.bounds.arithmetic import Quantity
+from compiler.backends.bounds.mixing import Body, Kept
 from compiler.backends.native.c_lines import Expression, Writer, lanes, operand
 from compiler.source.faults import no_rule
 
 
 @dataclass(frozen=True, eq=False)
-class LineKeys:
-    """`Keys`, or `Weights`, of the query at the position of the loop: they are starts[p] up to starts[p + 1]."""
+class LineLoop:
+    """A `KeyLoop` of the query at the position of the loop: its keys are starts[p] up to starts[p + 1]."""
 
     writer: Writer
     starts: str
     most: int
-    keys: list[Bounded]
-    values: list[Bounded]
-    additions: list[Quantity]
-    weights: Bounded = ZERO
-    inexact_weights: Quantity = 0.0
 
-    def key(self, coordinate: int) -> Bounded:
-        return self.keys[coordinate]
-
-    def value(self, coordinate: int) -> Bounded:
-        return self.values[coordinate]
-
-    def addition(self, number: int) -> Quantity:
-        return self.additions[number]
-
-    def weight(self) -> Bounded:
-        return self.weights
-
-    def inexact(self) -> Quantity:
-        return self.inexact_weights
-
-    def keep(self, x: Quantity) -> Callable[[], Quantity]:
+    def keep(self, x: Quantity) -> Kept:
         if isinstance(x, float):
             return lambda: x
         place = f"{self.writer.new('k')}[j - {self.starts}[p]]"
@@ -50,7 +29,7 @@ class LineKeys:
     def over_all(self, body: Body) -> list[Quantity]:
         writer = self.writer
         before, writer.lines = writer.lines, []
-        found: list[Quantity] = []
+        results: list[Quantity] = []
         for combined, x in body():
             name = writer.new("a")
             match combined:
@@ -62,8 +41,8 @@ class LineKeys:
                     raise no_rule("pass over keys", combined)
             before.append(f"ws_lanes {name} = ws_all({start});")
             writer.lines.append(f"{name} = {joined};")
-            found.append(Expression(name, writer))
+            results.append(Expression(name, writer))
         loop = f"for (int j = {self.starts}[p]; j < {self.starts}[p + 1]; j++) {{"
         writer.lines = [*before, *writer.kept, loop, *writer.lines, "}"]
         writer.kept.clear()
-        return found
+        return results

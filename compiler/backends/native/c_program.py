@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
-from compiler.backends.bounds.attention import attend_all
+from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Channels, Quantity, Rounding
+from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.deciding import decide
-from compiler.backends.bounds.elementwise import elementwise
-from compiler.backends.bounds.mixing import mix_all, mix_sums
+from compiler.backends.bounds.elementwise import all_channels, elementwise
+from compiler.backends.bounds.mixing import WeightedKeys, mix_all, mix_all_sums
 from compiler.backends.elementary.program import (
     Array,
     Attended,
@@ -25,17 +25,15 @@ from compiler.backends.elementary.program import (
     Node,
     NotFollowed,
     Program,
-    Rotated,
     Separable,
     reads_keys,
 )
-from compiler.backends.native.c_keys import LineKeys
+from compiler.backends.native.c_keys import LineLoop
 from compiler.backends.native.c_lines import LANES, Expression, LineFunctions, Writer, lanes
 
 MAX_WORKSPACE = 1 << 26  # bytes of one block
 MAX_LINES = 10_000  # gcc takes 20 seconds and a gigabyte for as many
 
-Value = list[Bounded]
 _Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -89,7 +87,7 @@ class _Generator:
     def _loop(self, group: list[int]) -> None:
         writer, nodes = self.writer, self.program.nodes
         positions = nodes[group[0]].positions
-        values: dict[int, Value] = {}
+        values: dict[int, Channels] = {}
         writer.open(f"for (int p = 0; p < {len(positions)}; p++)")
         for number in group:
             operation = nodes[number].operation
@@ -104,8 +102,8 @@ class _Generator:
                 self._store(number, values[number])
         decision = self.program.decision
         if decision.node in group:
-            found = decide(self.arithmetic, decision, values[decision.node])
-            writer.lines.append(f"w->said[p] = {lanes(found)};")
+            said = decide(self.arithmetic, decision, values[decision.node])
+            writer.lines.append(f"w->said[p] = {lanes(said)};")
         writer.close()
 
     def _is_read_elsewhere(self, number: int, group: list[int]) -> bool:
@@ -113,33 +111,20 @@ class _Generator:
         readers = (i for i, node in enumerate(self.program.nodes) if number in node.inputs)
         return any(i not in group for i in readers)
 
-    def _full(self, node: Node, live: Sequence[Bounded]) -> Value:
-        value = [ZERO] * node.channels
-        for channel, bounded in zip(node.live, live, strict=True):
-            value[channel] = bounded
-        return value
-
-    def _computed(self, node: Node, values: dict[int, Value]) -> Value:
+    def _computed(self, node: Node, values: dict[int, Channels]) -> Channels:
         operation = node.operation
         if isinstance(operation, Lookup):
-            return self._full(
-                node,
-                [
-                    Bounded(self._looked_up(node, operation.value, c), self._looked_up(node, operation.error, c))
-                    for c in node.live
-                ],
-            )
+            tables = operation.value, operation.error
+            live = [Bounded(*(self._looked_up(node, table, c) for table in tables)) for c in node.live]
+            return all_channels(node, live)
         if isinstance(operation, Separable):
-            return self._full(node, self._separable(node, operation))
+            return all_channels(node, self._separable(node, operation))
         inputs = [values[i] if i in values else self._read(i, node.positions) for i in node.inputs]
 
-        def angles(pair: int) -> tuple[Quantity, Quantity, Quantity]:
-            assert isinstance(operation, Rotated)
-            chosen = operation.angles[list(node.positions), pair]
-            error = operation.error[list(node.positions), pair]
-            return self._by_place(np.cos(chosen)), self._by_place(np.sin(chosen)), self._by_place(error)
+        def at(numbers: Array) -> Quantity:
+            return self._by_place(numbers[list(node.positions)])
 
-        return self._full(node, elementwise(self.arithmetic, node, inputs, angles))
+        return all_channels(node, elementwise(self.arithmetic, node, inputs, at))
 
     def _by_place(self, numbers: Array) -> Quantity:
         """A number for each position of the loop, or one for all."""
@@ -153,32 +138,23 @@ class _Generator:
             return self._by_place(column[:, 0])
         name = self.writer.table("double", column)
         first = f"p * {column.shape[1]} + " if len(column) > 1 else ""
-        return self.writer.gathered(f"{name}[{first}w->tokens[{self._position(node.positions)}][L]]")
+        return self.writer.gathered(f"{name}[{first}w->tokens[{self._number(node.positions)}][L]]")
 
-    def _position(self, positions: tuple[int, ...]) -> str:
-        """The absolute position of the loop."""
-        if positions == tuple(range(positions[0], positions[0] + len(positions))):
-            return f"p + {positions[0]}"
-        return f"{self.writer.table('int', positions)}[p]"
+    def _number(self, numbers: Sequence[int]) -> str:
+        """Of a number for each position of the loop, the present one."""
+        if list(numbers) == list(range(numbers[0], numbers[0] + len(numbers))):
+            return f"p + {numbers[0]}"
+        return f"{self.writer.table('int', numbers)}[p]"
 
-    def _read(self, number: int, positions: tuple[int, ...]) -> Value:
+    def _read(self, number: int, positions: tuple[int, ...]) -> Channels:
         """A stored node at the positions of the loop."""
         if number < 0:
             return []
-        own = self.program.nodes[number].positions
-        places = [own.index(position) for position in positions]
-        if places == list(range(places[0], places[0] + len(places))):
-            place = f"p + {places[0]}"
-        else:
-            place = f"{self.writer.table('int', places)}[p]"
-        return self._at(number, place)
+        stored = self.program.nodes[number].positions
+        place = self._number([stored.index(position) for position in positions])
+        return [Bounded(*(part.at(place, self.writer) for part in channel)) for channel in self.stored[number]]
 
-    def _at(self, number: int, place: str) -> Value:
-        return [
-            Bounded(value.at(place, self.writer), error.at(place, self.writer)) for value, error in self.stored[number]
-        ]
-
-    def _store(self, number: int, value: Value) -> None:
+    def _store(self, number: int, value: Channels) -> None:
         stored = []
         live = set(self.program.nodes[number].live)
         for channel, bounded in enumerate(value):
@@ -194,22 +170,21 @@ class _Generator:
         self.writer.lines.append(f"w->{name}[p] = {x.text};")
         return _Stored(f"w->{name}")
 
-    def _attended(self, node: Node, operation: Attended) -> Value:
+    def _attended(self, node: Node, operation: Attended) -> Channels:
         queries, keys, values = node.inputs
         query = self._read(queries, node.positions) or [ZERO] * (operation.heads * operation.head_dim)
 
-        def keys_of(head: int) -> LineKeys:
+        def keys_of(head: int) -> Keys:
             pairs = _pairs(node, operation, head)
             rows = [table[head % len(table)][list(node.positions)] for table in operation.additions]
-            return LineKeys(
-                self.writer,
-                *self._starts(node, pairs),
+            return Keys(
+                self._over_keys(node, pairs),
                 [self._key(keys, c, pairs[1]) for c in operation.key_channels(head)],
                 [self._key(values, c, pairs[1]) for c in operation.value_channels(head)],
                 [self._by_key(row[pairs]) for row in rows],
             )
 
-        return self._full(node, attend_all(self.arithmetic, operation, node.live, query, keys_of))
+        return all_channels(node, attend_all(self.arithmetic, operation, node.live, query, keys_of))
 
     def _separable(self, node: Node, operation: Separable) -> list[Bounded]:
         name, quantities = self._summed(operation), operation.tables.shape[-1]
@@ -219,10 +194,7 @@ class _Generator:
                 return self.writer.gathered(f"w->{name}[L][p * {quantities} + {quantity}]")
             return self._by_place(quantity)
 
-        found: dict[int, Bounded] = {}
-        for head in operation.heads:
-            found |= zip(head.channels, mix_sums(self.arithmetic, head, read), strict=True)
-        return [found[channel] for channel in node.live]
+        return mix_all_sums(self.arithmetic, operation, node.live, read)
 
     def _summed(self, operation: Separable) -> str:
         """The sums over the keys, sequence by sequence: the vector instructions take all places and quantities of one.
@@ -250,23 +222,21 @@ class _Generator:
         ]
         return name
 
-    def _mixed(self, node: Node, operation: Mixed) -> Value:
+    def _mixed(self, node: Node, operation: Mixed) -> Channels:
         (values,) = node.inputs
 
-        def keys_of(head: int) -> LineKeys:
+        def keys_of(head: int) -> WeightedKeys:
             pairs = _pairs(node, operation, head)
             tables = [operation.weights[head], operation.error[head], operation.inexact(head)]
             weights, errors, inexact = (self._by_key(table[list(node.positions)][pairs]) for table in tables)
-            own = [self._key(values, c, pairs[1]) for c in operation.value_channels(head)]
-            starts = self._starts(node, pairs)
-            return LineKeys(self.writer, *starts, [], own, [], Bounded(weights, errors), inexact)
+            channels = [self._key(values, c, pairs[1]) for c in operation.value_channels(head)]
+            return WeightedKeys(self._over_keys(node, pairs), channels, Bounded(weights, errors), inexact)
 
-        return self._full(node, mix_all(self.arithmetic, operation, node.live, keys_of))
+        return all_channels(node, mix_all(self.arithmetic, operation, node.live, keys_of))
 
-    def _starts(self, node: Node, pairs: _Pairs) -> tuple[str, int]:
-        """The table of where the pairs of each query start, and how many keys a query has at most."""
+    def _over_keys(self, node: Node, pairs: _Pairs) -> LineLoop:
         counts = np.bincount(pairs[0], minlength=len(node.positions))
-        return self.writer.table("int", np.cumsum([0, *counts]).tolist()), int(counts.max())
+        return LineLoop(self.writer, self.writer.table("int", np.cumsum([0, *counts]).tolist()), int(counts.max()))
 
     def _by_key(self, numbers: Array) -> Quantity:
         """A number for each pair of a query and a key, or one for all."""
@@ -278,10 +248,9 @@ class _Generator:
         """A channel of a stored node at key j."""
         if number < 0:
             return ZERO
-        own = self.program.nodes[number].positions
-        table = self.writer.table("int", [own.index(position) for position in keys.tolist()])
-        value, error = self.stored[number][channel]
-        return Bounded(value.at(f"{table}[j]", self.writer), error.at(f"{table}[j]", self.writer))
+        stored = self.program.nodes[number].positions
+        table = self.writer.table("int", [stored.index(position) for position in keys.tolist()])
+        return Bounded(*(part.at(f"{table}[j]", self.writer) for part in self.stored[number][channel]))
 
     def text(self) -> str:
         """The whole source."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from compiler.backends.bounds.cost import numbers_kept
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
-from compiler.backends.bounds.work import numbers_kept
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Attended, NotFollowed, Program
 from compiler.backends.native.c_program import c_source
@@ -46,13 +46,13 @@ class FastEngine:
     name: EngineName = "fast"
 
     def said(self, prompts: Tokens, answers: Tokens) -> Tokens:
-        found = np.empty((len(prompts), len(self.predicted)), dtype=np.int32)
+        tokens = np.empty((len(prompts), len(self.predicted)), dtype=np.int32)
         for runner in self.runners:
             columns = [self.predicted.index(slot) for slot in runner.program.slots]
             rest = runner.program.length - prompts.shape[1]
             sequences = np.ascontiguousarray(np.concatenate((prompts, answers[:, :rest]), axis=1))
-            found[:, columns] = runner.run(sequences)
-        return found
+            tokens[:, columns] = runner.run(sequences)
+        return tokens
 
 
 def programs(spec: Spec) -> tuple[Program, ...]:
@@ -104,9 +104,9 @@ def _native(program: Program, threads: int) -> _Runner | str:
         return library.reason
 
     def run(tokens: Tokens) -> Tokens:
-        found = np.empty((len(tokens), len(program.slots)), dtype=np.int32)
-        library.run(tokens, found, threads)
-        return found
+        said_tokens = np.empty((len(tokens), len(program.slots)), dtype=np.int32)
+        library.run(tokens, said_tokens, threads)
+        return said_tokens
 
     return _Runner(program, run)
 

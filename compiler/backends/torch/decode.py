@@ -74,8 +74,8 @@ def sure_tokens(
     """The tokens [B, predicted] that the logits [B, predicted, classes] of sequences whose right answers are [B, A]
     choose, `NO_TOKEN` where another order of summation may choose otherwise.
 
-    Each row of logits follows the right prefix, or, where the sequence is the model's `own`, what the model said; what
-    that says after a wrong token tells nothing, and is `NO_TOKEN` too.
+    Each row of logits follows the right tokens. Where the sequence is the model's `own`, it follows what the model
+    said: then a token after a wrong one tells nothing, and is `NO_TOKEN` too.
     A margin is close when it is at most `CLOSE` · `roundoff` · the largest logit of its row, plus `noise`
     ([predicted] or a number). A NaN counts as close: it can come of a later token that is hidden by a weight of zero,
     or a score of -inf, and meets an infinity there.

@@ -85,6 +85,6 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """As the reference is asked: without gradients, on one thread."""
+    """Without gradients and on one thread, as the reference is asked."""
     with torch.inference_mode(), one_thread():
         yield

@@ -14,7 +14,7 @@ from compiler.backends.torch.model import build_model
 from compiler.backends.torch.settings import as_assumed
 from compiler.pipeline import Leniency, Spec, load_source
 from compiler.source.diagnostics import fail
-from compiler.source.document import Mapping, Scalar, open_file, whole_file
+from compiler.source.document import Scalar, open_file, whole_file
 from compiler.source.files import cannot_write, write_whole
 from compiler.source.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES
 from compiler.source.saved import FILE_FORMAT, SavedModel, check_target, damaged, is_saved, read_saved, shown, spec_hash
@@ -97,8 +97,7 @@ def spec_text(spec: Spec) -> str:
     """
     document = spec.resolved.document
     if spec.settings:
-        kept = tuple((key, value) for key, value in document.items if key.text != "expect")
-        document = Mapping(kept, document.span)
+        document = document.without("expect")
     return write_document(document)
 
 

@@ -1,6 +1,6 @@
-"""The settings of torch that change what a module computes on the CPU, as a verdict takes them for granted.
+"""The settings of torch that change what a module computes on the CPU.
 
-A verdict is of the module under torch's own defaults. What a program has set otherwise is set right while one is made.
+A verdict is about the module under torch's own defaults. Where a program has changed one, it is set back meanwhile.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,9 @@ import torch
 
 from compiler.source.diagnostics import fail
 
-EXACT = ("none", "ieee")  # precisions of float32 products that are its own: `none` is what a wider setting says
-NUMBERS_PER_THREAD = 1 << 15  # numbers that torch gives one of its threads at least
-backends: Any = torch.backends  # which are typed as modules that have less than they have
-mkldnn: Any = torch.backends.mkldnn
+EXACT = ("none", "ieee")  # precisions that keep all bits of float32 products; `none` leaves it to a wider setting
+NUMBERS_PER_THREAD = 1 << 15  # torch gives each of its threads so many numbers at least
+mkldnn: Any = torch.backends.mkldnn  # its type lacks some of its attributes
 TINY = 2.0**-1022  # the smallest normal double
 
 
@@ -33,6 +33,18 @@ class Setting:
     assumed: tuple[object, ...]
 
 
+def _attribute(name: str, assumed: tuple[object, ...]) -> Setting:
+    """A setting that is an attribute: `torch.backends.mkldnn.enabled`."""
+    path, _, attribute = name.removeprefix("torch.").rpartition(".")
+    owner = attrgetter(path)
+    return Setting(
+        name,
+        lambda: getattr(owner(torch), attribute),
+        lambda value: setattr(owner(torch), attribute, value),
+        assumed,
+    )
+
+
 SETTINGS = (  # an inner precision that was not set is that of the outer one, which therefore comes first
     Setting("torch.default_dtype", torch.get_default_dtype, torch.set_default_dtype, (torch.float32,)),
     Setting(
@@ -44,36 +56,16 @@ SETTINGS = (  # an inner precision that was not set is that of the outer one, wh
         torch.set_float32_matmul_precision,
         ("highest",),
     ),
-    Setting(
-        "torch.backends.fp32_precision",
-        lambda: backends.fp32_precision,
-        lambda value: setattr(backends, "fp32_precision", value),
-        EXACT,
-    ),
+    _attribute("torch.backends.fp32_precision", EXACT),
     Setting(
         "torch.backends.mkldnn.fp32_precision",
         lambda: mkldnn.fp32_precision,
         lambda value: mkldnn.set_flags(_fp32_precision=value),  # its attribute sets that of all backends
         EXACT,
     ),
-    Setting(
-        "torch.backends.mkldnn.matmul.fp32_precision",
-        lambda: mkldnn.matmul.fp32_precision,
-        lambda value: setattr(mkldnn.matmul, "fp32_precision", value),
-        EXACT,
-    ),
-    Setting(
-        "torch.backends.mkldnn.enabled",
-        lambda: mkldnn.enabled,
-        lambda value: setattr(mkldnn, "enabled", value),
-        (True,),
-    ),
-    Setting(
-        "torch.backends.mkldnn.deterministic",
-        lambda: mkldnn.deterministic,
-        lambda value: setattr(mkldnn, "deterministic", value),
-        (False,),
-    ),
+    _attribute("torch.backends.mkldnn.matmul.fp32_precision", EXACT),
+    _attribute("torch.backends.mkldnn.enabled", (True,)),
+    _attribute("torch.backends.mkldnn.deterministic", (False,)),
 )
 
 
@@ -81,9 +73,9 @@ SETTINGS = (  # an inner precision that was not set is that of the outer one, wh
 def as_assumed() -> Iterator[None]:
     """All settings as a verdict takes them for granted, on this thread; afterwards as they were.
 
-    numpy's handling of errors is its own too, which a program may have made to raise where nothing is wrong.
-    Also a function whose calls are to be made so can be decorated with `as_assumed()`. Raises `SpecError` where torch
-    computes otherwise all the same, such as by a variable of the environment.
+    So is numpy's handling of errors: a program may have told it to raise where nothing is wrong. A function can be
+    decorated with `as_assumed()`. Raises `SpecError` where torch still computes otherwise, such as by a variable of the
+    environment.
     """
     with ExitStack() as after:
         for setting in SETTINGS:
@@ -137,9 +129,9 @@ def _check_rounding() -> None:
 
 def _check_products() -> None:
     """That float32 products keep all bits, whatever decides that. This number has 24, and no sum of two in bfloat16."""
-    one = torch.eye(64, dtype=torch.float32)
-    number = one * (2**24 - 3)
-    if not torch.equal(number @ one, number):
+    identity = torch.eye(64, dtype=torch.float32)
+    number = identity * (2**24 - 3)
+    if not torch.equal(number @ identity, number):
         raise _refusal("multiplies float32 matrices in a shorter format")
 
 

@@ -67,21 +67,21 @@ def _saved_by_torch(path: Path) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            tensors = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # whatever a file that somebody made up leads to
         what = "what it holds needs code to be read, which is not run" if "GLOBAL" in str(error) else "it is damaged"
         message = f"not a state dict that can be read: {what}"
         raise fail("bad-model-file", message, whole_file(path), SAVING_HINT) from None
-    if not isinstance(found, Mapping):
-        message = f"it holds a {type(found).__name__}, not tensors by name"
+    if not isinstance(tensors, Mapping):
+        message = f"it holds a {type(tensors).__name__}, not tensors by name"
         raise fail("bad-model-file", message, whole_file(path), SAVING_HINT)
-    for name, tensor in found.items():
+    for name, tensor in tensors.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             message = f"it holds a {type(tensor).__name__} under {shown(str(name))}, not only tensors by name"
             raise fail("bad-model-file", message, whole_file(path), SAVING_HINT)
-    return {name: tensor.detach() for name, tensor in found.items()}
+    return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
 def _check_size(path: Path, size: int) -> None:

@@ -51,10 +51,10 @@ def trace(spec: Spec, tokens: Tensor | Sequence[int], model: nn.Module | None = 
     ids = torch.as_tensor(tokens)
     module = build_model(spec.network) if model is None else model
     names = activations(spec.network)
-    found: list[Activation] = []
+    values: list[Activation] = []
 
     def record(name: str, _: nn.Module, inputs: object, output: Tensor) -> None:
-        found.append(Activation(name, names[name], output))
+        values.append(Activation(name, names[name], output))
 
     hooks = [module.get_submodule(name).register_forward_hook(partial(record, name)) for name in names]
     try:
@@ -63,4 +63,4 @@ def trace(spec: Spec, tokens: Tensor | Sequence[int], model: nn.Module | None = 
     finally:
         for hook in hooks:
             hook.remove()
-    return tuple(found)
+    return tuple(values)

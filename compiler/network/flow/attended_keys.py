@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from compiler.network.flow.task_tokens import Positions, listed
+from compiler.network.flow.task_tokens import Positions, positions_in
 from compiler.network.flow.unknown_parameters import Free
 from compiler.network.ir import Attention, HeadScore
 from compiler.network.meanings import is_causal_mask
@@ -35,14 +35,14 @@ class Sight:
         """What any of these heads sees from any of these positions."""
         key = frozenset(heads), queries
         if key not in self._read:
-            found = 0
+            seen = 0
             for head in key[0]:
                 if head in self._scores:
-                    for query in listed(queries):
-                        found |= self.keys(head, query)
+                    for query in positions_in(queries):
+                        seen |= self.keys(head, query)
                 elif queries:
-                    found |= self.keys(head, queries.bit_length() - 1)  # the last one sees all that others see
-            self._read[key] = found
+                    seen |= self.keys(head, queries.bit_length() - 1)  # the last one sees all that others see
+            self._read[key] = seen
         return self._read[key]
 
     def _hidden_by(self, score: HeadScore) -> tuple[Positions, ...]:
@@ -55,4 +55,4 @@ class Sight:
 
     def _hides(self, score: HeadScore, query: int) -> Positions:
         numbers = ((key, score.formula.at(query, key)) for key in range(query + 1 if self._causal else self._length))
-        return sum(1 << key for key, one in numbers if one.value == -math.inf and not self._free(one.provenance))
+        return sum(1 << key for key, it in numbers if it.value == -math.inf and not self._free(it.provenance))

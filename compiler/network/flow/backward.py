@@ -10,31 +10,12 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import astuple, dataclass
 
+from compiler.network import ir
 from compiler.network.flow.attended_keys import Sight
-from compiler.network.flow.bits import INFORMATION, Facts, both, joined, present
+from compiler.network.flow.bits import INFORMATION, Facts, both, columns, either, is_level, present
 from compiler.network.flow.facts import AttentionFacts, Forward, Run
-from compiler.network.flow.task_tokens import Asked, Positions, everything, listed
-from compiler.network.flow.unknown_parameters import Free, known
-from compiler.network.ir import (
-    Attention,
-    Combined,
-    Embedding,
-    FeedForward,
-    Head,
-    Index,
-    Map,
-    Mix,
-    Mixture,
-    Network,
-    Norm,
-    Position,
-    Repeat,
-    Scaled,
-    StreamAfter,
-    StreamNorm,
-    StreamScale,
-    Tensor,
-)
+from compiler.network.flow.task_tokens import Asked, Positions, everything, positions_in
+from compiler.network.flow.unknown_parameters import Free, none_free
 from compiler.network.meanings import attends_to_nothing
 from compiler.network.storage import tensors
 from compiler.source.faults import no_rule
@@ -67,19 +48,19 @@ class Flow:
     """`alive`: by tensor, the numbers that can change which token wins; `moved`: by position step, the dimensions whose
     equations can. `attention` has every attention step by its name.
 
-    By step, `places` are the positions at which what it adds can do so; by attention step, `weighing` are the heads
+    By step, `positions` are the positions at which what it adds can do so; by attention step, `weighing` are the heads
     whose weights can, and `sight` is what they see.
     """
 
-    alive: Mapping[str, AbstractSet[Index]]
+    alive: Mapping[str, AbstractSet[ir.Index]]
     moved: Mapping[str, AbstractSet[int]]
     attention: Mapping[str, AttentionRole]
-    places: Mapping[str, Positions]
+    positions: Mapping[str, Positions]
     weighing: Mapping[str, AbstractSet[int]]
     sight: Mapping[str, Sight]
 
 
-def flow(network: Network, asked: Asked | None = None, free: Free = known) -> Flow:
+def flow(network: ir.Network, asked: Asked | None = None, free: Free = none_free) -> Flow:
     """What matters in a network: see `compiler.network.flow`. Raises `TooMuchToFollow`.
 
     `asked` is what a task asks of it, by default the logits of every token at every position. Of numbers that are
@@ -89,9 +70,9 @@ def flow(network: Network, asked: Asked | None = None, free: Free = known) -> Fl
     backward = _Backward(forward, asked or everything(network), free)
     backward.follow(forward.runs())
     alive = {name: frozenset(backward.alive[name]) for name in tensors(network)}
-    moved = {step.name: frozenset(backward.moved[step.name]) for step in network.steps if isinstance(step, Position)}
-    places = {step.name: backward.places[step.name] for step in network.steps}
-    return Flow(alive, moved, dict(backward.roles), places, backward.weighing, backward.sight)
+    moved = {step.name: frozenset(backward.moved[step.name]) for step in network.steps if isinstance(step, ir.Position)}
+    positions = {step.name: backward.positions[step.name] for step in network.steps}
+    return Flow(alive, moved, dict(backward.roles), positions, backward.weighing, backward.sight)
 
 
 class _Backward:
@@ -101,12 +82,16 @@ class _Backward:
         self.forward = forward
         self.asked = asked
         steps = forward.network.steps
-        self.sight = {step.name: Sight(step, len(asked.tokens), free) for step in steps if isinstance(step, Attention)}
-        self.places: dict[str, Positions] = defaultdict(int)
+        self.sight = {
+            step.name: Sight(step, len(asked.tokens), free) for step in steps if isinstance(step, ir.Attention)
+        }
+        self.positions: dict[str, Positions] = defaultdict(int)
         self.weighing: dict[str, set[int]] = {name: set() for name in self.sight}
-        self._looked_up: dict[str, list[tuple[Tensor, Alive]]] = defaultdict(list)  # each table with its live columns
+        self._looked_up: dict[str, list[tuple[ir.Tensor, Alive]]] = defaultdict(
+            list
+        )  # each table with its live columns
         self._heads: dict[tuple[str, Facts, Alive, bool], set[int]] = defaultdict(set)  # whose values matter
-        self.alive: dict[str, set[Index]] = defaultdict(set)
+        self.alive: dict[str, set[ir.Index]] = defaultdict(set)
         self.moved: dict[str, set[int]] = defaultdict(set)
         self.roles: dict[str, AttentionRole] = {}
         self._known: dict[tuple[str, Facts, Alive, bool], Alive] = {}
@@ -116,25 +101,25 @@ class _Backward:
         several = len(runs[-1].after) > 1  # one class alone always wins
         alive = [bytearray(len(run.after)) for run in runs]
         alive[-1] = bytearray([several]) * len(runs[-1].after)
-        places = [*[0] * (len(runs) - 1), self.asked.read]
+        positions = [*[0] * (len(runs) - 1), self.asked.read]
         for i in reversed(range(len(runs))):
             run, after = runs[i], bytes(alive[i])
-            self.places[run.step.name] |= places[i]
-            if isinstance(run.step, Mix):
+            self.positions[run.step.name] |= positions[i]
+            if isinstance(run.step, ir.Mix):
                 self.forward.pay(run.step, len(run.before))
                 streams = {name: (runs[j].after, alive[j]) for name, j in run.sources.items()}
                 self._mixture(run.step, run.step.mixture, streams, after)
                 for j in run.sources.values():
-                    places[j] |= places[i]
+                    positions[j] |= positions[i]
                 continue
             relative = i == len(runs) - 1
             before = self._before(run, after, relative=relative)
             if i:
-                alive[i - 1] = bytearray(joined(alive[i - 1], before))
-                places[i - 1] |= places[i]
-            if isinstance(run.step, Attention):
+                alive[i - 1] = bytearray(either(alive[i - 1], before))
+                positions[i - 1] |= positions[i]
+            if isinstance(run.step, ir.Attention):
                 heads = self._heads[run.step.name, run.before, after, relative]
-                places[i - 1] |= self.sight[run.step.name].read(heads, places[i])
+                positions[i - 1] |= self.sight[run.step.name].read(heads, positions[i])
         self._note_rows()
 
     def _before(self, run: Run, after: Alive, *, relative: bool) -> Alive:
@@ -147,71 +132,72 @@ class _Backward:
     def _through_step(self, run: Run, after: Alive, relative: bool) -> Alive:
         step, before = run.step, run.before
         match step:
-            case Embedding():
+            case ir.Embedding():
                 self._embedding(step, after)
                 return b""
-            case Position():
+            case ir.Position():
                 if step.table is not None:
                     self._looked_up[step.name].append((step.table, after))
                 self.moved[step.name] |= {i for i, alive in enumerate(after) if alive}
                 return after
-            case StreamNorm(norm=norm):
+            case ir.StreamNorm(norm=norm):
                 return self._norm(norm, before, after)
-            case StreamScale(weight=weight):
+            case ir.StreamScale(weight=weight):
                 return self._elementwise(weight, both(after, present(before)))
-            case Attention():
-                return joined(after, self._attention(step, before, after, relative))
-            case FeedForward():
+            case ir.Attention():
+                return either(after, self._attention(step, before, after, relative))
+            case ir.FeedForward():
                 branch, gate, up, units = self.forward.units(step, before)
                 hidden = self._map(step.down, units, after, relative)
                 used = both(hidden, both(present(gate), present(up)))
                 read = self._map(step.up, branch, used)
                 if step.gate is not None:
-                    read = joined(read, self._map(step.gate, branch, used))
+                    read = either(read, self._map(step.gate, branch, used))
                 kept_stream = after[: len(before)].ljust(len(before), b"\0")
-                return joined(kept_stream, self._norm(step.norm, before, read))
-            case Head(norm=norm, logits=logits):
+                return either(kept_stream, self._norm(step.norm, before, read))
+            case ir.Head(norm=norm, logits=logits):
                 return self._norm(norm, before, self._map(logits, self.forward.normed(norm, before), after, relative))
-            case Repeat() | Mix():
+            case ir.Repeat() | ir.Mix():
                 raise AssertionError(step)  # runs of their own
             case _:
                 raise no_rule("step", step)
 
     # Parts
 
-    def _embedding(self, step: Embedding, after: Alive) -> None:
+    def _embedding(self, step: ir.Embedding, after: Alive) -> None:
         for factor, read in reversed(list(zip(step.factors, self.forward.embedded(step), strict=False))):
-            found = bytearray(len(read))
+            matters = bytearray(len(read))
             for index in self.forward.nonzero(factor.weight):
                 if read[index[0]] and after[index[1]]:
-                    found[index[0]] = 1
+                    matters[index[0]] = 1
                     self.alive[factor.weight.name].add(index)
-            after = bytes(found)
+            after = bytes(matters)
         self._looked_up[step.name].append((step.weight, after))
 
-    def _map(self, map_: Map, facts: Facts, after: Alive, relative: bool = False, *, biased: bool = True) -> Alive:
+    def _map(self, map_: ir.Map, facts: Facts, after: Alive, relative: bool = False, *, biased: bool = True) -> Alive:
         """The inputs of a map that matter, given the outputs that do; not `biased`: its bias changes nothing."""
         read = facts if map_.inner is None else self.forward.through(map_.inner, facts)
         size = map_.outputs.size
         weight_rows, bias = map_.weight.shape[0], map_.bias
-        found = bytearray(len(read))
+        matters_in = bytearray(len(read))
         if not (relative and weight_rows < size):
             matters = after if weight_rows == size else bytes([any(after)])
             level = _level_columns(map_.weight) if relative else frozenset[int]()
             for index in self.forward.nonzero(map_.weight):
                 output, source = index
                 if read[source] and matters[output] and source not in level:
-                    found[source] = 1
+                    matters_in[source] = 1
                     self.alive[map_.weight.name].add(index)
-        if biased and bias is not None and not (relative and (bias.shape[0] < size or _is_level(bias))):
+        same_for_all = bias is not None and (bias.shape[0] < size or is_level(columns(bias)[0], size))
+        if bias is not None and biased and not (relative and same_for_all):
             matters = after if bias.shape[0] == size else bytes([any(after)])
             for index in self.forward.nonzero(bias):
                 if matters[index[0]]:
                     self.alive[bias.name].add(index)
-        return bytes(found) if map_.inner is None else self._map(map_.inner, facts, bytes(found))
+        return bytes(matters_in) if map_.inner is None else self._map(map_.inner, facts, bytes(matters_in))
 
-    def _norm(self, norm: Norm | None, facts: Facts, after: Alive) -> Alive:
-        """All that is not zero sets the scale of a norm, and with it what matters of its output."""
+    def _norm(self, norm: ir.Norm | None, facts: Facts, after: Alive) -> Alive:
+        """Each number that is not zero sets the scale of a norm: it matters where any of the output does."""
         if norm is None:
             return after
         made = self.forward.normed(norm, facts)
@@ -220,33 +206,35 @@ class _Backward:
             self._elementwise(norm.weight, kept)
         return present(facts) if any(kept) else bytes(len(facts))
 
-    def _elementwise(self, weight: Tensor, kept: Alive) -> Alive:
-        found = bytearray(len(kept))
+    def _elementwise(self, weight: ir.Tensor, kept: Alive) -> Alive:
+        matters = bytearray(len(kept))
         for index in self.forward.nonzero(weight):
             if kept[index[0]]:
-                found[index[0]] = 1
+                matters[index[0]] = 1
                 self.alive[weight.name].add(index)
-        return bytes(found)
+        return bytes(matters)
 
     def _note_rows(self) -> None:
-        """The numbers of the rows that are looked up where it matters."""
+        """Notes the numbers of the rows that are looked up at positions that matter."""
         for step in self.forward.network.steps:
-            for table, columns in self._looked_up[step.name]:
-                places = self.places[step.name]
-                rows = self.asked.at(places) if isinstance(step, Embedding) else set(listed(places))
-                found = self.forward.nonzero(table)
-                self.alive[table.name].update(index for index in found if columns[index[1]] and index[0] in rows)
+            for table, alive in self._looked_up[step.name]:
+                positions = self.positions[step.name]
+                rows = self.asked.at(positions) if isinstance(step, ir.Embedding) else set(positions_in(positions))
+                numbers = self.forward.nonzero(table)
+                self.alive[table.name].update(index for index in numbers if alive[index[1]] and index[0] in rows)
 
-    def _mixture(self, step: Mix, mixture: Mixture, streams: dict[str, tuple[Facts, bytearray]], after: Alive) -> None:
+    def _mixture(
+        self, step: ir.Mix, mixture: ir.Mixture, streams: dict[str, tuple[Facts, bytearray]], after: Alive
+    ) -> None:
         """Notes in `streams` which of their dimensions matter."""
         match mixture:
-            case StreamAfter(step=name):
-                own = streams[name][1]
-                own[:] = joined(own, after)
-            case Combined(left=left, right=right):
+            case ir.StreamAfter(step=name):
+                matters = streams[name][1]
+                matters[:] = either(matters, after)
+            case ir.Combined(left=left, right=right):
                 self._mixture(step, left, streams, after)
                 self._mixture(step, right, streams, after)
-            case Scaled(coefficient=coefficient, stream=stream):
+            case ir.Scaled(coefficient=coefficient, stream=stream):
                 inner = self.forward.mixture(step, stream, {name: facts for name, (facts, _) in streams.items()})
                 if not self.forward.scales(step, coefficient) or step.weight is None:
                     return
@@ -258,11 +246,11 @@ class _Backward:
 
     # Attention
 
-    def _attention(self, step: Attention, before: Facts, after: Alive, relative: bool) -> Alive:
+    def _attention(self, step: ir.Attention, before: Facts, after: Alive, relative: bool) -> Alive:
         """What the branch of an attention step needs of the stream."""
         facts = self.forward.attention(step, before)
         match step.output:
-            case Map():
+            case ir.Map():
                 mixed = self._map(step.output, facts.mixed, after, relative)
             case "identity":
                 mixed = after
@@ -272,7 +260,7 @@ class _Backward:
                 raise no_rule("output", step.output)
         queries, keys = bytearray(len(facts.queries[1])), bytearray(len(facts.keys[1]))
         values = bytearray(len(facts.values))
-        shared = step.heads.size // step.kv_heads.size
+        shared = step.group_size
         self._note_role(step, facts, mixed)
         for head in range(step.heads.size):
             group = head // shared
@@ -295,19 +283,19 @@ class _Backward:
         told = self._projected(step, step.key_norm, facts.keys[0], keys)
         # a bias of the keys alone adds the same to the scores of all keys, which a softmax does not see
         shifts = not attends_to_nothing(step.softmax) and step.rope is None and step.key_norm is None
-        read = joined(read, self._map(step.query, facts.branch, asked))
-        read = joined(read, self._map(step.key, facts.branch, told, biased=not shifts))
+        read = either(read, self._map(step.query, facts.branch, asked))
+        read = either(read, self._map(step.key, facts.branch, told, biased=not shifts))
         return self._norm(step.norm, before, read)
 
-    def _projected(self, step: Attention, norm: Norm | None, projected: Facts, alive: bytearray) -> Alive:
+    def _projected(self, step: ir.Attention, norm: ir.Norm | None, projected: Facts, alive: bytearray) -> Alive:
         """The projected queries or keys that matter, given those after rope that do."""
         size = step.head_dim  # a pair of coordinates that rope turns is scored together
         starts = range(0, len(alive), size)
         return b"".join(self._norm(norm, projected[at : at + size], bytes(alive[at : at + size])) for at in starts)
 
-    def _note_role(self, step: Attention, facts: AttentionFacts, mixed: Alive) -> None:
+    def _note_role(self, step: ir.Attention, facts: AttentionFacts, mixed: Alive) -> None:
         valued = looks = brings = matters = uneven = False
-        shared = step.heads.size // step.kv_heads.size
+        shared = step.group_size
         for head in range(step.heads.size):
             for coordinate, value in enumerate(facts.values[head // shared * step.value_dim :][: step.value_dim]):
                 place = head * step.value_dim + coordinate
@@ -322,16 +310,6 @@ class _Backward:
         self.roles[step.name] = self.roles.get(step.name, role) | role
 
 
-def _level_columns(weight: Tensor) -> frozenset[int]:
+def _level_columns(weight: ir.Tensor) -> frozenset[int]:
     """The inputs that a map adds to all of its outputs alike."""
-    columns: dict[int, list[float]] = defaultdict(list)
-    for entry in weight.entries:
-        if entry.value:
-            columns[entry.index[1]].append(entry.value)
-    rows = weight.shape[0]
-    return frozenset(i for i, column in columns.items() if len(column) == rows and len(set(column)) == 1)
-
-
-def _is_level(bias: Tensor) -> bool:
-    values = [entry.value for entry in bias.entries if entry.value]
-    return len(values) == bias.size and len(set(values)) == 1
+    return frozenset(i for i, column in columns(weight).items() if is_level(column, weight.shape[0]))

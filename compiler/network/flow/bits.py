@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import reduce
 from operator import or_
@@ -28,12 +29,12 @@ def turned(facts: Facts, rope: Rope | None) -> Facts:
     """A head's coordinates after rotary positions, which mix them in pairs."""
     if rope is None:
         return facts
-    found = bytearray(facts)
+    mixed = bytearray(facts)
     for i, frequency in enumerate(rope.frequencies):
         a, b = rope_pair(rope.pairs, i, len(facts))
-        if frequency and (found[a] or found[b]):
-            found[a] = found[b] = found[a] | found[b] | POSITION
-    return bytes(found)
+        if frequency and (mixed[a] or mixed[b]):
+            mixed[a] = mixed[b] = mixed[a] | mixed[b] | POSITION
+    return bytes(mixed)
 
 
 def fact_or_zero(facts: Facts, fact: int) -> Facts:
@@ -48,19 +49,28 @@ def present(facts: Facts) -> bytes:
 
 def by_column(tensor: Tensor, information: int) -> Facts:
     """The columns of a table, a row of which is looked up: what they are if not all zero, or not all the same."""
-    rows, columns = tensor.shape
-    values: list[list[float]] = [[] for _ in range(columns)]
+    rows, size = tensor.shape
+    facts = bytearray(size)
+    for column, values in columns(tensor).items():
+        facts[column] = NONZERO if is_level(values, rows) else NONZERO | information
+    return bytes(facts)
+
+
+def columns(tensor: Tensor) -> dict[int, list[float]]:
+    """The numbers of each column that are not zero; a vector is the column 0."""
+    numbers: dict[int, list[float]] = defaultdict(list)
     for entry in tensor.entries:
         if entry.value:
-            values[entry.index[1]].append(entry.value)
-    same = (len(column) == rows and len(set(column)) == 1 for column in values)
-    return bytes(
-        0 if not column else NONZERO if alike else NONZERO | information
-        for column, alike in zip(values, same, strict=True)
-    )
+            numbers[entry.index[1] if len(entry.index) > 1 else 0].append(entry.value)
+    return numbers
 
 
-def joined(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
+def is_level(nonzero: list[float], size: int) -> bool:
+    """Whether all of `size` numbers are the same and not zero, given those that are not zero."""
+    return len(nonzero) == size and len(set(nonzero)) == 1
+
+
+def either(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
     """What holds by either of them, dimension by dimension; both have the same size."""
     return (int.from_bytes(first) | int.from_bytes(second)).to_bytes(len(first))
 
@@ -73,11 +83,11 @@ def both(first: bytes | bytearray, second: bytes | bytearray) -> bytes:
 def product(first: Facts, second: Facts) -> Facts:
     """The facts about products of numbers: what holds for either factor, where both can be nonzero."""
     nonzero = fact_or_zero(both(present(first), present(second)), 255)
-    return both(joined(first, second), nonzero)
+    return both(either(first, second), nonzero)
 
 
 def seen_by(step: Attention, length: int, free: Free) -> list[tuple[bool, bool]]:
-    """By head: whether it sees another position than its own, and whether its formula differs between what it sees."""
+    """By head: whether it sees another position than its own, and whether its formula differs between those it sees."""
     scores = {score.head: score for score in step.scores}
     return [
         _seen(scores[head], length, is_causal_mask(step.mask), free) if head in scores else (length > 1, False)

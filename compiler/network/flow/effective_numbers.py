@@ -6,20 +6,9 @@ from collections.abc import Iterator
 
 from compiler.expressions.values import Provenance
 from compiler.network.flow.backward import Flow
-from compiler.network.flow.task_tokens import listed
+from compiler.network.flow.task_tokens import positions_in
 from compiler.network.flow.unknown_parameters import Free
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    FeedForward,
-    Head,
-    Mix,
-    Network,
-    Position,
-    Repeat,
-    StreamNorm,
-    StreamScale,
-)
+from compiler.network.ir import Attention, Network, Pointwise, Position
 from compiler.network.meanings import attends_to_nothing
 from compiler.network.storage import tensors
 from compiler.source.faults import no_rule
@@ -31,29 +20,29 @@ def acting(network: Network, flow: Flow, free: Free) -> Iterator[Provenance]:
         alive = flow.alive[name]
         yield from (entry.provenance for entry in tensor.entries if entry.index in alive)
     for step in network.steps:
-        places = listed(flow.places[step.name])
+        if isinstance(step, Pointwise):
+            continue
+        positions = positions_in(flow.positions[step.name])
         match step:
             case Position(terms=terms):
                 for term in terms:
                     if term.dimension in flow.moved[step.name] and free(term.provenance):
-                        yield from (term.formula.at(place).provenance for place in places)
+                        yield from (term.formula.at(position).provenance for position in positions)
             case Attention(rope=rope):
                 if flow.weighing[step.name]:
                     yield from (step.scale.provenance, step.mask_provenance)
                     yield from () if rope is None else (rope.provenance,)
-                    yield from _scores(step, flow, places, free)
-            case Embedding() | FeedForward() | Head() | Mix() | Repeat() | StreamNorm() | StreamScale():
-                pass  # all of their numbers are stored
+                    yield from _scores(step, flow, positions, free)
             case _:
                 raise no_rule("step", step)
 
 
-def _scores(step: Attention, flow: Flow, places: list[int], free: Free) -> Iterator[Provenance]:
+def _scores(step: Attention, flow: Flow, positions: list[int], free: Free) -> Iterator[Provenance]:
     """The numbers of scores, where a query can choose between keys: a standard softmax over one key ignores them."""
     fewest = 1 if attends_to_nothing(step.softmax) else 2
     for score in step.scores:
         if score.head in flow.weighing[step.name] and free(score.provenance):
-            for query in places:
-                keys = listed(flow.sight[step.name].keys(score.head, query))
+            for query in positions:
+                keys = positions_in(flow.sight[step.name].keys(score.head, query))
                 if len(keys) >= fewest:
                     yield from (score.formula.at(query, key).provenance for key in keys)

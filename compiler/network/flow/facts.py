@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from compiler.network import ir
 from compiler.network.flow.bits import (
     INFORMATION,
     NONZERO,
@@ -14,36 +15,14 @@ from compiler.network.flow.bits import (
     TOKEN,
     Facts,
     by_column,
+    either,
     fact_or_zero,
-    joined,
     product,
     seen_by,
     turned,
     union,
 )
-from compiler.network.flow.unknown_parameters import Free, known, with_unknown
-from compiler.network.ir import (
-    Attention,
-    Combined,
-    Embedding,
-    FeedForward,
-    Head,
-    Index,
-    Map,
-    Mix,
-    Mixture,
-    Network,
-    Norm,
-    OutputWord,
-    Position,
-    Repeat,
-    Scaled,
-    Step,
-    StreamAfter,
-    StreamNorm,
-    StreamScale,
-    Tensor,
-)
+from compiler.network.flow.unknown_parameters import Free, none_free, with_unknown
 from compiler.network.meanings import added_to_later, attends_to_nothing, divides, subtracts_mean
 from compiler.network.storage import stored
 from compiler.source.faults import no_rule
@@ -76,7 +55,7 @@ class AttentionFacts:
 class Run:
     """A step as it runs, once more for every repetition; a mix reads the runs `sources`, other steps the last one."""
 
-    step: Step
+    step: ir.Step
     before: Facts
     after: Facts
     sources: Mapping[str, int] = field(default_factory=dict)
@@ -93,17 +72,16 @@ class TooMuchToFollow(Exception):
 class Forward:
     """Facts of a network, whatever its numbers are that are `free`.
 
-    The same step on the same facts is computed once, as repetitions may be many.
-
-    What is not computed yet is paid for before it is; `pay` raises `TooMuchToFollow` where that is no longer possible.
+    The same step on the same facts is computed once, as repetitions may be many. Each computation is paid for first;
+    `pay` raises `TooMuchToFollow` where too little is left.
     """
 
-    def __init__(self, network: Network, free: Free = known) -> None:
+    def __init__(self, network: ir.Network, free: Free = none_free) -> None:
         self.network = with_unknown(network, free)
         self._free = free
         self._left = MAX_FLOW_WORK
         self._costs = _costs(network)
-        self._nonzero: dict[str, tuple[Index, ...]] = {}
+        self._nonzero: dict[str, tuple[ir.Index, ...]] = {}
         self._attention: dict[tuple[str, Facts], AttentionFacts] = {}
         self._after: dict[tuple[str, Facts], Facts] = {}
         self._sees: dict[str, list[tuple[bool, bool]]] = {}
@@ -114,9 +92,9 @@ class Forward:
         last: dict[str, int] = {}  # the run after which a step named in a mix has left its stream
         steps = {step.name: step for step in self.network.steps}
         for step in self.network.steps:
-            for inner in [steps[name] for name in step.steps] if isinstance(step, Repeat) else [step]:
+            for inner in [steps[name] for name in step.steps] if isinstance(step, ir.Repeat) else [step]:
                 before = made[-1].after if made else b""
-                if isinstance(inner, Mix):
+                if isinstance(inner, ir.Mix):
                     self.pay(inner, len(before))
                     streams = {name: made[i].after for name, i in last.items()}
                     made.append(Run(inner, before, self.mixture(inner, inner.mixture, streams), dict(last)))
@@ -125,20 +103,20 @@ class Forward:
             last[step.name] = len(made) - 1
         return tuple(made)
 
-    def pay(self, step: Step, dimensions: int) -> None:
-        """For one way through a step, on a stream of that size."""
-        streams = _streams(step.mixture) if isinstance(step, Mix) else 1
+    def pay(self, step: ir.Step, dimensions: int) -> None:
+        """Pay for one pass through a step, on a stream of so many dimensions."""
+        streams = _streams(step.mixture) if isinstance(step, ir.Mix) else 1
         self._left -= self._costs[step.name] + streams * (dimensions // BYTES_AT_ONCE)
         if self._left < 0:
             raise TooMuchToFollow(step.name)
 
-    def nonzero(self, tensor: Tensor) -> tuple[Index, ...]:
+    def nonzero(self, tensor: ir.Tensor) -> tuple[ir.Index, ...]:
         """Where a tensor has numbers that are not zero."""
         if tensor.name not in self._nonzero:
             self._nonzero[tensor.name] = tuple(entry.index for entry in tensor.entries if entry.value)
         return self._nonzero[tensor.name]
 
-    def after(self, step: Step, before: Facts) -> Facts:
+    def after(self, step: ir.Step, before: Facts) -> Facts:
         """The stream, or the logits, after one step."""
         key = step.name, before
         if key not in self._after:
@@ -146,112 +124,112 @@ class Forward:
             self._after[key] = self._compute(step, before)
         return self._after[key]
 
-    def _compute(self, step: Step, before: Facts) -> Facts:
+    def _compute(self, step: ir.Step, before: Facts) -> Facts:
         match step:
-            case Embedding():
+            case ir.Embedding():
                 return self.embedded(step)[-1]
-            case Position():
-                return joined(before, self._positions(step))
-            case StreamNorm(norm=norm):
+            case ir.Position():
+                return either(before, self._positions(step))
+            case ir.StreamNorm(norm=norm):
                 return self.normed(norm, before)
-            case StreamScale(weight=weight):
+            case ir.StreamScale(weight=weight):
                 return self._scaled(weight, before)
-            case Attention(output=output):
+            case ir.Attention(output=output):
                 mixed = self.attention(step, before).mixed
-                if isinstance(output, Map):
-                    return joined(before, self.through(output, mixed))
-                return joined(before, _spread(output, mixed, len(before)))
-            case FeedForward():
+                if isinstance(output, ir.Map):
+                    return either(before, self.through(output, mixed))
+                return either(before, _spread(output, mixed, len(before)))
+            case ir.FeedForward():
                 kept_stream = before[: step.stream_after.size].ljust(step.stream_after.size, b"\0")
-                return joined(kept_stream, self.through(step.down, self.units(step, before)[3]))
-            case Head(norm=norm, logits=logits):
+                return either(kept_stream, self.through(step.down, self.units(step, before)[3]))
+            case ir.Head(norm=norm, logits=logits):
                 return self.through(logits, self.normed(norm, before))
-            case Repeat() | Mix():
+            case ir.Repeat() | ir.Mix():
                 raise AssertionError(step)  # runs of their own
             case _:
                 raise no_rule("step", step)
 
-    def embedded(self, step: Embedding) -> list[Facts]:
+    def embedded(self, step: ir.Embedding) -> list[Facts]:
         """What is looked up for a token, and then what each factor makes of that."""
         stages = [by_column(step.weight, TOKEN)]
         for factor in step.factors:
-            found = bytearray(factor.outputs.size)
+            outputs = bytearray(factor.outputs.size)
             for source, output in self.nonzero(factor.weight):
-                found[output] |= stages[-1][source]
-            stages.append(bytes(found))
+                outputs[output] |= stages[-1][source]
+            stages.append(bytes(outputs))
         return stages
 
-    def through(self, map_: Map, facts: Facts) -> Facts:
+    def through(self, map_: ir.Map, facts: Facts) -> Facts:
         """The outputs of an affine map."""
         if map_.inner is not None:
             facts = self.through(map_.inner, facts)
-        found = bytearray(map_.weight.shape[0])
+        outputs = bytearray(map_.weight.shape[0])
         for output, source in self.nonzero(map_.weight):
-            found[output] |= facts[source]
+            outputs[output] |= facts[source]
         size = map_.outputs.size
-        made = found if len(found) == size else bytearray(bytes(found) * size)
+        made = outputs if len(outputs) == size else bytearray(bytes(outputs) * size)
         if map_.bias is not None:
             biased = self.nonzero(map_.bias)
             for output in range(size) if biased and map_.bias.axes[0] is None else (index[0] for index in biased):
                 made[output] |= NONZERO
         return bytes(made)
 
-    def normed(self, norm: Norm | None, facts: Facts) -> Facts:
-        """A norm makes of each number one that depends on all, as they set the scale; `layer` takes off their mean."""
+    def normed(self, norm: ir.Norm | None, facts: Facts) -> Facts:
+        """After a norm each number depends on all of them, as they set the scale. `layer` subtracts their mean."""
         if norm is None:
             return facts
         every = union(set(facts))
         if subtracts_mean(norm.kind):
-            found = bytes([every if norm.axis.size > 1 else 0]) * len(facts)
+            made = bytes([every if norm.axis.size > 1 else 0]) * len(facts)
         else:
-            found = fact_or_zero(facts, every)
-        return found if norm.weight is None else self._scaled(norm.weight, found)
+            made = fact_or_zero(facts, every)
+        return made if norm.weight is None else self._scaled(norm.weight, made)
 
-    def _scaled(self, weight: Tensor, facts: Facts) -> Facts:
-        found = bytearray(len(facts))
+    def _scaled(self, weight: ir.Tensor, facts: Facts) -> Facts:
+        scaled = bytearray(len(facts))
         for (i,) in self.nonzero(weight):
-            found[i] = facts[i]
-        return bytes(found)
+            scaled[i] = facts[i]
+        return bytes(scaled)
 
-    def units(self, step: FeedForward, before: Facts) -> tuple[Facts, Facts, Facts, Facts]:
+    def units(self, step: ir.FeedForward, before: Facts) -> tuple[Facts, Facts, Facts, Facts]:
         """The branch of a feed-forward step, its gates (those of `up` without one), its `up`, and what `down` reads."""
         branch = self.normed(step.norm, before)
         up = self.through(step.up, branch)
         gate = up if step.gate is None else self.through(step.gate, branch)
         return branch, gate, up, product(gate, up)
 
-    def mixture(self, step: Mix, mixture: Mixture, streams: Mapping[str, Facts]) -> Facts:
+    def mixture(self, step: ir.Mix, mixture: ir.Mixture, streams: Mapping[str, Facts]) -> Facts:
         """A combination of streams after earlier steps."""
         match mixture:
-            case StreamAfter(step=name):
+            case ir.StreamAfter(step=name):
                 return streams[name]
-            case Combined(left=left, right=right):
-                return joined(self.mixture(step, left, streams), self.mixture(step, right, streams))
-            case Scaled(coefficient=coefficient, stream=stream):
+            case ir.Combined(left=left, right=right):
+                return either(self.mixture(step, left, streams), self.mixture(step, right, streams))
+            case ir.Scaled(coefficient=coefficient, stream=stream):
                 inner = self.mixture(step, stream, streams)
                 return inner if self.scales(step, coefficient) else bytes(len(inner))
             case _:
                 raise no_rule("mix", mixture)
 
-    def scales(self, step: Mix, coefficient: int) -> bool:
+    def scales(self, step: ir.Mix, coefficient: int) -> bool:
         """Whether a coefficient of a mix is not zero."""
         return step.weight is not None and (coefficient,) in self.nonzero(step.weight)
 
     # Attention
 
-    def attention(self, step: Attention, before: Facts) -> AttentionFacts:
+    def attention(self, step: ir.Attention, before: Facts) -> AttentionFacts:
         """What is inside an attention step that reads this stream."""
         key = step.name, before
         if key not in self._attention:
             self._attention[key] = self._inside(step, before)
         return self._attention[key]
 
-    def _inside(self, step: Attention, before: Facts) -> AttentionFacts:
+    def _inside(self, step: ir.Attention, before: Facts) -> AttentionFacts:
         branch = self.normed(step.norm, before)
         queries = self._projected(step.query, step.query_norm, step, branch)
         keys = self._projected(step.key, step.key_norm, step, branch)
         values = self.through(step.value, branch)
-        shared = step.heads.size // step.kv_heads.size
+        shared = step.group_size
         mixed, brought = bytearray(), list[bool]()
         looks, weighs, uneven = [], [], []
         later_count_less = (added_to_later(step.mask) or 0.0) != 0
@@ -266,86 +244,86 @@ class Forward:
             uneven.append(bool(told) or formula_varies or (looking and later_count_less))
             others = OTHERS if looking else 0
             for value in values[group * step.value_dim :][: step.value_dim]:
-                found, carried = value, 0
+                fact, carried = value, 0
                 if value & (TOKEN | OTHERS):
                     carried |= others
                 if value & INFORMATION or (value and attends_to_nothing(step.softmax)):  # else they add up to the same
-                    found |= (asked | told if weighs[-1] else 0) | (POSITION if looking or formula_varies else 0)
+                    fact |= (asked | told if weighs[-1] else 0) | (POSITION if looking or formula_varies else 0)
                     if weighs[-1] and told & (TOKEN | OTHERS):
                         carried |= others
-                mixed.append(found | carried)
+                mixed.append(fact | carried)
                 brought.append(bool(carried))
         made = branch, queries, keys, values, bytes(mixed)
         return AttentionFacts(*made, tuple(looks), tuple(weighs), tuple(uneven), tuple(brought))
 
-    def products(self, step: Attention, head: int, queries: Facts, keys: Facts) -> list[tuple[int, int]]:
+    def products(self, step: ir.Attention, head: int, queries: Facts, keys: Facts) -> list[tuple[int, int]]:
         """The coordinates in which a head's product of query and key can be nonzero, by the facts of both.
 
         Without `plus_one` a score that is the same for all keys changes nothing: such coordinates are left out.
         """
         if not divides(step.scale.operation) and step.scale.value == 0:
             return []
-        size, group = step.head_dim, head // (step.heads.size // step.kv_heads.size)
+        size, group = step.head_dim, head // step.group_size
         pairs = zip(queries[head * size :][:size], keys[group * size :][:size], strict=True)
         return [(a, b) for a, b in pairs if self.scored(step, a, b)]
 
-    def scored(self, step: Attention, query: int, key: int) -> bool:
+    def scored(self, step: ir.Attention, query: int, key: int) -> bool:
         """Whether the product of two coordinates can change the weights of a head."""
         return bool(query and key and (key & INFORMATION or attends_to_nothing(step.softmax)))
 
-    def _projected(self, map_: Map, norm: Norm | None, step: Attention, branch: Facts) -> tuple[Facts, Facts]:
+    def _projected(self, map_: ir.Map, norm: ir.Norm | None, step: ir.Attention, branch: Facts) -> tuple[Facts, Facts]:
         projected = self.through(map_, branch)
         size = step.head_dim
         heads = (self.normed(norm, projected[start : start + size]) for start in range(0, len(projected), size))
         return projected, b"".join(turned(head, step.rope) for head in heads)
 
-    def _seen(self, step: Attention) -> list[tuple[bool, bool]]:
+    def _seen(self, step: ir.Attention) -> list[tuple[bool, bool]]:
         if step.name not in self._sees:
             self._sees[step.name] = seen_by(step, self.network.context, self._free)
         return self._sees[step.name]
 
     # Positions
 
-    def _positions(self, step: Position) -> Facts:
+    def _positions(self, step: ir.Position) -> Facts:
         """What a position step adds to each dimension."""
         if step.table is not None:
             return by_column(step.table, POSITION)
-        found = bytearray(step.stream.size)
+        added = bytearray(step.stream.size)
         for term in step.terms:
             if self._free(term.provenance):
-                found[term.dimension] = NONZERO | POSITION
+                added[term.dimension] = NONZERO | POSITION
                 continue
             column = set(term.formula.column(self.network.context))
             if column != {0.0}:
-                found[term.dimension] = NONZERO if len(column) == 1 else NONZERO | POSITION
-        return bytes(found)
+                added[term.dimension] = NONZERO if len(column) == 1 else NONZERO | POSITION
+        return bytes(added)
 
 
-def _costs(network: Network) -> Counter[str]:
-    """By step, about how many weights one way through it looks at; what is done for a head counts as several."""
-    found = Counter[str]()
+def _costs(network: ir.Network) -> Counter[str]:
+    """By step, about how many weights one pass through it reads; the work for a head counts as several."""
+    costs = Counter[str]()
     for group in stored(network):
-        found[group.step] += sum(len(one.entries) for one in (group.weight, group.bias) if one is not None)
+        costs[group.step] += sum(len(tensor.entries) for tensor in (group.weight, group.bias) if tensor is not None)
     for step in network.steps:
-        if isinstance(step, Attention):
-            found[step.name] += step.heads.size * (10 + 4 * (step.head_dim + step.value_dim))
-    return found
+        if isinstance(step, ir.Attention):
+            costs[step.name] += step.heads.size * (10 + 4 * (step.head_dim + step.value_dim))
+    return costs
 
 
-def _streams(mixture: Mixture) -> int:
+def _streams(mixture: ir.Mixture) -> int:
     """How many streams a mix adds up."""
     match mixture:
-        case StreamAfter():
+        case ir.StreamAfter():
             return 1
-        case Combined(left=left, right=right):
+        case ir.Combined(left=left, right=right):
             return _streams(left) + _streams(right)
-        case Scaled(stream=stream):
+        case ir.Scaled(stream=stream):
             return 1 + _streams(stream)
         case _:
             raise no_rule("mix", mixture)
 
 
-def _spread(output: OutputWord, mixed: Facts, dimensions: int) -> Facts:
+def _spread(output: ir.OutputWord, mixed: Facts, dimensions: int) -> Facts:
     """What heads without a projection add to the stream."""
     match output:
         case "identity":

@@ -72,6 +72,6 @@ def _through_window(tokens: list[frozenset[int]], prompt: int, predicted: Iterab
     return Asked(tuple(map(frozenset, shown)), read)
 
 
-def listed(positions: Positions) -> list[int]:
+def positions_in(positions: Positions) -> list[int]:
     """The positions of a set, in order."""
     return [p for p in range(positions.bit_length()) if positions >> p & 1]

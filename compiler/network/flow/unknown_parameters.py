@@ -14,7 +14,7 @@ Free = Callable[[Provenance], bool]
 """Whether a number can be any number, as it was computed from a parameter."""
 
 
-def known(_: Provenance) -> bool:
+def none_free(_: Provenance) -> bool:
     """For a network as it is: no number can be another one."""
     return False
 
@@ -41,7 +41,7 @@ def _replaced(value: T, free: Free) -> T:
         case tuple():
             return tuple(_replaced(item, free) for item in value)  # type: ignore[return-value]
         case _ if is_dataclass(value) and not isinstance(value, type) and type(value).__module__ == Network.__module__:
-            inner = {one.name: _replaced(getattr(value, one.name), free) for one in fields(value)}
+            inner = {field.name: _replaced(getattr(value, field.name), free) for field in fields(value)}
             return replace(value, **inner)
         case _:
             return value

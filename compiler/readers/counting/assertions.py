@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from math import prod
 from typing import Literal
 
-from compiler.readers.counting.counts import COUNTING_RULES, LISTING, Counts
+from compiler.readers.counting.counts import FIGURES, Counts, Parts
 from compiler.source.diagnostics import nearest
 
 Relation = Literal["=", "<=", ">="]
-ASSERTABLE = (*COUNTING_RULES, LISTING)
+ASSERTABLE = tuple(FIGURES)
 _ASSERTION = re.compile(r"\s*(\w+)\s*(<=|>=|==?)\s*(\d{1,18})\s*", re.ASCII)
 
 
@@ -32,16 +31,16 @@ class Assertion:
 
     def holds(self, counts: Counts) -> bool:
         """Whether it is so; an undeclared `free` is no number."""
-        found = counts.by_rule(self.figure)
-        if found is None:
+        figure = counts.by_rule(self.figure)
+        if figure is None:
             return False
         match self.relation:
             case "=":
-                return found == self.number
+                return figure == self.number
             case "<=":
-                return found <= self.number
+                return figure <= self.number
             case ">=":
-                return found >= self.number
+                return figure >= self.number
 
 
 def read_assertion(text: str) -> Assertion:
@@ -61,20 +60,6 @@ def read_assertion(text: str) -> Assertion:
     return Assertion(figure, relation, int(number))
 
 
-def made_of(counts: Counts, figure: str) -> list[tuple[str, int]]:
-    """What a figure adds up from, with its share: tensors, maps, parameters or numbers. None for those of values."""
-    tensors = [tensor for group in counts.groups for tensor in group.tensors]
-    match figure:
-        case "dense":
-            parts = [(tensor.name, tensor.dense) for tensor in tensors]
-        case "dense_untied":
-            parts = [(tensor.name, prod(tensor.shape)) for tensor in tensors]
-        case "nonzero":
-            parts = [(tensor.name, tensor.nonzero) for tensor in tensors]
-        case "distinct":
-            parts = [(group.name, group.distinct) for group in counts.groups]
-        case "free":
-            parts = [(name, 1) for name in counts.free_names]
-        case _:
-            parts = [(f"{item} (line {item.line})", 1) for item in counts.hard_coded] if figure == LISTING else []
-    return [(name, share) for name, share in parts if share]
+def made_of(counts: Counts, figure: str) -> Parts:
+    """What a figure adds up from, with its share; nothing for those of values."""
+    return [(name, share) for name, share in FIGURES[figure].parts(counts) if share]

@@ -34,9 +34,9 @@ class SuiteOutcome(Protocol):
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim with its verdict; `reason` says what was found, or why it was not checked.
+    """A claim with its verdict; `reason` says what was found, or why the claim was not checked.
 
-    `checked_by` are the command and its options that check one that was not, empty where none would.
+    `checked_by` are the words of a call that checks it, where it was not checked; empty where none does.
     """
 
     claim: str
@@ -46,15 +46,7 @@ class ClaimResult:
     checked_by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What is known about a claim: whether it was `checked` and `held`, what was found, or why it was not checked."""
-
-    checked: bool
-    held: bool
-    shown: str
-    why: str
-    checked_by: tuple[str, ...] = ()
+_Check = tuple[Status, str, tuple[str, ...]]  # status, reason and checked_by of a result
 
 
 def author_count(spec: Spec) -> AuthorCount | None:
@@ -76,9 +68,9 @@ def check_claims(
     author = spec.resolved.expect.claimed
     if author is not None:
         text = f"author's count is {author.count}" + (f", by the rule {author.rule}" if author.rule else "")
-        by_none = _Found(False, False, "", f"no rule gives it: {author.note}")
-        known = _counted(counts, author.rule, author.count) if author.rule else by_none
-        results.append(_result(spec, text, author.span, known))
+        by_none: _Check = ("not checked", f"no rule gives it: {author.note}", ())
+        check = _counted(counts, author.rule, author.count) if author.rule else by_none
+        results.append(_result(spec, text, author.span, check))
     task_suites = {name: suite for choice in spec.choices for name, suite in choice.resolved.task.suites().items()}
     for eval_claim in spec.resolved.expect.evals:
         sampled = task_suites[eval_claim.suite].sampled
@@ -95,40 +87,44 @@ def check_verdict(spec: Spec, verdict: str | None) -> ClaimResult | None:
     claim = spec.resolved.expect.verdict
     if claim is None:
         return None
-    known = _Found(verdict in ("proved", "refuted"), claim.verdict == verdict, f"{verdict}", "undecided")
+    check: _Check = ("not checked", "undecided", ())
     if verdict is None:
-        known = _Found(False, False, "", "no proof was run", ("verify",))
-    return _result(spec, f"{claim.verdict} over all inputs", claim.span, known)
+        check = ("not checked", "no proof was run", ("verify",))
+    elif verdict in ("proved", "refuted"):
+        check = _compared(claim.verdict == verdict, verdict)
+    return _result(spec, f"{claim.verdict} over all inputs", claim.span, check)
 
 
-def _counted(counts: Counts | None, rule: str, claimed: int) -> _Found:
+def _counted(counts: Counts | None, rule: str, claimed: int) -> _Check:
     if counts is None:
-        return _Found(False, False, "", "not counted", ("count",))
+        return "not checked", "not counted", ("count",)
     figure = counts.by_rule(rule)
-    return _Found(True, figure == claimed, "undeclared" if figure is None else str(figure), "")
+    return _compared(figure == claimed, "undeclared" if figure is None else str(figure))
 
 
-def _evaluated(suites: Sequence[SuiteOutcome], claim: EvalClaim, sampled: bool) -> _Found:
+def _evaluated(suites: Sequence[SuiteOutcome], claim: EvalClaim, sampled: bool) -> _Check:
     drawn = ("--pairs", str(claim.pairs), "--seed", str(claim.seed)) if sampled else ()
     checked_by = ("eval", "--suite", claim.suite, *drawn)
     outcome = next((suite for suite in suites if suite.suite == claim.suite), None)
     if outcome is None:
-        return _Found(False, False, "", "suite not run", checked_by)
-    same = outcome.pairs == claim.pairs and outcome.seed in (None, claim.seed)
-    shown = f"{outcome.right:,} of {outcome.pairs:,}"
-    if same and outcome.batched:
-        return _Found(False, False, shown, "run in batches", checked_by)
+        return "not checked", "suite not run", checked_by
+    if outcome.pairs != claim.pairs or outcome.seed not in (None, claim.seed):
+        if sampled:
+            return "not checked", "run with another size or seed", checked_by
+        return "not checked", f"the suite has {outcome.pairs:,} inputs", ()
+    if outcome.batched:
+        return "not checked", "run in batches", checked_by
     for label, right in claim.parts.items():
         part = outcome.right_by_part.get(label)
-        if same and part != right:
-            return _Found(True, False, f"{label}: {'no such part' if part is None else f'{part:,}'}, not {right:,}", "")
-    why = "run with another size or seed" if sampled else f"the suite has {outcome.pairs:,} inputs"
-    return _Found(same, outcome.right == claim.right, shown, why, checked_by if sampled else ())
+        if part != right:
+            return _compared(False, f"{label}: {'no such part' if part is None else f'{part:,}'}, not {right:,}")
+    return _compared(outcome.right == claim.right, f"{outcome.right:,} of {outcome.pairs:,}")
 
 
-def _result(spec: Spec, text: str, span: Span, known: _Found) -> ClaimResult:
-    if spec.settings:
-        return ClaimResult(text, "not checked", VARIANT, span)
-    if not known.checked:
-        return ClaimResult(text, "not checked", known.why, span, known.checked_by)
-    return ClaimResult(text, "held" if known.held else "failed", f"found {known.shown}", span)
+def _compared(held: bool, found: str) -> _Check:
+    return "held" if held else "failed", f"found {found}", ()
+
+
+def _result(spec: Spec, text: str, span: Span, check: _Check) -> ClaimResult:
+    status, reason, checked_by = ("not checked", VARIANT, ()) if spec.settings else check
+    return ClaimResult(text, status, reason, span, checked_by)

@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from compiler.expressions.arithmetic import as_figure
 from compiler.expressions.values import Leaf, Provenance, leaves
 from compiler.language.definitions import Definition
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    Entry,
-    Equation,
-    FeedForward,
-    Head,
-    Mix,
-    Network,
-    Position,
-    Repeat,
-    StreamNorm,
-    StreamScale,
-    Tensor,
-)
+from compiler.network.ir import Entry, Equation, Tensor
 from compiler.network.storage import Stored, stored, tensors
+from compiler.network.unstored_numbers import unstored_numbers
 from compiler.pipeline import Spec
 from compiler.source.faults import no_rule
 
-COUNTING_RULES = {  # what a spec can claim
-    "dense": "every scalar that the torch tensors store, zeros too, tied tensors once",
-    "dense_untied": "`dense` with every tie stored again",
-    "nonzero": "stored scalars that are not zero; a broadcast row once",
-    "distinct": "embedding: nonzero entries; other maps: distinct nonzero values of weight and bias; copies are free",
-    "values": "distinct nonzero numbers over the whole model",
-    "values_with_zero": "`values`, and one more where a zero is stored",
-    "free": "scalars under `parameters` that the network reads, each once however often it is used",
-}
-BESIDE = {"dense": ("dense_untied", "untied"), "values": ("values_with_zero", "with 0")}  # shown in one column
 LONGEST_LINE = 200  # of a spec that is shown with a number in it
-LISTING = "hard_coded"  # numbers other than 0, 1, -1 that enter weights and are no parameters: no score
-SHOWN_RULES = (*(figure for figure in COUNTING_RULES if figure not in dict(BESIDE.values())), LISTING)
 
 
 @dataclass(frozen=True)
@@ -113,13 +89,90 @@ class Counts:
     groups: tuple[GroupCount, ...]
 
     def by_rule(self, rule: str) -> int | None:
-        """A figure by its name, or the length of the listing; None for an undeclared `free`."""
-        if rule == LISTING:
-            return len(self.hard_coded)
-        if rule not in COUNTING_RULES:
-            raise KeyError(rule)
-        figure: int | None = getattr(self, rule)
-        return figure
+        """The figure of a name, or the length of the listing; None for an undeclared `free`."""
+        return FIGURES[rule].figure(self)
+
+
+def counted_tensors(counts: Counts) -> Iterator[TensorCount]:
+    """Every tensor, ties too."""
+    return (tensor for group in counts.groups for tensor in group.tensors)
+
+
+Parts = list[tuple[str, int]]
+
+
+def _no_parts(_: Counts) -> Parts:
+    return []
+
+
+@dataclass(frozen=True)
+class CountingRule:
+    """A stated way to count. `says` what it counts, in a line; `figure` is the number by it.
+
+    `parts` is what the figure adds up from, each with its share: tensors, maps, parameters or numbers. There are none
+    where distinct values are counted. `counts_entries`: it counts what is stored, whatever that comes from. One with
+    `beside` is shown in brackets in the column of that rule, with the words `in_brackets`.
+    """
+
+    says: str
+    figure: Callable[[Counts], int | None]
+    parts: Callable[[Counts], Parts] = _no_parts
+    counts_entries: bool = False
+    beside: str = ""
+    in_brackets: str = ""
+
+
+LISTING = "hard_coded"  # it is no score, and no spec can claim it
+FIGURES = {
+    "dense": CountingRule(
+        "every scalar that the torch tensors store, zeros too, tied tensors once",
+        figure=lambda counts: counts.dense,
+        parts=lambda counts: [(tensor.name, tensor.dense) for tensor in counted_tensors(counts)],
+        counts_entries=True,
+    ),
+    "dense_untied": CountingRule(
+        "`dense` with every tie stored again",
+        figure=lambda counts: counts.dense_untied,
+        parts=lambda counts: [(tensor.name, prod(tensor.shape)) for tensor in counted_tensors(counts)],
+        counts_entries=True,
+        beside="dense",
+        in_brackets="untied",
+    ),
+    "nonzero": CountingRule(
+        "stored scalars that are not zero; a broadcast row once",
+        figure=lambda counts: counts.nonzero,
+        parts=lambda counts: [(tensor.name, tensor.nonzero) for tensor in counted_tensors(counts)],
+        counts_entries=True,
+    ),
+    "distinct": CountingRule(
+        "embedding: nonzero entries; other maps: distinct nonzero values of weight and bias; copies are free",
+        figure=lambda counts: counts.distinct,
+        parts=lambda counts: [(group.name, group.distinct) for group in counts.groups],
+    ),
+    "values": CountingRule(
+        "distinct nonzero numbers over the whole model",
+        figure=lambda counts: counts.values,
+    ),
+    "values_with_zero": CountingRule(
+        "`values`, and one more where a zero is stored",
+        figure=lambda counts: counts.values_with_zero,
+        beside="values",
+        in_brackets="with 0",
+    ),
+    "free": CountingRule(
+        "scalars under `parameters` that the network reads, each once however often it is used",
+        figure=lambda counts: counts.free,
+        parts=lambda counts: [(name, 1) for name in counts.free_names],
+    ),
+    LISTING: CountingRule(
+        "a listing, no score: other numbers than 0, 1 and -1 that enter weights and are no parameters",
+        figure=lambda counts: len(counts.hard_coded),
+        parts=lambda counts: [(f"{item} (line {item.line})", 1) for item in counts.hard_coded],
+    ),
+}
+COUNTING_RULES = tuple(name for name in FIGURES if name != LISTING)  # what a spec can claim
+BESIDE = {rule.beside: (name, rule.in_brackets) for name, rule in FIGURES.items() if rule.beside}
+SHOWN_RULES = tuple(name for name, rule in FIGURES.items() if not rule.beside)  # those with a column
 
 
 def count(spec: Spec) -> Counts:
@@ -133,7 +186,8 @@ def count(spec: Spec) -> Counts:
     dense = sum(tensor.size for tensor in every)
     nonzero = sum(1 for entry in entries if entry.value)
     in_weights = leaves(entry.provenance for entry in entries)
-    read = in_weights | leaves(_beside_weights(network))
+    unstored = (number.provenance for step in network.steps for number in unstored_numbers(step))
+    read = in_weights | leaves(unstored)
     free = sorted({leaf.name for leaf in read if leaf.kind == "parameter"})
     return Counts(
         dense=dense,
@@ -149,27 +203,9 @@ def count(spec: Spec) -> Counts:
     )
 
 
-def _beside_weights(network: Network) -> Iterator[Provenance]:
-    """Where the numbers come from that no tensor stores: a parameter there is a learned one."""
-    for step in network.steps:
-        match step:
-            case Position():
-                yield from (term.provenance for term in step.terms)
-            case Attention():
-                yield step.scale.provenance
-                yield step.mask_provenance
-                yield from (score.provenance for score in step.scores)
-                if step.rope is not None:
-                    yield step.rope.provenance
-            case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
-                pass
-            case _:
-                raise no_rule("step", step)
-
-
 def _group(group: Stored) -> GroupCount:
-    own = [] if group.weight_tie is not None else [group.weight]
-    counted = [*own, *([] if group.bias is None else [group.bias])]
+    weights = [] if group.weight_tie is not None else [group.weight]
+    counted = [*weights, *([] if group.bias is None else [group.bias])]
     nonzero = [entry for tensor in counted for entry in tensor.entries if entry.value]
     different, copies = len({entry.value for entry in nonzero}), False
     match group.kind:
@@ -224,40 +260,40 @@ def hard_coded_readers(spec: Spec, most: int) -> dict[HardCoded, tuple[Equation,
     for tensor in tensors(spec.network).values():
         for entry in tensor.entries:
             written.setdefault(entry.equation, []).append(entry.provenance)
-    found: dict[HardCoded, dict[Equation, None]] = {}
+    readers: dict[HardCoded, dict[Equation, None]] = {}
     made: dict[Leaf, tuple[HardCoded, ...]] = {}
-    visits = Counter[Provenance]()  # what so many equations are made of has nothing new to say about later ones
+    visits = Counter[Provenance]()  # a number that `most` equations have read has all its readers
     for equation, provenances in written.items():
         todo, seen = provenances, set[Provenance]()
         while todo:
-            one = todo.pop()
-            if one in seen or visits[one] >= most:
+            provenance = todo.pop()
+            if provenance in seen or visits[provenance] >= most:
                 continue
-            seen.add(one)
-            visits[one] += 1
-            todo += one.parts
-            if one.leaf is None:
+            seen.add(provenance)
+            visits[provenance] += 1
+            todo += provenance.parts
+            if provenance.leaf is None:
                 continue
-            if one.leaf not in made:
-                made[one.leaf] = _hard_coded([one.leaf], spec.resolved.definitions)
-            for item in made[one.leaf]:
-                readers = found.setdefault(item, {})
-                if len(readers) < most:
-                    readers[equation] = None
-    return {item: tuple(equations) for item, equations in found.items()}
+            if provenance.leaf not in made:
+                made[provenance.leaf] = _hard_coded([provenance.leaf], spec.resolved.definitions)
+            for item in made[provenance.leaf]:
+                equations = readers.setdefault(item, {})
+                if len(equations) < most:
+                    equations[equation] = None
+    return {item: tuple(equations) for item, equations in readers.items()}
 
 
 def _hard_coded(in_weights: Iterable[Leaf], definitions: Mapping[str, Definition]) -> tuple[HardCoded, ...]:
-    found = set()
+    numbers = set()
     for leaf in in_weights:
         if leaf.kind == "literal":
             span, definition = leaf.span, definitions.get(leaf.name)
             whole = bool(leaf.name) if definition is None else definition.is_all(span)  # none: pi, or in an equation
             source = _shortened(span.source.line(span.line))
-            found.add(HardCoded(leaf.name, leaf.value, whole, span.line, span.source.name, source))
-    return tuple(sorted(found, key=lambda item: (item.file, item.line, item.name, item.value)))
+            numbers.add(HardCoded(leaf.name, leaf.value, whole, span.line, span.source.name, source))
+    return tuple(sorted(numbers, key=lambda item: (item.file, item.line, item.name, item.value)))
 
 
 def _shortened(line: str) -> str:
-    """A line, which thousands of numbers may stand in; of a very long one the beginning."""
+    """The line, or the beginning of a very long one: thousands of numbers may stand in it."""
     return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.torch.linear import torch_dtype
@@ -33,8 +35,8 @@ def differing(first: Tensor, second: Tensor) -> Tensor:
     """Which numbers of two tensors of one shape differ: in any bit, or in value and sign where the dtypes differ."""
     if first.dtype == second.dtype:
         return _bits(first) != _bits(second)
-    one, two = first.double(), second.double()
-    return ~((one == two) & (one.signbit() == two.signbit()) | (one.isnan() & two.isnan()))
+    old, new = first.double(), second.double()
+    return ~((old == new) & (old.signbit() == new.signbit()) | (old.isnan() & new.isnan()))
 
 
 def is_transposed(first: Tensor, second: Tensor) -> bool:
@@ -56,17 +58,17 @@ def compare_tensors(names: tuple[str, str], first: Tensor, second: Tensor, label
     count = int(mask.sum())
     if count == 0:
         return None if first.dtype == second.dtype else change
-    one, two = first[mask], second[mask]
-    sizes = (one.double() - two.double()).abs()
+    old, new = first[mask], second[mask]
+    sizes = (old.double() - new.double()).abs()
     known = sizes[~sizes.isnan()]
     common = _coarser(first.dtype, second.dtype)
     return replace(
         change,
         differing=count,
         largest=float(known.max()) if len(known) else None,
-        ulps=None if common is None else _largest_ulps(one.to(common), two.to(common)),
+        ulps=None if common is None else _largest_ulps(old.to(common), new.to(common)),
         ulps_dtype=None if common is None else DTYPE_NAMES[common],
-        entries=tuple(_entries(change, mask, one[:ENTRIES_KEPT], two[:ENTRIES_KEPT], label)),
+        entries=tuple(_entries(change, mask, old[:ENTRIES_KEPT], new[:ENTRIES_KEPT], label)),
     )
 
 
@@ -77,9 +79,9 @@ def _entries(change: TensorChange, mask: Tensor, first: Tensor, second: Tensor, 
     if common is not None:
         rounded = first.to(common).tolist(), second.to(common).tolist()
         ulps = [ulps_apart(old, new, FORMATS[DTYPE_NAMES[common]]) for old, new in zip(*rounded, strict=True)]
-    places = mask.nonzero()[: len(first)].tolist()
-    for place, old, new, apart in zip(places, first.double().tolist(), second.double().tolist(), ulps, strict=True):
-        yield EntryChange(change.names[1] or "", label(tuple(place)), old, new, ulps=apart)
+    indices = mask.nonzero()[: len(first)].tolist()
+    for index, old, new, apart in zip(indices, first.double().tolist(), second.double().tolist(), ulps, strict=True):
+        yield EntryChange(change.names[1] or "", label(tuple(index)), old, new, ulps=apart)
 
 
 def _bits(tensor: Tensor) -> Tensor:
@@ -97,20 +99,16 @@ def _coarser(first: torch.dtype, second: torch.dtype) -> torch.dtype | None:
 
 
 def _largest_ulps(first: Tensor, second: Tensor) -> int | None:
-    """The largest distance of numbers of one dtype, NaN apart; exact, though 64 bits cannot hold every one."""
+    """The largest distance of two numbers of one dtype, without those that are NaN."""
     known = ~(first.isnan() | second.isnan())
     if not bool(known.any()):
         return None
-    one, two = _ordinals(first[known]), _ordinals(second[known])
-    close = (one < 0) == (two < 0)
-    apart = torch.where(close, (one - two).abs(), 0)
-    far = torch.where(close, 0, (one >> 1).abs() + (two >> 1).abs())
-    picked = {int(apart.argmax()), int(far.argmax())}
-    return max(abs(int(one[place]) - int(two[place])) for place in picked)
+    old, new = _ordinals(first[known]), _ordinals(second[known])
+    return int((np.maximum(old, new) - np.minimum(old, new)).max())
 
 
-def _ordinals(tensor: Tensor) -> Tensor:
-    """For each number how many numbers of the dtype lie between it and zero, with its sign."""
+def _ordinals(tensor: Tensor) -> NDArray[np.uint64]:
+    """The place of each number among all numbers of the dtype, zero being in the middle."""
     bits = _bits(tensor).long()
     magnitude = bits & (2 ** (8 * tensor.element_size() - 1) - 1)
-    return torch.where(bits < 0, -magnitude, magnitude)
+    return torch.where(bits < 0, -magnitude, magnitude).numpy().astype(np.uint64) + np.uint64(1 << 63)

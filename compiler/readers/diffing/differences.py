@@ -11,7 +11,7 @@ from compiler.readers.diffing.matching import NameMatch
 from compiler.readers.diffing.text_changes import TextChange
 
 Likeness = Literal["up to names", "multiplied out", "apart from ties"]
-Shape = tuple[int, ...]
+TensorShape = tuple[int, ...]
 Dtypes = tuple[FloatFormat | None, FloatFormat | None]
 
 
@@ -50,13 +50,13 @@ class EntryGroup:
 @dataclass(frozen=True)
 class ShapeChange:
     tensor: str
-    before: Shape | None
-    after: Shape | None
+    before: TensorShape | None
+    after: TensorShape | None
 
 
 @dataclass(frozen=True)
 class TieChange:
-    """A tensor that is another one now, or was: the name of that one; None where it is one of its own."""
+    """A tensor whose tie changed: the name of the tensor that it is tied to; None where it is stored by itself."""
 
     tensor: str
     before: str | None
@@ -78,15 +78,14 @@ class ProductChange:
 
 @dataclass(frozen=True)
 class TensorChange:
-    """A tensor that differs in two models, read from their files; the names, shapes and dtypes are None where it is
-    missing.
+    """A tensor that differs in the files of two models. Name, shape and dtype are None where it is missing.
 
-    `differing` of its numbers differ, in value or in the sign of a zero; `largest` is the largest difference, and
-    `ulps` the same in numbers of `ulps_dtype`, the coarser of the two dtypes. `entries` are the first of them.
+    `differing` is how many numbers differ, in value or in the sign of a zero; `entries` are the first of them.
+    `largest` is the largest difference, and `ulps` the same in numbers of `ulps_dtype`, the coarser of the two dtypes.
     """
 
     names: tuple[str | None, str | None]
-    shapes: tuple[Shape | None, Shape | None]
+    shapes: tuple[TensorShape | None, TensorShape | None]
     dtypes: tuple[str | None, str | None]
     differing: int = 0
     largest: float | None = None
@@ -105,12 +104,11 @@ class CountChange:
 
 @dataclass(frozen=True)
 class Difference:
-    """`names` stand for the same thing in the two and differ. `tensors` are compared where a file is a state dict, or
-    stores other tensors than its spec inside says; `notes` say what was read.
+    """`names` are pairs of names that stand for the same thing. `tensors` are compared where a file is a state dict, or
+    stores other tensors than the spec inside says. `notes` say what was read.
 
-    `alike`: None where numbers or options of the networks differ; else all are equal, apart from what it lists. Without
-    two specs (`of_specs` is false) that is said of tensors only, and nothing else is compared. `dtypes` are those of
-    the two specs.
+    `alike` is None where numbers or options of the networks differ. Otherwise all are equal, apart from what it lists.
+    Without two specs (`of_specs` is false) only tensors are compared. `dtypes` are those of the two specs.
     """
 
     before: str

@@ -27,9 +27,9 @@ DEFINITIONS = ("constant", "size", "parameter")
 def diff(before: Spec | StateDict, after: Spec | StateDict, names: Mapping[str, str] | None = None) -> Difference:
     """Compare two models, or a spec with its own variant.
 
-    Of a spec that was read from a saved model the tensors of the file are compared too. `names` maps tensors of the
-    first to those of the second where one is a state dict; what it leaves out is matched by name, then by place.
-    Takes no torch in for specs in YAML. Raises `SpecError` where a file cannot be read or a name is not there.
+    Where a spec was read from a saved model, the tensors of the file are compared too. `names` maps tensors of the
+    first model to those of the second, where one is a state dict; all others are matched by name, then by place.
+    Specs in YAML are compared without torch. Raises `SpecError` where a file cannot be read or a name is not there.
     """
     if isinstance(before, Spec) and isinstance(after, Spec):
         difference = _of_specs(before, after)
@@ -78,7 +78,7 @@ def _counts(before: Spec, after: Spec) -> Iterator[CountChange]:
 def _alike(
     before: Spec, after: Spec, numbers: NumberChanges, names: tuple[NameMatch, ...]
 ) -> tuple[Likeness, ...] | None:
-    """What the networks are the same apart from; None where they are not."""
+    """What sets two networks apart that are the same otherwise; None where they are not."""
     factored = [change.equal for change in numbers.products]
     if not all(factored) or ((numbers.cells or numbers.shapes) and not factored):
         return None
@@ -98,10 +98,7 @@ def _alike(
 
 
 def _changed(before: Spec, after: Spec, defined: Mapping[str, str], texts: tuple[TextChange, ...]) -> set[str]:
-    """Of the names whose text or numbers changed, those whose own text changed; where only numbers did, all of them.
-
-    A name that both specs have is the one of the second.
-    """
+    """The names, as the second spec has them, whose own text changed; if there are none, those with other numbers."""
     first, second = before.resolved.definitions, after.resolved.definitions
     rewritten = {change.path for change in texts if change.section in DEFINITIONS}
     renumbered = {

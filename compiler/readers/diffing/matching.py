@@ -1,7 +1,7 @@
-"""Which names of two specs stand for the same: names that both have, and by place those that one has and not the other.
+"""Which names of two specs stand for the same thing: names that both have, and names that have the same place.
 
-Steps of one kind and size, dimensions at one position of axes of one size, and numbers of one section and value are
-matched, in their order, where their names differ.
+Where names differ, steps of the same kind and size are matched in their order; so are dimensions at the same position
+of axes of the same size, and numbers of the same section and value.
 """
 
 from __future__ import annotations
@@ -17,13 +17,10 @@ from compiler.network.ir import (
     Embedding,
     FeedForward,
     Head,
-    Mix,
     Network,
-    Position,
     Repeat,
     Step,
-    StreamNorm,
-    StreamScale,
+    Undivided,
     stream_after,
 )
 from compiler.pipeline import Spec
@@ -53,7 +50,7 @@ class Matching:
     _axes: dict[tuple[Axis, Axis], tuple[int | None, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def positions(self, before: Axis, after: Axis) -> tuple[int | None, ...]:
-        """For each dimension of an axis its position in the other one; None where it is gone."""
+        """The position of each dimension of an axis in the other one; None where it is gone."""
         if (before, after) not in self._axes:
             self._axes[before, after] = _positions(before, after, by_place=self.by_place)
         return self._axes[before, after]
@@ -87,44 +84,45 @@ def may_differ_by_place(before: Network, after: Network) -> bool:
 
 def names_matched(before: Network, after: Network, matching: Matching) -> tuple[NameMatch, ...]:
     """The names of steps, tokens, dimensions, heads and hidden units that differ, each pair once."""
-    found: dict[NameMatch, None] = {}
+    matches: dict[NameMatch, None] = {}
     for old, new in matching.steps:
         if old.name != new.name:
-            found[NameMatch("step", old.name, new.name)] = None
+            matches[NameMatch("step", old.name, new.name)] = None
     pairs: list[tuple[NamedKind, Axis, Axis]] = [("token", before.vocabulary, after.vocabulary)]
     for old, new in matching.steps:
         if type(old) is type(new):
-            pairs += [(kind, one, two) for (kind, one), (_, two) in zip(_axes(old), _axes(new), strict=True)]
-    for kind, one, two in dict.fromkeys(pairs):
-        for first, second in _renamed(one, two, matching.positions(one, two)):
-            found[NameMatch(kind, first, second)] = None
-    return tuple(found)
+            both = zip(_axes(old), _axes(new), strict=True)
+            pairs += [(kind, old_axis, new_axis) for (kind, old_axis), (_, new_axis) in both]
+    for kind, old_axis, new_axis in dict.fromkeys(pairs):
+        for first, second in _renamed(old_axis, new_axis, matching.positions(old_axis, new_axis)):
+            matches[NameMatch(kind, first, second)] = None
+    return tuple(matches)
 
 
 def definitions_matched(before: Spec, after: Spec, *, same_form: bool) -> dict[str, str]:
-    """For each number with a name the name that it has in the other spec.
+    """The names of numbers, each with the name that the number has in the other spec.
 
-    Those that have no namesake are matched where section and values are the same, in their order. In networks of the
-    `same_form` the others of one section and shape are too, where both specs have as many.
+    Names that only one spec has are matched, in their order, where section and values are the same. In networks of the
+    `same_form`, so are the rest of the same section and shape, if both specs have equally many.
     """
     first, second = before.resolved.definitions, after.resolved.definitions
-    found = {name: name for name in first if name in second}
+    names = {name: name for name in first if name in second}
 
     def left() -> tuple[list[Definition], list[Definition]]:
-        taken = set(found.values())
+        taken = set(names.values())
         return (
-            [one for name, one in first.items() if name not in found],
-            [one for name, one in second.items() if name not in taken],
+            [definition for name, definition in first.items() if name not in names],
+            [definition for name, definition in second.items() if name not in taken],
         )
 
-    found |= {old.name: new.name for old, new in _in_order(*left(), _value)}
+    names |= {old.name: new.name for old, new in _in_order(*left(), _value)}
     if same_form:
-        found |= {old.name: new.name for old, new in _in_order(*left(), _shape, all_or_none=True)}
-    return found
+        names |= {old.name: new.name for old, new in _in_order(*left(), _shape, all_or_none=True)}
+    return names
 
 
 def renamed_definitions(before: Spec, matched: dict[str, str]) -> Iterator[NameMatch]:
-    """Of numbers with a name that are matched those whose names differ."""
+    """The matched names of numbers that differ."""
     for old, new in matched.items():
         if old != new:
             yield NameMatch(before.resolved.definitions[old].kind, old, new)
@@ -133,7 +131,7 @@ def renamed_definitions(before: Spec, matched: dict[str, str]) -> Iterator[NameM
 def _in_order(
     before: list[T], after: list[T], form: Callable[[T], Hashable], *, all_or_none: bool = False
 ) -> Iterator[tuple[T, T]]:
-    """Pairs of one form, the first with the first, the second with the second; or none where there are not as many."""
+    """Pairs of the same form, in their order. With `all_or_none` both sides have to have equally many of the form."""
     groups: dict[Hashable, tuple[list[T], list[T]]] = {}
     for side, items in enumerate((before, after)):
         for item in items:
@@ -165,6 +163,8 @@ def _size(step: Step) -> Hashable:
 
 def _axes(step: Step) -> Iterable[tuple[NamedKind, Axis]]:
     """The axes of a step, as many for every step of a kind."""
+    if isinstance(step, Undivided):
+        return (("dimension", step.stream),)
     match step:
         case Embedding(tokens=tokens, stream=stream):
             return ("token", tokens), ("dimension", stream)
@@ -174,10 +174,6 @@ def _axes(step: Step) -> Iterable[tuple[NamedKind, Axis]]:
             return ("dimension", stream), ("unit", hidden), ("dimension", stream_after(step))
         case Head(stream=stream, logits=logits):
             return ("dimension", stream), ("token", logits.outputs)
-        case Position(stream=stream) | StreamNorm(stream=stream) | StreamScale(stream=stream):
-            return (("dimension", stream),)
-        case Repeat(stream=stream) | Mix(stream=stream):
-            return (("dimension", stream),)
         case _:
             assert_never(step)
 
@@ -185,11 +181,11 @@ def _axes(step: Step) -> Iterable[tuple[NamedKind, Axis]]:
 def _positions(before: Axis, after: Axis, *, by_place: bool) -> tuple[int | None, ...]:
     if before == after or (by_place and before.size == after.size):
         return tuple(range(before.size))
-    found = [after.positions.get(label) for label in before.labels]
+    positions = [after.positions.get(label) for label in before.labels]
     if before.size != after.size:
-        return tuple(found)
-    taken = set(found)
-    return tuple(place if one is None and place not in taken else one for place, one in enumerate(found))
+        return tuple(positions)
+    taken = set(positions)
+    return tuple(i if position is None and i not in taken else position for i, position in enumerate(positions))
 
 
 def _renamed(before: Axis, after: Axis, positions: tuple[int | None, ...]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Products of sparse matrices, computed exactly and rounded once: what factors that are stored one by one stand for."""
+"""Products of sparse matrices, computed exactly and rounded once."""
 
 from __future__ import annotations
 

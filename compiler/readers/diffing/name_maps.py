@@ -15,7 +15,7 @@ LINE_HINT = "a line for each tensor, as in `layer0.ffn.up.weight: mlp.fc.weight`
 
 
 def read_name_map(path: Path, before: Spec | StateDict, after: Spec | StateDict) -> dict[str, str]:
-    """For names of tensors of the first model those of the second, each of which is there, once.
+    """Which tensor of the second model stands for one of the first, by their names. Each name is there, once.
 
     Raises `SpecError` with every name that is not.
     """

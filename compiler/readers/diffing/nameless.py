@@ -55,7 +55,7 @@ class _Reader:
 
     def _fields(self, part: object, *left_out: str) -> Hashable:
         assert is_dataclass(part)
-        names = [one.name for one in fields(part) if one.name not in (*UNSEEN, *left_out)]
+        names = [item.name for item in fields(part) if item.name not in (*UNSEEN, *left_out)]
         return type(part).__name__, *(self.value(getattr(part, name)) for name in names)
 
     def _tensors(self, factors: tuple[Tensor, ...]) -> Hashable:

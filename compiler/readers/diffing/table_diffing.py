@@ -14,7 +14,7 @@ from compiler.readers.diffing.differences import ProductChange, ShapeChange, Tie
 from compiler.readers.diffing.matching import Matching, match_steps, may_differ_by_place
 from compiler.readers.diffing.multiplying import multiplied
 
-POSITIONS_COMPARED = 64  # score formulas are compared for so many query and key positions
+POSITIONS_COMPARED = 64  # of queries and of keys, for which score formulas are compared
 Axes = tuple[Axis | None, ...]
 
 
@@ -83,12 +83,12 @@ class _Comparison:
         matched = {new.name for new in partner.values()}
         pairs: list[tuple[Step | None, Step | None]] = [(step, partner.get(step.name)) for step in self.before.steps]
         pairs += [(None, step) for step in self.after.steps if step.name not in matched]
-        found = [self._steps(old, new) for old, new in pairs]
+        parts = [self._steps(old, new) for old, new in pairs]
         return NumberChanges(
-            tuple(change for one in found for change in one.shapes),
-            tuple(change for one in found for change in one.ties),
-            tuple(change for one in found for change in one.products),
-            tuple(change for one in found for change in one.cells),
+            tuple(change for part in parts for change in part.shapes),
+            tuple(change for part in parts for change in part.ties),
+            tuple(change for part in parts for change in part.products),
+            tuple(change for part in parts for change in part.cells),
         )
 
     def _steps(self, old: Step | None, new: Step | None) -> NumberChanges:
@@ -97,19 +97,19 @@ class _Comparison:
         second = {} if new is None else step_tables(new, self.length)
         tables = {name: (first.get(name), second.get(name)) for name in dict.fromkeys([*first, *second])}
         products = [] if old is None or new is None else list(self._products(old, new, tables))
-        multiplied_out = {name for one in products for name in one.instead_of}
+        multiplied_out = {name for product in products for name in product.instead_of}
         ties = [change for pair in tables.values() for change in self._ties(*pair)]
         tied_anew = {change.tensor for change in ties}
         cells: list[CellChange] = []
-        for name, (one, two) in tables.items():
-            own = any(side is not None and side.tie is None for side in (one, two))
-            if name not in multiplied_out and (own or (two is not None and two.name in tied_anew)):
-                cells += self._cells(one, two)
-        cells += [change for one in products for change in one.cells]
+        for name, (old_table, new_table) in tables.items():
+            is_stored = any(side is not None and side.tie is None for side in (old_table, new_table))
+            if name not in multiplied_out and (is_stored or (new_table is not None and new_table.name in tied_anew)):
+                cells += self._cells(old_table, new_table)
+        cells += [change for product in products for change in product.cells]
         return NumberChanges(
             tuple(change for pair in tables.values() for change in _shapes(*pair)),
             tuple(ties),
-            tuple(one.change for one in products),
+            tuple(product.change for product in products),
             tuple(cells),
         )
 
@@ -173,9 +173,9 @@ class _Comparison:
         """The numbers that differ, under the new names where there are any."""
         left = {} if new is None else dict(new.cells)
         if old is not None:
-            places = None if new is None else self._places(old.axes, new.axes)
+            positions = None if new is None else self._positions(old.axes, new.axes)
             for index, cell in old.cells.items():
-                place = None if places is None else _moved(index, places)
+                place = None if positions is None else _moved(index, positions)
                 if new is None or place is None:
                     if cell.value:
                         yield CellChange(*old.named(index), cell, None, None)
@@ -187,19 +187,19 @@ class _Comparison:
             if new is not None and cell.value:
                 yield CellChange(*new.named(index), None, cell, None)
 
-    def _places(self, old: Axes, new: Axes) -> list[Sequence[int | None] | None] | None:
-        """For each axis where its dimensions are now, None for an axis without names; None where nothing matches."""
+    def _positions(self, old: Axes, new: Axes) -> list[Sequence[int | None] | None] | None:
+        """The new positions of the dimensions of each axis (None without names); None where nothing matches."""
         if len(old) != len(new):
             return None
-        found: list[Sequence[int | None] | None] = []
-        for one, two in zip(old, new, strict=True):
-            if one is not None and two is not None:
-                found.append(self.matching.positions(one, two))
-            elif one is two:
-                found.append(None)
+        positions: list[Sequence[int | None] | None] = []
+        for old_axis, new_axis in zip(old, new, strict=True):
+            if old_axis is not None and new_axis is not None:
+                positions.append(self.matching.positions(old_axis, new_axis))
+            elif old_axis is new_axis:
+                positions.append(None)
             else:
                 return None
-        return found
+        return positions
 
     def _ulps(self, old: Table, first: Cell, new: Table, second: Cell | None) -> int | None:
         if old.shape is None or new.shape is None or second is None:
@@ -207,9 +207,9 @@ class _Comparison:
         return ulps_apart(round_to(first.value, self.dtype), round_to(second.value, self.dtype), self.dtype)
 
 
-def _moved(index: Index, places: Sequence[Sequence[int | None] | None]) -> Index | None:
+def _moved(index: Index, positions: Sequence[Sequence[int | None] | None]) -> Index | None:
     """An index of one table as one of the other; None where that has no such place."""
-    moved = [place if axis is None else axis[place] for place, axis in zip(index, places, strict=True)]
+    moved = [place if axis is None else axis[place] for place, axis in zip(index, positions, strict=True)]
     known = tuple(place for place in moved if place is not None)
     return known if len(known) == len(moved) else None
 

@@ -29,13 +29,13 @@ from compiler.source.state_dicts import StateDict
 class _Side:
     """The tensors of a model by every name that they have; `ties` maps further names to the first.
 
-    `places` names the entries of tensors, where there is a spec. `note` says what was read of a saved model, and
-    `says_so` whether that is what its spec says.
+    Where there is a spec, `described` are its tensors, which name their entries. Of a saved model `note` says what was
+    read, and `says_so` whether that is what its spec says.
     """
 
     tensors: Tensors
     ties: Mapping[str, str]
-    places: Mapping[str, ir.Tensor]
+    described: Mapping[str, ir.Tensor]
     note: str | None = None
     says_so: bool = True
 
@@ -88,7 +88,7 @@ def _check(
 
 
 def _changes(first: _Side, second: _Side, pairs: TensorPairs) -> Iterator[TensorChange]:
-    """A tensor that is tied to another one, and is missing in a file, is not gone: it is stored once."""
+    """What differs. A tied tensor that a file lacks is not gone: it is stored once."""
     for old, new in pairs.pairs.items():
         change = compare_tensors((old, new), first.tensors[old], second.tensors[new], _label(first, second, old, new))
         if change is not None:
@@ -106,7 +106,7 @@ def _changes(first: _Side, second: _Side, pairs: TensorPairs) -> Iterator[Tensor
 def _label(first: _Side, second: _Side, old: str, new: str) -> Callable[[tuple[int, ...]], str]:
     """The places of a tensor by name, where a spec has it in that shape; else by index."""
     for side, name in ((second, new), (first, old)):
-        known = side.places.get(name)
+        known = side.described.get(name)
         if known is not None and known.shape == tuple(side.tensors[name].shape):
             return known.label
     return lambda index: ", ".join(map(str, index))
@@ -131,23 +131,23 @@ def _side(model: Spec | StateDict) -> _Side:
     says_so = saved.ties == inside.ties and _same(tensors, inside.tensors)
     what = "those of the spec inside" if says_so else "not those of the spec inside, and `build` refuses them"
     note = f"{model.path}: its {len(saved.tensors)} tensors were read; they are {what}"
-    return replace(said, note=note) if model.settings else _Side(tensors, saved.ties, said.places, note, says_so)
+    return replace(said, note=note) if model.settings else _Side(tensors, saved.ties, said.described, note, says_so)
 
 
 def _of_spec(spec: Spec) -> _Side:
     dtype = torch_dtype(spec.network.dtype)
     tensors: dict[str, Tensor] = {}
     ties: dict[str, str] = {}
-    places: dict[str, ir.Tensor] = {}
+    described: dict[str, ir.Tensor] = {}
     for group in stored(spec.network):
         for name, tensor in ((f"{group.name}.weight", group.weight), (f"{group.name}.bias", group.bias)):
             if tensor is not None:
                 owned = tensors.get(tensor.name)
                 tensors[name] = materialize(tensor, dtype) if owned is None else owned
-                places[name] = tensor
+                described[name] = tensor
                 if name != tensor.name:
                     ties[name] = tensor.name
-    return _Side(tensors, ties, places)
+    return _Side(tensors, ties, described)
 
 
 def _same(first: Tensors, second: Tensors) -> bool:
@@ -156,13 +156,13 @@ def _same(first: Tensors, second: Tensors) -> bool:
 
 def _of_steps(names: Sequence[NameMatch], first: _Side, second: _Side) -> dict[str, str]:
     """The names of tensors that follow from those of steps."""
-    found = {}
+    partners = {}
     for match in names:
         for name in first.tensors if match.kind == "step" else ():
             other = f"{match.after}.{name.removeprefix(f'{match.before}.')}"
             if name.startswith(f"{match.before}.") and other in second.tensors:
-                found[name] = other
-    return found
+                partners[name] = other
+    return partners
 
 
 # Products
@@ -200,18 +200,21 @@ def _multiplied_out(first: _Side, second: _Side, given: Mapping[str, str]) -> It
         yield _Product(old, new)
 
 
-def _factored(one: Tensors, two: Tensors, given: Mapping[str, str]) -> Iterator[tuple[_Matrix, _Matrix]]:
-    """Matrices that `one` stores as more factors than `two`: under the name given or the same, or any, if equal."""
+def _factored(longer: Tensors, shorter: Tensors, given: Mapping[str, str]) -> Iterator[tuple[_Matrix, _Matrix]]:
+    """Matrices that `longer` stores as more factors than `shorter`.
+
+    The two have the name that is given, or the same one; without such a partner it is any matrix that is equal.
+    """
     taken = set(given.values())
-    free = dict.fromkeys(name for name in two if name not in one and name not in taken)
-    for root in one:
-        partner = given.get(root, root if root in two and root not in taken else None)
-        longest = 1 if partner is None else len(_chain(two, partner))
-        factors = _chain(one, root)
+    free = dict.fromkeys(name for name in shorter if name not in longer and name not in taken)
+    for root in longer:
+        partner = given.get(root, root if root in shorter and root not in taken else None)
+        longest = 1 if partner is None else len(_chain(shorter, partner))
+        factors = _chain(longer, root)
         alone = given.keys().isdisjoint(factors[1:])  # else a factor is to be compared by itself
-        matrix = _matrix(one, factors) if len(factors) > longest and alone else None
+        matrix = _matrix(longer, factors) if len(factors) > longest and alone else None
         for name in free if partner is None else (partner,):
-            other = None if matrix is None else _matrix(two, _chain(two, name))
+            other = None if matrix is None else _matrix(shorter, _chain(shorter, name))
             if matrix is None or other is None or matrix.value.shape != other.value.shape:
                 continue
             if partner is not None or equal(matrix.value, other.value):
@@ -222,13 +225,13 @@ def _factored(one: Tensors, two: Tensors, given: Mapping[str, str]) -> Iterator[
 
 def _chain(tensors: Tensors, root: str) -> tuple[str, ...]:
     """`a.weight`, `a.inner.weight`, …: the factors of a matrix, as a spec stores them."""
-    found, path = [root], root.removesuffix(".weight")
+    factors, path = [root], root.removesuffix(".weight")
     if path == root or path.endswith(".inner"):
         return (root,)
-    while (name := f"{path}.inner.weight") in tensors and _fit(tensors[found[-1]], tensors[name]):
-        found.append(name)
+    while (name := f"{path}.inner.weight") in tensors and _fit(tensors[factors[-1]], tensors[name]):
+        factors.append(name)
         path += ".inner"
-    return tuple(found)
+    return tuple(factors)
 
 
 def _fit(left: Tensor, right: Tensor) -> bool:
@@ -253,9 +256,9 @@ def _matrix(tensors: Tensors, factors: tuple[str, ...]) -> _Matrix | None:
 
 
 def _entries(matrix: Tensor) -> dict[tuple[int, ...], float]:
-    places = matrix.nonzero()
-    values = matrix[tuple(places.T)].tolist()
-    return dict(zip(map(tuple, places.tolist()), values, strict=True))
+    indices = matrix.nonzero()
+    values = matrix[tuple(indices.T)].tolist()
+    return dict(zip(map(tuple, indices.tolist()), values, strict=True))
 
 
 def _with(side: _Side, matrix: _Matrix) -> _Side:
@@ -263,5 +266,5 @@ def _with(side: _Side, matrix: _Matrix) -> _Side:
     if len(matrix.factors) == 1:
         return side
     tensors = {name: tensor for name, tensor in side.tensors.items() if name not in matrix.factors[1:]}
-    places = {name: place for name, place in side.places.items() if name != matrix.root}
-    return replace(side, tensors={**tensors, matrix.root: matrix.value}, places=places)
+    described = {name: tensor for name, tensor in side.described.items() if name != matrix.root}
+    return replace(side, tensors={**tensors, matrix.root: matrix.value}, described=described)

@@ -25,16 +25,18 @@ class TensorPairs:
 
 
 def match_tensors(first: Tensors, second: Tensors, given: Mapping[str, str]) -> TensorPairs:
-    """As `given`; then those of one name; of the others those that hold the same, as they are or transposed; then those
-    of one shape, so that few numbers differ."""
+    """Match tensors as `given`, then by name, then by what they hold, as they are or transposed, then by shape.
+
+    Of several tensors of the same shape, those are matched of which the fewest numbers differ.
+    """
     taken = set(given.values())
     pairs = dict(given)
     pairs |= {name: name for name in first if name not in given and name in second and name not in taken}
-    for found in (_by_content, _transposed, _by_shape):
+    for matcher in (_by_content, _transposed, _by_shape):
         matched = set(pairs.values())
         left = {name: tensor for name, tensor in first.items() if name not in pairs}
         right = {name: tensor for name, tensor in second.items() if name not in matched}
-        pairs |= dict(found(left, right))
+        pairs |= dict(matcher(left, right))
     matched = set(pairs.values())
     return TensorPairs(
         pairs,
@@ -44,7 +46,7 @@ def match_tensors(first: Tensors, second: Tensors, given: Mapping[str, str]) -> 
 
 
 def _by_content(first: Tensors, second: Tensors) -> Iterator[tuple[str, str]]:
-    """Tensors that are equal in every bit; of several of them the first with the first."""
+    """Tensors that are equal in every bit, in their order."""
     known: dict[object, list[str]] = {}
     for name, tensor in second.items():
         known.setdefault(_content(tensor), []).append(name)
@@ -76,7 +78,7 @@ def _by_shape(first: Tensors, second: Tensors) -> Iterator[tuple[str, str]]:
 
 
 def _fewest(left: list[str], right: list[str], first: Tensors, second: Tensors) -> Iterator[tuple[str, str]]:
-    """The two of which the fewest numbers differ, again and again; in their order where that is too much work."""
+    """Again and again the two of which the fewest numbers differ; in their order where that is too much work."""
     work = len(left) * len(right) * max((first[name].numel() for name in left), default=0)
     if min(len(left), len(right)) == 0 or len(left) == len(right) == 1 or work > MAX_COMPARED:
         yield from zip(left, right, strict=False)

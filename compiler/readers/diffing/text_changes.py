@@ -47,34 +47,37 @@ class Renaming:
         self._images: dict[str, dict[str, None]] = {}
         for match in names:
             old, new = _words(match.before), _words(match.after)
-            for one, two in zip(old, new, strict=False) if len(old) == len(new) else ():
-                if one != two and one.isidentifier() and two.isidentifier():  # never one sign for another
-                    self._images.setdefault(one, {})[two] = None
+            for old_word, new_word in zip(old, new, strict=False) if len(old) == len(new) else ():
+                are_names = old_word.isidentifier() and new_word.isidentifier()  # never one sign for another
+                if are_names and old_word != new_word:
+                    self._images.setdefault(old_word, {})[new_word] = None
 
     def same(self, before: str | None, after: str | None) -> bool:
         """Whether two texts differ in such words alone."""
         if before == after or before is None or after is None:
             return before == after
         old, new = _words(before), _words(after)
-        return len(old) == len(new) and all(two in self._of(one) for one, two in zip(old, new, strict=True))
+        return len(old) == len(new) and all(
+            new_word in self._of(old_word) for old_word, new_word in zip(old, new, strict=True)
+        )
 
     def keys(self, before: Sequence[str], after: Sequence[str]) -> dict[str, str]:
-        """For each key of the first the one of the second that it stands for."""
-        found = {key: key for key in before if key in after}
-        left = dict.fromkeys(key for key in after if key not in found)
+        """The keys of the first text, each with the key of the second that it stands for."""
+        names = {key: key for key in before if key in after}
+        left = dict.fromkeys(key for key in after if key not in names)
         for key in before:
-            if key not in found and left:
-                other = next((one for one in self._renamings(key) if one in left), None)
+            if key not in names and left:
+                other = next((candidate for candidate in self._renamings(key) if candidate in left), None)
                 if other is not None:
                     del left[other]
-                    found[key] = other
-        return found
+                    names[key] = other
+        return names
 
     def _of(self, word: str) -> tuple[str, ...]:
         return (*self._images.get(word, ()), word)
 
     def _renamings(self, key: str) -> Iterator[str]:
-        """What a key may be called in the second text; of very many nothing."""
+        """What a key may be called in the second text; nothing where there are too many choices."""
         words = re.split(WORD, key)
         choices = [self._of(word) for word in words]
         if prod(map(len, choices)) <= MAX_RENAMINGS:
@@ -88,7 +91,7 @@ def _words(text: str) -> list[str]:
 def text_changes(before: Spec, after: Spec, renaming: Renaming, defined: Mapping[str, str]) -> tuple[TextChange, ...]:
     """Everything that is written differently, apart from names that stand for the same thing.
 
-    `defined` says which numbers with a name do. What has another name goes by the new one.
+    `defined` maps the old names of numbers to the new ones. What was renamed goes by its new name.
     """
     walk = _Walk(renaming)
     return (*walk.top(before, after), *walk.definitions(before, after, defined), *walk.network(before, after))
@@ -119,15 +122,15 @@ class _Walk:
     def definitions(self, before: Spec, after: Spec, defined: Mapping[str, str]) -> Iterator[TextChange]:
         first, second = before.resolved.definitions, after.resolved.definitions
         pairs: list[tuple[Definition | None, Definition | None]] = []
-        pairs += [(one, second.get(defined.get(name, ""))) for name, one in first.items()]
-        pairs += [(None, one) for name, one in second.items() if name not in defined.values()]
+        pairs += [(definition, second.get(defined.get(name, ""))) for name, definition in first.items()]
+        pairs += [(None, definition) for name, definition in second.items() if name not in defined.values()]
         for old, new in pairs:
             known = new or old
             assert known is not None
-            was, now = (None if one is None else one.text for one in (old, new))
+            was, now = (None if definition is None else definition.text for definition in (old, new))
             moved = old.kind if old is not None and new is not None and old.kind != new.kind else None
             if moved or not self.renaming.same(was, now):
-                spans = [None if one is None else one.span for one in (old, new)]
+                spans = [None if definition is None else definition.span for definition in (old, new)]
                 yield TextChange(known.kind, known.name, was, now, spans[0], spans[1], moved)
 
     def network(self, before: Spec, after: Spec) -> Iterator[TextChange]:

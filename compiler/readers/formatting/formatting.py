@@ -13,6 +13,7 @@ from compiler.readers.formatting.spelling import spellings, structure
 from compiler.readers.formatting.yaml_layout import LaidOut, lay_out
 from compiler.source.diagnostics import SpecError, fail
 from compiler.source.document import BYTE_ORDER_MARK, Mapping, Node, Scalar, Sequence, parse_document, read_source
+from compiler.source.extends import not_a_spec
 from compiler.source.files import remove_left_overs, write_whole
 from compiler.source.limits import MAX_FILE_BYTES
 from compiler.source.schema import newer_format
@@ -51,9 +52,11 @@ def format_file(path: Path, *, write: bool) -> Formatted:
 
 
 def format_source(source: Source) -> str:
-    """The text of a source in canonical form. Raises `SpecError` where it is no document."""
+    """The text of a source in canonical form. Raises `SpecError` where it is no mapping."""
     document = parse_document(source)
-    newer = newer_format(document) if isinstance(document, Mapping) else None
+    if not isinstance(document, Mapping):
+        raise not_a_spec(document)
+    newer = newer_format(document)
     if newer is not None:
         raise SpecError([replace(newer, code="cannot-format")])
     stray = _STRAY.search(source.text)
@@ -113,7 +116,7 @@ def _same(first: Node, second: Node, *, exact: bool) -> bool:
             return _same_scalar(first, second, exact=exact)
         case Sequence(items=items), Sequence(items=others):
             pairs = zip(items, others, strict=False)
-            return len(items) == len(others) and all(_same(one, other, exact=exact) for one, other in pairs)
+            return len(items) == len(others) and all(_same(item, other, exact=exact) for item, other in pairs)
         case Mapping(items=items), Mapping(items=others):
             return len(items) == len(others) and all(
                 _same_scalar(key, other, exact=exact) and _same(value, changed, exact=exact)
@@ -135,5 +138,6 @@ def _same_scalar(first: Scalar, second: Scalar, *, exact: bool) -> bool:
 def _same_texts(first: list[str], second: list[str]) -> bool:
     """Whether texts are equal one by one, or are the same expressions."""
     return len(first) == len(second) and all(
-        one == other or structure(one) == structure(other) is not None for one, other in zip(first, second, strict=True)
+        text == other or structure(text) == structure(other) is not None
+        for text, other in zip(first, second, strict=True)
     )

@@ -51,18 +51,18 @@ def structure(text: str) -> list[object] | None:
         todo: list[object] = [parse(text)]
     except ExpressionError:
         return None
-    found: list[object] = []
+    parts: list[object] = []
     while todo:
         item = todo.pop()
         if isinstance(item, tuple):
-            found.append(len(item))
+            parts.append(len(item))
             todo += item
         elif is_dataclass(item):
-            found.append(type(item).__name__)
+            parts.append(type(item).__name__)
             todo += [getattr(item, part.name) for part in fields(item) if part.name != "at"]
         else:
-            found.append(repr(item))
-    return found
+            parts.append(repr(item))
+    return parts
 
 
 def equation_key(text: str) -> str:
@@ -160,10 +160,10 @@ class _Speller:
 
 
 def _names(node: Scalar) -> str:
-    found = [word.text for word in words(node)]
-    if len(found) == 1 and not _FAMILY.fullmatch(found[0]):
+    names = [word.text for word in words(node)]
+    if len(names) == 1 and not _FAMILY.fullmatch(names[0]):
         return node.text  # as with expressions: ` none ` is no `none`
-    return " ".join(_token(word) for word in found)
+    return " ".join(_token(word) for word in names)
 
 
 def _token(text: str) -> str:

@@ -19,8 +19,8 @@ from compiler.readers.latex.equations import (
     read_value,
 )
 from compiler.readers.latex.formulas import STREAM, decoding, step_formulas, step_remarks
-from compiler.readers.latex.notation import POSITION, notation
-from compiler.readers.latex.words import escape, name, one_line
+from compiler.readers.latex.notation import POSITION_NAME, notation
+from compiler.readers.latex.words import escape, name, single_line
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.tasks.package import sizes_of
 
@@ -51,7 +51,7 @@ def _header(spec: Spec) -> str:
 
 def _comment(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
-        yield from textwrap.wrap(one_line(text), _WIDTH, initial_indent="% ", subsequent_indent="%   ")
+        yield from textwrap.wrap(single_line(text), _WIDTH, initial_indent="% ", subsequent_indent="%   ")
 
 
 def _introduction(spec: Spec, reading: Reading) -> str:
@@ -62,7 +62,7 @@ def _introduction(spec: Spec, reading: Reading) -> str:
         for label, value in (("Tokens", document.get("vocabulary")), ("Dimensions", document.get("stream")))
         if isinstance(value, Scalar | Sequence)
     ]
-    if {"position", POSITION} <= letters.words:
+    if {"position", POSITION_NAME} <= letters.words:
         remarks.append(f"${letters.position}$ is a position, counted from 0.")
     if {"rope", PAIR} <= letters.words:
         remarks.append(f"${letters.pair}$ is a pair of coordinates of a head, counted from 0.")

@@ -177,8 +177,8 @@ def _right(value: Scalar | Sequence, symbols: dict[str, str]) -> tuple[str, ...]
 
 def _cells(items: tuple[Node, ...], symbols: dict[str, str]) -> list[str] | None:
     trees = [_tree(item) for item in items]
-    found = [latex(tree, symbols) for tree in trees if tree is not None]
-    return found if len(found) == len(trees) else None
+    cells = [latex(tree, symbols) for tree in trees if tree is not None]
+    return cells if len(cells) == len(trees) else None
 
 
 def _said(side: str, value: Scalar | Sequence) -> str:

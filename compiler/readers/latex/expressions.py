@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compiler.expressions.syntax import Binary, Call, ExpressionNode, Indexed, List, Literal, Name, Transpose, Unary
-from compiler.readers.latex.words import name, number
+from compiler.readers.latex.words import latex_number, name
 
 # How strongly the outermost sign of a piece binds. A choice is open to its right, `mod` and a sum over an index are
 # read in more than one way beside other signs, so that they bind weaker here than in the language.
@@ -142,7 +142,7 @@ def _leftmost(node: ExpressionNode, symbols: Mapping[str, str]) -> _Piece:
 
 
 def _number(value: int | float) -> _Piece:
-    text = number(value)
+    text = latex_number(value)
     level = _PRODUCT if r"\times" in text else _POWER if "^" in text else _ATOM
     return _Piece(text, min(level, _SIGN), signed=True) if text.startswith("-") else _Piece(text, level)
 

@@ -27,7 +27,7 @@ from compiler.network.meanings import (
     subtracts_mean,
 )
 from compiler.readers.latex.notation import Notation
-from compiler.readers.latex.words import name, number
+from compiler.readers.latex.words import latex_number, name
 from compiler.source.faults import no_rule
 
 STREAM, NORMED = r"\mathbf{x}", r"\mathbf{n}"
@@ -80,12 +80,12 @@ def step_remarks(step: Step, notation: Notation) -> list[str]:
                 frequency = r"\mathrm{rope}_{\mathrm{frequency}}"
                 remarks.append(rf"{turns} ${notation.position} \, {frequency}$.")
             if step.kv_heads.size < step.heads.size:
-                group = step.heads.size // step.kv_heads.size
+                group = step.group_size
                 remarks.append(f"Each head of keys and values serves {group} heads, in order.")
             if step.query_norm is not None:
                 weight = r", times $\mathrm{qk\_norm}$'s weight" if step.query_norm.weight is not None else ""
                 less = "their mean subtracted and " if subtracts_mean(step.query_norm.kind) else ""
-                epsilon = number(step.query_norm.epsilon)
+                epsilon = latex_number(step.query_norm.epsilon)
                 normed = rf"divided by $\sqrt{{\operatorname{{mean}}(\cdot^2) + {epsilon}}}$"
                 remarks.append(rf"$\mathrm{{norm}}$: the coordinates of a head, {less}{normed}{weight}.")
             return remarks
@@ -134,7 +134,7 @@ def _norm(norm: Norm | None) -> list[str]:
     mean = r"\operatorname{mean}"
     layer = subtracts_mean(norm.kind)
     centred = r"\mathbf{c}" if layer else STREAM
-    root = rf"\sqrt{{{mean}({centred} \odot {centred}) + {number(norm.epsilon)}}}"
+    root = rf"\sqrt{{{mean}({centred} \odot {centred}) + {latex_number(norm.epsilon)}}}"
     weight = r" \odot \mathrm{norm}_{\mathrm{weight}}" if norm.weight is not None else ""
     first = [rf"{centred} &= {STREAM} - {mean}({STREAM})"] if layer else []
     return [*first, rf"{NORMED} &= \frac{{{centred}}}{{{root}}}{weight}"]
@@ -156,8 +156,8 @@ def _attention(step: Attention, scale: str | None, notation: Notation) -> list[s
         scores += rf" + {name('mask')} \, [{k} > {q}]"
     causal = is_causal_mask(step.mask)
     seen, summed = (rf"{k} \le {q}", rf"{k}' \le {q}") if causal else (k, f"{k}'")
-    one = "1 + " if attends_to_nothing(step.softmax) else ""
-    total = rf"{one}\sum_{{{summed}}} \exp(\sigma_{{{h}}}({q}, {k}'))"
+    extra = "1 + " if attends_to_nothing(step.softmax) else ""
+    total = rf"{extra}\sum_{{{summed}}} \exp(\sigma_{{{h}}}({q}, {k}'))"
     mixed = rf"\sum_{{{seen}}} \alpha_{{{h}}}({q}, {k}) \, {value}"
     heads = r"\mathbf{z}" + rf"_{{{q}}}"
     match step.output:

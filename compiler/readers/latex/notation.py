@@ -11,7 +11,7 @@ from compiler.language.keys import SECTIONS
 from compiler.readers.latex.words import name
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 
-POSITION = "pos"
+POSITION_NAME = "pos"
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _QUERY_AND_KEY = (("i", "j"), ("q", "k"), ("s", "t"), ("m", "n"), ("u", "v"), ("y", "z"))
 
@@ -31,7 +31,7 @@ class Notation:
     @property
     def positions(self) -> dict[str, str]:
         """Signs of the names that attention and positions give a meaning."""
-        return {QUERY: self.query, KEY: self.key, POSITION: self.position, PAIR: self.pair}
+        return {QUERY: self.query, KEY: self.key, POSITION_NAME: self.position, PAIR: self.pair}
 
 
 def notation(document: Mapping) -> Notation:
@@ -40,7 +40,7 @@ def notation(document: Mapping) -> Notation:
     query, key = next((pair for pair in _QUERY_AND_KEY if words.isdisjoint(pair)), (name(QUERY), name(KEY)))
     taken = {*words, query, key}
     chosen = []
-    for letters, otherwise in (("ptn", POSITION), ("mrl", PAIR), ("hgc", "head"), ("tcw", "token")):
+    for letters, otherwise in (("ptn", POSITION_NAME), ("mrl", PAIR), ("hgc", "head"), ("tcw", "token")):
         letter = next((letter for letter in letters if letter not in taken), name(otherwise))
         taken.add(letter)
         chosen.append(letter)

@@ -21,14 +21,14 @@ _SPECIAL = {
 _MANY_ZEROS, _FEW_ZEROS = 4, 2  # 10000.0 is written 10^4, and 0.001 is written 10^-3; 100.0 and 0.01 stay
 
 
-def one_line(text: str) -> str:
+def single_line(text: str) -> str:
     """The text with every run of blanks, line ends and unprintable characters as one space: safe in a comment."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def escape(text: str) -> str:
     """The text as it is to be read, inside `\\text{…}` or a paragraph."""
-    escaped = "".join(_SPECIAL.get(sign, sign) for sign in one_line(text))
+    escaped = "".join(_SPECIAL.get(sign, sign) for sign in single_line(text))
     return re.sub(r"-(?=-)", "-{}", escaped)
 
 
@@ -60,7 +60,7 @@ def mantissa_and_power(value: int | float) -> tuple[str, int]:
     return ("" if mantissa == "1" else mantissa), power
 
 
-def number(value: int | float) -> str:
+def latex_number(value: int | float) -> str:
     """A number inside an equation: 100, 0.5, `10^{4}`, `2.5 \\times 10^{-3}`."""
     if isinstance(value, float) and math.isnan(value):
         return r"\mathrm{NaN}"

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from compiler.pipeline import Spec
 from compiler.readers.linting.rule import Examined
-from compiler.readers.linting.rules import DEFAULT, RULE_SETS, RULES
+from compiler.readers.linting.rules import DEFAULT, LINT_RULES, RULE_SETS
 from compiler.source.diagnostics import Diagnostic, did_you_mean, fail, in_file_order
 
 
@@ -22,10 +22,10 @@ def lint(spec: Spec, rules: str = DEFAULT, *, ignore: Collection[str] = ()) -> t
     if rules not in RULE_SETS:
         raise fail("unknown-name", f"no set of rules '{rules}'{did_you_mean(rules, RULE_SETS)}")
     chosen = RULE_SETS[rules].rules
-    known = [rule.code for rule in RULES]
+    known = [rule.code for rule in LINT_RULES]
     for code in ignore:
         if code not in known:
             raise fail("unknown-name", f"no rule is called '{code}'{did_you_mean(code, known)}")
     examined = Examined(spec)
     kept = (rule for rule in chosen if rule.code not in ignore)
-    return in_file_order(found for rule in kept for found in rule.diagnostics(examined))
+    return in_file_order(finding for rule in kept for finding in rule.diagnostics(examined))

@@ -19,7 +19,7 @@ def counts_hold(examined: Examined) -> Iterator[Finding]:
     """Every count that a spec claims is what the rule gives."""
     for claim in check_claims(examined.spec, count(examined.spec), None):
         if claim.status == "failed":
-            yield Finding(f"claimed is that the {claim.claim}; {claim.reason}", claim.span)
+            yield Finding(f"the spec claims that the {claim.claim}; {claim.reason}", claim.span)
 
 
 def count_is_claimed(examined: Examined) -> Iterator[Finding]:
@@ -38,9 +38,9 @@ def accuracy_suffices(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
             return
         for claim in resolved.expect.evals:
             if claim.suite in test.suites and claim.right < test.needed(claim.pairs):
-                found = share(claim.right, claim.pairs, up=False)
+                right = share(claim.right, claim.pairs, up=False)
                 needed = f"{test.share} of {claim.suite}"
-                yield Finding(f"{claim.right:,} of {claim.pairs:,} right is {found}; needed are {needed}", claim.span)
+                yield Finding(f"{claim.right:,} of {claim.pairs:,} right is {right}; needed is {needed}", claim.span)
 
     return check
 

@@ -8,7 +8,7 @@ from compiler.expressions.arithmetic import COMPARISONS
 from compiler.expressions.formulas import Formula, read_formula
 from compiler.expressions.positions import KEY, POSITION, QUERY
 from compiler.expressions.scope import Scope
-from compiler.expressions.syntax import Binary, Call, Indexed, List, Name, Transpose, Unary
+from compiler.expressions.syntax import Binary, Call, Indexed, Name, Unary, children
 from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.values import Provenance, names_read
 from compiler.language.keys import MAPS_OF, SECTION_OF
@@ -57,10 +57,10 @@ def _definitions_read(spec: Spec, numbers: Iterable[Provenance]) -> list[str]:
     """The definitions that numbers of the network depend on, in file order."""
     wanted = frozenset(spec.resolved.definitions)
     known: dict[Provenance, frozenset[str]] = {}
-    found = set[str]()
+    names = set[str]()
     for provenance in set(numbers):
-        found |= names_read(provenance, wanted, known)
-    return [name for name in spec.resolved.definitions if name in found]
+        names |= names_read(provenance, wanted, known)
+    return [name for name in spec.resolved.definitions if name in names]
 
 
 def _formulas(node: Node | None) -> Iterator[Formula]:
@@ -98,35 +98,22 @@ def uses(root: Expression, wanted: Callable[[Expression], bool]) -> Iterator[Exp
         node = todo.pop()
         if wanted(node):
             yield node
-            continue
-        match node:
-            case Call(arguments=children) | List(items=children):
-                todo += reversed(children)
-            case Unary(operand=operand) | Transpose(operand=operand):
-                todo.append(operand)
-            case Binary(left=left, right=right):
-                todo += [right, left]
+        elif not isinstance(node, Indexed):
+            todo += reversed(children(node))
 
 
 def reads(root: Expression, names: frozenset[str], scope: Scope) -> bool:
-    """Whether an expression reads one of the names, by itself or through what stands under `let`."""
+    """Whether an expression reads one of the names, directly or through names under `let`."""
     todo = [root]
     seen: set[str] = set()
     while todo:
-        match todo.pop():
-            case Name(name=name):
-                if name in names:
-                    return True
-                let = scope.lets.get(name) if name not in seen and scope.meaning(name) is None else None
-                seen.add(name)
-                if let is not None:
-                    todo.append(let.tree)
-            case Indexed(base=base, indices=indices):
-                todo += [base, *indices]
-            case Call(arguments=children) | List(items=children):
-                todo += children
-            case Unary(operand=operand) | Transpose(operand=operand):
-                todo.append(operand)
-            case Binary(left=left, right=right):
-                todo += [left, right]
+        node = todo.pop()
+        todo += children(node)
+        if isinstance(node, Name):
+            if node.name in names:
+                return True
+            let = scope.lets.get(node.name) if node.name not in seen and scope.meaning(node.name) is None else None
+            seen.add(node.name)
+            if let is not None:
+                todo.append(let.tree)
     return False

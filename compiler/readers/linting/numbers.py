@@ -6,29 +6,21 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from compiler.expressions.arithmetic import as_figure, show
+from compiler.expressions.arithmetic import as_figure, exact_figure
 from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf
 from compiler.network.ir import (
     Attention,
-    Embedding,
-    FeedForward,
-    Head,
-    Mix,
     Norm,
-    Position,
-    Repeat,
     Step,
     StreamNorm,
-    StreamScale,
 )
-from compiler.network.storage import tensors
+from compiler.network.storage import step_norm, tensors
 from compiler.readers.linting.formulas import POSITION_NAMES, is_condition, takes_apart, uses
-from compiler.readers.linting.rule import Examined, Finding, listed
+from compiler.readers.linting.rule import Examined, Finding, enumerated
 from compiler.readers.linting.spans import option, step_body
 from compiler.readers.linting.steering import steering_names
-from compiler.source.faults import no_rule
 from compiler.source.text import Span
 
 USUAL_EPSILON = 1e-5  # what layers of that kind have; a larger one takes part in the arithmetic
@@ -37,8 +29,8 @@ USUAL_EPSILON = 1e-5  # what layers of that kind have; a larger one takes part i
 def hard_coded(examined: Examined) -> Iterator[Finding]:
     """Every number that enters weights is a parameter, or 0, 1 or -1, or counted with the weights."""
     beside = examined.beside_weights
-    found = {leaf: [*places, *beside.get(leaf, ())] for leaf, places in examined.uncounted.items()}
-    for numbers in _literals(examined, found):
+    used = {leaf: [*places, *beside.get(leaf, ())] for leaf, places in examined.uncounted.items()}
+    for numbers in _literals(examined, used):
         be, it = ("are no parameters", "them") if numbers.several else ("is no parameter", "it")
         yield Finding(f"{numbers.text} {numbers.places}, and {be}: `free` does not count {it}", numbers.span)
 
@@ -61,10 +53,10 @@ def index_numbers(examined: Examined) -> Iterator[Finding]:
     for leaf in places:
         if leaf.kind == "index":
             groups.setdefault((leaf.name, leaf.span), []).append(leaf)
-    for (name, span), own in groups.items():
-        values = sorted(int(leaf.value) for leaf in own)
+    for (name, span), leaves in groups.items():
+        values = sorted(int(leaf.value) for leaf in leaves)
         shown = str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
-        message = f"the index {name} enters {_where(own, places)} as a number ({shown}): no count includes it"
+        message = f"the index {name} enters {_where(leaves, places)} as a number ({shown}): no count includes it"
         yield Finding(message, span)
 
 
@@ -84,21 +76,21 @@ def _literals(examined: Examined, used: dict[Leaf, list[str]]) -> Iterator[_Numb
     literals = (leaf for leaf in used if leaf.kind == "literal" and abs(leaf.value) < math.inf)
     for leaf in sorted(literals, key=lambda leaf: leaf.span.start):
         groups.setdefault((leaf.name, leaf.span.source.name, leaf.span.line), []).append(leaf)
-    for (name, _, _), own in groups.items():
-        values = list(dict.fromkeys(show(leaf.value) for leaf in own))
+    for (name, _, _), leaves in groups.items():
+        values = list(dict.fromkeys(exact_figure(leaf.value) for leaf in leaves))
         definition = definitions.get(name)
         if definition is None:
-            text = name or listed(values, 5)
-        elif definition.is_all(own[0].span):
+            text = name or enumerated(values, 5)
+        elif definition.is_all(leaves[0].span):
             text = f"{name} = {values[0]}"
         else:
-            text = f"{listed(values, 5)} in {name}"
-        places = f"{'enter' if len(values) > 1 else 'enters'} {_where(own, used)}"
-        yield _Numbers(text, len(values) > 1, places, own[0].span)
+            text = f"{enumerated(values, 5)} in {name}"
+        places = f"{'enter' if len(values) > 1 else 'enters'} {_where(leaves, used)}"
+        yield _Numbers(text, len(values) > 1, places, leaves[0].span)
 
 
 def _where(leaves: list[Leaf], used: dict[Leaf, list[str]]) -> str:
-    return listed(list(dict.fromkeys(place for leaf in leaves for place in used[leaf])))
+    return enumerated(list(dict.fromkeys(place for leaf in leaves for place in used[leaf])))
 
 
 def unusual_epsilon(examined: Examined) -> Iterator[Finding]:
@@ -115,14 +107,10 @@ def _norms(step: Step) -> tuple[tuple[str, Norm | None], ...]:
     match step:
         case Attention(norm=norm, query_norm=query_norm):
             return ("norm", norm), ("qk_norm", query_norm)
-        case FeedForward(norm=norm) | Head(norm=norm):
-            return (("norm", norm),)
         case StreamNorm(norm=norm):
             return (("", norm),)
-        case Embedding() | Position() | StreamScale() | Repeat() | Mix():
-            return ()
         case _:
-            raise no_rule("step", step)
+            return (("norm", step_norm(step)),)
 
 
 def _body(examined: Examined, step: Step) -> Span | None:
@@ -165,7 +153,7 @@ def idle_parameters(examined: Examined) -> Iterator[Finding]:
             own = [number.provenance.leaf for number in definition.numbers]
             idle = [leaf.name for leaf in own if leaf is not None and leaf in read and leaf not in examined.acting]
             if idle:
-                shown = definition.name if len(idle) == len(own) else listed(idle)
+                shown = definition.name if len(idle) == len(own) else enumerated(idle)
                 s, it = ("", "it") if shown in (definition.name, idle[0]) else ("s", "them")
                 message = f"no answer depends on the parameter{s} {shown}: nothing that leads to one reads {it}"
                 yield Finding(message, definition.span)
@@ -179,7 +167,7 @@ def unread_parameters(examined: Examined) -> Iterator[Finding]:
             own = [number.provenance.leaf for number in definition.numbers]
             unread = [leaf.name for leaf in own if leaf is not None and leaf not in read]
             if unread:
-                shown = definition.name if len(unread) == len(own) else listed(unread)
+                shown = definition.name if len(unread) == len(own) else enumerated(unread)
                 yield Finding(
                     f"no number of the network reads the parameter {shown}: no count includes it", definition.span
                 )

@@ -11,38 +11,27 @@ from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.syntax import Name
 from compiler.expressions.values import leaves
 from compiler.network.causality import hides_later_keys
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    Equation,
-    FeedForward,
-    Head,
-    HeadScore,
-    Mix,
-    Position,
-    Repeat,
-    Step,
-    StreamNorm,
-    StreamScale,
-)
+from compiler.network.ir import Attention, Equation, HeadScore, Pointwise, Position, Step
 from compiler.readers.linting.formulas import POSITION_NAMES, is_condition, reads, takes_apart, uses
-from compiler.readers.linting.rule import Examined, Finding, listed
+from compiler.readers.linting.rule import Examined, Finding, enumerated
 from compiler.source.faults import no_rule
 from compiler.source.text import Span
 
 
 def learned_positions(examined: Examined) -> Iterator[Finding]:
     """No encoding of positions reads parameters."""
-    for one in dict.fromkeys(examined.beside):
-        names = sorted(leaf.name for leaf in leaves([one.provenance]) if leaf.kind == "parameter")
-        if one.positional and names:
-            yield Finding(f"{one.what} reads {listed(names)}: it is learned, and only `free` counts that", one.span)
+    for number in dict.fromkeys(examined.unstored):
+        names = sorted(leaf.name for leaf in leaves([number.provenance]) if leaf.kind == "parameter")
+        if number.positional and names:
+            yield Finding(
+                f"{number.what} reads {enumerated(names)}: it is learned, and only `free` counts that", number.span
+            )
     for step in examined.spec.network.steps:
         if isinstance(step, Position) and step.table is not None:
             read = leaves(entry.provenance for entry in step.table.entries)
             names = sorted(leaf.name for leaf in read if leaf.kind == "parameter")
             if names:
-                message = f"the table of {step.name} is learned: {listed(names)}"
+                message = f"the table of {step.name} is learned: {enumerated(names)}"
                 yield Finding(message, step.equations[0].span if step.equations else None)
 
 
@@ -50,23 +39,23 @@ def tables_of_positions(examined: Examined) -> Iterator[Finding]:
     """An encoding of positions is a curve in the position, or in the distance of query and key; it is no table."""
     reasons: dict[Span, tuple[str, list[str]]] = {}
     for step in examined.spec.network.steps:
-        for equation, found in _of_step(examined, step):
-            reasons.setdefault(equation.span, (f"'{equation.left}' of {step.name}", []))[1].extend(found)
+        for equation, signs in _of_step(examined, step):
+            reasons.setdefault(equation.span, (f"'{equation.left}' of {step.name}", []))[1].extend(signs)
     for span, (what, every) in reasons.items():
         if every:
-            yield Finding(f"{what} is a table of positions: it {listed(list(dict.fromkeys(every)))}", span)
+            yield Finding(f"{what} is a table of positions: it {enumerated(list(dict.fromkeys(every)))}", span)
 
 
 def _of_step(examined: Examined, step: Step) -> Iterator[tuple[Equation, Iterator[str]]]:
     """Each formula in positions, by its equation, with what makes a table of it."""
+    if isinstance(step, Pointwise):
+        return
     match step:
         case Position(terms=terms):
             yield from ((term.equation, _pieces(term.formula)) for term in terms)
         case Attention(scores=scores):
             causal = bool(scores) and hides_later_keys(step, examined.spec.network.context)
             yield from ((score.equation, _of_score(examined, score, causal)) for score in scores)
-        case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
-            return
         case _:
             raise no_rule("step", step)
 
@@ -88,7 +77,7 @@ def _of_score(examined: Examined, score: HeadScore, causal: bool) -> Iterator[st
 
 
 def _pieces(formula: PairFormula | PositionFormula) -> Iterator[str]:
-    """What makes several pieces of a formula, by itself or in what it reads under `let`."""
+    """What splits a formula into several pieces, in itself or in names under `let` that it reads."""
     for tree in _trees(formula.formula.tree, formula.scope):
         if any(reads(node, POSITION_NAMES, formula.scope) for node in uses(tree, is_condition)):
             yield "decides by a condition"
@@ -98,12 +87,12 @@ def _pieces(formula: PairFormula | PositionFormula) -> Iterator[str]:
 
 def _trees(root: Expression, scope: Scope) -> Iterable[Expression]:
     """An expression, and those under `let` that it reads."""
-    found = [root]
+    trees = [root]
     seen: set[str] = set()
-    for tree in found:
+    for tree in trees:
         for node in uses(tree, lambda node: isinstance(node, Name)):
             let = scope.lets.get(node.name) if isinstance(node, Name) else None
             if let is not None and isinstance(node, Name) and node.name not in seen:
                 seen.add(node.name)
-                found.append(let.tree)
-    return found
+                trees.append(let.tree)
+    return trees

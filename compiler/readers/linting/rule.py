@@ -14,29 +14,18 @@ from compiler.network.flow.backward import Flow, flow
 from compiler.network.flow.effective_numbers import acting
 from compiler.network.flow.facts import TooMuchToFollow
 from compiler.network.flow.task_tokens import Asked, asked_by, everything
-from compiler.network.flow.unknown_parameters import Free, known
-from compiler.network.ir import (
-    Attention,
-    Embedding,
-    FeedForward,
-    Head,
-    Mix,
-    Position,
-    Repeat,
-    StreamNorm,
-    StreamScale,
-)
+from compiler.network.flow.unknown_parameters import Free, none_free
 from compiler.network.storage import tensors
+from compiler.network.unstored_numbers import UnstoredNumber, unstored_numbers
 from compiler.pipeline import Spec
+from compiler.readers.counting.counts import FIGURES
 from compiler.readers.linting.formulas import weight_formulas
 from compiler.readers.linting.spans import step_key
 from compiler.source.diagnostics import Diagnostic, Note, SpecError
-from compiler.source.faults import no_rule
 from compiler.source.limits import MAX_FLOW_WORK
 from compiler.source.text import Span
 
 FOLLOWING = ("self-attention", "mean", "dead-weight", "idle-parameter")  # rules that ask what matters
-ENTRY_BY_ENTRY = ("dense", "dense_untied", "nonzero")  # figures that count what is stored, whatever it comes from
 
 Level = Literal["breaks", "disclose"]
 """`breaks`: the rules forbid it. `disclose`: they allow it, but a strict reader wants to know."""
@@ -52,7 +41,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Rule:
+class LintRule:
     """`asks` what a spec has to be like, in one line; `source` says whose rule that is, `fix` what to do."""
 
     code: str
@@ -64,8 +53,8 @@ class Rule:
 
     def diagnostics(self, examined: Examined) -> Iterator[Diagnostic]:
         """What the rule finds in a spec."""
-        for found in self.check(examined):
-            yield Diagnostic(self.code, found.message, found.span, self.fix, found.notes, self.level)
+        for finding in self.check(examined):
+            yield Diagnostic(self.code, finding.message, finding.span, self.fix, finding.notes, self.level)
 
 
 @dataclass(frozen=True)
@@ -74,17 +63,7 @@ class RuleSet:
 
     name: str
     summary: str
-    rules: tuple[Rule, ...]
-
-
-@dataclass(frozen=True)
-class Beside:
-    """A number that no tensor stores, but the forward pass uses: `what` it is, `positional` if it encodes positions."""
-
-    what: str
-    provenance: Provenance
-    span: Span | None
-    positional: bool
+    rules: tuple[LintRule, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +75,7 @@ class Examined:
     @cached_property
     def flow(self) -> Flow:
         """What matters for the task. Raises `SpecError` where that is too much work to find out."""
-        return self._flow(known)
+        return self._flow(none_free)
 
     @property
     def _asked(self) -> Asked:
@@ -117,75 +96,56 @@ class Examined:
     @cached_property
     def acting(self) -> AbstractSet[Leaf]:
         """The parameters, by their numbers, on which an answer can depend, whatever they are. Raises `SpecError`."""
-        names = frozenset(name for name, one in self.spec.resolved.definitions.items() if one.kind == "parameter")
-        found: dict[Provenance, frozenset[str]] = {}
+        names = frozenset(
+            name for name, definition in self.spec.resolved.definitions.items() if definition.kind == "parameter"
+        )
+        names_of: dict[Provenance, frozenset[str]] = {}
 
         def free(provenance: Provenance) -> bool:
-            return bool(names_read(provenance, names, found))
+            return bool(names_read(provenance, names, names_of))
 
-        return leaves(acting(self.spec.network, self._flow(free), free), behind=True)
+        return leaves(acting(self.spec.network, self._flow(free), free), with_sources=True)
 
     @cached_property
     def in_weights(self) -> dict[Leaf, list[str]]:
         """The numbers of the spec that stored numbers were computed from, each with the names of the tensors."""
-        found: dict[Leaf, list[str]] = {}
+        tensors_of: dict[Leaf, list[str]] = {}
         for name, tensor in tensors(self.spec.network).items():
             for leaf in leaves(entry.provenance for entry in tensor.entries):
-                found.setdefault(leaf, []).append(name)
-        return found
+                tensors_of.setdefault(leaf, []).append(name)
+        return tensors_of
 
     @cached_property
     def uncounted(self) -> dict[Leaf, list[str]]:
         """`in_weights`, or nothing where the author claims a figure that has every stored number in it."""
         claimed = self.spec.resolved.expect.claimed
-        return {} if claimed is not None and claimed.rule in ENTRY_BY_ENTRY else self.in_weights
+        rule = None if claimed is None else FIGURES.get(claimed.rule)
+        return {} if rule is not None and rule.counts_entries else self.in_weights
 
     @cached_property
-    def beside(self) -> tuple[Beside, ...]:
+    def unstored(self) -> tuple[UnstoredNumber, ...]:
         """What the forward pass uses and no tensor stores, eps aside."""
-        found: list[Beside] = []
-        for step in self.spec.network.steps:
-            match step:
-                case Position():
-                    for term in step.terms:
-                        what = f"the position equation '{term.equation.left}' of {step.name}"
-                        found.append(Beside(what, term.provenance, term.equation.span, True))
-                case Attention():
-                    found += _beside_attention(step)
-                case Embedding() | StreamNorm() | StreamScale() | FeedForward() | Repeat() | Mix() | Head():
-                    pass
-                case _:
-                    raise no_rule("step", step)
-        return tuple(found)
+        return tuple(number for step in self.spec.network.steps for number in unstored_numbers(step))
 
     @cached_property
     def beside_weights(self) -> dict[Leaf, list[str]]:
         """The numbers of the spec that these were computed from, each with what they are."""
-        found: dict[Leaf, list[str]] = {}
-        for one in self.beside:
-            for leaf in leaves([one.provenance]):
-                if one.what not in found.setdefault(leaf, []):
-                    found[leaf].append(one.what)
-        return found
+        uses_of: dict[Leaf, list[str]] = {}
+        for number in self.unstored:
+            for leaf in leaves([number.provenance]):
+                if number.what not in uses_of.setdefault(leaf, []):
+                    uses_of[leaf].append(number.what)
+        return uses_of
 
     @cached_property
     def weight_formulas(self) -> tuple[Formula, ...]:
         """Every expression that weights are computed from."""
         every = (entry for tensor in tensors(self.spec.network).values() for entry in tensor.entries)
-        numbers = (*(entry.provenance for entry in every), *(one.provenance for one in self.beside))
+        numbers = (*(entry.provenance for entry in every), *(number.provenance for number in self.unstored))
         return tuple(weight_formulas(self.spec, numbers))
 
 
-def _beside_attention(step: Attention) -> Iterator[Beside]:
-    for score in step.scores:
-        yield Beside(f"'{score.equation.left}' of {step.name}", score.provenance, score.equation.span, True)
-    if step.rope is not None:
-        yield Beside(f"the rope frequency of {step.name}", step.rope.provenance, step.rope.equation.span, True)
-    yield Beside(f"the scale of the scores of {step.name}", step.scale.provenance, None, False)
-    yield Beside(f"the mask of {step.name}", step.mask_provenance, None, False)
-
-
-def listed(items: list[str], most: int = 3) -> str:
-    """`a, b and c`; of many the first, and how many more there are."""
+def enumerated(items: list[str], most: int = 3) -> str:
+    """`a, b and c`. Only the first of many are named, with how many more there are."""
     shown = items if len(items) <= most + 1 else [*items[:most], f"{len(items) - most} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compiler.readers.linting import attention, claiming, decoding, numbers, positions, weights
-from compiler.readers.linting.rule import Rule, RuleSet
+from compiler.readers.linting.rule import LintRule, RuleSet
 from compiler.tasks.adderboard import NAME as ADDERBOARD
 
 _CORE = "AdderBoard, core constraint"
@@ -13,7 +13,7 @@ _ALLOWED = "AdderBoard, what is allowed"
 
 # What the board's rules forbid, or ask for.
 BREAKS = (
-    Rule(
+    LintRule(
         "other-task",
         "breaks",
         "The task, in its sizes, is the one that the board tests.",
@@ -21,7 +21,7 @@ BREAKS = (
         "for a variant that the board does not ask for, use the rules `disclosure`",
         decoding.task_is_tested(ADDERBOARD),
     ),
-    Rule(
+    LintRule(
         "low-accuracy",
         "breaks",
         "What is claimed about the board's test is enough to qualify.",
@@ -29,7 +29,7 @@ BREAKS = (
         "`eval --failures all` shows which inputs fail",
         claiming.accuracy_suffices(ADDERBOARD),
     ),
-    Rule(
+    LintRule(
         "self-attention",
         "breaks",
         "Attention brings what other tokens say to the logits.",
@@ -37,7 +37,7 @@ BREAKS = (
         "let a value read the tokens, and the output write what the logits read",
         attention.attention_matters,
     ),
-    Rule(
+    LintRule(
         "later-tokens",
         "breaks",
         "No token is seen by the tokens before it.",
@@ -45,7 +45,7 @@ BREAKS = (
         "mask: causal",
         attention.sees_later_tokens,
     ),
-    Rule(
+    LintRule(
         "not-generated",
         "breaks",
         "The answer is generated, each token fed back for the next one.",
@@ -53,7 +53,7 @@ BREAKS = (
         "write the answer after the prompt, as in `answer: sum`",
         decoding.answer_in_place,
     ),
-    Rule(
+    LintRule(
         "wrong-count",
         "breaks",
         "A count that is claimed is what the rule gives.",
@@ -65,7 +65,7 @@ BREAKS = (
 
 # What the board allows, but a strict reader wants to know of a submission.
 SUBMISSION = (
-    Rule(
+    LintRule(
         "no-count",
         "disclose",
         "A count is claimed.",
@@ -73,7 +73,7 @@ SUBMISSION = (
         "such as `expect: {count: {free: 20}}`",
         claiming.count_is_claimed,
     ),
-    Rule(
+    LintRule(
         "no-accuracy",
         "disclose",
         "It is claimed how much of the board's test is right; lint runs no model.",
@@ -81,7 +81,7 @@ SUBMISSION = (
         "such as `expect: {eval: {adderboard: {pairs: 10010, right: 10010}}}`; `eval` checks it",
         claiming.accuracy_is_claimed(ADDERBOARD),
     ),
-    Rule(
+    LintRule(
         "operand-twice",
         "disclose",
         "The prompt has each digit of the operands once.",
@@ -89,7 +89,7 @@ SUBMISSION = (
         "say so beside the count",
         decoding.operands_once,
     ),
-    Rule(
+    LintRule(
         "forced-token",
         "disclose",
         "Every token of the answer is predicted, and none is put there.",
@@ -97,7 +97,7 @@ SUBMISSION = (
         "leave the token out of the answer, or give it a logit",
         decoding.forced_tokens,
     ),
-    Rule(
+    LintRule(
         "argmin",
         "disclose",
         "The token with the highest logit is taken.",
@@ -105,7 +105,7 @@ SUBMISSION = (
         "decode: argmax, with the last map negated",
         decoding.lowest_wins,
     ),
-    Rule(
+    LintRule(
         "soft-mask",
         "disclose",
         "Later tokens are left out by the mask, whatever their scores.",
@@ -113,7 +113,7 @@ SUBMISSION = (
         "mask: causal",
         attention.hides_softly,
     ),
-    Rule(
+    LintRule(
         "mean",
         "disclose",
         "Attention weighs tokens by what they say or where they stand.",
@@ -125,7 +125,7 @@ SUBMISSION = (
 
 # What no single figure of `count` shows, of any model.
 DISCLOSURE = (
-    Rule(
+    LintRule(
         "learned-position",
         "disclose",
         "An encoding of positions that reads parameters is known to be learned.",
@@ -133,7 +133,7 @@ DISCLOSURE = (
         "claim the rule `free`, which counts them",
         positions.learned_positions,
     ),
-    Rule(
+    LintRule(
         "position-table",
         "disclose",
         "An encoding of positions is one curve in position or distance.",
@@ -141,7 +141,7 @@ DISCLOSURE = (
         "say so beside the count: the table is not counted, and holds part of the algorithm",
         positions.tables_of_positions,
     ),
-    Rule(
+    LintRule(
         "hard-coded",
         "disclose",
         "Each number that enters weights is a parameter, or 0, 1 or -1.",
@@ -149,7 +149,7 @@ DISCLOSURE = (
         "state it under `parameters`, or beside the count",
         numbers.hard_coded,
     ),
-    Rule(
+    LintRule(
         "beside-weights",
         "disclose",
         "No number in a score, a frequency, a scale or a mask is tuned.",
@@ -157,7 +157,7 @@ DISCLOSURE = (
         "state it under `parameters`, so that `free` counts it, or beside the count",
         numbers.beside_weights,
     ),
-    Rule(
+    LintRule(
         "index-number",
         "disclose",
         "No index of a family is used as a number.",
@@ -165,7 +165,7 @@ DISCLOSURE = (
         "state the numbers as a vector under `parameters`, or say so beside the count",
         numbers.index_numbers,
     ),
-    Rule(
+    LintRule(
         "condition",
         "disclose",
         "No condition decides which number a weight gets.",
@@ -173,7 +173,7 @@ DISCLOSURE = (
         "write an equation for each case",
         numbers.conditions,
     ),
-    Rule(
+    LintRule(
         "taken-apart",
         "disclose",
         "No number is taken apart into several.",
@@ -181,7 +181,7 @@ DISCLOSURE = (
         "state each part under `parameters`",
         numbers.taken_apart,
     ),
-    Rule(
+    LintRule(
         "large-eps",
         "disclose",
         f"The eps of a norm is at most {numbers.USUAL_EPSILON:g}.",
@@ -189,7 +189,7 @@ DISCLOSURE = (
         "say so beside the count",
         numbers.unusual_epsilon,
     ),
-    Rule(
+    LintRule(
         "unread-parameter",
         "disclose",
         "Every parameter is read by a number of the network.",
@@ -197,7 +197,7 @@ DISCLOSURE = (
         "remove it, or use it",
         numbers.unread_parameters,
     ),
-    Rule(
+    LintRule(
         "idle-parameter",
         "disclose",
         "An answer depends on every parameter that is read.",
@@ -205,7 +205,7 @@ DISCLOSURE = (
         "remove it: no answer changes, but `free` does",
         numbers.idle_parameters,
     ),
-    Rule(
+    LintRule(
         "dead-weight",
         "disclose",
         "Every weight that is not zero can change an answer.",
@@ -215,12 +215,12 @@ DISCLOSURE = (
     ),
 )
 
-RULES = (*BREAKS, *SUBMISSION, *DISCLOSURE)
+LINT_RULES = (*BREAKS, *SUBMISSION, *DISCLOSURE)
 RULE_SETS = {
     rules.name: rules
     for rules in (
         RuleSet("disclosure", "what no figure of `count` shows, of a model for any task", DISCLOSURE),
-        RuleSet(ADDERBOARD, "what the leaderboard AdderBoard asks of an entry, and the same disclosures", RULES),
+        RuleSet(ADDERBOARD, "what the leaderboard AdderBoard asks of an entry, and the same disclosures", LINT_RULES),
     )
 }
 DEFAULT = "disclosure"

@@ -1,4 +1,4 @@
-"""Where in a spec something is written that the network no longer knows the place of."""
+"""Where something is written in a spec, if the network does not know it."""
 
 from __future__ import annotations
 

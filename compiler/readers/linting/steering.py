@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from compiler.expressions.formulas import read_formula
-from compiler.expressions.syntax import Binary, Call, Indexed, List, Transpose, Unary, free_names
+from compiler.expressions.syntax import Call, Indexed, children, free_names
 from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.pipeline import Spec
 from compiler.readers.linting.formulas import STRUCTURE, is_condition
@@ -33,13 +33,13 @@ def steering_names(spec: Spec) -> frozenset[str]:
         todo += [name for key in path for inner in _IN_BRACKETS.findall(key) for name in _NAME.findall(inner)]
         if path[-2:-1] in (("constants",), ("parameters",), ("let",)):
             read.setdefault(path[-1], set()).update(names)
-    found = set[str]()
+    steering = set[str]()
     while todo:
         name = todo.pop()
-        if name not in found:
-            found.add(name)
+        if name not in steering:
+            steering.add(name)
             todo += read.get(name, ())
-    return frozenset(found)
+    return frozenset(steering)
 
 
 def _scalars(node: Node, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Scalar]]:
@@ -62,17 +62,9 @@ def _steering(root: Expression) -> Iterator[str]:
         node = todo.pop()
         if is_condition(node):
             yield from free_names(node)
-        match node:
-            case Indexed(indices=indices):
-                for index in indices:
-                    yield from free_names(index)
-            case Call(function=function, arguments=arguments):
-                if function == "sum":
-                    yield from (name for size in arguments[2:] for name in free_names(size))
-                todo += arguments
-            case List(items=items):
-                todo += items
-            case Unary(operand=operand) | Transpose(operand=operand):
-                todo.append(operand)
-            case Binary(left=left, right=right):
-                todo += [left, right]
+        if isinstance(node, Indexed):
+            yield from (name for index in node.indices for name in free_names(index))
+        else:
+            todo += children(node)
+        if isinstance(node, Call) and node.function == "sum":
+            yield from (name for size in node.arguments[2:] for name in free_names(size))

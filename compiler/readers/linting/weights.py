@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from compiler.network.flow.task_tokens import listed
+from compiler.network.flow.task_tokens import positions_in
 from compiler.network.ir import Equation, Position
 from compiler.network.storage import tensors
 from compiler.readers.linting.rule import Examined, Finding
@@ -21,18 +21,18 @@ def dead_weights(examined: Examined) -> Iterator[Finding]:
                 written[entry.equation] += 1
                 if entry.index not in examined.flow.alive[name]:
                     dead.setdefault(entry.equation, []).append(f"{name}[{tensor.label(entry.index)}]")
-    for equation, own in dead.items():
-        total, first = written[equation], own[0]
+    for equation, labels in dead.items():
+        total, first = written[equation], labels[0]
         if total == 1:
             message = f"the weight of '{equation}', {first}, can change no answer"
-        elif len(own) == total:
+        elif len(labels) == total:
             message = f"the {total} weights of '{equation}', such as {first}, can change no answer"
         else:
-            message = f"of the {total} weights of '{equation}' {len(own)} can change no answer, such as {first}"
+            message = f"of the {total} weights of '{equation}' {len(labels)} can change no answer, such as {first}"
         yield Finding(message, equation.span)
     for step in examined.spec.network.steps:
         for term in step.terms if isinstance(step, Position) else ():
-            places = listed(examined.flow.places[step.name])
+            positions = positions_in(examined.flow.positions[step.name])
             moved = term.dimension in examined.flow.moved[step.name]
-            if not moved or all(term.formula.at(place).value == 0 for place in places):
+            if not moved or all(term.formula.at(position).value == 0 for position in positions):
                 yield Finding(f"'{term.equation}' of {step.name} can change no answer", term.equation.span)

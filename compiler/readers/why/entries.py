@@ -18,10 +18,10 @@ _COORDINATES = ("row", "column")
 
 
 @dataclass(frozen=True)
-class Place:
+class EntryPlace:
     """One number of a tensor. `index` is where it is stored, `label` its names in the tensor that was asked for.
 
-    `owner` stores the tensor: another group than `group` where that one is tied to it.
+    `group` has the tensor that was asked for. `owner` stores it: another group where `group` is tied to it.
     """
 
     asked: str
@@ -49,12 +49,12 @@ class Place:
 
 def named_tensors(network: Network) -> dict[str, tuple[Stored, Tensor]]:
     """Every name of the state dict, ties too, with the group that has it and the tensor that is stored."""
-    found: dict[str, tuple[Stored, Tensor]] = {}
+    by_name: dict[str, tuple[Stored, Tensor]] = {}
     for group in stored(network):
-        found.setdefault(f"{group.name}.weight", (group, group.weight))
+        by_name.setdefault(f"{group.name}.weight", (group, group.weight))
         if group.bias is not None:
-            found.setdefault(f"{group.name}.bias", (group, group.bias))
-    return found
+            by_name.setdefault(f"{group.name}.bias", (group, group.bias))
+    return by_name
 
 
 def find_stored(network: Network, title: str, name: str) -> tuple[Stored, Tensor]:
@@ -67,7 +67,7 @@ def find_stored(network: Network, title: str, name: str) -> tuple[Stored, Tensor
     return known[name]
 
 
-def find_place(network: Network, title: str, asked: str) -> Place:
+def find_entry(network: Network, title: str, asked: str) -> EntryPlace:
     """The number at `TENSOR[row, column]`, or `[row]` of a vector. Raises `SpecError`.
 
     Each coordinate is an index from 0 or the name of a dimension, in quotes where a token looks like a number. What is
@@ -85,27 +85,27 @@ def find_place(network: Network, title: str, asked: str) -> Place:
         takes = "one index" if len(axes) == 1 else f"{len(axes)} indices"
         shape = " × ".join(map(str, tensor.shape))
         raise fail("index-range", f"'{name}' ({shape}) takes {takes}, found {len(parts)} in '{asked}'")
-    found_positions: list[int | None] = []
+    positions: list[int | None] = []
     wrong: list[Diagnostic] = []
-    for what, part, axis, own in zip(_coordinates(len(axes)), parts, axes, tensor.axes, strict=True):
-        if own is None and part == ALL:
-            found_positions.append(None)
+    for what, part, axis, stored_axis in zip(_coordinates(len(axes)), parts, axes, tensor.axes, strict=True):
+        if stored_axis is None and part == ALL:
+            positions.append(None)
             continue
         position = _position(part, axis)
         if position is None:
             wrong.append(_no_such(name, what, part, axis, tensor))
-        found_positions.append(position)
+        positions.append(position)
     if wrong:
         raise SpecError(wrong)
-    index = tuple(0 if own is None else at or 0 for own, at in zip(tensor.axes, found_positions, strict=True))
-    label = tuple(ALL if at is None else axis.labels[at] for axis, at in zip(axes, found_positions, strict=True))
-    return Place(asked, name, group, _owner(network, group, tensor), tensor, index, label)
+    index = tuple(0 if stored_axis is None else at or 0 for stored_axis, at in zip(tensor.axes, positions, strict=True))
+    label = tuple(ALL if at is None else axis.labels[at] for axis, at in zip(axes, positions, strict=True))
+    return EntryPlace(asked, name, group, _owner(network, group, tensor), tensor, index, label)
 
 
 def _owner(network: Network, group: Stored, tensor: Tensor) -> Stored:
     if group.weight_tie is None or tensor is group.bias:
         return group
-    return next((one for one in stored(network) if one.weight is tensor and one.weight_tie is None), group)
+    return next((other for other in stored(network) if other.weight is tensor and other.weight_tie is None), group)
 
 
 def _axes(group: Stored, tensor: Tensor) -> tuple[Axis, ...]:

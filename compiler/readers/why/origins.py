@@ -17,10 +17,10 @@ _Owners = dict[Provenance, tuple[Definition, tuple[int, ...], Number]]
 
 
 @dataclass(frozen=True)
-class Behind:
+class SourceNumber:
     """A number of the spec that another was computed from: an element of a definition, or a literal without a name.
 
-    `parts` are the numbers that it was computed from itself, as positions in the list that it is in.
+    `parts` are the numbers that it was computed from, as positions in the list that has it.
     """
 
     name: str
@@ -31,8 +31,8 @@ class Behind:
     parts: tuple[int, ...] = ()
 
 
-def numbers_behind(spec: Spec, root: Provenance) -> tuple[tuple[Behind, ...], tuple[int, ...]]:
-    """Every number that `root` was computed from, each once, and the positions of those that it reads itself."""
+def source_numbers(spec: Spec, root: Provenance) -> tuple[tuple[SourceNumber, ...], tuple[int, ...]]:
+    """Every number that `root` was computed from, each once, and the positions of those that it reads directly."""
     owners: _Owners = {
         item.provenance: (definition, index, item)
         for definition in spec.resolved.definitions.values()
@@ -42,41 +42,45 @@ def numbers_behind(spec: Spec, root: Provenance) -> tuple[tuple[Behind, ...], tu
     read: dict[Provenance, list[Provenance]] = {}
     todo = first[::-1]
     while todo:
-        one = todo.pop()
-        if one not in read:
-            read[one] = _read_by(one, owners)
-            todo += read[one][::-1]
-    at = {one: position for position, one in enumerate(read)}
+        origin = todo.pop()
+        if origin not in read:
+            read[origin] = _read_by(origin, owners)
+            todo += read[origin][::-1]
+    at = {origin: position for position, origin in enumerate(read)}
     nodes = _nodes(spec.resolved.document)
-    numbers = (replace(_number(one, owners, nodes), parts=tuple(map(at.__getitem__, read[one]))) for one in read)
+    numbers = (
+        replace(_number(origin, owners, nodes), parts=tuple(map(at.__getitem__, read[origin]))) for origin in read
+    )
     return tuple(numbers), tuple(map(at.__getitem__, first))
 
 
 def _visible(starts: tuple[Provenance, ...], owners: _Owners) -> list[Provenance]:
     """The nearest definitions and literals, from left to right. A literal that stands twice in a line comes once."""
-    found: dict[tuple[object, ...], Provenance] = {}
+    nearest: dict[tuple[object, ...], Provenance] = {}
     seen: set[Provenance] = set()
     todo = list(starts[::-1])
     while todo:
-        one = todo.pop()
-        if one in seen:
+        origin = todo.pop()
+        if origin in seen:
             continue
-        seen.add(one)
-        if one in owners:
-            found[one,] = one
-        elif one.leaf is not None and one.leaf.kind in ("literal", "parameter"):  # an index is told by the target
-            span = one.leaf.span
-            found.setdefault((one.leaf.kind, one.leaf.name, one.leaf.value, span.source.name, span.line), one)
+        seen.add(origin)
+        if origin in owners:
+            nearest[origin,] = origin
+        elif origin.leaf is not None and origin.leaf.kind in ("literal", "parameter"):  # an index is told by the target
+            span = origin.leaf.span
+            nearest.setdefault(
+                (origin.leaf.kind, origin.leaf.name, origin.leaf.value, span.source.name, span.line), origin
+            )
         else:
-            todo += one.parts[::-1]
-    return list(found.values())
+            todo += origin.parts[::-1]
+    return list(nearest.values())
 
 
-def _read_by(one: Provenance, owners: _Owners) -> list[Provenance]:
+def _read_by(origin: Provenance, owners: _Owners) -> list[Provenance]:
     """What a number was computed from; nothing where it is a literal, or was written as one."""
-    if one not in owners:
+    if origin not in owners:
         return []
-    inner = one.behind or one.parts
+    inner = origin.sources or origin.parts
     leaf = inner[0].leaf if len(inner) == 1 and inner[0] not in owners else None
     return [] if leaf is not None and _is_unnamed(leaf) else _visible(inner, owners)
 
@@ -85,15 +89,15 @@ def _is_unnamed(leaf: Leaf) -> bool:
     return leaf.kind == "literal" and leaf.name not in NAMED_NUMBERS
 
 
-def _number(one: Provenance, owners: _Owners, nodes: dict[str, Node]) -> Behind:
-    if one in owners:
-        definition, index, item = owners[one]
+def _number(origin: Provenance, owners: _Owners, nodes: dict[str, Node]) -> SourceNumber:
+    if origin in owners:
+        definition, index, item = owners[origin]
         label = f"[{', '.join(map(str, index))}]" if index else ""
         written, span = _written(definition, index, nodes.get(definition.name))
-        return Behind(definition.name + label, definition.kind, item.value, written, span)
-    assert one.leaf is not None
-    name = "" if _is_unnamed(one.leaf) else one.leaf.name
-    return Behind(name, one.leaf.kind, one.leaf.value, one.leaf.span.text, one.leaf.span)
+        return SourceNumber(definition.name + label, definition.kind, item.value, written, span)
+    assert origin.leaf is not None
+    name = "" if _is_unnamed(origin.leaf) else origin.leaf.name
+    return SourceNumber(name, origin.leaf.kind, origin.leaf.value, origin.leaf.span.text, origin.leaf.span)
 
 
 def _elements(definition: Definition) -> Iterator[tuple[tuple[int, ...], Number]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from compiler.network.dimensions import HeadSizes
 from compiler.readers.counting.counts import BESIDE, SHOWN_RULES
-from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, one_line, relative, table
+from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, markdown_table, one_line, relative
 from compiler.report.reporting import Group, Report, ReportedModel, ReportedSuite, first_failure
 
 LONGEST_CELL = 120
@@ -35,25 +35,25 @@ class TableColumn:
     right: bool = False
 
 
-def entries(report: Report, folder: Path, headings: Sequence[str]) -> list[PageEntry]:
+def page_entries(report: Report, folder: Path, headings: Sequence[str]) -> list[PageEntry]:
     """The models of a page in `folder`. The headings are those before the models' own, in order."""
     anchors = Anchors()
     for heading in headings:
         anchors.of(heading)
-    found = []
+    rows = []
     titles = [model.spec.title for model in report.models]
     for model, title in zip(report.models, titles, strict=True):
         place = "" if titles.count(title) == 1 else f" ({relative(model.spec.path, folder)})"
         unique = one_line(title + place, LONGEST_CELL)
         label = inline(unique)
-        found.append(PageEntry(model, unique, link(label, model.spec.path, folder), f"[{label}]({anchors.of(unique)})"))
-    return found
+        rows.append(PageEntry(model, unique, link(label, model.spec.path, folder), f"[{label}]({anchors.of(unique)})"))
+    return rows
 
 
 def columns_table(columns: Sequence[TableColumn], rows: Sequence[PageEntry]) -> list[str]:
     """The lines of a table."""
     titles = [Title(column.title, column.right) for column in columns]
-    return table(titles, ([column.cell(row) for column in columns] for row in rows))
+    return markdown_table(titles, ([column.cell(row) for column in columns] for row in rows))
 
 
 def _layers(row: PageEntry) -> str:
@@ -111,10 +111,10 @@ def _figure(rule: str) -> CellText:
     beside, words = BESIDE.get(rule, (rule, ""))
 
     def cell(row: PageEntry) -> str:
-        found, other = row.model.counts.by_rule(rule), row.model.counts.by_rule(beside)
-        if found is None:
+        number, other_number = row.model.counts.by_rule(rule), row.model.counts.by_rule(beside)
+        if number is None:
             return "undeclared"
-        return figure(found) if other == found else f"{figure(found)} ({figure(other)} {words})"
+        return figure(number) if other_number == number else f"{figure(number)} ({figure(other_number)} {words})"
 
     return cell
 
@@ -139,8 +139,8 @@ def _right(suite: ReportedSuite) -> CellText:
 
 
 def _verdict(row: PageEntry) -> str:
-    found = row.model.verdict
-    return "–" if found is None else f"**{found}**" if found == "refuted" else found
+    verdict = row.model.verdict
+    return "–" if verdict is None else f"**{verdict}**" if verdict == "refuted" else verdict
 
 
 def _first_failure(row: PageEntry) -> str:

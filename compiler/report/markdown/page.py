@@ -7,15 +7,15 @@ from pathlib import Path
 
 from compiler.expressions.arithmetic import as_figure
 from compiler.readers.counting.claims import ClaimResult
-from compiler.readers.counting.counts import COUNTING_RULES, LISTING, HardCoded
+from compiler.readers.counting.counts import FIGURES, HardCoded
 from compiler.report.markdown.columns import (
     COUNT_COLUMNS,
     MODELS,
     PageEntry,
     columns_table,
-    entries,
     evaluation_columns,
     failure_text,
+    page_entries,
 )
 from compiler.report.markdown.sentences import (
     count_sentences,
@@ -24,7 +24,7 @@ from compiler.report.markdown.sentences import (
     rank_sentences,
     verdict_sentences,
 )
-from compiler.report.markdown.text import Title, code, figure, inline, listing, one_line, several, table
+from compiler.report.markdown.text import Title, code, figure, inline, listing, markdown_table, one_line, several
 from compiler.report.observations import shown_disclosures
 from compiler.report.reporting import Group, Report, ReportedModel
 
@@ -69,7 +69,7 @@ def report_page(report: Report, target: Path | None = None) -> str:
     folder = target.parent if target is not None else Path()
     title = title_of(target)
     groups = [task_title(group) for group in report.groups]
-    rows = entries(report, folder, [title, FINDINGS, TABLE, COUNTED, EVALUATED, *groups, SINGLY])
+    rows = page_entries(report, folder, [title, FINDINGS, TABLE, COUNTED, EVALUATED, *groups, SINGLY])
     by_model = {id(row.model): row for row in rows}
     lines = [
         f"# {inline(title)}",
@@ -84,8 +84,8 @@ def report_page(report: Report, target: Path | None = None) -> str:
         *_section(EVALUATED, [_ABOUT_EVALUATION], [_ABOUT_VERDICTS] if any(m.verdict for m in report.models) else []),
     ]
     for group, heading in zip(report.groups, groups, strict=True):
-        own = [by_model[id(model)] for model in group.models]
-        lines += _section(heading, _suites(group), columns_table(evaluation_columns(group), own), level=3)
+        group_rows = [by_model[id(model)] for model in group.models]
+        lines += _section(heading, _suites(group), columns_table(evaluation_columns(group), group_rows), level=3)
     lines += _section(SINGLY)
     for row in rows:
         lines += _section(row.title, *_model(row), level=3)
@@ -103,7 +103,7 @@ def findings(report: Report, names: dict[int, str]) -> list[tuple[str, list[str]
     def name(model: ReportedModel) -> str:
         return names[id(model)]
 
-    found = [
+    sections = [
         (
             task_title(group),
             [*evaluation_sentences(group, name), *verdict_sentences(group, name), *rank_sentences(group.models, name)],
@@ -111,12 +111,12 @@ def findings(report: Report, names: dict[int, str]) -> list[tuple[str, list[str]
         for group in report.groups
     ]
     if len(report.groups) > 1:
-        found = [(f"The models of the task {task}", sentences) for task, sentences in found]
+        sections = [(f"The models of the task {task}", sentences) for task, sentences in sections]
     else:
-        found = [("The models", sentences) for _, sentences in found]
-    found.append(("Counts", count_sentences(report.models, name)))
-    found.append(("Specs", length_sentences(report.models, name)))
-    return [(heading, sentences) for heading, sentences in found if sentences]
+        sections = [("The models", sentences) for _, sentences in sections]
+    sections.append(("Counts", count_sentences(report.models, name)))
+    sections.append(("Specs", length_sentences(report.models, name)))
+    return [(heading, sentences) for heading, sentences in sections if sentences]
 
 
 def _findings(report: Report, names: dict[int, str]) -> list[str]:
@@ -137,9 +137,8 @@ def _section(heading: str, *blocks: Sequence[str], level: int = 2) -> list[str]:
 
 def _rules() -> list[str]:
     """What each rule counts."""
-    listed = "a listing, no score: other numbers than 0, 1 and -1 that enter weights and are no parameters"
-    rows = [[code(rule), meaning] for rule, meaning in {**COUNTING_RULES, LISTING: listed}.items()]
-    return table([Title("rule"), Title("what it counts")], rows)
+    rows = [[code(name), rule.says] for name, rule in FIGURES.items()]
+    return markdown_table([Title("rule"), Title("what it counts")], rows)
 
 
 def _suites(group: Group) -> list[str]:
@@ -180,9 +179,10 @@ def _disclosures(model: ReportedModel) -> list[str]:
     if not every:
         return []
     lines = ["- Disclosed by `lint`:"]
-    for one in every[:MAX_DISCLOSED]:
-        place = "" if one.span is None else f" ({_place(model, one.span.source.name, one.span.line)})"
-        lines.append(f"  - {code(one.code)}{place}: {inline(one.message)}")
+    for disclosure in every[:MAX_DISCLOSED]:
+        span = disclosure.span
+        place = "" if span is None else f" ({_place(model, span.source.name, span.line)})"
+        lines.append(f"  - {code(disclosure.code)}{place}: {inline(disclosure.message)}")
     more = len(every) - MAX_DISCLOSED
     return [*lines, *([f"  - and {more:,} more"] if more > 0 else [])]
 

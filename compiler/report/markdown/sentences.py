@@ -30,13 +30,13 @@ def evaluation_sentences(group: Group, name: ModelName) -> list[str]:
     every = f"Every input that was tried is answered right by {_of(len(perfect), models)}."
     said = [every if perfect else "No model answers every input right."]
     if len(perfect) < models:
-        found = screened(group)
+        suites = screened(group)
         alike: dict[tuple[int, ...], list[Screened]] = {}
-        for one in found:
-            if one.failing_elsewhere:
-                alike.setdefault(tuple(map(id, one.passed)), []).append(one)
+        for suite in suites:
+            if suite.failing_elsewhere:
+                alike.setdefault(tuple(map(id, suite.passed)), []).append(suite)
         said += [_screened(same, models, name) for same in alike.values()]
-        strict = [code(one.suite.name) for one in found if one.passed and not one.failing_elsewhere]
+        strict = [code(suite.suite.name) for suite in suites if suite.passed and not suite.failing_elsewhere]
         if strict:
             said.append(f"No model that passes {listing(strict, 'or')} fails another suite.")
     return [*said, *(_protocol(group, protocol) for protocol in group.protocols)]
@@ -62,14 +62,14 @@ def verdict_sentences(group: Group, name: ModelName) -> list[str]:
 def _screened(same: Sequence[Screened], models: int, name: ModelName) -> str:
     """Suites that let the same models through, some of which another suite does not."""
     passed, failing = same[0].passed, same[0].failing_elsewhere
-    suites = listing(f"{code(one.suite.name)} ({several(one.suite.pairs, 'input')})" for one in same)
+    suites = listing(f"{code(suite.suite.name)} ({several(suite.suite.pairs, 'input')})" for suite in same)
     elsewhere = "it fails" if len(passed) == 1 else f"of these, {figure(len(failing))} fail{'s' * (len(failing) == 1)}"
     details = listing(f"{name(model)} ({_failed(model)})" for model in failing)
     return f"All of {suites} is answered right by {_of(len(passed), models)}; {elsewhere} elsewhere: {details}."
 
 
 def _failed(model: ReportedModel) -> str:
-    return ", ".join(f"{code(one.suite)} {figure(one.right)} of {figure(one.pairs)}" for one in model.failed)
+    return ", ".join(f"{code(suite.suite)} {figure(suite.right)} of {figure(suite.pairs)}" for suite in model.failed)
 
 
 def _protocol(group: Group, protocol: EvaluationProtocol) -> str:
@@ -98,8 +98,8 @@ def rank_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[str
     if len(winners) == len(models):
         return ["By every rule all models have the same count."]
     by_rule = (
-        f"by {code(found.rule)} {listing(map(name, found.models))} ({figure(found.figure)})"
-        for found in smallest(models)
+        f"by {code(lowest.rule)} {listing(map(name, lowest.models))} ({figure(lowest.figure)})"
+        for lowest in smallest(models)
     )
     most = f"by every rule {listing(map(name, winners))}" if winners else "none by every rule"
     return [f"Smallest: {'; '.join(by_rule)}; {most}."]
@@ -112,28 +112,29 @@ def count_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[st
 
 
 def _author_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[str]:
-    found = author_counts(models)
-    if not found.all:
+    by_agreement = author_counts(models)
+    stating = sum(map(len, by_agreement.values()))
+    if not stating:
         return []
 
-    def each(stated: Sequence[Stated], detail: Callable[[Stated], str]) -> str:
-        return listing(f"{name(one.model)} ({figure(one.author.count)}{detail(one)})" for one in stated)
+    def each(group: Sequence[Stated], detail: Callable[[Stated], str] = lambda _: "") -> str:
+        return listing(f"{name(stated.model)} ({figure(stated.author.count)}{detail(stated)})" for stated in group)
 
-    says = "says" if len(found.all) == 1 else "say"
-    said = [f"{figure(len(found.all))} of {several(len(models), 'spec')} {says} what the author counts."]
-    if found.confirmed:
+    says = "says" if stating == 1 else "say"
+    said = [f"{figure(stating)} of {several(len(models), 'spec')} {says} what the author counts."]
+    if by_agreement["confirmed"]:
         by_rule: dict[str, list[Stated]] = {}
-        for one in found.confirmed:
-            by_rule.setdefault(one.author.rule, []).append(one)
-        details = "; ".join(f"{code(rule)} for {each(own, lambda one: '')}" for rule, own in by_rule.items())
+        for stated in by_agreement["confirmed"]:
+            by_rule.setdefault(stated.author.rule, []).append(stated)
+        details = "; ".join(f"{code(rule)} for {each(group)}" for rule, group in by_rule.items())
         said.append(f"The rule that the spec names gives the number: {details}.")
-    if found.unexplained:
-        said.append(f"No rule gives the number: {each(found.unexplained, lambda one: '')}; the notes below say why.")
-    if found.coincident:
-        details = each(found.coincident, lambda one: f", as {listing(map(code, one.model.agreeing))}")
+    if by_agreement["unexplained"]:
+        said.append(f"No rule gives the number: {each(by_agreement['unexplained'])}; the notes below say why.")
+    if by_agreement["coincident"]:
+        details = each(by_agreement["coincident"], lambda stated: f", as {listing(map(code, stated.model.agreeing))}")
         said.append(f"The spec names no rule, but one gives the same number: {details}.")
-    if found.contradicted:
-        details = each(found.contradicted, _contradiction)
+    if by_agreement["contradicted"]:
+        details = each(by_agreement["contradicted"], _contradiction)
         said.append(f"**The rule that the spec names gives another number**: {details}.")
     return said
 
@@ -171,10 +172,10 @@ def _hard_coded_sentences(models: Sequence[ReportedModel], name: ModelName) -> l
 
 def _disclosure_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[str]:
     """What no figure shows."""
-    found = disclosed(models)
-    if not found:
+    by_rule = disclosed(models)
+    if not by_rule:
         return []
-    rules = "; ".join(f"{code(one.rule)} about {listing(map(name, one.models))}" for one in found)
+    rules = "; ".join(f"{code(rule)} about {listing(map(name, about))}" for rule, about in by_rule.items())
     return [f"`lint` discloses what no count shows: {rules}. It is listed below, model by model."]
 
 
@@ -184,7 +185,7 @@ def length_sentences(models: Sequence[ReportedModel], name: ModelName) -> list[s
     if not alone:
         return []
     shortest, longest = (choose(alone, key=lambda model: model.lines.own) for choose in (min, max))
-    apart = "" if len(alone) == len(models) else ", those apart that extend another"
+    apart = "" if len(alone) == len(models) else ", without those that extend another"
     if len(alone) == 1:
         return [f"The spec of {name(longest)} has {several(longest.lines.own, 'line')} of YAML."]
     if shortest.lines.own == longest.lines.own:

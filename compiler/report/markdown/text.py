@@ -67,7 +67,7 @@ def several(number: int, one: str, many: str = "") -> str:
 
 
 def listing(items: Iterable[str], word: str = "and") -> str:
-    """`a, b and c`; of very many the first."""
+    """`a, b and c`, but only the first of very many."""
     every = list(items)
     if len(every) > MAX_LISTED:
         return f"{', '.join(every[:MAX_LISTED])} {word} {len(every) - MAX_LISTED:,} more"
@@ -82,7 +82,7 @@ class Title:
     right: bool = False
 
 
-def table(titles: Sequence[Title], rows: Iterable[Sequence[str]]) -> list[str]:
+def markdown_table(titles: Sequence[Title], rows: Iterable[Sequence[str]]) -> list[str]:
     """The lines of a table, whose cells stand below one another in the text too."""
     every = [[title.text for title in titles], *map(list, rows)]
     widths = [max(3, *(len(row[i]) for row in every)) for i in range(len(titles))]

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from compiler.network.ir import ACTIVATIONS
 from tests.parity.by_hand.plain import START, Plain, model
 
 UP = [[1, 0, 0], [1, 0, -1], [0, 2, 0]], [0, 0, 1]
@@ -28,7 +29,7 @@ def gated(m: Plain, activation: str) -> Tensor:
     return m.show("ffn", x + m.linear("ffn.down", units, DOWN, [0.1, 0, 0]))
 
 
-for name in ("relu", "silu", "gelu"):
+for name in ACTIVATIONS:
     model(f"ffn-{name}")(partial(plain, activation=name))
     model(f"gated-{name}")(partial(gated, activation=name))
 

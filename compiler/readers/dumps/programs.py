@@ -30,12 +30,14 @@ def program_values(spec: Spec, after: str | None) -> list[dict[str, object]]:
 def _after(program: Program, spec: Spec, name: str | None) -> Program:
     if name is None:
         return program
-    from compiler.backends.bounds.passes import PASSES, run
+    from compiler.backends.bounds.passes import PASSES, after_each_pass
 
-    names = [one.name for one in PASSES]
+    names = [bound_pass.name for bound_pass in PASSES]
     if name not in names:
         raise fail("unknown-name", f"there is no pass '{name}'{did_you_mean(name, names)}")
-    return next(made for one, made in run(program, spec.network, "fast engine") if one.name == name)
+    return next(
+        made for bound_pass, made in after_each_pass(program, spec.network, "fast engine") if bound_pass.name == name
+    )
 
 
 def _program(program: Program) -> dict[str, object]:
@@ -76,7 +78,7 @@ def _fields(value: object) -> dict[str, object]:
     if isinstance(value, Linear):
         return _linear(value)
     assert is_dataclass(value)
-    held = {one.name: getattr(value, one.name) for one in fields(value)}
+    held = {item.name: getattr(value, item.name) for item in fields(value)}
     return {name: _plain(item) for name, item in held.items() if item is not None}
 
 
@@ -95,16 +97,16 @@ def _plain(value: object) -> object:
 
 
 def _linear(linear: Linear) -> dict[str, object]:
-    """Of each row that has weights, the weight of each channel."""
+    """The weight of each channel, for each row that has weights."""
     terms = sum(map(len, linear.rows))
     rows = {str(i): {str(c): weight for c, weight in row} for i, row in enumerate(linear.rows) if row}
-    found: dict[str, object] = {"rows": rows if terms <= MOST_SHOWN else f"{terms} weights in {len(rows)} rows"}
-    return found if linear.bias is None else {**found, "bias": _plain(linear.bias)}
+    shown: dict[str, object] = {"rows": rows if terms <= MOST_SHOWN else f"{terms} weights in {len(rows)} rows"}
+    return shown if linear.bias is None else {**shown, "bias": _plain(linear.bias)}
 
 
 def _ranges(numbers: Sequence[int]) -> str:
     """Such as 0-2, 4, 6-8."""
     chosen = set(numbers)
-    starts = [one for one in numbers if one - 1 not in chosen]
-    ends = [one for one in numbers if one + 1 not in chosen]
+    starts = [number for number in numbers if number - 1 not in chosen]
+    ends = [number for number in numbers if number + 1 not in chosen]
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))

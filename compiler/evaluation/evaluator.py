@@ -1,4 +1,4 @@
-"""A built model and the task to ask it with: an engine says most of it, and the plain module decides what is unsure."""
+"""A built model with its task: an engine says most tokens, and the plain module decides those that are not sure."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Verdicts:
     said: NDArray[np.int64]  # [W], int64: the token said there, `NO_TOKEN` where a logit is no number
 
     def decided(self, rows: Sequence[int], cleared: Sequence[int]) -> Verdicts:
-        """The same, after the plain module has decided these of the W, and found some of them right after all."""
+        """The same after the plain module has decided these `rows` of the W, and found the `cleared` ones right."""
         right, batched = self.right.copy(), self.batched.copy()
         right[self.wrong[cleared]] = True
         batched[self.wrong[rows]] = False
@@ -77,8 +77,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class FailureClass:
-    """Inputs that are answered wrong in the same way, `count` of them: in `slot` of the answer, such as `sum[3]`, comes
-    the first wrong token, `said` where `expected` is right. `inputs` are the first of them, `text` for people."""
+    """Inputs that are answered wrong in the same way, `count` of them. `slot` of the answer, such as `sum[3]`, has the
+    first wrong token: `said`, where `expected` is right. `inputs` is the first of these inputs, `text` for people."""
 
     slot: str
     expected: str
@@ -88,13 +88,13 @@ class FailureClass:
     text: str
 
 
-class Judge:
-    """A built model with the task and layout to ask it with.
+class Evaluator:
+    """A built model with its task and layout.
 
     `decoding` is greedy for a model that is not causal: teacher forcing would show it the answer. The fast engine shows
-    it the right tokens before each, and no later one. The plain module runs where greedy decoding is asked for, or the
-    fast engine cannot follow the network: one sequence at a time, or where a `batch` or another device than the CPU is
-    asked for, in batches. `inputs` is how many are to be judged in all.
+    the model the right tokens before each one, and no later one. The plain module runs where greedy decoding is asked
+    for, or the fast engine cannot follow the network. It runs one sequence at a time; in batches where a `batch` or
+    another device than the CPU is asked for. `inputs` is how many there are in all.
     """
 
     def __init__(
@@ -164,9 +164,9 @@ class Judge:
         with alone():
             for i in close:
                 asked = np.flatnonzero(undecided[i]).tolist()
-                found = self.reference.first_wrong(prompts[rows[i]], answers[rows[i]], asked)
-                if found is not None:
-                    first[i], said[i, found[0]] = found
+                first_wrong = self.reference.first_wrong(prompts[rows[i]], answers[rows[i]], asked)
+                if first_wrong is not None:
+                    first[i], said[i, first_wrong[0]] = first_wrong
         wrong = np.flatnonzero(first < len(predicted))
         slots, right = first[wrong], np.ones(len(prompts), bool)
         right[rows[wrong]] = False

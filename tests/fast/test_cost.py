@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from compiler.backends.bounds.cost import MOST_OPERATIONS, followed_within_cost, operations
 from compiler.backends.bounds.passes import prepared
-from compiler.backends.bounds.work import MOST_WORK, affordable, operations
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import NotFollowed, Program, Renewed
 from compiler.backends.native.fast_engine import programs
@@ -70,22 +70,22 @@ def test_nothing_is_left_out_for_the_models_of_the_repository(settings: list[str
         except SpecError:  # of other sizes than these
             continue
         program = needed(spec)
-        assert affordable(program) is program, spec.title
+        assert followed_within_cost(program) is program, spec.title
         asked += 1
     assert asked > 10
 
 
 def test_errors_are_followed_one_by_one_in_a_small_network(tmp_path: Path) -> None:
     program = needed(dense(tmp_path, 6, 8))
-    assert affordable(program) is program
+    assert followed_within_cost(program) is program
     assert followed(program)
 
 
 def test_errors_of_a_wider_stream_are_not_and_the_bounds_hold(tmp_path: Path) -> None:
     spec = dense(tmp_path, 16, 32)
     program = needed(spec)
-    assert operations(program, 10**9) > MOST_WORK
-    assert not followed(affordable(program))
+    assert operations(program, 10**9) > MOST_OPERATIONS
+    assert not followed(followed_within_cost(program))
     found = compare(spec, *any_tokens(spec, 8, 1)).check()
     assert found.sure.any()
     assert found.errors.max() > 0

@@ -33,7 +33,7 @@ def stage_value(spec: Spec, stage: Stage, after: str | None = None) -> object:
         case "ir":
             return _value(spec.network)
         case "program":
-            from compiler.readers.stages.programs import program_values
+            from compiler.readers.dumps.programs import program_values
 
             return program_values(spec, after)
         case _:
@@ -45,7 +45,7 @@ def _resolved(spec: Spec) -> dict[str, object]:
     return {
         "name": resolved.name,
         "dtype": resolved.dtype.name,
-        "definitions": {name: _definition(one) for name, one in resolved.definitions.items()},
+        "definitions": {name: _definition(definition) for name, definition in resolved.definitions.items()},
         "vocabulary": list(labels),
         "stream": list(resolved.stream.labels),
         "task": _task(spec, labels),
@@ -116,7 +116,7 @@ def _value(value: object) -> object:
         case tuple() | list():
             return [_value(item) for item in value]
         case _ if is_dataclass(value) and not isinstance(value, type):
-            inner = {one.name: getattr(value, one.name) for one in fields(value)}
+            inner = {item.name: getattr(value, item.name) for item in fields(value)}
             kept = {name: _value(item) for name, item in inner.items() if not isinstance(item, Provenance)}
             return {"kind": type(value).__name__, **{name: item for name, item in kept.items() if item is not None}}
         case _:

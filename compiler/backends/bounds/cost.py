@@ -11,7 +11,6 @@ from compiler.backends.elementary.program import (
     Activated,
     Attended,
     Decision,
-    Difference,
     Linear,
     Lookup,
     Mixed,
@@ -25,30 +24,32 @@ from compiler.backends.elementary.program import (
     Rotated,
     Scaled,
     Separable,
+    Subtraction,
     Sum,
     Terms,
 )
 from compiler.source.faults import no_rule
 
 # At each position: about as many calls of torch, and a fifth as many lines of C, which take gcc 20 seconds.
-MOST_WORK = 40_000
+MOST_OPERATIONS = 40_000
 RESULT = 12  # operations for one sum, product or the like, with its bound
 SHARED = 4  # more of them for each error that it shares with others
 FUNCTION = 40  # of an activation, a norm's factor, a softmax
 
-Symbols = int  # a set of the numbers of errors that are followed, as bits
+SymbolSet = int  # a set of the numbers of errors that are followed, as bits
+_Cost = tuple[int, SymbolSet, int]  # of a channel: its number, the errors that are followed, the operations
 
 
-def affordable(program: Program) -> Program:
-    """The program, `marked`, with fewer errors that are followed by themselves where these are too much work.
+def followed_within_cost(program: Program) -> Program:
+    """The program, `marked`, with fewer errors that are followed by themselves where these cost too much.
 
-    Raises `NotFollowed` where it is too much work without them: the plain module multiplies matrices faster.
+    Raises `NotFollowed` where it costs too much without them: the plain module multiplies matrices faster.
     """
-    if operations(program, MOST_WORK) <= MOST_WORK:
+    if operations(program, MOST_OPERATIONS) <= MOST_OPERATIONS:
         return program
     program = replace(program, nodes=tuple(_unfollowed(node) for node in program.nodes))
-    if operations(program, MOST_WORK) > MOST_WORK:
-        raise NotFollowed(f"it takes more than {MOST_WORK:,} operations at each position")
+    if operations(program, MOST_OPERATIONS) > MOST_OPERATIONS:
+        raise NotFollowed(f"it takes more than {MOST_OPERATIONS:,} operations at each position")
     return program
 
 
@@ -64,29 +65,29 @@ def _unfollowed(node: Node) -> Node:
 def operations(program: Program, enough: int) -> int:
     """About how many operations the live channels take at one position; any number above `enough` if it is more."""
     total = 0
-    shared: list[dict[int, Symbols]] = []  # of each node, by live channel
+    shared: list[dict[int, SymbolSet]] = []  # of each node, by live channel
     for node in program.nodes:
         inputs = [shared[source] if source >= 0 else {} for source in node.inputs]
-        found: dict[int, Symbols] = {}
-        for channel, symbols, own in _channels(node, inputs):
-            found[channel] = symbols
-            total += own
+        by_channel: dict[int, SymbolSet] = {}
+        for channel, symbols, count in _channels(node, inputs):
+            by_channel[channel] = symbols
+            total += count
             if total > enough:
                 return total
-        shared.append(found)
+        shared.append(by_channel)
     return total + _decided(program.decision, shared[program.decision.node])
 
 
-def _channels(node: Node, inputs: Sequence[dict[int, Symbols]]) -> Iterable[tuple[int, Symbols, int]]:
+def _channels(node: Node, inputs: Sequence[dict[int, SymbolSet]]) -> Iterable[_Cost]:
     """Of each live channel the errors that are followed, and the operations; those of a group come with its first."""
     operation = node.operation
     match operation:
         case Lookup() | Resized():
-            own = inputs[0] if inputs else {}
-            yield from ((channel, own.get(channel, 0), 1) for channel in node.live)
+            symbols_of = inputs[0] if inputs else {}
+            yield from ((channel, symbols_of.get(channel, 0), 1) for channel in node.live)
         case Linear(rows=rows):
             yield from ((channel, *_summed(rows[channel], inputs[0])) for channel in node.live)
-        case Sum() | Difference() | Product():
+        case Sum() | Subtraction() | Product():
             for channel in node.live:
                 symbols = [source.get(channel, 0) for source in inputs]
                 yield channel, symbols[0] | symbols[1], _result(*symbols)
@@ -115,21 +116,21 @@ def _channels(node: Node, inputs: Sequence[dict[int, Symbols]]) -> Iterable[tupl
             raise no_rule("operation", operation)
 
 
-def _result(*symbols: Symbols) -> int:
+def _result(*symbols: SymbolSet) -> int:
     """The operations of a sum or a product of things that share these errors."""
     return RESULT + SHARED * sum(map(int.bit_count, symbols))
 
 
-def _summed(terms: Terms, inputs: dict[int, Symbols]) -> tuple[Symbols, int]:
+def _summed(terms: Terms, inputs: dict[int, SymbolSet]) -> tuple[SymbolSet, int]:
     symbols, operations = 0, RESULT
     for channel, _ in terms:
-        own = inputs.get(channel, 0)
-        symbols |= own
-        operations += _result(own)
+        shared = inputs.get(channel, 0)
+        symbols |= shared
+        operations += _result(shared)
     return symbols, operations
 
 
-def _normalized(node: Node, operation: Normalized, inputs: dict[int, Symbols]) -> Iterable[tuple[int, Symbols, int]]:
+def _normalized(node: Node, operation: Normalized, inputs: dict[int, SymbolSet]) -> Iterable[_Cost]:
     """All channels of a group share what any of them did, and the error of their factor."""
     size = node.channels // operation.groups
     for group in sorted({channel // size for channel in node.live}):
@@ -141,19 +142,19 @@ def _normalized(node: Node, operation: Normalized, inputs: dict[int, Symbols]) -
             operations = 0
 
 
-def _attended(node: Node, operation: Attended) -> Iterable[tuple[int, Symbols, int]]:
+def _attended(node: Node, operation: Attended) -> Iterable[_Cost]:
     """Nothing is followed through the weights of keys."""
     mixed = operation.mixed(node.live)
     heads = live_heads(operation, mixed)
     scores = len(heads) * (2 * FUNCTION + RESULT * (operation.head_dim + len(operation.additions)))
     operations = scores + 3 * RESULT * len(mixed)
     for channel in node.live:
-        own = 0 if operation.output is None else RESULT * len(operation.output.rows[channel])
-        yield channel, 0, operations + own
+        outputs = 0 if operation.output is None else RESULT * len(operation.output.rows[channel])
+        yield channel, 0, operations + outputs
         operations = RESULT
 
 
-def _decided(decision: Decision, inputs: dict[int, Symbols]) -> int:
+def _decided(decision: Decision, inputs: dict[int, SymbolSet]) -> int:
     """Every class is compared with the one that is ahead, channel by channel."""
     if decision.linear is None:
         return 3 * RESULT * decision.classes

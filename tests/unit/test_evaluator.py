@@ -1,4 +1,4 @@
-"""The judge: what an engine is sure of stands, everything else is the plain module's, and the first wrong token is
+"""The evaluator: what an engine is sure of stands, all else is the plain module's, and the first wrong token is
 known."""
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch import Tensor, nn
 import compiler
 import compiler.backends.torch.reference
 import compiler.evaluation.answer_counts
-import compiler.evaluation.judge
-from compiler.backends.bounds.work import MOST_WORK
+import compiler.evaluation.evaluator
+from compiler.backends.bounds.cost import MOST_OPERATIONS
 from compiler.backends.native.engines import UNSURE, Engine, EngineUnavailable
 from compiler.backends.torch.decode import NO_TOKEN
 from compiler.backends.torch.reference import Reference
 from compiler.evaluation.evaluation import PartResult, answer, evaluate
-from compiler.evaluation.judge import EngineUse, Judge, Verdicts
+from compiler.evaluation.evaluator import EngineUse, Evaluator, Verdicts
 from compiler.pipeline import Spec, load
 from compiler.tasks.task import Inputs
 from tests.helpers import SPECS, load_text
@@ -43,7 +43,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Spec, Say], Engine]:
 
     def put(spec: Spec, say: Say) -> Engine:
         engine = Scripted(spec, say)
-        monkeypatch.setattr(compiler.evaluation.judge, "fast_engine", lambda *_: engine)
+        monkeypatch.setattr(compiler.evaluation.evaluator, "fast_engine", lambda *_: engine)
         return engine
 
     return put
@@ -53,9 +53,9 @@ def near_carry(spec: Spec, pairs: int) -> list[Inputs]:
     return list(spec.resolved.task.suites()["near_carry"].parts(pairs, 0)[0].generate())
 
 
-def judged(judge: Judge, inputs: list[Inputs]) -> Verdicts:
-    layout, words = judge.spec.layout, judge.spec.resolved.task.encode(inputs)
-    return judge.verdicts(layout.prompts(words), layout.answers(words))
+def judged(evaluator: Evaluator, inputs: list[Inputs]) -> Verdicts:
+    layout, words = evaluator.spec.layout, evaluator.spec.resolved.task.encode(inputs)
+    return evaluator.verdicts(layout.prompts(words), layout.answers(words))
 
 
 def first_wrong(found: Verdicts) -> list[tuple[int, ...]]:
@@ -64,9 +64,9 @@ def first_wrong(found: Verdicts) -> list[tuple[int, ...]]:
 
 def test_what_no_engine_is_sure_of_is_the_plain_modules(spec: Spec, scripted: Callable[[Spec, Say], Engine]) -> None:
     inputs = near_carry(spec, 60)
-    plain = judged(Judge(spec, engine="plain"), inputs)
+    plain = judged(Evaluator(spec, engine="plain"), inputs)
     scripted(spec, lambda number, right: np.full_like(right, UNSURE))
-    found = judged(Judge(spec), inputs)
+    found = judged(Evaluator(spec), inputs)
     assert found.close == 60
     assert found.right.tolist() == plain.right.tolist()
     assert first_wrong(found) == first_wrong(plain) != []
@@ -90,9 +90,9 @@ def test_of_tokens_that_are_not_sure_only_those_before_the_first_wrong_one_are_a
         [0, UNSURE, 0, 0, UNSURE, 0, 5, 0, 0, UNSURE, UNSURE],
         [7, UNSURE, UNSURE, UNSURE, 0, 0, 0, 0, 0, 0, 3],
     ]
-    monkeypatch.setattr(compiler.evaluation.judge, "SelfCheck", lambda *_: lambda *_: None)
+    monkeypatch.setattr(compiler.evaluation.evaluator, "SelfCheck", lambda *_: lambda *_: None)
     scripted(spec, lambda number, right: np.array(tokens[number], np.int32))
-    found = judged(Judge(spec), [(1, 2)] * 4)
+    found = judged(Evaluator(spec), [(1, 2)] * 4)
     assert found.right.tolist() == [True, True, False, False]
     assert first_wrong(found) == [(2, 6, 0, 5), (3, 0, 0, 7)]
     assert asked == [[10], [1, 4]]
@@ -103,9 +103,9 @@ def test_the_plain_module_overrules_no_token_that_is_sure_but_finds_an_earlier_w
     spec: Spec, scripted: Callable[[Spec, Say], Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """5193798811 + 1806201129 is 06999999940; after 0 tiny95 says 7."""
-    monkeypatch.setattr(compiler.evaluation.judge, "SelfCheck", lambda *_: lambda *_: None)
+    monkeypatch.setattr(compiler.evaluation.evaluator, "SelfCheck", lambda *_: lambda *_: None)
     scripted(spec, lambda number, right: np.array([UNSURE, UNSURE, 9, 9, 9, 9, 9, 9, 9, 4, 1], np.int32))
-    found = judged(Judge(spec), [(5193798811, 1806201129)])
+    found = judged(Evaluator(spec), [(5193798811, 1806201129)])
     assert first_wrong(found) == [(0, 1, 6, 7)]
 
 
@@ -136,11 +136,11 @@ def test_answers_in_place_are_decided_in_one_pass(
     spec = load(SPECS / "reverse.yaml")
     assert spec.layout.in_place
     scripted(spec, lambda number, right: np.full_like(right, UNSURE))
-    judge = Judge(spec)
+    evaluator = Evaluator(spec)
     passes: list[tuple[int, ...]] = []
-    judge.reference.model.register_forward_hook(lambda model, inputs, output: passes.append(inputs[0].shape))
+    evaluator.reference.model.register_forward_hook(lambda model, inputs, output: passes.append(inputs[0].shape))
     inputs = list(spec.resolved.task.suites()["edges"].parts(0, 0)[0].generate())
-    found = judged(judge, inputs)
+    found = judged(evaluator, inputs)
     assert found.right.all()
     assert len(passes) == found.close == len(inputs)
 
@@ -151,21 +151,23 @@ def test_where_the_fast_engine_cannot_follow_the_plain_one_runs_and_says_why(
     def refuse(*_: object) -> Engine:
         raise EngineUnavailable("it is too strange")
 
-    monkeypatch.setattr(compiler.evaluation.judge, "fast_engine", refuse)
-    assert Judge(spec).use == EngineUse("plain", "one sequence at a time", "it is too strange")
-    assert Judge(spec, batch=7).use == EngineUse("plain", "batches of 7", "it is too strange")
-    assert Judge(spec, engine="plain", batch=7).use == EngineUse("plain", "batches of 7", None)
+    monkeypatch.setattr(compiler.evaluation.evaluator, "fast_engine", refuse)
+    assert Evaluator(spec).use == EngineUse("plain", "one sequence at a time", "it is too strange")
+    assert Evaluator(spec, batch=7).use == EngineUse("plain", "batches of 7", "it is too strange")
+    assert Evaluator(spec, engine="plain", batch=7).use == EngineUse("plain", "batches of 7", None)
 
 
 def test_a_vocabulary_that_would_take_too_much_code_is_left_to_the_plain_engine() -> None:
-    few, many = (Judge(load(SPECS / "reverse.yaml", [f"symbols={n}"]), batch=7).use for n in (40, 400))
+    few, many = (Evaluator(load(SPECS / "reverse.yaml", [f"symbols={n}"]), batch=7).use for n in (40, 400))
     assert few.name == "fast"
-    assert many == EngineUse("plain", "batches of 7", f"it takes more than {MOST_WORK:,} operations at each position")
+    assert many == EngineUse(
+        "plain", "batches of 7", f"it takes more than {MOST_OPERATIONS:,} operations at each position"
+    )
 
 
 def test_greedy_decoding_that_is_asked_for_is_the_plain_engines(spec: Spec) -> None:
-    assert Judge(spec, decoding="greedy").use.reason == "greedy decoding was asked for"
-    assert Judge(spec, decoding="greedy", engine="plain").use.reason is None
+    assert Evaluator(spec, decoding="greedy").use.reason == "greedy decoding was asked for"
+    assert Evaluator(spec, decoding="greedy", engine="plain").use.reason is None
 
 
 def test_a_model_that_is_not_causal_is_judged_without_later_tokens() -> None:
@@ -173,13 +175,14 @@ def test_a_model_that_is_not_causal_is_judged_without_later_tokens() -> None:
     seeing = {"layer0.attention.mask": "none", "layer0.attention.score count": "0 * key_pos", "digits": 3}
     spec = load(SPECS / "tiny95.yaml", seeing)
     inputs = near_carry(spec, 50)
-    fast, plain, greedy = Judge(spec), Judge(spec, engine="plain"), Judge(spec, decoding="greedy", engine="plain")
+    fast, plain = Evaluator(spec), Evaluator(spec, engine="plain")
+    greedy = Evaluator(spec, decoding="greedy", engine="plain")
     assert fast.use.name == "fast"
-    assert {judge.decoding for judge in (fast, plain, greedy)} == {"greedy"}
+    assert {evaluator.decoding for evaluator in (fast, plain, greedy)} == {"greedy"}
     found = judged(plain, inputs)
     assert found.right.tolist() == [answer(spec, pair).right for pair in inputs]
-    for judge in (fast, greedy):
-        assert first_wrong(judged(judge, inputs)) == first_wrong(found) != []
+    for evaluator in (fast, greedy):
+        assert first_wrong(judged(evaluator, inputs)) == first_wrong(found) != []
 
 
 def test_an_unknown_engine(spec: Spec) -> None:
@@ -196,7 +199,7 @@ def test_classes_count_every_failure_once(spec: Spec) -> None:
     inputs = near_carry(spec, 250)
     failing = [
         (inputs[row], (f"sum[{slot}]", str(expected), str(said)))
-        for row, slot, expected, said in first_wrong(judged(Judge(spec, engine="plain"), inputs))
+        for row, slot, expected, said in first_wrong(judged(Evaluator(spec, engine="plain"), inputs))
     ]
     assert {(one.slot, one.expected, one.said): one.count for one in part.classes} == Counter(key for _, key in failing)
     for one in part.classes:
@@ -226,7 +229,7 @@ def test_of_too_many_classes_the_rest_is_counted_together(
 
 def test_places_of_an_answer_have_names(tmp_path: Path) -> None:
     text = TINY.replace("answer: sum", "answer: + sum +").replace("digit[2] +", "+ end digit[2]")
-    judge = Judge(load_text(tmp_path, text.replace("sum +", "sum + end")), engine="plain")
-    names = [judge.failure_class(slot, 2, NO_TOKEN, 1, (0, 1)) for slot in range(5)]
+    evaluator = Evaluator(load_text(tmp_path, text.replace("sum +", "sum + end")), engine="plain")
+    names = [evaluator.failure_class(slot, 2, NO_TOKEN, 1, (0, 1)) for slot in range(5)]
     assert [one.slot for one in names] == ["+ (token 1)", "sum[0]", "sum[1]", "+ (token 4)", "end"]
     assert {(one.expected, one.said, one.text) for one in names} == {("0", "NaN", "0 + 1")}

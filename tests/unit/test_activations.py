@@ -1,0 +1,48 @@
+"""Each activation is in every table, and what its row says of it is so."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from compiler.backends.bounds.activations import activation
+from compiler.backends.torch.ffn import activate
+from compiler.network.ir import ACTIVATIONS, ActivationKind
+from compiler.source.schema import schema_text
+from compiler.verifier.verify import FUNCTION_ERRORS
+from tests.helpers import ROOT
+
+POINTS = torch.tensor([*torch.linspace(-30, 30, 60_001).tolist(), -1e300, 1e300], dtype=torch.float64)
+
+
+def test_a_spec_can_say_each_and_no_other() -> None:
+    options = json.loads(schema_text())["definitions"]["ffn"]["properties"]["activation"]
+    known = json.loads(schema_text())["definitions"]
+    assert tuple(known[options["$ref"].rpartition("/")[2]]["enum"]) == ACTIVATIONS
+
+
+def test_the_page_names_each() -> None:
+    rows = (ROOT / "docs/language-steps.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (row for row in rows if row.startswith("| `activation` |"))
+    assert all(f"`{kind}`" in row for kind in ACTIVATIONS)
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_values_are_in_the_range_that_the_row_says(kind: ActivationKind) -> None:
+    values = activate(kind, POINTS)
+    assert (values >= activation(kind).least).all()
+    assert (values <= POINTS.clamp(min=0)).all()
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_zero_stays_zero(kind: ActivationKind) -> None:
+    """What a spec does not write is zero, and what matters in a network (`network/flow`) is found by that."""
+    assert activate(kind, torch.zeros(1)) == 0
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_a_certificate_says_how_far_each_is_off(kind: ActivationKind) -> None:
+    units = activation(kind).units
+    assert (f"{kind} to {units}" in FUNCTION_ERRORS) == (units > 0)
