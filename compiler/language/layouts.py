@@ -317,7 +317,9 @@ class _Items:
         if len(alphabets) > 1 and any(word.text in alphabet.symbols for alphabet in alphabets):
             names = " and ".join(f"'{alphabet.name}'" for alphabet in alphabets)
             message = f"'{word.text}' could be a symbol of {names}"
-            self.reading.report("task", message, word.span, "write the token, such as `digit[0]`")
+            first = next(alphabet for alphabet in alphabets if word.text in alphabet.symbols)
+            token = self.vocabulary.labels[first.tokens[first.symbols[word.text]]]
+            self.reading.report("task", message, word.span, f"write the token, such as `{token}`")
             return
         known = [*self.shapes, *(family.name for family in self.vocabulary.families)]
         message = f"no token or word '{word.text}' here{did_you_mean(word.text, known)}"

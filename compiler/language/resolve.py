@@ -175,8 +175,11 @@ def _asked(
         if found is not None:
             found = _with_inputs(reading, found, about, look=says_what_is_right(node))
     for one in about:  # what is wrong with the sizes of a task of the package is shown where they are written
-        is_ours = key is not None and one.span is not None and one.span.source is package_task(key.text).span.source
-        findings.report(replace(one, span=key.span) if is_ours and key is not None else one)
+        if key is not None and one.span is not None and one.span.source is package_task(key.text).span.source:
+            written = sizes_of(node)
+            size = written.key(one.span.text) if written is not None else None
+            one = replace(one, span=key.span if size is None else size.span)
+        findings.report(one)
     return None if found is None else tuple(found)
 
 

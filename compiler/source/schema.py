@@ -215,7 +215,10 @@ def _kind(node: Node | None) -> str:
 def _type_hint(node: Node | None, schema: dict[str, Any]) -> str | None:
     expected: str | list[str] = schema["type"]
     if "examples" in schema:
-        return f"such as `{{{', '.join(f'{key}: {value}' for key, value in schema['examples'][0].items())}}}`"
+        example = schema["examples"][0]
+        if isinstance(example, dict):
+            example = f"{{{', '.join(f'{key}: {value}' for key, value in example.items())}}}"
+        return f"such as `{example}`"
     if isinstance(node, Mapping) and "object" not in expected and len(node.items) == 1:
         return "a formula that contains `: ` or starts with { has to be quoted"
     takes_numbers = "number" in expected or "integer" in expected
@@ -223,7 +226,8 @@ def _type_hint(node: Node | None, schema: dict[str, Any]) -> str | None:
         return f"name them, as in `name[{node.text}]` or `first second`"
     if isinstance(node, Sequence) and "array" not in expected and "string" in expected:
         return "quote a list that is part of an expression"
-    if isinstance(node, Scalar) and node.text and "string" in expected and "number" not in expected:
+    is_text = isinstance(node, Scalar) and node.text and node.value is not None
+    if is_text and "string" in expected and "number" not in expected:
         return "quote it to mean the text"
     return None
 

@@ -12,6 +12,7 @@ from compiler.source.text import Source, Span
 
 ReadFile = Callable[[Path, Scalar, str], Source]
 EXAMPLE = "tasks/subtraction.yaml"  # of a task file
+START = "start with `given:`, `answers:` and what is right"
 TABLE = ".tsv"  # what the name of a table of cases ends in, as a rule
 
 
@@ -43,10 +44,9 @@ def _with_files(task: Mapping, path: Path, root: Path, read: ReadFile, known: li
     if named is None:
         return task
     target = named_file(named, path, root, known)
-    base = parse_document(read(target, named, "extend"))
+    base = parse_document(read(target, named, "extend"), first_line=START)
     if not isinstance(base, Mapping):
-        message = "a task file is a mapping of keys at the top"
-        raise fail("wrong-type", message, base.span, "start with `given:`, `answers:` and what is right")
+        raise fail("wrong-type", "a task file is a mapping of keys at the top", base.span.first, START)
     written_for = base.key("weightspec")
     if written_for is not None:
         hint = "name a file that has what stands under `task`"

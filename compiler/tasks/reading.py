@@ -96,7 +96,8 @@ class _Reader:
         numbers = self._numbers(statement)
         section = self.section
         task = Task(section.name, section.sizes, statement, self.alphabets, numbers, self._shown(statement))
-        task = self._with_suites(task)
+        if len(self.findings) == before:
+            task = self._with_suites(task)
         return task if len(self.findings) == before else None
 
     # words
@@ -191,7 +192,8 @@ class _Reader:
                     break  # the others of a family say no more
                 tokens[token] = word.span
         if len(tokens) > MAX_SYMBOLS:
-            self.report("too-large", f"an alphabet has from 1 to {MAX_SYMBOLS} symbols", node.span)
+            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {len(tokens)}"
+            self.report("too-large", message, node.span)
         if len(self.findings) > before:
             return None
         return self._alphabet(key.text, tuple(tokens))
@@ -252,7 +254,9 @@ class _Reader:
                 self.report("unknown-name", f"no alphabet '{word.text}'{suggestion}", word.span, hint)
             return None
         if family.size > MAX_SYMBOLS:
-            self.report("too-large", f"an alphabet has from 1 to {MAX_SYMBOLS} symbols", word.span)
+            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {family.size}"
+            hint = f"list some of them, as in `alphabets: {{some: '{family.name}[i < 10]'}}`"
+            self.report("too-large", message, word.span, hint)
             return None
         start = self.section.vocabulary.starts[family.name]
         self.alphabets[word.text] = self._alphabet(word.text, tuple(range(start, start + family.size)))
@@ -262,7 +266,8 @@ class _Reader:
         """Note a name of the task, which must mean nothing else in it. It comes before names of the spec."""
         name = key.text
         if not is_name(name):
-            self.report("bad-name", f"'{name}' cannot name {what}: use letters, digits and _", key.span)
+            hint = "begin with a letter" if name[:1].isdigit() else None
+            self.report("bad-name", f"'{name}' cannot name {what}: use letters, digits and _", key.span, hint)
         elif is_read and (name in NAMED_NUMBERS or name in KNOWN_FUNCTIONS):
             self.report("name-clash", f"'{name}' already has a meaning in formulas", key.span, "rename it")
         elif name in self.names:
@@ -466,6 +471,7 @@ class _Reader:
 
     def _numbers(self, statement: Statement) -> frozenset[str]:
         node = self.node.get("numbers")
+        small: set[str] = set()
         names = [word.name for word in (*statement.given, *statement.answers)]
         found = []
         for word in words(node) if node is not None else ():
@@ -473,8 +479,12 @@ class _Reader:
             if shape is None:
                 self.report("unknown-name", f"no word '{word.text}'{did_you_mean(word.text, names)}", word.span)
             elif shape.symbols < 2:
-                message = f"'{word.text}' is no number: its alphabet has one symbol, and digits are of 2 or more"
-                self.report("task", message, word.span)
+                message = (
+                    f"'{word.text}' is no number: its alphabet has 1 symbol, and digits need from 2 to {MAX_SYMBOLS}"
+                )
+                if shape.alphabet not in small:
+                    self.report("task", message, word.span)
+                small.add(shape.alphabet)
             elif word.text in found:
                 self.report("duplicate-name", f"'{word.text}' is listed twice", word.span)
             else:
@@ -510,7 +520,10 @@ class _Reader:
         for name, span in asked:
             if name not in suites.NAMED:
                 message = f"no suite '{name}' to ask for{did_you_mean(name, suites.NAMED)}"
-                self.report("unknown-name", message, span, f"known: {', '.join(suites.NAMED)}")
+                hint = f"such as `suites: {{{name}: {{only: distinct(word), size: 1000}}}}`"
+                if name in suites.ALWAYS:
+                    message, hint = f"every task has the suite '{name}'", "remove it"
+                self.report("unknown-name", message, span, hint)
                 continue
             reason = suites.why_not(task, name)
             if reason is not None:

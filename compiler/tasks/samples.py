@@ -96,7 +96,7 @@ def _difference(task: Task, given: Words, by_steps: Words, by_formula: Words) ->
         unlike = np.flatnonzero((columns[:, places] != equations[:, places]).any(axis=1))
         if len(unlike):
             row = int(unlike[0])
-            said = [task.text(equation.word, word[row].tolist()) for word in (columns, equations)]
+            said = [f"`{task.text(equation.word, word[row].tolist())}`" for word in (columns, equations)]
             message = f"for {task.describe(task.inputs(given, row))}: '{equation.word}' is {said[0]} by the columns"
             message += f" and {said[1]} by the equations"
             return Diagnostic("contradiction", message, equation.formula.span, notes=_written(task.statement, equation))
