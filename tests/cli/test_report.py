@@ -196,7 +196,7 @@ def test_a_protocol_says_how_many_pass_it() -> None:
 
 def test_each_task_has_its_own_suites_and_table(tmp_path: Path) -> None:
     few = small(tmp_path, "few")
-    text = page(TINY, REVERSE, few, "--pairs", "20")
+    text = page(TINY, REVERSE, few, "--pairs", "20", "--jobs", "1")
     right = section(text, "## Right answers")
     found = [set(table["reverse" if "reverse" in table else next(iter(table))]) for table in tables(right)]
     assert re.findall(r"^### (.*)$", right, flags=re.MULTILINE) == [
@@ -498,9 +498,10 @@ def test_the_gallery_is_about_every_spec() -> None:
 
 
 def test_verdicts_on_all_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the page does not depend on the jobs."""
     monkeypatch.chdir(tmp_path)
     wrong = small(tmp_path, "wrong")
-    options = (REVERSE, wrong, "--suite", "edges", "--verify", "60")
+    options = (REVERSE, wrong, "--suite", "edges", "--suite", "near_carry", "--pairs", "300", "--verify", "60")
     text = page(*options, "--jobs", "2", "-o", "page.md") + Path("page.md").read_text()
     assert call("report", *options, "--jobs", "1", "--check", "page.md").exit_code == 0
     (of_reverse,), (of_wrong,) = (

@@ -22,7 +22,8 @@ ALIKE = (  # as another one; `make gallery-check` verifies them too
     "cosminscn_130p",
     "prasannakotyal_116p",
 )
-UNCLAIMED = ("Lokimorty_39p", "bingbangboom-lab_87p", "xangma_177p")  # columns mix before the last attention, or trained
+# Their columns mix before the last attention, or they are trained.
+UNCLAIMED = ("Lokimorty_39p", "bingbangboom-lab_87p", "xangma_177p")
 CLAIMED = [path for path in sorted(SPECS.rglob("*.yaml")) if path.stem not in UNCLAIMED]
 
 
