@@ -22,6 +22,7 @@ DRAWN_FOR = 1000  # and so many are drawn for them where `only` excludes some
 EDGES = 6  # regular words of each given word
 MOST_EDGES = 36
 _ROWS = 2000  # so many more inputs cost as much again
+_STEPS = 20  # of columns, that cost as much as a node
 
 
 def is_empty(task: Task, work: Work) -> bool:
@@ -37,9 +38,10 @@ def is_empty(task: Task, work: Work) -> bool:
     statement = task.statement
     if statement.transducer is None:
         return False
-    work.left -= columns_of(statement) * len(statement.transducer.following) * (1 + steps_of(statement) // _ROWS)
-    if work.left < 0:
+    cost = columns_of(statement) * (1 + steps_of(statement) // _STEPS)
+    if cost > work.left:
         return False
+    work.left -= cost
     try:
         steps = task.automaton()
     except TaskError:
