@@ -98,7 +98,7 @@ def test_inputs_that_are_never_drawn_are_an_error_of_the_spec(tmp_path: Path, ri
     result = run(command, path, *suite)
     assert result.exit_code == 2
     assert "1000 inputs were drawn, and `only` allows none of them  [no-input]" in result.stderr
-    place = ":10:9: " if right == NEVER else ":11:26: "
+    place = ":10:9: " if right == NEVER else ":11:25: "
     assert result.stderr.startswith(f"{path}{place}error: ")
 
 
