@@ -74,7 +74,7 @@ class Task:
         """Whether some inputs are not allowed."""
         transducer = self.statement.transducer
         ends = transducer is not None and (transducer.only, transducer.only_at_end) != (None, None)
-        return ends or self.statement.only is not None
+        return ends or self.statement.only is not None or bool(self.statement.also)
 
     @property
     def combinations(self) -> int:
