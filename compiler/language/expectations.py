@@ -31,10 +31,10 @@ class AuthorCount:
 
 @dataclass(frozen=True)
 class EvalClaim:
-    """`right` of `pairs` inputs of a suite drawn with `seed` are answered right; of `parts` too, by label."""
+    """`right` of so many `inputs` of a suite drawn with `seed` are answered right; of `parts` too, by label."""
 
     suite: str
-    pairs: int
+    inputs: int
     seed: int
     right: int
     span: Span
@@ -81,12 +81,15 @@ def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findin
         if isinstance(right, Mapping):
             parts = {label.text: _integer(one) for label, one in right.items if isinstance(one, Scalar)}
             numbers["right"] = sum(parts.values())
-        numbers["pairs"] = numbers.get("inputs", numbers.get("pairs", -1))
-        if numbers["pairs"] >= 0 and "right" in numbers:
-            known = (numbers["pairs"], numbers.get("seed", 0), numbers["right"])
+        if "inputs" in numbers and "pairs" in numbers:
+            message = f"'pairs' is the old word for 'inputs': write one of them for {key.text}"
+            findings.report(Diagnostic("bad-value", message, key.span))
+        inputs = numbers.get("inputs", numbers.get("pairs", -1))
+        if inputs >= 0 and "right" in numbers:
+            known = (inputs, numbers.get("seed", 0), numbers["right"])
             claim = EvalClaim(key.text, *known, key.span, parts)
-            if claim.right > claim.pairs:
-                findings.report(Diagnostic("bad-value", f"{claim.right} right of {claim.pairs} pairs", key.span))
+            if claim.right > claim.inputs:
+                findings.report(Diagnostic("bad-value", f"{claim.right} right of {claim.inputs} inputs", key.span))
             eval_claims.append(claim)
     stated, place = node.get("verdict"), node.key("verdict")
     verdict = VerdictClaim(stated.text, place.span) if isinstance(stated, Scalar) and place is not None else None

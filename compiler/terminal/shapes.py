@@ -526,7 +526,8 @@ class FailureClass(TypedDict):
 class Part(TypedDict):
     label: Annotated[str, "such as `8 digits`; empty where the suite has one part"]
     right: Annotated[int, "of the part's inputs, those that were answered right"]
-    pairs: Annotated[int, "the part's inputs"]
+    inputs: Annotated[int, "the part's inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     close: Annotated[int, "inputs that the engine was not sure of, and the plain module decided one at a time"]
     batched: Annotated[
         int,
@@ -545,7 +546,8 @@ class Suite(TypedDict):
     suite: Annotated[str, "the name"]
     seed: Annotated[int | None, "the seed; null for a suite that draws nothing"]
     right: Annotated[int, "of its inputs, those that were answered right"]
-    pairs: Annotated[int, "its inputs"]
+    inputs: Annotated[int, "its inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     seconds: Annotated[float, "its time, with that of an earlier run that it went on from"]
     resumed: Annotated[int, "inputs that were judged in that [earlier run](evaluation.md#long-runs); 0 without one"]
     parts: Annotated[list[Part], "inputs that are counted apart, such as those of one length; often a single part"]
@@ -559,7 +561,8 @@ class Evaluation(OfSpec, Saved):
     ]
     qualified: Annotated[bool | None, "whether it is; null without a protocol"]
     right: Annotated[int, "inputs that were answered right"]
-    pairs: Annotated[int, "inputs"]
+    inputs: Annotated[int, "inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     batched: Annotated[
         int,
         "inputs of which it is only [batches](evaluation.md#batches) that say whether they are right",
@@ -758,7 +761,8 @@ class ModelSuite(TypedDict):
     suite: Annotated[str, "the name"]
     seed: Annotated[int | None, "the seed; null for a suite that takes none"]
     right: Annotated[int, "of its inputs, those that were answered right"]
-    pairs: Annotated[int, "its inputs"]
+    inputs: Annotated[int, "its inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     failures: Annotated[list[Failure], "the first inputs of each part that were answered wrong"]
 
 

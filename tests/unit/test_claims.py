@@ -133,3 +133,20 @@ def test_a_verdict_over_all_inputs(tmp_path: Path, verdict: str | None, status: 
     (variant,) = check_claims(spec_with(tmp_path, "{verdict: refuted}", "gain=3"), None, None, verdict)
     assert (variant.status, variant.reason) == ("not checked", VARIANT)
     assert check_verdict(spec_with(tmp_path, "{note: none}"), verdict) is None
+
+
+@pytest.mark.parametrize("word", ["inputs", "pairs"])
+def test_pairs_is_the_old_word_for_inputs(tmp_path: Path, word: str) -> None:
+    spec = spec_with(tmp_path, f"{{eval: {{exhaustive: {{{word}: 9, right: 4}}}}}}")
+    (claim,) = spec.resolved.expect.evals
+    assert (claim.inputs, claim.right) == (9, 4)
+    suites = ("--suite", "uniform")
+    found = [call_json("eval", str(spec.path), *suites, option, "5") for option in ("--inputs", "--pairs")]
+    assert [(one["inputs"], one["pairs"], one["suites"][0]["inputs"]) for one in found] == [(5, 5, 5)] * 2
+
+
+def test_one_of_both_words_is_written(tmp_path: Path) -> None:
+    with pytest.raises(compiler.SpecError) as raised:
+        spec_with(tmp_path, "{eval: {exhaustive: {inputs: 9, pairs: 9, right: 4}}}")
+    (found,) = raised.value.diagnostics
+    assert (found.code, found.span is not None and found.span.text) == ("bad-value", "exhaustive")
