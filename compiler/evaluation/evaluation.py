@@ -30,8 +30,8 @@ SHOWN_FAILURES = 5
 
 @dataclass(frozen=True)
 class PartResult:
-    """`right` of so many `inputs` are answered right. The engine was not sure of `close` of them, which the plain module
-    alone decided. `batched` inputs were only run in batches, and one sequence at a time could say something else.
+    """`right` of so many `inputs` are answered right. The engine was not sure of `close` of them, which the plain
+    module alone decided. `batched` inputs were only run in batches, and one at a time could say something else.
 
     `failures` are the first wrong ones, as many as were asked for. Every wrong one is in one of the `classes`, which
     come by their counts, or one of `other`: those of further classes, where there are more than can be told apart.

@@ -20,12 +20,13 @@ from compiler.source.text import Source
 from tests.helpers import STEPS, small
 from tests.property.mutants import mutant
 from tests.property.test_document_property import any_text, outcome
+from tests.tasks.specs import PARTS, written
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 _LINE = re.compile(r"(?P<indent> *)(?P<key>[^ #][^:]*|):(?: (?P<value>.*?))?(?P<comment>  #.*)?")
-_TOKENS = re.compile(r"[0-9.]+(?:e-?[0-9]+)?|[\w.]+|\*\*|\S")
-_LISTS = ("heads", "hidden", "stream", "vocabulary")
-_TEXTS = ("prompt", "answer", "name", "source", "summary", "decode", "dtype", "order")
+_TOKENS = re.compile(r"[0-9.]+(?:e-?[0-9]+)?|[\w.]+|\*\*|//|[<>=!]=|\S")
+_LISTS = ("heads", "hidden", "stream", "vocabulary", "relation", "bracket", "verdict", "letter", "item", "bit", "symbol")
+_TEXTS = ("prompt", "answer", "name", "source", "summary", "decode", "dtype", "order", "shown")
 seeds = st.integers(0, 2**32)
 
 
@@ -68,7 +69,7 @@ def mangled(text: str, random: Random, *, blank: float = 0.0, comment: float = 0
         elif (
             level
             and match["key"].strip() not in _TEXTS
-            and re.fullmatch(r"[\w ()\[\]+*/.-]+", value)
+            and re.fullmatch(r"[\w ()\[\]+*/.,<>=!-]+", value)
             and value[0] != "["
         ):
             value = _loosened(value, random)
@@ -106,6 +107,16 @@ def _blanks(random: Random) -> str:
 def test_indentation_and_spaces_are_restored(path: Path, seed: int) -> None:
     text = path.read_text(encoding="utf-8")
     assert formatted(mangled(text, Random(seed))) == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(list(PARTS)), seeds)
+def test_tasks_are_restored(name: str, seed: int) -> None:
+    text = written(name)
+    before = mangled(text, Random(seed))
+    assert formatted(before) == text
+    first, second = (load_source(Source("spec.yaml", one)) for one in (before, text))
+    assert compiler.diff(first, second).empty
 
 
 @settings(max_examples=60, deadline=None)
