@@ -25,7 +25,8 @@ from tests.tasks.specs import PARTS, written
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 _LINE = re.compile(r"(?P<indent> *)(?P<key>[^ #][^:]*|):(?: (?P<value>.*?))?(?P<comment>  #.*)?")
 _TOKENS = re.compile(r"[0-9.]+(?:e-?[0-9]+)?|[\w.]+|\*\*|//|[<>=!]=|\S")
-_LISTS = ("heads", "hidden", "stream", "vocabulary", "relation", "bracket", "verdict", "letter", "item", "bit", "symbol")
+_LISTS = ("heads", "hidden", "stream", "vocabulary")
+_ALPHABETS = ("relation", "bracket", "verdict", "letter", "item", "bit", "symbol")
 _TEXTS = ("prompt", "answer", "name", "source", "summary", "decode", "dtype", "order", "shown")
 seeds = st.integers(0, 2**32)
 
@@ -64,7 +65,7 @@ def mangled(text: str, random: Random, *, blank: float = 0.0, comment: float = 0
             continue
         key = match["key"] if level == 0 or "<" in match["key"] else _loosened(match["key"], random)
         value = match["value"] or ""
-        if match["key"].strip() in _LISTS:
+        if match["key"].strip() in (*_LISTS, *_ALPHABETS):
             value = re.sub(" ", lambda _: " " * random.choice([1, 1, 3]), value)
         elif (
             level
@@ -75,7 +76,7 @@ def mangled(text: str, random: Random, *, blank: float = 0.0, comment: float = 0
             value = _loosened(value, random)
             if random.random() < quote and not re.fullmatch(r"[-0-9.e]+", value):
                 value = random.choice(["'{}'", '"{}"']).replace("{}", value)
-        elif value.startswith(("{", "[")):
+        elif value.startswith(("{", "[")) and match["key"].strip() not in _TEXTS:
             value = re.sub(r"[{\[,] ?|(?=[}\]])", lambda mark: mark[0].strip() + _blanks(random), value)
         elif value == "" and random.random() < comment:
             value = "   # of " + key.strip()

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.expressions.naming import words
+from compiler.expressions.spacing import structure
 from compiler.language.keys import SECTIONS
-from compiler.readers.formatting.spelling import is_task_file, spellings, structure
+from compiler.readers.formatting.spelling import is_task_file, spellings
 from compiler.readers.formatting.yaml_layout import LaidOut, lay_out
 from compiler.source.diagnostics import SpecError, fail
 from compiler.source.document import BYTE_ORDER_MARK, Mapping, Node, Scalar, Sequence, parse_document, read_source
@@ -101,7 +102,8 @@ def same_meaning(first: Node, second: Node) -> bool:
     same_tasks = not isinstance(task, Mapping) or (
         isinstance(changed, Mapping) and _same_parts(task, changed, exact=TASK_TEXTS)
     )
-    return same_tasks and _same_parts(first, second, exact=[key for key in first.names if key not in (*SECTIONS, "context")])
+    loose = (*SECTIONS, "context")
+    return same_tasks and _same_parts(first, second, exact=[key for key in first.names if key not in loose])
 
 
 def _same_parts(first: Mapping, second: Mapping, *, exact: Container[str]) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 
 from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name, parse
-from compiler.expressions.spacing import spaced
-from compiler.expressions.syntax import ExpressionError, Indexed
+from compiler.expressions.spacing import spaced, structure
+from compiler.expressions.syntax import Indexed
 from compiler.language.keys import NAME_LISTS
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.scalars import resolve_plain
@@ -50,26 +50,6 @@ def expression(text: str) -> str:
     """
     new = spaced(text)
     return text if new is None or is_name(new) or structure(text) is None else new
-
-
-def structure(text: str) -> list[object] | None:
-    """What an expression consists of, without places; None where the text is no expression."""
-    try:
-        todo: list[object] = [parse(text)]
-    except ExpressionError:
-        return None
-    parts: list[object] = []
-    while todo:
-        item = todo.pop()
-        if isinstance(item, tuple):
-            parts.append(len(item))
-            todo += item
-        elif is_dataclass(item):
-            parts.append(type(item).__name__)
-            todo += [getattr(item, part.name) for part in fields(item) if part.name != "at"]
-        else:
-            parts.append(repr(item))
-    return parts
 
 
 def equation_key(text: str) -> str:
