@@ -81,10 +81,8 @@ def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findin
         if isinstance(right, Mapping):
             parts = {label.text: _integer(one) for label, one in right.items if isinstance(one, Scalar)}
             numbers["right"] = sum(parts.values())
-        if "inputs" in numbers and "pairs" in numbers:
-            message = f"'pairs' is the old word for 'inputs': write one of them for {key.text}"
-            findings.report(Diagnostic("bad-value", message, key.span))
-        inputs = numbers.get("inputs", numbers.get("pairs", -1))
+        # `pairs` is the old word. Where a variant writes the one and its base the other, that of the variant comes last.
+        inputs = next((numbers[name] for name in reversed(numbers) if name in ("inputs", "pairs")), -1)
         if inputs >= 0 and "right" in numbers:
             known = (inputs, numbers.get("seed", 0), numbers["right"])
             claim = EvalClaim(key.text, *known, key.span, parts)

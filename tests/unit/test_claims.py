@@ -145,8 +145,10 @@ def test_pairs_is_the_old_word_for_inputs(tmp_path: Path, word: str) -> None:
     assert [(one["inputs"], one["pairs"], one["suites"][0]["inputs"]) for one in found] == [(5, 5, 5)] * 2
 
 
-def test_one_of_both_words_is_written(tmp_path: Path) -> None:
-    with pytest.raises(compiler.SpecError) as raised:
-        spec_with(tmp_path, "{eval: {exhaustive: {inputs: 9, pairs: 9, right: 4}}}")
-    (found,) = raised.value.diagnostics
-    assert (found.code, found.span is not None and found.span.text) == ("bad-value", "exhaustive")
+@pytest.mark.parametrize(("old", "new"), [("pairs", "inputs"), ("inputs", "pairs")])
+def test_the_word_of_a_variant_wins(tmp_path: Path, old: str, new: str) -> None:
+    base = spec_with(tmp_path, f"{{eval: {{exhaustive: {{{old}: 9, right: 4}}}}}}")
+    varied = tmp_path / "varied.yaml"
+    varied.write_text(f"extends: {base.path.name}\nname: varied\nexpect: {{eval: {{exhaustive: {{{new}: 7}}}}}}\n")
+    (claim,) = load(varied).resolved.expect.evals
+    assert (claim.inputs, claim.right) == (7, 4)
