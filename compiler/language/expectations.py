@@ -81,7 +81,7 @@ def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findin
         if isinstance(right, Mapping):
             parts = {label.text: _integer(one) for label, one in right.items if isinstance(one, Scalar)}
             numbers["right"] = sum(parts.values())
-        # `pairs` is the old word. Where a variant writes the one and its base the other, that of the variant comes last.
+        # `pairs` is the old word. A variant may write the one where its base has the other: the last one is its own.
         inputs = next((numbers[name] for name in reversed(numbers) if name in ("inputs", "pairs")), -1)
         if inputs >= 0 and "right" in numbers:
             known = (inputs, numbers.get("seed", 0), numbers["right"])
