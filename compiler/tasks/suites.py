@@ -483,7 +483,8 @@ def _author(task: Task, suite: AuthorSuite) -> Suite:
     def parts(size: int, seed: int) -> tuple[Part, ...]:
         return (_drawn(narrowed, "", size, f"{suite.name}:{seed}"),)
 
-    return Suite(suite.name, "inputs that its author chose", suite.size, parts)
+    condition = suite.narrowed.also[-1].text
+    return Suite(suite.name, f"inputs that its author chose: {condition}", suite.size, parts)
 
 
 def described() -> str:

@@ -70,6 +70,20 @@ class OfSpec(TypedDict):
     settings: Annotated[list[str], "the settings, `NAME=VALUE`"]
 
 
+class Asked(OfSpec):
+    """What a model is asked."""
+
+    task: Annotated[str | None, "the name of the task; null where the spec states none"]
+    sizes: Annotated[
+        dict[str, Annotated[int, "the size of that name"]], "the sizes of the task; of ranges their largest"
+    ]
+    question: Annotated[
+        str | None,
+        "the SHA-256 of which inputs there are and of what is right for each, as formulas say it: the same for models "
+        "that are asked the same, whatever it is called; null without a task",
+    ]
+
+
 class New(TypedDict):
     written: Annotated[str, "the path of the new spec"]
     template: Annotated[str, "the template that it was made from"]
@@ -331,7 +345,7 @@ class Assertion(TypedDict):
     holds: Annotated[bool, "whether it is so; the exit code is 1 where it is not"]
 
 
-class Count(OfSpec, Counted):
+class Count(Asked, Counted):
     free_names: Annotated[list[str], "the parameters that `free` counts"]
     tensors: Annotated[list[CountedTensor], "the figures by tensor, ties too"]
     claims: Annotated[list[Claim], "the [claims](#claim) of the spec; those about suites are `not checked` here"]
@@ -797,13 +811,11 @@ class ModelSuite(TypedDict):
     failures: Annotated[list[Failure], "the first inputs of each part that were answered wrong"]
 
 
-class Described(OfSpec):
+class Described(Asked):
     """The fields of a model in a report that come before its counts."""
 
     summary: Annotated[str, "what the spec says it does; may be empty"]
     source: Annotated[str, "who made it; may be empty"]
-    task: Annotated[str, "the kind of the task"]
-    sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "the sizes of the task"]
     dtype: Annotated[str, "the dtype of the model"]
     layers: Annotated[Layers, "steps of attention and ffn"]
     stream: Annotated[list[int], "the size of the residual stream, and each one that it changes to"]
