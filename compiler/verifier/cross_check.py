@@ -7,11 +7,11 @@ from itertools import islice
 import numpy as np
 
 from compiler.pipeline import Spec
-from compiler.source.diagnostics import fail
+from compiler.source.diagnostics import SpecError
 from compiler.tasks.automaton import Automaton, drawn_paths, every_path, paths, words_of
 from compiler.tasks.equations import by_equations
+from compiler.tasks.samples import difference
 from compiler.tasks.stated import Task
-from compiler.tasks.statement import InputFault
 from compiler.tasks.suites import every_word
 from compiler.tasks.task import Words
 
@@ -28,22 +28,12 @@ def cross_check(spec: Spec, automaton: Automaton | None) -> int | None:
     if task.statement.transducer is None or not task.statement.equations:
         return None
     words = _words(task, automaton)
-    try:
+    with task.reporting(words):
         by_word = by_equations(task.statement, {word.name: words[word.name] for word in task.given})
-    except InputFault as fault:
-        text = task.describe(task.inputs(words, fault.row))
-        raise fail("task", f"for {text} the equations fail: {fault.message}", fault.span) from None
-    differs = np.any([(by_word[word.name] != words[word.name]).any(1) for word in task.answers], axis=0)
-    if differs.any():
-        row = int(differs.argmax())
-        said = (
-            task.show({word.name: tuple(answers[word.name][row].tolist()) for word in task.answers})
-            for answers in (words, by_word)
-        )
-        columns, equations = said
-        message = f"for {task.describe(task.inputs(words, row))} the columns say {columns}, the equations {equations}"
-        raise fail("task", message, hint="columns define what is right; equations beside them are a cross-check")
-    return len(differs)
+    contradiction = difference(task, words, words, by_word)
+    if contradiction is not None:
+        raise SpecError([contradiction])
+    return len(next(iter(words.values())))
 
 
 def _words(task: Task, automaton: Automaton | None) -> Words:
