@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 from random import Random
+from sys import maxsize
 from typing import TYPE_CHECKING
 
 from compiler.source.limits import MAX_EXHAUSTIVE
@@ -27,6 +28,7 @@ UNIFORM_LENGTHS = 3  # the longest lengths of numbers that the uniform suite dra
 TRIES = 1000  # draws for one input that `only` allows
 _MACHINE_BITS = 64  # numbers of more are drawn one by one
 _DRAWN_AT_ONCE = 1024
+_MADE_AT_ONCE = 1 << 12
 
 
 def of(task: Task) -> Iterator[Suite]:
@@ -85,6 +87,22 @@ def _listed(task: Task, label: str, inputs: Sequence[Inputs]) -> Part:
     return Part(label, len(inputs), lambda: iter(inputs), task.encode)
 
 
+def _of_words(task: Task, label: str, count: int, given: Callable[[int, int], Iterator[Words]]) -> Part:
+    """So many inputs that are made as given words: `given(size, start)` makes at most `size` at once.
+
+    They start with input number `start`.
+    """
+
+    def direct(size: int, start: int) -> Iterator[Words]:
+        return map(task.with_answers, given(size, start))
+
+    def generate() -> Iterator[Inputs]:
+        for words in given(_MADE_AT_ONCE, 0):
+            yield from (task.inputs(words, row) for row in range(len(words[task.given[0].name])))
+
+    return Part(label, count, generate, task.encode, direct)
+
+
 def _words_of_numbers(task: Task, numbers: Sequence[NDArray[np.uint64]]) -> Words:
     """The words of many inputs, of a number for each given word, [inputs] each."""
     from compiler.tasks import digits
@@ -126,8 +144,9 @@ def drawn_numbers(task: Task, label: str, count: int, seed: int | str, bounds: S
 
     def generate() -> Iterator[Inputs]:
         random = Random(seed)
+        draws = [(low, _drawing(random, high - low)) for low, high in bounds]
         for _ in range(count):
-            yield tuple(random.randrange(low, high) for low, high in bounds)
+            yield tuple([low + draw() for low, draw in draws])
 
     def direct(size: int, start: int) -> Iterator[Words]:
         from compiler.tasks import draws
@@ -139,6 +158,18 @@ def drawn_numbers(task: Task, label: str, count: int, seed: int | str, bounds: S
 
     at_once = len(set(bounds)) == 1 and bounds[0][1] < 1 << _MACHINE_BITS
     return Part(label, count, generate, task.encode, direct if at_once else None)
+
+
+def _drawing(random: Random, bound: int) -> Callable[[], int]:
+    """`random.randrange(bound)`, but faster."""
+    draw, bits = random.getrandbits, bound.bit_length()
+
+    def drawn() -> int:
+        while (number := draw(bits)) >= bound:
+            pass
+        return number
+
+    return drawn
 
 
 def _uniform_words(task: Task) -> Suite:
@@ -323,16 +354,12 @@ def _every(task: Task) -> Part:
     def kept(size: int, start: int) -> Iterator[Words]:
         skip = start
         for given in _every_word(task, size, 0):
-            rows = task.allowed(given).nonzero()[0][:]
+            rows = task.allowed(given).nonzero()[0]
             rows, skip = rows[skip:], max(0, skip - len(rows))
             if len(rows):
-                yield task.with_answers({name: word[rows] for name, word in given.items()})
+                yield {name: word[rows] for name, word in given.items()}
 
-    def listed() -> Iterator[Inputs]:
-        for words in kept(1 << 12, 0):
-            yield from (task.inputs(words, row) for row in range(len(next(iter(words.values())))))
-
-    return Part("", count_allowed(task), listed, task.encode, kept)
+    return _of_words(task, "", count_allowed(task), kept)
 
 
 def _every_word(task: Task, size: int, start: int) -> Iterator[dict[str, NDArray[np.uint16]]]:
@@ -371,50 +398,84 @@ def _carries(task: Task) -> Suite:
     patterns = min(1 << length, MAX_CARRY_PATTERNS) if length < 64 else MAX_CARRY_PATTERNS
 
     def parts(size: int, seed: int) -> tuple[Part, ...]:
-        return (Part("", size, lambda: _with_patterns(task, size, seed), task.encode),)
+        def given(block: int, start: int) -> Iterator[Words]:
+            chosen = islice(_choices_for_patterns(task, size, seed), start, None)
+            while rows := list(islice(chosen, block)):
+                yield _words_of_choices(task, rows)
+
+        return (_of_words(task, "", size, given),)
 
     return Suite("carries", "every pattern of carries, random digits otherwise", patterns, parts)
 
 
-def _with_patterns(task: Task, size: int, seed: int) -> Iterator[Inputs]:
+def _choices_for_patterns(task: Task, size: int, seed: int) -> Iterator[list[int]]:
+    """For each input the choice of symbols of each column, whose number is that of its steps without the state."""
     from compiler.tasks import columns
 
     random = Random(f"carries:{seed}")
-    length = task.given[0].length
+    base, length, words = task.given[0].symbols, task.given[0].length, len(task.given)
     patterns = 1 << length
     all_patterns = size - size % patterns  # whole rounds through every pattern, then a sample
-    after = task.statement.step_table.after.reshape(*(word.symbols for word in task.given), 2)
+    after = task.statement.step_table.after.astype("uint8").tobytes()
+    following = after[::2], after[1::2]
     start = columns.start_of(task.statement)
+    choices = _many_choices(random, base, words) if size == all_patterns else _choices(random, base, words)
     for k in range(size):
         pattern = k % patterns if k < all_patterns else random.randrange(patterns)
-        wanted = [pattern >> column & 1 for column in range(length)]
-        yield _with_carries(task, after, start, wanted, random)
+        yield _with_pattern(following, start, [pattern >> column & 1 for column in range(length)], choices)
 
 
-def _with_carries(task: Task, after: NDArray[np.integer], start: int, pattern: Sequence[int], random: Random) -> Inputs:
-    """An input whose state after column k is `pattern[k]`, where symbols of this column can lead there.
+def _with_pattern(
+    following: tuple[bytes, bytes], state: int, pattern: Sequence[int], choices: Iterator[int]
+) -> list[int]:
+    """For each column the first choice of symbols that leads to its state of the pattern, where one can.
 
-    `after` [symbols of each given word …, states] is the next state. Symbols are drawn as `random.randrange` draws
-    them, but faster.
+    `following` has, for both states before a step, the state after it for each choice.
     """
-    draw, bases = random.getrandbits, [word.symbols for word in task.given]
-    bits = [base.bit_length() for base in bases]
-    numbers, unit, state = [0] * len(bases), 1, start
-    possible = [set(after[..., before].ravel().tolist()) for before in range(after.shape[-1])]
+    chosen = []
     for wanted in pattern:
-        target = wanted if wanted in possible[state] else min(possible[state])
-        while True:
-            symbols = []
-            for base, width in zip(bases, bits, strict=True):
-                while (symbol := draw(width)) >= base:
-                    pass
-                symbols.append(symbol)
-            if after.item(*symbols, state) == target:
+        after = following[state]
+        state = wanted if wanted in after else 1 - wanted
+        for choice in choices:
+            if after[choice] == state:
+                chosen.append(choice)
                 break
-        numbers = [number + symbol * unit for number, symbol in zip(numbers, symbols, strict=True)]
-        unit *= bases[0]
-        state = target
-    return tuple(numbers)
+    return chosen
+
+
+def _choices(random: Random, base: int, words: int) -> Iterator[int]:
+    """A symbol of each word, time after time, as the number that they are in the base, without an end."""
+    draw, bits, others = random.getrandbits, base.bit_length(), range(words - 1)
+    while True:
+        while (choice := draw(bits)) >= base:
+            pass
+        for _ in others:
+            while (symbol := draw(bits)) >= base:  # as `random.randrange(base)` draws it, but faster
+                pass
+            choice = choice * base + symbol
+        yield choice
+
+
+def _many_choices(random: Random, base: int, words: int) -> Iterator[int]:
+    """The same ones, drawn together: for those who draw nothing else from `random`, which is left as it is."""
+    import numpy as np
+
+    from compiler.tasks import draws
+
+    strides = np.array([base**k for k in reversed(range(words))], np.uint64)
+    for symbols in draws.drawn(random, base, words, range(maxsize), _DRAWN_AT_ONCE):
+        yield from (symbols @ strides).tolist()
+
+
+def _words_of_choices(task: Task, choices: Sequence[Sequence[int]]) -> Words:
+    """The words of inputs, of a choice of symbols for each column from the last one on."""
+    import numpy as np
+
+    rest = np.array(choices)[:, ::-1]
+    words = {}
+    for word in reversed(task.given):
+        rest, words[word.name] = np.divmod(rest, word.symbols)
+    return {word.name: words[word.name].astype(np.uint16) for word in task.given}
 
 
 # sums of two numbers
