@@ -48,8 +48,7 @@ def _below(random: Random, bound: int) -> Iterator[NDArray[np.uint64]]:
     while True:
         words = twister.random_raw(_AT_ONCE)
         if bits <= 32:
-            words >>= 32 - bits
-            numbers = words
+            numbers = np.right_shift(words, 32 - bits, out=words)
         else:
             numbers = words[1::2] >> (64 - bits)
             numbers <<= 32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import islice, product
 from random import Random
 from sys import maxsize
@@ -27,6 +28,10 @@ MAX_EDGES = 10_000
 UNIFORM_LENGTHS = 3  # the longest lengths of numbers that the uniform suite draws
 TRIES = 1000  # draws for one input that `only` allows
 _MACHINE_BITS = 64  # numbers of more are drawn one by one
+MAX_TRANSITIONS = 1 << 20  # steps of all columns together
+PATHS_TRIED = 20  # paths that are tried for a step, where the columns do not say all of which inputs there are
+RUNS_EACH = 8  # inputs for each run
+MAX_RUNS = 10_000
 _DRAWN_AT_ONCE = 1024
 _MADE_AT_ONCE = 1 << 12
 
@@ -50,10 +55,13 @@ def of(task: Task) -> Iterator[Suite]:
         yield board
     for suite in task.author_suites:
         yield _author(task, suite)
+    if task.statement.transducer is not None:
+        yield _transitions(task)
+        yield _long_runs(task)
 
 
 ALWAYS = ("uniform", "edges", "exhaustive")  # those that every task has
-NAMED = ("carries", "near_carry", adderboard.NAME)  # those that an author asks for by name
+NAMED = ("carries", "near_carry", adderboard.NAME, "transitions", "long_runs")  # those that an author asks for by name
 
 
 def why_not(task: Task, name: str) -> str | None:
@@ -62,6 +70,8 @@ def why_not(task: Task, name: str) -> str | None:
         return (
             None if _has_carries(task) else "it needs columns from the last, with one state of size 2 and words alike"
         )
+    if name in ("transitions", "long_runs"):
+        return None if task.statement.transducer is not None else "it needs columns"
     return None if _is_of_two_numbers(task) else "it needs two given numbers of one alphabet and length"
 
 
@@ -179,54 +189,105 @@ def _uniform_words(task: Task) -> Suite:
     def parts(size: int, seed: int) -> tuple[Part, ...]:
         return (_drawn(task, "", size, f"uniform:{length}:{seed}"),)
 
-    return Suite("uniform", summary, min(SAMPLED, _inputs(task)), parts)
+    return Suite("uniform", summary, lambda: min(SAMPLED, _most(task)), parts)
 
 
 def _drawn(task: Task, label: str, count: int, seed: str) -> Part:
-    """So many allowed inputs, whose symbols are drawn one after the other."""
-    choices = [word.symbols for word in task.given for _ in range(word.length)]
-
-    def symbols(random: Random) -> tuple[int, ...]:
-        return tuple(random.randrange(choice) for choice in choices)
+    """So many inputs, all alike likely."""
+    if task.is_restricted:
+        return _of_words(task, label, count, lambda size, start: _allowed_draws(task, seed, range(start, count), size))
+    choices = _choices_of_symbols(task)
 
     def generate() -> Iterator[Inputs]:
         random = Random(seed)
-        if not task.is_restricted:
-            yield from (_as_inputs(task, symbols(random)) for _ in range(count))
-            return
-        yield from islice(_allowed_draws(task, lambda: _as_inputs(task, symbols(random))), count)
+        for _ in range(count):
+            yield _as_inputs(task, [random.randrange(choice) for choice in choices])
 
     def direct(size: int, start: int) -> Iterator[Words]:
-        from compiler.tasks import draws
+        return map(task.with_answers, _drawn_words(task, seed, range(start, count), size))
 
-        for block in draws.drawn(Random(seed), choices[0], len(choices), range(start, count), size):
-            yield task.with_answers(_split(task, block.astype("uint16")))
-
-    at_once = len(set(choices)) == 1 and not task.is_restricted
-    return Part(label, count, generate, task.encode, direct if at_once else None)
+    return Part(label, count, generate, task.encode, direct if len(set(choices)) == 1 else None)
 
 
-def _allowed_draws(task: Task, draw: Callable[[], Inputs]) -> Iterator[Inputs]:
-    """Draws that `only` allows, without an end. Raises `TaskError` after too many that it does not."""
+def _choices_of_symbols(task: Task) -> list[int]:
+    return [word.symbols for word in task.given for _ in range(word.length)]
+
+
+def _drawn_words(task: Task, seed: str, numbers: range, size: int) -> Iterator[Words]:
+    """Given words whose symbols are drawn one after the other, those of these numbers; at most `size` at once."""
+    from compiler.tasks import draws
+
+    choices = _choices_of_symbols(task)
+    if len(set(choices)) == 1:
+        for block in draws.drawn(Random(seed), choices[0], len(choices), numbers, size):
+            yield _split(task, block.astype("uint16"))
+        return
+    random = Random(seed)
+    drawn = ([random.randrange(choice) for choice in choices] for _ in range(numbers.stop))
+    symbols = islice(drawn, numbers.start, None)
+    while some := list(islice(symbols, size)):
+        yield _split(task, _array(some))
+
+
+def _allowed_draws(task: Task, seed: str, numbers: range, size: int) -> Iterator[Words]:
+    """The given words of allowed inputs, all alike likely, those of these numbers; at most `size` at once.
+
+    Columns count the paths, so that each draw is one. What is excluded elsewhere is drawn again: raises `TaskError`
+    after too many such draws.
+    """
+    if task.is_by_columns and task.paths is not None:
+        yield from (_words_of_paths(task, some) for some in task.paths.drawn(Random(seed), numbers, size))
+        return
+    size = min(size, max(_DRAWN_AT_ONCE, len(numbers)))
+    drawn: Iterator[Words]
+    if task.paths is not None and task.paths.count:
+        drawn = (_words_of_paths(task, some) for some in task.paths.drawn(Random(seed), range(maxsize), size))
+    else:
+        drawn = _drawn_words(task, seed, range(maxsize), size)
+    skip, missing = numbers.start, len(numbers)
+    for words in _allowed_of(task, drawn):
+        rows = slice(skip, skip + missing)
+        skip = max(0, skip - _rows(words))
+        kept = {name: word[rows] for name, word in words.items()}
+        missing -= _rows(kept)
+        if _rows(kept):
+            yield kept
+        if not missing:
+            return
+
+
+def _allowed_of(task: Task, drawn: Iterator[Words]) -> Iterator[Words]:
+    """Those of drawn words that are inputs. Raises `TaskError` after too many in a row that are none."""
+    import numpy as np
+
     refused = 0
-    while True:
-        drawn = [draw() for _ in range(_DRAWN_AT_ONCE)]
-        for inputs, is_allowed in zip(drawn, task.allowed(task.given_words(drawn)).tolist(), strict=True):
-            refused = 0 if is_allowed else refused + 1
-            if refused >= TRIES:
-                raise _nothing_allowed(task)
-            if is_allowed:
-                yield inputs
+    for words in drawn:
+        rows = np.flatnonzero(task.allowed(words))
+        gaps = np.diff(rows, prepend=-1 - refused, append=_rows(words)) - 1
+        barren = np.flatnonzero(gaps >= TRIES)
+        rows = rows[: barren[0]] if len(barren) else rows
+        yield {name: word[rows] for name, word in words.items()}
+        if len(barren):
+            raise TaskError(f"{TRIES} inputs were drawn, and `only` allows none of them")
+        refused = int(gaps[-1])
 
 
-def _nothing_allowed(task: Task) -> TaskError:
-    statement = task.statement
-    transducer = statement.transducer
-    in_columns = (transducer.only, transducer.only_at_end) if transducer is not None else ()
-    formula = next((one for one in (*statement.also, statement.only, *in_columns) if one is not None), None)
-    message = f"{TRIES} inputs were drawn, and `only` allows none of them"
-    hint = "allow more inputs, or write those that you mean under `cases`"
-    return TaskError(message, None if formula is None else formula.span, "no-input", hint)
+def _words_of_paths(task: Task, some: NDArray[np.int64]) -> Words:
+    from compiler.tasks import automaton
+
+    assert task.paths is not None
+    words = automaton.words_of(task.paths.automaton, some)
+    return {word.name: words[word.name] for word in task.given}
+
+
+def _array(symbols: Sequence[Sequence[int]]) -> NDArray[np.uint16]:
+    import numpy as np
+
+    return np.array(symbols, np.uint16)
+
+
+def _rows(words: Words) -> int:
+    return len(next(iter(words.values())))
 
 
 def _as_inputs(task: Task, symbols: Sequence[int]) -> Inputs:
@@ -262,7 +323,13 @@ def _edges(task: Task) -> Suite:
     else:
         summary = "constant, rising, falling and alternating sequences"
     inputs = _edge_inputs(task)
-    return Suite("edges", summary, len(inputs), lambda size, seed: (_listed(task, "", inputs),), False)
+
+    def parts(size: int, seed: int) -> tuple[Part, ...]:
+        if not inputs:
+            raise TaskError(f"{task.name} has no edges: `only` excludes all {summary}")
+        return (_listed(task, "", inputs),)
+
+    return Suite("edges", summary, len(inputs), parts, False, bool(inputs))
 
 
 def _edge_inputs(task: Task) -> list[Inputs]:
@@ -315,20 +382,18 @@ def _exhaustive(task: Task) -> Suite:
         if _are_numbers(task)
         else "every input; run by default where they are few"
     )
-    small = every <= TRIED_IN_FULL
 
     def parts(size: int, seed: int) -> tuple[Part, ...]:
-        if every > MAX_EXHAUSTIVE:
+        if (size if task.is_by_columns else every) > MAX_EXHAUSTIVE:
             raise TaskError(_too_many(task))
         return (_every(task),)
 
-    size = _inputs(task)
-    return Suite("exhaustive", what, size, parts, False, small)
+    return Suite("exhaustive", what, lambda: _most(task), parts, False, _most(task) <= TRIED_IN_FULL)
 
 
-def _inputs(task: Task) -> int:
-    """How many inputs there are; where `only` would have to be looked at for many, how many there are at most."""
-    return count_allowed(task) if task.is_restricted and task.combinations <= TRIED_IN_FULL else task.combinations
+def _most(task: Task) -> int:
+    """How many inputs there are; where that is not known, how many there are at most."""
+    return task.combinations if task.count is None else task.count
 
 
 def _too_many(task: Task) -> str:
@@ -356,11 +421,20 @@ def _every(task: Task) -> Part:
         return (_as_inputs(task, symbols) for symbols in product(*choices))
 
     def direct(size: int, start: int) -> Iterator[Words]:
-        for given in every_word(task, size, 0 if task.is_restricted else start):
-            yield task.with_answers(given)
+        return map(task.with_answers, every_word(task, size, start))
 
     if not task.is_restricted:
         return Part("", task.combinations, generate, task.encode, direct)
+    paths = task.paths
+    if task.is_by_columns and paths is not None:
+        return _of_words(
+            task,
+            "",
+            paths.count,
+            lambda size, start: (
+                _words_of_paths(task, some) for some in paths.in_order(range(start, paths.count), size)
+            ),
+        )
 
     def kept(size: int, start: int) -> Iterator[Words]:
         skip = start
@@ -370,7 +444,7 @@ def _every(task: Task) -> Part:
             if len(rows):
                 yield {name: word[rows] for name, word in given.items()}
 
-    return _of_words(task, "", count_allowed(task), kept)
+    return _of_words(task, "", count_allowed(task) if task.count is None else task.count, kept)
 
 
 def every_word(task: Task, size: int, start: int) -> Iterator[dict[str, NDArray[np.uint16]]]:
@@ -489,6 +563,82 @@ def _words_of_choices(task: Task, choices: Sequence[Sequence[int]]) -> Words:
     return {word.name: words[word.name].astype(np.uint16) for word in task.given}
 
 
+# paths
+
+
+def _transitions(task: Task) -> Suite:
+    return _of_paths(task, "transitions", "each step of each column is taken", lambda: _through_all(task))
+
+
+def _long_runs(task: Task) -> Suite:
+    return _of_paths(task, "long_runs", "states are kept as long as they can be, and just left", lambda: _staying(task))
+
+
+def _of_paths(task: Task, name: str, summary: str, found: Callable[[], NDArray[np.int64]]) -> Suite:
+    """By default it runs where the author of the task does not say which suites it has, or asks for this one."""
+
+    @cache
+    def paths() -> NDArray[np.int64]:
+        task.automaton()  # says why there is none
+        return found()
+
+    def size() -> int:
+        try:
+            return len(paths())
+        except TaskError:  # `parts` raises it
+            return 0
+
+    def given(size: int, start: int) -> Iterator[Words]:
+        some = paths()
+        return (_words_of_paths(task, some[first : first + size]) for first in range(start, len(some), size))
+
+    def parts(size: int, seed: int) -> tuple[Part, ...]:
+        return (_of_words(task, "", len(paths()), given),)
+
+    by_default = name in task.suite_names or (not task.suite_names and task.paths is not None)
+    return Suite(name, summary, size, parts, False, by_default)
+
+
+def _through_all(task: Task) -> NDArray[np.int64]:
+    """Paths of inputs that take each step that some input takes, as far as such inputs are found."""
+    import numpy as np
+
+    from compiler.tasks import paths
+
+    assert task.paths is not None
+    columns = task.paths.automaton.columns
+    steps = sum(len(column.before) for column in columns)
+    if steps > MAX_TRANSITIONS:
+        raise TaskError(
+            f"the columns have {steps:,} steps; inputs that take each of at most {MAX_TRANSITIONS:,} are made"
+        )
+    crossed, random = paths.crossings(task.paths.automaton), Random("transitions")
+    taken = [np.zeros(len(column.before), bool) for column in columns]
+    found = [np.empty((0, len(columns)), np.int64)]
+    for _ in range(1 if task.is_by_columns else PATHS_TRIED):
+        tried = np.array(paths.through_all(crossed, random, taken), np.int64).reshape(-1, len(columns))
+        kept = tried[task.allowed(_words_of_paths(task, tried))] if len(tried) else tried
+        found.append(kept)
+        for k, one in enumerate(taken):
+            one[kept[:, k]] = True
+    return np.concatenate(found)
+
+
+def _staying(task: Task) -> NDArray[np.int64]:
+    """Some paths of inputs for each of the runs that are as long as they can be."""
+    import numpy as np
+
+    from compiler.tasks import columns, paths
+
+    assert task.paths is not None
+    crossed, random = paths.crossings(task.paths.automaton), Random("long_runs")
+    runs = paths.runs(crossed[: columns.columns_of(task.statement)])
+    times = max(1, min(RUNS_EACH, MAX_RUNS // max(len(runs), 1)))
+    tried = [paths.along(crossed, run, random) for run in runs[:MAX_RUNS] for _ in range(times)]
+    some = np.array(tried, np.int64).reshape(-1, len(crossed))
+    return some[task.allowed(_words_of_paths(task, some))] if len(some) else some
+
+
 # sums of two numbers
 
 
@@ -554,6 +704,8 @@ def described() -> str:
         "edges": "constant, rising, falling, alternating and extreme words; extreme and regular numbers",
         "carries": "of an addition: every pattern of carries, random digits otherwise",
         "near_carry": "of an addition: sums just above or below a multiple of a power of the base",
+        "transitions": "of a task with columns: each step of each column is taken",
+        "long_runs": "of a task with columns: states are kept as long as they can be, and just left",
         "exhaustive": "every input; by default where they are few",
         "cases": "of a table of cases: each of them",
         adderboard.NAME: f"of an addition: {adderboard.SUMMARY}",
