@@ -161,13 +161,13 @@ def _grouped(steps: Numbers, states: Numbers) -> dict[int, Numbers]:
     return {state: steps[states[steps] == state] for state in np.unique(states[steps]).tolist()}
 
 
-def through_all(crossed: Sequence[Crossing], random: Random, before: Sequence[NDArray[np.bool_]]) -> list[list[int]]:
-    """Paths that take each step of each column that is part of a path, but for those that were taken `before`.
+def through_all(crossed: Sequence[Crossing], random: Random) -> list[list[int]]:
+    """Paths that take each step of each column that is part of a path.
 
     Each takes one that no path before took, at least, and goes on through others where it can.
     """
     pending = [{state: _shuffled(steps, random) for state, steps in one.leaving.items()} for one in crossed]
-    taken = [bytearray(steps.tobytes()) for steps in before]
+    taken = [bytearray(len(one.column.before)) for one in crossed]
 
     def fresh(k: int, state: int) -> int | None:
         """A step from a state that was not taken yet."""
@@ -212,16 +212,32 @@ def completed(
     return path
 
 
+def through_each(crossed: Sequence[Crossing], steps: Sequence[tuple[int, int]], random: Random) -> Numbers:
+    """A path for each step, [steps, columns]; a step is one of a column."""
+    found = [completed(crossed, column, [step], random) for column, step in steps]
+    return np.array(found, np.int64).reshape(-1, len(crossed))
+
+
+def untaken(crossed: Sequence[Crossing], paths: Numbers) -> list[tuple[int, int]]:
+    """The steps of columns that are part of a path, but of none of these [paths, columns]."""
+    found = []
+    for k, one in enumerate(crossed):
+        usable = np.concatenate([*one.leaving.values(), _NONE])
+        found += [(k, step) for step in np.setdiff1d(usable, paths[:, k]).tolist()]
+    return found
+
+
 @dataclass(frozen=True)
 class Run:
     """To be in a state before each of columns `first` … `last`, and in others before and after these.
 
-    A `last` of the number of columns: up to the end.
+    `stays`: `last` is the end, and the state is the last one.
     """
 
     state: int
     first: int
     last: int
+    stays: bool
 
 
 def runs(crossed: Sequence[Crossing]) -> list[Run]:
@@ -236,11 +252,11 @@ def runs(crossed: Sequence[Crossing]) -> list[Run]:
         for first in enters:
             latest = next(iter(breaks[bisect_left(breaks, first) :]), count)
             last = max(leaves[: bisect_right(leaves, latest)], default=0)
-            found[Run(state, first, last)] = None
+            found[Run(state, first, last, last == count)] = None
         for last in leaves:
             earliest = max(breaks[: bisect_left(breaks, last)], default=-1) + 1
             first = next(iter(enters[bisect_left(enters, earliest) :]), count)
-            found[Run(state, first, last)] = None
+            found[Run(state, first, last, last == count)] = None
     return sorted((run for run in found if run.last > run.first), key=lambda run: (run.first - run.last, run.state))
 
 
@@ -249,7 +265,7 @@ def along(crossed: Sequence[Crossing], run: Run, random: Random) -> list[int]:
     steps = [_any(crossed[k].from_to(run.state, run.state), random) for k in range(run.first, run.last)]
     if run.first:
         steps.insert(0, _any(crossed[run.first - 1].into(run.state), random))
-    if run.last < len(crossed):
+    if not run.stays:
         steps.append(_any(crossed[run.last].from_to(run.state, None), random))
     return completed(crossed, max(run.first - 1, 0), steps, random)
 

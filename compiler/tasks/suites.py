@@ -30,6 +30,7 @@ TRIES = 1000  # draws for one input that `only` allows
 _MACHINE_BITS = 64  # numbers of more are drawn one by one
 MAX_TRANSITIONS = 1 << 20  # steps of all columns together
 PATHS_TRIED = 20  # paths that are tried for a step, where the columns do not say all of which inputs there are
+MAX_TRIED_AGAIN = 10_000  # steps for which they are tried at once
 RUNS_EACH = 8  # inputs for each run
 MAX_RUNS = 10_000
 _DRAWN_AT_ONCE = 1024
@@ -613,15 +614,15 @@ def _through_all(task: Task) -> NDArray[np.int64]:
             f"the columns have {steps:,} steps; inputs that take each of at most {MAX_TRANSITIONS:,} are made"
         )
     crossed, random = paths.crossings(task.paths.automaton), Random("transitions")
-    taken = [np.zeros(len(column.before), bool) for column in columns]
-    found = [np.empty((0, len(columns)), np.int64)]
-    for _ in range(1 if task.is_by_columns else PATHS_TRIED):
-        tried = np.array(paths.through_all(crossed, random, taken), np.int64).reshape(-1, len(columns))
-        kept = tried[task.allowed(_words_of_paths(task, tried))] if len(tried) else tried
-        found.append(kept)
-        for k, one in enumerate(taken):
-            one[kept[:, k]] = True
-    return np.concatenate(found)
+    greedy = np.array(paths.through_all(crossed, random), np.int64).reshape(-1, len(crossed))
+    found = greedy[task.allowed(_words_of_paths(task, greedy))]
+    for _ in range(PATHS_TRIED):
+        missing = paths.untaken(crossed, found)[:MAX_TRIED_AGAIN]
+        if not missing:
+            break
+        tried = paths.through_each(crossed, missing, random)
+        found = np.concatenate([found, tried[task.allowed(_words_of_paths(task, tried))]])
+    return found
 
 
 def _staying(task: Task) -> NDArray[np.int64]:
