@@ -46,7 +46,7 @@ def of(task: Task) -> Iterator[Suite]:
     board = _adderboard(task) if adderboard.NAME in task.suite_names else None
     # a report has as many random inputs of one length from the board
     yield replace(uniform, reported=not board.in_report) if board is not None else uniform
-    yield _edges(task)
+    yield from _edges(task)
     if "carries" in task.suite_names:
         yield _carries(task)
     if "near_carry" in task.suite_names:
@@ -317,20 +317,16 @@ def _split(task: Task, symbols: NDArray[np.uint16]) -> Words:
 # edges
 
 
-def _edges(task: Task) -> Suite:
+def _edges(task: Task) -> Iterator[Suite]:
+    """None where `only` excludes all of them."""
     numbers = _are_numbers(task)
     if numbers:
         summary = f"{'all pairs of ' if len(task.given) == 2 else ''}extreme and regular numbers"
     else:
         summary = "constant, rising, falling and alternating sequences"
     inputs = _edge_inputs(task)
-
-    def parts(size: int, seed: int) -> tuple[Part, ...]:
-        if not inputs:
-            raise TaskError(f"{task.name} has no edges: `only` excludes all {summary}")
-        return (_listed(task, "", inputs),)
-
-    return Suite("edges", summary, len(inputs), parts, False, bool(inputs))
+    if inputs:
+        yield Suite("edges", summary, len(inputs), lambda size, seed: (_listed(task, "", inputs),), False)
 
 
 def _edge_inputs(task: Task) -> list[Inputs]:
