@@ -252,16 +252,12 @@ class _Items:
     def slots(self, node: Node) -> tuple[Slot, ...]:
         slots: list[Slot] = []
         for item in node.items if isinstance(node, Sequence) else (node,):
-            if isinstance(item, Mapping):
-                slots += self._each(item)
-            else:
-                for word in words(Sequence((item,), item.span) if isinstance(node, Sequence) else item):
-                    slots += self._repeated(word)
-                    if len(slots) > MAX_CONTEXT:
-                        break
-            if len(slots) > MAX_CONTEXT:
-                self.reading.report("too-large", f"more than {MAX_CONTEXT} tokens", item.span)
-                return ()
+            texts = Sequence((item,), item.span) if isinstance(node, Sequence) else item
+            for part in (item,) if isinstance(item, Mapping) else words(texts):
+                slots += self._each(part) if isinstance(part, Mapping) else self._repeated(part)
+                if len(slots) > MAX_CONTEXT:
+                    self.reading.report("too-large", f"more than {MAX_CONTEXT} tokens", part.span)
+                    return ()
         return tuple(slots)
 
     def _each(self, node: Mapping) -> list[Slot]:

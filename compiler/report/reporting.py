@@ -62,7 +62,7 @@ class ReportedModel:
     @property
     def failed(self) -> tuple[SuiteResult, ...]:
         """The suites with an input that is answered wrong."""
-        return tuple(result for result in self.results if result.right < result.pairs)
+        return tuple(result for result in self.results if result.right < result.inputs)
 
     def result(self, suite: str) -> SuiteResult | None:
         return next((result for result in self.results if result.suite == suite), None)
@@ -70,11 +70,11 @@ class ReportedModel:
 
 @dataclass(frozen=True)
 class ReportedSuite:
-    """A suite as it was run: how many inputs (`pairs`), and the `seed` if it draws them."""
+    """A suite as it was run: how many `inputs`, and the `seed` if it draws them."""
 
     name: str
     summary: str
-    pairs: int
+    inputs: int
     seed: int | None
 
 
@@ -110,7 +110,7 @@ def make_report(
     specs: Iterable[Spec],
     suites: Sequence[str] = (),
     *,
-    pairs: int | None = None,
+    inputs: int | None = None,
     seed: int | None = None,
     budget: float | None = None,
     processes: int | None = 1,
@@ -118,7 +118,7 @@ def make_report(
 ) -> Report:
     """Count and evaluate specs; the order in which they are given, or one given twice, makes no difference.
 
-    Without `suites`, each task says which of its suites belong in a report. `pairs` and `seed` are those of the suites
+    Without `suites`, each task says which of its suites belong in a report. `inputs` and `seed` are those of the suites
     that sample. With a `budget`, each spec is also decided on all inputs, as far as so many seconds allow. `processes`
     (None: by cores and work) are explained in `compiler.report.processes`; the report is the same with any number of
     them. `progress(spec, done, total)` is called after each spec that was evaluated or verified.
@@ -128,7 +128,7 @@ def make_report(
     ordered = sorted(unique.values(), key=_order)
     _check_names(ordered, suites)
     chosen = [_chosen(spec.resolved.task, suites) for spec in ordered]
-    outcomes = _outcomes(ordered, chosen, pairs, seed, budget, processes, progress)
+    outcomes = _outcomes(ordered, chosen, inputs, seed, budget, processes, progress)
     tasks: dict[tuple[str, tuple[tuple[str, int], ...]], list[ReportedModel]] = {}
     for spec, outcome in zip(ordered, outcomes, strict=True):
         task = spec.resolved.task.name, tuple(spec.resolved.task.sizes.items())
@@ -154,7 +154,7 @@ def _chosen(task: Task, names: Sequence[str]) -> list[Suite]:
 def _outcomes(
     specs: Sequence[Spec],
     chosen: Sequence[Sequence[Suite]],
-    pairs: int | None,
+    inputs: int | None,
     seed: int | None,
     budget: float | None,
     processes: int | None,
@@ -166,8 +166,8 @@ def _outcomes(
     jobs = []
     for spec, suites in zip(specs, chosen, strict=True):
         if suites or budget is not None:
-            plan = RunPlan(tuple(suite.name for suite in suites), pairs, seed, budget)
-            jobs.append(Job(spec, plan, sum(suite.size(pairs) for suite in suites)))
+            plan = RunPlan(tuple(suite.name for suite in suites), inputs, seed, budget)
+            jobs.append(Job(spec, plan, sum(suite.size(inputs) for suite in suites)))
     finished = 0
 
     def done(spec: Spec) -> None:
@@ -184,7 +184,7 @@ def _group(models: Sequence[ReportedModel], names: Sequence[str]) -> Group:
     spec = models[0].spec
     task, suites = spec.resolved.task, _chosen(spec.resolved.task, names)
     runs = tuple(
-        ReportedSuite(suite.name, suite.summary, result.pairs, result.seed)
+        ReportedSuite(suite.name, suite.summary, result.inputs, result.seed)
         for suite, result in zip(suites, models[0].results, strict=True)
     )
     whole = {suite.name for suite in suites}

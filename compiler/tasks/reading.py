@@ -165,7 +165,7 @@ class _Reader:
         families = [family for family in vocabulary.families if family.sizes]
         family = vocabulary.family(key.text) or (families[0] if len(families) == 1 else None)
         if not 1 <= size <= MAX_SYMBOLS:
-            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {exact_figure(size)}"
+            message = f"the alphabet '{key.text}' has to have from 1 to {MAX_SYMBOLS} symbols, not {exact_figure(size)}"
             self.report("task", message, formula.span)
             return None
         if family is None or family.size < size:
@@ -474,7 +474,7 @@ class _Reader:
 
     def _numbers(self, statement: Statement) -> frozenset[str]:
         node = self.node.get("numbers")
-        small: set[str] = set()
+        small: set[str] = set()  # alphabets of one symbol, which are told once
         names = [word.name for word in (*statement.given, *statement.answers)]
         found = []
         for word in words(node) if node is not None else ():
@@ -483,10 +483,10 @@ class _Reader:
                 self.report("unknown-name", f"no word '{word.text}'{did_you_mean(word.text, names)}", word.span)
             elif shape.symbols < 2:
                 message = (
-                    f"'{word.text}' is no number: its alphabet has 1 symbol, and digits need from 2 to {MAX_SYMBOLS}"
+                    f"'{word.text}' is no number: its alphabet '{shape.alphabet}' has 1 symbol, and digits need from 2"
                 )
                 if shape.alphabet not in small:
-                    self.report("task", message, word.span)
+                    self.report("task", f"{message} to {MAX_SYMBOLS}", word.span)
                 small.add(shape.alphabet)
             elif word.text in found:
                 self.report("duplicate-name", f"'{word.text}' is listed twice", word.span)

@@ -471,6 +471,7 @@ def _adderboard(task: Task) -> Suite:
     """The inputs of the leaderboard, in its order. Its `parts` raise `TaskError` where operands hold too little."""
     word = task.given[0]
     fits = task.limit(word) > adderboard.LARGEST
+    reaches_all = task.limit(word) == adderboard.LARGEST + 1  # in a report it stands for `uniform` then
 
     def parts(size: int, seed: int) -> tuple[Part, ...]:
         if not fits:
@@ -481,7 +482,7 @@ def _adderboard(task: Task) -> Suite:
         bounds = [(0, adderboard.LARGEST + 1)] * 2
         return listed, drawn_numbers(task, "random pairs", adderboard.RANDOM_PAIRS, adderboard.SEED, bounds)
 
-    return Suite(adderboard.NAME, adderboard.SUMMARY, adderboard.TOTAL, parts, False, False, fits)
+    return Suite(adderboard.NAME, adderboard.SUMMARY, adderboard.TOTAL, parts, False, False, reaches_all)
 
 
 # of the author

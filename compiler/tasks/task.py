@@ -70,9 +70,9 @@ class Suite:
     def in_report(self) -> bool:
         return self.by_default if self.reported is None else self.reported
 
-    def size(self, pairs: int | None) -> int:
-        """How many inputs it has where `pairs` are wanted of the suites that sample."""
-        return pairs if pairs is not None and self.sampled else self.default_size
+    def size(self, inputs: int | None) -> int:
+        """How many inputs it has where so many `inputs` are wanted of the suites that sample."""
+        return inputs if inputs is not None and self.sampled else self.default_size
 
 
 @dataclass(frozen=True)

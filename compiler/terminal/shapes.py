@@ -130,6 +130,33 @@ class Step(TypedDict):
     equations: Annotated[list[StepEquation], "the lines of the step in the order of computation"]
 
 
+class Word(TypedDict):
+    name: Annotated[str, "the name of the word"]
+    alphabet: Annotated[str, "the alphabet of its symbols"]
+    lengths: Annotated[list[int], "how many symbols it has; several numbers where sizes are ranges"]
+
+
+class Rule(TypedDict):
+    rule: Annotated[str, "what it is about, such as `only`, `number(sum)` or `next carry`"]
+    written: Annotated[str, "its right side"]
+    file: File
+    line: LineNumber
+
+
+class Task(TypedDict):
+    kind: Annotated[str, "what the task is called"]
+    sizes: Annotated[dict[str, Annotated[list[int], "the size of that name; its values if it is a range"]], "its sizes"]
+    alphabets: Annotated[
+        dict[str, Annotated[list[str], "the tokens of symbols 0, 1, … of that alphabet"]], "its alphabets"
+    ]
+    given: Annotated[list[Word], "the words that an input consists of"]
+    answers: Annotated[list[Word], "the words that are right or wrong"]
+    rules: Annotated[list[Rule], "which inputs there are, and what is right"]
+    cases: Annotated[int, "the cases of its table; 0 without one"]
+    window: Annotated[int | None, "how many of the last tokens the model sees; null: all"]
+    suites: Annotated[list[str], "its suites of inputs"]
+
+
 class Spec(OfSpec):
     dtype: Annotated[str, "`float64`, `float32`, `bfloat16` or `float16`"]
     vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
@@ -140,7 +167,12 @@ class Spec(OfSpec):
         str | None,
         "the layout of the prompt; `a*10` is a run of ten; of sizes that are ranges, the largest; null without a task",
     ]
-    answer: Annotated[str | None, "the layout of the answer"]
+    answer: Annotated[str | None, "the layout of the answer; null without a task"]
+    answer_read_at: Annotated[
+        list[int] | None,
+        "the position in the prompt at which each token of the answer is read; null where it is generated",
+    ]
+    task: Annotated[Task | None, "what the model is asked; null without a task"]
     definitions: Annotated[list[Definition], "constants, task sizes and parameters"]
     steps: Annotated[list[Step], "the steps in order"]
     tensors: Annotated[list[Tensor], "what is stored, tied tensors once: each as in [show TENSOR](#show-tensor)"]
@@ -169,11 +201,6 @@ class DefinitionValue(TypedDict):
     line: Annotated[int, "where it is written"]
 
 
-class ResolvedTask(TypedDict):
-    kind: Annotated[str, "the kind of the task"]
-    symbols: Annotated[list[str], "the tokens of its symbols, in order"]
-
-
 class Resolved(TypedDict):
     name: Annotated[str, "the name of the model"]
     dtype: Annotated[str, "`float64`, `float32`, `bfloat16` or `float16`"]
@@ -182,9 +209,13 @@ class Resolved(TypedDict):
     ]
     vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
     stream: Annotated[list[str], "the dimensions of the residual stream after the embedding"]
-    task: Annotated[ResolvedTask, "the task"]
-    prompt: Annotated[list[str], "the layout of the prompt: tokens, and symbols of operands such as `a[0]`"]
-    answer: Annotated[list[str], "the layout of the answer"]
+    task: Annotated[Task | None, "what the model is asked; null without a task"]
+    prompt: Annotated[
+        list[str] | None,
+        "the layout of the prompt: tokens, and symbols of words such as `a[0]`; of sizes that are ranges, the largest; "
+        "null without a task",
+    ]
+    answer: Annotated[list[str] | None, "the layout of the answer; null without a task"]
     answer_read_at: Annotated[
         list[int] | None,
         "the position in the prompt at which each token of the answer is read; null where it is generated",
@@ -526,7 +557,8 @@ class FailureClass(TypedDict):
 class Part(TypedDict):
     label: Annotated[str, "such as `8 digits`; empty where the suite has one part"]
     right: Annotated[int, "of the part's inputs, those that were answered right"]
-    pairs: Annotated[int, "the part's inputs"]
+    inputs: Annotated[int, "the part's inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     close: Annotated[int, "inputs that the engine was not sure of, and the plain module decided one at a time"]
     batched: Annotated[
         int,
@@ -545,7 +577,8 @@ class Suite(TypedDict):
     suite: Annotated[str, "the name"]
     seed: Annotated[int | None, "the seed; null for a suite that draws nothing"]
     right: Annotated[int, "of its inputs, those that were answered right"]
-    pairs: Annotated[int, "its inputs"]
+    inputs: Annotated[int, "its inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     seconds: Annotated[float, "its time, with that of an earlier run that it went on from"]
     resumed: Annotated[int, "inputs that were judged in that [earlier run](evaluation.md#long-runs); 0 without one"]
     parts: Annotated[list[Part], "inputs that are counted apart, such as those of one length; often a single part"]
@@ -559,7 +592,8 @@ class Evaluation(OfSpec, Saved):
     ]
     qualified: Annotated[bool | None, "whether it is; null without a protocol"]
     right: Annotated[int, "inputs that were answered right"]
-    pairs: Annotated[int, "inputs"]
+    inputs: Annotated[int, "inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     batched: Annotated[
         int,
         "inputs of which it is only [batches](evaluation.md#batches) that say whether they are right",
@@ -758,7 +792,8 @@ class ModelSuite(TypedDict):
     suite: Annotated[str, "the name"]
     seed: Annotated[int | None, "the seed; null for a suite that takes none"]
     right: Annotated[int, "of its inputs, those that were answered right"]
-    pairs: Annotated[int, "its inputs"]
+    inputs: Annotated[int, "its inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     failures: Annotated[list[Failure], "the first inputs of each part that were answered wrong"]
 
 

@@ -62,20 +62,20 @@ def verdict_sentences(group: Group, name: ModelName) -> list[str]:
 def _screened(same: Sequence[Screened], models: int, name: ModelName) -> str:
     """Suites that let the same models through, some of which another suite does not."""
     passed, failing = same[0].passed, same[0].failing_elsewhere
-    suites = listing(f"{code(suite.suite.name)} ({several(suite.suite.pairs, 'input')})" for suite in same)
+    suites = listing(f"{code(suite.suite.name)} ({several(suite.suite.inputs, 'input')})" for suite in same)
     elsewhere = "it fails" if len(passed) == 1 else f"of these, {figure(len(failing))} fail{'s' * (len(failing) == 1)}"
     details = listing(f"{name(model)} ({_failed(model)})" for model in failing)
     return f"All of {suites} is answered right by {_of(len(passed), models)}; {elsewhere} elsewhere: {details}."
 
 
 def _failed(model: ReportedModel) -> str:
-    return ", ".join(f"{code(suite.suite)} {figure(suite.right)} of {figure(suite.pairs)}" for suite in model.failed)
+    return ", ".join(f"{code(suite.suite)} {figure(suite.right)} of {figure(suite.inputs)}" for suite in model.failed)
 
 
 def _protocol(group: Group, protocol: EvaluationProtocol) -> str:
     """How many models do what a test of others asks for."""
     runs = [suite.name for suite in group.suites if suite.name in protocol.suites]
-    total = sum(suite.pairs for suite in group.suites if suite.name in runs)
+    total = sum(suite.inputs for suite in group.suites if suite.name in runs)
     needed = protocol.needed(total)
     right = [sum(result.right for result in model.results if result.suite in runs) for model in group.models]
     reached = sum(number >= needed for number in right)
