@@ -17,6 +17,7 @@ from compiler.readers.linting.rule import FOLLOWING
 from compiler.report.yaml_lines import YamlLines, yaml_lines
 from compiler.source.diagnostics import Diagnostic, SpecError, did_you_mean, fail
 from compiler.tasks import Task
+from compiler.tasks.identity import identity
 from compiler.tasks.task import EvaluationProtocol, Suite
 
 if TYPE_CHECKING:
@@ -79,10 +80,14 @@ class ReportedSuite:
 
 @dataclass(frozen=True)
 class Group:
-    """The models of one task, which were all run on the same suites."""
+    """The models that are asked the same, and were all run on the same suites.
+
+    `sizes` are those of each choice of sizes, the largest ones last; `identity` is a hash of what is asked.
+    """
 
     kind: str
-    sizes: Mapping[str, int]
+    sizes: tuple[Mapping[str, int], ...]
+    identity: str
     suites: tuple[ReportedSuite, ...]
     protocols: tuple[EvaluationProtocol, ...]  # those whose suites are all among them
     models: tuple[ReportedModel, ...]
@@ -128,11 +133,12 @@ def make_report(
     _check_names(ordered, suites)
     chosen = [_chosen(spec.resolved.task, suites) for spec in ordered]
     outcomes = _outcomes(ordered, chosen, inputs, seed, budget, processes, progress)
-    tasks: dict[tuple[str, tuple[tuple[str, int], ...]], list[ReportedModel]] = {}
+    tasks: dict[tuple[str, tuple[tuple[str, int], ...], str], list[ReportedModel]] = {}
     for spec, outcome in zip(ordered, outcomes, strict=True):
-        task = spec.resolved.task.name, tuple(spec.resolved.task.sizes.items())
+        asked = identity([choice.resolved.task for choice in spec.choices])
+        task = spec.resolved.task.name, tuple(spec.resolved.task.sizes.items()), asked
         tasks.setdefault(task, []).append(_model(spec, outcome))
-    return Report(tuple(_group(tasks[key], suites) for key in sorted(tasks)))
+    return Report(tuple(_group(tasks[key], key[-1], suites) for key in sorted(tasks)))
 
 
 def _order(spec: Spec) -> tuple[str, ...]:
@@ -179,7 +185,7 @@ def _outcomes(
     return [next(outcomes) if suites or budget is not None else Outcome(None, None) for suites in chosen]
 
 
-def _group(models: Sequence[ReportedModel], names: Sequence[str]) -> Group:
+def _group(models: Sequence[ReportedModel], asked: str, names: Sequence[str]) -> Group:
     spec = models[0].spec
     task, suites = spec.resolved.task, _chosen(spec.resolved.task, names)
     runs = tuple(
@@ -188,7 +194,8 @@ def _group(models: Sequence[ReportedModel], names: Sequence[str]) -> Group:
     )
     whole = {suite.name for suite in suites}
     protocols = tuple(protocol for protocol in task.protocols().values() if whole.issuperset(protocol.suites))
-    return Group(task.name, task.sizes, runs, protocols, tuple(models))
+    sizes = tuple(choice.resolved.task.sizes for choice in spec.choices)
+    return Group(task.name, sizes, asked, runs, protocols, tuple(models))
 
 
 def _model(spec: Spec, outcome: Outcome) -> ReportedModel:

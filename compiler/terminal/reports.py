@@ -62,7 +62,8 @@ def _model_json(group: Group, model: ReportedModel) -> shapes.Model:
         summary=spec.resolved.summary,
         source=spec.resolved.source,
         task=group.kind,
-        sizes=dict(group.sizes),
+        sizes=dict(group.sizes[-1]),
+        asked=group.identity,
         dtype=spec.network.dtype.name,
         stream=list(model.dimensions.residual),
         lines=model.lines.own,
@@ -78,4 +79,5 @@ def _model_json(group: Group, model: ReportedModel) -> shapes.Model:
 
 def _suite_json(result: SuiteResult) -> shapes.ModelSuite:
     failures = [failure for part in result.parts for failure in failures_json(part)]
-    return shapes.filled(shapes.ModelSuite, result, failures=failures)
+    parts = [shapes.filled(shapes.ModelPart, part) for part in result.parts]
+    return shapes.filled(shapes.ModelSuite, result, failures=failures, parts=parts)

@@ -788,12 +788,19 @@ class Heads(TypedDict):
     value_dim: Annotated[int, "coordinates of values"]
 
 
+class ModelPart(TypedDict):
+    label: Annotated[str, "such as `length 3` or `8 digits`; empty where the suite has one part"]
+    right: Annotated[int, "of the part's inputs, those that were answered right"]
+    inputs: Annotated[int, "the part's inputs"]
+
+
 class ModelSuite(TypedDict):
     suite: Annotated[str, "the name"]
     seed: Annotated[int | None, "the seed; null for a suite that takes none"]
     right: Annotated[int, "of its inputs, those that were answered right"]
     inputs: Annotated[int, "its inputs"]
     pairs: Annotated[int, "the same: the old name of `inputs`"]
+    parts: Annotated[list[ModelPart], "the same of each part, such as each length"]
     failures: Annotated[list[Failure], "the first inputs of each part that were answered wrong"]
 
 
@@ -803,6 +810,7 @@ class Described(OfSpec):
     summary: Annotated[str, "what the spec says it does; may be empty"]
     source: Annotated[str, "who made it; may be empty"]
     task: Annotated[str, "the kind of the task"]
+    asked: Annotated[str, "a hash of what is asked: models are in one table where it is the same"]
     sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "the sizes of the task"]
     dtype: Annotated[str, "the dtype of the model"]
     layers: Annotated[Layers, "steps of attention and ffn"]

@@ -16,6 +16,7 @@ from compiler.report.markdown.columns import (
     evaluation_columns,
     failure_text,
     page_entries,
+    right_of,
 )
 from compiler.report.markdown.sentences import (
     count_sentences,
@@ -30,6 +31,7 @@ from compiler.report.reporting import Group, Report, ReportedModel
 
 MAX_HARD_CODED = 24
 MAX_DISCLOSED = 24
+HASH_SHOWN = 8
 GENERATED = "<!-- Made by `python cli.py report`; what is changed by hand is lost. -->"
 FINDINGS, TABLE, COUNTED, EVALUATED, SINGLY = (
     "What the tables show",
@@ -68,7 +70,7 @@ def report_page(report: Report, target: Path | None = None) -> str:
     """The page, with links from the folder of `target`, or from the working folder."""
     folder = target.parent if target is not None else Path()
     title = title_of(target)
-    groups = [task_title(group) for group in report.groups]
+    groups = task_titles(report)
     rows = page_entries(report, folder, [title, FINDINGS, TABLE, COUNTED, EVALUATED, *groups, SINGLY])
     by_model = {id(row.model): row for row in rows}
     lines = [
@@ -92,9 +94,22 @@ def report_page(report: Report, target: Path | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def task_titles(report: Report) -> list[str]:
+    """A heading for each group: `addition, base 10, digits 10`; with a hash of what is asked where that is not unique."""
+    titles = [task_title(group) for group in report.groups]
+    return [
+        title if titles.count(title) == 1 else f"{title} ({group.identity[:HASH_SHOWN]})"
+        for title, group in zip(titles, report.groups, strict=True)
+    ]
+
+
 def task_title(group: Group) -> str:
-    """`addition, base 10, digits 10`."""
-    return ", ".join([group.kind, *(f"{name} {size}" for name, size in group.sizes.items())])
+    """`reverse, symbols 3, length 1 to 8`."""
+    shown = []
+    for name in group.sizes[-1]:
+        every = sorted({sizes[name] for sizes in group.sizes})
+        shown.append(f"{name} {every[0]}" + (f" to {every[-1]}" if len(every) > 1 else ""))
+    return ", ".join([group.kind, *shown])
 
 
 def findings(report: Report, names: dict[int, str]) -> list[tuple[str, list[str]]]:
@@ -105,10 +120,10 @@ def findings(report: Report, names: dict[int, str]) -> list[tuple[str, list[str]
 
     sections = [
         (
-            task_title(group),
+            title,
             [*evaluation_sentences(group, name), *verdict_sentences(group, name), *rank_sentences(group.models, name)],
         )
-        for group in report.groups
+        for group, title in zip(report.groups, task_titles(report), strict=True)
     ]
     if len(report.groups) > 1:
         sections = [(f"The models of the task {task}", sentences) for task, sentences in sections]
@@ -170,7 +185,18 @@ def _model(row: PageEntry) -> list[list[str]]:
     if model.counts.hard_coded:
         facts.append(f"Hard-coded: {_hard_coded(model)}")
     listed = [f"- {fact}" for fact in facts] + _disclosures(model)
-    return [[inline(resolved.summary)] if resolved.summary else [], listed]
+    return [[inline(resolved.summary)] if resolved.summary else [], listed, _by_part(model)]
+
+
+def _by_part(model: ReportedModel) -> list[str]:
+    """A row for each part of suites, where sizes are ranges."""
+    if len(model.spec.choices) < 2 or not model.results:
+        return []
+    labels = dict.fromkeys(part.label for result in model.results for part in result.parts)
+    cells = [{part.label: right_of(part.right, part.inputs) for part in result.parts} for result in model.results]
+    titles = [Title("right answers"), *(Title(code(result.suite), right=True) for result in model.results)]
+    rows = [[inline(label), *(parts.get(label, "–") for parts in cells)] for label in labels]
+    return markdown_table(titles, rows)
 
 
 def _disclosures(model: ReportedModel) -> list[str]:
