@@ -95,7 +95,7 @@ def report_page(report: Report, target: Path | None = None) -> str:
 
 
 def task_titles(report: Report) -> list[str]:
-    """A heading for each group: `addition, base 10, digits 10`; with a hash of what is asked where that is not unique."""
+    """A heading for each group; with a hash of what is asked, where the name and the sizes are not unique."""
     titles = [task_title(group) for group in report.groups]
     return [
         title if titles.count(title) == 1 else f"{title} ({group.identity[:HASH_SHOWN]})"
