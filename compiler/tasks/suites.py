@@ -435,7 +435,7 @@ def _every(task: Task) -> Part:
 
     def kept(size: int, start: int) -> Iterator[Words]:
         skip = start
-        for given in every_word(task, size, 0):
+        for given in every_word(task, size):
             rows = task.allowed(given).nonzero()[0]
             rows, skip = rows[skip:], max(0, skip - len(rows))
             if len(rows):
@@ -444,8 +444,11 @@ def _every(task: Task) -> Part:
     return _of_words(task, "", count_allowed(task) if task.count is None else task.count, kept)
 
 
-def every_word(task: Task, size: int, start: int) -> Iterator[dict[str, NDArray[np.uint16]]]:
-    """The given words of all combinations from number `start` on, the last symbol running fastest."""
+def every_word(task: Task, size: int, start: int = 0) -> Iterator[dict[str, NDArray[np.uint16]]]:
+    """The given words of all combinations from number `start` on, at most `size` at once; the last symbol runs fastest.
+
+    Those that `only` excludes are among them.
+    """
     from compiler.tasks import digits
 
     for numbers in digits.counted(range(start, task.combinations), size):
@@ -461,7 +464,7 @@ def every_word(task: Task, size: int, start: int) -> Iterator[dict[str, NDArray[
 
 def count_allowed(task: Task) -> int:
     """How many inputs there are, by trying all combinations."""
-    return sum(int(task.allowed(given).sum()) for given in every_word(task, 1 << 16, 0))
+    return sum(int(task.allowed(given).sum()) for given in every_word(task, 1 << 16))
 
 
 # carries
@@ -691,7 +694,8 @@ def _author(task: Task, suite: AuthorSuite) -> Suite:
     def parts(size: int, seed: int) -> tuple[Part, ...]:
         return (_drawn(narrowed, "", size, f"{suite.name}:{seed}"),)
 
-    return Suite(suite.name, "inputs that its author chose", suite.size, parts)
+    condition = suite.narrowed.also[-1].text
+    return Suite(suite.name, f"inputs that its author chose: {condition}", suite.size, parts)
 
 
 def described() -> str:

@@ -31,7 +31,6 @@ from compiler.report.reporting import Group, Report, ReportedModel
 
 MAX_HARD_CODED = 24
 MAX_DISCLOSED = 24
-HASH_SHOWN = 8
 GENERATED = "<!-- Made by `python cli.py report`; what is changed by hand is lost. -->"
 FINDINGS, TABLE, COUNTED, EVALUATED, SINGLY = (
     "What the tables show",
@@ -70,7 +69,7 @@ def report_page(report: Report, target: Path | None = None) -> str:
     """The page, with links from the folder of `target`, or from the working folder."""
     folder = target.parent if target is not None else Path()
     title = title_of(target)
-    groups = task_titles(report)
+    groups = [group.title for group in report.groups]
     rows = page_entries(report, folder, [title, FINDINGS, TABLE, COUNTED, EVALUATED, *groups, SINGLY])
     by_model = {id(row.model): row for row in rows}
     lines = [
@@ -94,24 +93,6 @@ def report_page(report: Report, target: Path | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def task_titles(report: Report) -> list[str]:
-    """A heading for each group; with a hash of what is asked, where the name and the sizes are not unique."""
-    titles = [task_title(group) for group in report.groups]
-    return [
-        title if titles.count(title) == 1 else f"{title} ({group.identity[:HASH_SHOWN]})"
-        for title, group in zip(titles, report.groups, strict=True)
-    ]
-
-
-def task_title(group: Group) -> str:
-    """`reverse, symbols 3, length 1 to 8`."""
-    shown = []
-    for name in group.sizes[-1]:
-        every = sorted({sizes[name] for sizes in group.sizes})
-        shown.append(f"{name} {every[0]}" + (f" to {every[-1]}" if len(every) > 1 else ""))
-    return ", ".join([group.kind, *shown])
-
-
 def findings(report: Report, names: dict[int, str]) -> list[tuple[str, list[str]]]:
     """What the tables reveal, as sentences in Markdown below headings; `names` are those of the models, by their id."""
 
@@ -120,14 +101,12 @@ def findings(report: Report, names: dict[int, str]) -> list[tuple[str, list[str]
 
     sections = [
         (
-            title,
+            f"The models of the task {group.title}" if group.digest else "The models without a task",
             [*evaluation_sentences(group, name), *verdict_sentences(group, name), *rank_sentences(group.models, name)],
         )
-        for group, title in zip(report.groups, task_titles(report), strict=True)
+        for group in report.groups
     ]
-    if len(report.groups) > 1:
-        sections = [(f"The models of the task {task}", sentences) for task, sentences in sections]
-    else:
+    if len(report.groups) == 1:
         sections = [("The models", sentences) for _, sentences in sections]
     sections.append(("Counts", count_sentences(report.models, name)))
     sections.append(("Specs", length_sentences(report.models, name)))
@@ -158,12 +137,14 @@ def _rules() -> list[str]:
 
 def _suites(group: Group) -> list[str]:
     """What was run, with sizes and seeds."""
+    if group.digest is None:
+        return ["Nothing is right or wrong of a model without a task."]
     if not group.suites:
         return ["None of the suites that were asked for is one of this task."]
     lines = []
     for suite in group.suites:
         drawn = "" if suite.seed is None else f", seed {suite.seed}"
-        lines.append(f"- {code(suite.name)}: {suite.summary}; {several(suite.inputs, 'input')}{drawn}")
+        lines.append(f"- {code(suite.name)}: {inline(suite.summary)}; {several(suite.inputs, 'input')}{drawn}")
     return lines
 
 
@@ -181,7 +162,7 @@ def _model(row: PageEntry) -> list[list[str]]:
         facts.append("Decoded token by token: not every attention is causal.")
     for failed in model.failed:
         wrong = f"{figure(failed.inputs - failed.right)} of {figure(failed.inputs)}"
-        facts.append(f"Wrong in {code(failed.suite)}: {wrong}, first {failure_text(model, failed.suite)}")
+        facts.append(f"Wrong in {code(failed.suite)}: {wrong}, first {failure_text(failed)}")
     if model.counts.hard_coded:
         facts.append(f"Hard-coded: {_hard_coded(model)}")
     listed = [f"- {fact}" for fact in facts] + _disclosures(model)
