@@ -68,7 +68,8 @@ def sampling_by_name(task: Task) -> dict[str, bool]:
         return {"cases": False}
     every = {"uniform": True, "edges": False, "carries": True, "near_carry": True, "exhaustive": False}
     every |= {adderboard.NAME: False, **{suite.name: True for suite in task.author_suites}}
-    return {name: sampled for name, sampled in every.items() if name not in NAMED or name in task.suite_names}
+    named = {name: sampled for name, sampled in every.items() if name not in NAMED or name in task.suite_names}
+    return named if task.statement.transducer is None else {**named, "transitions": False, "long_runs": False}
 
 
 ALWAYS = ("uniform", "edges", "exhaustive")  # those that every task has
@@ -279,8 +280,18 @@ def _allowed_of(task: Task, drawn: Iterator[Words]) -> Iterator[Words]:
         rows = rows[: barren[0]] if len(barren) else rows
         yield {name: word[rows] for name, word in words.items()}
         if len(barren):
-            raise TaskError(f"{TRIES} inputs were drawn, and `only` allows none of them")
+            raise _nothing_allowed(task)
         refused = int(gaps[-1])
+
+
+def _nothing_allowed(task: Task) -> TaskError:
+    statement = task.statement
+    transducer = statement.transducer
+    in_columns = (transducer.only, transducer.only_at_end) if transducer is not None else ()
+    formula = next((one for one in (*statement.also, statement.only, *in_columns) if one is not None), None)
+    message = f"{TRIES} inputs were drawn, and `only` allows none of them"
+    hint = "allow more inputs, or write those that you mean under `cases`"
+    return TaskError(message, None if formula is None else formula.span, "no-input", hint)
 
 
 def _words_of_paths(task: Task, some: NDArray[np.int64]) -> Words:

@@ -149,7 +149,7 @@ def test_what_would_cost_too_much_is_not_looked_at(tmp_path: Path) -> None:
 
 
 def test_looking_spends_what_it_costs(tmp_path: Path) -> None:
-    task = compiler.load(written(tmp_path, "  equations: {other: 'word[0]'}")).resolved.task
+    task = compiler.load(written(tmp_path, "  equations: {other: 'max(word[0], 0)'}")).resolved.task
     work = Work(1000)
     assert samples.fault(task, work) is None
     assert 0 < work.left < 1000
