@@ -335,10 +335,11 @@ def _protocol(spec: Spec, name: str) -> EvaluationProtocol:
 
 def _chosen(spec: Spec, names: Sequence[str] | None) -> list[list[Suite]]:
     """The suites that are run in each choice of sizes: by default what each of them runs by default."""
-    known = spec.resolved.task.suites()
+    choices = [choice.resolved.task.suites() for choice in spec.choices]
+    known = list(dict.fromkeys(name for suites in choices for name in suites))
     for name in names or ():
         if name not in known:
-            raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}")
-    choices = [choice.resolved.task.suites() for choice in spec.choices]
-    usual = [name for name in known if all(name in suites and suites[name].by_default for suites in choices)]
+            hint = "`only` excludes all that it has elsewhere" if name in suites_of_tasks.ALWAYS else None
+            raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}", hint=hint)
+    usual = [name for name in known if all(suites[name].by_default for suites in choices if name in suites)]
     return [[suites[name] for name in dict.fromkeys(names or usual) if name in suites] for suites in choices]

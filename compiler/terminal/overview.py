@@ -98,6 +98,17 @@ def of_spec(spec: Spec) -> dict[str, object]:
     return {"spec": str(spec.path), "name": spec.name, "settings": list(spec.settings)}
 
 
+def asked_json(spec: Spec) -> dict[str, object]:
+    """The fields of `shapes.Asked`."""
+    asked = spec.resolved.question
+    return {
+        **of_spec(spec),
+        "task": asked.name if asked.digest is not None else None,
+        "sizes": {name: largest for name, (_, largest) in asked.sizes.items()},
+        "question": asked.digest,
+    }
+
+
 def equation_json(equation: Equation) -> dict[str, object]:
     """The fields of `shapes.Equation`."""
     return {**file_and_line(equation.span), "equation": str(equation)}

@@ -70,6 +70,20 @@ class OfSpec(TypedDict):
     settings: Annotated[list[str], "the settings, `NAME=VALUE`"]
 
 
+class Asked(OfSpec):
+    """What a model is asked."""
+
+    task: Annotated[str | None, "the name of the task; null where the spec states none"]
+    sizes: Annotated[
+        dict[str, Annotated[int, "the size of that name"]], "the sizes of the task; of ranges their largest"
+    ]
+    question: Annotated[
+        str | None,
+        "the SHA-256 of which inputs there are and of what is right for each, as formulas say it: the same for models "
+        "that are asked the same, whatever it is called; null without a task",
+    ]
+
+
 class New(TypedDict):
     written: Annotated[str, "the path of the new spec"]
     template: Annotated[str, "the template that it was made from"]
@@ -331,7 +345,7 @@ class Assertion(TypedDict):
     holds: Annotated[bool, "whether it is so; the exit code is 1 where it is not"]
 
 
-class Count(OfSpec, Counted):
+class Count(Asked, Counted):
     free_names: Annotated[list[str], "the parameters that `free` counts"]
     tensors: Annotated[list[CountedTensor], "the figures by tensor, ties too"]
     claims: Annotated[list[Claim], "the [claims](#claim) of the spec; those about suites are `not checked` here"]
@@ -696,7 +710,16 @@ class Certificate(TypedDict):
     method: Annotated[
         str,
         "`abstract interpretation`; `enumeration` where inputs were tried one by one, every one unless `ending` "
-        "says otherwise; `none` where nothing could be looked at",
+        "says otherwise; `none` where nothing could be looked at; `several` where `by_size` has more than one",
+    ]
+    counts: Annotated[
+        str,
+        "`exact`; `bounds` where `only` excludes some of the inputs that were followed, and it is not known how many: "
+        "then there are at most so many `inputs`, and the numbers of `steps` are of all that were followed",
+    ]
+    cross_checked: Annotated[
+        int | None,
+        "for so many inputs the equations say what the columns say; null where the task does not have both",
     ]
     inputs: Annotated[int, "all inputs of the task"]
     inputs_text: Annotated[str, "the same in digits"]
@@ -716,8 +739,10 @@ class Certificate(TypedDict):
     reasons: Annotated[list[Reason], "the same [for scripts](#reason)"]
     steps: Annotated[
         list[AnswerStep],
-        "the predicted tokens of the answer, in order; each after the right ones before it",
+        "the predicted tokens of the answer, in order; each after the right ones before it; empty where sizes are "
+        "ranges",
     ]
+    by_size: Annotated[list[OneSize], "where sizes are ranges, what was found for [each choice](#size); else empty"]
     dtype: Annotated[str, "the dtype of the model"]
     assumptions: Annotated[str, "what the verdict takes for granted about arithmetic"]
     engine: Annotated[int, "the version of what decides"]
@@ -727,6 +752,27 @@ class Certificate(TypedDict):
     seconds: Annotated[float, "those that it took"]
     ending: Annotated[str, "`complete`, or what ended it early: `budget` or `interrupted`"]
     claims: Annotated[list[Claim], "the [claim](#claim) about all inputs, if the spec has one"]
+
+
+class OneSize(TypedDict):
+    sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "those that are ranges"]
+    verdict: Annotated[str, "`proved`, `refuted` or `open`, for these sizes"]
+    method: Annotated[str, "as that of the whole; and so are all others"]
+    counts: Annotated[str, "`exact` or `bounds`"]
+    cross_checked: Annotated[int | None, "of how many inputs; null as that of the whole"]
+    inputs: Annotated[int, "all inputs of these sizes"]
+    inputs_text: Annotated[str, "the same in digits"]
+    failing: Annotated[Failing, "how many of them are answered wrong"]
+    margin: Annotated[Margin | None, "the smallest [margin](#margin); null where none was computed"]
+    seen: Annotated[Lead | None, "the smallest [lead](#lead) that was met; null where there are none"]
+    tried: Annotated[int, "inputs that were looked at for `seen`"]
+    counterexample: Annotated[Counterexample | None, "a [counterexample](#counterexample); null unless `refuted`"]
+    why_open: Annotated[list[str], "why inputs are undecided, in sentences"]
+    reasons: Annotated[list[Reason], "the same [for scripts](#reason)"]
+    steps: Annotated[list[AnswerStep], "the predicted tokens of the answer, in order"]
+    assumptions: Annotated[str, "what the verdict takes for granted about arithmetic"]
+    seconds: Annotated[float, "those that it took"]
+    ending: Annotated[str, "`complete`, `budget` or `interrupted`"]
 
 
 class Margin(TypedDict):
@@ -748,7 +794,8 @@ class Reason(TypedDict):
     kind: Annotated[
         str,
         "`time`, also after an interruption; `joined`: different inputs were joined in a cell; `step`: an error "
-        "grows too much at a step; `rounding`; `refused`: the network cannot be followed",
+        "grows too much at a step; `rounding`; `refused`: the network or the inputs cannot be followed; `too many` "
+        "inputs to be tried one by one; `only`: what is wrong may be no input",
     ]
     step: Annotated[str | None, "the name of the step; null for other kinds than `step`"]
     number: Annotated[
@@ -797,13 +844,11 @@ class ModelSuite(TypedDict):
     failures: Annotated[list[Failure], "the first inputs of each part that were answered wrong"]
 
 
-class Described(OfSpec):
+class Described(Asked):
     """The fields of a model in a report that come before its counts."""
 
     summary: Annotated[str, "what the spec says it does; may be empty"]
     source: Annotated[str, "who made it; may be empty"]
-    task: Annotated[str, "the kind of the task"]
-    sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "the sizes of the task"]
     dtype: Annotated[str, "the dtype of the model"]
     layers: Annotated[Layers, "steps of attention and ffn"]
     stream: Annotated[list[int], "the size of the residual stream, and each one that it changes to"]

@@ -79,13 +79,9 @@ def test_cases_are_found_and_no_file_is_left_out() -> None:
 
 
 @EVERY
-def test_every_diagnostic_has_its_code_and_place(folder: Path, case: Case) -> None:
-    assert sorted(map(_finding, _load_errors(_path(folder, case)))) == sorted(_expected(folder, case))
-
-
-@EVERY
-def test_messages_say_what_helps(folder: Path, case: Case) -> None:
+def test_every_diagnostic_has_its_code_and_place_and_says_what_helps(folder: Path, case: Case) -> None:
     diagnostics = _load_errors(_path(folder, case))
+    assert sorted(map(_finding, diagnostics)) == sorted(_expected(folder, case))
     for expected, finding in zip(case.expected, _expected(folder, case), strict=True):
         said = [f"{one.message}\n{one.hint}" for one in diagnostics if _finding(one) == finding]
         assert any(expected.text in text for text in said), (expected, said)
