@@ -10,7 +10,8 @@ from pathlib import Path
 from compiler.language.layouts import with_classes
 from compiler.language.overrides import as_settings, override
 from compiler.language.resolve import Resolved, resolve
-from compiler.language.warnings import find_suspicions, settled_warnings
+from compiler.language.suite_claims import impossible_claims
+from compiler.language.warnings import find_suspicions, settled_warnings, without_ignored
 from compiler.lowering.network import lower_network
 from compiler.network.ir import Network
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError, in_file_order, raise_errors
@@ -111,10 +112,12 @@ def _check(path: Path, chain: Chain, overrides: Overrides, leniency: Leniency) -
     checked = check_schema(document)
     findings = Findings(checked.diagnostics)
     if not checked.sound:
-        raise SpecError(findings)
+        raise SpecError(without_ignored(findings, checked.document, leniency.ignore))
     resolved = resolve(checked.document, findings, allow_overflow=leniency.allow_overflow)
+    if resolved is not None and not settings:  # the claims are not about a variant
+        findings.report(*impossible_claims(resolved))
     lowered = lower_network(resolved, findings) if resolved is not None else None
-    raise_errors(findings)
+    raise_errors(without_ignored(findings, checked.document, leniency.ignore))
     assert resolved is not None
     assert lowered is not None
     resolved = replace(resolved, document=without(resolved.document, lowered.superseded))

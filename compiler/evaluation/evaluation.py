@@ -22,6 +22,7 @@ from compiler.source.limits import MAX_BATCH, MAX_INPUTS
 from compiler.tasks import suites as suites_of_tasks
 from compiler.tasks.package import tasks_with_protocols
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite
+from compiler.tasks.task import sizes as sizes_of_suite
 
 Progress = Callable[[str, int, int], None]
 
@@ -181,10 +182,8 @@ def evaluate(
     _check_numbers(inputs, failures, batch)
     kept = sys.maxsize if failures is None else failures
     chosen = _chosen(spec, names if test is None else test.suites)
-    shares = [[_share(suite, inputs, k, len(chosen)) for suite in suites] for k, suites in enumerate(chosen)]
     planned = [
-        [_to_run(suite, size, seed or 0, kept) for suite, size in zip(suites, sizes, strict=True)]
-        for suites, sizes in zip(chosen, shares, strict=True)
+        [_to_run(suite, size, seed or 0, kept) for suite, size in suites] for suites in _with_sizes(chosen, inputs)
     ]
     told = _Told(planned, progress, notice)
     runs: list[tuple[SuiteResult, ...]] = []
@@ -224,14 +223,12 @@ class _Told:
         self._done[suite.name] += suite.size
 
 
-def _share(suite: Suite, inputs: int | None, number: int, choices: int) -> int:
-    """How many inputs of a suite are run in one choice of sizes: of those that sample, a share of all."""
-    if not suite.sampled or choices == 1:
-        return suite.size(inputs)
-    if inputs is None:
-        return min(suite.default_size, -(-suites_of_tasks.SAMPLED // choices))
-    share, extra = divmod(inputs, choices)
-    return share + (number < extra)
+def _with_sizes(chosen: Sequence[Sequence[Suite]], inputs: int | None) -> list[list[tuple[Suite, int]]]:
+    """The suites that are run in each choice of sizes, with how many inputs each has there."""
+    names = dict.fromkeys(suite.name for suites in chosen for suite in suites)
+    alike = {name: [suite for suites in chosen for suite in suites if suite.name == name] for name in names}
+    sizes = {name: iter(sizes_of_suite(suites, inputs)) for name, suites in alike.items()}
+    return [[(suite, next(sizes[suite.name])) for suite in suites] for suites in chosen]
 
 
 def _run_all(
@@ -251,9 +248,10 @@ def _joined(spec: Spec, runs: Sequence[tuple[SuiteResult, ...]]) -> tuple[SuiteR
         return runs[0]
     joined: dict[str, SuiteResult] = {}
     for asked, results in zip(spec.resolved.asked, runs, strict=True):
-        title = ", ".join(f"{name} {size}" for name, size in asked.choice.items())
         for result in results:
-            parts = tuple(replace(part, label=", ".join(filter(None, (title, part.label)))) for part in result.parts)
+            parts = tuple(
+                replace(part, label=", ".join(filter(None, (asked.title, part.label)))) for part in result.parts
+            )
             known = joined.get(result.suite)
             joined[result.suite] = replace(
                 result,

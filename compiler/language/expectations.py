@@ -32,14 +32,19 @@ class AuthorCount:
 
 @dataclass(frozen=True)
 class EvalClaim:
-    """`right` of so many `inputs` of a suite drawn with `seed` are answered right; of `parts` too, by label."""
+    """`right` of so many `inputs` of a suite drawn with `seed` are answered right; of `parts` too, by label.
+
+    `word` is the key of `inputs` as it is written, `part_keys` are those of the parts; None where there are none.
+    """
 
     suite: str
     inputs: int
     seed: int
     right: int
     span: Span
+    word: Scalar
     parts: AnyMapping[str, int] = field(default_factory=dict)
+    part_keys: tuple[Scalar, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,17 +87,30 @@ def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findin
         if isinstance(right, Mapping):
             parts = {label.text: _integer(one) for label, one in right.items if isinstance(one, Scalar)}
             numbers["right"] = sum(parts.values())
-        # `pairs` is the old word. A variant may write the one where its base has the other: the last one is its own.
-        inputs = next((numbers[name] for name in reversed(numbers) if name in ("inputs", "pairs")), -1)
-        if inputs >= 0 and "right" in numbers:
-            known = (inputs, numbers.get("seed", 0), numbers["right"])
-            claim = EvalClaim(key.text, *known, key.span, parts)
+        word = _word_of_inputs(value, findings)
+        if word is not None and "right" in numbers:
+            known = (numbers[word.text], numbers.get("seed", 0), numbers["right"])
+            keys = tuple(label for label, _ in right.items) if isinstance(right, Mapping) else None
+            claim = EvalClaim(key.text, *known, key.span, word, parts, keys)
             if claim.right > claim.inputs:
-                findings.report(Diagnostic("bad-value", f"{claim.right} right of {claim.inputs} inputs", key.span))
+                message = f"{claim.right:,} right of {claim.inputs:,} {word.text}"
+                findings.report(Diagnostic("bad-value", message, key.span))
             eval_claims.append(claim)
     stated, place = node.get("verdict"), node.key("verdict")
     verdict = VerdictClaim(stated.text, place.span) if isinstance(stated, Scalar) and place is not None else None
     return Expectations(tuple(count_claims), _author_count(node), tuple(eval_claims), verdict, node.text_of("note"))
+
+
+def _word_of_inputs(claim: Mapping, findings: Findings) -> Scalar | None:
+    """The key that says how many inputs: `inputs`, or `pairs`, the old word for it.
+
+    A variant may write the one where its base has the other: the last one is its own. One file writes one of them.
+    """
+    found = [key for key, number in claim.items if key.text in ("inputs", "pairs") and isinstance(number, Scalar)]
+    if len(found) == 2 and found[0].span.source is found[1].span.source:
+        message = "`pairs` is the old word for `inputs`: write one of them"
+        findings.report(Diagnostic("bad-value", message, found[1].span))
+    return found[-1] if found else None
 
 
 def _author_count(node: Mapping) -> AuthorCount | None:

@@ -43,6 +43,11 @@ class Asked:
     layout: Layout
     choice: AnyMapping[str, int]
 
+    @property
+    def title(self) -> str:
+        """What the choice is called, such as `length 3`."""
+        return ", ".join(f"{name} {size}" for name, size in self.choice.items())
+
 
 @dataclass(frozen=True)
 class Resolved:

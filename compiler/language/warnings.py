@@ -62,9 +62,17 @@ def settled_warnings(
         for code, span in unknown
     )
     raise_errors(wrong)
-    off = {*ignored, *(word.text for word in in_spec)}
-    kept = (diagnostic for diagnostic in findings if diagnostic.severity == "error" or diagnostic.code not in off)
+    kept = without_ignored(findings, document, ignored)
     return tuple(replace(diagnostic, severity="error") if strict else diagnostic for diagnostic in kept)
+
+
+def without_ignored(
+    findings: Iterable[Diagnostic], document: Mapping, ignored: Iterable[str]
+) -> tuple[Diagnostic, ...]:
+    """`findings` without the warnings that are switched off in the document, or from outside by their codes."""
+    node = document.get("ignore")
+    off = {*ignored, *(word.text for word in (words(node) if node is not None else ()))}
+    return tuple(diagnostic for diagnostic in findings if diagnostic.severity == "error" or diagnostic.code not in off)
 
 
 def _silent_symbols(resolved: Resolved, classes: int) -> list[Diagnostic]:

@@ -26,7 +26,7 @@ from compiler.tasks.layout import Alphabet
 from compiler.tasks.package import sizes_of
 from compiler.tasks.stated import AuthorSuite, Case, Task
 from compiler.tasks.statement import Aimed, Equation, State, Statement, Transducer, WordShape
-from compiler.tasks.task import Symbols
+from compiler.tasks.task import SAMPLED, Symbols
 from compiler.tasks.tokens import named_token, read_token
 
 _NUMBER = re.compile(r"number\(\s*(?P<word>[A-Za-z_][A-Za-z0-9_]*)\s*\)")
@@ -540,7 +540,7 @@ class _Reader:
     def _author_suite(self, task: Task, key: Scalar, node: Mapping) -> AuthorSuite | None:
         before = len(self.findings)
         size_node = node.get("size")
-        size = suites.SAMPLED if size_node is None else self._size(size_node)
+        size = SAMPLED if size_node is None else self._size(size_node)
         only = self._formula(node, "only")
         if not is_name(key.text):
             self.report("bad-name", f"'{key.text}' cannot name a suite: use letters, digits and _", key.span)

@@ -14,14 +14,13 @@ from compiler.source.limits import MAX_EXHAUSTIVE
 from compiler.tasks import adderboard
 from compiler.tasks.stated import AuthorSuite, Task
 from compiler.tasks.statement import WordShape
-from compiler.tasks.task import TRIED_IN_FULL, Inputs, Part, Suite, TaskError, Words
+from compiler.tasks.task import SAMPLED, TRIED_IN_FULL, Inputs, Part, Suite, TaskError, Words
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 MAX_SIZE = 10_000_000  # inputs of an author's suite
-SAMPLED = 10_000  # inputs that are drawn of each length, where nobody says how many
 NEAR_CARRIES = 4000
 MAX_CARRY_PATTERNS = 4096
 MAX_EDGES = 10_000
@@ -34,6 +33,7 @@ PATHS_TRIED = 20  # paths that are tried for a step, where the columns do not sa
 MAX_TRIED_AGAIN = 10_000  # steps for which they are tried at once
 RUNS_EACH = 8  # inputs for each run
 MAX_RUNS = 10_000
+_BOARD_EDGES, _BOARD_PAIRS = "edge cases", "random pairs"
 _DRAWN_AT_ONCE = 1024
 _MADE_AT_ONCE = 1 << 12
 
@@ -136,12 +136,41 @@ def _words_of_numbers(task: Task, numbers: Sequence[NDArray[np.uint64]]) -> Word
     return task.with_answers(words)
 
 
+def known_parts(task: Task, name: str) -> dict[str, int | None]:
+    """The parts of a suite by their labels, each with how many inputs it has, where that takes no time to find out.
+
+    None has no label where the suite is not counted in parts. Nothing is known of a suite that the task may lack.
+    Raises `TaskError` where an input makes no sense.
+    """
+    is_small = not task.is_restricted or task.combinations <= TRIED_IN_FULL
+    if name == "uniform" and _are_numbers(task) and not task.is_restricted:
+        return {_title(length): None for length in _uniform_lengths(task)}
+    if name == "edges":
+        inputs = len(_edge_inputs(task)) if is_small else 0
+        return {"": inputs} if inputs else {}
+    if name == "exhaustive":
+        return {"": task.count if is_small else None}
+    if name == "cases":
+        return {"": len(task.cases)}
+    if name == adderboard.NAME:
+        return {_BOARD_EDGES: len(adderboard.EDGE_CASES), _BOARD_PAIRS: adderboard.RANDOM_PAIRS}
+    return {"": None}
+
+
 # uniform
 
 
-def _uniform_numbers(task: Task) -> Suite:
+def _uniform_lengths(task: Task) -> range:
     longest = max(word.length for word in task.given)
-    lengths = range(max(1, longest - UNIFORM_LENGTHS + 1), longest + 1)
+    return range(max(1, longest - UNIFORM_LENGTHS + 1), longest + 1)
+
+
+def _title(length: int) -> str:
+    return f"{length} digit{'s' if length > 1 else ''}"
+
+
+def _uniform_numbers(task: Task) -> Suite:
+    lengths = _uniform_lengths(task)
 
     def parts(size: int, seed: int) -> tuple[Part, ...]:
         share, extra = divmod(size, len(lengths))
@@ -149,7 +178,8 @@ def _uniform_numbers(task: Task) -> Suite:
         drawn = zip(lengths, sizes, strict=True)
         return tuple(_of_length(task, length, count, f"uniform:{length}:{seed}") for length, count in drawn)
 
-    return Suite("uniform", "operands of each of the last three lengths", SAMPLED * len(lengths), parts)
+    summary = "operands of each of the last three lengths"
+    return Suite("uniform", summary, SAMPLED * len(lengths), parts, most=lambda: task.combinations)
 
 
 def _of_length(task: Task, length: int, count: int, seed: str) -> Part:
@@ -157,8 +187,7 @@ def _of_length(task: Task, length: int, count: int, seed: str) -> Part:
         own = min(length, word.length)
         return word.symbols ** (own - 1) if own > 1 else 0, int(word.symbols**own)
 
-    label = f"{length} digit{'s' if length > 1 else ''}"
-    return drawn_numbers(task, label, count, seed, [bounds(word) for word in task.given])
+    return drawn_numbers(task, _title(length), count, seed, [bounds(word) for word in task.given])
 
 
 def drawn_numbers(task: Task, label: str, count: int, seed: int | str, bounds: Sequence[tuple[int, int]]) -> Part:
@@ -201,7 +230,7 @@ def _uniform_words(task: Task) -> Suite:
     def parts(size: int, seed: int) -> tuple[Part, ...]:
         return (_drawn(task, "", size, f"uniform:{length}:{seed}"),)
 
-    return Suite("uniform", summary, lambda: min(SAMPLED, _most(task)), parts)
+    return Suite("uniform", summary, lambda: min(SAMPLED, _most(task)), parts, most=lambda: _most(task))
 
 
 def _drawn(task: Task, label: str, count: int, seed: str) -> Part:
@@ -512,7 +541,8 @@ def _carries(task: Task) -> Suite:
 
         return (_of_words(task, "", size, given),)
 
-    return Suite("carries", "every pattern of carries, random digits otherwise", patterns, parts)
+    summary = "every pattern of carries, random digits otherwise"
+    return Suite("carries", summary, patterns, parts, most=lambda: 1 << length)
 
 
 def _choices_for_patterns(task: Task, size: int, seed: int) -> Iterator[list[int]]:
@@ -686,7 +716,7 @@ def _near_carry(task: Task) -> Suite:
         return (Part("", size, lambda: generate(size, seed), task.encode),)
 
     summary = "sums just above or below a multiple of a power of the base"
-    return Suite("near_carry", summary, NEAR_CARRIES, parts)
+    return Suite("near_carry", summary, NEAR_CARRIES, parts, most=lambda: task.combinations)
 
 
 def _adderboard(task: Task) -> Suite:
@@ -700,9 +730,9 @@ def _adderboard(task: Task) -> Suite:
             largest = task.largest(word)
             message = f"adderboard adds numbers from 0 to {adderboard.LARGEST}, and an operand of this task is at most"
             raise TaskError(f"{message} {largest}. Use the suites uniform, edges and near_carry")
-        listed = _listed(task, "edge cases", adderboard.EDGE_CASES)
+        listed = _listed(task, _BOARD_EDGES, adderboard.EDGE_CASES)
         bounds = [(0, adderboard.LARGEST + 1)] * 2
-        return listed, drawn_numbers(task, "random pairs", adderboard.RANDOM_PAIRS, adderboard.SEED, bounds)
+        return listed, drawn_numbers(task, _BOARD_PAIRS, adderboard.RANDOM_PAIRS, adderboard.SEED, bounds)
 
     return Suite(adderboard.NAME, adderboard.SUMMARY, adderboard.TOTAL, parts, False, False, reaches_all)
 
@@ -717,7 +747,8 @@ def _author(task: Task, suite: AuthorSuite) -> Suite:
         return (_drawn(narrowed, "", size, f"{suite.name}:{seed}"),)
 
     condition = suite.narrowed.also[-1].text
-    return Suite(suite.name, f"inputs that its author chose: {condition}", suite.size, parts)
+    summary = f"inputs that its author chose: {condition}"
+    return Suite(suite.name, summary, suite.size, parts, most=lambda: task.combinations)
 
 
 def described() -> str:

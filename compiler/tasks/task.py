@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # quick commands read specs without numpy
     from numpy.typing import NDArray
 
 TRIED_IN_FULL = 10_000  # so many inputs are all tried by default
+SAMPLED = 10_000  # inputs that are drawn of each length, where nobody says how many
 Inputs = tuple[int, ...]
 Symbols = tuple[int, ...]
 Words = Mapping[str, "NDArray[np.uint16]"]  # of many inputs: each word [inputs, length] by its name
@@ -58,7 +59,7 @@ class Part:
 class Suite:
     """A reproducible set of inputs. `parts(size, seed)` raises `TaskError` where there is no such set.
 
-    `sized` is the default size, or gives it.
+    `sized` is the default size, or gives it. `most` gives how many inputs there are to draw from, at most.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Suite:
     sampled: bool = True  # whether another size may be asked for
     by_default: bool = True  # whether an evaluation runs it when no suite is named
     reported: bool | None = None  # whether a report runs it then; None: as an evaluation does
+    most: Callable[[], int] | None = None  # None: as many as its default size
 
     @property
     def default_size(self) -> int:
@@ -80,6 +82,35 @@ class Suite:
     def size(self, inputs: int | None) -> int:
         """How many inputs it has where so many `inputs` are wanted of the suites that sample."""
         return inputs if inputs is not None and self.sampled else self.default_size
+
+    @property
+    def drawn_from(self) -> int:
+        """How many different inputs it can have, at most."""
+        return self.default_size if self.most is None else self.most()
+
+
+def sizes(suite: Sequence[Suite], inputs: int | None) -> list[int]:
+    """How many inputs one suite has in each choice of sizes, where so many `inputs` are wanted in all.
+
+    Of a suite that samples, each choice has an equal share of the total, but no more than it has different inputs; the
+    choices that have more share the rest. Without `inputs` the total is the default: at most `SAMPLED`.
+    """
+    if len(suite) == 1 or not all(one.sampled for one in suite):
+        return [one.size(inputs) for one in suite]
+    most = [one.drawn_from for one in suite]
+    default = sum(min(one.default_size, limit) for one, limit in zip(suite, most, strict=True))
+    return shares(min(SAMPLED, default) if inputs is None else inputs, most)
+
+
+def shares(total: int, most: Sequence[int]) -> list[int]:
+    """A total in equal shares of at most so many each; the largest takes what is left when all have as many."""
+    found = [0] * len(most)
+    ascending = sorted(range(len(most)), key=lambda position: most[position])
+    for done, position in enumerate(ascending):
+        share = total // (len(most) - done)
+        found[position] = share if done == len(most) - 1 else min(share, most[position])
+        total -= found[position]
+    return found
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def test_an_interrupted_run_goes_on_in_its_length(
     stop_at(None)
     resumed = run()
     assert comparable(resumed) == comparable(whole)
-    assert sum(suite.resumed for suite in resumed.suites) > 8 * (done - len(stops))
+    assert sum(suite.resumed for suite in resumed.suites) > 2 * (done - len(stops))
     assert list((tmp_path / "cache" / "runs").iterdir()) == []
 
 

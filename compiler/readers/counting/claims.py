@@ -13,6 +13,7 @@ from compiler.source.text import Span
 from compiler.tasks.suites import sampling_by_name
 
 VARIANT = "about the spec as written, not this variant: leave out --set to check"
+SHOWN_PARTS = 3  # of those that are not as claimed
 Status = Literal["held", "failed", "not checked"]
 
 
@@ -117,10 +118,15 @@ def _evaluated(suites: Sequence[SuiteOutcome], claim: EvalClaim, sampled: bool) 
         return "not checked", f"the suite has {outcome.inputs:,} inputs", ()
     if outcome.batched:
         return "not checked", "run in batches", checked_by
-    for label, right in claim.parts.items():
-        part = outcome.right_by_part.get(label)
-        if part != right:
-            return _compared(False, f"{label}: {'no such part' if part is None else f'{part:,}'}, not {right:,}")
+    found = [(label, outcome.right_by_part.get(label), right) for label, right in claim.parts.items()]
+    differing = [
+        f"{label}: {'no such part' if part is None else f'{part:,}'}, not {right:,}"
+        for label, part, right in found
+        if part != right
+    ]
+    if differing:
+        rest = len(differing) - SHOWN_PARTS
+        return _compared(False, "; ".join(differing[:SHOWN_PARTS]) + (f"; and {rest:,} more" if rest > 0 else ""))
     return _compared(outcome.right == claim.right, f"{outcome.right:,} of {outcome.inputs:,}")
 
 
