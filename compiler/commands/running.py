@@ -175,7 +175,7 @@ def _asked(spec: Spec, typed: tuple[str, ...]) -> tuple[Spec, tuple[int, ...]]:
 
 def _evaluate(spec: Spec, loading: Loading, as_json: bool, saved: shapes.Saved, **options: Any) -> None:
     from compiler.terminal.console import print_json, suite_progress
-    from compiler.terminal.evaluations import evaluation_json, print_evaluation
+    from compiler.terminal.evaluations import SHOWN_FAILURES, evaluation_json, print_evaluation
 
     with suite_progress() as progress:
         evaluation = compiler.evaluate(spec, progress=progress, notice=partial(say, error=True), **options)
@@ -183,7 +183,8 @@ def _evaluate(spec: Spec, loading: Loading, as_json: bool, saved: shapes.Saved, 
     if as_json:
         print_json(evaluation_json(spec, evaluation, claims, saved))
     else:
-        print_evaluation(evaluation)
+        kept = options["failures"]
+        print_evaluation(evaluation, None if kept is None else max(kept, SHOWN_FAILURES))
         print_checked_claims(claims, spec.path, loading)
     exit_on_failed(claims)
     if evaluation.qualified is False:

@@ -109,7 +109,7 @@ evaluation_options = _options(  # of every command that evaluates one spec
         default="5",
         show_default=True,
         callback=failure_limit,
-        help="How many wrong answers to list for each part of a suite.",
+        help="How many wrong answers to keep for each part of a suite; at most as many in all are listed, or 12.",
     ),
     click.option("--device", default="cpu", show_default=True, help="A torch device, such as cuda."),
     click.option(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from compiler.pipeline import Spec
@@ -16,13 +17,15 @@ from compiler.terminal.overview import of_spec
 
 if TYPE_CHECKING:  # it imports torch
     from compiler.evaluation.evaluation import Answer, Evaluation, PartResult, SuiteResult
+    from compiler.evaluation.evaluator import Failure
 
 SHOWN_CLASSES = 12  # of one suite
+SHOWN_FAILURES = 12  # of all suites together
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
+def print_evaluation(evaluation: Evaluation, most: int | None = SHOWN_FAILURES) -> None:
     """k of n for each suite and part, the first failures as greedy decoding has them, the most frequent classes of
-    failures, the rate and the machine."""
+    failures, the rate and the machine. `most` failures are listed, None for all that were kept."""
     out = console()
     rows = table("suite", "", "right", "of", "", "seconds", right=["right", "of", "seconds"])
     for suite in evaluation.suites:
@@ -36,25 +39,54 @@ def print_evaluation(evaluation: Evaluation) -> None:
                 text(suite.suite if i == 0 else ""), part.label, f"{part.right:,}", f"{part.inputs:,}", note, seconds
             )
     out.print(rows)
-    failures = [
-        (suite.suite, failure) for suite in evaluation.suites for part in suite.parts for failure in part.failures
-    ]
-    if failures:
-        every = len(failures) == evaluation.inputs - evaluation.right
-        shown = table("failures" if every else "first failures", "input", "right answer", "greedy decoding says")
-        for name, failure in failures:
-            shown.add_row(text(name), text(failure.text), text(failure.expected), text(failure.got))
-        out.print()
-        out.print(shown)
+    _print_failures(evaluation, most)
     _print_classes(evaluation)
     out.print()
-    out.print(text(summary(evaluation)))
+    for line in _lines(summary(evaluation), None if out.soft_wrap else out.width):
+        out.print(text(line))
     if evaluation.engine.reason is not None:
         out.print(text(f"the plain engine took the place of the fast one: {evaluation.engine.reason}"))
     if evaluation.batched:
         out.print(text(of_batches(evaluation)))
     if evaluation.protocol is not None:
         out.print(text(qualification(evaluation, evaluation.protocol), "" if evaluation.qualified else "red"))
+
+
+def _print_failures(evaluation: Evaluation, most: int | None) -> None:
+    """The first failures of each part, each input once. Where they are too many, each part shows as many as another."""
+    kept: dict[str, tuple[int, str, Failure]] = {}
+    times: Counter[str] = Counter()
+    for suite in evaluation.suites:
+        for part in suite.parts:
+            for number, failure in enumerate(part.failures):
+                kept.setdefault(failure.text, (number, suite.suite, failure))
+                times[failure.text] += 1
+    if not kept:
+        return
+    first = {failure.text for _, _, failure in sorted(kept.values(), key=lambda one: one[0])[:most]}
+    left = evaluation.inputs - evaluation.right - sum(times[shown] for shown in first)
+    rows = table("first failures" if left else "failures", "input", "right answer", "greedy decoding says")
+    for _, suite_name, failure in kept.values():
+        if failure.text in first:
+            rows.add_row(text(suite_name), text(failure.text), text(failure.expected), text(failure.got))
+    if left:
+        rows.add_row("", text(f"… and {left:,} more, --failures all has them", "dim"), "", "")
+    out = console()
+    out.print()
+    out.print(rows)
+
+
+def _lines(facts: str, width: int | None) -> Iterator[str]:
+    """Facts with `; ` between them in lines of at most a width, as far as each fits in one; in one line without."""
+    line = ""
+    for fact in facts.split("; "):
+        longer = f"{line}; {fact}" if line else fact
+        if line and width is not None and len(longer) >= width:
+            yield f"{line};"
+            line = fact
+        else:
+            line = longer
+    yield line
 
 
 def _print_classes(evaluation: Evaluation) -> None:
