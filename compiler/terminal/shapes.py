@@ -694,7 +694,7 @@ class Certificate(TypedDict):
         "the predicted tokens of the answer, in order; each after the right ones before it; empty where sizes are "
         "ranges",
     ]
-    by_size: Annotated[list[OneSize], "where sizes are ranges, what was found for [each choice](#size); else empty"]
+    by_size: Annotated[list[Choice], "where sizes are ranges, what was found for [each choice](#choice); else empty"]
     dtype: Annotated[str, "the dtype of the model"]
     assumptions: Annotated[str, "what the verdict takes for granted about arithmetic"]
     engine: Annotated[int, "the version of what decides"]
@@ -706,7 +706,7 @@ class Certificate(TypedDict):
     claims: Annotated[list[Claim], "the [claim](#claim) about all inputs, if the spec has one"]
 
 
-class OneSize(TypedDict):
+class Choice(TypedDict):
     sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "those that are ranges"]
     verdict: Annotated[str, "`proved`, `refuted` or `open`, for these sizes"]
     method: Annotated[str, "as that of the whole; and so are all others"]

@@ -11,34 +11,32 @@ from tests.verifier.verdicts import LOOKS, Rates, check
 
 FEW = range(42)
 MANY = range(700)
+RARELY = 0.04  # of the inputs: most worlds have less than a hundred
 
 
-def check_worlds(seeds: range) -> Rates:
+def check_worlds(seeds: range) -> None:
     """Those that are followed without and with trying inputs, the others by trying them."""
-    rates = Rates()
+    rates, rare = Rates(), 0
     for world, followed in worlds(seeds):
+        rare += 0 < world.truth.failing <= RARELY * world.truth.inputs
         for tried in [0, TRIED] if followed else [TRIED]:
             found = verify_in(LOOKS, world.spec, tried=tried)
             check(world.name, world.spec, found, world.truth)
             if tried == 0 or not followed:
                 rates.add(world.truth, found)
     print("\n".join(["", f"worlds {seeds.start} to {seeds.stop - 1}:", *rates.lines()]))
-    return rates
-
-
-def check_shares(rates: Rates) -> None:
-    """An unsound engine would be caught, and a timid one, too."""
+    # an unsound engine would be caught, and a timid one, too
     assert rates.of(["right"]) >= 0.2 * rates.total
-    assert rates.of(["rarely wrong"]) >= 0.04 * rates.total
+    assert rare >= 0.06 * rates.total
     assert rates.of(["often wrong"]) >= 0.2 * rates.total
-    assert rates.of(["right"], ["proved"]) >= 0.4 * rates.of(["right"])
+    assert rates.of(["right"], ["proved"]) >= 0.5 * rates.of(["right"])
     assert rates.of(["often wrong"], ["refuted"]) >= 0.5 * rates.of(["often wrong"])
 
 
 def test_small_worlds_of_stated_tasks() -> None:
-    check_shares(check_worlds(FEW))
+    check_worlds(FEW)
 
 
 @pytest.mark.long
 def test_many_small_worlds_of_stated_tasks() -> None:
-    check_shares(check_worlds(MANY))
+    check_worlds(MANY)
