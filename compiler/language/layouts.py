@@ -288,10 +288,15 @@ class _Items:
             message = f"'{word.text}' is a token and a word of the task"
             self.reading.report("name-clash", message, word.span, "rename the token")
             return []
+        tree = self._tree(word)
+        if tree is not None and tree.base.name in self.shapes and word.text in self.vocabulary.positions:
+            message = f"'{word.text}' is a token and a symbol of the word '{tree.base.name}'"
+            hint = "rename the word; a token in quotes is always the token"
+            self.reading.report("name-clash", message, word.span, hint)
+            return []
         whole = self._item(word.text)
         if whole is not None:
             return whole
-        tree = self._tree(word)
         if tree is not None:
             return self._running(word, tree)
         stars = (match.start() for match in islice(re.finditer(r"\*", word.text), _MOST_STARS))

@@ -26,6 +26,7 @@ from compiler.source.text import Span
 from compiler.tasks import Task, TaskError
 from compiler.tasks.layout import Layout
 from compiler.tasks.package import package_task, says_what_is_right, short_key, sizes_of, stated
+from compiler.tasks.question import Question, question
 from compiler.tasks.reading import ANSWER, PROMPT, Section, read_cases, read_task
 
 TASK_EXAMPLE = (
@@ -75,6 +76,11 @@ class Resolved:
     def layout(self) -> Layout:
         """How that is laid out, as if every token could be predicted. Raises `SpecError` as `task` does."""
         return self._asked.layout
+
+    @property
+    def question(self) -> Question:
+        """What is asked in all choices of sizes; where the spec states no task, that too."""
+        return question([one.task for one in self.asked])
 
     @property
     def _asked(self) -> Asked:

@@ -47,9 +47,11 @@ class Stated:
 
 @dataclass(frozen=True)
 class Screened:
-    """What one suite lets through: models that answer all of it right, and those of them that fail another suite."""
+    """What one suite lets through: of the models that were run on it those that answer all of it right, and those of
+    them that fail another suite."""
 
     suite: ReportedSuite
+    run: tuple[ReportedModel, ...]
     passed: tuple[ReportedModel, ...]
     failing_elsewhere: tuple[ReportedModel, ...]
 
@@ -121,8 +123,9 @@ def screened(group: Group) -> tuple[Screened, ...]:
     """What each suite lets through."""
     suites = []
     for suite in group.suites:
-        passed = tuple(model for model in group.models if all(failed.suite != suite.name for failed in model.failed))
-        suites.append(Screened(suite, passed, tuple(model for model in passed if model.failed)))
+        run = tuple(model for model in group.models if suite in model.suites)
+        passed = tuple(model for model in run if model.result(suite) not in model.failed)
+        suites.append(Screened(suite, run, passed, tuple(model for model in passed if model.failed)))
     return tuple(suites)
 
 

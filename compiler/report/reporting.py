@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from compiler.readers.linting import lint
 from compiler.readers.linting.rule import FOLLOWING
 from compiler.report.yaml_lines import YamlLines, yaml_lines
 from compiler.source.diagnostics import Diagnostic, SpecError, did_you_mean, fail
-from compiler.tasks import Task
+from compiler.tasks.question import Question, grouped
 from compiler.tasks.task import EvaluationProtocol, Suite
 
 if TYPE_CHECKING:
@@ -29,11 +29,22 @@ SpecProgress = Callable[[Spec, int, int], None]
 
 
 @dataclass(frozen=True)
+class ReportedSuite:
+    """A suite as it was run: how many inputs (`inputs`), and the `seed` if it draws them."""
+
+    name: str
+    summary: str
+    inputs: int
+    seed: int | None
+
+
+@dataclass(frozen=True)
 class ReportedModel:
     """What is known of one spec. `evaluation` is None where none of the wanted suites is one of its task, `verdict`
     where it was not verified; `disclosures` are what `lint` finds, which no figure shows."""
 
     spec: Spec
+    question: Question
     dimensions: Dimensions
     lines: YamlLines
     counts: Counts
@@ -41,6 +52,7 @@ class ReportedModel:
     verdict: VerdictName | None
     claims: tuple[ClaimResult, ...]
     disclosures: tuple[Diagnostic, ...]
+    suites: tuple[ReportedSuite, ...]  # one for each of the results
 
     @property
     def author_count(self) -> AuthorCount | None:
@@ -61,28 +73,22 @@ class ReportedModel:
     @property
     def failed(self) -> tuple[SuiteResult, ...]:
         """The suites with an input that is answered wrong."""
-        return tuple(result for result in self.results if result.right < result.pairs)
+        return tuple(result for result in self.results if result.right < result.inputs)
 
-    def result(self, suite: str) -> SuiteResult | None:
-        return next((result for result in self.results if result.suite == suite), None)
-
-
-@dataclass(frozen=True)
-class ReportedSuite:
-    """A suite as it was run: how many inputs (`pairs`), and the `seed` if it draws them."""
-
-    name: str
-    summary: str
-    pairs: int
-    seed: int | None
+    def result(self, suite: ReportedSuite) -> SuiteResult | None:
+        """What became of a suite; None where it is not one of this model's."""
+        return dict(zip(self.suites, self.results, strict=True)).get(suite)
 
 
 @dataclass(frozen=True)
 class Group:
-    """The models of one task, which were all run on the same suites."""
+    """The models that are asked the same, and every suite that one of them was run on.
 
-    kind: str
-    sizes: Mapping[str, int]
+    `title` is what the task is called, or several names where models call it differently.
+    """
+
+    title: str
+    digest: str | None  # of what is asked; None without a task
     suites: tuple[ReportedSuite, ...]
     protocols: tuple[EvaluationProtocol, ...]  # those whose suites are all among them
     models: tuple[ReportedModel, ...]
@@ -90,7 +96,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Report:
-    """Groups by the names of their tasks, in each the models by their names."""
+    """Groups by the names of their tasks, those without a task last, in each the models by their names."""
 
     groups: tuple[Group, ...]
 
@@ -109,7 +115,7 @@ def make_report(
     specs: Iterable[Spec],
     suites: Sequence[str] = (),
     *,
-    pairs: int | None = None,
+    inputs: int | None = None,
     seed: int | None = None,
     budget: float | None = None,
     processes: int | None = 1,
@@ -117,7 +123,7 @@ def make_report(
 ) -> Report:
     """Count and evaluate specs; the order in which they are given, or one given twice, makes no difference.
 
-    Without `suites`, each task says which of its suites belong in a report. `pairs` and `seed` are those of the suites
+    Without `suites`, each task says which of its suites belong in a report. `inputs` and `seed` are those of the suites
     that sample. With a `budget`, each spec is also decided on all inputs, as far as so many seconds allow. `processes`
     (None: by cores and work) are explained in `compiler.report.processes`; the report is the same with any number of
     them. `progress(spec, done, total)` is called after each spec that was evaluated or verified.
@@ -126,13 +132,10 @@ def make_report(
     unique = {(os.path.realpath(spec.path), spec.settings): spec for spec in specs}
     ordered = sorted(unique.values(), key=_order)
     _check_names(ordered, suites)
-    chosen = [_chosen(spec.resolved.task, suites) for spec in ordered]
-    outcomes = _outcomes(ordered, chosen, pairs, seed, budget, processes, progress)
-    tasks: dict[tuple[str, tuple[tuple[str, int], ...]], list[ReportedModel]] = {}
-    for spec, outcome in zip(ordered, outcomes, strict=True):
-        task = spec.resolved.task.name, tuple(spec.resolved.task.sizes.items())
-        tasks.setdefault(task, []).append(_model(spec, outcome))
-    return Report(tuple(_group(tasks[key], suites) for key in sorted(tasks)))
+    chosen = [_chosen(spec, suites) for spec in ordered]
+    outcomes = _outcomes(ordered, chosen, inputs, seed, budget, processes, progress)
+    models = [_model(*each) for each in zip(ordered, chosen, outcomes, strict=True)]
+    return Report(_groups(models))
 
 
 def _order(spec: Spec) -> tuple[str, ...]:
@@ -140,20 +143,21 @@ def _order(spec: Spec) -> tuple[str, ...]:
 
 
 def _check_names(specs: Sequence[Spec], suites: Sequence[str]) -> None:
-    known = dict.fromkeys(name for spec in specs for name in spec.resolved.task.suites())
+    known = dict.fromkeys(name for spec in specs if spec.resolved.asked for name in spec.resolved.task.suites())
     for name in suites:
         if name not in known:
             raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}")
 
 
-def _chosen(task: Task, names: Sequence[str]) -> list[Suite]:
-    return [suite for suite in task.suites().values() if (suite.name in names if names else suite.in_report)]
+def _chosen(spec: Spec, names: Sequence[str]) -> list[Suite]:
+    suites = spec.resolved.task.suites().values() if spec.resolved.asked else ()
+    return [suite for suite in suites if (suite.name in names if names else suite.in_report)]
 
 
 def _outcomes(
     specs: Sequence[Spec],
     chosen: Sequence[Sequence[Suite]],
-    pairs: int | None,
+    inputs: int | None,
     seed: int | None,
     budget: float | None,
     processes: int | None,
@@ -163,10 +167,11 @@ def _outcomes(
     from compiler.report.processes import Job, Outcome, RunPlan, do_all  # imports torch
 
     jobs = []
-    for spec, suites in zip(specs, chosen, strict=True):
-        if suites or budget is not None:
-            plan = RunPlan(tuple(suite.name for suite in suites), pairs, seed, budget)
-            jobs.append(Job(spec, plan, sum(suite.size(pairs) for suite in suites)))
+    runs = [suites or (spec.resolved.asked and budget is not None) for spec, suites in zip(specs, chosen, strict=True)]
+    for spec, suites, is_run in zip(specs, chosen, runs, strict=True):
+        if is_run:
+            plan = RunPlan(tuple(suite.name for suite in suites), inputs, seed, budget)
+            jobs.append(Job(spec, plan, sum(suite.size(inputs) for suite in suites)))
     finished = 0
 
     def done(spec: Spec) -> None:
@@ -176,26 +181,49 @@ def _outcomes(
             progress(spec, finished, len(jobs))
 
     outcomes = iter(do_all(jobs, processes, done))
-    return [next(outcomes) if suites or budget is not None else Outcome(None, None) for suites in chosen]
+    return [next(outcomes) if is_run else Outcome(None, None) for is_run in runs]
 
 
-def _group(models: Sequence[ReportedModel], names: Sequence[str]) -> Group:
-    spec = models[0].spec
-    task, suites = spec.resolved.task, _chosen(spec.resolved.task, names)
-    runs = tuple(
-        ReportedSuite(suite.name, suite.summary, result.pairs, result.seed)
-        for suite, result in zip(suites, models[0].results, strict=True)
+def _groups(models: Sequence[ReportedModel]) -> tuple[Group, ...]:
+    by_task = sorted(models, key=lambda model: _task_order(model.question))
+    titled = grouped([model.question for model in by_task])
+    return tuple(_group(title, [by_task[position] for position in members]) for title, members in titled.items())
+
+
+def _task_order(asked: Question) -> tuple[bool, str, tuple[tuple[str, tuple[int, int]], ...], str]:
+    return asked.digest is None, asked.name, tuple(asked.sizes.items()), asked.digest or ""
+
+
+def _group(title: str, models: Sequence[ReportedModel]) -> Group:
+    suites = dict.fromkeys(suite for model in models for suite in model.suites)
+    protocols = dict.fromkeys(protocol for model in models for protocol in _protocols(model))
+    return Group(title, models[0].question.digest, tuple(suites), tuple(protocols), tuple(models))
+
+
+def _protocols(model: ReportedModel) -> list[EvaluationProtocol]:
+    """Those whose suites were all run."""
+    known = model.spec.resolved.task.protocols().values() if model.suites else ()
+    run = {suite.name for suite in model.suites}
+    return [protocol for protocol in known if run.issuperset(protocol.suites)]
+
+
+def _model(spec: Spec, suites: Sequence[Suite], outcome: Outcome) -> ReportedModel:
+    counts, results = count(spec), () if outcome.evaluation is None else outcome.evaluation.suites
+    return ReportedModel(
+        spec,
+        spec.resolved.question,
+        dimensions(spec.network),
+        yaml_lines(spec.sources),
+        counts,
+        outcome.evaluation,
+        outcome.verdict,
+        check_claims(spec, counts, results, outcome.verdict),
+        _disclosures(spec),
+        tuple(
+            ReportedSuite(suite.name, suite.summary, result.inputs, result.seed)
+            for suite, result in zip(suites, results, strict=True)
+        ),
     )
-    whole = {suite.name for suite in suites}
-    protocols = tuple(protocol for protocol in task.protocols().values() if whole.issuperset(protocol.suites))
-    return Group(task.name, task.sizes, runs, protocols, tuple(models))
-
-
-def _model(spec: Spec, outcome: Outcome) -> ReportedModel:
-    counts, evaluation = count(spec), outcome.evaluation
-    claims = check_claims(spec, counts, () if evaluation is None else evaluation.suites, outcome.verdict)
-    known = (dimensions(spec.network), yaml_lines(spec.sources), counts, evaluation, outcome.verdict, claims)
-    return ReportedModel(spec, *known, _disclosures(spec))
 
 
 def _disclosures(spec: Spec) -> tuple[Diagnostic, ...]:

@@ -115,9 +115,9 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
                 if not _allowed(key.text, schema):
                     yield (*path, key.text), _unknown_key(key, known, where)
         case "required" if isinstance(node, Mapping):
-            for name in wanted:
-                alone = list(schema.get("properties", {})) == [name]
-                if name not in node.names and not (alone and node.items):  # what is there instead is unknown
+            is_another = path and node.items and not any(_allowed(key.text, schema) for key, _ in node.items)
+            for name in wanted if not is_another else ():  # where all that is there is unknown, which says enough
+                if name not in node.names:
                     message = f"{where or 'the spec'} lacks '{name}'"
                     hint = schema.get("properties", {}).get(name, {}).get("description")
                     yield (*path, name), Diagnostic("missing-key", message, _first_place(document, path), hint)

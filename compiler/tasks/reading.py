@@ -30,6 +30,7 @@ from compiler.tasks.task import Symbols
 from compiler.tasks.tokens import named_token, read_token
 
 _NUMBER = re.compile(r"number\(\s*(?P<word>[A-Za-z_][A-Za-z0-9_]*)\s*\)")
+_OF_COLUMNS = ("from", "state", "let", "only", "end")  # keys that are no answers
 MAX_STATES = 1 << 20  # that the variables of a transducer have together
 PROMPT, ANSWER = "prompt", "answer"  # the words of a table of cases
 _NOT_OF_CASES = ("given", "answers", "alphabets", "only", "equations", "columns", "numbers", "shown", "suites", "order")
@@ -268,6 +269,8 @@ class _Reader:
         if not is_name(name):
             hint = "begin with a letter" if name[:1].isdigit() else None
             self.report("bad-name", f"'{name}' cannot name {what}: use letters, digits and _", key.span, hint)
+        elif not is_read and name in _OF_COLUMNS and self.node.get("columns") is not None:
+            self.report("name-clash", f"'{name}' has a meaning of its own under `columns`", key.span, "rename it")
         elif is_read and (name in NAMED_NUMBERS or name in KNOWN_FUNCTIONS):
             self.report("name-clash", f"'{name}' already has a meaning in formulas", key.span, "rename it")
         elif name in self.names:
@@ -355,7 +358,7 @@ class _Reader:
         declared = node.get("state")
         state_names = declared.names if isinstance(declared, Mapping) else ()
         for key, value in node.items:
-            if key.text in ("from", "state", "let", "only", "end"):
+            if key.text in _OF_COLUMNS:
                 continue
             first, _, rest = key.text.partition(" ")
             formula = self._read(value)

@@ -17,11 +17,13 @@ from compiler.tasks.statement import Equation, Statement
 from compiler.tasks.task import TRIED_IN_FULL, TaskError, Words
 
 LOOKED_AT = 60_000  # nodes that may be evaluated to look at inputs of one spec, for all sizes together
+ALL = 1000  # inputs that are all looked at, where there are no more
 DRAWN = 64  # random inputs that are looked at
 DRAWN_FOR = 1000  # and so many are drawn for them where `only` excludes some
 EDGES = 6  # regular words of each given word
 MOST_EDGES = 36
 _ROWS = 2000  # so many more inputs cost as much again
+_STEPS = 20  # of columns, that cost as much as a node
 
 
 def is_empty(task: Task, work: Work) -> bool:
@@ -37,9 +39,10 @@ def is_empty(task: Task, work: Work) -> bool:
     statement = task.statement
     if statement.transducer is None:
         return False
-    work.left -= columns_of(statement) * len(statement.transducer.following) * (1 + steps_of(statement) // _ROWS)
-    if work.left < 0:
+    cost = columns_of(statement) * (1 + steps_of(statement) // _STEPS)
+    if cost > work.left:
         return False
+    work.left -= cost
     try:
         steps = task.automaton()
     except TaskError:
@@ -73,7 +76,7 @@ def fault(task: Task, work: Work) -> Diagnostic | None:
     statement, given = task.statement, _some(task)
     try:
         with task.reporting(given):
-            rows = np.flatnonzero(solving.allowed(statement, given, work))[: DRAWN + MOST_EDGES]
+            rows = np.flatnonzero(solving.allowed(statement, given, work))[: _looked_at(task)]
         if not len(rows):
             return None
         kept = {name: word[rows] for name, word in given.items()}
@@ -110,12 +113,16 @@ def _written(statement: Statement, equation: Equation) -> tuple[Note, ...]:
     return tuple(Note("the columns", formula.span) for name, formula in formulas.items() if name == equation.word)
 
 
+def _looked_at(task: Task) -> int:
+    return task.combinations if task.combinations <= ALL else DRAWN + MOST_EDGES
+
+
 def _some(task: Task) -> Mapping[str, NDArray[np.uint16]]:
     """Every combination of symbols where they are few, else regular words, and random ones."""
-    count = DRAWN_FOR if task.is_restricted else DRAWN
-    if task.combinations <= count:
-        (every,) = suites.every_word(task, count, 0)
+    if task.combinations <= ALL:
+        (every,) = suites.every_word(task, ALL, 0)
         return every
+    count = DRAWN_FOR if task.is_restricted else DRAWN
     random = np.random.default_rng(0)
     words = {}
     for k, word in enumerate(task.given):

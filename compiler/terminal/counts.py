@@ -12,7 +12,7 @@ from compiler.readers.counting.claims import ClaimResult, author_count
 from compiler.readers.counting.counts import LISTING, SHOWN_RULES, Counts, TensorCount, counted_tensors
 from compiler.terminal import shapes
 from compiler.terminal.console import console, file_and_line, first, table, text
-from compiler.terminal.overview import equation_json, of_spec
+from compiler.terminal.overview import asked_json, equation_json
 
 SpecCounts = tuple[Spec, Counts]
 
@@ -49,7 +49,7 @@ def counts_json(
         shapes.filled(
             shapes.Count,
             counts,
-            **of_spec(spec),
+            **asked_json(spec),
             **figures_json(spec, counts),
             tensors=[_tensor_json(tensor) for tensor in counted_tensors(counts)],
             claims=claims_json(results),

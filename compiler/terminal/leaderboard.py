@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.table import Table
 
 from compiler.language.expectations import AuthorCount
 from compiler.pipeline import Spec
@@ -14,6 +15,7 @@ from compiler.readers.counting.assertions import Assertion, made_of
 from compiler.readers.counting.claims import author_count
 from compiler.readers.counting.counts import BESIDE, LISTING, SHOWN_RULES, Counts, HardCoded, hard_coded_readers
 from compiler.source.printable import printable
+from compiler.tasks.question import grouped
 from compiler.terminal.console import MAX_ROWS, console, line_of, table, text
 from compiler.terminal.counts import SpecCounts
 
@@ -35,9 +37,9 @@ def labels(counted: Sequence[SpecCounts]) -> list[str]:
 
 
 def print_leaderboard(counted: Sequence[SpecCounts], *, keep: str | None = None, out: Console | None = None) -> None:
-    """A row for each spec, notes about claimed counts below; as many figures as fit into the width of `out`.
+    """A row for each spec, several below what they are asked, and notes about claimed counts.
 
-    The figure `keep` is there in any case.
+    There are as many figures as fit into the width of `out`, and the figure `keep` in any case.
     """
     out = out or console()
     named = labels(counted)
@@ -47,19 +49,34 @@ def print_leaderboard(counted: Sequence[SpecCounts], *, keep: str | None = None,
     for fold, in_short in _FOLDS:
         left_out = [figure for figure in fold if figure != keep]
         columns = _columns(counted, named, left_out, in_short=in_short)
-        width = sum(max(map(cell_len, [header, *cells])) + 2 for header, cells in columns.items()) - 2
-        if width <= out.width:
+        widths = [max(map(cell_len, [header, *cells])) for header, cells in columns.items()]
+        is_narrow = sum(widths) + 2 * (len(widths) - 1) > out.width
+        if not is_narrow:
             break
-    rows = table(*columns, right=set(columns) - {"spec", "claimed"})
-    for cells in zip(*columns.values(), strict=True):
-        rows.add_row(*map(text, cells))
-    out.print(rows)
+    aligned = None if is_narrow else widths
+    lines = list(zip(*columns.values(), strict=True))
+    for i, (title, members) in enumerate(grouped([spec.resolved.question for spec, _ in counted]).items()):
+        if i:
+            out.print()
+        if len(counted) > 1:
+            out.print(text(title, "bold"))
+        out.print(_rows(list(columns), [lines[k] for k in members], aligned))
     if left_out:
         out.print(text(f"too narrow for: {', '.join(left_out)}", "dim"))
     for label, (spec, _) in zip(named, counted, strict=True):
         stated = author_count(spec)
         if stated is not None and stated.note:
             out.print(text(f"{NOTE} {label}: {stated.note}"))
+
+
+def _rows(titles: Sequence[str], lines: Sequence[Sequence[str]], widths: Sequence[int] | None) -> Table:
+    """A table with columns of these widths, of which several stand below one another; by default, as they need."""
+    rows = table(*titles, right=set(titles) - {"spec", "claimed"})
+    for column, width in zip(rows.columns, widths or (), strict=widths is not None):
+        column.min_width = width
+    for cells in lines:
+        rows.add_row(*map(text, cells))
+    return rows
 
 
 def _columns(

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.report.markdown.page import findings
-from compiler.report.reporting import Group, Report, ReportedModel
+from compiler.report.reporting import Report, ReportedModel
 from compiler.terminal import shapes
 from compiler.terminal.console import console, diagnostics_json, print_diff, text
 from compiler.terminal.counts import claims_json, figures_json
 from compiler.terminal.evaluations import failures_json
-from compiler.terminal.overview import of_spec
+from compiler.terminal.overview import asked_json
 
 if TYPE_CHECKING:  # it imports torch
     from compiler.evaluation.evaluation import SuiteResult
@@ -48,21 +48,19 @@ def report_json(report: Report, file: Path | None, *, stale: bool | None) -> sha
     return {
         "file": None if file is None else str(file),
         "stale": stale,
-        "models": [_model_json(group, model) for group in report.groups for model in group.models],
+        "models": [_model_json(model) for group in report.groups for model in group.models],
         "findings": [{"about": heading, "sentences": sentences} for heading, sentences in findings(report, names)],
     }
 
 
-def _model_json(group: Group, model: ReportedModel) -> shapes.Model:
+def _model_json(model: ReportedModel) -> shapes.Model:
     spec = model.spec
     return shapes.filled(
         shapes.Model,
         model.dimensions,
-        **of_spec(spec),
+        **asked_json(spec),
         summary=spec.resolved.summary,
         source=spec.resolved.source,
-        task=group.kind,
-        sizes=dict(group.sizes),
         dtype=spec.network.dtype.name,
         stream=list(model.dimensions.residual),
         lines=model.lines.own,

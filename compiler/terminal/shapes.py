@@ -70,6 +70,20 @@ class OfSpec(TypedDict):
     settings: Annotated[list[str], "the settings, `NAME=VALUE`"]
 
 
+class Asked(OfSpec):
+    """What a model is asked."""
+
+    task: Annotated[str | None, "the name of the task; null where the spec states none"]
+    sizes: Annotated[
+        dict[str, Annotated[int, "the size of that name"]], "the sizes of the task; of ranges their largest"
+    ]
+    question: Annotated[
+        str | None,
+        "the SHA-256 of which inputs there are and of what is right for each, as formulas say it: the same for models "
+        "that are asked the same, whatever it is called; null without a task",
+    ]
+
+
 class New(TypedDict):
     written: Annotated[str, "the path of the new spec"]
     template: Annotated[str, "the template that it was made from"]
@@ -130,6 +144,33 @@ class Step(TypedDict):
     equations: Annotated[list[StepEquation], "the lines of the step in the order of computation"]
 
 
+class Word(TypedDict):
+    name: Annotated[str, "the name of the word"]
+    alphabet: Annotated[str, "the alphabet of its symbols"]
+    lengths: Annotated[list[int], "how many symbols it has; several numbers where sizes are ranges"]
+
+
+class Rule(TypedDict):
+    rule: Annotated[str, "what it is about, such as `only`, `number(sum)` or `next carry`"]
+    written: Annotated[str, "its right side"]
+    file: File
+    line: LineNumber
+
+
+class Task(TypedDict):
+    kind: Annotated[str, "what the task is called"]
+    sizes: Annotated[dict[str, Annotated[list[int], "the size of that name; its values if it is a range"]], "its sizes"]
+    alphabets: Annotated[
+        dict[str, Annotated[list[str], "the tokens of symbols 0, 1, … of that alphabet"]], "its alphabets"
+    ]
+    given: Annotated[list[Word], "the words that an input consists of"]
+    answers: Annotated[list[Word], "the words that are right or wrong"]
+    rules: Annotated[list[Rule], "which inputs there are, and what is right"]
+    cases: Annotated[int, "the cases of its table; 0 without one"]
+    window: Annotated[int | None, "how many of the last tokens the model sees; null: all"]
+    suites: Annotated[list[str], "its suites of inputs"]
+
+
 class Spec(OfSpec):
     dtype: Annotated[str, "`float64`, `float32`, `bfloat16` or `float16`"]
     vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
@@ -141,6 +182,11 @@ class Spec(OfSpec):
         "the layout of the prompt; `a*10` is a run of ten; of sizes that are ranges, the largest; null without a task",
     ]
     answer: Annotated[str | None, "the layout of the answer; null without a task"]
+    answer_read_at: Annotated[
+        list[int] | None,
+        "the position in the prompt at which each token of the answer is read; null where it is generated",
+    ]
+    task: Annotated[Task | None, "what the model is asked; null without a task"]
     definitions: Annotated[list[Definition], "constants, task sizes and parameters"]
     steps: Annotated[list[Step], "the steps in order"]
     tensors: Annotated[list[Tensor], "what is stored, tied tensors once: each as in [show TENSOR](#show-tensor)"]
@@ -169,11 +215,6 @@ class DefinitionValue(TypedDict):
     line: Annotated[int, "where it is written"]
 
 
-class ResolvedTask(TypedDict):
-    kind: Annotated[str, "the kind of the task"]
-    symbols: Annotated[list[str], "the tokens of its symbols, in order"]
-
-
 class Resolved(TypedDict):
     name: Annotated[str, "the name of the model"]
     dtype: Annotated[str, "`float64`, `float32`, `bfloat16` or `float16`"]
@@ -182,9 +223,13 @@ class Resolved(TypedDict):
     ]
     vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
     stream: Annotated[list[str], "the dimensions of the residual stream after the embedding"]
-    task: Annotated[ResolvedTask, "the task"]
-    prompt: Annotated[list[str], "the layout of the prompt: tokens, and symbols of operands such as `a[0]`"]
-    answer: Annotated[list[str], "the layout of the answer"]
+    task: Annotated[Task | None, "what the model is asked; null without a task"]
+    prompt: Annotated[
+        list[str] | None,
+        "the layout of the prompt: tokens, and symbols of words such as `a[0]`; of sizes that are ranges, the largest; "
+        "null without a task",
+    ]
+    answer: Annotated[list[str] | None, "the layout of the answer; null without a task"]
     answer_read_at: Annotated[
         list[int] | None,
         "the position in the prompt at which each token of the answer is read; null where it is generated",
@@ -300,7 +345,7 @@ class Assertion(TypedDict):
     holds: Annotated[bool, "whether it is so; the exit code is 1 where it is not"]
 
 
-class Count(OfSpec, Counted):
+class Count(Asked, Counted):
     free_names: Annotated[list[str], "the parameters that `free` counts"]
     tensors: Annotated[list[CountedTensor], "the figures by tensor, ties too"]
     claims: Annotated[list[Claim], "the [claims](#claim) of the spec; those about suites are `not checked` here"]
@@ -526,7 +571,8 @@ class FailureClass(TypedDict):
 class Part(TypedDict):
     label: Annotated[str, "such as `8 digits`; empty where the suite has one part"]
     right: Annotated[int, "of the part's inputs, those that were answered right"]
-    pairs: Annotated[int, "the part's inputs"]
+    inputs: Annotated[int, "the part's inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     close: Annotated[int, "inputs that the engine was not sure of, and the plain module decided one at a time"]
     batched: Annotated[
         int,
@@ -545,7 +591,8 @@ class Suite(TypedDict):
     suite: Annotated[str, "the name"]
     seed: Annotated[int | None, "the seed; null for a suite that draws nothing"]
     right: Annotated[int, "of its inputs, those that were answered right"]
-    pairs: Annotated[int, "its inputs"]
+    inputs: Annotated[int, "its inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     seconds: Annotated[float, "its time, with that of an earlier run that it went on from"]
     resumed: Annotated[int, "inputs that were judged in that [earlier run](evaluation.md#long-runs); 0 without one"]
     parts: Annotated[list[Part], "inputs that are counted apart, such as those of one length; often a single part"]
@@ -559,7 +606,8 @@ class Evaluation(OfSpec, Saved):
     ]
     qualified: Annotated[bool | None, "whether it is; null without a protocol"]
     right: Annotated[int, "inputs that were answered right"]
-    pairs: Annotated[int, "inputs"]
+    inputs: Annotated[int, "inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     batched: Annotated[
         int,
         "inputs of which it is only [batches](evaluation.md#batches) that say whether they are right",
@@ -791,17 +839,16 @@ class ModelSuite(TypedDict):
     suite: Annotated[str, "the name"]
     seed: Annotated[int | None, "the seed; null for a suite that takes none"]
     right: Annotated[int, "of its inputs, those that were answered right"]
-    pairs: Annotated[int, "its inputs"]
+    inputs: Annotated[int, "its inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     failures: Annotated[list[Failure], "the first inputs of each part that were answered wrong"]
 
 
-class Described(OfSpec):
+class Described(Asked):
     """The fields of a model in a report that come before its counts."""
 
     summary: Annotated[str, "what the spec says it does; may be empty"]
     source: Annotated[str, "who made it; may be empty"]
-    task: Annotated[str, "the kind of the task"]
-    sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "the sizes of the task"]
     dtype: Annotated[str, "the dtype of the model"]
     layers: Annotated[Layers, "steps of attention and ffn"]
     stream: Annotated[list[int], "the size of the residual stream, and each one that it changes to"]

@@ -45,9 +45,9 @@ def _suspects(spec: Spec, searched: Searched, of_cells: Iterable[Inputs], deadli
     yield from _of_suites(spec, evaluator, searched, SEARCHED_PER_SUITE, deadline)
 
 
-def _of_suites(spec: Spec, evaluator: Evaluator, searched: Searched, pairs: int, deadline: float) -> Iterator[Inputs]:
+def _of_suites(spec: Spec, evaluator: Evaluator, searched: Searched, inputs: int, deadline: float) -> Iterator[Inputs]:
     """Those that the evaluator says are wrong."""
-    for words in _blocks(spec, pairs, min(BLOCK, evaluator.engine.block)):
+    for words in _blocks(spec, inputs, min(BLOCK, evaluator.engine.block)):
         if time.perf_counter() > deadline:
             return
         verdicts = evaluator.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
@@ -55,14 +55,14 @@ def _of_suites(spec: Spec, evaluator: Evaluator, searched: Searched, pairs: int,
         yield from (spec.resolved.task.inputs(words, int(row)) for row in verdicts.wrong)
 
 
-def _blocks(spec: Spec, pairs: int, block: int) -> Iterator[Words]:
+def _blocks(spec: Spec, inputs: int, block: int) -> Iterator[Words]:
     """Of so many inputs of each suite; those that are always all run come only where more than a few are wanted, or
     where they are no more than a block."""
     for suite in spec.resolved.task.suites().values():
-        if pairs <= FIRST and suite.size(pairs) > BLOCK:
+        if inputs <= FIRST and suite.size(inputs) > BLOCK:
             continue
         try:
-            parts = suite.parts(suite.size(pairs), 0)
+            parts = suite.parts(suite.size(inputs), 0)
         except TaskError:
             continue
         try:

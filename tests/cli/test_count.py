@@ -27,8 +27,19 @@ CLAIMS = {"tiny95": 36, "qwen20": 20, "reverse": None, "tiny95-exact": 36}
 
 
 def names(output: str) -> list[str]:
-    """The first column of the table, without its header."""
-    return [line.split()[0] for line in output.split("\n\n")[0].splitlines()[1:]]
+    """The first column of the tables, without their headers."""
+    return [row.split()[0] for rows in leaderboard(output).values() for row in rows]
+
+
+def leaderboard(output: str) -> dict[str, list[str]]:
+    """The rows of each table of figures, by what is asked; of a single spec, by nothing."""
+    found = {}
+    for block in output.split("\n\n"):
+        lines = block.splitlines()
+        header = next((i for i, line in enumerate(lines) if line.startswith("spec ")), None)
+        if header is not None:
+            found["".join(lines[:header][-1:])] = lines[header + 1 :]
+    return found
 
 
 def noted(folder: Path, claim: str, *, name: str = "noted") -> str:
@@ -43,10 +54,12 @@ def noted(folder: Path, claim: str, *, name: str = "noted") -> str:
 
 
 def test_claimed_counts_stand_beside_ours() -> None:
-    header, *rows = call("count", *ALL).stdout.split("\n\n")[0].splitlines()
-    assert header.split() == ["spec", "claimed", *SHOWN_RULES]
-    assert [row.split()[:3] for row in rows[:2]] == [["tiny95", "36", "distinct"], ["qwen20", "20", "free"]]
-    assert rows[2].split()[:2] == ["reverse", "–"]
+    output = call("count", *ALL).stdout
+    headers = [line.split() for line in output.splitlines() if line.startswith("spec ")]
+    assert headers == [["spec", "claimed", *SHOWN_RULES]] * 2
+    (sums, (reverse,)) = leaderboard(output).values()
+    assert [row.split()[:3] for row in sums[:2]] == [["tiny95", "36", "distinct"], ["qwen20", "20", "free"]]
+    assert reverse.split()[:2] == ["reverse", "–"]
     found = call_json("count", *ALL)
     assert {one["name"]: one["claimed"] for one in found} == CLAIMS
     assert [one["claimed_rule"] for one in found] == ["distinct", "free", None, "distinct"]
@@ -68,7 +81,10 @@ def test_sorted_by_each_figure(figure: str) -> None:
     keys = [key(one) for one in found]
     assert keys == sorted(keys)
     assert len({*keys}) > 1
-    assert names(call("count", *ALL, "--sort", figure).stdout) == [one["name"] for one in found]
+    shown = names(call("count", *ALL, "--sort", figure).stdout)
+    for asked in {one["question"] for one in found}:
+        same = [one["name"] for one in found if one["question"] == asked]
+        assert [name for name in shown if name in same] == same
 
 
 def test_sorting_is_stable_and_the_undeclared_come_last() -> None:
@@ -76,6 +92,7 @@ def test_sorting_is_stable_and_the_undeclared_come_last() -> None:
     assert names(call("count", TINY, REVERSE, EXACT, "--sort", "free").stdout) == ["tiny95", "tiny95-exact", "reverse"]
     assert names(call("count", REVERSE, TINY, QWEN, "--sort", "claimed").stdout) == ["qwen20", "tiny95", "reverse"]
     assert names(call("count", REVERSE, TINY, QWEN).stdout) == ["reverse", "tiny95", "qwen20"]
+    assert names(call("count", TINY, REVERSE, QWEN).stdout) == ["tiny95", "qwen20", "reverse"]
 
 
 @pytest.mark.parametrize("rule", ["distnict", "", "Free", "claims"])
@@ -110,7 +127,8 @@ def test_a_claim_that_does_not_hold_says_whose_it_is(tmp_path: Path) -> None:
 def test_settings_of_several_specs_are_said_once() -> None:
     output = call("count", TINY, EXACT, "--set", "digits=5").stdout
     assert output.count("--set digits=5") == 1
-    assert names("\n".join(output.splitlines()[1:])) == ["tiny95", "tiny95-exact"]
+    assert leaderboard(output).keys() == {"addition, base 10, digits 5"}
+    assert names(output) == ["tiny95", "tiny95-exact"]
     assert call("count", TINY, "--set", "digits=5").stdout.splitlines()[1].startswith("tiny95 --set digits=5  ")
 
 
@@ -134,16 +152,17 @@ def test_a_narrow_table_leaves_figures_out_and_says_so(tmp_path: Path) -> None:
     path = noted(tmp_path, "eval: null", name="bingbangboom-lab_87p")
     paths = [*ALL, path]
     wide, narrow, narrower = shown(paths, 160), shown(paths, 86), shown(paths, 80)
-    assert "42 (66 untied)" in wide[2]
-    assert len(wide) == len(paths) + 1
+    assert "42 (66 untied)" in wide[3]
+    around = 5  # a title and a header for each of two tasks, and a line between them
+    assert len(wide) == len(paths) + around
     for lines, width in ((narrow, 86), (narrower, 80)):
         assert max(map(len, lines)) <= width
-        assert len(lines) == len(paths) + 2  # a line for each spec, none folded
+        assert len(lines) == len(paths) + around + 1  # a line for each spec, none folded
         assert "dense_untied, values_with_zero" in lines[-1]
         assert "undeclared" not in "".join(lines)
-    assert narrow[0].split()[-1] == "hard_coded"
+    assert narrow[1].split()[-1] == "hard_coded"
     assert "hard_coded" in narrower[-1]
-    assert narrower[0].split()[-1] == "free"
+    assert narrower[1].split()[-1] == "free"
     path = noted(tmp_path, "claimed: {count: 30, rule: values_with_zero}", name="bingbangboom-lab_87p")
     assert shown([*ALL, path], 80)[5].split()[1:5] == ["30", "with", "0", "1376"]
     assert not any("31 (32 with 0)" in line for line in shown(paths, 82))
@@ -160,7 +179,7 @@ def test_what_is_piped_is_complete() -> None:
 
 
 def test_hard_coded_numbers_have_a_line_for_each_spec() -> None:
-    output = call("count", *ALL).stdout.split("\n\n")[1]
+    output = call("count", *ALL).stdout.split("\n\n")[2]
     rows = [line.split(maxsplit=2) for line in output.splitlines()[1:]]
     assert [row[:2] for row in rows] == [["tiny95", "3"], ["qwen20", "1"], ["tiny95-exact", "3"]]
     assert rows[0][2].strip() == "base = 10, digits = 10, 0.5"

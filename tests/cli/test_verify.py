@@ -393,7 +393,9 @@ def test_a_task_whose_inputs_are_not_followed_and_too_many_to_be_tried() -> None
     assert (found["verdict"], found["method"], found["inputs"]) == ("open", "none", 10**9)
     assert found["failing"] == {"at_least": 0, "at_most": 10**9}
     assert [reason["kind"] for reason in found["reasons"]] == ["too many"]
-    assert re.search(r"more than the 10,000,000 inputs .*; none of [\d,]+ that were looked at fails", found["why_open"][0])
+    assert re.search(
+        r"more than the 10,000,000 inputs .*; none of [\d,]+ that were looked at fails", found["why_open"][0]
+    )
     assert list(problems([found], list[shapes.Certificate])) == []
 
 

@@ -16,10 +16,13 @@ pytestmark = pytest.mark.machine
 BUDGET = 600.0  # nothing here may hang on how fast the machine is
 SLOW = ("tiny95", "tiny95-exact", "alexlitz_36p")
 ALIKE = (  # as another one; `make gallery-check` verifies them too
+    "SeuperHakkerJa_28p",
+    "Wonderfall_121p",
     "Wonderfall_130p",
     "Wonderfall_139p",
     "Wonderfall_27p",
     "cosminscn_130p",
+    "lichengliu03_50p",
     "prasannakotyal_116p",
 )
 # Their columns mix before the last attention, or they are trained.

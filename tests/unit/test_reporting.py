@@ -82,7 +82,7 @@ def test_progress_ends_where_it_says() -> None:
     specs = [load(SPECS / f"{name}.yaml") for name in ("tiny95", "reverse", "qwen20")]
     seen: list[tuple[str, int, int]] = []
     make_report(
-        specs, ["near_carry"], pairs=5, progress=lambda spec, done, total: seen.append((spec.name, done, total))
+        specs, ["near_carry"], inputs=5, progress=lambda spec, done, total: seen.append((spec.name, done, total))
     )
     assert seen == [("qwen20", 1, 2), ("tiny95", 2, 2)]
 
@@ -92,7 +92,7 @@ def test_a_report_without_models() -> None:
     assert report_page(Report(())).startswith("# Report\n")
     assert (smallest(()), smallest_everywhere(()), widest_spread(())) == ((), (), None)
     assert not any(author_counts(()).values())
-    empty = Group("addition", {}, (), (), ())
+    empty = Group("addition", "", (), (), ())
     assert (screened(empty), faultless(empty)) == ((), ())
 
 
@@ -145,7 +145,7 @@ def test_a_saved_model_can_be_reported(tmp_path: Path) -> None:
     assert [one.right for one in saved.results] == [one.right for one in plain.results] == [784]
     assert saved.lines.extended == 0
     assert saved.lines.own > 40
-    assert "[qwen20](saved.safetensors)" in report_page(Report((Group("x", {}, (), (), (saved,)),)), tmp_path / "x.md")
+    assert "[qwen20](saved.safetensors)" in report_page(Report((Group("x", "", (), (), (saved,)),)), tmp_path / "x.md")
 
 
 def test_of_many_hard_coded_numbers_the_first_are_listed(tmp_path: Path) -> None:

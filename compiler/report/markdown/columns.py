@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from compiler.evaluation.evaluation import SuiteResult
 from compiler.network.dimensions import HeadSizes
 from compiler.readers.counting.counts import BESIDE, SHOWN_RULES
 from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, markdown_table, one_line, relative
@@ -129,11 +130,11 @@ COUNT_COLUMNS = (
 
 def _right(suite: ReportedSuite) -> CellText:
     def cell(row: PageEntry) -> str:
-        result = row.model.result(suite.name)
+        result = row.model.result(suite)
         if result is None:
             return "–"
-        shown = f"{figure(result.right)} of {figure(result.pairs)}"
-        return shown if result.right == result.pairs else f"**{shown}**"
+        shown = f"{figure(result.right)} of {figure(result.inputs)}"
+        return shown if result.right == result.inputs else f"**{shown}**"
 
     return cell
 
@@ -144,7 +145,7 @@ def _verdict(row: PageEntry) -> str:
 
 
 def _first_failure(row: PageEntry) -> str:
-    return next((failure_text(row.model, failed.suite) for failed in row.model.failed), "")
+    return next(map(failure_text, row.model.failed), "")
 
 
 def evaluation_columns(group: Group) -> tuple[TableColumn, ...]:
@@ -157,10 +158,9 @@ def evaluation_columns(group: Group) -> tuple[TableColumn, ...]:
     )
 
 
-def failure_text(model: ReportedModel, suite: str) -> str:
+def failure_text(result: SuiteResult) -> str:
     """The first failure of a suite: `1 + 2 = 4`, not `3`."""
-    result = model.result(suite)
-    failure = None if result is None else first_failure(result)
+    failure = first_failure(result)
     if failure is None:
         return ""
     return f"{code(f'{failure.text} = {failure.got}')}, not {code(failure.expected)}"

@@ -68,7 +68,7 @@ def report_page(report: Report, target: Path | None = None) -> str:
     """The page, with links from the folder of `target`, or from the working folder."""
     folder = target.parent if target is not None else Path()
     title = title_of(target)
-    groups = [task_title(group) for group in report.groups]
+    groups = [group.title for group in report.groups]
     rows = page_entries(report, folder, [title, FINDINGS, TABLE, COUNTED, EVALUATED, *groups, SINGLY])
     by_model = {id(row.model): row for row in rows}
     lines = [
@@ -92,11 +92,6 @@ def report_page(report: Report, target: Path | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def task_title(group: Group) -> str:
-    """`addition, base 10, digits 10`."""
-    return ", ".join([group.kind, *(f"{name} {size}" for name, size in group.sizes.items())])
-
-
 def findings(report: Report, names: dict[int, str]) -> list[tuple[str, list[str]]]:
     """What the tables reveal, as sentences in Markdown below headings; `names` are those of the models, by their id."""
 
@@ -105,14 +100,12 @@ def findings(report: Report, names: dict[int, str]) -> list[tuple[str, list[str]
 
     sections = [
         (
-            task_title(group),
+            f"The models of the task {group.title}" if group.digest else "The models without a task",
             [*evaluation_sentences(group, name), *verdict_sentences(group, name), *rank_sentences(group.models, name)],
         )
         for group in report.groups
     ]
-    if len(report.groups) > 1:
-        sections = [(f"The models of the task {task}", sentences) for task, sentences in sections]
-    else:
+    if len(report.groups) == 1:
         sections = [("The models", sentences) for _, sentences in sections]
     sections.append(("Counts", count_sentences(report.models, name)))
     sections.append(("Specs", length_sentences(report.models, name)))
@@ -143,12 +136,14 @@ def _rules() -> list[str]:
 
 def _suites(group: Group) -> list[str]:
     """What was run, with sizes and seeds."""
+    if group.digest is None:
+        return ["Nothing is right or wrong of a model without a task."]
     if not group.suites:
         return ["None of the suites that were asked for is one of this task."]
     lines = []
     for suite in group.suites:
         drawn = "" if suite.seed is None else f", seed {suite.seed}"
-        lines.append(f"- {code(suite.name)}: {suite.summary}; {several(suite.pairs, 'input')}{drawn}")
+        lines.append(f"- {code(suite.name)}: {inline(suite.summary)}; {several(suite.inputs, 'input')}{drawn}")
     return lines
 
 
@@ -165,8 +160,8 @@ def _model(row: PageEntry) -> list[list[str]]:
     if model.evaluation is not None and model.evaluation.decoding == "greedy":
         facts.append("Decoded token by token: not every attention is causal.")
     for failed in model.failed:
-        wrong = f"{figure(failed.pairs - failed.right)} of {figure(failed.pairs)}"
-        facts.append(f"Wrong in {code(failed.suite)}: {wrong}, first {failure_text(model, failed.suite)}")
+        wrong = f"{figure(failed.inputs - failed.right)} of {figure(failed.inputs)}"
+        facts.append(f"Wrong in {code(failed.suite)}: {wrong}, first {failure_text(failed)}")
     if model.counts.hard_coded:
         facts.append(f"Hard-coded: {_hard_coded(model)}")
     listed = [f"- {fact}" for fact in facts] + _disclosures(model)

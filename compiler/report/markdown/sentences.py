@@ -26,16 +26,16 @@ def evaluation_sentences(group: Group, name: ModelName) -> list[str]:
     """Which models fail where, and which suites would not have shown it."""
     if not group.suites:
         return []
-    models, perfect = len(group.models), faultless(group)
+    models, perfect = sum(bool(model.results) for model in group.models), faultless(group)
     every = f"Every input that was tried is answered right by {_of(len(perfect), models)}."
     said = [every if perfect else "No model answers every input right."]
     if len(perfect) < models:
         suites = screened(group)
-        alike: dict[tuple[int, ...], list[Screened]] = {}
+        alike: dict[tuple[tuple[int, ...], ...], list[Screened]] = {}
         for suite in suites:
             if suite.failing_elsewhere:
-                alike.setdefault(tuple(map(id, suite.passed)), []).append(suite)
-        said += [_screened(same, models, name) for same in alike.values()]
+                alike.setdefault((tuple(map(id, suite.run)), tuple(map(id, suite.passed))), []).append(suite)
+        said += [_screened(same, name) for same in alike.values()]
         strict = [code(suite.suite.name) for suite in suites if suite.passed and not suite.failing_elsewhere]
         if strict:
             said.append(f"No model that passes {listing(strict, 'or')} fails another suite.")
@@ -59,28 +59,33 @@ def verdict_sentences(group: Group, name: ModelName) -> list[str]:
     return said
 
 
-def _screened(same: Sequence[Screened], models: int, name: ModelName) -> str:
+def _screened(same: Sequence[Screened], name: ModelName) -> str:
     """Suites that let the same models through, some of which another suite does not."""
     passed, failing = same[0].passed, same[0].failing_elsewhere
-    suites = listing(f"{code(suite.suite.name)} ({several(suite.suite.pairs, 'input')})" for suite in same)
+    suites = listing(f"{code(suite.suite.name)} ({several(suite.suite.inputs, 'input')})" for suite in same)
     elsewhere = "it fails" if len(passed) == 1 else f"of these, {figure(len(failing))} fail{'s' * (len(failing) == 1)}"
     details = listing(f"{name(model)} ({_failed(model)})" for model in failing)
-    return f"All of {suites} is answered right by {_of(len(passed), models)}; {elsewhere} elsewhere: {details}."
+    return (
+        f"All of {suites} is answered right by {_of(len(passed), len(same[0].run))}; {elsewhere} elsewhere: {details}."
+    )
 
 
 def _failed(model: ReportedModel) -> str:
-    return ", ".join(f"{code(suite.suite)} {figure(suite.right)} of {figure(suite.pairs)}" for suite in model.failed)
+    return ", ".join(f"{code(suite.suite)} {figure(suite.right)} of {figure(suite.inputs)}" for suite in model.failed)
 
 
 def _protocol(group: Group, protocol: EvaluationProtocol) -> str:
     """How many models do what a test of others asks for."""
-    runs = [suite.name for suite in group.suites if suite.name in protocol.suites]
-    total = sum(suite.pairs for suite in group.suites if suite.name in runs)
+    models = [
+        [result for result in model.results if result.suite in protocol.suites]
+        for model in group.models
+        if {suite.name for suite in model.suites}.issuperset(protocol.suites)
+    ]
+    total = sum(result.inputs for result in models[0])
     needed = protocol.needed(total)
-    right = [sum(result.right for result in model.results if result.suite in runs) for model in group.models]
-    reached = sum(number >= needed for number in right)
+    reached = sum(sum(result.right for result in results) >= needed for results in models)
     asks = f"{protocol.asked_by} asks for {figure(needed)} of {figure(total)} right"
-    return f"{code(protocol.name)}: {asks}, which is reached by {_of(reached, len(group.models))}."
+    return f"{code(protocol.name)}: {asks}, which is reached by {_of(reached, len(models))}."
 
 
 def _of(some: int, models: int) -> str:
