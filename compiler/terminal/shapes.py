@@ -754,6 +754,11 @@ class Certificate(TypedDict):
     claims: Annotated[list[Claim], "the [claim](#claim) about all inputs, if the spec has one"]
 
 
+class SizeVerdict(TypedDict):
+    size: Annotated[str, "the sizes, such as `length 3`"]
+    verdict: Annotated[str, "`proved`, `refuted` or `open` on all inputs of these sizes"]
+
+
 class Choice(TypedDict):
     sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "those that are ranges"]
     verdict: Annotated[str, "`proved`, `refuted` or `open`, for these sizes"]
@@ -862,6 +867,7 @@ class Model(Described, Counted):
     agreeing: Annotated[list[str], "the figures that are the author's count"]
     suites: Annotated[list[ModelSuite], "the suites in the order in which they ran"]
     verdict: Annotated[str | None, "with `--verify`: `proved`, `refuted` or `open` on all inputs; null otherwise"]
+    by_size: Annotated[list[SizeVerdict], "the same for each choice of sizes that are ranges; else empty"]
     claims: Annotated[list[Claim], "the [claims](#claim) of the spec"]
     disclosures: Annotated[
         list[Diagnostic],

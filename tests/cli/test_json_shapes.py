@@ -195,6 +195,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("verify", "sorting.yaml", REVERSE),
         ("verify", "mixing.yaml", "--budget", "600"),
         ("verify", "lengths.yaml"),
+        ("verify", "even.yaml"),
         ("verify", REVERSE_LENGTHS, "--set", "length={from: 1, to: 3}", "--set", "sharp=1.2"),
         ("verify", REVERSE_LENGTHS, "--budget", "1e-9"),
     ],
@@ -231,6 +232,7 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "noted": NOTED,
         "sorting": SORTING,
         "lengths": LENGTHS,
+        "even": LENGTHS.replace("    bias logits bit[0]: 0.5\n", ""),  # a tie where 0 is right
         "mixing": MIXING.format(symbols=18, length=4, own=0, factor=1),
         "factored": FACTORED,
         "whole": WHOLE,
