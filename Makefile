@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-GALLERY := $(sort $(wildcard specs/*.yaml specs/gallery/*.yaml))
+GALLERY := $(sort $(wildcard specs/*.yaml specs/gallery/*.yaml specs/tasks/*.yaml))
 SECONDS := 5
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 

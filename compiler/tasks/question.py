@@ -150,10 +150,12 @@ def _normal(node: ExpressionNode, names: Names) -> Normal:
             return [function, *(_normal(part, names) for part in parts)]
         case Unary(operator=operator, operand=operand):
             return [operator, _normal(operand, names)]
+        case Transpose(operand=operand):
+            return [".T", _normal(operand, names)]
         case Binary():
             return _chain(node, names)
-        case List() | Transpose():
-            raise no_rule("formula of a task", node)
+        case List(items=parts):
+            return ["list", *(_normal(part, names) for part in parts)]
         case _:
             raise no_rule("expression", node)
 

@@ -213,6 +213,96 @@ def test_each_task_has_its_own_suites_and_table(tmp_path: Path) -> None:
     assert re.search(r"- `edges`: .*; 15 inputs\n", right)  # nothing is drawn: no seed
 
 
+IN_FULL = """\
+weightspec: 1
+name: full
+extends: short.yaml
+vocabulary: digit[2] =
+task:
+  addition: null
+  name: plus
+  sizes: {radix: 2, places: 1}
+  given: {left: digit*places, right: digit*places}
+  answers: {total: digit*(places + 1)}
+  columns:
+    from: last
+    state: {over: 2}
+    total: (left + right + over) % radix
+    next over: (left + right + over) // radix
+  numbers: left right total
+  shown: left + right
+  suites:
+    hard: {only: number(left) > number(right), size: 8}
+  prompt: = left right
+  answer: total
+"""
+UNTASKED = """\
+weightspec: 1
+name: untasked
+extends: short.yaml
+task: null
+context: 4
+"""
+
+
+def variant(folder: Path, text: str, name: str) -> str:
+    path = folder / f"{name}.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_models_that_are_asked_the_same_share_a_table(tmp_path: Path) -> None:
+    """However it is stated and called. Each has its own suites, and a model without a task has none."""
+    short, full = small(tmp_path, "short"), variant(tmp_path, IN_FULL, "full")
+    untasked = variant(tmp_path, UNTASKED, "untasked")
+    text = page(short, full, untasked, REVERSE, "--pairs", "20")
+    right = section(text, "## Right answers")
+    titles = re.findall(r"^### (.*)$", right, flags=re.MULTILINE)
+    assert titles == ["plus, radix 2, places 1 / addition, base 2, digits 1", "reverse, symbols 5, length 8", "no task"]
+    (sums,) = tables(section(text, f"### {titles[0]}"))
+    assert list(sums) == ["full", "short"]
+    shared, own = {"uniform", "edges", "exhaustive"}, {"hard": "full", "carries": "short", "near_carry": "short"}
+    assert set(sums["full"]) == {"model", "first failure", *shared, *own}
+    for suite, name in own.items():
+        assert [row for row in sums if sums[row][suite] != "–"] == [name]
+    assert all(sums[row][suite] != "–" for row in sums for suite in shared)
+    assert r"- `hard`: inputs that its author chose: left \> right; 20 inputs, seed 0" in text
+    assert "Nothing is right or wrong" in section(text, "### no task")
+    said = section(text, "## What the tables show")
+    assert f"**The models of the task {titles[0]}**" in said
+    found = call_json("report", short, full, untasked, "--pairs", "20")["models"]
+    assert [(one["name"], one["task"]) for one in found] == [
+        ("full", "plus"),
+        ("short", "addition"),
+        ("untasked", None),
+    ]
+    assert found[0]["question"] == found[1]["question"] is not None
+    assert (found[2]["question"], found[2]["sizes"], found[2]["suites"]) == (None, {}, [])
+    assert [one["question"] for one in call_json("count", short, full)] == [one["question"] for one in found[1::-1]]
+
+
+def test_a_suite_is_judged_by_the_models_that_have_it(tmp_path: Path) -> None:
+    short, full = small(tmp_path, "short"), variant(tmp_path, IN_FULL, "full")
+    said = section(page(short, full), "## What the tables show")
+    assert "No model answers every input right." in said
+    assert "is answered right by" not in said  # no suite lets a model through, also none that one does not have
+
+
+def test_models_without_a_task_alone(tmp_path: Path) -> None:
+    small(tmp_path, "short")
+    text = page(variant(tmp_path, UNTASKED, "untasked"), "--verify", "1")
+    assert "**The models**" not in section(text, "## What the tables show")
+    assert tables(section(text, "### no task")) == [
+        {"untasked": {"model": "[untasked](#untasked)", "first failure": ""}}
+    ]
+
+
+def test_a_task_of_many_sizes_is_called_by_all_of_them() -> None:
+    text = page(str(SPECS / "tasks" / "reverse-lengths.yaml"), "--suite", "edges")
+    (right,) = tables(section(text, "### reverse, symbols 3, length 1 to 8"))
+    assert right["reverse-lengths"]["edges"] == "81 of 81"
+
+
 def test_a_suite_of_one_task_only() -> None:
     text = page(TINY, REVERSE, *SOME)
     reverse = section(text, "### reverse, symbols 5, length 8")
@@ -493,7 +583,7 @@ def test_the_gallery_is_about_every_spec() -> None:
     text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
     (models,) = tables(section(text, "## Models"))
     linked = {re.search(r"\((.*)\)$", row["model"])[1] for row in models.values()}  # type: ignore[index]
-    specs = [*SPECS.glob("*.yaml"), *SPECS.glob("gallery/*.yaml")]
+    specs = [*SPECS.glob("*.yaml"), *SPECS.glob("gallery/*.yaml"), *SPECS.glob("tasks/*.yaml")]
     assert linked == {f"../{path.relative_to(ROOT).as_posix()}" for path in specs}
 
 
