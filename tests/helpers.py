@@ -31,7 +31,7 @@ DTYPES = {name: torch_dtype(dtype) for name, dtype in FORMATS.items()}
 
 # One model of each make; those that are much alike are looked at where there is more time.
 DIFFERENT = """
-    tiny95 qwen20 reverse fblissjr_33p xangma_177p Lokimorty_39p zcbtrak_6p cosminscn_66p SeuperHakkerJa_93p
+    tiny95 qwen20 reverse xangma_177p Lokimorty_39p zcbtrak_6p cosminscn_66p SeuperHakkerJa_93p
 """.split()  # noqa: SIM905
 
 SMALL = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from compiler.commands.shared import (
 )
 from compiler.pipeline import Spec
 from compiler.readers.counting.claims import check_claims
-from compiler.source.diagnostics import fail
+from compiler.source.diagnostics import SpecError
 from compiler.source.saved import check_target
 from compiler.tasks import TaskError, suites
 from compiler.terminal import shapes
@@ -167,9 +168,9 @@ def _asked(spec: Spec, typed: tuple[str, ...]) -> tuple[Spec, tuple[int, ...]]:
         try:
             return choice, choice.resolved.task.read(typed)
         except TaskError as error:
-            reason = error
+            (reason,) = error.diagnostics
     many = f"none of the {len(choices)} sizes of the task fits; of the largest: " if len(choices) > 1 else ""
-    raise fail("task", f"{many}{reason}")
+    raise SpecError([replace(reason, message=f"{many}{reason.message}")])
 
 
 def _evaluate(spec: Spec, loading: Loading, as_json: bool, saved: shapes.Saved, **options: Any) -> None:

@@ -21,7 +21,7 @@ from compiler.source.diagnostics import did_you_mean, fail
 from compiler.source.limits import MAX_BATCH, MAX_PAIRS
 from compiler.tasks import suites as suites_of_tasks
 from compiler.tasks.package import tasks_with_protocols
-from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite, TaskError
+from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite
 
 Progress = Callable[[str, int, int], None]
 
@@ -272,15 +272,8 @@ def _check_numbers(pairs: int | None, failures: int | None, batch: int | None) -
         raise fail("bad-value", f"a batch has from 1 to {MAX_BATCH:,} sequences, not {batch}")
 
 
-def _parts(suite: Suite, size: int, seed: int) -> tuple[Part, ...]:
-    try:
-        return suite.parts(size, seed)
-    except TaskError as error:
-        raise fail("task", str(error)) from None
-
-
 def _to_run(suite: Suite, size: int, seed: int, kept: int) -> SuiteToRun:
-    return SuiteToRun(suite.name, _parts(suite, size, seed), seed if suite.sampled else None, kept)
+    return SuiteToRun(suite.name, suite.parts(size, seed), seed if suite.sampled else None, kept)
 
 
 def _saved(evaluator: Evaluator, suite: SuiteToRun) -> SuiteToRun:

@@ -145,9 +145,15 @@ class _Reading:
         """The answer whose symbols are read off the logits of positions of the prompt, and these positions."""
         kinds = [(key, value) for key, value in node.items if key.text in ("at", "in_place", "next")]
         if len(kinds) != 1:
-            self.report("task", "an answer is read at one place: `at`, `in_place` or `next`", node.span)
+            place = kinds[1][0].span if kinds else node.items[0][0].span
+            self.report("task", "an answer is read at one place: `at`, `in_place` or `next`", place)
             return (), ()
         key, value = kinds[0]
+        start = node.key("from")
+        if start is not None and key.text != "next":
+            message = f"`from` says where `next` starts, and `{key.text}` has one place for each symbol"
+            self.report("task", message, start.span, "remove it")
+            return (), ()
         if not isinstance(value, Scalar):
             return (), ()
         if key.text == "at":
@@ -169,8 +175,8 @@ class _Reading:
             return (), ()
         answers = self.task.answers
         if len(answers) != 1 or answers[0].length != 1:
-            total = sum(word.length for word in answers)
-            message = f"the answer has {total} symbols, and one is read at '{token_node.text}'"
+            total = _symbols(sum(word.length for word in answers))
+            message = f"the answer has {total}, and one is read at '{token_node.text}'"
             self.report("task", message, token_node.span, "write the answer after the prompt")
             return (), ()
         return self.slots_of(answers[0]), (positions[0],)
@@ -186,29 +192,41 @@ class _Reading:
             message = f"no word '{word_node.text}' in the prompt{did_you_mean(word_node.text, names)}"
             self.report("unknown-name", message, word_node.span)
             return (), ()
-        first = self._read_from(node) - 1 if kind == "next" else 0
+        first = self._read_from(node, shape) if kind == "next" else 0
+        if first is None:
+            return (), ()
         answer, *others = self.task.answers
-        fits = first >= 0 and (
-            answer.length == shape.length if kind == "in_place" else first + answer.length <= shape.length
-        )
+        fits = answer.length == shape.length if kind == "in_place" else first + answer.length <= shape.length
         if others or not fits:
-            message = (
-                f"'{answer.name}' has {answer.length} symbols and '{word_node.text}' {shape.length}: no place for each"
-            )
+            listed = " and ".join(f"'{word.name}'" for word in self.task.answers)
+            total = _symbols(answer.length + sum(word.length for word in others))
+            left = f", of which {shape.length - first} are left" if first else ""
+            message = f"{listed} has {total} and '{shape.name}' {_symbols(shape.length)}{left}: no place for each"
             self.report("task", message, word_node.span, "write the answer after the prompt")
             return (), ()
         places = {place.index: k for k, slot in enumerate(prompt) for place in slot.places if place.word == shape.name}
         return self.slots_of(answer), tuple(places[first + index] for index in range(answer.length))
 
-    def _read_from(self, node: Mapping) -> int:
+    def _read_from(self, node: Mapping, shape: WordShape) -> int | None:
+        """The index of the symbol of a word after which the answer is read first."""
         value = node.get("from")
-        formula = None if value is None else read_formula(value, self.findings)
-        first = 1 if formula is None else attempt(formula, self.scope, integer_value, self.findings)
-        return 0 if first is None else first
+        if value is None:
+            return 0
+        formula = read_formula(value, self.findings)
+        first = None if formula is None else attempt(formula, self.scope, integer_value, self.findings)
+        if first is None or 1 <= first <= shape.length:
+            return None if first is None else first - 1
+        message = f"'{shape.name}' has {_symbols(shape.length)}, and none of them is the last of {exact_figure(first)}"
+        self.report("index-range", message, value.span, f"from 1 to {shape.length}")
+        return None
 
     def slots_of(self, word: WordShape) -> tuple[Slot, ...]:
         alphabet = self.task.alphabets[word.alphabet]
         return tuple(_single(word, index, alphabet) for index in range(word.length))
+
+
+def _symbols(count: int) -> str:
+    return f"{count} symbol{'s' if count != 1 else ''}"
 
 
 def _single(word: WordShape, index: int, alphabet: Alphabet) -> Slot:
@@ -234,16 +252,12 @@ class _Items:
     def slots(self, node: Node) -> tuple[Slot, ...]:
         slots: list[Slot] = []
         for item in node.items if isinstance(node, Sequence) else (node,):
-            if isinstance(item, Mapping):
-                slots += self._each(item)
-            else:
-                for word in words(Sequence((item,), item.span) if isinstance(node, Sequence) else item):
-                    slots += self._repeated(word)
-                    if len(slots) > MAX_CONTEXT:
-                        break
-            if len(slots) > MAX_CONTEXT:
-                self.reading.report("too-large", f"more than {MAX_CONTEXT} tokens", item.span)
-                return ()
+            texts = Sequence((item,), item.span) if isinstance(node, Sequence) else item
+            for part in (item,) if isinstance(item, Mapping) else words(texts):
+                slots += self._each(part) if isinstance(part, Mapping) else self._repeated(part)
+                if len(slots) > MAX_CONTEXT:
+                    self.reading.report("too-large", f"more than {MAX_CONTEXT} tokens", part.span)
+                    return ()
         return tuple(slots)
 
     def _each(self, node: Mapping) -> list[Slot]:
@@ -274,10 +288,15 @@ class _Items:
             message = f"'{word.text}' is a token and a word of the task"
             self.reading.report("name-clash", message, word.span, "rename the token")
             return []
+        tree = self._tree(word)
+        if tree is not None and tree.base.name in self.shapes and word.text in self.vocabulary.positions:
+            message = f"'{word.text}' is a token and a symbol of the word '{tree.base.name}'"
+            hint = "rename the word; a token in quotes is always the token"
+            self.reading.report("name-clash", message, word.span, hint)
+            return []
         whole = self._item(word.text)
         if whole is not None:
             return whole
-        tree = self._tree(word)
         if tree is not None:
             return self._running(word, tree)
         stars = (match.start() for match in islice(re.finditer(r"\*", word.text), _MOST_STARS))
@@ -299,7 +318,9 @@ class _Items:
         if len(alphabets) > 1 and any(word.text in alphabet.symbols for alphabet in alphabets):
             names = " and ".join(f"'{alphabet.name}'" for alphabet in alphabets)
             message = f"'{word.text}' could be a symbol of {names}"
-            self.reading.report("task", message, word.span, "write the token, such as `digit[0]`")
+            first = next(alphabet for alphabet in alphabets if word.text in alphabet.symbols)
+            token = self.vocabulary.labels[first.tokens[first.symbols[word.text]]]
+            self.reading.report("task", message, word.span, f"write the token, such as `{token}`")
             return
         known = [*self.shapes, *(family.name for family in self.vocabulary.families)]
         message = f"no token or word '{word.text}' here{did_you_mean(word.text, known)}"

@@ -25,9 +25,9 @@ from compiler.source.limits import MAX_CONTEXT, MAX_VARIANTS
 from compiler.source.text import Span
 from compiler.tasks import Task, TaskError
 from compiler.tasks.layout import Layout
-from compiler.tasks.package import package_task, short_key, sizes_of, stated
+from compiler.tasks.package import package_task, says_what_is_right, short_key, sizes_of, stated
 from compiler.tasks.question import Question, question
-from compiler.tasks.reading import ANSWER, PROMPT, Section, case_lengths, read_task
+from compiler.tasks.reading import ANSWER, PROMPT, Section, read_cases, read_task
 
 TASK_EXAMPLE = (
     "state one under `task`, such as `addition: {base: 10, digits: 10}` with a prompt and an answer; "
@@ -174,11 +174,26 @@ def _asked(
     found: list[Asked] | None = None
     if section is not None and sizes is not None:
         name = key.text if key is not None else (section.text_of("name") or _answers(section))
-        found = _each(document, Section(section, name, sizes, vocabulary, scope), definitions, about)
+        place = document.key("task")
+        assert place is not None
+        reading = Section(section, place.span, name, sizes, vocabulary, _of_task(definitions, scope))
+        found = _each(document, reading, definitions, about)
+        if found is not None:
+            found = _with_inputs(reading, found, about, look=says_what_is_right(node))
     for one in about:  # what is wrong with the sizes of a task of the package is shown where they are written
-        is_ours = key is not None and one.span is not None and one.span.source is package_task(key.text).span.source
-        findings.report(replace(one, span=key.span) if is_ours and key is not None else one)
+        if key is not None and one.span is not None and one.span.source is package_task(key.text).span.source:
+            written = sizes_of(node)
+            size = written.key(one.span.text) if written is not None else None
+            one = replace(one, span=key.span if size is None else size.span)
+        findings.report(one)
     return None if found is None else tuple(found)
+
+
+def _of_task(definitions: dict[str, Definition], scope: Scope) -> Scope:
+    """What a task can read: its sizes and constants."""
+    parameters = [name for name, definition in definitions.items() if definition.kind == "parameter"]
+    names = {name: value for name, value in scope.names.items() if name not in parameters}
+    return replace(scope, names=names, elsewhere=dict.fromkeys(parameters, "is a parameter, which a task cannot read"))
 
 
 def _answers(section: Mapping) -> str:
@@ -191,11 +206,13 @@ def _sizes(section: Mapping, definitions: dict[str, Definition], findings: Findi
     """The sizes of a task, of ranges their largest; None, where one is no integer."""
     sizes: dict[str, int] = {}
     written = sizes_of(section)
-    for name, _ in written.items if written is not None else ():
+    for name, node in written.items if written is not None else ():
         size = definitions[name.text].integer() if name.text in definitions else None
         if size is None:
             if name.text in definitions and definitions[name.text].known:
-                findings.report(Diagnostic("wrong-type", f"the size '{name.text}' has to be an integer", name.span))
+                end = node.get("to") if isinstance(node, Mapping) else None
+                place = name.span if end is None else end.span
+                findings.report(Diagnostic("wrong-type", f"the size '{name.text}' has to be an integer", place))
             return None
         sizes[name.text] = size
     return sizes
@@ -206,7 +223,11 @@ def _each(
 ) -> list[Asked] | None:
     """The task for each choice of its sizes; the first one that is wrong is the last that is read."""
     before = len(findings)
+    if section.node.get("cases") is not None:
+        section = replace(section, cases=read_cases(section.node, section.vocabulary, findings))
     choices = _choices(section, definitions, findings)
+    if len(findings) > before:
+        return None
     found: list[Asked] = []
     for choice in choices:
         chosen = _chosen(document, section, choice, findings)
@@ -217,16 +238,27 @@ def _each(
         if task is None or layout is None or len(findings) > before:
             return None
         found.append(Asked(task, layout, choice))
-    return _with_inputs(section, found, findings) if len(findings) == before else None
+    return found if len(findings) == before else None
 
 
-def _with_inputs(section: Section, every: list[Asked], findings: Findings) -> list[Asked] | None:
-    """The choices of sizes that have an input at all."""
+def _with_inputs(section: Section, every: list[Asked], findings: Findings, *, look: bool) -> list[Asked] | None:
+    """The choices of sizes that have an input at all; `look`: some of their inputs have to make sense."""
+    if not look and not any(asked.task.is_restricted for asked in every):
+        return every  # without numpy
+    from compiler.tasks import samples
+    from compiler.tasks.interpreter import Work
+
+    work = Work(samples.LOOKED_AT)
     try:
-        found = [asked for asked in every if not asked.task.is_empty]
+        found = [asked for asked in every if not samples.is_empty(asked.task, work)]
     except TaskError as error:  # for an input that is named
-        findings.report(Diagnostic("task", str(error), _only(section)))
+        findings.report(*error.diagnostics)
         return None
+    for asked in found if look else ():
+        fault = samples.fault(asked.task, work)
+        if fault is not None:
+            findings.report(fault)
+            return None
     if not found:
         findings.report(Diagnostic("no-input", "no input is allowed: `only` excludes all of them", _only(section)))
         return None
@@ -242,21 +274,27 @@ def _with_inputs(section: Section, every: list[Asked], findings: Findings) -> li
 def _only(section: Section) -> Span:
     """Where it is said which inputs there are."""
     columns = section.node.get("columns")
-    key = section.node.key("only") or (columns.key("end") if isinstance(columns, Mapping) else None)
+    key = section.node.key("only")
+    if isinstance(columns, Mapping):
+        key = key or columns.key("only") or columns.key("end")
     key = key or section.node.key("columns") or section.node.key("given")
     return key.span if key is not None else section.node.span
 
 
 def _choices(section: Section, definitions: dict[str, Definition], findings: Findings) -> list[dict[str, int]]:
     """Each choice of the sizes that are ranges, or of the lengths that cases have."""
-    if section.node.get("cases") is not None:
-        lengths = case_lengths(section.node, findings)
-        return [{PROMPT: prompt, ANSWER: answer} for prompt, answer in lengths]
+    key = section.node.key("cases")
+    if key is not None:
+        if len(section.cases) > MAX_VARIANTS:
+            message = f"cases of {len(section.cases):,} different lengths; at most {MAX_VARIANTS} are told apart"
+            findings.report(Diagnostic("too-large", message, key.span))
+        return [{PROMPT: prompt, ANSWER: answer} for prompt, answer in section.cases]
     ranges = size_ranges(section.node, definitions, section.scope, findings)
     count = prod(map(len, ranges.values()))
     if count > MAX_VARIANTS:
         message = f"{count:,} choices of sizes; at most {MAX_VARIANTS} are told apart"
-        findings.report(Diagnostic("too-large", message, section.node.span))
+        key = section.node.key("sizes")
+        findings.report(Diagnostic("too-large", message, key.span if key is not None else section.place))
         return []
     return [dict(zip(ranges, chosen, strict=True)) for chosen in product(*ranges.values())]
 

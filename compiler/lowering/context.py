@@ -151,7 +151,7 @@ class Context:
 
     def reading(self, axis: Axis, whole: str, others: dict[str, Axis] | None = None) -> Scope:
         """The scope of an expression that reads an axis; `others` are axes whose names get a helpful error."""
-        elsewhere = _elsewhere(others or {})
+        elsewhere = {**self.scope.elsewhere, **_elsewhere(others or {})}
         for name in self.lets:
             if axis.family(name) is not None:
                 self.error("name-clash", f"'{name}' is a dimension too; rename one of them", self.let_places[name])
@@ -160,7 +160,7 @@ class Context:
 
     def numbers(self, axis: Axis, what: str = "the stream") -> Scope:
         """The scope of an expression that reads no dimensions, such as those of an axis, called `what` in messages."""
-        return replace(self.scope, elsewhere=_elsewhere({what: axis}))
+        return replace(self.scope, elsewhere={**self.scope.elsewhere, **_elsewhere({what: axis})})
 
     def biases(self, step: Mapping, maps: tuple[str, ...]) -> set[str]:
         """The maps whose bias is stored in any case. Only what the step itself says has to fit the step's maps."""

@@ -121,7 +121,7 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
     whole = whole_file(path)
     try:
         if path.is_dir():
-            raise fail("cannot-read", "a directory, not a spec", whole, "name a .yaml file")
+            raise fail("cannot-read", "a directory, not a file", whole, "name a .yaml file")
         if not path.exists():
             raise fail("missing-file", "no such file", whole, _similar_file(path))
         if not path.is_file():
@@ -268,7 +268,8 @@ class _Composer:
 
     def _alias(self, anchor: str, span: Span) -> None:
         if anchor not in self._anchors:
-            raise fail("yaml-alias", f"'*{anchor}' stands for nothing that is complete here", span)
+            hint = f"a text that starts with * is quoted; else it stands for what `&{anchor}` marks further up"
+            raise fail("yaml-alias", f"'*{anchor}' stands for nothing that is complete here", span, hint)
         node, size = self._anchors[anchor]
         self._count_nodes(size, span)
         self._add(node, None, size)

@@ -151,7 +151,8 @@ def _read(path: Path, named: Scalar | None, purpose: str, layer: int) -> Source:
     except SpecError as error:
         reason = error.diagnostics[0]
         message = f"cannot {purpose} '{named.text}': {reason.message}"
-        raise fail(reason.code, message, named.span, reason.hint) from None
+        hint = reason.hint if purpose == "extend" or reason.code == "missing-file" else "name a file of text"
+        raise fail(reason.code, message, named.span, hint) from None
 
 
 def _mapping(node: Node) -> Mapping:

@@ -26,5 +26,5 @@ MAX_PAIRS = 10**9  # inputs of one evaluation
 MAX_BATCH = 1_000_000  # sequences that the plain module runs at once
 MAX_EXHAUSTIVE = 10**8  # inputs of one exhaustive evaluation
 MAX_SYMBOLS = 1024  # of an alphabet of a task
-MAX_WORD = 1024  # symbols in one word of a task
+MAX_WORD = 1025  # symbols in one word of a task: a sum of 1,024 digits has one more
 MAX_VARIANTS = 256  # choices of the sizes of a task whose sizes are ranges

@@ -48,7 +48,7 @@ def named_file(named: Scalar, path: Path, root: Path, known: list[Path]) -> Path
         hint = "name a file in the spec's own folder or below it"
         raise fail("bad-extends", f"'{named.text}' lies outside the folder of the spec", named.span, hint)
     if repeated:
-        raise fail("cycle", f"'{named.text}' extends itself, directly or through others", named.span)
+        raise fail("cycle", f"'{named.text}' leads back to itself, directly or through others", named.span)
     if len(known) >= MAX_EXTENDS:
         raise fail("bad-extends", f"more than {MAX_EXTENDS} files in a chain of `extends`", named.span)
     return target

@@ -100,7 +100,7 @@ def _is_structural(path: JsonPath, diagnostic: Diagnostic) -> bool:
         return depth <= 2 or path[-1] in ("hidden", "stream", "heads", "head_dim")
     if section in ("constants", "parameters", "defaults"):
         return depth == 1
-    return section in _schema()["required"]
+    return section == "task" or section in _schema()["required"]
 
 
 def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[tuple[JsonPath, Diagnostic]]:
@@ -115,7 +115,8 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
                 if not _allowed(key.text, schema):
                     yield (*path, key.text), _unknown_key(key, known, where)
         case "required" if isinstance(node, Mapping):
-            for name in wanted:
+            is_another = path and node.items and not any(_allowed(key.text, schema) for key, _ in node.items)
+            for name in wanted if not is_another else ():  # where all that is there is unknown, which says enough
                 if name not in node.names:
                     message = f"{where or 'the spec'} lacks '{name}'"
                     hint = schema.get("properties", {}).get(name, {}).get("description")
@@ -214,7 +215,10 @@ def _kind(node: Node | None) -> str:
 def _type_hint(node: Node | None, schema: dict[str, Any]) -> str | None:
     expected: str | list[str] = schema["type"]
     if "examples" in schema:
-        return f"such as `{{{', '.join(f'{key}: {value}' for key, value in schema['examples'][0].items())}}}`"
+        example = schema["examples"][0]
+        if isinstance(example, dict):
+            example = f"{{{', '.join(f'{key}: {value}' for key, value in example.items())}}}"
+        return f"such as `{example}`"
     if isinstance(node, Mapping) and "object" not in expected and len(node.items) == 1:
         return "a formula that contains `: ` or starts with { has to be quoted"
     takes_numbers = "number" in expected or "integer" in expected
@@ -222,7 +226,8 @@ def _type_hint(node: Node | None, schema: dict[str, Any]) -> str | None:
         return f"name them, as in `name[{node.text}]` or `first second`"
     if isinstance(node, Sequence) and "array" not in expected and "string" in expected:
         return "quote a list that is part of an expression"
-    if isinstance(node, Scalar) and node.text and "string" in expected and "number" not in expected:
+    is_text = isinstance(node, Scalar) and node.text and node.value is not None
+    if is_text and "string" in expected and "number" not in expected:
         return "quote it to mean the text"
     return None
 
@@ -238,10 +243,10 @@ def _place(node: Node | None) -> Span | None:
 
 
 def _first_place(document: Mapping, path: JsonPath) -> Span:
-    """Where something is missing: the key of the mapping that lacks it, or the start of the file."""
-    parent = node_at(document, path[:-1]) if path else None
+    """Where something is missing: the key of the mapping that lacks it, or its start where it has none."""
+    parent, node = node_at(document, path[:-1]) if path else None, node_at(document, path)
     key = parent.key(str(path[-1])) if isinstance(parent, Mapping) else None
-    return key.span if key is not None else document.span.first
+    return key.span if key is not None else (node or document).span.first
 
 
 def _invalidate(node: Node, refused: Container[JsonPath], path: JsonPath = ()) -> Node:

@@ -12,6 +12,8 @@ from compiler.source.text import Source, Span
 
 ReadFile = Callable[[Path, Scalar, str], Source]
 EXAMPLE = "tasks/subtraction.yaml"  # of a task file
+START = "start with `given:`, `answers:` and what is right"
+TABLE = ".tsv"  # what the name of a table of cases ends in, as a rule
 
 
 def with_task_files(document: Mapping, path: Path, root: Path, read: ReadFile) -> Mapping:
@@ -30,16 +32,25 @@ def with_task_files(document: Mapping, path: Path, root: Path, read: ReadFile) -
 
 def _with_files(task: Mapping, path: Path, root: Path, read: ReadFile, known: list[Path]) -> Mapping:
     cases = task.get("cases")
-    if isinstance(cases, Mapping) and cases.names == ("file",):
-        task = _with_cases(task, cases.items[0][1], path, root, read)
+    named = cases.get("file") if isinstance(cases, Mapping) else None
+    if isinstance(cases, Mapping) and named is not None:
+        others = [key for key, _ in cases.items if key.text != "file"]
+        if not others:
+            task = _with_cases(task, named, path, root, read)
+        elif isinstance(named, Scalar) and named.text.endswith(TABLE):
+            message = f"the cases of '{named.text}' are all there are"
+            raise fail("unknown-key", message, others[0].span, "write them there, or all of them here")
     named = extends_scalar(task, EXAMPLE)
     if named is None:
         return task
     target = named_file(named, path, root, known)
-    base = parse_document(read(target, named, "extend"))
+    base = parse_document(read(target, named, "extend"), first_line=START)
     if not isinstance(base, Mapping):
-        message = "a task file is a mapping of keys at the top"
-        raise fail("wrong-type", message, base.span, "start with `given:`, `answers:` and what is right")
+        raise fail("wrong-type", "a task file is a mapping of keys at the top", base.span.first, START)
+    written_for = base.key("weightspec")
+    if written_for is not None:
+        hint = "name a file that has what stands under `task`"
+        raise fail("wrong-type", "this is a spec, and no task file", written_for.span, hint)
     findings = Findings()
     merged = merge(_with_files(base, target, root, read, [*known, target]), task.without("extends"), findings)
     raise_errors(findings)

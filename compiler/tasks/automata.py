@@ -153,7 +153,7 @@ def _refuse_faults(track: Track, *read: Mapping[str, NDArray[np.integer]]) -> No
     if fault is not None:
         case = ", ".join(f"{name} = {values[fault.row]}" for names in read for name, values in names.items())
         message = f"a step of the columns cannot be computed, with {case}: {fault.message}"
-        raise TaskError(f"{message}. Exclude it by `only` under `columns`")
+        raise TaskError(message, fault.span, fault.code, "exclude it by `only` under `columns`")
 
 
 def _renamed(steps: _Steps, names: Mapping[int, int]) -> _Steps:

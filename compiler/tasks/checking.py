@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compiler.expressions.formulas import NESTED_TOO_DEEPLY, Formula
 from compiler.expressions.syntax import ExpressionError
@@ -58,8 +58,10 @@ class _Checker:
 
     def columns(self, transducer: Transducer, names: Readable) -> None:
         work: dict[str, int] = {}
+        later = [name for name, _ in transducer.lets]
         for name, formula in transducer.lets:
-            kind = self.expect(None, formula, names, work)
+            not_yet = dict.fromkeys(later[later.index(name) :], "is not known yet: `let` reads what stands above it")
+            kind = self.expect(None, formula, replace(names, elsewhere={**names.elsewhere, **not_yet}), work)
             if kind is None:
                 return  # what reads it cannot be checked
             names = names.binding(name, kind)
@@ -109,6 +111,9 @@ def _kind_expected(kind: Kind | None, formula: Formula, names: Readable) -> Kind
     tree = formula.tree
     if not isinstance(kind, WordKind):
         return kind_of(tree, names) if kind is None else expect(kind, tree, names)
+    if kind_of(tree, names) == "number":
+        hint = "write NAME[i] before the colon for each symbol, or number(NAME) for its digits"
+        raise ExpressionError("wrong-type", f"expected {described(kind)}, found a number", tree.at, hint)
     found = expect_word(tree, names)
     if found.length != kind.length:
         raise ExpressionError("wrong-type", f"expected {described(kind)}, found {described(found)}", tree.at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -74,7 +74,7 @@ class Track:
     going: NDArray[np.bool_]
     moving: Faults
     writing: Faults
-    work: Work = field(default_factory=Work)
+    work: Work
 
     @property
     def rows(self) -> Rows | None:
@@ -87,13 +87,13 @@ class Track:
         return min(faults, key=lambda fault: fault.row, default=None)
 
 
-def by_columns(statement: Statement, given: Words) -> Words:
+def by_columns(statement: Statement, given: Words, work: Work | None = None) -> Words:
     """The answer words that columns give, uint16 [inputs, length] each; 0 for inputs that they exclude.
 
     Raises `InputFault` for the first input that there is and whose answer cannot be computed, `ExpressionError` (with
-    its span) for formulas that cost too much.
+    its span) for formulas that cost more than there is `work`, by default what one input may cost.
     """
-    return passage(statement, given).answers
+    return passage(statement, given, work).answers
 
 
 def admitted(statement: Statement, given: Words) -> NDArray[np.bool_]:
@@ -101,18 +101,18 @@ def admitted(statement: Statement, given: Words) -> NDArray[np.bool_]:
     return passage(statement, given).admitted
 
 
-def passage(statement: Statement, given: Words) -> Passage:
+def passage(statement: Statement, given: Words, work: Work | None = None) -> Passage:
     """All inputs through all columns. Raises as `by_columns` does."""
     count = len(next(iter(given.values())))
     answers = {word.name: np.zeros((word.length, count), np.uint16).T for word in statement.answers}
     found = Passage(answers, np.ones(count, bool))
-    table = statement.step_table if _is_tabulated(statement, count) else None
+    table = statement.step_table if work is None and _is_tabulated(statement, count) else None
     for start in range(0, count, _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         block = {name: word[rows] for name, word in given.items()}
         part = Passage({name: word[rows] for name, word in found.answers.items()}, found.admitted[rows])
         if table is None or not _pass_by_table(statement, table, block, part):
-            fault = _pass_by_rows(statement, block, part)
+            fault = _pass_by_rows(statement, block, part, work)
             if fault is not None:
                 raise fault.of(start + fault.row)
     return found
@@ -180,9 +180,10 @@ def places_written(statement: Statement, column: int) -> dict[str, int]:
     return {name: place for name, place in places.items() if name in written and place is not None}
 
 
-def on_track(states: dict[str, Numbers], count: int) -> Track:
+def on_track(states: dict[str, Numbers], count: int, work: Work | None = None) -> Track:
     """So many inputs in these states."""
-    return Track(states, np.ones(count, bool), Faults(np.zeros(count, bool)), Faults(np.zeros(count, bool)))
+    moving, writing = (Faults(np.zeros(count, bool)) for _ in range(2))
+    return Track(states, np.ones(count, bool), moving, writing, Work() if work is None else work)
 
 
 def take_step(
@@ -259,11 +260,11 @@ def _places(rows: Rows | None) -> Rows | slice:
     return slice(None) if rows is None else rows
 
 
-def _pass_by_rows(statement: Statement, given: Words, into: Passage) -> InputFault | None:
+def _pass_by_rows(statement: Statement, given: Words, into: Passage, work: Work | None) -> InputFault | None:
     """Compute every step of every input."""
     transducer = transducer_of(statement)
     count = len(into.admitted)
-    track = on_track({state.name: np.full(count, state.start) for state in transducer.states}, count)
+    track = on_track({state.name: np.full(count, state.start) for state in transducer.states}, count, work)
     for column in range(columns_of(statement)):
         letters: dict[str, Symbols] = {}
         for word in statement.given:

@@ -17,6 +17,7 @@ from compiler.tasks.interpreter import (
     Refusal,
     Scope,
     Value,
+    Work,
     number_of,
     truth_of,
     within,
@@ -29,16 +30,16 @@ _AT_ONCE = 1 << 14  # inputs that are computed together: few enough for the cach
 _SHOWN_BITS = 64
 
 
-def by_equations(statement: Statement, given: Words) -> Words:
+def by_equations(statement: Statement, given: Words, work: Work | None = None) -> Words:
     """The answer words, uint16 [inputs, length] each, that equations give for given words.
 
     Raises `InputFault` for the first input that they cannot be computed for, `ExpressionError` (with its span) for
-    formulas that cost too much.
+    formulas that cost more than there is `work`, by default what one input may cost.
     """
     count = _count(given)
     answers = {word.name: np.zeros((word.length, count), np.uint16).T for word in statement.answers}
     for start in range(0, count, _AT_ONCE):
-        batch = batch_of(statement, {name: word[start : start + _AT_ONCE] for name, word in given.items()})
+        batch = batch_of(statement, {name: word[start : start + _AT_ONCE] for name, word in given.items()}, work)
         for equation in statement.equations:
             shape = statement.word(equation.word)
             assert shape is not None
@@ -47,7 +48,7 @@ def by_equations(statement: Statement, given: Words) -> Words:
     return answers
 
 
-def permitted(statement: Statement, given: Words) -> NDArray[np.bool_]:
+def permitted(statement: Statement, given: Words, work: Work | None = None) -> NDArray[np.bool_]:
     """Which inputs there are by the `only` of the task, and by what is required `also`, [inputs].
 
     Raises as `by_equations` does.
@@ -56,7 +57,7 @@ def permitted(statement: Statement, given: Words) -> NDArray[np.bool_]:
     found = np.ones(count, bool)
     conditions = [condition for condition in (statement.only, *statement.also) if condition is not None]
     for start in range(0, count, _AT_ONCE) if conditions else ():
-        batch = batch_of(statement, {name: word[start : start + _AT_ONCE] for name, word in given.items()})
+        batch = batch_of(statement, {name: word[start : start + _AT_ONCE] for name, word in given.items()}, work)
         part = found[start : start + _AT_ONCE]
         for condition in conditions:
             rows = np.flatnonzero(part)
@@ -66,7 +67,7 @@ def permitted(statement: Statement, given: Words) -> NDArray[np.bool_]:
     return found
 
 
-def batch_of(statement: Statement, given: Words) -> Batch:
+def batch_of(statement: Statement, given: Words, work: Work | None = None) -> Batch:
     """The inputs of these words, as the equations of a task read them."""
     words: dict[str, Value] = {}
     for shape in statement.given:
@@ -74,7 +75,8 @@ def batch_of(statement: Statement, given: Words) -> Batch:
         whole = Letters(letters, shape.symbols)
         words[shape.name] = Integers(letters[:, 0], 0, shape.symbols - 1) if shape.single else whole
     count = _count(given)
-    return Batch(count, {**constants_of(statement), **words}, Faults(np.zeros(count, bool)))
+    values = {**constants_of(statement), **words}
+    return Batch(count, values, Faults(np.zeros(count, bool)), work=Work() if work is None else work)
 
 
 def constants_of(statement: Statement) -> Mapping[str, Integers]:

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.expressions.syntax import ExpressionError
+from compiler.tasks import solving
+from compiler.tasks.interpreter import Work
 from compiler.tasks.layout import Layout, Slot
 from compiler.tasks.stated import Task
-from compiler.tasks.task import Inputs, TaskError
+from compiler.tasks.statement import InputFault
+from compiler.tasks.task import Inputs
 
 TRIED = 64  # pairs of inputs for each symbol of the answer
 MAX_SLOTS = 64  # symbols of an answer that are looked at: the first ones
+MOST_WORK = 60_000  # nodes that may be evaluated for all of them
 
 
 @dataclass(frozen=True)
@@ -29,17 +34,17 @@ def unseen(task: Task, layout: Layout) -> Unseen | None:
 
     What is found is certain: no causal model is right for both inputs. Inputs are drawn, the same ones each time.
     """
-    random = np.random.default_rng(0)
+    random, work = np.random.default_rng(0), Work(MOST_WORK)
     for slot, position in list(enumerate(layout.read_at))[:MAX_SLOTS]:
         seen = {(place.word, place.index) for other in layout.prompt[: position + 1] for place in other.places}
-        pair = _pair(task, seen, layout.answer[slot], random)
+        pair = _pair(task, seen, layout.answer[slot], random, work)
         if pair is not None:
             return Unseen(slot, *pair)
     return None
 
 
 def _pair(
-    task: Task, seen: set[tuple[str, int]], answer: Slot, random: np.random.Generator
+    task: Task, seen: set[tuple[str, int]], answer: Slot, random: np.random.Generator, work: Work
 ) -> tuple[Inputs, Inputs] | None:
     """Two inputs that agree on the symbols that are seen, and not on a symbol of the answer."""
     first = {word.name: random.integers(0, word.symbols, (TRIED, word.length), np.uint16) for word in task.given}
@@ -52,11 +57,14 @@ def _pair(
                 unlike += 1
     if not unlike:
         return None
+    statement = task.statement
     try:
-        rows = np.flatnonzero(task.allowed(first) & task.allowed(second))
-        solved = [task.with_answers({name: word[rows] for name, word in given.items()}) for given in (first, second)]
-    except TaskError:
-        return None  # an evaluation reports it
+        is_input = [solving.allowed(statement, given, work) for given in (first, second)]
+        rows = np.flatnonzero(is_input[0] & is_input[1])
+        kept = [{name: word[rows] for name, word in given.items()} for given in (first, second)]
+        solved = [{**given, **solving.solved(statement, given, work)} for given in kept]
+    except (InputFault, ExpressionError):
+        return None  # an evaluation reports it, or it costs too much
     differ: NDArray[np.bool_] = np.zeros(len(rows), bool)
     for place in answer.places:
         differ |= solved[0][place.word][:, place.index] != solved[1][place.word][:, place.index]

@@ -32,6 +32,8 @@ from compiler.tasks.statement import InputFault
 from compiler.tasks.work import IN_FULL, ROUND_WORK, too_much_work
 
 Rows = NDArray[np.intp]
+_LONG_BITS = 12  # arithmetic costs a node more for each 2**12 bits of its result
+_SQUARE_BITS = 10  # and where it multiplies or divides, the square of how often it has 2**10 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -340,6 +342,8 @@ def _power(link: Binary, base: Integers, exponent: Integers, scope: Scope) -> In
 
 def _bounded(value: Integers, node: ExpressionNode, scope: Scope) -> Integers:
     """A value, which may not have too many bits."""
+    multiplies = isinstance(node, Binary) and node.operator not in ("+", "-")
+    scope.spend((value.bits >> _SQUARE_BITS) ** 2 if multiplies else value.bits >> _LONG_BITS, node)
     if value.bits <= MAX_TASK_BITS:
         return value
     long = integers.too_long(value, MAX_TASK_BITS)

@@ -45,6 +45,15 @@ def sizes_of(task: Mapping) -> Mapping | None:
     return stated if isinstance(stated, Mapping) else None
 
 
+_RIGHT = ("given", "answers", "alphabets", "only", "equations", "columns", "suites")
+
+
+def says_what_is_right(task: Mapping) -> bool:
+    """Whether a task section states something itself of inputs and answers, beside the sizes of a task of the package
+    and how it is laid out."""
+    return short_key(task) is None or any(name in _RIGHT for name in task.names)
+
+
 def stated(task: Mapping, findings: Findings) -> Mapping | None:
     """The section with all that is stated in the file of the package that it names; as it is where it names none."""
     names = [key for key, _ in task.items if key.text in package_tasks()]

@@ -26,22 +26,30 @@ from compiler.tasks.layout import Alphabet
 from compiler.tasks.package import sizes_of
 from compiler.tasks.stated import AuthorSuite, Case, Task
 from compiler.tasks.statement import Aimed, Equation, State, Statement, Transducer, WordShape
+from compiler.tasks.task import Symbols
 from compiler.tasks.tokens import named_token, read_token
 
 _NUMBER = re.compile(r"number\(\s*(?P<word>[A-Za-z_][A-Za-z0-9_]*)\s*\)")
+_OF_COLUMNS = ("from", "state", "let", "only", "end")  # keys that are no answers
 MAX_STATES = 1 << 20  # that the variables of a transducer have together
 PROMPT, ANSWER = "prompt", "answer"  # the words of a table of cases
+_NOT_OF_CASES = ("given", "answers", "alphabets", "only", "equations", "columns", "numbers", "shown", "suites", "order")
 
 
 @dataclass(frozen=True)
 class Section:
-    """A task section, with the names that it can read. `sizes` are its own, by name; `name` is what it is called."""
+    """A task section, with the names that it can read. `sizes` are its own, by name; `name` is what it is called.
+
+    `place` is where it begins, `cases` what `read_cases` gave.
+    """
 
     node: Mapping
+    place: Span
     name: str
     sizes: AnyMapping[str, int]
     vocabulary: Axis
     scope: Scope
+    cases: AnyMapping[tuple[int, int], list[Case]] = field(default_factory=dict)
 
 
 def read_task(section: Section, findings: Findings) -> Task | None:
@@ -76,22 +84,31 @@ class _Reader:
         if read is None or len(self.findings) > before:
             return None
         statement, cases = read
+        if cases:
+            return Task(
+                self.section.name,
+                self.section.sizes,
+                statement,
+                self.alphabets,
+                frozenset(),
+                tuple(word.name for word in statement.given),
+                cases=cases,
+            )
         numbers = self._numbers(statement)
         section = self.section
-        task = Task(
-            section.name, section.sizes, statement, self.alphabets, numbers, self._shown(statement), cases=cases
-        )
-        task = self._with_suites(task)
+        task = Task(section.name, section.sizes, statement, self.alphabets, numbers, self._shown(statement))
+        if len(self.findings) == before:
+            task = self._with_suites(task)
         return task if len(self.findings) == before else None
 
     # words
 
     def _statement(self) -> tuple[Statement, tuple[Case, ...]] | None:
+        before = len(self.findings)
         self._read_alphabets()
         sizes = sizes_of(self.node)
         for key, _ in sizes.items if sizes is not None else ():
             self.names[key.text] = ("a size", key.span)
-        before = len(self.findings)
         given, answers = self._words("given"), self._words("answers")
         if len(self.findings) > before or not given or not answers:
             self._missing(given, answers)
@@ -101,25 +118,22 @@ class _Reader:
         statement = Statement(
             self._constants(), given, answers, self._formula(self.node, "only"), equations, transducer
         )
-        self._check_written(statement)
+        if len(self.findings) == before:
+            self._check_written(statement)
         if len(self.findings) == before:
             check_formulas(statement, self._elsewhere(), self.findings)
         return statement, ()
 
     def _elsewhere(self) -> dict[str, str]:
         """Why names of the spec cannot be read in formulas of the task."""
-        found = {}
-        for name, value in self.section.scope.names.items():
-            is_parameter = isinstance(value, Number) and value.rounded
-            found[name] = "is a parameter, which a task cannot read" if is_parameter else "is no integer"
-        return found
+        scope = self.section.scope
+        return {**dict.fromkeys(scope.names, "is no integer"), **scope.elsewhere}
 
     def _missing(self, given: tuple[WordShape, ...], answers: tuple[WordShape, ...]) -> None:
         for part, found in (("given", given), ("answers", answers)):
             if not found and self.node.get(part) is None:
                 example = "{word: symbol*length}" if part == "given" else "{reversed: symbol*length}"
-                start = Span(self.node.span.source, self.node.span.start, self.node.span.start + 1)
-                self.report("missing-key", f"the task lacks '{part}'", start, f"such as `{part}: {example}`")
+                self.report("missing-key", f"`task` lacks '{part}'", self.section.place, f"such as `{part}: {example}`")
 
     def _constants(self) -> dict[str, int]:
         """The integers that formulas can read: sizes, and constants of the spec."""
@@ -129,7 +143,7 @@ class _Reader:
                 continue  # a word, a state or a name under `let`
             if isinstance(value, Unknown):
                 found[name] = 1  # what is wrong with it was reported
-            elif isinstance(value, Number) and not value.rounded and not value.value % 1:
+            elif isinstance(value, Number) and not value.value % 1:
                 found[name] = int(value.value)
         return found
 
@@ -151,12 +165,12 @@ class _Reader:
         families = [family for family in vocabulary.families if family.sizes]
         family = vocabulary.family(key.text) or (families[0] if len(families) == 1 else None)
         if not 1 <= size <= MAX_SYMBOLS:
-            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {exact_figure(size)}"
+            message = f"the alphabet '{key.text}' has to have from 1 to {MAX_SYMBOLS} symbols, not {exact_figure(size)}"
             self.report("task", message, formula.span)
             return None
         if family is None or family.size < size:
             has = f"'{family}'" if family else "none"
-            message = f"{self.section.name} needs a family of {size} tokens for its symbols; the vocabulary has {has}"
+            message = f"the alphabet '{key.text}' needs a family of {size} tokens; the vocabulary has {has}"
             self.report("task", message, key.span, f"write {key.text}[{size}] in `vocabulary`")
             return None
         start = vocabulary.starts[family.name]
@@ -176,9 +190,11 @@ class _Reader:
                     note = Note("first written here", tokens[token])
                     message = f"'{label}' stands for two symbols of the alphabet '{key.text}'"
                     self.findings.report(Diagnostic("duplicate-name", message, word.span, notes=(note,)))
+                    break  # the others of a family say no more
                 tokens[token] = word.span
         if len(tokens) > MAX_SYMBOLS:
-            self.report("too-large", f"an alphabet has from 1 to {MAX_SYMBOLS} symbols", node.span)
+            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {len(tokens)}"
+            self.report("too-large", message, node.span)
         if len(self.findings) > before:
             return None
         return self._alphabet(key.text, tuple(tokens))
@@ -239,7 +255,9 @@ class _Reader:
                 self.report("unknown-name", f"no alphabet '{word.text}'{suggestion}", word.span, hint)
             return None
         if family.size > MAX_SYMBOLS:
-            self.report("too-large", f"an alphabet has from 1 to {MAX_SYMBOLS} symbols", word.span)
+            message = f"an alphabet has from 1 to {MAX_SYMBOLS} symbols, not {family.size}"
+            hint = f"list some of them, as in `alphabets: {{some: '{family.name}[i < 10]'}}`"
+            self.report("too-large", message, word.span, hint)
             return None
         start = self.section.vocabulary.starts[family.name]
         self.alphabets[word.text] = self._alphabet(word.text, tuple(range(start, start + family.size)))
@@ -249,7 +267,10 @@ class _Reader:
         """Note a name of the task, which must mean nothing else in it. It comes before names of the spec."""
         name = key.text
         if not is_name(name):
-            self.report("bad-name", f"'{name}' cannot name {what}: use letters, digits and _", key.span)
+            hint = "begin with a letter" if name[:1].isdigit() else None
+            self.report("bad-name", f"'{name}' cannot name {what}: use letters, digits and _", key.span, hint)
+        elif not is_read and name in _OF_COLUMNS and self.node.get("columns") is not None:
+            self.report("name-clash", f"'{name}' has a meaning of its own under `columns`", key.span, "rename it")
         elif is_read and (name in NAMED_NUMBERS or name in KNOWN_FUNCTIONS):
             self.report("name-clash", f"'{name}' already has a meaning in formulas", key.span, "rename it")
         elif name in self.names:
@@ -327,37 +348,41 @@ class _Reader:
         node = self.node.get("columns")
         if not isinstance(node, Mapping):
             return None
+        before = len(self.findings)
         states = self._states(node)
         lets = self._lets(node)
         reads = node.get("from")
         by_name = {word.name: word for word in answers}
-        written, following = [], []
-        state_names = [state.name for state in states]
+        written: list[tuple[str, Formula]] = []
+        following: dict[str, Formula | None] = {}
+        declared = node.get("state")
+        state_names = declared.names if isinstance(declared, Mapping) else ()
         for key, value in node.items:
-            if key.text in ("from", "state", "let", "only", "end"):
+            if key.text in _OF_COLUMNS:
                 continue
             first, _, rest = key.text.partition(" ")
             formula = self._read(value)
-            if first == "next" and rest.strip() in state_names:
-                pair = (rest.strip(), formula)
-                following += [(pair[0], formula)] if formula is not None else []
+            if first == "next" and rest.strip() in following:
+                self.report("target-twice", f"the next state of '{rest.strip()}' is written twice", key.span)
+            elif first == "next" and rest.strip() in state_names:
+                following[rest.strip()] = formula
             elif key.text in by_name:
                 written += [(key.text, formula)] if formula is not None else []
             else:
                 known = [*(f"next {name}" for name in state_names), *by_name]
                 message = f"no answer or state '{key.text}' for the columns to write{did_you_mean(key.text, known)}"
                 self.report("unknown-name", message, key.span)
-        for state in states:
-            if state.name not in [name for name, _ in following]:
-                place = node.key("state") or self.node.key("columns")
-                message = f"the state '{state.name}' has no `next {state.name}`"
-                self.report("missing-key", message, place.span if place is not None else node.span)
+        for key, _ in declared.items if isinstance(declared, Mapping) and len(self.findings) == before else ():
+            if key.text not in following:
+                hint = f"such as `next {key.text}: {key.text}`, which keeps it as it is"
+                self.report("missing-key", f"the state '{key.text}' has no `next {key.text}`", key.span, hint)
         end = node.get("end")
         at_end = self._at_end(end, by_name, dict(written)) if isinstance(end, Mapping) else []
         only_at_end = self._formula(end, "only") if isinstance(end, Mapping) else None
         from_last = isinstance(reads, Scalar) and reads.text == "last"
         only = self._formula(node, "only")
-        return Transducer(from_last, states, lets, only, tuple(written), tuple(following), only_at_end, tuple(at_end))
+        after = tuple((name, formula) for name, formula in following.items() if formula is not None)
+        return Transducer(from_last, states, lets, only, tuple(written), after, only_at_end, tuple(at_end))
 
     def _states(self, node: Mapping) -> tuple[State, ...]:
         found: list[State] = []
@@ -366,19 +391,24 @@ class _Reader:
         for key, value in declared.items if isinstance(declared, Mapping) else ():
             self._name(key, "a state")
             size_node = value.get("size") if isinstance(value, Mapping) else value
+            start_node = value.get("start") if isinstance(value, Mapping) else None
             size = self._size(size_node)
-            start = (
-                self._size(value.get("start")) if isinstance(value, Mapping) and value.get("start") is not None else 0
-            )
-            if size is None or start is None:
+            start = 0 if start_node is None else self._size(start_node)
+            if size is None or start is None or size_node is None:
+                continue
+            if size < 1:
+                self.report("index-range", f"a state has at least one value, not {exact_figure(size)}", size_node.span)
                 continue
             total *= size
-            if not (size >= 1 and total <= MAX_STATES):
-                code = "too-large" if size >= 1 else "index-range"
-                self.report(code, f"states have together from 1 to {MAX_STATES:,} values", value.span)
+            if total > MAX_STATES:
+                message = (
+                    f"the states have together {exact_figure(total)} values; at most {MAX_STATES:,} are told apart"
+                )
+                self.report("too-large", message, size_node.span)
                 break
             if not 0 <= start < size:
-                self.report("index-range", f"it starts at {exact_figure(start)}, and has 0 to {size - 1}", value.span)
+                place = (start_node or size_node).span
+                self.report("index-range", f"it starts at {exact_figure(start)}, and has 0 to {size - 1}", place)
             found.append(State(key.text, size, start))
         return tuple(found)
 
@@ -444,6 +474,7 @@ class _Reader:
 
     def _numbers(self, statement: Statement) -> frozenset[str]:
         node = self.node.get("numbers")
+        small: set[str] = set()  # alphabets of one symbol, which are told once
         names = [word.name for word in (*statement.given, *statement.answers)]
         found = []
         for word in words(node) if node is not None else ():
@@ -451,7 +482,14 @@ class _Reader:
             if shape is None:
                 self.report("unknown-name", f"no word '{word.text}'{did_you_mean(word.text, names)}", word.span)
             elif shape.symbols < 2:
-                self.report("task", f"'{word.text}' is no number: its alphabet has one symbol", word.span)
+                message = (
+                    f"'{word.text}' is no number: its alphabet '{shape.alphabet}' has 1 symbol, and digits need from 2"
+                )
+                if shape.alphabet not in small:
+                    self.report("task", f"{message} to {MAX_SYMBOLS}", word.span)
+                small.add(shape.alphabet)
+            elif word.text in found:
+                self.report("duplicate-name", f"'{word.text}' is listed twice", word.span)
             else:
                 found.append(word.text)
         return frozenset(found)
@@ -485,7 +523,10 @@ class _Reader:
         for name, span in asked:
             if name not in suites.NAMED:
                 message = f"no suite '{name}' to ask for{did_you_mean(name, suites.NAMED)}"
-                self.report("unknown-name", message, span, f"known: {', '.join(suites.NAMED)}")
+                hint = f"such as `suites: {{{name}: {{only: distinct(word), size: 1000}}}}`"
+                if name in suites.ALWAYS:
+                    message, hint = f"every task has the suite '{name}'", "remove it"
+                self.report("unknown-name", message, span, hint)
                 continue
             reason = suites.why_not(task, name)
             if reason is not None:
@@ -493,55 +534,81 @@ class _Reader:
         return replace(task, suite_names=tuple(name for name, _ in asked), author_suites=tuple(authors))
 
     def _author_suite(self, task: Task, key: Scalar, node: Mapping) -> AuthorSuite | None:
-        size = self._size(node.get("size")) if node.get("size") is not None else suites.SAMPLED
+        before = len(self.findings)
+        size_node = node.get("size")
+        size = suites.SAMPLED if size_node is None else self._size(size_node)
         only = self._formula(node, "only")
+        if not is_name(key.text):
+            self.report("bad-name", f"'{key.text}' cannot name a suite: use letters, digits and _", key.span)
+        if node.get("only") is None:
+            hint = "such as `hard: {only: distinct(word), size: 1000}`"
+            self.report("missing-key", f"the suite '{key.text}' lacks 'only': which inputs it has", key.span, hint)
         if key.text in (*suites.NAMED, *suites.ALWAYS):
             self.report("name-clash", f"there is a suite '{key.text}' already", key.span, "rename this one")
         if size is None or only is None:
             return None
         if not 1 <= size <= suites.MAX_SIZE:
-            self.report("index-range", f"a suite has from 1 to {suites.MAX_SIZE:,} inputs", key.span)
+            place = key.span if size_node is None else size_node.span
+            message = f"a suite has from 1 to {suites.MAX_SIZE:,} inputs, not {exact_figure(size)}"
+            self.report("index-range", message, place)
+            return None
+        alone = Statement(task.statement.constants, task.given, task.answers, also=(only,))
+        check_formulas(alone, self._elsewhere(), self.findings)
+        if len(self.findings) > before:
             return None
         narrowed = replace(task.statement, also=(*task.statement.also, only))
         return AuthorSuite(key.text, size, narrowed)
 
     # cases
 
-    def _of_cases(self) -> tuple[Statement, tuple[Case, ...]] | None:
-        """The cases whose prompt and answer have the lengths that are asked for: see `case_lengths`."""
+    def _of_cases(self) -> tuple[Statement, tuple[Case, ...]]:
+        """Those whose prompt and answer have the lengths that are asked for."""
         vocabulary = self.section.vocabulary
-        alphabet = Alphabet("token", tuple(range(vocabulary.size)), vocabulary.labels)
-        self.alphabets["token"] = alphabet
+        self.alphabets["token"] = Alphabet("token", tuple(range(vocabulary.size)), vocabulary.labels)
         lengths = (self.section.sizes[PROMPT], self.section.sizes[ANSWER])
-        shapes = [
+        prompt, answer = (
             WordShape(name, "token", vocabulary.size, length)
             for name, length in zip((PROMPT, ANSWER), lengths, strict=True)
-        ]
-        cases = []
-        for key, value in self.part("cases").items:
-            texts = [words(key), words(value)]
-            if tuple(map(len, texts)) != lengths:
-                continue
-            tokens = [
-                tuple(read_token(word.text, word.span, vocabulary, self.findings) for word in text) for text in texts
-            ]
-            if all(token is not None for row in tokens for token in row):
-                prompt, answer = (tuple(token for token in row if token is not None) for row in tokens)
-                cases.append(Case(prompt, answer))
-        statement = Statement({}, (shapes[0],), (shapes[1],))
-        return statement, tuple(cases)
+        )
+        return Statement({}, (prompt,), (answer,)), tuple(self.section.cases[lengths])
 
 
-def case_lengths(node: Mapping, findings: Findings) -> list[tuple[int, int]]:
-    """The lengths of prompt and answer that the cases of a task section have, each pair once, in ascending order."""
+def read_cases(node: Mapping, vocabulary: Axis, findings: Findings) -> dict[tuple[int, int], list[Case]]:
+    """The cases of a task section by the lengths of prompt and answer, which are in ascending order."""
+    for name in _NOT_OF_CASES:
+        key = node.key(name)
+        if key is not None:
+            message = f"cases have no `{name}`: each says by itself what is given and what is right"
+            findings.report(Diagnostic("task", message, key.span, "remove it"))
     cases = node.get("cases")
-    lengths: dict[tuple[int, int], None] = {}
+    seen: dict[Symbols, tuple[Symbols, Span]] = {}
+    found: dict[tuple[int, int], list[Case]] = {}
     for key, value in cases.items if isinstance(cases, Mapping) else ():
-        pair = len(words(key)), len(words(value))
-        if 0 in pair:
+        prompt, answer = (_tokens_of(text, vocabulary, findings) for text in (key, value))
+        if prompt is None or answer is None:
+            continue
+        if not prompt or not answer:
             findings.report(Diagnostic("task", "a case has a prompt and an answer, one token at least", key.span))
-        elif max(pair) > MAX_WORD:
-            findings.report(Diagnostic("too-large", f"a prompt or answer of more than {MAX_WORD} tokens", key.span))
+        elif prompt in seen:
+            other, span = seen[prompt]
+            same = other == answer
+            message = "the case is written twice" if same else "two cases with one prompt have different answers"
+            notes = (Note("the first one", span),)
+            code = "duplicate-name" if same else "contradiction"
+            findings.report(Diagnostic(code, message, key.span, "keep one of them", notes))
         else:
-            lengths[pair] = None
-    return sorted(lengths)
+            seen[prompt] = answer, key.span
+            found.setdefault((len(prompt), len(answer)), []).append(Case(prompt, answer))
+    return dict(sorted(found.items()))
+
+
+def _tokens_of(text: Node, vocabulary: Axis, findings: Findings) -> Symbols | None:
+    """The tokens of a prompt or an answer; None, with the reasons in `findings`, where they are not certain."""
+    listed = words(text)
+    if len(listed) > MAX_WORD:
+        message = f"{len(listed):,} tokens; a prompt or an answer has at most {MAX_WORD:,}"
+        findings.report(Diagnostic("too-large", message, text.span))
+        return None
+    before = len(findings)
+    tokens = [read_token(word.text, word.span, vocabulary, findings) for word in listed]
+    return tuple(token for token in tokens if token is not None) if len(findings) == before else None

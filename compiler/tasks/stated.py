@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
 
+from compiler.expressions.syntax import ExpressionError
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.layout import Alphabet
 from compiler.tasks.statement import InputFault, Statement, WordShape
-from compiler.tasks.task import TRIED_IN_FULL, EvaluationProtocol, Inputs, Suite, Symbols, TaskError, Words
+from compiler.tasks.task import EvaluationProtocol, Inputs, Suite, Symbols, TaskError, Words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +74,7 @@ class Task:
         """Whether some inputs are not allowed."""
         transducer = self.statement.transducer
         ends = transducer is not None and (transducer.only, transducer.only_at_end) != (None, None)
-        return ends or self.statement.only is not None
+        return ends or self.statement.only is not None or bool(self.statement.also)
 
     @property
     def combinations(self) -> int:
@@ -125,13 +127,11 @@ class Task:
 
         if self.cases:
             return {**given, **self._looked_up(given)}
-        try:
+        with self.reporting(given):
             return {**given, **solving.solved(self.statement, given)}
-        except InputFault as fault:
-            raise TaskError(f"for {self.describe(self.inputs(given, fault.row))}: {fault.message}") from None
 
     def allowed(self, given: Words) -> NDArray[np.bool_]:
-        """Which rows of given words are inputs of the task, [inputs]."""
+        """Which rows of given words are inputs of the task, [inputs]. Raises `TaskError` where that is not certain."""
         import numpy as np
 
         from compiler.tasks import solving
@@ -140,10 +140,21 @@ class Task:
             known = self._by_prompt
             (word,) = (given[word.name] for word in self.given)
             return np.array([tuple(row) in known for row in word.tolist()], bool)
-        try:
+        with self.reporting(given):
             return solving.allowed(self.statement, given)
+
+    @contextmanager
+    def reporting(self, given: Words) -> Iterator[None]:
+        """Raise a `TaskError`, with the place of the formula, where one cannot be computed for these given words."""
+        try:
+            yield
         except InputFault as fault:
-            raise TaskError(f"for {self.describe(self.inputs(given, fault.row))}: {fault.message}") from None
+            message = f"for {self.describe(self.inputs(given, fault.row))}: {fault.message}"
+            raise TaskError(
+                message, fault.span, fault.code, "exclude such inputs by `only`, or mend the formula"
+            ) from None
+        except ExpressionError as error:
+            raise TaskError(error.message, error.span, error.code, error.hint) from None
 
     @cached_property
     def _by_prompt(self) -> dict[Symbols, Symbols]:
@@ -216,6 +227,12 @@ class Task:
             raise TaskError(f"{shown} is too large: an operand is at most {largest}")
         return int(text)
 
+    def text(self, name: str, symbols: Sequence[int]) -> str:
+        """A word for people, as in `describe`."""
+        word = self.statement.word(name)
+        assert word is not None
+        return self._text(word, symbols)
+
     def show(self, words: Mapping[str, Symbols]) -> str:
         """Answer words for people."""
         return ", ".join(self._text(word, words[word.name]) for word in self.answers)
@@ -245,21 +262,6 @@ class Task:
 
         return {name: adderboard.PROTOCOL for name in self.suite_names if name == adderboard.NAME}
 
-    @cached_property
-    def is_empty(self) -> bool:
-        """Whether `only` is known to exclude every input: by columns, or where all inputs are few enough to look."""
-        from compiler.tasks import automaton, suites
-
-        if not self.is_restricted:
-            return False
-        if self.combinations <= TRIED_IN_FULL:
-            return suites.count_allowed(self) == 0
-        try:
-            steps = self.automaton() if self.statement.transducer is not None else None
-        except TaskError:
-            return False
-        return steps is not None and automaton.paths(steps) == 0
-
     def automaton(self) -> Automaton | None:
         """The inputs as the paths of an automaton, one for each; None: there is none that is small.
 
@@ -267,7 +269,8 @@ class Task:
         """
         from compiler.tasks import automata
 
-        return None if self.cases else automata.automaton(self.statement, self.numbers)
+        with self.reporting({}):
+            return None if self.cases else automata.automaton(self.statement, self.numbers)
 
 
 def number_of(symbols: Sequence[int], base: int) -> int:

@@ -183,9 +183,19 @@ def _allowed_draws(task: Task, draw: Callable[[], Inputs]) -> Iterator[Inputs]:
         for inputs, is_allowed in zip(drawn, task.allowed(task.given_words(drawn)).tolist(), strict=True):
             refused = 0 if is_allowed else refused + 1
             if refused >= TRIES:
-                raise TaskError(f"{TRIES} inputs were drawn, and `only` allows none of them")
+                raise _nothing_allowed(task)
             if is_allowed:
                 yield inputs
+
+
+def _nothing_allowed(task: Task) -> TaskError:
+    statement = task.statement
+    transducer = statement.transducer
+    in_columns = (transducer.only, transducer.only_at_end) if transducer is not None else ()
+    formula = next((one for one in (*statement.also, statement.only, *in_columns) if one is not None), None)
+    message = f"{TRIES} inputs were drawn, and `only` allows none of them"
+    hint = "allow more inputs, or write those that you mean under `cases`"
+    return TaskError(message, None if formula is None else formula.span, "no-input", hint)
 
 
 def _as_inputs(task: Task, symbols: Sequence[int]) -> Inputs:
@@ -227,7 +237,7 @@ def _edges(task: Task) -> Suite:
 def _edge_inputs(task: Task) -> list[Inputs]:
     """What is extreme or regular, of each word with each of the others; what is allowed of it."""
     each = [
-        [(number,) for number in _edge_numbers(word)] if word.name in task.numbers else _edge_words(word)
+        [(number,) for number in _edge_numbers(word)] if word.name in task.numbers else edge_words(word)
         for word in task.given
     ]
     combined = islice(product(*each), MAX_EDGES)
@@ -254,7 +264,8 @@ def _edge_numbers(word: WordShape) -> list[int]:
     return sorted(number for number in numbers if 0 <= number <= largest)
 
 
-def _edge_words(word: WordShape) -> list[Inputs]:
+def edge_words(word: WordShape) -> list[Inputs]:
+    """Constant, rising, falling, alternating words, and those with a single symbol other than 0."""
     last, length = word.symbols - 1, word.length
     rising = tuple(i % word.symbols for i in range(length))
     alternating = tuple(last * (i % 2) for i in range(length))
@@ -314,7 +325,7 @@ def _every(task: Task) -> Part:
         return (_as_inputs(task, symbols) for symbols in product(*choices))
 
     def direct(size: int, start: int) -> Iterator[Words]:
-        for given in _every_word(task, size, 0 if task.is_restricted else start):
+        for given in every_word(task, size, 0 if task.is_restricted else start):
             yield task.with_answers(given)
 
     if not task.is_restricted:
@@ -322,7 +333,7 @@ def _every(task: Task) -> Part:
 
     def kept(size: int, start: int) -> Iterator[Words]:
         skip = start
-        for given in _every_word(task, size, 0):
+        for given in every_word(task, size, 0):
             rows = task.allowed(given).nonzero()[0][:]
             rows, skip = rows[skip:], max(0, skip - len(rows))
             if len(rows):
@@ -335,7 +346,7 @@ def _every(task: Task) -> Part:
     return Part("", count_allowed(task), listed, task.encode, kept)
 
 
-def _every_word(task: Task, size: int, start: int) -> Iterator[dict[str, NDArray[np.uint16]]]:
+def every_word(task: Task, size: int, start: int) -> Iterator[dict[str, NDArray[np.uint16]]]:
     """The given words of all combinations from number `start` on, the last symbol running fastest."""
     from compiler.tasks import digits
 
@@ -352,7 +363,7 @@ def _every_word(task: Task, size: int, start: int) -> Iterator[dict[str, NDArray
 
 def count_allowed(task: Task) -> int:
     """How many inputs there are, by trying all combinations."""
-    return sum(int(task.allowed(given).sum()) for given in _every_word(task, 1 << 16, 0))
+    return sum(int(task.allowed(given).sum()) for given in every_word(task, 1 << 16, 0))
 
 
 # carries
@@ -449,6 +460,7 @@ def _adderboard(task: Task) -> Suite:
     """The inputs of the leaderboard, in its order. Its `parts` raise `TaskError` where operands hold too little."""
     word = task.given[0]
     fits = task.limit(word) > adderboard.LARGEST
+    reaches_all = task.limit(word) == adderboard.LARGEST + 1  # in a report it stands for `uniform` then
 
     def parts(size: int, seed: int) -> tuple[Part, ...]:
         if not fits:
@@ -459,7 +471,7 @@ def _adderboard(task: Task) -> Suite:
         bounds = [(0, adderboard.LARGEST + 1)] * 2
         return listed, drawn_numbers(task, "random pairs", adderboard.RANDOM_PAIRS, adderboard.SEED, bounds)
 
-    return Suite(adderboard.NAME, adderboard.SUMMARY, adderboard.TOTAL, parts, False, False, fits)
+    return Suite(adderboard.NAME, adderboard.SUMMARY, adderboard.TOTAL, parts, False, False, reaches_all)
 
 
 # of the author

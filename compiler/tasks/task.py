@@ -9,6 +9,8 @@ from itertools import islice
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
+from compiler.source.diagnostics import Diagnostic, SpecError
+from compiler.source.text import Span
 from compiler.tasks.automaton import Automaton
 
 if TYPE_CHECKING:  # quick commands read specs without numpy
@@ -21,8 +23,12 @@ Symbols = tuple[int, ...]
 Words = Mapping[str, "NDArray[np.uint16]"]  # of many inputs: each word [inputs, length] by its name
 
 
-class TaskError(ValueError):
-    """Sizes, inputs or a suite that the task cannot serve; the message is for the user."""
+class TaskError(SpecError):
+    """Sizes, inputs or a suite that the task cannot serve; the message is for the user, `span` the formula at fault."""
+
+    def __init__(self, message: str, span: Span | None = None, code: str = "task", hint: str | None = None) -> None:
+        self.message = message
+        super().__init__([Diagnostic(code, message, span, hint)])
 
 
 @dataclass(frozen=True)

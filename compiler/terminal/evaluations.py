@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from compiler.evaluation.evaluation import Answer, Evaluation, PartResult, SuiteResult
 from compiler.pipeline import Spec
 from compiler.readers.counting.claims import ClaimResult
 from compiler.tasks.task import EvaluationProtocol
@@ -13,6 +13,9 @@ from compiler.terminal.console import console, table, text
 from compiler.terminal.counts import claims_json
 from compiler.terminal.figures import measured
 from compiler.terminal.overview import of_spec
+
+if TYPE_CHECKING:  # it imports torch
+    from compiler.evaluation.evaluation import Answer, Evaluation, PartResult, SuiteResult
 
 SHOWN_CLASSES = 12  # of one suite
 

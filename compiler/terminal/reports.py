@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compiler.evaluation.evaluation import SuiteResult
 from compiler.report.markdown.page import findings
 from compiler.report.reporting import Report, ReportedModel
 from compiler.terminal import shapes
@@ -14,6 +14,9 @@ from compiler.terminal.console import console, diagnostics_json, print_diff, tex
 from compiler.terminal.counts import claims_json, figures_json
 from compiler.terminal.evaluations import failures_json
 from compiler.terminal.overview import asked_json
+
+if TYPE_CHECKING:  # it imports torch
+    from compiler.evaluation.evaluation import SuiteResult
 
 MAX_DIFFERENCES = 40  # lines of a diff that are printed
 

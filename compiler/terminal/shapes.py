@@ -154,7 +154,7 @@ class Spec(OfSpec):
         str | None,
         "the layout of the prompt; `a*10` is a run of ten; of sizes that are ranges, the largest; null without a task",
     ]
-    answer: Annotated[str | None, "the layout of the answer"]
+    answer: Annotated[str | None, "the layout of the answer; null without a task"]
     definitions: Annotated[list[Definition], "constants, task sizes and parameters"]
     steps: Annotated[list[Step], "the steps in order"]
     tensors: Annotated[list[Tensor], "what is stored, tied tensors once: each as in [show TENSOR](#show-tensor)"]

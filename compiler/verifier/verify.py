@@ -20,7 +20,6 @@ from compiler.network.ir import ACTIVATIONS
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
 from compiler.tasks.automaton import Automaton
-from compiler.tasks.task import TaskError
 from compiler.verifier.alarms import check_counterexample, check_right, check_tried, check_wrong
 from compiler.verifier.bracket import failing
 from compiler.verifier.closest import closest
@@ -116,10 +115,7 @@ def _interruptible(state: State) -> Iterator[None]:
 def _automaton(spec: Spec) -> Automaton | None:
     if spec.resolved.task.is_restricted:
         return None  # its paths are not the inputs
-    try:
-        return spec.resolved.task.automaton()
-    except TaskError as error:
-        raise fail("task", str(error)) from None
+    return spec.resolved.task.automaton()
 
 
 def _try_or_search(state: State, witnesses: Witnesses, tried: int, deadline: float) -> Tried | None:

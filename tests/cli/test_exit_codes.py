@@ -67,4 +67,4 @@ def test_what_is_said_of_them(name: str) -> None:
     assert "an answer is wrong" not in text
     for code in ("0", "1", "2", "3", "4", "130"):
         assert f" {code}, " in text or f" {code} " in text
-    assert ("`eval` counts answers, right and wrong, and exits with 0" in text) or ("leave `eval` at 0" in text)
+    assert ("`eval` counts right and wrong answers, and exits with 0" in text) or ("leave `eval` at 0" in text)

@@ -135,10 +135,11 @@ def killed(writer: str, at: str, number: signal.Signals) -> None:
 @pytest.mark.parametrize(
     ("writer", "number"),
     [
-        *((writer, signal.SIGKILL) for writer in WRITERS),
+        *((writer, signal.SIGKILL) for writer in WRITERS if writer != "report"),
+        pytest.param("report", signal.SIGKILL, marks=pytest.mark.long),  # torch takes long to load
         ("new", signal.SIGTERM),
         ("new", signal.SIGINT),
-        ("build", signal.SIGINT),
+        pytest.param("build", signal.SIGINT, marks=pytest.mark.long),
     ],
 )
 def test_a_killed_writer_leaves_the_old_file_or_none_and_the_next_one_cleans_up(

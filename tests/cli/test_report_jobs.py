@@ -1,4 +1,4 @@
-"""`report --jobs`: the page is the same, errors come through, and an end from outside is a clean one."""
+"""`report --jobs`: errors come through, and an end from outside is a clean one. (Verdicts in `test_report.py`.)"""
 
 from __future__ import annotations
 
@@ -21,18 +21,13 @@ from compiler.source.diagnostics import SpecError
 from compiler.terminal import shapes
 from compiler.terminal.reports import report_json
 from tests.cli.test_cli import EXACT, QWEN, ROOT, TINY, call
-from tests.cli.test_report import REVERSE, page
+from tests.cli.test_report import REVERSE
 from tests.helpers import SPECS
 from tests.hooked import after_import
 from tests.scripted import TINY as SCRIPTED
 
 CLI = str(ROOT / "cli.py")
 ENDLESS = (TINY, EXACT, QWEN, "--suite", "near_carry", "--pairs", "1000000", "--jobs", "2")
-
-
-def test_the_page_does_not_depend_on_the_jobs() -> None:
-    options = (QWEN, REVERSE, TINY, "--suite", "near_carry", "--suite", "edges", "--pairs", "300")
-    assert page(*options, "--jobs", "2") == page(*options, "--jobs", "1")
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

@@ -339,7 +339,7 @@ def test_what_was_found_is_printed_also_where_the_file_cannot_be_written(
         ((TINY, "--budget", "-1"), "-1 is not a number of seconds above 0"),
         ((TINY, "--budget", "nan"), "nan is not a number of seconds above 0"),
         ((TINY, "--budget", "soon"), "'soon' is not a valid float"),
-        ((TINY, "--set", "digits=100000"), "the number of digits has to be from 1 to 1024, not 100000"),
+        ((TINY, "--set", "digits=100000"), "a word has from 1 to 1025 symbols, not 100000"),
         ((TINY, "--set", "digits"), "digits"),
         (("nowhere.yaml",), "nowhere.yaml"),
         (("specs",), "specs"),

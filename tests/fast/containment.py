@@ -116,7 +116,7 @@ def plain_logits(network: Network, layout: Layout, prompts: Tokens, answers: Tok
             if layout.in_place:
                 rows.append(answer_logits(model, prompt, answer, layout)[0])
             else:
-                rows.append(torch.cat([next_logits(model, prompt, answer, slot) for slot in layout.predicted]))
+                rows.append(torch.cat([next_logits(model, prompt, answer, layout, slot) for slot in layout.predicted]))
     return torch.stack(rows)
 
 

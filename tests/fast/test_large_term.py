@@ -22,10 +22,8 @@ def _rounded(x: Fraction, dtype: FloatFormat) -> Fraction:
     """To the nearest number of the dtype, ties to even."""
     if x == 0:
         return x
-    power = 0
-    while abs(x) >= Fraction(2) ** (power + 1):
-        power += 1
-    while abs(x) < Fraction(2) ** power:
+    power = abs(x.numerator).bit_length() - x.denominator.bit_length()
+    if abs(x) < Fraction(2) ** power:
         power -= 1
     step = Fraction(2) ** (power + 1 - dtype.precision)
     return round(x / step) * step

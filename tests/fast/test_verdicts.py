@@ -64,7 +64,7 @@ def by_reference(spec: Spec, suite: str, pairs: int) -> list[Row]:
 def test_verdicts_are_the_plain_modules(path: Path) -> None:
     spec = load(path)
     for suite in suites(spec):
-        assert judged(spec, "fast", suite, 40) == by_reference(spec, suite, 40), suite
+        assert judged(spec, "fast", suite, 20) == by_reference(spec, suite, 20), suite
 
 
 @pytest.mark.parametrize("name", ["tiny95", "gallery/Lokimorty_39p"])

@@ -9,7 +9,6 @@ import pytest
 import compiler
 from compiler.pipeline import load
 from compiler.readers.counting.claims import check_verdict
-from tests.gallery.cards import FOLDER
 from tests.helpers import SPECS
 
 pytestmark = pytest.mark.machine
@@ -26,7 +25,16 @@ ALIKE = (  # as another one; `make gallery-check` verifies them too
     "lichengliu03_50p",
     "prasannakotyal_116p",
 )
-CLAIMED = [path for path in sorted(SPECS.rglob("*.yaml")) if load(path).resolved.expect.verdict is not None]
+# Their columns mix before the last attention, or `verify` does not follow their tasks.
+UNCLAIMED = (
+    "Lokimorty_39p",
+    "bingbangboom-lab_87p",
+    "xangma_177p",
+    "comparison",
+    "modular-sum",
+    "reverse-lengths",
+)
+CLAIMED = [path for path in sorted(SPECS.rglob("*.yaml")) if path.stem not in UNCLAIMED]
 
 
 def _marked(path: Path) -> object:
@@ -48,9 +56,8 @@ def test_the_verdict_is_the_one_that_the_spec_claims(path: Path) -> None:
 
 
 def test_what_is_settled_is_claimed() -> None:
-    """The published models without a claim are those that mix columns before their last attention."""
-    unclaimed = {path.stem for path in FOLDER.glob("*.yaml")} - {path.stem for path in CLAIMED}
-    assert unclaimed == {"Lokimorty_39p", "bingbangboom-lab_87p", "xangma_177p"}
+    unclaimed = {path.stem for path in SPECS.rglob("*.yaml") if load(path).resolved.expect.verdict is None}
+    assert unclaimed == set(UNCLAIMED)
 
 
 @pytest.mark.long

@@ -11,13 +11,14 @@ file has its place before TEXT, as `parts/base.yaml:3:4`.
 
 In a patch, a `-` line is taken out, a ` ` line stays (to carry a `»`, or to say where the next line goes), and a `+`
 line comes in below the line above it. The lines after `@@` start the patch of each case down to the next `@@`. They
-patch `parts/base.yaml`; after `@@ of nothing`, an empty text. Empty lines and lines that start with `#` are comments.
+patch `parts/base.yaml`; after `@@ of NAME`, `parts/NAME.yaml`; after `@@ of nothing`, an empty text. Empty lines and
+lines that start with `#` are comments.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 
@@ -47,9 +48,12 @@ class Case:
     expected: tuple[Expected, ...]
 
 
-def read_table(table: str, base: str) -> tuple[Case, ...]:
-    """The cases of a table. Raises ValueError for a line that cannot be read, and for a patch that does not fit."""
-    start, shared = base, list[str]()
+def read_table(table: str, base: Callable[[str], str]) -> tuple[Case, ...]:
+    """The cases of a table; `base` gives the text that is patched by its name.
+
+    Raises ValueError for a line that cannot be read, and for a patch that does not fit.
+    """
+    start, shared = base("base"), list[str]()
     headers = list[str]()
     cases = []
     for kind, group in groupby((line for line in table.split("\n") if line[:1] not in ("", "#")), _kind):
@@ -62,8 +66,10 @@ def read_table(table: str, base: str) -> tuple[Case, ...]:
         elif kind == "header":
             headers = lines
         else:
-            start = "" if lines[0] == "@@ of nothing" else base
-            shared = [line.removeprefix("@@ ") for line in lines if line not in ("@@", "@@ of nothing")]
+            first, *rest = lines
+            name = first.removeprefix("@@ of ") if first.startswith("@@ of ") else ""
+            start = "" if name == "nothing" else base(name or "base")
+            shared = [line.removeprefix("@@ ") for line in (rest if name else lines) if line != "@@"]
     if headers:
         raise ValueError(f"a name without a patch: {headers[0]!r}")
     return tuple(cases)

@@ -21,13 +21,14 @@ from tests.hostile.flows import FLOWS, FLOWS_TOO_LONG, HARD_CODED
 from tests.hostile.made import Hostile
 from tests.hostile.settings import SETTINGS
 from tests.hostile.steps import STEPS
+from tests.hostile.tasks import TASKS
 from tests.hostile.texts import TEXTS
 
-EVERY = (*TEXTS, *EXPRESSIONS, *EQUATIONS, *STEPS, *SETTINGS, *FLOWS)
+EVERY = (*TEXTS, *EXPRESSIONS, *EQUATIONS, *STEPS, *SETTINGS, *FLOWS, *TASKS)
 MEGABYTES = 500
 QUICK = """
     ten-megabytes alias-bomb-of-maps megabyte-of-brackets unknown-keys sum-nest embedding-rows regex-of-brackets
-    let-chain set-of-equal-signs
+    let-chain set-of-equal-signs columns-of-256-sizes long-products
 """.split()  # noqa: SIM905
 
 

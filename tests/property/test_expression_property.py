@@ -102,7 +102,7 @@ def in_the_language(text: str) -> int | float | bool | None:
     return result.value
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(formulas)
 @example("-2 ** 2")
 @example("2**-1")
@@ -178,7 +178,7 @@ def test_dtype_formulas_have_the_bits_of_torch(values: list[float], operands: li
         assert bits(float(result.value)) == bits(total.item())
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.one_of(
         st.text(max_size=40),
@@ -202,7 +202,7 @@ def test_nothing_but_an_expression_error_is_raised(text: str) -> None:
         assert 0 <= result.at[0] < result.at[1] <= max(1, len(text))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.floats(), st.sampled_from(sorted(FORMATS)))
 @example(1.7976931348623157e308, "float32")
 @example(-1.7976931348623157e308, "float16")

@@ -125,7 +125,7 @@ def inputs(asked: Asked, seed: int) -> Tensor:
 
 def read_logits(network: Network, layout: Layout, zeroed: Zeroed, tokens: Tensor) -> Tensor:
     """The logits [inputs, read, classes] that an answer is read from: in place, or of what ends there."""
-    read = positions_in(asked_by(layout).read)
+    read = positions_in(asked_by([layout]).read)
     if layout.in_place or is_causal(network):
         return run(network, zeroed, tokens)[:, read]
     return torch.stack([run(network, zeroed, tokens[:, : place + 1])[:, -1] for place in read], 1)
@@ -135,7 +135,7 @@ def read_logits(network: Network, layout: Layout, zeroed: Zeroed, tokens: Tensor
 def test_a_parameter_without_an_answer_changes_none(seed: int, tmp_path: Path) -> None:
     made = Made(seed)
     spec = load_text(tmp_path, made.text())
-    tokens = inputs(asked_by(spec.layout), seed)
+    tokens = inputs(asked_by([spec.layout]), seed)
     before = read_logits(spec.network, spec.layout, {}, tokens)
     names = idle(spec)
     changed = {name: str(made.random.choice((-7.5, 0.25, 11))) for name in names}
@@ -150,7 +150,7 @@ def test_some_are_found_and_not_all(tmp_path: Path) -> None:
     for seed in list(SEEDS)[:2]:
         made = Made(seed, zeros=False)
         spec = load_text(tmp_path, made.text())
-        tokens = inputs(asked_by(spec.layout), seed)
+        tokens = inputs(asked_by([spec.layout]), seed)
         before, names = read_logits(spec.network, spec.layout, {}, tokens), idle(spec)
         for i, value in list(enumerate(made.values))[::5]:
             other = load(spec.path, {f"p{i}": str(value + 1.5)}).network
@@ -166,7 +166,7 @@ def test_what_is_dead_for_a_task_changes_no_answer(path: Path) -> None:
     """With weights left out, so that more is dead."""
     spec = load(path)
     random = Random(path.stem)
-    asked = asked_by(spec.layout)
+    asked = asked_by([spec.layout])
     tokens = inputs(asked, 1)
     for share in (0.0, 0.2, 0.5):
         network = variant(spec.network, share, random) if share else spec.network

@@ -69,7 +69,7 @@ def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.recursive(atoms, larger, max_leaves=20))
 def test_every_expression_is_printed(text: str) -> None:
     try:

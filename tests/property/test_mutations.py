@@ -116,7 +116,7 @@ def check_chunk(folder: Path, chunk: int) -> tuple[int, int]:
     return valid, CHUNK - valid
 
 
-@pytest.mark.parametrize("chunk", [pytest.param(i, marks=[pytest.mark.long] * (i > 4)) for i in range(10)])
+@pytest.mark.parametrize("chunk", [pytest.param(i, marks=[pytest.mark.long] * (i > 2)) for i in range(10)])
 def test_mutants_load_or_are_refused(tmp_path: Path, chunk: int) -> None:
     valid, refused = check_chunk(tmp_path, chunk)
     assert valid >= 1  # the mutants reach the later stages

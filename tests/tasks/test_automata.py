@@ -70,11 +70,11 @@ def test_a_base_that_is_too_large_is_refused(base: int, cases: str) -> None:
     with pytest.raises(TaskError) as found:
         automaton(addition(base, 2), SUM)
     expected = f"a column of two digits in base {base} has {cases} cases; at most 20,000 are followed"
-    assert str(found.value) == f"{expected}. Set a smaller base"
+    assert found.value.message == f"{expected}. Set a smaller base"
     with pytest.raises(TaskError) as found:
         automaton(addition(base, 2))
     expected = f"a column of two symbols and 2 states has {cases} cases; at most 20,000 are followed"
-    assert str(found.value) == f"{expected}. Set fewer symbols or states"
+    assert found.value.message == f"{expected}. Set fewer symbols or states"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,11 @@ def test_a_step_that_cannot_be_computed_is_an_error_that_says_which() -> None:
     }
     with pytest.raises(TaskError) as found:
         automaton(stated(task, {"symbol": 3}, {}))
-    assert str(found.value) == (
+    assert found.value.message == (
         "a step of the columns cannot be computed, with word = 2, depth = 0: state 2 is out of range: "
-        "'depth' has 0 to 1. Exclude it by `only` under `columns`"
+        "'depth' has 0 to 1"
     )
+    (diagnostic,) = found.value.diagnostics
+    assert (diagnostic.code, diagnostic.hint) == ("out-of-range", "exclude it by `only` under `columns`")
+    assert diagnostic.span is not None
+    assert diagnostic.span.text == "depth + word"

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from compiler.tasks import TASKS, Task, TaskError
+from compiler.tasks import Task, TaskError
 from compiler.tasks.automaton import Automaton, Column, complete, drawn_paths, paths, ways, words_of
 from compiler.tasks.task import Inputs, Words
+from tests.tasks.packaged import lengths, package_task
 
 SUMS = [("addition", {"base": base, "digits": digits}) for base in (2, 3, 4, 5) for digits in (1, 2, 3)]
 REWRITINGS = [
@@ -39,7 +40,7 @@ def automaton_of(task: Task) -> Automaton:
 
 
 def made(kind: str, sizes: dict[str, int]) -> tuple[Task, Automaton]:
-    task = TASKS[kind].make(sizes)
+    task = package_task(kind, **sizes)
     return task, automaton_of(task)
 
 
@@ -103,8 +104,7 @@ def test_every_input_has_one_path_with_its_words(kind: str, sizes: dict[str, int
 def test_each_place_belongs_to_one_column(kind: str, sizes: dict[str, int]) -> None:
     task, automaton = made(kind, sizes)
     places = [place for column in automaton.columns for place in column.letters]
-    lengths = {**task.operands, **task.answers}
-    assert sorted(places) == sorted((word, i) for word, length in lengths.items() for i in range(length))
+    assert sorted(places) == sorted((word, i) for word, length in lengths(task).items() for i in range(length))
     assert len({column.label for column in automaton.columns}) == len(automaton.columns)
     for column in automaton.columns:
         for numbers in (column.before, column.after, *column.letters.values()):
@@ -112,7 +112,7 @@ def test_each_place_belongs_to_one_column(kind: str, sizes: dict[str, int]) -> N
             assert numbers.shape == column.before.shape
             assert numbers.min() >= 0
         assert max(column.before.max(), column.after.max()) < automaton.states
-        assert all(symbols.max() < task.symbols for symbols in column.letters.values())
+        assert all(symbols.max() < task.given[0].symbols for symbols in column.letters.values())
 
 
 @pytest.mark.parametrize(("kind", "sizes"), SMALL)
@@ -169,16 +169,16 @@ def test_columns_of_a_reversal() -> None:
 
 
 def test_sort_has_none() -> None:
-    assert TASKS["sort"].make({"symbols": 3, "length": 4}).automaton() is None
+    assert package_task("sort", symbols=3, length=4).automaton() is None
 
 
 def test_columns_that_are_too_large() -> None:
     message = "a column of two digits in base 1024 has 2,097,152 cases; at most 20,000 are followed"
     with pytest.raises(TaskError, match=message):
-        TASKS["addition"].make({"base": 1024, "digits": 2}).automaton()
+        package_task("addition", base=1024, digits=2).automaton()
     with pytest.raises(TaskError, match="base 101 has 20,402 cases"):
-        TASKS["addition"].make({"base": 101, "digits": 1}).automaton()
-    assert TASKS["addition"].make({"base": 100, "digits": 1}).automaton() is not None
+        package_task("addition", base=101, digits=2).automaton()
+    assert package_task("addition", base=100, digits=1).automaton() is not None
 
 
 @pytest.mark.parametrize(("kind", "sizes"), [SUMS[1], SUMS[4], SUMS[5], REWRITINGS[5]])
@@ -238,15 +238,15 @@ def test_dead_ends_are_avoided() -> None:
 @given(data=st.data())
 def test_random_inputs_of_large_tasks(data: st.DataObject) -> None:
     task, automaton = made(*data.draw(st.sampled_from(LARGE)))
-    lengths = task.operands
-    if task.kind == "addition":
-        limit = task.symbols ** lengths["a"]
+    (word, *_) = task.given
+    if task.name == "addition":
+        limit = task.limit(word)
         numbers = st.integers(0, limit - 1)
         some = data.draw(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=3))
         some += [(a, limit - 1 - a) for a, _ in some]  # nines throughout: the longest chains of carries
     else:
         seed = data.draw(st.integers(0, 2**32))
-        drawn = np.random.default_rng(seed).integers(0, task.symbols, (3, lengths["word"]))
+        drawn = np.random.default_rng(seed).integers(0, word.symbols, (3, word.length))
         some = [tuple(row) for row in drawn.tolist()]
     found = np.array([path_of(automaton, task.solve(one)) for one in some])
     assert rows(words_of(automaton, found)) == rows(task.encode(some))

@@ -12,7 +12,7 @@ from compiler.backends.torch.decode import NO_TOKEN, answer_logits, choose, gree
 from compiler.evaluation.evaluator import Evaluator
 from compiler.network.ir import Decode
 from compiler.pipeline import Spec, load
-from compiler.tasks.layout import Layout, Slot
+from compiler.tasks.layout import Layout, Slot, SymbolPlace
 from compiler.tasks.task import Inputs
 from tests.helpers import SPECS, verdicts
 
@@ -85,7 +85,8 @@ class Successor(nn.Module):
 
 
 FORCED = 3  # a token that the model cannot emit
-LAYOUT = Layout((Slot(0), Slot(None, "a", 0)), (Slot(None, "s", 0), Slot(FORCED), Slot(None, "s", 1)), (0, 1, 2), 3)
+A, *S = (Slot(None, (SymbolPlace(word, index, 3),), (0, 1, 2)) for word, index in (("a", 0), ("s", 0), ("s", 1)))
+LAYOUT = Layout((Slot(0), A), (S[0], Slot(FORCED), S[1]), 3, {})
 
 
 def test_greedy_feeds_what_it_chose_and_what_is_forced() -> None:

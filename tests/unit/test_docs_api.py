@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_tables_name_every_attribute(section: str, described: type[Any]) -> None
     (text,) = re.findall(rf"^##+ {section}\n((?:(?!^## |^### [A-Z]).*\n?)*)", API, flags=re.MULTILINE)
     cells = re.findall(r"^\| (`[^|]+`) \|", text, flags=re.MULTILINE)
     named = {name.strip("` ") for cell in cells for name in cell.split(",")}
-    public = {name for name, value in vars(described).items() if isinstance(value, property)}
+    public = {name for name, value in vars(described).items() if isinstance(value, property | cached_property)}
     assert named == public | {field.name for field in dataclasses.fields(described)}
 
 

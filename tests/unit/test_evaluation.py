@@ -169,11 +169,11 @@ def test_close_tokens_are_decided_one_at_a_time(
 def test_where_float64_runs_out_verdicts_are_those_of_greedy_decoding(decoding: Decoding) -> None:
     """With 14 digits the low places of tiny95-exact drown in rounding, and batches differ from sequences alone."""
     spec = load(SPECS / "tiny95-exact.yaml", {"digits": 14})
-    inputs = [pair for part in spec.resolved.task.suites()["near_carry"].parts(100, 0) for pair in part.generate()]
-    evaluator, words = Evaluator(spec, "cpu", decoding, "plain", batch=100), spec.resolved.task.encode(inputs)
+    inputs = [pair for part in spec.resolved.task.suites()["near_carry"].parts(40, 0) for pair in part.generate()]
+    evaluator, words = Evaluator(spec, "cpu", decoding, "plain", batch=40), spec.resolved.task.encode(inputs)
     found = evaluator.verdicts(spec.layout.prompts(words), spec.layout.answers(words))
     assert found.close > 0
-    assert 0 < found.right.sum() < 100
+    assert 0 < found.right.sum() < 40
     assert found.right.tolist() == [answer(spec, pair).right for pair in inputs]
 
 

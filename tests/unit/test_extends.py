@@ -8,8 +8,9 @@ import pytest
 
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError
 from compiler.source.document import Mapping, Scalar, as_data, parse_document
-from compiler.source.extends import merge, merged_chain, read_chain
+from compiler.source.extends import merged_chain, read_chain
 from compiler.source.limits import MAX_EXTENDS
+from compiler.source.merging import merge
 from compiler.source.text import Source
 
 

@@ -25,6 +25,20 @@ head:
   classes: 4
   logits digit[d]: d * x
 """
+FIVE_OF_FOUR = """\
+  sizes: {length: {from: 4, to: 5}}
+  given: {word: digit*length}
+  answers: {first: digit}
+  only: distinct(word)
+  equations: {first: "word[0]"}
+  prompt: word
+  answer: first
+"""
+BACKWARDS = """\
+  reverse: {symbols: 4, length: 2}
+  prompt: word
+  answer: {in_place: word}
+"""
 CASES = {  # what is changed, for one warning of each kind
     "unused-name": ("definitions", "constants: {lost: 2}"),
     "no-claims": ("expect", ""),
@@ -36,19 +50,25 @@ CASES = {  # what is changed, for one warning of each kind
     "silent-symbol": ("classes: 4", "classes: 3"),
     "moved-dimension": ("  down y: u[0]\n", "  down y: u[0]\n  stream: y x\n"),
     "zero-epsilon": ("ffn:\n", "ffn:\n  norm: {rms: 0}\n"),
+    "no-input": ("task", FIVE_OF_FOUR),
+    "unseen-token": ("task", BACKWARDS),
     "suspicious-index": ("up u[i]: (i + 1) * x", "up u[numbr]: 2 * x"),
 }
 
 
 def write(folder: Path, code: str = "") -> Path:
     old, new = CASES.get(code, ("", ""))
-    steps = QUIET if old in ("", "definitions", "expect") else QUIET.replace(old, new)
-    assert old in ("", "definitions", "expect") or steps != QUIET
+    elsewhere = old in ("", "definitions", "expect", "task")
+    steps = QUIET if elsewhere else QUIET.replace(old, new)
+    assert elsewhere or steps != QUIET
     definitions = "constants: {number: 3}\nparameters: {p: number}\n"
     steps = steps.replace("digit[d]: {x: d}", "digit[d]: {x: d, y: p}")
     text = small(steps, stream="x y", definitions=definitions, dtype="float32")
     if code == "unused-name":
         text = text.replace("number: 3", "number: 3, lost: 2")
+    if old == "task":
+        head, _, rest = text.partition("  addition: ")
+        text = f"{head}{new}{rest[rest.index('stream: ') :]}"
     if code != "no-claims":
         text += "expect: {note: none}\n"
     path = folder / "small.yaml"

@@ -102,11 +102,17 @@ def parameter(text: str, count: int) -> dict[str, str]:
 
 
 BREAKS = [
-    Case("other-task", {"  addition: {base: 10, digits: 10}": "  ^addition: {base: 10, digits: 9}"}, "9 digits"),
+    Case(
+        "other-task", {"  addition: {base: 10, digits: 10}": "  ^addition: {base: 10, digits: 9}"}, "at most 999999999"
+    ),
     Case(
         "other-task",
-        {"addition: {base: 10": "^addition: {base: 11", "9]\n": "9, 10]\n", "free: 10": "free: 11"},
-        "in base 11",
+        {
+            "addition: {base: 10, digits: 10": "^addition: {base: 11, digits: 9",
+            "9]\n": "9, 10]\n",
+            "free: 10": "free: 11",
+        },
+        "at most 2357947690.",
         id="base",
     ),
     Case(

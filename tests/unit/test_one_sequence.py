@@ -152,7 +152,7 @@ def close_network(folder: Path, seed: int, dtype: str, task: str) -> Spec:
 
 
 @pytest.mark.parametrize(
-    ("seed", "dtype", "task"), list(product(range(4), ["float32", "bfloat16"], ["copy", "reverse"]))
+    ("seed", "dtype", "task"), list(product(range(2), ["float32", "bfloat16"], ["copy", "reverse"]))
 )
 def test_verdicts_on_close_networks_are_those_of_one_sequence(tmp_path: Path, seed: int, dtype: str, task: str) -> None:
     spec = close_network(tmp_path, seed, dtype, task)
@@ -164,7 +164,7 @@ def test_verdicts_on_close_networks_are_those_of_one_sequence(tmp_path: Path, se
         assert {failure.inputs for failure in part.failures} == {pair for pair, wrong in expected.items() if wrong}
         classes = Counter(wrong for wrong in expected.values() if wrong)
         named = {
-            (f"{spec.layout.answer[slot].word}[{slot}]", *spec.layout.spell(rest, spec.network.vocabulary.labels)): n
+            (str(spec.layout.answer[slot]), *spec.layout.spell(rest, spec.network.vocabulary.labels)): n
             for (slot, *rest), n in classes.items()
         }
         assert {(one.slot, one.expected, one.said): one.count for one in part.classes} == named

@@ -10,9 +10,10 @@ import torch
 import compiler
 from compiler.pipeline import Spec, load
 from compiler.source.diagnostics import SpecError
-from compiler.tasks import TASKS, TaskError
+from compiler.tasks import TaskError
 from compiler.tasks.layout import Layout
 from tests.helpers import SPECS, load_text
+from tests.tasks.packaged import lengths, package_task
 
 REVERSE = SPECS / "reverse.yaml"
 SIZES = {"symbols": 3, "length": 4}
@@ -23,15 +24,16 @@ SIZES = {"symbols": 3, "length": 4}
     [("copy", "copied", (2, 0, 1, 1)), ("reverse", "reversed", (1, 1, 0, 2)), ("sort", "sorted", (0, 1, 1, 2))],
 )
 def test_what_is_right(kind: str, answer: str, expected: tuple[int, ...]) -> None:
-    task = TASKS[kind].make(SIZES)
-    assert task.kind == kind
+    task = package_task(kind, **SIZES)
+    assert task.name == kind
     assert task.solve((2, 0, 1, 1)) == {"word": (2, 0, 1, 1), answer: expected}
-    assert (task.operands, task.answers, task.symbols) == ({"word": 4}, {answer: 4}, 3)
+    assert lengths(task) == {"word": 4, answer: 4}
+    assert {word.symbols for word in (*task.given, *task.answers)} == {3}
     assert task.show({answer: expected}) == " ".join(map(str, expected))
 
 
 def test_inputs_as_they_are_typed() -> None:
-    task = TASKS["reverse"].make(SIZES)
+    task = package_task("reverse", **SIZES)
     assert task.read(["2", "0", "1", "1"]) == task.read(["2 0 1 1"]) == (2, 0, 1, 1)
     for wrong in (["2", "0", "1"], ["2", "0", "1", "3"], ["2", "0", "1", "-1"], ["a", "b", "c", "d"], ["1" * 50] * 4):
         with pytest.raises(TaskError):
@@ -42,15 +44,15 @@ def test_inputs_as_they_are_typed() -> None:
     "sizes", [{"symbols": 0, "length": 2}, {"symbols": 2, "length": 0}, {"symbols": 2}, {"symbols": 2, "length": 5000}]
 )
 def test_sizes_that_are_refused(sizes: dict[str, int]) -> None:
-    with pytest.raises(TaskError, match=r"symbols|length"):
-        TASKS["sort"].make(sizes)
+    with pytest.raises(SpecError, match=r"symbols|length"):
+        package_task("sort", **sizes)
 
 
 def test_suites_hold_what_they_say() -> None:
-    task = TASKS["sort"].make(SIZES)
+    task = package_task("sort", **SIZES)
     suites = task.suites()
     assert suites["exhaustive"].by_default
-    assert not TASKS["sort"].make({"symbols": 10, "length": 9}).suites()["exhaustive"].by_default
+    assert not package_task("sort", symbols=10, length=9).suites()["exhaustive"].by_default
     for suite in suites.values():
         inputs = [one for part in suite.parts(suite.default_size, 0) for one in part.generate()]
         assert len(inputs) == suite.default_size
@@ -112,7 +114,8 @@ def test_by_hand() -> None:
         ("reverse: {symbols: 5, length: 8}", "revers: {symbols: 5, length: 8}", "unknown-key"),
         ("reverse: {symbols: 5, length: 8}", "reverse: {symbols: 5}", "missing-key"),
         ("reverse: {symbols: 5, length: 8}", "reverse: {symbols: 5, length: 2.5}", "wrong-type"),
-        ("reverse: {symbols: 5, length: 8}", "reverse: {symbols: 0, length: 8}", "task"),
+        ("reverse: {symbols: 5, length: 8}", "reverse: {symbols: 0, length: 8}", "index-range"),
+        ("reverse: {symbols: 5, length: 8}", "reverse: {symbols: 5, length: 0}", "task"),
         ("prompt: <bos> word", "prompt: <bos>", "task"),
         ("prompt: <bos> word", "prompt: <bos> 5 word", "unknown-name"),
     ],

@@ -42,7 +42,7 @@ def test_resolved_names_have_numbers() -> None:
         "file": TINY,
         "line": 12,
     }
-    assert value["prompt"] == ["<bos>", "a[0]", "a[1]", "+", "b[0]", "b[1]", "="]
+    assert value["task"]["prompt"] == ["<bos>", "a[0]", "a[1]", "+", "b[0]", "b[1]", "="]
     assert value["stream"] == ["eq", "special", "digit", "count", "scale"]
 
 

@@ -71,9 +71,14 @@ def files(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    ("suites", "pairs"), [(["near_carry"], 300), (["uniform"], 200), (["edges"], None), (["uniform", "near_carry"], 90)]
+    ("suites", "pairs", "stops"),
+    [
+        *((["near_carry"], 300, stops) for stops in ([1], [2], [5], [2, 2, 3], [1, 4, 1])),
+        (["uniform"], 200, [2, 2, 3]),
+        (["edges"], None, [2, 2, 3]),
+        *((["uniform", "near_carry"], 90, stops) for stops in ([5], [2, 2, 3])),
+    ],
 )
-@pytest.mark.parametrize("stops", [[1], [2], [5], [2, 2, 3], [1, 4, 1]])
 def test_an_interrupted_run_goes_on_to_the_result_of_one_run(
     suites: list[str],
     pairs: int | None,

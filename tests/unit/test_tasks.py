@@ -8,23 +8,23 @@ from random import Random
 
 import pytest
 
-from compiler.expressions.axes import Axis, Family
-from compiler.expressions.floats import FORMATS
-from compiler.expressions.scope import Scope
-from compiler.expressions.values import Number
-from compiler.language.layouts import read_layout, with_classes
-from compiler.source.diagnostics import Findings
-from compiler.source.document import Mapping, parse_document
-from compiler.source.text import Source, Span
-from compiler.tasks import TASKS, Task, TaskError
+from compiler.language.layouts import with_classes
+from compiler.language.resolve import resolve
+from compiler.source.diagnostics import Findings, SpecError
+from compiler.source.document import Mapping, Scalar, parse_document
+from compiler.source.schema import check_schema
+from compiler.source.text import Source
+from compiler.tasks import Task, TaskError
 from compiler.tasks.layout import Layout
+from compiler.tasks.package import example_sizes
 from compiler.tasks.task import Inputs
+from tests.tasks.packaged import PACKAGED, lengths, package_task
 
 SHAPES = [(2, 1), (2, 5), (3, 3), (10, 1), (10, 4), (10, 10), (16, 2), (1024, 20)]
 
 
 def task(base: int, digits: int) -> Task:
-    return TASKS["addition"].make({"base": base, "digits": digits})
+    return package_task("addition", base=base, digits=digits)
 
 
 def inputs(base: int, digits: int, suite: str, size: int | None = None, seed: int = 0) -> list[Inputs]:
@@ -58,14 +58,13 @@ def test_words_are_digits_most_significant_first(
     one = task(base, digits)
     assert one.solve(pair) == words
     assert one.show(words) == str(sum(pair))
-    assert one.operands == {"a": digits, "b": digits}
-    assert one.answers == {"sum": digits + 1}
-    assert one.symbols == base
+    assert lengths(one) == {"a": digits, "b": digits, "sum": digits + 1}
+    assert {word.symbols for word in (*one.given, *one.answers)} == {base}
     assert one.describe(pair) == f"{pair[0]} + {pair[1]}"
 
 
 @pytest.mark.parametrize(
-    ("texts", "expected"), [(["1", "99"], (1, 99)), ([" 07 ", "1_0"], (7, 10)), (["0", "0"], (0, 0))]
+    ("texts", "expected"), [(["1", "99"], (1, 99)), ([" 07 ", "10"], (7, 10)), (["0", "0"], (0, 0))]
 )
 def test_inputs_are_decimal_numbers(texts: list[str], expected: Inputs) -> None:
     assert task(10, 2).read(texts) == expected
@@ -78,7 +77,7 @@ def test_inputs_are_decimal_in_every_base() -> None:
 
 
 @pytest.mark.parametrize(
-    "texts", [["1"], ["1", "2", "3"], ["-1", "2"], ["1.5", "2"], ["", "1"], ["٣", "1"], ["100", "1"]]
+    "texts", [["1"], ["1", "2", "3"], ["-1", "2"], ["1.5", "2"], ["", "1"], ["٣", "1"], ["100", "1"], ["1_0", "1"]]
 )
 def test_inputs_that_are_refused(texts: list[str]) -> None:
     with pytest.raises(TaskError):
@@ -94,8 +93,8 @@ def test_a_giant_input_is_refused_at_once() -> None:
     "sizes", [{}, {"base": 10}, {"base": 10, "digits": 2, "x": 1}, {"base": 1, "digits": 2}, {"base": 10, "digits": 0}]
 )
 def test_sizes_that_are_refused(sizes: dict[str, int]) -> None:
-    with pytest.raises(TaskError, match=r"addition|base|digits"):
-        TASKS["addition"].make(sizes)
+    with pytest.raises(SpecError, match=r"addition|base|digits"):
+        package_task("addition", **sizes)
 
 
 @pytest.mark.parametrize(("base", "digits"), SHAPES)
@@ -248,16 +247,29 @@ def test_exhaustive_refuses_what_is_too_much() -> None:
         task(10, 5).suites()["exhaustive"].parts(0, 0)
 
 
-SCOPE = Scope({"digits": Number(2)}, FORMATS["float64"], lambda a, b: Span(Source("none", ""), a, b))
-VOCABULARY = Axis((Family("digit", (10,)), Family("="), Family("<bos>"), Family("<eos>"), Family("+")))
+VOCABULARY = "digit[10] = <bos> <eos> +"
+SPEC = """\
+weightspec: 1
+name: asked
+dtype: float32
+vocabulary: {vocabulary}
+stream: x
+network:
+  embedding: {{}}
+decode: argmax
+"""
 
 
-def layout(section: str, vocabulary: Axis = VOCABULARY) -> tuple[Layout | None, list[tuple[str, int, int]]]:
-    node = parse_document(Source("spec.yaml", "addition: {base: 10, digits: 2}\n" + section))
-    assert isinstance(node, Mapping)
+def layout(section: str, vocabulary: str = VOCABULARY) -> tuple[Layout | None, list[tuple[str, int, int]]]:
+    """The layout of an addition, or what is wrong with it, by its place in the section and a line above it."""
+    node = parse_document(Source("task", "addition: {base: 10, digits: 2}\n" + section))
+    rest = parse_document(Source("rest", SPEC.format(vocabulary=vocabulary)))
+    assert isinstance(rest, Mapping)
+    document = Mapping((*rest.items, (Scalar("task", "task", node.span), node)), rest.span)
     findings = Findings()
-    result = read_layout(node, task(10, 2), vocabulary, SCOPE, findings)
-    return result, [(d.code, d.span.line, d.span.column) for d in findings if d.span is not None]
+    resolved = resolve(check_schema(document).document, findings)
+    found = [(d.code, d.span.line, d.span.column) for d in findings if d.span is not None]
+    return None if resolved is None else resolved.layout, found
 
 
 @pytest.mark.parametrize(
@@ -284,10 +296,10 @@ def test_layouts(section: str, prompt: list[int], answer: list[int]) -> None:
 
 
 def test_symbols_need_not_come_first() -> None:
-    result, found = layout("prompt: a b\nanswer: sum", Axis((Family("="), Family("symbol", (12,)))))
+    result, found = layout("prompt: a b\nanswer: sum", "= symbol[12]")
     assert found == []
     assert result is not None
-    assert result.symbols == tuple(range(1, 11))
+    assert {slot.tokens for slot in (*result.prompt, *result.answer)} == {tuple(range(1, 11))}
     assert result.answer_tokens(task(10, 2).solve((12, 93))) == [2, 1, 6]
     assert result.read_answer([2, 1, 11]) is None  # a token of the family, but no digit of the base
 
@@ -328,17 +340,15 @@ def test_layouts_that_are_refused(section: str, expected: list[tuple[str, int, i
 
 
 def test_a_token_may_not_be_a_word_of_the_task() -> None:
-    assert layout("prompt: a b\nanswer: sum", Axis((Family("digit", (10,)), Family("b")))) == (
+    assert layout("prompt: a b\nanswer: sum", "digit[10] b") == (
         None,
         [("name-clash", 2, 11)],
     )
 
 
-@pytest.mark.parametrize(
-    "families", [(Family("="),), (Family("digit", (9,)),), (Family("x", (10,)), Family("y", (10,)))]
-)
-def test_a_vocabulary_without_digits_is_refused(families: tuple[Family, ...]) -> None:
-    assert layout("prompt: a b\nanswer: sum", Axis(families)) == (None, [("task", 1, 1)])
+@pytest.mark.parametrize("vocabulary", ["=", "digit[9]", "x[10] y[10]"])
+def test_a_vocabulary_without_digits_is_refused(vocabulary: str) -> None:
+    assert layout("prompt: a b\nanswer: sum", vocabulary) == (None, [("task", 1, 1)])
 
 
 KNOWN_PAIRS = {  # by their place among the random ones; a published model of the board is wrong on just these
@@ -374,14 +384,22 @@ def test_the_pairs_of_the_leaderboard() -> None:
     assert {place: drawn[place] for place in KNOWN_PAIRS} == KNOWN_PAIRS
 
 
-@pytest.mark.parametrize(("base", "digits"), [(10, 9), (10, 11), (2, 10), (16, 10)])
+@pytest.mark.parametrize(("base", "digits"), [(10, 9), (2, 10), (2, 33), (16, 8)])
 def test_the_leaderboard_is_about_ten_decimal_digits(base: int, digits: int) -> None:
-    with pytest.raises(TaskError, match=f"{digits} digits in base {base}"):
+    with pytest.raises(TaskError, match=f"from 0 to 9999999999, and an operand .* at most {base**digits - 1}\\."):
         task(base, digits).suites()["adderboard"].parts(10_010, 0)
 
 
+@pytest.mark.parametrize(("base", "digits"), [(10, 11), (2, 34), (16, 9), (100, 5), (1024, 4)])
+def test_the_leaderboard_runs_on_all_that_hold_its_numbers(base: int, digits: int) -> None:
+    assert inputs(base, digits, "adderboard") == inputs(10, 10, "adderboard")
+    words = [word for part in task(base, digits).suites()["adderboard"].parts(0, 0) for word in part.blocks(5000)]
+    assert sum(len(block["sum"]) for block in words) == 10_010
+    assert words[0]["a"][2].tolist() == [9999999999 // base**k % base for k in reversed(range(digits))]
+
+
 def test_protocols_are_made_of_suites_of_their_task() -> None:
-    protocols = {name: kind.make(kind.example).protocols() for name, kind in TASKS.items()}
+    protocols = {name: package_task(name, **example_sizes(name)).protocols() for name in PACKAGED}
     assert {name: list(own) for name, own in protocols.items()} == {
         "addition": ["adderboard"],
         "copy": [],
@@ -389,7 +407,7 @@ def test_protocols_are_made_of_suites_of_their_task() -> None:
         "sort": [],
     }
     for name, own in protocols.items():
-        suites = TASKS[name].make(TASKS[name].example).suites()
+        suites = package_task(name, **example_sizes(name)).suites()
         for protocol in own.values():
             assert all(not suites[suite].sampled and not suites[suite].by_default for suite in protocol.suites)
 

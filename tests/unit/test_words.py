@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 from random import Random
 
@@ -11,29 +10,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.tasks import TASKS, Task, TaskError
+from compiler.tasks import Task, TaskError
 from compiler.tasks.draws import drawn
-from compiler.tasks.layout import Layout, Slot
+from compiler.tasks.layout import Layout, Slot, SymbolPlace
 from compiler.tasks.task import Inputs, Part, Symbols, Words
+from tests.tasks.packaged import PACKAGED, lengths, package_task
 
 BASES = [2, 3, 7, 10, 16, 255, 256, 257, 1000, 1023, 1024]
 COMPARED = 300  # inputs of one part
 
 
 def addition(base: int, digits: int) -> Task:
-    return TASKS["addition"].make({"base": base, "digits": digits})
+    return package_task("addition", base=base, digits=digits)
 
 
 @st.composite
 def tasks(draw: st.DrawFn) -> Task:
     """Tasks of every kind. Numbers have from one bit to a few hundred: more and less than a word of the machine."""
-    kind = draw(st.sampled_from(sorted(TASKS)))
+    kind = draw(st.sampled_from(PACKAGED))
     if kind == "addition":
         base = draw(st.sampled_from(BASES))
         return addition(base, draw(st.integers(1, 4) | st.integers(1, 130 if base == 2 else 40)))
     sizes = st.tuples(st.integers(1, 1024), st.integers(1, 30)) | st.tuples(st.integers(1, 5), st.integers(1, 8))
     symbols, length = draw(sizes)
-    return TASKS[kind].make({"symbols": symbols, "length": length})
+    return package_task(kind, symbols=symbols, length=length)
 
 
 def rows(words: Words) -> list[dict[str, Symbols]]:
@@ -87,9 +87,9 @@ def test_blocks_of_ten_digits(name: str, size: int, start: int) -> None:
         (addition(10, 4), 10, 8),
         (addition(3, 8), 3, 16),
         (addition(1024, 1), 1024, 2),
-        (TASKS["copy"].make({"symbols": 10, "length": 8}), 10, 8),
-        (TASKS["sort"].make({"symbols": 2, "length": 26}), 2, 26),
-        (TASKS["reverse"].make({"symbols": 1, "length": 1000}), 1, 1000),
+        (package_task("copy", symbols=10, length=8), 10, 8),
+        (package_task("sort", symbols=2, length=26), 2, 26),
+        (package_task("reverse", symbols=1, length=1000), 1, 1000),
     ],
 )
 def test_exhaustive_starts_anywhere(task: Task, base: int, length: int) -> None:
@@ -100,7 +100,7 @@ def test_exhaustive_starts_anywhere(task: Task, base: int, length: int) -> None:
         found = [row for block in islice(part.blocks(17, start), 3) for row in rows(block)]
         assert len(found) == min(3 * 17, part.size - start)
         for number, words in enumerate(found, start):
-            written = [symbol for name in task.operands for symbol in words[name]]
+            written = [symbol for word in task.given for symbol in words[word.name]]
             assert written == [number // base**k % base for k in reversed(range(length))]
             assert task.solve(task.inputs({name: np.array([word]) for name, word in words.items()}, 0)) == words
 
@@ -108,17 +108,16 @@ def test_exhaustive_starts_anywhere(task: Task, base: int, length: int) -> None:
 @settings(max_examples=200, deadline=None)
 @given(task=tasks(), data=st.data())
 def test_encode_is_solve_for_many(task: Task, data: st.DataObject) -> None:
-    inputs: list[Inputs]
-    if task.kind == "addition":
-        number = st.integers(0, task.symbols ** task.operands["a"] - 1)
-        inputs = data.draw(st.lists(st.tuples(number, number), max_size=20))
-    else:
-        symbols = [st.integers(0, task.symbols - 1)] * task.operands["word"]
-        inputs = data.draw(st.lists(st.tuples(*symbols), max_size=20))
+    numbers = [
+        st.integers(0, (task.limit(word) if task.width(word) == 1 else word.symbols) - 1)
+        for word in task.given
+        for _ in range(task.width(word))
+    ]
+    inputs: list[Inputs] = data.draw(st.lists(st.tuples(*numbers), max_size=20))
     words = task.encode(inputs)
     assert rows(words) == [task.solve(one) for one in inputs]
     assert [task.inputs(words, row) for row in range(len(inputs))] == inputs
-    assert {name: word.shape[1] for name, word in words.items()} == {**task.operands, **task.answers}
+    assert {name: word.shape[1] for name, word in words.items()} == lengths(task)
 
 
 @pytest.mark.parametrize(("base", "digits"), [(2, 62), (2, 63), (2, 64), (2, 126), (10, 18), (10, 19), (10, 1024)])
@@ -141,18 +140,18 @@ def test_draws_are_those_of_python(bits: int, start: int) -> None:
         assert np.concatenate(found).ravel().tolist() == expected
 
 
-LAYOUT = Layout(
-    prompt=(
-        Slot(7),
-        *(Slot(None, "a", i) for i in (2, 1, 0)),
-        Slot(9),
-        *(Slot(None, "b", i) for i in range(3)),
-        Slot(3),
-    ),
-    answer=(Slot(3), *(Slot(None, "sum", i) for i in range(4)), Slot(None, "sum", 0), Slot(8)),
-    symbols=tuple(range(5, 15)),
-    classes=15,
-)
+def layout_with(symbols: tuple[int, ...]) -> Layout:
+    """A layout in which these tokens stand for the digits."""
+
+    def digit(word: str, index: int) -> Slot:
+        return Slot(None, (SymbolPlace(word, index, len(symbols)),), symbols)
+
+    return Layout(
+        prompt=(Slot(7), *(digit("a", i) for i in (2, 1, 0)), Slot(9), *(digit("b", i) for i in range(3)), Slot(3)),
+        answer=(Slot(3), *(digit("sum", i) for i in range(4)), digit("sum", 0), Slot(8)),
+        classes=15,
+        spelling={},
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +159,7 @@ LAYOUT = Layout(
 )
 @pytest.mark.parametrize("size", [1, 50, 5000])
 def test_tokens_of_many_are_those_of_each(symbols: tuple[int, ...], size: int) -> None:
-    task, layout = addition(10, 3), replace(LAYOUT, symbols=symbols)
+    task, layout = addition(10, 3), layout_with(symbols)
     (*_, part) = task.suites()["uniform"].parts(3 * size, 1)
     (words,) = part.blocks(size)
     for found, one_by_one in (

@@ -55,8 +55,7 @@ def closest(spec: Spec, seed: int = 0, given: Iterable[Inputs] = ()) -> list[Clo
 def drawn(spec: Spec, count: int, seed: int) -> list[Inputs]:
     """Each symbol by itself, so that every input has the same probability."""
     task, random = spec.resolved.task, np.random.default_rng(seed)
-    shapes = {name: (count, length) for name, length in task.operands.items()}
-    words = {name: random.integers(0, task.symbols, shape, np.uint16) for name, shape in shapes.items()}
+    words = {word.name: random.integers(0, word.symbols, (count, word.length), np.uint16) for word in task.given}
     return [task.inputs(words, row) for row in range(count)]
 
 
@@ -84,10 +83,11 @@ class _Search:
         """Of the closest inputs for each token."""
         task, every = self.spec.resolved.task, list(self.met)
         parents = task.encode([every[row] for row in np.unique(self.best(KEPT))])
-        symbols = np.concatenate([parents[name] for name in task.operands], 1).astype(np.int64)
+        symbols = np.concatenate([parents[word.name] for word in task.given], 1).astype(np.int64)
         changed = self.changed(self.mixed(symbols)).astype(np.uint16)
-        ends = np.cumsum(list(task.operands.values()))[:-1]
-        words = dict(zip(task.operands, np.split(changed, ends, 1), strict=True))
+        ends = np.cumsum([word.length for word in task.given])[:-1]
+        names = [word.name for word in task.given]
+        words = dict(zip(names, np.split(changed, ends, 1), strict=True))
         return [task.inputs(words, row) for row in range(len(changed))]
 
     def mixed(self, parents: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -99,7 +99,7 @@ class _Search:
 
     def changed(self, symbols: NDArray[np.int64]) -> NDArray[np.int64]:
         """With about one, two or four symbols that are a little larger or smaller, any, or the first or the last."""
-        count, shape = self.spec.resolved.task.symbols, symbols.shape
+        count, shape = self.spec.resolved.task.given[0].symbols, symbols.shape
         near = (symbols + self.random.choice((-1, 1), shape)) % count
         kinds = (near, self.random.integers(0, count, shape), self.random.choice((0, count - 1), shape))
         share = self.random.choice((1, 2, 4), (len(symbols), 1)) / shape[1]

@@ -22,7 +22,7 @@ from tests.verifier.verdicts import check
 LOOKS = 50  # at the clock, for one network
 CHUNK = 15
 PROMPTS = ("a + b =", "a b a =", "b + a", "= a b b + a", "b =*2 a 1 =", "a b")
-ANSWERS = ("sum", "sum sum", "+ sum =", "sum 1 sum", "0 sum")
+ANSWERS = ("sum", "sum 2", "+ sum =", "sum 1 2", "0 sum")
 WORDS = ("word =", "word word", "= word 1 word")
 ORDERS = ("most_significant_first", "least_significant_first")
 

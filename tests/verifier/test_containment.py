@@ -105,7 +105,7 @@ def check_networks(folder: Path, first: int, networks: int, **sizes: int) -> Fou
     return found
 
 
-@pytest.mark.parametrize("chunk", [pytest.param(i, marks=[pytest.mark.long] * (i > 1)) for i in range(4)])
+@pytest.mark.parametrize("chunk", [pytest.param(i, marks=[pytest.mark.long] * (i > 0)) for i in range(4)])
 def test_random_networks(tmp_path: Path, chunk: int) -> None:
     found = check_networks(tmp_path, chunk * CHUNK, CHUNK, count=5)
     assert found["followed"] > 0.4 * CHUNK

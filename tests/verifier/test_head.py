@@ -62,7 +62,7 @@ def test_tokens_that_no_class_stands_for_are_never_said(name: str) -> None:
     """The stream has fewer dimensions than there are symbols, and its dimensions are the logits."""
     spec = load(STEPS / f"{name}.yaml")
     task = spec.resolved.task
-    assert spec.network.classes.size < task.symbols
+    assert spec.network.classes.size < task.given[0].symbols
     suite = task.suites()["exhaustive"]
     inputs = [one for part in suite.parts(suite.default_size, 0) for one in part.generate()]
     wrong = verdicts(Evaluator(spec), inputs).count(False)

@@ -42,7 +42,7 @@ def test_truth_is_what_an_evaluation_finds(seed: int) -> None:
     assert found.truth.failing + evaluate(found.spec, ["exhaustive"]).right == found.truth.inputs
     wrong = found.truth.wrong
     assert found.truth.failing <= sum(found.truth.steps) <= wrong.size
-    if found.spec.resolved.task.kind == "addition":
+    if found.spec.resolved.task.name == "addition":
         width = round(found.truth.inputs**0.5)
         for i in [*np.flatnonzero(wrong.any(1))[:2], *np.flatnonzero(~wrong.any(1))[:2]]:
             assert answer(found.spec, divmod(int(i), width)).right != wrong[i].any()

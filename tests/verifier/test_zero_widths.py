@@ -37,7 +37,7 @@ def test_a_verdict_is_found(name: str, number: str) -> None:
 
 
 def test_the_command_ends_with_a_verdict() -> None:
-    settings = ("--set", "digits=2", "--set", "layer0.attention.output=1e-320")
+    settings = ("--set", "digits=1", "--set", "base=4", "--set", "layer0.attention.output=1e-320")
     called = CliRunner().invoke(cli.main, ["verify", str(SPECS / "tiny95.yaml"), *settings, "--budget", "600"])
     assert called.exit_code == 1
     assert "REFUTED" in called.stdout

@@ -76,7 +76,7 @@ class World:
     truth: Truth
 
 
-def worlds(seeds: range) -> Iterator[World]:
+def worlds(seeds: Iterable[int]) -> Iterator[World]:
     """One for each seed. The same seeds give the same worlds."""
     for seed in seeds:
         yield world(seed)

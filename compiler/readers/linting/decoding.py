@@ -28,7 +28,7 @@ def task_is_tested(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
             try:
                 suite.parts(suite.default_size, 0)
             except TaskError as error:
-                yield Finding(str(error), place)
+                yield Finding(error.message, place)
 
     return check
 
