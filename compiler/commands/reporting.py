@@ -68,7 +68,7 @@ def report(
     output: Path | None,
     checked: Path | None,
     suites: tuple[str, ...],
-    pairs: int | None,
+    inputs: int | None,
     seed: int | None,
     budget: float | None,
     jobs: int | None,
@@ -84,7 +84,7 @@ def report(
     \b
     python cli.py report specs/*.yaml -o report.md
     python cli.py report specs/*.yaml --check report.md
-    python cli.py report specs/tiny95.yaml --suite near_carry --pairs 500
+    python cli.py report specs/tiny95.yaml --suite near_carry --inputs 500
     python cli.py report specs/gallery/*.yaml --verify 5 -o report.md
     """
     from compiler.report.markdown.page import report_page
@@ -96,7 +96,7 @@ def report(
     if output is not None and checked is not None:
         raise click.UsageError("-o writes a file and --check writes none: give one of them")
     target = output or checked
-    renewal = _renewal(specs, loading, target, suites, pairs, seed, budget)
+    renewal = _renewal(specs, loading, target, suites, inputs, seed, budget)
     before = None if target is None else _checked_target(target, renewal, exists=checked is not None)
     loaded, wrong = loading.load_each(specs)
     if wrong:
@@ -107,7 +107,7 @@ def report(
             if bars is not None:
                 bars("models", done, total)
 
-        made = make_report(loaded, suites, pairs=pairs, seed=seed, budget=budget, processes=jobs, progress=progress)
+        made = make_report(loaded, suites, inputs=inputs, seed=seed, budget=budget, processes=jobs, progress=progress)
     page = report_page(made, target)
     stale = None if before is None else before != page.encode()
     if output is not None:
@@ -154,14 +154,14 @@ def _renewal(
     loading: Loading,
     target: Path | None,
     suites: Sequence[str],
-    pairs: int | None,
+    inputs: int | None,
     seed: int | None,
     budget: float | None,
 ) -> str:
     """The call that writes the file that is checked, for a shell."""
     words = [*loading.words]
     words += [word for suite in suites for word in ("--suite", suite)]
-    words += [] if pairs is None else ["--pairs", str(pairs)]
+    words += [] if inputs is None else ["--inputs", str(inputs)]
     words += [] if seed is None else ["--seed", str(seed)]
     words += [] if budget is None else ["--verify", f"{budget:g}"]
     return command_line("report", specs, *words, "-o", str(target))

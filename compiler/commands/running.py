@@ -97,7 +97,7 @@ def eval_command(spec: Path, loading: Loading, as_json: bool, **options: Any) ->
 
     \b
     python cli.py eval specs/tiny95.yaml
-    python cli.py eval specs/qwen20.yaml --suite near_carry --pairs 300 --seed 1
+    python cli.py eval specs/qwen20.yaml --suite near_carry --inputs 300 --seed 1
     python cli.py eval specs/tiny95.yaml --protocol adderboard --failures all
     python cli.py eval specs/tiny95.yaml --set digits=4 --suite exhaustive
 

@@ -69,7 +69,7 @@ def _options(*declared: Callable[[Command], Command]) -> Callable[[Command], Com
 
 suite_options = _options(  # of every command that runs suites
     click.option("--suite", "suites", multiple=True, help="Run only this suite. Repeatable. See `eval --help`."),
-    click.option("--pairs", type=int, help="How many inputs each suite that samples draws."),
+    click.option("--inputs", "--pairs", "inputs", type=int, help="How many inputs each suite that samples draws."),
     click.option("--seed", type=int, help="Seed of the suites that sample; 0 if not given."),
 )
 evaluation_options = _options(  # of every command that evaluates one spec

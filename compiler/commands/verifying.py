@@ -73,8 +73,9 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
     OPEN     neither: how many inputs are surely right, how many surely wrong, and why the rest is undecided
 
     A verdict is about all inputs of the task, in the arithmetic of the torch module. They are followed all at once.
-    Where that leaves some open, or the task cannot be followed, and there are at most 100,000 inputs, each one is
-    tried. Samples prove nothing. `method` and `assumptions` say what a verdict rests on.
+    Where that leaves some open, or the task cannot be followed, and there are at most 10,000,000 inputs, each one is
+    tried, as far as there is time. Samples prove nothing. `method` and `assumptions` say what a verdict rests on.
+    Where sizes are ranges, each choice of them is decided in its share of the budget, and there is one verdict for all.
 
     \b
     python cli.py verify specs/qwen20.yaml
@@ -167,17 +168,17 @@ def _progress(title: str) -> Iterator[Progress | None]:
             yield None
             return
         draw, late = bars, Event()
-        latest: tuple[int, int | None] = (0, None)
+        latest: tuple[str, int, int | None] = (f"{title}: tokens", 0, None)
 
         def begin() -> None:  # also where nothing is reported for long: then no total is known
-            draw(f"{title}: tokens", *latest)
+            draw(*latest)
             late.set()
 
-        def report(_: str, done: int, total: int) -> None:
+        def report(what: str, done: int, total: int) -> None:
             nonlocal latest
-            latest = done, total
+            latest = f"{title}: {what if what == 'inputs' else 'tokens'}", done, total
             if late.is_set():
-                draw(f"{title}: tokens", done, total)
+                draw(*latest)
 
         timer = Timer(QUIET_SECONDS, begin)
         timer.start()

@@ -18,7 +18,7 @@ from compiler.evaluation.saved_runs import SavedRun, saved_run
 from compiler.evaluation.suite_runs import SuiteToRun, run_suite
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
-from compiler.source.limits import MAX_BATCH, MAX_PAIRS
+from compiler.source.limits import MAX_BATCH, MAX_INPUTS
 from compiler.tasks import suites as suites_of_tasks
 from compiler.tasks.package import tasks_with_protocols
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite
@@ -30,21 +30,26 @@ SHOWN_FAILURES = 5
 
 @dataclass(frozen=True)
 class PartResult:
-    """`right` of `pairs` inputs are answered right. The engine was not sure of `close` of them: the plain module alone
-    decided those. `batched` inputs were only run in batches, and one sequence at a time could say something else.
+    """`right` of so many `inputs` are answered right. The engine was not sure of `close` of them, which the plain
+    module alone decided. `batched` inputs were only run in batches, and one at a time could say something else.
 
     `failures` are the first wrong ones, as many as were asked for. Every wrong one is in one of the `classes`, which
     come by their counts, or one of `other`: those of further classes, where there are more than can be told apart.
     """
 
     label: str
-    pairs: int
+    inputs: int
     right: int
     close: int
     batched: int
     failures: tuple[Failure, ...]
     classes: tuple[FailureClass, ...] = ()
     other: int = 0
+
+    @property
+    def pairs(self) -> int:
+        """The old word for `inputs`."""
+        return self.inputs
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,13 @@ class SuiteResult:
     resumed: int = 0  # inputs that were judged in an earlier run, whose time is in `seconds`
 
     @property
+    def inputs(self) -> int:
+        return sum(part.inputs for part in self.parts)
+
+    @property
     def pairs(self) -> int:
-        return sum(part.pairs for part in self.parts)
+        """The old word for `inputs`."""
+        return self.inputs
 
     @property
     def right(self) -> int:
@@ -87,11 +97,16 @@ class Evaluation:
     @property
     def qualified(self) -> bool | None:
         """Whether as many inputs are right as the protocol asks for; None without one."""
-        return None if self.protocol is None else self.right >= self.protocol.needed(self.pairs)
+        return None if self.protocol is None else self.right >= self.protocol.needed(self.inputs)
+
+    @property
+    def inputs(self) -> int:
+        return sum(suite.inputs for suite in self.suites)
 
     @property
     def pairs(self) -> int:
-        return sum(suite.pairs for suite in self.suites)
+        """The old word for `inputs`."""
+        return self.inputs
 
     @property
     def right(self) -> int:
@@ -125,7 +140,7 @@ def evaluate(
     suites: Sequence[str] | None = None,
     *,
     protocol: str | None = None,
-    pairs: int | None = None,
+    inputs: int | None = None,
     seed: int | None = None,
     decoding: Decoding = "teacher",
     failures: int | None = SHOWN_FAILURES,
@@ -135,6 +150,7 @@ def evaluate(
     restart: bool = False,
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
+    pairs: int | None = None,
 ) -> Evaluation:
     """Run suites of the spec's task; without `suites` those that the task runs by default, in their default sizes.
 
@@ -144,8 +160,8 @@ def evaluate(
     decodes greedily, and runs what the fast one cannot follow, one sequence at a time. With a `batch` it runs so many
     at once, and on another `device` than the CPU always some. That is faster, but does not show that the verdict is
     that of one sequence; `batched` counts these inputs.
-    `pairs` is the size of each suite that samples, `seed` (0 if None) decides what it draws, `failures` is how many
-    wrong answers of each part are kept (None for all).
+    `inputs` is the size of each suite that samples (`pairs` is the old word for it), `seed` (0 if None) decides what it
+    draws, `failures` is how many wrong answers of each part are kept (None for all).
     A suite of more than `LONG` inputs saves its state every few seconds in the user's cache. After an interruption the
     same call goes on from there; with `restart` it begins again. When all suites are run, the state is removed.
     `progress(suite, done, total)` is called after each batch, `notice(text)` with what a person should know at once.
@@ -155,14 +171,17 @@ def evaluate(
     _one_of("decoding", decoding, get_args(Decoding))
     _one_of("engine", engine, get_args(EngineName))
     names = [suites] if isinstance(suites, str) else suites
-    if protocol is not None and (names or pairs is not None or seed is not None):
-        message = f"the protocol {protocol} says itself which inputs are run: give no suites, pairs or seed with it"
+    if inputs is not None and pairs is not None:
+        raise fail("bad-value", "`pairs` is the old word for `inputs`: give one of them")
+    inputs = pairs if inputs is None else inputs
+    if protocol is not None and (names or inputs is not None or seed is not None):
+        message = f"the protocol {protocol} says itself which inputs are run: give no suites, inputs or seed with it"
         raise fail("bad-value", message, hint="to choose them, leave the protocol out")
     test = None if protocol is None else _protocol(spec, protocol)
-    _check_numbers(pairs, failures, batch)
+    _check_numbers(inputs, failures, batch)
     kept = sys.maxsize if failures is None else failures
     chosen = _chosen(spec, names if test is None else test.suites)
-    shares = [[_share(suite, pairs, k, len(chosen)) for suite in suites] for k, suites in enumerate(chosen)]
+    shares = [[_share(suite, inputs, k, len(chosen)) for suite in suites] for k, suites in enumerate(chosen)]
     planned = [
         [_to_run(suite, size, seed or 0, kept) for suite, size in zip(suites, sizes, strict=True)]
         for suites, sizes in zip(chosen, shares, strict=True)
@@ -170,8 +189,8 @@ def evaluate(
     told = _Told(planned, progress, notice)
     runs: list[tuple[SuiteResult, ...]] = []
     for choice, unsaved in zip(spec.choices, planned, strict=True):
-        inputs = sum(suite.size for suite in unsaved)
-        evaluator = Evaluator(choice, device, decoding, engine, inputs=inputs, batch=batch)
+        planned_inputs = sum(suite.size for suite in unsaved)
+        evaluator = Evaluator(choice, device, decoding, engine, inputs=planned_inputs, batch=batch)
         runs.append(_run_all(evaluator, unsaved, restart, told))
     name = torch.cuda.get_device_name(evaluator.device) if evaluator.device.type == "cuda" else str(evaluator.device)
     threads, version = torch.get_num_threads(), torch.__version__
@@ -201,13 +220,13 @@ class _Told:
         self._done[suite.name] += suite.size
 
 
-def _share(suite: Suite, pairs: int | None, number: int, choices: int) -> int:
+def _share(suite: Suite, inputs: int | None, number: int, choices: int) -> int:
     """How many inputs of a suite are run in one choice of sizes: of those that sample, a share of all."""
     if not suite.sampled or choices == 1:
-        return suite.size(pairs)
-    if pairs is None:
+        return suite.size(inputs)
+    if inputs is None:
         return min(suite.default_size, -(-suites_of_tasks.SAMPLED // choices))
-    share, extra = divmod(pairs, choices)
+    share, extra = divmod(inputs, choices)
     return share + (number < extra)
 
 
@@ -263,9 +282,9 @@ def _one_of(what: str, value: str, known: Sequence[str]) -> None:
         raise fail("bad-value", f"{what} is {' or '.join(known)}, not '{value}'")
 
 
-def _check_numbers(pairs: int | None, failures: int | None, batch: int | None) -> None:
-    if pairs is not None and not 1 <= pairs <= MAX_PAIRS:
-        raise fail("bad-value", f"pairs has to be from 1 to {MAX_PAIRS:,}, not {pairs}")
+def _check_numbers(inputs: int | None, failures: int | None, batch: int | None) -> None:
+    if inputs is not None and not 1 <= inputs <= MAX_INPUTS:
+        raise fail("bad-value", f"inputs has to be from 1 to {MAX_INPUTS:,}, not {inputs}")
     if failures is not None and failures < 0:
         raise fail("bad-value", f"the number of failures to keep cannot be {failures}")
     if batch is not None and not 1 <= batch <= MAX_BATCH:
@@ -316,10 +335,11 @@ def _protocol(spec: Spec, name: str) -> EvaluationProtocol:
 
 def _chosen(spec: Spec, names: Sequence[str] | None) -> list[list[Suite]]:
     """The suites that are run in each choice of sizes: by default what each of them runs by default."""
-    known = spec.resolved.task.suites()
+    choices = [choice.resolved.task.suites() for choice in spec.choices]
+    known = list(dict.fromkeys(name for suites in choices for name in suites))
     for name in names or ():
         if name not in known:
-            raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}")
-    choices = [choice.resolved.task.suites() for choice in spec.choices]
-    usual = [name for name in known if all(name in suites and suites[name].by_default for suites in choices)]
+            hint = "`only` excludes all that it has elsewhere" if name in suites_of_tasks.ALWAYS else None
+            raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}", hint=hint)
+    usual = [name for name in known if all(suites[name].by_default for suites in choices if name in suites)]
     return [[suites[name] for name in dict.fromkeys(names or usual) if name in suites] for suites in choices]

@@ -1,8 +1,10 @@
-"""Expression text with canonical spaces: around binary operators, after commas, nowhere else."""
+"""Expression text with canonical spaces: around binary operators, after commas, nowhere else; and its structure."""
 
 from __future__ import annotations
 
-from compiler.expressions.parse import WORDS, tokens
+from dataclasses import fields, is_dataclass
+
+from compiler.expressions.parse import WORDS, parse, tokens
 from compiler.expressions.syntax import ExpressionError
 
 _KINDS = {
@@ -36,3 +38,23 @@ def spaced(text: str) -> str | None:
         written.append(token.text if tight else f" {token.text}")
         before, glued = kind, kind in ("open", "sign")
     return "".join(written)
+
+
+def structure(text: str) -> list[object] | None:
+    """What an expression consists of, without places; None where the text is no expression."""
+    try:
+        todo: list[object] = [parse(text)]
+    except ExpressionError:
+        return None
+    parts: list[object] = []
+    while todo:
+        item = todo.pop()
+        if isinstance(item, tuple):
+            parts.append(len(item))
+            todo += item
+        elif is_dataclass(item):
+            parts.append(type(item).__name__)
+            todo += [getattr(item, part.name) for part in fields(item) if part.name != "at"]
+        else:
+            parts.append(repr(item))
+    return parts

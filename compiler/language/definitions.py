@@ -103,6 +103,7 @@ def resolve_definitions(
     written: dict[str, _Written | None] = {}
     keys: dict[str, tuple[DefinitionKind, Scalar]] = {}
     ranged: set[str] = set()
+    texts: dict[str, str] = {}
     for kind, key, node in _all(document):
         name = key.text
         if name in keys:
@@ -118,9 +119,10 @@ def resolve_definitions(
         if kind == "size" and isinstance(node, Mapping):
             ranged.add(name)
             written[name] = _pinned(key, node, (pinned or {}).get(name), findings)
+            texts[name] = " to ".join(written_text(end) for end in map(node.get, ("from", "to")) if end is not None)
         else:
             written[name] = _read(kind, key, node, findings)
-    texts = {name: "" if definition is None else definition.text for name, definition in written.items()}
+    texts = {name: "" if definition is None else definition.text for name, definition in written.items()} | texts
     parameters = {
         name: "is a parameter, which a constant cannot read" for name, (kind, _) in keys.items() if kind == "parameter"
     }

@@ -31,10 +31,10 @@ class AuthorCount:
 
 @dataclass(frozen=True)
 class EvalClaim:
-    """`right` of `pairs` inputs of a suite drawn with `seed` are answered right; of `parts` too, by label."""
+    """`right` of so many `inputs` of a suite drawn with `seed` are answered right; of `parts` too, by label."""
 
     suite: str
-    pairs: int
+    inputs: int
     seed: int
     right: int
     span: Span
@@ -81,12 +81,13 @@ def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findin
         if isinstance(right, Mapping):
             parts = {label.text: _integer(one) for label, one in right.items if isinstance(one, Scalar)}
             numbers["right"] = sum(parts.values())
-        numbers["pairs"] = numbers.get("inputs", numbers.get("pairs", -1))
-        if numbers["pairs"] >= 0 and "right" in numbers:
-            known = (numbers["pairs"], numbers.get("seed", 0), numbers["right"])
+        # `pairs` is the old word. A variant may write the one where its base has the other: the last one is its own.
+        inputs = next((numbers[name] for name in reversed(numbers) if name in ("inputs", "pairs")), -1)
+        if inputs >= 0 and "right" in numbers:
+            known = (inputs, numbers.get("seed", 0), numbers["right"])
             claim = EvalClaim(key.text, *known, key.span, parts)
-            if claim.right > claim.pairs:
-                findings.report(Diagnostic("bad-value", f"{claim.right} right of {claim.pairs} pairs", key.span))
+            if claim.right > claim.inputs:
+                findings.report(Diagnostic("bad-value", f"{claim.right} right of {claim.inputs} inputs", key.span))
             eval_claims.append(claim)
     stated, place = node.get("verdict"), node.key("verdict")
     verdict = VerdictClaim(stated.text, place.span) if isinstance(stated, Scalar) and place is not None else None

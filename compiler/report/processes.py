@@ -33,7 +33,7 @@ class RunPlan:
     many seconds it may take to verify the spec; no `budget` where that is not wanted."""
 
     suites: tuple[str, ...]
-    pairs: int | None
+    inputs: int | None
     seed: int | None
     budget: float | None = None
 
@@ -78,10 +78,10 @@ def do_all(
 
 def _outcome(spec: Spec, plan: RunPlan) -> Outcome:
     """Raises `SpecError`."""
-    evaluation = evaluate(spec, plan.suites, pairs=plan.pairs, seed=plan.seed) if plan.suites else None
+    evaluation = evaluate(spec, plan.suites, inputs=plan.inputs, seed=plan.seed) if plan.suites else None
     if plan.budget is None:
         return Outcome(evaluation, None)
-    if evaluation is not None and any(suite.right < suite.pairs for suite in evaluation.suites):
+    if evaluation is not None and any(suite.right < suite.inputs for suite in evaluation.suites):
         return Outcome(evaluation, "refuted")  # whatever there is time for
     return Outcome(evaluation, _verdict(spec, plan.budget))
 

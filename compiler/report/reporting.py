@@ -30,11 +30,11 @@ SpecProgress = Callable[[Spec, int, int], None]
 
 @dataclass(frozen=True)
 class ReportedSuite:
-    """A suite as it was run: how many inputs (`pairs`), and the `seed` if it draws them."""
+    """A suite as it was run: how many inputs (`inputs`), and the `seed` if it draws them."""
 
     name: str
     summary: str
-    pairs: int
+    inputs: int
     seed: int | None
 
 
@@ -73,7 +73,7 @@ class ReportedModel:
     @property
     def failed(self) -> tuple[SuiteResult, ...]:
         """The suites with an input that is answered wrong."""
-        return tuple(result for result in self.results if result.right < result.pairs)
+        return tuple(result for result in self.results if result.right < result.inputs)
 
     def result(self, suite: ReportedSuite) -> SuiteResult | None:
         """What became of a suite; None where it is not one of this model's."""
@@ -115,7 +115,7 @@ def make_report(
     specs: Iterable[Spec],
     suites: Sequence[str] = (),
     *,
-    pairs: int | None = None,
+    inputs: int | None = None,
     seed: int | None = None,
     budget: float | None = None,
     processes: int | None = 1,
@@ -123,7 +123,7 @@ def make_report(
 ) -> Report:
     """Count and evaluate specs; the order in which they are given, or one given twice, makes no difference.
 
-    Without `suites`, each task says which of its suites belong in a report. `pairs` and `seed` are those of the suites
+    Without `suites`, each task says which of its suites belong in a report. `inputs` and `seed` are those of the suites
     that sample. With a `budget`, each spec is also decided on all inputs, as far as so many seconds allow. `processes`
     (None: by cores and work) are explained in `compiler.report.processes`; the report is the same with any number of
     them. `progress(spec, done, total)` is called after each spec that was evaluated or verified.
@@ -133,7 +133,7 @@ def make_report(
     ordered = sorted(unique.values(), key=_order)
     _check_names(ordered, suites)
     chosen = [_chosen(spec, suites) for spec in ordered]
-    outcomes = _outcomes(ordered, chosen, pairs, seed, budget, processes, progress)
+    outcomes = _outcomes(ordered, chosen, inputs, seed, budget, processes, progress)
     models = [_model(*each) for each in zip(ordered, chosen, outcomes, strict=True)]
     return Report(_groups(models))
 
@@ -157,7 +157,7 @@ def _chosen(spec: Spec, names: Sequence[str]) -> list[Suite]:
 def _outcomes(
     specs: Sequence[Spec],
     chosen: Sequence[Sequence[Suite]],
-    pairs: int | None,
+    inputs: int | None,
     seed: int | None,
     budget: float | None,
     processes: int | None,
@@ -170,8 +170,8 @@ def _outcomes(
     runs = [suites or (spec.resolved.asked and budget is not None) for spec, suites in zip(specs, chosen, strict=True)]
     for spec, suites, is_run in zip(specs, chosen, runs, strict=True):
         if is_run:
-            plan = RunPlan(tuple(suite.name for suite in suites), pairs, seed, budget)
-            jobs.append(Job(spec, plan, sum(suite.size(pairs) for suite in suites)))
+            plan = RunPlan(tuple(suite.name for suite in suites), inputs, seed, budget)
+            jobs.append(Job(spec, plan, sum(suite.size(inputs) for suite in suites)))
     finished = 0
 
     def done(spec: Spec) -> None:
@@ -221,7 +221,7 @@ def _model(spec: Spec, suites: Sequence[Suite], outcome: Outcome) -> ReportedMod
         check_claims(spec, counts, results, outcome.verdict),
         _disclosures(spec),
         tuple(
-            ReportedSuite(suite.name, suite.summary, result.pairs, result.seed)
+            ReportedSuite(suite.name, suite.summary, result.inputs, result.seed)
             for suite, result in zip(suites, results, strict=True)
         ),
     )

@@ -23,7 +23,7 @@ from compiler.expressions.syntax import (
     free_names,
 )
 from compiler.source.faults import no_rule
-from compiler.tasks.automaton import Automaton, Column, SymbolPlace
+from compiler.tasks.automaton import Automaton, Column, SymbolPlace, trimmed
 from compiler.tasks.columns import (
     Track,
     columns_of,
@@ -107,7 +107,7 @@ def _of_columns(statement: Statement, numbers: Collection[str]) -> Automaton:
         )
         for column, one in enumerate(steps)
     ]
-    return Automaton(len(known), tuple(columns))
+    return trimmed(Automaton(len(known), tuple(columns)))
 
 
 def _steps(statement: Statement, column: int, reached: Numbers, numbers: Collection[str]) -> _Steps:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,11 +39,34 @@ class Column:
 class Automaton:
     """Each input is one path from state 0 through all columns, in order; it may end in any state.
 
-    Every place of every word, of operands and answers, belongs to exactly one column.
+    Every place of every word, of operands and answers, belongs to exactly one column. Every step is part of a path: see
+    `trimmed`.
     """
 
     states: int
     columns: tuple[Column, ...]
+
+
+def trimmed(automaton: Automaton) -> Automaton:
+    """Without the steps that no path takes: nothing leads to them, or they lead to no end. Equal columns stay one."""
+    import numpy as np
+
+    below, above = ways(automaton)
+    made: dict[tuple[int, bytes], Column] = {}
+    columns = []
+    for k, column in enumerate(automaton.columns):
+        reached, leads_on = (np.array([number > 0 for number in row]) for row in (below[k], above[k + 1]))
+        kept = reached[column.before] & leads_on[column.after]
+        if kept.all():
+            columns.append(column)
+            continue
+        key = id(column.before), kept.tobytes()
+        shared = made.get(key)
+        before, after = (shared.before, shared.after) if shared else (column.before[kept], column.after[kept])
+        letters = {place: symbols[kept] for place, symbols in column.letters.items()}
+        columns.append(Column(column.label, before, after, letters))
+        made.setdefault(key, columns[-1])
+    return replace(automaton, columns=tuple(columns))
 
 
 def paths(automaton: Automaton) -> int:
@@ -96,18 +119,27 @@ def drawn_paths(automaton: Automaton, count: int) -> Numbers:
     state = np.zeros(count, np.int64)
     for k, column in enumerate(automaton.columns):
         leads_on = np.array([number > 0 for number in above[k + 1]])[column.after]
-        for one in np.unique(state):
-            rows = np.flatnonzero(state == one)
-            paths[rows, k] = random.choice(np.flatnonzero((column.before == one) & leads_on), len(rows))
+        paths[:, k] = _steps_from(state, column.before, leads_on, random)
         state = column.after[paths[:, k]]
     return paths
 
 
-def complete(automaton: Automaton, column: int, segment: Numbers) -> Numbers:
+def every_path(automaton: Automaton) -> Numbers:
+    """All paths [paths, columns], for those who know that they are few."""
+    import numpy as np
+
+    found, state = np.zeros((1, 0), np.int64), np.zeros(1, np.int64)
+    for column in automaton.columns:
+        path, step = np.nonzero(state[:, None] == column.before[None])
+        found, state = np.concatenate([found[path], step[:, None]], 1), column.after[step]
+    return found
+
+
+def complete(automaton: Automaton, column: int, segment: Numbers, random: np.random.Generator | None = None) -> Numbers:
     """A whole path [cells, columns] for each segment of a path, `segment` [cells, width], both int64.
 
     A segment is the steps in column `column` and those that follow, one at least. Before and after it, a path takes
-    the first steps that lead on. Raises `ValueError` where the steps of a segment are not of one path.
+    the first steps that lead on, or `random` ones. Raises `ValueError` where the steps of a segment are of no path.
     """
     import numpy as np
 
@@ -125,11 +157,11 @@ def complete(automaton: Automaton, column: int, segment: Numbers) -> Numbers:
     if not np.all(valid & above[end][state]):
         raise ValueError("the steps of a segment are not of one path")
     for k in range(end, len(columns)):
-        found[:, k] = _first_steps(automaton.states, columns[k].before, above[k + 1][columns[k].after])[state]
+        found[:, k] = _steps_from(state, columns[k].before, above[k + 1][columns[k].after], random)
         state = columns[k].after[found[:, k]]
     state = columns[column].before[segment[:, 0]]
     for k in reversed(range(column)):
-        found[:, k] = _first_steps(automaton.states, columns[k].after, below[k][columns[k].before])[state]
+        found[:, k] = _steps_from(state, columns[k].after, below[k][columns[k].before], random)
         state = columns[k].before[found[:, k]]
     return found
 
@@ -143,11 +175,15 @@ def _moves(states: int, column: Column) -> list[tuple[int, int, int]]:
     return list(zip(before.tolist(), after.tolist(), counts.tolist(), strict=True))
 
 
-def _first_steps(states: int, ends: Numbers, usable: NDArray[np.bool_]) -> Numbers:
-    """The first usable step of each state, [states]; `ends` is the state that each step has at one of its ends."""
+def _steps_from(
+    states: Numbers, ends: Numbers, usable: NDArray[np.bool_], random: np.random.Generator | None
+) -> Numbers:
+    """For each of the states [paths] the first usable step, or a random one; `ends` is the state that each step has at
+    one of its ends."""
     import numpy as np
 
-    first = np.zeros(states, np.int64)
-    steps = np.flatnonzero(usable)[::-1]
-    first[ends[steps]] = steps  # of equal states the last one written stays
-    return first
+    chosen = np.zeros(len(states), np.int64)
+    for state in np.unique(states):
+        rows, steps = np.flatnonzero(states == state), np.flatnonzero(usable & (ends == state))
+        chosen[rows] = steps[0] if random is None else random.choice(steps, len(rows))
+    return chosen

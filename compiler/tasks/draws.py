@@ -36,7 +36,8 @@ def drawn(random: Random, bound: int, width: int, rows: range, size: int) -> Ite
             pieces.append(rest)
             missing -= len(rest)
             rest = next(numbers)
-        yield np.concatenate((*pieces, rest[:missing])).reshape(-1, width)
+        last = rest[:missing]
+        yield (np.concatenate((*pieces, last)) if pieces else last).reshape(-1, width)
         rest = rest[missing:]
 
 
@@ -47,7 +48,7 @@ def _below(random: Random, bound: int) -> Iterator[NDArray[np.uint64]]:
     while True:
         words = twister.random_raw(_AT_ONCE)
         if bits <= 32:
-            numbers = words >> (32 - bits)
+            numbers = np.right_shift(words, 32 - bits, out=words)
         else:
             numbers = words[1::2] >> (64 - bits)
             numbers <<= 32

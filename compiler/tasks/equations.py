@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.expressions.formulas import Formula
+from compiler.expressions.syntax import ExpressionError, Indexed, free_names
 from compiler.source.faults import no_rule
 from compiler.tasks import digits, integers
 from compiler.tasks.integers import Integers
@@ -40,10 +43,14 @@ def by_equations(statement: Statement, given: Words, work: Work | None = None) -
     answers = {word.name: np.zeros((word.length, count), np.uint16).T for word in statement.answers}
     for start in range(0, count, _AT_ONCE):
         batch = batch_of(statement, {name: word[start : start + _AT_ONCE] for name, word in given.items()}, work)
-        for equation in statement.equations:
+        for equation, source in zip(statement.equations, statement.sources, strict=True):
             shape = statement.word(equation.word)
             assert shape is not None
-            _solve(equation, shape, batch, answers[shape.name][start : start + _AT_ONCE])
+            answer = answers[shape.name][start : start + _AT_ONCE]
+            if source is None:
+                _solve(equation, shape, batch, answer)
+            else:
+                answer.T[source.places] = given[source.word][start : start + _AT_ONCE].T[source.come_from]
         _raise_first(batch.faults, start)
     return answers
 
@@ -81,6 +88,42 @@ def batch_of(statement: Statement, given: Words, work: Work | None = None) -> Ba
 
 def constants_of(statement: Statement) -> Mapping[str, Integers]:
     return {name: integers.constant(value) for name, value in statement.constants.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where symbols of an answer come from, by their places alone: `come_from` in a given word, to `places`."""
+
+    word: str
+    come_from: NDArray[np.intp]
+    places: NDArray[np.intp]
+
+
+def sources_of(statement: Statement) -> tuple[Source | None, ...]:
+    """For `Statement.sources`; None of an equation that does more, or may fail."""
+    return tuple(_source(statement, equation) for equation in statement.equations)
+
+
+def _source(statement: Statement, equation: Equation) -> Source | None:
+    node, answer = equation.formula.tree, statement.word(equation.word)
+    if equation.form != "symbols" or not isinstance(node, Indexed):
+        return None
+    word = next((word for word in statement.given if word.name == node.base.name), None)
+    given = {word.name for word in statement.given}
+    if word is None or answer is None or word.symbols > answer.symbols or given & free_names(node.indices[0]).keys():
+        return None
+    come_from = []
+    for aimed in equation.aimed:
+        batch = Batch(1, constants_of(statement), Faults(np.zeros(1, bool)))
+        try:
+            place = number_of(Scope(batch, Formula(node.indices[0], equation.formula.scalar), indices=aimed.indices))
+        except ExpressionError:
+            return None
+        if batch.faults.failed.any() or not isinstance(place.values, int) or not 0 <= place.values < word.length:
+            return None
+        come_from.append(place.values)
+    places = [aimed.place for aimed in equation.aimed]
+    return Source(word.name, np.array(come_from, np.intp), np.array(places, np.intp))
 
 
 def check_symbol(value: Integers, shape: WordShape, scope: Scope) -> Integers:

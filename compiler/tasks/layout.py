@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from compiler.tasks.task import Symbols, Words
@@ -157,19 +158,74 @@ class Layout:
         return {name: tuple(symbols[i] for i in sorted(symbols)) for name, symbols in words.items()}
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Slots at even distances that hold symbols of one word at even distances, all of them by one table of tokens."""
+
+    word: str
+    tokens: tuple[int, ...]
+    positions: range
+    indices: range
+
+
 def _tokens(slots: tuple[Slot, ...], words: Words) -> NDArray[np.int32]:
     import numpy as np
 
     made = np.empty((len(next(iter(words.values()))), len(slots)), np.int32)
-    tables = {slot.tokens: np.array(slot.tokens, np.int32) for slot in slots}
+    for run in _runs(slots):
+        symbols, first = words[run.word][:, _slice(run.indices)], run.tokens[0]
+        into = made[:, _slice(run.positions)]
+        if run.tokens == tuple(range(first, first + len(run.tokens))) and run.tokens[-1] <= np.iinfo(symbols.dtype).max:
+            into[:] = symbols + symbols.dtype.type(first)
+        else:
+            into[:] = np.array(run.tokens, np.int32).take(symbols)
     for position, slot in enumerate(slots):
         if slot.token is not None:
             made[:, position] = slot.token
-            continue
-        first, *others = slot.places
-        made[:, position] = words[first.word][:, first.index]
-        for place in others:
-            made[:, position] *= place.choices
-            made[:, position] += words[place.word][:, place.index]
-        made[:, position] = tables[slot.tokens][made[:, position]]
+        elif len(slot.places) > 1:
+            made[:, position] = np.array(slot.tokens, np.int32).take(_choice(slot, words))
     return made
+
+
+def _choice(slot: Slot, words: Words) -> NDArray[np.int64]:
+    """Which of its tokens stands in a slot of several symbols, [inputs]."""
+    import numpy as np
+
+    number = np.zeros(len(next(iter(words.values()))), np.int64)
+    for place in slot.places:
+        number *= place.choices
+        number += words[place.word][:, place.index]
+    return number
+
+
+@cache
+def _runs(slots: tuple[Slot, ...]) -> tuple[_Run, ...]:
+    """All slots of one symbol, in runs as long as they get when slots are taken in their order."""
+    kinds: dict[tuple[str, tuple[int, ...]], list[tuple[int, int]]] = {}
+    for position, slot in enumerate(slots):
+        if len(slot.places) == 1:
+            (place,) = slot.places
+            kinds.setdefault((place.word, slot.tokens), []).append((position, place.index))
+    runs = []
+    for (word, tokens), places in kinds.items():
+        while places:
+            positions, indices = zip(*places[: _even(places)], strict=True)
+            runs.append(_Run(word, tokens, _evenly(positions), _evenly(indices)))
+            places = places[len(positions) :]
+    return tuple(runs)
+
+
+def _even(places: Sequence[tuple[int, int]]) -> int:
+    """How many of the first places have one distance, of positions and of indices, which is not 0."""
+    steps = [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(places)]
+    same = takewhile(lambda step: step == steps[0] and step[1] != 0, steps)
+    return 1 + len(list(same))
+
+
+def _evenly(numbers: Sequence[int]) -> range:
+    step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
+    return range(numbers[0], numbers[-1] + (1 if step > 0 else -1), step)
+
+
+def _slice(numbers: range) -> slice:
+    return slice(numbers.start, numbers.stop if numbers.stop >= 0 else None, numbers.step)

@@ -85,13 +85,13 @@ def fault(task: Task, work: Work) -> Diagnostic | None:
             for suite in task.author_suites:
                 permitted(suite.narrowed, kept, work)
             if statement.transducer is not None and statement.equations:
-                return _difference(task, kept, answers, by_equations(statement, kept, work))
+                return difference(task, kept, answers, by_equations(statement, kept, work))
     except TaskError as error:
         return None if work.left < 0 else error.diagnostics[0]
     return None
 
 
-def _difference(task: Task, given: Words, by_steps: Words, by_formula: Words) -> Diagnostic | None:
+def difference(task: Task, given: Words, by_steps: Words, by_formula: Words) -> Diagnostic | None:
     """Where the columns of a task and its equations do not agree; symbols that no equation gives are not compared."""
     for equation in task.statement.equations:
         places = [aimed.place for aimed in equation.aimed]

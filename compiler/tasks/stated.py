@@ -13,11 +13,13 @@ from compiler.expressions.syntax import ExpressionError
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.layout import Alphabet
 from compiler.tasks.statement import InputFault, Statement, WordShape
-from compiler.tasks.task import EvaluationProtocol, Inputs, Suite, Symbols, TaskError, Words
+from compiler.tasks.task import TRIED_IN_FULL, EvaluationProtocol, Inputs, Suite, Symbols, TaskError, Words
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from compiler.tasks.paths import Paths
 
     Rows = NDArray[np.integer]
 
@@ -80,6 +82,33 @@ class Task:
     def combinations(self) -> int:
         """How many inputs there are, with those that `only` excludes."""
         return len(self.cases) or prod(word.symbols**word.length for word in self.given)
+
+    @cached_property
+    def count(self) -> int | None:
+        """How many inputs there are, where that is known: by columns, or as they are few enough to look at each."""
+        from compiler.tasks import suites
+
+        if not self.is_restricted:
+            return self.combinations
+        if self.is_by_columns and self.paths is not None:
+            return self.paths.count
+        return suites.count_allowed(self) if self.combinations <= TRIED_IN_FULL else None
+
+    @property
+    def is_by_columns(self) -> bool:
+        """Whether columns say all that there is to say of which inputs there are."""
+        return self.statement.transducer is not None and self.statement.only is None and not self.statement.also
+
+    @cached_property
+    def paths(self) -> Paths | None:
+        """The inputs as paths, and what is excluded outside of the columns; None without columns that are small."""
+        from compiler.tasks.paths import Paths
+
+        try:
+            steps = self.automaton() if self.statement.transducer is not None else None
+        except TaskError:
+            return None
+        return None if steps is None else Paths(steps)
 
     def width(self, word: WordShape) -> int:
         """How many integers of an input a word takes."""

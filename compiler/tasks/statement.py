@@ -12,6 +12,7 @@ from compiler.source.text import Span
 
 if TYPE_CHECKING:
     from compiler.tasks.columns import StepTable
+    from compiler.tasks.equations import Source
 
 
 class InputFault(Exception):
@@ -117,6 +118,13 @@ class Statement:
         from compiler.tasks import columns
 
         return columns.step_table(self)
+
+    @cached_property
+    def sources(self) -> tuple[Source | None, ...]:
+        """For each equation where its symbols come from, if it moves symbols of a given word and does no more."""
+        from compiler.tasks import equations
+
+        return equations.sources_of(self)
 
     def word(self, name: str) -> WordShape | None:
         return next((word for word in (*self.given, *self.answers) if word.name == name), None)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import islice, product
 from random import Random
+from sys import maxsize
 from typing import TYPE_CHECKING
 
 from compiler.source.limits import MAX_EXHAUSTIVE
@@ -26,7 +28,13 @@ MAX_EDGES = 10_000
 UNIFORM_LENGTHS = 3  # the longest lengths of numbers that the uniform suite draws
 TRIES = 1000  # draws for one input that `only` allows
 _MACHINE_BITS = 64  # numbers of more are drawn one by one
+MAX_TRANSITIONS = 1 << 20  # steps of all columns together
+PATHS_TRIED = 20  # paths that are tried for a step, where the columns do not say all of which inputs there are
+MAX_TRIED_AGAIN = 10_000  # steps for which they are tried at once
+RUNS_EACH = 8  # inputs for each run
+MAX_RUNS = 10_000
 _DRAWN_AT_ONCE = 1024
+_MADE_AT_ONCE = 1 << 12
 
 
 def of(task: Task) -> Iterator[Suite]:
@@ -38,7 +46,7 @@ def of(task: Task) -> Iterator[Suite]:
     board = _adderboard(task) if adderboard.NAME in task.suite_names else None
     # a report has as many random inputs of one length from the board
     yield replace(uniform, reported=not board.in_report) if board is not None else uniform
-    yield _edges(task)
+    yield from _edges(task)
     if "carries" in task.suite_names:
         yield _carries(task)
     if "near_carry" in task.suite_names:
@@ -48,10 +56,13 @@ def of(task: Task) -> Iterator[Suite]:
         yield board
     for suite in task.author_suites:
         yield _author(task, suite)
+    if task.statement.transducer is not None:
+        yield _transitions(task)
+        yield _long_runs(task)
 
 
 ALWAYS = ("uniform", "edges", "exhaustive")  # those that every task has
-NAMED = ("carries", "near_carry", adderboard.NAME)  # those that an author asks for by name
+NAMED = ("carries", "near_carry", adderboard.NAME, "transitions", "long_runs")  # those that an author asks for by name
 
 
 def why_not(task: Task, name: str) -> str | None:
@@ -60,6 +71,8 @@ def why_not(task: Task, name: str) -> str | None:
         return (
             None if _has_carries(task) else "it needs columns from the last, with one state of size 2 and words alike"
         )
+    if name in ("transitions", "long_runs"):
+        return None if task.statement.transducer is not None else "it needs columns"
     return None if _is_of_two_numbers(task) else "it needs two given numbers of one alphabet and length"
 
 
@@ -83,6 +96,22 @@ def _every_case(task: Task) -> Part:
 
 def _listed(task: Task, label: str, inputs: Sequence[Inputs]) -> Part:
     return Part(label, len(inputs), lambda: iter(inputs), task.encode)
+
+
+def _of_words(task: Task, label: str, count: int, given: Callable[[int, int], Iterator[Words]]) -> Part:
+    """So many inputs that are made as given words: `given(size, start)` makes at most `size` at once.
+
+    They start with input number `start`.
+    """
+
+    def direct(size: int, start: int) -> Iterator[Words]:
+        return map(task.with_answers, given(size, start))
+
+    def generate() -> Iterator[Inputs]:
+        for words in given(_MADE_AT_ONCE, 0):
+            yield from (task.inputs(words, row) for row in range(len(words[task.given[0].name])))
+
+    return Part(label, count, generate, task.encode, direct)
 
 
 def _words_of_numbers(task: Task, numbers: Sequence[NDArray[np.uint64]]) -> Words:
@@ -126,8 +155,9 @@ def drawn_numbers(task: Task, label: str, count: int, seed: int | str, bounds: S
 
     def generate() -> Iterator[Inputs]:
         random = Random(seed)
+        draws = [(low, _drawing(random, high - low)) for low, high in bounds]
         for _ in range(count):
-            yield tuple(random.randrange(low, high) for low, high in bounds)
+            yield tuple([low + draw() for low, draw in draws])
 
     def direct(size: int, start: int) -> Iterator[Words]:
         from compiler.tasks import draws
@@ -141,6 +171,18 @@ def drawn_numbers(task: Task, label: str, count: int, seed: int | str, bounds: S
     return Part(label, count, generate, task.encode, direct if at_once else None)
 
 
+def _drawing(random: Random, bound: int) -> Callable[[], int]:
+    """`random.randrange(bound)`, but faster."""
+    draw, bits = random.getrandbits, bound.bit_length()
+
+    def drawn() -> int:
+        while (number := draw(bits)) >= bound:
+            pass
+        return number
+
+    return drawn
+
+
 def _uniform_words(task: Task) -> Suite:
     summary = "random inputs" if task.is_restricted or len(task.given) > 1 else "random sequences"
     length = sum(word.length for word in task.given)
@@ -148,54 +190,105 @@ def _uniform_words(task: Task) -> Suite:
     def parts(size: int, seed: int) -> tuple[Part, ...]:
         return (_drawn(task, "", size, f"uniform:{length}:{seed}"),)
 
-    return Suite("uniform", summary, min(SAMPLED, _inputs(task)), parts)
+    return Suite("uniform", summary, lambda: min(SAMPLED, _most(task)), parts)
 
 
 def _drawn(task: Task, label: str, count: int, seed: str) -> Part:
-    """So many allowed inputs, whose symbols are drawn one after the other."""
-    choices = [word.symbols for word in task.given for _ in range(word.length)]
-
-    def symbols(random: Random) -> tuple[int, ...]:
-        return tuple(random.randrange(choice) for choice in choices)
+    """So many inputs, all alike likely."""
+    if task.is_restricted:
+        return _of_words(task, label, count, lambda size, start: _allowed_draws(task, seed, range(start, count), size))
+    choices = _choices_of_symbols(task)
 
     def generate() -> Iterator[Inputs]:
         random = Random(seed)
-        if not task.is_restricted:
-            yield from (_as_inputs(task, symbols(random)) for _ in range(count))
-            return
-        yield from islice(_allowed_draws(task, lambda: _as_inputs(task, symbols(random))), count)
+        for _ in range(count):
+            yield _as_inputs(task, [random.randrange(choice) for choice in choices])
 
     def direct(size: int, start: int) -> Iterator[Words]:
-        from compiler.tasks import draws
+        return map(task.with_answers, _drawn_words(task, seed, range(start, count), size))
 
-        for block in draws.drawn(Random(seed), choices[0], len(choices), range(start, count), size):
-            yield task.with_answers(_split(task, block.astype("uint16")))
-
-    at_once = len(set(choices)) == 1 and not task.is_restricted
-    return Part(label, count, generate, task.encode, direct if at_once else None)
+    return Part(label, count, generate, task.encode, direct if len(set(choices)) == 1 else None)
 
 
-def _allowed_draws(task: Task, draw: Callable[[], Inputs]) -> Iterator[Inputs]:
-    """Draws that `only` allows, without an end. Raises `TaskError` after too many that it does not."""
+def _choices_of_symbols(task: Task) -> list[int]:
+    return [word.symbols for word in task.given for _ in range(word.length)]
+
+
+def _drawn_words(task: Task, seed: str, numbers: range, size: int) -> Iterator[Words]:
+    """Given words whose symbols are drawn one after the other, those of these numbers; at most `size` at once."""
+    from compiler.tasks import draws
+
+    choices = _choices_of_symbols(task)
+    if len(set(choices)) == 1:
+        for block in draws.drawn(Random(seed), choices[0], len(choices), numbers, size):
+            yield _split(task, block.astype("uint16"))
+        return
+    random = Random(seed)
+    drawn = ([random.randrange(choice) for choice in choices] for _ in range(numbers.stop))
+    symbols = islice(drawn, numbers.start, None)
+    while some := list(islice(symbols, size)):
+        yield _split(task, _array(some))
+
+
+def _allowed_draws(task: Task, seed: str, numbers: range, size: int) -> Iterator[Words]:
+    """The given words of allowed inputs, all alike likely, those of these numbers; at most `size` at once.
+
+    Columns count the paths, so that each draw is one. What is excluded elsewhere is drawn again: raises `TaskError`
+    after too many such draws.
+    """
+    if task.is_by_columns and task.paths is not None:
+        yield from (_words_of_paths(task, some) for some in task.paths.drawn(Random(seed), numbers, size))
+        return
+    size = min(size, max(_DRAWN_AT_ONCE, len(numbers)))
+    drawn: Iterator[Words]
+    if task.paths is not None and task.paths.count:
+        drawn = (_words_of_paths(task, some) for some in task.paths.drawn(Random(seed), range(maxsize), size))
+    else:
+        drawn = _drawn_words(task, seed, range(maxsize), size)
+    skip, missing = numbers.start, len(numbers)
+    for words in _allowed_of(task, drawn):
+        rows = slice(skip, skip + missing)
+        skip = max(0, skip - _rows(words))
+        kept = {name: word[rows] for name, word in words.items()}
+        missing -= _rows(kept)
+        if _rows(kept):
+            yield kept
+        if not missing:
+            return
+
+
+def _allowed_of(task: Task, drawn: Iterator[Words]) -> Iterator[Words]:
+    """Those of drawn words that are inputs. Raises `TaskError` after too many in a row that are none."""
+    import numpy as np
+
     refused = 0
-    while True:
-        drawn = [draw() for _ in range(_DRAWN_AT_ONCE)]
-        for inputs, is_allowed in zip(drawn, task.allowed(task.given_words(drawn)).tolist(), strict=True):
-            refused = 0 if is_allowed else refused + 1
-            if refused >= TRIES:
-                raise _nothing_allowed(task)
-            if is_allowed:
-                yield inputs
+    for words in drawn:
+        rows = np.flatnonzero(task.allowed(words))
+        gaps = np.diff(rows, prepend=-1 - refused, append=_rows(words)) - 1
+        barren = np.flatnonzero(gaps >= TRIES)
+        rows = rows[: barren[0]] if len(barren) else rows
+        yield {name: word[rows] for name, word in words.items()}
+        if len(barren):
+            raise TaskError(f"{TRIES} inputs were drawn, and `only` allows none of them")
+        refused = int(gaps[-1])
 
 
-def _nothing_allowed(task: Task) -> TaskError:
-    statement = task.statement
-    transducer = statement.transducer
-    in_columns = (transducer.only, transducer.only_at_end) if transducer is not None else ()
-    formula = next((one for one in (*statement.also, statement.only, *in_columns) if one is not None), None)
-    message = f"{TRIES} inputs were drawn, and `only` allows none of them"
-    hint = "allow more inputs, or write those that you mean under `cases`"
-    return TaskError(message, None if formula is None else formula.span, "no-input", hint)
+def _words_of_paths(task: Task, some: NDArray[np.int64]) -> Words:
+    from compiler.tasks import automaton
+
+    assert task.paths is not None
+    words = automaton.words_of(task.paths.automaton, some)
+    return {word.name: words[word.name] for word in task.given}
+
+
+def _array(symbols: Sequence[Sequence[int]]) -> NDArray[np.uint16]:
+    import numpy as np
+
+    return np.array(symbols, np.uint16)
+
+
+def _rows(words: Words) -> int:
+    return len(next(iter(words.values())))
 
 
 def _as_inputs(task: Task, symbols: Sequence[int]) -> Inputs:
@@ -224,14 +317,16 @@ def _split(task: Task, symbols: NDArray[np.uint16]) -> Words:
 # edges
 
 
-def _edges(task: Task) -> Suite:
+def _edges(task: Task) -> Iterator[Suite]:
+    """None where `only` excludes all of them."""
     numbers = _are_numbers(task)
     if numbers:
         summary = f"{'all pairs of ' if len(task.given) == 2 else ''}extreme and regular numbers"
     else:
         summary = "constant, rising, falling and alternating sequences"
     inputs = _edge_inputs(task)
-    return Suite("edges", summary, len(inputs), lambda size, seed: (_listed(task, "", inputs),), False)
+    if inputs:
+        yield Suite("edges", summary, len(inputs), lambda size, seed: (_listed(task, "", inputs),), False)
 
 
 def _edge_inputs(task: Task) -> list[Inputs]:
@@ -284,20 +379,18 @@ def _exhaustive(task: Task) -> Suite:
         if _are_numbers(task)
         else "every input; run by default where they are few"
     )
-    small = every <= TRIED_IN_FULL
 
     def parts(size: int, seed: int) -> tuple[Part, ...]:
-        if every > MAX_EXHAUSTIVE:
+        if (size if task.is_by_columns else every) > MAX_EXHAUSTIVE:
             raise TaskError(_too_many(task))
         return (_every(task),)
 
-    size = _inputs(task)
-    return Suite("exhaustive", what, size, parts, False, small)
+    return Suite("exhaustive", what, lambda: _most(task), parts, False, _most(task) <= TRIED_IN_FULL)
 
 
-def _inputs(task: Task) -> int:
-    """How many inputs there are; where `only` would have to be looked at for many, how many there are at most."""
-    return count_allowed(task) if task.is_restricted and task.combinations <= TRIED_IN_FULL else task.combinations
+def _most(task: Task) -> int:
+    """How many inputs there are; where that is not known, how many there are at most."""
+    return task.combinations if task.count is None else task.count
 
 
 def _too_many(task: Task) -> str:
@@ -325,29 +418,37 @@ def _every(task: Task) -> Part:
         return (_as_inputs(task, symbols) for symbols in product(*choices))
 
     def direct(size: int, start: int) -> Iterator[Words]:
-        for given in every_word(task, size, 0 if task.is_restricted else start):
-            yield task.with_answers(given)
+        return map(task.with_answers, every_word(task, size, start))
 
     if not task.is_restricted:
         return Part("", task.combinations, generate, task.encode, direct)
+    paths = task.paths
+    if task.is_by_columns and paths is not None:
+        return _of_words(
+            task,
+            "",
+            paths.count,
+            lambda size, start: (
+                _words_of_paths(task, some) for some in paths.in_order(range(start, paths.count), size)
+            ),
+        )
 
     def kept(size: int, start: int) -> Iterator[Words]:
         skip = start
-        for given in every_word(task, size, 0):
-            rows = task.allowed(given).nonzero()[0][:]
+        for given in every_word(task, size):
+            rows = task.allowed(given).nonzero()[0]
             rows, skip = rows[skip:], max(0, skip - len(rows))
             if len(rows):
-                yield task.with_answers({name: word[rows] for name, word in given.items()})
+                yield {name: word[rows] for name, word in given.items()}
 
-    def listed() -> Iterator[Inputs]:
-        for words in kept(1 << 12, 0):
-            yield from (task.inputs(words, row) for row in range(len(next(iter(words.values())))))
-
-    return Part("", count_allowed(task), listed, task.encode, kept)
+    return _of_words(task, "", count_allowed(task) if task.count is None else task.count, kept)
 
 
-def every_word(task: Task, size: int, start: int) -> Iterator[dict[str, NDArray[np.uint16]]]:
-    """The given words of all combinations from number `start` on, the last symbol running fastest."""
+def every_word(task: Task, size: int, start: int = 0) -> Iterator[dict[str, NDArray[np.uint16]]]:
+    """The given words of all combinations from number `start` on, at most `size` at once; the last symbol runs fastest.
+
+    Those that `only` excludes are among them.
+    """
     from compiler.tasks import digits
 
     for numbers in digits.counted(range(start, task.combinations), size):
@@ -363,7 +464,7 @@ def every_word(task: Task, size: int, start: int) -> Iterator[dict[str, NDArray[
 
 def count_allowed(task: Task) -> int:
     """How many inputs there are, by trying all combinations."""
-    return sum(int(task.allowed(given).sum()) for given in every_word(task, 1 << 16, 0))
+    return sum(int(task.allowed(given).sum()) for given in every_word(task, 1 << 16))
 
 
 # carries
@@ -382,50 +483,160 @@ def _carries(task: Task) -> Suite:
     patterns = min(1 << length, MAX_CARRY_PATTERNS) if length < 64 else MAX_CARRY_PATTERNS
 
     def parts(size: int, seed: int) -> tuple[Part, ...]:
-        return (Part("", size, lambda: _with_patterns(task, size, seed), task.encode),)
+        def given(block: int, start: int) -> Iterator[Words]:
+            chosen = islice(_choices_for_patterns(task, size, seed), start, None)
+            while rows := list(islice(chosen, block)):
+                yield _words_of_choices(task, rows)
+
+        return (_of_words(task, "", size, given),)
 
     return Suite("carries", "every pattern of carries, random digits otherwise", patterns, parts)
 
 
-def _with_patterns(task: Task, size: int, seed: int) -> Iterator[Inputs]:
+def _choices_for_patterns(task: Task, size: int, seed: int) -> Iterator[list[int]]:
+    """For each input the choice of symbols of each column, whose number is that of its steps without the state."""
     from compiler.tasks import columns
 
     random = Random(f"carries:{seed}")
-    length = task.given[0].length
+    base, length, words = task.given[0].symbols, task.given[0].length, len(task.given)
     patterns = 1 << length
     all_patterns = size - size % patterns  # whole rounds through every pattern, then a sample
-    after = task.statement.step_table.after.reshape(*(word.symbols for word in task.given), 2)
+    after = task.statement.step_table.after.astype("uint8").tobytes()
+    following = after[::2], after[1::2]
     start = columns.start_of(task.statement)
+    choices = _many_choices(random, base, words) if size == all_patterns else _choices(random, base, words)
     for k in range(size):
         pattern = k % patterns if k < all_patterns else random.randrange(patterns)
-        wanted = [pattern >> column & 1 for column in range(length)]
-        yield _with_carries(task, after, start, wanted, random)
+        yield _with_pattern(following, start, [pattern >> column & 1 for column in range(length)], choices)
 
 
-def _with_carries(task: Task, after: NDArray[np.integer], start: int, pattern: Sequence[int], random: Random) -> Inputs:
-    """An input whose state after column k is `pattern[k]`, where symbols of this column can lead there.
+def _with_pattern(
+    following: tuple[bytes, bytes], state: int, pattern: Sequence[int], choices: Iterator[int]
+) -> list[int]:
+    """For each column the first choice of symbols that leads to its state of the pattern, where one can.
 
-    `after` [symbols of each given word …, states] is the next state. Symbols are drawn as `random.randrange` draws
-    them, but faster.
+    `following` has, for both states before a step, the state after it for each choice.
     """
-    draw, bases = random.getrandbits, [word.symbols for word in task.given]
-    bits = [base.bit_length() for base in bases]
-    numbers, unit, state = [0] * len(bases), 1, start
-    possible = [set(after[..., before].ravel().tolist()) for before in range(after.shape[-1])]
+    chosen = []
     for wanted in pattern:
-        target = wanted if wanted in possible[state] else min(possible[state])
-        while True:
-            symbols = []
-            for base, width in zip(bases, bits, strict=True):
-                while (symbol := draw(width)) >= base:
-                    pass
-                symbols.append(symbol)
-            if after.item(*symbols, state) == target:
+        after = following[state]
+        state = wanted if wanted in after else 1 - wanted
+        for choice in choices:
+            if after[choice] == state:
+                chosen.append(choice)
                 break
-        numbers = [number + symbol * unit for number, symbol in zip(numbers, symbols, strict=True)]
-        unit *= bases[0]
-        state = target
-    return tuple(numbers)
+    return chosen
+
+
+def _choices(random: Random, base: int, words: int) -> Iterator[int]:
+    """A symbol of each word, time after time, as the number that they are in the base, without an end."""
+    draw, bits, others = random.getrandbits, base.bit_length(), range(words - 1)
+    while True:
+        while (choice := draw(bits)) >= base:
+            pass
+        for _ in others:
+            while (symbol := draw(bits)) >= base:  # as `random.randrange(base)` draws it, but faster
+                pass
+            choice = choice * base + symbol
+        yield choice
+
+
+def _many_choices(random: Random, base: int, words: int) -> Iterator[int]:
+    """The same ones, drawn together: for those who draw nothing else from `random`, which is left as it is."""
+    import numpy as np
+
+    from compiler.tasks import draws
+
+    strides = np.array([base**k for k in reversed(range(words))], np.uint64)
+    for symbols in draws.drawn(random, base, words, range(maxsize), _DRAWN_AT_ONCE):
+        yield from (symbols @ strides).tolist()
+
+
+def _words_of_choices(task: Task, choices: Sequence[Sequence[int]]) -> Words:
+    """The words of inputs, of a choice of symbols for each column from the last one on."""
+    import numpy as np
+
+    rest = np.array(choices)[:, ::-1]
+    words = {}
+    for word in reversed(task.given):
+        rest, words[word.name] = np.divmod(rest, word.symbols)
+    return {word.name: words[word.name].astype(np.uint16) for word in task.given}
+
+
+# paths
+
+
+def _transitions(task: Task) -> Suite:
+    return _of_paths(task, "transitions", "each step of each column is taken", lambda: _through_all(task))
+
+
+def _long_runs(task: Task) -> Suite:
+    return _of_paths(task, "long_runs", "states are kept as long as they can be, and just left", lambda: _staying(task))
+
+
+def _of_paths(task: Task, name: str, summary: str, found: Callable[[], NDArray[np.int64]]) -> Suite:
+    """By default it runs where the author of the task does not say which suites it has, or asks for this one."""
+
+    @cache
+    def paths() -> NDArray[np.int64]:
+        task.automaton()  # says why there is none
+        return found()
+
+    def size() -> int:
+        try:
+            return len(paths())
+        except TaskError:  # `parts` raises it
+            return 0
+
+    def given(size: int, start: int) -> Iterator[Words]:
+        some = paths()
+        return (_words_of_paths(task, some[first : first + size]) for first in range(start, len(some), size))
+
+    def parts(size: int, seed: int) -> tuple[Part, ...]:
+        return (_of_words(task, "", len(paths()), given),)
+
+    by_default = name in task.suite_names or (not task.suite_names and task.paths is not None)
+    return Suite(name, summary, size, parts, False, by_default)
+
+
+def _through_all(task: Task) -> NDArray[np.int64]:
+    """Paths of inputs that take each step that some input takes, as far as such inputs are found."""
+    import numpy as np
+
+    from compiler.tasks import paths
+
+    assert task.paths is not None
+    columns = task.paths.automaton.columns
+    steps = sum(len(column.before) for column in columns)
+    if steps > MAX_TRANSITIONS:
+        raise TaskError(
+            f"the columns have {steps:,} steps; inputs that take each of at most {MAX_TRANSITIONS:,} are made"
+        )
+    crossed, random = paths.crossings(task.paths.automaton), Random("transitions")
+    greedy = np.array(paths.through_all(crossed, random), np.int64).reshape(-1, len(crossed))
+    found = greedy[task.allowed(_words_of_paths(task, greedy))]
+    for _ in range(PATHS_TRIED):
+        missing = paths.untaken(crossed, found)[:MAX_TRIED_AGAIN]
+        if not missing:
+            break
+        tried = paths.through_each(crossed, missing, random)
+        found = np.concatenate([found, tried[task.allowed(_words_of_paths(task, tried))]])
+    return found
+
+
+def _staying(task: Task) -> NDArray[np.int64]:
+    """Some paths of inputs for each of the runs that are as long as they can be."""
+    import numpy as np
+
+    from compiler.tasks import columns, paths
+
+    assert task.paths is not None
+    crossed, random = paths.crossings(task.paths.automaton), Random("long_runs")
+    runs = paths.runs(crossed[: columns.columns_of(task.statement)])
+    times = max(1, min(RUNS_EACH, MAX_RUNS // max(len(runs), 1)))
+    tried = [paths.along(crossed, run, random) for run in runs[:MAX_RUNS] for _ in range(times)]
+    some = np.array(tried, np.int64).reshape(-1, len(crossed))
+    return some[task.allowed(_words_of_paths(task, some))] if len(some) else some
 
 
 # sums of two numbers
@@ -494,6 +705,8 @@ def described() -> str:
         "edges": "constant, rising, falling, alternating and extreme words; extreme and regular numbers",
         "carries": "of an addition: every pattern of carries, random digits otherwise",
         "near_carry": "of an addition: sums just above or below a multiple of a power of the base",
+        "transitions": "of a task with columns: each step of each column is taken",
+        "long_runs": "of a task with columns: states are kept as long as they can be, and just left",
         "exhaustive": "every input; by default where they are few",
         "cases": "of a table of cases: each of them",
         adderboard.NAME: f"of an addition: {adderboard.SUMMARY}",

@@ -56,23 +56,30 @@ class Part:
 
 @dataclass(frozen=True)
 class Suite:
-    """A reproducible set of inputs. `parts(size, seed)` raises `TaskError` where there is no such set."""
+    """A reproducible set of inputs. `parts(size, seed)` raises `TaskError` where there is no such set.
+
+    `sized` is the default size, or gives it.
+    """
 
     name: str
     summary: str
-    default_size: int
+    sized: int | Callable[[], int]
     parts: Callable[[int, int], tuple[Part, ...]]
     sampled: bool = True  # whether another size may be asked for
     by_default: bool = True  # whether an evaluation runs it when no suite is named
     reported: bool | None = None  # whether a report runs it then; None: as an evaluation does
 
     @property
+    def default_size(self) -> int:
+        return self.sized if isinstance(self.sized, int) else self.sized()
+
+    @property
     def in_report(self) -> bool:
         return self.by_default if self.reported is None else self.reported
 
-    def size(self, pairs: int | None) -> int:
-        """How many inputs it has where `pairs` are wanted of the suites that sample."""
-        return pairs if pairs is not None and self.sampled else self.default_size
+    def size(self, inputs: int | None) -> int:
+        """How many inputs it has where so many `inputs` are wanted of the suites that sample."""
+        return inputs if inputs is not None and self.sampled else self.default_size
 
 
 @dataclass(frozen=True)

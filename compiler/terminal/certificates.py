@@ -14,7 +14,7 @@ from compiler.source.version import installed_version
 from compiler.terminal import shapes
 from compiler.terminal.counts import claims_json
 from compiler.terminal.overview import definitions_json, of_spec
-from compiler.verifier.results import VERSION, Counterexample, Lead, Margin, StepResult, Verification
+from compiler.verifier.results import VERSION, Counterexample, Lead, Margin, SizeResult, StepResult, Verification
 
 CERTIFICATE_FORMAT = 2  # raised when a field is dropped or changes its meaning, not when one is added
 
@@ -40,6 +40,7 @@ def certificate(spec: Spec, verification: Verification, budget: float) -> shapes
         counterexample=_counterexample(verification.counterexample),
         why_open=list(verification.why),
         steps=[_step(verification, step) for step in verification.steps],
+        by_size=[_of_size(part) for part in verification.by_size],
         engine=VERSION,
         torch=verification.torch_version,
         machine={"architecture": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability()},
@@ -57,6 +58,23 @@ def _sizes(spec: Spec) -> dict[str, int]:
     return {name: size for name, size in sizes.items() if size is not None}
 
 
+def _of_size(part: SizeResult) -> shapes.OneSize:
+    found = part.verification
+    at_least, at_most = found.failing
+    return shapes.filled(
+        shapes.OneSize,
+        found,
+        sizes=dict(part.sizes),
+        inputs_text=str(found.inputs),
+        failing={"at_least": at_least, "at_most": at_most},
+        margin=_margin(found, found.margin),
+        seen=_lead(found, found.seen),
+        counterexample=_counterexample(found.counterexample),
+        why_open=list(found.why),
+        steps=[_step(found, step) for step in found.steps],
+    )
+
+
 def _step(verification: Verification, step: StepResult) -> shapes.AnswerStep:
     return shapes.filled(
         shapes.AnswerStep, step, margin=_margin(verification, step.margin), seen=_lead(verification, step.seen)
@@ -64,13 +82,13 @@ def _step(verification: Verification, step: StepResult) -> shapes.AnswerStep:
 
 
 def _margin(verification: Verification, margin: Margin | None) -> shapes.Margin | None:
-    return None if margin is None else shapes.filled(shapes.Margin, margin, place=verification.place(margin.slot))
+    return None if margin is None else shapes.filled(shapes.Margin, margin, place=verification.place(margin))
 
 
 def _lead(verification: Verification, lead: Lead | None) -> shapes.Lead | None:
     if lead is None:
         return None
-    place = verification.place(lead.slot)
+    place = verification.place(lead)
     return shapes.filled(shapes.Lead, lead, place=place, input=lead.text, operands=list(lead.inputs))
 
 

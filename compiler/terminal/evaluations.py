@@ -28,19 +28,19 @@ def print_evaluation(evaluation: Evaluation) -> None:
     for suite in evaluation.suites:
         for i, part in enumerate(suite.parts):
             seconds = measured(suite.seconds) if i == 0 else ""
-            verdict = "" if part.right == part.pairs else f"{part.pairs - part.right:,} wrong"
+            verdict = "" if part.right == part.inputs else f"{part.inputs - part.right:,} wrong"
             close = f"{part.close:,} decided one at a time by the plain module" if part.close else ""
             batched = f"{part.batched:,} by batches only" if part.batched else ""
             note = text(", ".join(filter(None, (verdict, close, batched))), "red" if verdict else "")
             rows.add_row(
-                text(suite.suite if i == 0 else ""), part.label, f"{part.right:,}", f"{part.pairs:,}", note, seconds
+                text(suite.suite if i == 0 else ""), part.label, f"{part.right:,}", f"{part.inputs:,}", note, seconds
             )
     out.print(rows)
     failures = [
         (suite.suite, failure) for suite in evaluation.suites for part in suite.parts for failure in part.failures
     ]
     if failures:
-        every = len(failures) == evaluation.pairs - evaluation.right
+        every = len(failures) == evaluation.inputs - evaluation.right
         shown = table("failures" if every else "first failures", "input", "right answer", "greedy decoding says")
         for name, failure in failures:
             shown.add_row(text(name), text(failure.text), text(failure.expected), text(failure.got))
@@ -83,15 +83,15 @@ def _print_classes(evaluation: Evaluation) -> None:
 
 def of_batches(evaluation: Evaluation) -> str:
     """How many verdicts are only those of batches."""
-    share = f"{evaluation.batched:,} of {evaluation.pairs:,} verdicts are those of batches"
+    share = f"{evaluation.batched:,} of {evaluation.inputs:,} verdicts are those of batches"
     return f"{share}; it is not shown that they are those of one sequence at a time, which are what counts"
 
 
 def qualification(evaluation: Evaluation, protocol: EvaluationProtocol) -> str:
     """The verdict of a protocol, in one line."""
     verdict = "qualified" if evaluation.qualified else "not qualified"
-    asked = f"{protocol.needed(evaluation.pairs):,} ({protocol.share})"
-    right = f"{evaluation.right:,} of {evaluation.pairs:,} right"
+    asked = f"{protocol.needed(evaluation.inputs):,} ({protocol.share})"
+    right = f"{evaluation.right:,} of {evaluation.inputs:,} right"
     return f"{verdict} for {protocol.name}: {right}, {protocol.asked_by} asks for {asked}"
 
 
@@ -102,8 +102,8 @@ def summary(evaluation: Evaluation) -> str:
     seeds = sorted({suite.seed for suite in evaluation.suites if suite.seed is not None})
     threads = "1 thread" if evaluation.threads == 1 else f"{evaluation.threads} threads"
     parts = [
-        f"{evaluation.right:,} of {evaluation.pairs:,} right in {measured(seconds)} s",
-        f"{measured(evaluation.pairs / seconds)} per second" if seconds else "",
+        f"{evaluation.right:,} of {evaluation.inputs:,} right in {measured(seconds)} s",
+        f"{measured(evaluation.inputs / seconds)} per second" if seconds else "",
         evaluation.dtype,
         f"{evaluation.device}, {threads}, torch {evaluation.torch_version}",
         f"{evaluation.engine.name} engine, {evaluation.engine.detail}",

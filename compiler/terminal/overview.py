@@ -11,11 +11,17 @@ from compiler.language.definitions import Definition
 from compiler.network.ir import Equation, Step, Tensor, stream_after
 from compiler.network.storage import stored, tensors
 from compiler.pipeline import Spec
+from compiler.readers.dumps.tasks import answer_read_at, task_value
 from compiler.readers.why.entries import find_stored
+from compiler.source.document import Mapping
 from compiler.tasks.layout import Slot
+from compiler.tasks.package import package_task, short_key
+from compiler.tasks.rules import reads_from, rules, section_of
 from compiler.terminal import shapes
-from compiler.terminal.console import console, file_and_line, first, number_text, table, text
+from compiler.terminal.console import console, file_and_line, first, line_of, number_text, table, text
 from compiler.terminal.steps import describe_step, print_step, step_equations
+
+TOKENS_SHOWN = 8  # of an alphabet
 
 
 def print_overview(spec: Spec) -> None:
@@ -34,10 +40,12 @@ def print_overview(spec: Spec) -> None:
         facts.add_row(title, text(shown))
     facts.add_row("context", f"{network.context} tokens")
     out.print(facts)
+    _print_rules(spec)
     if resolved.definitions:
+        ranges = {name: _range(sizes) for name, sizes in _sizes(spec).items() if len(sizes) > 1}
         rows = table("name", "", "written", "value")
         for definition in first(list(resolved.definitions.values()), rows):
-            value = text(_value(definition, network.dtype))
+            value = text(ranges.get(definition.name) or _value(definition, network.dtype))
             rows.add_row(definition.name, definition.kind, text(definition.text), value)
         out.print()
         out.print(rows)
@@ -118,6 +126,8 @@ def overview_json(spec: Spec) -> shapes.Spec:
         classes=network.classes.size,
         prompt=_slots(spec, spec.layout.prompt) if resolved.asked else None,
         answer=_slots(spec, spec.layout.answer) if resolved.asked else None,
+        answer_read_at=answer_read_at(spec),
+        task=task_value(spec),
         definitions=definitions_json(spec),
         steps=[_step_json(step, network.dtype) for step in network.steps],
         tensors=[tensor_json(tensor) for tensor in tensors(network).values()],
@@ -183,22 +193,72 @@ def _list(items: Iterable[Number], dtype: FloatFormat) -> str:
 
 def _asked(spec: Spec) -> Iterator[tuple[str, str]]:
     """What the model is asked and how; of sizes that are ranges, the layout of the largest."""
-    choices = spec.resolved.asked
-    if not choices:
+    value = task_value(spec)
+    if value is None:
         yield "task", "none"
         return
-    task, layout = choices[-1].task, spec.layout
-    first = choices[0].task.sizes
-    sizes = [
-        f"{name} {size}" if first[name] == size else f"{name} {first[name]} to {size}"
-        for name, size in task.sizes.items()
-    ]
-    yield "task", f"{task.name}: {', '.join(sizes)}" if sizes else task.name
+    layout = spec.layout
+    sizes = ", ".join(f"{name} {_range(numbers)}" for name, numbers in value["sizes"].items())
+    yield "task", f"{value['kind']}: {sizes}" if sizes else value["kind"]
+    if value["cases"]:
+        yield "cases", f"{value['cases']:,}"
+    else:
+        for name, tokens in value["alphabets"].items():
+            yield f"alphabet {name}", _tokens(tokens)
+        for part in ("given", "answers"):
+            yield part, ", ".join(map(_word, value[part]))
     yield "prompt", _slots(spec, layout.prompt)
     read = [layout.prompt[position] for position in layout.read_at]
     yield "answer", _slots(spec, layout.answer) + (f", read at {_slots(spec, tuple(read))}" if read else "")
     if layout.window is not None:
-        yield "window", f"{layout.window} tokens"
+        yield "window", f"the last {layout.window} tokens"
+    yield "suites", " ".join(value["suites"])
+
+
+def _sizes(spec: Spec) -> dict[str, list[int]]:
+    """The sizes of the task, each with all of its values."""
+    value = task_value(spec)
+    return {} if value is None else value["sizes"]
+
+
+def _range(numbers: list[int]) -> str:
+    """Sizes that follow one another by their ends."""
+    if numbers[-1] - numbers[0] == len(numbers) - 1 > 0:
+        return f"{numbers[0]} to {numbers[-1]}"
+    return ", ".join(map(str, numbers))
+
+
+def _tokens(tokens: list[str]) -> str:
+    """The tokens of an alphabet; of many only the first and the last."""
+    return " ".join(tokens) if len(tokens) <= TOKENS_SHOWN else f"{tokens[0]} {tokens[1]} … {tokens[-1]}"
+
+
+def _word(word: shapes.Word) -> str:
+    """`a: digit*10`, or `query: bit` for a single symbol."""
+    lengths = _range(word["lengths"])
+    times = {"1": ""}.get(lengths, f"*{lengths}" if len(word["lengths"]) == 1 else f"*({lengths})")
+    return f"{word['name']}: {word['alphabet']}{times}"
+
+
+def _print_rules(spec: Spec) -> None:
+    """Which inputs there are, and what is right for them."""
+    section = section_of(spec.resolved.document)
+    every = [] if section is None else list(rules(section))
+    if section is None or not every:
+        return
+    written, first_end = spec.resolved.document.get("task"), reads_from(section)
+    short = short_key(written) if isinstance(written, Mapping) else None
+    rows = table("what is right", "written", "line", right=["line"])
+    for rule in first(every, rows):
+        if rule.kind == "state" and first_end is not None:
+            rows.add_row("columns", f"from the {first_end} symbol on", "")
+            first_end = None
+        span = rule.formula.span
+        in_package = short is not None and span.source is package_task(short.text).span.source
+        line = "" if in_package else line_of(str(spec.path), span.source.name, span.line)
+        rows.add_row(text(str(rule)), text(rule.text), line)
+    console().print()
+    console().print(rows)
 
 
 def _slots(spec: Spec, slots: tuple[Slot, ...]) -> str:

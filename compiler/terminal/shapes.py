@@ -144,6 +144,33 @@ class Step(TypedDict):
     equations: Annotated[list[StepEquation], "the lines of the step in the order of computation"]
 
 
+class Word(TypedDict):
+    name: Annotated[str, "the name of the word"]
+    alphabet: Annotated[str, "the alphabet of its symbols"]
+    lengths: Annotated[list[int], "how many symbols it has; several numbers where sizes are ranges"]
+
+
+class Rule(TypedDict):
+    rule: Annotated[str, "what it is about, such as `only`, `number(sum)` or `next carry`"]
+    written: Annotated[str, "its right side"]
+    file: File
+    line: LineNumber
+
+
+class Task(TypedDict):
+    kind: Annotated[str, "what the task is called"]
+    sizes: Annotated[dict[str, Annotated[list[int], "the size of that name; its values if it is a range"]], "its sizes"]
+    alphabets: Annotated[
+        dict[str, Annotated[list[str], "the tokens of symbols 0, 1, … of that alphabet"]], "its alphabets"
+    ]
+    given: Annotated[list[Word], "the words that an input consists of"]
+    answers: Annotated[list[Word], "the words that are right or wrong"]
+    rules: Annotated[list[Rule], "which inputs there are, and what is right"]
+    cases: Annotated[int, "the cases of its table; 0 without one"]
+    window: Annotated[int | None, "how many of the last tokens the model sees; null: all"]
+    suites: Annotated[list[str], "its suites of inputs"]
+
+
 class Spec(OfSpec):
     dtype: Annotated[str, "`float64`, `float32`, `bfloat16` or `float16`"]
     vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
@@ -155,6 +182,11 @@ class Spec(OfSpec):
         "the layout of the prompt; `a*10` is a run of ten; of sizes that are ranges, the largest; null without a task",
     ]
     answer: Annotated[str | None, "the layout of the answer; null without a task"]
+    answer_read_at: Annotated[
+        list[int] | None,
+        "the position in the prompt at which each token of the answer is read; null where it is generated",
+    ]
+    task: Annotated[Task | None, "what the model is asked; null without a task"]
     definitions: Annotated[list[Definition], "constants, task sizes and parameters"]
     steps: Annotated[list[Step], "the steps in order"]
     tensors: Annotated[list[Tensor], "what is stored, tied tensors once: each as in [show TENSOR](#show-tensor)"]
@@ -183,11 +215,6 @@ class DefinitionValue(TypedDict):
     line: Annotated[int, "where it is written"]
 
 
-class ResolvedTask(TypedDict):
-    kind: Annotated[str, "the kind of the task"]
-    symbols: Annotated[list[str], "the tokens of its symbols, in order"]
-
-
 class Resolved(TypedDict):
     name: Annotated[str, "the name of the model"]
     dtype: Annotated[str, "`float64`, `float32`, `bfloat16` or `float16`"]
@@ -196,9 +223,13 @@ class Resolved(TypedDict):
     ]
     vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
     stream: Annotated[list[str], "the dimensions of the residual stream after the embedding"]
-    task: Annotated[ResolvedTask, "the task"]
-    prompt: Annotated[list[str], "the layout of the prompt: tokens, and symbols of operands such as `a[0]`"]
-    answer: Annotated[list[str], "the layout of the answer"]
+    task: Annotated[Task | None, "what the model is asked; null without a task"]
+    prompt: Annotated[
+        list[str] | None,
+        "the layout of the prompt: tokens, and symbols of words such as `a[0]`; of sizes that are ranges, the largest; "
+        "null without a task",
+    ]
+    answer: Annotated[list[str] | None, "the layout of the answer; null without a task"]
     answer_read_at: Annotated[
         list[int] | None,
         "the position in the prompt at which each token of the answer is read; null where it is generated",
@@ -540,7 +571,8 @@ class FailureClass(TypedDict):
 class Part(TypedDict):
     label: Annotated[str, "such as `8 digits`; empty where the suite has one part"]
     right: Annotated[int, "of the part's inputs, those that were answered right"]
-    pairs: Annotated[int, "the part's inputs"]
+    inputs: Annotated[int, "the part's inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     close: Annotated[int, "inputs that the engine was not sure of, and the plain module decided one at a time"]
     batched: Annotated[
         int,
@@ -559,7 +591,8 @@ class Suite(TypedDict):
     suite: Annotated[str, "the name"]
     seed: Annotated[int | None, "the seed; null for a suite that draws nothing"]
     right: Annotated[int, "of its inputs, those that were answered right"]
-    pairs: Annotated[int, "its inputs"]
+    inputs: Annotated[int, "its inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     seconds: Annotated[float, "its time, with that of an earlier run that it went on from"]
     resumed: Annotated[int, "inputs that were judged in that [earlier run](evaluation.md#long-runs); 0 without one"]
     parts: Annotated[list[Part], "inputs that are counted apart, such as those of one length; often a single part"]
@@ -573,7 +606,8 @@ class Evaluation(OfSpec, Saved):
     ]
     qualified: Annotated[bool | None, "whether it is; null without a protocol"]
     right: Annotated[int, "inputs that were answered right"]
-    pairs: Annotated[int, "inputs"]
+    inputs: Annotated[int, "inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     batched: Annotated[
         int,
         "inputs of which it is only [batches](evaluation.md#batches) that say whether they are right",
@@ -676,7 +710,16 @@ class Certificate(TypedDict):
     method: Annotated[
         str,
         "`abstract interpretation`; `enumeration` where inputs were tried one by one, every one unless `ending` "
-        "says otherwise; `none` where nothing could be looked at",
+        "says otherwise; `none` where nothing could be looked at; `several` where `by_size` has more than one",
+    ]
+    counts: Annotated[
+        str,
+        "`exact`; `bounds` where `only` excludes some of the inputs that were followed, and it is not known how many: "
+        "then there are at most so many `inputs`, and the numbers of `steps` are of all that were followed",
+    ]
+    cross_checked: Annotated[
+        int | None,
+        "for so many inputs the equations say what the columns say; null where the task does not have both",
     ]
     inputs: Annotated[int, "all inputs of the task"]
     inputs_text: Annotated[str, "the same in digits"]
@@ -696,8 +739,10 @@ class Certificate(TypedDict):
     reasons: Annotated[list[Reason], "the same [for scripts](#reason)"]
     steps: Annotated[
         list[AnswerStep],
-        "the predicted tokens of the answer, in order; each after the right ones before it",
+        "the predicted tokens of the answer, in order; each after the right ones before it; empty where sizes are "
+        "ranges",
     ]
+    by_size: Annotated[list[OneSize], "where sizes are ranges, what was found for [each choice](#size); else empty"]
     dtype: Annotated[str, "the dtype of the model"]
     assumptions: Annotated[str, "what the verdict takes for granted about arithmetic"]
     engine: Annotated[int, "the version of what decides"]
@@ -707,6 +752,27 @@ class Certificate(TypedDict):
     seconds: Annotated[float, "those that it took"]
     ending: Annotated[str, "`complete`, or what ended it early: `budget` or `interrupted`"]
     claims: Annotated[list[Claim], "the [claim](#claim) about all inputs, if the spec has one"]
+
+
+class OneSize(TypedDict):
+    sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "those that are ranges"]
+    verdict: Annotated[str, "`proved`, `refuted` or `open`, for these sizes"]
+    method: Annotated[str, "as that of the whole; and so are all others"]
+    counts: Annotated[str, "`exact` or `bounds`"]
+    cross_checked: Annotated[int | None, "of how many inputs; null as that of the whole"]
+    inputs: Annotated[int, "all inputs of these sizes"]
+    inputs_text: Annotated[str, "the same in digits"]
+    failing: Annotated[Failing, "how many of them are answered wrong"]
+    margin: Annotated[Margin | None, "the smallest [margin](#margin); null where none was computed"]
+    seen: Annotated[Lead | None, "the smallest [lead](#lead) that was met; null where there are none"]
+    tried: Annotated[int, "inputs that were looked at for `seen`"]
+    counterexample: Annotated[Counterexample | None, "a [counterexample](#counterexample); null unless `refuted`"]
+    why_open: Annotated[list[str], "why inputs are undecided, in sentences"]
+    reasons: Annotated[list[Reason], "the same [for scripts](#reason)"]
+    steps: Annotated[list[AnswerStep], "the predicted tokens of the answer, in order"]
+    assumptions: Annotated[str, "what the verdict takes for granted about arithmetic"]
+    seconds: Annotated[float, "those that it took"]
+    ending: Annotated[str, "`complete`, `budget` or `interrupted`"]
 
 
 class Margin(TypedDict):
@@ -728,7 +794,8 @@ class Reason(TypedDict):
     kind: Annotated[
         str,
         "`time`, also after an interruption; `joined`: different inputs were joined in a cell; `step`: an error "
-        "grows too much at a step; `rounding`; `refused`: the network cannot be followed",
+        "grows too much at a step; `rounding`; `refused`: the network or the inputs cannot be followed; `too many` "
+        "inputs to be tried one by one; `only`: what is wrong may be no input",
     ]
     step: Annotated[str | None, "the name of the step; null for other kinds than `step`"]
     number: Annotated[
@@ -772,7 +839,8 @@ class ModelSuite(TypedDict):
     suite: Annotated[str, "the name"]
     seed: Annotated[int | None, "the seed; null for a suite that takes none"]
     right: Annotated[int, "of its inputs, those that were answered right"]
-    pairs: Annotated[int, "its inputs"]
+    inputs: Annotated[int, "its inputs"]
+    pairs: Annotated[int, "the same: the old name of `inputs`"]
     failures: Annotated[list[Failure], "the first inputs of each part that were answered wrong"]
 
 

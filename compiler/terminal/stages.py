@@ -21,7 +21,7 @@ def print_stage(spec: Spec, stage: Stage, after: str | None, *, as_json: bool) -
     elif stage == "document":
         print_file(write_document(spec.resolved.document))
     else:
-        print_file(_yaml(stage_value(spec, stage, after), rows=stage == "program"))
+        print_file(_yaml(stage_value(spec, stage, after), rows=stage in ("resolved", "program")))
 
 
 def _yaml(value: object, *, rows: bool) -> str:

@@ -9,7 +9,7 @@ from rich.table import Table
 from compiler.expressions.proportions import amount, share, shares, three_figures
 from compiler.pipeline import Spec
 from compiler.terminal.console import console, table, text
-from compiler.verifier.results import VERSION, Margin, StepResult, Verification
+from compiler.verifier.results import VERSION, Margin, SizeResult, StepResult, Verification
 
 _STYLES = {"proved": "bold green", "refuted": "bold red", "open": "bold yellow"}
 
@@ -21,7 +21,12 @@ def print_verification(spec: Spec, verification: Verification, budget: float) ->
     out.print(text(meaning(verification)))
     for reason in verification.why:
         out.print(text(reason))
-    for part in (_facts(verification), _steps(verification.steps), _basis(verification, budget)):
+    for part in (
+        _facts(verification),
+        _sizes(verification.by_size),
+        _steps(verification.steps),
+        _basis(verification, budget),
+    ):
         if part.row_count:
             out.print()
             out.print(part)
@@ -47,8 +52,13 @@ def meaning(verification: Verification) -> str:
     """What the verdict says of all inputs, in a line with exact numbers."""
     low, high = verification.failing
     every, shown = amount(verification.inputs), shares(low, high, verification.inputs)
+    if verification.counts == "bounds":
+        every = f"at most {every}"
     if verification.verdict == "proved":
         return f"every one of {every} inputs is answered right"
+    if verification.counts == "bounds" and verification.verdict == "open":
+        undecided = _counted(high - low, verification.inputs, up=True)
+        return f"of {every} inputs: at most {undecided} are not surely right"
     if verification.verdict == "open":
         parts = (("right", verification.inputs - high), ("wrong", low), ("undecided", high - low))
         said = ", ".join(
@@ -70,9 +80,9 @@ def _facts(verification: Verification) -> Table:
         rows.add_row("first wrong", text(f"{example.place}: {example.said} instead of {example.expected}"))
     if (margin := verification.margin) is not None:
         name = "smallest margin" if verification.verdict == "proved" else "margin where right"
-        rows.add_row(name, text(f"{_least(margin)}, at {verification.place(margin.slot)}"))
+        rows.add_row(name, text(f"{_least(margin)}, at {verification.place(margin)}"))
     if (seen := verification.seen) is not None:
-        rows.add_row("smallest seen", text(f"{seen.lead:.3g} for {seen.text}, at {verification.place(seen.slot)}"))
+        rows.add_row("smallest seen", text(f"{seen.lead:.3g} for {seen.text}, at {verification.place(seen)}"))
         rows.add_row(
             "",
             text(
@@ -90,10 +100,30 @@ def _least(margin: Margin) -> str:
 
 
 def _tokens(verification: Verification) -> str:
+    if verification.by_size:
+        return "the tokens that are right on all inputs"
     right = sum(step.seen is not None for step in verification.steps)
     if right == len(verification.steps):
         return "all tokens"
     return f"the {right} of {len(verification.steps)} tokens that are right on all inputs"
+
+
+def _sizes(by_size: Sequence[SizeResult]) -> Table:
+    """A row for each choice of sizes, where these are ranges."""
+    right = ("inputs", "margin", "seconds")
+    rows = table("size", "verdict", "inputs", "wrong", "margin", "method", "seconds", right=right)
+    for part in by_size:
+        found = part.verification
+        rows.add_row(
+            text(part.title),
+            text(found.verdict.upper(), _STYLES[found.verdict]),
+            f"{'at most ' if found.counts == 'bounds' else ''}{amount(found.inputs)}",
+            shares(*found.failing, found.inputs),
+            "–" if found.margin is None else three_figures(found.margin.proved, up=False),
+            found.method,
+            f"{found.seconds:.1f}",
+        )
+    return rows
 
 
 def _steps(steps: Sequence[StepResult]) -> Table:
@@ -125,7 +155,12 @@ def _basis(verification: Verification, budget: float) -> Table:
         "interrupted": "; interrupted",
     }
     rows = table("", "")
-    rows.add_row("method", f"{verification.method}, engine {VERSION}")
+    method = "several, by size" if verification.method == "several" else verification.method
+    rows.add_row("method", f"{method}, engine {VERSION}")
+    if verification.counts == "bounds":
+        rows.add_row("counts", "bounds: `only` excludes inputs that are counted")
+    if verification.cross_checked is not None:
+        rows.add_row("equations", f"say what the columns say, of {verification.cross_checked:,} inputs")
     rows.add_row("arithmetic", f"{verification.dtype}, torch {verification.torch_version}")
     rows.add_row("assumptions", text(verification.assumptions))
     rows.add_row("time", f"{verification.seconds:.1f} s{ends[verification.ending]}")

@@ -49,15 +49,15 @@ def check_counterexample(swept: Sweep, failure: Counterexample) -> None:
         )
 
 
-def check_tried(swept: Sweep, place: str, every: Tried) -> None:
-    """Of a token, where every input was tried. Raises `ToolFault`."""
+def check_tried(swept: Sweep, place: str, every: Tried, *, exact: bool) -> None:
+    """Of a token, where every input was tried; `exact`: whether what was swept are inputs alone. Raises `ToolFault`."""
     wrong = every.first_wrong[swept.slot]
     if not every.untried and wrong > swept.wrong + swept.open:
         raise ToolFault(
             f"verify finds {place} wrong on at most {swept.wrong + swept.open:,} of {every.inputs:,} inputs; the torch"
             f" module says it wrong first on {wrong:,}"
         )
-    if not every.untried and every.failing < swept.wrong:
+    if exact and not every.untried and every.failing < swept.wrong:
         raise ToolFault(
             f"verify finds {place} wrong on {swept.wrong:,} of {every.inputs:,} inputs; the torch module answers only"
             f" {every.failing:,} wrong"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-ReasonKind = Literal["time", "joined", "step", "rounding", "refused"]
+ReasonKind = Literal["time", "joined", "step", "rounding", "refused", "too many", "only"]
 Ending = Literal["complete", "budget", "interrupted"]
 
 
@@ -16,8 +16,9 @@ class Reason:
 
     `time`: it ran out, or a person ended it. `joined`: cells were joined, and an input of them is decided by itself.
     `step`: an error grows too much at the `step` of that name; `number` is the share of its result that is not known,
-    from 0 to 1. `rounding`: `number` is by how much it may change a lead, 0 in a tie. `refused`: the network or its
-    values cannot be followed.
+    from 0 to 1. `rounding`: `number` is by how much it may change a lead, 0 in a tie. `refused`: the network, its
+    values or the inputs cannot be followed. `too many`: the inputs are more than are tried one by one. `only`: what is
+    wrong may be no input.
     """
 
     kind: ReasonKind
@@ -39,6 +40,10 @@ class Reason:
                 return "rounding"
             case "refused":
                 return "not followed"
+            case "too many":
+                return "too many inputs"
+            case "only":
+                return "`only`"
             case _:
                 assert_never(self.kind)
 
@@ -83,6 +88,17 @@ def tied(inputs: int, every: int) -> Reason:
 def refused(why: str) -> Reason:
     """The engine cannot follow the network; `why` is a sentence about it."""
     return Reason("refused", why)
+
+
+def too_many(most: int, looked_at: int) -> Reason:
+    """Inputs that cannot be followed are more than `most`; of so many that were looked at, none fails."""
+    searched = f"; none of {looked_at:,} that were looked at fails" if looked_at else ""
+    return Reason("too many", f"there are more than the {most:,} inputs that are tried one by one{searched}")
+
+
+def perhaps_excluded(place: str) -> Reason:
+    """What is wrong at a place of the answer was not seen to be an input."""
+    return Reason("only", f"what is followed is wrong in part at {place}, and `only` may exclude all of that")
 
 
 def distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:

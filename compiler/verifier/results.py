@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,8 @@ from compiler.tasks.task import Inputs
 from compiler.verifier.reasons import Ending, Reason
 
 VerdictName = Literal["proved", "refuted", "open"]
-Method = Literal["abstract interpretation", "enumeration", "none"]
+Method = Literal["abstract interpretation", "enumeration", "none", "several"]
+Counts = Literal["exact", "bounds"]
 
 VERSION = 3  # of the engine: raised when a verdict can change
 
@@ -83,7 +85,10 @@ class Verification:
     `steps` are in the order of the answer; `reasons`: why inputs are undecided, where some are. `margin` is the
     smallest one, `seen` the smallest lead that the torch module had, over all tokens that are right on all inputs, when
     `tried` inputs were looked at. `assumptions`: one line. `ending` says whether the time ran out, or a person did not
-    want to wait.
+    want to wait. `counts` are `bounds` where `only` excludes some of the inputs that were followed, and it is not known
+    how many: then there are at most so many `inputs`, and the numbers of the steps are of what was followed.
+    `cross_checked`: for so many inputs equations were compared with columns; None where there are not both. `by_size`:
+    what was found for each choice of sizes, where these are ranges; then there are no steps of the whole.
     """
 
     verdict: VerdictName
@@ -101,12 +106,31 @@ class Verification:
     ending: Ending
     seen: Lead | None = None
     tried: int = 0
+    counts: Counts = "exact"
+    cross_checked: int | None = None
+    by_size: tuple[SizeResult, ...] = ()
 
     @property
     def why(self) -> tuple[str, ...]:
         """The reasons as sentences."""
         return tuple(reason.text for reason in self.reasons)
 
-    def place(self, slot: int) -> str:
-        """A place of the answer for people."""
-        return next((step.place for step in self.steps if step.slot == slot), f"answer[{slot}]")
+    def place(self, known: Margin | Lead) -> str:
+        """The place of the answer that a margin or a lead is of, for people."""
+        for part in self.by_size:
+            if known in (part.verification.margin, part.verification.seen):
+                return f"{part.verification.place(known)}, {part.title}"
+        return next((step.place for step in self.steps if step.slot == known.slot), f"answer[{known.slot}]")
+
+
+@dataclass(frozen=True)
+class SizeResult:
+    """What was found for one choice of the sizes that are ranges."""
+
+    sizes: Mapping[str, int]
+    verification: Verification
+
+    @property
+    def title(self) -> str:
+        """`length 3`."""
+        return ", ".join(f"{name} {size}" for name, size in self.sizes.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ from compiler.verifier.alarms import check_probe
 from compiler.verifier.attention import too_large
 from compiler.verifier.cones import settle
 from compiler.verifier.diagnosis import find_reasons
+from compiler.verifier.enumeration import Progress
 from compiler.verifier.model import OutOfTime, Stop, Tail, tails
 from compiler.verifier.reasons import Ending, Reason, refused
 from compiler.verifier.results import Counterexample
@@ -26,7 +27,6 @@ from compiler.verifier.sequences import sequences
 from compiler.verifier.sweep import Sweep, leads_of_paths, sweep
 from compiler.verifier.witness import Witnesses, inputs_of_paths, lead_of, place
 
-Progress = Callable[[str, int, int], None]
 MOST_SWEEPS = 5  # each on a finer grid: the last one is as fine as float64 is
 MAX_BYTES = 1 << 31  # of the forms of all tokens
 PROBED_INPUTS = 2  # inputs that are followed by themselves too, and put to the module
@@ -185,6 +185,8 @@ def _swept(rounds: _Rounds, tail: Tail, stop: Stop, here: bool) -> Sweep:
 def tails_of(spec: Spec, automaton: Automaton, wanted: Container[int], here: bool, stop: Stop) -> Iterator[Tail]:
     """What is left to be swept for each wanted token. Raises `NotFollowed` and `OutOfTime`."""
     room = MAX_BYTES
+    if spec.layout.slides:
+        raise NotFollowed(f"the model sees {spec.layout.window} tokens at a time, which slide along the sequence")
     for program in translate(spec.network, spec.layout):
         if not any(slot in wanted for slot in program.slots):
             continue

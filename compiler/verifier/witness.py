@@ -16,7 +16,7 @@ from compiler.network.ir import Decode
 from compiler.network.meanings import lead_sign
 from compiler.pipeline import Spec
 from compiler.tasks.automaton import Automaton, complete, words_of
-from compiler.tasks.task import Inputs
+from compiler.tasks.task import Inputs, TaskError
 from compiler.verifier.cells import Cells
 from compiler.verifier.results import Counterexample, Lead
 
@@ -99,12 +99,20 @@ def failure_of(spec: Spec, reference: Reference, inputs: Inputs) -> Counterexamp
         inputs,
         task.describe(inputs),
         slot,
-        place(spec, task.automaton(), slot),
+        place(spec, _automaton(spec), slot),
         layout.spell([right[slot]], labels)[0],
         "no number" if said[slot] == NO_TOKEN else layout.spell([said[slot]], labels)[0],
         task.show(spelled) if spelled is not None else " ".join(layout.spell(said, labels)),
         task.show(solved),
     )
+
+
+def _automaton(spec: Spec) -> Automaton | None:
+    """The automaton, if it is not too large."""
+    try:
+        return spec.resolved.task.automaton()
+    except TaskError:
+        return None
 
 
 def place(spec: Spec, automaton: Automaton | None, slot: int) -> str:

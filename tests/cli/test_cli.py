@@ -313,9 +313,9 @@ def test_every_failure_can_be_listed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("eval", TINY, "--protocol", "adderboard", "--pairs", "5"), "give no suites, pairs or seed"),
-        (("eval", TINY, "--protocol", "adderboard", "--seed", "0"), "give no suites, pairs or seed"),
-        (("eval", TINY, "--protocol", "adderboard", "--suite", "edges"), "give no suites, pairs or seed"),
+        (("eval", TINY, "--protocol", "adderboard", "--pairs", "5"), "give no suites, inputs or seed"),
+        (("eval", TINY, "--protocol", "adderboard", "--seed", "0"), "give no suites, inputs or seed"),
+        (("eval", TINY, "--protocol", "adderboard", "--suite", "edges"), "give no suites, inputs or seed"),
         (
             ("eval", TINY, "--protocol", "adderboard", "--set", "digits=9"),
             "an operand of this task is at most 999999999",

@@ -118,9 +118,13 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "validate": [("validate", TINY, INVALID, "nowhere.yaml", "warned.yaml", EXACT)],
     "lint": [("lint", TINY, INVALID, "nowhere.yaml", "warned.yaml"), ("lint", QWEN, "--rules", "adderboard")],
     "lint --list": [("lint", "--list"), ("lint", "--list", "--rules", "disclosure")],
-    "show": [("show", TINY), ("show", QWEN, "--set", "digits=6"), ("show", "nan.yaml"), ("show", "untasked.yaml")],
+    "show": [("show", TINY), ("show", QWEN, "--set", "digits=6"), ("show", "nan.yaml"), ("show", "untasked.yaml")]
+    + [("show", f"specs/tasks/{name}.yaml") for name in ("next-token", "parity", "reverse-lengths")],
     "show TENSOR": [("show", QWEN, "head.logits.weight"), ("show", TINY, "layer1.ffn.up.bias")],
-    "show --stage resolved": [("show", TINY, "--stage", "resolved"), ("show", REVERSE, "--stage", "resolved")],
+    "show --stage resolved": [
+        ("show", path, "--stage", "resolved")
+        for path in (TINY, REVERSE, "specs/tasks/next-token.yaml", "specs/tasks/parity.yaml", "untasked.yaml")
+    ],
     "show --stage ir": [("show", path, "--stage", "ir") for path in (TINY, QWEN, REVERSE)],
     "show --stage program": [
         ("show", TINY, "--stage", "program"),

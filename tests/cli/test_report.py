@@ -524,7 +524,7 @@ def test_broken_specs_are_all_reported_and_nothing_is_written(tmp_path: Path) ->
         ((TINY, "--check", "nowhere.md"), "there is no file nowhere.md to check"),
         ((TINY, "--check", "folder.md"), "a directory"),
         ((TINY, "--suite", "near_cary", *FEW), "did you mean 'near_carry'?"),
-        ((TINY, "--pairs", "0"), "pairs has to be from 1 to"),
+        ((TINY, "--pairs", "0"), "inputs has to be from 1 to"),
         ((TINY, "--suite", "exhaustive"), "exhaustive would be"),
         ((TINY, QWEN, "--set", "k_digit=2"), "nothing is named 'k_digit' in this spec"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import compiler
 from compiler.terminal.console import suite_progress
 from tests.cli.test_cli import call
 from tests.cli.test_process import process
+from tests.helpers import SPECS
 
 SIGNS = {  # one of each kind that is not seen
     "backspace": "\b",
@@ -258,3 +260,42 @@ def test_names_of_files_that_are_no_text(tmp_path: Path) -> None:
         done = process("count", os.fsencode(path), *options, PYTHONIOENCODING="utf-8:strict")
         assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)[0]["spec"] == str(path)
+
+
+SHOWN = """\
+task               is: base 10, digits 3
+alphabet relation  = < >
+alphabet digit     digit[0] digit[1] … digit[9]
+given              a: digit*3, b: digit*3
+answers            is: relation
+prompt             a*3 ? b*3 =
+answer             is
+suites             uniform edges exhaustive
+"""
+RULES = """\
+what is right  written                                                       line
+is             where(number(a) < number(b), 1, number(a) > number(b), 2, 0)    18
+columns        from the first symbol on
+state order    3                                                               21
+next order     where(order != 0, order, a < b, 1, a > b, 2, 0)                 22
+end is         order                                                           23
+"""
+
+
+def test_a_task_is_shown_with_its_rules() -> None:
+    shown = call("show", str(SPECS / "tasks/comparison.yaml"), "--set", "digits=3").stdout
+    lines = "\n".join(line.rstrip() for line in shown.splitlines())
+    assert SHOWN in lines
+    assert RULES in lines
+
+
+def test_a_task_of_many_sizes_is_shown_with_its_ranges() -> None:
+    shown = call("show", str(SPECS / "tasks/reverse-lengths.yaml")).stdout
+    for line in ("reverse: symbols 3, length 1 to 8", "word: symbol*(1 to 8)", "length   size      1 to 8   1 to 8"):
+        assert line in shown
+
+
+def test_rules_of_the_package_have_no_line() -> None:
+    shown = call("show", str(SPECS / "tiny95.yaml")).stdout
+    assert "columns        from the last symbol on" in shown
+    assert re.search(r"^next carry     \(a \+ b \+ carry\) // base +$", shown, re.MULTILINE)

@@ -23,8 +23,8 @@ expect:
   verdict: refuted
 """
 CLAIMS = {
-    "uniform: 0 of 20 right (seed 3)": "eval small.yaml --suite uniform --pairs 20 --seed 3",
-    "near_carry: 2 of 40 right (seed 0)": "eval small.yaml --suite near_carry --pairs 40 --seed 0",
+    "uniform: 0 of 20 right (seed 3)": "eval small.yaml --suite uniform --inputs 20 --seed 3",
+    "near_carry: 2 of 40 right (seed 0)": "eval small.yaml --suite near_carry --inputs 40 --seed 0",
     "exhaustive: 16 of 256 right": "eval small.yaml --suite exhaustive",
     "refuted over all inputs": "verify small.yaml",
 }
@@ -47,8 +47,8 @@ def unchecked(output: str) -> dict[str, str]:
     [
         ("build small.yaml --eval --pairs 30", ["uniform", "near_carry", "refuted"]),  # in other sizes
         ("eval small.yaml --suite exhaustive", ["uniform", "near_carry", "refuted"]),
-        ("eval small.yaml --suite uniform --pairs 20 --seed 3", ["near_carry", "exhaustive", "refuted"]),
-        ("eval small.yaml --suite uniform --pairs 20 --seed 4", ["uniform", "near_carry", "exhaustive", "refuted"]),
+        ("eval small.yaml --suite uniform --inputs 20 --seed 3", ["near_carry", "exhaustive", "refuted"]),
+        ("eval small.yaml --suite uniform --inputs 20 --seed 4", ["uniform", "near_carry", "exhaustive", "refuted"]),
     ],
 )
 def test_it_names_the_command_that_checks_it(command: str, missing: list[str]) -> None:

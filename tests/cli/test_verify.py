@@ -386,15 +386,26 @@ def test_a_saved_model_that_is_gone_before_it_is_verified(tmp_path: Path, monkey
     assert "[missing-file]" in result.stderr
 
 
-def test_a_task_whose_inputs_are_not_followed(tmp_path: Path) -> None:
+def test_a_task_whose_inputs_are_not_followed_and_too_many_to_be_tried() -> None:
+    """A search finds none that fails, which proves nothing."""
+    path = str(ROOT / "specs" / "tasks" / "sort.yaml")
+    (found,) = call_json("verify", path, "--set", "length=9", exit_code=3)
+    assert (found["verdict"], found["method"], found["inputs"]) == ("open", "none", 10**9)
+    assert found["failing"] == {"at_least": 0, "at_most": 10**9}
+    assert [reason["kind"] for reason in found["reasons"]] == ["too many"]
+    assert re.search(
+        r"more than the 10,000,000 inputs .*; none of [\d,]+ that were looked at fails", found["why_open"][0]
+    )
+    assert list(problems([found], list[shapes.Certificate])) == []
+
+
+def test_what_is_not_followed_is_searched_for_a_failing_input(tmp_path: Path) -> None:
     path = tmp_path / "sorted.yaml"
-    path.write_text(SORT, encoding="utf-8")
-    result = call("verify", str(path))
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "the task sort" in result.stderr
-    assert "--suite exhaustive" in result.stderr
-    found = call_json("verify", str(path), exit_code=2)
-    assert [one["code"] for one in found["errors"]] == ["task"]
+    path.write_text(SORT.replace("length: 9", "length: 14"), encoding="utf-8")
+    (found,) = call_json("verify", str(path), exit_code=1)
+    assert (found["verdict"], found["failing"]) == ("refuted", {"at_least": 1, "at_most": 4**14})
+    assert found["counterexample"] is not None
+    assert [step["wrong"] + step["open"] for step in found["steps"]][found["counterexample"]["slot"]] == 4**14
 
 
 def test_without_time_to_try_all_inputs_the_rest_is_open(tmp_path: Path) -> None:
@@ -408,10 +419,11 @@ def test_without_time_to_try_all_inputs_the_rest_is_open(tmp_path: Path) -> None
     assert list(problems([found], list[shapes.Certificate])) == []
 
 
-def test_a_base_with_too_many_cases(tmp_path: Path) -> None:
-    result = call("verify", EXACT, "--set", "base=200", "--set", "digits=2")
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "a column of two digits in base 200" in result.stderr
+def test_a_base_with_too_many_cases() -> None:
+    (found,) = call_json("verify", EXACT, "--set", "base=200", "--set", "digits=2", "--budget", "2", exit_code=3)
+    assert found["failing"] == {"at_least": 0, "at_most": 200**4}
+    assert [reason["kind"] for reason in found["reasons"]] == ["refused", "too many"]
+    assert "a column of two digits in base 200" in found["why_open"][0]
 
 
 def test_exact_numbers_of_failing_inputs_are_those_of_an_exhaustive_evaluation() -> None:

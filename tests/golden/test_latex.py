@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
-from compiler.pipeline import load
+from compiler.pipeline import load, load_source
 from compiler.readers.latex.document import spec_latex
+from compiler.readers.latex.words import escape
+from compiler.source.text import Source
+from compiler.tasks.rules import rules, section_of
 from tests.helpers import DATA, SPECS
+from tests.tasks.specs import PARTS, written
 
 
 @pytest.mark.parametrize("path", [SPECS / "tiny95.yaml", SPECS / "qwen20.yaml", DATA / "every_step.yaml"], ids=str)
 def test_specs(path: Path) -> None:
     assert spec_latex(load(path)) == (DATA / f"{path.stem}.tex").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["subtraction", "induction", "increment"])
+def test_tasks(name: str) -> None:
+    printed = spec_latex(load_source(Source("spec.yaml", written(name))))
+    assert printed == (DATA / f"tasks/{name}.tex").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_formula_of_a_task_is_there(name: str) -> None:
+    spec = load_source(Source("spec.yaml", written(name)))
+    printed = spec_latex(spec)
+    section = section_of(spec.resolved.document)
+    assert section is not None
+    block = printed.partition(r"\textbf{Task ")[2].partition(r"\end{align*}")[0]
+    assert block.startswith(escape(spec.resolved.task.name))
+    lines = block.partition("\\begin{align*}\n")[2].split(" \\\\\n")
+    assert len([line for line in lines if not line.startswith("    &")]) == len(list(rules(section)))
+    assert all(depth >= 0 for depth in accumulate(((sign == "{") - (sign == "}") for sign in block), initial=1))
 
 
 def test_a_variant_says_so() -> None:

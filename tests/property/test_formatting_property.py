@@ -20,12 +20,14 @@ from compiler.source.text import Source
 from tests.helpers import STEPS, small
 from tests.property.mutants import mutant
 from tests.property.test_document_property import any_text, outcome
+from tests.tasks.specs import PARTS, written
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 _LINE = re.compile(r"(?P<indent> *)(?P<key>[^ #][^:]*|):(?: (?P<value>.*?))?(?P<comment>  #.*)?")
-_TOKENS = re.compile(r"[0-9.]+(?:e-?[0-9]+)?|[\w.]+|\*\*|\S")
+_TOKENS = re.compile(r"[0-9.]+(?:e-?[0-9]+)?|[\w.]+|\*\*|//|[<>=!]=|\S")
 _LISTS = ("heads", "hidden", "stream", "vocabulary")
-_TEXTS = ("prompt", "answer", "name", "source", "summary", "decode", "dtype", "order")
+_ALPHABETS = ("relation", "bracket", "verdict", "letter", "item", "bit", "symbol")
+_TEXTS = ("prompt", "answer", "name", "source", "summary", "decode", "dtype", "order", "shown")
 seeds = st.integers(0, 2**32)
 
 
@@ -63,18 +65,18 @@ def mangled(text: str, random: Random, *, blank: float = 0.0, comment: float = 0
             continue
         key = match["key"] if level == 0 or "<" in match["key"] else _loosened(match["key"], random)
         value = match["value"] or ""
-        if match["key"].strip() in _LISTS:
+        if match["key"].strip() in (*_LISTS, *_ALPHABETS):
             value = re.sub(" ", lambda _: " " * random.choice([1, 1, 3]), value)
         elif (
             level
             and match["key"].strip() not in _TEXTS
-            and re.fullmatch(r"[\w ()\[\]+*/.-]+", value)
+            and re.fullmatch(r"[\w ()\[\]+*/.,<>=!-]+", value)
             and value[0] != "["
         ):
             value = _loosened(value, random)
             if random.random() < quote and not re.fullmatch(r"[-0-9.e]+", value):
                 value = random.choice(["'{}'", '"{}"']).replace("{}", value)
-        elif value.startswith(("{", "[")):
+        elif value.startswith(("{", "[")) and match["key"].strip() not in _TEXTS:
             value = re.sub(r"[{\[,] ?|(?=[}\]])", lambda mark: mark[0].strip() + _blanks(random), value)
         elif value == "" and random.random() < comment:
             value = "   # of " + key.strip()
@@ -106,6 +108,16 @@ def _blanks(random: Random) -> str:
 def test_indentation_and_spaces_are_restored(path: Path, seed: int) -> None:
     text = path.read_text(encoding="utf-8")
     assert formatted(mangled(text, Random(seed))) == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(list(PARTS)), seeds)
+def test_tasks_are_restored(name: str, seed: int) -> None:
+    text = written(name)
+    before = mangled(text, Random(seed))
+    assert formatted(before) == text
+    first, second = (load_source(Source("spec.yaml", one)) for one in (before, text))
+    assert compiler.diff(first, second).empty
 
 
 @settings(max_examples=60, deadline=None)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import engine_speed, exhaustive, self_check, task_speed, verify_speed
+from benchmarks import engine_speed, exhaustive, self_check, task_inputs, verify_speed
 from benchmarks.page import NoSection, markdown_table, put
 from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, disagreements
 from compiler.backends.native.c_compiler import find_compiler
@@ -195,13 +195,36 @@ def test_the_page_has_the_verdicts_that_the_specs_claim() -> None:
         assert f" --set {' --set '.join(settings)} |" in page
 
 
-def test_answers_of_stated_tasks_race_programs_for_them(capsys: pytest.CaptureFixture[str]) -> None:
-    task_speed.main(64)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line[:22].strip() for line in lines[1:]] == [
-        "addition, by columns",
-        "addition, by equations",
-        "copy",
-        "reverse",
-        "sort",
-    ]
+def test_inputs_are_made_next_to_another_source_tree() -> None:
+    result = CliRunner().invoke(task_inputs.main, ["--tree", str(ROOT), "--inputs", "64", "--rounds", "1"])
+    assert result.exit_code == 0, result.output
+    titles = ["addition, 4 digits", "addition, 10 digits", "addition, 32 digits", "carries, 10 digits"]
+    titles += ["carries, 32 digits", "copy", "reverse", "sort"]
+    rows = result.output.splitlines()[1:]
+    assert [row[:20].strip() for row in rows] == [title for title in titles for _ in task_inputs.BLOCKS]
+    assert all(float(figure) > 0 for row in rows for figure in row[28:].split())
+
+
+OTHER_INPUTS = """
+from types import SimpleNamespace
+import numpy as np
+
+Spec = object
+
+def load(path, settings):
+    part = SimpleNamespace(blocks=lambda block: [np.zeros((3, 2), np.int32)])
+    suites = dict.fromkeys(("uniform", "carries"), SimpleNamespace(parts=lambda size, seed: [part]))
+    return SimpleNamespace(
+        resolved=SimpleNamespace(task=SimpleNamespace(suites=lambda: suites)),
+        layout=SimpleNamespace(prompts=lambda words: words, answers=lambda words: words),
+    )
+"""
+
+
+def test_two_trees_that_make_other_inputs_are_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "compiler").mkdir()
+    (tmp_path / "compiler" / "__init__.py").touch()
+    (tmp_path / "compiler" / "pipeline.py").write_text(OTHER_INPUTS, encoding="utf-8")
+    result = CliRunner().invoke(task_inputs.main, ["--tree", str(tmp_path), "--inputs", "64", "--rounds", "1"])
+    assert result.exit_code == 1
+    assert "addition, 4 digits: the inputs are not the same" in result.output

@@ -133,3 +133,22 @@ def test_a_verdict_over_all_inputs(tmp_path: Path, verdict: str | None, status: 
     (variant,) = check_claims(spec_with(tmp_path, "{verdict: refuted}", "gain=3"), None, None, verdict)
     assert (variant.status, variant.reason) == ("not checked", VARIANT)
     assert check_verdict(spec_with(tmp_path, "{note: none}"), verdict) is None
+
+
+@pytest.mark.parametrize("word", ["inputs", "pairs"])
+def test_pairs_is_the_old_word_for_inputs(tmp_path: Path, word: str) -> None:
+    spec = spec_with(tmp_path, f"{{eval: {{exhaustive: {{{word}: 9, right: 4}}}}}}")
+    (claim,) = spec.resolved.expect.evals
+    assert (claim.inputs, claim.right) == (9, 4)
+    suites = ("--suite", "uniform")
+    found = [call_json("eval", str(spec.path), *suites, option, "5") for option in ("--inputs", "--pairs")]
+    assert [(one["inputs"], one["pairs"], one["suites"][0]["inputs"]) for one in found] == [(5, 5, 5)] * 2
+
+
+@pytest.mark.parametrize(("old", "new"), [("pairs", "inputs"), ("inputs", "pairs")])
+def test_the_word_of_a_variant_wins(tmp_path: Path, old: str, new: str) -> None:
+    base = spec_with(tmp_path, f"{{eval: {{exhaustive: {{{old}: 9, right: 4}}}}}}")
+    varied = tmp_path / "varied.yaml"
+    varied.write_text(f"extends: {base.path.name}\nname: varied\nexpect: {{eval: {{exhaustive: {{{new}: 7}}}}}}\n")
+    (claim,) = load(varied).resolved.expect.evals
+    assert (claim.inputs, claim.right) == (7, 4)

@@ -91,6 +91,15 @@ def test_failures_are_the_first_ones_with_what_the_model_says(spec: Spec) -> Non
         assert failure.got != failure.expected
 
 
+def test_pairs_is_the_old_word_for_inputs(spec: Spec) -> None:
+    new, old = compiler.evaluate(spec, ["uniform"], inputs=7), compiler.evaluate(spec, ["uniform"], pairs=7)
+    assert comparable(new) == comparable(old)
+    assert (new.inputs, new.pairs, new.suites[0].inputs, new.suites[0].pairs) == (7, 7, 7, 7)
+    assert [part.pairs for part in new.suites[0].parts] == [part.inputs for part in new.suites[0].parts] == [3, 2, 2]
+    with pytest.raises(compiler.SpecError, match="`pairs` is the old word for `inputs`"):
+        compiler.evaluate(spec, ["uniform"], inputs=7, pairs=7)
+
+
 @pytest.mark.parametrize(("pairs", "split"), [(10, [4, 3, 3]), (9, [3, 3, 3]), (2, [1, 1, 0]), (1, [1, 0, 0])])
 def test_pairs_are_split_among_the_lengths(spec: Spec, pairs: int, split: list[int]) -> None:
     (suite,) = compiler.evaluate(spec, ["uniform"], pairs=pairs).suites
@@ -237,9 +246,10 @@ def test_what_cannot_be_had_is_a_spec_error(
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        ({"suites": ["edges"]}, "bad-value", "give no suites, pairs or seed"),
-        ({"pairs": 5}, "bad-value", "give no suites, pairs or seed"),
-        ({"seed": 0}, "bad-value", "give no suites, pairs or seed"),
+        ({"suites": ["edges"]}, "bad-value", "give no suites, inputs or seed"),
+        ({"inputs": 5}, "bad-value", "give no suites, inputs or seed"),
+        ({"pairs": 5}, "bad-value", "give no suites, inputs or seed"),
+        ({"seed": 0}, "bad-value", "give no suites, inputs or seed"),
         ({"protocol": "adderbord"}, "unknown-name", "no protocol 'adderbord'; did you mean 'adderboard'?"),
         ({"failures": -1}, "bad-value", "cannot be -1"),
     ],

@@ -151,6 +151,28 @@ def test_layout(before: str, after: str) -> None:
             "task:\n  addition: {base: 5 + 5, digits: n}\n  prompt: a+b   0*9 =",
         ),
         (
+            "task:\n  given: {a: digit * (digits+1), b: bit*2*n, c:  bit}\n  answers: {d: digit*( 2*n )}",
+            "task:\n  given: {a: digit*(digits + 1), b: bit*2*n, c: bit}\n  answers: {d: digit*(2 * n)}",
+        ),
+        (
+            "task:\n  alphabets: {a: 'digit[d<2]   +', b: {size: n-1}}\n  numbers: a  b\n  shown: a  +  b",
+            "task:\n  alphabets: {a: 'digit[d < 2] +', b: {size: n - 1}}\n  numbers: a b\n  shown: a + b",
+        ),
+        (
+            "task:\n  equations: {'x[ i<3 ]': i+1, number( sum ): number(a)+1}",
+            "task:\n  equations: {'x[i < 3]': i + 1, number(sum): number(a) + 1}",
+        ),
+        (
+            "task:\n  columns: {state: {c: {size: 1+1}}, let: {t: a+c}, next  c: t//2, end: {only: c==0}}",
+            "task:\n  columns: {state: {c: {size: 1 + 1}}, let: {t: a + c}, next c: t // 2, end: {only: c == 0}}",
+        ),
+        (
+            "task:\n  suites: {hard: {only: a>b, size: 2**4}}\n  answer: {next: a, from: 1+1}\n  window: 2*n",
+            "task:\n  suites: {hard: {only: a > b, size: 2 ** 4}}\n  answer: {next: a, from: 1 + 1}\n  window: 2 * n",
+        ),
+        ("given: {a: digit*n}\nonly: a>b", "given: {a: digit*n}\nonly: a > b"),  # a file of a task
+        ("context: 2*n", "context: 2 * n"),
+        (
             "defaults: {head_dim: 1+1, biases: 'query  key', norm: {rms: '1e-6*k'}}",
             "defaults: {head_dim: 1 + 1, biases: 'query key', norm: {rms: '1e-6 * k'}}",
         ),
@@ -184,6 +206,7 @@ def test_expressions_and_names_where_they_stand(before: str, after: str) -> None
         "network:\n  ffn:\n    down: attention.output",
         "network:\n  ffn:\n    output: ' identity '",
         "source: &x a*b\nconstants: {c: *x}",
+        "task:\n  name: a+b  c\n  prompt: [a+b, {each: 'a[ i ]  b'}]\n  cases: {a  b: b+a}\n  answer: {at: a+b}",
     ],
 )
 def test_what_stays_as_it_is(text: str) -> None:
@@ -293,6 +316,12 @@ def parsed(text: str) -> Node:
         ("summary: a+b", "summary: a + b", False),
         ("expect: {note: a  b}", "expect: {note: a b}", False),
         ("task: {prompt: a  b}", "task: {prompt: a b}", False),
+        ("task: {columns: {next  c: a+b}}", "task: {columns: {next c: a + b}}", True),
+        ("task: {columns: {next c: a+b}}", "task: {columns: {next c: b + a}}", False),
+        ("task: {given: {a: bit*( n+1 )}}", "task: {given: {a: bit*(n + 1)}}", True),
+        ("task: {cases: {a  b: c}}", "task: {cases: {a b: c}}", False),
+        ("given: {a: bit}\nonly: a<b", "given: {a: bit}\nonly: a < b", True),
+        ("given: {a: bit}\nprompt: a  b", "given: {a: bit}\nprompt: a b", False),
         ("task: {addition: {base: 1+1}}", "task: {addition: {base: 1 + 1}}", True),
         ("a+b", "a + b", False),
         ("constants: {a: &x {}, b: *x}", "constants: {a: {}, b: {}}", True),

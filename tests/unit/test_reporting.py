@@ -82,7 +82,7 @@ def test_progress_ends_where_it_says() -> None:
     specs = [load(SPECS / f"{name}.yaml") for name in ("tiny95", "reverse", "qwen20")]
     seen: list[tuple[str, int, int]] = []
     make_report(
-        specs, ["near_carry"], pairs=5, progress=lambda spec, done, total: seen.append((spec.name, done, total))
+        specs, ["near_carry"], inputs=5, progress=lambda spec, done, total: seen.append((spec.name, done, total))
     )
     assert seen == [("qwen20", 1, 2), ("tiny95", 2, 2)]
 

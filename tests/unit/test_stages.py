@@ -7,10 +7,12 @@ import json
 import pytest
 import yaml
 
-from compiler.pipeline import load
+from compiler.pipeline import load, load_source
 from compiler.readers.dumps.stages import STAGES, stage_value
-from tests.cli.test_cli import call
+from compiler.source.text import Source
+from tests.cli.test_cli import call, call_json
 from tests.helpers import SPECS
+from tests.tasks.specs import written
 
 PATHS = sorted(SPECS.glob("*.yaml"))
 TINY = str(SPECS / "tiny95.yaml")
@@ -42,8 +44,42 @@ def test_resolved_names_have_numbers() -> None:
         "file": TINY,
         "line": 12,
     }
-    assert value["task"]["prompt"] == ["<bos>", "a[0]", "a[1]", "+", "b[0]", "b[1]", "="]
+    assert value["prompt"] == ["<bos>", "a[0]", "a[1]", "+", "b[0]", "b[1]", "="]
     assert value["stream"] == ["eq", "special", "digit", "count", "scale"]
+
+
+@pytest.mark.parametrize("stage", ["resolved", None])
+def test_a_task_has_its_words_and_rules(stage: str | None) -> None:
+    spec = str(SPECS / "tasks/reverse-lengths.yaml")
+    value = call_json("show", spec, *(("--stage", stage) if stage else ()))
+    lengths = list(range(1, 9))
+    assert value["task"] == {
+        "kind": "reverse",
+        "sizes": {"symbols": [3], "length": lengths},
+        "alphabets": {"symbol": ["symbol[0]", "symbol[1]", "symbol[2]"]},
+        "given": [{"name": "word", "alphabet": "symbol", "lengths": lengths}],
+        "answers": [{"name": "reversed", "alphabet": "symbol", "lengths": lengths}],
+        "rules": [{"rule": "reversed[i]", "written": "word[length - 1 - i]", "file": spec, "line": 18}],
+        "cases": 0,
+        "window": None,
+        "suites": ["uniform", "edges", "exhaustive"],
+    }
+    value = call_json("show", str(SPECS / "tasks/parity.yaml"), *(("--stage", stage) if stage else ()))
+    assert value["answer_read_at"] == [10]
+
+
+def test_rules_of_columns_are_told_apart() -> None:
+    spec = load_source(Source("spec.yaml", written("subtraction")))
+    value = stage_value(spec, "resolved")
+    assert isinstance(value, dict)
+    assert [(rule["rule"], rule["written"]) for rule in value["task"]["rules"]] == [
+        ("only", "number(a) >= number(b)"),
+        ("number(difference)", "number(a) - number(b)"),
+        ("state borrow", "2"),
+        ("difference", "(a - b - borrow) % base"),
+        ("next borrow", "where(a - b - borrow < 0, 1, 0)"),
+        ("end only", "borrow == 0"),
+    ]
 
 
 def test_the_ir_has_every_number_at_its_named_place() -> None:

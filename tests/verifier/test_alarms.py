@@ -20,6 +20,7 @@ from compiler.verifier import verify as verifying
 from compiler.verifier.enumeration import Tried, try_all
 from compiler.verifier.head import Leads
 from compiler.verifier.results import Lead
+from compiler.verifier.search import Searched
 from compiler.verifier.verify import verify
 from compiler.verifier.witness import Witnesses
 from tests.helpers import SPECS, small
@@ -112,14 +113,14 @@ def test_trying_every_input_has_to_agree(monkeypatch: pytest.MonkeyPatch, wrong:
     """Of tokens that sweeps decide; here the last one is left open, so that inputs are tried."""
     chosen = spec(RIGHT if wrong else WRONG)
 
-    def tried(*arguments: Any) -> Tried | None:
-        found = try_all(*arguments)
+    def tried(*arguments: Any, **options: Any) -> Tried | None:
+        found = try_all(*arguments, **options)
         assert found is not None
         first = dict.fromkeys(found.first_wrong, 0) | {chosen.layout.predicted[0]: wrong}
         return replace(found, failing=wrong, first_wrong=first, failure=None)
 
-    def leave_open(state: Any, *_: Any) -> None:
-        last = state.slots[chosen.layout.predicted[-1]]
+    def leave_open(asked: Any) -> None:
+        last = asked.state.slots[chosen.layout.predicted[-1]]
         last.right, last.open = 0, last.right
 
     monkeypatch.setattr(verifying, "try_all", tried)
@@ -135,12 +136,12 @@ def test_a_counterexample_to_what_is_proved(monkeypatch: pytest.MonkeyPatch) -> 
     chosen = mixing()
     found = replace(other, slot=chosen.layout.predicted[0])
 
-    def decided(state: Any, *_: Any) -> None:
-        first = state.slots[found.slot]
+    def decided(asked: Any) -> None:
+        first = asked.state.slots[found.slot]
         first.right, first.open = first.open, 0
 
     monkeypatch.setattr(verifying, "_confirm", decided)
-    monkeypatch.setattr(verifying, "search", lambda *_: [found])
+    monkeypatch.setattr(verifying, "search", lambda *_: Searched(found, 1))
     with pytest.raises(ToolFault, match=r"right on every input; on .* the torch module says"):
         verify(chosen, tried=0)
 

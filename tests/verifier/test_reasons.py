@@ -19,6 +19,7 @@ from compiler.verifier import rounds, sweep
 from compiler.verifier.model import OutOfTime
 from compiler.verifier.reasons import Reason, distinct, ended, joined_cells, lost_at, refused, tied, within_rounding
 from compiler.verifier.results import Verification
+from compiler.verifier.search import Searched
 from compiler.verifier.verify import verify
 from tests.helpers import SPECS
 
@@ -146,7 +147,7 @@ def test_joined_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     """With more room for cells, the same spec is proved."""
     spec = load(SPECS / "tiny95-exact.yaml", {"digits": 3})
     assert verify(spec, tried=0, budget=600).verdict == "proved"
-    monkeypatch.setattr("compiler.verifier.verify.search", lambda *_: [])
+    monkeypatch.setattr("compiler.verifier.verify.search", lambda *_: Searched(None, 0))
     monkeypatch.setattr(sweep, "MAX_OPEN", 2)
     monkeypatch.setattr(sweep, "MAX_CELLS", 2)
     assert reasons_of(verify(spec, tried=0, budget=600)) == {("joined", None)}

@@ -12,7 +12,6 @@ from compiler.evaluation.evaluation import answer
 from compiler.evaluation.evaluator import Evaluator, Verdicts
 from compiler.pipeline import load
 from compiler.verifier import search as searching
-from compiler.verifier.witness import Witnesses
 from tests.helpers import SPECS
 
 
@@ -20,11 +19,10 @@ def test_what_fails_often_is_found_among_the_first_inputs(monkeypatch: pytest.Mo
     """With a `unit` that is a quarter too small, some in a thousand random inputs fail."""
     monkeypatch.setattr(searching, "SEARCHED_PER_SUITE", 1)
     spec = load(SPECS / "qwen20.yaml", {"unit": 746.875})
-    automaton = spec.resolved.task.automaton()
-    assert automaton is not None
-    witnesses = Witnesses(spec, automaton, Reference(spec))
-    (found,) = searching.search(spec, witnesses, [], time.perf_counter() + 60)
-    assert not answer(spec, found.inputs).right
+    found = searching.search(spec, Reference(spec), time.perf_counter() + 60)
+    assert found.failure is not None
+    assert found.looked_at > 0
+    assert not answer(spec, found.failure.inputs).right
 
 
 def test_long_inputs_are_judged_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,8 +37,6 @@ def test_long_inputs_are_judged_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Evaluator, "verdicts", counted)
     monkeypatch.setattr(searching, "SEARCHED_PER_SUITE", 1)
     spec = load(SPECS / "tiny95.yaml", {"digits": 40, "v_scale": 1e294}, allow_overflow=True)
-    automaton = spec.resolved.task.automaton()
-    assert automaton is not None
-    searching.search(spec, Witnesses(spec, automaton, Reference(spec)), [], time.perf_counter() + 5)
+    searching.search(spec, Reference(spec), time.perf_counter() + 5)
     assert sizes
     assert all(size <= block < searching.BLOCK for size, block in sizes)

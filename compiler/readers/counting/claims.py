@@ -23,7 +23,7 @@ class SuiteOutcome(Protocol):
     @property
     def seed(self) -> int | None: ...
     @property
-    def pairs(self) -> int: ...
+    def inputs(self) -> int: ...
     @property
     def right(self) -> int: ...
     @property
@@ -75,7 +75,7 @@ def check_claims(
     for eval_claim in spec.resolved.expect.evals:
         sampled = task_suites[eval_claim.suite].sampled
         seed = f" (seed {eval_claim.seed})" if sampled else ""
-        text = f"{eval_claim.suite}: {eval_claim.right:,} of {eval_claim.pairs:,} right{seed}"
+        text = f"{eval_claim.suite}: {eval_claim.right:,} of {eval_claim.inputs:,} right{seed}"
         results.append(_result(spec, text, eval_claim.span, _evaluated(suites or (), eval_claim, sampled)))
     stated = check_verdict(spec, verdict)
     return tuple(results) if stated is None else (*results, stated)
@@ -103,22 +103,22 @@ def _counted(counts: Counts | None, rule: str, claimed: int) -> _Check:
 
 
 def _evaluated(suites: Sequence[SuiteOutcome], claim: EvalClaim, sampled: bool) -> _Check:
-    drawn = ("--pairs", str(claim.pairs), "--seed", str(claim.seed)) if sampled else ()
+    drawn = ("--inputs", str(claim.inputs), "--seed", str(claim.seed)) if sampled else ()
     checked_by = ("eval", "--suite", claim.suite, *drawn)
     outcome = next((suite for suite in suites if suite.suite == claim.suite), None)
     if outcome is None:
         return "not checked", "suite not run", checked_by
-    if outcome.pairs != claim.pairs or outcome.seed not in (None, claim.seed):
+    if outcome.inputs != claim.inputs or outcome.seed not in (None, claim.seed):
         if sampled:
             return "not checked", "run with another size or seed", checked_by
-        return "not checked", f"the suite has {outcome.pairs:,} inputs", ()
+        return "not checked", f"the suite has {outcome.inputs:,} inputs", ()
     if outcome.batched:
         return "not checked", "run in batches", checked_by
     for label, right in claim.parts.items():
         part = outcome.right_by_part.get(label)
         if part != right:
             return _compared(False, f"{label}: {'no such part' if part is None else f'{part:,}'}, not {right:,}")
-    return _compared(outcome.right == claim.right, f"{outcome.right:,} of {outcome.pairs:,}")
+    return _compared(outcome.right == claim.right, f"{outcome.right:,} of {outcome.inputs:,}")
 
 
 def _compared(held: bool, found: str) -> _Check:

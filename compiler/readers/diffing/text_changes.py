@@ -9,14 +9,15 @@ from itertools import product
 from math import prod
 from typing import Literal
 
+from compiler.expressions.spacing import spaced, structure
 from compiler.language.definitions import Definition
 from compiler.language.keys import BY_DIMENSION, MAPS
 from compiler.pipeline import Spec
 from compiler.readers.diffing.matching import NameMatch
+from compiler.readers.diffing.task_changes import LAYOUT, TaskPart, task_text
 from compiler.source.document import Mapping as Document
 from compiler.source.document import Node, Scalar, as_data
 from compiler.source.text import Span
-from compiler.tasks.package import package_tasks
 
 Section = Literal["spec", "constant", "size", "parameter", "step", "equation", "option"]
 EQUATIONS = (*MAPS, "score", "bias")  # what a key of equations starts with
@@ -107,17 +108,43 @@ class _Walk:
         for key in dict.fromkeys([*first.names, *second.names]):
             if key not in skipped:
                 yield from self.lines("spec", key, first.get(key), second.get(key))
-        tasks = [side if isinstance(side, Document) else None for side in (first.get("task"), second.get("task"))]
-        kinds = [
-            None if side is None else next((key for key, _ in side.items if key.text in package_tasks()), None)
-            for side in tasks
+        yield from self.task(before, after)
+
+    def task(self, before: Spec, after: Spec) -> Iterator[TextChange]:
+        """What is said differently about the task; its sizes are compared as definitions."""
+        old, new = task_text(before), task_text(after)
+        if old is None or new is None:
+            if old is not new:
+                was, now = (None if side is None else TaskPart(side.name, side.span) for side in (old, new))
+                yield from self.task_part("", was, now)
+            return
+        others = old.of_package and new.of_package and old.name != new.name
+        changes = [
+            change
+            for path in dict.fromkeys([*old.parts, *new.parts])
+            if not others or path.split(" ")[0] in LAYOUT
+            for change in self.task_part(path, old.parts.get(path), new.parts.get(path))
         ]
-        yield from self.compare("spec", "task", *kinds)
-        for key in dict.fromkeys(name for side in tasks if side is not None for name in side.names):
-            if key not in (*package_tasks(), "sizes"):  # sizes are compared as definitions
-                yield from self.lines(
-                    "spec", f"task.{key}", *(None if side is None else side.get(key) for side in tasks)
-                )
+        if (old.named and new.named) or (changes and (old.named or new.named)):
+            yield from self.task_part("", TaskPart(old.name, old.span), TaskPart(new.name, new.span))
+        yield from changes
+        sections = [spec.resolved.document.get("task") for spec in (before, after)]
+        orders = [section.get("order") if isinstance(section, Document) else None for section in sections]
+        yield from self.lines("spec", "task.order", *orders)
+
+    def task_part(self, path: str, old: TaskPart | None, new: TaskPart | None) -> Iterator[TextChange]:
+        if old is not None and new is not None and old.meaning is not None and old.meaning == new.meaning:
+            return
+        was, now = (None if part is None else part.text for part in (old, new))
+        if not self.alike(was, now):
+            spans = [None if part is None else part.span for part in (old, new)]
+            yield TextChange("spec", f"task.{path}".strip("."), was, now, spans[0], spans[1])
+
+    def alike(self, before: str | None, after: str | None) -> bool:
+        """Whether two texts are one expression, or differ in names that stand for the same thing alone."""
+        if self.renaming.same(before, after):
+            return True
+        return before is not None and after is not None and structure(before) == structure(after) is not None
 
     def definitions(self, before: Spec, after: Spec, defined: Mapping[str, str]) -> Iterator[TextChange]:
         first, second = before.resolved.definitions, after.resolved.definitions
@@ -129,7 +156,7 @@ class _Walk:
             assert known is not None
             was, now = (None if definition is None else definition.text for definition in (old, new))
             moved = old.kind if old is not None and new is not None and old.kind != new.kind else None
-            if moved or not self.renaming.same(was, now):
+            if moved or not self.alike(was, now):
                 spans = [None if definition is None else definition.span for definition in (old, new)]
                 yield TextChange(known.kind, known.name, was, now, spans[0], spans[1], moved)
 
@@ -151,8 +178,7 @@ class _Walk:
         self, first: Document | None, second: Document | None, keys: Mapping[str, str] | None = None
     ) -> Iterator[tuple[str, Node | None, Node | None]]:
         """What stands under each key in both, the old keys first, with the new key where there is one."""
-        old = {} if first is None else {name: first.get(name) for name in first.names}
-        new = {} if second is None else {name: second.get(name) for name in second.names}
+        old, new = _by_key(first), _by_key(second)
         if keys is None:
             keys = self.renaming.keys(tuple(old), tuple(new))
         for name, node in old.items():
@@ -174,9 +200,24 @@ class _Walk:
             yield from self.compare(section, path, old, new)
 
     def compare(self, section: Section, path: str, old: Node | None, new: Node | None) -> Iterator[TextChange]:
-        if not self.renaming.same(_text(old), _text(new)):
+        same = self.renaming.same if section == "spec" else self.alike
+        if not same(_text(old), _text(new)):
             spans = [node.span if node else None for node in (old, new)]
             yield TextChange(section, path, _text(old), _text(new), spans[0], spans[1])
+
+
+def _by_key(node: Document | None) -> dict[str, Node]:
+    """What stands under each key; keys have canonical spaces where that leaves them apart."""
+    items = () if node is None else node.items
+    written = {key.text: value for key, value in items}
+    respelled = {_key(key.text): value for key, value in items}
+    return respelled if len(respelled) == len(written) else written
+
+
+def _key(text: str) -> str:
+    """`up  c[ i ]` as `up c[i]`."""
+    single = re.sub(r"(?<=\S) +", " ", text, count=1)
+    return (spaced(single) or single) if "[" in text else single
 
 
 def _presence(node: Node | None) -> Node | None:

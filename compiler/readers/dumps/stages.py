@@ -13,6 +13,7 @@ from compiler.expressions.values import Matrix, Number, Provenance, Value, Vecto
 from compiler.language.definitions import Definition
 from compiler.network.ir import Equation, Tensor
 from compiler.pipeline import Spec
+from compiler.readers.dumps.tasks import answer_read_at, task_value
 from compiler.source.document import as_data
 from compiler.tasks.layout import Slot
 
@@ -42,33 +43,19 @@ def stage_value(spec: Spec, stage: Stage, after: str | None = None) -> object:
 
 def _resolved(spec: Spec) -> dict[str, object]:
     resolved, labels = spec.resolved, spec.network.vocabulary.labels
+    layout = spec.layout if resolved.asked else None
     return {
         "name": resolved.name,
         "dtype": resolved.dtype.name,
         "definitions": {name: _definition(definition) for name, definition in resolved.definitions.items()},
         "vocabulary": list(labels),
         "stream": list(resolved.stream.labels),
-        "task": _task(spec, labels),
+        "task": task_value(spec),
+        "prompt": None if layout is None else [_slot(slot, labels) for slot in layout.prompt],
+        "answer": None if layout is None else [_slot(slot, labels) for slot in layout.answer],
+        "answer_read_at": answer_read_at(spec),
         "context": resolved.context,
         "decode": resolved.decode,
-    }
-
-
-def _task(spec: Spec, labels: tuple[str, ...]) -> dict[str, object] | None:
-    """What is asked, and how it is laid out; of ranges of sizes in their largest."""
-    if not spec.resolved.asked:
-        return None
-    task, layout = spec.resolved.task, spec.layout
-    return {
-        "kind": task.name,
-        "sizes": dict(task.sizes),
-        "alphabets": {name: [labels[token] for token in one.tokens] for name, one in task.alphabets.items()},
-        "given": {word.name: word.length for word in task.given},
-        "answers": {word.name: word.length for word in task.answers},
-        "prompt": [_slot(slot, labels) for slot in layout.prompt],
-        "answer": [_slot(slot, labels) for slot in layout.answer],
-        "answer_read_at": list(layout.read_at) if layout.in_place else None,
-        "window": layout.window,
     }
 
 

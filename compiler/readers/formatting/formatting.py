@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.expressions.naming import words
+from compiler.expressions.spacing import structure
 from compiler.language.keys import SECTIONS
-from compiler.readers.formatting.spelling import spellings, structure
+from compiler.readers.formatting.spelling import is_task_file, spellings
 from compiler.readers.formatting.yaml_layout import LaidOut, lay_out
 from compiler.source.diagnostics import SpecError, fail
 from compiler.source.document import BYTE_ORDER_MARK, Mapping, Node, Scalar, Sequence, parse_document, read_source
@@ -18,8 +19,8 @@ from compiler.source.files import remove_left_overs, write_whole
 from compiler.source.limits import MAX_FILE_BYTES
 from compiler.source.schema import newer_format
 from compiler.source.text import Source, Span
-from compiler.tasks.package import TASK_FORMULAS
 
+TASK_TEXTS = ("name", "extends", "prompt", "cases", "order")  # the keys of a task that nothing is respelled under
 # YAML takes these for line breaks or skips them, and editors do not.
 _STRAY = re.compile(f"\r(?!\n)|[\x85\u2028\u2029{BYTE_ORDER_MARK}]")
 
@@ -95,17 +96,20 @@ def same_meaning(first: Node, second: Node) -> bool:
     """Whether two documents mean the same. White space may differ in expressions and names, but in no other text."""
     if not isinstance(first, Mapping) or not isinstance(second, Mapping):
         return _same(first, second, exact=True)
+    if is_task_file(first):
+        return _same_parts(first, second, exact=TASK_TEXTS)
     task, changed = first.get("task"), second.get("task")
-    same_layouts = not isinstance(task, Mapping) or (
-        isinstance(changed, Mapping) and _same_parts(task, changed, TASK_FORMULAS)
+    same_tasks = not isinstance(task, Mapping) or (
+        isinstance(changed, Mapping) and _same_parts(task, changed, exact=TASK_TEXTS)
     )
-    return same_layouts and _same_parts(first, second, SECTIONS)
+    loose = (*SECTIONS, "context")
+    return same_tasks and _same_parts(first, second, exact=[key for key in first.names if key not in loose])
 
 
-def _same_parts(first: Mapping, second: Mapping, loose: Container[str]) -> bool:
-    """Whether the keys are the same, the values under the `loose` ones too, and the others equal."""
+def _same_parts(first: Mapping, second: Mapping, *, exact: Container[str]) -> bool:
+    """Whether the keys are the same, the values too, and those under the `exact` ones equal in every character."""
     return first.names == second.names and all(
-        _same(value, changed, exact=key.text not in loose)
+        _same(value, changed, exact=key.text in exact)
         for (key, value), (_, changed) in zip(first.items, second.items, strict=True)
     )
 

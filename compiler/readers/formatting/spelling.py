@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 
 from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name, parse
-from compiler.expressions.spacing import spaced
-from compiler.expressions.syntax import ExpressionError, Indexed
+from compiler.expressions.spacing import spaced, structure
+from compiler.expressions.syntax import Indexed
 from compiler.language.keys import NAME_LISTS
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.scalars import resolve_plain
@@ -29,11 +29,18 @@ def spellings(document: Node) -> dict[int, str]:
     A scalar that aliases put in several places is spelled otherwise only where all places agree.
     """
     speller = _Speller()
-    if isinstance(document, Mapping):
+    if isinstance(document, Mapping) and is_task_file(document):
+        speller.task(document)
+    elif isinstance(document, Mapping):
         for key, value in document.items:
             speller.keep(key)
             speller.section(key.text, value)
     return {end: min(texts) for end, texts in speller.wanted.items() if len(texts) == 1}
+
+
+def is_task_file(document: Mapping) -> bool:
+    """Whether a document is no spec, but states a task that specs extend."""
+    return "given" in document.names and not {"weightspec", "extends"} & set(document.names)
 
 
 def expression(text: str) -> str:
@@ -43,26 +50,6 @@ def expression(text: str) -> str:
     """
     new = spaced(text)
     return text if new is None or is_name(new) or structure(text) is None else new
-
-
-def structure(text: str) -> list[object] | None:
-    """What an expression consists of, without places; None where the text is no expression."""
-    try:
-        todo: list[object] = [parse(text)]
-    except ExpressionError:
-        return None
-    parts: list[object] = []
-    while todo:
-        item = todo.pop()
-        if isinstance(item, tuple):
-            parts.append(len(item))
-            todo += item
-        elif is_dataclass(item):
-            parts.append(type(item).__name__)
-            todo += [getattr(item, part.name) for part in fields(item) if part.name != "at"]
-        else:
-            parts.append(repr(item))
-    return parts
 
 
 def equation_key(text: str) -> str:
@@ -81,22 +68,48 @@ class _Speller:
     def section(self, name: str, value: Node) -> None:
         """A value at the top level of a spec."""
         match name:
-            case "constants" | "parameters":
+            case "constants" | "parameters" | "context":
                 self.expressions(value)
             case "vocabulary" | "stream":
                 self.names(value)
             case "task" if isinstance(value, Mapping):
-                for key, part in value.items:
-                    self.keep(key)
-                    (self.expressions if key.text in TASK_FORMULAS else self.keep)(part)
+                self.task(value)
             case "defaults" if isinstance(value, Mapping):
                 self.options(value)
             case "network" if isinstance(value, Mapping):
-                self.keys(value, _step_key)
+                self.keys(value, _one_space)
                 for key, step in value.items:
                     self.step(key.text, step)
             case _:
                 self.keep(value)
+
+    def task(self, task: Mapping) -> None:
+        """What a task states, in a spec or in a file of its own."""
+        for key, part in task.items:
+            self.keep(key)
+            match key.text:
+                case "equations" if isinstance(part, Mapping):
+                    self.keys(part, expression)
+                    self.values(part, expression)
+                case "columns" if isinstance(part, Mapping):
+                    self.keys(part, _one_space)
+                    self.values(part, expression)
+                case "given" | "answers":
+                    self._each(part, _word)
+                case "alphabets" if isinstance(part, Mapping):
+                    for name, tokens in part.items:
+                        self.keep(name)
+                        (self.expressions if isinstance(tokens, Mapping) else self.names)(tokens)
+                case "suites" if isinstance(part, Mapping):
+                    self.expressions(part)
+                case "numbers" | "suites" | "shown":
+                    self.names(part)
+                case "answer" if isinstance(part, Mapping):
+                    for name, place in part.items:
+                        self.keep(name)
+                        (self.expressions if name.text == "from" else self.keep)(place)
+                case _:
+                    (self.expressions if key.text in TASK_FORMULAS else self.keep)(part)
 
     def step(self, key: str, step: Node) -> None:
         if not isinstance(step, Mapping):
@@ -123,6 +136,10 @@ class _Speller:
         times = Counter(new.values())
         for key, _ in mapping.items:
             self._note(key, new[key.text] if times[new[key.text]] == 1 else key.text)
+
+    def values(self, mapping: Mapping, respell: Callable[[str], str]) -> None:
+        for _, value in mapping.items:
+            self._each(value, respell)
 
     def expressions(self, node: Node) -> None:
         self._each(node, expression)
@@ -176,6 +193,24 @@ def _dimension(text: str) -> str:
     return new if new != text and isinstance(parse(new), Indexed) else text
 
 
-def _step_key(text: str) -> str:
+def _word(text: str) -> str:
+    """`digit * (digits+1)` as `digit*(digits + 1)`, where the length is a single name or number, or in parentheses."""
+    alphabet, star, length = text.partition("*")
+    new = expression(length.strip())
+    whole = is_name(new) or new.isdigit() or (structure(new) is not None and _in_parentheses(new))
+    return f"{alphabet.strip()}*{new}" if star and is_name(alphabet.strip()) and whole else text
+
+
+def _in_parentheses(text: str) -> bool:
+    """Whether the first character opens a parenthesis that the last one closes."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return character == ")" and place == len(text) - 1
+    return False
+
+
+def _one_space(text: str) -> str:
     """`attention  layer0` as `attention layer0`."""
     return re.sub(r"(?<=\S) +(?=\S)", " ", text)

@@ -20,6 +20,7 @@ from compiler.readers.latex.equations import (
 )
 from compiler.readers.latex.formulas import STREAM, decoding, step_formulas, step_remarks
 from compiler.readers.latex.notation import POSITION_NAME, notation
+from compiler.readers.latex.tasks import size_lines, task_block
 from compiler.readers.latex.words import escape, name, single_line
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.tasks.package import sizes_of
@@ -32,7 +33,8 @@ def spec_latex(spec: Spec) -> str:
     document = spec.resolved.document
     known = frozenset(spec.resolved.definitions) | frozenset(declared(document))
     reading = Reading(notation(document), known)
-    blocks = [_introduction(spec, reading), *_numbers(spec, reading)]
+    task = task_block(spec)
+    blocks = [_introduction(spec, reading), *_numbers(spec, reading), *([_block(*task)] if task is not None else [])]
     defaults = document.get("defaults")
     if isinstance(defaults, Mapping):
         blocks.append(_block("Defaults of all steps", read_mapping(reading, defaults)))
@@ -73,9 +75,10 @@ def _numbers(spec: Spec, reading: Reading) -> Iterator[str]:
     """The sizes of the task, constants and parameters."""
     document = spec.resolved.document
     task = document.get("task")
-    sections: list[tuple[str, Node | None]] = [("Sizes", sizes_of(task) if isinstance(task, Mapping) else None)]
-    sections += [("Constants", document.get("constants")), ("Parameters", document.get("parameters"))]
-    for title, section in sections:
+    sizes = sizes_of(task) if isinstance(task, Mapping) else None
+    if sizes is not None and sizes.items:
+        yield _block("Sizes", size_lines(sizes))
+    for title, section in (("Constants", document.get("constants")), ("Parameters", document.get("parameters"))):
         if isinstance(section, Mapping) and section.items:
             yield _block(title, read_mapping(reading, section, path=(title,), options=False))
 

@@ -99,6 +99,8 @@ def last_index(size: ExpressionNode) -> ExpressionNode:
     """The last index of a size: `size - 1`."""
     if isinstance(size, Literal) and isinstance(size.value, int):
         return Literal(size.value - 1, size.at)
+    if isinstance(size, Binary) and size.operator == "+" and isinstance(size.right, Literal) and size.right.value == 1:
+        return size.left
     return Binary("-", size, Literal(1, size.at), size.at)
 
 
@@ -197,6 +199,13 @@ def _call(function: str, arguments: tuple[ExpressionNode, ...], symbols: Mapping
             last = _piece(last_index(size), symbols).text
             term = _operand(_piece(body, symbols), _BIG_SUM)
             return _Piece(rf"\sum_{{{texts[1]}=0}}^{{{last}}} {term}", _BIG_SUM)
+        case "any" | "all", (body, Name(), size):
+            last = _piece(last_index(size), symbols).text
+            sign = r"\bigvee" if function == "any" else r"\bigwedge"
+            return _Piece(rf"{sign}_{{{texts[1]}=0}}^{{{last}}} {_within(_piece(body, symbols), _COMPARISON)}", _CHOICE)
+        case "count" | "first" | "last", (_, Name(), _):
+            sign = {"count": r"\#", "first": r"\min", "last": r"\max"}[function]
+            return _Piece(rf"{sign} \lbrace {texts[1]} < {texts[2]} : {texts[0]} \rbrace", _POWER)
         case _:
             sign = f"\\{function}" if function in _FUNCTIONS else rf"\operatorname{{{name(function)}}}"
             return _Piece(sign + _between("(", ")", ", ".join(texts)), _POWER)

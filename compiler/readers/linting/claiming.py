@@ -37,10 +37,10 @@ def accuracy_suffices(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
         if test is None or examined.spec.settings:  # claims are about the spec as written, not a variant
             return
         for claim in resolved.expect.evals:
-            if claim.suite in test.suites and claim.right < test.needed(claim.pairs):
-                right = share(claim.right, claim.pairs, up=False)
+            if claim.suite in test.suites and claim.right < test.needed(claim.inputs):
+                right = share(claim.right, claim.inputs, up=False)
                 needed = f"{test.share} of {claim.suite}"
-                yield Finding(f"{claim.right:,} of {claim.pairs:,} right is {right}; needed is {needed}", claim.span)
+                yield Finding(f"{claim.right:,} of {claim.inputs:,} right is {right}; needed is {needed}", claim.span)
 
     return check
 

@@ -133,8 +133,8 @@ def _right(suite: ReportedSuite) -> CellText:
         result = row.model.result(suite)
         if result is None:
             return "–"
-        shown = f"{figure(result.right)} of {figure(result.pairs)}"
-        return shown if result.right == result.pairs else f"**{shown}**"
+        shown = f"{figure(result.right)} of {figure(result.inputs)}"
+        return shown if result.right == result.inputs else f"**{shown}**"
 
     return cell
 

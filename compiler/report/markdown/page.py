@@ -143,7 +143,7 @@ def _suites(group: Group) -> list[str]:
     lines = []
     for suite in group.suites:
         drawn = "" if suite.seed is None else f", seed {suite.seed}"
-        lines.append(f"- {code(suite.name)}: {inline(suite.summary)}; {several(suite.pairs, 'input')}{drawn}")
+        lines.append(f"- {code(suite.name)}: {inline(suite.summary)}; {several(suite.inputs, 'input')}{drawn}")
     return lines
 
 
@@ -160,7 +160,7 @@ def _model(row: PageEntry) -> list[list[str]]:
     if model.evaluation is not None and model.evaluation.decoding == "greedy":
         facts.append("Decoded token by token: not every attention is causal.")
     for failed in model.failed:
-        wrong = f"{figure(failed.pairs - failed.right)} of {figure(failed.pairs)}"
+        wrong = f"{figure(failed.inputs - failed.right)} of {figure(failed.inputs)}"
         facts.append(f"Wrong in {code(failed.suite)}: {wrong}, first {failure_text(failed)}")
     if model.counts.hard_coded:
         facts.append(f"Hard-coded: {_hard_coded(model)}")

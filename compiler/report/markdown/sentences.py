@@ -62,7 +62,7 @@ def verdict_sentences(group: Group, name: ModelName) -> list[str]:
 def _screened(same: Sequence[Screened], name: ModelName) -> str:
     """Suites that let the same models through, some of which another suite does not."""
     passed, failing = same[0].passed, same[0].failing_elsewhere
-    suites = listing(f"{code(suite.suite.name)} ({several(suite.suite.pairs, 'input')})" for suite in same)
+    suites = listing(f"{code(suite.suite.name)} ({several(suite.suite.inputs, 'input')})" for suite in same)
     elsewhere = "it fails" if len(passed) == 1 else f"of these, {figure(len(failing))} fail{'s' * (len(failing) == 1)}"
     details = listing(f"{name(model)} ({_failed(model)})" for model in failing)
     return (
@@ -71,7 +71,7 @@ def _screened(same: Sequence[Screened], name: ModelName) -> str:
 
 
 def _failed(model: ReportedModel) -> str:
-    return ", ".join(f"{code(suite.suite)} {figure(suite.right)} of {figure(suite.pairs)}" for suite in model.failed)
+    return ", ".join(f"{code(suite.suite)} {figure(suite.right)} of {figure(suite.inputs)}" for suite in model.failed)
 
 
 def _protocol(group: Group, protocol: EvaluationProtocol) -> str:
@@ -81,7 +81,7 @@ def _protocol(group: Group, protocol: EvaluationProtocol) -> str:
         for model in group.models
         if {suite.name for suite in model.suites}.issuperset(protocol.suites)
     ]
-    total = sum(result.pairs for result in models[0])
+    total = sum(result.inputs for result in models[0])
     needed = protocol.needed(total)
     reached = sum(sum(result.right for result in results) >= needed for results in models)
     asks = f"{protocol.asked_by} asks for {figure(needed)} of {figure(total)} right"

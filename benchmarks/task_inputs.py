@@ -1,0 +1,145 @@
+"""How fast inputs are made, words and tokens, next to another commit: `.venv/bin/python -m benchmarks.task_inputs`
+
+`--help` says what is timed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from compiler.terminal.plain import say
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKER = Path(__file__).with_name("input_worker.py")
+BEFORE = "28d1002"  # the last commit whose tasks were programs
+BLOCKS = (4096, 16384, 65536)
+CHECKED = 20_000  # inputs that are compared
+REWRITING = ("copy", "reverse", "sort")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A spec, and the suite whose inputs are made."""
+
+    title: str
+    spec: Path
+    settings: str = ""
+    suite: str = "uniform"
+
+
+class Maker:
+    """A process that makes inputs, on one thread, by the program in a source tree."""
+
+    def __init__(self, tree: Path) -> None:
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self._tree = tree
+        self._process = subprocess.Popen(
+            [sys.executable, str(WORKER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=tree,
+            env={**os.environ, **one_thread, "PYTHONPATH": str(tree)},
+        )
+
+    def __enter__(self) -> Maker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def seconds(self, asked: Asked, inputs: int, block: int) -> float:
+        """The processor time for so many inputs."""
+        return float(self._answer(asked, inputs, block, checked=False)["seconds"])
+
+    def checksum(self, asked: Asked) -> int:
+        """A checksum of all tokens of some inputs."""
+        return int(self._answer(asked, CHECKED, BLOCKS[0], checked=True)["checksum"])
+
+    def _answer(self, asked: Asked, inputs: int, block: int, *, checked: bool) -> dict[str, float]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        request = {**asdict(asked), "inputs": inputs, "block": block, "checked": checked}
+        self._process.stdin.write(json.dumps(request, default=str) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise click.ClickException(f"the program in {self._tree} does not make {asked.title}")
+        answer: dict[str, float] = json.loads(line)
+        return answer
+
+
+@contextmanager
+def tree_of(commit: str) -> Iterator[Path]:
+    """The source tree of a commit, in a worktree that is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="weightspec-") as folder:
+        tree = Path(folder) / "tree"
+        git = ["git", "-C", str(ROOT), "worktree"]
+        subprocess.run([*git, "add", "--quiet", "--detach", str(tree), commit], check=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run([*git, "remove", "--force", str(tree)], check=True)
+
+
+def all_asked(folder: Path) -> list[Asked]:
+    """Additions of several lengths, and the other tasks of the package, whose specs are written into a folder."""
+    addition = ROOT / "specs" / "tiny95.yaml"
+    found = [Asked(f"addition, {n} digits", addition, f"digits={n}") for n in (4, 10, 32)]
+    found += [Asked(f"carries, {n} digits", addition, f"digits={n}", "carries") for n in (10, 32)]
+    text = (ROOT / "specs" / "reverse.yaml").read_text(encoding="utf-8")
+    for name in REWRITING:
+        path = folder / f"{name}.yaml"
+        path.write_text(text.replace("reverse: {", f"{name}: {{"), encoding="utf-8")
+        found.append(Asked(name, path))
+    return found
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.option("--commit", default=BEFORE, show_default=True, help="The commit to compare with.")
+@click.option(
+    "--tree", type=click.Path(path_type=Path, exists=True, resolve_path=True), help="Its source tree, instead."
+)
+@click.option("--inputs", type=click.IntRange(min=1), default=1 << 17, show_default=True, help="Inputs of one timing.")
+@click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True, help="The best of each counts.")
+def main(commit: str, tree: Path | None, inputs: int, rounds: int) -> None:
+    """Make inputs of suites, words and tokens of prompt and answer, in blocks of several sizes.
+
+    The tree of another commit is built in a git worktree. Both programs take turns, each on one thread, and their
+    processor time is compared: a ratio above 1 says that this tree is faster. Exits with 1 where both do not make the
+    same inputs.
+    """
+    with tempfile.TemporaryDirectory(prefix="weightspec-") as folder:
+        if tree is not None:
+            compare(tree, all_asked(Path(folder)), inputs, rounds)
+            return
+        with tree_of(commit) as made:
+            compare(made, all_asked(Path(folder)), inputs, rounds)
+
+
+def compare(tree: Path, every: list[Asked], inputs: int, rounds: int) -> None:
+    """Print a line for each suite and block."""
+    say(f"{'inputs':<20} {'block':>7} {'now':>8} {'before':>8} {'ratio':>6}   (million inputs a second of one thread)")
+    with Maker(ROOT) as now, Maker(tree) as before:
+        for asked in every:
+            if now.checksum(asked) != before.checksum(asked):
+                raise click.ClickException(f"{asked.title}: the inputs are not the same")
+            for block in BLOCKS:
+                timed = [[maker.seconds(asked, inputs, block) for maker in (now, before)] for _ in range(rounds)]
+                fast, slow = map(min, zip(*timed, strict=True))
+                rates = f"{inputs / fast / 1e6:>8.2f} {inputs / slow / 1e6:>8.2f}"
+                say(f"{asked.title:<20} {block:>7,} {rates} {slow / fast:>6.2f}")
+
+
+if __name__ == "__main__":
+    main()
