@@ -17,6 +17,7 @@ from compiler.readers.linting.rule import FOLLOWING
 from compiler.report.yaml_lines import YamlLines, yaml_lines
 from compiler.source.diagnostics import Diagnostic, SpecError, did_you_mean, fail
 from compiler.tasks.question import Question, grouped
+from compiler.tasks.suites import sampling_by_name
 from compiler.tasks.task import EvaluationProtocol, Suite
 
 if TYPE_CHECKING:
@@ -143,7 +144,9 @@ def _order(spec: Spec) -> tuple[str, ...]:
 
 
 def _check_names(specs: Sequence[Spec], suites: Sequence[str]) -> None:
-    known = dict.fromkeys(name for spec in specs if spec.resolved.asked for name in spec.resolved.task.suites())
+    known = dict.fromkeys(
+        name for spec in specs if spec.resolved.asked for name in sampling_by_name(spec.resolved.task)
+    )
     for name in suites:
         if name not in known:
             raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}")

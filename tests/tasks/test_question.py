@@ -39,7 +39,7 @@ numbers: a b sum
 prompt: a = b
 answer: sum
 """
-COLUMNS = ADDITION.replace("equations: {number(sum): number(a) + number(b)}\n", "")
+BY_COLUMNS = ADDITION.replace("equations: {number(sum): number(a) + number(b)}\n", "")
 RENAMED = """\
 name: plus
 sizes: {radix: 10, places: 3}
@@ -104,7 +104,7 @@ def changed(text: str, before: str, after: str) -> str:
         (SHORT, ADDITION),
         (SHORT, RENAMED),
         (SHORT, SHORT + "suites: {hard: {only: number(a) > 500, size: 20}}\norder: least_significant_first\n"),
-        (ADDITION, COLUMNS),
+        (ADDITION, BY_COLUMNS),
         (ADDITION, ADDITION.replace("base", "10").replace("sizes: {10: 10, ", "sizes: {")),
         (COPY, "copy: {symbols: 4, length: 5}\nprompt: word\nanswer: copied\n"),
         (COPY, changed(COPY, "copied: word", '"copied[i]": "word[i]"')),
@@ -131,11 +131,11 @@ def test_the_same_is_asked(one: str, other: str, tmp_path: Path) -> None:
     [
         (SHORT, "base: 10", "base: 9"),
         (SHORT, "digits: 3", "digits: 4"),
-        (COLUMNS, "sum: (a + b + carry) % base", "sum: (a + b - carry) % base"),
-        (COLUMNS, "carry: 2", "carry: {size: 2, start: 1}"),
-        (COLUMNS, "carry: 2", "carry: 3"),
-        (COLUMNS, "from: last", "from: first"),
-        (COLUMNS, "numbers", "only: number(a) > number(b)\nnumbers"),
+        (BY_COLUMNS, "sum: (a + b + carry) % base", "sum: (a + b - carry) % base"),
+        (BY_COLUMNS, "carry: 2", "carry: {size: 2, start: 1}"),
+        (BY_COLUMNS, "carry: 2", "carry: 3"),
+        (BY_COLUMNS, "from: last", "from: first"),
+        (ADDITION, "numbers", "only: number(a) > number(b)\nnumbers"),
         (COPY, "copied: word", "copied: ascending(word)"),
         (COPY, "copied: word", '"copied[i]": "word[4 - i]"'),
         (COPY, "length: 5", "length: {from: 4, to: 5}"),
