@@ -190,7 +190,8 @@ def _outcomes(
 def _groups(models: Sequence[ReportedModel]) -> tuple[Group, ...]:
     by_task = sorted(models, key=lambda model: _task_order(model.question))
     titled = grouped([model.question for model in by_task])
-    return tuple(_group(title, [by_task[position] for position in members]) for title, members in titled.items())
+    groups = {title: [by_task[position] for position in members] for title, members in titled.items()}
+    return tuple(_group(title, sorted(each, key=lambda model: _order(model.spec))) for title, each in groups.items())
 
 
 def _task_order(asked: Question) -> tuple[bool, str, tuple[tuple[str, tuple[int, int]], ...], str]:
