@@ -615,6 +615,17 @@ def test_a_time_to_verify_that_is_none(seconds: str) -> None:
     assert "Invalid value for '--verify'" in result.stderr
 
 
+def test_verdicts_by_size() -> None:
+    lengths = str(ROOT / "specs" / "tasks" / "reverse-lengths.yaml")
+    options = (lengths, "--set", "length={from: 1, to: 2}", "--suite", "exhaustive", "--verify", "60", "--jobs", "1")
+    assert "- All inputs, by size: length 1 proved and length 2 proved." in page(*options)
+    (model,) = call_json("report", *options)["models"]
+    assert (model["verdict"], model["by_size"]) == (
+        "proved",
+        [{"size": "length 1", "verdict": "proved"}, {"size": "length 2", "verdict": "proved"}],
+    )
+
+
 def test_without_verify_nothing_is_said_about_all_inputs() -> None:
     text = page(REVERSE, "--suite", "edges")
     assert "`all inputs`" not in text
