@@ -216,7 +216,7 @@ def loading_options(command: Command) -> Command:
             multiple=True,
             metavar="NAME=VALUE",
             help="Vary the spec. NAME is a constant, a parameter, a task size, or a path such as"
-            " layer0.attention.softmax. Repeatable.",
+            " layer0.attention.softmax or task.columns.next carry. Repeatable.",
         ),
         click.option("--strict", is_flag=True, help="Treat warnings as errors."),
         click.option("--ignore", multiple=True, metavar="CODE", help="Switch off a warning by its code. Repeatable."),

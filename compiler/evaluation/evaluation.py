@@ -181,6 +181,7 @@ def evaluate(
     _check_numbers(inputs, failures, batch)
     kept = sys.maxsize if failures is None else failures
     chosen = _chosen(spec, names if test is None else test.suites)
+    _notice_counting(spec, chosen, notice)
     shares = [[_share(suite, inputs, k, len(chosen)) for suite in suites] for k, suites in enumerate(chosen)]
     planned = [
         [_to_run(suite, size, seed or 0, kept) for suite, size in zip(suites, sizes, strict=True)]
@@ -188,14 +189,26 @@ def evaluate(
     ]
     told = _Told(planned, progress, notice)
     runs: list[tuple[SuiteResult, ...]] = []
+    states: list[SavedRun] = []
     for choice, unsaved in zip(spec.choices, planned, strict=True):
         planned_inputs = sum(suite.size for suite in unsaved)
         evaluator = Evaluator(choice, device, decoding, engine, inputs=planned_inputs, batch=batch)
-        runs.append(_run_all(evaluator, unsaved, restart, told))
+        found, saved = _run_all(evaluator, unsaved, restart, told)
+        runs.append(found)
+        states += saved
+    _forget(states)
     name = torch.cuda.get_device_name(evaluator.device) if evaluator.device.type == "cuda" else str(evaluator.device)
     threads, version = torch.get_num_threads(), torch.__version__
     results = _joined(spec, runs)
     return Evaluation(results, evaluator.use, evaluator.decoding, spec.network.dtype.name, name, threads, version, test)
+
+
+def _notice_counting(spec: Spec, chosen: Sequence[Sequence[Suite]], notice: Callable[[str], None] | None) -> None:
+    """Say where inputs are counted before they are run, by looking at what `only` allows."""
+    for choice, suites in zip(spec.choices, chosen, strict=True):
+        task = choice.resolved.task
+        if notice and task.count is None and any(suite.name == "exhaustive" for suite in suites):
+            notice(f"exhaustive: counting what `only` allows of {task.combinations:,} inputs")
 
 
 class _Told:
@@ -230,14 +243,15 @@ def _share(suite: Suite, inputs: int | None, number: int, choices: int) -> int:
     return share + (number < extra)
 
 
-def _run_all(evaluator: Evaluator, suites: Sequence[SuiteToRun], restart: bool, told: _Told) -> tuple[SuiteResult, ...]:
+def _run_all(
+    evaluator: Evaluator, suites: Sequence[SuiteToRun], restart: bool, told: _Told
+) -> tuple[tuple[SuiteResult, ...], list[SavedRun]]:
+    """What became of the suites, and where that is saved of the long ones."""
     planned = [_saved(evaluator, suite) for suite in suites]
     states = [suite.saved for suite in planned if suite.saved is not None]
     if restart:
         _forget(states)
-    results = tuple(_run(evaluator, suite, told) for suite in planned)
-    _forget(states)
-    return results
+    return tuple(_run(evaluator, suite, told) for suite in planned), states
 
 
 def _joined(spec: Spec, runs: Sequence[tuple[SuiteResult, ...]]) -> tuple[SuiteResult, ...]:

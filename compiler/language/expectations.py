@@ -10,6 +10,7 @@ from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean
 from compiler.source.document import Mapping, Node, Scalar
 from compiler.source.text import Span
 from compiler.tasks import Task
+from compiler.tasks.suites import sampling_by_name
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findin
     if not isinstance(node, Mapping):
         return Expectations()
     counts, evals = node.get("count"), node.get("eval")
-    suites = {name for task in tasks for name in task.suites()} if isinstance(evals, Mapping) else set()
+    suites = {name for task in tasks for name in sampling_by_name(task)} if isinstance(evals, Mapping) else set()
     count_claims, eval_claims = [], []
     for key, value in counts.items if isinstance(counts, Mapping) else ():
         if isinstance(value, Scalar):

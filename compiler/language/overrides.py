@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as AnyMapping
 
+from compiler.expressions.spacing import spaced
 from compiler.language.keys import SECTION_OF
-from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, raise_errors
+from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, nearest, raise_errors
 from compiler.source.document import Mapping, Node, Scalar, Sequence, node_at, parse_document
 from compiler.source.extends import step_name
 from compiler.source.text import Source, Span
-from compiler.tasks.package import short_key
+from compiler.tasks.package import short_key, stated
 
 KeyPath = tuple[str, ...]  # keys, and the index of a list element as text
 _LONGEST_NAME = 1000  # of what is set, in characters
@@ -91,10 +92,21 @@ def _find(
         if vector is not None and isinstance(node, Sequence) and int(element["index"]) < len(node.items):
             return (*vector, element["index"])
     for start, rest in _at_dots(name):
-        inner = _descend(node_at(document, roots[start]), rest) if start in roots else None
-        if inner is not None:
-            return (*roots[start], *inner)
+        for whole in (document, _in_full(document)) if start in roots else ():
+            inner = _descend(node_at(whole, roots[start]), rest)
+            if inner is not None:
+                return (*roots[start], *inner)
     return None
+
+
+def _in_full(document: Mapping) -> Mapping:
+    """The document with what the file says of a task of the package: a setting can change a part of it."""
+    task = document.get("task")
+    section = stated(task, Findings()) if isinstance(task, Mapping) else None
+    if section is None or section is task:
+        return document
+    items = ((key, section if key.text == "task" else value) for key, value in document.items)
+    return Mapping(tuple(items), document.span)
 
 
 def _at_dots(name: str) -> Iterator[tuple[str, str]]:
@@ -130,14 +142,26 @@ def _descend(node: Node | None, rest: str) -> KeyPath | None:
     """The keys that the rest of a path means; the last one may be new."""
     if not isinstance(node, Mapping):
         return None
-    if node.key(rest) is not None:
-        return (rest,)
-    for key, after in _at_dots(rest):
-        if node.key(key) is not None:
-            inner = _descend(node.get(key), after)
-            if inner is not None:
-                return (key, *inner)
+    known = _key(node, rest)
+    if known is not None:
+        return (known,)
+    for start, after in _at_dots(rest):
+        key = _key(node, start)
+        inner = None if key is None else _descend(node.get(key), after)
+        if key is not None and inner is not None:
+            return (key, *inner)
     return None if "." in rest or not rest else (rest,)
+
+
+def _key(node: Mapping, text: str) -> str | None:
+    """The key that a text means: itself, or the one that differs from it in spaces alone."""
+    if node.key(text) is not None:
+        return text
+    return next((name for name in node.names if _spaced(name) == _spaced(text)), None)
+
+
+def _spaced(text: str) -> str:
+    return spaced(text) or " ".join(text.split())
 
 
 def _value(source: Source, start: int) -> Node:
@@ -157,7 +181,8 @@ def _replaced(node: Node, path: KeyPath, key: Scalar, value: Node) -> Node:
     assert isinstance(node, Mapping)
     pairs = {name.text: (name, old) for name, old in node.items}
     if rest:
-        pairs[head] = (pairs[head][0], _replaced(pairs[head][1], rest, key, value))
+        name, inner = pairs.get(head) or (Scalar(head, head, key.span), Mapping((), key.span))
+        pairs[head] = (name, _replaced(inner, rest, key, value))
     elif isinstance(value, Scalar) and value.value is None:
         pairs.pop(head, None)
     else:
@@ -178,6 +203,18 @@ def _unknown(document: Mapping, source: Source, top_level: tuple[str, ...]) -> D
         return Diagnostic("bad-value", "`extends` cannot be set; write it in the spec", span)
     short = _short_names(document)
     known = [*short, *_roots(document, short), *top_level]
-    message = f"nothing is named '{name.strip()[:100]}' in this spec{did_you_mean(name.strip(), known)}"
+    suggestion = did_you_mean(name.strip(), known) or _nearest_key(document, name.strip(), short)
+    message = f"nothing is named '{name.strip()[:100]}' in this spec{suggestion}"
     hint = f"constants, parameters and sizes here: {', '.join(short)}" if 0 < len(short) <= 20 else None
     return Diagnostic("unknown-name", message, span, hint)
+
+
+def _nearest_key(document: Mapping, name: str, short: AnyMapping[str, KeyPath]) -> str:
+    """What a path may have meant that starts with something known and goes on with something that is not."""
+    roots, whole = _roots(document, short), _in_full(document)
+    for start, rest in _at_dots(name):
+        if start in roots:
+            first, dot, after = rest.partition(".")
+            match = nearest(first, _keys(node_at(whole, roots[start])))
+            return f"; did you mean '{start}.{match}{dot}{after}'?"[:200] if match else ""
+    return ""

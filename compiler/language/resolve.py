@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from math import prod
 from typing import cast
@@ -77,7 +78,7 @@ class Resolved:
         """How that is laid out, as if every token could be predicted. Raises `SpecError` as `task` does."""
         return self._asked.layout
 
-    @property
+    @cached_property
     def question(self) -> Question:
         """What is asked in all choices of sizes; where the spec states no task, that too."""
         return question([one.task for one in self.asked])

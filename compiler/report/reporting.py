@@ -17,6 +17,7 @@ from compiler.readers.linting.rule import FOLLOWING
 from compiler.report.yaml_lines import YamlLines, yaml_lines
 from compiler.source.diagnostics import Diagnostic, SpecError, did_you_mean, fail
 from compiler.tasks.question import Question, grouped
+from compiler.tasks.suites import sampling_by_name
 from compiler.tasks.task import EvaluationProtocol, Suite
 
 if TYPE_CHECKING:
@@ -145,7 +146,9 @@ def _order(spec: Spec) -> tuple[str, ...]:
 
 
 def _check_names(specs: Sequence[Spec], suites: Sequence[str]) -> None:
-    known = dict.fromkeys(name for spec in specs if spec.resolved.asked for name in spec.resolved.task.suites())
+    known = dict.fromkeys(
+        name for spec in specs if spec.resolved.asked for name in sampling_by_name(spec.resolved.task)
+    )
     for name in suites:
         if name not in known:
             raise fail("unknown-name", f"no suite '{name}'{did_you_mean(name, known)}")
@@ -189,7 +192,8 @@ def _outcomes(
 def _groups(models: Sequence[ReportedModel]) -> tuple[Group, ...]:
     by_task = sorted(models, key=lambda model: _task_order(model.question))
     titled = grouped([model.question for model in by_task])
-    return tuple(_group(title, [by_task[position] for position in members]) for title, members in titled.items())
+    groups = {title: [by_task[position] for position in members] for title, members in titled.items()}
+    return tuple(_group(title, sorted(each, key=lambda model: _order(model.spec))) for title, each in groups.items())
 
 
 def _task_order(asked: Question) -> tuple[bool, str, tuple[tuple[str, tuple[int, int]], ...], str]:

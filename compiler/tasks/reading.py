@@ -352,6 +352,10 @@ class _Reader:
         states = self._states(node)
         lets = self._lets(node)
         reads = node.get("from")
+        if reads is None:
+            place = self.node.key("columns") or node
+            hint = "`first` or `last`: the end at which words align and are read first"
+            self.report("missing-key", "`task.columns` lacks 'from'", place.span, hint)
         by_name = {word.name: word for word in answers}
         written: list[tuple[str, Formula]] = []
         following: dict[str, Formula | None] = {}

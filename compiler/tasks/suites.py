@@ -25,6 +25,8 @@ SAMPLED = 10_000  # inputs that are drawn of each length, where nobody says how 
 NEAR_CARRIES = 4000
 MAX_CARRY_PATTERNS = 4096
 MAX_EDGES = 10_000
+SHOWN_COUNT = 10**15  # inputs that are written out; of more their magnitude is
+MAX_EDGE_SYMBOLS = 1 << 21  # in all of them
 UNIFORM_LENGTHS = 3  # the longest lengths of numbers that the uniform suite draws
 TRIES = 1000  # draws for one input that `only` allows
 _MACHINE_BITS = 64  # numbers of more are drawn one by one
@@ -59,6 +61,16 @@ def of(task: Task) -> Iterator[Suite]:
     if task.statement.transducer is not None:
         yield _transitions(task)
         yield _long_runs(task)
+
+
+def sampling_by_name(task: Task) -> dict[str, bool]:
+    """Whether each suite of a task samples, in the order of `of`. None is made: that may look at many inputs."""
+    if task.cases:
+        return {"cases": False}
+    every = {"uniform": True, "edges": False, "carries": True, "near_carry": True, "exhaustive": False}
+    every |= {adderboard.NAME: False, **{suite.name: True for suite in task.author_suites}}
+    named = {name: sampled for name, sampled in every.items() if name not in NAMED or name in task.suite_names}
+    return named if task.statement.transducer is None else {**named, "transitions": False, "long_runs": False}
 
 
 ALWAYS = ("uniform", "edges", "exhaustive")  # those that every task has
@@ -269,8 +281,18 @@ def _allowed_of(task: Task, drawn: Iterator[Words]) -> Iterator[Words]:
         rows = rows[: barren[0]] if len(barren) else rows
         yield {name: word[rows] for name, word in words.items()}
         if len(barren):
-            raise TaskError(f"{TRIES} inputs were drawn, and `only` allows none of them")
+            raise _nothing_allowed(task)
         refused = int(gaps[-1])
+
+
+def _nothing_allowed(task: Task) -> TaskError:
+    statement = task.statement
+    transducer = statement.transducer
+    in_columns = (transducer.only, transducer.only_at_end) if transducer is not None else ()
+    formula = next((one for one in (*statement.also, statement.only, *in_columns) if one is not None), None)
+    message = f"{TRIES} inputs were drawn, and `only` allows none of them"
+    hint = "allow more inputs, or write those that you mean under `cases`"
+    return TaskError(message, None if formula is None else formula.span, "no-input", hint)
 
 
 def _words_of_paths(task: Task, some: NDArray[np.int64]) -> Words:
@@ -335,7 +357,8 @@ def _edge_inputs(task: Task) -> list[Inputs]:
         [(number,) for number in _edge_numbers(word)] if word.name in task.numbers else edge_words(word)
         for word in task.given
     ]
-    combined = islice(product(*each), MAX_EDGES)
+    most = max(1, min(MAX_EDGES, MAX_EDGE_SYMBOLS // sum(map(task.width, task.given))))
+    combined = islice(product(*each), most)
     inputs = [tuple(part for word in words for part in word) for words in combined]
     if task.is_restricted and inputs:
         allowed = task.allowed(task.given_words(inputs)).tolist()
@@ -373,7 +396,6 @@ def edge_words(word: WordShape) -> list[Inputs]:
 
 
 def _exhaustive(task: Task) -> Suite:
-    every = task.combinations
     what = (
         "every input; by default where they are few"
         if _are_numbers(task)
@@ -381,7 +403,7 @@ def _exhaustive(task: Task) -> Suite:
     )
 
     def parts(size: int, seed: int) -> tuple[Part, ...]:
-        if (size if task.is_by_columns else every) > MAX_EXHAUSTIVE:
+        if (_most(task) if task.is_by_columns else task.combinations) > MAX_EXHAUSTIVE:
             raise TaskError(_too_many(task))
         return (_every(task),)
 
@@ -397,7 +419,9 @@ def _too_many(task: Task) -> str:
     words = task.given
     bases = {word.symbols for word in words}
     total = sum(word.length for word in words)
-    if len(bases) == 1:
+    if task.is_by_columns and task.count is not None and task.is_restricted:
+        count = f"{task.count:,}" if task.count < SHOWN_COUNT else f"10**{len(str(task.count)) - 1} or more"
+    elif len(bases) == 1:
         count = f"{words[0].symbols}**{total}"
     else:
         count = " * ".join(f"{word.symbols}**{word.length}" for word in words)

@@ -77,4 +77,5 @@ def _model_json(model: ReportedModel) -> shapes.Model:
 
 def _suite_json(result: SuiteResult) -> shapes.ModelSuite:
     failures = [failure for part in result.parts for failure in failures_json(part)]
-    return shapes.filled(shapes.ModelSuite, result, failures=failures)
+    parts = [shapes.filled(shapes.ModelPart, part) for part in result.parts]
+    return shapes.filled(shapes.ModelSuite, result, failures=failures, parts=parts)

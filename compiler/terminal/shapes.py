@@ -840,12 +840,19 @@ class Heads(TypedDict):
     value_dim: Annotated[int, "coordinates of values"]
 
 
+class ModelPart(TypedDict):
+    label: Annotated[str, "such as `length 3` or `8 digits`; empty where the suite has one part"]
+    right: Annotated[int, "of the part's inputs, those that were answered right"]
+    inputs: Annotated[int, "the part's inputs"]
+
+
 class ModelSuite(TypedDict):
     suite: Annotated[str, "the name"]
     seed: Annotated[int | None, "the seed; null for a suite that takes none"]
     right: Annotated[int, "of its inputs, those that were answered right"]
     inputs: Annotated[int, "its inputs"]
     pairs: Annotated[int, "the same: the old name of `inputs`"]
+    parts: Annotated[list[ModelPart], "the same of each part, such as each length"]
     failures: Annotated[list[Failure], "the first inputs of each part that were answered wrong"]
 
 

@@ -160,6 +160,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "count": [
         ("count", TINY, QWEN, EXACT, "nan.yaml", "noted.yaml", "--assert", "free=5"),
         ("count", TINY, "--by-tensor", "--set", "digits=40"),
+        ("count", "untasked.yaml"),
     ],
     "count with a wrong spec": [
         ("count", TINY, INVALID, "noted.yaml", "nowhere.yaml", "--assert", "free=5"),
@@ -207,6 +208,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("report", TINY, "claiming.yaml", "nan.yaml", "--suite", "edges", "--suite", "carries", "-o", "page.md"),
         ("report", TINY, "--suite", "carries", "--pairs", "4", "--check", "page.md"),
         ("report", REVERSE, EXACT, QWEN, "--suite", "carries", "--pairs", "4"),
+        ("report", "untasked.yaml"),
         ("report", REVERSE, "--suite", "edges", "--verify", "60", "--jobs", "1"),
     ],
     "run --tokens": [

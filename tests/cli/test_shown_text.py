@@ -270,7 +270,6 @@ given              a: digit*3, b: digit*3
 answers            is: relation
 prompt             a*3 ? b*3 =
 answer             is
-suites             uniform edges exhaustive
 """
 RULES = """\
 what is right  written                                                       line
@@ -286,6 +285,7 @@ def test_a_task_is_shown_with_its_rules() -> None:
     shown = call("show", str(SPECS / "tasks/comparison.yaml"), "--set", "digits=3").stdout
     lines = "\n".join(line.rstrip() for line in shown.splitlines())
     assert SHOWN in lines
+    assert re.search(r"^suites +uniform edges .*exhaustive", lines, re.MULTILINE)
     assert RULES in lines
 
 

@@ -46,7 +46,7 @@ NOT_RUN = {
     "python cli.py verify specs/tiny95.yaml": "tests/gallery/test_verdicts.py verifies it",
     "python cli.py verify specs/tiny95.yaml --set v_scale=1e8": "the same, as tiny95-exact",
     "python cli.py verify specs/gallery/fblissjr_33p.yaml --json": "the same; test_json_shapes.py looks at its JSON",
-    "python cli.py eval specs/tiny95-exact.yaml --set digits=14 --pairs 100": "test_evaluation.py runs a suite of it",
+    "python cli.py eval specs/tiny95-exact.yaml --set digits=14 --inputs 100": "test_evaluation.py runs a suite of it",
     "python cli.py build specs/tiny95.yaml --eval": "the main job, which .ci/run runs",
     "make gallery": "evaluates every spec; .ci/run checks what it makes",
     "python cli.py report specs/*.yaml -o report.md": "evaluates every spec; docs/evaluation.md has a shorter call",

@@ -12,8 +12,9 @@ from click.testing import CliRunner, Result
 import cli
 import compiler
 from compiler.source.diagnostics import SpecError
-from compiler.tasks import TaskError, samples
+from compiler.tasks import TaskError, samples, suites
 from compiler.tasks.interpreter import Work
+from tests.helpers import SPECS
 
 SPEC = """\
 weightspec: 1
@@ -148,7 +149,7 @@ def test_what_would_cost_too_much_is_not_looked_at(tmp_path: Path) -> None:
 
 
 def test_looking_spends_what_it_costs(tmp_path: Path) -> None:
-    task = compiler.load(written(tmp_path, "  equations: {other: 'word[0]'}")).resolved.task
+    task = compiler.load(written(tmp_path, "  equations: {other: 'max(word[0], 0)'}")).resolved.task
     work = Work(1000)
     assert samples.fault(task, work) is None
     assert 0 < work.left < 1000
@@ -160,3 +161,17 @@ def test_a_task_error_is_an_error_of_the_spec() -> None:
     error = TaskError("no such case", code="task", hint="try another")
     assert isinstance(error, SpecError)
     assert [(one.code, one.message, one.hint) for one in error.diagnostics] == [("task", "no such case", "try another")]
+
+
+@pytest.mark.parametrize("path", [SPECS / "tiny95.yaml", SPECS / "reverse.yaml", *sorted(SPECS.glob("tasks/*.yaml"))])
+def test_suites_are_known_by_name_without_being_made(path: Path) -> None:
+    for asked in compiler.load(path).resolved.asked:
+        made = {name: suite.sampled for name, suite in asked.task.suites().items()}
+        assert list(suites.sampling_by_name(asked.task).items()) == list(made.items())
+
+
+def test_suites_of_cases_and_of_an_author_are_known_by_name(tmp_path: Path) -> None:
+    hard = compiler.load(written(tmp_path, HARD)).resolved.task
+    cases = compiler.load(Path(__file__).parents[1] / "invalid/cases/parts/cases.yaml").resolved.task
+    for task in (hard, cases):
+        assert suites.sampling_by_name(task) == {name: suite.sampled for name, suite in task.suites().items()}

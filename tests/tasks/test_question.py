@@ -39,6 +39,7 @@ numbers: a b sum
 prompt: a = b
 answer: sum
 """
+BY_COLUMNS = ADDITION.replace("equations: {number(sum): number(a) + number(b)}\n", "")
 RENAMED = """\
 name: plus
 sizes: {radix: 10, places: 3}
@@ -103,7 +104,7 @@ def changed(text: str, before: str, after: str) -> str:
         (SHORT, ADDITION),
         (SHORT, RENAMED),
         (SHORT, SHORT + "suites: {hard: {only: number(a) > 500, size: 20}}\norder: least_significant_first\n"),
-        (ADDITION, changed(ADDITION, "equations: {number(sum): number(a) + number(b)}\n", "")),
+        (ADDITION, BY_COLUMNS),
         (ADDITION, ADDITION.replace("base", "10").replace("sizes: {10: 10, ", "sizes: {")),
         (COPY, "copy: {symbols: 4, length: 5}\nprompt: word\nanswer: copied\n"),
         (COPY, changed(COPY, "copied: word", '"copied[i]": "word[i]"')),
@@ -130,10 +131,10 @@ def test_the_same_is_asked(one: str, other: str, tmp_path: Path) -> None:
     [
         (SHORT, "base: 10", "base: 9"),
         (SHORT, "digits: 3", "digits: 4"),
-        (ADDITION, "sum: (a + b + carry) % base", "sum: (a + b - carry) % base"),
-        (ADDITION, "carry: 2", "carry: {size: 2, start: 1}"),
-        (ADDITION, "carry: 2", "carry: 3"),
-        (ADDITION, "from: last", "from: first"),
+        (BY_COLUMNS, "sum: (a + b + carry) % base", "sum: (a + b - carry) % base"),
+        (BY_COLUMNS, "carry: 2", "carry: {size: 2, start: 1}"),
+        (BY_COLUMNS, "carry: 2", "carry: 3"),
+        (BY_COLUMNS, "from: last", "from: first"),
         (ADDITION, "numbers", "only: number(a) > number(b)\nnumbers"),
         (COPY, "copied: word", "copied: ascending(word)"),
         (COPY, "copied: word", '"copied[i]": "word[4 - i]"'),

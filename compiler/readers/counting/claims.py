@@ -10,6 +10,7 @@ from compiler.language.expectations import AuthorCount, EvalClaim
 from compiler.pipeline import Spec
 from compiler.readers.counting.counts import Counts
 from compiler.source.text import Span
+from compiler.tasks.suites import sampling_by_name
 
 VARIANT = "about the spec as written, not this variant: leave out --set to check"
 Status = Literal["held", "failed", "not checked"]
@@ -71,9 +72,11 @@ def check_claims(
         by_none: _Check = ("not checked", f"no rule gives it: {author.note}", ())
         check = _counted(counts, author.rule, author.count) if author.rule else by_none
         results.append(_result(spec, text, author.span, check))
-    task_suites = {name: suite for choice in spec.choices for name, suite in choice.resolved.task.suites().items()}
+    sampling = {
+        name: sampled for choice in spec.choices for name, sampled in sampling_by_name(choice.resolved.task).items()
+    }
     for eval_claim in spec.resolved.expect.evals:
-        sampled = task_suites[eval_claim.suite].sampled
+        sampled = sampling[eval_claim.suite]
         seed = f" (seed {eval_claim.seed})" if sampled else ""
         text = f"{eval_claim.suite}: {eval_claim.right:,} of {eval_claim.inputs:,} right{seed}"
         results.append(_result(spec, text, eval_claim.span, _evaluated(suites or (), eval_claim, sampled)))

@@ -19,7 +19,7 @@ def task_is_tested(protocol: str) -> Callable[[Examined], Iterator[Finding]]:
             yield Finding(f"the spec states no task, and {protocol} tests one", None)
             return
         task = examined.spec.resolved.task
-        place = top_level(examined.spec, "task", task.name)
+        place = top_level(examined.spec, "task", task.name) or top_level(examined.spec, "task")
         test = task.protocols().get(protocol)
         if test is None:
             yield Finding(f"the task {task.name} is not the one that {protocol} tests", place)
@@ -37,19 +37,23 @@ def operands_once(examined: Examined) -> Iterator[Finding]:
     """Each symbol of an operand stands in the prompt once."""
     if not examined.spec.choices:
         return
-    symbols = Counter(place.word for slot in examined.spec.layout.prompt for place in slot.places)
-    for word in examined.spec.resolved.task.given:
-        if symbols[word.name] > word.length:
-            times = symbols[word.name] // word.length
-            message = f"'{word.name}' stands in the prompt {times} times"
-            yield Finding(message, in_layout(examined.spec, "prompt", word.name, last=True))
+    layout, task = examined.spec.layout, examined.spec.resolved.task
+    times = Counter((place.word, place.index) for slot in layout.prompt for place in slot.places)
+    for word in task.given:
+        by_symbol = [times[word.name, index] for index in range(word.length)]
+        first = next((index for index, count in enumerate(by_symbol) if count > 1), None)
+        if first is not None:
+            name = word.name if len(set(by_symbol)) == 1 else f"{word.name}[{first}]"
+            message = f"'{name}' stands in the prompt {by_symbol[first]} times"
+            yield Finding(message, in_layout(examined.spec, "prompt", name, last=True))
 
 
 def answer_in_place(examined: Examined) -> Iterator[Finding]:
     """The answer is generated after the prompt, token by token."""
     if examined.spec.choices and examined.spec.layout.in_place:
         message = "the answer is read at the tokens of the prompt in one pass: nothing is generated"
-        yield Finding(message, top_level(examined.spec, "task", "answer", "in_place"))
+        places = (top_level(examined.spec, "task", "answer", where) for where in ("in_place", "at", "next"))
+        yield Finding(message, next(filter(None, places), None))
 
 
 def forced_tokens(examined: Examined) -> Iterator[Finding]:

@@ -78,7 +78,7 @@ SUBMISSION = (
         "disclose",
         "It is claimed how much of the board's test is right; lint runs no model.",
         _QUALIFY,
-        "such as `expect: {eval: {adderboard: {pairs: 10010, right: 10010}}}`; `eval` checks it",
+        "such as `expect: {eval: {adderboard: {inputs: 10010, right: 10010}}}`; `eval` checks it",
         claiming.accuracy_is_claimed(ADDERBOARD),
     ),
     LintRule(

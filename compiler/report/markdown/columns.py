@@ -131,12 +131,15 @@ COUNT_COLUMNS = (
 def _right(suite: ReportedSuite) -> CellText:
     def cell(row: PageEntry) -> str:
         result = row.model.result(suite)
-        if result is None:
-            return "–"
-        shown = f"{figure(result.right)} of {figure(result.inputs)}"
-        return shown if result.right == result.inputs else f"**{shown}**"
+        return "–" if result is None else right_of(result.right, result.inputs)
 
     return cell
+
+
+def right_of(right: int, inputs: int) -> str:
+    """`9 of 9`; bold where it is not all."""
+    shown = f"{figure(right)} of {figure(inputs)}"
+    return shown if right == inputs else f"**{shown}**"
 
 
 def _verdict(row: PageEntry) -> str:

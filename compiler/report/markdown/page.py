@@ -16,6 +16,7 @@ from compiler.report.markdown.columns import (
     evaluation_columns,
     failure_text,
     page_entries,
+    right_of,
 )
 from compiler.report.markdown.sentences import (
     count_sentences,
@@ -167,7 +168,18 @@ def _model(row: PageEntry) -> list[list[str]]:
     if model.counts.hard_coded:
         facts.append(f"Hard-coded: {_hard_coded(model)}")
     listed = [f"- {fact}" for fact in facts] + _disclosures(model)
-    return [[inline(resolved.summary)] if resolved.summary else [], listed]
+    return [[inline(resolved.summary)] if resolved.summary else [], listed, _by_part(model)]
+
+
+def _by_part(model: ReportedModel) -> list[str]:
+    """A row for each part of suites, where sizes are ranges."""
+    if len(model.spec.choices) < 2 or not model.results:
+        return []
+    labels = dict.fromkeys(part.label for result in model.results for part in result.parts)
+    cells = [{part.label: right_of(part.right, part.inputs) for part in result.parts} for result in model.results]
+    titles = [Title("right answers"), *(Title(code(result.suite), right=True) for result in model.results)]
+    rows = [[inline(label), *(parts.get(label, "–") for parts in cells)] for label in labels]
+    return markdown_table(titles, rows)
 
 
 def _disclosures(model: ReportedModel) -> list[str]:
