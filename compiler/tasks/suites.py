@@ -722,7 +722,7 @@ def _author(task: Task, suite: AuthorSuite) -> Suite:
     return Suite(suite.name, f"inputs that its author chose: {condition}", suite.size, parts)
 
 
-def described() -> str:
+def suites_text() -> str:
     """The suites of tasks, for the help of a command."""
     summaries = {
         "uniform": "random inputs; numbers of each of the last three lengths",
