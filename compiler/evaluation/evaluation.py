@@ -349,7 +349,7 @@ def _protocol(spec: Spec, name: str) -> EvaluationProtocol:
 
 def _chosen(spec: Spec, names: Sequence[str] | None) -> list[list[Suite]]:
     """The suites that are run in each choice of sizes: by default what each of them runs by default."""
-    choices = [choice.resolved.task.suites() for choice in spec.choices]
+    choices = [choice.resolved.task.suites() for choice in spec.choices or (spec,)]  # without a task this is refused
     known = list(dict.fromkeys(name for suites in choices for name in suites))
     for name in names or ():
         if name not in known:
