@@ -24,6 +24,7 @@ MAX_SIZE = 10_000_000  # inputs of an author's suite
 NEAR_CARRIES = 4000
 MAX_CARRY_PATTERNS = 4096
 MAX_EDGES = 10_000
+SHOWN_COUNT = 10**15  # inputs that are written out; of more their magnitude is
 MAX_EDGE_SYMBOLS = 1 << 21  # in all of them
 UNIFORM_LENGTHS = 3  # the longest lengths of numbers that the uniform suite draws
 TRIES = 1000  # draws for one input that `only` allows
@@ -62,6 +63,11 @@ def of(task: Task) -> Iterator[Suite]:
         yield _long_runs(task)
 
 
+def looked_at(task: Task) -> list[Suite]:
+    """The suites that a search for an input looks at: all but those of columns that the author does not ask for."""
+    return [suite for suite in task.suites().values() if suite.by_default or suite.name not in OF_COLUMNS]
+
+
 def sampling_by_name(task: Task) -> dict[str, bool]:
     """Whether each suite of a task samples, in the order of `of`. None is made: that may look at many inputs."""
     if task.cases:
@@ -69,11 +75,12 @@ def sampling_by_name(task: Task) -> dict[str, bool]:
     every = {"uniform": True, "edges": False, "carries": True, "near_carry": True, "exhaustive": False}
     every |= {adderboard.NAME: False, **{suite.name: True for suite in task.author_suites}}
     named = {name: sampled for name, sampled in every.items() if name not in NAMED or name in task.suite_names}
-    return named if task.statement.transducer is None else {**named, "transitions": False, "long_runs": False}
+    return named if task.statement.transducer is None else named | dict.fromkeys(OF_COLUMNS, False)
 
 
+OF_COLUMNS = ("transitions", "long_runs")
 ALWAYS = ("uniform", "edges", "exhaustive")  # those that every task has
-NAMED = ("carries", "near_carry", adderboard.NAME, "transitions", "long_runs")  # those that an author asks for by name
+NAMED = ("carries", "near_carry", adderboard.NAME, *OF_COLUMNS)  # those that an author asks for by name
 
 
 def why_not(task: Task, name: str) -> str | None:
@@ -82,7 +89,7 @@ def why_not(task: Task, name: str) -> str | None:
         return (
             None if _has_carries(task) else "it needs columns from the last, with one state of size 2 and words alike"
         )
-    if name in ("transitions", "long_runs"):
+    if name in OF_COLUMNS:
         return None if task.statement.transducer is not None else "it needs columns"
     return None if _is_of_two_numbers(task) else "it needs two given numbers of one alphabet and length"
 
@@ -139,7 +146,7 @@ def _words_of_numbers(task: Task, numbers: Sequence[NDArray[np.uint64]]) -> Word
 def known_parts(task: Task, name: str) -> dict[str, int | None]:
     """The parts of a suite by their labels, each with how many inputs it has, where that takes no time to find out.
 
-    None has no label where the suite is not counted in parts. Nothing is known of a suite that the task may lack.
+    The only part of a suite has no label. There are no parts where the task may lack the suite.
     Raises `TaskError` where an input makes no sense.
     """
     is_small = not task.is_restricted or task.combinations <= TRIED_IN_FULL
@@ -424,7 +431,6 @@ def edge_words(word: WordShape) -> list[Inputs]:
 
 
 def _exhaustive(task: Task) -> Suite:
-    every = task.combinations
     what = (
         "every input; by default where they are few"
         if _are_numbers(task)
@@ -432,7 +438,7 @@ def _exhaustive(task: Task) -> Suite:
     )
 
     def parts(size: int, seed: int) -> tuple[Part, ...]:
-        if (size if task.is_by_columns else every) > MAX_EXHAUSTIVE:
+        if (_most(task) if task.is_by_columns else task.combinations) > MAX_EXHAUSTIVE:
             raise TaskError(_too_many(task))
         return (_every(task),)
 
@@ -448,7 +454,9 @@ def _too_many(task: Task) -> str:
     words = task.given
     bases = {word.symbols for word in words}
     total = sum(word.length for word in words)
-    if len(bases) == 1:
+    if task.is_by_columns and task.count is not None and task.is_restricted:
+        count = f"{task.count:,}" if task.count < SHOWN_COUNT else f"10**{len(str(task.count)) - 1} or more"
+    elif len(bases) == 1:
         count = f"{words[0].symbols}**{total}"
     else:
         count = " * ".join(f"{word.symbols}**{word.length}" for word in words)
@@ -751,7 +759,7 @@ def _author(task: Task, suite: AuthorSuite) -> Suite:
     return Suite(suite.name, summary, suite.size, parts, most=lambda: task.combinations)
 
 
-def described() -> str:
+def suites_text() -> str:
     """The suites of tasks, for the help of a command."""
     summaries = {
         "uniform": "random inputs; numbers of each of the last three lengths",
