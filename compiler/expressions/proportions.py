@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal, assert_never
 
 _Unit = Literal["percent", "ratio"]
@@ -29,12 +29,15 @@ def amount(number: int) -> str:
     return f"about {_scientific(Decimal(number), up=False)}"
 
 
-def share(part: int, whole: int, *, up: bool) -> str:
-    """`part` of `whole`, rounded up or down: `2.25e-7`, `12.5 %`, `all but 7.4751e-7`, `all`, `none`."""
+def share(part: int, whole: int, *, up: bool | None) -> str:
+    """`part` of `whole`: `2.25e-7`, `12.5 %`, `all but 7.4751e-7`, `all`, `none`.
+
+    A bound is rounded `up` or down, and what is no bound (None) to the nearest.
+    """
     if part in (0, whole):
         return "all" if part else "none"
     if 100 * part > 99 * whole:
-        return f"all but {share(whole - part, whole, up=not up)}"
+        return f"all but {share(whole - part, whole, up=None if up is None else not up)}"
     ratio = _ratio(part, whole, up=up)
     return f"{(100 * ratio).normalize():f} %" if 1000 * part >= whole else _scientific(ratio, up=up)
 
@@ -45,7 +48,7 @@ def shares(low: int, high: int, whole: int) -> str:
     `7.389e-7 to 7.4751e-7`, `0.086486 % to 0.44543 %`, `all but 5e-7 to all but 3e-9`, `1e-20 to 1`, `none to all`.
     """
     if low == high:
-        return share(low, whole, up=False)
+        return share(low, whole, up=None)
     if (low, high) == (0, whole):
         return "none to all"
     if 100 * low > 99 * whole and high < whole:
@@ -91,13 +94,14 @@ def three_figures(value: float, *, up: bool) -> str:
     return f"{float(Context(prec=3, rounding=ROUND_CEILING if up else ROUND_FLOOR).plus(Decimal(repr(value)))):.3g}"
 
 
-def _ratio(part: int, whole: int, *, up: bool) -> Decimal:
+def _ratio(part: int, whole: int, *, up: bool | None) -> Decimal:
     return _context(up).divide(Decimal(part), Decimal(whole))
 
 
-def _scientific(value: Decimal, *, up: bool) -> str:
+def _scientific(value: Decimal, *, up: bool | None) -> str:
     return f"{_context(up).plus(value).normalize():e}".replace("e+", "e")
 
 
-def _context(up: bool) -> Context:
-    return Context(prec=SIGNIFICANT_DIGITS, rounding=ROUND_CEILING if up else ROUND_FLOOR)
+def _context(up: bool | None) -> Context:
+    rounding = ROUND_HALF_EVEN if up is None else ROUND_CEILING if up else ROUND_FLOOR
+    return Context(prec=SIGNIFICANT_DIGITS, rounding=rounding)

@@ -59,6 +59,9 @@ def test_shares(part: int, whole: int, down: str, up: str) -> None:
     [
         (73_890_674_000_062, 74_750_117_500_050, 10**20, "7.389e-7 to 7.4751e-7"),
         (225, 225, 10**9, "2.25e-7"),
+        (2, 2, 3, "66.667 %"),  # what is known is rounded to the nearest
+        (1, 1, 3, "33.333 %"),
+        (299, 299, 300, "all but 0.33333 %"),
         (0, 0, 8, "none"),
         (8, 8, 8, "all"),
         (0, 8, 8, "none to all"),
