@@ -27,7 +27,7 @@ from compiler.tasks.package import sizes_of
 from compiler.tasks.stated import AuthorSuite, Case, Task
 from compiler.tasks.statement import Aimed, Equation, State, Statement, Transducer, WordShape
 from compiler.tasks.task import Symbols
-from compiler.tasks.tokens import named_token, read_token
+from compiler.tasks.tokens import named_token, numbers_of, read_token
 
 _NUMBER = re.compile(r"number\(\s*(?P<word>[A-Za-z_][A-Za-z0-9_]*)\s*\)")
 _OF_COLUMNS = ("from", "state", "let", "only", "end")  # keys that are no answers
@@ -174,7 +174,8 @@ class _Reader:
             self.report("task", message, key.span, f"write {key.text}[{size}] in `vocabulary`")
             return None
         start = vocabulary.starts[family.name]
-        return Alphabet(key.text, tuple(range(start, start + size)), tuple(map(str, range(size))))
+        tokens = tuple(range(start, start + size))
+        return Alphabet(key.text, tokens, tuple(map(str, range(size))), self._by_label(tokens))
 
     def _tokens(self, key: Scalar, node: Node) -> Alphabet | None:
         """The tokens that are listed: names, families, and parts of families such as `digit[d < 2]`."""
@@ -203,7 +204,12 @@ class _Reader:
         """Symbols are spelled by their index in a family where that says which they are, else by their labels."""
         labels = [self.section.vocabulary.labels[token] for token in tokens]
         short = [re.sub(r".*\[([0-9]+)\]", r"\1", label, flags=re.DOTALL) for label in labels]
-        return Alphabet(name, tokens, tuple(short if len(set(short)) == len(short) else labels))
+        spelling = tuple(short if len(set(short)) == len(short) else labels)
+        return Alphabet(name, tokens, spelling, self._by_label(tokens))
+
+    def _by_label(self, tokens: tuple[int, ...]) -> dict[str, int]:
+        """The symbols of an alphabet by the names of their tokens."""
+        return {self.section.vocabulary.labels[token]: symbol for symbol, token in enumerate(tokens)}
 
     def _listed_tokens(self, word: Word) -> list[int]:
         token = named_token(word.text, self.section.vocabulary)
@@ -568,7 +574,9 @@ class _Reader:
     def _of_cases(self) -> tuple[Statement, tuple[Case, ...]]:
         """Those whose prompt and answer have the lengths that are asked for."""
         vocabulary = self.section.vocabulary
-        self.alphabets["token"] = Alphabet("token", tuple(range(vocabulary.size)), vocabulary.labels)
+        self.alphabets["token"] = Alphabet(
+            "token", tuple(range(vocabulary.size)), vocabulary.labels, numbers_of(vocabulary)
+        )
         lengths = (self.section.sizes[PROMPT], self.section.sizes[ANSWER])
         prompt, answer = (
             WordShape(name, "token", vocabulary.size, length)
