@@ -183,8 +183,14 @@ class _Reader:
         tokens: dict[int, Span] = {}
         listed = words(node)
         if not listed:
-            self.report("task", f"the alphabet '{key.text}' has no symbols", node.span, "such as `bit: digit[d < 2]`")
+            self.report("task", f"the alphabet '{key.text}' has no symbols", node.span, "such as `bit: 'digit[d < 2]'`")
+        numbers, labels = numbers_of(self.section.vocabulary), self.section.vocabulary.labels
         for word in listed:
+            if word.text in numbers:
+                names = " ".join(labels[numbers[one.text]] if one.text in numbers else one.text for one in listed)
+                hint = f"write the tokens, as in `{key.text}: '{names}'`"
+                self.report("unknown-name", f"no token '{word.text}' here", word.span, hint)
+                return None
             for token in self._listed_tokens(word):
                 if token in tokens:
                     label = self.section.vocabulary.labels[token]
@@ -240,13 +246,24 @@ class _Reader:
         if not star:
             return WordShape(key.text, alphabet.name, alphabet.size, 1, single=True)
         formula = read_text(Word(times.strip(), node, len(name) + 1 + len(times) - len(times.lstrip())), self.findings)
-        length = None if formula is None else attempt(formula, self.section.scope, integer_value, self.findings)
+        length = None if formula is None else self._length(formula)
         if length is None or formula is None:
             return None
         if not 1 <= length <= MAX_WORD:
             self.report("task", f"a word has from 1 to {MAX_WORD} symbols, not {exact_figure(length)}", formula.span)
             return None
         return WordShape(key.text, alphabet.name, alphabet.size, length)
+
+    def _length(self, formula: Formula) -> int | None:
+        """The length of a word. A name that means nothing is a size that is missing."""
+        findings = Findings()
+        length = attempt(formula, self.section.scope, integer_value, findings)
+        sizes = ", ".join(self.section.sizes)
+        hint = f"sizes: {sizes}" if sizes else "state it under `sizes`, such as `sizes: {length: 10}`"
+        for one in findings:
+            is_unknown = one.code == "unknown-name" and one.hint is None
+            self.findings.report(replace(one, hint=hint) if is_unknown else one)
+        return length
 
     def _alphabet_named(self, word: Word) -> Alphabet | None:
         known = self.alphabets.get(word.text)
@@ -257,7 +274,7 @@ class _Reader:
             families = [family.name for family in self.section.vocabulary.families if family.sizes]
             if word.text not in self.part("alphabets").names:  # which was reported
                 suggestion = did_you_mean(word.text, [*self.alphabets, *families])
-                hint = "name it under `alphabets`, such as `alphabets: {bit: digit[d < 2]}`"
+                hint = "name it under `alphabets`, such as `alphabets: {bit: 'digit[d < 2]'}`"
                 self.report("unknown-name", f"no alphabet '{word.text}'{suggestion}", word.span, hint)
             return None
         if family.size > MAX_SYMBOLS:
@@ -477,7 +494,8 @@ class _Reader:
             missing = [place for place in range(word.length) if place not in known]
             if missing:
                 which = f"'{word.name}'" if len(missing) == word.length else f"'{word.name}[{missing[0]}]'"
-                hint = f"such as `equations: {{{word.name}{'' if word.single else '[i]'}: …}}`, or write `columns`"
+                target = word.name if word.single else f"'{word.name}[i]'"
+                hint = f"such as `equations: {{{target}: …}}`, or write `columns`"
                 self.report("task", f"nothing says what {which} is", place, hint)
 
     # how people write it

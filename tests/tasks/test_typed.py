@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import cli
+import compiler
+from compiler.pipeline import Spec
 
 SPEC = """\
 weightspec: 1
@@ -77,11 +79,19 @@ CASES_OF_LENGTHS = '  cases: {"2 =": 2, "2 + 2 =": 2}\n'
 ADDED_TO_TEN = "digit[3] + = addr[2]"
 
 
-def run(folder: Path, task: str, *words: str, vocabulary: str = ADDED_TO_TEN) -> Result:
+def written(folder: Path, task: str, vocabulary: str) -> Path:
     path = folder / "typed.yaml"
     text = SPEC.format(vocabulary=vocabulary, task=task.rstrip("\n"), token="digit[d]")
     path.write_text(text, encoding="utf-8")
-    return CliRunner().invoke(cli.main, ["run", str(path), *words])
+    return path
+
+
+def load(folder: Path, task: str, vocabulary: str) -> Spec:
+    return compiler.load(written(folder, task, vocabulary))
+
+
+def run(folder: Path, task: str, *words: str, vocabulary: str = ADDED_TO_TEN) -> Result:
+    return CliRunner().invoke(cli.main, ["run", str(written(folder, task, vocabulary)), *words])
 
 
 @pytest.mark.parametrize(
