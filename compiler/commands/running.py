@@ -83,7 +83,7 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
         print_json(shapes.filled(shapes.Built, None, **built))
 
 
-@click.command("eval", cls=SpecCommand, epilog=verbatim(suites.described()))
+@click.command("eval", cls=SpecCommand, epilog=verbatim(suites.suites_text()))
 @spec_argument
 @loading_options
 @evaluation_options

@@ -181,6 +181,7 @@ def evaluate(
     _check_numbers(inputs, failures, batch)
     kept = sys.maxsize if failures is None else failures
     chosen = _chosen(spec, names if test is None else test.suites)
+    _notice_counting(spec, chosen, notice)
     shares = [[_share(suite, inputs, k, len(chosen)) for suite in suites] for k, suites in enumerate(chosen)]
     planned = [
         [_to_run(suite, size, seed or 0, kept) for suite, size in zip(suites, sizes, strict=True)]
@@ -200,6 +201,14 @@ def evaluate(
     threads, version = torch.get_num_threads(), torch.__version__
     results = _joined(spec, runs)
     return Evaluation(results, evaluator.use, evaluator.decoding, spec.network.dtype.name, name, threads, version, test)
+
+
+def _notice_counting(spec: Spec, chosen: Sequence[Sequence[Suite]], notice: Callable[[str], None] | None) -> None:
+    """Say where inputs are counted before they are run, by looking at what `only` allows."""
+    for choice, suites in zip(spec.choices, chosen, strict=True):
+        task = choice.resolved.task
+        if notice and task.count is None and any(suite.name == "exhaustive" for suite in suites):
+            notice(f"exhaustive: counting what `only` allows of {task.combinations:,} inputs")
 
 
 class _Told:
@@ -340,7 +349,7 @@ def _protocol(spec: Spec, name: str) -> EvaluationProtocol:
 
 def _chosen(spec: Spec, names: Sequence[str] | None) -> list[list[Suite]]:
     """The suites that are run in each choice of sizes: by default what each of them runs by default."""
-    choices = [choice.resolved.task.suites() for choice in spec.choices]
+    choices = [choice.resolved.task.suites() for choice in spec.choices or (spec,)]  # without a task this is refused
     known = list(dict.fromkeys(name for suites in choices for name in suites))
     for name in names or ():
         if name not in known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from math import prod
 from typing import cast
@@ -36,7 +37,7 @@ TASK_EXAMPLE = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedTask:
     """A task for one choice of its sizes, and how it is laid out. `choice` are the sizes that were chosen of ranges."""
 
     task: Task
@@ -61,7 +62,7 @@ class Resolved:
     scope: Scope
     vocabulary: Axis
     stream: Axis
-    asked: tuple[Asked, ...]
+    asked: tuple[AskedTask, ...]
     context: int
     decode: Decode
     expect: Expectations
@@ -77,13 +78,13 @@ class Resolved:
         """How that is laid out, as if every token could be predicted. Raises `SpecError` as `task` does."""
         return self._asked.layout
 
-    @property
+    @cached_property
     def question(self) -> Question:
         """What is asked in all choices of sizes; where the spec states no task, that too."""
         return question([one.task for one in self.asked])
 
     @property
-    def _asked(self) -> Asked:
+    def _asked(self) -> AskedTask:
         if not self.asked:
             message = f"{self.name} states no task, so nothing is right or wrong"
             raise fail("task", message, hint=TASK_EXAMPLE)
@@ -138,7 +139,7 @@ def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], f
             findings.report(Diagnostic("name-clash", message, span, notes=(note,)))
 
 
-def _context(document: Mapping, asked: tuple[Asked, ...], scope: Scope, findings: Findings) -> int | None:
+def _context(document: Mapping, asked: tuple[AskedTask, ...], scope: Scope, findings: Findings) -> int | None:
     """The longest sequence: what the task needs, or `context` where that is more. A wrong `context` changes nothing."""
     node = document.get("context")
     needed = max((one.layout.length for one in asked), default=1)
@@ -163,7 +164,7 @@ def _context(document: Mapping, asked: tuple[Asked, ...], scope: Scope, findings
 
 def _asked(
     document: Mapping, definitions: dict[str, Definition], vocabulary: Axis, scope: Scope, findings: Findings
-) -> tuple[Asked, ...] | None:
+) -> tuple[AskedTask, ...] | None:
     """The tasks of a document; None, with the reasons in `findings`, where they are not certain."""
     node = document.get("task")
     if node is None:
@@ -174,7 +175,7 @@ def _asked(
     key = short_key(node)
     section = stated(node, about)
     sizes = None if section is None else _sizes(section, definitions, findings)
-    found: list[Asked] | None = None
+    found: list[AskedTask] | None = None
     if section is not None and sizes is not None:
         name = key.text if key is not None else (section.text_of("name") or _answers(section))
         place = document.key("task")
@@ -223,7 +224,7 @@ def _sizes(section: Mapping, definitions: dict[str, Definition], findings: Findi
 
 def _each(
     document: Mapping, section: Section, definitions: dict[str, Definition], findings: Findings
-) -> list[Asked] | None:
+) -> list[AskedTask] | None:
     """The task for each choice of its sizes; the first one that is wrong is the last that is read."""
     before = len(findings)
     if section.node.get("cases") is not None:
@@ -231,7 +232,7 @@ def _each(
     choices = _choices(section, definitions, findings)
     if len(findings) > before:
         return None
-    found: list[Asked] = []
+    found: list[AskedTask] = []
     for choice in choices:
         chosen = _chosen(document, section, choice, findings)
         task = None if chosen is None else read_task(chosen, findings)
@@ -240,18 +241,18 @@ def _each(
             layout = read_layout(chosen.node, task, chosen.vocabulary, chosen.scope, findings)
         if task is None or layout is None or len(findings) > before:
             return None
-        found.append(Asked(task, layout, choice))
+        found.append(AskedTask(task, layout, choice))
     return found if len(findings) == before else None
 
 
-def _with_inputs(section: Section, every: list[Asked], findings: Findings, *, look: bool) -> list[Asked] | None:
+def _with_inputs(section: Section, every: list[AskedTask], findings: Findings, *, look: bool) -> list[AskedTask] | None:
     """The choices of sizes that have an input at all; `look`: some of their inputs have to make sense."""
     if not look and not any(asked.task.is_restricted for asked in every):
         return every  # without numpy
     from compiler.tasks import samples
-    from compiler.tasks.interpreter import Work
+    from compiler.tasks.interpreter import TaskWork
 
-    work = Work(samples.LOOKED_AT)
+    work = TaskWork(samples.LOOKED_AT)
     try:
         found = [asked for asked in every if not samples.is_empty(asked.task, work)]
     except TaskError as error:  # for an input that is named

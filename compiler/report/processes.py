@@ -5,11 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -19,7 +19,7 @@ from compiler.pipeline import Leniency, Spec, load_sources
 from compiler.source.diagnostics import Diagnostic, SpecError, fail
 from compiler.source.faults import ToolFault
 from compiler.source.text import Source
-from compiler.verifier.results import VerdictName
+from compiler.verifier.results import VerdictName, Verification
 from compiler.verifier.verify import verify
 
 WORTH_A_PROCESS = 5000  # inputs that take as long as to start a process, where the plain module decides many
@@ -50,10 +50,11 @@ class Job:
 @dataclass(frozen=True)
 class Outcome:
     """The result of a job. `evaluation` is None without suites. `verdict` is None where none was asked for, and
-    where the verifier cannot follow the inputs of the task."""
+    the task has an input without a right answer. `by_size`: the verdict for each choice of sizes that are ranges."""
 
     evaluation: Evaluation | None
     verdict: VerdictName | None
+    by_size: Mapping[str, VerdictName] = field(default_factory=dict)
 
 
 def do_all(
@@ -83,21 +84,25 @@ def _outcome(spec: Spec, plan: RunPlan) -> Outcome:
         return Outcome(evaluation, None)
     if evaluation is not None and any(suite.right < suite.inputs for suite in evaluation.suites):
         return Outcome(evaluation, "refuted")  # whatever there is time for
-    return Outcome(evaluation, _verdict(spec, plan.budget))
+    verification = _verification(spec, plan.budget)
+    if verification is None:
+        return Outcome(evaluation, None)
+    by_size = {part.title: part.verification.verdict for part in verification.by_size}
+    return Outcome(evaluation, verification.verdict, by_size)
 
 
-def _verdict(spec: Spec, budget: float) -> VerdictName | None:
+def _verification(spec: Spec, budget: float) -> Verification | None:
     claimed = spec.resolved.expect.verdict is not None and not spec.settings
     for times in BUDGET_FACTORS if claimed else BUDGET_FACTORS[:1]:
         try:
             verification = verify(spec, budget=times * budget)
-        except SpecError:  # a task whose inputs are not followed
+        except SpecError:  # an input without a right answer
             return None
         if verification.ending == "interrupted":
             raise KeyboardInterrupt
         if verification.verdict != "open" or verification.ending == "complete":
             break
-    return verification.verdict
+    return verification
 
 
 def _worth(jobs: Sequence[Job]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,8 @@ class ReportedSuite:
 @dataclass(frozen=True)
 class ReportedModel:
     """What is known of one spec. `evaluation` is None where none of the wanted suites is one of its task, `verdict`
-    where it was not verified; `disclosures` are what `lint` finds, which no figure shows."""
+    where it was not verified, `by_size` that of each choice of sizes that are ranges; `disclosures` are what `lint`
+    finds, which no figure shows."""
 
     spec: Spec
     question: Question
@@ -51,6 +52,7 @@ class ReportedModel:
     counts: Counts
     evaluation: Evaluation | None
     verdict: VerdictName | None
+    by_size: Mapping[str, VerdictName]
     claims: tuple[ClaimResult, ...]
     disclosures: tuple[Diagnostic, ...]
     suites: tuple[ReportedSuite, ...]  # one for each of the results
@@ -190,7 +192,8 @@ def _outcomes(
 def _groups(models: Sequence[ReportedModel]) -> tuple[Group, ...]:
     by_task = sorted(models, key=lambda model: _task_order(model.question))
     titled = grouped([model.question for model in by_task])
-    return tuple(_group(title, [by_task[position] for position in members]) for title, members in titled.items())
+    groups = {title: [by_task[position] for position in members] for title, members in titled.items()}
+    return tuple(_group(title, sorted(each, key=lambda model: _order(model.spec))) for title, each in groups.items())
 
 
 def _task_order(asked: Question) -> tuple[bool, str, tuple[tuple[str, tuple[int, int]], ...], str]:
@@ -220,6 +223,7 @@ def _model(spec: Spec, suites: Sequence[Suite], outcome: Outcome) -> ReportedMod
         counts,
         outcome.evaluation,
         outcome.verdict,
+        outcome.by_size,
         check_claims(spec, counts, results, outcome.verdict),
         _disclosures(spec),
         tuple(

@@ -42,9 +42,9 @@ from compiler.tasks.columns import (
 )
 from compiler.tasks.equations import check_symbol, constants_of
 from compiler.tasks.integers import Integers
-from compiler.tasks.interpreter import Batch, Faults, Letters, Scope, Value, Work, number_of, truth_of
+from compiler.tasks.interpreter import Batch, Faults, FormulaScope, Letters, TaskWork, Value, integers_of, truth_of
 from compiler.tasks.kinds import LOOPS
-from compiler.tasks.statement import Aimed, Equation, Statement, WordShape
+from compiler.tasks.statement import Aimed, AnswerEquation, Statement, WordShape
 from compiler.tasks.task import TaskError
 
 Numbers = NDArray[np.int64]
@@ -271,7 +271,7 @@ class _Reader:
     """Which given symbols a formula can read, found from its syntax; `work` is shared, and bounded."""
 
     statement: Statement
-    work: Work = field(default_factory=Work)
+    work: TaskWork = field(default_factory=TaskWork)
 
     def word(self, name: str) -> WordShape | None:
         return next((word for word in self.statement.given if word.name == name), None)
@@ -280,19 +280,19 @@ class _Reader:
         """Whether it reads no given word."""
         return all(self.word(name) is None for name in free_names(node))
 
-    def scope(self, node: ExpressionNode, equation: Equation, indices: Mapping[str, int]) -> Scope:
+    def scope(self, node: ExpressionNode, equation: AnswerEquation, indices: Mapping[str, int]) -> FormulaScope:
         """For computing a formula that reads no given word."""
         batch = Batch(1, constants_of(self.statement), Faults(np.zeros(1, bool)), work=self.work)
-        return Scope(batch, Formula(node, equation.formula.scalar), indices=indices)
+        return FormulaScope(batch, Formula(node, equation.formula.scalar), indices=indices)
 
-    def integer(self, node: ExpressionNode, equation: Equation, indices: Mapping[str, int]) -> int:
+    def integer(self, node: ExpressionNode, equation: AnswerEquation, indices: Mapping[str, int]) -> int:
         scope = self.scope(node, equation, indices)
-        value = number_of(scope).values
+        value = integers_of(scope).values
         if scope.batch.faults.failed.any() or not isinstance(value, int):
             raise _NotBySymbol
         return value
 
-    def truth(self, node: ExpressionNode, equation: Equation, indices: Mapping[str, int]) -> bool:
+    def truth(self, node: ExpressionNode, equation: AnswerEquation, indices: Mapping[str, int]) -> bool:
         scope = self.scope(node, equation, indices)
         value = truth_of(scope)
         if scope.batch.faults.failed.any() or not isinstance(value, bool):
@@ -300,7 +300,7 @@ class _Reader:
         return value
 
 
-def _sources(equation: Equation, reader: _Reader) -> Iterator[tuple[int, SymbolPlace, Numbers]]:
+def _sources(equation: AnswerEquation, reader: _Reader) -> Iterator[tuple[int, SymbolPlace, Numbers]]:
     """For each symbol of an answer word the given one that it hangs on, and what it is for each symbol of that."""
     match equation.form:
         case "number":
@@ -314,7 +314,7 @@ def _sources(equation: Equation, reader: _Reader) -> Iterator[tuple[int, SymbolP
             raise no_rule("form of an equation", equation.form)
 
 
-def _word_sources(equation: Equation, reader: _Reader) -> Iterator[tuple[int, SymbolPlace, Numbers]]:
+def _word_sources(equation: AnswerEquation, reader: _Reader) -> Iterator[tuple[int, SymbolPlace, Numbers]]:
     node = equation.formula.tree
     while isinstance(node, Call) and node.function == "where":
         *pairs, otherwise = node.arguments
@@ -333,7 +333,7 @@ def _word_sources(equation: Equation, reader: _Reader) -> Iterator[tuple[int, Sy
         yield place, (word.name, place), np.arange(word.symbols)
 
 
-def _symbol_source(equation: Equation, aimed: Aimed, reader: _Reader) -> tuple[SymbolPlace, Numbers]:
+def _symbol_source(equation: AnswerEquation, aimed: Aimed, reader: _Reader) -> tuple[SymbolPlace, Numbers]:
     """A symbol that hangs on none hangs on the first."""
     statement = reader.statement
     read = set(_read(equation.formula.tree, equation, aimed.indices, reader))
@@ -350,15 +350,15 @@ def _symbol_source(equation: Equation, aimed: Aimed, reader: _Reader) -> tuple[S
         letters = Letters(np.broadcast_to(symbols.astype(np.uint16)[:, None], (count, word.length)), word.symbols)
         values[word.name] = Integers(symbols, 0, word.symbols - 1) if word.single else letters
     batch = Batch(count, {**constants_of(statement), **values}, Faults(np.zeros(count, bool)))
-    scope = Scope(batch, equation.formula, indices=aimed.indices)
-    answers = check_symbol(number_of(scope), answer, scope).values
+    scope = FormulaScope(batch, equation.formula, indices=aimed.indices)
+    answers = check_symbol(integers_of(scope), answer, scope).values
     if batch.faults.failed.any():
         raise _NotBySymbol
     return (name, place), np.array(np.broadcast_to(answers, count), np.int64)
 
 
 def _read(
-    node: ExpressionNode, equation: Equation, indices: Mapping[str, int], reader: _Reader
+    node: ExpressionNode, equation: AnswerEquation, indices: Mapping[str, int], reader: _Reader
 ) -> Iterator[SymbolPlace]:
     """Every given symbol that a formula can read; conditions that read none are decided."""
     reader.work.spend(1, node.at)

@@ -9,8 +9,8 @@ from compiler.expressions.formulas import NESTED_TOO_DEEPLY, Formula
 from compiler.expressions.syntax import ExpressionError
 from compiler.source.diagnostics import Diagnostic, Findings
 from compiler.source.limits import MAX_TASK_WORK
-from compiler.tasks.kinds import Kind, Readable, WordKind, described, expect, expect_word, kind_of
-from compiler.tasks.statement import Equation, Statement, Transducer, WordShape
+from compiler.tasks.kinds import Kind, Readable, WordKind, expect, expect_word, kind_of, kind_text
+from compiler.tasks.statement import AnswerEquation, Statement, Transducer, WordShape
 from compiler.tasks.work import least_work, too_much_work
 
 
@@ -49,7 +49,7 @@ class _Checker:
     constants: Mapping[str, int]
     findings: Findings
 
-    def equation(self, equation: Equation, shape: WordShape | None, names: Readable) -> None:
+    def equation(self, equation: AnswerEquation, shape: WordShape | None, names: Readable) -> None:
         for name in equation.aimed[0].indices if equation.aimed else ():
             names = names.binding(name)
         is_word = equation.form == "word" and shape is not None
@@ -113,8 +113,8 @@ def _kind_expected(kind: Kind | None, formula: Formula, names: Readable) -> Kind
         return kind_of(tree, names) if kind is None else expect(kind, tree, names)
     if kind_of(tree, names) == "number":
         hint = "write NAME[i] before the colon for each symbol, or number(NAME) for its digits"
-        raise ExpressionError("wrong-type", f"expected {described(kind)}, found a number", tree.at, hint)
+        raise ExpressionError("wrong-type", f"expected {kind_text(kind)}, found a number", tree.at, hint)
     found = expect_word(tree, names)
     if found.length != kind.length:
-        raise ExpressionError("wrong-type", f"expected {described(kind)}, found {described(found)}", tree.at)
+        raise ExpressionError("wrong-type", f"expected {kind_text(kind)}, found {kind_text(found)}", tree.at)
     return found

@@ -12,8 +12,19 @@ from numpy.typing import NDArray
 from compiler.expressions.formulas import Formula
 from compiler.tasks.equations import check_symbol, constants_of
 from compiler.tasks.integers import Integers
-from compiler.tasks.interpreter import Batch, Faults, Refusal, Rows, Scope, Value, Work, number_of, truth_of, within
-from compiler.tasks.statement import InputFault, State, Statement, Transducer, WordShape
+from compiler.tasks.interpreter import (
+    Batch,
+    Faults,
+    FormulaScope,
+    Refusal,
+    Rows,
+    TaskWork,
+    Value,
+    integers_of,
+    truth_of,
+    within,
+)
+from compiler.tasks.statement import InputFault, Statement, StateVariable, Transducer, WordShape
 from compiler.tasks.task import Words
 
 Numbers = NDArray[np.int64]
@@ -74,7 +85,7 @@ class Track:
     going: NDArray[np.bool_]
     moving: Faults
     writing: Faults
-    work: Work
+    work: TaskWork
 
     @property
     def rows(self) -> Rows | None:
@@ -87,7 +98,7 @@ class Track:
         return min(faults, key=lambda fault: fault.row, default=None)
 
 
-def by_columns(statement: Statement, given: Words, work: Work | None = None) -> Words:
+def by_columns(statement: Statement, given: Words, work: TaskWork | None = None) -> Words:
     """The answer words that columns give, uint16 [inputs, length] each; 0 for inputs that they exclude.
 
     Raises `InputFault` for the first input that there is and whose answer cannot be computed, `ExpressionError` (with
@@ -101,7 +112,7 @@ def admitted(statement: Statement, given: Words) -> NDArray[np.bool_]:
     return passage(statement, given).admitted
 
 
-def passage(statement: Statement, given: Words, work: Work | None = None) -> Passage:
+def passage(statement: Statement, given: Words, work: TaskWork | None = None) -> Passage:
     """All inputs through all columns. Raises as `by_columns` does."""
     count = len(next(iter(given.values())))
     answers = {word.name: np.zeros((word.length, count), np.uint16).T for word in statement.answers}
@@ -150,7 +161,7 @@ def steps_of(statement: Statement) -> int:
     return prod(word.symbols for word in statement.given) * states_of(statement)
 
 
-def numbered(values: Mapping[str, Numbers], states: tuple[State, ...]) -> Numbers:
+def numbered(values: Mapping[str, Numbers], states: tuple[StateVariable, ...]) -> Numbers:
     """The numbers of combined states."""
     number = np.zeros(1, np.int64)
     for state in states:
@@ -158,7 +169,7 @@ def numbered(values: Mapping[str, Numbers], states: tuple[State, ...]) -> Number
     return number
 
 
-def unnumbered(numbers: Numbers, states: tuple[State, ...]) -> dict[str, Numbers]:
+def unnumbered(numbers: Numbers, states: tuple[StateVariable, ...]) -> dict[str, Numbers]:
     """The states that numbers stand for."""
     values = {}
     for state in reversed(states):
@@ -180,10 +191,10 @@ def places_written(statement: Statement, column: int) -> dict[str, int]:
     return {name: place for name, place in places.items() if name in written and place is not None}
 
 
-def on_track(states: dict[str, Numbers], count: int, work: Work | None = None) -> Track:
+def on_track(states: dict[str, Numbers], count: int, work: TaskWork | None = None) -> Track:
     """So many inputs in these states."""
     moving, writing = (Faults(np.zeros(count, bool)) for _ in range(2))
-    return Track(states, np.ones(count, bool), moving, writing, Work() if work is None else work)
+    return Track(states, np.ones(count, bool), moving, writing, TaskWork() if work is None else work)
 
 
 def take_step(
@@ -207,11 +218,11 @@ def take_step(
     if track.going.any():
         for name, formula in transducer.answers:
             if name in wanted:
-                _write(statement, name, answers[name], Scope(writing, formula, rows))
+                _write(statement, name, answers[name], FormulaScope(writing, formula, rows))
         sizes = {state.name: state.size for state in transducer.states}
         for name, formula in transducer.following:
             after[name] = np.zeros(count, np.int64)
-            after[name][_places(rows)] = _next_state(name, sizes[name], Scope(moving, formula, rows)).values
+            after[name][_places(rows)] = _next_state(name, sizes[name], FormulaScope(moving, formula, rows)).values
     track.states = after
     track.going &= ~track.moving.failed
     return answers
@@ -228,39 +239,39 @@ def take_end(statement: Statement, track: Track) -> dict[str, Numbers]:
     answers = {name: np.zeros(count, np.int64) for name, _ in transducer.at_end}
     if track.going.any():
         for name, formula in transducer.at_end:
-            _write(statement, name, answers[name], Scope(writing, formula, track.rows))
+            _write(statement, name, answers[name], FormulaScope(writing, formula, track.rows))
     return answers
 
 
-def _as_values(states: Mapping[str, Numbers], known: tuple[State, ...]) -> dict[str, Value]:
+def _as_values(states: Mapping[str, Numbers], known: tuple[StateVariable, ...]) -> dict[str, Value]:
     return {state.name: Integers(states[state.name], 0, state.size - 1) for state in known}
 
 
 def _exclude(only: Formula | None, batch: Batch, track: Track) -> None:
     if only is not None and track.going.any():
         rows = track.rows
-        track.going[_places(rows)] = truth_of(Scope(batch, only, rows))
+        track.going[_places(rows)] = truth_of(FormulaScope(batch, only, rows))
         track.going &= ~track.moving.failed
 
 
-def _write(statement: Statement, name: str, answer: Numbers, scope: Scope) -> None:
+def _write(statement: Statement, name: str, answer: Numbers, scope: FormulaScope) -> None:
     shape = statement.word(name)
     assert shape is not None
-    answer[_places(scope.rows)] = check_symbol(number_of(scope), shape, scope).values
+    answer[_places(scope.rows)] = check_symbol(integers_of(scope), shape, scope).values
 
 
-def _next_state(name: str, size: int, scope: Scope) -> Integers:
+def _next_state(name: str, size: int, scope: FormulaScope) -> Integers:
     def outside(shown: str) -> str:
         return f"state {shown} is out of range: '{name}' has 0 to {size - 1}"
 
-    return within(number_of(scope), 0, size - 1, Refusal("out-of-range", scope.formula.tree, outside), scope)
+    return within(integers_of(scope), 0, size - 1, Refusal("out-of-range", scope.formula.tree, outside), scope)
 
 
 def _places(rows: Rows | None) -> Rows | slice:
     return slice(None) if rows is None else rows
 
 
-def _pass_by_rows(statement: Statement, given: Words, into: Passage, work: Work | None) -> InputFault | None:
+def _pass_by_rows(statement: Statement, given: Words, into: Passage, work: TaskWork | None) -> InputFault | None:
     """Compute every step of every input."""
     transducer = transducer_of(statement)
     count = len(into.admitted)

@@ -16,24 +16,24 @@ from compiler.tasks.integers import Integers
 from compiler.tasks.interpreter import (
     Batch,
     Faults,
+    FormulaScope,
     Letters,
     Refusal,
-    Scope,
+    TaskWork,
     Value,
-    Work,
-    number_of,
+    integers_of,
     truth_of,
     within,
     word_of,
 )
-from compiler.tasks.statement import Equation, Statement, WordShape
+from compiler.tasks.statement import AnswerEquation, Statement, WordShape
 from compiler.tasks.task import Words
 
 _AT_ONCE = 1 << 14  # inputs that are computed together: few enough for the cache, and for large integers
 _SHOWN_BITS = 64
 
 
-def by_equations(statement: Statement, given: Words, work: Work | None = None) -> Words:
+def by_equations(statement: Statement, given: Words, work: TaskWork | None = None) -> Words:
     """The answer words, uint16 [inputs, length] each, that equations give for given words.
 
     Raises `InputFault` for the first input that they cannot be computed for, `ExpressionError` (with its span) for
@@ -55,7 +55,7 @@ def by_equations(statement: Statement, given: Words, work: Work | None = None) -
     return answers
 
 
-def permitted(statement: Statement, given: Words, work: Work | None = None) -> NDArray[np.bool_]:
+def permitted(statement: Statement, given: Words, work: TaskWork | None = None) -> NDArray[np.bool_]:
     """Which inputs there are by the `only` of the task, and by what is required `also`, [inputs].
 
     Raises as `by_equations` does.
@@ -69,12 +69,12 @@ def permitted(statement: Statement, given: Words, work: Work | None = None) -> N
         for condition in conditions:
             rows = np.flatnonzero(part)
             if len(rows):
-                part[rows] = truth_of(Scope(batch, condition, rows if len(rows) < len(part) else None))
+                part[rows] = truth_of(FormulaScope(batch, condition, rows if len(rows) < len(part) else None))
         _raise_first(batch.faults, start)
     return found
 
 
-def batch_of(statement: Statement, given: Words, work: Work | None = None) -> Batch:
+def batch_of(statement: Statement, given: Words, work: TaskWork | None = None) -> Batch:
     """The inputs of these words, as the equations of a task read them."""
     words: dict[str, Value] = {}
     for shape in statement.given:
@@ -83,7 +83,7 @@ def batch_of(statement: Statement, given: Words, work: Work | None = None) -> Ba
         words[shape.name] = Integers(letters[:, 0], 0, shape.symbols - 1) if shape.single else whole
     count = _count(given)
     values = {**constants_of(statement), **words}
-    return Batch(count, values, Faults(np.zeros(count, bool)), work=Work() if work is None else work)
+    return Batch(count, values, Faults(np.zeros(count, bool)), work=TaskWork() if work is None else work)
 
 
 def constants_of(statement: Statement) -> Mapping[str, Integers]:
@@ -91,7 +91,7 @@ def constants_of(statement: Statement) -> Mapping[str, Integers]:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class MovedFrom:
     """Where symbols of an answer come from, by their places alone: `come_from` in a given word, to `places`."""
 
     word: str
@@ -99,12 +99,12 @@ class Source:
     places: NDArray[np.intp]
 
 
-def sources_of(statement: Statement) -> tuple[Source | None, ...]:
+def sources_of(statement: Statement) -> tuple[MovedFrom | None, ...]:
     """For `Statement.sources`; None of an equation that does more, or may fail."""
     return tuple(_source(statement, equation) for equation in statement.equations)
 
 
-def _source(statement: Statement, equation: Equation) -> Source | None:
+def _source(statement: Statement, equation: AnswerEquation) -> MovedFrom | None:
     node, answer = equation.formula.tree, statement.word(equation.word)
     if equation.form != "symbols" or not isinstance(node, Indexed):
         return None
@@ -116,17 +116,19 @@ def _source(statement: Statement, equation: Equation) -> Source | None:
     for aimed in equation.aimed:
         batch = Batch(1, constants_of(statement), Faults(np.zeros(1, bool)))
         try:
-            place = number_of(Scope(batch, Formula(node.indices[0], equation.formula.scalar), indices=aimed.indices))
+            place = integers_of(
+                FormulaScope(batch, Formula(node.indices[0], equation.formula.scalar), indices=aimed.indices)
+            )
         except ExpressionError:
             return None
         if batch.faults.failed.any() or not isinstance(place.values, int) or not 0 <= place.values < word.length:
             return None
         come_from.append(place.values)
     places = [aimed.place for aimed in equation.aimed]
-    return Source(word.name, np.array(come_from, np.intp), np.array(places, np.intp))
+    return MovedFrom(word.name, np.array(come_from, np.intp), np.array(places, np.intp))
 
 
-def check_symbol(value: Integers, shape: WordShape, scope: Scope) -> Integers:
+def check_symbol(value: Integers, shape: WordShape, scope: FormulaScope) -> Integers:
     """A symbol of a word; rows that give none fail."""
 
     def outside(shown: str) -> str:
@@ -135,14 +137,14 @@ def check_symbol(value: Integers, shape: WordShape, scope: Scope) -> Integers:
     return within(value, 0, shape.symbols - 1, Refusal("out-of-range", scope.formula.tree, outside), scope)
 
 
-def _solve(equation: Equation, shape: WordShape, batch: Batch, answer: NDArray[np.uint16]) -> None:
+def _solve(equation: AnswerEquation, shape: WordShape, batch: Batch, answer: NDArray[np.uint16]) -> None:
     """Write the symbols [inputs, length] that an equation gives."""
-    scope = Scope(batch, equation.formula)
+    scope = FormulaScope(batch, equation.formula)
     match equation.form:
         case "symbols":
             for aimed in equation.aimed:
-                here = Scope(batch, equation.formula, indices=aimed.indices)
-                answer[:, aimed.place] = check_symbol(number_of(here), shape, here).values
+                here = FormulaScope(batch, equation.formula, indices=aimed.indices)
+                answer[:, aimed.place] = check_symbol(integers_of(here), shape, here).values
         case "word":
             letters = word_of(scope)
             answer[:] = letters.values
@@ -150,12 +152,12 @@ def _solve(equation: Equation, shape: WordShape, batch: Batch, answer: NDArray[n
                 largest = Integers(letters.values.max(axis=1), 0, letters.symbols - 1)
                 check_symbol(largest, shape, scope)
         case "number":
-            answer[:] = _written(number_of(scope), shape, scope)
+            answer[:] = _written(integers_of(scope), shape, scope)
         case _:
             raise no_rule("form of an equation", equation.form)
 
 
-def _written(number: Integers, shape: WordShape, scope: Scope) -> NDArray[np.uint16]:
+def _written(number: Integers, shape: WordShape, scope: FormulaScope) -> NDArray[np.uint16]:
     """The digits [inputs, length] of a number; rows where it is negative or too large fail."""
     base, length = shape.symbols, shape.length
     limit = base**length

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from compiler.expressions.syntax import ExpressionError
 from compiler.tasks import solving
-from compiler.tasks.interpreter import Work
+from compiler.tasks.interpreter import TaskWork
 from compiler.tasks.layout import Layout, Slot
 from compiler.tasks.stated import Task
 from compiler.tasks.statement import InputFault
@@ -34,7 +34,7 @@ def unseen(task: Task, layout: Layout) -> Unseen | None:
 
     What is found is certain: no causal model is right for both inputs. Inputs are drawn, the same ones each time.
     """
-    random, work = np.random.default_rng(0), Work(MOST_WORK)
+    random, work = np.random.default_rng(0), TaskWork(MOST_WORK)
     for slot, position in list(enumerate(layout.read_at))[:MAX_SLOTS]:
         seen = {(place.word, place.index) for other in layout.prompt[: position + 1] for place in other.places}
         pair = _pair(task, seen, layout.answer[slot], random, work)
@@ -44,7 +44,7 @@ def unseen(task: Task, layout: Layout) -> Unseen | None:
 
 
 def _pair(
-    task: Task, seen: set[tuple[str, int]], answer: Slot, random: np.random.Generator, work: Work
+    task: Task, seen: set[tuple[str, int]], answer: Slot, random: np.random.Generator, work: TaskWork
 ) -> tuple[Inputs, Inputs] | None:
     """Two inputs that agree on the symbols that are seen, and not on a symbol of the answer."""
     first = {word.name: random.integers(0, word.symbols, (TRIED, word.length), np.uint16) for word in task.given}

@@ -87,7 +87,7 @@ def raised(base: Integers, exponent: Integers, bits: int) -> Integers:
     return constant(values) if isinstance(values, int) else shrunk(tightened(Integers(values, 0, 0)))
 
 
-def compared(symbol: str, left: Integers, right: Integers) -> Truths:
+def comparison(symbol: str, left: Integers, right: Integers) -> Truths:
     """`left symbol right` for a comparison."""
     compare: Callable[[Any, Any], Any] = COMPARISONS[symbol]
     if isinstance(left.values, int) and isinstance(right.values, int):
@@ -98,12 +98,12 @@ def compared(symbol: str, left: Integers, right: Integers) -> Truths:
     return found
 
 
-def negated(value: Integers) -> Integers:
+def negative(value: Integers) -> Integers:
     return combined("-", constant(0), value)
 
 
 def absolute(value: Integers) -> Integers:
-    return value if value.low >= 0 else larger(value, negated(value))
+    return value if value.low >= 0 else larger(value, negative(value))
 
 
 def larger(left: Integers, right: Integers) -> Integers:
@@ -114,7 +114,7 @@ def smaller(left: Integers, right: Integers) -> Integers:
     return _chosen(np.minimum, min, left, right)
 
 
-def merged(pieces: Iterable[tuple[NDArray[np.intp], Integers]], count: int) -> Integers:
+def put_together(pieces: Iterable[tuple[NDArray[np.intp], Integers]], count: int) -> Integers:
     """One value [count] of pieces that hold those of some rows each, of every row together."""
     known = list(pieces)
     low, high = min(piece.low for _, piece in known), max(piece.high for _, piece in known)

@@ -52,7 +52,7 @@ Value = Integers | Letters | Truths
 
 
 @dataclass
-class Work:
+class TaskWork:
     """Counts the nodes that are evaluated for one input, so that a small formula cannot ask for unbounded time."""
 
     left: int = field(default_factory=lambda: MAX_TASK_WORK)
@@ -95,11 +95,11 @@ class Batch:
     values: Mapping[str, Value]
     faults: Faults
     lets: Mapping[str, Formula] = field(default_factory=dict)
-    work: Work = field(default_factory=Work)
+    work: TaskWork = field(default_factory=TaskWork)
 
 
 @dataclass(frozen=True, eq=False)
-class Scope:
+class FormulaScope:
     """Where a formula is computed: `rows` of a batch, None being all, with values of indices."""
 
     batch: Batch
@@ -111,14 +111,14 @@ class Scope:
     def count(self) -> int:
         return self.batch.count if self.rows is None else len(self.rows)
 
-    def at(self, positions: Rows) -> Scope:
+    def at(self, positions: Rows) -> FormulaScope:
         """For some of these rows, by their positions among them."""
         if len(positions) == self.count:
             return self
         return replace(self, rows=positions if self.rows is None else self.rows[positions])
 
-    def binding(self, name: str, value: int) -> Scope:
-        return Scope(self.batch, self.formula, self.rows, {**self.indices, name: value})
+    def binding(self, name: str, value: int) -> FormulaScope:
+        return FormulaScope(self.batch, self.formula, self.rows, {**self.indices, name: value})
 
     def spend(self, amount: int, node: ExpressionNode) -> None:
         self.batch.work.spend(amount, node.at)
@@ -147,7 +147,7 @@ class Refusal:
     message: Callable[[str], str]
 
 
-def number_of(scope: Scope) -> Integers:
+def integers_of(scope: FormulaScope) -> Integers:
     """What the scope's formula, which is a number, gives for its rows. Those that fail are in the batch's faults.
 
     Raises `ExpressionError`, with its span, where it costs too much. There is at least one row.
@@ -157,29 +157,29 @@ def number_of(scope: Scope) -> Integers:
     return value
 
 
-def truth_of(scope: Scope) -> Truths:
-    """What a formula that is a condition gives; as `number_of`."""
+def truth_of(scope: FormulaScope) -> Truths:
+    """What a formula that is a condition gives; as `integers_of`."""
     value = _computed(scope)
     assert not isinstance(value, Integers | Letters)
     return value
 
 
-def word_of(scope: Scope) -> Letters:
-    """What a formula that is a word gives; as `number_of`."""
+def word_of(scope: FormulaScope) -> Letters:
+    """What a formula that is a word gives; as `integers_of`."""
     value = _computed(scope)
     assert isinstance(value, Letters)
     return value
 
 
-def within(value: Integers, low: int, high: int, refusal: Refusal, scope: Scope) -> Integers:
+def within(value: Integers, low: int, high: int, refusal: Refusal, scope: FormulaScope) -> Integers:
     """A value that has to lie from `low` to `high`: rows where it does not fail, and have `low` instead."""
     if low <= value.low and value.high <= high:
         return value
-    below, above = integers.compared("<", value, constant(low)), integers.compared(">", value, constant(high))
+    below, above = integers.comparison("<", value, constant(low)), integers.comparison(">", value, constant(high))
     return _refused(value, below | above, low, refusal, scope)
 
 
-def _refused(value: Integers, bad: Truths, substitute: int, refusal: Refusal, scope: Scope) -> Integers:
+def _refused(value: Integers, bad: Truths, substitute: int, refusal: Refusal, scope: FormulaScope) -> Integers:
     """The value, with a substitute for the rows where it is bad, which fail."""
     if not np.any(bad):
         return integers.tightened(value)
@@ -192,7 +192,7 @@ def _refused(value: Integers, bad: Truths, substitute: int, refusal: Refusal, sc
     return integers.replaced(value, bad, substitute)
 
 
-def _computed(scope: Scope) -> Value:
+def _computed(scope: FormulaScope) -> Value:
     formula = scope.formula
     try:
         return _evaluate(formula.tree, scope)
@@ -205,7 +205,7 @@ def _computed(scope: Scope) -> Value:
         raise deep from None
 
 
-def _evaluate(node: ExpressionNode, scope: Scope) -> Value:
+def _evaluate(node: ExpressionNode, scope: FormulaScope) -> Value:
     scope.spend(1, node)
     match node:
         case Literal(value=value):
@@ -220,7 +220,7 @@ def _evaluate(node: ExpressionNode, scope: Scope) -> Value:
             decided = _truth(operand, scope)
             return not decided if isinstance(decided, bool) else ~decided
         case Unary(operator="-", operand=operand):
-            return _bounded(integers.negated(_number(operand, scope)), node, scope)
+            return _bounded(integers.negative(_number(operand, scope)), node, scope)
         case Unary(operand=operand):
             return _number(operand, scope)
         case Binary():
@@ -231,25 +231,25 @@ def _evaluate(node: ExpressionNode, scope: Scope) -> Value:
             raise no_rule("expression", node)
 
 
-def _number(node: ExpressionNode, scope: Scope) -> Integers:
+def _number(node: ExpressionNode, scope: FormulaScope) -> Integers:
     value = _evaluate(node, scope)
     assert isinstance(value, Integers)
     return value
 
 
-def _truth(node: ExpressionNode, scope: Scope) -> Truths:
+def _truth(node: ExpressionNode, scope: FormulaScope) -> Truths:
     value = _evaluate(node, scope)
     assert not isinstance(value, Integers | Letters)
     return value
 
 
-def _word(node: ExpressionNode, scope: Scope) -> Letters:
+def _word(node: ExpressionNode, scope: FormulaScope) -> Letters:
     value = _evaluate(node, scope)
     assert isinstance(value, Letters)
     return value
 
 
-def _named(name: str, scope: Scope) -> Value:
+def _named(name: str, scope: FormulaScope) -> Value:
     if name in scope.indices:
         return constant(scope.indices[name])
     let = scope.batch.lets.get(name)
@@ -267,7 +267,7 @@ def _named(name: str, scope: Scope) -> Value:
             return value[scope.rows]
 
 
-def _indexed(node: Indexed, scope: Scope) -> Integers:
+def _indexed(node: Indexed, scope: FormulaScope) -> Integers:
     word, (index,) = scope.batch.values[node.base.name], node.indices
     assert isinstance(word, Letters)
 
@@ -283,7 +283,7 @@ def _indexed(node: Indexed, scope: Scope) -> Integers:
     return Integers(symbols, 0, word.symbols - 1)
 
 
-def _binary(node: Binary, scope: Scope) -> Value:
+def _binary(node: Binary, scope: FormulaScope) -> Value:
     """A chain of operators that lean left (`a + b + c`) is walked, not recursed into: it may be long."""
     links = [node]
     while isinstance(links[-1].left, Binary):
@@ -298,13 +298,13 @@ def _binary(node: Binary, scope: Scope) -> Value:
         assert isinstance(value, Integers)
         right = _number(link.right, scope)
         if link.operator in COMPARISONS:
-            value = integers.compared(link.operator, value, right)
+            value = integers.comparison(link.operator, value, right)
         else:
             value = _arithmetic(link, value, right, scope)
     return value
 
 
-def _joined(link: Binary, left: Truths, scope: Scope) -> Truths:
+def _joined(link: Binary, left: Truths, scope: FormulaScope) -> Truths:
     """`and`, `or`: the right side is computed where the left one does not decide."""
     decides = link.operator == "or"
     if isinstance(left, bool):
@@ -317,19 +317,19 @@ def _joined(link: Binary, left: Truths, scope: Scope) -> Truths:
     return found
 
 
-def _arithmetic(link: Binary, left: Integers, right: Integers, scope: Scope) -> Integers:
+def _arithmetic(link: Binary, left: Integers, right: Integers, scope: FormulaScope) -> Integers:
     match link.operator:
         case "//" | "%" if right.low <= 0 <= right.high:
-            zero = integers.compared("==", right, constant(0))
+            zero = integers.comparison("==", right, constant(0))
             right = _refused(right, zero, 1, Refusal("number", link, lambda _: "division by zero"), scope)
         case "**":
             return _power(link, left, right, scope)
     return _bounded(integers.combined(link.operator, left, right), link, scope)
 
 
-def _power(link: Binary, base: Integers, exponent: Integers, scope: Scope) -> Integers:
+def _power(link: Binary, base: Integers, exponent: Integers, scope: FormulaScope) -> Integers:
     if exponent.low < 0:
-        negative = integers.compared("<", exponent, constant(0))
+        negative = integers.comparison("<", exponent, constant(0))
         refusal = Refusal("number", link.right, lambda shown: f"the exponent {shown} is negative")
         exponent = _refused(exponent, negative, 0, refusal, scope)
     if (base.bits - 1) * exponent.high > MAX_TASK_BITS:
@@ -340,7 +340,7 @@ def _power(link: Binary, base: Integers, exponent: Integers, scope: Scope) -> In
     return _bounded(integers.raised(base, exponent, 2 * MAX_TASK_BITS), link, scope)
 
 
-def _bounded(value: Integers, node: ExpressionNode, scope: Scope) -> Integers:
+def _bounded(value: Integers, node: ExpressionNode, scope: FormulaScope) -> Integers:
     """A value, which may not have too many bits."""
     multiplies = isinstance(node, Binary) and node.operator not in ("+", "-")
     scope.spend((value.bits >> _SQUARE_BITS) ** 2 if multiplies else value.bits >> _LONG_BITS, node)
@@ -354,7 +354,7 @@ def _too_long(what: str) -> str:
     return f"{what} has more than {MAX_TASK_BITS:,} bits"
 
 
-def _called(node: Call, scope: Scope) -> Value:
+def _called(node: Call, scope: FormulaScope) -> Value:
     arguments = node.arguments
     match node.function:
         case "where":
@@ -389,7 +389,7 @@ def _called(node: Call, scope: Scope) -> Value:
             raise ToolFault(f"the function {node.function} of a task was computed that has no kind")
 
 
-def _where(node: Call, scope: Scope) -> Value:
+def _where(node: Call, scope: FormulaScope) -> Value:
     """Conditions are computed for the rows that no condition before took, values for those that theirs takes."""
     *pairs, otherwise = node.arguments
     pieces: list[tuple[Rows, Value]] = []
@@ -414,7 +414,9 @@ def _merged(pieces: list[tuple[Rows, Value]], count: int) -> Value:
     first = pieces[0][1]
     match first:
         case Integers():
-            return integers.merged([(rows, piece) for rows, piece in pieces if isinstance(piece, Integers)], count)
+            return integers.put_together(
+                [(rows, piece) for rows, piece in pieces if isinstance(piece, Integers)], count
+            )
         case Letters():
             letters = np.empty((count, first.length), first.values.dtype)
             for rows, piece in pieces:
@@ -429,7 +431,7 @@ def _merged(pieces: list[tuple[Rows, Value]], count: int) -> Value:
             return truths
 
 
-def _rounds(node: Call, scope: Scope, backwards: bool = False) -> Iterator[tuple[int, Callable[[Rows], Rows]]]:
+def _rounds(node: Call, scope: FormulaScope, backwards: bool = False) -> Iterator[tuple[int, Callable[[Rows], Rows]]]:
     """The values that the index of a loop takes, and which of some rows, by position, have this round."""
     size = _number(node.arguments[2], scope)
     times = size.values
@@ -444,7 +446,7 @@ def _rounds(node: Call, scope: Scope, backwards: bool = False) -> Iterator[tuple
             yield k, lambda positions, k=k: positions[times[positions] > k]  # type: ignore[misc]
 
 
-def _sum(node: Call, scope: Scope) -> Integers:
+def _sum(node: Call, scope: FormulaScope) -> Integers:
     body, index, _ = node.arguments
     assert isinstance(index, Name)
     every = np.arange(scope.count)
@@ -463,12 +465,12 @@ def _sum(node: Call, scope: Scope) -> Integers:
                 raise ToolFault("a word was added up")
         if len(rows) < scope.count:
             others = np.setdiff1d(every, rows, assume_unique=True)
-            term = integers.merged([(rows, term), (others, constant(0))], scope.count)
+            term = integers.put_together([(rows, term), (others, constant(0))], scope.count)
         found = _bounded(integers.combined("+", found, term), node, scope)
     return found
 
 
-def _searched(node: Call, scope: Scope, wanted: bool = True, backwards: bool = False) -> NDArray[np.int64]:
+def _searched(node: Call, scope: FormulaScope, wanted: bool = True, backwards: bool = False) -> NDArray[np.int64]:
     """For each row the first index for which the body is as wanted, else -1. What comes after it is not computed."""
     body, index, _ = node.arguments
     assert isinstance(index, Name)
@@ -485,7 +487,7 @@ def _searched(node: Call, scope: Scope, wanted: bool = True, backwards: bool = F
     return found
 
 
-def _place(node: Call, scope: Scope) -> Integers:
+def _place(node: Call, scope: FormulaScope) -> Integers:
     """`first` and `last`; an input without such an index fails."""
     found = _searched(node, scope, backwards=node.function == "last")
     value = integers.tightened(Integers(found, 0, 0))
@@ -493,7 +495,7 @@ def _place(node: Call, scope: Scope) -> Integers:
     return _refused(value, found < 0, 0, refusal, scope)
 
 
-def _number_written(word: Letters, node: Call, scope: Scope) -> Integers:
+def _number_written(word: Letters, node: Call, scope: FormulaScope) -> Integers:
     """The number whose digits are the symbols of a word, the most significant first."""
     length, base = word.length, word.symbols
     scope.spend(length, node)
@@ -518,7 +520,7 @@ def _number_written(word: Letters, node: Call, scope: Scope) -> Integers:
     return integers.shrunk(Integers(found, 0, most))
 
 
-def _sorted(word: Letters, node: Call, scope: Scope) -> Letters:
+def _sorted(word: Letters, node: Call, scope: FormulaScope) -> Letters:
     scope.spend(word.length, node)
     symbols = word.values.copy()
     symbols.sort(axis=1)

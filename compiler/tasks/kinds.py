@@ -95,10 +95,10 @@ def expect_word(node: ExpressionNode, names: Readable) -> WordKind:
     if isinstance(kind, WordKind):
         return kind
     hint = "one symbol is a number by itself" if isinstance(node, Name) and kind == "number" else None
-    raise ExpressionError("wrong-type", f"expected a word, found {described(kind)}", node.at, hint)
+    raise ExpressionError("wrong-type", f"expected a word, found {kind_text(kind)}", node.at, hint)
 
 
-def described(kind: Kind) -> str:
+def kind_text(kind: Kind) -> str:
     """A kind for people, such as `a word of 4 symbols`."""
     match kind:
         case "number":
@@ -122,7 +122,7 @@ def _agreed(expected: Kind, found: Kind, node: ExpressionNode) -> Kind:
         hint = "write where(condition, 1, 0)"
     elif expected == "truth":
         hint = "compare it with something, as in `x > 0`"
-    raise ExpressionError("wrong-type", f"expected {described(expected)}, found {described(found)}", node.at, hint)
+    raise ExpressionError("wrong-type", f"expected {kind_text(expected)}, found {kind_text(found)}", node.at, hint)
 
 
 def _named(node: Name, names: Readable) -> Kind:
@@ -140,7 +140,7 @@ def _named(node: Name, names: Readable) -> Kind:
 def _indexed(node: Indexed, names: Readable) -> Kind:
     kind = _named(node.base, names)
     if not isinstance(kind, WordKind):
-        message = f"'{node.base.name}' is {described(kind)} and takes no index"
+        message = f"'{node.base.name}' is {kind_text(kind)} and takes no index"
         raise ExpressionError("wrong-type", message, node.at)
     if len(node.indices) != 1:
         message = f"'{node.base.name}' takes one index, found {len(node.indices)}"
@@ -225,4 +225,4 @@ def _loop(node: Call, names: Readable) -> Kind:
     raise ExpressionError("syntax", message, node.at, f"{node.function}({example}, k, length)")
 
 
-__all__ = ["COMPARISONS", "Kind", "Readable", "WordKind", "described", "expect", "expect_word", "kind_of"]
+__all__ = ["COMPARISONS", "Kind", "Readable", "WordKind", "expect", "expect_word", "kind_of", "kind_text"]

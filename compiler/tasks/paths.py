@@ -228,7 +228,7 @@ def untaken(crossed: Sequence[Crossing], paths: Numbers) -> list[tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Run:
+class StateRun:
     """To be in a state before each of columns `first` … `last`, and in others before and after these.
 
     `stays`: `last` is the end, and the state is the last one.
@@ -240,11 +240,11 @@ class Run:
     stays: bool
 
 
-def runs(crossed: Sequence[Crossing]) -> list[Run]:
+def runs(crossed: Sequence[Crossing]) -> list[StateRun]:
     """The longest run in each state from each column on, and the longest one that ends in each."""
     count = len(crossed)
     states = {0, *(state for one in crossed for state in one.entering)}
-    found: dict[Run, None] = {}
+    found: dict[StateRun, None] = {}
     for state in sorted(states):
         enters = [k for k in range(count + 1) if (len(crossed[k - 1].into(state)) if k else state == 0)]
         leaves = [k for k in range(count + 1) if k == count or len(crossed[k].from_to(state, None))]
@@ -252,15 +252,15 @@ def runs(crossed: Sequence[Crossing]) -> list[Run]:
         for first in enters:
             latest = next(iter(breaks[bisect_left(breaks, first) :]), count)
             last = max(leaves[: bisect_right(leaves, latest)], default=0)
-            found[Run(state, first, last, last == count)] = None
+            found[StateRun(state, first, last, last == count)] = None
         for last in leaves:
             earliest = max(breaks[: bisect_left(breaks, last)], default=-1) + 1
             first = next(iter(enters[bisect_left(enters, earliest) :]), count)
-            found[Run(state, first, last, last == count)] = None
+            found[StateRun(state, first, last, last == count)] = None
     return sorted((run for run in found if run.last > run.first), key=lambda run: (run.first - run.last, run.state))
 
 
-def along(crossed: Sequence[Crossing], run: Run, random: Random) -> list[int]:
+def along(crossed: Sequence[Crossing], run: StateRun, random: Random) -> list[int]:
     """A path with a run."""
     steps = [_any(crossed[k].from_to(run.state, run.state), random) for k in range(run.first, run.last)]
     if run.first:

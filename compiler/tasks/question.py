@@ -12,7 +12,7 @@ from compiler.expressions.syntax import Binary, Call, ExpressionNode, Indexed, L
 from compiler.source.faults import no_rule
 from compiler.tasks.kinds import LOOPS
 from compiler.tasks.stated import Case, Task
-from compiler.tasks.statement import Equation, Statement, Transducer
+from compiler.tasks.statement import AnswerEquation, Statement, Transducer
 
 Normal = int | str | None | list["Normal"]
 Names = Mapping[str, Normal]
@@ -101,7 +101,7 @@ def _statement(statement: Statement) -> Normal:
     ]
 
 
-def _equations(equations: Sequence[Equation], names: Names, answers: Mapping[str, str]) -> Normal:
+def _equations(equations: Sequence[AnswerEquation], names: Names, answers: Mapping[str, str]) -> Normal:
     """In the order of what they write. `copied: word` is what `copied[i]: word[i]` is."""
     found: list[Normal] = []
     for equation in sorted(equations, key=lambda one: (answers[one.word], one.aimed[0].place)):

@@ -25,7 +25,7 @@ from compiler.tasks.kinds import KNOWN_FUNCTIONS
 from compiler.tasks.layout import Alphabet
 from compiler.tasks.package import sizes_of
 from compiler.tasks.stated import AuthorSuite, Case, Task
-from compiler.tasks.statement import Aimed, Equation, State, Statement, Transducer, WordShape
+from compiler.tasks.statement import Aimed, AnswerEquation, Statement, StateVariable, Transducer, WordShape
 from compiler.tasks.task import Symbols
 from compiler.tasks.tokens import named_token, numbers_of, read_token
 
@@ -316,9 +316,9 @@ class _Reader:
             self.section.scope.work.read |= formula.names
         return formula
 
-    def _equations(self, answers: tuple[WordShape, ...]) -> tuple[Equation, ...]:
+    def _equations(self, answers: tuple[WordShape, ...]) -> tuple[AnswerEquation, ...]:
         axis = Axis(tuple(Family(word.name, () if word.single else (word.length,)) for word in answers))
-        found: list[Equation] = []
+        found: list[AnswerEquation] = []
         written: dict[tuple[str, int], Span] = {}
         for key, node in self.part("equations").items:
             formula = self._read(node)
@@ -341,14 +341,16 @@ class _Reader:
             found.append(equation)
         return tuple(found)
 
-    def _equation(self, key: Scalar, formula: Formula, axis: Axis, answers: tuple[WordShape, ...]) -> Equation | None:
+    def _equation(
+        self, key: Scalar, formula: Formula, axis: Axis, answers: tuple[WordShape, ...]
+    ) -> AnswerEquation | None:
         by_name = {word.name: word for word in answers}
         number = _NUMBER.fullmatch(key.text.strip())
         name = number["word"] if number else key.text.strip()
         shape = by_name.get(name)
         if shape is not None and (number or not shape.single):
             every = tuple(Aimed(place, {}) for place in range(shape.length))
-            return Equation(name, "number" if number else "word", every, formula)
+            return AnswerEquation(name, "number" if number else "word", every, formula)
         if number:
             at = number.start("word")
             message = f"no answer '{name}'{did_you_mean(name, by_name)}"
@@ -365,7 +367,7 @@ class _Reader:
             Aimed(target.position - start, {name: int(index.value) for name, index in target.indices.items()})
             for target in aimed
         )
-        return Equation(written, "symbols", places, formula)
+        return AnswerEquation(written, "symbols", places, formula)
 
     def _transducer(self, given: tuple[WordShape, ...], answers: tuple[WordShape, ...]) -> Transducer | None:
         node = self.node.get("columns")
@@ -411,8 +413,8 @@ class _Reader:
         after = tuple((name, formula) for name, formula in following.items() if formula is not None)
         return Transducer(from_last, states, lets, only, tuple(written), after, only_at_end, tuple(at_end))
 
-    def _states(self, node: Mapping) -> tuple[State, ...]:
-        found: list[State] = []
+    def _states(self, node: Mapping) -> tuple[StateVariable, ...]:
+        found: list[StateVariable] = []
         declared = node.get("state")
         total = 1
         for key, value in declared.items if isinstance(declared, Mapping) else ():
@@ -436,7 +438,7 @@ class _Reader:
             if not 0 <= start < size:
                 place = (start_node or size_node).span
                 self.report("index-range", f"it starts at {exact_figure(start)}, and has 0 to {size - 1}", place)
-            found.append(State(key.text, size, start))
+            found.append(StateVariable(key.text, size, start))
         return tuple(found)
 
     def _size(self, node: Node | None) -> int | None:

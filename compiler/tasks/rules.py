@@ -15,7 +15,7 @@ _CALLED = {"state": "state ", "let": "let ", "next": "next ", "end": "end "}
 
 
 @dataclass(frozen=True)
-class Rule:
+class TaskRule:
     """A formula of a task. `target` is what it is about, empty for a condition.
 
     `only` says which inputs there are, `step` which steps of columns, `last` which last states. `state` is the size of
@@ -50,7 +50,7 @@ def reads_from(section: Mapping) -> str | None:
     return columns.text_of("from") if isinstance(columns, Mapping) else None
 
 
-def rules(section: Mapping) -> Iterator[Rule]:
+def rules(section: Mapping) -> Iterator[TaskRule]:
     """The rules of a task section: which inputs there are, equations, columns."""
     yield from _condition("only", section)
     yield from _each("equation", section.get("equations"))
@@ -61,29 +61,29 @@ def rules(section: Mapping) -> Iterator[Rule]:
     for key, node in states.items if isinstance(states, Mapping) else ():
         size, start = (node.get("size"), node.get("start")) if isinstance(node, Mapping) else (node, None)
         if isinstance(size, Scalar):
-            yield Rule("state", key.text, size, start if isinstance(start, Scalar) else None)
+            yield TaskRule("state", key.text, size, start if isinstance(start, Scalar) else None)
     yield from _each("let", columns.get("let"))
     yield from _condition("step", columns)
     for key, node in columns.items:
         kind: RuleKind = "next" if key.text.startswith("next ") else "column"
         if key.text not in ("from", "state", "let", "only", "end") and isinstance(node, Scalar):
-            yield Rule(kind, key.text.removeprefix("next ").strip(), node)
+            yield TaskRule(kind, key.text.removeprefix("next ").strip(), node)
     end = columns.get("end")
     if isinstance(end, Mapping):
         yield from _condition("last", end)
         yield from _each("end", end.without("only"))
 
 
-def _condition(kind: RuleKind, node: Mapping) -> Iterator[Rule]:
+def _condition(kind: RuleKind, node: Mapping) -> Iterator[TaskRule]:
     condition = node.get("only")
     if isinstance(condition, Scalar):
-        yield Rule(kind, "", condition)
+        yield TaskRule(kind, "", condition)
 
 
-def _each(kind: RuleKind, node: Node | None) -> Iterator[Rule]:
+def _each(kind: RuleKind, node: Node | None) -> Iterator[TaskRule]:
     for key, value in node.items if isinstance(node, Mapping) else ():
         if isinstance(value, Scalar):
-            yield Rule(kind, key.text.strip(), value)
+            yield TaskRule(kind, key.text.strip(), value)
 
 
 def _line(node: Scalar) -> str:

@@ -11,9 +11,9 @@ from compiler.source.diagnostics import Diagnostic, Note
 from compiler.tasks import automaton, solving, suites
 from compiler.tasks.columns import columns_of, steps_of
 from compiler.tasks.equations import by_equations, permitted
-from compiler.tasks.interpreter import Work
+from compiler.tasks.interpreter import TaskWork
 from compiler.tasks.stated import Task
-from compiler.tasks.statement import Equation, Statement
+from compiler.tasks.statement import AnswerEquation, Statement
 from compiler.tasks.task import TRIED_IN_FULL, TaskError, Words
 
 LOOKED_AT = 60_000  # nodes that may be evaluated to look at inputs of one spec, for all sizes together
@@ -26,7 +26,7 @@ _ROWS = 2000  # so many more inputs cost as much again
 _STEPS = 20  # of columns, that cost as much as a node
 
 
-def is_empty(task: Task, work: Work) -> bool:
+def is_empty(task: Task, work: TaskWork) -> bool:
     """Whether `only` is known to exclude every input: by trying them where they are few, or by columns.
 
     It is not known where that costs more than there is `work`, which it takes. Raises `TaskError` for an input.
@@ -50,9 +50,9 @@ def is_empty(task: Task, work: Work) -> bool:
     return steps is not None and automaton.paths(steps) == 0
 
 
-def _within(work: Work, scale: int, task: Task, given: Words) -> bool | None:
+def _within(work: TaskWork, scale: int, task: Task, given: Words) -> bool | None:
     """Whether there is an input among given words; None where there is too little work, each node costing `scale`."""
-    share = Work(work.left // scale)
+    share = TaskWork(work.left // scale)
     left = share.left
     try:
         with task.reporting(given):
@@ -65,7 +65,7 @@ def _within(work: Work, scale: int, task: Task, given: Words) -> bool | None:
     return found
 
 
-def fault(task: Task, work: Work) -> Diagnostic | None:
+def fault(task: Task, work: TaskWork) -> Diagnostic | None:
     """What is wrong with the first of some inputs for which something is; None where nothing was found.
 
     The answers of equations that stand beside columns are compared with those of the columns. Where all that costs
@@ -106,7 +106,7 @@ def difference(task: Task, given: Words, by_steps: Words, by_formula: Words) -> 
     return None
 
 
-def _written(statement: Statement, equation: Equation) -> tuple[Note, ...]:
+def _written(statement: Statement, equation: AnswerEquation) -> tuple[Note, ...]:
     """Where the columns say what the answer of an equation is."""
     transducer = statement.transducer
     formulas = dict((*transducer.answers, *transducer.at_end)) if transducer is not None else {}

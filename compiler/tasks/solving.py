@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from compiler.tasks.columns import Passage, by_columns, passage
 from compiler.tasks.equations import by_equations, permitted
-from compiler.tasks.interpreter import Work
+from compiler.tasks.interpreter import TaskWork
 from compiler.tasks.statement import InputFault, Statement
 from compiler.tasks.task import Words
 
 T = TypeVar("T", Words, Passage)
 
 
-def allowed(statement: Statement, given: Words, work: Work | None = None) -> NDArray[np.bool_]:
+def allowed(statement: Statement, given: Words, work: TaskWork | None = None) -> NDArray[np.bool_]:
     """Which inputs there are, [inputs]: by `only`, and by the `only`s of columns and of their end.
 
     Raises `InputFault` for the first input for which that cannot be computed, `ExpressionError` (with its span) for
@@ -31,7 +31,7 @@ def allowed(statement: Statement, given: Words, work: Work | None = None) -> NDA
     return found
 
 
-def solved(statement: Statement, given: Words, work: Work | None = None) -> Words:
+def solved(statement: Statement, given: Words, work: TaskWork | None = None) -> Words:
     """The right answers, uint16 [inputs, length] each: by columns where there are some, else by equations.
 
     Those of what is no input are 0. Raises `InputFault` for the first input whose answer cannot be computed,
@@ -49,11 +49,11 @@ def solved(statement: Statement, given: Words, work: Work | None = None) -> Word
 
 
 def _of_rows(
-    compute: Callable[[Statement, Words, Work | None], T],
+    compute: Callable[[Statement, Words, TaskWork | None], T],
     statement: Statement,
     given: Words,
     rows: NDArray[np.intp],
-    work: Work | None,
+    work: TaskWork | None,
 ) -> T:
     """What is computed of some inputs alone; a fault names its input among all."""
     try:

@@ -12,7 +12,7 @@ from compiler.source.text import Span
 
 if TYPE_CHECKING:
     from compiler.tasks.columns import StepTable
-    from compiler.tasks.equations import Source
+    from compiler.tasks.equations import MovedFrom
 
 
 class InputFault(Exception):
@@ -53,7 +53,7 @@ class Aimed:
 
 
 @dataclass(frozen=True)
-class Equation:
+class AnswerEquation:
     """What is right for an answer word.
 
     `symbols`: the formula gives each of the symbols `aimed` at. `word`: it gives the word as a whole, as
@@ -67,7 +67,7 @@ class Equation:
 
 
 @dataclass(frozen=True)
-class State:
+class StateVariable:
     """A variable of a transducer: 0 … `size` - 1, and `start` before the first column."""
 
     name: str
@@ -86,7 +86,7 @@ class Transducer:
     """
 
     from_last: bool
-    states: tuple[State, ...]
+    states: tuple[StateVariable, ...]
     lets: tuple[tuple[str, Formula], ...]
     only: Formula | None
     answers: tuple[tuple[str, Formula], ...]
@@ -108,7 +108,7 @@ class Statement:
     given: tuple[WordShape, ...]
     answers: tuple[WordShape, ...]
     only: Formula | None = None
-    equations: tuple[Equation, ...] = ()
+    equations: tuple[AnswerEquation, ...] = ()
     transducer: Transducer | None = None
     also: tuple[Formula, ...] = ()
 
@@ -120,7 +120,7 @@ class Statement:
         return columns.step_table(self)
 
     @cached_property
-    def sources(self) -> tuple[Source | None, ...]:
+    def sources(self) -> tuple[MovedFrom | None, ...]:
         """For each equation where its symbols come from, if it moves symbols of a given word and does no more."""
         from compiler.tasks import equations
 

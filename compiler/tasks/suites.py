@@ -25,6 +25,7 @@ SAMPLED = 10_000  # inputs that are drawn of each length, where nobody says how 
 NEAR_CARRIES = 4000
 MAX_CARRY_PATTERNS = 4096
 MAX_EDGES = 10_000
+SHOWN_COUNT = 10**15  # inputs that are written out; of more their magnitude is
 MAX_EDGE_SYMBOLS = 1 << 21  # in all of them
 UNIFORM_LENGTHS = 3  # the longest lengths of numbers that the uniform suite draws
 TRIES = 1000  # draws for one input that `only` allows
@@ -395,7 +396,6 @@ def edge_words(word: WordShape) -> list[Inputs]:
 
 
 def _exhaustive(task: Task) -> Suite:
-    every = task.combinations
     what = (
         "every input; by default where they are few"
         if _are_numbers(task)
@@ -403,7 +403,7 @@ def _exhaustive(task: Task) -> Suite:
     )
 
     def parts(size: int, seed: int) -> tuple[Part, ...]:
-        if (size if task.is_by_columns else every) > MAX_EXHAUSTIVE:
+        if (_most(task) if task.is_by_columns else task.combinations) > MAX_EXHAUSTIVE:
             raise TaskError(_too_many(task))
         return (_every(task),)
 
@@ -419,7 +419,9 @@ def _too_many(task: Task) -> str:
     words = task.given
     bases = {word.symbols for word in words}
     total = sum(word.length for word in words)
-    if len(bases) == 1:
+    if task.is_by_columns and task.count is not None and task.is_restricted:
+        count = f"{task.count:,}" if task.count < SHOWN_COUNT else f"10**{len(str(task.count)) - 1} or more"
+    elif len(bases) == 1:
         count = f"{words[0].symbols}**{total}"
     else:
         count = " * ".join(f"{word.symbols}**{word.length}" for word in words)
@@ -720,7 +722,7 @@ def _author(task: Task, suite: AuthorSuite) -> Suite:
     return Suite(suite.name, f"inputs that its author chose: {condition}", suite.size, parts)
 
 
-def described() -> str:
+def suites_text() -> str:
     """The suites of tasks, for the help of a command."""
     summaries = {
         "uniform": "random inputs; numbers of each of the last three lengths",

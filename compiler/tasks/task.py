@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from math import ceil
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from compiler.source.diagnostics import Diagnostic, SpecError
 from compiler.source.text import Span
-from compiler.tasks.automaton import Automaton
 
 if TYPE_CHECKING:  # quick commands read specs without numpy
     import numpy as np
@@ -103,77 +102,3 @@ class EvaluationProtocol:
     def needed(self, inputs: int) -> int:
         """How many of so many inputs have to be answered right."""
         return ceil(self.threshold * inputs)
-
-
-class Task(Protocol):
-    """A task over words of symbols 0 … `symbols` - 1. A word is written most significant symbol first."""
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def symbols(self) -> int: ...
-
-    @property
-    def family(self) -> str:
-        """The token family that stands for the symbols, where the vocabulary has several."""
-        ...
-
-    @property
-    def operands(self) -> Mapping[str, int]:
-        """The length of each operand's word, by the operand's name in a layout."""
-        ...
-
-    @property
-    def answers(self) -> Mapping[str, int]:
-        """The length of each answer word, by its name in a layout."""
-        ...
-
-    def solve(self, inputs: Inputs) -> dict[str, Symbols]:
-        """The words of the operands and of the right answer."""
-        ...
-
-    def encode(self, inputs: Sequence[Inputs]) -> Words:
-        """The words of many inputs: those that `solve` gives for each."""
-        ...
-
-    def inputs(self, words: Words, row: int) -> Inputs:
-        """The input that a row of words stands for."""
-        ...
-
-    def read(self, texts: Sequence[str]) -> Inputs:
-        """The inputs that a user typed. Raises `TaskError`."""
-        ...
-
-    def show(self, words: Mapping[str, Symbols]) -> str:
-        """Answer words for people."""
-        ...
-
-    def describe(self, inputs: Inputs) -> str:
-        """An input for people, such as `12 + 34`."""
-        ...
-
-    def suites(self) -> Mapping[str, Suite]:
-        """Every suite of inputs, in the order in which they are run and shown."""
-        ...
-
-    def protocols(self) -> Mapping[str, EvaluationProtocol]:
-        """The tests that others have fixed for this kind of task, whatever its sizes; their suites may refuse these."""
-        ...
-
-    def automaton(self) -> Automaton | None:
-        """The inputs as the paths of an automaton, one for each; None: there is none that is small.
-
-        Raises `TaskError` where the sizes make it too large to follow.
-        """
-        ...
-
-
-def check_sizes(kind: str, example: Mapping[str, int], sizes: Mapping[str, int]) -> None:
-    """Raise `TaskError` unless there is a size for each that the example has, and no other."""
-    missing = [name for name in example if name not in sizes]
-    unknown = [name for name in sizes if name not in example]
-    if missing or unknown:
-        problem = f"lacks {' and '.join(missing)}" if missing else f"has no size {', '.join(unknown)}"
-        shown = ", ".join(f"{name}: {size}" for name, size in example.items())
-        raise TaskError(f"{kind} {problem}; write {kind}: {{{shown}}}")

@@ -58,11 +58,11 @@ def _sizes(spec: Spec) -> dict[str, int]:
     return {name: size for name, size in sizes.items() if size is not None}
 
 
-def _of_size(part: SizeResult) -> shapes.OneSize:
+def _of_size(part: SizeResult) -> shapes.Choice:
     found = part.verification
     at_least, at_most = found.failing
     return shapes.filled(
-        shapes.OneSize,
+        shapes.Choice,
         found,
         sizes=dict(part.sizes),
         inputs_text=str(found.inputs),

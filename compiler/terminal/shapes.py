@@ -742,7 +742,7 @@ class Certificate(TypedDict):
         "the predicted tokens of the answer, in order; each after the right ones before it; empty where sizes are "
         "ranges",
     ]
-    by_size: Annotated[list[OneSize], "where sizes are ranges, what was found for [each choice](#size); else empty"]
+    by_size: Annotated[list[Choice], "where sizes are ranges, what was found for [each choice](#choice); else empty"]
     dtype: Annotated[str, "the dtype of the model"]
     assumptions: Annotated[str, "what the verdict takes for granted about arithmetic"]
     engine: Annotated[int, "the version of what decides"]
@@ -754,7 +754,12 @@ class Certificate(TypedDict):
     claims: Annotated[list[Claim], "the [claim](#claim) about all inputs, if the spec has one"]
 
 
-class OneSize(TypedDict):
+class SizeVerdict(TypedDict):
+    size: Annotated[str, "the sizes, such as `length 3`"]
+    verdict: Annotated[str, "`proved`, `refuted` or `open` on all inputs of these sizes"]
+
+
+class Choice(TypedDict):
     sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "those that are ranges"]
     verdict: Annotated[str, "`proved`, `refuted` or `open`, for these sizes"]
     method: Annotated[str, "as that of the whole; and so are all others"]
@@ -869,6 +874,7 @@ class Model(Described, Counted):
     agreeing: Annotated[list[str], "the figures that are the author's count"]
     suites: Annotated[list[ModelSuite], "the suites in the order in which they ran"]
     verdict: Annotated[str | None, "with `--verify`: `proved`, `refuted` or `open` on all inputs; null otherwise"]
+    by_size: Annotated[list[SizeVerdict], "the same for each choice of sizes that are ranges; else empty"]
     claims: Annotated[list[Claim], "the [claims](#claim) of the spec"]
     disclosures: Annotated[
         list[Diagnostic],

@@ -15,6 +15,7 @@ import torch
 import cli
 from compiler.commands.starting import starting_spec
 from compiler.terminal import shapes
+from compiler.verifier import enumeration
 from tests.cli.json_shapes import gaps, problems
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call
 from tests.cli.test_report import REVERSE
@@ -98,6 +99,30 @@ STATE_DICTS = {
     "first.pt": {"a": [1.0, math.nan], "b": [1.0], "old": [0.0], "number": [1]},
     "second.pt": {"a": [1.0, 1.0], "b": [2.0], "new": [0.0, 0.0], "number": [2]},
 }
+REVERSE_LENGTHS = str(ROOT / "specs" / "tasks" / "reverse-lengths.yaml")
+LENGTHS = """\
+weightspec: 1
+name: lengths
+dtype: float64
+vocabulary: bit[2]
+task:
+  sizes: {length: {from: 1, to: 2}}
+  given: {word: bit*length}
+  answers: {same: bit*length}
+  equations: {same: word}
+  columns: {from: first, state: {nothing: 1}, same: word, next nothing: 0}
+  prompt: word
+  answer: {in_place: word}
+stream: one
+network:
+  embedding:
+    bit[b]: {one: b}
+  head:
+    logits bit[b]: (2 * b - 1) * one
+    bias logits bit[0]: 0.5
+decode: argmax
+ignore: no-claims
+"""
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "Errors": [
         ("count", INVALID),
@@ -171,6 +196,10 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("verify", REVERSE, "claiming.yaml", "minimal.yaml"),
         ("verify", "sorting.yaml", REVERSE),
         ("verify", "mixing.yaml", "--budget", "600"),
+        ("verify", "lengths.yaml"),
+        ("verify", "even.yaml", "never.yaml"),
+        ("verify", REVERSE_LENGTHS, "--set", "length={from: 1, to: 3}", "--set", "sharp=1.2"),
+        ("verify", REVERSE_LENGTHS, "--budget", "1e-9"),
     ],
     "verify with a wrong spec": [
         ("verify", "minimal.yaml", INVALID, "nowhere.yaml", "nan.yaml"),
@@ -205,6 +234,9 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "untasked": f"{NAN[: NAN.index('task:')]}context: 5\n{NAN[NAN.index('stream:') :]}",
         "noted": NOTED,
         "sorting": SORTING,
+        "lengths": LENGTHS,
+        "even": LENGTHS.replace("    bias logits bit[0]: 0.5\n", ""),  # a tie where 0 is right
+        "never": LENGTHS.replace("(2 * b - 1)", "(1 - 2 * b)").replace("0.5", "-0.5"),
         "mixing": MIXING.format(symbols=18, length=4, own=0, factor=1),
         "factored": FACTORED,
         "whole": WHOLE,
@@ -236,7 +268,10 @@ def printed(*arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
-def test_what_is_printed_has_the_shape_and_what_may_be_null_or_absent_sometimes_is(folder: Path) -> None:
+def test_what_is_printed_has_the_shape_and_what_may_be_null_or_absent_sometimes_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enumeration, "MAX_LOOKED_AT", 0.01)  # 18**4 inputs are too many to be tried then
     seen: dict[tuple[Any, str], set[bool]] = {}
     for heading, calls in CALLS.items():
         for arguments in calls:
@@ -271,7 +306,7 @@ def test_a_section_describes_what_is_printed(heading: str) -> None:
 
 
 def test_every_document_has_calls_and_an_example() -> None:
-    parts = {"Diagnostic", "Claim", "Margin", "Lead", "Reason", "Counterexample"}
+    parts = {"Diagnostic", "Claim", "Choice", "Margin", "Lead", "Reason", "Counterexample"}
     assert set(EXAMPLES) == set(CALLS) == set(PRINTED) - parts
 
 

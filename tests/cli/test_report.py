@@ -258,15 +258,18 @@ def test_models_that_are_asked_the_same_share_a_table(tmp_path: Path) -> None:
     text = page(short, full, untasked, REVERSE, "--pairs", "20")
     right = section(text, "## Right answers")
     titles = re.findall(r"^### (.*)$", right, flags=re.MULTILINE)
-    assert titles == ["plus, radix 2, places 1 / addition, base 2, digits 1", "reverse, symbols 5, length 8", "no task"]
+    assert titles == ["addition, base 2, digits 1 / plus, radix 2, places 1", "reverse, symbols 5, length 8", "no task"]
     (sums,) = tables(section(text, f"### {titles[0]}"))
     assert list(sums) == ["full", "short"]
-    shared, own = {"uniform", "edges", "exhaustive"}, {"hard": "full", "carries": "short", "near_carry": "short"}
+    shared = {"uniform", "edges", "exhaustive"}
+    own = dict.fromkeys(("hard", "transitions", "long_runs"), "full") | dict.fromkeys(
+        ("carries", "near_carry"), "short"
+    )
     assert set(sums["full"]) == {"model", "first failure", *shared, *own}
     for suite, name in own.items():
         assert [row for row in sums if sums[row][suite] != "–"] == [name]
     assert all(sums[row][suite] != "–" for row in sums for suite in shared)
-    assert r"- `hard`: inputs that its author chose: left \> right; 20 inputs, seed 0" in text
+    assert r"- `hard`: inputs that its author chose: number(left) > number(right); 20 inputs, seed 0" in text
     assert "Nothing is right or wrong" in section(text, "### no task")
     said = section(text, "## What the tables show")
     assert f"**The models of the task {titles[0]}**" in said
@@ -612,6 +615,17 @@ def test_a_time_to_verify_that_is_none(seconds: str) -> None:
     assert "Invalid value for '--verify'" in result.stderr
 
 
+def test_verdicts_by_size() -> None:
+    lengths = str(ROOT / "specs" / "tasks" / "reverse-lengths.yaml")
+    options = (lengths, "--set", "length={from: 1, to: 2}", "--suite", "exhaustive", "--verify", "60", "--jobs", "1")
+    assert "- All inputs, by size: length 1 proved and length 2 proved." in page(*options)
+    (model,) = call_json("report", *options)["models"]
+    assert (model["verdict"], model["by_size"]) == (
+        "proved",
+        [{"size": "length 1", "verdict": "proved"}, {"size": "length 2", "verdict": "proved"}],
+    )
+
+
 def test_without_verify_nothing_is_said_about_all_inputs() -> None:
     text = page(REVERSE, "--suite", "edges")
     assert "`all inputs`" not in text
@@ -628,7 +642,7 @@ def test_a_verdict_that_is_not_the_claimed_one(tmp_path: Path) -> None:
     assert "claim failed: refuted over all inputs; found proved" in result.stderr
 
 
-def test_a_task_that_is_not_followed_has_no_verdict(tmp_path: Path) -> None:
+def test_a_task_that_is_not_followed_is_refuted_by_inputs_that_are_tried(tmp_path: Path) -> None:
     sorting = tmp_path / "sorting.yaml"
     text = SMALL.format(name="sorting", more="").replace("vocabulary: digit[2] +", "vocabulary: digit[symbols] +")
     task = "  sort: {symbols: 40, length: 8}\n  prompt: word +\n  answer: sorted\n"
@@ -636,6 +650,6 @@ def test_a_task_that_is_not_followed_has_no_verdict(tmp_path: Path) -> None:
     options = ("--verify", "60", "--jobs", "1", "--ignore", "silent-symbol")
     wrong = small(tmp_path, "wrong")
     models = call_json("report", str(sorting), wrong, "--suite", "carries", *options)["models"]
-    assert {model["name"]: model["verdict"] for model in models} == {"sorting": None, "wrong": "refuted"}
+    assert {model["name"]: model["verdict"] for model in models} == {"sorting": "refuted", "wrong": "refuted"}
     (refuted,) = call_json("report", str(sorting), "--suite", "edges", *options)["models"]
     assert refuted["verdict"] == "refuted"  # by an input of the suite

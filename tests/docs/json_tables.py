@@ -33,6 +33,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "run": shapes.Answer,
     "run --tokens": shapes.Generation,
     "verify": list[shapes.Certificate],
+    "Choice": shapes.Choice,
     "Margin": shapes.Margin,
     "Lead": shapes.Lead,
     "Reason": shapes.Reason,

@@ -18,7 +18,17 @@ from compiler.backends.torch.reference import Reference, alone
 from compiler.pipeline import Spec, load
 from tests.helpers import SPECS, load_text, small
 
-FIXED = ["alexlitz_36p", "cosminscn_130p", "cosminscn_66p", "fblissjr_33p", "reverse", "tiny95", "tiny95-exact"]
+FIXED = [
+    "alexlitz_36p",
+    "cosminscn_130p",
+    "cosminscn_66p",
+    "fblissjr_33p",
+    "lichengliu03_50p",
+    "reverse",
+    "tiny95",
+    "tiny95-exact",
+    *("comparison", "increment", "modular-sum", "parity", "sort", "subtraction"),  # tasks
+]
 
 # Two runs of a step whose queries and keys read positions only, and a layer between them that changes these.
 TIED = """
@@ -48,7 +58,10 @@ def _mixed(program: Program) -> list[Mixed]:
     return [node.operation for node in program.nodes if isinstance(node.operation, Mixed)]
 
 
-@pytest.mark.parametrize("path", sorted(SPECS.rglob("*.yaml")), ids=lambda path: path.stem)
+FOLLOWED = [path for path in sorted(SPECS.rglob("*.yaml")) if path.stem != "next-token"]  # which has a window
+
+
+@pytest.mark.parametrize("path", FOLLOWED, ids=lambda path: path.stem)
 def test_patterns_are_the_same_for_any_tokens(path: Path) -> None:
     """Bit by bit: that is what the plain module's own weights rest on."""
     spec = load(path)

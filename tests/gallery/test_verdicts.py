@@ -14,7 +14,7 @@ from tests.helpers import SPECS
 pytestmark = pytest.mark.machine
 
 BUDGET = 600.0  # nothing here may hang on how fast the machine is
-SLOW = ("tiny95", "tiny95-exact", "alexlitz_36p")
+SLOW = ("tiny95", "tiny95-exact", "alexlitz_36p", "modular-sum")
 ALIKE = (  # as another one; `make gallery-check` verifies them too
     "SeuperHakkerJa_28p",
     "Wonderfall_121p",
@@ -25,7 +25,7 @@ ALIKE = (  # as another one; `make gallery-check` verifies them too
     "lichengliu03_50p",
     "prasannakotyal_116p",
 )
-# Their columns mix before the last attention, or they are trained.
+# Their columns mix before the last attention.
 UNCLAIMED = ("Lokimorty_39p", "bingbangboom-lab_87p", "xangma_177p")
 CLAIMED = [path for path in sorted(SPECS.rglob("*.yaml")) if path.stem not in UNCLAIMED]
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from compiler.tasks.equations import batch_of
-from compiler.tasks.interpreter import Scope, number_of
+from compiler.tasks.interpreter import FormulaScope, integers_of
 from compiler.tasks.kinds import Readable, WordKind, expect
 from compiler.tasks.statement import Statement, WordShape
 from tests.tasks.stated import formula
@@ -143,7 +143,7 @@ def test_every_input_has_what_python_computes_for_it(pair: Pair) -> None:
     expect("number", stated.tree, NAMES)  # every random formula is well-formed
     words = np.array([word for word, _ in INPUTS], np.uint16), np.array([[a] for _, a in INPUTS], np.uint16)
     batch = batch_of(STATED, dict(zip(("word", "a"), words, strict=True)))
-    found = number_of(Scope(batch, stated))
+    found = integers_of(FormulaScope(batch, stated))
     values = np.broadcast_to(np.array(found.values, object), len(INPUTS))
     assert [
         None if failed else int(value) for value, failed in zip(values, batch.faults.failed, strict=True)

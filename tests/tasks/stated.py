@@ -15,7 +15,7 @@ from compiler.expressions.formulas import Formula
 from compiler.expressions.parse import parse
 from compiler.source.document import Scalar
 from compiler.source.text import Source, Span
-from compiler.tasks.statement import Aimed, Equation, State, Statement, Transducer, WordShape
+from compiler.tasks.statement import Aimed, AnswerEquation, Statement, StateVariable, Transducer, WordShape
 from tests.helpers import ROOT
 
 NINETEEN: dict[str, dict[str, Any]] = yaml.safe_load(
@@ -54,23 +54,23 @@ def statement(task: Mapping[str, Any], alphabets: Mapping[str, int], **sizes: in
     )
 
 
-def equation(target: str, text: object, answers: Mapping[str, WordShape]) -> Equation:
+def equation(target: str, text: object, answers: Mapping[str, WordShape]) -> AnswerEquation:
     match = re.fullmatch(r"(number\()?(\w+)(\[(\w+)\])?\)?", target)
     assert match is not None
     word = answers[match[2]]
     if match[1]:
-        return Equation(word.name, "number", (), formula(text))
+        return AnswerEquation(word.name, "number", (), formula(text))
     if not match[3] and not word.single:
-        return Equation(word.name, "word", (), formula(text))
+        return AnswerEquation(word.name, "word", (), formula(text))
     aimed = tuple(Aimed(place, {match[4]: place} if match[4] else {}) for place in range(word.length))
-    return Equation(word.name, "symbols", aimed, formula(text))
+    return AnswerEquation(word.name, "symbols", aimed, formula(text))
 
 
 def transducer(columns: Mapping[str, Any], constants: Mapping[str, int]) -> Transducer:
     states = []
     for name, written in columns["state"].items():
         about = written if isinstance(written, dict) else {"size": written}
-        states.append(State(name, eval(str(about["size"]), {}, dict(constants)), about.get("start", 0)))
+        states.append(StateVariable(name, eval(str(about["size"]), {}, dict(constants)), about.get("start", 0)))
     end = columns.get("end", {})
     known = ("from", "state", "let", "only", "end")
     return Transducer(

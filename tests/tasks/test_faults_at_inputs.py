@@ -13,7 +13,7 @@ import cli
 import compiler
 from compiler.source.diagnostics import SpecError
 from compiler.tasks import TaskError, samples, suites
-from compiler.tasks.interpreter import Work
+from compiler.tasks.interpreter import TaskWork
 from tests.helpers import SPECS
 
 SPEC = """\
@@ -150,11 +150,11 @@ def test_what_would_cost_too_much_is_not_looked_at(tmp_path: Path) -> None:
 
 def test_looking_spends_what_it_costs(tmp_path: Path) -> None:
     task = compiler.load(written(tmp_path, "  equations: {other: 'max(word[0], 0)'}")).resolved.task
-    work = Work(1000)
+    work = TaskWork(1000)
     assert samples.fault(task, work) is None
     assert 0 < work.left < 1000
-    assert samples.fault(task, Work(1)) is None
-    assert not samples.is_empty(replace(task), Work(0))
+    assert samples.fault(task, TaskWork(1)) is None
+    assert not samples.is_empty(replace(task), TaskWork(0))
 
 
 def test_a_task_error_is_an_error_of_the_spec() -> None:

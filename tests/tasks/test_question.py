@@ -104,7 +104,7 @@ def changed(text: str, before: str, after: str) -> str:
         (SHORT, ADDITION),
         (SHORT, RENAMED),
         (SHORT, SHORT + "suites: {hard: {only: number(a) > 500, size: 20}}\norder: least_significant_first\n"),
-        (ADDITION, changed(ADDITION, "equations: {number(sum): number(a) + number(b)}\n", "")),
+        (ADDITION, BY_COLUMNS),
         (ADDITION, ADDITION.replace("base", "10").replace("sizes: {10: 10, ", "sizes: {")),
         (COPY, "copy: {symbols: 4, length: 5}\nprompt: word\nanswer: copied\n"),
         (COPY, changed(COPY, "copied: word", '"copied[i]": "word[i]"')),

@@ -180,3 +180,11 @@ def test_progress_counts_all_lengths(tmp_path: Path) -> None:
     assert {total for _, _, total in seen} == {every}
     assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
     assert seen[-1][1] == every
+
+
+def test_counting_what_only_allows_is_said(tmp_path: Path) -> None:
+    spec = load(written(tmp_path), {"length": 9})
+    said: list[str] = []
+    (suite,) = evaluate(spec, ["exhaustive"], failures=0, notice=said.append).suites
+    assert said == ["exhaustive: counting what `only` allows of 19,683 inputs"]
+    assert suite.inputs == expected(9)

@@ -135,6 +135,26 @@ def test_what_a_suite_lets_through() -> None:
     assert [model.spec.name for model in faultless(group)] == ["tiny95-exact"]
 
 
+def test_a_suite_that_one_model_has_says_nothing_of_the_others(tmp_path: Path) -> None:
+    """tiny95 fails near carries, and was not run on the suite that its variant has."""
+    for name in ("tiny95", "tiny95-exact"):
+        (tmp_path / f"{name}.yaml").write_text((SPECS / f"{name}.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    suites = "task: {suites: {high: {only: number(a) > 5000, size: 20}}}\n"
+    text = f"weightspec: 1\nextends: tiny95-exact.yaml\nname: variant\n{suites}expect: null\nignore: no-claims\n"
+    specs = [load(SPECS / "tiny95.yaml"), load_text(tmp_path, text, name="variant")]
+    (group,) = make_report(specs, ["edges", "high"]).groups
+    assert [suite.name for suite in group.suites] == ["edges", "high"]
+    edges, high = screened(group)
+    assert [[model.spec.name for model in models] for models in (edges.run, edges.passed)] == [
+        ["tiny95", "variant"],
+        ["variant"],
+    ]
+    assert [model.spec.name for model in high.run] == [model.spec.name for model in high.passed] == ["variant"]
+    assert high.failing_elsewhere == ()
+    tiny, _ = group.models
+    assert tiny.result(high.suite) is None
+
+
 def test_a_saved_model_can_be_reported(tmp_path: Path) -> None:
     spec = load(SPECS / "qwen20.yaml")
     path = tmp_path / "saved.safetensors"

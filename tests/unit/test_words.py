@@ -65,7 +65,7 @@ def test_blocks_are_the_inputs_in_their_order(task: Task, data: st.DataObject) -
     try:
         parts = suite.parts(size, data.draw(st.integers(0, 10)))
     except TaskError:
-        assert suite.name == "adderboard" or suite.default_size > 10**8
+        assert suite.name in ("adderboard", "transitions", "long_runs") or suite.default_size > 10**8
         return
     for part in parts:
         start = data.draw(st.integers(0, min(part.size, 2000)))

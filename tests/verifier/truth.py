@@ -67,13 +67,12 @@ def inputs_of(spec: Spec) -> int:
 def seen_leads(spec: Spec) -> NDArray[np.float64]:
     """How far the right token is ahead of all others, at its closest in the answer of each input [inputs]: from one
     batch, so that it is nearly what is so, and soon known. Below 0 an input fails; -inf where a logit is no number."""
-    (words,) = _words(spec, "exhaustive")
-    return _leads(build_model(spec.network).eval(), spec, words)
+    return _leads(build_model(spec.network).eval(), spec, _every_word(spec))
 
 
 def smallest_lead(spec: Spec) -> float:
     """The smallest lead that the plain module was seen to have by itself, on the inputs that are closest in a batch."""
-    (words,) = _words(spec, "exhaustive")
+    words = _every_word(spec)
     rows = np.argsort(seen_leads(spec))[:ASKED]
     prompts, answers = as_tokens(spec.layout.prompts(words)), as_tokens(spec.layout.answers(words))
     reference, slots = Reference(spec), range(len(spec.layout.predicted))
@@ -129,6 +128,12 @@ def _leads_of(spec: Spec, logits: Tensor, answers: Tensor) -> NDArray[np.float64
     """Of logits [B, predicted, classes] for right answers [B, A]."""
     found: NDArray[np.float64] = leads_of_tokens(spec, logits, answers[:, torch.tensor(spec.layout.predicted)]).min(1)
     return found
+
+
+def _every_word(spec: Spec) -> Words:
+    """The words of all inputs."""
+    blocks = _words(spec, "exhaustive")
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def _words(spec: Spec, suite: str, seed: int = 0, pairs: int | None = None) -> list[Words]:

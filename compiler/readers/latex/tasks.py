@@ -13,7 +13,7 @@ from compiler.readers.latex.equations import BREAK, EquationLine
 from compiler.readers.latex.expressions import last_index, latex, latex_lines, subscripted
 from compiler.readers.latex.words import escape, in_text, name
 from compiler.source.document import Mapping, Node, Scalar, Sequence
-from compiler.tasks.rules import Rule, reads_from, rules, section_of
+from compiler.tasks.rules import TaskRule, reads_from, rules, section_of
 
 _READ = {"at": "read at", "in_place": "read in place of", "next": "read after symbols of", "from": "from symbol"}
 TaskBlock = tuple[str, list[EquationLine], list[str]]
@@ -89,7 +89,7 @@ def _layout(node: Node) -> str:
             return ""
 
 
-def _line(rule: Rule) -> EquationLine:
+def _line(rule: TaskRule) -> EquationLine:
     side, right = _target(rule.target), _side(rule.formula)
     match rule.kind:
         case "only":

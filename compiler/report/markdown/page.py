@@ -163,6 +163,8 @@ def _model(row: PageEntry) -> list[list[str]]:
     for failed in model.failed:
         wrong = f"{figure(failed.inputs - failed.right)} of {figure(failed.inputs)}"
         facts.append(f"Wrong in {code(failed.suite)}: {wrong}, first {failure_text(failed)}")
+    if model.by_size:
+        facts.append(f"All inputs, by size: {listing(f'{size} {verdict}' for size, verdict in model.by_size.items())}.")
     if model.counts.hard_coded:
         facts.append(f"Hard-coded: {_hard_coded(model)}")
     listed = [f"- {fact}" for fact in facts] + _disclosures(model)
