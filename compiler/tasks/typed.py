@@ -113,7 +113,8 @@ def _inputs(task: Task, pieces: list[str]) -> Inputs:
     inputs = tuple(typed)
     if not task.allowed(task.given_words([inputs]))[0]:
         if task.cases:
-            raise TaskError(f"no such case: {task.describe(inputs)}")
+            hint = f"there are {len(task.cases)} of this length, such as `{task.describe(task.cases[0].prompt)}`"
+            raise TaskError(f"no such case: {task.describe(inputs)}", hint=hint)
         by = "`only`" if task.statement.only is not None else "`only` of the columns"
         raise TaskError(f"{task.describe(inputs)} is no input of {task.name}: {by} excludes it")
     return inputs

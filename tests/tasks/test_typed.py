@@ -149,6 +149,7 @@ def test_what_is_no_input(tmp_path: Path, task: str, typed: list[str], message: 
     assert result.exit_code == 2
     assert result.stderr.splitlines()[0] == message
     assert ("hint: symbols are split at spaces" in result.stderr) == ("found" in message)
+    assert ("such as `digit[1] + digit[1] =`" in result.stderr) == ("no such case" in message)
 
 
 @pytest.mark.parametrize(
