@@ -63,6 +63,11 @@ def of(task: Task) -> Iterator[Suite]:
         yield _long_runs(task)
 
 
+def looked_at(task: Task) -> list[Suite]:
+    """The suites that a search for an input looks at: all but those of columns that the author does not ask for."""
+    return [suite for suite in task.suites().values() if suite.by_default or suite.name not in OF_COLUMNS]
+
+
 def sampling_by_name(task: Task) -> dict[str, bool]:
     """Whether each suite of a task samples, in the order of `of`. None is made: that may look at many inputs."""
     if task.cases:
@@ -70,11 +75,12 @@ def sampling_by_name(task: Task) -> dict[str, bool]:
     every = {"uniform": True, "edges": False, "carries": True, "near_carry": True, "exhaustive": False}
     every |= {adderboard.NAME: False, **{suite.name: True for suite in task.author_suites}}
     named = {name: sampled for name, sampled in every.items() if name not in NAMED or name in task.suite_names}
-    return named if task.statement.transducer is None else {**named, "transitions": False, "long_runs": False}
+    return named if task.statement.transducer is None else named | dict.fromkeys(OF_COLUMNS, False)
 
 
+OF_COLUMNS = ("transitions", "long_runs")
 ALWAYS = ("uniform", "edges", "exhaustive")  # those that every task has
-NAMED = ("carries", "near_carry", adderboard.NAME, "transitions", "long_runs")  # those that an author asks for by name
+NAMED = ("carries", "near_carry", adderboard.NAME, *OF_COLUMNS)  # those that an author asks for by name
 
 
 def why_not(task: Task, name: str) -> str | None:
@@ -83,7 +89,7 @@ def why_not(task: Task, name: str) -> str | None:
         return (
             None if _has_carries(task) else "it needs columns from the last, with one state of size 2 and words alike"
         )
-    if name in ("transitions", "long_runs"):
+    if name in OF_COLUMNS:
         return None if task.statement.transducer is not None else "it needs columns"
     return None if _is_of_two_numbers(task) else "it needs two given numbers of one alphabet and length"
 

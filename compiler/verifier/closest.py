@@ -17,6 +17,7 @@ from compiler.backends.torch.decode import answer_logits, next_logits
 from compiler.backends.torch.reference import Reference, as_tokens
 from compiler.network.causality import is_causal
 from compiler.pipeline import Spec
+from compiler.tasks import suites
 from compiler.tasks.task import Inputs, TaskError
 from compiler.verifier.results import Lead
 from compiler.verifier.witness import lead, leads_of_tokens
@@ -83,7 +84,7 @@ def closest(
 
 def _of_suites(spec: Spec) -> Iterator[Inputs]:
     """A few of each; from a short list those that are far apart in it."""
-    for suite in spec.resolved.task.suites().values():
+    for suite in suites.looked_at(spec.resolved.task):
         try:
             parts = suite.parts(suite.size(LOOKED_AT_PER_SUITE), 0)
         except TaskError:

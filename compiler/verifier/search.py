@@ -10,6 +10,7 @@ from compiler.backends.native.engines import batch_size
 from compiler.backends.torch.reference import Reference
 from compiler.evaluation.evaluator import Evaluator
 from compiler.pipeline import Spec
+from compiler.tasks import suites
 from compiler.tasks.task import Inputs, TaskError, Words
 from compiler.verifier.results import Counterexample
 from compiler.verifier.witness import failure_of
@@ -58,7 +59,7 @@ def _of_suites(spec: Spec, evaluator: Evaluator, searched: Searched, inputs: int
 def _blocks(spec: Spec, inputs: int, block: int) -> Iterator[Words]:
     """Of so many inputs of each suite; those that are always all run come only where more than a few are wanted, or
     where they are no more than a block."""
-    for suite in spec.resolved.task.suites().values():
+    for suite in suites.looked_at(spec.resolved.task):
         if inputs <= FIRST and suite.size(inputs) > BLOCK:
             continue
         try:
