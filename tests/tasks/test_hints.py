@@ -139,3 +139,18 @@ def test_a_context_that_is_too_short_hints_at_the_window_and_hides_no_other_faul
     assert any("index 7 is out of range" in fault.message for fault in caught.value.diagnostics)
     path.write_text(f"{text}context: 2\n".replace(task, f"{task}  window: 2\n"), encoding="utf-8")
     compiler.load(path)
+
+
+def test_a_task_without_given_and_without_sizes_lacks_it_too(tmp_path: Path) -> None:
+    fault = faults(tmp_path, ADDED.replace("  given: {a: bit, b: bit}\n", ""))[0]
+    assert (fault.message, fault.hint) == ("`task` lacks 'given'", "such as `given: {word: symbol*length}`")
+
+
+def test_a_table_of_positions_that_is_too_short_hints_at_the_window(tmp_path: Path) -> None:
+    text = SPEC.format(vocabulary=DIGITS, task='  cases: {"digit[0] digit[1]": +}', token="digit[d]")
+    path = tmp_path / "table.yaml"
+    path.write_text(text.replace("  head:", '  position: {table: "[[0], [1]]"}\n  head:'), encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        compiler.load(path)
+    hints = [fault.hint for fault in caught.value.diagnostics if fault.severity == "error"]
+    assert hints == ["write `window: 2` in the task for a model that sees the last 2 tokens only"]
