@@ -74,8 +74,6 @@ def check_mode(inputs: tuple[str, ...], tokens: str | None, *, verbose: bool) ->
     if tokens is None:
         if given:
             raise click.UsageError(f"{given[0]} needs --tokens TEXT: it is about what follows a sequence of tokens")
-        if not inputs:
-            raise click.UsageError("Missing argument 'INPUTS...': an input of the task, or --tokens TEXT")
         return
     if inputs:
         raise click.UsageError("give an input of the task or --tokens, not both; tokens with spaces stand in quotes")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,9 +27,9 @@ from compiler.commands.shared import (
 )
 from compiler.pipeline import Spec
 from compiler.readers.counting.claims import check_claims
-from compiler.source.diagnostics import SpecError
 from compiler.source.saved import check_target
-from compiler.tasks import TaskError, suites
+from compiler.tasks import suites
+from compiler.tasks.typed import asked_of, read_typed
 from compiler.terminal import shapes
 from compiler.terminal.plain import say
 
@@ -161,16 +160,15 @@ def _run_input(loaded: Spec, inputs: tuple[str, ...], *, verbose: bool, as_json:
         sys.exit(EXIT_WRONG_ANSWER)
 
 
-def _asked(spec: Spec, typed: tuple[str, ...]) -> tuple[Spec, tuple[int, ...]]:
+def _asked(spec: Spec, texts: tuple[str, ...]) -> tuple[Spec, tuple[int, ...]]:
     """What a person typed as an input of the task: of sizes that are ranges, of the first choice that it fits."""
     choices = spec.choices or (spec,)
-    for choice in choices:
-        try:
-            return choice, choice.resolved.task.read(typed)
-        except TaskError as error:
-            (reason,) = error.diagnostics
-    many = f"none of the {len(choices)} sizes of the task fits; of the largest: " if len(choices) > 1 else ""
-    raise SpecError([replace(reason, message=f"{many}{reason.message}")])
+    tasks = [choice.resolved.task for choice in choices]
+    if not texts:
+        missing = asked_of(tasks, with_symbols=True)
+        raise click.UsageError(f"Missing argument 'INPUTS...': {missing}; or give --tokens TEXT")
+    position, inputs = read_typed(tasks, texts)
+    return choices[position], inputs
 
 
 def _evaluate(spec: Spec, loading: Loading, as_json: bool, saved: shapes.Saved, **options: Any) -> None:

@@ -90,7 +90,10 @@ class _Written:
                 return self.rows[index[0]][index[1]]
 
 
-VARIES = "is not one number: it can be read in the task, in `vocabulary`, `stream` and `context` only"
+VARIES = (
+    "is not one number: it can be read in the task, in `vocabulary`, `stream` and `context` only; for its largest, "
+    "name that as a constant, and write `to: CONSTANT` in the range"
+)
 
 
 def resolve_definitions(

@@ -89,12 +89,16 @@ class _Reading:
         return Layout(slots[0], slots[1], self.vocabulary.size, self.spelling(), (), self.window())
 
     def spelling(self) -> dict[int, str]:
-        """What people call the tokens of symbols; a token of several alphabets is called as in the first of them."""
+        """What people call the tokens of symbols; a token of several alphabets is called as in the first of them.
+
+        What could be two tokens is called by its label.
+        """
         found: dict[int, str] = {}
         for alphabet in self.task.alphabets.values():
             for token, text in zip(alphabet.tokens, alphabet.spelling, strict=True):
                 found.setdefault(token, text)
-        return found
+        counts = Counter(found.get(token, label) for token, label in enumerate(self.vocabulary.labels))
+        return {token: text for token, text in found.items() if counts[text] == 1}
 
     def window(self) -> int | None:
         node = self.node.get("window")

@@ -145,7 +145,7 @@ def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], f
 
 
 def _context(document: Mapping, asked: tuple[AskedTask, ...], scope: Scope, findings: Findings) -> int | None:
-    """The longest sequence: what the task needs, or `context` where that is more."""
+    """The longest sequence: what the task needs, or `context` where that is more. A wrong `context` changes nothing."""
     node = document.get("context")
     needed = max((one.layout.length for one in asked), default=1)
     if node is None and not asked:
@@ -159,9 +159,12 @@ def _context(document: Mapping, asked: tuple[AskedTask, ...], scope: Scope, find
     value = value_at(node, scope, integer_value, findings)
     if value is not None and not needed <= value <= MAX_CONTEXT:
         needs = f"; the task needs {needed}, and {MAX_CONTEXT} is the most" if asked else f"; it has 1 to {MAX_CONTEXT}"
-        findings.report(Diagnostic("index-range", f"a context of {exact_figure(value)} tokens{needs}", node.span))
-        return None
-    return value
+        message = f"a context of {exact_figure(value)} tokens{needs}"
+        follows = value >= 1 and any(not one.layout.in_place for one in asked)
+        hint = f"write `window: {value}` in the task for a model that sees the last {value} tokens only"
+        findings.report(Diagnostic("index-range", message, node.span, hint if follows and value < needed else None))
+        return needed if asked else None
+    return needed if value is None else value
 
 
 def _asked(

@@ -85,7 +85,10 @@ def _table(context: Context, node: Node, name: str, stream: Axis, length: int) -
     rows, columns = value.shape
     if columns != stream.size or rows < length:
         needed = f"at least {length} × {stream.size} (positions × stream)"
-        context.error("shape", f"a table of {rows} × {columns}, but {needed} is needed", formula.span)
+        hint = None
+        if columns == stream.size and context.resolved.asked:
+            hint = f"write `window: {rows}` in the task for a model that sees the last {rows} tokens only"
+        context.error("shape", f"a table of {rows} × {columns}, but {needed} is needed", formula.span, hint)
         return nothing
     equation = Equation(TABLE, formula.text, formula.span)
     positions = Axis((Family("position", (rows,)),))

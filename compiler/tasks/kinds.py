@@ -42,6 +42,7 @@ LOOPS: Mapping[str, tuple[Kind, Kind]] = {  # the kind of the body, and of the r
 }
 OF_WORDS = ("number", "distinct", "ascending", "descending")
 OF_NUMBERS = ("min", "max", "abs")
+OTHER_NAMES = {"sort": "ascending", "sorted": "ascending", "int": "number", "if": "where", "exists": "any"}
 KNOWN_FUNCTIONS = ("where", *LOOPS, *OF_WORDS, *OF_NUMBERS)
 ARITHMETIC = ("+", "-", "*", "//", "%", "**")
 
@@ -177,8 +178,12 @@ def _called(node: Call, names: Readable) -> Kind:
         word = expect_word(arguments[0], names)
         return {"number": "number", "distinct": "truth"}.get(name, word)  # type: ignore[return-value]
     if name not in OF_NUMBERS:
-        message = f"no function '{name}'{did_you_mean(name, KNOWN_FUNCTIONS)}"
-        raise ExpressionError("unknown-name", message, (node.at[0], node.at[0] + len(name)))
+        suggestion = f"; did you mean '{OTHER_NAMES[name]}'?" if name in OTHER_NAMES else ""
+        message = f"no function '{name}'{suggestion or did_you_mean(name, KNOWN_FUNCTIONS)}"
+        hint = f"functions of a task: {', '.join(KNOWN_FUNCTIONS)}"
+        if name in ("len", "length", "size"):
+            hint = "the length of a word is a size, such as `sizes: {length: 10}`"
+        raise ExpressionError("unknown-name", message, (node.at[0], node.at[0] + len(name)), hint)
     if not arguments or (name == "abs" and len(arguments) != 1):
         takes = "one number" if name == "abs" else "some numbers"
         raise ExpressionError("syntax", f"{name} takes {takes}, found {len(arguments) or 'no'} arguments", node.at)

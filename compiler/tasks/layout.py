@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
@@ -17,11 +17,15 @@ if TYPE_CHECKING:  # quick commands read specs without numpy
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The tokens that stand for symbols 0, 1, … of a word, and what people call each symbol."""
+    """The tokens that stand for symbols 0, 1, … of a word, and what people call each symbol.
+
+    `aliases` are further names by which people can type a symbol.
+    """
 
     name: str
     tokens: tuple[int, ...]
     spelling: tuple[str, ...]
+    aliases: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

@@ -58,6 +58,8 @@ def stated(task: Mapping, findings: Findings) -> Mapping | None:
     """The section with all that is stated in the file of the package that it names; as it is where it names none."""
     names = [key for key, _ in task.items if key.text in package_tasks()]
     others = [key for key, _ in task.items if key.text in ("given", "cases", "sizes")]
+    if not names and any(key.text in _RIGHT for key, _ in task.items):
+        return task  # lacks `given`
     if len(names) + bool(others) != 1:
         _report(task, [*names, *others], findings)
         return None
@@ -74,7 +76,8 @@ def _report(task: Mapping, keys: list[Scalar], findings: Findings) -> None:
     written = " and ".join(key.text for key in keys) or "none"
     message = f"a task is of one kind, found {written}; known: {', '.join(package_tasks())}, and what `given` states"
     span = keys[1].span if keys else Span(task.span.source, task.span.start, task.span.start + 1)
-    findings.report(Diagnostic("task", message, span, "such as `addition: {base: 10, digits: 10}`"))
+    hint = "such as `addition: {base: 10, digits: 10}`; or state what an input is, as in `given: {word: digit*4}`"
+    findings.report(Diagnostic("task", message, span, hint))
 
 
 def tasks_with_protocols() -> str:

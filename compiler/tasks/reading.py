@@ -27,7 +27,7 @@ from compiler.tasks.package import sizes_of
 from compiler.tasks.stated import AuthorSuite, Case, Task
 from compiler.tasks.statement import Aimed, AnswerEquation, Statement, StateVariable, Transducer, WordShape
 from compiler.tasks.task import SAMPLED, Symbols
-from compiler.tasks.tokens import named_token, read_token
+from compiler.tasks.tokens import named_token, numbers_of, read_token
 
 _NUMBER = re.compile(r"number\(\s*(?P<word>[A-Za-z_][A-Za-z0-9_]*)\s*\)")
 _OF_COLUMNS = ("from", "state", "let", "only", "end")  # keys that are no answers
@@ -174,7 +174,8 @@ class _Reader:
             self.report("task", message, key.span, f"write {key.text}[{size}] in `vocabulary`")
             return None
         start = vocabulary.starts[family.name]
-        return Alphabet(key.text, tuple(range(start, start + size)), tuple(map(str, range(size))))
+        tokens = tuple(range(start, start + size))
+        return Alphabet(key.text, tokens, tuple(map(str, range(size))), self._by_label(tokens))
 
     def _tokens(self, key: Scalar, node: Node) -> Alphabet | None:
         """The tokens that are listed: names, families, and parts of families such as `digit[d < 2]`."""
@@ -182,8 +183,14 @@ class _Reader:
         tokens: dict[int, Span] = {}
         listed = words(node)
         if not listed:
-            self.report("task", f"the alphabet '{key.text}' has no symbols", node.span, "such as `bit: digit[d < 2]`")
+            self.report("task", f"the alphabet '{key.text}' has no symbols", node.span, "such as `bit: 'digit[d < 2]'`")
+        numbers, labels = numbers_of(self.section.vocabulary), self.section.vocabulary.labels
         for word in listed:
+            if word.text in numbers:
+                names = " ".join(labels[numbers[one.text]] if one.text in numbers else one.text for one in listed)
+                hint = f"write the tokens, as in `{key.text}: '{names}'`"
+                self.report("unknown-name", f"no token '{word.text}' here", word.span, hint)
+                return None
             for token in self._listed_tokens(word):
                 if token in tokens:
                     label = self.section.vocabulary.labels[token]
@@ -203,7 +210,12 @@ class _Reader:
         """Symbols are spelled by their index in a family where that says which they are, else by their labels."""
         labels = [self.section.vocabulary.labels[token] for token in tokens]
         short = [re.sub(r".*\[([0-9]+)\]", r"\1", label, flags=re.DOTALL) for label in labels]
-        return Alphabet(name, tokens, tuple(short if len(set(short)) == len(short) else labels))
+        spelling = tuple(short if len(set(short)) == len(short) else labels)
+        return Alphabet(name, tokens, spelling, self._by_label(tokens))
+
+    def _by_label(self, tokens: tuple[int, ...]) -> dict[str, int]:
+        """The symbols of an alphabet by the names of their tokens."""
+        return {self.section.vocabulary.labels[token]: symbol for symbol, token in enumerate(tokens)}
 
     def _listed_tokens(self, word: Word) -> list[int]:
         token = named_token(word.text, self.section.vocabulary)
@@ -234,13 +246,24 @@ class _Reader:
         if not star:
             return WordShape(key.text, alphabet.name, alphabet.size, 1, single=True)
         formula = read_text(Word(times.strip(), node, len(name) + 1 + len(times) - len(times.lstrip())), self.findings)
-        length = None if formula is None else attempt(formula, self.section.scope, integer_value, self.findings)
+        length = None if formula is None else self._length(formula)
         if length is None or formula is None:
             return None
         if not 1 <= length <= MAX_WORD:
             self.report("task", f"a word has from 1 to {MAX_WORD} symbols, not {exact_figure(length)}", formula.span)
             return None
         return WordShape(key.text, alphabet.name, alphabet.size, length)
+
+    def _length(self, formula: Formula) -> int | None:
+        """The length of a word. A name that means nothing is a size that is missing."""
+        findings = Findings()
+        length = attempt(formula, self.section.scope, integer_value, findings)
+        sizes = ", ".join(self.section.sizes)
+        hint = f"sizes: {sizes}" if sizes else "state it under `sizes`, such as `sizes: {length: 10}`"
+        for one in findings:
+            is_unknown = one.code == "unknown-name" and one.hint is None
+            self.findings.report(replace(one, hint=hint) if is_unknown else one)
+        return length
 
     def _alphabet_named(self, word: Word) -> Alphabet | None:
         known = self.alphabets.get(word.text)
@@ -251,7 +274,7 @@ class _Reader:
             families = [family.name for family in self.section.vocabulary.families if family.sizes]
             if word.text not in self.part("alphabets").names:  # which was reported
                 suggestion = did_you_mean(word.text, [*self.alphabets, *families])
-                hint = "name it under `alphabets`, such as `alphabets: {bit: digit[d < 2]}`"
+                hint = "name it under `alphabets`, such as `alphabets: {bit: 'digit[d < 2]'}`"
                 self.report("unknown-name", f"no alphabet '{word.text}'{suggestion}", word.span, hint)
             return None
         if family.size > MAX_SYMBOLS:
@@ -473,7 +496,8 @@ class _Reader:
             missing = [place for place in range(word.length) if place not in known]
             if missing:
                 which = f"'{word.name}'" if len(missing) == word.length else f"'{word.name}[{missing[0]}]'"
-                hint = f"such as `equations: {{{word.name}{'' if word.single else '[i]'}: …}}`, or write `columns`"
+                target = word.name if word.single else f"'{word.name}[i]'"
+                hint = f"such as `equations: {{{target}: …}}`, or write `columns`"
                 self.report("task", f"nothing says what {which} is", place, hint)
 
     # how people write it
@@ -570,7 +594,9 @@ class _Reader:
     def _of_cases(self) -> tuple[Statement, tuple[Case, ...]]:
         """Those whose prompt and answer have the lengths that are asked for."""
         vocabulary = self.section.vocabulary
-        self.alphabets["token"] = Alphabet("token", tuple(range(vocabulary.size)), vocabulary.labels)
+        self.alphabets["token"] = Alphabet(
+            "token", tuple(range(vocabulary.size)), vocabulary.labels, numbers_of(vocabulary)
+        )
         lengths = (self.section.sizes[PROMPT], self.section.sizes[ANSWER])
         prompt, answer = (
             WordShape(name, "token", vocabulary.size, length)

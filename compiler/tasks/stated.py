@@ -10,6 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from compiler.expressions.syntax import ExpressionError
+from compiler.tasks import typed
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.layout import Alphabet
 from compiler.tasks.statement import InputFault, Statement, WordShape
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from compiler.tasks.paths import Paths
 
     Rows = NDArray[np.integer]
-
-LONGEST_NUMBER = 4000  # decimal digits that a person may type for one
-SHOWN_DIGITS = 40  # of a largest number that is written out
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class Task:
 
     def largest(self, word: WordShape) -> str:
         """The largest number that a word can be, for people."""
-        return str(self.limit(word) - 1) if word.length <= SHOWN_DIGITS else f"{word.symbols}**{word.length} - 1"
+        return str(self.limit(word) - 1) if word.length <= typed.SHOWN_DIGITS else f"{word.symbols}**{word.length} - 1"
 
     def solve(self, inputs: Inputs) -> dict[str, Symbols]:
         """The words of an input, and of what is right for it."""
@@ -217,44 +215,7 @@ class Task:
 
     def read(self, texts: Sequence[str]) -> Inputs:
         """The input that a person typed, word by word. Raises `TaskError`."""
-        pieces = [piece for text in texts for piece in text.split()]
-        needed = sum(map(self.width, self.given))
-        if len(pieces) != needed:
-            raise TaskError(f"{self.name} takes {self._takes(needed)}, found {len(pieces)}")
-        typed: list[int] = []
-        for word in self.given:
-            count = self.width(word)
-            read = self._number if word.name in self.numbers else self._symbol
-            typed += [read(piece, word) for piece in pieces[:count]]
-            pieces = pieces[count:]
-        inputs = tuple(typed)
-        if not self.allowed(self.given_words([inputs]))[0]:
-            raise TaskError(f"{self.describe(inputs)} is no input of {self.name}: `only` excludes it")
-        return inputs
-
-    def _takes(self, needed: int) -> str:
-        """What a person types for an input: `two numbers`, `5 symbols`."""
-        numbers = sum(word.name in self.numbers for word in self.given)
-        kinds = [(numbers, "number"), (needed - numbers, "symbol")]
-        return " and ".join(f"{count} {kind}{'s' if count > 1 else ''}" for count, kind in kinds if count)
-
-    def _symbol(self, text: str, word: WordShape) -> int:
-        alphabet = self.alphabets[word.alphabet]
-        symbol = alphabet.symbols.get(text)
-        if symbol is not None:
-            return symbol
-        spelled = alphabet.spelling
-        known = f"the numbers 0 to {len(spelled) - 1}" if spelled[-1].isdigit() else " ".join(spelled[:20])
-        raise TaskError(f"'{text[:40]}' is no symbol: they are {known}")
-
-    def _number(self, text: str, word: WordShape) -> int:
-        limit, largest = self.limit(word), self.largest(word)
-        if not (text.isascii() and text.isdigit()):
-            raise TaskError(f"'{text[:40]}' is no decimal number from 0 to {largest}")
-        if len(text) > LONGEST_NUMBER or int(text) >= limit:
-            shown = text if len(text) <= SHOWN_DIGITS else f"a number of {len(text)} digits"
-            raise TaskError(f"{shown} is too large: an operand is at most {largest}")
-        return int(text)
+        return typed.read_typed([self], texts)[1]
 
     def text(self, name: str, symbols: Sequence[int]) -> str:
         """A word for people, as in `describe`."""

@@ -15,7 +15,24 @@ _WORD = re.compile(r"""(?P<quote>['"])(?!\s).+?(?<!\s)(?P=quote)(?!\S)|[A-Za-z_]
 
 def named_token(text: str, vocabulary: Axis) -> int | None:
     """The token of a name, which may stand in quotes; None where there is none."""
-    return vocabulary.positions.get(_unquoted(text))
+    return vocabulary.positions.get(unquoted(text))
+
+
+def split(text: str) -> list[str]:
+    """The words of a text, split at spaces; those in quotes or in brackets hold some."""
+    return [word[0] for word in _WORD.finditer(text)]
+
+
+def numbers_of(vocabulary: Axis) -> dict[str, int]:
+    """The tokens that `read_token` reads of numbers."""
+    families = [family for family in vocabulary.families if len(family.sizes) == 1]
+    sizes = sorted((family.size for family in families), reverse=True)
+    alone = range(sizes[1] if len(sizes) > 1 else 0, sizes[0] if sizes else 0)
+    largest = max(families, key=lambda family: family.size, default=None)
+    if largest is None:
+        return {}
+    start = vocabulary.starts[largest.name]
+    return {str(symbol): start + symbol for symbol in alone if str(symbol) not in vocabulary.positions}
 
 
 def symbol_of(text: str, symbols: int) -> int | None:
@@ -72,7 +89,7 @@ def read_token(text: str, span: Span, vocabulary: Axis, findings: Findings) -> i
 
 
 def _unknown(text: str, span: Span, vocabulary: Axis) -> Diagnostic:
-    name = _unquoted(text)
+    name = unquoted(text)
     suggestion = did_you_mean(name, vocabulary.labels)
     symbols = max((family.size for family in vocabulary.families if family.sizes), default=0)
     hint = apart(text, list(map(str, range(min(symbols, 10))))) or (
@@ -81,6 +98,7 @@ def _unknown(text: str, span: Span, vocabulary: Axis) -> Diagnostic:
     return Diagnostic("unknown-name", f"no token '{name}' here{suggestion}", span, hint)
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """A name without its quotes."""
     quoted = _QUOTED.fullmatch(text)
     return text if quoted is None else quoted["token"]

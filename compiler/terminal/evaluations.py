@@ -184,7 +184,8 @@ def print_answer(spec: Spec, question: str, answer: Answer, *, verbose: bool) ->
     """The decoded answer and whether it is right; with `verbose`, every token."""
     out = console()
     verdict = text("right", "green") if answer.right else text(f"wrong, the answer is {answer.expected}", "red")
-    out.print(text(f"{question} = {answer.text} "), verdict)
+    equals = "" if question.endswith(" =") else " ="  # a prompt of cases may hold it
+    out.print(text(f"{question}{equals} {answer.text} "), verdict)
     if verbose:
         out.print(text(f"prompt  {_tokens(spec, answer.prompt_tokens)}"))
         out.print(text(f"answer  {_tokens(spec, answer.tokens)}"))

@@ -90,10 +90,14 @@ def refused(why: str) -> Reason:
     return Reason("refused", why)
 
 
-def too_many(most: int, looked_at: int) -> Reason:
-    """Inputs that cannot be followed are more than `most`; of so many that were looked at, none fails."""
+def too_many(most: int, looked_at: int, *, by_equations: bool) -> Reason:
+    """Inputs that cannot be followed are more than `most`; of so many that were looked at, none fails.
+
+    `by_equations`: nothing follows them as they are stated, and columns might.
+    """
     searched = f"; none of {looked_at:,} that were looked at fails" if looked_at else ""
-    return Reason("too many", f"there are more than the {most:,} inputs that are tried one by one{searched}")
+    advice = "; where `columns` of the task say what is right, more can be followed" if by_equations else ""
+    return Reason("too many", f"there are more than the {most:,} inputs that are tried one by one{searched}{advice}")
 
 
 def perhaps_excluded(place: str) -> Reason:

@@ -383,7 +383,9 @@ def _without_automaton(
         ending = ending if ending != "complete" else every.ending
     elif ending == "complete":
         looked_at = searched.looked_at if searched.failure is None else 0
-        reasons = (*([refusal] if refusal is not None else []), too_many(tried, looked_at))
+        by_equations = refusal is None and task.statement.transducer is None and not task.cases
+        many = too_many(tried, looked_at, by_equations=by_equations)
+        reasons = (*([refusal] if refusal is not None else []), many)
     else:
         reasons = (ended(ending),)
     return _enumerated(spec, with_failure(every or untried(spec, ending), searched.failure), seen, reasons, ending)

@@ -345,7 +345,7 @@ def test_options_that_are_wrong(options: tuple[str, ...], code: str, message: st
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "Missing argument 'INPUTS...': an input of the task, or --tokens TEXT"),
+        ((), "Missing argument 'INPUTS...': addition is asked of a (a number, at most 9999999999) and b"),
         (("1", "2", "--tokens", "1"), "give an input of the task or --tokens, not both"),
         (("--tokens", "1", "-v"), "--verbose is about an input of the task"),
         (("--tokens", "1", "--seed", "1"), "--seed needs --sample"),

@@ -263,7 +263,7 @@ def test_names_of_files_that_are_no_text(tmp_path: Path) -> None:
 
 
 SHOWN = """\
-task               is: base 10, digits 3
+task               comparison: base 10, digits 3
 alphabet relation  = < >
 alphabet digit     digit[0] digit[1] … digit[9]
 given              a: digit*3, b: digit*3
@@ -273,11 +273,11 @@ answer             is
 """
 RULES = """\
 what is right  written                                                       line
-is             where(number(a) < number(b), 1, number(a) > number(b), 2, 0)    18
+is             where(number(a) < number(b), 1, number(a) > number(b), 2, 0)    19
 columns        from the first symbol on
-state order    3                                                               21
-next order     where(order != 0, order, a < b, 1, a > b, 2, 0)                 22
-end is         order                                                           23
+state order    3                                                               22
+next order     where(order != 0, order, a < b, 1, a > b, 2, 0)                 23
+end is         order                                                           24
 """
 
 

@@ -23,6 +23,7 @@ VOCABULARY = Axis(
         Family("y'"),
         Family('say "it"'),
         Family("f[0] g"),
+        Family("bit", (2,)),
     )
 )
 
@@ -37,7 +38,7 @@ def read(text: str) -> list[str]:
         ("digit[0] digit[3] +", ["digit[0]", "digit[3]", "+"]),
         ("  +\n\t+  ", ["+", "+"]),
         ("at[1, 2] +", ["at[1, 2]", "+"]),
-        ("7 4 5", ["7", "at[1, 1]", "at[1, 2]"]),  # the only family with symbols 4 and 5; a name comes first
+        ("7 2 3", ["7", "digit[2]", "digit[3]"]),  # the only family of one index that has them; a name comes first
         ("'a b' \"a b\" '+'", ["a b", "a b", "+"]),
         ("' don't + '", ["'", "don't", "+", "'"]),
         ("'\"x\"'", ['"x"']),
@@ -51,9 +52,14 @@ def test_read(text: str, names: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "column", "hint"),
     [
-        ("+ 3", "name-clash", 3, "write `digit[3]`"),
-        ("5 0", "name-clash", 3, "write `digit[0]`"),
-        ("6", "unknown-name", 1, "the vocabulary: digit[4] 7 at[2, 3] a b + ' \"x\" don't 'x y' say \"it\" f[0] g"),
+        ("+ 1", "name-clash", 3, "write `digit[1]`"),
+        ("3 0", "name-clash", 3, "write `digit[0]`"),
+        (
+            "6",
+            "unknown-name",
+            1,
+            "the vocabulary: digit[4] 7 at[2, 3] a b + ' \"x\" don't 'x y' say \"it\" f[0] g bit[2]",
+        ),
         ("+ 45", "unknown-name", 3, "symbols are written apart, as in `4 5`"),
         ("at[1,2]", "unknown-name", 1, None),
         ("'a  b'", "unknown-name", 1, None),

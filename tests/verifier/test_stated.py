@@ -291,3 +291,10 @@ def test_equations_that_contradict_columns_are_an_error() -> None:
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "contradiction"
     assert diagnostic.message.startswith("for 57 + 43: 'sum' is `100` by the columns and `0` by the equations")
+
+
+def test_equations_that_nothing_follows_hint_at_columns() -> None:
+    """Where inputs are too many to be tried, columns are what the author can write."""
+    (reason,) = verify(load(TASKS / "parity.yaml"), budget=5, tried=10).reasons
+    assert reason.kind == "too many"
+    assert "`columns` of the task" in reason.text
