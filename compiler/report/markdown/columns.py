@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compiler.evaluation.evaluation import SuiteResult
 from compiler.network.dimensions import HeadSizes
 from compiler.readers.counting.counts import BESIDE, SHOWN_RULES
 from compiler.report.markdown.text import Anchors, Title, code, figure, inline, link, markdown_table, one_line, relative
 from compiler.report.reporting import Group, Report, ReportedModel, ReportedSuite, first_failure
+
+if TYPE_CHECKING:  # it imports torch
+    from compiler.evaluation.evaluation import SuiteResult
 
 LONGEST_CELL = 120
 MAX_LAYERS = 8  # whose sizes are shown in a cell
