@@ -98,10 +98,10 @@ def sizes(suite: Sequence[Suite], inputs: int | None) -> list[int]:
         return [one.size(inputs) for one in suite]
     most = [one.drawn_from for one in suite]
     default = sum(min(one.default_size, limit) for one, limit in zip(suite, most, strict=True))
-    return shares(min(SAMPLED, default) if inputs is None else inputs, most)
+    return split_total(min(SAMPLED, default) if inputs is None else inputs, most)
 
 
-def shares(total: int, most: Sequence[int]) -> list[int]:
+def split_total(total: int, most: Sequence[int]) -> list[int]:
     """A total in equal shares of at most so many each; the largest takes what is left when all have as many."""
     found = [0] * len(most)
     ascending = sorted(range(len(most)), key=lambda position: most[position])

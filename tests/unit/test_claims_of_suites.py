@@ -10,7 +10,7 @@ import pytest
 from compiler.evaluation.evaluation import SuiteResult, evaluate
 from compiler.pipeline import load
 from compiler.source.diagnostics import SpecError
-from compiler.tasks.task import shares
+from compiler.tasks.task import split_total
 from tests.cli.test_cli import call, call_json
 
 SPEC = """\
@@ -67,7 +67,7 @@ def written(folder: Path, task: str, claim: str = "", name: str = "many") -> str
     ],
 )
 def test_a_total_is_shared_out(total: int, most: Sequence[int], expected: list[int]) -> None:
-    assert shares(total, most) == expected
+    assert split_total(total, most) == expected
 
 
 def by_part(suite: SuiteResult) -> list[tuple[str, int, list[str]]]:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -257,5 +258,6 @@ def test_links(page: Path) -> None:
         linked = page.parent / file if file else page
         assert linked.is_file(), target
         headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", linked.read_text(encoding="utf-8")), re.MULTILINE)
-        slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-        assert not anchor or anchor in slugs, target
+        slugs = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+        numbered = [f"{slug}-{k}" for slug, count in Counter(slugs).items() for k in range(1, count)]  # as GitHub does
+        assert not anchor or anchor in (*slugs, *numbered), target
