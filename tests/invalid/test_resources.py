@@ -28,7 +28,7 @@ EVERY = (*TEXTS, *EXPRESSIONS, *EQUATIONS, *STEPS, *SETTINGS, *FLOWS, *TASKS)
 MEGABYTES = 500
 QUICK = """
     ten-megabytes alias-bomb-of-maps megabyte-of-brackets unknown-keys sum-nest embedding-rows regex-of-brackets
-    let-chain set-of-equal-signs columns-of-256-sizes long-products
+    let-chain set-of-equal-signs long-products
 """.split()  # noqa: SIM905
 
 

@@ -106,7 +106,7 @@ def test_what_is_drawn_and_how_it_is_said(tmp_path: Path) -> None:
     "command",
     [
         ("verify",),
-        ("eval", "--suite", "exhaustive", "--suite", "near_carry", "--suite", "carries", "--failures", "all"),
+        ("eval", "--suite", "near_carry", "--suite", "carries", "--inputs", "300", "--failures", "all"),
         ("count",),
         ("run", "7", "9"),
     ],

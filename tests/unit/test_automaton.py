@@ -234,7 +234,7 @@ def test_dead_ends_are_avoided() -> None:
             complete(automaton, k, np.array([steps]))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(data=st.data())
 def test_random_inputs_of_large_tasks(data: st.DataObject) -> None:
     task, automaton = made(*data.draw(st.sampled_from(LARGE)))
