@@ -80,7 +80,7 @@ def check(source: Source) -> None:
             assert scalar.span.start <= part.start < part.end <= scalar.span.end
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(any_text)
 @example("a: \udc80")
 @example("\ufeffab: 12")
@@ -93,7 +93,7 @@ def test_any_text_is_a_document_or_a_spec_error(text: str) -> None:
     check(Source("spec.yaml", text))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.binary(max_size=60), any_text.map(lambda text: text.encode("utf-8", "surrogatepass"))))
 @example(b"\xff\xfea\x00")
 @example(b"\xef\xbb\xbfa: 1")
@@ -114,7 +114,7 @@ def test_any_bytes_are_a_document_or_a_spec_error(data: bytes) -> None:
         check(source)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(any_text)
 @example("v=\udc80")
 def test_any_setting_is_applied_or_a_spec_error(text: str) -> None:
@@ -132,7 +132,7 @@ words = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(words, st.sampled_from(["plain", "'", '"', ">-", "|-"]), st.sampled_from(["\n", "\r\n"]), st.data())
 def test_every_part_of_a_scalar_is_found_in_the_source(text: str, style: str, line: str, data: st.DataObject) -> None:
     match style:

@@ -102,7 +102,7 @@ def in_the_language(text: str) -> int | float | bool | None:
     return result.value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(formulas)
 @example("-2 ** 2")
 @example("2**-1")
@@ -149,7 +149,7 @@ doubles = st.floats(allow_nan=False, allow_infinity=False, min_value=-3e38, max_
 LETTERS = ("p", "q", "r", "s")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(singles, min_size=4, max_size=4),
     st.lists(st.one_of(st.sampled_from(LETTERS), doubles.map(lambda x: f"({x!r})")), min_size=3, max_size=3),
@@ -178,7 +178,7 @@ def test_dtype_formulas_have_the_bits_of_torch(values: list[float], operands: li
         assert bits(float(result.value)) == bits(total.item())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.one_of(
         st.text(max_size=40),
@@ -202,7 +202,7 @@ def test_nothing_but_an_expression_error_is_raised(text: str) -> None:
         assert 0 <= result.at[0] < result.at[1] <= max(1, len(text))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.floats(), st.sampled_from(sorted(FORMATS)))
 @example(1.7976931348623157e308, "float32")
 @example(-1.7976931348623157e308, "float16")
@@ -213,7 +213,7 @@ def test_rounding_twice_is_rounding_once(value: float, name: str) -> None:
         assert abs(once - value) <= FORMATS[name].unit_roundoff * abs(value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False), st.sampled_from(sorted(FORMATS)))
 def test_rounding_keeps_order_and_sign(first: float, second: float, name: str) -> None:
     low, high = sorted((first, second))

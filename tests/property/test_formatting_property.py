@@ -174,7 +174,7 @@ def check(text: str) -> bool:
     return True
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(any_text)
 @example("a:\n- |+\n  x\n\n\n# c\n- b")
 @example("a: {b: [\n# c\n1, # d\n]}")

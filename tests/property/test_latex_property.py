@@ -69,7 +69,7 @@ def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.recursive(atoms, larger, max_leaves=20))
 def test_every_expression_is_printed(text: str) -> None:
     try:
@@ -82,7 +82,7 @@ def test_every_expression_is_printed(text: str) -> None:
         check(line)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60))
 def test_every_text_is_escaped(text: str) -> None:
     printed = escape(text)

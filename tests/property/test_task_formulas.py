@@ -135,7 +135,7 @@ def truths(depth: int, bound: tuple[str, ...]) -> st.SearchStrategy[Pair]:
 @example(
     ("where(a == 0, 1, a == 3, word[1] + a, word[0])", "(1 if a == 0 else word[1] + a if a == 3 else word[0])"),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_every_input_has_what_python_computes_for_it(pair: Pair) -> None:
     text, python = pair
     expected = [outcome(python, word, a) for word, a in INPUTS]

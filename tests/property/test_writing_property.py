@@ -109,7 +109,7 @@ def test_a_written_document_reads_back_to_an_equal_one(document: Mapping) -> Non
     check(document)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(any_text)
 @example("a: |+\n  x\n\n")
 @example("a: &k [1, {b: c}]\nd: *k")

@@ -108,7 +108,7 @@ def test_exhaustive_starts_anywhere(task: Task, base: int, length: int) -> None:
             assert task.solve(task.inputs({name: np.array([word]) for name, word in words.items()}, 0)) == words
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(task=tasks(), data=st.data())
 def test_encode_is_solve_for_many(task: Task, data: st.DataObject) -> None:
     numbers = [

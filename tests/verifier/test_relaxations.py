@@ -72,7 +72,7 @@ def inside(found: Bounded, exact: Fraction, shares: Mapping[int, float | Fractio
     return abs(exact - expected) <= error * Fraction(SLACK)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=250)
 @given(value=NUMBER, error=SIZE, shared=st.lists(NUMBER, max_size=2), shares=st.tuples(SHARE, SHARE, SHARE))
 @example(value=0.0, error=0.0, shared=[1.0], shares=(1.0, 0.0, 0.0))
 @example(value=1.0, error=0.0, shared=[2.0], shares=(-0.5, 0.0, 0.0))
@@ -134,7 +134,7 @@ def symbol(low: float, high: float, point: Fraction) -> Fraction:
 POSITIVE = st.one_of(st.floats(1e-3, 10), st.floats(1e-6, 1e-3), st.just(1.0))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(
     ends=st.tuples(NUMBER, SIZE),
     weight=st.tuples(POSITIVE, SIZE),
