@@ -41,10 +41,6 @@ class Integers:
     high: int
 
     @property
-    def is_constant(self) -> bool:
-        return isinstance(self.values, int)
-
-    @property
     def bits(self) -> int:
         """At most so many bits has each."""
         return max(self.low.bit_length(), self.high.bit_length())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as AnyMapping
 from functools import cache
 from importlib.resources import files
 
@@ -13,8 +12,6 @@ from compiler.source.text import Source, Span
 from compiler.tasks import adderboard
 
 SUFFIX = ".yaml"
-TASK_FORMULAS = ("sizes", "only", "equations", "columns", "window", "addition", "copy", "reverse", "sort")
-"""The keys of a task section below which all values are expressions."""
 
 
 @cache
@@ -31,6 +28,11 @@ def package_task(name: str) -> Mapping:
     document = parse_document(Source(f"{name}{SUFFIX} of the package", file.read_text(encoding="utf-8")))
     assert isinstance(document, Mapping)
     return document
+
+
+def task_formulas() -> tuple[str, ...]:
+    """The keys of a task section below which all values are expressions."""
+    return ("sizes", "only", "equations", "columns", "window", *package_tasks())
 
 
 def short_key(task: Mapping) -> Scalar | None:
@@ -88,10 +90,3 @@ def tasks_with_protocols() -> str:
         named = asked.text.split() if isinstance(asked, Scalar) else []
         found[name] = [protocol for protocol in named if protocol == adderboard.NAME]
     return "; ".join(f"{name} has {', '.join(protocols)}" for name, protocols in found.items() if protocols)
-
-
-def example_sizes(name: str) -> AnyMapping[str, int]:
-    """The sizes that the file of a task writes."""
-    sizes = package_task(name).get("sizes")
-    items = sizes.items if isinstance(sizes, Mapping) else ()
-    return {key.text: int(value.text) for key, value in items if isinstance(value, Scalar)}

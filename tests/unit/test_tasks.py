@@ -16,7 +16,6 @@ from compiler.source.schema import check_schema
 from compiler.source.text import Source
 from compiler.tasks import Task, TaskError
 from compiler.tasks.layout import Layout
-from compiler.tasks.package import example_sizes
 from compiler.tasks.task import Inputs
 from tests.tasks.packaged import PACKAGED, lengths, package_task
 
@@ -398,8 +397,12 @@ def test_the_leaderboard_runs_on_all_that_hold_its_numbers(base: int, digits: in
     assert words[0]["a"][2].tolist() == [9999999999 // base**k % base for k in reversed(range(digits))]
 
 
+WORDS = {"symbols": 4, "length": 5}
+EXAMPLES = {"addition": {"base": 10, "digits": 10}, **dict.fromkeys(("copy", "reverse", "sort"), WORDS)}
+
+
 def test_protocols_are_made_of_suites_of_their_task() -> None:
-    protocols = {name: package_task(name, **example_sizes(name)).protocols() for name in PACKAGED}
+    protocols = {name: package_task(name, **EXAMPLES[name]).protocols() for name in PACKAGED}
     assert {name: list(own) for name, own in protocols.items()} == {
         "addition": ["adderboard"],
         "copy": [],
@@ -407,7 +410,7 @@ def test_protocols_are_made_of_suites_of_their_task() -> None:
         "sort": [],
     }
     for name, own in protocols.items():
-        suites = package_task(name, **example_sizes(name)).suites()
+        suites = package_task(name, **EXAMPLES[name]).suites()
         for protocol in own.values():
             assert all(not suites[suite].sampled and not suites[suite].by_default for suite in protocol.suites)
 

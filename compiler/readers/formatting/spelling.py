@@ -17,7 +17,7 @@ from compiler.expressions.syntax import Indexed
 from compiler.language.keys import NAME_LISTS
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.scalars import resolve_plain
-from compiler.tasks.package import TASK_FORMULAS
+from compiler.tasks.package import task_formulas
 
 _ODD_BLANK = re.compile(r"[^\S ]")  # the language does not take it for a space everywhere: it stays
 _FAMILY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\[[^\[\]]*\]")
@@ -109,7 +109,7 @@ class _Speller:
                         self.keep(name)
                         (self.expressions if name.text == "from" else self.keep)(place)
                 case _:
-                    (self.expressions if key.text in TASK_FORMULAS else self.keep)(part)
+                    (self.expressions if key.text in task_formulas() else self.keep)(part)
 
     def step(self, key: str, step: Node) -> None:
         if not isinstance(step, Mapping):

@@ -33,10 +33,6 @@ class EntryPlace:
     label: tuple[str, ...]
 
     @property
-    def is_bias(self) -> bool:
-        return self.tensor is self.group.bias
-
-    @property
     def is_broadcast(self) -> bool:
         return any(axis is None for axis in self.tensor.axes)
 
