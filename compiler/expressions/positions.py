@@ -77,17 +77,21 @@ class PairFormula:
             self._computed[distance] = self._compute(max(0, -distance), max(0, distance))
         return self._computed[distance]
 
+    def distances(self, length: int, *, causal: bool) -> list[float]:
+        """The values by key - query, from 1 - length to length - 1, where distances decide; under a causal mask later
+        keys are left at zero."""
+        values = [float(self.at(length - 1, key).value) for key in range(length)]
+        return values + [0.0 if causal else float(self.at(0, key).value) for key in range(1, length)]
+
     def table(self, length: int, *, causal: bool) -> list[list[float]]:
         """Rows by query, columns by key; under a causal mask later keys are left at zero."""
-        if not self.by_distance:
-            return [
-                [float(self.at(query, key).value) if key <= query or not causal else 0.0 for key in range(length)]
-                for query in range(length)
-            ]
-        first = length - 1
-        values = [float(self.at(first, key).value) for key in range(length)]
-        values += [0.0 if causal else float(self.at(0, key).value) for key in range(1, length)]
-        return [values[first - query : first - query + length] for query in range(length)]
+        if self.by_distance:
+            values, last = self.distances(length, causal=causal), length - 1
+            return [values[last - query : last - query + length] for query in range(length)]
+        return [
+            [float(self.at(query, key).value) if key <= query or not causal else 0.0 for key in range(length)]
+            for query in range(length)
+        ]
 
     def telling_rows(self, length: int, *, causal: bool) -> Iterator[tuple[int, list[int | float]]]:
         """Rows of the table, each with its query, that hold every value in it: two rows, where distances decide.

@@ -34,13 +34,15 @@ def lower_scores(
     scores: list[HeadScore] = []
     scope = context.numbers(stream)
     written = rows(context, map_lines(step, "score"), Aim(heads, "head"), scope, "score")
-    if written and heads.size * length**2 > MAX_SCORE_ENTRIES:
-        message = f"the scores of {heads.size} heads for {length} by {length} positions are more than"
-        context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", written[0][0].value.span)
-        return ()
+    size = 0
     for line, formula, aims in readable(context, written, scope):
         for target in aims:
             score = PairFormula(formula, scope.bind(target.indices))
+            size += 2 * length if score.by_distance else length**2
+            if size > MAX_SCORE_ENTRIES:
+                message = f"the scores of {len(scores) + 1} heads for {length} by {length} positions are more than"
+                context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", line.value.span)
+                return ()
             provenance = _check_score(context, score, line, length, mask, softmax)
             if provenance is None:
                 break

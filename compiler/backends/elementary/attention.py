@@ -11,7 +11,8 @@ from compiler.backends.elementary.builder import Builder
 from compiler.backends.elementary.linear import add_map
 from compiler.backends.elementary.norm import norm
 from compiler.backends.elementary.program import FUNCTION_UNITS, Array, Attended, Linear, NotFollowed, Rotated, Terms
-from compiler.expressions.floats import round_to
+from compiler.expressions.floats import FloatFormat, round_to
+from compiler.expressions.positions import PairFormula
 from compiler.network import ir
 from compiler.network.meanings import added_to_later, attends_to_nothing, is_causal_mask
 from compiler.source.faults import no_rule
@@ -79,8 +80,7 @@ def _pattern(builder: Builder, step: ir.Attention) -> tuple[tuple[Array, ...], N
     if step.scores:
         table = np.zeros((heads, length, length))
         for score in step.scores:
-            rows = score.formula.table(length, causal=causal)
-            table[score.head] = [[round_to(value, builder.dtype) for value in row] for row in rows]
+            table[score.head] = _score_table(score.formula, length, builder.dtype, causal=causal)
         additions.append(table)
     hidden = later[None] if causal or last else np.zeros_like(later[None])
     if added is not None and not last:
@@ -88,6 +88,14 @@ def _pattern(builder: Builder, step: ir.Attention) -> tuple[tuple[Array, ...], N
     for table in additions:
         hidden = hidden | (table == -np.inf)
     return tuple(np.where(hidden, 0.0, table) for table in additions), hidden
+
+
+def _score_table(formula: PairFormula, length: int, dtype: FloatFormat, *, causal: bool) -> Array:
+    """What a formula adds to scores, [queries, keys]."""
+    if formula.by_distance:
+        values = np.array([round_to(value, dtype) for value in formula.distances(length, causal=causal)])
+        return np.lib.stride_tricks.sliding_window_view(values, length)[::-1]
+    return np.array([[round_to(value, dtype) for value in row] for row in formula.table(length, causal=causal)])
 
 
 def _rotated(builder: Builder, rope: ir.Rope, stream: int, groups: int) -> int:

@@ -10,7 +10,7 @@ from compiler.network import ir
 
 
 class Position(nn.Module):
-    """x [batch, time, dim] to x + rows 0 … time - 1 of a table, which is stored or computed from formulas."""
+    """x [batch, time, dim] to x + rows of a table, from `start` on, which is stored or computed from formulas."""
 
     weight: Tensor | None  # [positions, dim], a stored table
     computed: Tensor | None  # [context, dim]
@@ -24,10 +24,10 @@ class Position(nn.Module):
             self.weight = weights.parameter(step.table)
             self.register_buffer("computed", None)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, start: int = 0) -> Tensor:
         table = self.computed if self.weight is None else self.weight
         assert table is not None
-        return x + table[: x.shape[-2]]
+        return x + table[start : start + x.shape[-2]]
 
 
 def _computed(step: ir.Position, dtype: torch.dtype, context: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from compiler.network.flow.task_tokens import Positions, positions_in
 from compiler.network.flow.unknown_parameters import Free
@@ -19,7 +19,7 @@ class Sight:
         self._length = length
         self._free = free
         self._scores = {score.head: score for score in step.scores}
-        self._hidden: dict[int, tuple[Positions, ...]] = {}
+        self._hidden: dict[int, Callable[[int], Positions]] = {}
         self._read: dict[tuple[frozenset[int], Positions], Positions] = {}
 
     def keys(self, head: int, query: int) -> Positions:
@@ -29,7 +29,7 @@ class Sight:
             return every
         if head not in self._hidden:
             self._hidden[head] = self._hidden_by(self._scores[head])
-        return every & ~self._hidden[head][query]
+        return every & ~self._hidden[head](query)
 
     def read(self, heads: Iterable[int], queries: Positions) -> Positions:
         """What any of these heads sees from any of these positions."""
@@ -45,13 +45,13 @@ class Sight:
             self._read[key] = seen
         return self._read[key]
 
-    def _hidden_by(self, score: HeadScore) -> tuple[Positions, ...]:
-        formula, length = score.formula, self._length
-        if formula.by_distance and all(
-            -math.inf not in row for _, row in formula.telling_rows(length, causal=self._causal)
-        ):
-            return (0,) * length
-        return tuple(self._hides(score, query) for query in range(length))
+    def _hidden_by(self, score: HeadScore) -> Callable[[int], Positions]:
+        """What a score hides from a query; there may be more bits than positions."""
+        last = self._length - 1
+        if not score.formula.by_distance:
+            return [self._hides(score, query) for query in range(self._length)].__getitem__
+        by_distance = self._hides(score, last) | self._hides(score, 0) << last
+        return lambda query: by_distance >> (last - query)
 
     def _hides(self, score: HeadScore, query: int) -> Positions:
         numbers = ((key, score.formula.at(query, key)) for key in range(query + 1 if self._causal else self._length))

@@ -6,8 +6,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, fields, is_dataclass
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.positions import PositionFormula
-from compiler.network.ir import Attention, Embedding, Map, Network, Repeat, StreamAfter, Tensor
+from compiler.expressions.positions import PairFormula, PositionFormula
+from compiler.network.ir import Attention, Embedding, Map, Mask, Network, Repeat, StreamAfter, Tensor
 from compiler.network.meanings import is_causal_mask
 from compiler.readers.diffing.multiplying import multiplied
 
@@ -70,9 +70,17 @@ class _Reader:
         return shape, identity, tuple(sorted(product.items()))
 
     def _scores(self, step: Attention) -> Hashable:
-        causal = is_causal_mask(step.mask)
-        tables = ((score.head, score.formula.table(self.network.context, causal=causal)) for score in step.scores)
-        return tuple(sorted((head, tuple(map(tuple, table))) for head, table in tables))
+        return tuple(sorted((score.head, self._score(score.formula, step.mask)) for score in step.scores))
+
+    def _score(self, formula: PairFormula, mask: Mask) -> tuple[tuple[float, ...], ...]:
+        """Its numbers by distance, where that decides, if only by chance; else by query and key."""
+        causal, last = is_causal_mask(mask), self.network.context - 1
+        if formula.by_distance:
+            return (tuple(formula.distances(last + 1, causal=causal)),)
+        rows = tuple(map(tuple, formula.table(last + 1, causal=causal)))
+        by_distance = rows[last] + rows[0][1:]
+        shifted = all(row == by_distance[last - query :][: last + 1] for query, row in enumerate(rows))
+        return (by_distance,) if shifted else rows
 
     def _step(self, name: str) -> int:
         return next(place for place, step in enumerate(self.network.steps) if step.name == name)
