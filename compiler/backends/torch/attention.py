@@ -15,7 +15,7 @@ from compiler.backends.torch.linear import Linear, ParameterStore
 from compiler.backends.torch.norm import make_norm
 from compiler.backends.torch.past import Past
 from compiler.network import ir
-from compiler.network.meanings import is_causal_mask
+from compiler.network.meanings import unmasked_keys
 from compiler.source.faults import no_rule
 
 
@@ -53,10 +53,10 @@ class Attention(nn.Module):
         by_position = [score for score in step.scores if not score.formula.by_distance]
         self.heads_by_distance = tuple(score.head for score in by_distance)
         self.heads_by_position = tuple(score.head for score in by_position)
-        causal = is_causal_mask(step.mask)
-        rows = [score.formula.distances(context, causal=causal) for score in by_distance]
+        keys = unmasked_keys(step.mask, context)
+        rows = [score.formula.distances(context, keys) for score in by_distance]
         self.register_buffer("scores_by_distance", _rounded(rows, weights.dtype), persistent=False)
-        tables = [score.formula.table(context, causal=causal) for score in by_position]
+        tables = [score.formula.table(context, keys) for score in by_position]
         self.register_buffer("scores_by_position", _rounded(tables, weights.dtype), persistent=False)
         frequencies = None if step.rope is None else torch.tensor(step.rope.frequencies, dtype=torch.float64)
         rounded = None if frequencies is None else frequencies.to(weights.dtype)
@@ -120,6 +120,9 @@ class Attention(nn.Module):
                 new = scores[..., start:]  # where keys can be later than a query
                 new.masked_fill_(_distances(new, 0) > 0, -torch.inf)
                 return scores
+            case ir.Window(size=size):
+                distances = _distances(scores, start)
+                return scores.masked_fill((distances > 0) | (distances <= -size), -torch.inf)
             case "none":
                 return scores
             case float():
@@ -145,13 +148,16 @@ class Attention(nn.Module):
                 raise no_rule("pairs of rope", self.rope_pairs)
 
     def _weigh(self, scores: Tensor) -> Tensor:
-        """softmax, or e^s / (1 + Σ e^s) as written, which can attend to nothing."""
+        """softmax; or e^s / (1 + Σ e^s) as written, which can attend to nothing; or the largest scores alone."""
         match self.softmax:
             case "standard":
                 return torch.softmax(scores, dim=-1)
             case "plus_one":
                 exponentials = scores.exp()
                 return exponentials / (1 + exponentials.sum(-1, keepdim=True))
+            case ir.HardSoftmax(ties=ties):
+                chosen = _chosen(scores, ties)
+                return chosen / chosen.sum(-1, keepdim=True)  # NaN where a score is
             case _:
                 raise no_rule("softmax", self.softmax)
 
@@ -182,6 +188,26 @@ def _distances(scores: Tensor, start: int) -> Tensor:
     """How far each key is after the query, [Q, P]; the queries are at positions from `start` on."""
     queries = torch.arange(start, start + scores.shape[-2], device=scores.device)
     return torch.arange(scores.shape[-1], device=scores.device) - queries[:, None]
+
+
+def _chosen(scores: Tensor, ties: ir.Ties) -> Tensor:
+    """1 for each of the keys with the largest score [..., P] that has weight, else 0; all are 0 where a score is NaN.
+
+    They are numbers from the start: truth values, made into numbers, take several times as long.
+    """
+    largest = scores.clone().eq_(scores.amax(-1, keepdim=True))
+    keys = scores.shape[-1]
+    match ties:
+        case "share":
+            return largest
+        case "earliest":
+            ranks = torch.arange(keys, 0, -1, dtype=torch.float32, device=scores.device)
+        case "latest":
+            ranks = torch.arange(1, keys + 1, dtype=torch.float32, device=scores.device)
+        case _:
+            raise no_rule("ties", ties)
+    ranked = largest * ranks
+    return ranked.eq_(ranked.amax(-1, keepdim=True).clamp(min=1)).to(scores.dtype)
 
 
 def _split(y: Tensor, heads: int) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from compiler.expressions.axes import Axis
 from compiler.expressions.positions import PairFormula, PositionFormula
 from compiler.network.ir import Attention, Embedding, Map, Mask, Network, Repeat, StreamAfter, Tensor
-from compiler.network.meanings import is_causal_mask
+from compiler.network.meanings import unmasked_keys
 from compiler.readers.diffing.multiplying import multiplied
 
 # what names, and what follows from the shapes of tensors
@@ -74,12 +74,13 @@ class _Reader:
 
     def _score(self, formula: PairFormula, mask: Mask) -> tuple[tuple[float, ...], ...]:
         """Its numbers by distance, where that decides, if only by chance; else by query and key."""
-        causal, last = is_causal_mask(mask), self.network.context - 1
+        length = self.network.context
+        keys = unmasked_keys(mask, length)
         if formula.by_distance:
-            return (tuple(formula.distances(last + 1, causal=causal)),)
-        rows = tuple(map(tuple, formula.table(last + 1, causal=causal)))
-        by_distance = rows[last] + rows[0][1:]
-        shifted = all(row == by_distance[last - query :][: last + 1] for query, row in enumerate(rows))
+            return (tuple(formula.distances(length, keys)),)
+        rows = tuple(map(tuple, formula.table(length, keys)))
+        by_distance = rows[-1] + rows[0][1:]
+        shifted = all(row == by_distance[length - 1 - query :][:length] for query, row in enumerate(rows))
         return (by_distance,) if shifted else rows
 
     def _step(self, name: str) -> int:
