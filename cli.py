@@ -67,8 +67,8 @@ def main() -> None:
 
     Start with:  python cli.py build tiny95 --eval
 
-    A SPEC is a YAML file, a saved model, the name of an example (tiny95, qwen20, reverse, parity, sort and others), or -
-    for standard input.
+    A SPEC is a YAML file, a saved model, the name of an example (tiny95, qwen20, parity, sort and others), or - for
+    standard input.
     """
     gc.set_threshold(100_000, 50, 50)  # specs become trees of very many small objects, which leave no cycles behind
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is escaped, not a crash
