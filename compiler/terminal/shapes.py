@@ -265,6 +265,9 @@ class ProgramNode(TypedDict):
     channels: Annotated[int, "the size of its result at each position"]
     live: NotRequired[Annotated[str, "the channels that are computed, such as `0-2, 4`; absent where all are"]]
     positions: NotRequired[Annotated[str, "the positions that are computed, likewise; absent where all are"]]
+    exact: NotRequired[
+        Annotated[str, "under hard attention, the channels that are never rounded, likewise; absent where none is"]
+    ]
 
 
 class ProgramDecision(TypedDict):
@@ -656,6 +659,23 @@ class Generation(OfSpec):
     ended: Annotated[str, "why nothing follows: `steps`, `until`, `context`, `nan` or `interrupted`"]
     interrupted: Annotated[bool, "whether Ctrl-C ended it; what was said before is here"]
     steps: Annotated[list[NextToken], "the numbers behind each token, and those of a last one that is none"]
+
+
+class AblatedUnit(TypedDict):
+    kind: Annotated[str, "`head`, `hidden` or `stream`"]
+    step: Annotated[str | None, "the step that it is in; null for a dimension of the stream, which is that after all"]
+    name: Annotated[str, "the head, the hidden unit or the dimension"]
+    right: Annotated[int, "inputs that are answered right without it"]
+    changed: Annotated[int, "inputs that are answered otherwise without it"]
+
+
+class Ablation(OfSpec):
+    by: Annotated[str, "what stands in the place of a unit: `zero`, or with `resample` its value for another input"]
+    suites: Annotated[list[str], "the suites that were run"]
+    seed: Annotated[int | None, "the seed of what was drawn; null where nothing was"]
+    inputs: Annotated[int, "inputs that were run, in batches"]
+    right: Annotated[int, "inputs that the whole model answers right"]
+    units: Annotated[list[AblatedUnit], "heads and hidden units step by step, then the dimensions of the stream"]
 
 
 class Failing(TypedDict):

@@ -27,11 +27,26 @@ COMMANDS = (
     "build",
     "eval",
     "run",
+    "ablate",
     "verify",
     "report",
     "schema",
 )
-WITH_JSON = ("new", "validate", "lint", "fmt", "show", "count", "diff", "build", "eval", "run", "verify", "report")
+WITH_JSON = (
+    "new",
+    "validate",
+    "lint",
+    "fmt",
+    "show",
+    "count",
+    "diff",
+    "build",
+    "eval",
+    "run",
+    "ablate",
+    "verify",
+    "report",
+)
 
 
 def invoke(*arguments: str) -> Result:
