@@ -42,10 +42,10 @@ def large_spec(shape: Shape, seed: int = 0) -> str:
     return "".join(f"{line}\n" for line in _lines(shape, Random(seed)))
 
 
-def prompt(shape: Shape, seed: int = 0) -> str:
+def prompt_ids(shape: Shape, seed: int = 0) -> list[int]:
     """Some tokens to go on from."""
     random = Random(seed)
-    return " ".join(f"token[{random.randrange(TOKENS)}]" for _ in range(min(8, shape.context // 2)))
+    return [random.randrange(TOKENS) for _ in range(min(8, shape.context // 2))]
 
 
 def _lines(shape: Shape, random: Random) -> Iterator[str]:
@@ -135,7 +135,7 @@ def main(file: Path, context: int, layers: int, softmax: str, seed: int) -> None
         write_whole(file, large_spec(shape, seed).encode())
     except OSError as error:
         raise click.UsageError(str(error)) from None
-    click.echo(prompt(shape, seed))
+    click.echo(" ".join(f"token[{token}]" for token in prompt_ids(shape, seed)))
 
 
 if __name__ == "__main__":
