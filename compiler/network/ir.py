@@ -17,7 +17,7 @@ from compiler.expressions.values import NOWHERE, Provenance
 from compiler.source.faults import no_rule
 from compiler.source.text import Span
 
-ActivationKind = Literal["relu", "silu", "gelu"]
+ActivationKind = Literal["relu", "silu", "gelu", "gelu_tanh", "tanh", "sigmoid", "square", "identity"]
 ACTIVATIONS: tuple[ActivationKind, ...] = get_args(ActivationKind)
 Softmax = Literal["standard", "plus_one"]
 MaskWord = Literal["causal", "none"]

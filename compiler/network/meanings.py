@@ -5,7 +5,7 @@ The torch modules match on the words themselves: they compute what the functions
 
 from __future__ import annotations
 
-from compiler.network.ir import Decode, Mask, NormKind, RopePairs, ScaleOperation, Softmax
+from compiler.network.ir import ActivationKind, Decode, Mask, NormKind, RopePairs, ScaleOperation, Softmax
 from compiler.source.faults import no_rule
 
 
@@ -51,6 +51,17 @@ def subtracts_mean(kind: NormKind) -> bool:
             return True
         case _:
             raise no_rule("norm", kind)
+
+
+def keeps_zero(activation: ActivationKind) -> bool:
+    """Whether it makes zero of zero."""
+    match activation:
+        case "relu" | "silu" | "gelu" | "gelu_tanh" | "tanh" | "square" | "identity":
+            return True
+        case "sigmoid":
+            return False
+        case _:
+            raise no_rule("activation", activation)
 
 
 def divides(operation: ScaleOperation) -> bool:

@@ -137,6 +137,11 @@ def activate(x: Tensor, name: str) -> Tensor:
         "relu": lambda u: u if u > 0 else 0.0,
         "silu": lambda u: u / (1 + math.exp(-u)),
         "gelu": lambda u: u * (1 + math.erf(u / math.sqrt(2))) / 2,
+        "gelu_tanh": lambda u: u / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (u + 0.044715 * u**3))),
+        "tanh": math.tanh,
+        "sigmoid": lambda u: 1 / (1 + math.exp(-u)),
+        "square": lambda u: u**2,
+        "identity": lambda u: u,
     }
     return torch.tensor([functions[name](u) for u in x.flatten().tolist()], dtype=torch.float64).reshape(x.shape)
 

@@ -129,6 +129,30 @@ def test_values_that_are_all_alike(tmp_path: Path, softmax: str, heard: bool) ->
     assert torch.allclose(first, second) is not heard
 
 
+UNWRITTEN = """
+embedding:
+  digit[d]: {x: d}
+ffn:
+  hidden: u v
+  activation: ACTIVATION
+  up u: x
+  LINE
+  down y: v
+head:
+  logits digit[d]: d * y
+"""
+
+
+@pytest.mark.parametrize(("activation", "alive"), [("sigmoid", True), ("tanh", False), ("square", False)])
+@pytest.mark.parametrize("line", ["up u: x", "gate u: x\n  up v: x"])
+def test_a_unit_without_an_equation(tmp_path: Path, activation: str, alive: bool, line: str) -> None:
+    """It is what the activation makes of zero."""
+    text = UNWRITTEN.replace("ACTIVATION", activation).replace("  up u: x\n", "").replace("LINE", line)
+    network = load_text(tmp_path, small(text, stream="x y")).network
+    check(network, 1)
+    assert bool(flow(network).alive["ffn.down.weight"]) is alive
+
+
 @pytest.mark.parametrize("name", ["tiny95", "qwen20", "restricted"])
 def test_the_analysis_is_not_empty(name: str) -> None:
     """Some thinned networks have dead weights, and some hear no other token."""

@@ -20,6 +20,16 @@ def activate(kind: ir.ActivationKind, x: Tensor) -> Tensor:
             return functional.silu(x)
         case "gelu":
             return functional.gelu(x)
+        case "gelu_tanh":
+            return functional.gelu(x, approximate="tanh")
+        case "tanh":
+            return x.tanh()
+        case "sigmoid":
+            return x.sigmoid()
+        case "square":
+            return x.square()
+        case "identity":
+            return x
         case _:
             raise no_rule("activation", kind)
 

@@ -147,12 +147,11 @@ class _Backward:
             case ir.Attention():
                 return either(after, self._attention(step, before, after, relative))
             case ir.FeedForward():
-                branch, gate, up, units = self.forward.units(step, before)
+                branch, units = self.forward.units(step, before)
                 hidden = self._map(step.down, units, after, relative)
-                used = both(hidden, both(present(gate), present(up)))
-                read = self._map(step.up, branch, used)
+                read = self._map(step.up, branch, hidden)
                 if step.gate is not None:
-                    read = either(read, self._map(step.gate, branch, used))
+                    read = either(read, self._map(step.gate, branch, hidden))
                 kept_stream = after[: len(before)].ljust(len(before), b"\0")
                 return either(kept_stream, self._norm(step.norm, before, read))
             case ir.Head(norm=norm, logits=logits):

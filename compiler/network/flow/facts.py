@@ -23,7 +23,7 @@ from compiler.network.flow.bits import (
     union,
 )
 from compiler.network.flow.unknown_parameters import Free, none_free, with_unknown
-from compiler.network.meanings import added_to_later, attends_to_nothing, divides, subtracts_mean
+from compiler.network.meanings import added_to_later, attends_to_nothing, divides, keeps_zero, subtracts_mean
 from compiler.network.storage import stored
 from compiler.source.faults import no_rule
 from compiler.source.limits import MAX_FLOW_WORK
@@ -141,7 +141,7 @@ class Forward:
                 return either(before, _spread(output, mixed, len(before)))
             case ir.FeedForward():
                 kept_stream = before[: step.stream_after.size].ljust(step.stream_after.size, b"\0")
-                return either(kept_stream, self.through(step.down, self.units(step, before)[3]))
+                return either(kept_stream, self.through(step.down, self.units(step, before)[1]))
             case ir.Head(norm=norm, logits=logits):
                 return self.through(logits, self.normed(norm, before))
             case ir.Repeat() | ir.Mix():
@@ -191,12 +191,13 @@ class Forward:
             scaled[i] = facts[i]
         return bytes(scaled)
 
-    def units(self, step: ir.FeedForward, before: Facts) -> tuple[Facts, Facts, Facts, Facts]:
-        """The branch of a feed-forward step, its gates (those of `up` without one), its `up`, and what `down` reads."""
+    def units(self, step: ir.FeedForward, before: Facts) -> tuple[Facts, Facts]:
+        """The branch of a feed-forward step, and what `down` reads."""
         branch = self.normed(step.norm, before)
         up = self.through(step.up, branch)
-        gate = up if step.gate is None else self.through(step.gate, branch)
-        return branch, gate, up, product(gate, up)
+        if step.gate is None:
+            return branch, _activated(step.activation, up)
+        return branch, product(_activated(step.activation, self.through(step.gate, branch)), up)
 
     def mixture(self, step: ir.Mix, mixture: ir.Mixture, streams: Mapping[str, Facts]) -> Facts:
         """A combination of streams after earlier steps."""
@@ -321,6 +322,11 @@ def _streams(mixture: ir.Mixture) -> int:
             return 1 + _streams(stream)
         case _:
             raise no_rule("mix", mixture)
+
+
+def _activated(activation: ir.ActivationKind, facts: Facts) -> Facts:
+    """The facts of an activation's numbers."""
+    return facts if keeps_zero(activation) else either(facts, bytes([NONZERO]) * len(facts))
 
 
 def _spread(output: ir.OutputWord, mixed: Facts, dimensions: int) -> Facts:
