@@ -95,7 +95,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Norm:
-    """rms: x · rsqrt(mean(x²) + epsilon) · weight; layer: the same of x - mean(x)."""
+    """rms: x · rsqrt(mean(x²) + epsilon) · weight + bias; layer: the same of x - mean(x)."""
 
     name: str
     kind: NormKind
@@ -104,6 +104,7 @@ class Norm:
     weight: Tensor | None
     weight_tie: str | None = None
     equations: tuple[Equation, ...] = ()
+    bias: Tensor | None = None
 
 
 @dataclass(frozen=True)

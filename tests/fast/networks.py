@@ -141,7 +141,8 @@ class Maker:
         if self.chance(0.6) or self.dtype == "float16":
             epsilon = self.random.choice(("1e-3", "0.01", "1e-4", "1"))
         weight = f", weight: [{', '.join(self.number() for _ in range(size))}]" if self.chance(0.4) else ""
-        return f"{{{self.random.choice(('rms', 'rms', 'layer'))}: {epsilon}{weight}}}"
+        bias = f", bias: [{', '.join(self.number() for _ in range(size))}]" if self.chance(0.25) else ""
+        return f"{{{self.random.choice(('rms', 'rms', 'layer'))}: {epsilon}{weight}{bias}}}"
 
 
 def random_network(random: Random, dtype: str | None = None) -> str:

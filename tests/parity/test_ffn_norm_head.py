@@ -6,11 +6,25 @@ import math
 from pathlib import Path
 
 import pytest
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+import compiler
 from compiler.network.ir import ACTIVATIONS
-from tests.helpers import small
-from tests.parity.reference import State, Values, activate, affine, attend, check, embed, norm, resized
+from tests.helpers import activations, load_text, small
+from tests.parity.reference import (
+    TOLERANCE,
+    State,
+    Values,
+    activate,
+    affine,
+    assert_close,
+    attend,
+    check,
+    embed,
+    norm,
+    resized,
+)
 
 DTYPES = ("float64", "float32")
 EMBEDDING = """
@@ -42,9 +56,10 @@ def normed(x: Tensor, step: str, which: str, state: State, values: Values) -> Te
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("gated", [True, False], ids=["gated", "plain"])
-@pytest.mark.parametrize("which", NORMS)
+@pytest.mark.parametrize(
+    ("which", "activation"), [*((which, "silu") for which in NORMS), *(("none", kind) for kind in ACTIVATIONS)]
+)
 def test_ffn(tmp_path: Path, which: str, gated: bool, activation: str, dtype: str) -> None:
     gate = "gate u[i]: (i + 1) * y - 0.5\n  gate v: z\n" if gated else ""
     step = f"""
@@ -170,3 +185,19 @@ def test_attention_reads_the_norm_and_adds_to_the_stream(tmp_path: Path, which: 
 
 
 ROWS = ([1, 0, 0], [0, 1, 0], [0, 0, 1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("kind", "numbers"), [("layer", "weight: g, bias: b"), ("layer", "weight: g"), ("rms", "weight: g")]
+)
+def test_norms_are_those_of_torch(tmp_path: Path, kind: str, numbers: str, dtype: str) -> None:
+    """Modules of `torch.nn` with the numbers of the state dict, to rounding."""
+    network = f"{EMBEDDING}\nnorm: {{{kind}: 1e-5, {numbers}}}\n"
+    text = small(network, stream="x y z", definitions="parameters: {g: [0.5, 2 / 3, -3], b: [0.1, -0.7, 2]}")
+    model = compiler.build(load_text(tmp_path, text, {"dtype": dtype}))
+    made = {"layer": nn.LayerNorm(3, bias="bias" in numbers), "rms": nn.RMSNorm(3, eps=1e-5)}[kind]
+    made.to(getattr(torch, dtype)).load_state_dict(model.get_submodule("norm").state_dict())
+    values = activations(model, torch.tensor([[0, 1, 2, 3, 4]]))
+    with torch.inference_mode():
+        assert_close(values["norm"], made(values["embedding"]).double(), TOLERANCE[dtype])

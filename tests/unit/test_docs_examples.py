@@ -135,11 +135,7 @@ def _is_part(part: object, whole: object) -> bool:
 
 
 def assert_stores(spec: Spec, block: Block) -> None:
-    shapes = {}
-    for group in stored(spec.network):
-        shapes[f"{group.name}.weight"] = list(group.weight.shape)
-        if group.bias is not None:
-            shapes[f"{group.name}.bias"] = list(group.bias.shape)
+    shapes = {name: list(tensor.shape) for group in stored(spec.network) for name, tensor in group.named}
     for comment in re.findall(r"# stores (.*)$", block.text, re.MULTILINE):
         claimed = re.findall(r"([\w.]+) (\[[\d, ]+\])", comment)
         assert claimed, comment

@@ -199,10 +199,11 @@ class _Backward:
         """Each number that is not zero sets the scale of a norm: it matters where any of the output does."""
         if norm is None:
             return after
-        made = self.forward.normed(norm, facts)
-        kept = both(after, present(made))
+        kept = both(after, present(self.forward.rescaled(norm, facts)))
         if norm.weight is not None:
             self._elementwise(norm.weight, kept)
+        if norm.bias is not None:
+            self._elementwise(norm.bias, after)
         return present(facts) if any(kept) else bytes(len(facts))
 
     def _elementwise(self, weight: ir.Tensor, kept: Alive) -> Alive:

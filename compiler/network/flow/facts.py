@@ -175,9 +175,17 @@ class Forward:
         return bytes(made)
 
     def normed(self, norm: ir.Norm | None, facts: Facts) -> Facts:
-        """After a norm each number depends on all of them, as they set the scale. `layer` subtracts their mean."""
+        """After a norm."""
         if norm is None:
             return facts
+        made = bytearray(self.rescaled(norm, facts))
+        for (i,) in () if norm.bias is None else self.nonzero(norm.bias):
+            made[i] |= NONZERO
+        return bytes(made)
+
+    def rescaled(self, norm: ir.Norm, facts: Facts) -> Facts:
+        """After a norm without its bias: each number depends on all, as they set the scale. `layer` subtracts the
+        mean."""
         every = union(set(facts))
         if subtracts_mean(norm.kind):
             made = bytes([every if norm.axis.size > 1 else 0]) * len(facts)

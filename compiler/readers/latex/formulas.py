@@ -84,6 +84,7 @@ def step_remarks(step: Step, notation: Notation) -> list[str]:
                 remarks.append(f"Each head of keys and values serves {group} heads, in order.")
             if step.query_norm is not None:
                 weight = r", times $\mathrm{qk\_norm}$'s weight" if step.query_norm.weight is not None else ""
+                weight += r", plus $\mathrm{qk\_norm}$'s bias" if step.query_norm.bias is not None else ""
                 less = "their mean subtracted and " if subtracts_mean(step.query_norm.kind) else ""
                 epsilon = latex_number(step.query_norm.epsilon)
                 normed = rf"divided by $\sqrt{{\operatorname{{mean}}(\cdot^2) + {epsilon}}}$"
@@ -136,8 +137,9 @@ def _norm(norm: Norm | None) -> list[str]:
     centred = r"\mathbf{c}" if layer else STREAM
     root = rf"\sqrt{{{mean}({centred} \odot {centred}) + {latex_number(norm.epsilon)}}}"
     weight = r" \odot \mathrm{norm}_{\mathrm{weight}}" if norm.weight is not None else ""
+    bias = r" + \mathrm{norm}_{\mathrm{bias}}" if norm.bias is not None else ""
     first = [rf"{centred} &= {STREAM} - {mean}({STREAM})"] if layer else []
-    return [*first, rf"{NORMED} &= \frac{{{centred}}}{{{root}}}{weight}"]
+    return [*first, rf"{NORMED} &= \frac{{{centred}}}{{{root}}}{weight}{bias}"]
 
 
 def _attention(step: Attention, scale: str | None, notation: Notation) -> list[str]:
