@@ -16,10 +16,10 @@ DEFAULT_EPSILON = 1e-6
 _PLURAL = {"weight": "weights", "bias": "biases"}
 
 
-def lower_norm(context: Context, step: Mapping, path: str, stream: Axis) -> Norm | None:
-    """The pre-norm of a step, from the step itself or the defaults; None where there is none."""
-    node = context.option(step, "norm")
-    return None if node is None else read_norm(context, node, f"{path}.norm", stream)
+def lower_norm(context: Context, step: Mapping, path: str, stream: Axis, option: str = "norm") -> Norm | None:
+    """The norm of a step's branch, or its `post_norm`, by itself or from the defaults; None where there is none."""
+    node = context.option(step, option)
+    return None if node is None else read_norm(context, node, f"{path}.{option}", stream)
 
 
 def lower_stream_norm(context: Context, node: Node, name: str, stream: Axis) -> StreamNorm:

@@ -28,6 +28,7 @@ NormKind = Literal["rms", "layer"]
 ScaleOperation = Literal["multiply", "divide"]
 MixOperation = Literal["add", "subtract"]
 OutputWord = Literal["identity", "broadcast"]
+Residual = Literal["add", "none"]
 Index = tuple[int, ...]  # of an entry in its tensor
 
 
@@ -207,7 +208,8 @@ class Attention:
     """Heads of queries; groups of them, in order, share the keys and values of one of `kv_heads`.
 
     `head_dim` coordinates for queries and keys, `value_dim` for values; the row of head h, coordinate c is
-    h · head_dim + c. Query and key norms act on the coordinates of one head, before rope.
+    h · head_dim + c. Query and key norms act on the coordinates of one head, before rope. What is put out is added to
+    the stream, or is the stream after the step; `post_norm` is a norm of that.
     """
 
     name: str
@@ -229,6 +231,8 @@ class Attention:
     softmax: Softmax
     mask: Mask
     mask_provenance: Provenance = NOWHERE
+    residual: Residual = "add"
+    post_norm: Norm | None = None
 
     @property
     def group_size(self) -> int:
@@ -238,7 +242,10 @@ class Attention:
 
 @dataclass(frozen=True)
 class FeedForward:
-    """activation(gate) · up, or activation(up) without a gate; the old stream is padded or cut by position."""
+    """activation(gate) · up, or activation(up) without a gate; the old stream is padded or cut by position.
+
+    `residual` and `post_norm` as in attention.
+    """
 
     name: str
     stream: Axis
@@ -249,6 +256,8 @@ class FeedForward:
     down: Map
     activation: ActivationKind
     stream_after: Axis
+    residual: Residual = "add"
+    post_norm: Norm | None = None
 
 
 @dataclass(frozen=True)

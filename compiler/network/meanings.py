@@ -5,7 +5,7 @@ The torch modules match on the words themselves: they compute what the functions
 
 from __future__ import annotations
 
-from compiler.network.ir import ActivationKind, Decode, Mask, NormKind, RopePairs, ScaleOperation, Softmax
+from compiler.network.ir import ActivationKind, Decode, Mask, NormKind, Residual, RopePairs, ScaleOperation, Softmax
 from compiler.source.faults import no_rule
 
 
@@ -51,6 +51,17 @@ def subtracts_mean(kind: NormKind) -> bool:
             return True
         case _:
             raise no_rule("norm", kind)
+
+
+def keeps_stream(residual: Residual) -> bool:
+    """Whether what a step puts out is added to the stream; else it is the stream after the step."""
+    match residual:
+        case "add":
+            return True
+        case "none":
+            return False
+        case _:
+            raise no_rule("residual", residual)
 
 
 def keeps_zero(activation: ActivationKind) -> bool:

@@ -101,7 +101,7 @@ def stored_by(step: Step) -> Iterator[Stored]:
             yield from _stored_norm(norm, name)
         case StreamScale(name=name, stream=stream, weight=weight, weight_tie=tie, equations=equations):
             yield Stored(name, "vector", name, stream, weight, None, tie, equations)
-        case Attention(name=name, norm=norm, query_norm=query_norm, key_norm=key_norm):
+        case Attention(name=name, norm=norm, query_norm=query_norm, key_norm=key_norm, post_norm=post_norm):
             yield from _stored_norm(norm, name)
             query, key, value, *output = step_maps(step)
             for map_ in (query, key, value):
@@ -110,7 +110,13 @@ def stored_by(step: Step) -> Iterator[Stored]:
             yield from _stored_norm(key_norm, name)
             for map_ in output:
                 yield from _stored_map(map_, name)
-        case FeedForward(name=name, norm=norm) | Head(name=name, norm=norm):
+            yield from _stored_norm(post_norm, name)
+        case FeedForward(name=name, norm=norm, post_norm=post_norm):
+            yield from _stored_norm(norm, name)
+            for map_ in step_maps(step):
+                yield from _stored_map(map_, name)
+            yield from _stored_norm(post_norm, name)
+        case Head(name=name, norm=norm):
             yield from _stored_norm(norm, name)
             for map_ in step_maps(step):
                 yield from _stored_map(map_, name)

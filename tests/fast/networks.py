@@ -231,7 +231,16 @@ def _attention(maker: Maker, name: str) -> None:
         maker.add(f"  output: {output}")
     else:
         maker.map("output", dimensions, _coordinates("h", heads, value_dim))
+    _after(maker)
     _done(maker, name, "attention")
+
+
+def _after(maker: Maker) -> None:
+    """Now and then the stream is replaced, and normed."""
+    if maker.chance(0.15):
+        maker.add("  residual: none")
+    if maker.chance(0.15):
+        maker.add(f"  post_norm: {maker.norm(maker.stream)}")
 
 
 def _coordinates(name: str, heads: int, coordinates: int) -> list[str]:
@@ -276,6 +285,7 @@ def _feed_forward(maker: Maker, name: str) -> None:
     if changes := maker.chance(0.15):
         maker.stream = random.randint(1, 5)
     maker.map("down", maker.dimensions(), units)
+    _after(maker)
     if changes:
         maker.add(f"  stream: s[{maker.stream}]")
         maker.streams.clear()

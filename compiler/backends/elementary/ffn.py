@@ -7,6 +7,7 @@ from compiler.backends.elementary.linear import add_map
 from compiler.backends.elementary.norm import norm
 from compiler.backends.elementary.program import Activated, Product, Renewed, Resized
 from compiler.network import ir
+from compiler.network.meanings import keeps_stream
 
 
 def feed_forward(builder: Builder, step: ir.FeedForward, stream: int) -> int:
@@ -19,5 +20,7 @@ def feed_forward(builder: Builder, step: ir.FeedForward, stream: int) -> int:
         hidden = builder.add(Product(), (hidden, add_map(builder, branch, step.up)), step.hidden.size)
     change = add_map(builder, hidden, step.down)
     size = step.stream_after.size
-    old = stream if size == step.stream.size else builder.add(Resized(), (stream,), size)
-    return builder.add_sum(old, change)
+    if keeps_stream(step.residual):
+        old = stream if size == step.stream.size else builder.add(Resized(), (stream,), size)
+        change = builder.add_sum(old, change)
+    return norm(builder, change, step.post_norm)

@@ -23,7 +23,14 @@ from compiler.network.flow.bits import (
     union,
 )
 from compiler.network.flow.unknown_parameters import Free, none_free, with_unknown
-from compiler.network.meanings import added_to_later, attends_to_nothing, divides, keeps_zero, subtracts_mean
+from compiler.network.meanings import (
+    added_to_later,
+    attends_to_nothing,
+    divides,
+    keeps_stream,
+    keeps_zero,
+    subtracts_mean,
+)
 from compiler.network.storage import stored
 from compiler.source.faults import no_rule
 from compiler.source.limits import MAX_FLOW_WORK
@@ -134,20 +141,30 @@ class Forward:
                 return self.normed(norm, before)
             case ir.StreamScale(weight=weight):
                 return self._scaled(weight, before)
-            case ir.Attention(output=output):
-                mixed = self.attention(step, before).mixed
-                if isinstance(output, ir.Map):
-                    return either(before, self.through(output, mixed))
-                return either(before, _spread(output, mixed, len(before)))
-            case ir.FeedForward():
-                kept_stream = before[: step.stream_after.size].ljust(step.stream_after.size, b"\0")
-                return either(kept_stream, self.through(step.down, self.units(step, before)[1]))
+            case ir.Attention() | ir.FeedForward():
+                return self.normed(step.post_norm, self.joined(step, before))
             case ir.Head(norm=norm, logits=logits):
                 return self.through(logits, self.normed(norm, before))
             case ir.Repeat() | ir.Mix():
                 raise AssertionError(step)  # runs of their own
             case _:
                 raise no_rule("step", step)
+
+    def joined(self, step: ir.Attention | ir.FeedForward, before: Facts) -> Facts:
+        """The stream after a step, and before its `post_norm`."""
+        change = self._change(step, before)
+        if not keeps_stream(step.residual):
+            return change
+        return either(before[: len(change)].ljust(len(change), b"\0"), change)
+
+    def _change(self, step: ir.Attention | ir.FeedForward, before: Facts) -> Facts:
+        """What a step puts out."""
+        if isinstance(step, ir.FeedForward):
+            return self.through(step.down, self.units(step, before)[1])
+        mixed = self.attention(step, before).mixed
+        if isinstance(step.output, ir.Map):
+            return self.through(step.output, mixed)
+        return _spread(step.output, mixed, step.stream.size)
 
     def embedded(self, step: ir.Embedding) -> list[Facts]:
         """What is looked up for a token, and then what each factor makes of that."""
@@ -338,7 +355,7 @@ def _activated(activation: ir.ActivationKind, facts: Facts) -> Facts:
 
 
 def _spread(output: ir.OutputWord, mixed: Facts, dimensions: int) -> Facts:
-    """What heads without a projection add to the stream."""
+    """What heads without a projection put out."""
     match output:
         case "identity":
             return mixed
