@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import compiler
 from compiler.network.ir import ACTIVATIONS
-from tests.helpers import activations, load_text, small
+from tests.helpers import DATA, activations, load_text, same_bits, small
 from tests.parity.reference import (
     TOLERANCE,
     State,
@@ -201,3 +201,18 @@ def test_norms_are_those_of_torch(tmp_path: Path, kind: str, numbers: str, dtype
     values = activations(model, torch.tensor([[0, 1, 2, 3, 4]]))
     with torch.inference_mode():
         assert_close(values["norm"], made(values["embedding"]).double(), TOLERANCE[dtype])
+
+
+def test_a_post_norm_is_a_norm_after_the_step(tmp_path: Path) -> None:
+    """The option in `defaults` gives the bits of an encoder in which each such norm is a step of its own."""
+    text = (DATA / "field" / "parity-post-norm.yaml").read_text(encoding="utf-8")
+    kept, removed = [line for line in text.splitlines() if "  norm after" not in line], text.count("  norm after")
+    option = "defaults: {post_norm: {layer: eps, weight: 1}}\nnetwork:"
+    models = [compiler.build(load_text(tmp_path, one)) for one in (text, "\n".join(kept).replace("network:", option))]
+    tokens = torch.randint(2, (5, 21), generator=torch.Generator().manual_seed(1))
+    tokens[:, -1] = 2
+    with torch.inference_mode():
+        steps, options = (model(tokens) for model in models)
+    assert removed == 4
+    assert same_bits(steps, options)
+    assert sum(name.endswith("post_norm.weight") for name in models[1].state_dict()) == removed

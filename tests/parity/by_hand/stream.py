@@ -205,7 +205,7 @@ def residual_none(m: Plain) -> Tensor:
     query = m.linear("attention.query", x, [[0, 0, 0], [0, 0, 0], [1, 0, 0]])
     key = m.linear("attention.key", x, [[0, 0, 0], [0, 0, 0], [0, 1, 0]])
     value = m.linear("attention.value", x, [[1, -1, 0], [0, 1, 0], [1, 0, 0]], [0, 0, 0.5])
-    x = m.show("attention", m.attend("attention", *(list(y.split(1, -1)) for y in (query, key, value))))
+    x = m.show("attention", m.attend("attention", *(split(y, 3) for y in (query, key, value))))
     units = m.units("narrow.ffn", "relu", m.linear("narrow.ffn.up", x, [[1, 0, 0], [0, 1, -1]]))
     x = m.show("narrow.ffn", m.linear("narrow.ffn.down", units, [[1, -1], [0, 1 / 3]], [0, 0.1]))
     branch = m.norm("wide.ffn.norm", x, 1e-6)
