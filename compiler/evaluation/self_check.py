@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from compiler.backends.native.engines import UNSURE
 from compiler.backends.torch.decode import NO_TOKEN
-from compiler.backends.torch.foreign import Subject
+from compiler.backends.torch.foreign import ForeignModel, Subject
 from compiler.backends.torch.reference import Reference, alone
-from compiler.source.faults import ToolFault
+from compiler.pipeline import Spec
+from compiler.source.diagnostics import fail
+from compiler.source.document import whole_file
+from compiler.source.faults import ToolFault, no_rule
 from compiler.tasks.task import Inputs
 
 SEQUENCES = 4  # of the first block, and how many tokens of each at most
@@ -69,10 +72,19 @@ def _chosen(
             yield row, slots if every else slots[:: -(-len(slots) // TOKENS)]
 
 
-def decoded_otherwise(subject: Subject, engine: str, inputs: Inputs) -> ToolFault:
-    """The fault that an engine is sure of a wrong answer to an input which greedy decoding answers right."""
+def decoded_otherwise(subject: Subject, engine: str, inputs: Inputs) -> Exception:
+    """What it is that an engine is sure of a wrong answer to an input which greedy decoding answers right: a fault of
+    the engine, or of a foreign model, which alone was asked both times."""
     shown = subject.resolved.task.describe(inputs)
-    return ToolFault(
-        f"{subject.path}: the {engine} engine is sure that {subject.title} answers {shown} wrong; the plain module"
-        " decodes the right answer"
-    )
+    match subject:
+        case Spec():
+            return ToolFault(
+                f"{subject.path}: the {engine} engine is sure that {subject.title} answers {shown} wrong; the plain"
+                " module decodes the right answer"
+            )
+        case ForeignModel():
+            message = f"the module answers {shown} wrong, and right when it is asked again"
+            hint = "it has to compute the same each time: no dropout, no random numbers, nothing kept between calls"
+            return fail("bad-module", message, whole_file(subject.path), hint)
+        case _:
+            return no_rule("model", subject)

@@ -225,6 +225,32 @@ def test_a_module_that_fails_later_is_named_with_its_tokens(tmp_path: Path) -> N
         evaluate(model, ["exhaustive"])
 
 
+def test_a_module_that_does_not_say_the_same_each_time_is_at_fault(tmp_path: Path) -> None:
+    class Moody(Copies):
+        calls = 0
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            self.calls += 1
+            return super().forward(tokens if self.calls % 2 else tokens + 1)
+
+    model = load_foreign(Moody(), stated(tmp_path, COPY))
+    with pytest.raises(SpecError, match=r"wrong, and right when it is asked again .*\[bad-module\]"):
+        evaluate(model, ["exhaustive"])
+
+
+def test_a_module_is_put_into_its_mode_for_evaluation(tmp_path: Path) -> None:
+    class Noisy(Copies):
+        def forward(self, tokens: Tensor) -> Tensor:
+            return super().forward(tokens + self.training)
+
+    class Set(Copies):
+        def eval(self) -> Set:
+            raise NotImplementedError  # as what torch.export makes
+
+    for module in (Noisy(), Set()):
+        assert evaluate(load_foreign(module, stated(tmp_path, COPY)), ["exhaustive"]).right == 27
+
+
 def test_logits_that_change_their_form_are_refused(tmp_path: Path) -> None:
     class Changes(Copies):
         def forward(self, tokens: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -139,7 +139,7 @@ def load_foreign(
     stated = stated_task(task) if isinstance(task, Spec) else task
     if isinstance(model, nn.Module):
         _refuse_like(Path(type(model).__name__), like)
-        return _asked_once(Path(type(model).__name__), "memory", None, None, stated, lambda: model.eval())
+        return _asked_once(Path(type(model).__name__), "memory", None, None, stated, lambda: _for_evaluation(model))
     path = Path(model)
     if is_saved(path):
         if like is None:
@@ -155,6 +155,12 @@ def load_foreign(
         raise fail("untrusted-code", f"a file of {kind} holds code, which would be run", whole_file(path), CONSENT)
     digest = hashlib.sha256(data).hexdigest()
     return _asked_once(path, kind, digest, None, stated, lambda: _with_code(path, kind, data))
+
+
+def _for_evaluation(module: nn.Module) -> nn.Module:
+    with suppress(NotImplementedError):  # what torch.export made stays in the mode that it was exported in
+        module.eval()
+    return module
 
 
 def _refuse_like(path: Path, like: Spec | None) -> None:
