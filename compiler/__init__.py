@@ -5,12 +5,13 @@
     model = build(spec)          # an ordinary torch.nn.Module
     evaluate(spec)               # k of n, suite by suite
     generate(spec, "<bos> 1 +")  # what the model says next, token by token
+    ablate(spec)                 # what the answers become without each head, hidden unit, dimension
     verify(spec)                 # proved, refuted or open, over all inputs
     save_model(spec, model, "tiny95.safetensors")
 
-`import compiler` imports no torch. Naming `evaluate`, `generate`, `verify`, `trace`, `save_model`, `load_model`,
-`load_foreign` or `load_state_dict` does; so does calling `build`, or `diff` with something other than two specs in
-YAML.
+`import compiler` imports no torch. Naming `ablate`, `evaluate`, `generate`, `verify`, `trace`, `save_model`,
+`load_model`, `load_foreign` or `load_state_dict` does; so does calling `build`, or `diff` with something other than two
+specs in YAML.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from compiler.backends.torch.saving import load_model, save_model
     from compiler.backends.torch.state_dicts import load_state_dict
     from compiler.backends.torch.tracing import trace
+    from compiler.evaluation.ablation import ablate
     from compiler.evaluation.evaluation import evaluate
     from compiler.evaluation.generation import generate
     from compiler.verifier.verify import verify
@@ -48,6 +50,7 @@ __all__ = [
     "SpecError",
     "StateDict",
     "StatedTask",
+    "ablate",
     "build",
     "count",
     "diff",
@@ -67,6 +70,7 @@ __all__ = [
 
 _WITH_TORCH = {  # where the names lie that are imported when they are first asked for, as above for type checkers
     "ForeignModel": "compiler.backends.torch.foreign",
+    "ablate": "compiler.evaluation.ablation",
     "evaluate": "compiler.evaluation.evaluation",
     "generate": "compiler.evaluation.generation",
     "load_foreign": "compiler.backends.torch.foreign",

@@ -14,7 +14,7 @@ import click
 
 import compiler
 from compiler.commands.interruptions import end_at_once
-from compiler.commands.shared import EXIT_BAD_INPUT, Command, Loading, with_options
+from compiler.commands.shared import EXIT_BAD_INPUT, Command, Loading, complete_specs, spec_path, with_options
 from compiler.source.diagnostics import SpecError
 
 if TYPE_CHECKING:  # it imports torch
@@ -89,13 +89,15 @@ def foreign_options(command: Command) -> Command:
         ),
         click.option(
             "--like",
-            type=click.Path(path_type=Path),
+            type=spec_path,
+            shell_complete=complete_specs,
             metavar="SPEC",
             help="With --model FILE.safetensors: the spec of its network, whose tensors are those of the file.",
         ),
         click.option(
             "--task",
-            type=click.Path(path_type=Path),
+            type=spec_path,
+            shell_complete=complete_specs,
             metavar="TASK.yaml",
             help="With --model: a file with `vocabulary`, `task` and, if need be, `decode`, or a spec, of which only"
             " these are read. Without it, what the spec of --like asks.",

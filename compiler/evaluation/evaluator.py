@@ -112,7 +112,7 @@ class Evaluator:
     ) -> None:
         self.subject = subject
         self.device = _device(device)
-        self.decoding: Decoding = decoding if _takes_one_pass(subject) else "greedy"
+        self.decoding: Decoding = decoding if takes_one_pass(subject) else "greedy"
         self.reference = Reference(subject)
         self.engine, self.reason = self._engine(engine, decoding, inputs, batch)
         self.self_check: Callable[[Tokens, Tokens, Tokens], None] = SelfCheck(subject, self.reference)
@@ -226,7 +226,7 @@ class Evaluator:
         return " ".join(self.subject.layout.spell(tokens, self.subject.resolved.vocabulary.labels))
 
 
-def _takes_one_pass(subject: Subject) -> bool:
+def takes_one_pass(subject: Subject) -> bool:
     """Whether one pass over the prompt and the right answer says each token as greedy decoding does."""
     if subject.layout.in_place or subject.layout.slides:
         return True

@@ -195,6 +195,10 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("eval", "--model", "saved.safetensors", "--like", "whole.yaml", "--suite", "exhaustive"),
         ("eval", "--model", "copies.pt", "--task", "copying.yaml", "--trust-code", "--suite", "edges"),
     ],
+    "ablate": [
+        ("ablate", REVERSE, "--inputs", "9", "--kind", "head"),
+        ("ablate", "specs/tasks/parity.yaml", "--suite", "exhaustive", "--kind", "stream"),
+    ],
     "verify": [
         ("verify", TINY, "--set", "digits=2", "--set", "v_scale=0.05"),
         ("verify", REVERSE, "claiming.yaml", "minimal.yaml"),
