@@ -47,7 +47,9 @@ class Foreign:
         except KeyboardInterrupt:
             end_at_once()
         except SpecError as error:
-            if any(found.code == "module-hangs" for found in error.diagnostics):
+            from compiler.backends.torch.foreign import HANGS
+
+            if any(found.code == HANGS for found in error.diagnostics):
                 atexit.register(_leave, EXIT_BAD_INPUT)
             raise
         loading.settle(loaded.warnings, loaded.resolved.document)

@@ -132,6 +132,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("good.safetensors", "copies.pt"):
         whole = (folder / name).read_bytes()
         (folder / f"cut-{name}").write_bytes(whole[: len(whole) // 2])
+    (folder / "many.pt2").write_bytes(b"PK\x01\x02" * 70_000)
     (folder / "folder.pt").mkdir()
     return folder
 
@@ -207,6 +208,7 @@ BAD: list[tuple[str, tuple[str, ...], str, str]] = [  # file, further words, cod
     ("export.pt2", ("--task", "task.yaml"), "untrusted-code", "torch.export holds code"),
     ("text.pt2", ("--task", "task.yaml", "--trust-code"), "bad-model-file", "no model that can be read"),
     ("empty.pt2", ("--task", "task.yaml", "--trust-code"), "bad-model-file", "an archive without a model"),
+    ("many.pt2", ("--task", "task.yaml", "--trust-code"), "too-large", "an archive of more than 65,536 files"),
     ("state.pt", ("--task", "task.yaml", "--trust-code"), "bad-model-file", "a pickle, which is not read"),
     ("bomb.pt", ("--task", "task.yaml", "--trust-code"), "bad-model-file", "a pickle, which is not read"),
     ("bomb.pkl", ("--task", "task.yaml", "--trust-code"), "bad-model-file", "a pickle, which is not read"),

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import io
-import logging
 import sys
-import warnings
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from compiler.backends.torch.decode import answer_logits, next_logits
-from compiler.backends.torch.linear import torch_dtype
-from compiler.backends.torch.model import build_model
-from compiler.backends.torch.saving import stored_tensors
+from compiler.backends.torch.module_files import (
+    FLOAT_TYPES,
+    ModuleKind,
+    last_line,
+    module_bytes,
+    module_kind,
+    module_with_code,
+    module_with_tensors,
+    type_name,
+)
 from compiler.backends.torch.settings import as_assumed
-from compiler.backends.torch.state_dicts import load_state_dict
 from compiler.expressions.floats import FORMATS, FloatFormat
 from compiler.language.layouts import with_classes
 from compiler.language.resolve import AskedTask, ResolvedTask
@@ -33,31 +36,24 @@ from compiler.language.warnings import silent_symbols
 from compiler.network.causality import is_causal
 from compiler.network.ir import Decode
 from compiler.pipeline import Spec, StatedTask, stated_task
-from compiler.source.diagnostics import Diagnostic, Findings, SpecError, fail, nearest, raise_errors
-from compiler.source.document import open_file, whole_file
+from compiler.source.diagnostics import Diagnostic, SpecError, fail
+from compiler.source.document import whole_file
 from compiler.source.faults import NoRule
-from compiler.source.saved import MODEL_SUFFIX, is_saved, shown
+from compiler.source.saved import is_saved
 from compiler.tasks import Task, TaskError
 from compiler.tasks.layout import Layout
 from compiler.tasks.task import Words
 
-ModuleKind = Literal["safetensors", "TorchScript", "torch.export", "memory"]
 T = TypeVar("T")
 
 HANGS = "module-hangs"  # the code of the error after which a thread is left that nothing can end
 PATIENCE = 60.0  # seconds that a module of another program has for its first sequences
-MAX_MODULE_BYTES = 1 << 31
 CONSENT = (
     "--trust-code, or `trust_code=True` in Python, runs it: give it for a file that you made, or whose author you trust"
-)
-SAVE_HINT = (
-    f"save its tensors as {MODEL_SUFFIX} with `safetensors.torch.save_model`, and say with --like which network they"
-    " are of; or save what `torch.export.export` or `torch.jit.script` makes of it"
 )
 DRAWN = 10  # inputs, of a suite that samples; one of them is asked
 _SHOWN = 12  # tokens of a sequence
 _OPTIMIZED = torch.jit.optimized_execution  # type: ignore[attr-defined]
-_DTYPES = {torch_dtype(dtype): dtype for dtype in FORMATS.values()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,15 +142,15 @@ def load_foreign(
             message = "it holds tensors, and does not say what is computed with them"
             hint = "--like SPEC, or `like=` in Python, says it; a model that `build -o` saved is a spec: `eval FILE`"
             raise fail("bad-model-file", message, whole_file(path), hint)
-        module, digest = _with_tensors_of(path, like), hashlib.sha256(_content(path)).hexdigest()
+        module, digest = module_with_tensors(path, like), hashlib.sha256(module_bytes(path)).hexdigest()
         return _asked_once(path, "safetensors", digest, like, stated, lambda: module)
-    data = _content(path)
-    kind = _kind(path, data)
+    data = module_bytes(path)
+    kind = module_kind(path, data)
     _refuse_like(path, like)
     if not trust_code:
         raise fail("untrusted-code", f"a file of {kind} holds code, which would be run", whole_file(path), CONSENT)
     digest = hashlib.sha256(data).hexdigest()
-    return _asked_once(path, kind, digest, None, stated, lambda: _with_code(path, kind, data))
+    return _asked_once(path, kind, digest, None, stated, lambda: module_with_code(path, kind, data))
 
 
 def _for_evaluation(module: nn.Module) -> nn.Module:
@@ -167,104 +163,6 @@ def _refuse_like(path: Path, like: Spec | None) -> None:
     if like is not None:
         message = f"it has a network of its own; the one of {like.title} is for a file of tensors"
         raise fail("bad-value", message, whole_file(path), "leave --like out")
-
-
-def _content(path: Path) -> bytes:
-    with open_file(path) as file:
-        data = file.read(MAX_MODULE_BYTES + 1)
-    if len(data) > MAX_MODULE_BYTES:
-        raise fail("too-large", f"more than {MAX_MODULE_BYTES:,} bytes", whole_file(path))
-    return data
-
-
-def _kind(path: Path, data: bytes) -> ModuleKind:
-    """Which program can read the code in a file, by the names in its archive; nothing is unpickled."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = {name.partition("/")[2] for name in archive.namelist()}
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError):
-        is_pickle = data[:1] == b"\x80"
-        what = "a pickle, which is not read: it can run any code" if is_pickle else "no model that can be read"
-        raise fail("bad-model-file", what, whole_file(path), SAVE_HINT) from None
-    if "archive_format" in names or "models/model.json" in names:
-        return "torch.export"
-    if "constants.pkl" in names:
-        return "TorchScript"
-    if "data.pkl" in names:
-        message = "what `torch.save` wrote is a pickle, which is not read: it can run any code"
-        raise fail("bad-model-file", message, whole_file(path), SAVE_HINT)
-    raise fail("bad-model-file", "an archive without a model", whole_file(path), SAVE_HINT)
-
-
-def _with_code(path: Path, kind: ModuleKind, data: bytes) -> nn.Module:
-    """The module in a file that is trusted."""
-    log = logging.getLogger("torch.export")  # which would say what is said below
-    was_disabled, log.disabled = log.disabled, True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it says that TorchScript is of yesterday
-            module: nn.Module
-            if kind == "TorchScript":
-                module = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]
-            else:
-                module = torch.export.load(io.BytesIO(data)).module()
-            return module
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever a file that is damaged leads to
-        raise fail("bad-model-file", f"{kind} cannot read it: {_reason(error)}", whole_file(path)) from None
-    finally:
-        log.disabled = was_disabled
-
-
-def _with_tensors_of(path: Path, like: Spec) -> nn.Module:
-    """The module of a spec with the tensors of a file, which have its names, shapes and dtype."""
-    model = build_model(like.network).eval()
-    expected, ties = stored_tensors(model)
-    names = {**{name: name for name in expected}, **ties}
-    tensors = load_state_dict(path).tensors
-    findings = Findings(_differences(path, like, expected, names, tensors))
-    raise_errors(findings)
-    stored = {names[name]: tensor for name, tensor in tensors.items()}
-    model.load_state_dict({name: stored[owner] for name, owner in names.items()})
-    return model
-
-
-def _differences(
-    path: Path, like: Spec, expected: Mapping[str, Tensor], names: Mapping[str, str], tensors: Mapping[str, Tensor]
-) -> Iterator[Diagnostic]:
-    """Where a file is no state dict of a spec. `names` has the tensor of each name; a tied one has several names."""
-    of_spec, whole = f"the network of {like.title}", whole_file(path)
-    first = {names[name]: name for name in reversed([*tensors]) if name in names}
-    unknown = [name for name in tensors if name not in names]
-    hint: str | None = (
-        f"`build {like.path}` lists the names that it has to have; `diff {like.path} {path}` compares them"
-    )
-    for name in (name for name in expected if name not in first):
-        meant = nearest(name, unknown)
-        message = f"it lacks the tensor '{name}' of {of_spec}" + (f"; is it {shown(meant)}?" if meant else "")
-        yield Diagnostic("missing-tensor", message, whole, hint)
-        hint = None
-    for name in unknown:
-        yield Diagnostic("unknown-tensor", f"{of_spec} has no tensor {shown(name)}", whole)
-    other_types = {tensor.dtype: name for name, tensor in reversed([*tensors.items()]) if name in names}
-    wanted_type = torch_dtype(like.network.dtype)
-    for dtype, name in other_types.items():
-        if dtype != wanted_type:
-            message = f"tensor '{name}' is of {_type(dtype)}, and {of_spec} of {_type(wanted_type)}"
-            cure = f"--set dtype={_type(dtype)} makes a network of that type" if dtype in _DTYPES else None
-            yield Diagnostic("wrong-tensor", message, whole, cure)
-    for name in (name for name in tensors if name in names):
-        shape, wanted = list(tensors[name].shape), list(expected[names[name]].shape)
-        stored = first[names[name]]
-        if shape != wanted:
-            yield Diagnostic("wrong-tensor", f"tensor '{name}' is {shape}, but {wanted} in {of_spec}", whole)
-        elif not torch.equal(tensors[name], tensors[stored]):
-            yield Diagnostic("wrong-tensor", f"'{stored}' and '{name}' are one tensor in {of_spec}", whole)
-
-
-def _type(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 class _Checked(nn.Module):
@@ -288,7 +186,7 @@ class _Checked(nn.Module):
             raise
         except Exception as error:
             first = " ".join(map(str, tokens[0, :_SHOWN].tolist())) + (" …" if tokens.shape[1] > _SHOWN else "")
-            raise self._refusal(f"fails on tokens {list(tokens.shape)}, {first}: {_reason(error)}", _SHAPES) from None
+            raise self._refusal(f"fails on tokens {list(tokens.shape)}, {first}: {last_line(error)}", _SHAPES) from None
         if not isinstance(logits, Tensor):
             raise self._refusal(f"gives a {type(logits).__name__}, not a tensor of logits", _SHAPES)
         shape, wanted = list(logits.shape), [*tokens.shape, self.classes or "classes"]
@@ -298,9 +196,9 @@ class _Checked(nn.Module):
         if not 1 <= shape[2] <= self._vocabulary:
             message = f"gives {shape[2]} logits for each token; the vocabulary has {self._vocabulary} tokens"
             raise self._refusal(message, "list each token by its id, such as `unused[4]` for four that mean nothing")
-        if logits.dtype not in _DTYPES or self.dtype not in (None, logits.dtype):
-            before = "" if self.dtype is None else f", and gave some of {_type(self.dtype)}"
-            message = f"gives logits of {_type(logits.dtype)}{before}"
+        if logits.dtype not in FLOAT_TYPES or self.dtype not in (None, logits.dtype):
+            before = "" if self.dtype is None else f", and gave some of {type_name(self.dtype)}"
+            message = f"gives logits of {type_name(logits.dtype)}{before}"
             raise self._refusal(message, f"they are always of the same of {', '.join(FORMATS)}")
         if logits.device.type != "cpu" or logits.layout != torch.strided:
             raise self._refusal(f"gives logits on {logits.device}, {logits.layout}", "it is asked on the CPU")
@@ -343,7 +241,7 @@ def _asked_once(
     module = _within(PATIENCE, path, ask)
     assert module.classes is not None
     assert module.dtype is not None
-    return ForeignModel(path, kind, sha256, like, stated, module, module.classes, _DTYPES[module.dtype])
+    return ForeignModel(path, kind, sha256, like, stated, module, module.classes, FLOAT_TYPES[module.dtype])
 
 
 def _ask(module: _Checked, asked: AskedTask) -> None:
@@ -365,10 +263,12 @@ def _an_input(task: Task) -> Words:
     refusals: list[TaskError] = []
     for suite in task.suites().values():
         try:
-            return next(words for part in suite.parts(suite.size(DRAWN), 0) if part.size for words in part.blocks(1))
+            for part in suite.parts(suite.size(DRAWN), 0):
+                for words in part.blocks(1):
+                    return words
         except TaskError as error:
             refusals.append(error)
-    raise refusals[0]
+    raise refusals[0] if refusals else fail("no-input", "there is no input to ask about")
 
 
 def _within(seconds: float, path: Path, work: Callable[[], T]) -> T:
@@ -394,9 +294,3 @@ def _within(seconds: float, path: Path, work: Callable[[], T]) -> T:
     if not done:
         raise fail(HANGS, f"the module takes more than {seconds:g} seconds for its first sequences", whole_file(path))
     return done[0]
-
-
-def _reason(error: Exception) -> str:
-    """What an exception of torch says at last: further up it quotes code."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:200] if lines else type(error).__name__
