@@ -165,6 +165,8 @@ def test_an_exported_module_is_asked_a_task(folder: Path) -> None:
     for file in ("fixed.pt2", "any.pt2"):
         found = call_json(*asked(file, "--suite", "exhaustive"))
         assert (found["right"], found["inputs"], found["model"]["kind"]) == (RIGHT, 64, "torch.export")
+    (refusal,) = call_json(*asked("fixed.pt2", "--batch", "4"), exit_code=2)["errors"]
+    assert "leave --batch out" in refusal["hint"]
     (refusal,) = call_json(*asked("other.pt2"), exit_code=2)["errors"]
     assert (refusal["code"], "[1, 3]" in refusal["message"]) == ("bad-module", True)
 

@@ -186,7 +186,8 @@ class _Checked(nn.Module):
             raise
         except Exception as error:
             first = " ".join(map(str, tokens[0, :_SHOWN].tolist())) + (" …" if tokens.shape[1] > _SHOWN else "")
-            raise self._refusal(f"fails on tokens {list(tokens.shape)}, {first}: {last_line(error)}", _SHAPES) from None
+            hint = _SHAPES if tokens.shape[0] == 1 else "it may take one sequence at a time: leave --batch out"
+            raise self._refusal(f"fails on tokens {list(tokens.shape)}, {first}: {last_line(error)}", hint) from None
         if not isinstance(logits, Tensor):
             raise self._refusal(f"gives a {type(logits).__name__}, not a tensor of logits", _SHAPES)
         shape, wanted = list(logits.shape), [*tokens.shape, self.classes or "classes"]
