@@ -344,7 +344,7 @@ def test_an_example_is_renewed() -> None:
         (("count", TINY, "--nonsense"), "--nonsense"),
         (("count",), "SPEC"),
         (("diff", TINY), "two models"),
-        (("new", "mine", "--like", "x"), "minimal"),
+        (("new", "--like", "x"), "NAME"),
         (("verify", TINY, "--budget", "0"), "above 0"),
         (("nonsense",), "nonsense"),
         (("\x1b[31m",), "\\x1b[31m"),
