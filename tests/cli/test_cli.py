@@ -32,21 +32,7 @@ COMMANDS = (
     "report",
     "schema",
 )
-WITH_JSON = (
-    "new",
-    "validate",
-    "lint",
-    "fmt",
-    "show",
-    "count",
-    "diff",
-    "build",
-    "eval",
-    "run",
-    "ablate",
-    "verify",
-    "report",
-)
+WITH_JSON = tuple(name for name in COMMANDS if name != "schema")
 
 
 def invoke(*arguments: str) -> Result:

@@ -22,11 +22,11 @@ LEFT_OUT = ("PYTHONPATH", "VIRTUAL_ENV")
 
 def copied(folder: Path) -> Path:
     """What is built, as a copy: building leaves files beside it."""
-    names = ("compiler", "specs", "cli.py", "pyproject.toml", "README.md", "LICENSE")
     folder.mkdir()
-    for name in names:
-        whole = (ROOT / name).is_dir()
-        (shutil.copytree if whole else shutil.copy)(ROOT / name, folder / name, **({"symlinks": True} if whole else {}))
+    for name in ("cli.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("compiler", "specs"):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True)
     return folder
 
 
