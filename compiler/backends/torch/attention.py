@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from compiler.backends.torch.linear import Linear, ParameterStore
 from compiler.backends.torch.norm import make_norm
@@ -89,16 +90,16 @@ class Attention(nn.Module):
 
     def _masked(self, scores: Tensor, positions: Tensor) -> Tensor:
         """Scores [B, H, Q, T] of queries at these positions [Q]."""
-        ahead = torch.arange(scores.shape[-1], device=scores.device) - positions[:, None]  # [Q, T]
+        keys, queries = torch.arange(scores.shape[-1], device=scores.device), positions[:, None]
         match self.mask:
             case "causal":
-                return scores.masked_fill(ahead > 0, -torch.inf)
+                return scores.masked_fill(keys > queries, -torch.inf)
             case ir.Window(size=size):
-                return scores.masked_fill((ahead > 0) | (ahead <= -size), -torch.inf)
+                return scores.masked_fill((keys > queries) | (keys <= queries - size), -torch.inf)
             case "none":
                 return scores
             case float():
-                return scores + (ahead > 0).to(scores.dtype) * self.mask
+                return scores + (keys > queries).to(scores.dtype) * self.mask
             case _:
                 raise no_rule("mask", self.mask)
 
@@ -128,7 +129,8 @@ class Attention(nn.Module):
                 exponentials = scores.exp()
                 return exponentials / (1 + exponentials.sum(-1, keepdim=True))
             case ir.HardSoftmax(ties=ties):
-                chosen = _among_largest(scores == scores.amax(-1, keepdim=True), ties)
+                largest = functional.pad(scores, (0, 1), value=-torch.inf).amax(-1, keepdim=True)  # of none too
+                chosen = _among_largest(scores == largest, ties)
                 return chosen.to(scores.dtype) / chosen.sum(-1, keepdim=True)  # NaN where a score is
             case _:
                 raise no_rule("softmax", self.softmax)
