@@ -29,7 +29,7 @@ MAX_TENSOR_BLOCK = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class _Runner:
-    """Says the slots of one program: sequences [B, length] to tokens [B, slots]."""
+    """Says the slots of one program from one start: sequences [B, length] to tokens [B, slots]."""
 
     program: Program
     run: Callable[[Tokens], Tokens]
@@ -49,10 +49,15 @@ class FastEngine:
         tokens = np.empty((len(prompts), len(self.predicted)), dtype=np.int32)
         for runner in self.runners:
             columns = [self.predicted.index(slot) for slot in runner.program.slots]
-            rest = runner.program.length - prompts.shape[1]
-            sequences = np.ascontiguousarray(np.concatenate((prompts, answers[:, :rest]), axis=1))
-            tokens[:, columns] = runner.run(sequences)
+            tokens[:, columns] = runner.run(_read(prompts, answers, runner.program.positions))
         return tokens
+
+
+def _read(prompts: Tokens, answers: Tokens, positions: range) -> Tokens:
+    """These positions of prompts and answers, C-contiguous."""
+    first, last = positions.start - prompts.shape[1], positions.stop - prompts.shape[1]
+    parts = prompts[:, positions.start : positions.stop], answers[:, max(0, first) : max(0, last)]
+    return np.ascontiguousarray(np.concatenate(parts, axis=1))
 
 
 def programs(spec: Spec) -> tuple[Program, ...]:
@@ -74,12 +79,12 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
             if isinstance(runner, str):
                 why = runner
                 break
-            runners.append(runner)
+            runners += runner
     predicted = spec.layout.predicted
     if why is None:
         return FastEngine(f"compiled C, {_count(threads, 'thread')}", NATIVE_BLOCK, tuple(runners), predicted)
     try:
-        runners = [_on_tensors(program, device) for program in made]
+        runners = [runner for program in made for runner in _on_tensors(program, device)]
     except NoRule as error:
         raise EngineUnavailable(str(error)) from None
     block = min(_tensor_block(program, device) for program in made)
@@ -93,7 +98,7 @@ def _not_compiled(device: torch.device, inputs: int, count: int) -> str | None:
     return "too few inputs to compile C for" if inputs < WORTH_COMPILING * count else None
 
 
-def _native(program: Program, threads: int) -> _Runner | str:
+def _native(program: Program, threads: int) -> list[_Runner] | str:
     """The program as C, or why there is none."""
     try:
         source = c_source(program)
@@ -108,10 +113,10 @@ def _native(program: Program, threads: int) -> _Runner | str:
         library.run(tokens, said_tokens, threads)
         return said_tokens
 
-    return _Runner(program, run)
+    return [_Runner(alone, run) for alone in program.at_each_start()]
 
 
-def _on_tensors(program: Program, device: torch.device) -> _Runner:
+def _on_tensors(program: Program, device: torch.device) -> list[_Runner]:
     """Raises `NoRule`."""
 
     def run(tokens: Tokens) -> Tokens:
@@ -124,7 +129,7 @@ def _on_tensors(program: Program, device: torch.device) -> _Runner:
         return np.concatenate(parts) if parts else np.empty((0, len(program.slots)), dtype=np.int32)
 
     run(np.zeros((1, program.length), dtype=np.int32))  # what has no rule is refused before anything is asked
-    return _Runner(program, run)
+    return [_Runner(alone, run) for alone in program.at_each_start()]
 
 
 def _tensor_block(program: Program, device: torch.device) -> int:
