@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -82,15 +83,22 @@ def test_programs_that_are_wanted_are_those_of_all(
     assert [_shape(program) for program in translate_wanted(network, layout, layout.predicted)] == shapes
 
 
-def test_programs_for_one_token_are_counted_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as there are tokens, and each as large as all together may be."""
-    spec = load_text(tmp_path, small(SEES_LATER).replace("digits: 2", "digits: 60"))
-    with pytest.raises(NotFollowed, match="each of 61 tokens"):
-        translate(spec.network, spec.layout)
-    last = spec.layout.predicted[-1]
-    (program,) = translate_wanted(spec.network, spec.layout, {last})
-    assert (program.slots, program.decision.reads) == ((last,), (program.length - 1,))
+def test_too_many_programs_are_refused_with_what_can_be_done(tmp_path: Path) -> None:
+    """For 61 tokens: one after a whole window, and one where no token sees a later one."""
+    text = small(SEES_LATER).replace("digits: 2", "digits: 60")
+    spec = load_text(tmp_path, text)
+    refused = r"each of 61 tokens needs a program .* give it a causal mask, or the task a `window`"
+    for programs in (translate, partial(translate_wanted, wanted={0})):
+        with pytest.raises(NotFollowed, match=refused):
+            list(programs(spec.network, spec.layout))
+    for remedy in (text.replace("answer: sum", "answer: sum\n  window: 40"), text.replace("    mask: none\n", "")):
+        spec = load_text(tmp_path, remedy)
+        (program,) = translate(spec.network, spec.layout)
+        assert sum(len(alone.slots) for alone in program.at_each_start()) == 61
 
+
+def test_programs_that_are_wanted_are_counted_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may be as large as all together."""
     spec = load_text(tmp_path, small(SEES_LATER))
     terms = 20  # each program has 16
     monkeypatch.setattr(builder, "MAX_TERMS", terms)

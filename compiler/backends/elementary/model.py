@@ -29,13 +29,8 @@ def translate(network: ir.Network, layout: Layout) -> tuple[Program, ...]:
     none. Otherwise each token has a program of its own, for the sequence that ends before it. Tokens that are said
     after a whole window share one, which is run from where each of these windows starts. Raises `NotFollowed`.
     """
-    groups, totals = _sharing(network, layout), Totals()
-    if len(groups) > MAX_PROGRAMS:
-        raise NotFollowed(
-            f"each of {len(groups)} tokens needs a program of its own, as attention before the last one lets tokens see"
-            f" later ones; at most {MAX_PROGRAMS} are made, and one is enough where its mask is causal"
-        )
-    return tuple(_program(network, totals, layout, slots) for slots in groups)
+    totals = Totals()
+    return tuple(_program(network, totals, layout, slots) for slots in _sharing(network, layout))
 
 
 def translate_wanted(network: ir.Network, layout: Layout, wanted: Container[int]) -> Iterator[Program]:
@@ -56,7 +51,15 @@ def _sharing(network: ir.Network, layout: Layout) -> list[tuple[int, ...]]:
         return [layout.predicted]
     whole = tuple(slot for slot in layout.predicted if layout.slides and len(layout.seen(slot)) == layout.window)
     others = layout.predicted[: len(layout.predicted) - len(whole)]
-    groups = [others] if _one_is_enough(network) else [(slot,) for slot in others]
+    if _one_is_enough(network):
+        groups = [others]
+    elif len(others) <= MAX_PROGRAMS:
+        groups = [(slot,) for slot in others]
+    else:
+        raise NotFollowed(
+            f"each of {len(others)} tokens needs a program of its own, as attention before the last one sees later"
+            f" tokens; at most {MAX_PROGRAMS} are made: give it a causal mask, or the task a `window`"
+        )
     return [slots for slots in (*groups, whole) if slots]
 
 
