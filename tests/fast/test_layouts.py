@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from random import Random
 from textwrap import indent
 
 import pytest
 from _pytest.mark.structures import ParameterSet
 
+from compiler.backends.elementary.program import NotFollowed
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.backends.native.engines import EngineName
 from compiler.evaluation.evaluator import Evaluator
 from compiler.pipeline import Spec
+from compiler.source.diagnostics import SpecError
 from compiler.source.user_cache import SETTING
 from tests.fast.containment import any_tokens, compare, suite_tokens
+from tests.fast.networks import random_network
 from tests.fast.test_verdicts import COMPILED, Row, by_reference, wrong
 from tests.helpers import load_text
 
@@ -184,6 +189,22 @@ def test_windows(tmp_path: Path, model: str) -> None:
 def test_places(tmp_path: Path, model: str) -> None:
     for task in PLACES.values():
         check(made(tmp_path, task, model))
+
+
+@pytest.mark.parametrize("chunk", [0, *(pytest.param(i, marks=pytest.mark.long) for i in range(1, 20))])
+def test_windows_of_random_networks(tmp_path: Path, chunk: int) -> None:
+    """For any tokens; prompt and answer are six and three of them."""
+    found: Counter[str] = Counter()
+    for seed in range(20 * chunk, 20 * chunk + 20):
+        try:
+            text = random_network(Random(f"window:{seed}"))
+            spec = load_text(tmp_path, text, {"task.window": 1 + seed % 8})
+            found["sure"] += int(compare(spec, *any_tokens(spec, 6, seed)).check(seed).sure.sum())
+            found["followed"] += 1
+        except (SpecError, NotFollowed):
+            found["refused"] += 1
+    assert found["followed"] > 5
+    assert found["sure"] > 0.3 * found["followed"] * 6 * 3
 
 
 @pytest.mark.skipif(find_compiler() is None, reason="no C compiler works here")
