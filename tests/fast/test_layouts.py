@@ -11,6 +11,7 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from compiler.backends.elementary.program import NotFollowed
+from compiler.backends.native import fast_engine
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.backends.native.engines import EngineName
 from compiler.evaluation.evaluator import Evaluator
@@ -189,6 +190,13 @@ def test_windows(tmp_path: Path, model: str) -> None:
 def test_places(tmp_path: Path, model: str) -> None:
     for task in PLACES.values():
         check(made(tmp_path, task, model))
+
+
+@pytest.mark.parametrize("rows", [1, 60])  # of 27 for each of four starts
+def test_starts_that_are_not_all_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    spec = made(tmp_path, WINDOWS["two tokens"], "positions")
+    monkeypatch.setattr(fast_engine, "MOST_ROWS", rows)
+    assert judged(spec, "fast", 0) == by_reference(spec, every(spec), 1 << 20)
 
 
 @pytest.mark.parametrize("chunk", [0, *(pytest.param(i, marks=pytest.mark.long) for i in range(1, 20))])
