@@ -120,7 +120,7 @@ def plain_values(
     """What the torch module computes for a sequence [time], where the nodes of a whole program show: (node, position,
     channels). `which` program of the network it is."""
     streams = _streams(network, layout, which)
-    ends_read = not layout.in_place and _one_is_enough(network)
+    ends_read = _one_is_enough(network, layout)
     model = build_model(network).eval()
     seen: dict[tuple[str, int], Tensor] = {}
     for name, module in model.named_modules():

@@ -29,8 +29,9 @@ def translate(network: ir.Network, layout: Layout) -> tuple[Program, ...]:
     none. Otherwise each token has a program of its own, for the sequence that ends before it. Tokens that are said
     after a whole window share one, which is run from where each of these windows starts. Raises `NotFollowed`.
     """
-    totals = Totals()
-    return tuple(_program(network, totals, layout, slots) for slots in _sharing(network, layout))
+    totals, together = Totals(), _one_is_enough(network, layout)
+    groups = _sharing(layout, together=together)
+    return tuple(_program(network, totals, layout, slots, ends_read=together) for slots in groups)
 
 
 def translate_wanted(network: ir.Network, layout: Layout, wanted: Container[int]) -> Iterator[Program]:
@@ -38,20 +39,22 @@ def translate_wanted(network: ir.Network, layout: Layout, wanted: Container[int]
 
     Raises `NotFollowed`.
     """
-    for slots in _sharing(network, layout):
+    together = _one_is_enough(network, layout)
+    for slots in _sharing(layout, together=together):
         if any(slot in wanted for slot in slots):
-            yield _program(network, Totals(), layout, slots)
+            yield _program(network, Totals(), layout, slots, ends_read=together)
 
 
-def _sharing(network: ir.Network, layout: Layout) -> list[tuple[int, ...]]:
-    """The predicted slots, those together that one program says. Raises `NotFollowed`."""
+def _sharing(layout: Layout, *, together: bool) -> list[tuple[int, ...]]:
+    """The predicted slots, in groups that one program says each. `together`: whether all are one that are not said
+    after a whole window. Raises `NotFollowed`."""
     if not layout.predicted:
         raise NotFollowed("the model predicts no token of the answer")
     if layout.in_place:
         return [layout.predicted]
     whole = tuple(slot for slot in layout.predicted if layout.slides and len(layout.seen(slot)) == layout.window)
     others = layout.predicted[: len(layout.predicted) - len(whole)]
-    if _one_is_enough(network):
+    if together:
         groups = [others]
     elif len(others) <= MAX_PROGRAMS:
         groups = [(slot,) for slot in others]
@@ -63,8 +66,11 @@ def _sharing(network: ir.Network, layout: Layout) -> list[tuple[int, ...]]:
     return [slots for slots in (*groups, whole) if slots]
 
 
-def _one_is_enough(network: ir.Network) -> bool:
-    return all(hides_later_keys(step, network.context) for step in _attention_order(network)[:-1])
+def _one_is_enough(network: ir.Network, layout: Layout) -> bool:
+    """Whether each token that is read can end its sequence, as nothing that is mixed for it has seen a later one."""
+    return not layout.in_place and all(
+        hides_later_keys(step, network.context) for step in _attention_order(network)[:-1]
+    )
 
 
 def _attention_order(network: ir.Network) -> list[ir.Attention]:
@@ -76,13 +82,14 @@ def _attention_order(network: ir.Network) -> list[ir.Attention]:
     return attentions
 
 
-def _program(network: ir.Network, totals: Totals, layout: Layout, slots: tuple[int, ...]) -> Program:
+def _program(
+    network: ir.Network, totals: Totals, layout: Layout, slots: tuple[int, ...], *, ends_read: bool
+) -> Program:
+    """`ends_read`: each token that is read ends its sequence, so that no key is later than the last query."""
     seen = {slot: layout.seen(slot) for slot in slots}
     starts = tuple(dict.fromkeys(positions.start for positions in seen.values()))
     first = tuple(slot for slot, positions in seen.items() if positions.start == starts[0])
     length = len(seen[slots[-1]])
-    # each token that is read ends its sequence then, so that no key is later than the last query
-    ends_read = not layout.in_place and _one_is_enough(network)
     builder = Builder(network, totals, length, len(_attention_order(network)) if ends_read else -1)
     decision = _build(builder, tuple(layout.read_in(slot) for slot in first))
     prefixes = tuple(len(seen[slot]) for slot in first)
