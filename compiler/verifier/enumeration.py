@@ -18,7 +18,7 @@ from compiler.pipeline import Spec
 from compiler.source.faults import ToolFault
 from compiler.tasks import suites
 from compiler.tasks.stated import Task
-from compiler.tasks.task import Words
+from compiler.tasks.task import TaskError, Words
 from compiler.verifier.reasons import Ending
 from compiler.verifier.results import Counterexample
 from compiler.verifier.witness import failure_of
@@ -127,6 +127,22 @@ def try_all(
     )
 
 
+def inputs_allowed(task: Task, most: int, deadline: float) -> int | None:
+    """How many combinations of symbols are inputs; None where there are more than `most` to look at, no time for all,
+    or one of which it cannot be told."""
+    if task.combinations > most:
+        return None
+    allowed = 0
+    for given in suites.every_word(task, AT_ONCE):
+        if time.perf_counter() > deadline:
+            return None
+        try:
+            allowed += int(task.allowed(given).sum())
+        except TaskError:
+            return None
+    return allowed
+
+
 def untried(spec: Spec, ending: Ending) -> Tried:
     """Nothing is known of any input."""
     every, none = spec.resolved.task.combinations, dict.fromkeys(spec.layout.predicted, 0)
@@ -163,7 +179,7 @@ def _blocks(task: Task, size: int) -> Iterator[tuple[int, Words | None]]:
 
 def _tried(evaluator: Evaluator, prompts: NDArray[np.int32], answers: NDArray[np.int32], deadline: float) -> _Block:
     """What became of these, as far as there was time. What the engine is sure of is proved, with a lead."""
-    predicted = evaluator.spec.layout.predicted
+    predicted = evaluator.subject.layout.predicted
     expected = answers[:, predicted]
     tokens = evaluator.said(prompts, answers)
     surely_wrong = (tokens != UNSURE) & (tokens != expected)
@@ -196,7 +212,7 @@ def _asked(
 ) -> tuple[int, int]:
     """The first of these places of `layout.predicted` where the module says something wrong to one input, and the first
     where it is right in a tie; their number where there is none."""
-    predicted = evaluator.spec.layout.predicted
+    predicted = evaluator.subject.layout.predicted
     even = len(predicted)
     for k, token, margin in evaluator.reference.says(prompt, answer, places):
         if token != answer[predicted[k]]:
