@@ -11,14 +11,15 @@ from torch.nn import functional
 
 from compiler.backends.torch.linear import Linear, ParameterStore
 from compiler.backends.torch.norm import make_norm
+from compiler.backends.torch.residual import onto_stream
 from compiler.network import ir
 from compiler.network.meanings import unmasked_keys
 from compiler.source.faults import no_rule
 
 
 class Attention(nn.Module):
-    """x [B, T, D] to x + output(softmax(scores) · values), the scores of each head being
-    scale · query · key + the head's score formula, masked.
+    """x [B, T, D] to post_norm(x + output(softmax(scores) · values)), without x where there is no residual; the scores
+    of each head are scale · query · key + the head's score formula, masked.
 
     `queries` [B, H, T, C], `keys` and `values` [B, K, T, C] as they enter the products, `scores` and `pattern`
     [B, H, T, T] (query by key) and `mixed` [B, T, H · C] do nothing but show these values to hooks.
@@ -45,6 +46,8 @@ class Attention(nn.Module):
         self.queries, self.keys, self.values = nn.Identity(), nn.Identity(), nn.Identity()
         self.scores, self.pattern, self.mixed = nn.Identity(), nn.Identity(), nn.Identity()
         self.output = _projection(step.output, weights)
+        self.residual = step.residual
+        self.post_norm = make_norm(step.post_norm, weights)
         self.register_buffer("scores_by_position", _score_table(step, weights.dtype, context), persistent=False)
         frequencies = None if step.rope is None else torch.tensor(step.rope.frequencies, dtype=torch.float64)
         rounded = None if frequencies is None else frequencies.to(weights.dtype)
@@ -65,9 +68,10 @@ class Attention(nn.Module):
         scores = self.scores(self._masked(scaled, torch.arange(scaled.shape[-2], device=x.device)))
         pattern = self.pattern(self._weigh(scores))
         mixed = (pattern @ value).transpose(-2, -3).flatten(-2)  # [B, T, H · C]
-        joined = self.mixed(mixed)
-        change: Tensor = joined if self.output is None else self.output(joined)
-        return x + change
+        mixed = self.mixed(mixed)
+        change: Tensor = mixed if self.output is None else self.output(mixed)
+        after: Tensor = self.post_norm(onto_stream(self.residual, x, change))
+        return after
 
     def _scaled(self, scores: Tensor) -> Tensor:
         """[B, H, T, T], scaled, with the formulas in positions added."""
@@ -132,7 +136,10 @@ class Attention(nn.Module):
                 raise no_rule("softmax", self.softmax)
 
     def extra_repr(self) -> str:
-        return f"heads={self.heads}, kv_heads={self.kv_heads}, {self.softmax} softmax, mask={self.mask}"
+        return (
+            f"heads={self.heads}, kv_heads={self.kv_heads}, {self.softmax} softmax, mask={self.mask},"
+            f" residual={self.residual}"
+        )
 
 
 def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> Linear | None:
