@@ -118,9 +118,14 @@ stream: one x square pos place again
 defaults: {softmax: hard, ties: TIES}
 network:
   embedding:
-    symbol[s]: {one: 1, x: s, square: s * s}
-    =: {one: 1, x: 3, square: 9}
+    symbol[s]: {one: 1, x: s}
+    =: {one: 1, x: 3}
   position: {pos: pos}
+  ffn squares:
+    activation: square
+    hidden: times
+    up times: x
+    down square: times
   attention near:
     head_dim: 2
     value_dim: 1
