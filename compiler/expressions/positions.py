@@ -1,4 +1,5 @@
-"""Formulas in positions: of query and key, such as an ALiBi slope times the distance, or of one token."""
+"""Formulas in positions: of query and key, such as an ALiBi slope times the distance, or of one token; and in the
+number of tokens of the sequence at hand, which is called `time`."""
 
 from __future__ import annotations
 
@@ -25,17 +26,18 @@ from compiler.expressions.syntax import (
     Unary,
     free_names,
 )
-from compiler.expressions.values import Number
+from compiler.expressions.values import Number, index_number
 
 QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
 POSITION = "pos"  # and the one of `position`
-RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION)
+TIME = "time"  # the one of both, and of `repeat`
+RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION, TIME)
 """Names that mean something in formulas, so that a spec cannot define them."""
 
 
 @dataclass(frozen=True, eq=False)
 class PositionFormula:
-    """An expression in `pos`, which is a number of the dtype counted from 0."""
+    """An expression in `pos`, which counts from 0, and `time`. Both are numbers of the dtype."""
 
     formula: Formula
     scope: Scope = field(repr=False)
@@ -44,22 +46,72 @@ class PositionFormula:
     def text(self) -> str:
         return self.formula.text
 
-    def at(self, position: int) -> Number:
-        """The value for one position. Raises `ExpressionError` and `AlreadyReported`."""
-        return _value(self.formula, self.scope, {POSITION: position})
+    def at(self, position: int, time: int = 0) -> Number:
+        """The value for one position, in a sequence of `time` tokens. Raises `ExpressionError`, `AlreadyReported`."""
+        if not self.reads_time:
+            return self._compute(position, time)
+        case = position if self.reads_position else 0, time
+        if case not in self._computed:
+            self._computed[case] = self._compute(*case)
+        return self._computed[case]
+
+    def stored_at(self, position: int) -> Number:
+        """The value for one position as it is stored, not rounded yet. The position is an index here, and `time` has no
+        meaning. Raises what `at` raises."""
+        index = index_number(POSITION, position, self.formula.span)
+        bound = Number(round_to(position, self.scope.dtype), True, index.provenance)
+        return _value(self.formula, self.scope, {POSITION: bound})
 
     def column(self, length: int) -> list[float]:
-        """The values for positions 0 … length - 1."""
-        return [float(self.at(position).value) for position in range(length)]
+        """The values for the positions of a sequence of `length` tokens."""
+        if not self.reads_position:
+            return [float(self.at(0, length).value)] * length
+        return [float(self.at(position, length).value) for position in range(length)]
+
+    def cases(self, context: int) -> Iterator[tuple[int, int]]:
+        """Positions, each with a length of the sequence, for which it has all values that it has up to the context."""
+        for time in lengths(context, varies=self.reads_time):
+            yield from ((position, time) for position in range(time if self.reads_position else 1))
+
+    def telling_columns(self, context: int) -> Iterator[set[int | float]]:
+        """The values in a sequence, each once, for each length that they vary with."""
+        for time in lengths(context, varies=self.reads_time):
+            yield {self.at(position, time).value for position in range(time if self.reads_position else 1)}
+
+    def numbers(self, position: int, context: int) -> Iterator[Number]:
+        """All values that it has at one position, in sequences up to the context."""
+        for time in range(position + 1, context + 1) if self.reads_time else (context,):
+            yield self.at(position, time)
 
     def checked(self) -> PositionFormula:
         """The same formula without a limit on work, after it was computed for every position."""
         return PositionFormula(self.formula, _without_limit(self.scope))
 
+    @cached_property
+    def reads_time(self) -> bool:
+        """Whether the length of the sequence is read."""
+        return TIME in self._names
+
+    @cached_property
+    def reads_position(self) -> bool:
+        return POSITION in self._names
+
+    @cached_property
+    def _computed(self) -> dict[tuple[int, int], Number]:
+        """By position and length, where there are many of these."""
+        return {}
+
+    def _compute(self, position: int, time: int) -> Number:
+        return _rounded(self.formula, self.scope, {POSITION: position, TIME: time})
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return _names_read(self.formula, self.scope)
+
 
 @dataclass(frozen=True, eq=False)
 class PairFormula:
-    """An expression in `query_pos` and `key_pos`, which are numbers of the dtype counted from 0."""
+    """An expression in `query_pos` and `key_pos`, which count from 0, and `time`. They are numbers of the dtype."""
 
     formula: Formula
     scope: Scope = field(repr=False)
@@ -68,44 +120,62 @@ class PairFormula:
     def text(self) -> str:
         return self.formula.text
 
-    def at(self, query: int, key: int) -> Number:
-        """The value for one pair of positions. Raises `ExpressionError` and `AlreadyReported`."""
-        if not self.by_distance:
-            return self._compute(query, key)
-        distance = key - query
-        if distance not in self._computed:
-            self._computed[distance] = self._compute(max(0, -distance), max(0, distance))
-        return self._computed[distance]
+    def at(self, query: int, key: int, time: int = 0) -> Number:
+        """The value for one pair of positions, in a sequence of `time` tokens. Raises `ExpressionError` and
+        `AlreadyReported`."""
+        if not self.by_distance and not self.reads_time:
+            return self._compute(query, key, time)
+        case = self._telling(query, key, time)
+        if case not in self._computed:
+            self._computed[case] = self._compute(*case)
+        return self._computed[case]
 
     def table(self, length: int, *, causal: bool) -> list[list[float]]:
-        """Rows by query, columns by key; under a causal mask later keys are left at zero."""
+        """For sequences of `length` tokens: rows by query, columns by key; under a causal mask later keys are left at
+        zero."""
         if not self.by_distance:
             return [
-                [float(self.at(query, key).value) if key <= query or not causal else 0.0 for key in range(length)]
+                [
+                    float(self.at(query, key, length).value) if key <= query or not causal else 0.0
+                    for key in range(length)
+                ]
                 for query in range(length)
             ]
         first = length - 1
-        values = [float(self.at(first, key).value) for key in range(length)]
-        values += [0.0 if causal else float(self.at(0, key).value) for key in range(1, length)]
+        values = [float(self.at(first, key, length).value) for key in range(length)]
+        values += [0.0 if causal else float(self.at(0, key, length).value) for key in range(1, length)]
         return [values[first - query : first - query + length] for query in range(length)]
 
     def telling_rows(self, length: int, *, causal: bool) -> Iterator[tuple[int, list[int | float]]]:
-        """Rows of the table, each with its query, that hold every value in it: two rows, where distances decide.
+        """Rows of the table, each with its query, that hold every value in it: two rows, where distances decide,
+        or the query does not.
 
         Under a causal mask a row ends with the query's own position.
         """
-        queries = sorted({0, length - 1}) if self.by_distance else range(length)
+        queries = sorted({0, length - 1}) if self._two_rows_tell else range(length)
         for query in queries:
-            yield query, [self.at(query, key).value for key in range(query + 1 if causal else length)]
+            yield query, [self.at(query, key, length).value for key in range(query + 1 if causal else length)]
 
     def hides_later_keys(self, length: int) -> bool:
-        """Whether it is -inf wherever the key comes after the query, for all positions below `length`."""
-        queries = range(length) if not self.by_distance else range(min(1, length))
-        return all(self.at(query, key).value == -math.inf for query in queries for key in range(query + 1, length))
+        """Whether it is -inf wherever the key comes after the query, in sequences of up to `length` tokens."""
+        return all(
+            self.at(query, key, time).value == -math.inf
+            for time in lengths(length, varies=self.reads_time)
+            for query in range(time if not self.by_distance else min(1, time))
+            for key in range(query + 1, time)
+        )
 
     def new_keys(self, query: int, count: int) -> range:
-        """The keys below `count` that may have a value which no smaller query has: one key, where distances decide."""
+        """The keys below `count` that may have a value which no smaller query has, in sequences of one length: one
+        key, where distances decide, or the query does not."""
+        if query and not self.by_distance and self._two_rows_tell:
+            return range(query, query + 1)
         return range(1 if self.by_distance and query else count)
+
+    def numbers(self, query: int, key: int, context: int) -> Iterator[Number]:
+        """All values that it has for one pair of positions, in sequences up to the context."""
+        for time in range(max(query, key) + 1, context + 1) if self.reads_time else (context,):
+            yield self.at(query, key, time)
 
     def checked(self) -> PairFormula:
         """The same formula without a limit on work, after it was computed for every pair in question."""
@@ -118,32 +188,89 @@ class PairFormula:
         return self.scope.dtype.precision >= 24 and not names and _only_differences(self.formula.tree)
 
     @cached_property
-    def _computed(self) -> dict[int, Number]:
-        """By distance, where that alone decides."""
+    def reads_time(self) -> bool:
+        """Whether the length of the sequence is read."""
+        return TIME in self._names
+
+    @cached_property
+    def same_for_queries(self) -> bool:
+        """Whether key and length are read, and the query is not."""
+        return self.reads_time and KEY in self._names and QUERY not in self._names
+
+    @property
+    def _two_rows_tell(self) -> bool:
+        return self.by_distance or self.same_for_queries
+
+    def _telling(self, query: int, key: int, time: int) -> tuple[int, int, int]:
+        """A case with the same value, one for all cases that have it by what is read."""
+        if self.by_distance:
+            query, key = max(0, query - key), max(0, key - query)
+        names = self._names
+        return query if QUERY in names else 0, key if KEY in names else 0, time if TIME in names else 0
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return _names_read(self.formula, self.scope)
+
+    @cached_property
+    def _computed(self) -> dict[tuple[int, int, int], Number]:
+        """By `_telling` cases, where these are few."""
         return {}
 
-    def _compute(self, query: int, key: int) -> Number:
-        return _value(self.formula, self._scope, {QUERY: query, KEY: key})
+    def _compute(self, query: int, key: int, time: int) -> Number:
+        return _rounded(self.formula, self._scope, {QUERY: query, KEY: key, TIME: time})
 
     @cached_property
     def _scope(self) -> Scope:
         return in_place(self.scope, self.formula)
 
 
+def lengths(context: int, *, varies: bool) -> range:
+    """The lengths of sequences up to the context that a formula has to be looked at for: the longest one is enough
+    where it does not vary with the length."""
+    return range(1 if varies else context, context + 1)
+
+
+def score_shape(score: PairFormula, context: int) -> tuple[int, ...]:
+    """The shape of all numbers of a score up to the context: queries and keys; before them lengths, where it reads
+    `time`, and then one row for all queries, where it does not read theirs."""
+    if not score.reads_time:
+        return context, context
+    return context, 1 if score.same_for_queries else context, context
+
+
 def _without_limit(scope: Scope) -> Scope:
     return replace(scope, work=Work(sys.maxsize))
 
 
-def _value(formula: Formula, scope: Scope, positions: dict[str, int]) -> Number:
+def _names_read(formula: Formula, scope: Scope) -> frozenset[str]:
+    """The names that a formula mentions, directly or through names under `let`."""
+    found: set[str] = set()
+    todo = [*formula.names]
+    while todo:
+        name = todo.pop()
+        let = scope.lets.get(name)
+        if name not in found and let is not None:
+            todo += free_names(let.tree)
+        found.add(name)
+    return frozenset(found)
+
+
+def _rounded(formula: Formula, scope: Scope, positions: dict[str, int]) -> Number:
     """The formula as a number of the dtype, where names stand for positions."""
-    dtype = scope.dtype
-    scope.work.left -= SET_UP_WORK
-    scope.work.read |= formula.names
-    bound = {name: Number(round_to(position, dtype), True) for name, position in positions.items()}
+    bound = {name: Number(round_to(position, scope.dtype), True) for name, position in positions.items()}
     try:
-        return cast(number_value(formula.tree, in_place(scope, formula).bind(bound)), dtype)
+        return cast(_value(formula, scope, bound), scope.dtype)
     except NotANumber as error:
         raise ExpressionError("number", str(error), formula.tree.at) from None
+
+
+def _value(formula: Formula, scope: Scope, bound: dict[str, Number]) -> Number:
+    """The formula as a number, where names stand for positions."""
+    scope.work.left -= SET_UP_WORK
+    scope.work.read |= formula.names
+    try:
+        return number_value(formula.tree, in_place(scope, formula).bind(bound))
     except RecursionError:
         raise ExpressionError("too-much-work", NESTED_TOO_DEEPLY, formula.tree.at) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from math import prod
 from typing import cast, get_args
 
 from compiler.expressions.arithmetic import NotANumber
@@ -11,7 +12,7 @@ from compiler.expressions.arithmetic import cast as as_dtype
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import number_value
 from compiler.expressions.formulas import attempt, read_formula, value_at
-from compiler.expressions.positions import PAIR, QUERY, PairFormula
+from compiler.expressions.positions import PAIR, QUERY, TIME, PairFormula, lengths, score_shape
 from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.targets import Aim
@@ -34,13 +35,13 @@ def lower_scores(
     scores: list[HeadScore] = []
     scope = context.numbers(stream)
     written = rows(context, map_lines(step, "score"), Aim(heads, "head"), scope, "score")
-    if written and heads.size * length**2 > MAX_SCORE_ENTRIES:
-        message = f"the scores of {heads.size} heads for {length} by {length} positions are more than"
-        context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", written[0][0].value.span)
+    if written and not _fit(context, written[0][0], heads.size, (length, length)):
         return ()
     for line, formula, aims in readable(context, written, scope):
         for target in aims:
             score = PairFormula(formula, scope.bind(target.indices))
+            if not _fit(context, line, heads.size, score_shape(score, length)):
+                return ()
             provenance = _check_score(context, score, line, length, mask, softmax)
             if provenance is None:
                 break
@@ -48,34 +49,68 @@ def lower_scores(
     return tuple(scores)
 
 
+def _fit(context: Context, line: Line, heads: int, shape: tuple[int, ...]) -> bool:
+    """Whether a table of scores of this shape for each head is not too large, which is reported if it is."""
+    if heads * prod(shape) <= MAX_SCORE_ENTRIES:
+        return True
+    lengths = f" in sequences of {shape[0]} lengths" if len(shape) > 2 else ""
+    message = f"the scores of {heads} heads for {shape[-2]} by {shape[-1]} positions{lengths} are more than"
+    context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", line.value.span)
+    return False
+
+
 def _check_score(
     context: Context, score: PairFormula, line: Line, length: int, mask: Mask, softmax: Softmax
 ) -> Provenance | None:
     """Compute the score for every pair of positions up to the context, so that nothing can fail later."""
-    span = line.value.span
+    read: set[Provenance] = set()
+    for time in lengths(length, varies=score.reads_time):
+        provenance = _check_length(context, score, line, time, mask, softmax)
+        if provenance is None:
+            return None
+        read.add(provenance)
+    return merged_provenance(*read)
+
+
+def _check_length(
+    context: Context, score: PairFormula, line: Line, time: int, mask: Mask, softmax: Softmax
+) -> Provenance | None:
+    """Compute the score for every pair of positions in a sequence of `time` tokens. Where it does not read the length,
+    a query is looked at in the shortest sequence with it too."""
+    span, causal = line.value.span, is_causal_mask(mask)
     read: set[Provenance] = set()
     may_be_nothing = attends_to_nothing(softmax)
-    for query in range(length):
+    for query in range(time):
+        case = f"(for {QUERY} = {query}, {TIME} = {time})" if score.reads_time else f"(for {QUERY} = {query})"
         try:
-            row = [score.at(query, key) for key in score.new_keys(query, query + 1 if is_causal_mask(mask) else length)]
+            row = [score.at(query, key, time) for key in score.new_keys(query, query + 1 if causal else time)]
         except AlreadyReported:
             return None
         except ExpressionError as error:
             place = error.span or score.formula.scalar.at(*error.at)
-            context.findings.report(Diagnostic(error.code, error.message, place, error.hint))
+            message = f"{error.message} {case}" if score.reads_time and error.code == "number" else error.message
+            context.findings.report(Diagnostic(error.code, message, place, error.hint))
             return None
         read.update(number.provenance for number in row)
         if any(number.value == math.inf for number in row):
-            context.error("number", f"a score of +inf (for {QUERY} = {query})", span)
+            context.error("number", f"a score of +inf {case}", span)
             return None
         if may_be_nothing and any(number.value > math.log(context.resolved.dtype.largest) for number in row):
             context.warn("overflow", "exp of a score overflows, which makes the plus_one softmax NaN", span)
-        seen = row[: query + 1]  # all of it in the shortest sequence with this query
-        if not may_be_nothing and len(seen) == query + 1 and all(number.value == -math.inf for number in seen):
-            message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
+        if not may_be_nothing and _sees_nothing(score, query, time, causal, row):
+            message = f"every key has a score of -inf {case}, which no softmax can weigh"
             context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
             return None
     return merged_provenance(*read)
+
+
+def _sees_nothing(score: PairFormula, query: int, time: int, causal: bool, row: list[Number]) -> bool:
+    """Whether all scores of a query are -inf, given its `row` as far as no smaller query has it; what those have lets
+    this one see something too, if it lets them, but where distances decide and there are later keys."""
+    seen = time if score.reads_time and not causal else query + 1
+    if seen > query + 1 and score.by_distance:
+        return all(score.at(query, key, time).value == -math.inf for key in range(time))
+    return len(row) >= seen and all(number.value == -math.inf for number in row[:seen])
 
 
 def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:

@@ -16,6 +16,7 @@ from compiler.backends.elementary.repeat import mix, repeat
 from compiler.backends.elementary.scale import scale
 from compiler.network import ir
 from compiler.network.causality import hides_later_keys
+from compiler.network.length import reads_time, unrolled
 from compiler.source.faults import no_rule
 from compiler.tasks.layout import Layout
 
@@ -25,8 +26,9 @@ MAX_PROGRAMS = 50
 def translate(network: ir.Network, layout: Layout) -> tuple[Program, ...]:
     """The programs that together say every predicted token after the right ones before it.
 
-    One program is enough where nothing before the last attention sees later tokens: the last query of each prefix has
-    none. Otherwise each token has a program of its own, for the sequence that ends before it. Raises `NotFollowed`.
+    One program is enough where nothing before the last attention sees later tokens, as the last query of each prefix
+    has none, and nothing reads the length. Otherwise each token has a program of its own, for the sequence that ends
+    before it. Raises `NotFollowed`.
     """
     totals, slots = Totals(), layout.predicted
     _check_layout(layout)
@@ -70,16 +72,16 @@ def _read(layout: Layout, slot: int) -> int:
 
 
 def _one_is_enough(network: ir.Network) -> bool:
-    return all(hides_later_keys(step, network.context) for step in _attention_order(network)[:-1])
+    """Whether one sequence shows what each of its prefixes does."""
+    if reads_time(network):
+        return False
+    return all(hides_later_keys(step, network.context) for step in _attention_order(network, network.context)[:-1])
 
 
-def _attention_order(network: ir.Network) -> list[ir.Attention]:
-    """The steps of attention as they are run."""
-    attentions: list[ir.Attention] = []
-    for step in network.steps:
-        steps = [network.step(name) for name in step.steps] if isinstance(step, ir.Repeat) else [step]
-        attentions += [run for run in steps if isinstance(run, ir.Attention)]
-    return attentions
+def _attention_order(network: ir.Network, length: int) -> list[ir.Attention]:
+    """The steps of attention as they are run, in a sequence of so many tokens."""
+    steps = (run for step in network.steps for run in unrolled(network, step, length))
+    return [step for step in steps if isinstance(step, ir.Attention)]
 
 
 def _program(
@@ -92,7 +94,7 @@ def _program(
     ends_read: bool,
 ) -> Program:
     """`ends_read`: each token that is read ends its sequence, so that no key is later than the last query."""
-    builder = Builder(network, totals, length, len(_attention_order(network)) if ends_read else -1)
+    builder = Builder(network, totals, length, len(_attention_order(network, length)) if ends_read else -1)
     decision = _build(builder, tuple(reads))
     prefixes = tuple(read + 1 if ends_read else length for read in reads)
     return Program(tuple(builder.nodes), decision, network.dtype, length, network.vocabulary.size, slots, prefixes)

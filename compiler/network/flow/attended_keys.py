@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from compiler.expressions.positions import lengths
+from compiler.expressions.values import Number
 from compiler.network.flow.task_tokens import Positions, positions_in
 from compiler.network.flow.unknown_parameters import Free
 from compiler.network.ir import Attention, HeadScore
@@ -48,11 +50,18 @@ class Sight:
     def _hidden_by(self, score: HeadScore) -> tuple[Positions, ...]:
         formula, length = score.formula, self._length
         if formula.by_distance and all(
-            -math.inf not in row for _, row in formula.telling_rows(length, causal=self._causal)
+            -math.inf not in row
+            for time in lengths(length, varies=formula.reads_time)
+            for _, row in formula.telling_rows(time, causal=self._causal)
         ):
             return (0,) * length
         return tuple(self._hides(score, query) for query in range(length))
 
     def _hides(self, score: HeadScore, query: int) -> Positions:
-        numbers = ((key, score.formula.at(query, key)) for key in range(query + 1 if self._causal else self._length))
-        return sum(1 << key for key, it in numbers if it.value == -math.inf and not self._free(it.provenance))
+        """The keys that no length of the sequence shows to the query."""
+        keys = range(query + 1 if self._causal else self._length)
+        numbers = ((key, score.formula.numbers(query, key, self._length)) for key in keys)
+        return sum(1 << key for key, every in numbers if all(map(self._is_hidden, every)))
+
+    def _is_hidden(self, number: Number) -> bool:
+        return number.value == -math.inf and not self._free(number.provenance)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 
+from compiler.expressions.positions import lengths
 from compiler.network.flow.unknown_parameters import Free
 from compiler.network.ir import Attention, HeadScore, Rope, Tensor
 from compiler.network.meanings import is_causal_mask, rope_pair
@@ -99,11 +100,12 @@ def _seen(score: HeadScore, length: int, causal: bool, free: Free) -> tuple[bool
     if free(score.provenance):
         return length > 1, True
     looks = varies = False
-    values: set[int | float] = set()
-    for query, row in score.formula.telling_rows(length, causal=causal):
-        looks = looks or any(value > -math.inf for key, value in enumerate(row) if key != query)
-        values = {*values, *row} if score.formula.by_distance else set(row)
-        varies = varies or len(values) > 1
-        if looks and varies:
-            break
+    for time in lengths(length, varies=score.formula.reads_time):
+        values: set[int | float] = set()
+        for query, row in score.formula.telling_rows(time, causal=causal):
+            looks = looks or any(value > -math.inf for key, value in enumerate(row) if key != query)
+            values = {*values, *row} if score.formula.by_distance else set(row)
+            varies = varies or len(values) > 1
+            if looks and varies:
+                return looks, varies
     return looks, varies

@@ -27,22 +27,24 @@ def acting(network: Network, flow: Flow, free: Free) -> Iterator[Provenance]:
             case Position(terms=terms):
                 for term in terms:
                     if term.dimension in flow.moved[step.name] and free(term.provenance):
-                        yield from (term.formula.at(position).provenance for position in positions)
+                        for position in positions:
+                            yield from (it.provenance for it in term.formula.numbers(position, network.context))
             case Attention(rope=rope):
                 if flow.weighing[step.name]:
                     yield from (step.scale.provenance, step.mask_provenance)
                     yield from () if rope is None else (rope.provenance,)
-                    yield from _scores(step, flow, positions, free)
+                    yield from _scores(network, step, flow, free)
             case _:
                 raise no_rule("step", step)
 
 
-def _scores(step: Attention, flow: Flow, positions: list[int], free: Free) -> Iterator[Provenance]:
+def _scores(network: Network, step: Attention, flow: Flow, free: Free) -> Iterator[Provenance]:
     """The numbers of scores, where a query can choose between keys: a standard softmax over one key ignores them."""
     fewest = 1 if attends_to_nothing(step.softmax) else 2
     for score in step.scores:
         if score.head in flow.weighing[step.name] and free(score.provenance):
-            for query in positions:
+            for query in positions_in(flow.positions[step.name]):
                 keys = positions_in(flow.sight[step.name].keys(score.head, query))
                 if len(keys) >= fewest:
-                    yield from (score.formula.at(query, key).provenance for key in keys)
+                    for key in keys:
+                        yield from (it.provenance for it in score.formula.numbers(query, key, network.context))

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, fields, is_dataclass
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.positions import PositionFormula
+from compiler.expressions.positions import PairFormula, PositionFormula, lengths
 from compiler.network.ir import Attention, Embedding, Map, Network, Repeat, StreamAfter, Tensor
 from compiler.network.meanings import is_causal_mask
 from compiler.readers.diffing.multiplying import multiplied
@@ -38,13 +38,13 @@ class _Reader:
             case Embedding() if self.multiplied_out:
                 return self._tensors((part.weight, *(factor.weight for factor in part.factors)))
             case PositionFormula():
-                return tuple(part.column(self.network.context))
+                return tuple((*case, part.at(*case).value) for case in part.cases(self.network.context))
             case Attention():
                 return self._fields(part, "scores"), self._scores(part)
             case StreamAfter():
                 return self._step(part.step)
             case Repeat():
-                return "Repeat", tuple(map(self._step, part.steps))
+                return "Repeat", tuple(map(self._step, part.steps)), part.times
             case tuple():
                 return tuple(map(self.value, part))
             case _ if is_dataclass(part):
@@ -70,9 +70,16 @@ class _Reader:
         return shape, identity, tuple(sorted(product.items()))
 
     def _scores(self, step: Attention) -> Hashable:
-        causal = is_causal_mask(step.mask)
-        tables = ((score.head, score.formula.table(self.network.context, causal=causal)) for score in step.scores)
-        return tuple(sorted((head, tuple(map(tuple, table))) for head, table in tables))
+        causal, context = is_causal_mask(step.mask), self.network.context
+
+        def tables(formula: PairFormula) -> Hashable:
+            if formula.same_for_queries:
+                rows = (formula.telling_rows(time, causal=causal) for time in lengths(context, varies=True))
+                return tuple(tuple(row) for every in rows for _, row in every)
+            every = (formula.table(time, causal=causal) for time in lengths(context, varies=formula.reads_time))
+            return tuple(tuple(map(tuple, table)) for table in every)
+
+        return tuple(sorted((score.head, tables(score.formula)) for score in step.scores))
 
     def _step(self, name: str) -> int:
         return next(place for place, step in enumerate(self.network.steps) if step.name == name)

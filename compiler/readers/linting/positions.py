@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from compiler.expressions.positions import PairFormula, PositionFormula
+from compiler.expressions.positions import PairFormula, PositionFormula, lengths
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.syntax import Name
@@ -64,12 +64,13 @@ def _of_score(examined: Examined, score: HeadScore, causal: bool) -> Iterator[st
     yield from _pieces(score.formula)
     length = examined.spec.network.context
     hides = False
-    by_distance: dict[int, int | float] = {}
     fits = True
-    for query, row in score.formula.telling_rows(length, causal=causal):
-        hides = hides or -math.inf in row
-        if fits and not score.formula.by_distance:
-            fits = all(by_distance.setdefault(key - query, value) == value for key, value in enumerate(row))
+    for time in lengths(length, varies=score.formula.reads_time):
+        by_distance: dict[int, int | float] = {}
+        for query, row in score.formula.telling_rows(time, causal=causal):
+            hides = hides or -math.inf in row
+            if fits and not score.formula.by_distance:
+                fits = all(by_distance.setdefault(key - query, value) == value for key, value in enumerate(row))
     if hides:
         yield "hides tokens that causality does not"
     if not fits:
