@@ -37,10 +37,11 @@ from compiler.source.limits import MAX_EXPRESSION_DEPTH, MAX_REPEATS, MAX_STEPS
 
 
 def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: AnyMapping[str, Step]) -> Repeat | None:
-    """`repeat NAME: step step`, the steps by their module names, which may be repeats; None where they do not fit."""
+    """`repeat NAME: step step`, the steps by their names; None where they do not fit."""
     rounds = _rounds(context, node)
     node = _inner(node, "steps")
     chosen = words(node)
+    named = {**_short_names(context, steps), **steps}
     now = stream
     if not chosen:
         context.error("bad-value", "expected the name of a step", node.span)
@@ -48,8 +49,9 @@ def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: A
     if len(chosen) > MAX_STEPS:
         context.error("too-large", f"more than {MAX_STEPS} steps", chosen[MAX_STEPS].span)
         return None
+    repeated: list[str] = []
     for word in chosen:
-        step = steps.get(word.text)
+        step = named.get(word.text)
         if step is None:
             context.error("unknown-name", _no_such(context, word.text, steps), word.span)
             return None
@@ -62,6 +64,7 @@ def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: A
             context.error("shape", message, word.span)
             return None
         now = stream_after(step)
+        repeated.append(step.name)
     if rounds is None:
         return None
     if rounds[0] != (1,) and now.size != stream.size:
@@ -69,7 +72,7 @@ def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: A
         context.error("shape", message, node.span)
         return None
     text = " ".join(word.text for word in chosen)
-    made = Repeat(name, now, tuple(word.text for word in chosen), Equation("repeat", text, node.span), *rounds)
+    made = Repeat(name, now, tuple(repeated), Equation("repeat", text, node.span), *rounds)
     if _levels(made, steps) > MAX_REPEATS:
         context.error("too-large", f"more than {MAX_REPEATS} repeats, one inside the other", node.span)
         return None
