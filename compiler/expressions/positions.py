@@ -161,7 +161,7 @@ class PairFormula:
         return all(
             self.at(query, key, time).value == -math.inf
             for time in lengths(length, varies=self.reads_time)
-            for query in range(time if not self.by_distance else min(1, time))
+            for query in range(min(1, time) if self._two_rows_tell else time)
             for key in range(query + 1, time)
         )
 

@@ -105,8 +105,8 @@ def _check_length(
 
 
 def _sees_nothing(score: PairFormula, query: int, time: int, causal: bool, row: list[Number]) -> bool:
-    """Whether all scores of a query are -inf, given its `row` as far as no smaller query has it; what those have lets
-    this one see something too, if it lets them, but where distances decide and there are later keys."""
+    """Whether all scores of a query are -inf, given its `row` without what smaller queries have: if these see a key,
+    then so does this one, but where distances decide and there are later keys."""
     seen = time if score.reads_time and not causal else query + 1
     if seen > query + 1 and score.by_distance:
         return all(score.at(query, key, time).value == -math.inf for key in range(time))

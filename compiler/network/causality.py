@@ -11,7 +11,7 @@ from compiler.source.faults import no_rule
 def is_causal(network: Network) -> bool:
     """Whether what stands at a position is the same whatever tokens follow, in any sequence up to the context, and
     however many."""
-    return sees_no_later(network) and not reads_time(network)
+    return not reads_time(network) and sees_no_later(network)
 
 
 def sees_no_later(network: Network) -> bool:
