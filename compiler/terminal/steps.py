@@ -9,18 +9,22 @@ from compiler.network.ir import (
     Embedding,
     Equation,
     FeedForward,
+    HardSoftmax,
     Head,
+    Mask,
     Mix,
     Norm,
     Position,
     Repeat,
+    Softmax,
     Step,
     StreamNorm,
     StreamScale,
+    Window,
     stream_after,
 )
 from compiler.network.length import timed_terms
-from compiler.network.meanings import added_to_later, divides
+from compiler.network.meanings import divides
 from compiler.network.storage import step_norm
 from compiler.source.faults import no_rule
 from compiler.terminal.console import console, first, number_text, table, text
@@ -123,6 +127,28 @@ def _norm(norm: Norm) -> str:
     return f"{norm.kind} norm (eps {number_text(norm.epsilon)})"
 
 
+def _softmax(softmax: Softmax) -> str:
+    match softmax:
+        case "standard" | "plus_one":
+            return f"{softmax} softmax"
+        case HardSoftmax(ties=ties):
+            return f"hard softmax (ties: {ties})"
+        case _:
+            raise no_rule("softmax", softmax)
+
+
+def _mask(mask: Mask, dtype: FloatFormat) -> str:
+    match mask:
+        case "causal" | "none":
+            return f"{mask} mask"
+        case Window(size=size):
+            return f"a window of {size} keys" if size > 1 else "a window of one key"
+        case float():
+            return f"{number_text(mask, dtype)} added to later keys"
+        case _:
+            raise no_rule("mask", mask)
+
+
 def _attention(step: Attention, dtype: FloatFormat) -> str:
     parts = [f"heads {step.heads}" + (f" of {step.head_dim}" if step.head_dim > 1 else "")]
     if step.kv_heads is not step.heads:
@@ -134,8 +160,6 @@ def _attention(step: Attention, dtype: FloatFormat) -> str:
     parts.append(f"scores {'÷' if divides(step.scale.operation) else '×'} {number_text(step.scale.value, dtype)}")
     if step.rope:
         parts.append(f"rope ({step.rope.pairs} pairs)")
-    parts.append(f"{step.softmax} softmax")
-    added = added_to_later(step.mask)
-    parts.append(f"{step.mask} mask" if added is None else f"{number_text(added, dtype)} added to later keys")
+    parts += [_softmax(step.softmax), _mask(step.mask, dtype)]
     parts.append(f"output {step.output if isinstance(step.output, str) else 'by equations'}")
     return ", ".join(parts)

@@ -11,9 +11,10 @@ from compiler.backends.elementary.builder import Builder
 from compiler.backends.elementary.linear import add_map
 from compiler.backends.elementary.norm import norm
 from compiler.backends.elementary.program import FUNCTION_UNITS, Array, Attended, Linear, NotFollowed, Rotated, Terms
-from compiler.expressions.floats import round_to
+from compiler.expressions.floats import FloatFormat, round_to
+from compiler.expressions.positions import Keys, PairFormula
 from compiler.network import ir
-from compiler.network.meanings import added_to_later, attends_to_nothing, is_causal_mask
+from compiler.network.meanings import added_to_later, attends_to_nothing, ties_of, unmasked_keys
 from compiler.source.faults import no_rule
 
 
@@ -66,6 +67,7 @@ def _attended(builder: Builder, step: ir.Attention) -> Attended:
         ~hidden,
         plus_one,
         (math.inf,) * (step.heads.size * step.value_dim),
+        ties=ties_of(step.softmax),
     )
 
 
@@ -74,20 +76,30 @@ def _pattern(builder: Builder, step: ir.Attention) -> tuple[tuple[Array, ...], N
     length, heads = builder.length, step.heads.size
     last = builder.runs.total() + 1 == builder.last_attention
     later = np.triu(np.ones((length, length), dtype=bool), 1)
-    causal, added = is_causal_mask(step.mask), added_to_later(step.mask)
+    keys, added = unmasked_keys(step.mask, length), added_to_later(step.mask)
     additions: list[Array] = []
     if step.scores:
         table = np.zeros((heads, length, length))
         for score in step.scores:
-            rows = score.formula.table(length, causal=causal)
-            table[score.head] = [[round_to(value, builder.dtype) for value in row] for row in rows]
+            table[score.head] = _score_table(score.formula, length, builder.dtype, keys)
         additions.append(table)
-    hidden = later[None] if causal or last else np.zeros_like(later[None])
+    hidden = np.ones((1, length, length), dtype=bool)
+    for query in range(length):
+        hidden[0, query, keys(query).start : keys(query).stop] = False
+    hidden = hidden | (later & last)
     if added is not None and not last:
         additions.append(np.where(later, round_to(added, builder.dtype), 0.0)[None])
     for table in additions:
         hidden = hidden | (table == -np.inf)
     return tuple(np.where(hidden, 0.0, table) for table in additions), hidden
+
+
+def _score_table(formula: PairFormula, length: int, dtype: FloatFormat, keys: Keys) -> Array:
+    """What a formula adds to scores, [queries, keys]."""
+    if formula.by_distance:
+        values = np.array([round_to(value, dtype) for value in formula.distances(length, keys)])
+        return np.lib.stride_tricks.sliding_window_view(values, length)[::-1]
+    return np.array([[round_to(value, dtype) for value in row] for row in formula.table(length, keys)])
 
 
 def _rotated(builder: Builder, rope: ir.Rope, stream: int, groups: int) -> int:

@@ -72,12 +72,12 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.inner is not None:
             x = self.inner(x)
-        bias = self.bias
-        if bias is not None and bias.shape[0] != self.weight.shape[0]:
-            if self.weight.shape[0] == 1:
-                return functional.linear(x, self.weight) + bias
-            bias = bias.expand(self.weight.shape[0])
-        y = functional.linear(x, self.weight, bias)
+        weight, bias = self.weight, self.bias
+        if bias is not None and bias.shape[0] != weight.shape[0]:
+            if weight.shape[0] == 1:
+                return functional.linear(x, weight) + bias
+            bias = bias.expand(weight.shape[0])
+        y = functional.linear(x, weight, bias)
         return y if y.shape[-1] == self.outputs else y.expand(*y.shape[:-1], self.outputs)
 
     def extra_repr(self) -> str:

@@ -24,7 +24,7 @@ from compiler.network.flow.bits import (
 )
 from compiler.network.flow.unknown_parameters import Free, none_free, with_unknown
 from compiler.network.length import unrolled
-from compiler.network.meanings import added_to_later, attends_to_nothing, divides, subtracts_mean
+from compiler.network.meanings import added_to_later, attends_to_nothing, divides, picks_one, subtracts_mean
 from compiler.network.storage import stored
 from compiler.source.faults import no_rule
 from compiler.source.limits import MAX_FLOW_WORK
@@ -241,7 +241,7 @@ class Forward:
             asked, told = union(a for a, _ in pairs), union(b for _, b in pairs) & INFORMATION
             looks.append(looking)
             weighs.append(bool(told) or (attends_to_nothing(step.softmax) and bool(pairs)))
-            uneven.append(bool(told) or formula_varies or (looking and later_count_less))
+            uneven.append(bool(told) or formula_varies or (looking and (later_count_less or picks_one(step.softmax))))
             others = OTHERS if looking else 0
             for value in values[group * step.value_dim :][: step.value_dim]:
                 fact, carried = value, 0
