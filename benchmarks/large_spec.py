@@ -29,7 +29,7 @@ class Shape:
     dimensions: int = 36
     heads: int = 18
     hidden: int = 36
-    softmax: str = "standard"
+    softmax: str = "hard"
 
     @property
     def work(self) -> int:
@@ -42,10 +42,10 @@ def large_spec(shape: Shape, seed: int = 0) -> str:
     return "".join(f"{line}\n" for line in _lines(shape, Random(seed)))
 
 
-def prompt(shape: Shape, seed: int = 0) -> str:
+def prompt_ids(shape: Shape, seed: int = 0) -> list[int]:
     """Some tokens to go on from."""
     random = Random(seed)
-    return " ".join(f"token[{random.randrange(TOKENS)}]" for _ in range(min(8, shape.context // 2)))
+    return [random.randrange(TOKENS) for _ in range(min(8, shape.context // 2))]
 
 
 def _lines(shape: Shape, random: Random) -> Iterator[str]:
@@ -58,19 +58,21 @@ def _lines(shape: Shape, random: Random) -> Iterator[str]:
         f"vocabulary: token[{TOKENS}]",
         f"stream: code[{CODE}] {' '.join(POSITIONS)} work[{shape.work}]",
         f"defaults: {{heads: 'h[{shape.heads}]', head_dim: 2, scale: 1, softmax: {shape.softmax}, activation: relu}}",
+        "ignore: no-claims",
         "network:",
         "  embedding:",
     )
     for token in range(TOKENS):
         code = ", ".join(f"'code[{i}]': {_number(random)}" for i in range(CODE))
-        yield f"    token[{token}]: {{{code}, 'work[{token % shape.work}]': 1}}"
+        yield f"    token[{token}]: {{{code}}}"
     yield "  position: {place: pos, square: pos ** 2, recent: 1 / log(2) - 1 / log(pos + 2)}"
     for layer in range(shape.layers):
         yield from _attention(shape, layer, random)
         yield from _feed_forward(shape, layer, random)
     yield "  head:"
     for token in range(TOKENS):
-        yield f"    logits token[{token}]: {_sum(shape, random, 6)}"
+        terms = (f"{_number(random)} * work[{i}]" for i in random.sample(range(shape.work), 12))
+        yield f"    logits token[{token}]: {' + '.join(terms)}"
     yield "decode: argmax"
 
 
@@ -80,8 +82,9 @@ def _attention(shape: Shape, layer: int, random: Random) -> Iterator[str]:
         yield "    score h[0]: -(query_pos - key_pos) / 8"
     for head in range(shape.heads):
         match head % 3:
-            case 0:  # the position so many tokens ago: its product is 2 · wanted · place - place²
-                queries = (f"2 * place - {2 * random.randint(1, 99)}", "1")
+            case 0:  # the position nearest to a wanted one, as 2 · wanted · place - place² is largest there
+                wanted = random.choice((f"place - {random.randint(1, 30)}", f"{random.randint(1, 15)} / 16 * place"))
+                queries = (f"2 * ({wanted})", "1")
                 keys = ("place", "-square")
             case 1:  # the latest of the positions that fit
                 queries = (_sum(shape, random, 1), "1")
@@ -89,7 +92,7 @@ def _attention(shape: Shape, layer: int, random: Random) -> Iterator[str]:
             case _:
                 queries = (_sum(shape, random, 2), _sum(shape, random, 1))
                 keys = (_sum(shape, random, 2), _sum(shape, random, 1))
-        values = (_sum(shape, random, 2), _sum(shape, random, 2))
+        values = (f"code[{random.randrange(CODE)}]", _sum(shape, random, 2))
         for kind, rows in (("query", queries), ("key", keys), ("value", values)):
             yield from (f"    {kind} h[{head}, {i}]: {row}" for i, row in enumerate(rows))
     for i in range(shape.work):
@@ -132,7 +135,7 @@ def main(file: Path, context: int, layers: int, softmax: str, seed: int) -> None
         write_whole(file, large_spec(shape, seed).encode())
     except OSError as error:
         raise click.UsageError(str(error)) from None
-    click.echo(prompt(shape, seed))
+    click.echo(" ".join(f"token[{token}]" for token in prompt_ids(shape, seed)))
 
 
 if __name__ == "__main__":

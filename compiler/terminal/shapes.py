@@ -265,6 +265,9 @@ class ProgramNode(TypedDict):
     channels: Annotated[int, "the size of its result at each position"]
     live: NotRequired[Annotated[str, "the channels that are computed, such as `0-2, 4`; absent where all are"]]
     positions: NotRequired[Annotated[str, "the positions that are computed, likewise; absent where all are"]]
+    exact: NotRequired[
+        Annotated[str, "under hard attention, the channels that are never rounded, likewise; absent where none is"]
+    ]
 
 
 class ProgramDecision(TypedDict):

@@ -46,7 +46,7 @@ def same(keys: Keys, _head: int) -> Keys:
 def picked(ties: Ties, scores: tuple[Tensor, Tensor], values: tuple[Tensor, Tensor], *, exact: bool) -> Bounded:
     """What one query mixes from scores and values [keys, batch], each with what it is off."""
     visible = torch.ones(1, KEYS, 1, dtype=torch.bool)
-    everything = frozenset({0}) if exact else frozenset()
+    everything = (0,) if exact else ()
     operation = Attended(
         *("attention", 0, 1, 1, 1, 1, 1.0, "multiply", (), visible.numpy()[..., 0][None], False, (math.inf,)),
         ties=ties,

@@ -67,6 +67,10 @@ def test_pieces_have_the_logits_of_the_whole(path: Path, queries: int) -> None:
             assert_near(spec, in_pieces(spec, queries, one_by_one=True)(tokens), whole)
 
 
+def test_a_sequence_of_no_token_has_no_logits(long_spec: Spec) -> None:
+    assert build_model(long_spec.network)(torch.zeros(1, 0, dtype=torch.long)).shape == (1, 0, large_spec.TOKENS)
+
+
 def test_pieces_have_the_gradients_of_the_whole() -> None:
     spec = load(STEPS / "kv-groups.yaml")
     tokens = tokens_of(spec)

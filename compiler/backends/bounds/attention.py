@@ -299,7 +299,7 @@ def _pick(a: Arithmetic, node: Node, head: _Head, ties: Ties) -> list[Bounded]:
 def _candidates(a: Arithmetic, head: _Head, ties: Ties) -> _Candidates:
     """Scores that are off by `room` at most are largest only where no other is surely larger."""
     f, loop = a.f, head.keys.loop
-    scores = a.unrounded if head.number in head.operation.ordered else a
+    scores = a.unrounded if head.number in (head.operation.ordered or ()) else a
     sign = _order(ties) or 1.0
     kept: list[Kept] = []
 

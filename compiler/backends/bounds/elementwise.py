@@ -52,8 +52,9 @@ def exact_and_rounded(
     a: Arithmetic, node: Node, compute: Callable[[Arithmetic, tuple[int, ...]], Sequence[Bounded]]
 ) -> list[Bounded]:
     """The live channels of a node, in order; `compute` gives some of them, by an arithmetic that is exact for some."""
-    exact = tuple(channel for channel in node.live if channel in node.exact)
-    rounded = tuple(channel for channel in node.live if channel not in node.exact)
+    known = set(node.exact)
+    exact = tuple(channel for channel in node.live if channel in known)
+    rounded = tuple(channel for channel in node.live if channel not in known)
     found = dict(zip(rounded, compute(a, rounded), strict=True)) if rounded else {}
     found |= zip(exact, compute(a.unrounded, exact), strict=True) if exact else ()
     return [found[channel] for channel in node.live]

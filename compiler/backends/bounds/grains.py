@@ -79,10 +79,10 @@ def grains(dtype: FloatFormat, node: Node, inputs: Sequence[Known]) -> Array:
     return kept
 
 
-def ordered_heads(dtype: FloatFormat, operation: Attended, queries: Known, keys: Known) -> frozenset[int]:
+def ordered_heads(dtype: FloatFormat, operation: Attended, queries: Known, keys: Known) -> tuple[int, ...]:
     """The heads whose scores are exact; or rounded once, all by the same scale, with digits to spare, so that they
     compare as what is scaled does."""
-    return frozenset(head for head in range(operation.heads) if _is_ordered(dtype, operation, head, queries, keys))
+    return tuple(head for head in range(operation.heads) if _is_ordered(dtype, operation, head, queries, keys))
 
 
 def _is_ordered(dtype: FloatFormat, operation: Attended, head: int, queries: Known, keys: Known) -> bool:

@@ -104,9 +104,9 @@ def check_magnitudes(program: Program) -> Program:
 def _exact(program: Program, node: Node, inputs: list[Known], own: Known) -> Node:
     """With what is not rounded in it."""
     operation = node.operation
-    if isinstance(operation, Attended):
+    if isinstance(operation, Attended) and operation.ties is not None:
         operation = replace(operation, ordered=ordered_heads(program.dtype, operation, *inputs[:2]))
-    return replace(node, operation=operation, exact=frozenset(np.flatnonzero(own[0]).tolist()))
+    return replace(node, operation=operation, exact=tuple(np.flatnonzero(own[0]).tolist()))
 
 
 def _roundings(node: Node) -> int:

@@ -140,7 +140,7 @@ class Attended:
     limits: tuple[float, ...]
     output: Linear | None = None
     ties: Ties | None = None
-    ordered: frozenset[int] = frozenset()
+    ordered: tuple[int, ...] | None = None
 
     def mixed(self, live: Iterable[int]) -> set[int]:
         """The mixed channels that these channels of the node are computed from."""
@@ -266,7 +266,7 @@ class Node:
     positions: tuple[int, ...] = ()
     live: tuple[int, ...] = ()
     step: str = ""
-    exact: frozenset[int] = frozenset()
+    exact: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -130,8 +130,9 @@ class Attention(nn.Module):
     def _masked(self, scores: Tensor, start: int) -> Tensor:
         match self.mask:
             case "causal":
-                new = scores[..., start:]  # where keys can be later than a query
-                new.masked_fill_(_distances(new, 0) > 0, -torch.inf)
+                if not start or scores.shape[-1] > start + 1:  # else it is one query after all other keys
+                    new = scores[..., start:]  # where keys can be later than a query
+                    new.masked_fill_(_distances(new, 0) > 0, -torch.inf)
                 return scores
             case ir.Window(size=size):
                 distances = _distances(scores, start)
@@ -169,8 +170,8 @@ class Attention(nn.Module):
                 exponentials = scores.exp()
                 return exponentials / (1 + exponentials.sum(-1, keepdim=True))
             case ir.HardSoftmax(ties=ties):
-                chosen = _chosen(scores, ties)
-                return chosen / chosen.sum(-1, keepdim=True)  # NaN where a score is
+                chosen = _chosen(scores.detach(), ties)
+                return chosen.div_(chosen.sum(-1, keepdim=True))  # NaN where a score is
             case _:
                 raise no_rule("softmax", self.softmax)
 
@@ -208,7 +209,9 @@ def _chosen(scores: Tensor, ties: ir.Ties) -> Tensor:
 
     They are numbers from the start: truth values, made into numbers, take several times as long.
     """
-    largest = scores.clone().eq_(scores.amax(-1, keepdim=True))
+    if not scores.numel():
+        return scores.clone()  # of no token, or no sequence
+    largest = torch.eq(scores, scores.amax(-1, keepdim=True), out=torch.empty_like(scores))
     keys = scores.shape[-1]
     match ties:
         case "share":
@@ -219,7 +222,7 @@ def _chosen(scores: Tensor, ties: ir.Ties) -> Tensor:
             ranks = torch.arange(1, keys + 1, dtype=torch.float32, device=scores.device)
         case _:
             raise no_rule("ties", ties)
-    ranked = largest * ranks
+    ranked = largest.to(torch.promote_types(largest.dtype, ranks.dtype)).mul_(ranks)
     return ranked.eq_(ranked.amax(-1, keepdim=True).clamp(min=1)).to(scores.dtype)
 
 

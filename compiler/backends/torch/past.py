@@ -15,7 +15,7 @@ class Past:
     def __init__(self, context: int) -> None:
         self.start = 0
         self._context = context
-        self._kept: list[tuple[Tensor, Tensor]] = []  # [B, K, C, context] each: a query alone reads rows quickly
+        self._kept: list[tuple[Tensor, Tensor]] = []  # [B, K, context, C] each
         self._runs = 0  # of the pass at hand, so far
 
     def read_from(self, start: int) -> None:
@@ -26,18 +26,18 @@ class Past:
         """Keys and values of all positions so far, [B, K, P, C], given those of the pass at hand, [B, K, T, C]."""
         if self._runs == len(self._kept):
             self._kept.append((self._room(keys), self._room(values)))
-        before = self._kept[self._runs]
-        after = self._joined(before[0], keys), self._joined(before[1], values)
-        self._kept[self._runs] = after
+        kept = self._kept[self._runs]
+        after = self._kept[self._runs] = self._joined(kept[0], keys), self._joined(kept[1], values)
         self._runs += 1
         end = self.start + keys.shape[-2]
-        return after[0][..., :end].transpose(-1, -2), after[1][..., :end].transpose(-1, -2)
+        return after[0][..., :end, :], after[1][..., :end, :]
 
     def _room(self, new: Tensor) -> Tensor:
-        return new.new_empty((*new.shape[:-2], new.shape[-1], self._context))
+        """Each coordinate of all positions lies together: so one query reads them quickly."""
+        return new.new_empty((*new.shape[:-2], new.shape[-1], self._context)).transpose(-1, -2)
 
     def _joined(self, kept: Tensor, new: Tensor) -> Tensor:
         if torch.is_grad_enabled():  # what a gradient is computed from has to stay as it is
-            return torch.cat((kept[..., : self.start], new.transpose(-1, -2)), dim=-1)
-        kept[..., self.start : self.start + new.shape[-2]] = new.transpose(-1, -2)
+            return torch.cat((kept[..., : self.start, :], new), dim=-2)
+        kept[..., self.start : self.start + new.shape[-2], :] = new
         return kept
