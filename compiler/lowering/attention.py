@@ -21,7 +21,7 @@ from compiler.lowering.scores import (
     lower_scores,
     lower_softmax,
 )
-from compiler.network.ir import Attention, Map, OutputWord
+from compiler.network.ir import Attention, Map, OutputWord, Residual
 from compiler.source.document import Mapping, Scalar
 from compiler.source.limits import MAX_AXIS, MAX_HEAD_DIM
 
@@ -82,6 +82,8 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
         softmax=lower_softmax(context, step),
         mask=mask,
         mask_provenance=mask_provenance,
+        residual=cast(Residual, context.word(step, "residual", "add")),
+        post_norm=lower_norm(context, step, name, stream, "post_norm"),
     )
 
 

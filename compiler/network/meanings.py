@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from compiler.network.ir import Decode, HardSoftmax, Mask, NormKind, RopePairs, ScaleOperation, Softmax, Ties, Window
+from compiler.network.ir import (
+    ActivationKind,
+    Decode,
+    HardSoftmax,
+    Mask,
+    NormKind,
+    Residual,
+    RopePairs,
+    ScaleOperation,
+    Softmax,
+    Ties,
+    Window,
+)
 from compiler.source.faults import no_rule
 
 
@@ -91,6 +103,28 @@ def subtracts_mean(kind: NormKind) -> bool:
             return True
         case _:
             raise no_rule("norm", kind)
+
+
+def keeps_stream(residual: Residual) -> bool:
+    """Whether what a step puts out is added to the stream; else it is the stream after the step."""
+    match residual:
+        case "add":
+            return True
+        case "none":
+            return False
+        case _:
+            raise no_rule("residual", residual)
+
+
+def keeps_zero(activation: ActivationKind) -> bool:
+    """Whether it makes zero of zero."""
+    match activation:
+        case "relu" | "silu" | "gelu" | "gelu_tanh" | "tanh" | "square" | "identity":
+            return True
+        case "sigmoid":
+            return False
+        case _:
+            raise no_rule("activation", activation)
 
 
 def divides(operation: ScaleOperation) -> bool:

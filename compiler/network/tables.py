@@ -67,12 +67,8 @@ def _within(step: Step, name: str) -> str:
 def _tensors(step: Step) -> dict[str, Table]:
     tables = {}
     for group in stored_by(step):
-        owner = None if group.weight_tie is None else group.weight.name
-        place = f"{group.name}.weight"
-        tables[_within(step, place)] = _tensor(place, group.weight, owner)
-        if group.bias is not None:
-            place = f"{group.name}.bias"
-            tables[_within(step, place)] = _tensor(place, group.bias, None)
+        for place, tensor in group.named:
+            tables[_within(step, place)] = _tensor(place, tensor, None if tensor.name == place else tensor.name)
     return tables
 
 

@@ -24,7 +24,7 @@ from compiler.network.ir import (
     stream_after,
 )
 from compiler.network.length import timed_terms
-from compiler.network.meanings import divides
+from compiler.network.meanings import divides, keeps_stream
 from compiler.network.storage import step_norm
 from compiler.source.faults import no_rule
 from compiler.terminal.console import console, first, number_text, table, text
@@ -67,10 +67,11 @@ def step_equations(step: Step) -> list[Equation]:
             norms = (norm for norm in (step.norm, step.query_norm, step.key_norm) if norm is not None)
             weights = dict.fromkeys(equation for norm in norms for equation in norm.equations)
             maps = (*step.query.equations, *step.key.equations, *step.value.equations)
-            return [*weights, *maps, *scores, *rope, *output]
+            return [*weights, *maps, *scores, *rope, *output, *_norm_equations(step.post_norm)]
         case FeedForward():
             gate = () if step.gate is None else step.gate.equations
-            return [*_norm_equations(step.norm), *gate, *step.up.equations, *step.down.equations]
+            maps = (*gate, *step.up.equations, *step.down.equations)
+            return [*_norm_equations(step.norm), *maps, *_norm_equations(step.post_norm)]
         case Repeat(equation=equation, times_equation=times):
             return [equation] if times is None else [equation, times]
         case Mix(equation=equation):
@@ -101,10 +102,10 @@ def describe_step(step: Step, dtype: FloatFormat) -> str:
         case StreamScale(stream=stream):
             return f"{stream.size} dimensions times a number each"
         case Attention():
-            return prefix + _attention(step, dtype)
+            return prefix + _attention(step, dtype) + _after(step)
         case FeedForward():
             gate = "gated " if step.gate is not None else ""
-            return f"{prefix}{gate}{step.activation}, hidden {step.hidden}"
+            return f"{prefix}{gate}{step.activation}, hidden {step.hidden}{_after(step)}"
         case Repeat(steps=steps):
             return f"{len(steps)} {'step' if len(steps) == 1 else 'steps'} again{_times(step)}"
         case Mix(stream=stream):
@@ -125,6 +126,12 @@ def _times(step: Repeat) -> str:
 
 def _norm(norm: Norm) -> str:
     return f"{norm.kind} norm (eps {number_text(norm.epsilon)})"
+
+
+def _after(step: Attention | FeedForward) -> str:
+    """What becomes of the stream, where that is unusual."""
+    replaced = "" if keeps_stream(step.residual) else ", in place of the stream"
+    return replaced + ("" if step.post_norm is None else f", then {_norm(step.post_norm)} of the stream")
 
 
 def _softmax(softmax: Softmax) -> str:

@@ -18,6 +18,8 @@ from compiler.terminal import shapes
 from compiler.verifier import enumeration
 from tests.cli.json_shapes import gaps, problems
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call
+from tests.cli.test_eval_foreign import TASK as COPYING
+from tests.cli.test_eval_foreign import Copies
 from tests.cli.test_report import REVERSE
 from tests.docs.json_examples import EXAMPLE, WIDTH, laid_out, shortened, with_examples
 from tests.docs.json_tables import PRINTED, WITH_SECTION, object_of, rows, with_tables
@@ -190,6 +192,8 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("eval", "nan.yaml", "--suite", "exhaustive", "--engine", "plain"),
         ("build", QWEN, "--eval", "--pairs", "4", "-o", "qwen.safetensors"),
         ("eval", TINY, "--protocol", "adderboard"),
+        ("eval", "--model", "saved.safetensors", "--like", "whole.yaml", "--suite", "exhaustive"),
+        ("eval", "--model", "copies.pt", "--task", "copying.yaml", "--trust-code", "--suite", "edges"),
     ],
     "ablate": [
         ("ablate", REVERSE, "--inputs", "9", "--kind", "head"),
@@ -246,12 +250,14 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "whole": WHOLE,
         "biased": SORTING.replace("d * one", "d * one + 1"),
         "infinite": FACTORED.replace("A @ [[1, 0]]", '"[[100000], [2]] @ [[1, 0]]"'),
+        "copying": COPYING,
         "bad": f"{NAN}constants: {{unused: 1}}\nparameters: {{p: 1 +}}\n",
     }
     for name, text in texts.items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     for name, tensors in STATE_DICTS.items():
         torch.save({key: torch.tensor(value) for key, value in tensors.items()}, folder / name)
+    torch.jit.script(Copies()).save(str(folder / "copies.pt"))  # type: ignore[no-untyped-call]
     assert call("build", str(folder / "whole.yaml"), "-o", str(folder / "saved.safetensors")).exit_code == 0
     return folder
 

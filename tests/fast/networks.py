@@ -141,7 +141,8 @@ class Maker:
         if self.chance(0.6) or self.dtype == "float16":
             epsilon = self.random.choice(("1e-3", "0.01", "1e-4", "1"))
         weight = f", weight: [{', '.join(self.number() for _ in range(size))}]" if self.chance(0.4) else ""
-        return f"{{{self.random.choice(('rms', 'rms', 'layer'))}: {epsilon}{weight}}}"
+        bias = f", bias: [{', '.join(self.number() for _ in range(size))}]" if self.chance(0.25) else ""
+        return f"{{{self.random.choice(('rms', 'rms', 'layer'))}: {epsilon}{weight}{bias}}}"
 
 
 def random_network(random: Random, dtype: str | None = None) -> str:
@@ -233,7 +234,16 @@ def _attention(maker: Maker, name: str) -> None:
         maker.add(f"  output: {output}")
     else:
         maker.map("output", dimensions, _coordinates("h", heads, value_dim))
+    _after(maker)
     _done(maker, name, "attention")
+
+
+def _after(maker: Maker) -> None:
+    """Now and then the stream is replaced, and normed."""
+    if maker.chance(0.15):
+        maker.add("  residual: none")
+    if maker.chance(0.15):
+        maker.add(f"  post_norm: {maker.norm(maker.stream)}")
 
 
 def _coordinates(name: str, heads: int, coordinates: int) -> list[str]:
@@ -280,6 +290,7 @@ def _feed_forward(maker: Maker, name: str) -> None:
     if changes := maker.chance(0.15):
         maker.stream = random.randint(1, 5)
     maker.map("down", maker.dimensions(), units)
+    _after(maker)
     if changes:
         maker.add(f"  stream: s[{maker.stream}]")
         maker.streams.clear()

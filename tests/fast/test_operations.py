@@ -118,11 +118,12 @@ def some_numbers(dtype: str, count: int, seed: int) -> Tensor:
     return torch.tensor(np.concatenate([wide, near, edges]), dtype=DTYPES[dtype])
 
 
-@pytest.mark.parametrize("kind", ACTIVATIONS)
+@pytest.mark.parametrize("kind", [kind for kind in ACTIVATIONS if kind != "identity"])  # which computes nothing
 @pytest.mark.parametrize("dtype", ALL)
 def test_activations(dtype: str, kind: ActivationKind) -> None:
     """Of every number, where the dtype is short."""
     numbers = every_number(dtype) if dtype in SHORT else some_numbers(dtype, 20_000, 1)
+    numbers = numbers[activate(kind, numbers).abs() <= FORMATS[dtype].largest * ROOM]  # others are refused before
     a, needed = arithmetic(dtype), 0.0
     for seed, share in enumerate((0.0, 1e-12, 1e-6, 1e-2, 0.5, 3.0)):
         drawn = Drawn(numbers[None], np.random.default_rng(seed), share, symbols=2 if share else 0)

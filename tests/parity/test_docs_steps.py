@@ -31,12 +31,16 @@ ATTENTIONS = {
     "latest": "heads: a b\nhead_dim: 2\nsoftmax: hard\nties: latest",
     "identity": "heads: a b c\noutput: identity",
     "broadcast": "heads: a\noutput: broadcast",
+    "replaced": "heads: a\noutput: broadcast\nresidual: none",
+    "normed after": "heads: a b\npost_norm: {layer: 1e-3, weight: 2}",
 }
 FFNS = {
     "plain": "hidden: h[5]",
     "gated": "hidden: h[5]\ngate h[i]: x\nactivation: silu\nbiases: gate up down\nnorm: rms",
     "wider": "hidden: h[5]\nstream: x y z u v\nactivation: gelu",
     "narrower": "hidden: h[5]\nstream: x y\nup: x\ndown: 1",
+    "replaced": "hidden: h[5]\nstream: x y\nresidual: none",
+    "normed after": "hidden: h[5]\nstream: x y u\npost_norm: {layer: 1e-3, weight: 2}",
 }
 
 
@@ -65,6 +69,15 @@ def affine(model: nn.Module, name: str, outputs: int) -> Callable[[Tensor], Tens
     state = model.state_dict()
     bias = state.get(f"{name}.bias", torch.zeros(1, dtype=torch.float64))
     return lambda x: (linear(x, state[f"{name}.weight"]) + bias).expand(*x.shape[:-1], outputs)
+
+
+def after(documented: dict[str, Any], model: nn.Module, kind: str, options: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """What becomes of the stream."""
+    weight = model.state_dict().get(f"{kind}.post_norm.weight")
+    if weight is not None:
+        return lambda x, change: documented["normed_after"](x, change, lambda y: documented["layer"](y, 1e-3, weight))
+    found: Callable[[Tensor, Tensor], Tensor] = documented["replaced" if "residual: none" in options else "added"]
+    return found
 
 
 def step(kind: str, options: str) -> str:
@@ -141,6 +154,7 @@ def test_attention(tmp_path: Path, documented: dict[str, Any], options: str) -> 
             names.get("softmax", ""), lambda scores: scores.softmax(-1)
         ),
         {name: lambda y, name=name: norm(f"{name}_norm", names.get("qk_norm", ""), y) for name in ("query", "key")},
+        after(documented, model, "attention", options),
     )
     assert torch.allclose(values["attention"], by_hand, rtol=1e-12, atol=1e-12)
     assert not torch.allclose(by_hand, x)
@@ -153,9 +167,10 @@ def test_ffn(tmp_path: Path, documented: dict[str, Any], options: str) -> None:
     size = values["ffn"].shape[-1]
     gate = affine(model, "ffn.gate", 5) if "gate" in options else None
     activation = silu if "silu" in options else gelu if "gelu" in options else relu
-    branch = documented["rms"](x, 1e-6) if "norm" in options else x
+    branch = documented["rms"](x, 1e-6) if "norm: rms" in options else x
     up, down = affine(model, "ffn.up", 5), affine(model, "ffn.down", size)
-    by_hand = documented["ffn"](x, branch, gate, up, down, activation, size)
+    joined = after(documented, model, "ffn", options)
+    by_hand = documented["ffn"](x, branch, gate, up, down, activation, size, joined)
     assert torch.allclose(values["ffn"], by_hand, rtol=1e-12, atol=1e-12)
 
 

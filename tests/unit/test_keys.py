@@ -111,5 +111,5 @@ def test_the_words_of_an_option(words: list[str], known: tuple[str, ...]) -> Non
 
 @pytest.mark.parametrize("name", ["norm", "qk_norm", "stream_norm"])
 def test_a_norm_is_of_a_kind_that_the_network_knows(name: str) -> None:
-    others = {"weight", "query", "key", "let", "after"}
+    others = {"weight", "bias", "query", "key", "bias query", "bias key", "let", "after"}
     assert set(options(DEFINITIONS[name])) - others == set(get_args(ir.NormKind))

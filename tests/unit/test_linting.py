@@ -327,6 +327,8 @@ DISCLOSURE = [
     Case("large-eps", {"  head:": "  head:\n    norm: ^{rms: 1e-4}"}, "an eps of 0.0001 "),
     Case("large-eps", {"  ffn:": "  norm: ^{layer: 1}\n  ffn:"}, "an eps of 1 ", id="stream"),
     Case("large-eps", attention("qk_norm: ^{rms: 0.5}"), "an eps of 0.5 ", id="queries"),
+    Case("large-eps", attention("post_norm: ^{rms: 0.5}"), "an eps of 0.5 ", id="after"),
+    Case("large-eps", {"  ffn:": "  ffn:\n    post_norm: ^{layer: 2}"}, "an eps of 2 ", id="after-ffn"),
     Case("unread-parameter", {"9]\n": "9]\n  ^spare: 3\n"}, "no number of the network reads the parameter spare"),
     Case("unread-parameter", {"  t: [": "  ^t: [", "9]\n": "9, 9.5]\n"}, "reads the parameter t[10]:", id="element"),
     Case(

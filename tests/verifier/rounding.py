@@ -98,6 +98,19 @@ class Machine:
                 scaled = torch.from_numpy((x * np.sqrt(_wide(0.5))).astype(np.float64))
                 erf = self.rounded(torch.erf(scaled).numpy() + x * 0)
                 return self.rounded(self.rounded(0.5 * x) * self.rounded(1 + erf))
+            case "gelu_tanh":
+                inner = np.sqrt(2 / np.longdouble(np.pi)) * (x + np.longdouble("0.044715") * x * x * x)
+                tangent = self.rounded(np.tanh(self.rounded(inner)))
+                return self.rounded(self.rounded(0.5 * x) * self.rounded(1 + tangent))
+            case "tanh":
+                return self.function(np.tanh(x))
+            case "sigmoid":
+                with np.errstate(over="ignore"):
+                    return self.rounded(1 / self.rounded(1 + self.function(np.exp(-x))))
+            case "square":
+                return self.rounded(x * x)
+            case "identity":
+                return x
         raise AssertionError(f"{kind} is not computed here")
 
     def normalized(self, operation: Normalized, x: Numbers) -> Numbers:

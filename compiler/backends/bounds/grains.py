@@ -121,9 +121,9 @@ def _picked(operation: Attended, values: Array) -> Array:
 def _keeps_grains(kind: ActivationKind) -> bool:
     """Whether its values are multiples of what its arguments are."""
     match kind:
-        case "relu":
+        case "relu" | "identity":
             return True
-        case "silu" | "gelu":
+        case "silu" | "gelu" | "gelu_tanh" | "tanh" | "sigmoid" | "square":
             return False
         case _:
             raise no_rule("activation", kind)

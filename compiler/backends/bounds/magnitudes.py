@@ -153,8 +153,8 @@ def _range(node: Node, inputs: list[Range]) -> Range:
         case Renewed():
             return inputs[0]
         case Activated(kind=kind):
-            low = np.where(inputs[0].low < 0, np.maximum(inputs[0].low, activation(kind).least), 0.0)
-            return Range(low, np.maximum(inputs[0].high, 0.0), inputs[0].size)
+            low, high = activation(kind).ends(inputs[0].low, inputs[0].high)
+            return Range(low, high, np.maximum(inputs[0].size, Range.of(low, high).size))
         case Normalized(groups=groups, weight=weight):
             size = node.channels // groups
             weights = np.ones(size) if weight is None else np.abs(weight)

@@ -11,6 +11,7 @@ from compiler.backends.elementary.builder import Builder
 from compiler.backends.elementary.linear import add_map
 from compiler.backends.elementary.norm import norm
 from compiler.backends.elementary.program import FUNCTION_UNITS, Array, Attended, Linear, NotFollowed, Rotated, Terms
+from compiler.backends.elementary.residual import residual
 from compiler.expressions.floats import FloatFormat, round_to
 from compiler.expressions.positions import Keys, PairFormula
 from compiler.network import ir
@@ -19,7 +20,7 @@ from compiler.source.faults import no_rule
 
 
 def attention(builder: Builder, step: ir.Attention, stream: int) -> int:
-    """The stream plus what the heads mix, mapped to its dimensions. Raises `NotFollowed`."""
+    """The stream plus what the heads mix, mapped to its dimensions, or that alone. Raises `NotFollowed`."""
     branch = norm(builder, stream, step.norm)
     query = norm(builder, add_map(builder, branch, step.query), step.query_norm, step.heads.size)
     key = norm(builder, add_map(builder, branch, step.key), step.key_norm, step.kv_heads.size)
@@ -29,11 +30,12 @@ def attention(builder: Builder, step: ir.Attention, stream: int) -> int:
         key = _rotated(builder, step.rope, key, step.kv_heads.size)
     mixed = builder.add(_attended(builder, step), (query, key, value), step.heads.size * step.value_dim)
     builder.runs[step.name] += 1
-    return builder.add_sum(stream, _change(builder, step, mixed))
+    after = residual(builder, step.residual, stream, _change(builder, step, mixed))
+    return norm(builder, after, step.post_norm)
 
 
 def _change(builder: Builder, step: ir.Attention, mixed: int) -> int:
-    """What is added to the stream."""
+    """What is put out."""
     match step.output:
         case ir.Map():
             return add_map(builder, mixed, step.output)

@@ -15,6 +15,7 @@ from compiler.backends.torch.linear import Linear, ParameterStore
 from compiler.backends.torch.norm import make_norm
 from compiler.backends.torch.past import Past
 from compiler.backends.torch.position import of_length
+from compiler.backends.torch.residual import onto_stream
 from compiler.expressions.positions import timed_rows
 from compiler.network import ir
 from compiler.network.length import timed_scores
@@ -23,8 +24,8 @@ from compiler.source.faults import no_rule
 
 
 class Attention(nn.Module):
-    """x [B, T, D] to x + output(softmax(scores) · values), the scores of each head being
-    scale · query · key + the head's score formula, masked.
+    """x [B, T, D] to post_norm(x + output(softmax(scores) · values)), without x where there is no residual; the scores
+    of each head are scale · query · key + the head's score formula, masked.
 
     `queries` [B, H, T, C], `keys` and `values` [B, K, T, C] as they enter the products, `scores` and `pattern`
     [B, H, Q, P] (query by key) and `mixed` [B, T, H · C] do nothing but show these values to hooks.
@@ -53,6 +54,8 @@ class Attention(nn.Module):
         self.queries, self.keys, self.values = nn.Identity(), nn.Identity(), nn.Identity()
         self.scores, self.pattern, self.mixed = nn.Identity(), nn.Identity(), nn.Identity()
         self.output = _projection(step.output, weights)
+        self.residual = step.residual
+        self.post_norm = make_norm(step.post_norm, weights)
         timed = timed_scores(step)
         by_distance = [score for score in step.scores if score.formula.by_distance and score not in timed]
         by_position = [score for score in step.scores if not score.formula.by_distance and score not in timed]
@@ -92,7 +95,8 @@ class Attention(nn.Module):
             mixed = torch.cat([self._attended(piece, key, value, first) for piece, first in pieces], dim=-2)
         joined = self.mixed(mixed.transpose(-2, -3).flatten(-2))  # [B, T, H · C]
         change: Tensor = joined if self.output is None else self.output(joined)
-        return x + change
+        after: Tensor = self.post_norm(onto_stream(self.residual, x, change))
+        return after
 
     def _attended(self, query: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
         """What queries [B, H, Q, C] at positions from `start` on mix of the values [B, H, P, C]: [B, H, Q, C]."""
@@ -176,7 +180,10 @@ class Attention(nn.Module):
                 raise no_rule("softmax", self.softmax)
 
     def extra_repr(self) -> str:
-        return f"heads={self.heads}, kv_heads={self.kv_heads}, {self.softmax} softmax, mask={self.mask}"
+        return (
+            f"heads={self.heads}, kv_heads={self.kv_heads}, {self.softmax} softmax, mask={self.mask},"
+            f" residual={self.residual}"
+        )
 
 
 def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> Linear | None:

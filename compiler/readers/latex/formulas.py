@@ -24,6 +24,7 @@ from compiler.network.meanings import (
     added_to_later,
     attends_to_nothing,
     divides,
+    keeps_stream,
     lead_sign,
     subtracts_mean,
     ties_of,
@@ -48,7 +49,7 @@ def step_formulas(step: Step, scale: str | None, notation: Notation) -> list[str
             at = notation.position
             return [rf"{STREAM}_{{{at}}} &\leftarrow {STREAM}_{{{at}}} + {name('position')}_{{{at}}}"]
         case StreamNorm(norm=norm):
-            return [*_norm(norm), rf"{STREAM} &\leftarrow {NORMED}"]
+            return _post_norm(norm, "norm")
         case StreamScale():
             return [rf"{STREAM} &\leftarrow {STREAM} \odot {name('scale')}"]
         case Repeat(steps=steps):
@@ -59,9 +60,9 @@ def step_formulas(step: Step, scale: str | None, notation: Notation) -> list[str
         case Mix():
             return [rf"{STREAM} &\leftarrow {name('mix')}"]
         case Attention():
-            return [*_norm(step.norm), *_attention(step, scale, notation)]
+            return [*_norm(step.norm), *_attention(step, scale, notation), *_post_norm(step.post_norm)]
         case FeedForward():
-            return [*_norm(step.norm), _feed_forward(step)]
+            return [*_norm(step.norm), _feed_forward(step), *_post_norm(step.post_norm)]
         case Head():
             return [*_norm(step.norm), rf"\mathbf{{y}} &= {name('logits')}({_read(step.norm)})"]
         case _:
@@ -86,6 +87,8 @@ def step_remarks(step: Step, notation: Notation) -> list[str]:
                 remarks.append(f"Each head of keys and values serves {group} heads, in order.")
             if step.query_norm is not None:
                 weight = r", times $\mathrm{qk\_norm}$'s weight" if step.query_norm.weight is not None else ""
+                biased = any(norm is not None and norm.bias is not None for norm in (step.query_norm, step.key_norm))
+                weight += r", plus $\mathrm{qk\_norm}$'s bias" if biased else ""
                 less = "their mean subtracted and " if subtracts_mean(step.query_norm.kind) else ""
                 epsilon = latex_number(step.query_norm.epsilon)
                 normed = rf"divided by $\sqrt{{\operatorname{{mean}}(\cdot^2) + {epsilon}}}$"
@@ -96,6 +99,8 @@ def step_remarks(step: Step, notation: Notation) -> list[str]:
             return [f"The steps are run again with the same weights{often}."]
         case Mix():
             return ["The name of a step is the stream after it."]
+        case FeedForward() if not keeps_stream(step.residual):
+            return []
         case FeedForward() if step.stream_after.size > step.stream.size:
             return [r"$\mathrm{pad}$ adds zeros at the end of the stream, up to its new size."]
         case FeedForward() if step.stream_after.size < step.stream.size:
@@ -130,7 +135,12 @@ def _read(norm: Norm | None) -> str:
     return STREAM if norm is None else NORMED
 
 
-def _norm(norm: Norm | None) -> list[str]:
+def _post_norm(norm: Norm | None, called: str = "post_norm") -> list[str]:
+    """The stream itself is normed."""
+    return [] if norm is None else [*_norm(norm, called), rf"{STREAM} &\leftarrow {NORMED}"]
+
+
+def _norm(norm: Norm | None, called: str = "norm") -> list[str]:
     """The branch reads the normed stream; the stream itself stays."""
     if norm is None:
         return []
@@ -138,9 +148,10 @@ def _norm(norm: Norm | None) -> list[str]:
     layer = subtracts_mean(norm.kind)
     centred = r"\mathbf{c}" if layer else STREAM
     root = rf"\sqrt{{{mean}({centred} \odot {centred}) + {latex_number(norm.epsilon)}}}"
-    weight = r" \odot \mathrm{norm}_{\mathrm{weight}}" if norm.weight is not None else ""
+    weight = rf" \odot {name(called)}_{{\mathrm{{weight}}}}" if norm.weight is not None else ""
+    bias = rf" + {name(called)}_{{\mathrm{{bias}}}}" if norm.bias is not None else ""
     first = [rf"{centred} &= {STREAM} - {mean}({STREAM})"] if layer else []
-    return [*first, rf"{NORMED} &= \frac{{{centred}}}{{{root}}}{weight}"]
+    return [*first, rf"{NORMED} &= \frac{{{centred}}}{{{root}}}{weight}{bias}"]
 
 
 def _attention(step: Attention, scale: str | None, notation: Notation) -> list[str]:
@@ -168,11 +179,12 @@ def _attention(step: Attention, scale: str | None, notation: Notation) -> list[s
             added = f"{name('output')}({heads})"
         case _:
             raise no_rule("output", step.output)
+    old = rf"{STREAM}_{{{q}}} + " if keeps_stream(step.residual) else ""
     return [
         rf"\sigma_{{{h}}}({q}, {k}) &= {scores}",
         *_weights(step, notation),
         rf"{heads} &= \left( {mixed} \right)_{{{h}}}",
-        rf"{STREAM}_{{{q}}} &\leftarrow {STREAM}_{{{q}}} + {added}",
+        rf"{STREAM}_{{{q}}} &\leftarrow {old}{added}",
     ]
 
 
@@ -227,4 +239,5 @@ def _feed_forward(step: FeedForward) -> str:
         hidden = rf"{activation}({name('gate')}({read})) \odot {up}"
     change = step.stream_after.size - step.stream.size
     stream = STREAM if not change else rf"{name('pad' if change > 0 else 'cut')}({STREAM})"
-    return rf"{STREAM} &\leftarrow {stream} + {name('down')}({hidden})"
+    old = f"{stream} + " if keeps_stream(step.residual) else ""
+    return rf"{STREAM} &\leftarrow {old}{name('down')}({hidden})"

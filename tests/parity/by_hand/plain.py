@@ -73,9 +73,16 @@ class Plain:
         return self.show(name, affine(x, weight, shift, outputs))
 
     def norm(
-        self, name: str, x: Tensor, epsilon: float, weight: Tensor | None = None, *, layer: bool = False
+        self,
+        name: str,
+        x: Tensor,
+        epsilon: float,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        *,
+        layer: bool = False,
     ) -> Tensor:
-        return self.show(name, norm(x, epsilon, weight, layer=layer))
+        return self.show(name, norm(x, epsilon, weight, bias, layer=layer))
 
     def attend(
         self,

@@ -135,6 +135,33 @@ def qk_norm_shared(m: Plain) -> Tensor:
     return m.show("attention", x + m.linear("attention.output", mixed, [[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, -1]]))
 
 
+@model("qk-norm-bias")
+def qk_norm_bias(m: Plain) -> Tensor:
+    """A bias is stored for queries and for keys, also where their weight is one tensor."""
+    g, b = [0.7, -1.5, 1 / 3], [0.1, 0, -2]
+    x = m.start()
+    query = m.linear("both.attention.query", x, [*([1, -c, 0] for c in range(3)), *([0, 1, c] for c in range(3))])
+    key = m.linear("both.attention.key", x, [[3 * c, 1, 0] for c in range(3)])
+    value = m.linear("both.attention.value", x, [[0, 0, 1]] * 3, [0, 1, 2])
+    weight, bias = m.stored("both.attention.query_norm.weight", g), m.stored("both.attention.query_norm.bias", b)
+    queries = m.norm("both.attention.query_norm", torch.stack(split(query, 2), 1), 0.25, weight, bias, layer=True)
+    weight = m.tied("both.attention.key_norm.weight", "both.attention.query_norm.weight")
+    bias = m.stored("both.attention.key_norm.bias", b)
+    key = m.norm("both.attention.key_norm", key[:, None], 0.25, weight, bias, layer=True)[:, 0]
+    mixed = m.attend("both.attention", list(queries.unbind(1)), [key], [value], reads=[0, 0], scale=1 / math.sqrt(3))
+    rows = [[0] * 6, [1, 0, 0, 0, -1, 0], [0] * 6]
+    x = m.show("both.attention", x + m.linear("both.attention.output", mixed, rows))
+    query = m.linear("own.attention.query", x, [[1, 0, 0], [1, 0, 0]], [0, -1])
+    key = m.linear("own.attention.key", x, [[0, 1, 0], [0, 1, 1]])
+    value = m.linear("own.attention.value", x, [[0, 0, 1], [0, 0, 1]], [0, 1])
+    bias = m.stored("own.attention.query_norm.bias", [0.3, -0.7])
+    query = m.norm("own.attention.query_norm", query[:, None], 0.125, None, bias)[:, 0]
+    bias = m.stored("own.attention.key_norm.bias", [1 / 7, 1 / 7])
+    key = m.norm("own.attention.key_norm", key[:, None], 0.125, None, bias)[:, 0]
+    mixed = m.attend("own.attention", [query], [key], [value], scale=1 / math.sqrt(2))
+    return m.show("own.attention", x + m.linear("own.attention.output", mixed, [[1, -1], [0, 0], [0, 0]]))
+
+
 @model("qk-norm-own")
 def qk_norm_own(m: Plain) -> Tensor:
     """First the norm, with a weight for each, then rope."""
