@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -31,6 +31,7 @@ from compiler.expressions.values import Number, index_number
 QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
 POSITION = "pos"  # and the one of `position`
 TIME = "time"  # the one of both, and of `repeat`
+Keys = Callable[[int], range]  # those of a query that no mask hides
 RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION, TIME)
 """Names that mean something in formulas, so that a spec cannot define them."""
 
@@ -130,47 +131,47 @@ class PairFormula:
             self._computed[case] = self._compute(*case)
         return self._computed[case]
 
-    def table(self, length: int, *, causal: bool) -> list[list[float]]:
-        """For sequences of `length` tokens: rows by query, columns by key; under a causal mask later keys are left at
-        zero."""
+    def distances(self, length: int, keys: Keys) -> list[float]:
+        """The values by key - query, from 1 - length to length - 1, where distances decide, in sequences of `length`
+        tokens; other keys than `keys` are left at zero."""
+        return self._row(length - 1, length, keys) + self._row(0, length, keys)[1:]
+
+    def table(self, length: int, keys: Keys) -> list[list[float]]:
+        """For sequences of `length` tokens: rows by query, columns by key; other keys than `keys` are left at zero."""
         if not self.by_distance:
-            return [
-                [
-                    float(self.at(query, key, length).value) if key <= query or not causal else 0.0
-                    for key in range(length)
-                ]
-                for query in range(length)
-            ]
-        first = length - 1
-        values = [float(self.at(first, key, length).value) for key in range(length)]
-        values += [0.0 if causal else float(self.at(0, key, length).value) for key in range(1, length)]
-        return [values[first - query : first - query + length] for query in range(length)]
+            return [self._row(query, length, keys) for query in range(length)]
+        values, last = self.distances(length, keys), length - 1
+        return [values[last - query : last - query + length] for query in range(length)]
 
-    def telling_rows(self, length: int, *, causal: bool) -> Iterator[tuple[int, list[int | float]]]:
-        """Rows of the table, each with its query, that hold every value in it: two rows, where distances decide,
-        or the query does not.
+    def _row(self, query: int, length: int, keys: Keys) -> list[float]:
+        shown = keys(query)
+        return [float(self.at(query, key, length).value) if key in shown else 0.0 for key in range(length)]
 
-        Under a causal mask a row ends with the query's own position.
-        """
-        queries = sorted({0, length - 1}) if self._two_rows_tell else range(length)
-        for query in queries:
-            yield query, [self.at(query, key, length).value for key in range(query + 1 if causal else length)]
+    def telling_rows(self, length: int, keys: Keys) -> Iterator[tuple[int, dict[int, int | float]]]:
+        """Rows of the table by key, of `keys` only, each with its query, that hold every value in it: two rows, where
+        distances decide, or the query does not and the last one sees all keys."""
+        two = self.by_distance or (self.same_for_queries and keys(length - 1).start == 0)
+        for query in sorted({0, length - 1}) if two else range(length):
+            yield query, {key: self.at(query, key, length).value for key in keys(query)}
 
     def hides_later_keys(self, length: int) -> bool:
         """Whether it is -inf wherever the key comes after the query, in sequences of up to `length` tokens."""
         return all(
             self.at(query, key, time).value == -math.inf
             for time in lengths(length, varies=self.reads_time)
-            for query in range(min(1, time) if self._two_rows_tell else time)
+            for query in range(min(1, time) if self.by_distance or self.same_for_queries else time)
             for key in range(query + 1, time)
         )
 
-    def new_keys(self, query: int, count: int) -> range:
-        """The keys below `count` that may have a value which no smaller query has, in sequences of one length: one
-        key, where distances decide, or the query does not."""
-        if query and not self.by_distance and self._two_rows_tell:
-            return range(query, query + 1)
-        return range(1 if self.by_distance and query else count)
+    def new_keys(self, query: int, keys: Keys) -> range:
+        """The keys that may have a value which no smaller query has, in sequences of one length: the first one, where
+        distances decide; those that only this query sees, where the query does not."""
+        shown = keys(query)
+        if query and self.by_distance:
+            return range(shown.start, min(1, shown.stop))
+        if query and self.same_for_queries:
+            return range(max(shown.start, keys(query - 1).stop), shown.stop)
+        return shown
 
     def numbers(self, query: int, key: int, context: int) -> Iterator[Number]:
         """All values that it has for one pair of positions, in sequences up to the context."""
@@ -196,10 +197,6 @@ class PairFormula:
     def same_for_queries(self) -> bool:
         """Whether key and length are read, and the query is not."""
         return self.reads_time and KEY in self._names and QUERY not in self._names
-
-    @property
-    def _two_rows_tell(self) -> bool:
-        return self.by_distance or self.same_for_queries
 
     def _telling(self, query: int, key: int, time: int) -> tuple[int, int, int]:
         """A case with the same value, one for all cases that have it by what is read."""
@@ -231,12 +228,9 @@ def lengths(context: int, *, varies: bool) -> range:
     return range(1 if varies else context, context + 1)
 
 
-def score_shape(score: PairFormula, context: int) -> tuple[int, ...]:
-    """The shape of all numbers of a score up to the context: queries and keys; before them lengths, where it reads
-    `time`, and then one row for all queries, where it does not read theirs."""
-    if not score.reads_time:
-        return context, context
-    return context, 1 if score.same_for_queries else context, context
+def timed_rows(scores: Iterable[PairFormula], context: int) -> int:
+    """How many queries have numbers of their own in scores that read `time`: one stands for all where none is read."""
+    return 1 if all(score.same_for_queries for score in scores) else context
 
 
 def _without_limit(scope: Scope) -> Scope:

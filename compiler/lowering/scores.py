@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from math import prod
 from typing import cast, get_args
 
-from compiler.expressions.arithmetic import NotANumber
+from compiler.expressions.arithmetic import NotANumber, exact_figure
 from compiler.expressions.arithmetic import cast as as_dtype
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import number_value
+from compiler.expressions.evaluate import integer_value, number_value
 from compiler.expressions.formulas import attempt, read_formula, value_at
-from compiler.expressions.positions import PAIR, QUERY, TIME, PairFormula, lengths, score_shape
+from compiler.expressions.positions import PAIR, QUERY, TIME, Keys, PairFormula, lengths, timed_rows
 from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.targets import Aim
@@ -20,11 +19,27 @@ from compiler.expressions.values import NOWHERE, Number, Provenance, merged_prov
 from compiler.lowering.context import Context, Line, map_lines
 from compiler.lowering.rows import readable, rows
 from compiler.lowering.tensors import store
-from compiler.network.ir import Equation, HeadScore, Mask, MaskWord, Rope, RopePairs, Scale, ScaleOperation, Softmax
-from compiler.network.meanings import attends_to_nothing, divides, is_causal_mask
+from compiler.network.ir import (
+    Equation,
+    HardSoftmax,
+    HeadScore,
+    Mask,
+    MaskWord,
+    Rope,
+    RopePairs,
+    Scale,
+    ScaleOperation,
+    Softmax,
+    SoftmaxWord,
+    Ties,
+    Window,
+)
+from compiler.network.meanings import attends_to_nothing, divides, ties_of, unmasked_keys
 from compiler.source.diagnostics import Diagnostic
 from compiler.source.document import Mapping, Node, Scalar
-from compiler.source.limits import MAX_SCORE_ENTRIES
+from compiler.source.limits import MAX_CONTEXT, MAX_SCORE_ENTRIES
+
+HARD = "hard"  # the word for a softmax that only the largest scores pass
 
 
 def lower_scores(
@@ -35,28 +50,22 @@ def lower_scores(
     scores: list[HeadScore] = []
     scope = context.numbers(stream)
     written = rows(context, map_lines(step, "score"), Aim(heads, "head"), scope, "score")
-    if written and not _fit(context, written[0][0], heads.size, (length, length)):
+    if written and heads.size * length**2 > MAX_SCORE_ENTRIES:
+        message = f"the scores of {heads.size} heads for {length} by {length} positions are more than"
+        context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", written[0][0].value.span)
         return ()
     for line, formula, aims in readable(context, written, scope):
         for target in aims:
             score = PairFormula(formula, scope.bind(target.indices))
-            if not _fit(context, line, heads.size, score_shape(score, length)):
+            if score.reads_time and heads.size * length * timed_rows([score], length) * length > MAX_SCORE_ENTRIES:
+                message = f"the scores of {heads.size} heads for {length} by {length} positions in {length} lengths"
+                context.error("too-large", f"{message} are more than {MAX_SCORE_ENTRIES:,} numbers", line.value.span)
                 return ()
             provenance = _check_score(context, score, line, length, mask, softmax)
             if provenance is None:
                 break
             scores.append(HeadScore(target.position, score.checked(), line.equation, provenance))
     return tuple(scores)
-
-
-def _fit(context: Context, line: Line, heads: int, shape: tuple[int, ...]) -> bool:
-    """Whether a table of scores of this shape for each head is not too large, which is reported if it is."""
-    if heads * prod(shape) <= MAX_SCORE_ENTRIES:
-        return True
-    lengths = f" in sequences of {shape[0]} lengths" if len(shape) > 2 else ""
-    message = f"the scores of {heads} heads for {shape[-2]} by {shape[-1]} positions{lengths} are more than"
-    context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", line.value.span)
-    return False
 
 
 def _check_score(
@@ -77,13 +86,13 @@ def _check_length(
 ) -> Provenance | None:
     """Compute the score for every pair of positions in a sequence of `time` tokens. Where it does not read the length,
     a query is looked at in the shortest sequence with it too."""
-    span, causal = line.value.span, is_causal_mask(mask)
+    span, keys = line.value.span, unmasked_keys(mask, time)
     read: set[Provenance] = set()
     may_be_nothing = attends_to_nothing(softmax)
     for query in range(time):
         case = f"(for {QUERY} = {query}, {TIME} = {time})" if score.reads_time else f"(for {QUERY} = {query})"
         try:
-            row = [score.at(query, key, time) for key in score.new_keys(query, query + 1 if causal else time)]
+            row = [score.at(query, key, time) for key in score.new_keys(query, keys)]
         except AlreadyReported:
             return None
         except ExpressionError as error:
@@ -97,20 +106,24 @@ def _check_length(
             return None
         if may_be_nothing and any(number.value > math.log(context.resolved.dtype.largest) for number in row):
             context.warn("overflow", "exp of a score overflows, which makes the plus_one softmax NaN", span)
-        if not may_be_nothing and _sees_nothing(score, query, time, causal, row):
+        if not may_be_nothing and _sees_nothing(score, query, time, keys, row):
             message = f"every key has a score of -inf {case}, which no softmax can weigh"
             context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
             return None
     return merged_provenance(*read)
 
 
-def _sees_nothing(score: PairFormula, query: int, time: int, causal: bool, row: list[Number]) -> bool:
-    """Whether all scores of a query are -inf, given its `row` without what smaller queries have: if these see a key,
-    then so does this one, but where distances decide and there are later keys."""
-    seen = time if score.reads_time and not causal else query + 1
-    if seen > query + 1 and score.by_distance:
-        return all(score.at(query, key, time).value == -math.inf for key in range(time))
-    return len(row) >= seen and all(number.value == -math.inf for number in row[:seen])
+def _sees_nothing(score: PairFormula, query: int, time: int, keys: Keys, row: list[Number]) -> bool:
+    """Whether all scores of a query are -inf, in a sequence of `time` tokens, and in the shortest one with this query
+    where the length is not read; `row` has the new ones. Where it hangs on those of smaller queries they say so."""
+    shown = keys(query)
+    if not score.reads_time:
+        new = score.new_keys(query, keys)
+        return new == shown and all(number.value == -math.inf for number in row[: query + 1 - new.start])
+    as_before = score.by_distance and shown.stop == query + 1, score.same_for_queries and shown.start == 0
+    if query and any(as_before):
+        return False
+    return all(score.at(query, key, time).value == -math.inf for key in shown)
 
 
 def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
@@ -140,12 +153,24 @@ def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
 
 def lower_softmax(context: Context, step: Mapping) -> Softmax:
     """How scores become weights, from the step or the defaults."""
-    return cast(Softmax, context.word(step, "softmax", "standard"))
+    word = context.word(step, "softmax", "standard")
+    if word == HARD:
+        return HardSoftmax(cast(Ties, context.word(step, "ties", "share")))
+    return cast(SoftmaxWord, word)
+
+
+def check_ties(context: Context, step: Mapping) -> None:
+    """Report `ties` in a step whose softmax has none; among the defaults it stands for others."""
+    node = step.get("ties")
+    if node is not None and ties_of(lower_softmax(context, step)) is None:
+        context.error("unknown-key", "`ties` needs the softmax that it is for", node.span, f"softmax: {HARD}")
 
 
 def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
-    """`causal`, `none`, or a finite number of the dtype that is added to the scores of later keys."""
+    """`causal`, `none`, a window, or a finite number of the dtype that is added to the scores of later keys."""
     node = context.written(step, "mask")
+    if isinstance(node, Mapping):
+        return _window(context, node)
     if not isinstance(node, Scalar):
         return "causal", NOWHERE
     if node.text in get_args(MaskWord):
@@ -163,6 +188,18 @@ def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
     if attends_to_nothing(lower_softmax(context, step)) and added > math.log(context.resolved.dtype.largest):
         context.warn("overflow", "exp of this mask overflows, which makes the plus_one softmax NaN", node.span)
     return added, value.provenance
+
+
+def _window(context: Context, mask: Mapping) -> tuple[Mask, Provenance]:
+    node = mask.get("window")
+    size = context.value(node, integer_value)
+    if node is None or size is None:
+        return "causal", NOWHERE
+    if not 1 <= size <= MAX_CONTEXT:
+        message = f"a window cannot show {exact_figure(size)} keys; it shows 1, the query's own, to {MAX_CONTEXT}"
+        context.error("index-range", message, node.span)
+        return "causal", NOWHERE
+    return Window(size), NOWHERE
 
 
 def lower_scale_of_scores(context: Context, step: Mapping, head_dim: int) -> Scale:

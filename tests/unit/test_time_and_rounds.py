@@ -211,5 +211,26 @@ def test_numbers_by_length_have_a_bound(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(SpecError, match="2 dimensions at 9 positions in sequences of 9 lengths are more than"):
         load_text(tmp_path, small(EMBEDDING + "position: {x: time, y: pos / time}"))
     wide = small(EMBEDDING + attention("(key_pos - query_pos) / time"), definitions="context: 200")
-    with pytest.raises(SpecError, match="for 200 by 200 positions in sequences of 200 lengths are more than"):
+    with pytest.raises(SpecError, match="for 200 by 200 positions in 200 lengths are more than"):
         load_text(tmp_path, wide)
+
+
+@pytest.mark.parametrize("by", ["{} * (key_pos - query_pos)", "{} * key_pos * (query_pos + 1)", "{} * key_pos / time"])
+def test_scores_may_be_written_in_any_order_of_the_heads(tmp_path: Path, by: str) -> None:
+    steps = "attention:\n  heads: a b\n  value a: x\n  output z: a + b\n  score {}\n  score {}\n"
+    lines = [f"{head}: {by.format(slope)}" for head, slope in (("a", 1), ("b", 3))]
+    texts = small(EMBEDDING + steps.format(*lines)), small(EMBEDDING + steps.format(*reversed(lines)))
+    tokens = torch.randint(SMALL_TOKENS, (1, SMALL_CONTEXT), generator=torch.Generator().manual_seed(1))
+    first, second = (compiler.trace(load_text(tmp_path, text), tokens)[-1].value for text in texts)
+    assert torch.equal(first, second)
+
+
+def test_a_window_hides_what_one_length_shows(tmp_path: Path) -> None:
+    steps = "attention:\n  mask: {window: 2}\n  value head: x\n  output z: head\n  score head: FORMULA\n"
+    text = small(EMBEDDING + steps.replace("FORMULA", "where(key_pos == 0 and time > 0, 0, -inf)"))
+    with pytest.raises(SpecError, match=r"every key has a score of -inf \(for query_pos = 2, time = 3\)"):
+        load_text(tmp_path, text)
+    seen = flow(load_text(tmp_path, text.replace("key_pos == 0", "key_pos == 4 or key_pos != 4")).network).attention
+    assert not seen["attention"].uneven
+    uneven = flow(load_text(tmp_path, text.replace("0, -inf)", "0, time - 9)")).network).attention
+    assert uneven["attention"].uneven

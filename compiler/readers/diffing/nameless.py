@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 
 from compiler.expressions.axes import Axis
 from compiler.expressions.positions import PairFormula, PositionFormula, lengths
-from compiler.network.ir import Attention, Embedding, Map, Network, Repeat, StreamAfter, Tensor
-from compiler.network.meanings import is_causal_mask
+from compiler.network.ir import Attention, Embedding, Map, Mask, Network, Repeat, StreamAfter, Tensor
+from compiler.network.meanings import unmasked_keys
 from compiler.readers.diffing.multiplying import multiplied
 
 # what names, and what follows from the shapes of tensors
@@ -70,16 +70,22 @@ class _Reader:
         return shape, identity, tuple(sorted(product.items()))
 
     def _scores(self, step: Attention) -> Hashable:
-        causal, context = is_causal_mask(step.mask), self.network.context
+        return tuple(sorted((score.head, self._score(score.formula, step.mask)) for score in step.scores))
 
-        def tables(formula: PairFormula) -> Hashable:
-            if formula.same_for_queries:
-                rows = (formula.telling_rows(time, causal=causal) for time in lengths(context, varies=True))
-                return tuple(tuple(row) for every in rows for _, row in every)
-            every = (formula.table(time, causal=causal) for time in lengths(context, varies=formula.reads_time))
-            return tuple(tuple(map(tuple, table)) for table in every)
-
-        return tuple(sorted((score.head, tables(score.formula)) for score in step.scores))
+    def _score(self, formula: PairFormula, mask: Mask) -> tuple[tuple[float, ...], ...]:
+        """Its numbers by distance, where that decides, if only by chance; else by query and key; for each length, where
+        it reads that."""
+        length = self.network.context
+        if formula.reads_time:
+            every = (formula.telling_rows(time, unmasked_keys(mask, time)) for time in lengths(length, varies=True))
+            return tuple(tuple(row.values()) for rows in every for _, row in rows)
+        keys = unmasked_keys(mask, length)
+        if formula.by_distance:
+            return (tuple(formula.distances(length, keys)),)
+        rows = tuple(map(tuple, formula.table(length, keys)))
+        by_distance = rows[-1] + rows[0][1:]
+        shifted = all(row == by_distance[length - 1 - query :][:length] for query, row in enumerate(rows))
+        return (by_distance,) if shifted else rows
 
     def _step(self, name: str) -> int:
         return next(place for place, step in enumerate(self.network.steps) if step.name == name)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
-from compiler.expressions.positions import PairFormula, PositionFormula, lengths
+from compiler.expressions.positions import Keys, PairFormula, PositionFormula, lengths
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.syntax import Name
 from compiler.expressions.values import leaves
 from compiler.network.causality import hides_later_keys
 from compiler.network.ir import Attention, Equation, HeadScore, Pointwise, Position, Step
+from compiler.network.meanings import unmasked_keys
 from compiler.readers.linting.formulas import POSITION_NAMES, is_condition, reads, takes_apart, uses
 from compiler.readers.linting.rule import Examined, Finding, enumerated
 from compiler.source.faults import no_rule
@@ -55,22 +57,32 @@ def _of_step(examined: Examined, step: Step) -> Iterator[tuple[Equation, Iterato
             yield from ((term.equation, _pieces(term.formula)) for term in terms)
         case Attention(scores=scores):
             causal = bool(scores) and hides_later_keys(step, examined.spec.network.context)
-            yield from ((score.equation, _of_score(examined, score, causal)) for score in scores)
+            visible = partial(_visible_keys, step, causal)
+            yield from ((score.equation, _of_score(examined, score, visible)) for score in scores)
         case _:
             raise no_rule("step", step)
 
 
-def _of_score(examined: Examined, score: HeadScore, causal: bool) -> Iterator[str]:
+def _visible_keys(step: Attention, causal: bool, length: int) -> Keys:
+    """The keys that the mask does not hide in sequences of this length, without later ones where all scores hide
+    these."""
+    keys = unmasked_keys(step.mask, length)
+    if not causal:
+        return keys
+    return lambda query: range(keys(query).start, query + 1)
+
+
+def _of_score(examined: Examined, score: HeadScore, visible: Callable[[int], Keys]) -> Iterator[str]:
     yield from _pieces(score.formula)
     length = examined.spec.network.context
     hides = False
     fits = True
     for time in lengths(length, varies=score.formula.reads_time):
         by_distance: dict[int, int | float] = {}
-        for query, row in score.formula.telling_rows(time, causal=causal):
-            hides = hides or -math.inf in row
+        for query, row in score.formula.telling_rows(time, visible(time)):
+            hides = hides or -math.inf in row.values()
             if fits and not score.formula.by_distance:
-                fits = all(by_distance.setdefault(key - query, value) == value for key, value in enumerate(row))
+                fits = all(by_distance.setdefault(key - query, value) == value for key, value in row.items())
     if hides:
         yield "hides tokens that causality does not"
     if not fits:
