@@ -158,6 +158,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("show", QWEN, "--stage", "program", "--pass", "folding"),
         ("show", REVERSE, "--stage", "program"),
         ("show", "biased.yaml", "--stage", "program"),
+        ("show", "tests/data/specs/softmax-hard.yaml", "--stage", "program", "--pass", "magnitudes"),
     ],
     "count": [
         ("count", TINY, QWEN, EXACT, "nan.yaml", "noted.yaml", "--assert", "free=5"),
@@ -344,7 +345,7 @@ def test_an_example_is_renewed() -> None:
         (("count", TINY, "--nonsense"), "--nonsense"),
         (("count",), "SPEC"),
         (("diff", TINY), "two models"),
-        (("new", "mine", "--like", "x"), "minimal"),
+        (("new", "--like", "x"), "NAME"),
         (("verify", TINY, "--budget", "0"), "above 0"),
         (("nonsense",), "nonsense"),
         (("\x1b[31m",), "\\x1b[31m"),

@@ -9,6 +9,7 @@ import torch
 
 import compiler
 from compiler.backends.elementary.model import translate
+from compiler.backends.elementary.program import NotFollowed
 from compiler.lowering import position as lowering_position
 from compiler.network.causality import is_causal, sees_no_later
 from compiler.network.dimensions import dimensions
@@ -234,3 +235,20 @@ def test_a_window_hides_what_one_length_shows(tmp_path: Path) -> None:
     assert not seen["attention"].uneven
     uneven = flow(load_text(tmp_path, text.replace("0, -inf)", "0, time - 9)")).network).attention
     assert uneven["attention"].uneven
+
+
+def test_too_many_prefixes_are_refused_with_what_makes_them_fewer(tmp_path: Path) -> None:
+    spec = load_text(tmp_path, COPY.replace("length: 3", "length: 51").replace("time - 4", "time - 52"))
+    with pytest.raises(NotFollowed, match=r"51 tokens .* the length of the sequence is read; .* a `window`"):
+        translate(spec.network, spec.layout)
+
+
+def test_a_window_that_slides_has_a_length_of_its_own(tmp_path: Path) -> None:
+    """After a whole window `time` is its size: the head reads the first token that the window shows."""
+    text = COPY.replace("answer: copied}", "answer: copied, window: 4}").replace(
+        "max(time - 4, 0)", "time - min(time, 4)"
+    )
+    spec = load_text(tmp_path, text)
+    for engine in ("fast", "plain"):
+        found = compiler.evaluate(spec, ["exhaustive"], engine=engine)
+        assert (found.engine.name, found.right, found.inputs) == (engine, 27, 27)
