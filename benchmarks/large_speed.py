@@ -28,16 +28,18 @@ _UNIT = 1 if sys.platform == "darwin" else 1024  # of `ru_maxrss`, in bytes
 
 @dataclass(frozen=True)
 class Taken:
-    """What a process printed, and what it took."""
+    """What a process printed, and what it took: a worker says its seconds itself, since its spec is loaded."""
 
     printed: str
     seconds: float
+    cpu_seconds: float
     megabytes: float
+    tokens: tuple[int, ...] = ()
 
-    def row(self, what: str, seconds: float | None = None, rate: float | None = None) -> list[str]:
-        """`seconds` are those that it says itself."""
-        shown = measured(self.seconds if seconds is None else seconds)
-        return [what, shown, "" if rate is None else f"{rate:,.0f}", f"{self.megabytes:,.0f} MB"]
+    def row(self, what: str, said: int = 0) -> list[str]:
+        """With the rate of a worker that has `said` so many tokens."""
+        rate = f"{said / self.cpu_seconds:,.0f}" if said else ""
+        return [what, measured(self.seconds), measured(self.cpu_seconds), rate, f"{self.megabytes:,.0f} MB"]
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -49,8 +51,9 @@ class Taken:
 def main(context: int, layers: int, softmax: str, steps: int, seed: int) -> None:
     """Check and build the spec of `benchmarks.large_spec`, have it say tokens, and read them again in one pass.
 
-    Prints seconds, tokens a second, and the peak memory of each process. The last two run on one core; their seconds
-    begin when the spec is loaded. What is said includes building the model. Run nothing else meanwhile.
+    Prints seconds, seconds of a processor, tokens in one of these, and the peak memory of each process. The last two
+    run on one core; their seconds begin when the spec is loaded. Those of what is said include building the model.
+    Run nothing else meanwhile.
 
     Exit codes: 0 the pass says the same tokens; 1 it does not; 2 a process did not run.
     """
@@ -63,27 +66,27 @@ def main(context: int, layers: int, softmax: str, steps: int, seed: int) -> None
         text = " ".join(f"token[{token}]" for token in start)
         checked = taken("cli.py", "validate", str(path))
         built = taken("cli.py", "build", str(path))
-        said = taken("-m", "benchmarks.large_worker", "say", str(path), text, str(steps))
-        tokens, seconds = answer(said)
-        read = taken("-m", "benchmarks.large_worker", "pass", str(path), given=json.dumps([*start, *tokens[:-1]]))
-        again, pass_seconds = answer(read)
-    same = sum(a == b for a, b in zip(tokens, again[len(start) - 1 :], strict=True))
+        said = by_worker("say", str(path), text, str(steps))
+        read = by_worker("pass", str(path), given=json.dumps([*start, *said.tokens[:-1]]))
+    same = sum(a == b for a, b in zip(said.tokens, read.tokens[len(start) - 1 :], strict=True))
     rows = [
         checked.row("validate"),
         built.row("build"),
-        said.row(f"say {steps:,} tokens", seconds, steps / seconds),
-        read.row("one pass over them", pass_seconds),
+        said.row(f"say {steps:,} tokens", steps),
+        read.row("one pass over them"),
     ]
     click.echo(f"{layers} layers, context {context:,}, softmax {softmax}: {cpu()}, {cores()} cores\n")
-    click.echo(text_table(["", "seconds", "tokens a second", "peak memory"], rows))
-    click.echo(f"{same:,} of {steps:,} tokens are those of the pass; {len(set(tokens))} different ones were said")
+    click.echo(text_table(["", "seconds", "of a processor", "tokens a second", "peak memory"], rows))
+    click.echo(f"{same:,} of {steps:,} tokens are those of the pass; {len(set(said.tokens))} different ones were said")
     sys.exit(0 if same == steps else 1)
 
 
-def answer(worker: Taken) -> tuple[list[int], float]:
-    """The tokens that a worker says, and the seconds that it took for them."""
+def by_worker(*arguments: str, given: str = "") -> Taken:
+    """What `benchmarks/large_worker.py` says, and took."""
+    worker = taken("-m", "benchmarks.large_worker", *arguments, given=given)
     found: dict[str, Any] = json.loads(worker.printed)
-    return found["tokens"], found["seconds"]
+    times = found["seconds"], found["cpu_seconds"]
+    return Taken(worker.printed, *times, worker.megabytes, tuple(found["tokens"]))
 
 
 def taken(*arguments: str, given: str = "") -> Taken:
@@ -101,7 +104,7 @@ def taken(*arguments: str, given: str = "") -> Taken:
     assert isinstance(usage, resource.struct_rusage)
     if child.returncode:
         raise click.UsageError(f"`{' '.join(arguments[:3])}` exited with {child.returncode}")
-    return Taken(printed, seconds, usage.ru_maxrss * _UNIT / 1e6)
+    return Taken(printed, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _UNIT / 1e6)
 
 
 if __name__ == "__main__":

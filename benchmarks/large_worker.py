@@ -24,15 +24,16 @@ def main() -> None:
     torch.set_num_threads(1)
     what, path, *rest = sys.argv[1:]
     spec = compiler.load(path)
-    started = time.perf_counter()
+    started = time.perf_counter(), time.process_time()
     if what == "say":
         said = [step.token for step in compiler.generate(spec, rest[0], steps=int(rest[1]))]
     else:
         model = compiler.build(spec).eval()
-        started = time.perf_counter()
+        started = time.perf_counter(), time.process_time()
         with alone():
             said = choose(model(torch.tensor([json.load(sys.stdin)]))[0], spec.network.decode).tolist()
-    print(json.dumps({"seconds": time.perf_counter() - started, "tokens": said}))
+    seconds = {"seconds": time.perf_counter() - started[0], "cpu_seconds": time.process_time() - started[1]}
+    print(json.dumps({**seconds, "tokens": said}))
 
 
 if __name__ == "__main__":

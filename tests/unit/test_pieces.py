@@ -68,7 +68,9 @@ def test_pieces_have_the_logits_of_the_whole(path: Path, queries: int) -> None:
 
 
 def test_a_sequence_of_no_token_has_no_logits(long_spec: Spec) -> None:
-    assert build_model(long_spec.network)(torch.zeros(1, 0, dtype=torch.long)).shape == (1, 0, large_spec.TOKENS)
+    none = torch.zeros(1, 0, dtype=torch.long)
+    assert build_model(long_spec.network)(none).shape == (1, 0, large_spec.TOKENS)
+    assert in_pieces(long_spec, 3, one_by_one=False)(none).shape == (1, 0, large_spec.TOKENS)
 
 
 def test_pieces_have_the_gradients_of_the_whole() -> None:

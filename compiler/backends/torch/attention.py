@@ -7,6 +7,7 @@ that are weighed together, P positions that can be attended to: those of x, afte
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +92,7 @@ class Attention(nn.Module):
         if queries is None:
             mixed = self._attended(query, key, value, start)
         else:
-            pieces = zip(query.split(queries, dim=-2), range(start, start + x.shape[-2], queries), strict=True)
+            pieces = zip(query.split(queries, dim=-2), count(start, queries), strict=False)
             mixed = torch.cat([self._attended(piece, key, value, first) for piece, first in pieces], dim=-2)
         joined = self.mixed(mixed.transpose(-2, -3).flatten(-2))  # [B, T, H · C]
         change: Tensor = joined if self.output is None else self.output(joined)
@@ -114,8 +115,9 @@ class Attention(nn.Module):
             case _:
                 raise no_rule("operation", self.scale_operation)
         if self.scores_by_distance is not None:
-            none = self.scores_by_distance.shape[-1] // 2  # the place of the query's own position
-            added = self.scores_by_distance[:, _distances(scores, start) + none]
+            keys, queries = _places(scores, start)
+            own = self.scores_by_distance.shape[-1] // 2  # the place of the query's own position
+            added = self.scores_by_distance[:, keys - queries + own]
             scores = _added(scores, self.heads_by_distance, added)
         if self.scores_by_position is not None:
             # not a slice: that is contiguous for the whole context only, and torch.export would fix the length for it
@@ -136,15 +138,17 @@ class Attention(nn.Module):
             case "causal":
                 if not start or scores.shape[-1] > start + 1:  # else it is one query after all other keys
                     new = scores[..., start:]  # where keys can be later than a query
-                    new.masked_fill_(_distances(new, 0) > 0, -torch.inf)
+                    keys, queries = _places(new, 0)
+                    new.masked_fill_(keys > queries, -torch.inf)
                 return scores
             case ir.Window(size=size):
-                distances = _distances(scores, start)
-                return scores.masked_fill((distances > 0) | (distances <= -size), -torch.inf)
+                keys, queries = _places(scores, start)
+                return scores.masked_fill((keys > queries) | (keys <= queries - size), -torch.inf)
             case "none":
                 return scores
             case float():
-                return scores + (_distances(scores, start) > 0).to(scores.dtype) * self.mask
+                keys, queries = _places(scores, start)
+                return scores + (keys > queries).to(scores.dtype) * self.mask
             case _:
                 raise no_rule("mask", self.mask)
 
@@ -205,10 +209,10 @@ def _added(scores: Tensor, heads: tuple[int, ...], numbers: Tensor) -> Tensor:
     return scores.index_add(-3, places, numbers.expand(*scores.shape[:-3], *numbers.shape))
 
 
-def _distances(scores: Tensor, start: int) -> Tensor:
-    """How far each key is after the query, [Q, P]; the queries are at positions from `start` on."""
+def _places(scores: Tensor, start: int) -> tuple[Tensor, Tensor]:
+    """The positions of keys [P] and of queries [Q, 1], which stand from `start` on."""
     queries = torch.arange(start, start + scores.shape[-2], device=scores.device)
-    return torch.arange(scores.shape[-1], device=scores.device) - queries[:, None]
+    return torch.arange(scores.shape[-1], device=scores.device), queries[:, None]
 
 
 def _chosen(scores: Tensor, ties: ir.Ties) -> Tensor:

@@ -62,6 +62,8 @@ class Linear(nn.Module):
     def __init__(self, map_: ir.Map, weights: ParameterStore) -> None:
         super().__init__()
         self.outputs = map_.outputs.size
+        sizes = {tensor.shape[0] for tensor in (map_.weight, map_.bias) if tensor is not None}
+        self.broadcasts = sizes != {self.outputs}
         self.inner = None if map_.inner is None else Linear(map_.inner, weights)
         self.weight = weights.parameter(map_.weight)
         if map_.bias is None:
@@ -73,6 +75,8 @@ class Linear(nn.Module):
         if self.inner is not None:
             x = self.inner(x)
         weight, bias = self.weight, self.bias
+        if not self.broadcasts:
+            return functional.linear(x, weight, bias)
         if bias is not None and bias.shape[0] != weight.shape[0]:
             if weight.shape[0] == 1:
                 return functional.linear(x, weight) + bias

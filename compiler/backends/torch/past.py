@@ -30,7 +30,7 @@ class Past:
         after = self._kept[self._runs] = self._joined(kept[0], keys), self._joined(kept[1], values)
         self._runs += 1
         end = self.start + keys.shape[-2]
-        return after[0][..., :end, :], after[1][..., :end, :]
+        return after[0].narrow(-2, 0, end), after[1].narrow(-2, 0, end)
 
     def _room(self, new: Tensor) -> Tensor:
         """Each coordinate of all positions lies together: so one query reads them quickly."""
@@ -38,6 +38,6 @@ class Past:
 
     def _joined(self, kept: Tensor, new: Tensor) -> Tensor:
         if torch.is_grad_enabled():  # what a gradient is computed from has to stay as it is
-            return torch.cat((kept[..., : self.start, :], new), dim=-2)
-        kept[..., self.start : self.start + new.shape[-2], :] = new
+            return torch.cat((kept.narrow(-2, 0, self.start), new), dim=-2)
+        kept.narrow(-2, self.start, new.shape[-2]).copy_(new)
         return kept
