@@ -215,9 +215,9 @@ def code_of_the_language() -> tuple[str, frozenset[str]]:
 
 
 def options(schema: Any) -> Iterator[str]:
-    """Every key that a spec can have anywhere."""
+    """Every word of a key that a spec can have anywhere."""
     if isinstance(schema, dict):
-        yield from schema.get("properties", {})
+        yield from " ".join(schema.get("properties", {})).split()
         for pattern in schema.get("patternProperties", {}):
             yield from re.findall(r"[a-z]+", pattern.replace("A-Za-z", "").partition(" +")[0].partition("( +")[0])
         for value in schema.values():

@@ -11,9 +11,10 @@ from compiler.backends.elementary.builder import Builder
 from compiler.backends.elementary.linear import add_map
 from compiler.backends.elementary.norm import norm
 from compiler.backends.elementary.program import FUNCTION_UNITS, Array, Attended, Linear, NotFollowed, Rotated, Terms
+from compiler.backends.elementary.residual import residual
 from compiler.expressions.floats import round_to
 from compiler.network import ir
-from compiler.network.meanings import added_to_later, attends_to_nothing, is_causal_mask, keeps_stream
+from compiler.network.meanings import added_to_later, attends_to_nothing, is_causal_mask
 from compiler.source.faults import no_rule
 
 
@@ -28,8 +29,7 @@ def attention(builder: Builder, step: ir.Attention, stream: int) -> int:
         key = _rotated(builder, step.rope, key, step.kv_heads.size)
     mixed = builder.add(_attended(builder, step), (query, key, value), step.heads.size * step.value_dim)
     builder.runs[step.name] += 1
-    change = _change(builder, step, mixed)
-    after = builder.add_sum(stream, change) if keeps_stream(step.residual) else change
+    after = residual(builder, step.residual, stream, _change(builder, step, mixed))
     return norm(builder, after, step.post_norm)
 
 

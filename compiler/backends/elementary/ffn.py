@@ -5,9 +5,9 @@ from __future__ import annotations
 from compiler.backends.elementary.builder import Builder
 from compiler.backends.elementary.linear import add_map
 from compiler.backends.elementary.norm import norm
-from compiler.backends.elementary.program import Activated, Product, Renewed, Resized
+from compiler.backends.elementary.program import Activated, Product, Renewed
+from compiler.backends.elementary.residual import residual
 from compiler.network import ir
-from compiler.network.meanings import keeps_stream
 
 
 def feed_forward(builder: Builder, step: ir.FeedForward, stream: int) -> int:
@@ -19,8 +19,4 @@ def feed_forward(builder: Builder, step: ir.FeedForward, stream: int) -> int:
     if step.gate is not None:
         hidden = builder.add(Product(), (hidden, add_map(builder, branch, step.up)), step.hidden.size)
     change = add_map(builder, hidden, step.down)
-    size = step.stream_after.size
-    if keeps_stream(step.residual):
-        old = stream if size == step.stream.size else builder.add(Resized(), (stream,), size)
-        change = builder.add_sum(old, change)
-    return norm(builder, change, step.post_norm)
+    return norm(builder, residual(builder, step.residual, stream, change), step.post_norm)
