@@ -19,9 +19,9 @@ from compiler.source.text import Span
 
 ActivationKind = Literal["relu", "silu", "gelu", "gelu_tanh", "tanh", "sigmoid", "square", "identity"]
 ACTIVATIONS: tuple[ActivationKind, ...] = get_args(ActivationKind)
-Softmax = Literal["standard", "plus_one"]
+SoftmaxWord = Literal["standard", "plus_one"]
+Ties = Literal["share", "earliest", "latest"]  # which of the keys with the largest score have weight
 MaskWord = Literal["causal", "none"]
-Mask = MaskWord | float  # a number is added to the scores of later keys
 RopePairs = Literal["adjacent", "halves"]
 Decode = Literal["argmax", "argmin"]
 NormKind = Literal["rms", "layer"]
@@ -191,6 +191,24 @@ class Scale:
     operation: ScaleOperation
     value: float
     provenance: Provenance = NOWHERE
+
+
+@dataclass(frozen=True)
+class HardSoftmax:
+    """All weight is on keys with the largest score: all of them share it evenly, or one of them has it."""
+
+    ties: Ties
+
+
+@dataclass(frozen=True)
+class Window:
+    """Each query sees itself and the `size` - 1 keys before it."""
+
+    size: int
+
+
+Softmax = SoftmaxWord | HardSoftmax
+Mask = MaskWord | float | Window  # a number is added to the scores of later keys
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from compiler.expressions.axes import Axis
 from compiler.expressions.values import NOWHERE, Provenance
 from compiler.network.ir import Attention, Index, Map, Pointwise, Position, Step, Tensor
-from compiler.network.meanings import added_to_later, divides, is_causal_mask
+from compiler.network.meanings import added_to_later, divides, unmasked_keys
 from compiler.network.storage import step_maps, stored_by
 from compiler.source.faults import no_rule
 
@@ -100,15 +100,15 @@ def _computed(step: Step, length: int) -> dict[str, Table]:
 
 def _attention(step: Attention, length: int) -> dict[str, Table]:
     name, heads = step.name, step.heads
-    causal, added = is_causal_mask(step.mask), added_to_later(step.mask)
+    keys, added = unmasked_keys(step.mask, length), added_to_later(step.mask)
     tables = {}
     if step.scores:
         scores: dict[Index, Cell] = {
             (score.head, query, key): Cell(value, score.provenance)
             for score in step.scores
-            for query, row in enumerate(score.formula.table(length, causal=causal))
+            for query, row in enumerate(score.formula.table(length, keys))
             for key, value in enumerate(row)
-            if key <= query or not causal
+            if key in keys(query)
         }
         tables["score"] = Table(
             name,

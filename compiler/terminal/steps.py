@@ -9,17 +9,21 @@ from compiler.network.ir import (
     Embedding,
     Equation,
     FeedForward,
+    HardSoftmax,
     Head,
+    Mask,
     Mix,
     Norm,
     Position,
     Repeat,
+    Softmax,
     Step,
     StreamNorm,
     StreamScale,
+    Window,
     stream_after,
 )
-from compiler.network.meanings import added_to_later, divides, keeps_stream
+from compiler.network.meanings import divides, keeps_stream
 from compiler.network.storage import step_norm
 from compiler.source.faults import no_rule
 from compiler.terminal.console import console, first, number_text, table, text
@@ -119,6 +123,28 @@ def _after(step: Attention | FeedForward) -> str:
     return replaced + ("" if step.post_norm is None else f", then {_norm(step.post_norm)} of the stream")
 
 
+def _softmax(softmax: Softmax) -> str:
+    match softmax:
+        case "standard" | "plus_one":
+            return f"{softmax} softmax"
+        case HardSoftmax(ties=ties):
+            return f"hard softmax (ties: {ties})"
+        case _:
+            raise no_rule("softmax", softmax)
+
+
+def _mask(mask: Mask, dtype: FloatFormat) -> str:
+    match mask:
+        case "causal" | "none":
+            return f"{mask} mask"
+        case Window(size=size):
+            return f"a window of {size} keys" if size > 1 else "a window of one key"
+        case float():
+            return f"{number_text(mask, dtype)} added to later keys"
+        case _:
+            raise no_rule("mask", mask)
+
+
 def _attention(step: Attention, dtype: FloatFormat) -> str:
     parts = [f"heads {step.heads}" + (f" of {step.head_dim}" if step.head_dim > 1 else "")]
     if step.kv_heads is not step.heads:
@@ -130,8 +156,6 @@ def _attention(step: Attention, dtype: FloatFormat) -> str:
     parts.append(f"scores {'÷' if divides(step.scale.operation) else '×'} {number_text(step.scale.value, dtype)}")
     if step.rope:
         parts.append(f"rope ({step.rope.pairs} pairs)")
-    parts.append(f"{step.softmax} softmax")
-    added = added_to_later(step.mask)
-    parts.append(f"{step.mask} mask" if added is None else f"{number_text(added, dtype)} added to later keys")
+    parts += [_softmax(step.softmax), _mask(step.mask, dtype)]
     parts.append(f"output {step.output if isinstance(step.output, str) else 'by equations'}")
     return ", ".join(parts)

@@ -25,6 +25,10 @@ ATTENTIONS = {
     "halves": "heads: a b\nhead_dim: 4\nrope: {frequency: 0.1 + pair, pairs: halves}\nmask: none",
     "qk_norm": "heads: a b\nhead_dim: 2\nqk_norm: {layer: 1e-3, query: 1, key: 2}\nmask: -2.5\nrope: {frequency: 1}",
     "plus_one": f"heads: a b\nhead_dim: 2\nqk_norm: {{rms: 1e-3, weight: 1}}\nsoftmax: plus_one\n{SLOPE}",
+    "window": f"heads: a b\nhead_dim: 2\nmask: {{window: 3}}\n{SLOPE}",
+    "hard": "heads: a b\nhead_dim: 2\nmask: {window: 5}\nsoftmax: hard",
+    "earliest": "heads: a b\nhead_dim: 2\nsoftmax: hard\nties: earliest",
+    "latest": "heads: a b\nhead_dim: 2\nsoftmax: hard\nties: latest",
     "identity": "heads: a b c\noutput: identity",
     "broadcast": "heads: a\noutput: broadcast",
     "replaced": "heads: a\noutput: broadcast\nresidual: none",
@@ -116,7 +120,20 @@ def test_attention(tmp_path: Path, documented: dict[str, Any], options: str) -> 
         turned: Tensor = documented["rope"](y, frequencies, "halves" if "halves" in names["rope"] else "adjacent")
         return turned
 
-    masks = {"causal": documented["causal"], "none": lambda scores: scores}
+    def masked(scores: Tensor) -> Tensor:
+        written = names.get("mask", "causal")
+        if "window" in written:
+            hidden: Tensor = documented["windowed"](scores, int(written.strip("{}").partition(": ")[2]))
+        elif written in ("causal", "none"):
+            hidden = documented["causal"](scores) if written == "causal" else scores
+        else:
+            hidden = documented["finite"](scores, float(written))
+        return hidden
+
+    def hard(scores: Tensor) -> Tensor:
+        weights: Tensor = documented["hard"](scores, names.get("ties", "share"))
+        return weights
+
     table = torch.zeros(heads, SMALL_CONTEXT, SMALL_CONTEXT, dtype=x.dtype)
     if SLOPE in options:
         positions = torch.arange(SMALL_CONTEXT)
@@ -132,8 +149,10 @@ def test_attention(tmp_path: Path, documented: dict[str, Any], options: str) -> 
         scaled,
         rotate,
         table,
-        masks.get(names.get("mask", "causal"), lambda scores: documented["finite"](scores, -2.5)),
-        documented["plus_one"] if "softmax" in names else lambda scores: scores.softmax(-1),
+        masked,
+        {"plus_one": documented["plus_one"], "hard": hard}.get(
+            names.get("softmax", ""), lambda scores: scores.softmax(-1)
+        ),
         {name: lambda y, name=name: norm(f"{name}_norm", names.get("qk_norm", ""), y) for name in ("query", "key")},
         after(documented, model, "attention", options),
     )

@@ -435,6 +435,8 @@ def test_every_rule_has_a_case() -> None:
         (attention("mask: none", "score look: where(key_pos > query_pos, -inf, 0)"), {"position-table"}),
         (step("position:", "  own: sin(pos)"), set()),
         (attention("scale: 1"), set()),
+        (attention("mask: {window: 7}"), set()),
+        (attention("softmax: hard", "ties: latest"), set()),
         (step("norm: {rms: 1e-5}"), set()),
         ({"answer: sum": "answer: 0 sum"}, set()),
         ({"[base]": "[base] <eos>", "sum": "sum <eos>", HEAD: f"{HEAD}\n    logits <eos>: own"}, set()),

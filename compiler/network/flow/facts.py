@@ -29,6 +29,7 @@ from compiler.network.meanings import (
     divides,
     keeps_stream,
     keeps_zero,
+    picks_one,
     subtracts_mean,
 )
 from compiler.network.storage import stored
@@ -267,7 +268,7 @@ class Forward:
             asked, told = union(a for a, _ in pairs), union(b for _, b in pairs) & INFORMATION
             looks.append(looking)
             weighs.append(bool(told) or (attends_to_nothing(step.softmax) and bool(pairs)))
-            uneven.append(bool(told) or formula_varies or (looking and later_count_less))
+            uneven.append(bool(told) or formula_varies or (looking and (later_count_less or picks_one(step.softmax))))
             others = OTHERS if looking else 0
             for value in values[group * step.value_dim :][: step.value_dim]:
                 fact, carried = value, 0

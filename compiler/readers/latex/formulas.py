@@ -8,6 +8,7 @@ from compiler.network.ir import (
     FeedForward,
     Head,
     Map,
+    Mask,
     Mix,
     Network,
     Norm,
@@ -17,15 +18,16 @@ from compiler.network.ir import (
     Step,
     StreamNorm,
     StreamScale,
+    Window,
 )
 from compiler.network.meanings import (
     added_to_later,
     attends_to_nothing,
     divides,
-    is_causal_mask,
     keeps_stream,
     lead_sign,
     subtracts_mean,
+    ties_of,
 )
 from compiler.readers.latex.notation import Notation
 from compiler.readers.latex.words import latex_number, name
@@ -165,11 +167,7 @@ def _attention(step: Attention, scale: str | None, notation: Notation) -> list[s
         scores += rf" + {name('score')}_{{{h}}}({q}, {k})"
     if added_to_later(step.mask) is not None:
         scores += rf" + {name('mask')} \, [{k} > {q}]"
-    causal = is_causal_mask(step.mask)
-    seen, summed = (rf"{k} \le {q}", rf"{k}' \le {q}") if causal else (k, f"{k}'")
-    extra = "1 + " if attends_to_nothing(step.softmax) else ""
-    total = rf"{extra}\sum_{{{summed}}} \exp(\sigma_{{{h}}}({q}, {k}'))"
-    mixed = rf"\sum_{{{seen}}} \alpha_{{{h}}}({q}, {k}) \, {value}"
+    mixed = rf"\sum_{{{_seen(step.mask, q, k)}}} \alpha_{{{h}}}({q}, {k}) \, {value}"
     heads = r"\mathbf{z}" + rf"_{{{q}}}"
     match step.output:
         case "identity":
@@ -183,10 +181,46 @@ def _attention(step: Attention, scale: str | None, notation: Notation) -> list[s
     old = rf"{STREAM}_{{{q}}} + " if keeps_stream(step.residual) else ""
     return [
         rf"\sigma_{{{h}}}({q}, {k}) &= {scores}",
-        rf"\alpha_{{{h}}}({q}, {k}) &= \frac{{\exp(\sigma_{{{h}}}({q}, {k}))}}{{{total}}}",
+        *_weights(step, notation),
         rf"{heads} &= \left( {mixed} \right)_{{{h}}}",
         rf"{STREAM}_{{{q}}} &\leftarrow {old}{added}",
     ]
+
+
+def _seen(mask: Mask, query: str, key: str) -> str:
+    """The keys that the mask does not hide."""
+    match mask:
+        case "causal":
+            return rf"{key} \le {query}"
+        case Window(size=size):
+            return rf"{query} - {size} < {key} \le {query}"
+        case "none" | float():
+            return key
+        case _:
+            raise no_rule("mask", mask)
+
+
+def _weights(step: Attention, notation: Notation) -> list[str]:
+    """What becomes of scores."""
+    q, k, h = notation.query, notation.key, notation.head
+    other = f"{k}'"
+    score, others = (rf"\sigma_{{{h}}}({q}, {key})" for key in (k, other))
+    seen = _seen(step.mask, q, other)
+    weight, ties = rf"\alpha_{{{h}}}({q}, {k}) &= ", ties_of(step.softmax)
+    if ties is None:
+        extra = "1 + " if attends_to_nothing(step.softmax) else ""
+        return [rf"{weight}\frac{{\exp({score})}}{{{extra}\sum_{{{seen}}} \exp({others})}}"]
+    largest = rf"\mu_{{{h}}}({q})"
+    first = rf"{largest} &= \max_{{{seen}}} {others}"
+    match ties:
+        case "share":
+            return [first, rf"{weight}\frac{{[{score} = {largest}]}}{{\sum_{{{seen}}} [{others} = {largest}]}}"]
+        case "earliest":
+            return [first, rf"{weight}[{k} = \min \{{{seen} : {others} = {largest}\}}]"]
+        case "latest":
+            return [first, rf"{weight}[{k} = \max \{{{seen} : {others} = {largest}\}}]"]
+        case _:
+            raise no_rule("ties", ties)
 
 
 def _scaled(step: Attention, product: str, scale: str | None) -> str:

@@ -220,3 +220,43 @@ def mask_number(m: Plain) -> Tensor:
 
     mixed = m.attend("attention", split(query, 2), split(key, 2), split(value, 2), add=add, later=-1.5)
     return m.show("attention", x + m.linear("attention.output", mixed, [[1, 0], [0, 0], [0, 1]]))
+
+
+@model("softmax-hard")
+def softmax_hard(m: Plain) -> Tensor:
+    """Latest, earliest, all of those with the largest score; the second head of the second step has no scores."""
+    x = m.start()
+    query, key = m.linear("last.attention.query", x, [[1, 0, 0]]), m.linear("last.attention.key", x, [[0, 1, 0]])
+    value = m.linear("last.attention.value", x, [[1, 0, 0]])
+
+    def add(head: int, i: int, j: int) -> float:
+        return -1 if j % 3 == 0 else 0
+
+    mixed = m.attend("last.attention", [query], [key], [value], add=add, ties="latest")
+    x = m.show("last.attention", x + m.linear("last.attention.output", mixed, [[0], [1], [0]]))
+    query = m.linear("first.attention.query", x, [[0, 1, 0], [0, 0, 0]])
+    key = m.linear("first.attention.key", x, [[1, 0, 0], [0, 0, 0]])
+    value = m.linear("first.attention.value", x, [[0, 1, 0], [1, 0, 0]], [-1, 0])
+    mixed = m.attend("first.attention", split(query, 2), split(key, 2), split(value, 2), ties="earliest")
+    x = m.show("first.attention", x + m.linear("first.attention.output", mixed, [[0.5, -1], [0, 0], [0, 0]]))
+    query = m.linear("all.attention.query", x, [[-1, 0, 0]], [1])
+    key, value = m.linear("all.attention.key", x, [[0, 1, 0]]), m.linear("all.attention.value", x, [[0, 0, 1]])
+    mixed = m.attend("all.attention", [query], [key], [value], later=0, ties="share")
+    return m.show("all.attention", x + m.linear("all.attention.output", mixed, [[0], [0], [2]]))
+
+
+@model("mask-window")
+def mask_window(m: Plain) -> Tensor:
+    """Three keys, then a query's own alone."""
+    x = m.start()
+    query = m.linear("near.attention.query", x, [[1, 0, 0], [0, 0, 0]])
+    key = m.linear("near.attention.key", x, [[0, 0.5, 0], [0, 0, 0]])
+    value = m.linear("near.attention.value", x, [[0, 0, 1], [1, 0, 0]])
+    heads = [split(y, 2) for y in (query, key, value)]
+    mixed = m.attend("near.attention", *heads, window=3, add=lambda h, i, j: h / (3 - (i - j)))
+    x = m.show("near.attention", x + m.linear("near.attention.output", mixed, [[1, 0], [0, 0], [0, 1]]))
+    nothing = [[0, 0, 0]]
+    query, key = m.linear("own.attention.query", x, nothing), m.linear("own.attention.key", x, nothing)
+    value = m.linear("own.attention.value", x, [[1, 0, 0]])
+    mixed = m.attend("own.attention", [query], [key], [value], window=1)
+    return m.show("own.attention", x + m.linear("own.attention.output", mixed, [[0], [0.25], [0]]))
