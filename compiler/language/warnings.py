@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from compiler.expressions.naming import words
 from compiler.language.resolve import Resolved, ResolvedTask
-from compiler.network.causality import is_causal
+from compiler.network.causality import sees_no_later
 from compiler.network.ir import Network
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, first_few, nearest, raise_errors
 from compiler.source.document import Mapping, Node, Scalar, Sequence
@@ -93,7 +93,7 @@ def silent_symbols(
 def _unseen(resolved: Resolved, network: Network) -> Iterator[Diagnostic]:
     """An answer that is read in the prompt under a causal mask, and hangs on tokens behind that place."""
     asked = [one for one in resolved.asked if one.layout.in_place]
-    if not asked or not _is_causal(network):
+    if not asked or not _sees_no_later(network):
         return
     from compiler.tasks.foresight import unseen
 
@@ -110,9 +110,9 @@ def _unseen(resolved: Resolved, network: Network) -> Iterator[Diagnostic]:
             return
 
 
-def _is_causal(network: Network) -> bool:
+def _sees_no_later(network: Network) -> bool:
     try:
-        return is_causal(network)
+        return sees_no_later(network)
     except NoRule:
         return False
 

@@ -134,7 +134,7 @@ class Embedding:
 
 @dataclass(frozen=True)
 class PositionTerm:
-    """A number added to one dimension, as a formula in the position."""
+    """A number added to one dimension, as a formula in the position and the length of the sequence."""
 
     dimension: int
     formula: PositionFormula
@@ -213,7 +213,7 @@ Mask = MaskWord | float | Window  # a number is added to the scores of later key
 
 @dataclass(frozen=True)
 class HeadScore:
-    """A number added to the scores of one head, as a formula in the positions of query and key."""
+    """A number added to the scores of one head, as a formula in the positions of query and key, and the length."""
 
     head: int
     formula: PairFormula
@@ -288,12 +288,21 @@ class Head:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Earlier steps, run once more on the stream, with the same weights."""
+    """Earlier steps, run again on the stream, with the same weights, one after the other and all of them so many times.
+
+    `times` is one number, or one for each length of a sequence, the first for a single token.
+    """
 
     name: str
     stream: Axis
     steps: tuple[str, ...]
     equation: Equation
+    times: tuple[int, ...] = (1,)
+    times_equation: Equation | None = None  # where it is written
+
+    def rounds(self, length: int) -> int:
+        """How often they are run in a sequence of so many tokens."""
+        return self.times[0] if len(self.times) == 1 else self.times[length - 1]
 
 
 @dataclass(frozen=True)
@@ -341,7 +350,7 @@ Step = Embedding | Position | StreamNorm | StreamScale | Attention | FeedForward
 # Pointwise: each position by itself, from stored numbers alone. Undivided: without maps, and nothing in it has a name.
 Pointwise = Embedding | StreamNorm | StreamScale | FeedForward | Repeat | Mix | Head
 Undivided = Position | StreamNorm | StreamScale | Repeat | Mix
-Repeatable = Position | StreamNorm | StreamScale | Attention | FeedForward
+Repeatable = Position | StreamNorm | StreamScale | Attention | FeedForward | Repeat
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from compiler.network.flow.bits import INFORMATION, Facts, both, columns, either
 from compiler.network.flow.facts import AttentionFacts, Forward, Run
 from compiler.network.flow.task_tokens import Asked, Positions, everything, positions_in
 from compiler.network.flow.unknown_parameters import Free, none_free
+from compiler.network.length import lengths_apart
 from compiler.network.meanings import attends_to_nothing, keeps_stream
 from compiler.network.storage import tensors
 from compiler.source.faults import no_rule
@@ -68,8 +69,11 @@ def flow(network: ir.Network, asked: Asked | None = None, free: Free = none_free
     `free` it is what can matter, whatever they are.
     """
     forward = Forward(network, free)
-    backward = _Backward(forward, asked or everything(network), free)
-    backward.follow(forward.runs())
+    asked = asked or everything(network)
+    backward = _Backward(forward, asked, free)
+    for length in lengths_apart(network, max(1, len(asked.tokens))):
+        backward.follow(forward.runs(length))
+    backward.note_rows()
     alive = {name: frozenset(backward.alive[name]) for name in tensors(network)}
     moved = {step.name: frozenset(backward.moved[step.name]) for step in network.steps if isinstance(step, ir.Position)}
     positions = {step.name: backward.positions[step.name] for step in network.steps}
@@ -99,7 +103,7 @@ class _Backward:
         self._known: dict[_Key, Alive] = {}
 
     def follow(self, runs: tuple[Run, ...]) -> None:
-        """From the logits back to the first step."""
+        """From the logits back to the first step; once for each way in which the steps run."""
         several = len(runs[-1].after) > 1  # one class alone always wins
         alive = [bytearray(len(run.after)) for run in runs]
         alive[-1] = bytearray([several]) * len(runs[-1].after)
@@ -119,7 +123,6 @@ class _Backward:
             if i:
                 alive[i - 1] = bytearray(either(alive[i - 1], before))
                 positions[i - 1] |= self._read_at(run, (run.step.name, run.before, after, relative), positions[i])
-        self._note_rows()
 
     def _read_at(self, run: Run, key: _Key, positions: Positions) -> Positions:
         """The positions at which a step reads the stream for what it gives at these."""
@@ -225,7 +228,7 @@ class _Backward:
                 self.alive[weight.name].add(index)
         return bytes(matters)
 
-    def _note_rows(self) -> None:
+    def note_rows(self) -> None:
         """Notes the numbers of the rows that are looked up at positions that matter."""
         for step in self.forward.network.steps:
             for table, alive in self._looked_up[step.name]:

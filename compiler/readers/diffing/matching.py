@@ -155,8 +155,8 @@ def _size(step: Step) -> Hashable:
     match step:
         case Attention(head_dim=head_dim, value_dim=value_dim):
             return Attention, head_dim, value_dim, *sizes
-        case Repeat(steps=steps):
-            return Repeat, len(steps), *sizes
+        case Repeat(steps=steps, times=times):
+            return Repeat, len(steps), times, *sizes
         case _:
             return type(step), *sizes
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from compiler.expressions.positions import PAIR
 from compiler.language.keys import MAPS_OF
+from compiler.network.length import reads_time
 from compiler.pipeline import Spec
 from compiler.readers.latex.equations import (
     EquationLine,
@@ -66,6 +67,8 @@ def _introduction(spec: Spec, reading: Reading) -> str:
     ]
     if {"position", POSITION_NAME} <= letters.words:
         remarks.append(f"${letters.position}$ is a position, counted from 0.")
+    if reads_time(spec.network):
+        remarks.append(f"${letters.time}$ is the number of tokens of the sequence.")
     if {"rope", PAIR} <= letters.words:
         remarks.append(f"${letters.pair}$ is a pair of coordinates of a head, counted from 0.")
     return _block(spec.title, [], remarks)

@@ -29,7 +29,7 @@ class Reading:
 
     def symbols(self, path: tuple[str, ...]) -> dict[str, str]:
         """Signs of the names of positions where they are read. Under `let` a dimension with such a name comes first."""
-        if path[0] in ("score", "rope", "position"):
+        if path[0] in ("score", "rope", "position", "repeat"):
             return self.notation.positions
         known = self.notation.positions if "let" in path else {}
         return {word: sign for word, sign in known.items() if word not in self.names}

@@ -42,7 +42,7 @@ BREAKS = (
         "breaks",
         "No token is seen by the tokens before it.",
         f"{_CORE} 2: the model is autoregressive",
-        "mask: causal",
+        "mask: causal, and no `time`",
         attention.sees_later_tokens,
     ),
     LintRule(
