@@ -90,7 +90,7 @@ class Context:
         for key, value in node.items:
             if key.text in self.resolved.definitions:
                 definition = self.resolved.definitions[key.text]
-                note = Note(f"the {definition.kind} of that name", definition.span)
+                note = Note(f"the {definition.noun} of that name", definition.span)
                 message = f"'{key.text}' already has a meaning"
                 self.error("name-clash", message, key.span, None, note)
             elif key.text in RESERVED or key.text in WORDS:

@@ -147,7 +147,7 @@ def _step_json(step: Step, dtype: FloatFormat) -> shapes.Step:
 
 
 def definitions_json(spec: Spec) -> list[shapes.Definition]:
-    """Constants, task sizes and parameters, as they are written and what they are."""
+    """Constants, task sizes, parameters and derived values, as they are written and what they are."""
     return [
         shapes.filled(
             shapes.Definition,

@@ -160,7 +160,7 @@ FIGURES = {
         in_brackets="with 0",
     ),
     "free": CountingRule(
-        "scalars under `parameters` that the network reads, each once however often it is used",
+        "scalars under `parameters` that no other parameter gives and the network reads, each once",
         figure=lambda counts: counts.free,
         parts=lambda counts: [(name, 1) for name in counts.free_names],
     ),
