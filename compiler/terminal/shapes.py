@@ -312,6 +312,9 @@ class HardCoded(TypedDict):
 class Counted(TypedDict):
     counts: Annotated[Figures, "the figure by each rule"]
     dense_untied: Annotated[int, FIGURES["dense_untied"].says]
+    embedding: Annotated[int, FIGURES["embedding"].says]
+    positions: Annotated[int, FIGURES["positions"].says]
+    non_embedding: Annotated[int, FIGURES["non_embedding"].says]
     values_with_zero: Annotated[int, FIGURES["values_with_zero"].says]
     claimed: Annotated[int | None, "the number that the author publishes; null where there is none, and with `--set`"]
     claimed_rule: Annotated[str | None, "the rule that gives it; null where none does"]
