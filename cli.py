@@ -36,6 +36,7 @@ import io
 
 import click
 
+from compiler.commands.ablating import ablate
 from compiler.commands.checking import lint
 from compiler.commands.counting import count
 from compiler.commands.reading import diff, show
@@ -69,7 +70,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (new, validate, lint, fmt, show, count, diff, build, eval_command, run, verify, report, schema):
+for command in (new, validate, lint, fmt, show, count, diff, build, eval_command, run, ablate, verify, report, schema):
     main.add_command(command)
 
 if __name__ == "__main__":

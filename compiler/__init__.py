@@ -5,10 +5,11 @@
     model = build(spec)          # an ordinary torch.nn.Module
     evaluate(spec)               # k of n, suite by suite
     generate(spec, "<bos> 1 +")  # what the model says next, token by token
+    ablate(spec)                 # what the answers become without each head, hidden unit, dimension
     verify(spec)                 # proved, refuted or open, over all inputs
     save_model(spec, model, "tiny95.safetensors")
 
-`import compiler` imports no torch. Naming `evaluate`, `generate`, `verify`, `trace`, `save_model`,
+`import compiler` imports no torch. Naming `ablate`, `evaluate`, `generate`, `verify`, `trace`, `save_model`,
 `load_model` or `load_state_dict` does; so does calling `build`, or `diff` with something other than two specs in YAML.
 """
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from compiler.backends.torch.saving import load_model, save_model
     from compiler.backends.torch.state_dicts import load_state_dict
     from compiler.backends.torch.tracing import trace
+    from compiler.evaluation.ablation import ablate
     from compiler.evaluation.evaluation import evaluate
     from compiler.evaluation.generation import generate
     from compiler.verifier.verify import verify
@@ -44,6 +46,7 @@ __all__ = [
     "Spec",
     "SpecError",
     "StateDict",
+    "ablate",
     "build",
     "count",
     "diff",
@@ -60,6 +63,7 @@ __all__ = [
 ]
 
 _WITH_TORCH = {  # where the names lie that are imported when they are first asked for, as above for type checkers
+    "ablate": "compiler.evaluation.ablation",
     "evaluate": "compiler.evaluation.evaluation",
     "generate": "compiler.evaluation.generation",
     "load_model": "compiler.backends.torch.saving",

@@ -179,13 +179,9 @@ def evaluate(
         message = f"the protocol {protocol} says itself which inputs are run: give no suites, inputs or seed with it"
         raise fail("bad-value", message, hint="to choose them, leave the protocol out")
     test = None if protocol is None else _protocol(spec, protocol)
-    _check_numbers(inputs, failures, batch)
+    _check_numbers(failures, batch)
     kept = sys.maxsize if failures is None else failures
-    chosen = _chosen(spec, names if test is None else test.suites)
-    _notice_counting(spec, chosen, notice)
-    planned = [
-        [_to_run(suite, size, seed or 0, kept) for suite, size in suites] for suites in _with_sizes(chosen, inputs)
-    ]
+    planned = planned_suites(spec, names if test is None else test.suites, inputs, seed or 0, kept, notice)
     told = _Told(planned, progress, notice)
     runs: list[tuple[SuiteResult, ...]] = []
     states: list[SavedRun] = []
@@ -200,6 +196,22 @@ def evaluate(
     threads, version = torch.get_num_threads(), torch.__version__
     results = _joined(spec, runs)
     return Evaluation(results, evaluator.use, evaluator.decoding, spec.network.dtype.name, name, threads, version, test)
+
+
+def planned_suites(
+    spec: Spec,
+    names: Sequence[str] | None,
+    inputs: int | None,
+    seed: int,
+    kept: int = 0,
+    notice: Callable[[str], None] | None = None,
+) -> list[list[SuiteToRun]]:
+    """For each choice of sizes the suites of these names that it has, by default what it runs by default, as they are
+    to be run: see `evaluate`. Raises `SpecError`."""
+    _check_inputs(inputs)
+    chosen = _chosen(spec, names)
+    _notice_counting(spec, chosen, notice)
+    return [[_to_run(suite, size, seed, kept) for suite, size in suites] for suites in _with_sizes(chosen, inputs)]
 
 
 def _notice_counting(spec: Spec, chosen: Sequence[Sequence[Suite]], notice: Callable[[str], None] | None) -> None:
@@ -294,9 +306,12 @@ def _one_of(what: str, value: str, known: Sequence[str]) -> None:
         raise fail("bad-value", f"{what} is {' or '.join(known)}, not '{value}'")
 
 
-def _check_numbers(inputs: int | None, failures: int | None, batch: int | None) -> None:
+def _check_inputs(inputs: int | None) -> None:
     if inputs is not None and not 1 <= inputs <= MAX_INPUTS:
         raise fail("bad-value", f"inputs has to be from 1 to {MAX_INPUTS:,}, not {inputs}")
+
+
+def _check_numbers(failures: int | None, batch: int | None) -> None:
     if failures is not None and failures < 0:
         raise fail("bad-value", f"the number of failures to keep cannot be {failures}")
     if batch is not None and not 1 <= batch <= MAX_BATCH:

@@ -109,7 +109,7 @@ class Evaluator:
     ) -> None:
         self.spec = spec
         self.device = _device(device)
-        self.decoding: Decoding = decoding if _takes_one_pass(spec) else "greedy"
+        self.decoding: Decoding = decoding if takes_one_pass(spec) else "greedy"
         self.reference = Reference(spec)
         self.engine, self.reason = self._engine(engine, decoding, inputs, batch)
         self.self_check: Callable[[Tokens, Tokens, Tokens], None] = SelfCheck(spec, self.reference)
@@ -214,7 +214,7 @@ class Evaluator:
         return " ".join(self.spec.layout.spell(tokens, self.spec.network.vocabulary.labels))
 
 
-def _takes_one_pass(spec: Spec) -> bool:
+def takes_one_pass(spec: Spec) -> bool:
     """Whether one pass over the prompt and the right answer says each token as greedy decoding does."""
     try:
         return spec.layout.in_place or spec.layout.slides or is_causal(spec.network)

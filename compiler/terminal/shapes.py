@@ -664,6 +664,23 @@ class Generation(OfSpec):
     steps: Annotated[list[NextToken], "the numbers behind each token, and those of a last one that is none"]
 
 
+class AblatedUnit(TypedDict):
+    kind: Annotated[str, "`head`, `hidden` or `stream`"]
+    step: Annotated[str | None, "the step that it is in; null for a dimension of the stream, which is that after all"]
+    name: Annotated[str, "the head, the hidden unit or the dimension"]
+    right: Annotated[int, "inputs that are answered right without it"]
+    changed: Annotated[int, "inputs that are answered otherwise without it"]
+
+
+class Ablation(OfSpec):
+    by: Annotated[str, "what stands in the place of a unit: `zero`, or with `resample` its value for another input"]
+    suites: Annotated[list[str], "the suites that were run"]
+    seed: Annotated[int | None, "the seed of what was drawn; null where nothing was"]
+    inputs: Annotated[int, "inputs that were run, in batches"]
+    right: Annotated[int, "inputs that the whole model answers right"]
+    units: Annotated[list[AblatedUnit], "heads and hidden units step by step, then the dimensions of the stream"]
+
+
 class Failing(TypedDict):
     at_least: Annotated[int, "surely so many"]
     at_most: Annotated[int, "surely not more; all others are proved right"]

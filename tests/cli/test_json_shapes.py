@@ -191,6 +191,10 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("build", QWEN, "--eval", "--pairs", "4", "-o", "qwen.safetensors"),
         ("eval", TINY, "--protocol", "adderboard"),
     ],
+    "ablate": [
+        ("ablate", REVERSE, "--inputs", "9", "--kind", "head"),
+        ("ablate", "specs/tasks/parity.yaml", "--suite", "exhaustive", "--kind", "stream"),
+    ],
     "verify": [
         ("verify", TINY, "--set", "digits=2", "--set", "v_scale=0.05"),
         ("verify", REVERSE, "claiming.yaml", "minimal.yaml"),

@@ -32,6 +32,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "eval": shapes.Evaluation,
     "run": shapes.Answer,
     "run --tokens": shapes.Generation,
+    "ablate": shapes.Ablation,
     "verify": list[shapes.Certificate],
     "Choice": shapes.Choice,
     "Margin": shapes.Margin,
