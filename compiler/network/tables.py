@@ -66,7 +66,7 @@ def _within(step: Step, name: str) -> str:
 def _tensors(step: Step) -> dict[str, Table]:
     tables = {}
     for group in stored_by(step):
-        owner = None if group.weight_tie is None else group.weight.name
+        owner = None if group.weight_tie is None else group.weight.read_as
         place = f"{group.name}.weight"
         tables[_within(step, place)] = _tensor(place, group.weight, owner)
         if group.bias is not None:

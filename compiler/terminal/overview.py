@@ -65,7 +65,7 @@ def print_tensors(spec: Spec) -> None:
         for tensor in (group.weight, group.bias):
             if tensor is None:
                 continue
-            tie = f"tied: stored as {tensor.name}" if tensor is group.weight and group.weight_tie else ""
+            tie = f"tied: stored as {tensor.read_as}" if tensor is group.weight and group.weight_tie else ""
             name = f"{group.name}.weight" if tie else tensor.name
             nonzero = sum(1 for entry in tensor.entries if entry.value)
             rows.add_row(text(name), " × ".join(map(str, tensor.shape)), str(nonzero), text(tie, "dim"))
@@ -170,7 +170,7 @@ def tensor_json(tensor: Tensor) -> shapes.Tensor:
 
 def find_tensor(spec: Spec, name: str) -> Tensor:
     """A stored tensor by its name in the state dict; a tied name gives the tensor it is tied to."""
-    return find_stored(spec.network, spec.title, name)[1]
+    return find_stored(spec.network, spec.title, name)[1].as_stored
 
 
 def _value(definition: Definition, dtype: FloatFormat) -> str:

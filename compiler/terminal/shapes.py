@@ -338,7 +338,7 @@ class CountedTensor(TypedDict):
     shape: Annotated[list[int], "the shape"]
     dense: Annotated[int, "stored scalars: 0 for a tie"]
     nonzero: Annotated[int, "of these, those that are not zero"]
-    tied_to: Annotated[str | None, "what it is tied to; null where it is stored itself"]
+    tied_to: Annotated[str | None, "what it is tied to, with `.T` for its transpose; null where it is stored itself"]
     lines: Annotated[list[CountedLine], "the lines of the spec that write into it"]
 
 

@@ -22,8 +22,12 @@ from tests.parity.test_steps import ROUNDOFF
 EVERY = sorted(path.stem for path in STEPS.iterdir())
 VARIED = ["biases", "defaults", "ffn-narrow", "ffn-widen", "heads-family", "kv-shared", "low-rank", "mask-number"]
 VARIED += ["mix", "position-equations", "position-table", "qk-norm-own", "repeat", "rope-halves", "score-routing"]
-VARIED += ["softmax-plus-one", "ties-parameters"]  # every kind of step, and whatever branches in `forward`
-FEW = ("low-rank", "mix", "ties-parameters")  # compiling and exporting take a second or two each
+VARIED += [
+    "softmax-plus-one",
+    "ties-parameters",
+    "ties-transposed",
+]  # every kind of step, and whatever branches in `forward`
+FEW = ("low-rank", "mix", "ties-parameters", "ties-transposed")  # compiling and exporting take a second or two each
 UNITS = 64  # of roundoff, times the largest logit: compilers may add up in another order
 
 

@@ -11,6 +11,7 @@ from compiler.expressions.arithmetic import as_figure
 from compiler.expressions.values import Leaf, Provenance, leaves
 from compiler.language.definitions import Definition
 from compiler.network.ir import (
+    TRANSPOSE,
     Attention,
     Embedding,
     Entry,
@@ -292,8 +293,14 @@ def _group(group: Stored, part: str) -> GroupCount:
         part,
         0 if copies else different,
         copies,
-        tuple(_tensor(tensor, group, group.weight_tie if tensor is group.weight else None) for tensor in shown),
+        tuple(_tensor(tensor, group, _tie(group) if tensor is group.weight else None) for tensor in shown),
     )
+
+
+def _tie(group: Stored) -> str | None:
+    """What stores the weight of a group instead, with `.T` where that is the transpose."""
+    tie = group.weight_tie
+    return f"{tie}{TRANSPOSE}" if tie is not None and group.weight.transposed else tie
 
 
 def _copies(group: Stored) -> bool:
