@@ -14,7 +14,9 @@ if os.name != "posix":
 if (processes := sys.modules.get("multiprocessing")) is not None and processes.current_process().name != "MainProcess":
     # a process that another one has started, which says what there is to be said
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-elif __name__ == "__main__" or os.path.basename(sys.argv[0]).startswith("weightspec"):  # the installed script
+elif __name__ == "__main__" or os.path.basename(sys.argv[0]).startswith(
+    ("weightspec", "__main__.py")  # the installed script, and `python -m compiler`
+):
 
     def interrupted(*_: object) -> None:
         """Before the commands, and after them, there is nothing to clean up."""
@@ -48,6 +50,7 @@ from compiler.commands.writing import fmt, new, schema, validate
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not spin where other work runs too
 
+SETTINGS = {"max_content_width": 110, "help_option_names": ["-h", "--help"]}
 EXIT_CODES = """
 Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, the answer of `run` is wrong or
 cut short, a protocol is not passed, a rule is broken or a spec is refuted; 2 the spec or the call is wrong; 3
@@ -55,14 +58,17 @@ undecided; 4 a fault of this program, which says what to send; 130 interrupted. 
 """
 
 
-@click.group(cls=CommandGroup, epilog=EXIT_CODES, context_settings={"max_content_width": 110})
+@click.group(cls=CommandGroup, epilog=EXIT_CODES, context_settings=SETTINGS)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Print the version."
 )
 def main() -> None:
     """Transformers whose every weight is an equation in one YAML file.
 
-    Start with:  python cli.py build specs/tiny95.yaml --eval
+    Start with:  python cli.py build tiny95 --eval
+
+    A SPEC is a YAML file, a saved model, the name of an example (tiny95, qwen20, parity, sort and others), or - for
+    standard input.
     """
     gc.set_threshold(100_000, 50, 50)  # specs become trees of very many small objects, which leave no cycles behind
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is escaped, not a crash

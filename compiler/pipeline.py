@@ -15,6 +15,7 @@ from compiler.language.warnings import find_suspicions, settled_warnings, withou
 from compiler.lowering.network import lower_network
 from compiler.network.ir import Network
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError, in_file_order, raise_errors
+from compiler.source.examples import example_or
 from compiler.source.extends import Chain, merged_chain, parsed_chain, read_chain, single_document, without
 from compiler.source.saved import is_saved, read_saved
 from compiler.source.schema import check_schema, top_level_keys
@@ -85,9 +86,10 @@ def load(
     `overrides` are `{name: value}` or texts `name=value`, with the meaning of `--set` on the command line. `ignore` are
     codes of warnings that are switched off (`compiler.language.warnings.WARNINGS`); with `strict` all others are
     errors. With `allow_overflow` a weight that is too large for the dtype is stored as an infinity.
-    Raises `SpecError`, which carries every diagnostic of the file.
+    A `path` without an ending that is no file names an example of the package, such as `tiny95`. `STANDARD_INPUT` is
+    read once. Raises `SpecError`, which carries every diagnostic of the file.
     """
-    path = Path(path)
+    path = example_or(Path(path))
     leniency = Leniency(tuple(ignore), strict, allow_overflow)
     if is_saved(path):
         return load_source(read_saved(path).source, overrides, replace(leniency, allow_overflow=True))

@@ -43,9 +43,9 @@ def ablate(spec: Path, loading: Loading, as_json: bool, suites: tuple[str, ...],
     what is said of a whole model by one sequence at a time is what `eval` says.
 
     \b
-    python cli.py ablate specs/tiny95.yaml
-    python cli.py ablate specs/tiny95.yaml --by resample --kind head
-    python cli.py ablate specs/tasks/sort.yaml --suite edges --json
+    python cli.py ablate tiny95
+    python cli.py ablate tiny95 --by resample --kind head
+    python cli.py ablate sort --suite edges --json
     """
     from compiler.terminal.ablations import ablation_json, print_ablation
     from compiler.terminal.console import print_json, suite_progress

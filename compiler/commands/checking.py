@@ -13,8 +13,10 @@ from compiler.commands.shared import (
     EXIT_BROKEN_RULE,
     Loading,
     SpecCommand,
+    complete_specs,
     json_option,
     loading_options,
+    spec_path,
 )
 from compiler.language.warnings import WARNINGS
 from compiler.readers.linting import lint as find
@@ -24,7 +26,7 @@ from compiler.terminal import shapes
 
 
 @click.command(cls=SpecCommand)
-@click.argument("specs", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("specs", nargs=-1, type=spec_path, shell_complete=complete_specs)
 @click.option("--rules", type=click.Choice(list(RULE_SETS)), help=f"A set of rules; {DEFAULT} if not given.")
 @click.option("--list", "listing", is_flag=True, help="Print the rules; with --rules, those of the set.")
 @loading_options
@@ -36,8 +38,8 @@ def lint(specs: tuple[Path, ...], rules: str | None, listing: bool, loading: Loa
     to know of it. No model is built or run. --ignore takes codes of rules too. With --strict both levels exit with 1.
 
     \b
-    python cli.py lint specs/*.yaml
-    python cli.py lint specs/tiny95.yaml --rules adderboard
+    python cli.py lint mine.yaml
+    python cli.py lint tiny95 --rules adderboard
     python cli.py lint --list
     """
     from compiler.terminal.console import print_diagnostics, print_json

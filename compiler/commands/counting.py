@@ -15,11 +15,13 @@ from compiler.commands.shared import (
     EXIT_FAILED_CLAIM,
     Loading,
     SpecCommand,
+    complete_specs,
     errors_json,
     exit_on_failed,
     json_option,
     loading_options,
     print_checked_claims,
+    spec_path,
 )
 from compiler.pipeline import Spec
 from compiler.readers.counting.assertions import ASSERTABLE, Assertion, MalformedAssertion, read_assertion
@@ -38,10 +40,10 @@ HELP = f"""Count the parameters of specs by stated rules.
 {RULES}
 
 \b
-python cli.py count specs/*.yaml --sort free
-python cli.py count specs/tiny95.yaml --by-tensor
-python cli.py count specs/qwen20.yaml --assert free=20 --assert 'dense<=50'
-python cli.py count --why specs/tiny95.yaml 'layer0.ffn.up.weight[candidate[3], count]'
+python cli.py count tiny95 qwen20 --sort free
+python cli.py count tiny95 --by-tensor
+python cli.py count qwen20 --assert free=20 --assert 'dense<=50'
+python cli.py count --why tiny95 'layer0.ffn.up.weight[candidate[3], count]'
 """
 
 
@@ -53,7 +55,7 @@ def _assertions(_ctx: click.Context, _option: click.Parameter, texts: tuple[str,
 
 
 @click.command(cls=SpecCommand, help=HELP)
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...", shell_complete=complete_specs)
 @loading_options
 @click.option("--by-tensor", is_flag=True, help="Itemise each figure by tensor, down to the lines of the spec.")
 @click.option(
@@ -100,7 +102,7 @@ def count(
         print_leaderboard,
     )
 
-    valid, diagnostics = loading.load_each(map(Path, specs))
+    valid, diagnostics = loading.load_each(map(spec_path, specs))
     wrong = SpecError(diagnostics) if diagnostics else None
     if wrong is not None and len(specs) == 1:
         raise wrong
@@ -156,7 +158,7 @@ def _why(spec: str, places: tuple[str, ...], loading: Loading, as_json: bool) ->
         raise click.UsageError("--why takes a SPEC and places in it, such as 'embedding.weight[7, 2]'")
     if not Path(spec).exists() and Path(places[0]).is_file():
         raise click.UsageError(f"--why takes the spec first: {places[0]} '{spec}'")
-    loaded = loading.load(Path(spec))
+    loaded = loading.load(spec_path(spec))
     answers = why_each(loaded, places)
     if as_json:
         print_json([why_json(loaded, answer) for answer in answers])

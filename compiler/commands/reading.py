@@ -8,13 +8,16 @@ from pathlib import Path
 import click
 
 import compiler
+from compiler.commands import completion
 from compiler.commands.shared import (
     EXIT_DIFFERENCE,
     Loading,
     SpecCommand,
+    complete_specs,
     json_option,
     loading_options,
     spec_argument,
+    spec_path,
 )
 from compiler.pipeline import Spec
 from compiler.readers.dumps.stages import STAGES, Stage
@@ -23,7 +26,7 @@ from compiler.source.state_dicts import StateDict, is_state_dict
 
 @click.command(cls=SpecCommand)
 @spec_argument
-@click.argument("tensor", required=False)
+@click.argument("tensor", required=False, shell_complete=completion.read_off_spec(completion.all_tensors))
 @loading_options
 @click.option(
     "--stage",
@@ -45,11 +48,11 @@ def show(
     With TENSOR, each written entry with its name, its equation and its line.
 
     \b
-    python cli.py show specs/tiny95.yaml
-    python cli.py show specs/tiny95.yaml layer0.ffn.up.weight
-    python cli.py show specs/tiny95-exact.yaml --stage document
-    python cli.py show specs/tiny95.yaml --stage program --pass folding
-    python cli.py show specs/tiny95.yaml --latex
+    python cli.py show tiny95
+    python cli.py show tiny95 layer0.ffn.up.weight
+    python cli.py show tiny95-exact --stage document
+    python cli.py show tiny95 --stage program --pass folding
+    python cli.py show tiny95 --latex
     """
     from compiler.terminal.console import print_json
     from compiler.terminal.overview import find_tensor, overview_json, print_overview, print_tensor, tensor_json
@@ -76,7 +79,9 @@ def show(
 
 
 @click.command(cls=SpecCommand)
-@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL [MODEL]")
+@click.argument(
+    "models", nargs=-1, required=True, type=spec_path, shell_complete=complete_specs, metavar="MODEL [MODEL]"
+)
 @loading_options
 @click.option(
     "--map",
@@ -98,10 +103,10 @@ def diff(models: tuple[Path, ...], loading: Loading, names: Path | None, entries
     Exit code 1: something differs, be it names alone. A line at the top says where all numbers are equal.
 
     \b
-    python cli.py diff specs/tiny95.yaml specs/tiny95-exact.yaml
-    python cli.py diff specs/tiny95.yaml --set v_scale=1e8 --entries
-    python cli.py diff specs/tiny95.yaml tiny95.safetensors
-    python cli.py diff specs/tiny95.yaml trained.pt --map names.yaml
+    python cli.py diff tiny95 tiny95-exact
+    python cli.py diff tiny95 --set v_scale=1e8 --entries
+    python cli.py diff tiny95 tiny95.safetensors
+    python cli.py diff tiny95 trained.pt --map names.yaml
     """
     from compiler.readers.diffing.name_maps import read_name_map
     from compiler.terminal.console import print_json

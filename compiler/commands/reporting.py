@@ -82,10 +82,10 @@ def report(
     models were proved right on every input.
 
     \b
-    python cli.py report specs/*.yaml -o report.md
-    python cli.py report specs/*.yaml --check report.md
-    python cli.py report specs/tiny95.yaml --suite near_carry --inputs 500
-    python cli.py report specs/gallery/*.yaml --verify 5 -o report.md
+    python cli.py report tiny95 qwen20 -o report.md
+    python cli.py report tiny95 qwen20 --check report.md
+    python cli.py report tiny95 --suite near_carry --inputs 500
+    python cli.py report tiny95 qwen20 --verify 5 -o report.md
     """
     from compiler.report.markdown.page import report_page
     from compiler.report.markdown.text import several

@@ -51,9 +51,9 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
     """Build the torch module of a spec; save and evaluate it.
 
     \b
-    python cli.py build specs/tiny95.yaml --eval
-    python cli.py build specs/tiny95.yaml --eval --set digits=6
-    python cli.py build specs/tiny95.yaml -o tiny95.safetensors
+    python cli.py build tiny95 --eval
+    python cli.py build tiny95 --eval --set digits=6
+    python cli.py build tiny95 -o tiny95.safetensors
     """
     from compiler.terminal.console import print_json
     from compiler.terminal.overview import of_spec, print_signature, print_tensors
@@ -95,10 +95,10 @@ def eval_command(spec: Path, loading: Loading, as_json: bool, **options: Any) ->
     the exit code is 1 where too few answers are right for it.
 
     \b
-    python cli.py eval specs/tiny95.yaml
-    python cli.py eval specs/qwen20.yaml --suite near_carry --inputs 300 --seed 1
-    python cli.py eval specs/tiny95.yaml --protocol adderboard --failures all
-    python cli.py eval specs/tiny95.yaml --set digits=4 --suite exhaustive
+    python cli.py eval tiny95
+    python cli.py eval qwen20 --suite near_carry --inputs 300 --seed 1
+    python cli.py eval tiny95 --protocol adderboard --failures all
+    python cli.py eval tiny95 --set digits=4 --suite exhaustive
 
     A suite of more than a million inputs can be interrupted: the same command goes on from there.
     """
@@ -124,7 +124,7 @@ def run(
     """Decode the answer to one input, or say what follows some tokens.
 
     \b
-    python cli.py run specs/tiny95.yaml 5193798811 1806201129
+    python cli.py run tiny95 5193798811 1806201129
 
     With --tokens nothing is asked of the task. The model reads the tokens, and says the next ones, each in one pass
     over the sequence so far. Tokens have their names: `digit[3]`, or `3` where one family alone has a symbol 3. A name
@@ -132,9 +132,9 @@ def run(
     context is full, before all was said.
 
     \b
-    python cli.py run specs/tiny95.yaml --set digits=2 --tokens "<bos> 1 2 + 3 4 ="
-    python cli.py run specs/tiny95.yaml --set digits=2 --tokens "<bos> 1 2 + 3 4 =" --steps 3
-    python cli.py run specs/qwen20.yaml --set digits=2 --tokens "0 1 2 3" --steps 9 --window 4 --sample --seed 1
+    python cli.py run tiny95 --set digits=2 --tokens "<bos> 1 2 + 3 4 ="
+    python cli.py run tiny95 --set digits=2 --tokens "<bos> 1 2 + 3 4 =" --steps 3
+    python cli.py run qwen20 --set digits=2 --tokens "0 1 2 3" --steps 9 --window 4 --sample --seed 1
     """
     check_mode(inputs, tokens, verbose=verbose)
     if tokens is None:

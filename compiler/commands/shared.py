@@ -15,12 +15,16 @@ from typing import Any, NoReturn
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 import compiler
+from compiler.commands import completion
 from compiler.commands.interruptions import EXIT_INTERRUPTED, interruptible
 from compiler.pipeline import Spec
 from compiler.readers.counting.claims import ClaimResult
 from compiler.source.diagnostics import Diagnostic, SpecError, fail
+from compiler.source.document import STANDARD_INPUT
+from compiler.source.examples import examples
 from compiler.source.printable import printable
 from compiler.source.version import installed_version
 from compiler.terminal import shapes
@@ -36,8 +40,22 @@ EXIT_FAULT = 4  # of this program, never of the spec or the call
 EXIT_BROKEN_PIPE = 141
 _WORDS = "words"  # the words of the call, by this name in the context of click
 
-spec_argument = click.argument("spec", type=click.Path(path_type=Path))
-specs_argument = click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path))
+PROGRAM = "python cli.py"  # as help and messages are written; they are shown with the words of the call
+
+
+def spec_path(word: str) -> Path:
+    """A spec as a word of the call: a file, the name of an example, or `-` for standard input."""
+    return STANDARD_INPUT if word == "-" else Path(word)
+
+
+def complete_specs(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Examples, and files."""
+    names = map(CompletionItem, completion.starting(examples(), incomplete))
+    return [*names, CompletionItem(incomplete, type="file")]
+
+
+spec_argument = click.argument("spec", type=spec_path, shell_complete=complete_specs)
+specs_argument = click.argument("specs", nargs=-1, required=True, type=spec_path, shell_complete=complete_specs)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
@@ -68,7 +86,13 @@ def _options(*declared: Callable[[Command], Command]) -> Callable[[Command], Com
 
 
 suite_options = _options(  # of every command that runs suites
-    click.option("--suite", "suites", multiple=True, help="Run only this suite. Repeatable. See `eval --help`."),
+    click.option(
+        "--suite",
+        "suites",
+        multiple=True,
+        shell_complete=completion.read_off_spec(completion.suites),
+        help="Run only this suite. Repeatable. See `eval --help`.",
+    ),
     click.option("--inputs", "--pairs", "inputs", type=int, help="How many inputs each suite that samples draws."),
     click.option("--seed", type=int, help="Seed of the suites that sample; 0 if not given."),
 )
@@ -77,6 +101,7 @@ evaluation_options = _options(  # of every command that evaluates one spec
     click.option(
         "--protocol",
         metavar="NAME",
+        shell_complete=completion.read_off_spec(completion.protocols),
         help="Run a test that others have fixed, and exit with 1 where it is not passed. See `eval --help`.",
     ),
     click.option(
@@ -179,13 +204,29 @@ class Loading:
 
 def command_line(command: str, paths: Iterable[Path], *options: str) -> str:
     """A call of this program for a shell, which calls it as it was called itself."""
-    program = Path(sys.argv[0] if sys.argv else "")
-    if program.name == "weightspec":
-        words = ["weightspec"]
-    else:
-        words = ["python", str(program) if program.name == "cli.py" else "cli.py"]
-    specs = (f"./{path}" if str(path).startswith("-") else str(path) for path in paths)
-    return shlex.join([*words, command, *specs, *options])
+    return f"{program()} {shlex.join([command, *map(_word, paths), *options])}"
+
+
+def program() -> str:
+    """The words by which this program was called."""
+    called = Path(sys.argv[0] if sys.argv else "")
+    if called.name == "weightspec":
+        return "weightspec"
+    if called.name == "__main__.py" and called.parent.name == "compiler":
+        return "python -m compiler"
+    return shlex.join(["python", str(called)]) if called.name == "cli.py" else PROGRAM
+
+
+def as_called(text: str) -> str:
+    """A text whose calls of this program are made as it was called itself."""
+    return text.replace(PROGRAM, program())
+
+
+def _word(path: Path) -> str:
+    """A path as a word of a call."""
+    if path == STANDARD_INPUT:
+        return "-"
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def print_checked_claims(claims: Sequence[ClaimResult], path: Path, loading: Loading) -> None:
@@ -215,17 +256,27 @@ def loading_options(command: Command) -> Command:
             "settings",
             multiple=True,
             metavar="NAME=VALUE",
+            shell_complete=completion.read_off_spec(completion.settings),
             help="Vary the spec. NAME is a constant, a parameter, a task size, or a path such as"
             " layer0.attention.softmax or task.columns.next carry. Repeatable.",
         ),
         click.option("--strict", is_flag=True, help="Treat warnings as errors."),
-        click.option("--ignore", multiple=True, metavar="CODE", help="Switch off a warning by its code. Repeatable."),
+        click.option(
+            "--ignore",
+            multiple=True,
+            metavar="CODE",
+            shell_complete=completion.codes,
+            help="Switch off a warning by its code. Repeatable.",
+        ),
         click.option("--allow-overflow", is_flag=True, help="Store a weight too large for the dtype as an infinity."),
     )(packed)
 
 
 class SpecCommand(click.Command):
     """Turns what the compiler finds wrong with a spec into diagnostics and an exit code."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        return as_called(super().get_help(ctx))
 
     def invoke(self, ctx: click.Context) -> Any:
         as_json = bool(ctx.params.get("as_json"))
@@ -245,6 +296,9 @@ class CommandGroup(click.Group):
     def main(self, *arguments: Any, **options: Any) -> Any:
         with interruptible(CommandGroup.main), _clean_ends():
             return super().main(*arguments, **options)
+
+    def get_help(self, ctx: click.Context) -> str:
+        return as_called(super().get_help(ctx))
 
     def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> click.Context:
         words = tuple(args)

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from compiler.source.diagnostics import did_you_mean, fail
+from compiler.source.examples import examples
 from compiler.source.scalars import resolve_plain
 
 DEFAULT_TEMPLATE = "minimal"
@@ -19,6 +20,8 @@ _TEMPLATES = {  # the one table: a name is a file of `compiler/commands/template
     "tiny95": "adds two 10-digit numbers; ALiBi scores, gated layers, a changing stream (the model of tiny95)",
 }
 _NAME_LINE = re.compile(r"^name: .*$", re.MULTILINE)
+_EXTENDS = re.compile(r"^(extends|task: *\{ *extends|  extends):", re.MULTILINE)
+_FOR_EDITORS = re.compile(r"^# yaml-language-server:.*\n")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")  # without quotes no syntax of YAML, though it may be `null` or `true`
 
 
@@ -34,14 +37,30 @@ def describe_templates() -> str:
 
 
 def starting_spec(template: str, name: str) -> str:
-    """The text of a template with `name:` filled in. Raises `SpecError` for an unknown template or an unusable name."""
-    if template not in _TEMPLATES:
-        raise fail("unknown-name", f"no template '{template}'{did_you_mean(template, _TEMPLATES)}")
+    """The text of a template, or of an example, with `name:` filled in.
+
+    Raises `SpecError` for an unknown one, an example that would not stand alone, and an unusable name.
+    """
     problem = _problem(name)
     if problem is not None:
         raise fail("bad-name", f"{json.dumps(name)} cannot name a spec: {problem}")
-    text = files("compiler.commands").joinpath("templates", f"{template}.yaml").read_text(encoding="utf-8")
+    text = _text(template)
     return _NAME_LINE.sub(lambda _: f"name: {_yaml(name)}", text, count=1)
+
+
+def _text(template: str) -> str:
+    """What a new spec is made from; without the line for editors, which is about another folder."""
+    if template in _TEMPLATES:
+        return files("compiler.commands").joinpath("templates", f"{template}.yaml").read_text(encoding="utf-8")
+    known = {*_TEMPLATES, *examples()}
+    if template not in known:
+        hint = f"templates are {', '.join(_TEMPLATES)}; examples are the specs of the package, such as parity"
+        raise fail("unknown-name", f"no template or example '{template}'{did_you_mean(template, known)}", hint=hint)
+    text = examples()[template].read_text(encoding="utf-8")
+    if _EXTENDS.search(text):
+        hint = f"`python cli.py show {template} --stage document` prints it as one document"
+        raise fail("bad-extends", f"{template} extends another spec, and does not stand alone", hint=hint)
+    return _FOR_EDITORS.sub("", text)
 
 
 def target(written: str) -> tuple[Path, str]:

@@ -78,9 +78,9 @@ def verify(specs: tuple[Path, ...], loading: Loading, budget: float, output: Pat
     Where sizes are ranges, each choice of them is decided in its share of the budget, and there is one verdict for all.
 
     \b
-    python cli.py verify specs/qwen20.yaml
-    python cli.py verify specs/tiny95.yaml --set v_scale=1e8
-    python cli.py verify specs/*.yaml --budget 20 -o verdicts.json
+    python cli.py verify qwen20
+    python cli.py verify tiny95 --set v_scale=1e8
+    python cli.py verify tiny95 qwen20 --budget 20 -o verdicts.json
 
     Ctrl-C ends with what is known by then. The exit code is 0 for proved, 1 for refuted and 3 for open. Where the spec
     claims a verdict under `expect`, even a refutation, it is 0 if the claim holds and 1 if it fails. Of several specs

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
 import click
 
+from compiler.commands import completion
 from compiler.commands.shared import (
     EXIT_BAD_INPUT,
     EXIT_DIFFERENCE,
     Loading,
     SpecCommand,
+    as_called,
+    command_line,
     json_option,
     loading_options,
     specs_argument,
     verbatim,
 )
-from compiler.commands.starting import DEFAULT_TEMPLATE, describe_templates, templates
+from compiler.commands.starting import DEFAULT_TEMPLATE, describe_templates
 from compiler.source.diagnostics import SpecError
+from compiler.source.document import STANDARD_INPUT
 from compiler.source.files import save_text
 from compiler.terminal import shapes
 from compiler.terminal.plain import print_file, say
@@ -30,10 +33,11 @@ from compiler.terminal.plain import print_file, say
 @click.option(
     "--like",
     "template",
-    type=click.Choice(list(templates())),
     default=DEFAULT_TEMPLATE,
     show_default=True,
-    help="The template to start from.",
+    metavar="NAME",
+    shell_complete=completion.models_to_start_from,
+    help="What to start from: a template, or any example of the package.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 @json_option
@@ -44,21 +48,20 @@ def new(name: str, template: str, force: bool, as_json: bool) -> None:
 
     \b
     python cli.py new mine
-    python cli.py new specs/mine --like rope
+    python cli.py new mine --like rope
     """
     from compiler.commands.starting import starting_spec, target
     from compiler.terminal.console import print_json
 
     path, title = target(name)
-    save_text(path, starting_spec(template, title), replace=force)
+    save_text(path, as_called(starting_spec(template, title)), replace=force)
     if as_json:
         written: shapes.New = {"written": str(path), "template": template}
         print_json(written)
     else:
-        quoted = shlex.quote(str(path))
-        say(f"{path}: written, from the template {template}. Edit it; these check and try it:")
-        say(f"  python cli.py validate {quoted}")
-        say(f"  python cli.py build {quoted} --eval")
+        say(f"{path}: written, from {template}. Edit it; these check and try it:")
+        say(f"  {command_line('validate', [path])}")
+        say(f"  {command_line('build', [path], '--eval')}")
 
 
 @click.command(cls=SpecCommand)
@@ -71,8 +74,8 @@ def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
     This checks the text, the schema, names, numbers and equations.
 
     \b
-    python cli.py validate specs/*.yaml
-    python cli.py validate specs/tiny95.yaml --set digits=6 --json
+    python cli.py validate mine.yaml
+    python cli.py validate tiny95 --set digits=6 --json
     """
     from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
 
@@ -112,8 +115,8 @@ def fmt(specs: tuple[Path, ...], check: bool, as_diff: bool, to_stdout: bool, as
     be formatted is left as it is. A spec need not be valid, but it has to be a YAML mapping.
 
     \b
-    python cli.py fmt specs/*.yaml
-    python cli.py fmt specs/*.yaml --check
+    python cli.py fmt mine.yaml
+    python cli.py fmt mine.yaml --check
 
     \b
     before    up  candidate[ i ]:   2*scale-1     # why
@@ -123,9 +126,11 @@ def fmt(specs: tuple[Path, ...], check: bool, as_diff: bool, to_stdout: bool, as
     from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
     from compiler.terminal.formats import formatted_json, print_formatted, print_text_diff
 
+    if specs == (STANDARD_INPUT,):
+        to_stdout = not (check or as_diff or as_json)
     if to_stdout and (len(specs) > 1 or check or as_diff or as_json):
         raise click.UsageError("--stdout takes one spec and no other option")
-    writes = not (check or as_diff or to_stdout)
+    writes = not (check or as_diff or to_stdout or specs == (STANDARD_INPUT,))
     results: list[shapes.Formatted] = []
     failed = changed = False
     for path in specs:

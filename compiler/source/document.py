@@ -6,6 +6,7 @@ number; `no`, `on` and `=` are strings) and without tags, merge keys or anything
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +17,12 @@ from typing import BinaryIO
 import yaml
 
 from compiler.source.diagnostics import Diagnostic, Findings, Note, SpecError, fail, nearest
+from compiler.source.examples import examples
 from compiler.source.limits import MAX_FILE_BYTES, MAX_INTEGER_BITS, MAX_NESTING, MAX_NODES
 from compiler.source.scalars import Plain, align, resolve_plain
 from compiler.source.text import Source, Span
+
+STANDARD_INPUT = Path("<stdin>")
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,15 @@ def whole_file(path: Path) -> Span:
 
 @contextmanager
 def open_file(path: Path) -> Iterator[BinaryIO]:
-    """A regular file, open for reading. Raises `SpecError` where there is none, or it cannot be read to the end."""
+    """A regular file, or `STANDARD_INPUT`, open for reading.
+
+    Raises `SpecError` where there is none, or it cannot be read to the end.
+    """
     whole = whole_file(path)
     try:
+        if path == STANDARD_INPUT:
+            yield sys.stdin.buffer
+            return
         if path.is_dir():
             raise fail("cannot-read", "a directory, not a file", whole, "name a .yaml file")
         if not path.exists():
@@ -137,6 +147,8 @@ def _similar_file(path: Path) -> str | None:
         match = nearest(path.name, (entry.name for entry in path.parent.glob(f"*{path.suffix or '.yaml'}")))
     except OSError:
         return None
+    if match is None and not path.suffix and path.name == str(path) and (example := nearest(path.name, examples())):
+        return f"did you mean the example {example}?"
     return f"did you mean {path.parent / match}?" if match else None
 
 

@@ -27,11 +27,12 @@ COMMANDS = (
     "build",
     "eval",
     "run",
+    "ablate",
     "verify",
     "report",
     "schema",
 )
-WITH_JSON = ("new", "validate", "lint", "fmt", "show", "count", "diff", "build", "eval", "run", "verify", "report")
+WITH_JSON = tuple(name for name in COMMANDS if name != "schema")
 
 
 def invoke(*arguments: str) -> Result:

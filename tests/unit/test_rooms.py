@@ -29,6 +29,7 @@ ROOMS = (
     "__init__",
     "terminal",
     "commands",
+    "__main__",
 )
 READERS = {"diffing": {"counting"}, "linting": {"counting"}}  # no other reader imports another one
 WITH_TORCH = {  # the tensors of files are compared by torch; a state dict holds them
