@@ -323,7 +323,9 @@ def _finished(definition: _Written, array: Number | VectorOrMatrix, scope: Scope
     if not has_work_for(definition.formulas[0], scope, FINISHING_WORK * size_of(array), findings):
         return Unknown()
     unfit: list[Number] = []
-    given = any(number.rounded for number in numbers_in(array))  # by parameters, at least in a part
+    given = definition.kind == "parameter" and any(
+        number.rounded for number in numbers_in(array)
+    )  # by others, in parts
 
     def finish(number: Number, *index: int) -> Number:
         label = definition.key.text + (f"[{', '.join(map(str, index))}]" if index else "")

@@ -62,9 +62,9 @@ class Shared:
 class Context:
     """`shared` holds the weights of all maps lowered so far, by path, and `vectors` those of norms and scales; `whole`
     holds those that are one parameter as a whole, by its name and shape. `transposes` are the weights that were read as
-    their transpose, both ways, by what is read. `lets` are the sub-expressions that the step
-    at hand names. `superseded` are the equations that another one in a variant replaces. `similar` are definitions with
-    almost the name of an index.
+    their transpose, both ways, by what is read. `lets` are the sub-expressions that the step at hand names.
+    `superseded` are the equations that another one in a variant replaces. `similar` are definitions with almost the
+    name of an index.
     """
 
     resolved: Resolved

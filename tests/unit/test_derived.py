@@ -146,3 +146,12 @@ def test_a_task_cannot_read_one(tmp_path: Path) -> None:
     text = small("embedding: {'digit[d]': {x: g}}", definitions="derived: {g: 5}").replace("a + b =", "a +*g b =")
     with pytest.raises(SpecError, match="'g' is a derived value, which a task cannot read"):
         load_text(tmp_path, text)
+
+
+def test_a_zero_in_a_derived_matrix_is_exact_as_in_a_formula(tmp_path: Path) -> None:
+    """It is no number of the dtype, so that what is added to it is not rounded before."""
+    definitions = "parameters: {p: 2}\nderived: {M: [[p, 0]], sum: 'M[0, 1] + 0.1'}"
+    spec = load_text(
+        tmp_path, small("embedding: {'digit[d]': {x: 'sum * M[0, 0]'}}", definitions=definitions, dtype="float32")
+    )
+    assert [number.value for number in spec.resolved.definitions["sum"].numbers] == [0.1]
