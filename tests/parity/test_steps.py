@@ -55,11 +55,10 @@ def check_listed(network: Network, by_hand: Plain) -> None:
     own = {name: tuple(weight.shape) for name, weight in by_hand.weights.items() if name not in by_hand.ties}
     assert {name: tensor.shape for name, tensor in listed.items()} == own
     groups = list(stored(network))
-    weights = {name for name in by_hand.weights if name.endswith("weight")}
-    assert {f"{group.name}.weight" for group in groups} == weights | by_hand.transposes.keys()
+    assert {name for group in groups for name, _ in group.named} == {*by_hand.weights, *by_hand.transposes}
     ties = {f"{group.name}.weight": f"{group.weight_tie}.weight" for group in groups if group.weight_tie is not None}
     assert ties == by_hand.ties | by_hand.transposes
-    turned = {f"{group.name}.weight" for group in groups if group.weight.transposed}
+    turned = {name for group in groups for name, tensor in group.named if tensor.transposed}
     assert turned == by_hand.transposes.keys()
 
 

@@ -145,12 +145,11 @@ def _of_spec(spec: Spec) -> _Side:
     ties: dict[str, str] = {}
     described: dict[str, ir.Tensor] = {}
     for group in stored(spec.network):
-        for name, tensor in ((f"{group.name}.weight", group.weight), (f"{group.name}.bias", group.bias)):
-            if tensor is not None:
-                tensors[name] = _read(tensors, tensor.read_as) if tensor.name in tensors else materialize(tensor, dtype)
-                described[name] = tensor
-                if name != tensor.name:
-                    ties[name] = tensor.read_as
+        for name, tensor in group.named:
+            tensors[name] = _read(tensors, tensor.read_as) if tensor.name in tensors else materialize(tensor, dtype)
+            described[name] = tensor
+            if name != tensor.name:
+                ties[name] = tensor.read_as
     return _Side(tensors, ties, described)
 
 

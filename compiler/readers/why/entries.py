@@ -47,9 +47,8 @@ def named_tensors(network: Network) -> dict[str, tuple[Stored, Tensor]]:
     """Every name of the state dict, ties too, with the group that has it and the tensor that is stored."""
     by_name: dict[str, tuple[Stored, Tensor]] = {}
     for group in stored(network):
-        by_name.setdefault(f"{group.name}.weight", (group, group.weight))
-        if group.bias is not None:
-            by_name.setdefault(f"{group.name}.bias", (group, group.bias))
+        for name, tensor in group.named:
+            by_name.setdefault(name, (group, tensor))
     return by_name
 
 
@@ -96,13 +95,12 @@ def find_entry(network: Network, title: str, asked: str) -> EntryPlace:
     index = tuple(0 if stored_axis is None else at or 0 for stored_axis, at in zip(tensor.axes, positions, strict=True))
     label = tuple(ALL if at is None else axis.labels[at] for axis, at in zip(axes, positions, strict=True))
     stored_index = index[::-1] if tensor.transposed else index
-    return EntryPlace(asked, name, group, _owner(network, group, tensor), tensor.as_stored, stored_index, label)
+    return EntryPlace(asked, name, group, _owner(network, tensor), tensor.as_stored, stored_index, label)
 
 
-def _owner(network: Network, group: Stored, tensor: Tensor) -> Stored:
-    if group.weight_tie is None or tensor is group.bias:
-        return group
-    return next(other for other in stored(network) if other.weight.name == tensor.name and other.weight_tie is None)
+def _owner(network: Network, tensor: Tensor) -> Stored:
+    """The group that stores a tensor under its own name."""
+    return next(other for other in stored(network) if tensor.name in dict(other.named))
 
 
 def _axes(group: Stored, tensor: Tensor) -> tuple[Axis, ...]:
