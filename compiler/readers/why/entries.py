@@ -95,12 +95,12 @@ def find_entry(network: Network, title: str, asked: str) -> EntryPlace:
     index = tuple(0 if stored_axis is None else at or 0 for stored_axis, at in zip(tensor.axes, positions, strict=True))
     label = tuple(ALL if at is None else axis.labels[at] for axis, at in zip(axes, positions, strict=True))
     stored_index = index[::-1] if tensor.transposed else index
-    return EntryPlace(asked, name, group, _owner(network, tensor), tensor.as_stored, stored_index, label)
+    return EntryPlace(asked, name, group, _owner(network, group, tensor), tensor.as_stored, stored_index, label)
 
 
-def _owner(network: Network, tensor: Tensor) -> Stored:
-    """The group that stores a tensor under its own name."""
-    return next(other for other in stored(network) if tensor.name in dict(other.named))
+def _owner(network: Network, group: Stored, tensor: Tensor) -> Stored:
+    """The group that stores a tensor under its own name: `group`, or the one that it is tied to."""
+    return next(each for each in (group, *stored(network)) if tensor.name in dict(each.named))
 
 
 def _axes(group: Stored, tensor: Tensor) -> tuple[Axis, ...]:
