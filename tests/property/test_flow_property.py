@@ -27,7 +27,7 @@ SHARES = (0.1, 0.2, 0.3, 0.5, 0.7)  # of the written numbers that are left out
 def thinned(value: Any, kept: dict[str, Stored]) -> Any:
     """A part of a network with other tensors in the place of those of the same name."""
     if isinstance(value, Stored):
-        return kept[value.name]
+        return kept[value.name].transpose() if value.transposed else kept[value.name]
     if isinstance(value, tuple):
         return tuple(thinned(item, kept) for item in value)
     if is_dataclass(value) and not isinstance(value, type) and type(value).__module__ == "compiler.network.ir":

@@ -200,7 +200,7 @@ class _Backward:
                 output, source = index
                 if read[source] and matters[output] and source not in level:
                     matters_in[source] = 1
-                    self.alive[map_.weight.name].add(index)
+                    self.alive[map_.weight.name].add(index[::-1] if map_.weight.transposed else index)
         same_for_all = bias is not None and (bias.shape[0] < size or is_level(columns(bias)[0], size))
         if bias is not None and biased and not (relative and same_for_all):
             matters = after if bias.shape[0] == size else bytes([any(after)])
