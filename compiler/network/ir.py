@@ -6,7 +6,7 @@ number that an equation writes (a written zero included), each with the equation
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, get_args
 
@@ -30,6 +30,7 @@ MixOperation = Literal["add", "subtract"]
 OutputWord = Literal["identity", "broadcast"]
 Residual = Literal["add", "none"]
 Index = tuple[int, ...]  # of an entry in its tensor
+TRANSPOSE = ".T"  # behind the name of a tensor or a map: its transpose is read
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A stored tensor. What no entry gives is zero. An axis of None has size 1 and is broadcast."""
+    """A stored tensor. What no entry gives is zero. An axis of None has size 1 and is broadcast.
+
+    `transposed`: axes and entries are those of the transpose of what is stored under this name.
+    """
 
     name: str
     axes: tuple[Axis | None, ...]
     entries: tuple[Entry, ...]
+    transposed: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,6 +74,26 @@ class Tensor:
     @property
     def size(self) -> int:
         return prod(self.shape)
+
+    @property
+    def read_as(self) -> str:
+        """What is read: the name, with `.T` where that is its transpose."""
+        return f"{self.name}{TRANSPOSE}" if self.transposed else self.name
+
+    @property
+    def transpose_name(self) -> str:
+        """What its transpose is read as."""
+        return self.name if self.transposed else f"{self.name}{TRANSPOSE}"
+
+    @property
+    def as_stored(self) -> Tensor:
+        """The tensor itself, where this is its transpose."""
+        return self.transpose() if self.transposed else self
+
+    def transpose(self) -> Tensor:
+        """The same stored matrix, read the other way."""
+        entries = sorted((replace(entry, index=entry.index[::-1]) for entry in self.entries), key=lambda it: it.index)
+        return Tensor(self.name, self.axes[::-1], tuple(entries), not self.transposed)
 
     def label(self, index: tuple[int, ...]) -> str:
         """The named place of an entry: `count, special`; a broadcast axis is `*`."""

@@ -68,7 +68,7 @@ def _tensors(step: Step) -> dict[str, Table]:
     tables = {}
     for group in stored_by(step):
         for place, tensor in group.named:
-            tables[_within(step, place)] = _tensor(place, tensor, None if tensor.name == place else tensor.name)
+            tables[_within(step, place)] = _tensor(place, tensor, None if tensor.name == place else tensor.read_as)
     return tables
 
 

@@ -22,9 +22,9 @@ from tests.parity.test_steps import ROUNDOFF
 EVERY = sorted(path.stem for path in STEPS.iterdir())
 VARIED = ["biases", "defaults", "ffn-narrow", "ffn-widen", "heads-family", "kv-shared", "low-rank", "mask-number"]
 VARIED += ["mix", "position-equations", "position-table", "qk-norm-own", "repeat", "rope-halves", "score-routing"]
-VARIED += ["softmax-plus-one", "ties-parameters", "time-positions", "time-scores", "repeat-times"]
+VARIED += ["softmax-plus-one", "ties-parameters", "ties-transposed", "time-positions", "time-scores", "repeat-times"]
 # every kind of step, and whatever branches in `forward`
-FEW = ("low-rank", "mix", "ties-parameters", "time-positions")  # compiling and exporting take a second or two each
+FEW = ("low-rank", "mix", "ties-transposed", "time-positions")  # compiling and exporting take a second or two each
 UNITS = 64  # of roundoff, times the largest logit: compilers may add up in another order
 
 

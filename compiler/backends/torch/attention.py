@@ -12,7 +12,7 @@ from itertools import count
 import torch
 from torch import Tensor, nn
 
-from compiler.backends.torch.linear import Linear, ParameterStore
+from compiler.backends.torch.linear import ParameterStore, make_map
 from compiler.backends.torch.norm import make_norm
 from compiler.backends.torch.past import Past
 from compiler.backends.torch.position import of_length
@@ -47,9 +47,9 @@ class Attention(nn.Module):
         self.mask = step.mask
         self.rope_pairs = None if step.rope is None else step.rope.pairs
         self.norm = make_norm(step.norm, weights)
-        self.query = Linear(step.query, weights)
-        self.key = Linear(step.key, weights)
-        self.value = Linear(step.value, weights)
+        self.query = make_map(step.query, weights)
+        self.key = make_map(step.key, weights)
+        self.value = make_map(step.value, weights)
         self.query_norm = make_norm(step.query_norm, weights)
         self.key_norm = make_norm(step.key_norm, weights)
         self.queries, self.keys, self.values = nn.Identity(), nn.Identity(), nn.Identity()
@@ -190,11 +190,11 @@ class Attention(nn.Module):
         )
 
 
-def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> Linear | None:
+def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> nn.Module | None:
     """None where nothing is stored: one coordinate for each dimension, or one for all, is added as it is."""
     match output:
         case ir.Map():
-            return Linear(output, weights)
+            return make_map(output, weights)
         case "identity" | "broadcast":
             return None
         case _:

@@ -120,9 +120,9 @@ class Forward:
 
     def nonzero(self, tensor: ir.Tensor) -> tuple[ir.Index, ...]:
         """Where a tensor has numbers that are not zero."""
-        if tensor.name not in self._nonzero:
-            self._nonzero[tensor.name] = tuple(entry.index for entry in tensor.entries if entry.value)
-        return self._nonzero[tensor.name]
+        if tensor.read_as not in self._nonzero:
+            self._nonzero[tensor.read_as] = tuple(entry.index for entry in tensor.entries if entry.value)
+        return self._nonzero[tensor.read_as]
 
     def after(self, step: ir.Step, before: Facts) -> Facts:
         """The stream, or the logits, after one step."""

@@ -26,7 +26,7 @@ from compiler.network.ir import (
 from compiler.pipeline import Spec
 
 T = TypeVar("T")
-NamedKind = Literal["step", "token", "dimension", "head", "unit", "constant", "size", "parameter", "tensor"]
+NamedKind = Literal["step", "token", "dimension", "head", "unit", "constant", "size", "parameter", "derived", "tensor"]
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ class _Reader:
         if product is None:
             return names, identity
         shape = factors[0].shape if len(factors) == 1 else (factors[0].shape[0], factors[-1].shape[-1])
-        return shape, identity, tuple(sorted(product.items()))
+        turned = not self.untied and any(factor.transposed for factor in factors)
+        return shape, identity, turned, tuple(sorted(product.items()))
 
     def _scores(self, step: Attention) -> Hashable:
         return tuple(sorted((score.head, self._score(score.formula, step.mask)) for score in step.scores))

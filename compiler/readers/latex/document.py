@@ -75,13 +75,14 @@ def _introduction(spec: Spec, reading: Reading) -> str:
 
 
 def _numbers(spec: Spec, reading: Reading) -> Iterator[str]:
-    """The sizes of the task, constants and parameters."""
+    """The sizes of the task, constants, parameters and derived values."""
     document = spec.resolved.document
     task = document.get("task")
     sizes = sizes_of(task) if isinstance(task, Mapping) else None
     if sizes is not None and sizes.items:
         yield _block("Sizes", size_lines(sizes))
-    for title, section in (("Constants", document.get("constants")), ("Parameters", document.get("parameters"))):
+    for key, title in (("constants", "Constants"), ("parameters", "Parameters"), ("derived", "Derived values")):
+        section = document.get(key)
         if isinstance(section, Mapping) and section.items:
             yield _block(title, read_mapping(reading, section, path=(title,), options=False))
 
