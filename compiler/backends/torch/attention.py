@@ -12,11 +12,14 @@ from itertools import count
 import torch
 from torch import Tensor, nn
 
-from compiler.backends.torch.linear import Linear, ParameterStore
+from compiler.backends.torch.linear import ParameterStore, make_map
 from compiler.backends.torch.norm import make_norm
 from compiler.backends.torch.past import Past
+from compiler.backends.torch.position import of_length
 from compiler.backends.torch.residual import onto_stream
+from compiler.expressions.positions import timed_rows
 from compiler.network import ir
+from compiler.network.length import timed_scores
 from compiler.network.meanings import unmasked_keys
 from compiler.source.faults import no_rule
 
@@ -31,6 +34,7 @@ class Attention(nn.Module):
 
     scores_by_distance: Tensor | None  # [heads that have one, 2 · context - 1], from the key before all to the last
     scores_by_position: Tensor | None  # [heads that have one, context, context]
+    scores_by_length: Tensor | None  # [context, heads that have one, context, context]; or [context, heads, 1, context]
     frequencies: Tensor | None  # [C / 2], radians per position
 
     def __init__(self, step: ir.Attention, weights: ParameterStore, context: int) -> None:
@@ -43,9 +47,9 @@ class Attention(nn.Module):
         self.mask = step.mask
         self.rope_pairs = None if step.rope is None else step.rope.pairs
         self.norm = make_norm(step.norm, weights)
-        self.query = Linear(step.query, weights)
-        self.key = Linear(step.key, weights)
-        self.value = Linear(step.value, weights)
+        self.query = make_map(step.query, weights)
+        self.key = make_map(step.key, weights)
+        self.value = make_map(step.value, weights)
         self.query_norm = make_norm(step.query_norm, weights)
         self.key_norm = make_norm(step.key_norm, weights)
         self.queries, self.keys, self.values = nn.Identity(), nn.Identity(), nn.Identity()
@@ -53,14 +57,17 @@ class Attention(nn.Module):
         self.output = _projection(step.output, weights)
         self.residual = step.residual
         self.post_norm = make_norm(step.post_norm, weights)
-        by_distance = [score for score in step.scores if score.formula.by_distance]
-        by_position = [score for score in step.scores if not score.formula.by_distance]
+        timed = timed_scores(step)
+        by_distance = [score for score in step.scores if score.formula.by_distance and score not in timed]
+        by_position = [score for score in step.scores if not score.formula.by_distance and score not in timed]
         self.heads_by_distance = tuple(score.head for score in by_distance)
         self.heads_by_position = tuple(score.head for score in by_position)
+        self.heads_by_length = tuple(score.head for score in timed)
         rows = [score.formula.distances(context, unmasked_keys(step.mask, context)) for score in by_distance]
         self.register_buffer("scores_by_distance", _rounded(rows, weights.dtype), persistent=False)
         tables = [score.formula.table(context, unmasked_keys(step.mask, context)) for score in by_position]
         self.register_buffer("scores_by_position", _rounded(tables, weights.dtype), persistent=False)
+        self.register_buffer("scores_by_length", _tables_by_length(step, weights.dtype, context), persistent=False)
         frequencies = None if step.rope is None else torch.tensor(step.rope.frequencies, dtype=torch.float64)
         rounded = None if frequencies is None else frequencies.to(weights.dtype)
         self.register_buffer("frequencies", rounded, persistent=False)
@@ -117,6 +124,12 @@ class Attention(nn.Module):
             keys = torch.arange(scores.shape[-1], device=scores.device)
             added = self.scores_by_position.index_select(1, queries).index_select(2, keys)
             scores = _added(scores, self.heads_by_position, added)
+        if self.scores_by_length is not None:  # the keys are those of a whole sequence
+            added = of_length(self.scores_by_length, scores.shape[-1], 2)
+            if added.shape[1] > 1:
+                queries = torch.arange(start, start + scores.shape[-2], device=scores.device)
+                added = added.index_select(1, queries)
+            scores = _added(scores, self.heads_by_length, added.expand(-1, scores.shape[-2], -1))
         return scores
 
     def _masked(self, scores: Tensor, start: int) -> Tensor:
@@ -176,11 +189,11 @@ class Attention(nn.Module):
         )
 
 
-def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> Linear | None:
+def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> nn.Module | None:
     """None where nothing is stored: one coordinate for each dimension, or one for all, is added as it is."""
     match output:
         case ir.Map():
-            return Linear(output, weights)
+            return make_map(output, weights)
         case "identity" | "broadcast":
             return None
         case _:
@@ -189,7 +202,7 @@ def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> Line
 
 def _added(scores: Tensor, heads: tuple[int, ...], numbers: Tensor) -> Tensor:
     """Scores [B, H, Q, P] with numbers [heads, Q, P] added to those of these heads."""
-    if len(heads) == scores.shape[-3]:
+    if heads == tuple(range(scores.shape[-3])):
         return scores + numbers
     places = torch.tensor(heads, device=scores.device)
     return scores.index_add(-3, places, numbers.expand(*scores.shape[:-3], *numbers.shape))
@@ -231,3 +244,20 @@ def _split(y: Tensor, heads: int) -> Tensor:
 def _rounded(numbers: Sequence[Sequence[object]], dtype: torch.dtype) -> Tensor | None:
     """Doubles as a tensor; None where there are none."""
     return torch.tensor(numbers, dtype=torch.float64).to(dtype) if numbers else None
+
+
+def _tables_by_length(step: ir.Attention, dtype: torch.dtype, context: int) -> Tensor | None:
+    """The score formulas that read `time`, for sequences of each length."""
+    formulas = [score.formula for score in timed_scores(step)]
+    if not formulas:
+        return None
+    queries = timed_rows(formulas, context)
+    tables = torch.zeros(context, len(formulas), queries, context, dtype=torch.float64)
+    for i, formula in enumerate(formulas):
+        for time in range(1, context + 1):
+            if queries > 1:
+                rows = formula.table(time, unmasked_keys(step.mask, time))
+            else:
+                rows = [[float(formula.at(0, key, time).value) for key in range(time)]]
+            tables[time - 1, i, : len(rows), :time] = torch.tensor(rows, dtype=torch.float64)
+    return tables.to(dtype)

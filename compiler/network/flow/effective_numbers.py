@@ -29,31 +29,33 @@ def acting(network: Network, flow: Flow, free: Free) -> Iterator[Provenance]:
             case Position(terms=terms):
                 for term in terms:
                     if term.dimension in flow.moved[step.name] and free(term.provenance):
-                        yield from (term.formula.at(position).provenance for position in positions)
+                        for position in positions:
+                            yield from (it.provenance for it in term.formula.numbers(position, network.context))
             case Attention(rope=rope):
                 if flow.weighing[step.name]:
                     yield from (step.scale.provenance, step.mask_provenance)
                     yield from () if rope is None else (rope.provenance,)
-                    yield from _scores(step, flow, positions, free)
+                    yield from _scores(network, step, flow, free)
             case _:
                 raise no_rule("step", step)
 
 
-def _scores(step: Attention, flow: Flow, positions: list[int], free: Free) -> Iterator[Provenance]:
+def _scores(network: Network, step: Attention, flow: Flow, free: Free) -> Iterator[Provenance]:
     """The numbers of scores, where a query can choose between keys: a standard softmax over one key ignores them."""
     fewest = 1 if attends_to_nothing(step.softmax) else 2
     for score in step.scores:
         if score.head in flow.weighing[step.name] and free(score.provenance):
+            positions = positions_in(flow.positions[step.name])
             keys = {query: flow.sight[step.name].keys(score.head, query) for query in positions}
             for query, key in _telling_pairs(
                 score, {q: seen for q, seen in keys.items() if seen.bit_count() >= fewest}
             ):
-                yield score.formula.at(query, key).provenance
+                yield from (it.provenance for it in score.formula.numbers(query, key, network.context))
 
 
 def _telling_pairs(score: HeadScore, keys: dict[int, Positions]) -> Iterator[tuple[int, int]]:
     """The pairs of query and key, given the keys by query; where distances decide, one pair for each of them."""
-    if not score.formula.by_distance:
+    if not score.formula.by_distance or score.formula.reads_time:
         yield from ((query, key) for query, seen in keys.items() for key in positions_in(seen))
         return
     last = max(keys, default=0)
