@@ -100,7 +100,7 @@ def test_which_pieces_a_network_has(
     tmp_path: Path, heads: int, context: int, mask: str, runs: int, pieces: Pieces | None
 ) -> None:
     steps = f"embedding:\n  digit[d]: {{x: d}}\nattention:\n  heads: h[{heads}]\n  mask: {mask}\n  output x: h[0]\n"
-    steps += "".join(f"repeat r{run}: attention\n" for run in range(1, runs))
+    steps += f"repeat again:\n  steps: attention\n  times: {runs - 1}\n" if runs > 1 else ""
     spec = load_text(tmp_path, small(steps, definitions=f"context: {context}"))
     assert pieces_of(spec.network) == pieces
 
