@@ -27,7 +27,8 @@ FIXED = [
     "reverse",
     "tiny95",
     "tiny95-exact",
-    *("comparison", "increment", "modular-sum", "parity", "sort", "subtraction"),  # tasks
+    *("comparison", "increment", "modular-sum", "parity", "parity-lengths", "parity-norms", "sort", "subtraction"),  # tasks
+    *("brackets", "induction"),  # the first of several attentions
 ]
 
 # Two runs of a step whose queries and keys read positions only, and a layer between them that changes these.

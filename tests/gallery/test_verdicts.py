@@ -14,7 +14,16 @@ from tests.helpers import SPECS
 pytestmark = pytest.mark.machine
 
 BUDGET = 600.0  # nothing here may hang on how fast the machine is
-SLOW = ("tiny95", "tiny95-exact", "alexlitz_36p", "modular-sum", "dimopep_140p")
+SLOW = (
+    "tiny95",
+    "tiny95-exact",
+    "alexlitz_36p",
+    "modular-sum",
+    "dimopep_140p",
+    "brackets",
+    "parity-lengths",
+    "parity-norms",
+)
 ALIKE = (  # as another one; `make gallery-check` verifies them too
     "SeuperHakkerJa_28p",
     "Wonderfall_121p",
