@@ -28,7 +28,7 @@ FIXED = [
     "tiny95",
     "tiny95-exact",
     *("comparison", "increment", "modular-sum", "parity", "parity-lengths", "parity-norms", "sort", "subtraction"),  # tasks
-    *("brackets", "induction"),  # the first of several attentions
+    *("brackets", "calculator", "induction"),  # the first of several attentions
 ]
 
 # Two runs of a step whose queries and keys read positions only, and a layer between them that changes these.

@@ -21,6 +21,7 @@ SLOW = (
     "modular-sum",
     "dimopep_140p",
     "brackets",
+    "calculator",
     "parity-lengths",
     "parity-norms",
 )
