@@ -27,7 +27,8 @@ FIXED = [
     "reverse",
     "tiny95",
     "tiny95-exact",
-    *("comparison", "increment", "modular-sum", "parity", "parity-lengths", "parity-norms", "sort", "subtraction"),  # tasks
+    *("comparison", "increment", "modular-sum", "parity", "sort", "subtraction"),  # tasks
+    *("parity-lengths", "parity-norms"),  # of many lengths
     *("brackets", "calculator", "induction"),  # the first of several attentions
 ]
 
