@@ -56,6 +56,9 @@ def test_the_verdict_is_the_one_that_the_spec_claims(path: Path) -> None:
     assert 0 <= low <= high <= found.inputs
     assert (high == 0) == (found.verdict == "proved")
     assert (found.counterexample is not None) == (found.verdict == "refuted")
+    for claimed in spec.resolved.expect.evals:
+        if claimed.suite == "exhaustive":
+            assert (claimed.inputs, claimed.inputs - claimed.right) == (found.inputs, high)
 
 
 def test_what_is_settled_is_claimed() -> None:
