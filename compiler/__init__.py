@@ -10,7 +10,8 @@
     save_model(spec, model, "tiny95.safetensors")
 
 `import compiler` imports no torch. Naming `ablate`, `evaluate`, `generate`, `verify`, `trace`, `save_model`,
-`load_model` or `load_state_dict` does; so does calling `build`, or `diff` with something other than two specs in YAML.
+`load_model`, `load_foreign` or `load_state_dict` does; so does calling `build`, or `diff` with something other than two
+specs in YAML.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from compiler.network.ir import Network
-from compiler.pipeline import Spec, load, lower
+from compiler.pipeline import Spec, StatedTask, load, load_task, lower
 from compiler.readers.counting.counts import Counts, count
 from compiler.readers.diffing.differences import Difference
 from compiler.readers.diffing.diffing import diff
@@ -30,6 +31,7 @@ from compiler.source.state_dicts import StateDict
 if TYPE_CHECKING:
     from torch import nn
 
+    from compiler.backends.torch.foreign import ForeignModel, load_foreign
     from compiler.backends.torch.saving import load_model, save_model
     from compiler.backends.torch.state_dicts import load_state_dict
     from compiler.backends.torch.tracing import trace
@@ -42,10 +44,12 @@ __all__ = [
     "Counts",
     "Diagnostic",
     "Difference",
+    "ForeignModel",
     "Network",
     "Spec",
     "SpecError",
     "StateDict",
+    "StatedTask",
     "ablate",
     "build",
     "count",
@@ -54,8 +58,10 @@ __all__ = [
     "generate",
     "lint",
     "load",
+    "load_foreign",
     "load_model",
     "load_state_dict",
+    "load_task",
     "lower",
     "save_model",
     "trace",
@@ -63,9 +69,11 @@ __all__ = [
 ]
 
 _WITH_TORCH = {  # where the names lie that are imported when they are first asked for, as above for type checkers
+    "ForeignModel": "compiler.backends.torch.foreign",
     "ablate": "compiler.evaluation.ablation",
     "evaluate": "compiler.evaluation.evaluation",
     "generate": "compiler.evaluation.generation",
+    "load_foreign": "compiler.backends.torch.foreign",
     "load_model": "compiler.backends.torch.saving",
     "load_state_dict": "compiler.backends.torch.state_dicts",
     "save_model": "compiler.backends.torch.saving",

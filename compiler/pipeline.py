@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 
 from compiler.language.layouts import with_classes
 from compiler.language.overrides import as_settings, override
-from compiler.language.resolve import Resolved, resolve
+from compiler.language.resolve import Resolved, ResolvedTask, resolve, resolve_task
 from compiler.language.suite_claims import impossible_claims
 from compiler.language.warnings import find_suspicions, settled_warnings, without_ignored
 from compiler.lowering.network import lower_network
 from compiler.network.ir import Network
-from compiler.source.diagnostics import Diagnostic, Findings, SpecError, in_file_order, raise_errors
+from compiler.source.diagnostics import Diagnostic, Findings, SpecError, fail, in_file_order, raise_errors
+from compiler.source.document import Mapping
 from compiler.source.examples import example_or
 from compiler.source.extends import Chain, merged_chain, parsed_chain, read_chain, single_document, without
 from compiler.source.saved import is_saved, read_saved
@@ -58,10 +60,26 @@ class Spec:
     @property
     def title(self) -> str:
         """The name, with the settings that make it a variant."""
-        return " ".join([self.name, *(f"--set {setting}" for setting in self.settings)])
+        return _title(self.name, self.settings)
 
 
-Overrides = Mapping[str, object] | Iterable[str]
+@dataclass(frozen=True)
+class StatedTask:
+    """What a model of another program is asked: a vocabulary and a task, out of a document of its own or a spec."""
+
+    path: Path
+    settings: tuple[str, ...]
+    resolved: ResolvedTask
+    warnings: tuple[Diagnostic, ...]
+
+    @property
+    def title(self) -> str:
+        """The name, with the settings that make it a variant."""
+        return _title(self.resolved.name, self.settings)
+
+
+Overrides = AnyMapping[str, object] | Iterable[str]
+OF_TASKS = ("weightspec", "name", "dtype", "constants", "parameters", "ignore", "vocabulary", "task", "decode")
 
 
 @dataclass(frozen=True)
@@ -96,6 +114,36 @@ def load(
     return _check(path, read_chain(path), overrides, leniency)
 
 
+def load_task(
+    path: str | Path, overrides: Overrides = (), *, ignore: Iterable[str] = (), strict: bool = False
+) -> StatedTask:
+    """Read and check what a model of another program is asked: a document with a `vocabulary` and a `task`.
+
+    It may be a spec, whose network and claims play no part then. `overrides`, `ignore` and `strict` are as for `load`.
+    Raises `SpecError`, which carries every diagnostic of the file.
+    """
+    path, ignored = example_or(Path(path)), tuple(ignore)
+    documents = (single_document(read_saved(path).source),) if is_saved(path) else read_chain(path).documents
+    settings, whole = _merged(documents, overrides)
+    if not {"vocabulary", "task"} & set(whole.names):
+        hint = "write a `vocabulary`, and a `task` with a prompt and an answer, which may extend this file"
+        raise fail("missing-key", "neither a vocabulary nor a task", whole.span.first, hint)
+    others = [key for key in top_level_keys() if key not in OF_TASKS]
+    checked = check_schema(reduce(Mapping.without, others, whole), required=("vocabulary", "task"))
+    findings = Findings(checked.diagnostics)
+    resolved = resolve_task(checked.document, findings) if checked.sound else None
+    raise_errors(without_ignored(findings, checked.document, ignored))
+    assert resolved is not None
+    warnings = settled_warnings(findings, resolved.document, ignored, strict=strict)
+    raise_errors(warnings)
+    return StatedTask(path, settings, resolved, in_file_order(warnings))
+
+
+def stated_task(spec: Spec) -> StatedTask:
+    """What a spec asks, to be asked of another model. Raises `SpecError` where it states no task."""
+    return StatedTask(spec.path, spec.settings, spec.resolved.without_network(), ())
+
+
 def load_sources(sources: Iterable[Source], overrides: Overrides = (), leniency: Leniency = Leniency()) -> Spec:
     """Check a spec that was read before, in its `sources`; nothing is read again. Raises `SpecError`."""
     chain = parsed_chain(sources)
@@ -109,8 +157,7 @@ def load_source(source: Source, overrides: Overrides = (), leniency: Leniency = 
 
 
 def _check(path: Path, chain: Chain, overrides: Overrides, leniency: Leniency) -> Spec:
-    settings = as_settings(overrides) if isinstance(overrides, Mapping) else list(overrides)
-    document = override(merged_chain(chain.documents), settings, top_level_keys())
+    settings, document = _merged(chain.documents, overrides)
     checked = check_schema(document)
     findings = Findings(checked.diagnostics)
     if not checked.sound:
@@ -126,7 +173,17 @@ def _check(path: Path, chain: Chain, overrides: Overrides, leniency: Leniency) -
     findings.report(*find_suspicions(resolved, lowered.network))
     warnings = settled_warnings(findings, resolved.document, leniency.ignore, strict=leniency.strict)
     raise_errors(warnings)
-    return Spec(path, chain.sources, tuple(settings), resolved, lowered.network, in_file_order(warnings))
+    return Spec(path, chain.sources, settings, resolved, lowered.network, in_file_order(warnings))
+
+
+def _merged(documents: Sequence[Mapping], overrides: Overrides) -> tuple[tuple[str, ...], Mapping]:
+    """Documents that extend one another as one, with the settings `NAME=VALUE`, and these."""
+    settings = as_settings(overrides) if isinstance(overrides, AnyMapping) else list(overrides)
+    return tuple(settings), override(merged_chain(documents), settings, top_level_keys())
+
+
+def _title(name: str, settings: Iterable[str]) -> str:
+    return " ".join([name, *(f"--set {setting}" for setting in settings)])
 
 
 def lower(spec: Spec) -> Network:

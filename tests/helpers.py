@@ -99,7 +99,7 @@ def bounded() -> Iterator[None]:
 
 def verdicts(evaluator: Evaluator, inputs: Sequence[Inputs]) -> list[bool]:
     """Whether each input is answered right."""
-    layout, words = evaluator.spec.layout, evaluator.spec.resolved.task.encode(inputs)
+    layout, words = evaluator.subject.layout, evaluator.subject.resolved.task.encode(inputs)
     right: list[bool] = evaluator.verdicts(layout.prompts(words), layout.answers(words)).right.tolist()
     return right
 

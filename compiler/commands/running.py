@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import compiler
+from compiler.commands.foreign import Foreign, foreign_options
 from compiler.commands.generating import Request, check_mode, generation_options, run_tokens
 from compiler.commands.shared import (
     EXIT_NOT_QUALIFIED,
     EXIT_WRONG_ANSWER,
     Loading,
     SpecCommand,
+    complete_specs,
     evaluation_options,
     exit_on_failed,
     given_on_the_command_line,
@@ -23,6 +25,7 @@ from compiler.commands.shared import (
     loading_options,
     print_checked_claims,
     spec_argument,
+    spec_path,
     verbatim,
 )
 from compiler.pipeline import Spec
@@ -32,6 +35,9 @@ from compiler.tasks import suites
 from compiler.tasks.typed import asked_of, read_typed
 from compiler.terminal import shapes
 from compiler.terminal.plain import say
+
+if TYPE_CHECKING:  # it imports torch
+    from compiler.backends.torch.foreign import Subject
 
 
 @click.command(cls=SpecCommand)
@@ -84,11 +90,12 @@ def build(spec: Path, loading: Loading, evaluated: bool, output: Path | None, as
 
 
 @click.command("eval", cls=SpecCommand, epilog=verbatim(suites.suites_text()))
-@spec_argument
+@click.argument("spec", required=False, type=spec_path, shell_complete=complete_specs)
+@foreign_options
 @loading_options
 @evaluation_options
 @json_option
-def eval_command(spec: Path, loading: Loading, as_json: bool, **options: Any) -> None:
+def eval_command(spec: Path | None, foreign: Foreign, loading: Loading, as_json: bool, **options: Any) -> None:
     """Evaluate a spec on suites of inputs, and check its claims.
 
     Without --suite, all that the task runs by default. With --protocol, the suites of a test that others have fixed;
@@ -101,8 +108,22 @@ def eval_command(spec: Path, loading: Loading, as_json: bool, **options: Any) ->
     python cli.py eval tiny95 --set digits=4 --suite exhaustive
 
     A suite of more than a million inputs can be interrupted: the same command goes on from there.
+
+    With --model, the model is a file of another program: .safetensors with tensors for the network of a spec, or
+    TorchScript or torch.export, which hold code. It is asked what --task says: a YAML file with a vocabulary and a
+    task. --set varies that file, and the spec.
+
+    \b
+    python cli.py eval --model trained.safetensors --like qwen20
+    python cli.py eval --model model.pt2 --trust-code --task task.yaml --suite edges
     """
-    _evaluate(loading.load(spec), loading, as_json, {}, **options)
+    subject: Subject
+    if spec is None:
+        subject = foreign.load(loading)
+    else:
+        foreign.refuse()
+        subject = loading.load(spec)
+    _evaluate(subject, loading, as_json, {}, **options)
 
 
 @click.command(cls=SpecCommand)
@@ -171,19 +192,22 @@ def _asked(spec: Spec, texts: tuple[str, ...]) -> tuple[Spec, tuple[int, ...]]:
     return choices[position], inputs
 
 
-def _evaluate(spec: Spec, loading: Loading, as_json: bool, saved: shapes.Saved, **options: Any) -> None:
+def _evaluate(subject: Subject, loading: Loading, as_json: bool, saved: shapes.Saved, **options: Any) -> None:
     from compiler.terminal.console import print_json, suite_progress
-    from compiler.terminal.evaluations import SHOWN_FAILURES, evaluation_json, print_evaluation
+    from compiler.terminal.evaluations import SHOWN_FAILURES, evaluation_json, print_evaluation, print_foreign
 
     with suite_progress() as progress:
-        evaluation = compiler.evaluate(spec, progress=progress, notice=partial(say, error=True), **options)
-    claims = check_claims(spec, compiler.count(spec), evaluation.suites)
+        evaluation = compiler.evaluate(subject, progress=progress, notice=partial(say, error=True), **options)
+    claims = check_claims(subject, compiler.count(subject), evaluation.suites) if isinstance(subject, Spec) else ()
     if as_json:
-        print_json(evaluation_json(spec, evaluation, claims, saved))
+        print_json(evaluation_json(subject, evaluation, claims, saved))
     else:
         kept = options["failures"]
         print_evaluation(evaluation, None if kept is None else max(kept, SHOWN_FAILURES))
-        print_checked_claims(claims, spec.path, loading)
+        if isinstance(subject, Spec):
+            print_checked_claims(claims, subject.path, loading)
+        else:
+            print_foreign(subject)
     exit_on_failed(claims)
     if evaluation.qualified is False:
         sys.exit(EXIT_NOT_QUALIFIED)

@@ -20,10 +20,11 @@ from click.shell_completion import CompletionItem
 import compiler
 from compiler.commands import completion
 from compiler.commands.interruptions import EXIT_INTERRUPTED, interruptible
-from compiler.pipeline import Spec
+from compiler.language.warnings import settled_warnings
+from compiler.pipeline import Spec, StatedTask
 from compiler.readers.counting.claims import ClaimResult
-from compiler.source.diagnostics import Diagnostic, SpecError, fail
-from compiler.source.document import STANDARD_INPUT
+from compiler.source.diagnostics import Diagnostic, SpecError, fail, raise_errors
+from compiler.source.document import STANDARD_INPUT, Mapping
 from compiler.source.examples import examples
 from compiler.source.printable import printable
 from compiler.source.version import installed_version
@@ -80,12 +81,12 @@ def seconds_above_zero(ctx: click.Context, param: click.Parameter, value: float 
     return value
 
 
-def _options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def with_options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Several options as one decorator; `--help` lists them in this order."""
     return lambda command: reduce(lambda decorated, option: option(decorated), reversed(declared), command)
 
 
-suite_options = _options(  # of every command that runs suites
+suite_options = with_options(  # of every command that runs suites
     click.option(
         "--suite",
         "suites",
@@ -96,7 +97,7 @@ suite_options = _options(  # of every command that runs suites
     click.option("--inputs", "--pairs", "inputs", type=int, help="How many inputs each suite that samples draws."),
     click.option("--seed", type=int, help="Seed of the suites that sample; 0 if not given."),
 )
-evaluation_options = _options(  # of every command that evaluates one spec
+evaluation_options = with_options(  # of every command that evaluates one spec
     suite_options,
     click.option(
         "--protocol",
@@ -185,6 +186,22 @@ class Loading:
         print_diagnostics(spec.warnings)
         return spec
 
+    def load_task(self, path: Path) -> StatedTask:
+        """What a document or a spec asks, its warnings printed. Raises `SpecError`."""
+        from compiler.terminal.console import print_diagnostics
+
+        stated = compiler.load_task(path, self.settings, ignore=self.ignore, strict=self.strict)
+        print_diagnostics(stated.warnings)
+        return stated
+
+    def settle(self, warnings: Iterable[Diagnostic], document: Mapping) -> None:
+        """Print those of the warnings about a document that count. Raises `SpecError` where they are errors."""
+        from compiler.terminal.console import print_diagnostics
+
+        settled = settled_warnings(warnings, document, self.ignore, strict=self.strict)
+        raise_errors(settled)
+        print_diagnostics(settled)
+
     def load_each(self, paths: Iterable[Path]) -> tuple[list[Spec], list[Diagnostic]]:
         """The specs that are valid, their warnings printed, and what is wrong with the others."""
         loaded: list[Spec] = []
@@ -250,7 +267,7 @@ def loading_options(command: Command) -> Command:
     ) -> Any:
         return command(*arguments, loading=Loading(settings, ignore, strict, allow_overflow), **options)
 
-    return _options(
+    return with_options(
         click.option(
             "--set",
             "settings",

@@ -11,6 +11,7 @@ from typing import get_args
 import torch
 
 from compiler.backends.native.engines import Decoding, EngineName
+from compiler.backends.torch.foreign import Subject
 from compiler.backends.torch.settings import as_assumed
 from compiler.evaluation.answer_counts import Tally
 from compiler.evaluation.evaluator import EngineUse, Evaluator, Failure, FailureClass
@@ -137,7 +138,7 @@ class Answer:
 
 @as_assumed()
 def evaluate(
-    spec: Spec,
+    model: Subject,
     suites: Sequence[str] | None = None,
     *,
     protocol: str | None = None,
@@ -153,7 +154,9 @@ def evaluate(
     notice: Callable[[str], None] | None = None,
     pairs: int | None = None,
 ) -> Evaluation:
-    """Run suites of the spec's task; without `suites` those that the task runs by default, in their default sizes.
+    """Run suites of the task of a spec, or of a model of another program.
+
+    Without `suites`, those that the task runs by default are run, in their default sizes.
 
     A `protocol` is a test that others have fixed: it has suites of its own, and no size or seed to choose.
     A model that is not causal is decoded greedily, whatever `decoding` says: teacher forcing would show it the answer.
@@ -178,14 +181,15 @@ def evaluate(
     if protocol is not None and (names or inputs is not None or seed is not None):
         message = f"the protocol {protocol} says itself which inputs are run: give no suites, inputs or seed with it"
         raise fail("bad-value", message, hint="to choose them, leave the protocol out")
-    test = None if protocol is None else _protocol(spec, protocol)
+    test = None if protocol is None else _protocol(model, protocol)
     _check_numbers(failures, batch)
     kept = sys.maxsize if failures is None else failures
-    planned = planned_suites(spec, names if test is None else test.suites, inputs, seed or 0, kept, notice)
+    planned = planned_suites(model, names if test is None else test.suites, inputs, seed or 0, kept, notice)
     told = _Told(planned, progress, notice)
     runs: list[tuple[SuiteResult, ...]] = []
     states: list[SavedRun] = []
-    for choice, unsaved in zip(spec.choices, planned, strict=True):
+    choices: Sequence[Subject] = model.choices
+    for choice, unsaved in zip(choices, planned, strict=True):
         planned_inputs = sum(suite.size for suite in unsaved)
         evaluator = Evaluator(choice, device, decoding, engine, inputs=planned_inputs, batch=batch)
         found, saved = _run_all(evaluator, unsaved, restart, told)
@@ -194,12 +198,12 @@ def evaluate(
     _forget(states)
     name = torch.cuda.get_device_name(evaluator.device) if evaluator.device.type == "cuda" else str(evaluator.device)
     threads, version = torch.get_num_threads(), torch.__version__
-    results = _joined(spec, runs)
-    return Evaluation(results, evaluator.use, evaluator.decoding, spec.network.dtype.name, name, threads, version, test)
+    results, dtype = _joined(model, runs), evaluator.reference.dtype.name
+    return Evaluation(results, evaluator.use, evaluator.decoding, dtype, name, threads, version, test)
 
 
 def planned_suites(
-    spec: Spec,
+    model: Subject,
     names: Sequence[str] | None,
     inputs: int | None,
     seed: int,
@@ -209,14 +213,15 @@ def planned_suites(
     """For each choice of sizes the suites of these names that it has, by default what it runs by default, as they are
     to be run: see `evaluate`. Raises `SpecError`."""
     _check_inputs(inputs)
-    chosen = _chosen(spec, names)
-    _notice_counting(spec, chosen, notice)
+    chosen = _chosen(model, names)
+    _notice_counting(model, chosen, notice)
     return [[_to_run(suite, size, seed, kept) for suite, size in suites] for suites in _with_sizes(chosen, inputs)]
 
 
-def _notice_counting(spec: Spec, chosen: Sequence[Sequence[Suite]], notice: Callable[[str], None] | None) -> None:
+def _notice_counting(model: Subject, chosen: Sequence[Sequence[Suite]], notice: Callable[[str], None] | None) -> None:
     """Say where inputs are counted before they are run, by looking at what `only` allows."""
-    for choice, suites in zip(spec.choices, chosen, strict=True):
+    choices: Sequence[Subject] = model.choices
+    for choice, suites in zip(choices, chosen, strict=True):
         task = choice.resolved.task
         if notice and task.count is None and any(suite.name == "exhaustive" for suite in suites):
             notice(f"exhaustive: counting what `only` allows of {task.combinations:,} inputs")
@@ -263,12 +268,12 @@ def _run_all(
     return tuple(_run(evaluator, suite, told) for suite in planned), states
 
 
-def _joined(spec: Spec, runs: Sequence[tuple[SuiteResult, ...]]) -> tuple[SuiteResult, ...]:
+def _joined(model: Subject, runs: Sequence[tuple[SuiteResult, ...]]) -> tuple[SuiteResult, ...]:
     """The results of each suite in all choices of sizes, whose parts are called by the sizes."""
     if len(runs) == 1:
         return runs[0]
     joined: dict[str, SuiteResult] = {}
-    for asked, results in zip(spec.resolved.asked, runs, strict=True):
+    for asked, results in zip(model.resolved.asked, runs, strict=True):
         for result in results:
             parts = tuple(
                 replace(part, label=", ".join(filter(None, (asked.title, part.label)))) for part in result.parts
@@ -326,7 +331,9 @@ def _saved(evaluator: Evaluator, suite: SuiteToRun) -> SuiteToRun:
     """The suite with the place where the state of a long run is kept."""
     if not suite.is_long:
         return suite
-    where = saved_run(evaluator.spec, suite.name, suite.parts, suite.seed, suite.kept, in_batches=evaluator.in_batches)
+    where = saved_run(
+        evaluator.subject, suite.name, suite.parts, suite.seed, suite.kept, in_batches=evaluator.in_batches
+    )
     return replace(suite, saved=where)
 
 
@@ -350,8 +357,8 @@ def _part_result(evaluator: Evaluator, part: Part, tally: Tally) -> PartResult:
     )
 
 
-def _protocol(spec: Spec, name: str) -> EvaluationProtocol:
-    task = spec.resolved.task
+def _protocol(model: Subject, name: str) -> EvaluationProtocol:
+    task = model.resolved.task
     known = task.protocols()
     if name in known:
         return known[name]
@@ -360,9 +367,10 @@ def _protocol(spec: Spec, name: str) -> EvaluationProtocol:
     raise fail("unknown-name", f"the task {task.name} has no protocols", hint=tasks_with_protocols())
 
 
-def _chosen(spec: Spec, names: Sequence[str] | None) -> list[list[Suite]]:
+def _chosen(model: Subject, names: Sequence[str] | None) -> list[list[Suite]]:
     """The suites that are run in each choice of sizes: by default what each of them runs by default."""
-    choices = [choice.resolved.task.suites() for choice in spec.choices or (spec,)]  # without a task this is refused
+    every: Sequence[Subject] = model.choices or (model,)  # without a task this is refused
+    choices = [choice.resolved.task.suites() for choice in every]
     known = list(dict.fromkeys(name for suites in choices for name in suites))
     for name in names or ():
         if name not in known:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from compiler.backends.native.engines import (
+    BATCH,
     UNSURE,
     BatchEngine,
     Decoding,
@@ -24,12 +25,13 @@ from compiler.backends.native.engines import (
 from compiler.backends.native.fast_engine import fast_engine
 from compiler.backends.native.native import Tokens
 from compiler.backends.torch.decode import NO_TOKEN
+from compiler.backends.torch.foreign import ForeignModel, Subject
 from compiler.backends.torch.reference import Reference, alone
 from compiler.evaluation.self_check import SelfCheck
 from compiler.network.causality import is_causal
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
-from compiler.source.faults import NoRule
+from compiler.source.faults import NoRule, no_rule
 from compiler.tasks.task import Inputs
 
 
@@ -89,17 +91,18 @@ class FailureClass:
 
 
 class Evaluator:
-    """A built model with its task and layout.
+    """A built model, or a foreign one, with its task and layout.
 
     `decoding` is greedy for a model that is not causal: teacher forcing would show it the answer. The fast engine shows
     the model the right tokens before each one, and no later one. The plain module runs where greedy decoding is asked
     for, or the fast engine cannot follow the network. It runs one sequence at a time; in batches where a `batch` or
-    another device than the CPU is asked for. `inputs` is how many there are in all.
+    another device than the CPU is asked for. `inputs` is how many there are in all. Raises `SpecError` for a device
+    that there is not, or that a foreign model is not asked on.
     """
 
     def __init__(
         self,
-        spec: Spec,
+        subject: Subject,
         device: str = "cpu",
         decoding: Decoding = "teacher",
         engine: EngineName = "fast",
@@ -107,12 +110,12 @@ class Evaluator:
         inputs: int = 0,
         batch: int | None = None,
     ) -> None:
-        self.spec = spec
+        self.subject = subject
         self.device = _device(device)
-        self.decoding: Decoding = decoding if takes_one_pass(spec) else "greedy"
-        self.reference = Reference(spec)
+        self.decoding: Decoding = decoding if takes_one_pass(subject) else "greedy"
+        self.reference = Reference(subject)
         self.engine, self.reason = self._engine(engine, decoding, inputs, batch)
-        self.self_check: Callable[[Tokens, Tokens, Tokens], None] = SelfCheck(spec, self.reference)
+        self.self_check: Callable[[Tokens, Tokens, Tokens], None] = SelfCheck(subject, self.reference)
 
     def _engine(
         self, asked: EngineName, decoding: Decoding, inputs: int, batch: int | None
@@ -123,13 +126,22 @@ class Evaluator:
             reason = "greedy decoding was asked for"
         elif asked == "fast":
             try:
-                return fast_engine(self.spec, self.device, inputs, torch.get_num_threads()), None
+                return self._fast_engine(inputs), None
             except EngineUnavailable as error:
                 reason = str(error)
         if batch is None and self.device.type == "cpu":
-            return PlainEngine(len(self.spec.layout.predicted)), reason
-        size = batch_size(self.spec) if batch is None else batch
-        return BatchEngine(self.spec, self.reference, self.device, self.decoding, size), reason
+            return PlainEngine(len(self.subject.layout.predicted)), reason
+        size = batch_size(self.subject) if batch is None and isinstance(self.subject, Spec) else batch or BATCH
+        return BatchEngine(self.subject, self.reference, self.device, self.decoding, size), reason
+
+    def _fast_engine(self, inputs: int) -> Engine:
+        match self.subject:
+            case Spec():
+                return fast_engine(self.subject, self.device, inputs, torch.get_num_threads())
+            case ForeignModel():
+                raise EngineUnavailable("it computes what a spec says, and this is a model of another program")
+            case _:
+                raise no_rule("model", self.subject)
 
     @property
     def use(self) -> EngineUse:
@@ -153,7 +165,7 @@ class Evaluator:
         What the engine is unsure of is decided by the reference, in the order of the answer, up to the first token that
         is wrong. Raises `ToolFault` where a sure engine is seen to be wrong.
         """
-        predicted = np.array(self.spec.layout.predicted)
+        predicted = np.array(self.subject.layout.predicted)
         tokens = self.said(prompts, answers)
         rows = np.flatnonzero((tokens != answers[:, predicted]).any(1))  # all others are surely right
         said, expected = tokens[rows].astype(np.int64), answers[rows][:, predicted].astype(np.int64)
@@ -179,47 +191,55 @@ class Evaluator:
 
     def greedy_tokens(self, inputs: Inputs) -> list[int]:
         """The greedy answer to one input, by the reference."""
-        return self.reference.greedy(self.spec.layout.prompt_tokens(self.spec.resolved.task.solve(inputs)))
+        return self.reference.greedy(self.subject.layout.prompt_tokens(self.subject.resolved.task.solve(inputs)))
 
     def failure(self, inputs: Inputs) -> Failure | None:
         """What greedy decoding says to an input; None where that is right after all."""
-        task = self.spec.resolved.task
+        task = self.subject.resolved.task
         words = task.solve(inputs)
         tokens = self.greedy_tokens(inputs)
-        if tokens == self.spec.layout.answer_tokens(words):
+        if tokens == self.subject.layout.answer_tokens(words):
             return None
         return Failure(inputs, task.describe(inputs), task.show(words), self.describe(tokens))
 
     def failure_class(self, slot: int, expected: int, said: int, count: int, inputs: Inputs) -> FailureClass:
         """A class in the words of the task and the vocabulary; `slot` is a place of the answer, the others tokens."""
-        right, wrong = self.spec.layout.spell([expected, said], self.spec.network.vocabulary.labels)
-        text = self.spec.resolved.task.describe(inputs)
+        right, wrong = self.subject.layout.spell([expected, said], self.subject.resolved.vocabulary.labels)
+        text = self.subject.resolved.task.describe(inputs)
         return FailureClass(self._slot_names[slot], right, wrong, count, inputs, text)
 
     @cached_property
     def _slot_names(self) -> tuple[str, ...]:
         """Each place of the answer: a symbol of a word, or a token; with its number where there are several such."""
-        labels = self.spec.network.vocabulary.labels
-        names = [str(slot) if slot.token is None else labels[slot.token] for slot in self.spec.layout.answer]
+        labels = self.subject.resolved.vocabulary.labels
+        names = [str(slot) if slot.token is None else labels[slot.token] for slot in self.subject.layout.answer]
         often = {name for name, times in Counter(names).items() if times > 1}
         return tuple(f"{name} (token {i})" if name in often else name for i, name in enumerate(names, 1))
 
     def describe(self, tokens: Sequence[int]) -> str:
         """Answer tokens in the task's words, or as they are where they spell no answer."""
-        words = self.spec.layout.read_answer(tokens)
+        words = self.subject.layout.read_answer(tokens)
         if words is not None:
-            return self.spec.resolved.task.show(words)
+            return self.subject.resolved.task.show(words)
         if NO_TOKEN in tokens:
             return f"NaN logits at answer token {tokens.index(NO_TOKEN) + 1}"
-        return " ".join(self.spec.layout.spell(tokens, self.spec.network.vocabulary.labels))
+        return " ".join(self.subject.layout.spell(tokens, self.subject.resolved.vocabulary.labels))
 
 
-def takes_one_pass(spec: Spec) -> bool:
+def takes_one_pass(subject: Subject) -> bool:
     """Whether one pass over the prompt and the right answer says each token as greedy decoding does."""
-    try:
-        return spec.layout.in_place or spec.layout.slides or is_causal(spec.network)
-    except NoRule:
-        return False  # greedy decoding needs to know nothing of the network
+    if subject.layout.in_place or subject.layout.slides:
+        return True
+    match subject:
+        case Spec(network=network):
+            try:
+                return is_causal(network)
+            except NoRule:
+                return False  # greedy decoding needs to know nothing of the network
+        case ForeignModel():
+            return subject.is_causal
+        case _:
+            raise no_rule("model", subject)
 
 
 def _device(name: str) -> torch.device:

@@ -12,14 +12,17 @@ from typing import Any
 
 import torch
 
+from compiler.backends.torch.foreign import ForeignModel, Subject
 from compiler.backends.torch.saving import spec_text
 from compiler.evaluation.answer_counts import Tally
 from compiler.evaluation.evaluator import Failure
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
+from compiler.source.faults import no_rule
 from compiler.source.files import remove_all_left_overs, write_whole
 from compiler.source.user_cache import is_private, private_folder
 from compiler.source.version import installed_version
+from compiler.source.writing import write_document
 from compiler.tasks.task import Part
 
 RUN_FORMAT = 2
@@ -107,19 +110,20 @@ class SavedRun:
 
 
 def saved_run(
-    spec: Spec, suite: str, parts: Sequence[Part], seed: int | None, kept: int, *, in_batches: bool
+    subject: Subject, suite: str, parts: Sequence[Part], seed: int | None, kept: int, *, in_batches: bool
 ) -> SavedRun | None:
-    """Where the state of a run is kept; None where there is no safe cache. The engine makes no difference, as the
-    verdicts are the plain module's with any of them; but those that are only of batches are kept apart."""
+    """Where the state of a run is kept; None where there is no safe cache, or nothing tells two models apart.
+
+    The engine makes no difference, as the verdicts are the plain module's with any of them; but those that are only of
+    batches are kept apart.
+    """
     folder = private_folder("runs")
-    if folder is None:
+    if folder is None or (isinstance(subject, ForeignModel) and subject.sha256 is None):
         return None
     remove_all_left_overs(folder)
     facts = {
-        "spec": spec_text(spec),
-        "settings": list(spec.settings),
-        **({"sizes": dict(choice)} if (choice := spec.resolved.asked[0].choice) else {}),
-        "dtype": spec.network.dtype.name,
+        **_subject_facts(subject),
+        **({"sizes": dict(choice)} if (choice := subject.resolved.asked[0].choice) else {}),
         "suite": suite,
         "parts": [[part.label, part.size] for part in parts],
         "seed": seed,
@@ -129,6 +133,18 @@ def saved_run(
     versions = {"torch": torch.__version__, "compiler": installed_version() or ""}
     question, key = (_digest(json.dumps(one, sort_keys=True)) for one in (facts, {**facts, **versions}))
     return SavedRun(folder / f"{question}-{key}.json", key)
+
+
+def _subject_facts(subject: Subject) -> dict[str, object]:
+    match subject:
+        case Spec():
+            settings, dtype = list(subject.settings), subject.network.dtype.name
+            return {"spec": spec_text(subject), "settings": settings, "dtype": dtype}
+        case ForeignModel(sha256=sha256, like=like):
+            facts = {"sha256": sha256, "like": None if like is None else _subject_facts(like)}
+            return {**facts, "task": write_document(subject.resolved.document), "decode": subject.decode}
+        case _:
+            raise no_rule("model", subject)
 
 
 def _digest(text: str) -> str:

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from compiler.backends.native.engines import UNSURE
 from compiler.backends.torch.decode import NO_TOKEN
+from compiler.backends.torch.foreign import ForeignModel, Subject
 from compiler.backends.torch.reference import Reference, alone
 from compiler.pipeline import Spec
-from compiler.source.faults import ToolFault
+from compiler.source.diagnostics import fail
+from compiler.source.document import whole_file
+from compiler.source.faults import ToolFault, no_rule
 from compiler.tasks.task import Inputs
 
 SEQUENCES = 4  # of the first block, and how many tokens of each at most
@@ -24,15 +27,15 @@ STRIDE = 7919  # from the sequence of a block to that of the next one: a prime, 
 class SelfCheck:
     """Compares what an engine is sure of with the reference; which tokens depends on the number of the block alone."""
 
-    def __init__(self, spec: Spec, reference: Reference) -> None:
-        self._spec, self._reference = spec, reference
+    def __init__(self, subject: Subject, reference: Reference) -> None:
+        self._subject, self._reference = subject, reference
         self._blocks = 0
 
     def __call__(self, prompts: NDArray[np.int32], answers: NDArray[np.int32], said: NDArray[np.int32]) -> None:
         """Raises `ToolFault` where the reference contradicts what is `said`; see `Engine.said`."""
-        right = answers[:, np.array(self._spec.layout.predicted)]
+        right = answers[:, np.array(self._subject.layout.predicted)]
         with alone():
-            for row, slots in _chosen(said, right, self._blocks, every=self._spec.layout.in_place):
+            for row, slots in _chosen(said, right, self._blocks, every=self._subject.layout.in_place):
                 for slot, token, _ in self._reference.says(prompts[row], answers[row], slots):
                     if token != said[row, slot]:
                         raise self._contradiction(prompts[row], answers[row], slot, int(said[row, slot]), token)
@@ -41,14 +44,14 @@ class SelfCheck:
     def _contradiction(
         self, prompt: NDArray[np.int32], answer: NDArray[np.int32], slot: int, sure: int, token: int
     ) -> ToolFault:
-        spec, labels = self._spec, self._spec.network.vocabulary.labels
-        place = spec.layout.predicted[slot]
-        before = [] if spec.layout.in_place else answer[:place].tolist()
-        read = " ".join(spec.layout.spell([*prompt.tolist(), *before], labels))
-        first, second = spec.layout.spell([sure, token], labels)
+        subject, labels = self._subject, self._subject.resolved.vocabulary.labels
+        place = subject.layout.predicted[slot]
+        before = [] if subject.layout.in_place else answer[:place].tolist()
+        read = " ".join(subject.layout.spell([*prompt.tolist(), *before], labels))
+        first, second = subject.layout.spell([sure, token], labels)
         return ToolFault(
-            f"{spec.path}: the fast engine is sure that {spec.title} says {first} as token {place + 1} of the answer to"
-            f" `{read}`; the plain module says {second if token != NO_TOKEN else 'a logit that is no number'}"
+            f"{subject.path}: the fast engine is sure that {subject.title} says {first} as token {place + 1} of the"
+            f" answer to `{read}`; the plain module says {second if token != NO_TOKEN else 'a logit that is no number'}"
         )
 
 
@@ -69,10 +72,19 @@ def _chosen(
             yield row, slots if every else slots[:: -(-len(slots) // TOKENS)]
 
 
-def decoded_otherwise(spec: Spec, engine: str, inputs: Inputs) -> ToolFault:
-    """The fault that an engine is sure of a wrong answer to an input which greedy decoding answers right."""
-    shown = spec.resolved.task.describe(inputs)
-    return ToolFault(
-        f"{spec.path}: the {engine} engine is sure that {spec.title} answers {shown} wrong; the plain module decodes"
-        " the right answer"
-    )
+def decoded_otherwise(subject: Subject, engine: str, inputs: Inputs) -> Exception:
+    """What it is that an engine is sure of a wrong answer to an input which greedy decoding answers right: a fault of
+    the engine, or of a foreign model, which alone was asked both times."""
+    shown = subject.resolved.task.describe(inputs)
+    match subject:
+        case Spec():
+            return ToolFault(
+                f"{subject.path}: the {engine} engine is sure that {subject.title} answers {shown} wrong; the plain"
+                " module decodes the right answer"
+            )
+        case ForeignModel():
+            message = f"the module answers {shown} wrong, and right when it is asked again"
+            hint = "it has to compute the same each time: no dropout, no random numbers, nothing kept between calls"
+            return fail("bad-module", message, whole_file(subject.path), hint)
+        case _:
+            return no_rule("model", subject)

@@ -73,7 +73,7 @@ def run_suite(
     try:
         for number, part in enumerate(suite.parts):
             tally = state.tallies[number] if number < len(state.tallies) else Tally()
-            for bunch in _ahead(_bunches(evaluator.spec.layout, part, tally.done, pace)):
+            for bunch in _ahead(_bunches(evaluator.subject.layout, part, tally.done, pace)):
                 with pace:
                     tally = _tallied(evaluator, bunch, tally, suite.kept)
                 seconds = before.seconds + time.perf_counter() - start
@@ -179,7 +179,7 @@ def _tallied(evaluator: Evaluator, bunch: _Bunch, tally: Tally, kept: int) -> Ta
     """The tally with the verdicts on further inputs, the first of whose failures are decoded."""
 
     def inputs(row: int) -> Inputs:
-        return evaluator.spec.resolved.task.inputs(bunch.words, row)
+        return evaluator.subject.resolved.task.inputs(bunch.words, row)
 
     verdicts = evaluator.verdicts(bunch.prompts, bunch.answers)
     failures: list[Failure] = []
@@ -194,7 +194,7 @@ def _tallied(evaluator: Evaluator, bunch: _Bunch, tally: Tally, kept: int) -> Ta
         elif evaluator.in_batches:
             cleared.append(decided)
         else:
-            raise decoded_otherwise(evaluator.spec, evaluator.engine.name, inputs(row))
+            raise decoded_otherwise(evaluator.subject, evaluator.engine.name, inputs(row))
         decided += 1
     return tally.plus(verdicts.decided(range(decided), cleared) if decided else verdicts, failures, inputs)
 

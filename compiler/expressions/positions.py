@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -29,6 +29,7 @@ from compiler.expressions.values import Number
 
 QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
 POSITION = "pos"  # and the one of `position`
+Keys = Callable[[int], range]  # those of a query that no mask hides
 RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION)
 """Names that mean something in formulas, so that a spec cannot define them."""
 
@@ -77,35 +78,34 @@ class PairFormula:
             self._computed[distance] = self._compute(max(0, -distance), max(0, distance))
         return self._computed[distance]
 
-    def table(self, length: int, *, causal: bool) -> list[list[float]]:
-        """Rows by query, columns by key; under a causal mask later keys are left at zero."""
+    def table(self, length: int, keys: Keys) -> list[list[float]]:
+        """Rows by query, columns by key; other keys than `keys` are left at zero."""
         if not self.by_distance:
-            return [
-                [float(self.at(query, key).value) if key <= query or not causal else 0.0 for key in range(length)]
-                for query in range(length)
-            ]
+            return [self._row(query, length, keys) for query in range(length)]
         first = length - 1
-        values = [float(self.at(first, key).value) for key in range(length)]
-        values += [0.0 if causal else float(self.at(0, key).value) for key in range(1, length)]
+        values = self._row(first, length, keys) + self._row(0, length, keys)[1:]
         return [values[first - query : first - query + length] for query in range(length)]
 
-    def telling_rows(self, length: int, *, causal: bool) -> Iterator[tuple[int, list[int | float]]]:
-        """Rows of the table, each with its query, that hold every value in it: two rows, where distances decide.
+    def _row(self, query: int, length: int, keys: Keys) -> list[float]:
+        shown = keys(query)
+        return [float(self.at(query, key).value) if key in shown else 0.0 for key in range(length)]
 
-        Under a causal mask a row ends with the query's own position.
-        """
+    def telling_rows(self, length: int, keys: Keys) -> Iterator[tuple[int, dict[int, int | float]]]:
+        """Rows of the table by key, of `keys` only, each with its query, that hold every value in it: two rows, where
+        distances decide."""
         queries = sorted({0, length - 1}) if self.by_distance else range(length)
         for query in queries:
-            yield query, [self.at(query, key).value for key in range(query + 1 if causal else length)]
+            yield query, {key: self.at(query, key).value for key in keys(query)}
 
     def hides_later_keys(self, length: int) -> bool:
         """Whether it is -inf wherever the key comes after the query, for all positions below `length`."""
         queries = range(length) if not self.by_distance else range(min(1, length))
         return all(self.at(query, key).value == -math.inf for query in queries for key in range(query + 1, length))
 
-    def new_keys(self, query: int, count: int) -> range:
-        """The keys below `count` that may have a value which no smaller query has: one key, where distances decide."""
-        return range(1 if self.by_distance and query else count)
+    def new_keys(self, query: int, keys: Keys) -> range:
+        """The keys that may have a value which no smaller query has: the first one, where distances decide."""
+        shown = keys(query)
+        return range(shown.start, min(1, shown.stop)) if self.by_distance and query else shown
 
     def checked(self) -> PairFormula:
         """The same formula without a limit on work, after it was computed for every pair in question."""

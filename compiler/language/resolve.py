@@ -51,6 +51,26 @@ class AskedTask:
 
 
 @dataclass(frozen=True)
+class ResolvedTask:
+    """What a model of another program is asked, and the tokens that it is asked in, by their ids.
+
+    `asked` are the tasks: one, or one for each choice of sizes that are ranges. `decode` says how a token is read off
+    the logits; None where the document does not.
+    """
+
+    document: Mapping
+    name: str
+    vocabulary: Axis
+    asked: tuple[AskedTask, ...]
+    decode: Decode | None
+
+    @property
+    def task(self) -> Task:
+        """The task; of ranges with their largest sizes."""
+        return self.asked[-1].task
+
+
+@dataclass(frozen=True)
 class Resolved:
     """A spec whose names all have meanings. `scope` knows constants, parameters and sizes, but no dimensions.
 
@@ -88,6 +108,11 @@ class Resolved:
         """What is asked in all choices of sizes; where the spec states no task, that too."""
         return question([one.task for one in self.asked])
 
+    def without_network(self) -> ResolvedTask:
+        """What is asked, to be asked of another model. Raises `SpecError` as `task` does."""
+        asked = (*self.asked[:-1], self._asked)
+        return ResolvedTask(self.document, self.name, self.vocabulary, asked, self.decode)
+
     @property
     def _asked(self) -> AskedTask:
         if not self.asked:
@@ -99,12 +124,10 @@ class Resolved:
 def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = False) -> Resolved | None:
     """What the names of a document mean; None, with the reasons in `findings`, where nothing can be built on them."""
     dtype = FORMATS[document.text_of("dtype")]
-    scope = Scope({}, dtype, lambda start, end: document.span, Work())
-    definitions = resolve_definitions(document, scope, findings)
-    sizing = replace(scope, names={name: definition.value for name, definition in definitions.items()})
+    definitions, sizing = _definitions(document, dtype, findings)
     varying = {name: VARIES for name, definition in definitions.items() if definition.varies}
     fixed = {name: value for name, value in sizing.names.items() if name not in varying}
-    scope = replace(scope, names=fixed, elsewhere=varying)
+    scope = replace(sizing, names=fixed, elsewhere=varying)
     vocabulary_node, stream_node = document.get("vocabulary"), document.get("stream")
     assert vocabulary_node is not None
     assert stream_node is not None
@@ -133,6 +156,28 @@ def resolve(document: Mapping, findings: Findings, *, allow_overflow: bool = Fal
         read_expectations(document.get("expect"), [one.task for one in asked], findings),
         allow_overflow,
     )
+
+
+def resolve_task(document: Mapping, findings: Findings) -> ResolvedTask | None:
+    """What a document asks that has a vocabulary and a task, and no network; None, with the reasons in `findings`,
+    where that is not certain."""
+    dtype = FORMATS[document.text_of("dtype") or "float64"]  # of parameters, which no task reads
+    definitions, sizing = _definitions(document, dtype, findings)
+    node = document.get("vocabulary")
+    assert node is not None
+    vocabulary = read_axis(node, sizing, findings, "token", tokens=True)
+    asked = None if vocabulary is None else _asked(document, definitions, vocabulary.axis, sizing, findings)
+    if vocabulary is None or not asked:
+        return None
+    decode = cast(Decode, document.text_of("decode")) if document.get("decode") is not None else None
+    return ResolvedTask(document, document.text_of("name") or asked[-1].task.name, vocabulary.axis, asked, decode)
+
+
+def _definitions(document: Mapping, dtype: FloatFormat, findings: Findings) -> tuple[dict[str, Definition], Scope]:
+    """Constants, parameters and sizes, and the scope in which sizes are read: it knows the largest of a range."""
+    scope = Scope({}, dtype, lambda start, end: document.span, Work())
+    definitions = resolve_definitions(document, scope, findings)
+    return definitions, replace(scope, names={name: one.value for name, one in definitions.items()})
 
 
 def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], findings: Findings) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from compiler.expressions.naming import words
-from compiler.language.resolve import Resolved
+from compiler.language.resolve import Resolved, ResolvedTask
 from compiler.network.causality import is_causal
 from compiler.network.ir import Network
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, first_few, nearest, raise_errors
@@ -40,7 +40,7 @@ def find_suspicions(resolved: Resolved, network: Network) -> list[Diagnostic]:
     names = [*_unused_definitions(resolved), *_unused_lets(resolved.document)]
     return [
         *names,
-        *_silent_symbols(resolved, network.classes.size),
+        *silent_symbols(resolved, network.classes.size),
         *_unseen(resolved, network),
         *_missing_claims(resolved.document),
     ]
@@ -75,7 +75,10 @@ def without_ignored(
     return tuple(diagnostic for diagnostic in findings if diagnostic.severity == "error" or diagnostic.code not in off)
 
 
-def _silent_symbols(resolved: Resolved, classes: int) -> list[Diagnostic]:
+def silent_symbols(
+    resolved: Resolved | ResolvedTask, classes: int, hint: str = "let `classes`, or the last stream, cover them"
+) -> list[Diagnostic]:
+    """That an answer can have symbols which are not among the first `classes` tokens."""
     slots = {slot.tokens for asked in resolved.asked for slot in asked.layout.answer}
     silent = sorted({token for tokens in slots for token in tokens if token >= classes})
     task = resolved.document.get("task")
@@ -84,11 +87,7 @@ def _silent_symbols(resolved: Resolved, classes: int) -> list[Diagnostic]:
         return []
     labels = [resolved.vocabulary.labels[token] for token in silent]
     message = f"the model has no logit for {first_few(labels)}: no answer with such a symbol can be right"
-    return [
-        Diagnostic(
-            "silent-symbol", message, key.span, "let `classes`, or the last stream, cover them", severity="warning"
-        )
-    ]
+    return [Diagnostic("silent-symbol", message, key.span, hint, severity="warning")]
 
 
 def _unseen(resolved: Resolved, network: Network) -> Iterator[Diagnostic]:

@@ -13,8 +13,15 @@ from compiler.language.resolve import check_clashes
 from compiler.lowering.context import Context, StepSkipped, map_lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm, lower_qk_norm
-from compiler.lowering.scores import lower_mask, lower_rope, lower_scale_of_scores, lower_scores, lower_softmax
-from compiler.network.ir import Attention, Map, OutputWord
+from compiler.lowering.scores import (
+    check_ties,
+    lower_mask,
+    lower_rope,
+    lower_scale_of_scores,
+    lower_scores,
+    lower_softmax,
+)
+from compiler.network.ir import Attention, Map, OutputWord, Residual
 from compiler.source.document import Mapping, Scalar
 from compiler.source.limits import MAX_AXIS, MAX_HEAD_DIM
 
@@ -53,6 +60,7 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
         projection = lower_map(
             context, step, MapShape(f"{name}.output", mixed, stream, "dimension", scope, "stream"), biases
         )
+    check_ties(context, step)
     mask, mask_provenance = lower_mask(context, step)
     return Attention(
         name=name,
@@ -74,6 +82,8 @@ def lower_attention(context: Context, step: Mapping, name: str, stream: Axis, le
         softmax=lower_softmax(context, step),
         mask=mask,
         mask_provenance=mask_provenance,
+        residual=cast(Residual, context.word(step, "residual", "add")),
+        post_norm=lower_norm(context, step, name, stream, "post_norm"),
     )
 
 

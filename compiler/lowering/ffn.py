@@ -11,7 +11,8 @@ from compiler.language.resolve import check_clashes
 from compiler.lowering.context import Context, StepSkipped, map_lines
 from compiler.lowering.maps import MapShape, lower_map
 from compiler.lowering.norm import lower_norm
-from compiler.network.ir import ActivationKind, FeedForward
+from compiler.network.ir import ActivationKind, FeedForward, Residual
+from compiler.network.meanings import keeps_stream
 from compiler.source.diagnostics import first_few
 from compiler.source.document import Mapping
 
@@ -23,7 +24,9 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
     hidden = _axis(context, step, "hidden", "hidden unit")
     if after is None or hidden is None:
         raise StepSkipped(after)
-    _warn_of_moves(context, step, stream, after)
+    residual = cast(Residual, context.word(step, "residual", "add"))
+    if keeps_stream(residual):
+        _warn_of_moves(context, step, stream, after)
     norm = lower_norm(context, step, name, stream)
     gated = any(True for _ in map_lines(step, "gate"))
     biases = context.biases(step, MAPS_OF["ffn"] if gated else ("up", "down"))
@@ -36,7 +39,9 @@ def lower_ffn(context: Context, step: Mapping, name: str, stream: Axis) -> FeedF
     from_hidden = context.reading(hidden, "hidden", {"the stream": stream})
     down = lower_map(context, step, MapShape(f"{name}.down", hidden, after, "dimension", from_hidden, "stream"), biases)
     activation = cast(ActivationKind, context.word(step, "activation", "relu"))
-    return FeedForward(name, stream, hidden, norm, maps.get("gate"), maps["up"], down, activation, after)
+    post_norm = lower_norm(context, step, name, after, "post_norm")
+    gate, up = maps.get("gate"), maps["up"]
+    return FeedForward(name, stream, hidden, norm, gate, up, down, activation, after, residual, post_norm)
 
 
 def _warn_of_moves(context: Context, step: Mapping, before: Axis, after: Axis) -> None:

@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 from typing import cast, get_args
 
-from compiler.expressions.arithmetic import NotANumber
+from compiler.expressions.arithmetic import NotANumber, exact_figure
 from compiler.expressions.arithmetic import cast as as_dtype
 from compiler.expressions.axes import Axis
-from compiler.expressions.evaluate import number_value
+from compiler.expressions.evaluate import integer_value, number_value
 from compiler.expressions.formulas import attempt, read_formula, value_at
 from compiler.expressions.positions import PAIR, QUERY, PairFormula
 from compiler.expressions.scope import AlreadyReported
@@ -19,11 +19,27 @@ from compiler.expressions.values import NOWHERE, Number, Provenance, merged_prov
 from compiler.lowering.context import Context, Line, map_lines
 from compiler.lowering.rows import readable, rows
 from compiler.lowering.tensors import store
-from compiler.network.ir import Equation, HeadScore, Mask, MaskWord, Rope, RopePairs, Scale, ScaleOperation, Softmax
-from compiler.network.meanings import attends_to_nothing, divides, is_causal_mask
+from compiler.network.ir import (
+    Equation,
+    HardSoftmax,
+    HeadScore,
+    Mask,
+    MaskWord,
+    Rope,
+    RopePairs,
+    Scale,
+    ScaleOperation,
+    Softmax,
+    SoftmaxWord,
+    Ties,
+    Window,
+)
+from compiler.network.meanings import attends_to_nothing, divides, ties_of, unmasked_keys
 from compiler.source.diagnostics import Diagnostic
 from compiler.source.document import Mapping, Node, Scalar
-from compiler.source.limits import MAX_SCORE_ENTRIES
+from compiler.source.limits import MAX_CONTEXT, MAX_SCORE_ENTRIES
+
+HARD = "hard"  # the word for a softmax that only the largest scores pass
 
 
 def lower_scores(
@@ -55,9 +71,11 @@ def _check_score(
     span = line.value.span
     read: set[Provenance] = set()
     may_be_nothing = attends_to_nothing(softmax)
+    keys = unmasked_keys(mask, length)
     for query in range(length):
+        new = score.new_keys(query, keys)
         try:
-            row = [score.at(query, key) for key in score.new_keys(query, query + 1 if is_causal_mask(mask) else length)]
+            row = [score.at(query, key) for key in new]
         except AlreadyReported:
             return None
         except ExpressionError as error:
@@ -70,8 +88,8 @@ def _check_score(
             return None
         if may_be_nothing and any(number.value > math.log(context.resolved.dtype.largest) for number in row):
             context.warn("overflow", "exp of a score overflows, which makes the plus_one softmax NaN", span)
-        seen = row[: query + 1]  # all of it in the shortest sequence with this query
-        if not may_be_nothing and len(seen) == query + 1 and all(number.value == -math.inf for number in seen):
+        seen = row[: query + 1 - new.start]  # all of it in the shortest sequence with this query
+        if not may_be_nothing and new == keys(query) and all(number.value == -math.inf for number in seen):
             message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
             context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
             return None
@@ -105,12 +123,24 @@ def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:
 
 def lower_softmax(context: Context, step: Mapping) -> Softmax:
     """How scores become weights, from the step or the defaults."""
-    return cast(Softmax, context.word(step, "softmax", "standard"))
+    word = context.word(step, "softmax", "standard")
+    if word == HARD:
+        return HardSoftmax(cast(Ties, context.word(step, "ties", "share")))
+    return cast(SoftmaxWord, word)
+
+
+def check_ties(context: Context, step: Mapping) -> None:
+    """Report `ties` in a step whose softmax has none; among the defaults it stands for others."""
+    node = step.get("ties")
+    if node is not None and ties_of(lower_softmax(context, step)) is None:
+        context.error("unknown-key", "`ties` needs the softmax that it is for", node.span, f"softmax: {HARD}")
 
 
 def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
-    """`causal`, `none`, or a finite number of the dtype that is added to the scores of later keys."""
+    """`causal`, `none`, a window, or a finite number of the dtype that is added to the scores of later keys."""
     node = context.written(step, "mask")
+    if isinstance(node, Mapping):
+        return _window(context, node)
     if not isinstance(node, Scalar):
         return "causal", NOWHERE
     if node.text in get_args(MaskWord):
@@ -128,6 +158,18 @@ def lower_mask(context: Context, step: Mapping) -> tuple[Mask, Provenance]:
     if attends_to_nothing(lower_softmax(context, step)) and added > math.log(context.resolved.dtype.largest):
         context.warn("overflow", "exp of this mask overflows, which makes the plus_one softmax NaN", node.span)
     return added, value.provenance
+
+
+def _window(context: Context, mask: Mapping) -> tuple[Mask, Provenance]:
+    node = mask.get("window")
+    size = context.value(node, integer_value)
+    if node is None or size is None:
+        return "causal", NOWHERE
+    if not 1 <= size <= MAX_CONTEXT:
+        message = f"a window cannot show {exact_figure(size)} keys; it shows 1, the query's own, to {MAX_CONTEXT}"
+        context.error("index-range", message, node.span)
+        return "causal", NOWHERE
+    return Window(size), NOWHERE
 
 
 def lower_scale_of_scores(context: Context, step: Mapping, head_dim: int) -> Scale:

@@ -178,21 +178,33 @@ def _written_vector(
     context: Context, node: Node, name: str, axis: Axis, owner: str, what: str
 ) -> tuple[Tensor, str | None, tuple[Equation, ...]]:
     scope = replace(context.scope, candidates=(*context.scope.candidates, *context.vectors))
-    empty = tensor(name, (axis,), [])
-    read = read_numbers(context, node, what, scope)
+    read = _read_vector(context, node, axis, what, scope)
     if read is None:
-        return empty, None, ()
-    if read.written == "number":
-        if not has_work_for(read.items[0][1], context.scope, axis.size, context.findings):
-            return empty, None, ()
-        read = replace(read, items=read.items * axis.size)
-    if not fits(context, node, read, axis):
-        return empty, None, ()
-    numbers = read
+        return tensor(name, (axis,), []), None, ()
     weight, tie = stored_once(
-        context, read.whole, (axis.size,), owner, lambda: tensor(name, (axis,), numbers.entries(context, what))
+        context, read.whole, (axis.size,), owner, lambda: tensor(name, (axis,), read.entries(context, what))
     )
     return weight, tie, (read.equation,)
+
+
+def lower_untied_vector(
+    context: Context, node: Node, name: str, axis: Axis, what: str
+) -> tuple[Tensor, tuple[Equation, ...]]:
+    """The same of a vector, a list or one number for all that is always a tensor of its own, such as a bias."""
+    read = _read_vector(context, node, axis, what, context.scope)
+    if read is None:
+        return tensor(name, (axis,), []), ()
+    return tensor(name, (axis,), read.entries(context, what)), (read.equation,)
+
+
+def _read_vector(context: Context, node: Node, axis: Axis, what: str, scope: Scope) -> WrittenVector | None:
+    """One number for each dimension of an axis; None where there are not, which was reported."""
+    read = read_numbers(context, node, what, scope)
+    if read is not None and read.written == "number":
+        if not has_work_for(read.items[0][1], context.scope, axis.size, context.findings):
+            return None
+        read = replace(read, items=read.items * axis.size)
+    return None if read is None or not fits(context, node, read, axis) else read
 
 
 def fits(context: Context, node: Node, read: WrittenVector, axis: Axis) -> bool:

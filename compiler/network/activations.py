@@ -40,6 +40,7 @@ def _inside(step: Embedding | Attention | FeedForward | Head) -> Iterator[tuple[
             yield f"{name}.active", ("batch", "time", hidden)
             yield f"{name}.units", ("batch", "time", hidden)
             yield from _of_map(down)
+            yield from _of_post_norm(step)
         case Head(stream=stream, norm=norm, logits=logits):
             if norm is not None:
                 yield norm.name, ("batch", "time", stream)
@@ -70,6 +71,12 @@ def _of_attention(step: Attention) -> Iterator[tuple[str, tuple[Dimension, ...]]
     yield f"{step.name}.mixed", ("batch", "time", mixed)
     if isinstance(step.output, Map):
         yield from _of_map(step.output)
+    yield from _of_post_norm(step)
+
+
+def _of_post_norm(step: Attention | FeedForward) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
+    if step.post_norm is not None:
+        yield step.post_norm.name, ("batch", "time", stream_after(step))
 
 
 def _of_map(map_: Map) -> Iterator[tuple[str, tuple[Dimension, ...]]]:

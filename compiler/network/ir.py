@@ -17,17 +17,18 @@ from compiler.expressions.values import NOWHERE, Provenance
 from compiler.source.faults import no_rule
 from compiler.source.text import Span
 
-ActivationKind = Literal["relu", "silu", "gelu"]
+ActivationKind = Literal["relu", "silu", "gelu", "gelu_tanh", "tanh", "sigmoid", "square", "identity"]
 ACTIVATIONS: tuple[ActivationKind, ...] = get_args(ActivationKind)
-Softmax = Literal["standard", "plus_one"]
+SoftmaxWord = Literal["standard", "plus_one"]
+Ties = Literal["share", "earliest", "latest"]  # which of the keys with the largest score have weight
 MaskWord = Literal["causal", "none"]
-Mask = MaskWord | float  # a number is added to the scores of later keys
 RopePairs = Literal["adjacent", "halves"]
 Decode = Literal["argmax", "argmin"]
 NormKind = Literal["rms", "layer"]
 ScaleOperation = Literal["multiply", "divide"]
 MixOperation = Literal["add", "subtract"]
 OutputWord = Literal["identity", "broadcast"]
+Residual = Literal["add", "none"]
 Index = tuple[int, ...]  # of an entry in its tensor
 
 
@@ -95,7 +96,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Norm:
-    """rms: x · rsqrt(mean(x²) + epsilon) · weight; layer: the same of x - mean(x)."""
+    """rms: x · rsqrt(mean(x²) + epsilon) · weight + bias; layer: the same of x - mean(x)."""
 
     name: str
     kind: NormKind
@@ -104,6 +105,7 @@ class Norm:
     weight: Tensor | None
     weight_tie: str | None = None
     equations: tuple[Equation, ...] = ()
+    bias: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,24 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class HardSoftmax:
+    """All weight is on keys with the largest score: all of them share it evenly, or one of them has it."""
+
+    ties: Ties
+
+
+@dataclass(frozen=True)
+class Window:
+    """Each query sees itself and the `size` - 1 keys before it."""
+
+    size: int
+
+
+Softmax = SoftmaxWord | HardSoftmax
+Mask = MaskWord | float | Window  # a number is added to the scores of later keys
+
+
+@dataclass(frozen=True)
 class HeadScore:
     """A number added to the scores of one head, as a formula in the positions of query and key."""
 
@@ -206,7 +226,8 @@ class Attention:
     """Heads of queries; groups of them, in order, share the keys and values of one of `kv_heads`.
 
     `head_dim` coordinates for queries and keys, `value_dim` for values; the row of head h, coordinate c is
-    h · head_dim + c. Query and key norms act on the coordinates of one head, before rope.
+    h · head_dim + c. Query and key norms act on the coordinates of one head, before rope. What is put out is added to
+    the stream, or is the stream after the step; `post_norm` is a norm of that.
     """
 
     name: str
@@ -228,6 +249,8 @@ class Attention:
     softmax: Softmax
     mask: Mask
     mask_provenance: Provenance = NOWHERE
+    residual: Residual = "add"
+    post_norm: Norm | None = None
 
     @property
     def group_size(self) -> int:
@@ -237,7 +260,10 @@ class Attention:
 
 @dataclass(frozen=True)
 class FeedForward:
-    """activation(gate) · up, or activation(up) without a gate; the old stream is padded or cut by position."""
+    """activation(gate) · up, or activation(up) without a gate; the old stream is padded or cut by position.
+
+    `residual` and `post_norm` as in attention.
+    """
 
     name: str
     stream: Axis
@@ -248,6 +274,8 @@ class FeedForward:
     down: Map
     activation: ActivationKind
     stream_after: Axis
+    residual: Residual = "add"
+    post_norm: Norm | None = None
 
 
 @dataclass(frozen=True)

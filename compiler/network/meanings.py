@@ -5,14 +5,28 @@ The torch modules match on the words themselves: they compute what the functions
 
 from __future__ import annotations
 
-from compiler.network.ir import Decode, Mask, NormKind, RopePairs, ScaleOperation, Softmax
+from collections.abc import Callable
+
+from compiler.network.ir import (
+    ActivationKind,
+    Decode,
+    HardSoftmax,
+    Mask,
+    NormKind,
+    Residual,
+    RopePairs,
+    ScaleOperation,
+    Softmax,
+    Ties,
+    Window,
+)
 from compiler.source.faults import no_rule
 
 
 def is_causal_mask(mask: Mask) -> bool:
     """Whether it hides later keys altogether, whatever their scores are."""
     match mask:
-        case "causal":
+        case "causal" | Window():
             return True
         case "none" | float():
             return False
@@ -23,10 +37,23 @@ def is_causal_mask(mask: Mask) -> bool:
 def added_to_later(mask: Mask) -> float | None:
     """What is added to the scores of later keys; None where it is nothing, or they are hidden."""
     match mask:
-        case "causal" | "none":
+        case "causal" | "none" | Window():
             return None
         case float():
             return mask
+        case _:
+            raise no_rule("mask", mask)
+
+
+def unmasked_keys(mask: Mask, length: int) -> Callable[[int], range]:
+    """The keys that it does not hide from a query, by the query's position, in a sequence of `length` tokens."""
+    match mask:
+        case "causal":
+            return lambda query: range(query + 1)
+        case Window(size=size):
+            return lambda query: range(max(0, query + 1 - size), query + 1)
+        case "none" | float():
+            return lambda query: range(length)
         case _:
             raise no_rule("mask", mask)
 
@@ -38,8 +65,33 @@ def attends_to_nothing(softmax: Softmax) -> bool:
             return False
         case "plus_one":
             return True
+        case HardSoftmax():
+            return False
         case _:
             raise no_rule("softmax", softmax)
+
+
+def ties_of(softmax: Softmax) -> Ties | None:
+    """Which of the keys with the largest score have all weight; None where every key has some."""
+    match softmax:
+        case "standard" | "plus_one":
+            return None
+        case HardSoftmax(ties=ties):
+            return ties
+        case _:
+            raise no_rule("softmax", softmax)
+
+
+def picks_one(softmax: Softmax) -> bool:
+    """Whether one key has all weight where several have the same score."""
+    ties = ties_of(softmax)
+    match ties:
+        case None | "share":
+            return False
+        case "earliest" | "latest":
+            return True
+        case _:
+            raise no_rule("ties", ties)
 
 
 def subtracts_mean(kind: NormKind) -> bool:
@@ -51,6 +103,28 @@ def subtracts_mean(kind: NormKind) -> bool:
             return True
         case _:
             raise no_rule("norm", kind)
+
+
+def keeps_stream(residual: Residual) -> bool:
+    """Whether what a step puts out is added to the stream; else it is the stream after the step."""
+    match residual:
+        case "add":
+            return True
+        case "none":
+            return False
+        case _:
+            raise no_rule("residual", residual)
+
+
+def keeps_zero(activation: ActivationKind) -> bool:
+    """Whether it makes zero of zero."""
+    match activation:
+        case "relu" | "silu" | "gelu" | "gelu_tanh" | "tanh" | "square" | "identity":
+            return True
+        case "sigmoid":
+            return False
+        case _:
+            raise no_rule("activation", activation)
 
 
 def divides(operation: ScaleOperation) -> bool:

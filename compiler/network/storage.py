@@ -30,18 +30,24 @@ from compiler.source.faults import no_rule
 
 @dataclass(frozen=True)
 class Stored:
-    """A group of tensors that belong together: the embedding, a factor that its rows are multiplied by, a map with its
-    bias, or a vector or table by itself."""
+    """A group of tensors that belong together: the embedding, a factor that its rows are multiplied by, a map or a norm
+    with its bias, or a vector or table by itself. Nothing but a norm has a bias alone."""
 
     name: str
     kind: Literal["embedding", "factor", "map", "vector"]
     step: str
     outputs: Axis
-    weight: Tensor
+    weight: Tensor | None
     bias: Tensor | None = None
     weight_tie: str | None = None
     equations: tuple[Equation, ...] = ()
     inputs: Axis | None = None  # of a map
+
+    @property
+    def named(self) -> tuple[tuple[str, Tensor], ...]:
+        """Its tensors by their names in the state dict; one that is tied has a name of its own."""
+        both = ((f"{self.name}.weight", self.weight), (f"{self.name}.bias", self.bias))
+        return tuple((name, tensor) for name, tensor in both if tensor is not None)
 
 
 def step_norm(step: Step) -> Norm | None:
@@ -95,7 +101,7 @@ def stored_by(step: Step) -> Iterator[Stored]:
             yield from _stored_norm(norm, name)
         case StreamScale(name=name, stream=stream, weight=weight, weight_tie=tie, equations=equations):
             yield Stored(name, "vector", name, stream, weight, None, tie, equations)
-        case Attention(name=name, norm=norm, query_norm=query_norm, key_norm=key_norm):
+        case Attention(name=name, norm=norm, query_norm=query_norm, key_norm=key_norm, post_norm=post_norm):
             yield from _stored_norm(norm, name)
             query, key, value, *output = step_maps(step)
             for map_ in (query, key, value):
@@ -104,7 +110,13 @@ def stored_by(step: Step) -> Iterator[Stored]:
             yield from _stored_norm(key_norm, name)
             for map_ in output:
                 yield from _stored_map(map_, name)
-        case FeedForward(name=name, norm=norm) | Head(name=name, norm=norm):
+            yield from _stored_norm(post_norm, name)
+        case FeedForward(name=name, norm=norm, post_norm=post_norm):
+            yield from _stored_norm(norm, name)
+            for map_ in step_maps(step):
+                yield from _stored_map(map_, name)
+            yield from _stored_norm(post_norm, name)
+        case Head(name=name, norm=norm):
             yield from _stored_norm(norm, name)
             for map_ in step_maps(step):
                 yield from _stored_map(map_, name)
@@ -118,8 +130,8 @@ def stored_by(step: Step) -> Iterator[Stored]:
 
 
 def _stored_norm(norm: Norm | None, step: str) -> Iterator[Stored]:
-    if norm is not None and norm.weight is not None:
-        yield Stored(norm.name, "vector", step, norm.axis, norm.weight, None, norm.weight_tie, norm.equations)
+    if norm is not None and (norm.weight is not None or norm.bias is not None):
+        yield Stored(norm.name, "vector", step, norm.axis, norm.weight, norm.bias, norm.weight_tie, norm.equations)
 
 
 def _stored_map(map_: Map, step: str) -> Iterator[Stored]:
@@ -141,13 +153,9 @@ def tensors(network: Network) -> dict[str, Tensor]:
 def tensors_of(step: Step) -> Iterator[Tensor]:
     """The tensors that a step reads, with those that it is tied to."""
     for group in stored_by(step):
-        yield group.weight
-        if group.bias is not None:
-            yield group.bias
+        yield from (tensor for _, tensor in group.named)
 
 
 def tensor_names(network: Network) -> tuple[str, ...]:
     """Every name in the state dict, those of tied tensors included."""
-    groups = list(stored(network))
-    biases = (f"{group.name}.bias" for group in groups if group.bias is not None)
-    return (*(f"{group.name}.weight" for group in groups), *biases)
+    return tuple(name for group in stored(network) for name, _ in group.named)

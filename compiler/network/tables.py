@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from compiler.expressions.axes import Axis
 from compiler.expressions.values import NOWHERE, Provenance
 from compiler.network.ir import Attention, Index, Map, Pointwise, Position, Step, Tensor
-from compiler.network.meanings import added_to_later, divides, is_causal_mask
+from compiler.network.meanings import added_to_later, divides, unmasked_keys
 from compiler.network.storage import step_maps, stored_by
 from compiler.source.faults import no_rule
 
@@ -66,12 +66,8 @@ def _within(step: Step, name: str) -> str:
 def _tensors(step: Step) -> dict[str, Table]:
     tables = {}
     for group in stored_by(step):
-        owner = None if group.weight_tie is None else group.weight.name
-        place = f"{group.name}.weight"
-        tables[_within(step, place)] = _tensor(place, group.weight, owner)
-        if group.bias is not None:
-            place = f"{group.name}.bias"
-            tables[_within(step, place)] = _tensor(place, group.bias, None)
+        for place, tensor in group.named:
+            tables[_within(step, place)] = _tensor(place, tensor, None if tensor.name == place else tensor.name)
     return tables
 
 
@@ -104,15 +100,15 @@ def _computed(step: Step, length: int) -> dict[str, Table]:
 
 def _attention(step: Attention, length: int) -> dict[str, Table]:
     name, heads = step.name, step.heads
-    causal, added = is_causal_mask(step.mask), added_to_later(step.mask)
+    keys, added = unmasked_keys(step.mask, length), added_to_later(step.mask)
     tables = {}
     if step.scores:
         scores: dict[Index, Cell] = {
             (score.head, query, key): Cell(value, score.provenance)
             for score in step.scores
-            for query, row in enumerate(score.formula.table(length, causal=causal))
+            for query, row in enumerate(score.formula.table(length, keys))
             for key, value in enumerate(row)
-            if key <= query or not causal
+            if key in keys(query)
         }
         tables["score"] = Table(
             name,

@@ -116,7 +116,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     match = nearest(name, options)
     if match is not None:
         return f"; did you mean '{match}'?"
-    if 0 < len(options) <= 12:
+    if 0 < len(options) <= 16:
         return f"; known: {', '.join(options)}"
     return ""
 

@@ -64,11 +64,12 @@ class Checked:
     sound: bool
 
 
-def check_schema(document: Mapping) -> Checked:
-    """Check the shape of a spec."""
+def check_schema(document: Mapping, required: tuple[str, ...] | None = None) -> Checked:
+    """Check the shape of a spec, or of a document from which other keys are `required`."""
     refused: dict[JsonPath, Diagnostic] = {}
     findings = Findings()  # raises where there are too many
-    for error in jsonschema.Draft7Validator(_schema()).iter_errors(as_data(document)):
+    schema = _schema() if required is None else {**_schema(), "required": list(required)}
+    for error in jsonschema.Draft7Validator(schema).iter_errors(as_data(document)):
         for path, diagnostic in _diagnose(document, error):
             if path not in refused:
                 refused[path] = diagnostic

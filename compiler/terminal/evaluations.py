@@ -16,6 +16,7 @@ from compiler.terminal.figures import measured
 from compiler.terminal.overview import of_spec
 
 if TYPE_CHECKING:  # it imports torch
+    from compiler.backends.torch.foreign import ForeignModel, Subject
     from compiler.evaluation.evaluation import Answer, Evaluation, PartResult, SuiteResult
     from compiler.evaluation.evaluator import Failure
 
@@ -147,13 +148,13 @@ def summary(evaluation: Evaluation) -> str:
 
 
 def evaluation_json(
-    spec: Spec, evaluation: Evaluation, claims: Sequence[ClaimResult], saved: shapes.Saved
+    subject: Subject, evaluation: Evaluation, claims: Sequence[ClaimResult], saved: shapes.Saved
 ) -> shapes.Evaluation:
     protocol = evaluation.protocol
     return shapes.filled(
         shapes.Evaluation,
         evaluation,
-        **of_spec(spec),
+        **(of_spec(subject) if isinstance(subject, Spec) else _of_foreign(subject)),
         **saved,
         protocol=None if protocol is None else protocol.name,
         threshold=None if protocol is None else float(protocol.threshold),
@@ -161,6 +162,19 @@ def evaluation_json(
         suites=[_suite_json(suite) for suite in evaluation.suites],
         claims=claims_json(claims),
     )
+
+
+def print_foreign(model: ForeignModel) -> None:
+    """Where a model of another program comes from."""
+    like = "" if model.like is None else f", like {model.like.path}"
+    console().print(text(f"{model.path}: {model.kind}{like}; asked what {model.stated.path} says"))
+    console().print(text(f"sha256 {model.sha256}"))
+
+
+def _of_foreign(model: ForeignModel) -> dict[str, object]:
+    stated, like = model.stated, None if model.like is None else str(model.like.path)
+    file = shapes.filled(shapes.ModelFile, model, file=str(model.path), like=like)
+    return {"spec": str(stated.path), "name": stated.resolved.name, "settings": list(stated.settings), "model": file}
 
 
 def _suite_json(suite: SuiteResult) -> shapes.Suite:

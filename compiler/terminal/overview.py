@@ -62,11 +62,8 @@ def print_tensors(spec: Spec) -> None:
     """The state dict: names, shapes, entries that are not zero, ties."""
     rows = table("tensor", "shape", "nonzero", "", right=["nonzero"])
     for group in stored(spec.network):
-        for tensor in (group.weight, group.bias):
-            if tensor is None:
-                continue
-            tie = f"tied: stored as {tensor.name}" if tensor is group.weight and group.weight_tie else ""
-            name = f"{group.name}.weight" if tie else tensor.name
+        for name, tensor in group.named:
+            tie = f"tied: stored as {tensor.name}" if tensor.name != name else ""
             nonzero = sum(1 for entry in tensor.entries if entry.value)
             rows.add_row(text(name), " × ".join(map(str, tensor.shape)), str(nonzero), text(tie, "dim"))
     console().print(rows)

@@ -265,6 +265,9 @@ class ProgramNode(TypedDict):
     channels: Annotated[int, "the size of its result at each position"]
     live: NotRequired[Annotated[str, "the channels that are computed, such as `0-2, 4`; absent where all are"]]
     positions: NotRequired[Annotated[str, "the positions that are computed, likewise; absent where all are"]]
+    exact: NotRequired[
+        Annotated[str, "under hard attention, the channels that are never rounded, likewise; absent where none is"]
+    ]
 
 
 class ProgramDecision(TypedDict):
@@ -598,7 +601,21 @@ class Suite(TypedDict):
     parts: Annotated[list[Part], "inputs that are counted apart, such as those of one length; often a single part"]
 
 
+class ModelFile(TypedDict):
+    file: Annotated[str, "its path as it was written"]
+    kind: Annotated[str, "`safetensors`, `TorchScript` or `torch.export`"]
+    sha256: Annotated[str, "the SHA-256 of the file"]
+    like: Annotated[str | None, "the path of the spec whose network it has; null where it has code of its own"]
+
+
 class Evaluation(OfSpec, Saved):
+    model: NotRequired[
+        Annotated[
+            ModelFile,
+            "the model of another program, which is asked what `spec` says, a spec or a file with a task; absent where "
+            "it is the model of the spec",
+        ]
+    ]
     protocol: Annotated[str | None, "the [protocol](evaluation.md#protocols) that was run; null without one"]
     threshold: Annotated[
         float | None,

@@ -9,17 +9,21 @@ from compiler.network.ir import (
     Embedding,
     Equation,
     FeedForward,
+    HardSoftmax,
     Head,
+    Mask,
     Mix,
     Norm,
     Position,
     Repeat,
+    Softmax,
     Step,
     StreamNorm,
     StreamScale,
+    Window,
     stream_after,
 )
-from compiler.network.meanings import added_to_later, divides
+from compiler.network.meanings import divides, keeps_stream
 from compiler.network.storage import step_norm
 from compiler.source.faults import no_rule
 from compiler.terminal.console import console, first, number_text, table, text
@@ -62,10 +66,11 @@ def step_equations(step: Step) -> list[Equation]:
             norms = (norm for norm in (step.norm, step.query_norm, step.key_norm) if norm is not None)
             weights = dict.fromkeys(equation for norm in norms for equation in norm.equations)
             maps = (*step.query.equations, *step.key.equations, *step.value.equations)
-            return [*weights, *maps, *scores, *rope, *output]
+            return [*weights, *maps, *scores, *rope, *output, *_norm_equations(step.post_norm)]
         case FeedForward():
             gate = () if step.gate is None else step.gate.equations
-            return [*_norm_equations(step.norm), *gate, *step.up.equations, *step.down.equations]
+            maps = (*gate, *step.up.equations, *step.down.equations)
+            return [*_norm_equations(step.norm), *maps, *_norm_equations(step.post_norm)]
         case Repeat(equation=equation) | Mix(equation=equation):
             return [equation]
         case Head():
@@ -93,10 +98,10 @@ def describe_step(step: Step, dtype: FloatFormat) -> str:
         case StreamScale(stream=stream):
             return f"{stream.size} dimensions times a number each"
         case Attention():
-            return prefix + _attention(step, dtype)
+            return prefix + _attention(step, dtype) + _after(step)
         case FeedForward():
             gate = "gated " if step.gate is not None else ""
-            return f"{prefix}{gate}{step.activation}, hidden {step.hidden}"
+            return f"{prefix}{gate}{step.activation}, hidden {step.hidden}{_after(step)}"
         case Repeat(steps=steps):
             return f"{len(steps)} {'step' if len(steps) == 1 else 'steps'} again"
         case Mix(stream=stream):
@@ -112,6 +117,34 @@ def _norm(norm: Norm) -> str:
     return f"{norm.kind} norm (eps {number_text(norm.epsilon)})"
 
 
+def _after(step: Attention | FeedForward) -> str:
+    """What becomes of the stream, where that is unusual."""
+    replaced = "" if keeps_stream(step.residual) else ", in place of the stream"
+    return replaced + ("" if step.post_norm is None else f", then {_norm(step.post_norm)} of the stream")
+
+
+def _softmax(softmax: Softmax) -> str:
+    match softmax:
+        case "standard" | "plus_one":
+            return f"{softmax} softmax"
+        case HardSoftmax(ties=ties):
+            return f"hard softmax (ties: {ties})"
+        case _:
+            raise no_rule("softmax", softmax)
+
+
+def _mask(mask: Mask, dtype: FloatFormat) -> str:
+    match mask:
+        case "causal" | "none":
+            return f"{mask} mask"
+        case Window(size=size):
+            return f"a window of {size} keys" if size > 1 else "a window of one key"
+        case float():
+            return f"{number_text(mask, dtype)} added to later keys"
+        case _:
+            raise no_rule("mask", mask)
+
+
 def _attention(step: Attention, dtype: FloatFormat) -> str:
     parts = [f"heads {step.heads}" + (f" of {step.head_dim}" if step.head_dim > 1 else "")]
     if step.kv_heads is not step.heads:
@@ -123,8 +156,6 @@ def _attention(step: Attention, dtype: FloatFormat) -> str:
     parts.append(f"scores {'÷' if divides(step.scale.operation) else '×'} {number_text(step.scale.value, dtype)}")
     if step.rope:
         parts.append(f"rope ({step.rope.pairs} pairs)")
-    parts.append(f"{step.softmax} softmax")
-    added = added_to_later(step.mask)
-    parts.append(f"{step.mask} mask" if added is None else f"{number_text(added, dtype)} added to later keys")
+    parts += [_softmax(step.softmax), _mask(step.mask, dtype)]
     parts.append(f"output {step.output if isinstance(step.output, str) else 'by equations'}")
     return ", ".join(parts)

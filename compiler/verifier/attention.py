@@ -17,6 +17,7 @@ from torch import Tensor
 from compiler.backends.bounds.arithmetic import (
     ENGINE_TINY,
     ENGINE_UNIT,
+    SLACK,
     ZERO,
     Arithmetic,
     Bounded,
@@ -29,6 +30,8 @@ from compiler.backends.bounds.demand import live_heads
 from compiler.backends.bounds.separable import head_tables
 from compiler.backends.elementary.program import Attended, Mixed, NotFollowed
 from compiler.expressions.floats import FloatFormat
+from compiler.network.ir import Ties
+from compiler.source.faults import no_rule
 from compiler.verifier import exact
 from compiler.verifier.forms import Array, Forms, Ranges, forms, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
@@ -157,7 +160,9 @@ def attention_forms(a: Arithmetic, node: AttentionNode, query: Query) -> Attenti
         elif not node.seen:
             heads.append(_nothing(head.wanted, tables))
         else:
-            heads.append(_softmax(a, head, _scores(a, node, operation, number, query), operation, tables))
+            scores = _scores(a, node, operation, number, query)
+            weighed = _softmax if operation.ties is None else _hard
+            heads.append(weighed(a, operation, head, scores, tables))
     made = forms(sequences.automaton, np.stack(tables.constants, -1), np.stack(tables.tables, -1))
     return AttentionForms(made, tuple(heads), np.array(tables.bounds))
 
@@ -184,7 +189,7 @@ def _scores(a: Arithmetic, node: AttentionNode, operation: Attended, head: int, 
     return exact.score(node.dtype, scored, score(a, scored))
 
 
-def _softmax(a: Arithmetic, head: _Head, scores: Bounded, operation: Attended, tables: _Tables) -> HeadForms:
+def _softmax(a: Arithmetic, operation: Attended, head: _Head, scores: Bounded, tables: _Tables) -> HeadForms:
     mask = _with_weight(a, operation, scores, torch.tensor(head.visible)[None, :, None], tables.shape)
     if not operation.plus_one and bool((mask.sum(1) == 1).all()):
         return _alone(a, head.wanted, head.values, mask.double(), tables)
@@ -201,6 +206,96 @@ def _softmax(a: Arithmetic, head: _Head, scores: Bounded, operation: Attended, t
         weights.most,
         weights.one or bool((nothing == 1).all()),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Won:
+    """The weights of keys [cases, keys, steps], which depend on each key's own column, or, as far as `at` [cases, keys]
+    says where, on the column of one of them."""
+
+    weights: Tensor
+    at: Tensor
+
+
+def _hard(a: Arithmetic, operation: Attended, head: _Head, scores: Bounded, tables: _Tables) -> HeadForms:
+    """A head whose weight is on keys with the largest score, where these are known."""
+    won = _won(operation, head, scores, tables)
+    most = int(won.weights.count_nonzero(1).max())
+    mixed, off, size = [], [], []
+    for v in head.values:
+        largest = won.weights * a.size(v)
+        # one key has a weight of exactly 1; of n that share it each has 1 / n, where n and the quotient are rounded
+        rounded = compounded(most + 8, a.rounding.unit) * largest + a.rounding.tiny if most > 1 else 0.0
+        error = torch.where(won.weights > 0, won.weights * a.off(v) + rounded + a.rounding.flushed, 0.0)
+        mixed.append(tables.add(_by_column(won, won.weights * v.value)))
+        off.append(tables.add_bound(_by_column(won, error)))
+        size.append(tables.add_bound(_by_column(won, largest)))
+    nothing = np.zeros(tables.cases)
+    return HeadForms(
+        tuple(head.wanted),
+        tuple(mixed),
+        None,
+        tables.add_bound(torch.zeros(())),
+        tuple(off),
+        tuple(size),
+        nothing,
+        most,
+    )
+
+
+def _by_column(won: _Won, summands: Tensor) -> Tensor:
+    """Where one column decides, all that the weights of a query are of stands at one of its keys."""
+    at = won.at[:, :, None]
+    return torch.where(at.any(1, keepdim=True), at * summands.sum(1, keepdim=True), summands)
+
+
+def _won(operation: Attended, head: _Head, scores: Bounded, tables: _Tables) -> _Won:
+    """Raises `NotFollowed` where which keys win depends on several columns."""
+    value, error = (torch.as_tensor(q, dtype=torch.float64).expand(tables.shape) for q in (scores.value, scores.error))
+    room = torch.where(error == 0, 0.0, SLACK * error + 4 * ENGINE_UNIT * value.abs())
+    visible = torch.tensor(head.visible)[None, :, None].expand(tables.shape)
+    low, high = (torch.where(visible, x, -torch.inf) for x in (value - room, value + room))
+    columns = [tables.sequences.columns[position] for position in tables.positions]
+    weights, at = torch.zeros(tables.shape, dtype=torch.float64), torch.zeros(tables.shape[:2], dtype=torch.bool)
+    todo = torch.ones(tables.cases, dtype=torch.bool)
+
+    def decide(inside: Tensor, key: int | None, known: Tensor) -> None:
+        """The cases where one of the keys `inside` wins in each step of the column, for all that others hold."""
+        rest = torch.where(inside, -torch.inf, high).amax((1, 2))
+        floor = torch.where(inside, low, -torch.inf).amax(1, keepdim=True)
+        candidate = inside & visible & (high >= floor)
+        tied = (torch.where(candidate, room, 0.0).amax(1) == 0) | (candidate.sum(1) == 1)
+        new = todo & known & (tied & (floor[:, 0] > rest[:, None])).all(1)
+        weights[new] = _shared_out(candidate, operation.ties)[new]
+        if key is not None:
+            at[new, key] = True
+        todo[new] = False
+
+    # where scores depend on no column, any number of keys may tie
+    constant = ((low.amin(2) == high.amax(2)) | ~visible[..., 0]).all(1)
+    decide(torch.ones(tables.shape, dtype=torch.bool), None, constant)
+    for column in dict.fromkeys(columns):
+        inside = torch.tensor([one in (column, CONSTANT) for one in columns])[None, :, None].expand(tables.shape)
+        decide(inside, columns.index(column), torch.ones_like(todo))
+    if todo.any():
+        message = f"which keys the hard softmax of {operation.step} looks at depends on several columns of the task"
+        raise NotFollowed(f"{message}; it is followed where positions decide, or one column does")
+    return _Won(weights, at)
+
+
+def _shared_out(candidates: Tensor, ties: Ties | None) -> Tensor:
+    """The weights of keys [cases, keys, steps] of which these have the largest score."""
+    match ties:
+        case "share":
+            return candidates.double() / candidates.sum(1, keepdim=True)
+        case "earliest":
+            return (candidates & (candidates.cumsum(1) == 1)).double()
+        case "latest":
+            return (candidates & (candidates.flip(1).cumsum(1).flip(1) == 1)).double()
+        case None:
+            raise AssertionError("every key has a weight")
+        case _:
+            raise no_rule("ties", ties)
 
 
 def _with_weight(

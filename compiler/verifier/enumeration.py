@@ -163,7 +163,7 @@ def _blocks(task: Task, size: int) -> Iterator[tuple[int, Words | None]]:
 
 def _tried(evaluator: Evaluator, prompts: NDArray[np.int32], answers: NDArray[np.int32], deadline: float) -> _Block:
     """What became of these, as far as there was time. What the engine is sure of is proved, with a lead."""
-    predicted = evaluator.spec.layout.predicted
+    predicted = evaluator.subject.layout.predicted
     expected = answers[:, predicted]
     tokens = evaluator.said(prompts, answers)
     surely_wrong = (tokens != UNSURE) & (tokens != expected)
@@ -196,7 +196,7 @@ def _asked(
 ) -> tuple[int, int]:
     """The first of these places of `layout.predicted` where the module says something wrong to one input, and the first
     where it is right in a tie; their number where there is none."""
-    predicted = evaluator.spec.layout.predicted
+    predicted = evaluator.subject.layout.predicted
     even = len(predicted)
     for k, token, margin in evaluator.reference.says(prompt, answer, places):
         if token != answer[predicted[k]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -34,6 +35,7 @@ def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Channels], positions: 
     if isinstance(operation, Activated):
         bound = activation(operation.kind).bound_of_cells
         return [bound(a, inputs[0][c]) for c in node.live]
+    node = replace(node, exact=())  # sums of what is exact may share what varies
     return elementwise(a, node, inputs, lambda numbers: torch.tensor(numbers[list(positions)])[:, None])
 
 

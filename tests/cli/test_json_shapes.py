@@ -18,6 +18,8 @@ from compiler.terminal import shapes
 from compiler.verifier import enumeration
 from tests.cli.json_shapes import gaps, problems
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call
+from tests.cli.test_eval_foreign import TASK as COPYING
+from tests.cli.test_eval_foreign import Copies
 from tests.cli.test_report import REVERSE
 from tests.docs.json_examples import EXAMPLE, WIDTH, laid_out, shortened, with_examples
 from tests.docs.json_tables import PRINTED, WITH_SECTION, object_of, rows, with_tables
@@ -156,6 +158,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("show", QWEN, "--stage", "program", "--pass", "folding"),
         ("show", REVERSE, "--stage", "program"),
         ("show", "biased.yaml", "--stage", "program"),
+        ("show", "tests/data/specs/softmax-hard.yaml", "--stage", "program"),
     ],
     "count": [
         ("count", TINY, QWEN, EXACT, "nan.yaml", "noted.yaml", "--assert", "free=5"),
@@ -190,6 +193,8 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("eval", "nan.yaml", "--suite", "exhaustive", "--engine", "plain"),
         ("build", QWEN, "--eval", "--pairs", "4", "-o", "qwen.safetensors"),
         ("eval", TINY, "--protocol", "adderboard"),
+        ("eval", "--model", "saved.safetensors", "--like", "whole.yaml", "--suite", "exhaustive"),
+        ("eval", "--model", "copies.pt", "--task", "copying.yaml", "--trust-code", "--suite", "edges"),
     ],
     "ablate": [
         ("ablate", REVERSE, "--inputs", "9", "--kind", "head"),
@@ -246,12 +251,14 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "whole": WHOLE,
         "biased": SORTING.replace("d * one", "d * one + 1"),
         "infinite": FACTORED.replace("A @ [[1, 0]]", '"[[100000], [2]] @ [[1, 0]]"'),
+        "copying": COPYING,
         "bad": f"{NAN}constants: {{unused: 1}}\nparameters: {{p: 1 +}}\n",
     }
     for name, text in texts.items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     for name, tensors in STATE_DICTS.items():
         torch.save({key: torch.tensor(value) for key, value in tensors.items()}, folder / name)
+    torch.jit.script(Copies()).save(str(folder / "copies.pt"))  # type: ignore[no-untyped-call]
     assert call("build", str(folder / "whole.yaml"), "-o", str(folder / "saved.safetensors")).exit_code == 0
     return folder
 
@@ -338,7 +345,7 @@ def test_an_example_is_renewed() -> None:
         (("count", TINY, "--nonsense"), "--nonsense"),
         (("count",), "SPEC"),
         (("diff", TINY), "two models"),
-        (("new", "mine", "--like", "x"), "minimal"),
+        (("new", "--like", "x"), "NAME"),
         (("verify", TINY, "--budget", "0"), "above 0"),
         (("nonsense",), "nonsense"),
         (("\x1b[31m",), "\\x1b[31m"),

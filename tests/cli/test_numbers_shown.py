@@ -145,6 +145,21 @@ def test_numbers_of_a_dtype_are_as_short_as_they_read_back(tmp_path: Path, dtype
     assert stored["u, x"] == round_to(-0.001, FORMATS[dtype])  # scripts get all of it
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("softmax: hard", "hard softmax (ties: share), causal mask, output"),
+        ("softmax: hard\n  ties: latest\n  mask: {window: base}", "hard softmax (ties: latest), a window of 4 keys,"),
+        ("mask: {window: 1}", "standard softmax, a window of one key,"),
+    ],
+)
+def test_hard_attention_and_windows_are_shown(tmp_path: Path, options: str, said: str) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(small(f"embedding: {{'digit[d]': {{x: d}}}}\nattention:\n  {options}\n"), encoding="utf-8")
+    overview = call("show", str(path)).stdout
+    assert said in " ".join(overview.split())
+
+
 def test_a_difference_never_shows_the_same_number_twice(tmp_path: Path) -> None:
     changed = call("diff", written(tmp_path, "0.1 * x", dtype="float32"), "--set", "dtype=float64").stdout
     assert "ffn.up.weight[u, x]: 0.10000000149011612 → 0.1" in changed

@@ -50,6 +50,7 @@ NOT_RUN = {
     "python cli.py build specs/tiny95.yaml --eval": "the main job, which .ci/run runs",
     "make gallery": "evaluates every spec; .ci/run checks what it makes",
     "python cli.py report specs/*.yaml -o report.md": "evaluates every spec; docs/evaluation.md has a shorter call",
+    "python cli.py eval --model model.pt2 --trust-code --task question.yaml": "test_eval_foreign.py has such files",
     "python cli.py eval tiny95.safetensors": "all suites again; docs/saving.md evaluates a saved model",
     "python cli.py eval specs/tiny95.yaml --suite exhaustive --set digits=4": "takes minutes",
     "python cli.py eval specs/tiny95.yaml": "the figures are checked by that job; its seconds differ",

@@ -116,9 +116,12 @@ def _with_epsilon(norm: ir.Norm, random: Random) -> ir.Norm:
 def _with_other_scores(step: ir.Attention, dtype: FloatFormat, random: Random) -> ir.Attention:
     match random.randrange(6):
         case 0:
-            return replace(step, softmax="plus_one" if step.softmax == "standard" else "standard")
+            hard = ir.HardSoftmax(random.choice(("share", "earliest", "latest")))
+            return replace(
+                step, softmax=random.choice(("plus_one" if step.softmax == "standard" else "standard", hard))
+            )
         case 1:
-            return replace(step, mask=random.choice(("causal", "none", -30.0, -1024.0)))
+            return replace(step, mask=random.choice(("causal", "none", -30.0, -1024.0, ir.Window(3))))
         case 2:
             scale = ir.Scale(random.choice(("multiply", "divide")), random.choice((0.1, 0.5, 3.0, -1.0, 20.0)))
             return replace(step, scale=scale)

@@ -141,7 +141,8 @@ class Maker:
         if self.chance(0.6) or self.dtype == "float16":
             epsilon = self.random.choice(("1e-3", "0.01", "1e-4", "1"))
         weight = f", weight: [{', '.join(self.number() for _ in range(size))}]" if self.chance(0.4) else ""
-        return f"{{{self.random.choice(('rms', 'rms', 'layer'))}: {epsilon}{weight}}}"
+        bias = f", bias: [{', '.join(self.number() for _ in range(size))}]" if self.chance(0.25) else ""
+        return f"{{{self.random.choice(('rms', 'rms', 'layer'))}: {epsilon}{weight}{bias}}}"
 
 
 def random_network(random: Random, dtype: str | None = None) -> str:
@@ -202,13 +203,15 @@ def _attention(maker: Maker, name: str) -> None:
         head_dim, value_dim, rope = random.choice((1, 2)), 1, False
     if output == "broadcast":
         heads, kv_heads, value_dim = 1, 1, 1
-    plus_one = maker.chance(0.3)
+    softmax = random.choice(("standard", "standard", "standard", "plus_one", "hard"))
+    plus_one = softmax == "plus_one"
     maker.add(f"attention {name}:", f"  heads: h[{heads}]", f"  head_dim: {head_dim}", f"  value_dim: {value_dim}")
     if kv_heads != heads:
         maker.add(f"  kv_heads: k[{kv_heads}]")
     shared = "k" if kv_heads != heads else "h"
-    if plus_one:
-        maker.add("  softmax: plus_one")
+    maker.add(f"  softmax: {softmax}")
+    if softmax == "hard" and maker.chance(0.8):
+        maker.add(f"  ties: {random.choice(('share', 'earliest', 'latest'))}")
     if maker.chance(0.3):
         maker.add(f"  norm: {maker.norm(maker.stream)}")
     if maker.chance(0.2):
@@ -219,7 +222,8 @@ def _attention(maker: Maker, name: str) -> None:
     if maker.chance(0.4):
         scale = random.choice(("2", "0.3", "{divide: 3}", "2 ** -3", "{divide: 0.25}", "40", "-1", "{divide: sqrt(7)}"))
         maker.add(f"  scale: {scale}")
-    maker.add(f"  mask: {random.choice(('causal', 'causal', 'causal', 'none', '-100', '-1e4', '0.5'))}")
+    masks = ("causal", "causal", "causal", "{window: 2}", "none", "-100", "-1e4", "0.5")
+    maker.add(f"  mask: {random.choice(masks)}")
     for head in range(heads):
         if maker.chance(0.4):
             maker.add(f"  score h[{head}]: {_score(maker, plus_one)}")
@@ -230,7 +234,16 @@ def _attention(maker: Maker, name: str) -> None:
         maker.add(f"  output: {output}")
     else:
         maker.map("output", dimensions, _coordinates("h", heads, value_dim))
+    _after(maker)
     _done(maker, name, "attention")
+
+
+def _after(maker: Maker) -> None:
+    """Now and then the stream is replaced, and normed."""
+    if maker.chance(0.15):
+        maker.add("  residual: none")
+    if maker.chance(0.15):
+        maker.add(f"  post_norm: {maker.norm(maker.stream)}")
 
 
 def _coordinates(name: str, heads: int, coordinates: int) -> list[str]:
@@ -275,6 +288,7 @@ def _feed_forward(maker: Maker, name: str) -> None:
     if changes := maker.chance(0.15):
         maker.stream = random.randint(1, 5)
     maker.map("down", maker.dimensions(), units)
+    _after(maker)
     if changes:
         maker.add(f"  stream: s[{maker.stream}]")
         maker.streams.clear()

@@ -224,6 +224,7 @@ BROKEN: list[tuple[str, str, type | int | None, str, Change]] = [  # rule, last 
     ("decision", "fusing", 10, "6 logits for 7 classes", decision(classes=7)),
     ("unmarked", "", Sum, "channels [0] are marked", node(Sum, live=(0,))),
     ("order", "demand", Lookup, "live are [1, 0], of 3", node(Lookup, live=(1, 0))),
+    ("order", "fusing", Lookup, "exact are [3], of 3", node(Lookup, exact=(3,))),
     ("order", "fusing", Lookup, "positions are [0, 400], of 8", node(Lookup, positions=(0, 400))),
     ("needs", "demand", Lookup, "node 2 needs channel 0, and [1] are there", node(Lookup, live=(1,))),
     ("needs", "measured", Lookup, "needs position 5, and [3] are there", node(Lookup, positions=(3,))),

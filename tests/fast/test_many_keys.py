@@ -16,7 +16,7 @@ from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.mixing import mix_sums
 from compiler.backends.bounds.separable import HeadTables, head_tables
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
-from compiler.backends.elementary.program import Array, Attended, SeparableHead
+from compiler.backends.elementary.program import Array, Attended, Node, SeparableHead
 from compiler.expressions.floats import FORMATS
 from compiler.verifier.attention import mixed_values
 from compiler.verifier.forms import Ranges
@@ -43,8 +43,11 @@ def mixed(scores: Tensor, value: Quantity, error: Quantity) -> tuple[float, floa
     keys = len(scores)
     mask = torch.ones(1, keys, 1, dtype=torch.bool)
     own = Bounded(column(value, keys), column(error, keys))
-    seen = Keys(TensorLoop(mask, keys), [ZERO], [own], [column(scores, keys)])  # scores without a rounding of their own
-    (found,) = attend_all(ARITHMETIC, attended(keys), (0,), [ZERO], partial(same, seen))
+    seen = Keys(
+        TensorLoop(mask, keys), [ZERO], [own], [column(scores, keys)], 0.0
+    )  # scores without a rounding of their own
+    node = Node(attended(keys), (), 1, (0,), (0,))
+    (found,) = attend_all(ARITHMETIC, node, attended(keys), [ZERO], partial(same, seen))
     return float(found.value), float(found.error)
 
 

@@ -24,7 +24,7 @@ from compiler.backends.bounds.deciding import decide
 from compiler.backends.bounds.magnitudes import ROOM
 from compiler.backends.bounds.norms import normalize
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
-from compiler.backends.elementary.program import Attended, Decision, Linear, Normalized
+from compiler.backends.elementary.program import Attended, Decision, Linear, Node, Normalized
 from compiler.backends.torch.decode import choose
 from compiler.backends.torch.ffn import activate
 from compiler.backends.torch.linear import ParameterStore
@@ -118,11 +118,12 @@ def some_numbers(dtype: str, count: int, seed: int) -> Tensor:
     return torch.tensor(np.concatenate([wide, near, edges]), dtype=DTYPES[dtype])
 
 
-@pytest.mark.parametrize("kind", ACTIVATIONS)
+@pytest.mark.parametrize("kind", [kind for kind in ACTIVATIONS if kind != "identity"])  # which computes nothing
 @pytest.mark.parametrize("dtype", ALL)
 def test_activations(dtype: str, kind: ActivationKind) -> None:
     """Of every number, where the dtype is short."""
     numbers = every_number(dtype) if dtype in SHORT else some_numbers(dtype, 20_000, 1)
+    numbers = numbers[activate(kind, numbers).abs() <= FORMATS[dtype].largest * ROOM]  # others are refused before
     a, needed = arithmetic(dtype), 0.0
     for seed, share in enumerate((0.0, 1e-12, 1e-6, 1e-2, 0.5, 3.0)):
         drawn = Drawn(numbers[None], np.random.default_rng(seed), share, symbols=2 if share else 0)
@@ -265,10 +266,12 @@ def test_attention(dtype: str, plus_one: bool, output: bool) -> None:
             [Bounded(keys.value[None], keys.own[None])],
             [Bounded(own[0][c][None], own[1][c][None]) for c in range(coordinates)],
             [],
+            0.0,
         )
         query = [Bounded(torch.ones(1, 1, BATCH, dtype=torch.float64), 0.0)]
-        live = range(2 if output else 1)
-        outputs = attend_all(a, operation, live, query, partial(same, seen))
+        live = tuple(range(2 if output else 1))
+        node = Node(operation, (), len(live), (0,), live)
+        outputs = attend_all(a, node, operation, query, partial(same, seen))
         found = [Bounded(flat(x.value), flat(x.error)) for x in outputs]
         shown = scores.masked_fill(~visible[:, None], -torch.inf)
         for order in ORDERS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import mpmath
 import numpy as np
@@ -11,10 +12,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from compiler.backends.bounds.activations import GELU_UNITS, SILU_UNITS
+from compiler.backends.bounds.activations import (
+    GELU_TANH_UNITS,
+    GELU_UNITS,
+    SIGMOID_UNITS,
+    SILU_UNITS,
+    TANH_UNITS,
+)
 from compiler.backends.elementary.program import FUNCTION_UNITS
+from compiler.backends.torch.ffn import activate
 from compiler.backends.torch.reference import alone
 from compiler.expressions.floats import FORMATS
+from compiler.network.ir import ActivationKind
 from tests.helpers import DTYPES, same_bits
 
 pytestmark = pytest.mark.machine
@@ -63,10 +72,29 @@ def test_the_exponential_of_a_softmax(dtype: str) -> None:
 HARD_FOR_GELU = (2.9791181087493896, 3.4531474113464355)
 
 
-@pytest.mark.parametrize("name", ["silu", "gelu"])
+def exact_tanh(x: Tensor) -> Tensor:
+    small = x - x**3 / 3 + 2 * x**5 / 15 - 17 * x**7 / 315
+    return torch.where(x.abs() < 1e-2, small, torch.tanh(x))
+
+
+# In float64, and by how much torch may be off
+EXACT: dict[ActivationKind, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+    "silu": lambda x: (y := x / (1 + torch.exp(-x)), SILU_UNITS * y.abs()),
+    "gelu": lambda x: (x * torch.special.ndtr(x), GELU_UNITS * x.abs()),
+    "gelu_tanh": lambda x: (
+        x / (1 + torch.exp(-2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+        GELU_TANH_UNITS * x.abs(),
+    ),
+    "tanh": lambda x: (y := exact_tanh(x), TANH_UNITS * y.abs()),
+    "sigmoid": lambda x: (y := 1 / (1 + torch.exp(-x)), SIGMOID_UNITS * y.abs()),
+    "square": lambda x: (x * x, x * x),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
 @pytest.mark.parametrize("dtype", ALL)
-def test_activations_of_torch(dtype: str, name: str) -> None:
-    """Vectors and what is left over at their ends: silu is off by a share of its value, gelu of its argument."""
+def test_activations_of_torch(dtype: str, name: ActivationKind) -> None:
+    """Vectors and what is left over at their ends."""
     chance, number = np.random.default_rng(4), FORMATS[dtype]
     tiny = 1024 * math.ldexp(1.0, number.min_exponent)
     near = [x * (1 + chance.uniform(-1e-4, 1e-4, 4000)) for x in HARD_FOR_GELU]
@@ -74,11 +102,9 @@ def test_activations_of_torch(dtype: str, name: str) -> None:
     x = torch.tensor(points, dtype=DTYPES[dtype])
     for size in (len(x), 5):
         parts = (x[first : first + size] for first in range(0, len(x), size))
-        found = torch.cat([getattr(functional, name)(part) for part in parts]).double()
+        found = torch.cat([activate(name, part) for part in parts]).double()
         # with some guard bits, or none in float64, where torch is within half of what is taken for granted
-        one, wide = torch.tensor(1.0, dtype=torch.float64), x.double()
-        exact = wide / (one + torch.exp(-wide)) if name == "silu" else wide * torch.special.ndtr(wide)
-        room = SILU_UNITS * exact.abs() if name == "silu" else GELU_UNITS * wide.abs()
+        exact, room = EXACT[name](x.double())
         assert ((found - exact).abs() <= number.unit_roundoff * room + tiny).all()
 
 

@@ -12,7 +12,7 @@ from compiler.readers.latex.document import spec_latex
 from compiler.readers.latex.words import escape
 from compiler.source.text import Source
 from compiler.tasks.rules import rules, section_of
-from tests.helpers import DATA, SPECS
+from tests.helpers import DATA, SPECS, load_text, small
 from tests.tasks.specs import PARTS, written
 
 
@@ -38,6 +38,31 @@ def test_every_formula_of_a_task_is_there(name: str) -> None:
     lines = block.partition("\\begin{align*}\n")[2].split(" \\\\\n")
     assert len([line for line in lines if not line.startswith("    &")]) == len(list(rules(section)))
     assert all(depth >= 0 for depth in accumulate(((sign == "{") - (sign == "}") for sign in block), initial=1))
+
+
+SCORE, OTHER, LARGEST = r"\sigma_{h}(i, j)", r"\sigma_{h}(i, j')", r"\mu_{h}(i)"
+
+
+@pytest.mark.parametrize(
+    ("options", "seen", "weight"),
+    [
+        ("ties: share", r"j' \le i", rf"\frac{{[{SCORE} = {LARGEST}]}}{{\sum_{{j' \le i}} [{OTHER} = {LARGEST}]}}"),
+        ("ties: latest", r"j' \le i", rf"[j = \max \{{j' \le i : {OTHER} = {LARGEST}\}}]"),
+        ("ties: earliest\n  mask: none", "j'", rf"[j = \min \{{j' : {OTHER} = {LARGEST}\}}]"),
+        (
+            "mask: {window: 3}",
+            r"i - 3 < j' \le i",
+            rf"\frac{{[{SCORE} = {LARGEST}]}}{{\sum_{{i - 3 < j' \le i}} [{OTHER} = {LARGEST}]}}",
+        ),
+    ],
+)
+def test_hard_attention(tmp_path: Path, options: str, seen: str, weight: str) -> None:
+    step = f"embedding:\n  digit[d]: {{x: d}}\nattention:\n  softmax: hard\n  {options}\n  key head: x\n"
+    printed = spec_latex(load_text(tmp_path, small(step)))
+    assert rf"{LARGEST} &= \max_{{{seen}}} {OTHER} \\" in printed
+    assert rf"\alpha_{{h}}(i, j) &= {weight} \\" in printed
+    mixed = seen.replace("j'", "j")
+    assert rf"\sum_{{{mixed}}} \alpha_{{h}}(i, j)" in printed
 
 
 def test_a_variant_says_so() -> None:

@@ -120,7 +120,9 @@ def rotate(x: Tensor, *, heads: int, frequencies: list[float], halves: bool = Fa
     return out
 
 
-def norm(x: Tensor, epsilon: float, weight: Tensor | None = None, *, layer: bool = False) -> Tensor:
+def norm(
+    x: Tensor, epsilon: float, weight: Tensor | None = None, bias: Tensor | None = None, *, layer: bool = False
+) -> Tensor:
     """Each vector divided by the root of its mean square plus epsilon; `layer` subtracts the mean first."""
     rows = []
     for vector in x.flatten(0, -2).tolist():
@@ -129,7 +131,8 @@ def norm(x: Tensor, epsilon: float, weight: Tensor | None = None, *, layer: bool
         root = math.sqrt(sum(number**2 for number in centred) / len(centred) + epsilon)
         rows.append([number / root for number in centred])
     y = torch.tensor(rows, dtype=torch.float64).reshape(x.shape)
-    return y if weight is None else y * weight
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
 
 
 def activate(x: Tensor, name: str) -> Tensor:
@@ -137,6 +140,11 @@ def activate(x: Tensor, name: str) -> Tensor:
         "relu": lambda u: u if u > 0 else 0.0,
         "silu": lambda u: u / (1 + math.exp(-u)),
         "gelu": lambda u: u * (1 + math.erf(u / math.sqrt(2))) / 2,
+        "gelu_tanh": lambda u: u / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (u + 0.044715 * u**3))),
+        "tanh": math.tanh,
+        "sigmoid": lambda u: 1 / (1 + math.exp(-u)),
+        "square": lambda u: u**2,
+        "identity": lambda u: u,
     }
     return torch.tensor([functions[name](u) for u in x.flatten().tolist()], dtype=torch.float64).reshape(x.shape)
 

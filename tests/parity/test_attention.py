@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 
 import pytest
+import torch
 from torch import Tensor
 
-from tests.helpers import small
+import compiler
+from tests.helpers import activations, load_text, small
 from tests.parity.reference import Score, State, Values, affine, attend, check, embed, rotate
 
 DTYPES = ("float64", "float32")
@@ -118,6 +122,38 @@ def test_plus_one_can_attend_to_nothing(tmp_path: Path) -> None:
         return through(state, tokens, query, key, value, joined)
 
     check(tmp_path, text, ONE_COORDINATE_STATE, reference, "float64")
+
+
+WINNERS = {  # by position, the positions whose score, that of their token, is the largest of those that are seen
+    "causal": ["0", "0", "02", "02", "4", "4", "46", "46"],
+    "{window: 3}": ["0", "0", "02", "2", "4", "4", "46", "6"],
+    "none": ["46"] * 8,
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mask", WINNERS)
+@pytest.mark.parametrize("ties", ["share", "earliest", "latest"])
+def test_the_largest_scores_alone(tmp_path: Path, ties: str, mask: str, dtype: str) -> None:
+    """Digits 1 0 1 0 3 0 3 0 score themselves: each 3 ties with the other. The value is the position."""
+    options = f"ties: {ties}, mask: {mask}, query head: 1, key head: x, value head: y, output z: head"
+    steps = f"embedding: {{'digit[d]': {{x: d}}}}\nposition: {{y: pos}}\nattention: {{softmax: hard, {options}}}"
+    model = compiler.build(load_text(tmp_path, small(steps), {"dtype": dtype}))
+    found = activations(model, torch.tensor([[1, 0, 1, 0, 3, 0, 3, 0]]))["attention"][0, :, 2]
+    winners = [[int(position) for position in positions] for positions in WINNERS[mask]]
+    chosen: dict[str, Callable[[list[int]], float]] = {"share": fmean, "earliest": min, "latest": max}
+    assert found.tolist() == [chosen[ties](positions) for positions in winners]
+
+
+@pytest.mark.parametrize("softmax", ["{softmax: hard}", "{softmax: hard, ties: latest}"])
+def test_a_score_that_is_no_number_gives_none(tmp_path: Path, softmax: str) -> None:
+    """An infinite key and a query of zero: nothing hides that."""
+    options = "query head: y, key head: x, value head: x"
+    text = small(f"embedding: {{'digit[d]': {{x: d}}}}\nattention: {{{softmax.strip('{}')}, {options}}}")
+    model = compiler.build(load_text(tmp_path, text))
+    model.get_parameter("embedding.weight").data[1, 0] = math.inf
+    found = activations(model, torch.tensor([[1, 2]]))
+    assert found["attention.pattern"].isnan().all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

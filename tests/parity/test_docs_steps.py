@@ -25,14 +25,22 @@ ATTENTIONS = {
     "halves": "heads: a b\nhead_dim: 4\nrope: {frequency: 0.1 + pair, pairs: halves}\nmask: none",
     "qk_norm": "heads: a b\nhead_dim: 2\nqk_norm: {layer: 1e-3, query: 1, key: 2}\nmask: -2.5\nrope: {frequency: 1}",
     "plus_one": f"heads: a b\nhead_dim: 2\nqk_norm: {{rms: 1e-3, weight: 1}}\nsoftmax: plus_one\n{SLOPE}",
+    "window": f"heads: a b\nhead_dim: 2\nmask: {{window: 3}}\n{SLOPE}",
+    "hard": "heads: a b\nhead_dim: 2\nmask: {window: 5}\nsoftmax: hard",
+    "earliest": "heads: a b\nhead_dim: 2\nsoftmax: hard\nties: earliest",
+    "latest": "heads: a b\nhead_dim: 2\nsoftmax: hard\nties: latest",
     "identity": "heads: a b c\noutput: identity",
     "broadcast": "heads: a\noutput: broadcast",
+    "replaced": "heads: a\noutput: broadcast\nresidual: none",
+    "normed after": "heads: a b\npost_norm: {layer: 1e-3, weight: 2}",
 }
 FFNS = {
     "plain": "hidden: h[5]",
     "gated": "hidden: h[5]\ngate h[i]: x\nactivation: silu\nbiases: gate up down\nnorm: rms",
     "wider": "hidden: h[5]\nstream: x y z u v\nactivation: gelu",
     "narrower": "hidden: h[5]\nstream: x y\nup: x\ndown: 1",
+    "replaced": "hidden: h[5]\nstream: x y\nresidual: none",
+    "normed after": "hidden: h[5]\nstream: x y u\npost_norm: {layer: 1e-3, weight: 2}",
 }
 
 
@@ -61,6 +69,15 @@ def affine(model: nn.Module, name: str, outputs: int) -> Callable[[Tensor], Tens
     state = model.state_dict()
     bias = state.get(f"{name}.bias", torch.zeros(1, dtype=torch.float64))
     return lambda x: (linear(x, state[f"{name}.weight"]) + bias).expand(*x.shape[:-1], outputs)
+
+
+def after(documented: dict[str, Any], model: nn.Module, kind: str, options: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """What becomes of the stream."""
+    weight = model.state_dict().get(f"{kind}.post_norm.weight")
+    if weight is not None:
+        return lambda x, change: documented["normed_after"](x, change, lambda y: documented["layer"](y, 1e-3, weight))
+    found: Callable[[Tensor, Tensor], Tensor] = documented["replaced" if "residual: none" in options else "added"]
+    return found
 
 
 def step(kind: str, options: str) -> str:
@@ -103,7 +120,20 @@ def test_attention(tmp_path: Path, documented: dict[str, Any], options: str) -> 
         turned: Tensor = documented["rope"](y, frequencies, "halves" if "halves" in names["rope"] else "adjacent")
         return turned
 
-    masks = {"causal": documented["causal"], "none": lambda scores: scores}
+    def masked(scores: Tensor) -> Tensor:
+        written = names.get("mask", "causal")
+        if "window" in written:
+            hidden: Tensor = documented["windowed"](scores, int(written.strip("{}").partition(": ")[2]))
+        elif written in ("causal", "none"):
+            hidden = documented["causal"](scores) if written == "causal" else scores
+        else:
+            hidden = documented["finite"](scores, float(written))
+        return hidden
+
+    def hard(scores: Tensor) -> Tensor:
+        weights: Tensor = documented["hard"](scores, names.get("ties", "share"))
+        return weights
+
     table = torch.zeros(heads, SMALL_CONTEXT, SMALL_CONTEXT, dtype=x.dtype)
     if SLOPE in options:
         positions = torch.arange(SMALL_CONTEXT)
@@ -119,9 +149,12 @@ def test_attention(tmp_path: Path, documented: dict[str, Any], options: str) -> 
         scaled,
         rotate,
         table,
-        masks.get(names.get("mask", "causal"), lambda scores: documented["finite"](scores, -2.5)),
-        documented["plus_one"] if "softmax" in names else lambda scores: scores.softmax(-1),
+        masked,
+        {"plus_one": documented["plus_one"], "hard": hard}.get(
+            names.get("softmax", ""), lambda scores: scores.softmax(-1)
+        ),
         {name: lambda y, name=name: norm(f"{name}_norm", names.get("qk_norm", ""), y) for name in ("query", "key")},
+        after(documented, model, "attention", options),
     )
     assert torch.allclose(values["attention"], by_hand, rtol=1e-12, atol=1e-12)
     assert not torch.allclose(by_hand, x)
@@ -134,9 +167,10 @@ def test_ffn(tmp_path: Path, documented: dict[str, Any], options: str) -> None:
     size = values["ffn"].shape[-1]
     gate = affine(model, "ffn.gate", 5) if "gate" in options else None
     activation = silu if "silu" in options else gelu if "gelu" in options else relu
-    branch = documented["rms"](x, 1e-6) if "norm" in options else x
+    branch = documented["rms"](x, 1e-6) if "norm: rms" in options else x
     up, down = affine(model, "ffn.up", 5), affine(model, "ffn.down", size)
-    by_hand = documented["ffn"](x, branch, gate, up, down, activation, size)
+    joined = after(documented, model, "ffn", options)
+    by_hand = documented["ffn"](x, branch, gate, up, down, activation, size, joined)
     assert torch.allclose(values["ffn"], by_hand, rtol=1e-12, atol=1e-12)
 
 

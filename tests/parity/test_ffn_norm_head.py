@@ -6,11 +6,25 @@ import math
 from pathlib import Path
 
 import pytest
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+import compiler
 from compiler.network.ir import ACTIVATIONS
-from tests.helpers import small
-from tests.parity.reference import State, Values, activate, affine, attend, check, embed, norm, resized
+from tests.helpers import DATA, activations, load_text, same_bits, small
+from tests.parity.reference import (
+    TOLERANCE,
+    State,
+    Values,
+    activate,
+    affine,
+    assert_close,
+    attend,
+    check,
+    embed,
+    norm,
+    resized,
+)
 
 DTYPES = ("float64", "float32")
 EMBEDDING = """
@@ -42,9 +56,10 @@ def normed(x: Tensor, step: str, which: str, state: State, values: Values) -> Te
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("gated", [True, False], ids=["gated", "plain"])
-@pytest.mark.parametrize("which", NORMS)
+@pytest.mark.parametrize(
+    ("which", "activation"), [*((which, "silu") for which in NORMS), *(("none", kind) for kind in ACTIVATIONS)]
+)
 def test_ffn(tmp_path: Path, which: str, gated: bool, activation: str, dtype: str) -> None:
     gate = "gate u[i]: (i + 1) * y - 0.5\n  gate v: z\n" if gated else ""
     step = f"""
@@ -170,3 +185,34 @@ def test_attention_reads_the_norm_and_adds_to_the_stream(tmp_path: Path, which: 
 
 
 ROWS = ([1, 0, 0], [0, 1, 0], [0, 0, 1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("kind", "numbers"), [("layer", "weight: g, bias: b"), ("layer", "weight: g"), ("rms", "weight: g")]
+)
+def test_norms_are_those_of_torch(tmp_path: Path, kind: str, numbers: str, dtype: str) -> None:
+    """Modules of `torch.nn` with the numbers of the state dict, to rounding."""
+    network = f"{EMBEDDING}\nnorm: {{{kind}: 1e-5, {numbers}}}\n"
+    text = small(network, stream="x y z", definitions="parameters: {g: [0.5, 2 / 3, -3], b: [0.1, -0.7, 2]}")
+    model = compiler.build(load_text(tmp_path, text, {"dtype": dtype}))
+    made = {"layer": nn.LayerNorm(3, bias="bias" in numbers), "rms": nn.RMSNorm(3, eps=1e-5)}[kind]
+    made.to(getattr(torch, dtype)).load_state_dict(model.get_submodule("norm").state_dict())
+    values = activations(model, torch.tensor([[0, 1, 2, 3, 4]]))
+    with torch.inference_mode():
+        assert_close(values["norm"], made(values["embedding"]).double(), TOLERANCE[dtype])
+
+
+def test_a_post_norm_is_a_norm_after_the_step(tmp_path: Path) -> None:
+    """The option in `defaults` gives the bits of an encoder in which each such norm is a step of its own."""
+    text = (DATA / "field" / "parity-post-norm.yaml").read_text(encoding="utf-8")
+    kept, removed = [line for line in text.splitlines() if "  norm after" not in line], text.count("  norm after")
+    option = "defaults: {post_norm: {layer: eps, weight: 1}}\nnetwork:"
+    models = [compiler.build(load_text(tmp_path, one)) for one in (text, "\n".join(kept).replace("network:", option))]
+    tokens = torch.randint(2, (5, 21), generator=torch.Generator().manual_seed(1))
+    tokens[:, -1] = 2
+    with torch.inference_mode():
+        steps, options = (model(tokens) for model in models)
+    assert removed == 4
+    assert same_bits(steps, options)
+    assert sum(name.endswith("post_norm.weight") for name in models[1].state_dict()) == removed

@@ -55,7 +55,7 @@ def check_listed(network: Network, by_hand: Plain) -> None:
     own = {name: tuple(weight.shape) for name, weight in by_hand.weights.items() if name not in by_hand.ties}
     assert {name: tensor.shape for name, tensor in listed.items()} == own
     groups = list(stored(network))
-    assert {f"{group.name}.weight" for group in groups} == {name for name in by_hand.weights if name.endswith("weight")}
+    assert {name for group in groups for name, _ in group.named} == set(by_hand.weights)
     ties = {f"{group.name}.weight": f"{group.weight_tie}.weight" for group in groups if group.weight_tie is not None}
     assert ties == by_hand.ties
 

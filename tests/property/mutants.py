@@ -20,7 +20,7 @@ EXTREME.append("1" * 500)
 WORDS = """
     none pi inf base digits pos query_pos key_pos pair identity broadcast attention.output embedding stream hidden
     float16 bfloat16 float64 standard plus_one causal rms layer argmin argmax a b sum <bos> proved refuted silu gelu
-    halves least_significant_first in_place word i k gain half
+    hard ties latest window halves least_significant_first in_place word i k gain half
 """.split()  # noqa: SIM905
 OPERATORS = "+ - * / // % ** @ < <= > >= == != and or not .T , ( ) [ ] : = { }".split()  # noqa: SIM905
 SIGNS = "[]{}()*/+-=<>:,.#&!|'\"%@^~?\t\n\r\0\\_ 0"

@@ -129,6 +129,71 @@ def test_values_that_are_all_alike(tmp_path: Path, softmax: str, heard: bool) ->
     assert torch.allclose(first, second) is not heard
 
 
+UNWRITTEN = """
+embedding:
+  digit[d]: {x: d}
+ffn:
+  hidden: u v
+  activation: ACTIVATION
+  up u: x
+  LINE
+  down y: v
+head:
+  logits digit[d]: d * y
+"""
+
+
+@pytest.mark.parametrize(("activation", "alive"), [("sigmoid", True), ("tanh", False), ("square", False)])
+@pytest.mark.parametrize("line", ["up u: x", "gate u: x\n  up v: x"])
+def test_a_unit_without_an_equation(tmp_path: Path, activation: str, alive: bool, line: str) -> None:
+    """It is what the activation makes of zero."""
+    text = UNWRITTEN.replace("ACTIVATION", activation).replace("  up u: x\n", "").replace("LINE", line)
+    network = load_text(tmp_path, small(text, stream="x y")).network
+    check(network, 1)
+    assert bool(flow(network).alive["ffn.down.weight"]) is alive
+
+
+REPLACED = """
+embedding:
+  digit[d]: {x: d, y: 2 * d}
+STEP:
+  residual: RESIDUAL
+  WRITTEN
+position: {x: 1}
+head:
+  logits digit[d]: d * (x + y + z)
+"""
+STEPS_WITH_RESIDUAL = {
+    "attention": "value head: x\n  output y: head",
+    "ffn": "hidden: u\n  up u: x\n  down y: u",
+}
+
+
+@pytest.mark.parametrize(("kind", "written"), STEPS_WITH_RESIDUAL.items())
+@pytest.mark.parametrize(("residual", "read"), [("add", {0, 1}), ("none", {0})])
+def test_without_a_residual_the_old_stream_does_not_matter(
+    tmp_path: Path, kind: str, written: str, residual: str, read: set[int]
+) -> None:
+    text = REPLACED.replace("STEP", kind).replace("RESIDUAL", residual).replace("WRITTEN", written)
+    network = load_text(tmp_path, small(text, stream="x y z")).network
+    check(network, 1)
+    assert {column for _, column in flow(network).alive["embedding.weight"]} == read
+
+
+@pytest.mark.parametrize("kind", STEPS_WITH_RESIDUAL)
+def test_before_a_post_norm_everything_sets_its_scale(tmp_path: Path, kind: str) -> None:
+    """Also what is added to all logits alike, where the stream is the logits."""
+    written = STEPS_WITH_RESIDUAL[kind].replace(" y:", ":")
+    network = load_text(tmp_path, small(f"embedding:\n  digit[0]: {{x: 1}}\n{kind}:\n  {written}")).network
+    check(network, 1)
+    name = {"attention": "attention.output.weight", "ffn": "ffn.down.weight"}[kind]
+    assert not flow(network).alive[name]
+    normed = f"embedding:\n  digit[0]: {{x: 1}}\n{kind}:\n  {written}\n  post_norm: rms"
+    network = load_text(tmp_path, small(normed)).network
+    check(network, 1)
+    assert flow(network).alive[name]
+
+
 @pytest.mark.parametrize("name", ["tiny95", "qwen20", "restricted"])
 def test_the_analysis_is_not_empty(name: str) -> None:
     """Some thinned networks have dead weights, and some hear no other token."""

@@ -88,8 +88,10 @@ class Made:
 
     def _attention(self, block: str) -> list[str]:
         lines = [f"  attention {block}:", "    heads: one two"]
-        lines.append(f"    mask: {self.random.choice(('causal', 'causal', 'none', '-3', self.number()))}")
-        lines.append(f"    softmax: {self.random.choice(('standard', 'plus_one'))}")
+        lines.append(
+            f"    mask: {self.random.choice(('causal', 'causal', 'none', '{window: 2}', '-3', self.number()))}"
+        )
+        lines.append(f"    softmax: {self.random.choice(('standard', 'plus_one', 'hard'))}")
         for head in ("one", "two"):
             maps = self.some("query", "key", "value")
             lines += [f"    {map_} {head}: {self.affine('x', 'y', 'z', '1')}" for map_ in maps]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from compiler.backends.bounds.activations import activation
 from compiler.backends.torch.ffn import activate
 from compiler.network.ir import ACTIVATIONS, ActivationKind
+from compiler.network.meanings import keeps_zero
 from compiler.source.schema import schema_text
 from compiler.verifier.verify import FUNCTION_ERRORS
 from tests.helpers import ROOT
@@ -31,15 +33,19 @@ def test_the_page_names_each() -> None:
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)
 def test_values_are_in_the_range_that_the_row_says(kind: ActivationKind) -> None:
-    values = activate(kind, POINTS)
-    assert (values >= activation(kind).least).all()
-    assert (values <= POINTS.clamp(min=0)).all()
+    """Of each number alone, and of all from the lowest to the highest."""
+    values = activate(kind, POINTS).numpy()
+    for points in (POINTS.numpy(), *(np.full_like(values, end) for end in (-30.0, 30.0, -0.5, 0.25))):
+        with np.errstate(over="ignore"):
+            low, high = activation(kind).ends(np.minimum(points, POINTS.numpy()), np.maximum(points, POINTS.numpy()))
+        assert (values >= low).all()
+        assert (values <= high).all()
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)
-def test_zero_stays_zero(kind: ActivationKind) -> None:
+def test_zero_stays_zero_where_that_is_said(kind: ActivationKind) -> None:
     """What a spec does not write is zero, and what matters in a network (`network/flow`) is found by that."""
-    assert activate(kind, torch.zeros(1)) == 0
+    assert (activate(kind, torch.zeros(1)) == 0) == keeps_zero(kind)
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)

@@ -27,6 +27,7 @@ def attention(*scores: str, mask: str = "none", heads: str = "one two") -> str:
     ("steps", "expected"),
     [
         (attention(mask="causal"), True),
+        (attention(mask="{window: 2}"), True),
         (attention(), False),
         (attention(mask="-1e300"), False),  # exp underflows to zero, unless another score is as large
         (attention(f"one: {TABLE}", f"two: {TABLE}"), True),

@@ -161,7 +161,7 @@ MEMBERS = {
         taught(attention.Attention, "_weigh", lambda _, s: s.softmax(-1)),
     ),
     "mask": NewMember(
-        "kv-shared", steps(ir.Attention, mask=NEW), taught(attention.Attention, "_masked", lambda _, s: s)
+        "kv-shared", steps(ir.Attention, mask=NEW), taught(attention.Attention, "_masked", lambda _, s, *rest: s)
     ),
     "pairs of rope": NewMember(
         "rope-adjacent",
@@ -297,7 +297,8 @@ def test_every_dtype_is_in_every_table() -> None:
 
 SETS = (
     ir.ActivationKind,
-    ir.Softmax,
+    ir.SoftmaxWord,
+    ir.Ties,
     ir.RopePairs,
     ir.Decode,
     ir.NormKind,

@@ -9,7 +9,7 @@ import pytest
 import compiler
 from compiler.pipeline import load
 from compiler.readers.counting.counts import BESIDE, FIGURES, SHOWN_RULES, Counts
-from tests.helpers import ROOT, SPECS, load_text, small
+from tests.helpers import DATA, ROOT, SPECS, load_text, small
 
 EVERY_SPEC = sorted(path.name for path in SPECS.glob("*.yaml"))
 
@@ -205,3 +205,17 @@ def test_the_pages_name_every_figure() -> None:
 def test_what_is_shown_in_brackets_has_a_column_to_stand_in() -> None:
     assert set(BESIDE) <= set(SHOWN_RULES)
     assert {name for name, _ in BESIDE.values()} | set(SHOWN_RULES) == set(FIGURES)
+
+
+def test_the_biases_of_norms_count(tmp_path: Path) -> None:
+    """Of a public sorter's shape, whose numbers its author counts; and of a norm that has nothing but a bias."""
+    counts = compiler.count(load(DATA / "field" / "layernorm-bias.yaml"))
+    assert counts.dense == 318
+    norm = next(group for group in counts.groups if group.name == "attention.norm")
+    assert [(tensor.name, tensor.dense, tensor.nonzero) for tensor in norm.tensors] == [
+        ("attention.norm.weight", 6, 6),
+        ("attention.norm.bias", 6, 0),
+    ]
+    alone = counted(tmp_path, "embedding:\n  digit[d]: {x: d}\nnorm: {layer: 1e-5, bias: [1, 2, 2]}")
+    assert [tensor.name for tensor in alone.groups[-1].tensors] == ["norm.bias"]
+    assert (alone.dense, distinct(alone)["norm"]) == (6 * 3 + 3, 2)

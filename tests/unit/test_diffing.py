@@ -226,13 +226,26 @@ def test_steps_in_another_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["softmax: plus_one", "scale: 3", "mask: none", "norm: rms", "biases: key", "score a: 0 * key_pos"]
+    "option",
+    [
+        *("softmax: plus_one", "softmax: hard", "scale: 3", "mask: none"),
+        *("norm: rms", "biases: key", "score a: 0 * key_pos"),
+    ],
 )
 def test_an_option_of_a_step(tmp_path: Path, option: str) -> None:
     name, _, value = option.partition(": ")
     difference = edited(tmp_path, "heads: a", f"heads: a\n  {option}")
     section = "equation" if name == "score a" else "option"
     assert texts(difference) == {(section, f"attention / {name}", None, value)}
+    assert not difference.empty
+
+
+def test_ties_and_windows(tmp_path: Path) -> None:
+    first = load_text(tmp_path, small(BASE.replace("heads: a", "heads: a\n  softmax: hard\n  mask: {window: 2}")))
+    settings = {"attention.ties": "latest", "attention.mask.window": "3"}
+    options = {("attention / ties", None, "latest"), ("attention / mask / window", "2", "3")}
+    difference = compiler.diff(first, load(first.path, settings))
+    assert texts(difference) == {("option", *option) for option in options}
     assert not difference.empty
 
 

@@ -20,7 +20,10 @@ from tests.helpers import ROOT
 
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 EXAMPLES = [block for page in ("README.md", "docs/api.md") for block, _ in examples(ROOT / page)]
-NAMES = "load lower build count diff load_state_dict lint evaluate generate ablate verify trace save_model load_model"
+NAMES = """
+load lower build count diff load_state_dict lint load_task load_foreign evaluate
+generate ablate verify trace save_model load_model
+"""
 FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(compiler, name) for name in NAMES.split()}
 
 
@@ -55,6 +58,7 @@ def test_signatures_are_those_of_the_code(name: str) -> None:
         ("lower", compiler.Network),
         ("count", compiler.Counts),
         ("diff", compiler.Difference),
+        ("load_foreign", compiler.ForeignModel),
         ("verify", Verification),
         ("Diagnostic", Diagnostic),
     ],

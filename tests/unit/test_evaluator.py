@@ -54,7 +54,7 @@ def near_carry(spec: Spec, pairs: int) -> list[Inputs]:
 
 
 def judged(evaluator: Evaluator, inputs: list[Inputs]) -> Verdicts:
-    layout, words = evaluator.spec.layout, evaluator.spec.resolved.task.encode(inputs)
+    layout, words = evaluator.subject.layout, evaluator.subject.resolved.task.encode(inputs)
     return evaluator.verdicts(layout.prompts(words), layout.answers(words))
 
 

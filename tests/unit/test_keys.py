@@ -20,6 +20,7 @@ from compiler.language.keys import (
     SECTIONS,
     STEP_KINDS,
 )
+from compiler.lowering.scores import HARD
 from compiler.network import ir
 from compiler.readers.counting.counts import COUNTING_RULES
 from compiler.source.schema import schema_text
@@ -94,7 +95,8 @@ def test_defaults_are_options_of_steps() -> None:
         (SCHEMA["properties"]["dtype"]["enum"], FORMATS),
         (SCHEMA["properties"]["decode"]["enum"], get_args(ir.Decode)),
         (DEFINITIONS["activation"]["enum"], get_args(ir.ActivationKind)),
-        (DEFINITIONS["softmax"]["enum"], get_args(ir.Softmax)),
+        (DEFINITIONS["softmax"]["enum"], (*get_args(ir.SoftmaxWord), HARD)),
+        (DEFINITIONS["ties"]["enum"], get_args(ir.Ties)),
         (DEFINITIONS["rope"]["then"]["properties"]["pairs"]["enum"], get_args(ir.RopePairs)),
         (DEFINITIONS["norm"]["else"]["enum"], (*get_args(ir.NormKind), "none")),
         (DEFINITIONS["qk_norm"]["else"]["enum"], (*get_args(ir.NormKind), "none")),
@@ -109,5 +111,5 @@ def test_the_words_of_an_option(words: list[str], known: tuple[str, ...]) -> Non
 
 @pytest.mark.parametrize("name", ["norm", "qk_norm", "stream_norm"])
 def test_a_norm_is_of_a_kind_that_the_network_knows(name: str) -> None:
-    others = {"weight", "query", "key", "let", "after"}
+    others = {"weight", "bias", "query", "key", "bias query", "bias key", "let", "after"}
     assert set(options(DEFINITIONS[name])) - others == set(get_args(ir.NormKind))

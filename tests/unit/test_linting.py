@@ -327,6 +327,8 @@ DISCLOSURE = [
     Case("large-eps", {"  head:": "  head:\n    norm: ^{rms: 1e-4}"}, "an eps of 0.0001 "),
     Case("large-eps", {"  ffn:": "  norm: ^{layer: 1}\n  ffn:"}, "an eps of 1 ", id="stream"),
     Case("large-eps", attention("qk_norm: ^{rms: 0.5}"), "an eps of 0.5 ", id="queries"),
+    Case("large-eps", attention("post_norm: ^{rms: 0.5}"), "an eps of 0.5 ", id="after"),
+    Case("large-eps", {"  ffn:": "  ffn:\n    post_norm: ^{layer: 2}"}, "an eps of 2 ", id="after-ffn"),
     Case("unread-parameter", {"9]\n": "9]\n  ^spare: 3\n"}, "no number of the network reads the parameter spare"),
     Case("unread-parameter", {"  t: [": "  ^t: [", "9]\n": "9, 9.5]\n"}, "reads the parameter t[10]:", id="element"),
     Case(
@@ -433,6 +435,8 @@ def test_every_rule_has_a_case() -> None:
         (attention("mask: none", "score look: where(key_pos > query_pos, -inf, 0)"), {"position-table"}),
         (step("position:", "  own: sin(pos)"), set()),
         (attention("scale: 1"), set()),
+        (attention("mask: {window: 7}"), set()),
+        (attention("softmax: hard", "ties: latest"), set()),
         (step("norm: {rms: 1e-5}"), set()),
         ({"answer: sum": "answer: 0 sum"}, set()),
         ({"[base]": "[base] <eos>", "sum": "sum <eos>", HEAD: f"{HEAD}\n    logits <eos>: own"}, set()),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from compiler.network.ir import Attention
+from compiler.network.meanings import unmasked_keys
 from tests.helpers import load_text, small
 
 STEP = """
@@ -21,14 +22,18 @@ BOTH = "exp(key_pos - query_pos) * (query_pos + 1)"
 
 
 @pytest.mark.parametrize("formula", [DISTANCE, BOTH], ids=["distance", "both"])
-@pytest.mark.parametrize("mask", ["causal", "none", "-5"])
+@pytest.mark.parametrize(
+    ("mask", "seen"),
+    [("causal", range(6)), ("none", range(-5, 6)), ("-5", range(-5, 6)), ("{window: 3}", range(3))],
+)
 @pytest.mark.parametrize("dtype", ["float64", "float16"])
-def test_a_table_holds_the_value_of_every_pair(tmp_path: Path, formula: str, mask: str, dtype: str) -> None:
+def test_a_table_holds_the_value_of_every_pair(
+    tmp_path: Path, formula: str, mask: str, seen: range, dtype: str
+) -> None:
     spec = load_text(tmp_path, small(STEP.replace("MASK", mask).replace("FORMULA", formula), dtype=dtype))
     (step,) = (step for step in spec.network.steps if isinstance(step, Attention))
     (score,) = step.scores
-    table = score.formula.table(6, causal=mask == "causal")
+    table = score.formula.table(6, unmasked_keys(step.mask, 6))
     for query in range(6):
         for key in range(6):
-            hidden = mask == "causal" and key > query
-            assert table[query][key] == (0.0 if hidden else score.formula.at(query, key).value)
+            assert table[query][key] == (score.formula.at(query, key).value if query - key in seen else 0.0)

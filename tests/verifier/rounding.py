@@ -98,6 +98,19 @@ class Machine:
                 scaled = torch.from_numpy((x * np.sqrt(_wide(0.5))).astype(np.float64))
                 erf = self.rounded(torch.erf(scaled).numpy() + x * 0)
                 return self.rounded(self.rounded(0.5 * x) * self.rounded(1 + erf))
+            case "gelu_tanh":
+                inner = np.sqrt(2 / np.longdouble(np.pi)) * (x + np.longdouble("0.044715") * x * x * x)
+                tangent = self.rounded(np.tanh(self.rounded(inner)))
+                return self.rounded(self.rounded(0.5 * x) * self.rounded(1 + tangent))
+            case "tanh":
+                return self.function(np.tanh(x))
+            case "sigmoid":
+                with np.errstate(over="ignore"):
+                    return self.rounded(1 / self.rounded(1 + self.function(np.exp(-x))))
+            case "square":
+                return self.rounded(x * x)
+            case "identity":
+                return x
         raise AssertionError(f"{kind} is not computed here")
 
     def normalized(self, operation: Normalized, x: Numbers) -> Numbers:
@@ -148,6 +161,10 @@ class Machine:
                 score = self.rounded(score + table[head % len(table)])
             visible = operation.visible_to(head)
             score = np.where(visible, score, -np.inf)
+            if operation.ties is not None:
+                weight = self.rounded(_on_largest(score, operation.ties))
+                heads.append(self.mixed(weight, value[..., list(operation.value_channels(head))]))
+                continue
             if not operation.plus_one:
                 score = self.rounded(score - score.max(-1, keepdims=True))
             weight = np.where(visible, self.function(np.exp(score)), 0)
@@ -233,6 +250,17 @@ def on_node(machine: Machine, node: Node, inputs: Sequence[Numbers | None], toke
             return machine.rotated(operation, x)
         case _:
             raise AssertionError(type(operation).__name__)
+
+
+def _on_largest(scores: Numbers, ties: str) -> Numbers:
+    """Weights [..., keys]: of the largest scores, in equal shares, or of the first or last of them."""
+    largest = scores == scores.max(-1, keepdims=True)
+    if ties != "share":
+        last = largest[..., ::-1].argmax(-1)
+        chosen = largest.argmax(-1) if ties == "earliest" else largest.shape[-1] - 1 - last
+        largest = np.arange(largest.shape[-1]) == chosen[..., None]
+    weights: Numbers = largest / largest.sum(-1, keepdims=True, dtype=np.longdouble)
+    return weights
 
 
 def _wide(number: float) -> Numbers:

@@ -6,25 +6,39 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from compiler.backends.bounds.arithmetic import ENGINE_TINY, Arithmetic, Bounded, plus, quotient, times
+import numpy as np
+
+from compiler.backends.bounds.arithmetic import (
+    ENGINE_TINY,
+    ENGINE_UNIT,
+    Arithmetic,
+    Bounded,
+    Functions,
+    Quantity,
+    plus,
+    quotient,
+    times,
+)
+from compiler.backends.elementary.program import Array
 from compiler.network.ir import ActivationKind
 from compiler.source.faults import no_rule
 
 Bound = Callable[[Arithmetic, Bounded], Bounded]
+Ends = Callable[[Array, Array], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
 class ActivationBound:
     """`bound` is the value of the activation with its error, in the fast engine.
 
-    `bound_of_cells` is the same in the verifier, where more may stay shared. No value is lower than `least`, and none
-    is larger than its argument, or than 0 where that is negative. The plain module's value is off by `units` of
-    rounding.
+    `bound_of_cells` is the same in the verifier, where more may stay shared. `ends` are what no value is below and
+    above, for arguments from one number to another. The plain module's value is off by `units` of rounding, or rounded
+    once where it is a product.
     """
 
     bound: Bound
     bound_of_cells: Bound
-    least: float
+    ends: Ends
     units: int
 
 
@@ -32,17 +46,43 @@ def activation(kind: ActivationKind) -> ActivationBound:
     """The row of an activation."""
     match kind:
         case "relu":
-            return ActivationBound(_relu, relu_by_chord, least=0.0, units=0)
+            return ActivationBound(_relu, relu_by_chord, _rectified(0.0), units=0)
         case "silu":
-            return ActivationBound(_silu, _silu, least=-0.3, units=SILU_UNITS)
+            return ActivationBound(_silu, _silu, _rectified(-0.3), units=SILU_UNITS)
         case "gelu":
-            return ActivationBound(_gelu, _gelu, least=-0.2, units=GELU_UNITS)
+            return ActivationBound(_gelu, _gelu, _rectified(-0.2), units=GELU_UNITS)
+        case "gelu_tanh":
+            return ActivationBound(_gelu_tanh, _gelu_tanh, _rectified(-0.2), units=GELU_TANH_UNITS)
+        case "tanh":
+            return ActivationBound(_tanh, _tanh, _within(-1.0, 1.0), units=TANH_UNITS)
+        case "sigmoid":
+            return ActivationBound(_sigmoid, _sigmoid, _within(0.0, 1.0), units=SIGMOID_UNITS)
+        case "square":
+            return ActivationBound(_square, _square, _squared, units=0)
+        case "identity":
+            return ActivationBound(_identity, _identity, lambda low, high: (low, high), units=0)
         case _:
             raise no_rule("activation", kind)
 
 
 SILU_UNITS = 5  # of the value
 GELU_UNITS = 8  # of the argument: in float32, torch takes erf from a polynomial
+GELU_TANH_UNITS = 8  # of the argument
+TANH_UNITS = 3  # of the value
+SIGMOID_UNITS = 5  # of the value
+
+
+def _rectified(least: float) -> Ends:
+    """No value is lower than `least`, and none is larger than its argument, or than 0 where that is negative."""
+    return lambda low, high: (np.where(low < 0, np.maximum(low, least), 0.0), np.maximum(high, 0.0))
+
+
+def _within(least: float, most: float) -> Ends:
+    return lambda low, high: (np.full_like(low, least), np.full_like(high, most))
+
+
+def _squared(low: Array, high: Array) -> tuple[Array, Array]:
+    return np.zeros_like(low), np.maximum(low * low, high * high)
 
 
 def _relu(a: Arithmetic, x: Bounded) -> Bounded:
@@ -96,3 +136,65 @@ def _gelu(a: Arithmetic, x: Bounded) -> Bounded:
     value = x.value * 0.5 * (1.0 + a.f.erf(x.value * math.sqrt(0.5)))
     roundings = times(GELU_UNITS * a.rounding.unit, a.size(x))
     return a.named(value, plus(times(1.13, a.off(x)), roundings, a.rounding.tiny))
+
+
+def _gelu_tanh(a: Arithmetic, x: Bounded) -> Bounded:
+    """x times half of 1 + tanh(√(2/π) (x + 0.044715 x³)); its slope is 1.13 at most, and nothing stays shared."""
+    f = a.f
+    inner = f.name(math.sqrt(2 / math.pi) * (x.value + 0.044715 * (x.value * x.value * x.value)))
+    value = x.value * 0.5 * (1.0 + _hyperbolic_tangent(f, inner))
+    roundings = times(GELU_TANH_UNITS * a.rounding.unit, a.size(x))
+    return a.named(value, plus(times(1.13, a.off(x)), roundings, 4 * a.rounding.tiny))
+
+
+def _tanh(a: Arithmetic, x: Bounded) -> Bounded:
+    f = a.f
+    value = f.name(_hyperbolic_tangent(f, x.value))
+    slope = f.name(1.0 - value * value)
+    # |tanh''(z)| ≤ 0.77, and ≤ 8 e^-2|z|, which falls with |z|
+    nearest = f.name(f.maximum(f.absolute(x.value) - a.off(x), 0.0))
+    bend = f.minimum(8.0 * f.exp(times(-2.0, nearest)), 0.77)
+    engine = f.minimum(8 * ENGINE_UNIT, f.absolute(x.value))
+    return _along_tangent(a, x, Bounded(value, engine), slope, bend, steepest=1.0, units=TANH_UNITS)
+
+
+def _sigmoid(a: Arithmetic, x: Bounded) -> Bounded:
+    f = a.f
+    value = f.name(1.0 / (1.0 + f.exp(times(-1.0, x.value))))
+    slope = f.name(value * (1.0 - value))
+    # |sigmoid''(z)| ≤ 0.0963, and ≤ e^-|z|, which falls with |z|
+    nearest = f.name(f.maximum(f.absolute(x.value) - a.off(x), 0.0))
+    bend = f.minimum(f.exp(times(-1.0, nearest)), 0.0963)
+    return _along_tangent(a, x, Bounded(value, 0.0), slope, bend, steepest=0.25, units=SIGMOID_UNITS)
+
+
+def _along_tangent(
+    a: Arithmetic, x: Bounded, y: Bounded, slope: Quantity, bend: Quantity, *, steepest: float, units: int
+) -> Bounded:
+    """`y` with what x adds, for a function from -1 to 1 that rises by at most `steepest` and has at most `bend` as its
+    second derivative. What is shared stays shared along the tangent, unless it says less than that."""
+    f, off = a.f, a.off(x)
+    rest = f.minimum(0.5 * bend * (off * off), times(steepest, off))
+    roundings = times(units * a.rounding.unit, plus(f.absolute(y.value), times(steepest, off)))
+    apart = plus(y.error, roundings, 4 * a.rounding.tiny)
+    along = f.name(plus(times(slope, x.error), rest))
+    most = f.name(1.0 + f.absolute(y.value))
+    known = f.name(plus(along, times(slope, off)))
+    shared = {symbol: f.name(f.if_less(known, most, c * slope, 0.0)) for symbol, c in x.shared.items()}
+    return a.named(y.value, plus(f.if_less(known, most, along, most), apart), shared)
+
+
+def _hyperbolic_tangent(f: Functions, x: Quantity) -> Quantity:
+    """Off by a few units of one, and by no more than its argument."""
+    size = f.name(f.absolute(x))
+    power = f.name(f.exp(times(-2.0, size)))
+    tangent = f.name(f.minimum((1.0 - power) / (1.0 + power), size))
+    return f.if_less(x, 0.0, -1.0 * tangent, tangent)
+
+
+def _square(a: Arithmetic, x: Bounded) -> Bounded:
+    return a.multiply(x, x)
+
+
+def _identity(a: Arithmetic, x: Bounded) -> Bounded:
+    return x

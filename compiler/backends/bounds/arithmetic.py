@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from compiler.backends.elementary.program import is_power_of_two
@@ -104,12 +104,20 @@ class Rounding:
         return 4 * self.tiny + 3 * (keys + 1) * (1 + compounded(keys, self.plain_unit)) * self.flushed
 
 
+EXACT = Rounding(0.0, 0.0, 0.0, 0.0)  # of numbers that neither the plain module nor the engine has to round
+
+
 @dataclass(frozen=True)
 class Arithmetic:
     """Bounded values over any kind of quantity."""
 
     f: Functions
     rounding: Rounding
+
+    @property
+    def unrounded(self) -> Arithmetic:
+        """For operations that round nothing."""
+        return replace(self, rounding=EXACT)
 
     def off(self, x: Bounded) -> Quantity:
         """How far the plain module's value can be from `value` at most."""
@@ -129,6 +137,8 @@ class Arithmetic:
         """The error of one rounding of a result of at most this magnitude, which is less than twice its power of two:
         the plain module's, and the engine's of the value and of all that is shared."""
         if is_zero(magnitude):
+            return 0.0
+        if self.rounding == EXACT:
             return 0.0
         unit = self.rounding.plain_unit + 2 * ENGINE_UNIT
         return plus(times(unit, self.f.power_floor(magnitude)), self.rounding.tiny)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from compiler.backends.bounds.arithmetic import (
     ENGINE_UNIT,
+    SLACK,
     ZERO,
     Arithmetic,
     Bounded,
@@ -22,8 +23,10 @@ from compiler.backends.bounds.arithmetic import (
 )
 from compiler.backends.bounds.demand import live_heads
 from compiler.backends.bounds.mixing import Kept, KeyLoop, Reduction, by_head
-from compiler.backends.elementary.program import FUNCTION_UNITS, Attended, Linear, Terms, is_power_of_two
+from compiler.backends.elementary.program import FUNCTION_UNITS, Attended, Linear, Node, Terms, is_power_of_two
+from compiler.network.ir import Ties
 from compiler.network.meanings import divides
+from compiler.source.faults import no_rule
 
 NEGLIGIBLE = -750.0  # the exponential of what is lower is zero in every dtype
 WEIGHT_UNITS = 6 * FUNCTION_UNITS  # of two exponentials, one divided by the other, where they are off by up to e
@@ -31,21 +34,23 @@ WEIGHT_UNITS = 6 * FUNCTION_UNITS  # of two exponentials, one divided by the oth
 
 @dataclass(frozen=True, eq=False)
 class Keys:
-    """The keys that a query sees: their coordinates, those of their values, and what is `added` to their scores, in
-    order. All but `loop` is read within a pass only."""
+    """The keys that a query sees: their coordinates, those of their values, what is `added` to their scores, in order,
+    and their `position`. All but `loop` is read within a pass only."""
 
     loop: KeyLoop
     keys: Sequence[Bounded]
     values: Sequence[Bounded]
     added: Sequence[Quantity]
+    position: Quantity
 
 
 @dataclass(frozen=True, eq=False)
 class _Head:
-    """A head that a query with these coordinates asks: what is `wanted` are coordinates of the values; each of the
-    `rows` sums some of them, by their number in `wanted`."""
+    """A head by its `number` that a query with these coordinates asks: what is `wanted` are coordinates of the values;
+    each of the `rows` sums some of them, by their number in `wanted`."""
 
     operation: Attended
+    number: int
     query: Sequence[Bounded]
     keys: Keys
     wanted: Sequence[int]
@@ -236,6 +241,104 @@ def _top(f: Functions, loop: KeyLoop, top: Quantity, read_score: Kept, read_off:
     return f.name(top_off), f.name(f.if_less(count, 1.5, 0.0, 1.0))
 
 
+@dataclass(frozen=True)
+class _Candidates:
+    """The keys that may have the largest score: of each, 1 or 0; how many there are; 1 where it is not sure that all
+    of them have it, else 0; the position of the first or last one."""
+
+    one: Kept
+    count: Quantity
+    unsure: Quantity
+    chosen: Quantity
+
+
+def _pick(a: Arithmetic, node: Node, head: _Head, ties: Ties) -> list[Bounded]:
+    """The wanted coordinates of what one head mixes for a query, where all weight is on keys with the largest score.
+
+    The module's keys are among the candidates, whose values the mix lies between; where these surely tie, they are all
+    of its keys. The engine takes the value of one of them, or their mean. One key has a weight of exactly 1, so that
+    nothing is rounded; of n that share it each has 1 / n, and n and the quotient are rounded.
+    """
+    if head.most == 0 or all(map(is_zero_value, head.values)):
+        return [ZERO for _ in head.wanted]
+    f, loop, first = a.f, head.keys.loop, head.number * head.operation.value_dim
+    found, shared = _candidates(a, head, ties), _order(ties) is None
+    kept: list[Kept] = []
+
+    def weigh() -> Iterator[tuple[Reduction, Quantity]]:
+        weight = found.one()
+        if not shared:
+            weight = f.if_less(f.absolute(head.keys.position - found.chosen), 0.5, weight, 0.0)
+        weight = f.name(weight)
+        kept[:] = [loop.keep(weight)]
+        yield from (("sum", times(weight, v.value)) for v in head.values)
+
+    sums = loop.over_all(weigh)
+    (weight,) = kept
+    means = [f.name(quotient(x, found.count) if shared else x) for x in sums]
+
+    def differ() -> Iterator[tuple[Reduction, Quantity]]:
+        involved = f.name(f.if_less(0.5, found.unsure, found.one(), weight()))
+        for v, mean in zip(head.values, means, strict=True):
+            off = a.off(v)
+            for apart in (plus(times(found.unsure, f.absolute(v.value - mean)), off), a.size(v)):
+                known = f.if_less(apart, math.inf, apart, math.inf)  # a maximum loses a NaN, but not an infinity
+                yield "max", f.if_less(0.5, involved, known, 0.0)
+
+    offs = loop.over_all(differ)
+    mixed = []
+    for c, mean, off, size in zip(head.wanted, means, offs[::2], offs[1::2], strict=True):
+        rounded: Quantity = 0.0 if first + c in node.exact else a.rounding.flushed
+        if shared:
+            several = times(compounded(head.most + 8, a.rounding.unit), size)
+            rounded = plus(f.if_less(found.count, 1.5, 0.0, plus(several, head.most * a.rounding.tiny)), rounded)
+        mixed.append(Bounded(mean, f.name(plus(off, rounded))))
+    return mixed
+
+
+def _candidates(a: Arithmetic, head: _Head, ties: Ties) -> _Candidates:
+    """Scores that are off by `room` at most are largest only where no other is surely larger."""
+    f, loop = a.f, head.keys.loop
+    scores = a.unrounded if head.number in (head.operation.ordered or ()) else a
+    sign = _order(ties) or 1.0
+    kept: list[Kept] = []
+
+    def compare() -> Iterator[tuple[Reduction, Quantity]]:
+        s = score(scores, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
+        off = f.name(f.if_less(s.error, math.inf, s.error, math.inf))  # a maximum loses a NaN, but not an infinity
+        engine = plus(times(SLACK, off), times(4 * ENGINE_UNIT, f.absolute(s.value)))
+        room = f.name(f.if_less(0.0, off, engine, 0.0))
+        kept[:] = [loop.keep(plus(s.value, room)), loop.keep(room)]
+        yield "max", s.value - room
+
+    (floor,) = loop.over_all(compare)
+    highest, room = kept
+
+    def choose() -> Iterator[tuple[Reduction, Quantity]]:
+        one = f.name(f.if_less(highest(), floor, 0.0, 1.0))
+        kept[:] = [loop.keep(one)]
+        yield "sum", one
+        yield "max", f.if_less(0.5, one, room(), 0.0)
+        yield "max", f.if_less(0.5, one, times(sign, head.keys.position), -math.inf)
+
+    count, widest, last = loop.over_all(choose)
+    unsure = f.name(f.if_less(1.5, count, f.if_less(0.0, widest, 1.0, 0.0), 0.0))
+    return _Candidates(kept[0], f.name(count), unsure, f.name(times(sign, last)))
+
+
+def _order(ties: Ties) -> float | None:
+    """1 where the last of several keys has all weight, -1 where the first has; None where they share it."""
+    match ties:
+        case "share":
+            return None
+        case "latest":
+            return 1.0
+        case "earliest":
+            return -1.0
+        case _:
+            raise no_rule("ties", ties)
+
+
 @dataclass(frozen=True, eq=False)
 class Scored:
     """The coordinates of a query and of a key, and what is `added` to their score, in order."""
@@ -261,14 +364,22 @@ def score(a: Arithmetic, scored: Scored) -> Bounded:
 
 
 def attend_all(
-    a: Arithmetic, operation: Attended, live: Sequence[int], query: Sequence[Bounded], keys: Callable[[int], Keys]
+    a: Arithmetic, node: Node, operation: Attended, query: Sequence[Bounded], keys: Callable[[int], Keys]
 ) -> list[Bounded]:
     """The live channels, in order; `keys` gives those of a head."""
+    live = node.live
+
+    def asked(head: int, wanted: Sequence[int], rows: Sequence[Terms]) -> _Head:
+        coordinates = [query[c] for c in operation.query_channels(head)]
+        return _Head(operation, head, coordinates, keys(head), wanted, rows)
 
     def attend(head: int, wanted: Sequence[int], rows: Sequence[Terms]) -> _Mix:
-        coordinates = [query[c] for c in operation.query_channels(head)]
-        return _attend(a, _Head(operation, coordinates, keys(head), wanted, rows))
+        return _attend(a, asked(head, wanted, rows))
 
+    ties = operation.ties
+    if ties is not None:
+        mixed = by_head(operation, live, lambda head, wanted: _pick(a, node, asked(head, wanted, ()), ties))
+        return [_limited(a.f, x, operation.limits[channel]) for channel, x in zip(live, mixed, strict=True)]
     if operation.output is not None:
         return _outputs(a, operation, operation.output, live, attend)
     mixed = by_head(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 
 from compiler.backends.bounds.activations import activation
-from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity
+from compiler.backends.bounds.arithmetic import EXACT, ZERO, Arithmetic, Bounded, Quantity
 from compiler.backends.bounds.norms import normalize
 from compiler.backends.elementary.program import (
     Activated,
@@ -37,6 +38,29 @@ AtPositions = Callable[[Array], Quantity]  # of a number for each position of a 
 def elementwise(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], at: AtPositions) -> list[Bounded]:
     """The live channels of a node that is computed position by position, in the order of `node.live`; the inputs are
     all channels of the nodes that it reads, of which those that do not matter may be anything."""
+    if not node.exact:
+        return _computed(a, node, inputs, at)
+    alone = [[a.alone(x) for x in source] for source in inputs]  # what is shared is rounded all the same
+
+    def compute(a: Arithmetic, live: tuple[int, ...]) -> list[Bounded]:
+        return _computed(a, replace(node, live=live), inputs if a.rounding != EXACT else alone, at)
+
+    return exact_and_rounded(a, node, compute)
+
+
+def exact_and_rounded(
+    a: Arithmetic, node: Node, compute: Callable[[Arithmetic, tuple[int, ...]], Sequence[Bounded]]
+) -> list[Bounded]:
+    """The live channels of a node, in order; `compute` gives some of them, by an arithmetic that is exact for some."""
+    known = set(node.exact)
+    exact = tuple(channel for channel in node.live if channel in known)
+    rounded = tuple(channel for channel in node.live if channel not in known)
+    found = dict(zip(rounded, compute(a, rounded), strict=True)) if rounded else {}
+    found |= zip(exact, compute(a.unrounded, exact), strict=True) if exact else ()
+    return [found[channel] for channel in node.live]
+
+
+def _computed(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], at: AtPositions) -> list[Bounded]:
     operation: Operation = node.operation
     match operation:
         case Linear(rows=rows, bias=bias):

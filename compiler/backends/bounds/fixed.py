@@ -55,6 +55,8 @@ def with_fixed_patterns(program: Program, network: ir.Network) -> Program:
     for number, operation in fixed.items():
         patterns_here = [patterns[operation.step, operation.run] for patterns in read]
         weights, error = _joined(patterns_here, program.length, ends_only=number == last)
+        if operation.ties is not None and error.any():
+            continue  # in longer sequences other keys win, and half of a key is none
         if np.isfinite(weights).all() and np.isfinite(error).all():
             mixed = Mixed(operation.heads, operation.kv_heads, operation.value_dim, weights, error)
             nodes[number] = replace(nodes[number], operation=mixed, inputs=nodes[number].inputs[2:])

@@ -26,6 +26,8 @@ def _fused(program: Program, node: Node) -> Node:
     readers = sum(other.inputs.count(node.inputs[0]) for other in program.nodes)
     if not isinstance(source.operation, Attended) or source.operation.output is not None or readers != 1:
         return node
+    if source.operation.ties is not None:  # no share of its weights is off
+        return node
     size = source.operation.value_dim
     rows = [[channel for channel, _ in node.operation.rows[row]] for row in node.live]
     come_together = any(len(row) > len({channel // size for channel in row}) for row in rows)

@@ -349,7 +349,8 @@ def _unmarked(program: Program) -> Iterator[Broken]:
 
 def _order(program: Program) -> Iterator[Broken]:
     for number, node in enumerate(program.nodes):
-        for what, chosen, size in (("positions", node.positions, program.length), ("live", node.live, node.channels)):
+        channels = (("live", node.live, node.channels), ("exact", node.exact, node.channels))
+        for what, chosen, size in (("positions", node.positions, program.length), *channels):
             if list(chosen) != sorted(set(chosen) & set(range(size))):
                 yield number, f"{what} are {list(chosen)}, of {size}"
 
@@ -422,7 +423,7 @@ RULES = (
     Rule("slots", "each slot has a prefix that ends after what is read", _slots),
     Rule("decision", "the decision has a logit for each class, of channels that there are", _decision),
     Rule("unmarked", "nothing is marked", _unmarked, until="demand"),
-    Rule("order", "positions and live channels are in range and in order", _order, since="demand"),
+    Rule("order", "positions, live and exact channels are in range and in order", _order, since="demand"),
     Rule("needs", "what is read of a node is live in it", _needs, since="demand"),
     Rule("read", "something is read of every node", _unread, since="pruning"),
     Rule("sums", "the heads of sums of tables have the live channels", _sum_heads, since="separable"),

@@ -12,6 +12,7 @@ import numpy as np
 
 from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import Rounding, compounded
+from compiler.backends.bounds.grains import Known, grains, ordered_heads
 from compiler.backends.elementary.program import (
     FUNCTION_UNITS,
     Activated,
@@ -77,6 +78,9 @@ def check_magnitudes(program: Program) -> Program:
     largest, rounding = program.dtype.largest * ROOM, Rounding.of(program.dtype)
     ranges: list[Range] = []
     nodes: list[Node] = []
+    known: list[Known] = []
+    # only which scores are the same hangs on the last bit
+    is_hard = any(isinstance(node.operation, Attended) and node.operation.ties is not None for node in program.nodes)
     for node in program.nodes:
         inputs = [ranges[source] for source in node.inputs]
         values = _range(node, inputs).widened(_roundings(node), rounding)
@@ -87,10 +91,22 @@ def check_magnitudes(program: Program) -> Program:
             raise NotFollowed("a square in a norm could overflow")
         ranges.append(values)
         nodes.append(_attended(program, node, inputs, values) if isinstance(node.operation, Attended) else node)
+        if is_hard:
+            read = [known[source] for source in node.inputs]
+            known.append((grains(program.dtype, node, read), values.size))
+            nodes[-1] = _exact(program, nodes[-1], read, known[-1])
     decision = program.decision
     if decision.linear is not None and not (_linear(decision.linear, ranges[decision.node]).scale <= largest).all():
         raise NotFollowed(f"a logit could be too near the end of {program.dtype.name}")
     return replace(program, nodes=tuple(nodes))
+
+
+def _exact(program: Program, node: Node, inputs: list[Known], own: Known) -> Node:
+    """With what is not rounded in it."""
+    operation = node.operation
+    if isinstance(operation, Attended) and operation.ties is not None:
+        operation = replace(operation, ordered=ordered_heads(program.dtype, operation, *inputs[:2]))
+    return replace(node, operation=operation, exact=tuple(np.flatnonzero(own[0]).tolist()))
 
 
 def _roundings(node: Node) -> int:
@@ -137,8 +153,8 @@ def _range(node: Node, inputs: list[Range]) -> Range:
         case Renewed():
             return inputs[0]
         case Activated(kind=kind):
-            low = np.where(inputs[0].low < 0, np.maximum(inputs[0].low, activation(kind).least), 0.0)
-            return Range(low, np.maximum(inputs[0].high, 0.0), inputs[0].size)
+            low, high = activation(kind).ends(inputs[0].low, inputs[0].high)
+            return Range(low, high, np.maximum(inputs[0].size, Range.of(low, high).size))
         case Normalized(groups=groups, weight=weight):
             size = node.channels // groups
             weights = np.ones(size) if weight is None else np.abs(weight)

@@ -17,7 +17,8 @@ from compiler.backends.bounds.arithmetic import (
     times,
 )
 from compiler.backends.bounds.demand import live_heads
-from compiler.backends.elementary.program import Array, Attended, Mixed, Separable, SeparableHead
+from compiler.backends.bounds.elementwise import exact_and_rounded
+from compiler.backends.elementary.program import Array, Attended, Mixed, Node, Separable, SeparableHead
 
 Reduction = Literal["sum", "max"]
 Read = Callable[[Array | int], Quantity]  # a sum of the tables by its number, or one that is the same for all inputs
@@ -80,9 +81,13 @@ def mix_head(a: Arithmetic, keys: WeightedKeys, wanted: Sequence[int]) -> list[B
     return mixed
 
 
-def mix_all(a: Arithmetic, operation: Mixed, live: Sequence[int], keys: Callable[[int], WeightedKeys]) -> list[Bounded]:
+def mix_all(a: Arithmetic, node: Node, operation: Mixed, keys: Callable[[int], WeightedKeys]) -> list[Bounded]:
     """The live channels, in order; `keys` gives those of a head."""
-    return by_head(operation, live, lambda head, wanted: mix_head(a, keys(head), wanted))
+
+    def compute(a: Arithmetic, live: Sequence[int]) -> list[Bounded]:
+        return by_head(operation, live, lambda head, wanted: mix_head(a, keys(head), wanted))
+
+    return exact_and_rounded(a, node, compute)
 
 
 def by_head(

@@ -40,7 +40,7 @@ def separated(program: Program) -> Program:
 
 def _separated(program: Program, node: Node) -> Node:
     operation = node.operation
-    if not isinstance(operation, Attended):
+    if not isinstance(operation, Attended) or operation.ties is not None:
         return node
     inputs = [program.nodes[number] if number >= 0 else None for number in node.inputs]
     lookups = [source.operation if source is not None else None for source in inputs]

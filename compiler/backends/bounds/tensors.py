@@ -208,11 +208,12 @@ def _attended(running: Running, node: Node, operation: Attended) -> Channels:
             _channels(read[0], operation.key_channels(head)),
             _channels(read[1], operation.value_channels(head)),
             [running.constant(table[head % len(table)][grid])[:, :, None] for table in operation.additions],
+            running.constant(np.array(seen))[None, :, None],
         )
 
     if not query:  # no coordinate of the queries matters
         query = [ZERO] * (operation.heads * operation.head_dim)
-    mixed = attend_all(a, operation, node.live, query, keys_of)
+    mixed = attend_all(a, node, operation, query, keys_of)
     return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
 
 
@@ -260,7 +261,7 @@ def _mixed(running: Running, node: Node, operation: Mixed) -> Channels:
             listed(operation.inexact(head)),
         )
 
-    mixed = mix_all(a, operation, node.live, keys_of)
+    mixed = mix_all(a, node, operation, keys_of)
     return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
 
 

@@ -11,14 +11,15 @@ from compiler.backends.elementary.builder import Builder
 from compiler.backends.elementary.linear import add_map
 from compiler.backends.elementary.norm import norm
 from compiler.backends.elementary.program import FUNCTION_UNITS, Array, Attended, Linear, NotFollowed, Rotated, Terms
+from compiler.backends.elementary.residual import residual
 from compiler.expressions.floats import round_to
 from compiler.network import ir
-from compiler.network.meanings import added_to_later, attends_to_nothing, is_causal_mask
+from compiler.network.meanings import added_to_later, attends_to_nothing, ties_of, unmasked_keys
 from compiler.source.faults import no_rule
 
 
 def attention(builder: Builder, step: ir.Attention, stream: int) -> int:
-    """The stream plus what the heads mix, mapped to its dimensions. Raises `NotFollowed`."""
+    """The stream plus what the heads mix, mapped to its dimensions, or that alone. Raises `NotFollowed`."""
     branch = norm(builder, stream, step.norm)
     query = norm(builder, add_map(builder, branch, step.query), step.query_norm, step.heads.size)
     key = norm(builder, add_map(builder, branch, step.key), step.key_norm, step.kv_heads.size)
@@ -28,11 +29,12 @@ def attention(builder: Builder, step: ir.Attention, stream: int) -> int:
         key = _rotated(builder, step.rope, key, step.kv_heads.size)
     mixed = builder.add(_attended(builder, step), (query, key, value), step.heads.size * step.value_dim)
     builder.runs[step.name] += 1
-    return builder.add_sum(stream, _change(builder, step, mixed))
+    after = residual(builder, step.residual, stream, _change(builder, step, mixed))
+    return norm(builder, after, step.post_norm)
 
 
 def _change(builder: Builder, step: ir.Attention, mixed: int) -> int:
-    """What is added to the stream."""
+    """What is put out."""
     match step.output:
         case ir.Map():
             return add_map(builder, mixed, step.output)
@@ -66,6 +68,7 @@ def _attended(builder: Builder, step: ir.Attention) -> Attended:
         ~hidden,
         plus_one,
         (math.inf,) * (step.heads.size * step.value_dim),
+        ties=ties_of(step.softmax),
     )
 
 
@@ -74,15 +77,18 @@ def _pattern(builder: Builder, step: ir.Attention) -> tuple[tuple[Array, ...], N
     length, heads = builder.length, step.heads.size
     last = builder.runs.total() + 1 == builder.last_attention
     later = np.triu(np.ones((length, length), dtype=bool), 1)
-    causal, added = is_causal_mask(step.mask), added_to_later(step.mask)
+    keys, added = unmasked_keys(step.mask, length), added_to_later(step.mask)
     additions: list[Array] = []
     if step.scores:
         table = np.zeros((heads, length, length))
         for score in step.scores:
-            rows = score.formula.table(length, causal=causal)
+            rows = score.formula.table(length, keys)
             table[score.head] = [[round_to(value, builder.dtype) for value in row] for row in rows]
         additions.append(table)
-    hidden = later[None] if causal or last else np.zeros_like(later[None])
+    hidden = np.ones((1, length, length), dtype=bool)
+    for query in range(length):
+        hidden[0, query, keys(query).start : keys(query).stop] = False
+    hidden = hidden | (later & last)
     if added is not None and not last:
         additions.append(np.where(later, round_to(added, builder.dtype), 0.0)[None])
     for table in additions:

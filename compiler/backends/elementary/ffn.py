@@ -5,7 +5,8 @@ from __future__ import annotations
 from compiler.backends.elementary.builder import Builder
 from compiler.backends.elementary.linear import add_map
 from compiler.backends.elementary.norm import norm
-from compiler.backends.elementary.program import Activated, Product, Renewed, Resized
+from compiler.backends.elementary.program import Activated, Product, Renewed
+from compiler.backends.elementary.residual import residual
 from compiler.network import ir
 
 
@@ -18,6 +19,4 @@ def feed_forward(builder: Builder, step: ir.FeedForward, stream: int) -> int:
     if step.gate is not None:
         hidden = builder.add(Product(), (hidden, add_map(builder, branch, step.up)), step.hidden.size)
     change = add_map(builder, hidden, step.down)
-    size = step.stream_after.size
-    old = stream if size == step.stream.size else builder.add(Resized(), (stream,), size)
-    return builder.add_sum(old, change)
+    return norm(builder, residual(builder, step.residual, stream, change), step.post_norm)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.expressions.floats import FloatFormat
-from compiler.network.ir import ActivationKind, Decode, NormKind, RopePairs, ScaleOperation
+from compiler.network.ir import ActivationKind, Decode, NormKind, RopePairs, ScaleOperation, Ties
 from compiler.source.faults import no_rule
 
 Array = NDArray[np.float64]
@@ -120,8 +120,9 @@ class Attended:
 
     Scores are products, scaled, plus each of the `additions` [heads | 1, queries, keys] in order. Keys that are not
     `visible` [heads | 1, queries, keys] have a score of -inf. What is mixed, by channel, is never beyond the `limits`.
-    It is the step's `run`-th run, counted from 0. With an `output` the node has the channels of this linear map of what
-    is mixed.
+    It is the step's `run`-th run, counted from 0. With `ties` all weight is on the largest scores. With an `output` the
+    node has the channels of this linear map of what is mixed. `ordered`: the heads whose scores compare as the plain
+    module's do, with no rounding to take them apart or together.
     """
 
     step: str
@@ -138,6 +139,8 @@ class Attended:
     plus_one: bool
     limits: tuple[float, ...]
     output: Linear | None = None
+    ties: Ties | None = None
+    ordered: tuple[int, ...] | None = None
 
     def mixed(self, live: Iterable[int]) -> set[int]:
         """The mixed channels that these channels of the node are computed from."""
@@ -254,7 +257,7 @@ class Node:
     """A value of so many channels: an operation on earlier nodes, by their numbers.
 
     `positions`, in order, and `live` channels are what is needed of it. `step` is the step of the network that it
-    belongs to.
+    belongs to. `exact` channels are computed without any rounding, by the plain module and by the engine.
     """
 
     operation: Operation
@@ -263,6 +266,7 @@ class Node:
     positions: tuple[int, ...] = ()
     live: tuple[int, ...] = ()
     step: str = ""
+    exact: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

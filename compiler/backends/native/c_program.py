@@ -182,9 +182,10 @@ class _Generator:
                 [self._key(keys, c, pairs[1]) for c in operation.key_channels(head)],
                 [self._key(values, c, pairs[1]) for c in operation.value_channels(head)],
                 [self._by_key(row[pairs]) for row in rows],
+                self._by_key(pairs[1].astype(np.float64)),
             )
 
-        return all_channels(node, attend_all(self.arithmetic, operation, node.live, query, keys_of))
+        return all_channels(node, attend_all(self.arithmetic, node, operation, query, keys_of))
 
     def _separable(self, node: Node, operation: Separable) -> list[Bounded]:
         name, quantities = self._summed(operation), operation.tables.shape[-1]
@@ -232,7 +233,7 @@ class _Generator:
             channels = [self._key(values, c, pairs[1]) for c in operation.value_channels(head)]
             return WeightedKeys(self._over_keys(node, pairs), channels, Bounded(weights, errors), inexact)
 
-        return all_channels(node, mix_all(self.arithmetic, operation, node.live, keys_of))
+        return all_channels(node, mix_all(self.arithmetic, node, operation, keys_of))
 
     def _over_keys(self, node: Node, pairs: _Pairs) -> LineLoop:
         counts = np.bincount(pairs[0], minlength=len(node.positions))

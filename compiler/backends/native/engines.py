@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compiler.backends.torch.decode import NO_TOKEN, answer_logits, decode_greedily, sure_tokens
+from compiler.backends.torch.foreign import ForeignModel, Subject
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.reference import Reference, alone, as_tokens
 from compiler.network.ir import Attention
 from compiler.pipeline import Spec
+from compiler.source.diagnostics import fail
+from compiler.source.faults import no_rule
 
 EngineName = Literal["plain", "fast"]
 Decoding = Literal["teacher", "greedy"]
@@ -83,15 +86,13 @@ class BatchEngine:
 
     name: EngineName = "plain"
 
-    def __init__(self, spec: Spec, reference: Reference, device: torch.device, decoding: Decoding, batch: int) -> None:
+    def __init__(self, subject: Subject, reference: Reference, device: torch.device, decoding: Decoding, batch: int):
         self.block = batch
         self._reference = reference
-        self._network, self._layout = spec.network, spec.layout
+        self._layout = subject.layout
         self._device, self._decoding = device, decoding
-        self._model: nn.Module = reference.model
-        if device.type != "cpu":
-            self._model = build_model(spec.network).eval().to(device)
-        self._noise = torch.zeros(len(spec.layout.predicted), dtype=torch.float64)
+        self._model = reference.model if device.type == "cpu" else _moved(subject, device)
+        self._noise = torch.zeros(len(subject.layout.predicted), dtype=torch.float64)
         self._probed = 0
         self._since_probe = 0
 
@@ -101,13 +102,13 @@ class BatchEngine:
 
     def said(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> NDArray[np.int32]:
         """See `Engine`. With greedy decoding all is `UNSURE` after a token that is wrong."""
-        layout, network = self._layout, self._network
+        layout, reference = self._layout, self._reference
         asked, right = as_tokens(prompts), as_tokens(answers)
         before, logits = self._run(asked, right)
         self._measure_noise(logits, asked, before)
-        roundoff, noise = network.dtype.unit_roundoff, NOISE_FACTOR * self._noise
+        roundoff, noise = reference.dtype.unit_roundoff, NOISE_FACTOR * self._noise
         own = self._decoding == "greedy" and not layout.in_place
-        found = sure_tokens(logits, right, layout, network.decode, roundoff, noise, own=own)
+        found = sure_tokens(logits, right, layout, reference.decode, roundoff, noise, own=own)
         return found.numpy().astype(np.int32)
 
     def _run(self, prompts: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,7 +118,7 @@ class BatchEngine:
             if self._decoding == "teacher":
                 on_device = prompts.to(self._device), answers.to(self._device)
                 return answers, answer_logits(self._model, *on_device, self._layout).cpu()
-            said, logits = decode_greedily(self._model, prompts.to(self._device), self._layout, self._network.decode)
+            said, logits = decode_greedily(self._model, prompts.to(self._device), self._layout, self._reference.decode)
             return said.cpu().clamp(min=0), logits.cpu()
 
     def _measure_noise(self, logits: Tensor, prompts: Tensor, said: Tensor) -> None:
@@ -138,6 +139,17 @@ class BatchEngine:
                 self._noise[slots] = torch.maximum(self._noise[slots], difference)
         if step > 1:
             self._noise[:] = self._noise.max()  # a token that was not looked at is taken to be as noisy as any
+
+
+def _moved(subject: Subject, device: torch.device) -> nn.Module:
+    """The model on a device. Raises `SpecError` for a foreign one, which may have been made for another."""
+    match subject:
+        case Spec(network=network):
+            return build_model(network).eval().to(device)
+        case ForeignModel():
+            raise fail("device", f"{subject.title} is asked on the CPU, not on {device}", hint="use --device cpu")
+        case _:
+            raise no_rule("model", subject)
 
 
 def batch_size(spec: Spec) -> int:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from compiler.backends.torch.linear import Linear, ParameterStore
 from compiler.backends.torch.norm import make_norm
+from compiler.backends.torch.residual import onto_stream
 from compiler.network import ir
-from compiler.network.meanings import is_causal_mask
+from compiler.network.meanings import unmasked_keys
 from compiler.source.faults import no_rule
 
 
 class Attention(nn.Module):
-    """x [B, T, D] to x + output(softmax(scores) · values), the scores of each head being
-    scale · query · key + the head's score formula, masked.
+    """x [B, T, D] to post_norm(x + output(softmax(scores) · values)), without x where there is no residual; the scores
+    of each head are scale · query · key + the head's score formula, masked.
 
     `queries` [B, H, T, C], `keys` and `values` [B, K, T, C] as they enter the products, `scores` and `pattern`
     [B, H, T, T] (query by key) and `mixed` [B, T, H · C] do nothing but show these values to hooks.
@@ -44,6 +46,8 @@ class Attention(nn.Module):
         self.queries, self.keys, self.values = nn.Identity(), nn.Identity(), nn.Identity()
         self.scores, self.pattern, self.mixed = nn.Identity(), nn.Identity(), nn.Identity()
         self.output = _projection(step.output, weights)
+        self.residual = step.residual
+        self.post_norm = make_norm(step.post_norm, weights)
         self.register_buffer("scores_by_position", _score_table(step, weights.dtype, context), persistent=False)
         frequencies = None if step.rope is None else torch.tensor(step.rope.frequencies, dtype=torch.float64)
         rounded = None if frequencies is None else frequencies.to(weights.dtype)
@@ -60,12 +64,14 @@ class Attention(nn.Module):
         if self.kv_heads != self.heads:  # each head of keys and values serves a group of heads, in order
             group = self.heads // self.kv_heads
             key, value = key.repeat_interleave(group, dim=-3), value.repeat_interleave(group, dim=-3)
-        scores = self.scores(self._masked(self._scaled(query @ key.transpose(-1, -2))))
+        scaled = self._scaled(query @ key.transpose(-1, -2))
+        scores = self.scores(self._masked(scaled, torch.arange(scaled.shape[-2], device=x.device)))
         pattern = self.pattern(self._weigh(scores))
         mixed = (pattern @ value).transpose(-2, -3).flatten(-2)  # [B, T, H · C]
-        joined = self.mixed(mixed)
-        change: Tensor = joined if self.output is None else self.output(joined)
-        return x + change
+        mixed = self.mixed(mixed)
+        change: Tensor = mixed if self.output is None else self.output(mixed)
+        after: Tensor = self.post_norm(onto_stream(self.residual, x, change))
+        return after
 
     def _scaled(self, scores: Tensor) -> Tensor:
         """[B, H, T, T], scaled, with the formulas in positions added."""
@@ -82,14 +88,18 @@ class Attention(nn.Module):
             scores = scores + self.scores_by_position.index_select(1, positions).index_select(2, positions)
         return scores
 
-    def _masked(self, scores: Tensor) -> Tensor:
+    def _masked(self, scores: Tensor, positions: Tensor) -> Tensor:
+        """Scores [B, H, Q, T] of queries at these positions [Q]."""
+        keys, queries = torch.arange(scores.shape[-1], device=scores.device), positions[:, None]
         match self.mask:
             case "causal":
-                return scores.masked_fill(_later(scores), -torch.inf)
+                return scores.masked_fill(keys > queries, -torch.inf)
+            case ir.Window(size=size):
+                return scores.masked_fill((keys > queries) | (keys <= queries - size), -torch.inf)
             case "none":
                 return scores
             case float():
-                return scores + _later(scores).to(scores.dtype) * self.mask
+                return scores + (keys > queries).to(scores.dtype) * self.mask
             case _:
                 raise no_rule("mask", self.mask)
 
@@ -111,18 +121,25 @@ class Attention(nn.Module):
                 raise no_rule("pairs of rope", self.rope_pairs)
 
     def _weigh(self, scores: Tensor) -> Tensor:
-        """softmax, or e^s / (1 + Σ e^s) as written, which can attend to nothing."""
+        """softmax; or e^s / (1 + Σ e^s) as written, which can attend to nothing; or the largest scores alone."""
         match self.softmax:
             case "standard":
                 return torch.softmax(scores, dim=-1)
             case "plus_one":
                 exponentials = scores.exp()
                 return exponentials / (1 + exponentials.sum(-1, keepdim=True))
+            case ir.HardSoftmax(ties=ties):
+                largest = functional.pad(scores, (0, 1), value=-torch.inf).amax(-1, keepdim=True)  # of none too
+                chosen = _among_largest(scores == largest, ties)
+                return chosen.to(scores.dtype) / chosen.sum(-1, keepdim=True)  # NaN where a score is
             case _:
                 raise no_rule("softmax", self.softmax)
 
     def extra_repr(self) -> str:
-        return f"heads={self.heads}, kv_heads={self.kv_heads}, {self.softmax} softmax, mask={self.mask}"
+        return (
+            f"heads={self.heads}, kv_heads={self.kv_heads}, {self.softmax} softmax, mask={self.mask},"
+            f" residual={self.residual}"
+        )
 
 
 def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> Linear | None:
@@ -136,10 +153,17 @@ def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> Line
             raise no_rule("output", output)
 
 
-def _later(scores: Tensor) -> Tensor:
-    """Which keys come after the query, [T, T]."""
-    time = scores.shape[-1]
-    return torch.ones(time, time, dtype=torch.bool, device=scores.device).triu(1)
+def _among_largest(largest: Tensor, ties: ir.Ties) -> Tensor:
+    """Which of the keys with the largest score [..., T] have weight."""
+    match ties:
+        case "share":
+            return largest
+        case "earliest":
+            return largest & (largest.cumsum(-1) == 1)
+        case "latest":
+            return largest & (largest.flip(-1).cumsum(-1).flip(-1) == 1)
+        case _:
+            raise no_rule("ties", ties)
 
 
 def _split(y: Tensor, heads: int) -> Tensor:
@@ -153,6 +177,6 @@ def _score_table(step: ir.Attention, dtype: torch.dtype, context: int) -> Tensor
         return None
     table = torch.zeros(step.heads.size, context, context, dtype=torch.float64)
     for score in step.scores:
-        rows = score.formula.table(context, causal=is_causal_mask(step.mask))
+        rows = score.formula.table(context, unmasked_keys(step.mask, context))
         table[score.head] = torch.tensor(rows, dtype=torch.float64)
     return table.to(dtype)

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from compiler.backends.torch.linear import Linear, ParameterStore
 from compiler.backends.torch.norm import make_norm
+from compiler.backends.torch.residual import onto_stream
 from compiler.network import ir
 from compiler.source.faults import no_rule
 
@@ -20,6 +21,16 @@ def activate(kind: ir.ActivationKind, x: Tensor) -> Tensor:
             return functional.silu(x)
         case "gelu":
             return functional.gelu(x)
+        case "gelu_tanh":
+            return functional.gelu(x, approximate="tanh")
+        case "tanh":
+            return x.tanh()
+        case "sigmoid":
+            return x.sigmoid()
+        case "square":
+            return x.square()
+        case "identity":
+            return x
         case _:
             raise no_rule("activation", kind)
 
@@ -27,8 +38,8 @@ def activate(kind: ir.ActivationKind, x: Tensor) -> Tensor:
 class FeedForward(nn.Module):
     """x [batch, time, dim] to resized(x) + down(activation(gate) · up), or down(activation(up)) without a gate.
 
-    `active`, the activation's output, and `units`, what `down` reads, both [batch, time, hidden], only show themselves
-    to hooks.
+    x is left out where there is no residual; `post_norm` is a norm of all that. `active`, the activation's output, and
+    `units`, what `down` reads, both [batch, time, hidden], only show themselves to hooks.
     """
 
     def __init__(self, step: ir.FeedForward, weights: ParameterStore) -> None:
@@ -40,6 +51,8 @@ class FeedForward(nn.Module):
         self.up = Linear(step.up, weights)
         self.active, self.units = nn.Identity(), nn.Identity()
         self.down = Linear(step.down, weights)
+        self.residual = step.residual
+        self.post_norm = make_norm(step.post_norm, weights)
 
     def forward(self, x: Tensor) -> Tensor:
         branch = self.norm(x)
@@ -48,7 +61,8 @@ class FeedForward(nn.Module):
         else:
             hidden = self.active(activate(self.activation, self.gate(branch))) * self.up(branch)
         change: Tensor = self.down(self.units(hidden))
-        return self._resized(x) + change
+        after: Tensor = self.post_norm(onto_stream(self.residual, self._resized(x), change))
+        return after
 
     def _resized(self, x: Tensor) -> Tensor:
         """The old stream, padded with zeros or cut, by position."""
@@ -56,4 +70,4 @@ class FeedForward(nn.Module):
         return functional.pad(x, (0, missing)) if missing > 0 else x[..., : self.stream_after]
 
     def extra_repr(self) -> str:
-        return f"{self.activation}, stream_after={self.stream_after}"
+        return f"{self.activation}, stream_after={self.stream_after}, residual={self.residual}"

@@ -1,4 +1,4 @@
-"""RMSNorm (Zhang and Sennrich, 2019) and LayerNorm (Ba et al., 2016), with or without a weight."""
+"""RMSNorm (Zhang and Sennrich, 2019) and LayerNorm (Ba et al., 2016), with or without a weight and a bias."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from compiler.source.faults import no_rule
 
 
 class Norm(nn.Module):
-    """x · rsqrt(mean(x²) + epsilon) · weight over the last axis; `layer` subtracts the mean first."""
+    """x · rsqrt(mean(x²) + epsilon) · weight + bias over the last axis; `layer` subtracts the mean first."""
 
     weight: Tensor | None  # [dim]
+    bias: Tensor | None  # [dim]
 
     def __init__(self, norm: ir.Norm, weights: ParameterStore) -> None:
         super().__init__()
@@ -23,6 +24,10 @@ class Norm(nn.Module):
             self.register_parameter("weight", None)
         else:
             self.weight = weights.parameter(norm.weight)
+        if norm.bias is None:
+            self.register_parameter("bias", None)
+        else:
+            self.bias = weights.parameter(norm.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         match self.kind:
@@ -33,7 +38,8 @@ class Norm(nn.Module):
             case _:
                 raise no_rule("norm", self.kind)
         y = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.epsilon)
-        return y if self.weight is None else y * self.weight
+        y = y if self.weight is None else y * self.weight
+        return y if self.bias is None else y + self.bias
 
     def extra_repr(self) -> str:
         return f"{self.kind}, epsilon={self.epsilon}"

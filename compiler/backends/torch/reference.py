@@ -11,22 +11,31 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compiler.backends.torch.decode import answer_logits, choose, greedy, margins, next_logits
+from compiler.backends.torch.foreign import ForeignModel, Subject
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.saving import check_weights
 from compiler.pipeline import Spec
+from compiler.source.faults import no_rule
 
 
 class Reference:
-    """The built model of a spec and how it is asked about one sequence.
+    """The built model of a spec, or the module of a foreign model, and how it is asked about one sequence.
 
     Raises `SpecError` where the spec was read from a saved model whose weights are not what the spec inside says.
     """
 
-    def __init__(self, spec: Spec) -> None:
-        check_weights(spec)
-        self.layout = spec.layout
-        self.decode = spec.network.decode
-        self.model: nn.Module = build_model(spec.network).eval()
+    def __init__(self, subject: Subject) -> None:
+        self.layout = subject.layout
+        self.model: nn.Module
+        match subject:
+            case Spec(network=network):
+                check_weights(subject)
+                self.decode, self.dtype = network.decode, network.dtype
+                self.model = build_model(network).eval()
+            case ForeignModel():
+                self.decode, self.dtype, self.model = subject.decode, subject.dtype, subject.module
+            case _:
+                raise no_rule("model", subject)
 
     def logits(self, prompt: Tensor, answer: Tensor, slots: Sequence[int]) -> Tensor:
         """The logits [slots, classes] in these places of `layout.predicted`, after what the answer [1, A] has before

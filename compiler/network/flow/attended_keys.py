@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from compiler.network.flow.task_tokens import Positions, positions_in
 from compiler.network.flow.unknown_parameters import Free
 from compiler.network.ir import Attention, HeadScore
-from compiler.network.meanings import is_causal_mask
+from compiler.network.meanings import unmasked_keys
 
 
 class Sight:
     """The keys that a step sees, in sequences of up to `length` tokens; a score that is `free` hides no key."""
 
     def __init__(self, step: Attention, length: int, free: Free) -> None:
-        self._causal = is_causal_mask(step.mask)
+        self._shown = unmasked_keys(step.mask, length)
         self._length = length
         self._free = free
         self._scores = {score.head: score for score in step.scores}
@@ -24,7 +24,8 @@ class Sight:
 
     def keys(self, head: int, query: int) -> Positions:
         """What one query of a head sees."""
-        every = (1 << (query + 1 if self._causal else self._length)) - 1
+        shown = self._shown(query)
+        every = (1 << shown.stop) - (1 << shown.start)
         if head not in self._scores:
             return every
         if head not in self._hidden:
@@ -37,22 +38,19 @@ class Sight:
         if key not in self._read:
             seen = 0
             for head in key[0]:
-                if head in self._scores:
-                    for query in positions_in(queries):
-                        seen |= self.keys(head, query)
-                elif queries:
-                    seen |= self.keys(head, queries.bit_length() - 1)  # the last one sees all that others see
+                for query in positions_in(queries):
+                    seen |= self.keys(head, query)
             self._read[key] = seen
         return self._read[key]
 
     def _hidden_by(self, score: HeadScore) -> tuple[Positions, ...]:
         formula, length = score.formula, self._length
         if formula.by_distance and all(
-            -math.inf not in row for _, row in formula.telling_rows(length, causal=self._causal)
+            -math.inf not in row.values() for _, row in formula.telling_rows(length, self._shown)
         ):
             return (0,) * length
         return tuple(self._hides(score, query) for query in range(length))
 
     def _hides(self, score: HeadScore, query: int) -> Positions:
-        numbers = ((key, score.formula.at(query, key)) for key in range(query + 1 if self._causal else self._length))
+        numbers = ((key, score.formula.at(query, key)) for key in self._shown(query))
         return sum(1 << key for key, it in numbers if it.value == -math.inf and not self._free(it.provenance))

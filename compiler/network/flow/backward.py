@@ -16,7 +16,7 @@ from compiler.network.flow.bits import INFORMATION, Facts, both, columns, either
 from compiler.network.flow.facts import AttentionFacts, Forward, Run
 from compiler.network.flow.task_tokens import Asked, Positions, everything, positions_in
 from compiler.network.flow.unknown_parameters import Free, none_free
-from compiler.network.meanings import attends_to_nothing
+from compiler.network.meanings import attends_to_nothing, keeps_stream
 from compiler.network.storage import tensors
 from compiler.source.faults import no_rule
 
@@ -131,6 +131,9 @@ class _Backward:
 
     def _through_step(self, run: Run, after: Alive, relative: bool) -> Alive:
         step, before = run.step, run.before
+        heads = self._heads[step.name, before, after, relative]
+        if isinstance(step, ir.Attention | ir.FeedForward) and step.post_norm is not None:
+            after, relative = self._norm(step.post_norm, self.forward.joined(step, before), after), False
         match step:
             case ir.Embedding():
                 self._embedding(step, after)
@@ -145,16 +148,17 @@ class _Backward:
             case ir.StreamScale(weight=weight):
                 return self._elementwise(weight, both(after, present(before)))
             case ir.Attention():
-                return either(after, self._attention(step, before, after, relative))
+                read = self._attention(step, before, after, relative, heads)
+                return either(after, read) if keeps_stream(step.residual) else read
             case ir.FeedForward():
-                branch, gate, up, units = self.forward.units(step, before)
+                branch, units = self.forward.units(step, before)
                 hidden = self._map(step.down, units, after, relative)
-                used = both(hidden, both(present(gate), present(up)))
-                read = self._map(step.up, branch, used)
+                read = self._map(step.up, branch, hidden)
                 if step.gate is not None:
-                    read = either(read, self._map(step.gate, branch, used))
+                    read = either(read, self._map(step.gate, branch, hidden))
+                read = self._norm(step.norm, before, read)
                 kept_stream = after[: len(before)].ljust(len(before), b"\0")
-                return either(kept_stream, self._norm(step.norm, before, read))
+                return either(kept_stream, read) if keeps_stream(step.residual) else read
             case ir.Head(norm=norm, logits=logits):
                 return self._norm(norm, before, self._map(logits, self.forward.normed(norm, before), after, relative))
             case ir.Repeat() | ir.Mix():
@@ -200,10 +204,11 @@ class _Backward:
         """Each number that is not zero sets the scale of a norm: it matters where any of the output does."""
         if norm is None:
             return after
-        made = self.forward.normed(norm, facts)
-        kept = both(after, present(made))
+        kept = both(after, present(self.forward.rescaled(norm, facts)))
         if norm.weight is not None:
             self._elementwise(norm.weight, kept)
+        if norm.bias is not None:
+            self._elementwise(norm.bias, after)
         return present(facts) if any(kept) else bytes(len(facts))
 
     def _elementwise(self, weight: ir.Tensor, kept: Alive) -> Alive:
@@ -246,8 +251,8 @@ class _Backward:
 
     # Attention
 
-    def _attention(self, step: ir.Attention, before: Facts, after: Alive, relative: bool) -> Alive:
-        """What the branch of an attention step needs of the stream."""
+    def _attention(self, step: ir.Attention, before: Facts, after: Alive, relative: bool, valued: set[int]) -> Alive:
+        """What the branch of an attention step needs of the stream; notes the heads whose values matter."""
         facts = self.forward.attention(step, before)
         match step.output:
             case ir.Map():
@@ -268,7 +273,7 @@ class _Backward:
             for coordinate in range(step.value_dim):
                 value = facts.values[group * step.value_dim + coordinate]
                 if value and mixed[head * step.value_dim + coordinate]:
-                    self._heads[step.name, before, after, relative].add(head)
+                    valued.add(head)
                     values[group * step.value_dim + coordinate] = 1
                     weighed |= bool(value & INFORMATION) or attends_to_nothing(step.softmax)
             if weighed:

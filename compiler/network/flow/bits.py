@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 
+from compiler.expressions.positions import Keys
 from compiler.network.flow.unknown_parameters import Free
 from compiler.network.ir import Attention, HeadScore, Rope, Tensor
-from compiler.network.meanings import is_causal_mask, rope_pair
+from compiler.network.meanings import rope_pair, unmasked_keys
 
 NONZERO, TOKEN, POSITION, OTHERS = 1, 2, 4, 8
 """Facts about a number: that it can be nonzero, and depends on the token at its position, on the position itself, on
@@ -89,20 +90,22 @@ def product(first: Facts, second: Facts) -> Facts:
 def seen_by(step: Attention, length: int, free: Free) -> list[tuple[bool, bool]]:
     """By head: whether it sees another position than its own, and whether its formula differs between those it sees."""
     scores = {score.head: score for score in step.scores}
+    keys = unmasked_keys(step.mask, length)
+    others = any(len(keys(query)) > 1 for query in range(length))
     return [
-        _seen(scores[head], length, is_causal_mask(step.mask), free) if head in scores else (length > 1, False)
+        _seen(scores[head], length, keys)
+        if head in scores and not free(scores[head].provenance)
+        else (others, head in scores)
         for head in range(step.heads.size)
     ]
 
 
-def _seen(score: HeadScore, length: int, causal: bool, free: Free) -> tuple[bool, bool]:
-    if free(score.provenance):
-        return length > 1, True
+def _seen(score: HeadScore, length: int, keys: Keys) -> tuple[bool, bool]:
     looks = varies = False
     values: set[int | float] = set()
-    for query, row in score.formula.telling_rows(length, causal=causal):
-        looks = looks or any(value > -math.inf for key, value in enumerate(row) if key != query)
-        values = {*values, *row} if score.formula.by_distance else set(row)
+    for query, row in score.formula.telling_rows(length, keys):
+        looks = looks or any(value > -math.inf for key, value in row.items() if key != query)
+        values = {*values, *row.values()} if score.formula.by_distance else set(row.values())
         varies = varies or len(values) > 1
         if looks and varies:
             break

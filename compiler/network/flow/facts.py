@@ -23,7 +23,15 @@ from compiler.network.flow.bits import (
     union,
 )
 from compiler.network.flow.unknown_parameters import Free, none_free, with_unknown
-from compiler.network.meanings import added_to_later, attends_to_nothing, divides, subtracts_mean
+from compiler.network.meanings import (
+    added_to_later,
+    attends_to_nothing,
+    divides,
+    keeps_stream,
+    keeps_zero,
+    picks_one,
+    subtracts_mean,
+)
 from compiler.network.storage import stored
 from compiler.source.faults import no_rule
 from compiler.source.limits import MAX_FLOW_WORK
@@ -134,20 +142,30 @@ class Forward:
                 return self.normed(norm, before)
             case ir.StreamScale(weight=weight):
                 return self._scaled(weight, before)
-            case ir.Attention(output=output):
-                mixed = self.attention(step, before).mixed
-                if isinstance(output, ir.Map):
-                    return either(before, self.through(output, mixed))
-                return either(before, _spread(output, mixed, len(before)))
-            case ir.FeedForward():
-                kept_stream = before[: step.stream_after.size].ljust(step.stream_after.size, b"\0")
-                return either(kept_stream, self.through(step.down, self.units(step, before)[3]))
+            case ir.Attention() | ir.FeedForward():
+                return self.normed(step.post_norm, self.joined(step, before))
             case ir.Head(norm=norm, logits=logits):
                 return self.through(logits, self.normed(norm, before))
             case ir.Repeat() | ir.Mix():
                 raise AssertionError(step)  # runs of their own
             case _:
                 raise no_rule("step", step)
+
+    def joined(self, step: ir.Attention | ir.FeedForward, before: Facts) -> Facts:
+        """The stream after a step, and before its `post_norm`."""
+        change = self._change(step, before)
+        if not keeps_stream(step.residual):
+            return change
+        return either(before[: len(change)].ljust(len(change), b"\0"), change)
+
+    def _change(self, step: ir.Attention | ir.FeedForward, before: Facts) -> Facts:
+        """What a step puts out."""
+        if isinstance(step, ir.FeedForward):
+            return self.through(step.down, self.units(step, before)[1])
+        mixed = self.attention(step, before).mixed
+        if isinstance(step.output, ir.Map):
+            return self.through(step.output, mixed)
+        return _spread(step.output, mixed, step.stream.size)
 
     def embedded(self, step: ir.Embedding) -> list[Facts]:
         """What is looked up for a token, and then what each factor makes of that."""
@@ -175,9 +193,17 @@ class Forward:
         return bytes(made)
 
     def normed(self, norm: ir.Norm | None, facts: Facts) -> Facts:
-        """After a norm each number depends on all of them, as they set the scale. `layer` subtracts their mean."""
+        """After a norm."""
         if norm is None:
             return facts
+        made = bytearray(self.rescaled(norm, facts))
+        for (i,) in () if norm.bias is None else self.nonzero(norm.bias):
+            made[i] |= NONZERO
+        return bytes(made)
+
+    def rescaled(self, norm: ir.Norm, facts: Facts) -> Facts:
+        """After a norm without its bias: each number depends on all, as they set the scale. `layer` subtracts the
+        mean."""
         every = union(set(facts))
         if subtracts_mean(norm.kind):
             made = bytes([every if norm.axis.size > 1 else 0]) * len(facts)
@@ -191,12 +217,13 @@ class Forward:
             scaled[i] = facts[i]
         return bytes(scaled)
 
-    def units(self, step: ir.FeedForward, before: Facts) -> tuple[Facts, Facts, Facts, Facts]:
-        """The branch of a feed-forward step, its gates (those of `up` without one), its `up`, and what `down` reads."""
+    def units(self, step: ir.FeedForward, before: Facts) -> tuple[Facts, Facts]:
+        """The branch of a feed-forward step, and what `down` reads."""
         branch = self.normed(step.norm, before)
         up = self.through(step.up, branch)
-        gate = up if step.gate is None else self.through(step.gate, branch)
-        return branch, gate, up, product(gate, up)
+        if step.gate is None:
+            return branch, _activated(step.activation, up)
+        return branch, product(_activated(step.activation, self.through(step.gate, branch)), up)
 
     def mixture(self, step: ir.Mix, mixture: ir.Mixture, streams: Mapping[str, Facts]) -> Facts:
         """A combination of streams after earlier steps."""
@@ -241,7 +268,7 @@ class Forward:
             asked, told = union(a for a, _ in pairs), union(b for _, b in pairs) & INFORMATION
             looks.append(looking)
             weighs.append(bool(told) or (attends_to_nothing(step.softmax) and bool(pairs)))
-            uneven.append(bool(told) or formula_varies or (looking and later_count_less))
+            uneven.append(bool(told) or formula_varies or (looking and (later_count_less or picks_one(step.softmax))))
             others = OTHERS if looking else 0
             for value in values[group * step.value_dim :][: step.value_dim]:
                 fact, carried = value, 0
@@ -323,8 +350,13 @@ def _streams(mixture: ir.Mixture) -> int:
             raise no_rule("mix", mixture)
 
 
+def _activated(activation: ir.ActivationKind, facts: Facts) -> Facts:
+    """The facts of an activation's numbers."""
+    return facts if keeps_zero(activation) else either(facts, bytes([NONZERO]) * len(facts))
+
+
 def _spread(output: ir.OutputWord, mixed: Facts, dimensions: int) -> Facts:
-    """What heads without a projection add to the stream."""
+    """What heads without a projection put out."""
     match output:
         case "identity":
             return mixed

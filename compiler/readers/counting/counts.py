@@ -191,7 +191,7 @@ def count(spec: Spec) -> Counts:
     free = sorted({leaf.name for leaf in read if leaf.kind == "parameter"})
     return Counts(
         dense=dense,
-        dense_untied=dense + sum(group.weight.size for group in stored(network) if group.weight_tie is not None),
+        dense_untied=sum(tensor.size for group in stored(network) for _, tensor in group.named),
         nonzero=nonzero,
         distinct=sum(group.distinct for group in groups),
         values=len(nonzero_values),
@@ -204,8 +204,7 @@ def count(spec: Spec) -> Counts:
 
 
 def _group(group: Stored) -> GroupCount:
-    weights = [] if group.weight_tie is not None else [group.weight]
-    counted = [*weights, *([] if group.bias is None else [group.bias])]
+    counted = [tensor for name, tensor in group.named if tensor.name == name]
     nonzero = [entry for tensor in counted for entry in tensor.entries if entry.value]
     different, copies = len({entry.value for entry in nonzero}), False
     match group.kind:
@@ -217,32 +216,28 @@ def _group(group: Stored) -> GroupCount:
             pass
         case _:
             raise no_rule("stored", group.kind)
-    shown = [group.weight, *([] if group.bias is None else [group.bias])]
-    return GroupCount(
-        group.name,
-        group.step,
-        0 if copies else different,
-        copies,
-        tuple(_tensor(tensor, group, group.weight_tie if tensor is group.weight else None) for tensor in shown),
-    )
+    ties = {f"{group.name}.weight": group.weight_tie}
+    counts = tuple(_tensor(name, tensor, ties.get(name)) for name, tensor in group.named)
+    return GroupCount(group.name, group.step, 0 if copies else different, copies, counts)
 
 
 def _copies(group: Stored) -> bool:
     """Whether a map only copies: every weight 1, no bias, each source read once."""
     if group.bias is not None and any(entry.value for entry in group.bias.entries):
         return False
+    assert group.weight is not None
     nonzero = [entry for entry in group.weight.entries if entry.value]
     sources = Counter(entry.index[0 if group.kind == "factor" else -1] for entry in nonzero)
     is_broadcast = group.weight.axes[0] is None and group.outputs.size > 1
     return not is_broadcast and all(entry.value == 1 for entry in nonzero) and max(sources.values()) == 1
 
 
-def _tensor(tensor: Tensor, group: Stored, tie: str | None) -> TensorCount:
+def _tensor(name: str, tensor: Tensor, tie: str | None) -> TensorCount:
     lines: dict[Equation, list[Entry]] = {}
     for entry in tensor.entries:
         lines.setdefault(entry.equation, []).append(entry)
     return TensorCount(
-        f"{group.name}.weight" if tie else tensor.name,
+        name,
         tensor.shape,
         0 if tie else tensor.size,
         0 if tie else sum(1 for entry in tensor.entries if entry.value),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from compiler.expressions.axes import Axis
 from compiler.expressions.positions import PositionFormula
 from compiler.network.ir import Attention, Embedding, Map, Network, Repeat, StreamAfter, Tensor
-from compiler.network.meanings import is_causal_mask
+from compiler.network.meanings import unmasked_keys
 from compiler.readers.diffing.multiplying import multiplied
 
 # what names, and what follows from the shapes of tensors
@@ -70,8 +70,9 @@ class _Reader:
         return shape, identity, tuple(sorted(product.items()))
 
     def _scores(self, step: Attention) -> Hashable:
-        causal = is_causal_mask(step.mask)
-        tables = ((score.head, score.formula.table(self.network.context, causal=causal)) for score in step.scores)
+        context = self.network.context
+        keys = unmasked_keys(step.mask, context)
+        tables = ((score.head, score.formula.table(context, keys)) for score in step.scores)
         return tuple(sorted((head, tuple(map(tuple, table))) for head, table in tables))
 
     def _step(self, name: str) -> int:

@@ -140,13 +140,12 @@ def _of_spec(spec: Spec) -> _Side:
     ties: dict[str, str] = {}
     described: dict[str, ir.Tensor] = {}
     for group in stored(spec.network):
-        for name, tensor in ((f"{group.name}.weight", group.weight), (f"{group.name}.bias", group.bias)):
-            if tensor is not None:
-                owned = tensors.get(tensor.name)
-                tensors[name] = materialize(tensor, dtype) if owned is None else owned
-                described[name] = tensor
-                if name != tensor.name:
-                    ties[name] = tensor.name
+        for name, tensor in group.named:
+            owned = tensors.get(tensor.name)
+            tensors[name] = materialize(tensor, dtype) if owned is None else owned
+            described[name] = tensor
+            if name != tensor.name:
+                ties[name] = tensor.name
     return _Side(tensors, ties, described)
 
 

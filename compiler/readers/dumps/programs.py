@@ -70,6 +70,7 @@ def _node(number: int, node: Node) -> dict[str, object]:
         "channels": node.channels,
         **({"live": _ranges(node.live)} if node.live else {}),
         **({"positions": _ranges(node.positions)} if node.positions else {}),
+        **({"exact": _ranges(node.exact)} if node.exact else {}),
     }
 
 

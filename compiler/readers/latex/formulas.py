@@ -8,6 +8,7 @@ from compiler.network.ir import (
     FeedForward,
     Head,
     Map,
+    Mask,
     Mix,
     Network,
     Norm,
@@ -17,14 +18,16 @@ from compiler.network.ir import (
     Step,
     StreamNorm,
     StreamScale,
+    Window,
 )
 from compiler.network.meanings import (
     added_to_later,
     attends_to_nothing,
     divides,
-    is_causal_mask,
+    keeps_stream,
     lead_sign,
     subtracts_mean,
+    ties_of,
 )
 from compiler.readers.latex.notation import Notation
 from compiler.readers.latex.words import latex_number, name
@@ -46,7 +49,7 @@ def step_formulas(step: Step, scale: str | None, notation: Notation) -> list[str
             at = notation.position
             return [rf"{STREAM}_{{{at}}} &\leftarrow {STREAM}_{{{at}}} + {name('position')}_{{{at}}}"]
         case StreamNorm(norm=norm):
-            return [*_norm(norm), rf"{STREAM} &\leftarrow {NORMED}"]
+            return _post_norm(norm, "norm")
         case StreamScale():
             return [rf"{STREAM} &\leftarrow {STREAM} \odot {name('scale')}"]
         case Repeat(steps=steps):
@@ -57,9 +60,9 @@ def step_formulas(step: Step, scale: str | None, notation: Notation) -> list[str
         case Mix():
             return [rf"{STREAM} &\leftarrow {name('mix')}"]
         case Attention():
-            return [*_norm(step.norm), *_attention(step, scale, notation)]
+            return [*_norm(step.norm), *_attention(step, scale, notation), *_post_norm(step.post_norm)]
         case FeedForward():
-            return [*_norm(step.norm), _feed_forward(step)]
+            return [*_norm(step.norm), _feed_forward(step), *_post_norm(step.post_norm)]
         case Head():
             return [*_norm(step.norm), rf"\mathbf{{y}} &= {name('logits')}({_read(step.norm)})"]
         case _:
@@ -84,6 +87,8 @@ def step_remarks(step: Step, notation: Notation) -> list[str]:
                 remarks.append(f"Each head of keys and values serves {group} heads, in order.")
             if step.query_norm is not None:
                 weight = r", times $\mathrm{qk\_norm}$'s weight" if step.query_norm.weight is not None else ""
+                biased = any(norm is not None and norm.bias is not None for norm in (step.query_norm, step.key_norm))
+                weight += r", plus $\mathrm{qk\_norm}$'s bias" if biased else ""
                 less = "their mean subtracted and " if subtracts_mean(step.query_norm.kind) else ""
                 epsilon = latex_number(step.query_norm.epsilon)
                 normed = rf"divided by $\sqrt{{\operatorname{{mean}}(\cdot^2) + {epsilon}}}$"
@@ -93,6 +98,8 @@ def step_remarks(step: Step, notation: Notation) -> list[str]:
             return ["The steps are run again with the same weights."]
         case Mix():
             return ["The name of a step is the stream after it."]
+        case FeedForward() if not keeps_stream(step.residual):
+            return []
         case FeedForward() if step.stream_after.size > step.stream.size:
             return [r"$\mathrm{pad}$ adds zeros at the end of the stream, up to its new size."]
         case FeedForward() if step.stream_after.size < step.stream.size:
@@ -127,7 +134,12 @@ def _read(norm: Norm | None) -> str:
     return STREAM if norm is None else NORMED
 
 
-def _norm(norm: Norm | None) -> list[str]:
+def _post_norm(norm: Norm | None, called: str = "post_norm") -> list[str]:
+    """The stream itself is normed."""
+    return [] if norm is None else [*_norm(norm, called), rf"{STREAM} &\leftarrow {NORMED}"]
+
+
+def _norm(norm: Norm | None, called: str = "norm") -> list[str]:
     """The branch reads the normed stream; the stream itself stays."""
     if norm is None:
         return []
@@ -135,9 +147,10 @@ def _norm(norm: Norm | None) -> list[str]:
     layer = subtracts_mean(norm.kind)
     centred = r"\mathbf{c}" if layer else STREAM
     root = rf"\sqrt{{{mean}({centred} \odot {centred}) + {latex_number(norm.epsilon)}}}"
-    weight = r" \odot \mathrm{norm}_{\mathrm{weight}}" if norm.weight is not None else ""
+    weight = rf" \odot {name(called)}_{{\mathrm{{weight}}}}" if norm.weight is not None else ""
+    bias = rf" + {name(called)}_{{\mathrm{{bias}}}}" if norm.bias is not None else ""
     first = [rf"{centred} &= {STREAM} - {mean}({STREAM})"] if layer else []
-    return [*first, rf"{NORMED} &= \frac{{{centred}}}{{{root}}}{weight}"]
+    return [*first, rf"{NORMED} &= \frac{{{centred}}}{{{root}}}{weight}{bias}"]
 
 
 def _attention(step: Attention, scale: str | None, notation: Notation) -> list[str]:
@@ -154,11 +167,7 @@ def _attention(step: Attention, scale: str | None, notation: Notation) -> list[s
         scores += rf" + {name('score')}_{{{h}}}({q}, {k})"
     if added_to_later(step.mask) is not None:
         scores += rf" + {name('mask')} \, [{k} > {q}]"
-    causal = is_causal_mask(step.mask)
-    seen, summed = (rf"{k} \le {q}", rf"{k}' \le {q}") if causal else (k, f"{k}'")
-    extra = "1 + " if attends_to_nothing(step.softmax) else ""
-    total = rf"{extra}\sum_{{{summed}}} \exp(\sigma_{{{h}}}({q}, {k}'))"
-    mixed = rf"\sum_{{{seen}}} \alpha_{{{h}}}({q}, {k}) \, {value}"
+    mixed = rf"\sum_{{{_seen(step.mask, q, k)}}} \alpha_{{{h}}}({q}, {k}) \, {value}"
     heads = r"\mathbf{z}" + rf"_{{{q}}}"
     match step.output:
         case "identity":
@@ -169,12 +178,49 @@ def _attention(step: Attention, scale: str | None, notation: Notation) -> list[s
             added = f"{name('output')}({heads})"
         case _:
             raise no_rule("output", step.output)
+    old = rf"{STREAM}_{{{q}}} + " if keeps_stream(step.residual) else ""
     return [
         rf"\sigma_{{{h}}}({q}, {k}) &= {scores}",
-        rf"\alpha_{{{h}}}({q}, {k}) &= \frac{{\exp(\sigma_{{{h}}}({q}, {k}))}}{{{total}}}",
+        *_weights(step, notation),
         rf"{heads} &= \left( {mixed} \right)_{{{h}}}",
-        rf"{STREAM}_{{{q}}} &\leftarrow {STREAM}_{{{q}}} + {added}",
+        rf"{STREAM}_{{{q}}} &\leftarrow {old}{added}",
     ]
+
+
+def _seen(mask: Mask, query: str, key: str) -> str:
+    """The keys that the mask does not hide."""
+    match mask:
+        case "causal":
+            return rf"{key} \le {query}"
+        case Window(size=size):
+            return rf"{query} - {size} < {key} \le {query}"
+        case "none" | float():
+            return key
+        case _:
+            raise no_rule("mask", mask)
+
+
+def _weights(step: Attention, notation: Notation) -> list[str]:
+    """What becomes of scores."""
+    q, k, h = notation.query, notation.key, notation.head
+    other = f"{k}'"
+    score, others = (rf"\sigma_{{{h}}}({q}, {key})" for key in (k, other))
+    seen = _seen(step.mask, q, other)
+    weight, ties = rf"\alpha_{{{h}}}({q}, {k}) &= ", ties_of(step.softmax)
+    if ties is None:
+        extra = "1 + " if attends_to_nothing(step.softmax) else ""
+        return [rf"{weight}\frac{{\exp({score})}}{{{extra}\sum_{{{seen}}} \exp({others})}}"]
+    largest = rf"\mu_{{{h}}}({q})"
+    first = rf"{largest} &= \max_{{{seen}}} {others}"
+    match ties:
+        case "share":
+            return [first, rf"{weight}\frac{{[{score} = {largest}]}}{{\sum_{{{seen}}} [{others} = {largest}]}}"]
+        case "earliest":
+            return [first, rf"{weight}[{k} = \min \{{{seen} : {others} = {largest}\}}]"]
+        case "latest":
+            return [first, rf"{weight}[{k} = \max \{{{seen} : {others} = {largest}\}}]"]
+        case _:
+            raise no_rule("ties", ties)
 
 
 def _scaled(step: Attention, product: str, scale: str | None) -> str:
@@ -192,4 +238,5 @@ def _feed_forward(step: FeedForward) -> str:
         hidden = rf"{activation}({name('gate')}({read})) \odot {up}"
     change = step.stream_after.size - step.stream.size
     stream = STREAM if not change else rf"{name('pad' if change > 0 else 'cut')}({STREAM})"
-    return rf"{STREAM} &\leftarrow {stream} + {name('down')}({hidden})"
+    old = f"{stream} + " if keeps_stream(step.residual) else ""
+    return rf"{STREAM} &\leftarrow {old}{name('down')}({hidden})"

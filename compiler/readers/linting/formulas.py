@@ -17,7 +17,7 @@ from compiler.source.diagnostics import Findings
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 
 STRUCTURE = frozenset(
-    "heads kv_heads head_dim value_dim hidden stream classes biases activation softmax after".split()  # noqa: SIM905
+    "heads kv_heads head_dim value_dim hidden stream classes biases activation softmax ties residual after".split()  # noqa: SIM905
 )
 """Keys of steps under which names and sizes stand, no numbers of the network."""
 POSITION_NAMES = frozenset((POSITION, QUERY, KEY))

@@ -12,6 +12,7 @@ from compiler.expressions.syntax import free_names
 from compiler.expressions.values import Leaf
 from compiler.network.ir import (
     Attention,
+    FeedForward,
     Norm,
     Step,
     StreamNorm,
@@ -105,8 +106,10 @@ def unusual_epsilon(examined: Examined) -> Iterator[Finding]:
 def _norms(step: Step) -> tuple[tuple[str, Norm | None], ...]:
     """The norms of a step, each by the option that writes it; without one where it is the step itself."""
     match step:
-        case Attention(norm=norm, query_norm=query_norm):
-            return ("norm", norm), ("qk_norm", query_norm)
+        case Attention(norm=norm, query_norm=query_norm, post_norm=post_norm):
+            return ("norm", norm), ("qk_norm", query_norm), ("post_norm", post_norm)
+        case FeedForward(norm=norm, post_norm=post_norm):
+            return ("norm", norm), ("post_norm", post_norm)
         case StreamNorm(norm=norm):
             return (("", norm),)
         case _:

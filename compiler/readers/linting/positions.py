@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from compiler.expressions.positions import PairFormula, PositionFormula
+from compiler.expressions.positions import Keys, PairFormula, PositionFormula
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.syntax import Name
 from compiler.expressions.values import leaves
 from compiler.network.causality import hides_later_keys
 from compiler.network.ir import Attention, Equation, HeadScore, Pointwise, Position, Step
+from compiler.network.meanings import unmasked_keys
 from compiler.readers.linting.formulas import POSITION_NAMES, is_condition, reads, takes_apart, uses
 from compiler.readers.linting.rule import Examined, Finding, enumerated
 from compiler.source.faults import no_rule
@@ -54,22 +55,30 @@ def _of_step(examined: Examined, step: Step) -> Iterator[tuple[Equation, Iterato
         case Position(terms=terms):
             yield from ((term.equation, _pieces(term.formula)) for term in terms)
         case Attention(scores=scores):
-            causal = bool(scores) and hides_later_keys(step, examined.spec.network.context)
-            yield from ((score.equation, _of_score(examined, score, causal)) for score in scores)
+            keys = _visible_keys(step, examined.spec.network.context)
+            yield from ((score.equation, _of_score(examined, score, keys)) for score in scores)
         case _:
             raise no_rule("step", step)
 
 
-def _of_score(examined: Examined, score: HeadScore, causal: bool) -> Iterator[str]:
+def _visible_keys(step: Attention, length: int) -> Keys:
+    """The keys that the mask does not hide, without later ones where all scores hide these."""
+    keys = unmasked_keys(step.mask, length)
+    if not step.scores or not hides_later_keys(step, length):
+        return keys
+    return lambda query: range(keys(query).start, query + 1)
+
+
+def _of_score(examined: Examined, score: HeadScore, keys: Keys) -> Iterator[str]:
     yield from _pieces(score.formula)
     length = examined.spec.network.context
     hides = False
     by_distance: dict[int, int | float] = {}
     fits = True
-    for query, row in score.formula.telling_rows(length, causal=causal):
-        hides = hides or -math.inf in row
+    for query, row in score.formula.telling_rows(length, keys):
+        hides = hides or -math.inf in row.values()
         if fits and not score.formula.by_distance:
-            fits = all(by_distance.setdefault(key - query, value) == value for key, value in enumerate(row))
+            fits = all(by_distance.setdefault(key - query, value) == value for key, value in row.items())
     if hides:
         yield "hides tokens that causality does not"
     if not fits:

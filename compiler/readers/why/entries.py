@@ -47,9 +47,8 @@ def named_tensors(network: Network) -> dict[str, tuple[Stored, Tensor]]:
     """Every name of the state dict, ties too, with the group that has it and the tensor that is stored."""
     by_name: dict[str, tuple[Stored, Tensor]] = {}
     for group in stored(network):
-        by_name.setdefault(f"{group.name}.weight", (group, group.weight))
-        if group.bias is not None:
-            by_name.setdefault(f"{group.name}.bias", (group, group.bias))
+        for name, tensor in group.named:
+            by_name.setdefault(name, (group, tensor))
     return by_name
 
 

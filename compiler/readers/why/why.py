@@ -109,11 +109,10 @@ def _part(place: EntryPlace, entry: Entry) -> str:
 
 def _near(place: EntryPlace) -> Iterator[EquationNear]:
     owner, index = place.owner, place.index
-    tensors = [owner.weight, *([] if owner.bias is None else [owner.bias])]
     labels = place.owner_labels
     rows = [
         (f"{tensor.name}[{tensor.label(entry.index)}]", entry.equation)
-        for tensor in tensors
+        for _, tensor in owner.named
         for entry in tensor.entries
         if tensor.axes[0] is None or entry.index[0] == index[0]
     ]

@@ -124,3 +124,19 @@ def prenorm_layer(m: Plain) -> Tensor:
     x = m.show("ffn", x + m.linear("ffn.down", units, [[1], [0], [0]]))
     branch = m.norm("head.norm", x, 1e-6)
     return m.show("head", m.linear("head.logits", branch, [[1, 0, 0], [1, -1, 0], [1, -2, 0], [1, -3, 0], [0, 0, 1]]))
+
+
+@model("norm-bias")
+def norm_bias(m: Plain) -> Tensor:
+    """A bias is added last, with or without a weight, and is a tensor of its own whatever it is written as."""
+    b = [m.number(0.1), m.number(0), m.number(-2)]
+    weight, bias = m.stored("first.norm.weight", [0.7, -1.5, 1 / 3]), m.stored("first.norm.bias", b)
+    x = m.norm("first.norm", m.start(), 0.5, weight, bias, layer=True)
+    x = m.norm("alone.norm", x, 0.25, None, m.stored("alone.norm.bias", [1 / 3] * 3))
+    weight, bias = m.tied("ffn.norm.weight", "first.norm.weight"), m.stored("ffn.norm.bias", [0.3, -0.1, 2])
+    branch = m.norm("ffn.norm", x, 1e-5, weight, bias, layer=True)
+    units = m.units("ffn", "relu", m.linear("ffn.up", branch, [[1, -1, 0]]))
+    x = m.show("ffn", x + m.linear("ffn.down", units, [[0], [0], [1]]))
+    weight, bias = m.stored("head.norm.weight", [1, 1, 1]), m.stored("head.norm.bias", [2 * each for each in b])
+    branch = m.norm("head.norm", x, 1e-3, weight, bias)
+    return m.show("head", m.linear("head.logits", branch, [[1, 0, 0], [1, -1, 0], [1, -2, 0], [1, -3, 0], [0, 0, 1]]))

@@ -73,9 +73,16 @@ class Plain:
         return self.show(name, affine(x, weight, shift, outputs))
 
     def norm(
-        self, name: str, x: Tensor, epsilon: float, weight: Tensor | None = None, *, layer: bool = False
+        self,
+        name: str,
+        x: Tensor,
+        epsilon: float,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        *,
+        layer: bool = False,
     ) -> Tensor:
-        return self.show(name, norm(x, epsilon, weight, layer=layer))
+        return self.show(name, norm(x, epsilon, weight, bias, layer=layer))
 
     def attend(
         self,
@@ -88,11 +95,14 @@ class Plain:
         scale: float = 1.0,
         add: Add | None = None,
         later: float = -math.inf,
+        window: int | None = None,
         plus_one: bool = False,
+        ties: str | None = None,
     ) -> Tensor:
         """Heads of [batch, time, coordinate] each to [batch, time, all coordinates]; head h reads keys[reads[h]].
 
-        `later` is added to the scores of later keys. plus_one: e^s / (1 + Σ e^s).
+        `later` is added to the scores of later keys; of earlier ones a query sees `window` - 1. plus_one:
+        e^s / (1 + Σ e^s). `ties`: which keys with the largest score have all weight.
         """
         reads = range(len(queries)) if reads is None else reads
         self.show(f"{name}.queries", torch.stack(queries, 1))
@@ -101,11 +111,15 @@ class Plain:
         batch, time, _ = queries[0].shape
         scores = torch.zeros(batch, len(queries), time, time, dtype=torch.float64)
         for h, i, j in product(range(len(queries)), range(time), range(time)):
+            if window is not None and i - j >= window:
+                scores[:, h, i, j] = -math.inf
+                continue
             scores[:, h, i, j] = scale * (queries[h][:, i] * keys[reads[h]][:, j]).sum(-1)
             scores[:, h, i, j] += (add(h, i, j) if add else 0) + (later if j > i else 0)
         self.show(f"{name}.scores", scores)
         raised = (scores if plus_one else scores - scores.amax(-1, keepdim=True)).exp()
-        pattern = self.show(f"{name}.pattern", raised / (raised.sum(-1, keepdim=True) + plus_one))
+        weights = raised / (raised.sum(-1, keepdim=True) + plus_one) if ties is None else on_largest(scores, ties)
+        pattern = self.show(f"{name}.pattern", weights)
         mixed = [torch.einsum("bij,bjc->bic", pattern[:, h], values[reads[h]]) for h in range(len(queries))]
         return self.show(f"{name}.mixed", torch.cat(mixed, -1))
 
@@ -125,6 +139,17 @@ class Plain:
         """activation(up), or activation(gate) · up."""
         active = self.show(f"{name}.active", activate(up if gate is None else gate, activation))
         return self.show(f"{name}.units", active if gate is None else active * up)
+
+
+def on_largest(scores: Tensor, ties: str) -> Tensor:
+    """[..., keys]: all weight of a query on its largest score; of several it is on all, the first or the last."""
+    weights = torch.zeros_like(scores)
+    for row, into in zip(scores.flatten(0, -2).tolist(), weights.view(-1, scores.shape[-1]), strict=True):
+        largest = [j for j, score in enumerate(row) if score == max(row)]
+        chosen = {"share": largest, "earliest": largest[:1], "latest": largest[-1:]}[ties]
+        for j in chosen:
+            into[j] = 1 / len(chosen)
+    return weights
 
 
 def split(y: Tensor, heads: int) -> list[Tensor]:

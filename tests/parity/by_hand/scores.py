@@ -108,6 +108,33 @@ def qk_norm_shared(m: Plain) -> Tensor:
     return m.show("attention", x + m.linear("attention.output", mixed, [[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, -1]]))
 
 
+@model("qk-norm-bias")
+def qk_norm_bias(m: Plain) -> Tensor:
+    """A bias is stored for queries and for keys, also where their weight is one tensor."""
+    g, b = [0.7, -1.5, 1 / 3], [0.1, 0, -2]
+    x = m.start()
+    query = m.linear("both.attention.query", x, [*([1, -c, 0] for c in range(3)), *([0, 1, c] for c in range(3))])
+    key = m.linear("both.attention.key", x, [[3 * c, 1, 0] for c in range(3)])
+    value = m.linear("both.attention.value", x, [[0, 0, 1]] * 3, [0, 1, 2])
+    weight, bias = m.stored("both.attention.query_norm.weight", g), m.stored("both.attention.query_norm.bias", b)
+    queries = m.norm("both.attention.query_norm", torch.stack(split(query, 2), 1), 0.25, weight, bias, layer=True)
+    weight = m.tied("both.attention.key_norm.weight", "both.attention.query_norm.weight")
+    bias = m.stored("both.attention.key_norm.bias", b)
+    key = m.norm("both.attention.key_norm", key[:, None], 0.25, weight, bias, layer=True)[:, 0]
+    mixed = m.attend("both.attention", list(queries.unbind(1)), [key], [value], reads=[0, 0], scale=1 / math.sqrt(3))
+    rows = [[0] * 6, [1, 0, 0, 0, -1, 0], [0] * 6]
+    x = m.show("both.attention", x + m.linear("both.attention.output", mixed, rows))
+    query = m.linear("own.attention.query", x, [[1, 0, 0], [1, 0, 0]], [0, -1])
+    key = m.linear("own.attention.key", x, [[0, 1, 0], [0, 1, 1]])
+    value = m.linear("own.attention.value", x, [[0, 0, 1], [0, 0, 1]], [0, 1])
+    bias = m.stored("own.attention.query_norm.bias", [0.3, -0.7])
+    query = m.norm("own.attention.query_norm", query[:, None], 0.125, None, bias)[:, 0]
+    bias = m.stored("own.attention.key_norm.bias", [1 / 7, 1 / 7])
+    key = m.norm("own.attention.key_norm", key[:, None], 0.125, None, bias)[:, 0]
+    mixed = m.attend("own.attention", [query], [key], [value], scale=1 / math.sqrt(2))
+    return m.show("own.attention", x + m.linear("own.attention.output", mixed, [[1, -1], [0, 0], [0, 0]]))
+
+
 @model("qk-norm-own")
 def qk_norm_own(m: Plain) -> Tensor:
     """First the norm, with a weight for each, then rope."""
@@ -193,3 +220,43 @@ def mask_number(m: Plain) -> Tensor:
 
     mixed = m.attend("attention", split(query, 2), split(key, 2), split(value, 2), add=add, later=-1.5)
     return m.show("attention", x + m.linear("attention.output", mixed, [[1, 0], [0, 0], [0, 1]]))
+
+
+@model("softmax-hard")
+def softmax_hard(m: Plain) -> Tensor:
+    """Latest, earliest, all of those with the largest score; the second head of the second step has no scores."""
+    x = m.start()
+    query, key = m.linear("last.attention.query", x, [[1, 0, 0]]), m.linear("last.attention.key", x, [[0, 1, 0]])
+    value = m.linear("last.attention.value", x, [[1, 0, 0]])
+
+    def add(head: int, i: int, j: int) -> float:
+        return -1 if j % 3 == 0 else 0
+
+    mixed = m.attend("last.attention", [query], [key], [value], add=add, ties="latest")
+    x = m.show("last.attention", x + m.linear("last.attention.output", mixed, [[0], [1], [0]]))
+    query = m.linear("first.attention.query", x, [[0, 1, 0], [0, 0, 0]])
+    key = m.linear("first.attention.key", x, [[1, 0, 0], [0, 0, 0]])
+    value = m.linear("first.attention.value", x, [[0, 1, 0], [1, 0, 0]], [-1, 0])
+    mixed = m.attend("first.attention", split(query, 2), split(key, 2), split(value, 2), ties="earliest")
+    x = m.show("first.attention", x + m.linear("first.attention.output", mixed, [[0.5, -1], [0, 0], [0, 0]]))
+    query = m.linear("all.attention.query", x, [[-1, 0, 0]], [1])
+    key, value = m.linear("all.attention.key", x, [[0, 1, 0]]), m.linear("all.attention.value", x, [[0, 0, 1]])
+    mixed = m.attend("all.attention", [query], [key], [value], later=0, ties="share")
+    return m.show("all.attention", x + m.linear("all.attention.output", mixed, [[0], [0], [2]]))
+
+
+@model("mask-window")
+def mask_window(m: Plain) -> Tensor:
+    """Three keys, then a query's own alone."""
+    x = m.start()
+    query = m.linear("near.attention.query", x, [[1, 0, 0], [0, 0, 0]])
+    key = m.linear("near.attention.key", x, [[0, 0.5, 0], [0, 0, 0]])
+    value = m.linear("near.attention.value", x, [[0, 0, 1], [1, 0, 0]])
+    heads = [split(y, 2) for y in (query, key, value)]
+    mixed = m.attend("near.attention", *heads, window=3, add=lambda h, i, j: h / (3 - (i - j)))
+    x = m.show("near.attention", x + m.linear("near.attention.output", mixed, [[1, 0], [0, 0], [0, 1]]))
+    nothing = [[0, 0, 0]]
+    query, key = m.linear("own.attention.query", x, nothing), m.linear("own.attention.key", x, nothing)
+    value = m.linear("own.attention.value", x, [[1, 0, 0]])
+    mixed = m.attend("own.attention", [query], [key], [value], window=1)
+    return m.show("own.attention", x + m.linear("own.attention.output", mixed, [[0], [0.25], [0]]))

@@ -135,3 +135,80 @@ def scale_number(m: Plain) -> Tensor:
 def scale_mapping(m: Plain) -> Tensor:
     x = m.start([[-1.5, -1, -1, -1], [-0.5, -1, 0, 1], [0.5, -1, 1, 3], [1.5, -1, 2, 5], [0, 0, 0, 0]])
     return m.show("scale", x * m.stored("scale.weight", [0.1, -0.3, 0.7, 2]))
+
+
+@model("post-norm")
+def post_norm(m: Plain) -> Tensor:
+    """The norm is of the sum, over the dimensions after the step, and runs again where the step does."""
+    g = [0.7, -1.5, 1 / 3]
+    x = m.start()
+    branch = m.norm("attention.norm", x, 1e-6)
+    query = m.linear("attention.query", branch, [[1, 0, 0]])
+    key = m.linear("attention.key", branch, [[0, 1, 0]])
+    value = m.linear("attention.value", branch, [[0, 0, 1]])
+    output = m.linear("attention.output", m.attend("attention", [query], [key], [value]), [[0], [1], [0]])
+    weight, bias = m.stored("attention.post_norm.weight", g), m.stored("attention.post_norm.bias", [0.1, 0, -2])
+    x = m.show("attention", m.norm("attention.post_norm", x + output, 0.25, weight, bias, layer=True))
+    units = m.units("ffn", "relu", m.linear("ffn.up", x, [[1, -1, 0]]))
+    change = m.linear("ffn.down", units, [[1], [0], [0], [1]], [1, 0, 0, 0])
+    weight = m.stored("ffn.post_norm.weight", [2, 2, 2, 2])
+    x = torch.cat([x, torch.zeros_like(x[..., :1])], -1) + change
+    x = m.show("ffn", m.norm("ffn.post_norm", x, 0.5, weight))
+    weight = m.tied("tied.ffn.post_norm.weight", "ffn.post_norm.weight")
+    up, down = m.stored("tied.ffn.up.weight", [[0, 0, 0, 1]]), m.stored("tied.ffn.down.weight", [[0], [1], [0], [0]])
+    for _ in range(2):
+        units = m.units("tied.ffn", "relu", m.show("tied.ffn.up", x @ up.T))
+        x = x + m.show("tied.ffn.down", units @ down.T)
+        x = m.show("tied.ffn", m.norm("tied.ffn.post_norm", x, 0.125, weight))
+    return m.show("again.repeat", x)
+
+
+@model("post-norm-defaults")
+def post_norm_defaults(m: Plain) -> Tensor:
+    """`none` and `add` in a step switch off what the defaults say."""
+    g = [0.7, -1.5, 1 / 3]
+    x = m.start()
+    query = m.linear("first.attention.query", x, [[1, 0, 0]])
+    key = m.linear("first.attention.key", x, [[0, 1, 0]])
+    value = m.linear("first.attention.value", x, [[0, 0, 1]])
+    mixed = m.attend("first.attention", [query], [key], [value])
+    output = m.linear("first.attention.output", mixed, [[1], [0], [-1]], [0, 0, 1])
+    weight = m.stored("first.attention.post_norm.weight", g)
+    x = m.show("first.attention", m.norm("first.attention.post_norm", output, 1e-5, weight, layer=True))
+    units = m.units("first.ffn", "relu", m.linear("first.ffn.up", x, [[1, -1, 0]]))
+    change = m.linear("first.ffn.down", units, [[1], [0], [0.5]])
+    weight = m.tied("first.ffn.post_norm.weight", "first.attention.post_norm.weight")
+    x = m.show("first.ffn", m.norm("first.ffn.post_norm", change, 1e-5, weight, layer=True))
+    query = m.linear("second.attention.query", x, [[0, 0, 0]])
+    key = m.linear("second.attention.key", x, [[0, 0, 0]])
+    value = m.linear("second.attention.value", x, [[0, 0, 1]])
+    mixed = m.attend("second.attention", [query], [key], [value])
+    x = m.show("second.attention", x + m.linear("second.attention.output", mixed, [[0], [1], [0]]))
+    units = m.units("second.ffn", "relu", m.linear("second.ffn.up", x, [[0, 1, 0]]))
+    x = x + m.linear("second.ffn.down", units, [[1], [0], [0]])
+    return m.show("second.ffn", m.norm("second.ffn.post_norm", x, 1e-6, layer=True))
+
+
+@model("residual-none")
+def residual_none(m: Plain) -> Tensor:
+    """What a step puts out is the stream after it, of the step's own size; what it does not write is zero."""
+    x = m.start()
+    query = m.linear("wide.attention.query", x, [[1, 0, 0]])
+    key = m.linear("wide.attention.key", x, [[0, 1, 0]])
+    value = m.linear("wide.attention.value", x, [[0, 0, 1]], [1])
+    mixed = m.attend("wide.attention", [query], [key], [value])
+    x = m.norm("wide.attention.post_norm", torch.cat([mixed, mixed, mixed], -1), 1e-6)
+    x = m.show("wide.attention", x)
+    time = torch.arange(x.shape[1], dtype=torch.float64)
+    added = torch.stack([time / 2, 1 - time, torch.zeros_like(time)], -1)
+    x = m.show("position", x + added)
+    query = m.linear("attention.query", x, [[0, 0, 0], [0, 0, 0], [1, 0, 0]])
+    key = m.linear("attention.key", x, [[0, 0, 0], [0, 0, 0], [0, 1, 0]])
+    value = m.linear("attention.value", x, [[1, -1, 0], [0, 1, 0], [1, 0, 0]], [0, 0, 0.5])
+    x = m.show("attention", m.attend("attention", *(split(y, 3) for y in (query, key, value))))
+    units = m.units("narrow.ffn", "relu", m.linear("narrow.ffn.up", x, [[1, 0, 0], [0, 1, -1]]))
+    x = m.show("narrow.ffn", m.linear("narrow.ffn.down", units, [[1, -1], [0, 1 / 3]], [0, 0.1]))
+    branch = m.norm("wide.ffn.norm", x, 1e-6)
+    gate, up = m.linear("wide.ffn.gate", branch, [[0, 1]]), m.linear("wide.ffn.up", branch, [[1, 0]])
+    change = m.linear("wide.ffn.down", m.units("wide.ffn", "relu", up, gate), [[1], [0], [-1], [0]])
+    return m.show("wide.ffn", change)
