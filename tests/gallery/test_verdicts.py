@@ -20,8 +20,6 @@ SLOW = (
     "alexlitz_36p",
     "modular-sum",
     "dimopep_140p",
-    "brackets",
-    "calculator",
     "parity-lengths",
     "parity-norms",
 )
