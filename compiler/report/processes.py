@@ -49,8 +49,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a job. `evaluation` is None without suites. `verdict` is None where none was asked for, and
-    the task has an input without a right answer. `by_size`: the verdict for each choice of sizes that are ranges."""
+    """The result of a job. `evaluation` is None without suites, and `verdict` where none was asked for. `by_size`: the
+    verdict for each choice of sizes that are ranges."""
 
     evaluation: Evaluation | None
     verdict: VerdictName | None
@@ -85,19 +85,15 @@ def _outcome(spec: Spec, plan: RunPlan) -> Outcome:
     if evaluation is not None and any(suite.right < suite.inputs for suite in evaluation.suites):
         return Outcome(evaluation, "refuted")  # whatever there is time for
     verification = _verification(spec, plan.budget)
-    if verification is None:
-        return Outcome(evaluation, None)
     by_size = {part.title: part.verification.verdict for part in verification.by_size}
     return Outcome(evaluation, verification.verdict, by_size)
 
 
-def _verification(spec: Spec, budget: float) -> Verification | None:
+def _verification(spec: Spec, budget: float) -> Verification:
+    """Raises `SpecError`."""
     claimed = spec.resolved.expect.verdict is not None and not spec.settings
     for times in BUDGET_FACTORS if claimed else BUDGET_FACTORS[:1]:
-        try:
-            verification = verify(spec, budget=times * budget)
-        except SpecError:  # an input without a right answer
-            return None
+        verification = verify(spec, budget=times * budget)
         if verification.ending == "interrupted":
             raise KeyboardInterrupt
         if verification.verdict != "open" or verification.ending == "complete":

@@ -130,7 +130,8 @@ def make_report(
     that sample. With a `budget`, each spec is also decided on all inputs, as far as so many seconds allow. `processes`
     (None: by cores and work) are explained in `compiler.report.processes`; the report is the same with any number of
     them. `progress(spec, done, total)` is called after each spec that was evaluated or verified.
-    Raises `SpecError` for a suite that no task has, and for a size that is out of range.
+    Raises `SpecError` for a suite that no task has, for a size that is out of range, and with a `budget` for an input
+    that has no right answer.
     """
     unique = {(os.path.realpath(spec.path), spec.settings): spec for spec in specs}
     ordered = sorted(unique.values(), key=_order)

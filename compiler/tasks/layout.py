@@ -123,7 +123,19 @@ class Layout:
     @property
     def slides(self) -> bool:
         """Whether the model does not see all of the tokens at once."""
-        return self.window is not None and self.window < len(self.prompt) + len(self.answer) - 1
+        whole = len(self.prompt) + len(self.answer) - 1
+        return self.window is not None and not self.in_place and self.window < whole
+
+    def seen(self, slot: int) -> range:
+        """Which of the tokens of prompt and answer the model sees where it says an answer slot."""
+        if self.in_place:
+            return range(len(self.prompt))
+        end = len(self.prompt) + slot
+        return range(0 if self.window is None else max(0, end - self.window), end)
+
+    def read_in(self, slot: int) -> int:
+        """At which of the tokens that it sees the logits of an answer slot are read."""
+        return self.read_at[slot] if self.in_place else len(self.seen(slot)) - 1
 
     @cached_property
     def predicted(self) -> tuple[int, ...]:

@@ -291,6 +291,11 @@ class Program(TypedDict):
     tokens: Annotated[int, "the size of the vocabulary"]
     slots: Annotated[list[int], "the tokens of the answer that it decides, by their places, from 0"]
     prefixes: Annotated[list[int], "for each of them, how many tokens the torch module reads to say it"]
+    starts: Annotated[
+        list[int],
+        "where the sequence begins in prompt and answer, several where a window slides: "
+        "as far as a start is behind the first, so are the slots",
+    ]
     nodes: Annotated[list[ProgramNode], "the operations in order"]
     decision: Annotated[ProgramDecision, "how the tokens are decided"]
 

@@ -49,7 +49,7 @@ class _ByThemselves:
             if alone.program is tail.program and not _decided(leads_of_paths(tail, alone.path)):
                 return alone
         automaton = _one_path(tail.sequences.automaton, path[0])
-        only = sequences(automaton, tail.sequences.layout, tail.program.length)
+        only = sequences(automaton, tail.sequences.layout, tail.program.positions)
         by_slot = {its.slot: its for its in tails(tail.program, only, self.wanted, self.stop)}
         self.inputs.append(_Alone(path, tail.program, by_slot))
         return self.inputs[-1]

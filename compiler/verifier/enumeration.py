@@ -18,7 +18,7 @@ from compiler.pipeline import Spec
 from compiler.source.faults import ToolFault
 from compiler.tasks import suites
 from compiler.tasks.stated import Task
-from compiler.tasks.task import Words
+from compiler.tasks.task import TaskError, Words
 from compiler.verifier.reasons import Ending
 from compiler.verifier.results import Counterexample
 from compiler.verifier.witness import failure_of
@@ -125,6 +125,22 @@ def try_all(
         ending,
         exact=ending == "complete" or inputs is not None or not task.is_restricted,
     )
+
+
+def inputs_allowed(task: Task, most: int, deadline: float) -> int | None:
+    """How many combinations of symbols are inputs; None where there are more than `most` to look at, no time for all,
+    or one of which it cannot be told."""
+    if task.combinations > most:
+        return None
+    allowed = 0
+    for given in suites.every_word(task, AT_ONCE):
+        if time.perf_counter() > deadline:
+            return None
+        try:
+            allowed += int(task.allowed(given).sum())
+        except TaskError:
+            return None
+    return allowed
 
 
 def untried(spec: Spec, ending: Ending) -> Tried:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.backends.bounds.passes import prepared
-from compiler.backends.elementary.model import translate
+from compiler.backends.elementary.model import translate_wanted
 from compiler.backends.elementary.program import NotFollowed
 from compiler.pipeline import Spec
 from compiler.source.faults import NoRule
@@ -185,15 +185,13 @@ def _swept(rounds: _Rounds, tail: Tail, stop: Stop, here: bool) -> Sweep:
 def tails_of(spec: Spec, automaton: Automaton, wanted: Container[int], here: bool, stop: Stop) -> Iterator[Tail]:
     """What is left to be swept for each wanted token. Raises `NotFollowed` and `OutOfTime`."""
     room = MAX_BYTES
-    if spec.layout.slides:
-        raise NotFollowed(f"the model sees {spec.layout.window} tokens at a time, which slide along the sequence")
-    for program in translate(spec.network, spec.layout):
-        if not any(slot in wanted for slot in program.slots):
-            continue
+    for program in translate_wanted(spec.network, spec.layout, wanted):
         made = prepared(program, spec.network, "this machine" if here else "any arithmetic")
-        sequence = sequences(automaton, spec.layout, made.length)
-        for tail in tails(made, sequence, wanted, stop):
-            room -= tail.attention.forms.tables.nbytes if tail.attention is not None else 0
-            if room < 0:
-                raise too_large()
-            yield tail
+        for alone in made.at_each_start():
+            if not any(slot in wanted for slot in alone.slots):
+                continue
+            for tail in tails(alone, sequences(automaton, spec.layout, alone.positions), wanted, stop):
+                room -= tail.attention.forms.tables.nbytes if tail.attention is not None else 0
+                if room < 0:
+                    raise too_large()
+                yield tail

@@ -19,7 +19,7 @@ CONSTANT = -1  # the column of what is the same for all inputs
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """All sequences of prompt and right answer.
+    """What is read of all sequences of prompt and right answer.
 
     `columns`: the column of each position, or `CONSTANT`. `tokens` [steps, positions], int64: the token there after
     each step of its column; those of a column with fewer steps are repeated.
@@ -35,10 +35,6 @@ class Sequences:
         """The steps of the column that has most."""
         return max(len(column.before) for column in self.automaton.columns)
 
-    def read_at(self, slot: int) -> int:
-        """The position whose logits say a token of the answer."""
-        return self.layout.read_at[slot] if self.layout.in_place else len(self.layout.prompt) - 1 + slot
-
     def right(self, slot: int) -> tuple[int, Numbers]:
         """The right token of the answer: its column, or `CONSTANT`, and the token after each of the column's steps."""
         return _tokens(self.automaton, self.layout, self.layout.answer[slot])
@@ -51,16 +47,16 @@ class Sequences:
         return right if target == column else None
 
 
-def sequences(automaton: Automaton, layout: Layout, length: int) -> Sequences:
-    """The first `length` positions of prompt and answer."""
+def sequences(automaton: Automaton, layout: Layout, positions: range) -> Sequences:
+    """These positions of prompt and answer."""
     slots: Sequence[Slot] = (*layout.prompt, *layout.answer)
     most = max(len(column.before) for column in automaton.columns)
-    tokens = np.empty((most, length), np.int64)
+    tokens = np.empty((most, len(positions)), np.int64)
     columns = []
-    for position, slot in enumerate(slots[:length]):
-        column, after_steps = _tokens(automaton, layout, slot)
+    for i, position in enumerate(positions):
+        column, after_steps = _tokens(automaton, layout, slots[position])
         columns.append(column)
-        tokens[:, position] = padded(after_steps, most)
+        tokens[:, i] = padded(after_steps, most)
     return Sequences(automaton, layout, tuple(columns), tokens)
 
 

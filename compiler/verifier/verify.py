@@ -25,7 +25,7 @@ from compiler.verifier.alarms import check_counterexample, check_right, check_tr
 from compiler.verifier.bracket import failing
 from compiler.verifier.closest import closest
 from compiler.verifier.cross_check import cross_check
-from compiler.verifier.enumeration import Progress, Tried, try_all, untried, with_failure
+from compiler.verifier.enumeration import Progress, Tried, inputs_allowed, try_all, untried, with_failure
 from compiler.verifier.reasons import Ending, Reason, distinct, ended, perhaps_excluded, refused, tied, too_many
 from compiler.verifier.results import Counterexample, Lead, Margin, Method, StepResult, VerdictName, Verification
 from compiler.verifier.rounds import State, follow
@@ -96,7 +96,11 @@ def _decided(spec: Spec, budget: float, tried: int, progress: Progress) -> Verif
         seen = _Seen()
         with _interruptible(state):
             _look(asked, seen)
-    return replace(_verification(asked, seen, every, began), cross_checked=cross_checked)
+        found = _verification(asked, seen, every, began)
+        with _interruptible(state):
+            found = _counted(asked, found)
+    ending = state.ending if state.ending == "interrupted" else found.ending
+    return replace(found, seconds=time.perf_counter() - began, ending=ending, cross_checked=cross_checked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,6 +299,17 @@ def _look(asked: _Asked, seen: _Seen) -> None:
             swept = right[lead.slot]
             check_right(_place(state, lead.slot), lead, swept.lowest if swept.lowest_cell is not None else 0.0)
             seen.add(lead)
+
+
+def _counted(asked: _Asked, found: Verification) -> Verification:
+    """What is proved of more than the inputs, for the inputs themselves where they are soon counted."""
+    if found.verdict != "proved" or found.counts == "exact":
+        return found
+    inputs = inputs_allowed(asked.spec.resolved.task, asked.tried, asked.deadline)
+    if inputs is None:
+        return found
+    steps = tuple(replace(step, right=inputs) for step in found.steps)
+    return replace(found, inputs=inputs, steps=steps, counts="exact")
 
 
 def _place(state: State, slot: int) -> str:

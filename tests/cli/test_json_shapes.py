@@ -158,7 +158,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("show", QWEN, "--stage", "program", "--pass", "folding"),
         ("show", REVERSE, "--stage", "program"),
         ("show", "biased.yaml", "--stage", "program"),
-        ("show", "tests/data/specs/softmax-hard.yaml", "--stage", "program"),
+        ("show", "tests/data/specs/softmax-hard.yaml", "--stage", "program", "--pass", "magnitudes"),
     ],
     "count": [
         ("count", TINY, QWEN, EXACT, "nan.yaml", "noted.yaml", "--assert", "free=5"),

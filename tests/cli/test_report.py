@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.test_cli import EXACT, INVALID, QWEN, TINY, call, call_json
 from tests.helpers import ROOT, SPECS
+from tests.verifier.worlds import OWN
 
 REVERSE = str(ROOT / "specs" / "reverse.yaml")
 SOME = ("--suite", "carries", "--suite", "near_carry", "--pairs", "100")
@@ -514,6 +515,23 @@ def test_broken_specs_are_all_reported_and_nothing_is_written(tmp_path: Path) ->
     assert not target.exists()
     found = call_json("report", TINY, INVALID, str(tmp_path / "nowhere.yaml"), exit_code=2)
     assert {one["code"] for one in found["errors"]} == {"unknown-name", "missing-file"}
+
+
+def test_a_verification_that_meets_an_input_without_an_answer_ends_the_report(tmp_path: Path) -> None:
+    """One of 20,736, which no suite of the page meets."""
+    rare = "word[0] == 3 and word[1] == 7 and word[2] == 1 and word[3] == 9"
+    changes = (
+        *("--set", "symbols=12", "--set", "length=4", "--set", "task.only=null"),
+        *("--set", f"task.equations={{'copied[i]': 'word[where({rare}, length, i)]'}}"),
+    )
+    target = tmp_path / "page.md"
+    options = (str(OWN / "distinct.yaml"), *changes, "--suite", "edges", "--jobs", "1", "-o", str(target))
+    assert call("report", *options).exit_code == 0
+    target.unlink()
+    result = call("report", *options, "--verify", "60")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "for 3 7 1 9: index 4 is out of range: 'word' has 0 to 3" in result.stderr
+    assert not target.exists()
 
 
 @pytest.mark.parametrize(

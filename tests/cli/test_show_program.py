@@ -32,6 +32,7 @@ TRANSLATED = """\
   tokens: 6
   slots: [0, 1, 2]
   prefixes: [6, 7, 8]
+  starts: [0]
   nodes:
   - number: 0
     step: embedding
@@ -95,6 +96,7 @@ FOLDED = """\
   tokens: 6
   slots: [0, 1, 2]
   prefixes: [6, 7, 8]
+  starts: [0]
   nodes:
   - number: 0
     step: widen.ffn

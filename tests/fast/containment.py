@@ -95,9 +95,9 @@ def _compare(made: Sequence[Program], network: Network, layout: Layout, prompts:
     numbers = (*shape, made[0].decision.classes)
     values, errors, tokens = np.empty(numbers), np.empty(numbers), np.empty(shape, np.int32)
     with torch.inference_mode():
-        for program in made:
+        for program in (alone for one in made for alone in one.at_each_start()):
             slots = [layout.predicted.index(slot) for slot in program.slots]
-            read = torch.from_numpy(np.ascontiguousarray(sequences[:, : program.length]))
+            read = torch.from_numpy(np.ascontiguousarray(sequences[:, program.positions]))
             tokens[:, slots] = said(program, read).numpy()
             value, error = bounded_logits(program, read)
             values[:, slots], errors[:, slots] = value.numpy(), error.numpy()

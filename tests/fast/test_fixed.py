@@ -27,7 +27,7 @@ FIXED = [
     "reverse",
     "tiny95",
     "tiny95-exact",
-    *("comparison", "increment", "modular-sum", "parity", "sort", "subtraction"),  # tasks
+    *("comparison", "increment", "modular-sum", "next-token", "parity", "sort", "subtraction"),  # tasks
     *("parity-lengths", "parity-norms"),  # of many lengths
     *("brackets", "calculator", "induction"),  # the first of several attentions
 ]
@@ -60,10 +60,7 @@ def _mixed(program: Program) -> list[Mixed]:
     return [node.operation for node in program.nodes if isinstance(node.operation, Mixed)]
 
 
-FOLLOWED = [path for path in sorted(SPECS.rglob("*.yaml")) if path.stem != "next-token"]  # which has a window
-
-
-@pytest.mark.parametrize("path", FOLLOWED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SPECS.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_patterns_are_the_same_for_any_tokens(path: Path) -> None:
     """Bit by bit: that is what the plain module's own weights rest on."""
     spec = load(path)

@@ -219,6 +219,7 @@ BROKEN: list[tuple[str, str, type | int | None, str, Change]] = [  # rule, last 
     ("symbols", "", Normalized, "the number 1, as node 9 does", field(Normalized, "first_symbol", lambda _: 1)),
     ("slots", "", None, "3 slots, 2 prefixes", lambda program: replace(program, prefixes=program.prefixes[:2])),
     ("slots", "", None, "the slots are [2, 1, 0]", lambda program: replace(program, slots=program.slots[::-1])),
+    ("slots", "", None, "it starts at [0, 1], and says [0, 1, 2, 1, 2, 3]", lambda one: replace(one, starts=(0, 1))),
     ("slots", "cost", None, "position 40 is read of 8 tokens", decision(reads=(5, 6, 40))),
     ("decision", "", None, "the decision reads node 60 of 16", decision(node=60)),
     ("decision", "fusing", 10, "6 logits for 7 classes", decision(classes=7)),

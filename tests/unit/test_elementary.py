@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import ast
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from numpy.typing import NDArray
 
 import compiler.backends.elementary
 import compiler.backends.torch
-from compiler.backends.bounds.passes import prepared
-from compiler.backends.bounds.tensors import said
 from compiler.backends.elementary import builder
-from compiler.backends.elementary.model import translate, translate_slot
+from compiler.backends.elementary.model import translate, translate_wanted
 from compiler.backends.elementary.program import NotFollowed, Program
-from compiler.pipeline import Spec, load
-from tests.fast.containment import any_tokens, suite_tokens
-from tests.helpers import SPECS, STEPS, each, load_text, small
+from tests.helpers import load_text, small
 
 # The first attention lets tokens see later ones, so that each token of the answer has a program of its own.
 SEES_LATER = """
@@ -60,68 +54,59 @@ def test_nothing_that_follows_programs_is_known_to_them() -> None:
         assert not [name for name in named if name.startswith(later)], path
 
 
-def _said(spec: Spec, program: Program, sequences: NDArray[np.int32]) -> NDArray[np.int32]:
-    """[B, slots], -1 where it is not sure"""
-    read = torch.from_numpy(np.ascontiguousarray(sequences[:, : program.length]))
-    found: NDArray[np.int32] = said(prepared(program, spec.network, "fast engine"), read).numpy()
-    return found
+def _shape(program: Program) -> tuple[object, ...]:
+    return program.length, program.slots, program.prefixes, program.starts, program.decision.reads
 
 
-def _check_slots(spec: Spec) -> int:
-    """How many tokens were sure."""
+@pytest.mark.parametrize(
+    ("window", "shapes"),
+    [  # of six tokens and three more: length, slots, prefixes, starts, where logits are read
+        (None, [(6, (0,), (6,), (0,), (5,)), (7, (1,), (7,), (0,), (6,)), (8, (2,), (8,), (0,), (7,))]),
+        (8, [(6, (0,), (6,), (0,), (5,)), (7, (1,), (7,), (0,), (6,)), (8, (2,), (8,), (0,), (7,))]),
+        (7, [(6, (0,), (6,), (0,), (5,)), (7, (1,), (7,), (0, 1), (6,))]),
+        (6, [(6, (0,), (6,), (0, 1, 2), (5,))]),
+        (1, [(1, (0,), (1,), (5, 6, 7), (0,))]),
+    ],
+)
+def test_programs_that_are_wanted_are_those_of_all(
+    tmp_path: Path, window: int | None, shapes: list[tuple[object, ...]]
+) -> None:
+    """Tokens see later ones, so that each has a program of its own, but where a whole window is seen."""
+    spec = load_text(tmp_path, small(SEES_LATER), {} if window is None else {"task.window": window})
     network, layout = spec.network, spec.layout
-    parts = [any_tokens(spec, 20, 1)]
-    if "uniform" in spec.resolved.task.suites():
-        parts.append(suite_tokens(spec, "uniform", 20, 1))
-    sequences = np.concatenate([np.concatenate(part, axis=1) for part in parts])
-    expected: dict[int, NDArray[np.int32]] = {}
-    for program in translate(network, layout):
-        expected |= zip(program.slots, _said(spec, program, sequences).T, strict=True)
-    assert tuple(expected) == layout.predicted
-    sure = 0
+    assert [_shape(program) for program in translate(network, layout)] == shapes
     for slot in layout.predicted:
-        alone = translate_slot(network, layout, slot)
-        assert (alone.slots, alone.prefixes) == ((slot,), (alone.length,))
-        assert alone.length == len(layout.prompt) + (0 if layout.in_place else slot)
-        tokens = _said(spec, alone, sequences)[:, 0]
-        assert np.array_equal(tokens, expected[slot]), slot
-        sure += int((tokens >= 0).sum())
-    return sure
+        (program,) = translate_wanted(network, layout, {slot})
+        assert _shape(program) in shapes
+        (alone,) = (one for one in program.at_each_start() if slot in one.slots)
+        assert alone.positions == range(6 + slot - alone.length, 6 + slot)
+    assert [_shape(program) for program in translate_wanted(network, layout, layout.predicted)] == shapes
 
 
-@pytest.mark.parametrize("path", each(sorted(SPECS.rglob("*.yaml"))))
-def test_a_program_for_one_token_says_what_the_program_for_all_says(path: Path) -> None:
-    assert _check_slots(load(path)) > 0
+def test_too_many_programs_are_refused_with_what_can_be_done(tmp_path: Path) -> None:
+    """For 61 tokens: one after a whole window, and one where no token sees a later one."""
+    text = small(SEES_LATER).replace("digits: 2", "digits: 60")
+    spec = load_text(tmp_path, text)
+    refused = r"each of 61 tokens needs a program .* give it a causal mask, or the task a `window`"
+    for programs in (translate, partial(translate_wanted, wanted={0})):
+        with pytest.raises(NotFollowed, match=refused):
+            list(programs(spec.network, spec.layout))
+    for remedy in (text.replace("answer: sum", "answer: sum\n  window: 40"), text.replace("    mask: none\n", "")):
+        spec = load_text(tmp_path, remedy)
+        (program,) = translate(spec.network, spec.layout)
+        assert sum(len(alone.slots) for alone in program.at_each_start()) == 61
 
 
-@pytest.mark.parametrize("path", sorted(STEPS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_so_it_does_for_each_kind_of_step(path: Path) -> None:
-    _check_slots(load(path))
-
-
-def test_so_it_does_where_tokens_see_later_ones(tmp_path: Path) -> None:
-    spec = load_text(tmp_path, small(SEES_LATER))
-    assert [program.slots for program in translate(spec.network, spec.layout)] == [(0,), (1,), (2,)]
-    assert _check_slots(spec) > 0
-
-
-def test_programs_for_one_token_are_counted_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as there are tokens, and each as large as all together may be."""
-    spec = load_text(tmp_path, small(SEES_LATER).replace("digits: 2", "digits: 60"))
-    with pytest.raises(NotFollowed, match="each of 61 tokens"):
-        translate(spec.network, spec.layout)
-    last = spec.layout.predicted[-1]
-    program = translate_slot(spec.network, spec.layout, last)
-    assert (program.slots, program.decision.reads) == ((last,), (program.length - 1,))
-
+def test_programs_that_are_wanted_are_counted_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may be as large as all together."""
     spec = load_text(tmp_path, small(SEES_LATER))
     terms = 20  # each program has 16
     monkeypatch.setattr(builder, "MAX_TERMS", terms)
     with pytest.raises(NotFollowed, match=f"more than {terms} multiplications"):
         translate(spec.network, spec.layout)
     for slot in spec.layout.predicted:
-        assert translate_slot(spec.network, spec.layout, slot).slots == (slot,)
+        assert next(translate_wanted(spec.network, spec.layout, {slot})).slots == (slot,)
     monkeypatch.setattr(builder, "MAX_PATTERN", 2 * 8**2 - 1)  # the last one has two patterns of 8 tokens
-    assert translate_slot(spec.network, spec.layout, 1).length == 7
+    assert next(translate_wanted(spec.network, spec.layout, {1})).length == 7
     with pytest.raises(NotFollowed, match="numbers in patterns"):
-        translate_slot(spec.network, spec.layout, 2)
+        next(translate_wanted(spec.network, spec.layout, {2}))

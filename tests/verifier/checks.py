@@ -59,19 +59,20 @@ def check_positions(inputs: Inputs, plain: int) -> Found:
     """Each node at each position, after each step of its column: numbers that are rounded in any way, and for so many
     of the inputs, what the torch module shows. Raises `NotFollowed`."""
     spec, found = inputs.spec, Found()
-    for which, program in enumerate(whole_programs(spec.network, spec.layout)):
-        sequence = sequences(inputs.automaton, spec.layout, program.length)
+    for which, program in whole_programs(spec.network, spec.layout):
+        sequence = sequences(inputs.automaton, spec.layout, program.positions)
+        tokens = inputs.tokens[:, program.positions]
         with torch.inference_mode():
             values = local_values(program, sequence).values
         own = np.array([[path[c] if c != CONSTANT else 0 for c in sequence.columns] for path in inputs.paths])
-        rounded = computed(program, inputs.tokens[:, : program.length], inputs.numbers)
+        rounded = computed(program, tokens, inputs.numbers)
         boxes = [Box.of(value, after_steps(program.length, own)) for value in values]
         for number, (node, one) in enumerate(zip(program.nodes, boxes, strict=True)):
             about = (spec.title, which, number, type(node.operation).__name__)
             found["known"] += one.check(rounded[number], inputs.numbers, about)
             found["numbers"] += rounded[number].size
         for i in range(plain):
-            shown = plain_values(spec.network, spec.layout, program, which, inputs.tokens[i])
+            shown = plain_values(spec.network, spec.layout, program, which, tokens[i])
             for number, position, value in shown:
                 one = boxes[number]
                 at = Box(one.value[i, position], one.error[i, position], one.shared[:, i, position])
@@ -94,7 +95,7 @@ def check_tails(inputs: Inputs, slots: Sequence[int], *, here: bool, rounds: int
 
 def _check_tail(inputs: Inputs, tail: Tail, rounds: int, found: Found) -> None:
     program = tail.program
-    rounded = computed(program, inputs.tokens[:, : program.length], inputs.numbers)
+    rounded = computed(program, inputs.tokens[:, program.positions], inputs.numbers)
     right = inputs.spec.layout.answer[tail.slot]
     start = len(inputs.spec.layout.prompt)
     expected = inputs.tokens[:, start + tail.slot]

@@ -101,9 +101,11 @@ def _array(x: Quantity, shape: tuple[int, int]) -> NDArray[np.float64]:
     return np.broadcast_to(found, shape)
 
 
-def whole_programs(network: ir.Network, layout: Layout) -> list[Program]:
-    """The programs of which everything is needed: each channel of each node at all positions."""
-    return [_whole(program) for program in translate(network, layout)]
+def whole_programs(network: ir.Network, layout: Layout) -> Iterator[tuple[int, Program]]:
+    """The programs of which everything is needed: each channel of each node at all positions. Each start is alone, with
+    the number of its program."""
+    for which, program in enumerate(translate(network, layout)):
+        yield from ((which, alone) for alone in _whole(program).at_each_start())
 
 
 def _whole(program: Program) -> Program:
@@ -118,7 +120,7 @@ def plain_values(
     """What the torch module computes for a sequence [time], where the nodes of a whole program show: (node, position,
     channels). `which` program of the network it is."""
     streams = _streams(network, layout, which)
-    ends_read = not layout.in_place and _one_is_enough(network)
+    ends_read = _one_is_enough(network, layout)
     model = build_model(network).eval()
     seen: dict[tuple[str, int], Tensor] = {}
     for name, module in model.named_modules():
@@ -174,13 +176,14 @@ def plain_leads(spec: Spec, tokens: NDArray[np.int64], slot: int, right: NDArray
     """By how much the right logit of the torch module is ahead of all others, for each sequence [inputs, time] by
     itself; minus infinity where no logit is the right token's."""
     layout, model = spec.layout, build_model(spec.network).eval()
-    length = len(layout.prompt) if layout.in_place else len(layout.prompt) + slot
-    read = layout.read_at[slot] if layout.in_place else length - 1
+    end = len(layout.prompt) if layout.in_place else len(layout.prompt) + slot
+    start = 0 if layout.window is None else max(0, end - layout.window)
+    read = layout.read_at[slot] if layout.in_place else end - start - 1
     sign = 1 if spec.network.decode == "argmax" else -1
     found = np.full(len(tokens), -np.inf, np.longdouble)
     with alone():
         for i, token in enumerate(right):
-            logits = sign * model(torch.from_numpy(tokens[i : i + 1, :length]))[0, read].double().numpy()
+            logits = sign * model(torch.from_numpy(tokens[i : i + 1, start:end]))[0, read].double().numpy()
             if token < len(logits):
                 others = np.delete(logits, token).astype(np.longdouble)
                 found[i] = (logits[token] - others).min(initial=np.inf)

@@ -38,7 +38,7 @@ def read_so_far() -> Sequences:
     spec = load(SPECS / "tiny95.yaml", {"base": 2, "digits": 2})
     automaton = spec.resolved.task.automaton()
     assert automaton is not None
-    return sequences(automaton, spec.layout, 4)
+    return sequences(automaton, spec.layout, range(4))
 
 
 def mixed_by(

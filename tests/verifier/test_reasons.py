@@ -157,7 +157,7 @@ def test_a_network_that_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None
     def not_followed(*_: Any) -> Any:
         raise NotFollowed("it has too many weights")
 
-    monkeypatch.setattr(rounds, "translate", not_followed)
+    monkeypatch.setattr(rounds, "translate_wanted", not_followed)
     found = verify(mixing(), tried=0)
     assert reasons_of(found) == {("refused", None)}
     assert found.why == ("it has too many weights",)

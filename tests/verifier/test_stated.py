@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from math import comb
 
@@ -16,6 +17,7 @@ from compiler.source.text import Source
 from compiler.tasks.automaton import Automaton, complete, drawn_paths, every_path, paths, trimmed, words_of
 from compiler.terminal import shapes
 from compiler.terminal.certificates import certificate
+from compiler.verifier.enumeration import inputs_allowed
 from compiler.verifier.results import Verification
 from compiler.verifier.verify import verify
 from tests.cli.json_shapes import problems
@@ -177,6 +179,30 @@ def test_a_proof_over_more_than_the_inputs_stands() -> None:
     assert (found.verdict, found.method, found.counts) == ("proved", "abstract interpretation", "bounds")
     assert (found.inputs, truth(chosen).inputs) == (4**3, 4 * 3 * 2)
     assert shaped(chosen, found)["counts"] == "bounds"
+
+
+def test_inputs_that_a_proof_is_about_are_counted_where_words_are_few() -> None:
+    chosen = load(OWN / "distinct.yaml", {"symbols": 4, "length": 3})
+    found = checked(chosen, verify(chosen, tried=4**3))
+    assert (found.verdict, found.method, found.counts) == ("proved", "abstract interpretation", "exact")
+    assert found.inputs == 4 * 3 * 2
+    assert found.margin is not None
+    assert verify(chosen, tried=4**3 - 1).counts == "bounds"
+
+
+def test_inputs_of_which_one_cannot_be_told_are_not_counted() -> None:
+    """One of 20,736 words is read beyond its end, and is not among those that are looked at when a spec is read."""
+    only = "word[where(word[0] == 3 and word[1] == 7 and word[2] == 1 and word[3] == 9, length, 0)] >= 0"
+    chosen = load(OWN / "distinct.yaml", {"symbols": 12, "length": 4, "task.only": only})
+    found = verify(chosen)
+    assert (found.verdict, found.counts, found.inputs) == ("proved", "bounds", 12**4)
+
+
+def test_inputs_are_counted_in_time() -> None:
+    chosen = load(OWN / "distinct.yaml", {"symbols": 4, "length": 3})
+    task = chosen.resolved.task
+    assert inputs_allowed(task, 4**3, time.perf_counter() + 60) == 4 * 3 * 2
+    assert inputs_allowed(task, 4**3, 0.0) is None
 
 
 def test_what_only_excludes_is_no_counterexample() -> None:

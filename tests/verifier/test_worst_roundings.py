@@ -97,7 +97,7 @@ def test_tables_hold_the_sums_of_their_keys() -> None:
     automaton = spec.resolved.task.automaton()
     assert automaton is not None
     length = len(spec.layout.prompt) + 3
-    sequence = sequences(automaton, spec.layout, length)
+    sequence = sequences(automaton, spec.layout, range(length))
     numbers = np.random.default_rng(5)
     tables = _Tables(sequence, tuple(range(length)), 2)
     assert sequence.columns.count(CONSTANT) > 1

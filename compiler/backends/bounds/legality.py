@@ -326,6 +326,9 @@ def _slots(program: Program) -> Iterator[Broken]:
     for read, prefix in zip(program.decision.reads, program.prefixes, strict=True):
         if not 0 <= read < prefix <= program.length:
             yield None, f"position {read} is read of {prefix} tokens, of a sequence of {program.length}"
+    said = [slot for alone in program.at_each_start() for slot in alone.slots]
+    if not program.starts or program.starts[0] < 0 or said != sorted(set(said)):
+        yield None, f"it starts at {list(program.starts)}, and says {said}"
 
 
 def _decision(program: Program) -> Iterator[Broken]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator
 
 from compiler.backends.elementary.attention import attention
 from compiler.backends.elementary.builder import Builder, Totals
@@ -26,51 +26,51 @@ def translate(network: ir.Network, layout: Layout) -> tuple[Program, ...]:
     """The programs that together say every predicted token after the right ones before it.
 
     One program is enough where nothing before the last attention sees later tokens: the last query of each prefix has
-    none. Otherwise each token has a program of its own, for the sequence that ends before it. Raises `NotFollowed`.
+    none. Otherwise each token has a program of its own, for the sequence that ends before it. Tokens that are said
+    after a whole window share one, which is run from where each of these windows starts. Raises `NotFollowed`.
     """
-    totals, slots = Totals(), layout.predicted
-    _check_layout(layout)
-    if layout.in_place:
-        return (_program(network, totals, len(layout.prompt), layout.read_at, slots, ends_read=False),)
-    if _one_is_enough(network):
-        reads = [_read(layout, slot) for slot in slots]
-        return (_program(network, totals, reads[-1] + 1, reads, slots, ends_read=True),)
-    if len(slots) > MAX_PROGRAMS:
-        raise NotFollowed(f"each of {len(slots)} tokens needs a program of its own; at most {MAX_PROGRAMS} are made")
-    return tuple(
-        _program(network, totals, _read(layout, slot) + 1, [_read(layout, slot)], (slot,), ends_read=False)
-        for slot in slots
-    )
+    totals, together = Totals(), _one_is_enough(network, layout)
+    groups = _sharing(layout, together=together)
+    return tuple(_program(network, totals, layout, slots, ends_read=together) for slots in groups)
 
 
-def translate_slot(network: ir.Network, layout: Layout, slot: int) -> Program:
-    """A program that says one of the `layout.predicted` alone, for the sequence that ends before it: for the prompt,
-    where the answer is read in place.
+def translate_wanted(network: ir.Network, layout: Layout, wanted: Container[int]) -> Iterator[Program]:
+    """Those of the programs of `translate` that say a wanted slot, made one after the other. Each is counted by itself.
 
-    It is made as `translate` makes one for this token, but counted by itself: such programs are run one after the
-    other. Raises `NotFollowed`.
+    Raises `NotFollowed`.
     """
-    _check_layout(layout)
-    if layout.in_place:
-        return _program(network, Totals(), len(layout.prompt), [layout.read_at[slot]], (slot,), ends_read=False)
-    read = _read(layout, slot)
-    return _program(network, Totals(), read + 1, [read], (slot,), ends_read=_one_is_enough(network))
+    together = _one_is_enough(network, layout)
+    for slots in _sharing(layout, together=together):
+        if any(slot in wanted for slot in slots):
+            yield _program(network, Totals(), layout, slots, ends_read=together)
 
 
-def _check_layout(layout: Layout) -> None:
-    if layout.slides:
-        raise NotFollowed(f"the model sees {layout.window} tokens at a time, which slide along the sequence")
+def _sharing(layout: Layout, *, together: bool) -> list[tuple[int, ...]]:
+    """The predicted slots, in groups that one program says each. `together`: whether all are one that are not said
+    after a whole window. Raises `NotFollowed`."""
     if not layout.predicted:
         raise NotFollowed("the model predicts no token of the answer")
+    if layout.in_place:
+        return [layout.predicted]
+    whole = tuple(slot for slot in layout.predicted if layout.slides and len(layout.seen(slot)) == layout.window)
+    others = layout.predicted[: len(layout.predicted) - len(whole)]
+    if together:
+        groups = [others]
+    elif len(others) <= MAX_PROGRAMS:
+        groups = [(slot,) for slot in others]
+    else:
+        raise NotFollowed(
+            f"each of {len(others)} tokens needs a program of its own, as attention before the last one sees later"
+            f" tokens; at most {MAX_PROGRAMS} are made: give it a causal mask, or the task a `window`"
+        )
+    return [slots for slots in (*groups, whole) if slots]
 
 
-def _read(layout: Layout, slot: int) -> int:
-    """Where a token of an answer that follows the prompt is read."""
-    return len(layout.prompt) - 1 + slot
-
-
-def _one_is_enough(network: ir.Network) -> bool:
-    return all(hides_later_keys(step, network.context) for step in _attention_order(network)[:-1])
+def _one_is_enough(network: ir.Network, layout: Layout) -> bool:
+    """Whether each token that is read can end its sequence, as nothing that is mixed for it has seen a later one."""
+    return not layout.in_place and all(
+        hides_later_keys(step, network.context) for step in _attention_order(network)[:-1]
+    )
 
 
 def _attention_order(network: ir.Network) -> list[ir.Attention]:
@@ -83,19 +83,18 @@ def _attention_order(network: ir.Network) -> list[ir.Attention]:
 
 
 def _program(
-    network: ir.Network,
-    totals: Totals,
-    length: int,
-    reads: Sequence[int],
-    slots: tuple[int, ...],
-    *,
-    ends_read: bool,
+    network: ir.Network, totals: Totals, layout: Layout, slots: tuple[int, ...], *, ends_read: bool
 ) -> Program:
     """`ends_read`: each token that is read ends its sequence, so that no key is later than the last query."""
+    seen = {slot: layout.seen(slot) for slot in slots}
+    starts = tuple(dict.fromkeys(positions.start for positions in seen.values()))
+    first = tuple(slot for slot, positions in seen.items() if positions.start == starts[0])
+    length = len(seen[slots[-1]])
     builder = Builder(network, totals, length, len(_attention_order(network)) if ends_read else -1)
-    decision = _build(builder, tuple(reads))
-    prefixes = tuple(read + 1 if ends_read else length for read in reads)
-    return Program(tuple(builder.nodes), decision, network.dtype, length, network.vocabulary.size, slots, prefixes)
+    decision = _build(builder, tuple(layout.read_in(slot) for slot in first))
+    prefixes = tuple(len(seen[slot]) for slot in first)
+    vocabulary = network.vocabulary.size
+    return Program(tuple(builder.nodes), decision, network.dtype, length, vocabulary, first, prefixes, starts)
 
 
 def _build(builder: Builder, reads: tuple[int, ...]) -> Decision:

@@ -6,8 +6,8 @@ It knows no torch. The positions and channels that matter are found afterwards (
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 import numpy as np
@@ -286,7 +286,11 @@ class Decision:
 @dataclass(frozen=True, eq=False)
 class Program:
     """`slots`: which of the predicted tokens it decides, and `prefixes`: how long the sequence is that the plain module
-    reads to say each of them."""
+    reads to say each of them.
+
+    The sequence begins at each of the `starts` among the tokens of prompt and answer. From the first of them it says
+    these slots, and from another one those that are as much later.
+    """
 
     nodes: tuple[Node, ...]
     decision: Decision
@@ -295,6 +299,18 @@ class Program:
     vocabulary: int
     slots: tuple[int, ...]
     prefixes: tuple[int, ...]
+    starts: tuple[int, ...] = (0,)
+
+    @property
+    def positions(self) -> range:
+        """What it reads of prompt and answer, from its first start on."""
+        return range(self.starts[0], self.starts[0] + self.length)
+
+    def at_each_start(self) -> Iterator[Program]:
+        """The same nodes for each start alone, with the slots that are said from there."""
+        for start in self.starts:
+            later = start - self.starts[0]
+            yield replace(self, slots=tuple(slot + later for slot in self.slots), starts=(start,))
 
 
 def is_power_of_two(number: float) -> bool:

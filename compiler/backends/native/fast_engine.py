@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,9 @@ from compiler.backends.native.native import NativeUnavailable, Tokens, native
 from compiler.pipeline import Spec
 from compiler.source.faults import NoRule
 
-WORTH_COMPILING = 5_000  # inputs for each program that take torch as long as it takes to compile it
+WORTH_COMPILING = 5_000  # sequences for each program that take torch as long as it takes to compile it
 NATIVE_BLOCK = 1 << 16
+MOST_ROWS = 1 << 16  # sequences from several starts that are run at once
 TENSOR_NUMBERS = 1 << 20  # numbers in one tensor on the CPU: more leave the cache
 DEVICE_NUMBERS = 1 << 25
 KEPT_TENSORS = 64  # as large as the largest may be, that are kept at once
@@ -47,12 +48,28 @@ class FastEngine:
 
     def said(self, prompts: Tokens, answers: Tokens) -> Tokens:
         tokens = np.empty((len(prompts), len(self.predicted)), dtype=np.int32)
+        places = {slot: k for k, slot in enumerate(self.predicted)}
+        at_once = max(1, MOST_ROWS // max(1, len(prompts)))
         for runner in self.runners:
-            columns = [self.predicted.index(slot) for slot in runner.program.slots]
-            rest = runner.program.length - prompts.shape[1]
-            sequences = np.ascontiguousarray(np.concatenate((prompts, answers[:, :rest]), axis=1))
-            tokens[:, columns] = runner.run(sequences)
+            starts = list(runner.program.at_each_start())
+            for first in range(0, len(starts), at_once):
+                some = starts[first : first + at_once]
+                rows = runner.run(_read(prompts, answers, some))
+                for alone, said_rows in zip(some, np.split(rows, len(some)), strict=True):
+                    tokens[:, [places[slot] for slot in alone.slots]] = said_rows
         return tokens
+
+
+def _read(prompts: Tokens, answers: Tokens, starts: Sequence[Program]) -> Tokens:
+    """What a program reads of them from each start, one after the other: [starts · B, length]."""
+    length, end = starts[0].length, prompts.shape[1]
+    rows = np.empty((len(starts), len(prompts), length), dtype=np.int32)
+    for into, alone in zip(rows, starts, strict=True):
+        first, last = alone.positions.start, alone.positions.stop
+        of_prompt = min(length, max(0, end - first))
+        into[:, :of_prompt] = prompts[:, first : first + of_prompt]
+        into[:, of_prompt:] = answers[:, max(0, first - end) : max(0, last - end)]
+    return rows.reshape(-1, length)
 
 
 def programs(spec: Spec) -> tuple[Program, ...]:
@@ -66,7 +83,7 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
         made = programs(spec)
     except (NotFollowed, NoRule) as error:
         raise EngineUnavailable(str(error)) from None
-    why = _not_compiled(device, inputs, len(made))
+    why = _not_compiled(device, inputs * max(len(program.starts) for program in made), len(made))
     runners: list[_Runner] = []
     if why is None:
         for program in made:
@@ -86,11 +103,11 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
     return FastEngine(f"torch tensors on {device}: {why}", block, tuple(runners), predicted)
 
 
-def _not_compiled(device: torch.device, inputs: int, count: int) -> str | None:
-    """Why nothing is compiled; None where it is."""
+def _not_compiled(device: torch.device, sequences: int, count: int) -> str | None:
+    """Why nothing is compiled of so many programs, of which one reads so many sequences; None where it is."""
     if device.type != "cpu":
         return "C runs on the CPU"
-    return "too few inputs to compile C for" if inputs < WORTH_COMPILING * count else None
+    return "too few inputs to compile C for" if sequences < WORTH_COMPILING * count else None
 
 
 def _native(program: Program, threads: int) -> _Runner | str:

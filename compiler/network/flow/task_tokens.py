@@ -53,18 +53,18 @@ def _asked_by(layout: Layout) -> Asked:
         return Asked(tuple(prompt), sum(1 << p for p in layout.read_at))
     predicted = set(layout.predicted)
     answer = [frozenset(slot.possible) | (said if i in predicted else set()) for i, slot in enumerate(layout.answer)]
-    if layout.window is not None and layout.slides:
-        return _through_window([*prompt, *answer], len(prompt), predicted, layout.window)
+    if layout.slides:
+        return _through_window(layout, [*prompt, *answer])
     reads = [len(prompt) - 1 + i for i in layout.predicted]
     return Asked((*prompt, *answer)[: max(reads, default=-1) + 1], sum(1 << p for p in reads))
 
 
-def _through_window(tokens: list[frozenset[int]], prompt: int, predicted: Iterable[int], window: int) -> Asked:
-    """What can stand at each position of a window that slides along prompt and answer."""
+def _through_window(layout: Layout, tokens: list[frozenset[int]]) -> Asked:
+    """What can stand at each position of a window that slides along the tokens of prompt and answer."""
     shown: list[set[int]] = []
     read = 0
-    for slot in predicted:
-        here = tokens[max(0, prompt + slot - window) : prompt + slot]
+    for slot in layout.predicted:
+        here = [tokens[position] for position in layout.seen(slot)]
         shown += [set() for _ in range(len(here) - len(shown))]
         for position, possible in enumerate(here):
             shown[position] |= possible

@@ -48,6 +48,7 @@ def _program(program: Program) -> dict[str, object]:
         "tokens": program.vocabulary,
         "slots": list(program.slots),
         "prefixes": list(program.prefixes),
+        "starts": list(program.starts),
         "nodes": [_node(number, node) for number, node in enumerate(program.nodes)],
         "decision": {
             "input": decision.node,
