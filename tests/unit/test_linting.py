@@ -230,6 +230,7 @@ SUBMISSION = [
     ),
     Case("mean", {**MARKED, "    query: 1\n    key look: own\n": ""}),
     Case("mean", {**MARKED, "key look: own": "key look: 1"}, "", {"dead-weight"}, id="same-keys"),
+    Case("mean", {**MARKED, "    query: 1\n    key look: own\n": "    softmax: hard\n"}, id="hard"),
 ]
 DISCLOSURE = [
     Case(
@@ -437,6 +438,7 @@ def test_every_rule_has_a_case() -> None:
         (attention("scale: 1"), set()),
         (attention("mask: {window: 7}"), set()),
         (attention("softmax: hard", "ties: latest"), set()),
+        ({"    query: 1\n    key look: own\n": "    softmax: hard\n    ties: latest\n"}, set()),
         (step("norm: {rms: 1e-5}"), set()),
         ({"answer: sum": "answer: 0 sum"}, set()),
         ({"[base]": "[base] <eos>", "sum": "sum <eos>", HEAD: f"{HEAD}\n    logits <eos>: own"}, set()),

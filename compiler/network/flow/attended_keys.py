@@ -36,8 +36,11 @@ class Sight:
         """What any of these heads sees from any of these positions."""
         key = frozenset(heads), queries
         if key not in self._read:
-            seen = 0
+            seen, last = 0, queries.bit_length() - 1
             for head in key[0]:
+                if head not in self._scores and queries and not self._shown(last).start:
+                    seen |= self.keys(head, last)  # which sees all that others see
+                    continue
                 for query in positions_in(queries):
                     seen |= self.keys(head, query)
             self._read[key] = seen
