@@ -114,11 +114,15 @@ def _has_its_place(context: Context, network: Mapping, position: int, seen: set[
 
 
 def _can_be_run(context: Context, steps: AnyMapping[str, Step], span: Span) -> bool:
-    """Whether the steps are not too many, those that are repeated counted again; `span` is the last one."""
-    runs = sum(len(step.steps) if isinstance(step, Repeat) else 1 for step in steps.values())
-    if runs > MAX_STEPS:
+    """Whether the steps are not too many, those that are repeated counted for every time; `span` is the last one."""
+    runs: dict[str, int] = {}
+    for step in steps.values():
+        again = (max(1, *step.times), step.steps) if isinstance(step, Repeat) else None
+        runs[step.name] = 1 if again is None else again[0] * sum(runs[name] for name in again[1])
+    total = sum(runs.values())
+    if total > MAX_STEPS:
         context.error("too-large", f"more than {MAX_STEPS} steps, with those that are repeated", span)
-    return runs <= MAX_STEPS
+    return total <= MAX_STEPS
 
 
 def _lower_step(

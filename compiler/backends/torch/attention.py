@@ -9,10 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from compiler.backends.torch.linear import Linear, ParameterStore
+from compiler.backends.torch.linear import ParameterStore, make_map
 from compiler.backends.torch.norm import make_norm
+from compiler.backends.torch.position import of_length
 from compiler.backends.torch.residual import onto_stream
+from compiler.expressions.positions import timed_rows
 from compiler.network import ir
+from compiler.network.length import timed_scores
 from compiler.network.meanings import unmasked_keys
 from compiler.source.faults import no_rule
 
@@ -26,6 +29,7 @@ class Attention(nn.Module):
     """
 
     scores_by_position: Tensor | None  # [H, T, T]
+    scores_by_length: Tensor | None  # [T, H, T, T], by the length first; or [T, H, 1, T], the same for all queries
     frequencies: Tensor | None  # [C / 2], radians per position
 
     def __init__(self, step: ir.Attention, weights: ParameterStore, context: int) -> None:
@@ -38,9 +42,9 @@ class Attention(nn.Module):
         self.mask = step.mask
         self.rope_pairs = None if step.rope is None else step.rope.pairs
         self.norm = make_norm(step.norm, weights)
-        self.query = Linear(step.query, weights)
-        self.key = Linear(step.key, weights)
-        self.value = Linear(step.value, weights)
+        self.query = make_map(step.query, weights)
+        self.key = make_map(step.key, weights)
+        self.value = make_map(step.value, weights)
         self.query_norm = make_norm(step.query_norm, weights)
         self.key_norm = make_norm(step.key_norm, weights)
         self.queries, self.keys, self.values = nn.Identity(), nn.Identity(), nn.Identity()
@@ -49,6 +53,7 @@ class Attention(nn.Module):
         self.residual = step.residual
         self.post_norm = make_norm(step.post_norm, weights)
         self.register_buffer("scores_by_position", _score_table(step, weights.dtype, context), persistent=False)
+        self.register_buffer("scores_by_length", _tables_by_length(step, weights.dtype, context), persistent=False)
         frequencies = None if step.rope is None else torch.tensor(step.rope.frequencies, dtype=torch.float64)
         rounded = None if frequencies is None else frequencies.to(weights.dtype)
         self.register_buffer("frequencies", rounded, persistent=False)
@@ -86,6 +91,8 @@ class Attention(nn.Module):
             # not a slice: that is contiguous for the whole context only, and torch.export would fix the length for it
             positions = torch.arange(scores.shape[-1], device=scores.device)
             scores = scores + self.scores_by_position.index_select(1, positions).index_select(2, positions)
+        if self.scores_by_length is not None:
+            scores = scores + of_length(self.scores_by_length, scores.shape[-1], 1, 2)
         return scores
 
     def _masked(self, scores: Tensor, positions: Tensor) -> Tensor:
@@ -142,11 +149,11 @@ class Attention(nn.Module):
         )
 
 
-def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> Linear | None:
+def _projection(output: ir.Map | ir.OutputWord, weights: ParameterStore) -> nn.Module | None:
     """None where nothing is stored: one coordinate for each dimension, or one for all, is added as it is."""
     match output:
         case ir.Map():
-            return Linear(output, weights)
+            return make_map(output, weights)
         case "identity" | "broadcast":
             return None
         case _:
@@ -172,11 +179,30 @@ def _split(y: Tensor, heads: int) -> Tensor:
 
 
 def _score_table(step: ir.Attention, dtype: torch.dtype, context: int) -> Tensor | None:
-    """The score formulas for all pairs of positions, [H, T, T]; heads without one have zeros."""
-    if not step.scores:
+    """The score formulas that do not read `time`, for all pairs of positions, [H, T, T]; other heads have zeros."""
+    if len(timed_scores(step)) == len(step.scores):
         return None
     table = torch.zeros(step.heads.size, context, context, dtype=torch.float64)
     for score in step.scores:
+        if score.formula.reads_time:
+            continue
         rows = score.formula.table(context, unmasked_keys(step.mask, context))
         table[score.head] = torch.tensor(rows, dtype=torch.float64)
     return table.to(dtype)
+
+
+def _tables_by_length(step: ir.Attention, dtype: torch.dtype, context: int) -> Tensor | None:
+    """The score formulas that read `time`, for sequences of each length; other heads have zeros."""
+    timed = timed_scores(step)
+    if not timed:
+        return None
+    queries = timed_rows([score.formula for score in timed], context)
+    tables = torch.zeros(context, step.heads.size, queries, context, dtype=torch.float64)
+    for score in timed:
+        for time in range(1, context + 1):
+            if queries > 1:
+                rows = score.formula.table(time, unmasked_keys(step.mask, time))
+            else:
+                rows = [[float(score.formula.at(0, key, time).value) for key in range(time)]]
+            tables[time - 1, score.head, : len(rows), :time] = torch.tensor(rows, dtype=torch.float64)
+    return tables.to(dtype)
