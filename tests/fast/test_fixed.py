@@ -28,7 +28,7 @@ FIXED = [
     "tiny95",
     "tiny95-exact",
     *("comparison", "increment", "modular-sum", "next-token", "parity", "sort", "subtraction"),  # tasks
-    *("parity-lengths", "parity-norms"),  # of many lengths
+    *("parity-encoder", "parity-lengths", "parity-norms", "parity-rounds"),  # of many lengths
     *("brackets", "calculator", "induction"),  # the first of several attentions
 ]
 

@@ -20,6 +20,7 @@ SLOW = (
     "alexlitz_36p",
     "modular-sum",
     "dimopep_140p",
+    "brackets",
     "parity-lengths",
     "parity-norms",
 )
