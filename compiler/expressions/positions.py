@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -231,6 +231,13 @@ def lengths(context: int, *, varies: bool) -> range:
 def timed_rows(scores: Iterable[PairFormula], context: int) -> int:
     """How many queries have numbers of their own in scores that read `time`: one stands for all where none is read."""
     return 1 if all(score.same_for_queries for score in scores) else context
+
+
+def score_entries(scores: Sequence[PairFormula], context: int) -> int:
+    """How many numbers the scores of one step are, up to the context."""
+    timed = [score for score in scores if score.reads_time]
+    others = (2 * context if score.by_distance else context**2 for score in scores if not score.reads_time)
+    return len(timed) * context * timed_rows(timed, context) * context + sum(others)
 
 
 def _without_limit(scope: Scope) -> Scope:

@@ -168,7 +168,7 @@ def _fits(context: Context, network: Network, spans: list[Span]) -> bool:
     name, size = largest(network)
     if size > MAX_ACTIVATION:
         owner = next(i for i, step in enumerate(network.steps) if name == step.name or name.startswith(f"{step.name}."))
-        message = f"'{name}' would have {size:,} numbers for one sequence; at most {MAX_ACTIVATION:,}"
+        message = f"'{name}' would have {size:,} numbers at once for one sequence; at most {MAX_ACTIVATION:,}"
         context.error("too-large", message, spans[owner], "a shorter context, or fewer heads or dimensions")
         return False
     last = network.steps[-1]

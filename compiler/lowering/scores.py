@@ -11,7 +11,7 @@ from compiler.expressions.arithmetic import cast as as_dtype
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import integer_value, number_value
 from compiler.expressions.formulas import attempt, read_formula, value_at
-from compiler.expressions.positions import PAIR, QUERY, TIME, Keys, PairFormula, lengths, timed_rows
+from compiler.expressions.positions import PAIR, QUERY, TIME, Keys, PairFormula, lengths, score_entries
 from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.targets import Aim
@@ -50,16 +50,14 @@ def lower_scores(
     scores: list[HeadScore] = []
     scope = context.numbers(stream)
     written = rows(context, map_lines(step, "score"), Aim(heads, "head"), scope, "score")
-    if written and heads.size * length**2 > MAX_SCORE_ENTRIES:
-        message = f"the scores of {heads.size} heads for {length} by {length} positions are more than"
-        context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", written[0][0].value.span)
-        return ()
     for line, formula, aims in readable(context, written, scope):
         for target in aims:
             score = PairFormula(formula, scope.bind(target.indices))
-            if score.reads_time and heads.size * length * timed_rows([score], length) * length > MAX_SCORE_ENTRIES:
-                message = f"the scores of {heads.size} heads for {length} by {length} positions in {length} lengths"
-                context.error("too-large", f"{message} are more than {MAX_SCORE_ENTRIES:,} numbers", line.value.span)
+            every = [*(known.formula for known in scores), score]
+            if score_entries(every, length) > MAX_SCORE_ENTRIES:
+                shown = f"{length} by {length} positions" + f" in {length} lengths" * score.reads_time
+                message = f"the scores of {len(every)} heads for {shown} are more than"
+                context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", line.value.span)
                 return ()
             provenance = _check_score(context, score, line, length, mask, softmax)
             if provenance is None:

@@ -11,9 +11,9 @@ from compiler.network.length import timed_shape, timed_terms
 
 
 class Position(nn.Module):
-    """x [batch, time, dim] to x + rows 0 … time - 1 of a table, which is stored or computed from formulas.
+    """x [batch, time, dim] to x + rows of a table, from `start` on, which is stored or computed from formulas.
 
-    The columns of the dimensions `timed` are others for each length.
+    The columns of the dimensions `timed` are others for each length; then a pass reads a whole sequence.
     """
 
     weight: Tensor | None  # [positions, dim], a stored table
@@ -34,10 +34,10 @@ class Position(nn.Module):
         dimensions = torch.tensor([term.dimension for term in terms]) if terms else None
         self.register_buffer("timed", dimensions, persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, start: int = 0) -> Tensor:
         table = self.computed if self.weight is None else self.weight
         assert table is not None
-        rows = table[: x.shape[-2]]
+        rows = table[start : start + x.shape[-2]]
         if self.by_length is not None and self.timed is not None:
             rows = rows.index_copy(1, self.timed, of_length(self.by_length, x.shape[-2], 0).expand(x.shape[-2], -1))
         return x + rows
