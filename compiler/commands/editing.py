@@ -8,9 +8,9 @@ from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
-from compiler.commands.editor_schema import editor_text
 from compiler.source.diagnostics import SpecError, fail
 from compiler.source.files import cannot_write, save_text
+from compiler.source.schema import schema_text
 
 FILE = "weightspec.schema.json"
 
@@ -19,7 +19,7 @@ def schema_line() -> str:
     """The first line of a spec that editors check: it names the installed schema, or that of this package."""
     path = Path(str(files("compiler"))).resolve() / FILE
     with suppress(SpecError, OSError, ValueError):  # nothing is installed, or by another version
-        if (_data_folder() / FILE).read_text(encoding="utf-8") == editor_text():
+        if (_data_folder() / FILE).read_text(encoding="utf-8") == schema_text():
             path = _data_folder() / FILE
     return f"# yaml-language-server: $schema={path.as_uri()}\n"
 
@@ -31,7 +31,7 @@ def install_schema() -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None
-    save_text(path, editor_text(), replace=True)
+    save_text(path, schema_text(), replace=True)
     return path
 
 

@@ -171,11 +171,11 @@ def schema(install: bool) -> None:
     python cli.py schema --install
     """
     from compiler.commands.editing import install_schema, schema_line
-    from compiler.commands.editor_schema import editor_text
+    from compiler.source.schema import schema_text
 
     if install:
         say(str(install_schema()))
         say("The first line of a spec that editors check, as `new` writes it:")
         print_file(schema_line())
     else:
-        print_file(editor_text())
+        print_file(schema_text())

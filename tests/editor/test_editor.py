@@ -12,14 +12,13 @@ from typing import get_args
 
 import pytest
 
-from compiler.commands.editor_schema import editor_text
 from compiler.language.keys import MAPS, MAPS_OF, STEP_KINDS
 from compiler.language.warnings import WARNINGS
 from compiler.network import ir
 from compiler.readers.counting.counts import COUNTING_RULES
 from compiler.source.diagnostics import SpecError
 from compiler.source.document import Mapping, parse_document
-from compiler.source.schema import check_schema, top_level_keys
+from compiler.source.schema import check_schema, schema_text, top_level_keys
 from compiler.source.text import Source
 from compiler.tasks.suites import NAMED as NAMED_SUITES
 from compiler.tasks.suites import SUITES
@@ -49,7 +48,7 @@ def server() -> Iterator[Server]:
 def line(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The first line of a spec, with the schema as it is installed."""
     path = tmp_path_factory.mktemp("in a folder, ü") / "schema.json"
-    path.write_text(editor_text(), encoding="utf-8")
+    path.write_text(schema_text(), encoding="utf-8")
     return f"# yaml-language-server: $schema={path.as_uri()}\n"
 
 
