@@ -123,20 +123,15 @@ def _below(schema: Schema, change: Callable[[Schema], Schema], single: tuple[str
 
 
 def _shown(schema: Schema, known: Mapping[str, Schema]) -> Schema:
-    """A schema with what an editor can insert. In the file `meanings` explains words, and `written` shows a pattern."""
-    shown = _below(schema, lambda inner: _shown(inner, known))
+    """A schema as editors show it. In the file `meanings` explains words, and `written` shows a pattern."""
+    shown = _below(schema, lambda inner: _shown(inner, known)) | _explained(schema)
     shown.pop("written", None)
-    meanings = shown.pop("meanings", {})
+    shown.pop("meanings", None)
     for pattern, inner in shown.get("patternProperties", {}).items():
         word = _first_word(pattern)
         if re.search(pattern, word):  # an editor offers no patterns
             shown["properties"].setdefault(word, inner)
-    if "description" in schema:
-        listed = [f"* `{word}`: {meaning}" for word, meaning in meanings.items() if "enum" not in schema]
-        shown["markdownDescription"] = "\n".join([schema["description"], *([""] if listed else []), *listed])
-    if "enum" in schema and meanings:
-        shown["markdownEnumDescriptions"] = shown["enumDescriptions"] = [meanings[word] for word in schema["enum"]]
-    if "anyOf" in schema:  # hover names both
+    if "anyOf" in schema:  # of which both would be shown
         needed, other = shown.pop("anyOf")
         shown |= {"if": other, "else": needed}
     snippets = [*_keys(schema, known), *_words(schema, known)]
@@ -147,12 +142,26 @@ def _shown(schema: Schema, known: Mapping[str, Schema]) -> Schema:
     return {**beside, **shown, "defaultSnippets": snippets}
 
 
+def _explained(schema: Schema) -> Schema:
+    """The descriptions of a schema and of its words, as Markdown."""
+    meanings = schema.get("meanings", {})
+    explained: Schema = {}
+    if "enum" in schema and meanings:
+        words = [meanings[word] for word in schema["enum"]]
+        explained = {"enumDescriptions": words, "markdownEnumDescriptions": words}
+    if "description" in schema:
+        listed = [f"* `{word}`: {meaning}" for word, meaning in meanings.items() if "enum" not in schema]
+        explained["markdownDescription"] = "\n".join([schema["description"], *([""] if listed else []), *listed])
+    return explained
+
+
 def _keys(schema: Schema, known: Mapping[str, Schema]) -> Iterator[Schema]:
     """Keys of two words, such as `query HEAD`."""
     for inner in schema.get("patternProperties", {}).values():
         what = {**known[_name(inner["$ref"])], **inner}
         word, _, name = inner["written"].partition(" ")
-        value: object = "$2"
+        words = ",".join(it["label"] for it in _words(what, known))
+        value: object = f"${{2|{words}|}}" if words else "$2"
         if what.get("type") == "object":
             value = {what["required"][0]: "$2"} if "required" in what else {"$2": "$3"}
         body = {f"{word} ${{1:{name}}}": value}
