@@ -131,6 +131,8 @@ def _shown(schema: Schema, known: Mapping[str, Schema]) -> Schema:
         word = _first_word(pattern)
         if re.search(pattern, word):  # an editor offers no patterns
             shown["properties"].setdefault(word, inner)
+    if "items" in schema and schema.get("type") != "array":  # else an editor always inserts a list
+        shown["allOf"] = [{"items": shown.pop("items")}]
     if "anyOf" in schema:  # of which both would be shown
         needed, other = shown.pop("anyOf")
         shown |= {"if": other, "else": needed}
@@ -160,7 +162,7 @@ def _keys(schema: Schema, known: Mapping[str, Schema]) -> Iterator[Schema]:
     for inner in schema.get("patternProperties", {}).values():
         what = {**known[_name(inner["$ref"])], **inner}
         word, _, name = inner["written"].partition(" ")
-        words = ",".join(it["label"] for it in _words(what, known))
+        words = ",".join(it["label"] for it in _words(what, known) if it["body"] == it["label"])
         value: object = f"${{2|{words}|}}" if words else "$2"
         if what.get("type") == "object":
             value = {what["required"][0]: "$2"} if "required" in what else {"$2": "$3"}
@@ -169,7 +171,7 @@ def _keys(schema: Schema, known: Mapping[str, Schema]) -> Iterator[Schema]:
 
 
 def _words(schema: Schema, known: Mapping[str, Schema]) -> Iterator[Schema]:
-    """Words that a value can be, where an editor does not find them by itself."""
+    """Words and mappings that a value can be, where an editor does not find them by itself."""
     if "enum" in schema:
         return
     meanings: dict[str, str] = {}
@@ -178,6 +180,9 @@ def _words(schema: Schema, known: Mapping[str, Schema]) -> Iterator[Schema]:
         meanings |= dict.fromkeys(listed.get("enum", ()), "") | listed.get("meanings", {})
     for word, meaning in (meanings | schema.get("meanings", {})).items():
         yield {"label": word, "description": meaning, "body": word}
+    for key in schema.get("then", {}).get("required", ()) if "type" in schema else ():
+        meaning = schema["then"]["properties"][key]["description"]
+        yield {"label": f"{{{key}: …}}", "description": meaning, "body": {key: "$1"}}
 
 
 def _first_word(pattern: str) -> str:

@@ -160,7 +160,7 @@ COMPLETED: list[tuple[str, Iterable[str]]] = [
     ("network:\n  ffn:\n    activation: |", get_args(ir.ActivationKind)),
     ("network:\n  attention:\n    norm: |", {*get_args(ir.NormKind), "none"}),
     ("network:\n  attention:\n    norm:\n      |", {*get_args(ir.NormKind), "weight", "bias"}),
-    ("network:\n  attention:\n    mask: |", {"causal", "none"}),
+    ("network:\n  attention:\n    mask: |", {"causal", "none", "{window: …}"}),
     ("network:\n  attention:\n    mask:\n      |", {"window"}),
     ("network:\n  attention:\n    output: |", {"identity", "broadcast"}),
     ("network:\n  attention:\n    biases: |", {*MAPS, "none"}),
