@@ -27,6 +27,7 @@ from compiler.expressions.syntax import (
     free_names,
 )
 from compiler.expressions.values import Number, index_number
+from compiler.source.showing import short_repr
 
 QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
 POSITION = "pos"  # and the one of `position`
@@ -116,6 +117,8 @@ class PairFormula:
 
     formula: Formula
     scope: Scope = field(repr=False)
+
+    __repr__ = short_repr
 
     @property
     def text(self) -> str:
