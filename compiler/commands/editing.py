@@ -18,9 +18,10 @@ FILE = "weightspec.schema.json"
 def schema_line() -> str:
     """The first line of a spec that editors check: it names the installed schema, or that of this package."""
     path = Path(str(files("compiler"))).resolve() / FILE
-    with suppress(SpecError, OSError, ValueError):  # nothing is installed, or by another version
-        if (_data_folder() / FILE).read_text(encoding="utf-8") == schema_text():
-            path = _data_folder() / FILE
+    with suppress(SpecError, OSError, ValueError):  # no home, or what is installed cannot be read
+        installed = (_data_folder() / FILE).absolute()
+        if installed.is_file() and installed.read_text(encoding="utf-8") == schema_text():  # not by another version
+            path = installed
     return f"# yaml-language-server: $schema={path.as_uri()}\n"
 
 

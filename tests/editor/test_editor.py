@@ -5,10 +5,11 @@ One server is asked about everything, so that there are few tests and long table
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -31,6 +32,8 @@ from tests.unit.test_docs_examples import of_kind, written
 TEMPLATES = ROOT / "compiler" / "commands" / "templates"
 LINE = re.compile(r"^# yaml-language-server:.*\n")
 WRONG = "§"  # at the line where a finding has to be
+SCHEMA = json.loads(schema_text())
+DEFINITIONS: dict[str, dict[str, Any]] = SCHEMA["definitions"]
 STEPS_OF_NETWORK = [*STEP_KINDS, "attention BLOCK", "ffn BLOCK", "repeat NAME"]
 
 
@@ -186,9 +189,32 @@ def test_what_is_completed(server: Server, line: str) -> None:
     for text, wanted in COMPLETED:
         completed = server.completions(line + text)
         assert set(wanted) <= set(completed), text
-        assert [label for label in wanted if label not in MAPS and not completed[label]] == [], (
-            text
-        )  # each is explained
+        unexplained = [label for label in wanted if label not in MAPS and not completed[label]]
+        assert unexplained == [], text
+
+
+def places(schema: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], set[str]]]:
+    """Where a key can be written, as the keys above it, and the keys that can be written there."""
+    if "$ref" in schema:
+        schema = {**DEFINITIONS[schema["$ref"].rpartition("/")[2]], **schema}
+    below = {**schema.get("properties", {}), **schema.get("then", {}).get("properties", {})}
+    patterns = {it["written"]: it for it in schema.get("patternProperties", {}).values()}
+    if below or patterns:
+        yield path, {*below, *patterns}
+    for key, inner in {**below, **patterns}.items():
+        yield from places(inner, (*path, key))
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from places(schema["additionalProperties"], (*path, "name"))
+
+
+def test_every_key_of_the_schema_is_completed(server: Server, line: str) -> None:
+    every = dict(places({"properties": SCHEMA["properties"]}))
+    assert len(every) > 40
+    for path, keys in every.items():
+        above = "".join(f"{'  ' * depth}{key}:\n" for depth, key in enumerate(path))
+        for first in ("", "extends: base.yaml\n"):
+            completed = server.completions(f"{line}{first}{above}{'  ' * len(path)}|")
+            assert keys - {"extends"} <= set(completed), path
 
 
 def equations() -> Iterator[tuple[str, str]]:
