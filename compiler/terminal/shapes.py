@@ -871,6 +871,30 @@ class VerifiedWithErrors(Errors):
     verified: Annotated[list[Certificate], "those that are valid: each as in [verify](#verify)"]
 
 
+class ValueVerdict(TypedDict):
+    value: Annotated[float, "the value"]
+    setting: Annotated[str, "`NAME=VALUE`, as `--set` takes it"]
+    verdict: Annotated[str, "`proved`, `refuted` or `open`"]
+    failing: Annotated[Failing, "how many inputs are answered wrong"]
+    inputs: Annotated[int, "all inputs of the task"]
+    why_open: Annotated[list[str], "why inputs are undecided, in sentences; empty where none is"]
+    seconds: Annotated[float, "those that it took"]
+
+
+class Threshold(OfSpec):
+    varied: Annotated[str, "the name whose values were tried"]
+    refuted: Annotated[float | None, "the refuted value next to the proved ones; null where none is refuted"]
+    proved: Annotated[float | None, "the proved value next to the refuted ones; null where none is proved"]
+    open: Annotated[list[float], "the values between these two that are open"]
+    ending: Annotated[
+        str,
+        "`precise`: the two are as close as was asked for; `open`: there are open values between them, or an end is "
+        "open; `verdicts`: there were enough; `interrupted`",
+    ]
+    values: Annotated[list[ValueVerdict], "each value that was tried, in the order of time"]
+    calls: Annotated[list[str], "the calls that verify the refuted and the proved value"]
+
+
 class Layers(TypedDict):
     attention: Annotated[int, "steps of attention that are stored"]
     ffn: Annotated[int, "ffn steps that are stored"]

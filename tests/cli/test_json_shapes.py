@@ -24,6 +24,7 @@ from tests.cli.test_report import REVERSE
 from tests.docs.json_examples import EXAMPLE, WIDTH, laid_out, shortened, with_examples
 from tests.docs.json_tables import PRINTED, WITH_SECTION, object_of, rows, with_tables
 from tests.verifier.test_reasons import MIXING
+from tests.verifier.test_threshold import TURNING
 
 PAGE = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^##+ (.+)\n((?:(?!^##).*\n?)*)", PAGE, flags=re.MULTILINE))
@@ -213,6 +214,10 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "verify with a wrong spec": [
         ("verify", "minimal.yaml", INVALID, "nowhere.yaml", "nan.yaml"),
     ],
+    "threshold": [
+        ("threshold", "turning.yaml", "gain", "--between", "0.1", "1", "--set", "high=0.5"),
+        ("threshold", REVERSE_LENGTHS, "sharp", "--between", "1", "10", "--budget", "1e-9"),
+    ],
     "report": [
         ("report", TINY, "claiming.yaml", "nan.yaml", "--suite", "edges", "--suite", "carries", "-o", "page.md"),
         ("report", TINY, "--suite", "carries", "--pairs", "4", "--check", "page.md"),
@@ -245,6 +250,7 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "sorting": SORTING,
         "lengths": LENGTHS,
         "even": LENGTHS.replace("    bias logits bit[0]: 0.5\n", ""),  # a tie where 0 is right
+        "turning": TURNING,
         "never": LENGTHS.replace("(2 * b - 1)", "(1 - 2 * b)").replace("0.5", "-0.5"),
         "mixing": MIXING.format(symbols=18, length=4, own=0, factor=1),
         "factored": FACTORED,

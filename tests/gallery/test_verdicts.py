@@ -17,6 +17,7 @@ BUDGET = 600.0  # nothing here may hang on how fast the machine is
 SLOW = (
     "tiny95",
     "tiny95-exact",
+    "tinyadder",
     "alexlitz_36p",
     "modular-sum",
     "dimopep_140p",
