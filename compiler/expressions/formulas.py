@@ -12,9 +12,10 @@ from compiler.expressions.parse import parse
 from compiler.expressions.scope import AlreadyReported, Scope
 from compiler.expressions.syntax import ExpressionError, ExpressionNode, Literal, free_names
 from compiler.source.diagnostics import Diagnostic, Findings
-from compiler.source.document import FLOW_HINT, Scalar
+from compiler.source.document import Scalar
 from compiler.source.document import Node as DocumentNode
 from compiler.source.text import Span
+from compiler.source.yaml_faults import FLOW_HINT
 
 T = TypeVar("T")
 Compute = Callable[[ExpressionNode, Scope], T]

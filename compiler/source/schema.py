@@ -15,6 +15,7 @@ import jsonschema
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, nearest
 from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, as_data, node_at
 from compiler.source.text import Span
+from compiler.source.yaml_faults import COLON_HINT, without_colon
 
 JsonPath = tuple[str | int, ...]
 
@@ -77,16 +78,26 @@ def check_schema(document: Mapping, required: tuple[str, ...] | None = None) -> 
     checked = _invalidate(document, refused) if refused else document
     assert isinstance(checked, Mapping)
     sound = not any(_is_structural(path, diagnostic) for path, diagnostic in refused.items())
-    shown = (diagnostic for path, diagnostic in refused.items() if not _is_misspelt(path, refused))
+    shown = (diagnostic for path, diagnostic in refused.items() if not _follows(path, refused, document))
     return Checked(checked, tuple(shown), sound)
 
 
-def _is_misspelt(path: JsonPath, refused: dict[JsonPath, Diagnostic]) -> bool:
-    """Whether a missing key is there under a misspelt name, which is reported as unknown."""
-    if refused[path].code != "missing-key":
-        return False
+def _follows(path: JsonPath, refused: dict[JsonPath, Diagnostic], document: Mapping) -> bool:
+    """Whether a finding has the cause of another one: a key that is missing stands there misspelt or indented
+    otherwise; one that is unknown should be indented below the step or section above it, which is empty."""
     unknown = [other for other, diagnostic in refused.items() if diagnostic.code == "unknown-key"]
-    return any(other[:-1] == path[:-1] and nearest(str(other[-1]), [str(path[-1])]) for other in unknown)
+    if refused[path].code == "missing-key":
+        misplaced = any(other[-1] == path[-1] for other in unknown)
+        return misplaced or any(
+            other[:-1] == path[:-1] and nearest(str(other[-1]), [str(path[-1])]) for other in unknown
+        )
+    mapping = node_at(document, path[:-1])
+    if path not in unknown or not isinstance(mapping, Mapping):
+        return False
+    before = reversed(mapping.names[: mapping.names.index(str(path[-1]))])
+    above = next((name for name in before if (*path[:-1], name) not in unknown), "")
+    owner = refused.get((*path[:-1], above))
+    return owner is not None and owner.hint == _INDENT_HINT
 
 
 def _is_structural(path: JsonPath, diagnostic: Diagnostic) -> bool:
@@ -114,7 +125,7 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
             known = _known_keys(schema)
             for key, _ in node.items:
                 if not _allowed(key.text, schema):
-                    yield (*path, key.text), _unknown_key(key, known, where)
+                    yield (*path, key.text), _unknown_key(key, known, path)
         case "required" if isinstance(node, Mapping):
             is_another = path and node.items and not any(_allowed(key.text, schema) for key, _ in node.items)
             for name in wanted if not is_another else ():  # where all that is there is unknown, which says enough
@@ -137,7 +148,8 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
         case "type":
             expected = _types(wanted)
             message = f"{where or 'the spec'} has to be {expected}, found {_kind(node)}"
-            yield path, Diagnostic("wrong-type", message, _place(node), _type_hint(node, schema))
+            hint = _INDENT_HINT if _is_above_its_keys(document, path, node, schema) else _type_hint(node, schema)
+            yield path, Diagnostic("wrong-type", message, _place(node), hint)
         case "enum":
             options = [str(option) for option in wanted]
             match_ = nearest(node.text, options) if isinstance(node, Scalar) else None
@@ -155,13 +167,35 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
             yield path, Diagnostic("bad-value", message, _place(node), schema.get("description"))
 
 
-def _unknown_key(key: Scalar, known: list[str], where: str) -> Diagnostic:
+_INDENT_HINT = "indent the lines below that belong to it"
+
+
+def _is_above_its_keys(document: Mapping, path: JsonPath, node: Node | None, schema: dict[str, Any]) -> bool:
+    """Whether nothing stands where a mapping is expected, and the next key is none of the mapping that holds it."""
+    parent = node_at(document, path[:-1]) if path else None
+    if not (isinstance(node, Scalar) and node.value is None and schema["type"] == "object"):
+        return False
+    if not isinstance(parent, Mapping) or path[-1] == parent.names[-1]:
+        return False
+    following = parent.names[parent.names.index(str(path[-1])) + 1]
+    around = _schema() if len(path) == 1 else _schema()["properties"].get(path[0], {}) if len(path) == 2 else None
+    return around is not None and not _allowed(following, around)
+
+
+def _unknown_key(key: Scalar, known: list[str], path: JsonPath) -> Diagnostic:
     first = key.text.split(" ")[0]
     match_ = nearest(key.text, known) or nearest(first, known)
     suggestion = f"; did you mean '{match_}'?" if match_ else did_you_mean(key.text, known)
-    inside = f" in {where}" if where else ""
+    inside = f" in {_where(path)}" if path else ""
     if match_ == key.text:
         return Diagnostic("unknown-key", f"'{key.text}'{inside} needs a name, as in `{key.text} NAME`", key.span)
+    top = _schema()
+    if path and _allowed(key.text, top):
+        message, hint = f"no key '{key.text}'{inside}", "it is a key of the spec itself, which is not indented"
+        return Diagnostic("unknown-key", message, key.span, hint)
+    if not path and _allowed(key.text, top["properties"]["network"]):
+        hint = "it is a step: indent it, below `network`"
+        return Diagnostic("unknown-key", f"no key '{key.text}'", key.span, hint)
     return Diagnostic("unknown-key", f"no key '{key.text}'{inside}{suggestion}", key.span)
 
 
@@ -220,6 +254,8 @@ def _type_hint(node: Node | None, schema: dict[str, Any]) -> str | None:
         if isinstance(example, dict):
             example = f"{{{', '.join(f'{key}: {value}' for key, value in example.items())}}}"
         return f"such as `{example}`"
+    if isinstance(node, Scalar) and node.text and expected == "object":
+        return without_colon(node.span.text.split("\n")[0]) or (COLON_HINT if " " in node.text else None)
     if isinstance(node, Mapping) and "object" not in expected and len(node.items) == 1:
         return "a formula that contains `: ` or starts with { has to be quoted"
     takes_numbers = "number" in expected or "integer" in expected
