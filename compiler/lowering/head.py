@@ -17,13 +17,13 @@ from compiler.source.document import Mapping
 
 def lower_head(context: Context, step: Mapping, name: str, stream: Axis) -> Head:
     """The last step: a norm and the map from the stream to the tokens that can be emitted."""
+    before = len(context.findings)
     context = context.within(step)
     tokens = context.resolved.vocabulary
     classes = _classes(context, step, tokens)
     norm = lower_norm(context, step, name, stream)
     scope = context.reading(stream, "stream")
     biases = context.biases(step, MAPS_OF["head"])
-    before = len(context.findings)
     logits = lower_map(context, step, MapShape(f"{name}.logits", stream, classes, "token", scope), biases)
     failed = any(finding.severity == "error" for finding in islice(context.findings, before, None))
     if not failed and any(line.target is not None for line in map_lines(step, "logits")):
