@@ -103,6 +103,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     longest = min(_LONGEST_NAME, 2 * max(3, len(name)))
     options = list(islice((option for option in known if len(option) <= longest), 300))
     by_lower = {option.lower(): option for option in options}
+    if len(name) == 1:  # one letter is like none but itself
+        return by_lower.get(name.lower())
     matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[matches[0]] if matches else None
 

@@ -298,17 +298,17 @@ class _Composer:
             hint = "write the keys out, or use `extends`"
             self.findings.report(Diagnostic("yaml-merge", "merge keys are not part of the language", node.span, hint))
         if " {" in node.text and node.span.text == node.text:
-            hint = without_colon(node.span.source.line(node.span.line))
-            raise fail("yaml-syntax", f"'{node.text}' is no key", node.span, hint)
+            line = node.span.source.line(node.span.line)
+            raise fail("yaml-syntax", f"'{node.text}' is no key", node.span, without_colon(line))
         earlier = parent.keys.get(node.text)
         if earlier is not None:
             note = Note("first written here", earlier.span)
             message = f"the key '{node.text}' is written twice"
-            hint = self._second_step(node.text, parent)
-            self.findings.report(Diagnostic("duplicate-key", message, node.span, hint, (note,)))
+            advice = self._second_step(node.text)
+            self.findings.report(Diagnostic("duplicate-key", message, node.span, advice, (note,)))
         return node
 
-    def _second_step(self, key: str, parent: _Open) -> str | None:
+    def _second_step(self, key: str) -> str | None:
         """What to do about a step that is written like an earlier one."""
         if [opened.key.text for opened in self._stack[:-1] if opened.key is not None] != ["network"]:
             return None

@@ -144,7 +144,9 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
             named = node.key(str(error.instance)) if isinstance(node, Mapping) else None
             span = named.span if named is not None else _place(node)
             message = f"'{error.instance}' cannot be a name: use letters, digits and _"
-            yield (*path, str(error.instance)), Diagnostic("bad-name", message, span)
+            written = re.sub(r"\W+", "_", str(error.instance)).strip("_")
+            hint = f"such as {written}" if written[:1].isalpha() else "it starts with a letter"
+            yield (*path, str(error.instance)), Diagnostic("bad-name", message, span, hint)
         case "type":
             expected = _types(wanted)
             message = f"{where or 'the spec'} has to be {expected}, found {_kind(node)}"

@@ -72,8 +72,22 @@ def syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
     place, hint = cause or (Span(source, offset, min(offset + 1, len(source.text))), None)
     if "\t" in source.text and "cannot start any token" in problem:
         hint = _TAB_HINT
-    hint = hint or next((hint for part, hint in _SYNTAX_HINTS.items() if part in problem), None)
+    hint = (
+        hint
+        or _habit(source, offset, problem)
+        or next((hint for part, hint in _SYNTAX_HINTS.items() if part in problem), None)
+    )
     return Diagnostic("yaml-syntax", f"not valid YAML: {problem}", place, hint)
+
+
+def _habit(source: Source, offset: int, problem: str) -> str | None:
+    """What to write for a formula of another language whose colon is none of YAML."""
+    line = source.text[source.text.rfind("\n", 0, offset) + 1 : offset]
+    if "mapping values are not allowed" not in problem:
+        return None
+    if re.search(r"\?|:\s+(?:if|where)\b", line):
+        return "write where(condition, value, otherwise)"
+    return "a formula computes one value: it defines no functions" if re.search(r"\blambda\b", line) else None
 
 
 def _offset(source: Source, error: yaml.YAMLError) -> int:
@@ -176,7 +190,8 @@ def _odd_indentation(source: Source, lines: list[_Line], at: int) -> Cause:
 
     odd, right = (other, line) if support(other) < support(line) else (line, other)
     where = "the lines below" if odd is other else "the lines above"
-    known = sorted({one.indent for one in lines[max(parent, 0) : at] if one is not odd} if odd is line else {right.indent})
-    shown = " or ".join(map(str, known[-3:])) or str(right.indent)
+    around = lines[max(parent, 0) : at] if odd is line else [right]
+    known = sorted({one.indent for one in around})
+    shown = " or ".join(map(str, known[-3:]))
     hint = f"this line is indented by {odd.indent}, {where} by {shown}: keys of one mapping have one indentation"
     return _whole(source, odd), hint
