@@ -110,7 +110,7 @@ def _is_structural(path: JsonPath, diagnostic: Diagnostic) -> bool:
         return False
     if section == "network":
         return depth <= 2 or path[-1] in ("hidden", "stream", "heads", "head_dim")
-    if section in ("constants", "parameters", "defaults"):
+    if section in ("constants", "parameters", "derived", "defaults"):
         return depth == 1
     return section == "task" or section in _schema()["required"]
 

@@ -72,7 +72,7 @@ def picked(ties: Ties, scores: tuple[Tensor, Tensor], values: tuple[Tensor, Tens
 def test_what_can_win_is_within_the_bound(ties: Ties, exact: bool) -> None:
     """Many scores are equal, or nearly; what each is off is from 0 to more than they are apart."""
     chance, needed, sure = np.random.default_rng(1), 0.0, 0
-    for _ in range(20):
+    for _ in range(10):
         plain = torch.tensor(chance.integers(-2, 3, (KEYS, BATCH)) * chance.choice([1.0, 1e-3, 0.0]))
         off = torch.tensor(chance.choice([0.0, 0.0, 1e-4, 0.6, 2.5], (KEYS, BATCH)))
         scores = plain + off * torch.tensor(chance.choice([-1.0, 0.0, 1.0], (KEYS, BATCH)))
@@ -88,7 +88,7 @@ def test_what_can_win_is_within_the_bound(ties: Ties, exact: bool) -> None:
             sure + int((found.error < 0.2).sum()),
         )
     assert needed > 0.9
-    assert sure > 0.1 * 20 * BATCH
+    assert sure > 0.1 * 10 * BATCH
 
 
 @pytest.mark.parametrize("ties", TIES)
@@ -118,9 +118,14 @@ stream: one x square pos place again
 defaults: {softmax: hard, ties: TIES}
 network:
   embedding:
-    symbol[s]: {one: 1, x: s, square: s * s}
-    =: {one: 1, x: 3, square: 9}
+    symbol[s]: {one: 1, x: s}
+    =: {one: 1, x: 3}
   position: {pos: pos}
+  ffn squares:
+    activation: square
+    hidden: times
+    up times: x
+    down square: times
   attention near:
     head_dim: 2
     value_dim: 1

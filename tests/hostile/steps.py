@@ -71,7 +71,6 @@ STEPS = (
     Hostile(
         "scores-in-longest-context",
         lambda: spec(attention("    score h: key_pos - query_pos"), top="context: 16384"),
-        ("too-large",),
     ),
     Hostile(
         "scores-of-lines",

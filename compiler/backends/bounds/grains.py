@@ -67,7 +67,7 @@ def grains(dtype: FloatFormat, node: Node, inputs: Sequence[Known]) -> Array:
             case Renewed():
                 found = inputs[0][0]
             case Activated(kind=kind):
-                found = inputs[0][0] if _keeps_grains(kind) else np.zeros(node.channels)
+                found = _activated(dtype, kind, inputs[0])
             case Attended(ties=ties):
                 found = _picked(operation, inputs[2][0]) if _copies(ties) else np.zeros(node.channels)
             case Normalized() | Rotated() | Mixed() | Separable():
@@ -118,13 +118,15 @@ def _picked(operation: Attended, values: Array) -> Array:
     return np.array([values[c] for head in range(operation.heads) for c in operation.value_channels(head)])
 
 
-def _keeps_grains(kind: ActivationKind) -> bool:
-    """Whether its values are multiples of what its arguments are."""
+def _activated(dtype: FloatFormat, kind: ActivationKind, x: Known) -> Array:
+    grain, size = x
     match kind:
         case "relu" | "identity":
-            return True
-        case "silu" | "gelu" | "gelu_tanh" | "tanh" | "sigmoid" | "square":
-            return False
+            return grain
+        case "square":
+            return _fitting(dtype, _times(grain, grain), size * size)
+        case "silu" | "gelu" | "gelu_tanh" | "tanh" | "sigmoid":
+            return np.zeros(len(grain))
         case _:
             raise no_rule("activation", kind)
 
