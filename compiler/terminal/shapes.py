@@ -121,6 +121,14 @@ class LintRule(TypedDict):
     fix: Annotated[str, "what to do"]
 
 
+class Explained(TypedDict):
+    code: Annotated[str, "the code"]
+    kind: Annotated[str, "`error`, `warning`, or of a rule of `lint` its level: `breaks` or `disclose`"]
+    means: Annotated[str, "what it means, and what to do"]
+    wrong: Annotated[str | None, "an example that gives it: a part of a spec, or what is typed; null where none can"]
+    right: Annotated[str | None, "an example that does not; null where none is needed"]
+
+
 class Definition(TypedDict):
     name: Annotated[str, "the name"]
     kind: Annotated[str, "`constant`, `size`, `parameter` or `derived`"]

@@ -19,6 +19,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "validate": list[shapes.Validated],
     "lint": list[shapes.Linted],
     "lint --list": list[shapes.LintRule],
+    "explain": list[shapes.Explained],
     "show": shapes.Spec,
     "show TENSOR": shapes.Tensor,
     "show --stage resolved": shapes.Resolved,
