@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.network.causality import is_causal
-from compiler.network.ir import Attention, Network, Repeat, Step
+from compiler.network.ir import Attention, Network
+from compiler.network.length import unrolled
 from compiler.source.limits import MAX_KEPT, MAX_PIECE
 
 
@@ -39,13 +40,8 @@ def queries_at_once(network: Network) -> int:
 def _numbers_kept(network: Network) -> int:
     """How many keys and values of one sequence there are, in all runs of attention."""
     return sum(
-        step.kv_heads.size * (step.head_dim + step.value_dim) * network.context
-        for step in _runs(network)
-        if isinstance(step, Attention)
+        run.kv_heads.size * (run.head_dim + run.value_dim) * network.context
+        for step in network.steps
+        for run in unrolled(network, step, network.context)
+        if isinstance(run, Attention)
     )
-
-
-def _runs(network: Network) -> list[Step]:
-    steps = {step.name: step for step in network.steps}
-    runs = [[steps[name] for name in step.steps] if isinstance(step, Repeat) else [step] for step in network.steps]
-    return [step for run in runs for step in run]

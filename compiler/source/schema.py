@@ -18,6 +18,7 @@ from compiler.source.text import Span
 from compiler.source.yaml_faults import COLON_HINT, without_colon
 
 JsonPath = tuple[str | int, ...]
+MOST_KEYS = 16  # that a message about an unknown one lists
 
 
 def schema_text() -> str:
@@ -187,7 +188,7 @@ def _is_above_its_keys(document: Mapping, path: JsonPath, node: Node | None, sch
 def _unknown_key(key: Scalar, known: list[str], path: JsonPath) -> Diagnostic:
     first = key.text.split(" ")[0]
     match_ = nearest(key.text, known) or nearest(first, known)
-    suggestion = f"; did you mean '{match_}'?" if match_ else did_you_mean(key.text, known)
+    suggestion = f"; did you mean '{match_}'?" if match_ else did_you_mean(key.text, known, MOST_KEYS)
     inside = f" in {_where(path)}" if path else ""
     if match_ == key.text:
         return Diagnostic("unknown-key", f"'{key.text}'{inside} needs a name, as in `{key.text} NAME`", key.span)

@@ -63,10 +63,9 @@ class Attention(nn.Module):
         self.heads_by_distance = tuple(score.head for score in by_distance)
         self.heads_by_position = tuple(score.head for score in by_position)
         self.heads_by_length = tuple(score.head for score in timed)
-        keys = unmasked_keys(step.mask, context)
-        rows = [score.formula.distances(context, keys) for score in by_distance]
+        rows = [score.formula.distances(context, unmasked_keys(step.mask, context)) for score in by_distance]
         self.register_buffer("scores_by_distance", _rounded(rows, weights.dtype), persistent=False)
-        tables = [score.formula.table(context, keys) for score in by_position]
+        tables = [score.formula.table(context, unmasked_keys(step.mask, context)) for score in by_position]
         self.register_buffer("scores_by_position", _rounded(tables, weights.dtype), persistent=False)
         self.register_buffer("scores_by_length", _tables_by_length(step, weights.dtype, context), persistent=False)
         frequencies = None if step.rope is None else torch.tensor(step.rope.frequencies, dtype=torch.float64)
