@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -101,6 +101,19 @@ class Invalid:
 Node = Scalar | Sequence | Mapping | Invalid
 
 
+_ENDINGS = (".yaml", ".yml", ".safetensors")
+_NO_SPECS = (
+    (
+        (".pt", ".pth", ".bin", ".pkl", ".ckpt", ".pt2", ".npz", ".onnx"),
+        "a model of another program is no spec: `diff SPEC FILE` compares its tensors, `eval --model FILE` asks it",
+    ),
+    (
+        (".py", ".ipynb"),
+        "a program is no spec: docs/from-script.md turns one into a spec; `new NAME` writes a spec to start from",
+    ),
+)
+
+
 def read_source(path: Path, layer: int = 0) -> Source:
     """Read a UTF-8 file of at most 1 MiB. Raises `SpecError` where that is not what it is."""
     shown = str(path)
@@ -112,7 +125,12 @@ def read_source(path: Path, layer: int = 0) -> Source:
     try:
         return Source(shown, data.decode("utf-8-sig"), path, layer)
     except UnicodeDecodeError as error:
-        raise fail("not-text", f"byte {error.start} is not UTF-8 text", whole) from None
+        raise fail("not-text", f"byte {error.start} is not UTF-8 text", whole, no_spec_hint(path)) from None
+
+
+def no_spec_hint(path: Path) -> str | None:
+    """What to do with a file that is no spec by its ending."""
+    return next((hint for endings, hint in _NO_SPECS if path.suffix in endings), None)
 
 
 def whole_file(path: Path) -> Span:
@@ -144,10 +162,13 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def _similar_file(path: Path) -> str | None:
+    """A file that may be meant: of this name with another ending, else one of a similar name; else an example."""
     try:
-        match = nearest(path.name, (entry.name for entry in path.parent.glob(f"*{path.suffix or '.yaml'}")))
-    except OSError:
+        names = sorted(entry.name for entry in path.parent.glob("*") if entry.suffix in {*_ENDINGS, path.suffix})
+    except (OSError, ValueError):
         return None
+    same = next((name for name in names if Path(name).stem == path.stem), None)
+    match = same or nearest(path.name, (name for name in names if Path(name).suffix == (path.suffix or ".yaml")))
     if match is None and not path.suffix and path.name == str(path) and (example := nearest(path.name, examples())):
         return f"did you mean the example {example}?"
     return f"did you mean {path.parent / match}?" if match else None
@@ -163,7 +184,9 @@ def parse_document(source: Source, start: int = 0, first_line: str = "start with
         for event in yaml.parse(" " * start + source.text[start:].replace(BYTE_ORDER_MARK, " "), Loader=_LOADER):
             composer.take(event)
     except yaml.YAMLError as error:
-        raise SpecError([*composer.findings, syntax_error(source, error)]) from None
+        finding = syntax_error(source, error)
+        instead = None if source.path is None else no_spec_hint(source.path)
+        raise SpecError([*composer.findings, replace(finding, hint=instead or finding.hint)]) from None
     except SpecError as error:
         raise SpecError([*composer.findings, *error.diagnostics]) from None
     except UnicodeEncodeError as error:
