@@ -93,18 +93,27 @@ def _follows(path: JsonPath, refused: dict[JsonPath, Diagnostic], document: Mapp
             other[:-1] == path[:-1] and nearest(str(other[-1]), [str(path[-1])]) for other in unknown
         )
     mapping = node_at(document, path[:-1])
-    if path not in unknown or not isinstance(mapping, Mapping):
+    if not isinstance(mapping, Mapping) or not (path in unknown or path[:2] == ("network", "embedding")):
         return False
-    before = reversed(mapping.names[: mapping.names.index(str(path[-1]))])
-    above = next((name for name in before if (*path[:-1], name) not in unknown), "")
-    owner = refused.get((*path[:-1], above))
-    return owner is not None and owner.hint == _INDENT_HINT
+    others = mapping.names[: mapping.names.index(str(path[-1]))]
+    above = next((name for name in reversed(others) if (*path[:-1], name) not in refused), "")
+    run = others[others.index(above) + 1 :] if above in others else others  # all that is refused right above it
+    first = refused[(*path[:-1], run[0])] if run else None
+    return first is not None and first.hint is not None and first.hint.startswith((_INDENT_HINT, _MISSING_STEP))
+
+
+_KINDS = ("attention", "ffn", "head")  # steps with keys of their own
+_OF_NAMES = ("constants", "parameters", "derived")
+_NAMING = ("constants", "parameters", "derived", "task", "vocabulary", "stream", "heads", "head_dim", "hidden")
 
 
 def _is_structural(path: JsonPath, diagnostic: Diagnostic) -> bool:
     if not path:
         return True
     section, depth = path[0], len(path)
+    names = nearest(str(path[-1]), _NAMING) is not None or diagnostic.hint is not None
+    if diagnostic.code == "unknown-key" and depth in (1, 3) and names:
+        return True  # what it names would be unknown everywhere
     if diagnostic.code == "missing-key":
         return section != "network" or depth <= 2
     if path in (("task", "order"), ("decode",), ("name",), ("weightspec",)):
@@ -126,7 +135,9 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
             known = _known_keys(schema)
             for key, _ in node.items:
                 if not _allowed(key.text, schema):
-                    yield (*path, key.text), _unknown_key(key, known, path)
+                    above = None if path else _naming_section(node, key)
+                    found = _unknown_key(key, known, path) if above is None else _below(key, above)
+                    yield (*path, key.text), found
         case "required" if isinstance(node, Mapping):
             is_another = path and node.items and not any(_allowed(key.text, schema) for key, _ in node.items)
             for name in wanted if not is_another else ():  # where all that is there is unknown, which says enough
@@ -152,6 +163,8 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
             expected = _types(wanted)
             message = f"{where or 'the spec'} has to be {expected}, found {_kind(node)}"
             hint = _INDENT_HINT if _is_above_its_keys(document, path, node, schema) else _type_hint(node, schema)
+            if path[:2] == ("network", "embedding") and len(path) == 3:
+                hint = _has_such_a_key(str(path[-1])) or hint
             yield path, Diagnostic("wrong-type", message, _place(node), hint)
         case "enum":
             options = [str(option) for option in wanted]
@@ -170,19 +183,40 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
             yield path, Diagnostic("bad-value", message, _place(node), schema.get("description"))
 
 
+_MISSING_STEP = "is the line of a step missing above it?"
 _INDENT_HINT = "indent the lines below that belong to it"
 
 
 def _is_above_its_keys(document: Mapping, path: JsonPath, node: Node | None, schema: dict[str, Any]) -> bool:
     """Whether nothing stands where a mapping is expected, and the next key is none of the mapping that holds it."""
     parent = node_at(document, path[:-1]) if path else None
-    if not (isinstance(node, Scalar) and node.value is None and schema["type"] == "object"):
+    if not (isinstance(node, Scalar) and node.value is None and "object" in schema["type"]):
         return False
     if not isinstance(parent, Mapping) or path[-1] == parent.names[-1]:
         return False
     following = parent.names[parent.names.index(str(path[-1])) + 1]
     around = _schema() if len(path) == 1 else _schema()["properties"].get(path[0], {}) if len(path) == 2 else None
     return around is not None and not _allowed(following, around)
+
+
+def _naming_section(document: Mapping, key: Scalar) -> str | None:
+    """The section of names right above a key that is none; a key that is indented too little is one of its names."""
+    names = document.names
+    above = [name for name in names[: names.index(key.text)] if _allowed(name, _schema())]
+    known = [*_schema()["properties"]]
+    return above[-1] if above and above[-1] in _OF_NAMES and not nearest(key.text, known) else None
+
+
+def _below(key: Scalar, section: str) -> Diagnostic:
+    return Diagnostic(
+        "unknown-key", f"no key '{key.text}'", key.span, f"to be one of `{section}`, it has to be indented"
+    )
+
+
+def _has_such_a_key(key: str) -> str:
+    """What to ask of a key that stands in a step or a row and is one of another kind of step; nothing if it is none."""
+    step = next((kind for kind in _KINDS if _allowed(key, _schema()["definitions"][kind])), None)
+    return "" if step is None else f"{_MISSING_STEP} `{step}` has such a key"
 
 
 def _unknown_key(key: Scalar, known: list[str], path: JsonPath) -> Diagnostic:
@@ -199,6 +233,9 @@ def _unknown_key(key: Scalar, known: list[str], path: JsonPath) -> Diagnostic:
     if not path and _allowed(key.text, top["properties"]["network"]):
         hint = "it is a step: indent it, below `network`"
         return Diagnostic("unknown-key", f"no key '{key.text}'", key.span, hint)
+    question = _has_such_a_key(key.text) if path[:1] == ("network",) and not match_ else ""
+    if question:
+        return Diagnostic("unknown-key", f"no key '{key.text}'{inside}", key.span, question)
     return Diagnostic("unknown-key", f"no key '{key.text}'{inside}{suggestion}", key.span)
 
 

@@ -134,6 +134,8 @@ def _cause(source: Source, problem: str, offset: int, began: int | None) -> Caus
     if at is None:
         return None
     line = lines[at]
+    if "expected <document start>" in problem and lines[0].indent > 0:
+        return _whole(source, lines[0]), _indented(lines[0], "below", "0")
     if "expected ',' or" in problem:
         return _in_brackets(source, offset, began, line)
     if "could not find expected ':'" in problem:
@@ -151,6 +153,9 @@ def _cause(source: Source, problem: str, offset: int, began: int | None) -> Caus
     if "did not find expected key" in problem:
         if offset > line.start:
             return Span(source, offset, offset + 1), "nothing may follow a closing quote"
+        before = lines[at - 1]
+        if before.value is None and before.indent == line.indent and not before.text.startswith(("- ", "[", "{")):
+            return _whole(source, before), without_colon(before.text) or COLON_HINT
         if line.text.startswith(":"):
             return Span(source, offset, offset + 1), "a key stands before the colon"
         return _odd_indentation(source, lines, at)
@@ -171,6 +176,25 @@ def _in_brackets(source: Source, offset: int, began: int | None, line: _Line) ->
     return None
 
 
+def _too_far_left(lines: list[_Line], at: int) -> _Line | None:
+    """A line above that stands left of its block, so that the block seems to end with it; None where none does."""
+    line = lines[at]
+    above = next((i for i in range(at - 1, -1, -1) if lines[i].indent < line.indent), None)
+    if above is None or above == 0 or sum(one.indent == line.indent for one in lines) < 2:
+        return None
+    astray, before = lines[above], lines[above - 1]
+    is_head = astray.value == ""  # of lines that are indented below it
+    if is_head != (above + 1 < at):
+        return None
+    if is_head:
+        inside = lines[above + 1].indent
+        return astray if any(one.indent == inside for one in (*lines[:above], *lines[at:])) else None
+    if before.value == "" and before.indent >= astray.indent:
+        return astray
+    enclosing = next((one for one in reversed(lines[:above]) if one.indent <= line.indent), before)
+    return astray if enclosing.indent == line.indent else None
+
+
 def _odd_indentation(source: Source, lines: list[_Line], at: int) -> Cause:
     """Which line of a block is indented otherwise than its neighbours: the one at which the reader stopped, or one
     above it. The indentation that more lines have is taken for the right one: in the block, else in the file."""
@@ -189,9 +213,15 @@ def _odd_indentation(source: Source, lines: list[_Line], at: int) -> Cause:
         return block[one.indent], everywhere[one.indent]
 
     odd, right = (other, line) if support(other) < support(line) else (line, other)
-    where = "the lines below" if odd is other else "the lines above"
+    astray = _too_far_left(lines, at)
+    if astray is not None:
+        return _whole(source, astray), _indented(astray, "below", str(line.indent))
     around = lines[max(parent, 0) : at] if odd is line else [right]
     known = sorted({one.indent for one in around})
     shown = " or ".join(map(str, known[-3:]))
-    hint = f"this line is indented by {odd.indent}, {where} by {shown}: keys of one mapping have one indentation"
-    return _whole(source, odd), hint
+    return _whole(source, odd), _indented(odd, "below" if odd is other else "above", shown)
+
+
+def _indented(odd: _Line, where: str, others: str) -> str:
+    others = f"the lines {where} by {others}: keys of one mapping have one indentation"
+    return f"this line is indented by {odd.indent}, {others}"

@@ -126,6 +126,11 @@ def test_all_errors_of_a_file_come_at_once_in_file_order(folder: Path, name: str
     assert result.stderr.rstrip().endswith(f"{len(places)} errors")
 
 
+def test_the_first_of_several_equal_mistakes_says_where_the_others_are(folder: Path) -> None:
+    (diagnostic,) = _load_errors(folder / "once-name.yaml")
+    assert [(note.message, note.span.line) for note in diagnostic.notes] == [("and here", 23), ("and here", 31)]
+
+
 def test_a_file_without_a_byte_is_empty(tmp_path: Path) -> None:
     path = tmp_path / "nothing.yaml"
     path.write_bytes(b"")
