@@ -219,6 +219,22 @@ def _has_such_a_key(key: str) -> str:
     return "" if step is None else f"{_MISSING_STEP} `{step}` has such a key"
 
 
+_LONGEST_KEY = 100  # a longer one is not looked at
+_TARGET = re.compile(r"(?P<map>[a-z]+)?[.(: ]?(?P<target>[A-Za-z_]\w*)?(?P<index>\[.*\])\)?")
+
+
+def _equation_hint(key: str, known: list[str]) -> str | None:
+    """How an equation is written, for a key that is nearly one: `up[i]`, `up.h[i]`, `h[i]`."""
+    match = _TARGET.fullmatch(key) if len(key) <= _LONGEST_KEY else None
+    maps = [name for name in ("up", "value", "logits") if name in known]
+    if match is None or not maps:
+        return None
+    is_map = match["map"] in known
+    target = (match["target"] or "NAME") if is_map else f"{match['map'] or ''}{match['target'] or ''}"
+    written = f"{match['map'] if is_map else maps[0]} {target}{match['index']}"
+    return f"an equation is written as its map, a space, and its target: `{written}`"
+
+
 def _unknown_key(key: Scalar, known: list[str], path: JsonPath) -> Diagnostic:
     first = key.text.split(" ")[0]
     match_ = nearest(key.text, known) or nearest(first, known)
@@ -233,6 +249,9 @@ def _unknown_key(key: Scalar, known: list[str], path: JsonPath) -> Diagnostic:
     if not path and _allowed(key.text, top["properties"]["network"]):
         hint = "it is a step: indent it, below `network`"
         return Diagnostic("unknown-key", f"no key '{key.text}'", key.span, hint)
+    advice = _equation_hint(key.text, known) if path[:1] == ("network",) and len(path) == 2 else None
+    if advice is not None:
+        return Diagnostic("unknown-key", f"no key '{key.text}'{inside}", key.span, advice)
     question = _has_such_a_key(key.text) if path[:1] == ("network",) and not match_ else ""
     if question:
         return Diagnostic("unknown-key", f"no key '{key.text}'{inside}", key.span, question)

@@ -34,7 +34,7 @@ _SYNTAX_HINTS = {  # by what the message of the YAML reader holds
 _FROM_ITS_START = ("unexpected end of stream", "could not find expected ':'")  # the place to show is where that began
 _TAB_HINT = "YAML does not allow tabs for indentation; use spaces"
 _NAME = r"[A-Za-z_<][^:=\s{}\[\]]*(?:\[[^\]]*\])?"
-_KEY = re.compile(r"\s*(?:- +)?(?:\"[^\"]*\"|'[^']*'|[^\s\"'#][^#]*?)\s*:(?=\s|$)(?P<value>.*)")
+_COLON = re.compile(r":(?=\s|$)")  # that ends a key
 _NO_SPACE = re.compile(rf"(?P<key>{_NAME}(?: {_NAME})?):(?P<value>[^\s:].*)")
 _EQUALS = re.compile(rf"(?P<key>{_NAME}(?: {_NAME})?) *:?= *(?P<value>[^=\s].*)")
 _BRACE = re.compile(r"(?P<key>[^{:]*[^{:\s]) *:?(?P<value>{.*)")
@@ -106,12 +106,10 @@ class _Line:
     @property
     def value(self) -> str | None:
         """What stands after the key; None where the line has no key."""
-        match = _KEY.fullmatch(self.text)
-        return None if match is None else match["value"].strip()
-
-    @property
-    def key(self) -> str:
-        return self.text.partition(":")[0].strip()
+        quote = self.text[0]
+        start = self.text.find(quote, 1) if quote in "\"'" else 0
+        colon = _COLON.search(self.text, max(start, 0))
+        return None if colon is None else self.text[colon.end() :].strip()
 
 
 def _lines(text: str) -> Iterator[_Line]:
