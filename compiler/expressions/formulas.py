@@ -14,6 +14,7 @@ from compiler.expressions.syntax import ExpressionError, ExpressionNode, Literal
 from compiler.source.diagnostics import Diagnostic, Findings
 from compiler.source.document import Node as DocumentNode
 from compiler.source.document import Scalar
+from compiler.source.showing import short_repr
 from compiler.source.text import Span
 from compiler.source.yaml_faults import FLOW_HINT
 
@@ -29,6 +30,8 @@ class Formula:
 
     tree: ExpressionNode
     scalar: Scalar
+
+    __repr__ = short_repr
 
     @property
     def text(self) -> str:

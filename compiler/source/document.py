@@ -20,6 +20,7 @@ from compiler.source.diagnostics import Diagnostic, Findings, Note, SpecError, f
 from compiler.source.examples import examples
 from compiler.source.limits import MAX_FILE_BYTES, MAX_INTEGER_BITS, MAX_NESTING, MAX_NODES
 from compiler.source.scalars import Plain, align, resolve_plain
+from compiler.source.showing import short_repr
 from compiler.source.text import Source, Span
 from compiler.source.yaml_faults import FLOW_HINT, empty_value_hint, syntax_error, without_colon
 
@@ -33,6 +34,8 @@ class Scalar:
     text: str
     value: Plain
     span: Span
+
+    __repr__ = short_repr
 
     @cached_property
     def _offsets(self) -> list[int] | None:
@@ -57,6 +60,8 @@ class Sequence:
     items: tuple[Node, ...]
     span: Span
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Mapping:
@@ -64,6 +69,8 @@ class Mapping:
 
     items: tuple[tuple[Scalar, Node], ...]
     span: Span
+
+    __repr__ = short_repr
 
     @cached_property
     def _by_name(self) -> dict[str, tuple[Scalar, Node]]:
