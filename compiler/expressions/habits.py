@@ -16,7 +16,7 @@ _SIGNS = tuple(  # a sign that no formula has, with what stands around it; the f
         (r"(?<=[-+*/%:])=", _PLAIN),
         (r"=>", "comparisons are written >="),
         (r"=<", "comparisons are written <="),
-        (r"(?<![^\s])=\Z|\A=", "leave the = out"),
+        (r"\A=", "leave the = out"),
         (r"=", "equality is written =="),
         (r"&&?", "write `and`"),
         (r"\|\|?", "write `or`; an absolute value is abs(x)"),
