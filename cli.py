@@ -40,6 +40,7 @@ import click
 
 from compiler.commands.ablating import ablate
 from compiler.commands.checking import lint
+from compiler.commands.claiming import claim
 from compiler.commands.counting import count
 from compiler.commands.reading import diff, show
 from compiler.commands.reporting import report
@@ -76,7 +77,23 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (new, validate, lint, fmt, show, count, diff, build, eval_command, run, ablate, verify, report, schema):
+for command in (
+    new,
+    validate,
+    lint,
+    fmt,
+    show,
+    count,
+    diff,
+    build,
+    eval_command,
+    run,
+    ablate,
+    verify,
+    claim,
+    report,
+    schema,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

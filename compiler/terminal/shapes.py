@@ -96,6 +96,17 @@ class Formatted(TypedDict):
     diff: NotRequired[Annotated[list[str], "what would change, as lines of a unified diff; absent without `--diff`"]]
 
 
+class Renewed(TypedDict):
+    spec: Annotated[str, "the path as it was written"]
+    changed: Annotated[bool, "whether its claims were changed, or would be"]
+    written: Annotated[bool, "whether the file was written"]
+    diff: Annotated[list[str], "what changes, as lines of a unified diff"]
+    verdict: Annotated[
+        str | None, "`proved`, `refuted` or `open`; null where no wrong answer tells it and no `--verify` was given"
+    ]
+    claims: Annotated[list[Claim], "all claims of the spec as it is then, each like a [claim](#claim)"]
+
+
 class Validated(TypedDict):
     spec: Annotated[str, "the path as it was written"]
     valid: Annotated[bool, "whether there is no error"]
