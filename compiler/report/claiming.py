@@ -50,7 +50,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Renewed:
+class RenewedClaims:
     """A spec before and after: `source` is its own text, `text` the one with the claims that were `measured`; `claims`
     are all claims of that one, checked."""
 
@@ -64,7 +64,9 @@ class Renewed:
         return self.text != self.source.text
 
 
-def renew_claims(path: Path, measuring: Measuring, leniency: Leniency, progress: Progress | None = None) -> Renewed:
+def renew_claims(
+    path: Path, measuring: Measuring, leniency: Leniency, progress: Progress | None = None
+) -> RenewedClaims:
     """Measure what a spec claims, or where it claims nothing what is usual, and write that into its text.
 
     Counts: the rules that are claimed; without any, all that have a figure. Suites: those that are claimed, in their
@@ -89,7 +91,7 @@ def renew_claims(path: Path, measuring: Measuring, leniency: Leniency, progress:
     }
     wanted = {key: claim for key, claim in claims.items() if claim and key not in given_up}
     text = with_claims(own, merged_chain(others).get("expect") if others else None, wanted)
-    return Renewed(chain.sources[0], text, measured, _checked(chain, text, leniency, measured))
+    return RenewedClaims(chain.sources[0], text, measured, _checked(chain, text, leniency, measured))
 
 
 def _checked(chain: Chain, text: str, leniency: Leniency, measured: Measured) -> tuple[ClaimResult, ...]:

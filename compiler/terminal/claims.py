@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compiler.report.claiming import Renewed
+from compiler.report.claiming import RenewedClaims
 from compiler.terminal import shapes
 from compiler.terminal.console import print_diff
 from compiler.terminal.counts import claims_json
@@ -12,7 +12,7 @@ from compiler.terminal.formats import text_diff
 from compiler.terminal.plain import say
 
 
-def print_renewed(path: Path, renewed: Renewed, *, written: bool) -> None:
+def print_renewed(path: Path, renewed: RenewedClaims, *, written: bool) -> None:
     """The difference, what became of it, and which claims do not hold, as the author has to decide about them."""
     print_diff(text_diff(path, renewed.source.text, renewed.text))
     told = "written" if written else "would change; --write writes it"
@@ -24,9 +24,9 @@ def print_renewed(path: Path, renewed: Renewed, *, written: bool) -> None:
             say(f"{path}:{claim.span.line}: claim failed: {claim.claim}; {claim.reason}", error=True)
 
 
-def renewed_json(path: Path, renewed: Renewed, *, written: bool) -> shapes.Renewed:
+def renewed_json(path: Path, renewed: RenewedClaims, *, written: bool) -> shapes.RenewedClaims:
     return shapes.filled(
-        shapes.Renewed,
+        shapes.RenewedClaims,
         renewed,
         spec=str(path),
         written=written,

@@ -96,7 +96,7 @@ class Formatted(TypedDict):
     diff: NotRequired[Annotated[list[str], "what would change, as lines of a unified diff; absent without `--diff`"]]
 
 
-class Renewed(TypedDict):
+class RenewedClaims(TypedDict):
     spec: Annotated[str, "the path as it was written"]
     changed: Annotated[bool, "whether its claims were changed, or would be"]
     written: Annotated[bool, "whether the file was written"]
