@@ -106,10 +106,12 @@ def merged(text: str, base: str | None) -> Any:
             id="one line",
         ),
         pytest.param(
-            'expect:\n  "eval" :\n    all:\n      inputs: 3\n      right:\n        length 1: 1   # old\n        length 9: 1\n',
+            'expect:\n  "eval" :\n    all:\n      inputs: 3\n'
+            "      right:\n        length 1: 1   # old\n        length 9: 1\n",
             None,
             PARTS,
-            'expect:\n  "eval" :\n    all:\n      inputs: 6\n      right:\n        {length 1: 2, "base 2, length 2": 3}\n',
+            'expect:\n  "eval" :\n    all:\n      inputs: 6\n'
+            '      right:\n        {length 1: 2, "base 2, length 2": 3}\n',
             id="other parts",
         ),
         pytest.param(
