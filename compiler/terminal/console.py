@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from compiler.expressions.arithmetic import as_figure
@@ -24,6 +23,7 @@ from compiler.source.printable import printable, printable_json
 from compiler.source.text import Span
 from compiler.terminal import shapes
 from compiler.terminal.figures import measured
+from compiler.terminal.layout import Rows, fold_lines
 
 PIPED_WIDTH = 160
 MAX_WARNINGS = 100  # that are printed
@@ -41,6 +41,14 @@ class _Console(Console):
         """A plain text in a cell is no markup either, and steers nothing."""
         return super().render_str(printable(text, kept="\n"), **{**options, "markup": False, "emoji": False})
 
+    def print(self, *objects: Any, sep: str = " ", soft_wrap: bool | None = None, **options: Any) -> None:
+        """Texts are folded so that no number is broken, unless the terminal is to do it."""
+        is_soft = self.soft_wrap if soft_wrap is None else soft_wrap
+        if objects and not is_soft and all(isinstance(part, Text) for part in objects):
+            objects = (Text("\n").join(fold_lines(Text(sep).join(objects), self.width)),)
+            options |= {"no_wrap": True, "overflow": "ignore"}
+        super().print(*objects, sep=sep, soft_wrap=soft_wrap, **options)
+
 
 def console(*, error: bool = False) -> Console:
     """A console for standard output (or error) as it is now; wide and without colour when piped."""
@@ -49,16 +57,13 @@ def console(*, error: bool = False) -> Console:
     return _Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 
-def table(*columns: str, right: Iterable[str] = ()) -> Table:
+def table(*columns: str, right: Iterable[str] = ()) -> Rows:
     """A table without lines; the columns named in `right` are aligned to the right."""
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), show_header=any(columns))
     aligned = set(right)
-    for i, column in enumerate(columns):
-        made.add_column(column, justify="right" if column in aligned else "left", overflow="fold", no_wrap=i == 0)
-    return made
+    return Rows(columns, frozenset(i for i, column in enumerate(columns) if column in aligned))
 
 
-def first(items: Sequence[T], rows: Table) -> Iterator[T]:
+def first(items: Sequence[T], rows: Rows) -> Iterator[T]:
     """The items, each to become a row. Of very many only the first come, and a row says how many are left out."""
     yield from islice(items, MAX_ROWS)
     if len(items) > MAX_ROWS:
