@@ -274,7 +274,7 @@ def loading_options(command: Command) -> Command:
             multiple=True,
             metavar="NAME=VALUE",
             shell_complete=completion.read_off_spec(completion.settings),
-            help="Vary the spec. NAME is a constant, a parameter, a task size, or a path such as"
+            help="Vary the spec. NAME is a constant, a parameter, a derived value, a task size, or a path such as"
             " layer0.attention.softmax or task.columns.next carry. Repeatable.",
         ),
         click.option("--strict", is_flag=True, help="Treat warnings as errors."),

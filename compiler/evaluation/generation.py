@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from compiler.backends.torch.decode import NO_TOKEN, choose
+from compiler.backends.torch.decode import NO_TOKEN, Choice, Said, choose, reads_on, said_after
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.reference import alone
 from compiler.backends.torch.saving import check_weights
@@ -78,8 +78,10 @@ def generate(
     """What a model says after `tokens`: names in a text, as in `run --tokens`, or ids.
 
     Each token is one pass of the plain module on the CPU over the sequence so far, so that the model need not be
-    causal; with a `window` over its last tokens, so many. The token is the one that the spec's `decode` takes. With a
-    `seed` it is drawn by the probabilities instead, which `temperature` flattens or sharpens.
+    causal; with a `window` over its last tokens, so many. Without a window, a causal model with a long context reads on
+    instead: what it says is what one pass over the whole sequence says, and comes some tokens at a time.
+    The token is the one that the spec's `decode` takes. With a `seed` it is drawn by the probabilities instead, which
+    `temperature` flattens or sharpens.
     The last one is number `steps`, or the token `until`, or the one after which the sequence is as long as the context
     and has no window, or the one that is none as a logit is NaN.
     Raises `SpecError`, before anything is computed, for tokens that are not there or more than the context holds, a
@@ -133,33 +135,61 @@ def probabilities(logits: Sequence[float], decode: Decode, temperature: float) -
     return tuple(weight / total for weight in weights)
 
 
+class _Chooser:
+    """The token of each step by its logits; with `random`, by one uniform number for each step."""
+
+    def __init__(self, rules: _Rules, random: Random | None) -> None:
+        self._rules = rules
+        self._random = random
+        self._uniform: list[float] = []
+
+    def __call__(self, step: int, logits: Tensor) -> Tensor:
+        """The token [1] of a step, from 0, by logits [1, classes]; `NO_TOKEN` where one is NaN."""
+        token = choose(logits, self._rules.decode)
+        if self._random is None or int(token) == NO_TOKEN:
+            return token
+        while len(self._uniform) <= step:
+            self._uniform.append(self._random.random())
+        sums = list(accumulate(probabilities(logits[0].tolist(), self._rules.decode, self._rules.temperature)))
+        return torch.tensor([bisect_right(sums, self._uniform[step] * sums[-1])])  # the first sum that exceeds it
+
+
 def _next_tokens(
     model: nn.Module, sequence: tuple[int, ...], rules: _Rules, random: Random | None
 ) -> Iterator[NextToken]:
-    for step in count(1):
-        logits = _next_logits(model, sequence[-rules.window :])
-        numbers: tuple[float, ...] = tuple(logits.tolist())
-        shares = probabilities(numbers, rules.decode, rules.temperature)
-        best = int(choose(logits, rules.decode))
-        token = None if best == NO_TOKEN else best if random is None else _drawn(shares, random)
-        ending = rules.ending(token, step, len(sequence))
-        yield NextToken(token, numbers, shares, ending)
-        if token is None or ending is not None:
+    choice = _Chooser(rules, random)
+    said = _read_on(model, sequence, rules, choice) if reads_on(model) and not rules.slides else None
+    for step, (chosen, logits) in enumerate(said or _read_again(model, sequence, rules, choice)):
+        token = None if int(chosen) == NO_TOKEN else int(chosen)
+        numbers: tuple[float, ...] = tuple(logits[0].tolist())
+        ending = rules.ending(token, step + 1, len(sequence) + step)
+        yield NextToken(token, numbers, probabilities(numbers, rules.decode, rules.temperature), ending)
+        if ending is not None:
             return
-        sequence = (*sequence[-rules.window :], token)
 
 
-def _next_logits(model: nn.Module, sequence: Sequence[int]) -> Tensor:
-    """The logits [classes] of the token after a sequence."""
-    with alone(), as_assumed():  # in this order: the settings of one thread are quickly looked at
-        logits: Tensor = model(torch.tensor([sequence]))[0, -1]
-    return logits
+def _read_again(model: nn.Module, sequence: Sequence[int], rules: _Rules, choice: Choice) -> Iterator[Said]:
+    """Each step in a pass of its own over what the model sees of the sequence so far."""
+    for step in count():
+        sequence = sequence[-rules.window :]
+        with alone(), as_assumed():  # in this order: the settings of one thread are quickly looked at
+            logits = model(torch.tensor([sequence]))[:, -1]
+            token = choice(step, logits)
+        yield token, logits
+        sequence = (*sequence, int(token))
 
 
-def _drawn(shares: Sequence[float], random: Random) -> int:
-    """A token by its probability: the first whose sum with those before it exceeds a number that is uniform."""
-    sums = list(accumulate(shares))
-    return bisect_right(sums, random.random() * sums[-1])
+def _read_on(model: nn.Module, sequence: Sequence[int], rules: _Rules, choice: Choice) -> Iterator[Said]:
+    """The steps of a model that reads on, up to a full context."""
+    room = rules.window - len(sequence) + 1
+    steps = room if rules.steps is None else min(room, rules.steps)
+    some = said_after(model, torch.tensor([sequence]), steps, choice)
+    while True:
+        with alone(), as_assumed():
+            said = next(some, None)
+        if said is None:
+            return
+        yield from said
 
 
 def _check_numbers(network: Network, steps: int | None, window: int | None, temperature: float) -> None:

@@ -92,6 +92,17 @@ def work(symbol: str, left: Number | VectorOrMatrix, right: Number | VectorOrMat
     return max(size_of(left), size_of(right))
 
 
+def numbers_in(array: Number | VectorOrMatrix) -> tuple[Number, ...]:
+    """The number, or those of the vector or matrix, row by row."""
+    match array:
+        case Number():
+            return (array,)
+        case Vector(items=items):
+            return items
+        case Matrix(rows=rows):
+            return tuple(number for row in rows for number in row)
+
+
 def size_of(array: Number | VectorOrMatrix) -> int:
     """How many numbers an array holds."""
     return prod(size(array))

@@ -1,4 +1,4 @@
-"""Constants, task sizes and parameters: definitions in any order to numbers, acyclic."""
+"""Constants, task sizes, parameters and derived values: definitions in any order to numbers, acyclic."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from compiler.expressions.arithmetic import NotANumber, as_figure, cast, exact_f
 from compiler.expressions.evaluate import evaluate_expression, integer_value
 from compiler.expressions.floats import FloatFormat
 from compiler.expressions.formulas import Formula, attempt, has_work_for, read_formula
-from compiler.expressions.matrices import VectorOrMatrix, size_of
+from compiler.expressions.matrices import VectorOrMatrix, numbers_in, size_of
 from compiler.expressions.parse import WORDS
 from compiler.expressions.positions import RESERVED
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import free_names
-from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Unknown, Value, Vector
+from compiler.expressions.values import NOWHERE, Leaf, Matrix, Number, Provenance, Unknown, Value, Vector
 from compiler.source.diagnostics import Diagnostic, Findings, Note
 from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, written_text
 from compiler.source.limits import MAX_VARIANTS
@@ -25,13 +25,19 @@ from compiler.tasks.package import sizes_of
 
 FINISHING_WORK = 2  # what it takes to note where a number comes from, in evaluated nodes
 _UNEVEN = "the rows of a matrix have to have the same length"
-DefinitionKind = Literal["constant", "size", "parameter"]
+DefinitionKind = Literal["constant", "size", "parameter", "derived"]
+MAY_READ_PARAMETERS: tuple[DefinitionKind, ...] = ("parameter", "derived")
+"""What neither a constant nor a task can read."""
 Form = Literal["formula", "list", "table"]
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A named number, vector or matrix. A parameter's numbers are rounded to the dtype, the others exact or doubles."""
+    """A named number, vector or matrix.
+
+    A parameter's numbers are rounded to the dtype. Those of a derived value are what its formula gives. All others are
+    exact or doubles.
+    """
 
     name: str
     kind: DefinitionKind
@@ -41,17 +47,18 @@ class Definition:
     varies: bool = False  # a size that is a range, or reads one; `value` is then its largest
 
     @property
+    def noun(self) -> str:
+        """What it is called in messages."""
+        return noun(self.kind)
+
+    @property
     def known(self) -> bool:
         return not isinstance(self.value, Unknown)
 
     @property
     def numbers(self) -> tuple[Number, ...]:
         """The number, or those of the vector or matrix, row by row."""
-        if isinstance(self.value, Vector):
-            return self.value.items
-        if isinstance(self.value, Matrix):
-            return tuple(number for row in self.value.rows for number in row)
-        return (self.value,) if isinstance(self.value, Number) else ()
+        return numbers_in(self.value) if isinstance(self.value, Number | Vector | Matrix) else ()
 
     def is_all(self, span: Span) -> bool:
         """Whether what stands there is all that is written for it, so that a number there is its value."""
@@ -63,6 +70,11 @@ class Definition:
         if isinstance(value, int):
             return value
         return int(value) if value is not None and value.is_integer() else None
+
+
+def noun(kind: DefinitionKind) -> str:
+    """What a kind of definition is called in messages."""
+    return "derived value" if kind == "derived" else kind
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,7 @@ def resolve_definitions(
     for kind, key, node in _all(document):
         name = key.text
         if name in keys:
-            note = Note(f"the {keys[name][0]} of that name", keys[name][1].span)
+            note = Note(f"the {noun(keys[name][0])} of that name", keys[name][1].span)
             findings.report(Diagnostic("name-clash", f"'{name}' is defined twice", key.span, notes=(note,)))
             continue
         if name in WORDS:
@@ -126,11 +138,13 @@ def resolve_definitions(
         else:
             written[name] = _read(kind, key, node, findings)
     texts = {name: "" if definition is None else definition.text for name, definition in written.items()} | texts
-    parameters = {
-        name: "is a parameter, which a constant cannot read" for name, (kind, _) in keys.items() if kind == "parameter"
+    counted = {
+        name: f"is a {noun(kind)}, which a constant cannot read"
+        for name, (kind, _) in keys.items()
+        if kind in MAY_READ_PARAMETERS
     }
     every = tuple(keys)
-    not_parameters = tuple(name for name in keys if name not in parameters)
+    structure = tuple(name for name in keys if name not in counted)
     values: dict[str, Value] = {}
     for name in _in_order(written, findings):
         definition = written[name]
@@ -138,11 +152,11 @@ def resolve_definitions(
         if definition is not None:
             if keys[name][0] == "size" and any(need in ranged for need in _reads(definition)):
                 ranged.add(name)
-            unreadable = {} if name in parameters else parameters
+            unreadable = {} if name in counted else counted
             if keys[name][0] != "size":
                 unreadable = unreadable | dict.fromkeys(ranged, VARIES)
             readable = {other: known for other, known in values.items() if other not in unreadable}
-            candidates = every if name in parameters else not_parameters
+            candidates = every if name in counted else structure
             inner = replace(scope, names=readable, definition=name, elsewhere=unreadable, candidates=candidates)
             value = _compute(definition, inner, findings)
         values[name] = value
@@ -194,7 +208,7 @@ def _all(document: Mapping) -> Iterator[tuple[DefinitionKind, Scalar, Node]]:
     task = document.get("task")
     if isinstance(task, Mapping):
         sections.append(("size", sizes_of(task)))
-    sections.append(("parameter", document.get("parameters")))
+    sections += [("parameter", document.get("parameters")), ("derived", document.get("derived"))]
     for kind, section in sections:
         if isinstance(section, Mapping):
             yield from ((kind, key, value) for key, value in section.items)
@@ -309,9 +323,14 @@ def _finished(definition: _Written, array: Number | VectorOrMatrix, scope: Scope
     if not has_work_for(definition.formulas[0], scope, FINISHING_WORK * size_of(array), findings):
         return Unknown()
     unfit: list[Number] = []
+    given = definition.kind == "parameter" and any(
+        number.rounded for number in numbers_in(array)
+    )  # by others, in parts
 
     def finish(number: Number, *index: int) -> Number:
         label = definition.key.text + (f"[{', '.join(map(str, index))}]" if index else "")
+        if given and number.provenance is NOWHERE:
+            number = replace(number, rounded=True)  # a 0 or 1 in a formula of parameters is no number of its own
         made = _finish(number, label, definition, definition.formula(index), scope.dtype, findings)
         if made is None:
             unfit.append(number)
@@ -332,10 +351,13 @@ def _finished(definition: _Written, array: Number | VectorOrMatrix, scope: Scope
 def _finish(
     number: Number, label: str, definition: _Written, formula: Formula, dtype: FloatFormat, findings: Findings
 ) -> Number | None:
-    """The number as its readers see it: it remembers the definition, and a parameter is a leaf of its own."""
+    """The number as its readers see it: it remembers the definition.
+
+    A parameter is a leaf of its own, unless other parameters give it: then the leaves are theirs.
+    """
     name = definition.key.text
     if definition.kind != "parameter":
-        return Number(number.value, False, Provenance(name=name, parts=(number.provenance,)))
+        return Number(number.value, number.rounded, Provenance(name=name, parts=(number.provenance,)))
     try:
         rounded = cast(number, dtype)
     except NotANumber as error:
@@ -345,5 +367,7 @@ def _finish(
         becomes = as_figure(rounded.value)
         message = f"{label} is {exact_figure(number.value)}, which {dtype.name} cannot hold: it becomes {becomes}"
         findings.report(Diagnostic("inexact-integer", message, formula.span, severity="warning"))
+    if number.rounded:
+        return Number(rounded.value, True, Provenance(name=name, parts=(number.provenance,)))
     leaf = Leaf("parameter", label, rounded.value, formula.span)
     return Number(rounded.value, True, Provenance(leaf, name, sources=(number.provenance,)))

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-SECTIONS = ("constants", "parameters", "vocabulary", "task", "stream", "defaults", "network")
+SECTIONS = ("constants", "parameters", "derived", "vocabulary", "task", "stream", "defaults", "network")
 """The sections that hold names and expressions; `context` is a single expression."""
-SECTION_OF = {"constant": "constants", "parameter": "parameters"}
+SECTION_OF = {"constant": "constants", "parameter": "parameters", "derived": "derived"}
 """Where a definition of a kind stands; a size stands in `task`."""
 STEP_KINDS = ("embedding", "position", "norm", "scale", "attention", "ffn", "repeat", "mix", "head")
 """The kinds of steps, with which the keys of `network` begin."""

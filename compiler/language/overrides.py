@@ -23,7 +23,7 @@ _ELEMENT = re.compile(r"(?P<vector>.+)\[(?P<index>[0-9]{1,6})\]")
 def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str]) -> Mapping:
     """Apply settings of the form `name=value` in order. `top_level` are the keys a spec may have.
 
-    A name is a constant, a parameter, a task size, or a path such as `layer0.attention.softmax`; `null` removes.
+    A name is a definition, a task size, or a path such as `layer0.attention.softmax`; `null` removes.
     Raises `SpecError` with every setting that cannot be applied.
     """
     findings = Findings()
@@ -118,7 +118,7 @@ def _at_dots(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _short_names(document: Mapping) -> dict[str, KeyPath]:
-    """Constants, parameters and task sizes, which a bare name means."""
+    """Constants, parameters, derived values and task sizes, which a bare name means."""
     names: dict[str, KeyPath] = {}
     for section in SECTION_OF.values():
         names |= {key: (section, key) for key in _keys(document.get(section))}

@@ -16,7 +16,7 @@ from compiler.expressions.floats import FORMATS, FloatFormat
 from compiler.expressions.formulas import value_at
 from compiler.expressions.naming import read_axis
 from compiler.expressions.scope import Scope, Work
-from compiler.language.definitions import VARIES, Definition, resolve_definitions, size_ranges
+from compiler.language.definitions import MAY_READ_PARAMETERS, VARIES, Definition, resolve_definitions, size_ranges
 from compiler.language.expectations import Expectations, read_expectations
 from compiler.language.layouts import read_layout
 from compiler.network.ir import Decode
@@ -72,7 +72,7 @@ class ResolvedTask:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A spec whose names all have meanings. `scope` knows constants, parameters and sizes, but no dimensions.
+    """A spec whose names all have meanings. `scope` knows all definitions, but no dimensions.
 
     `asked` are the tasks that the model is asked: one, or one for each choice of sizes that are ranges, or none.
     `context` is the longest sequence, in tokens. With `allow_overflow`, a weight too large for the dtype is infinite.
@@ -181,11 +181,11 @@ def _definitions(document: Mapping, dtype: FloatFormat, findings: Findings) -> t
 
 
 def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], findings: Findings) -> None:
-    """Dimensions, constants and parameters share one name space."""
+    """Dimensions and definitions share one name space."""
     for name, span in places.items():
         if name in definitions:
-            note = Note(f"the {definitions[name].kind} of that name", definitions[name].span)
-            message = f"'{name}' is a dimension and a {definitions[name].kind}; rename one of them"
+            note = Note(f"the {definitions[name].noun} of that name", definitions[name].span)
+            message = f"'{name}' is a dimension and a {definitions[name].noun}; rename one of them"
             findings.report(Diagnostic("name-clash", message, span, notes=(note,)))
 
 
@@ -245,9 +245,13 @@ def _asked(
 
 def _of_task(definitions: dict[str, Definition], scope: Scope) -> Scope:
     """What a task can read: its sizes and constants."""
-    parameters = [name for name, definition in definitions.items() if definition.kind == "parameter"]
-    names = {name: value for name, value in scope.names.items() if name not in parameters}
-    return replace(scope, names=names, elsewhere=dict.fromkeys(parameters, "is a parameter, which a task cannot read"))
+    unreadable = {
+        name: f"is a {definition.noun}, which a task cannot read"
+        for name, definition in definitions.items()
+        if definition.kind in MAY_READ_PARAMETERS
+    }
+    names = {name: value for name, value in scope.names.items() if name not in unreadable}
+    return replace(scope, names=names, elsewhere=unreadable)
 
 
 def _answers(section: Mapping) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from compiler.expressions.naming import words
 from compiler.language.resolve import Resolved, ResolvedTask
-from compiler.network.causality import is_causal
+from compiler.network.causality import sees_no_later
 from compiler.network.ir import Network
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, first_few, nearest, raise_errors
 from compiler.source.document import Mapping, Node, Scalar, Sequence
@@ -17,7 +17,7 @@ from compiler.source.limits import MAX_SUGGESTIONS
 from compiler.source.text import Span
 
 WARNINGS = {
-    "unused-name": "a constant, a parameter or a name under `let` that nothing reads",
+    "unused-name": "a constant, a parameter, a derived value or a name under `let` that nothing reads",
     "no-claims": "a spec without `expect`, so that nothing is checked",
     "underflow": "a weight that is not zero, but becomes zero in the dtype",
     "overflow": "exp of a score overflows under the softmax plus_one; or an infinity stored with --allow-overflow",
@@ -93,7 +93,7 @@ def silent_symbols(
 def _unseen(resolved: Resolved, network: Network) -> Iterator[Diagnostic]:
     """An answer that is read in the prompt under a causal mask, and hangs on tokens behind that place."""
     asked = [one for one in resolved.asked if one.layout.in_place]
-    if not asked or not _is_causal(network):
+    if not asked or not _sees_no_later(network):
         return
     from compiler.tasks.foresight import unseen
 
@@ -110,9 +110,9 @@ def _unseen(resolved: Resolved, network: Network) -> Iterator[Diagnostic]:
             return
 
 
-def _is_causal(network: Network) -> bool:
+def _sees_no_later(network: Network) -> bool:
     try:
-        return is_causal(network)
+        return sees_no_later(network)
     except NoRule:
         return False
 
@@ -140,7 +140,7 @@ def _unused_lets(document: Mapping) -> Iterator[Diagnostic]:
 
 
 def _unused_definitions(resolved: Resolved) -> list[Diagnostic]:
-    """Constants and parameters that no expression mentions, such as a misspelt one of a variant."""
+    """Constants, parameters and derived values that no expression mentions, such as a misspelt one of a variant."""
     read = resolved.scope.work.read
     unused = [it for name, it in resolved.definitions.items() if it.kind != "size" and name not in read]
     warnings = []
@@ -148,7 +148,7 @@ def _unused_definitions(resolved: Resolved) -> list[Diagnostic]:
         others = (name for name in resolved.definitions if name != definition.name)
         match = nearest(definition.name, others) if len(unused) <= MAX_SUGGESTIONS else None
         hint = None if match is None else f"did you mean '{match}'?"
-        message = f"nothing reads the {definition.kind} '{definition.name}'"
+        message = f"nothing reads the {definition.noun} '{definition.name}'"
         warnings.append(Diagnostic("unused-name", message, definition.span, hint, severity="warning"))
     return warnings
 

@@ -61,9 +61,10 @@ class Shared:
 @dataclass(frozen=True)
 class Context:
     """`shared` holds the weights of all maps lowered so far, by path, and `vectors` those of norms and scales; `whole`
-    holds those that are one parameter as a whole, by its name and shape. `lets` are the sub-expressions that the step
-    at hand names. `superseded` are the equations that another one in a variant replaces. `similar` are definitions with
-    almost the name of an index.
+    holds those that are one parameter as a whole, by its name and shape. `transposes` are the weights that were read as
+    their transpose, both ways, by what is read. `lets` are the sub-expressions that the step at hand names.
+    `superseded` are the equations that another one in a variant replaces. `similar` are definitions with almost the
+    name of an index.
     """
 
     resolved: Resolved
@@ -71,6 +72,7 @@ class Context:
     shared: dict[str, Shared] = field(default_factory=dict)
     vectors: dict[str, Shared] = field(default_factory=dict)
     whole: dict[tuple[str, tuple[int, ...]], Shared] = field(default_factory=dict)
+    transposes: dict[str, Tensor] = field(default_factory=dict)
     superseded: list[Span] = field(default_factory=list)
     similar: dict[str, str | None] = field(default_factory=dict)
     lets: Lets = field(default_factory=Lets)
@@ -90,7 +92,7 @@ class Context:
         for key, value in node.items:
             if key.text in self.resolved.definitions:
                 definition = self.resolved.definitions[key.text]
-                note = Note(f"the {definition.kind} of that name", definition.span)
+                note = Note(f"the {definition.noun} of that name", definition.span)
                 message = f"'{key.text}' already has a meaning"
                 self.error("name-clash", message, key.span, None, note)
             elif key.text in RESERVED or key.text in WORDS:

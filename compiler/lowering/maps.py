@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -18,8 +19,8 @@ from compiler.lowering.context import Context, Line, Shared, map_lines
 from compiler.lowering.products import factors, is_product, rank, store_factor
 from compiler.lowering.rows import readable, row_values, rows
 from compiler.lowering.tensors import row_entries, tensor, warn_if_vanishing
-from compiler.lowering.ties import named_owner
-from compiler.network.ir import Entry, Map, OutputWord, Tensor
+from compiler.lowering.ties import named_owner, paths_of
+from compiler.network.ir import TRANSPOSE, Entry, Map, OutputWord, Tensor
 from compiler.source.diagnostics import Note
 from compiler.source.document import Mapping
 
@@ -98,10 +99,10 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
     formula = read_formula(line.value, context.findings)
     if formula is None:
         return nothing
+    shape = replace(shape, scope=_whole_scope(context, shape, formula))
     if is_product(formula.tree):
         return _product(context, shape, formula, nothing)
-    known = (*shape.scope.candidates, *context.shared, *(get_args(OutputWord) if shape.name == "output" else ()))
-    value = attempt(formula, replace(shape.scope, candidates=known), evaluate_expression, context.findings)
+    value = attempt(formula, shape.scope, evaluate_expression, context.findings)
     match value:
         case None:
             return nothing
@@ -116,6 +117,14 @@ def _bare(context: Context, shape: MapShape, line: Line) -> Map:
             message = f"'{shape.name}' cannot be {KINDS[type(value)]}"
             context.error("wrong-type", message, formula.span, hint if isinstance(value, Vector) else None)
             return nothing
+
+
+def _whole_scope(context: Context, shape: MapShape, formula: Formula) -> Scope:
+    """The scope of a map that is written as a whole. Names of maps mean nothing within a formula, which is said."""
+    known = (*shape.scope.candidates, *context.shared, *(get_args(OutputWord) if shape.name == "output" else ()))
+    tail = "names a stored weight, which no formula can read: write it alone, or with .T behind it"
+    maps = {name for name in formula.names if any(path in context.shared for path in paths_of(name, shape.path))}
+    return replace(shape.scope, candidates=known, elsewhere={**dict.fromkeys(maps, tail), **shape.scope.elsewhere})
 
 
 def _broadcast(context: Context, written: Map, formula: Formula, value: Affine) -> Map:
@@ -161,19 +170,52 @@ def _factor(context: Context, written: Map, formula: Formula, node: ExpressionNo
 
 
 def _tie(context: Context, shape: MapShape, line: Line) -> Shared | None:
-    """The weight that a bare map shares, if its value is the name of a map."""
-    owner = named_owner(context, line.value, shape.path, context.shared, "map", shape.scope)
-    if owner is None:
+    """The weight that a bare map shares, if its value is the name of a map, or that with `.T` behind it."""
+    named = named_owner(context, line.value, shape.path, context.shared, "map", shape.scope)
+    if named is None:
         return None
-    if owner not in context.shared:
-        return Shared(shape.path, tensor(f"{shape.path}.weight", (shape.outputs, shape.inputs), []))
-    shared = context.shared[owner]
+    unknown = Shared(shape.path, tensor(f"{shape.path}.weight", (shape.outputs, shape.inputs), []))
+    if named.path not in context.shared:
+        return unknown
+    shared, title = context.shared[named.path], named.path
+    if named.transposed:
+        if shared.weight.axes[0] is None:
+            message = f"'{named.path}' is one row that is broadcast, which has no transpose"
+            hint = f"write `{title.rpartition('.')[2]}` with a target, for a row of each output, or as a matrix"
+            context.error("shape", message, line.value.span, hint)
+            return unknown
+        shared, title = _transposed(context, shared), f"{named.path}{TRANSPOSE}"
     sizes = (shared.weight.shape[0], _innermost(shared).shape[1])
     needed = (1 if shared.weight.axes[0] is None else shape.outputs.size, shape.inputs.size)
     if sizes != needed:
-        message = f"'{owner}' has the shape {list(sizes)}, but '{shape.path}' needs {list(needed)}"
+        message = f"'{title}' has the shape {list(sizes)}, but '{shape.path}' needs {list(needed)}"
         context.error("shape", message, line.value.span)
+        return unknown
     return shared
+
+
+def _transposed(context: Context, shared: Shared) -> Shared:
+    """The transpose: of `A @ B` it is `B.T @ A.T`, which runs the transpose of A first."""
+    made: Map | None = None
+    for owner, weight in _links(shared):
+        context.transposes.setdefault(weight.read_as, weight)
+        turned = context.transposes.get(weight.transpose_name) or weight.transpose()
+        context.transposes[turned.read_as] = turned
+        outputs, inputs = turned.axes
+        assert inputs is not None  # what is broadcast is refused
+        assert outputs is not None
+        made = Map(owner, inputs, outputs, turned, weight_tie=owner, inner=made)
+    assert made is not None
+    return Shared(made.name, made.weight, made.inner)
+
+
+def _links(shared: Shared) -> Iterator[tuple[str, Tensor]]:
+    """The factors from left to right, each with what stores it."""
+    yield shared.owner, shared.weight
+    inner = shared.inner
+    while inner is not None:
+        yield inner.weight_tie or inner.name, inner.weight
+        inner = inner.inner
 
 
 def _tied(owner: Map, path: str, written: Map) -> Map:
@@ -184,7 +226,4 @@ def _tied(owner: Map, path: str, written: Map) -> Map:
 
 
 def _innermost(shared: Shared) -> Tensor:
-    weight, inner = shared.weight, shared.inner
-    while inner is not None:
-        weight, inner = inner.weight, inner.inner
-    return weight
+    return list(_links(shared))[-1][1]

@@ -114,11 +114,15 @@ def _has_its_place(context: Context, network: Mapping, position: int, seen: set[
 
 
 def _can_be_run(context: Context, steps: AnyMapping[str, Step], span: Span) -> bool:
-    """Whether the steps are not too many, those that are repeated counted again; `span` is the last one."""
-    runs = sum(len(step.steps) if isinstance(step, Repeat) else 1 for step in steps.values())
-    if runs > MAX_STEPS:
+    """Whether the steps are not too many, those that are repeated counted for every time; `span` is the last one."""
+    runs: dict[str, int] = {}
+    for step in steps.values():
+        again = (max(1, *step.times), step.steps) if isinstance(step, Repeat) else None
+        runs[step.name] = 1 if again is None else again[0] * sum(runs[name] for name in again[1])
+    total = sum(runs.values())
+    if total > MAX_STEPS:
         context.error("too-large", f"more than {MAX_STEPS} steps, with those that are repeated", span)
-    return runs <= MAX_STEPS
+    return total <= MAX_STEPS
 
 
 def _lower_step(
@@ -164,7 +168,7 @@ def _fits(context: Context, network: Network, spans: list[Span]) -> bool:
     name, size = largest(network)
     if size > MAX_ACTIVATION:
         owner = next(i for i, step in enumerate(network.steps) if name == step.name or name.startswith(f"{step.name}."))
-        message = f"'{name}' would have {size:,} numbers for one sequence; at most {MAX_ACTIVATION:,}"
+        message = f"'{name}' would have {size:,} numbers at once for one sequence; at most {MAX_ACTIVATION:,}"
         context.error("too-large", message, spans[owner], "a shorter context, or fewer heads or dimensions")
         return False
     last = network.steps[-1]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
+from compiler.expressions.arithmetic import as_figure
 from compiler.expressions.axes import Axis, Family
 from compiler.expressions.evaluate import number_value
 from compiler.expressions.formulas import Formula, attempt, read_formula
 from compiler.expressions.naming import words
+from compiler.expressions.positions import TIME, lengths
+from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Binary, ExpressionNode, Name, Unary, free_names
 from compiler.expressions.values import Number
 from compiler.lowering.context import Context
@@ -29,13 +33,15 @@ from compiler.network.ir import (
 from compiler.source.diagnostics import did_you_mean
 from compiler.source.document import Mapping, Node
 from compiler.source.extends import step_name
-from compiler.source.limits import MAX_EXPRESSION_DEPTH, MAX_STEPS
+from compiler.source.limits import MAX_EXPRESSION_DEPTH, MAX_REPEATS, MAX_STEPS
 
 
 def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: AnyMapping[str, Step]) -> Repeat | None:
-    """`repeat NAME: step step`, the steps by their module names; None where they do not fit."""
+    """`repeat NAME: step step`, the steps by their names; None where they do not fit."""
+    rounds = _rounds(context, node)
     node = _inner(node, "steps")
     chosen = words(node)
+    named = {**_short_names(context, steps), **steps}
     now = stream
     if not chosen:
         context.error("bad-value", "expected the name of a step", node.span)
@@ -43,21 +49,81 @@ def lower_repeat(context: Context, node: Node, name: str, stream: Axis, steps: A
     if len(chosen) > MAX_STEPS:
         context.error("too-large", f"more than {MAX_STEPS} steps", chosen[MAX_STEPS].span)
         return None
+    repeated: list[str] = []
     for word in chosen:
-        step = steps.get(word.text)
+        step = named.get(word.text)
         if step is None:
             context.error("unknown-name", _no_such(context, word.text, steps), word.span)
             return None
         if not isinstance(step, Repeatable):
             context.error("wrong-type", f"the step '{word.text}' cannot be run again", word.span)
             return None
-        if step.stream.size != now.size:
-            message = f"'{word.text}' reads {step.stream.size} dimensions, but the stream has {now.size} here"
+        read = _stream_before(step, steps).size
+        if read != now.size:
+            message = f"'{word.text}' reads {read} dimensions, but the stream has {now.size} here"
             context.error("shape", message, word.span)
             return None
         now = stream_after(step)
+        repeated.append(step.name)
+    if rounds is None:
+        return None
+    if rounds[0] != (1,) and now.size != stream.size:
+        message = f"they turn {stream.size} dimensions into {now.size}, so that they can be run once only"
+        context.error("shape", message, node.span)
+        return None
     text = " ".join(word.text for word in chosen)
-    return Repeat(name, now, tuple(word.text for word in chosen), Equation("repeat", text, node.span))
+    made = Repeat(name, now, tuple(repeated), Equation("repeat", text, node.span), *rounds)
+    if _levels(made, steps) > MAX_REPEATS:
+        context.error("too-large", f"more than {MAX_REPEATS} repeats, one inside the other", node.span)
+        return None
+    return made
+
+
+def _stream_before(step: Step, steps: AnyMapping[str, Step]) -> Axis:
+    """The stream that a step reads."""
+    while isinstance(step, Repeat):
+        step = steps[step.steps[0]]
+    return step.stream
+
+
+def _rounds(context: Context, node: Node) -> tuple[tuple[int, ...], Equation | None] | None:
+    """How often the steps are run, one number or one for each length, and where it is written; None, with the reason
+    reported, where steps cannot be run so often."""
+    written = node.get("times") if isinstance(node, Mapping) else None
+    if written is None:
+        return (1,), None
+    formula = read_formula(written, context.findings)
+    if formula is None:
+        return None
+    varies = TIME in formula.names
+    rounds: list[int] = []
+    for time in lengths(context.resolved.context, varies=varies):
+        scope = _without_parameters(context).bind({TIME: Number(time)} if varies else {})
+        case = f" (for {TIME} = {time})" if varies else ""
+        number = attempt(formula, scope, number_value, context.findings, partial(str, case))
+        if number is None:
+            return None
+        if number.value < 0 or (isinstance(number.value, float) and not number.value.is_integer()):
+            message = f"steps are run a whole number of times, from 0 on; found {as_figure(number.value)}{case}"
+            context.error("bad-value", message, formula.span)
+            return None
+        rounds.append(int(min(number.value, MAX_STEPS + 1)))
+    counts = tuple(rounds) if len(set(rounds)) > 1 else (rounds[0],)
+    return counts, Equation("times", formula.text, formula.span)
+
+
+def _without_parameters(context: Context) -> Scope:
+    kinds = {name: definition.kind for name, definition in context.resolved.definitions.items()}
+    parameters = {name for name, kind in kinds.items() if kind == "parameter"}
+    scope = context.scope
+    names = {name: value for name, value in scope.names.items() if name not in parameters}
+    learned = dict.fromkeys(parameters, "is a parameter, and how often steps are run is no learned number")
+    return replace(scope, names=names, elsewhere={**scope.elsewhere, **learned})
+
+
+def _levels(step: Step, steps: AnyMapping[str, Step]) -> int:
+    """How many repeats stand one inside the other."""
+    return 1 + max(_levels(steps[name], steps) for name in step.steps) if isinstance(step, Repeat) else 0
 
 
 def lower_mix(context: Context, node: Node, name: str, steps: AnyMapping[str, Step]) -> Mix | None:

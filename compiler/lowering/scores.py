@@ -11,7 +11,7 @@ from compiler.expressions.arithmetic import cast as as_dtype
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import integer_value, number_value
 from compiler.expressions.formulas import attempt, read_formula, value_at
-from compiler.expressions.positions import PAIR, QUERY, PairFormula
+from compiler.expressions.positions import PAIR, QUERY, TIME, Keys, PairFormula, lengths, score_entries
 from compiler.expressions.scope import AlreadyReported
 from compiler.expressions.syntax import ExpressionError
 from compiler.expressions.targets import Aim
@@ -50,13 +50,15 @@ def lower_scores(
     scores: list[HeadScore] = []
     scope = context.numbers(stream)
     written = rows(context, map_lines(step, "score"), Aim(heads, "head"), scope, "score")
-    if written and heads.size * length**2 > MAX_SCORE_ENTRIES:
-        message = f"the scores of {heads.size} heads for {length} by {length} positions are more than"
-        context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", written[0][0].value.span)
-        return ()
     for line, formula, aims in readable(context, written, scope):
         for target in aims:
             score = PairFormula(formula, scope.bind(target.indices))
+            every = [*(known.formula for known in scores), score]
+            if score_entries(every, length) > MAX_SCORE_ENTRIES:
+                shown = f"{length} by {length} positions" + f" in {length} lengths" * score.reads_time
+                message = f"the scores of {len(every)} heads for {shown} are more than"
+                context.error("too-large", f"{message} {MAX_SCORE_ENTRIES:,} numbers", line.value.span)
+                return ()
             provenance = _check_score(context, score, line, length, mask, softmax)
             if provenance is None:
                 break
@@ -68,32 +70,58 @@ def _check_score(
     context: Context, score: PairFormula, line: Line, length: int, mask: Mask, softmax: Softmax
 ) -> Provenance | None:
     """Compute the score for every pair of positions up to the context, so that nothing can fail later."""
-    span = line.value.span
+    read: set[Provenance] = set()
+    for time in lengths(length, varies=score.reads_time):
+        provenance = _check_length(context, score, line, time, mask, softmax)
+        if provenance is None:
+            return None
+        read.add(provenance)
+    return merged_provenance(*read)
+
+
+def _check_length(
+    context: Context, score: PairFormula, line: Line, time: int, mask: Mask, softmax: Softmax
+) -> Provenance | None:
+    """Compute the score for every pair of positions in a sequence of `time` tokens. Where it does not read the length,
+    a query is looked at in the shortest sequence with it too."""
+    span, keys = line.value.span, unmasked_keys(mask, time)
     read: set[Provenance] = set()
     may_be_nothing = attends_to_nothing(softmax)
-    keys = unmasked_keys(mask, length)
-    for query in range(length):
-        new = score.new_keys(query, keys)
+    for query in range(time):
+        case = f"(for {QUERY} = {query}, {TIME} = {time})" if score.reads_time else f"(for {QUERY} = {query})"
         try:
-            row = [score.at(query, key) for key in new]
+            row = [score.at(query, key, time) for key in score.new_keys(query, keys)]
         except AlreadyReported:
             return None
         except ExpressionError as error:
             place = error.span or score.formula.scalar.at(*error.at)
-            context.findings.report(Diagnostic(error.code, error.message, place, error.hint))
+            message = f"{error.message} {case}" if score.reads_time and error.code == "number" else error.message
+            context.findings.report(Diagnostic(error.code, message, place, error.hint))
             return None
         read.update(number.provenance for number in row)
         if any(number.value == math.inf for number in row):
-            context.error("number", f"a score of +inf (for {QUERY} = {query})", span)
+            context.error("number", f"a score of +inf {case}", span)
             return None
         if may_be_nothing and any(number.value > math.log(context.resolved.dtype.largest) for number in row):
             context.warn("overflow", "exp of a score overflows, which makes the plus_one softmax NaN", span)
-        seen = row[: query + 1 - new.start]  # all of it in the shortest sequence with this query
-        if not may_be_nothing and new == keys(query) and all(number.value == -math.inf for number in seen):
-            message = f"every key has a score of -inf (for {QUERY} = {query}), which no softmax can weigh"
+        if not may_be_nothing and _sees_nothing(score, query, time, keys, row):
+            message = f"every key has a score of -inf {case}, which no softmax can weigh"
             context.error("empty-attention", message, span, "leave one key finite, or use softmax: plus_one")
             return None
     return merged_provenance(*read)
+
+
+def _sees_nothing(score: PairFormula, query: int, time: int, keys: Keys, row: list[Number]) -> bool:
+    """Whether all scores of a query are -inf, in a sequence of `time` tokens, and in the shortest one with this query
+    where the length is not read; `row` has the new ones. Where it hangs on those of smaller queries they say so."""
+    shown = keys(query)
+    if not score.reads_time:
+        new = score.new_keys(query, keys)
+        return new == shown and all(number.value == -math.inf for number in row[: query + 1 - new.start])
+    as_before = score.by_distance and shown.stop == query + 1, score.same_for_queries and shown.start == 0
+    if query and any(as_before):
+        return False
+    return all(score.at(query, key, time).value == -math.inf for key in shown)
 
 
 def lower_rope(context: Context, step: Mapping, head_dim: int) -> Rope | None:

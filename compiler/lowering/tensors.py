@@ -156,7 +156,10 @@ def lower_vector(
     if named is None:
         weight, tie, equations = _written_vector(context, node, name, axis, owner, what)
     else:
-        weight, tie, equations = _tied_vector(context, node, name, axis, named, what)
+        if named.transposed and named.path in context.vectors:
+            hint = f"name it as it is: {named.path}"
+            context.error("wrong-type", f"'{named.path}' is a vector, which has no transpose", node.span, hint)
+        weight, tie, equations = _tied_vector(context, node, name, axis, named.path, what)
     context.vectors[owner] = Shared(tie or owner, weight)
     return weight, tie, equations
 

@@ -7,11 +7,13 @@ from math import prod
 
 from compiler.expressions.axes import Axis
 from compiler.network.ir import Attention, Embedding, FeedForward, Head, Map, Network, Step, Undivided, stream_after
+from compiler.network.pieces import queries_at_once
 from compiler.source.faults import no_rule
 
 Dimension = Axis | str  # named one by one, or only as a whole: "batch", "time"
 UNCOUNTED = ("batch", "coordinate")  # one sequence; the coordinates are counted where heads are mixed
-POSITIONS = ("query position", "key position")
+QUERIES = "query position"
+POSITIONS = (QUERIES, "key position")
 
 
 def activations(network: Network) -> dict[str, tuple[Dimension, ...]]:
@@ -86,12 +88,16 @@ def _of_map(map_: Map) -> Iterator[tuple[str, tuple[Dimension, ...]]]:
 
 
 def largest(network: Network) -> tuple[str, int]:
-    """The largest intermediate value of one sequence that is as long as the context: its name, and how many numbers."""
-    sizes = {name: _size(dimensions, network.context) for name, dimensions in activations(network).items()}
+    """The largest intermediate value of one sequence that is as long as the context: its name, and how many numbers are
+    in memory at once."""
+    lengths = {QUERIES: queries_at_once(network)}
+    sizes = {
+        name: prod(
+            axis.size if isinstance(axis, Axis) else lengths.get(axis, network.context)
+            for axis in dimensions
+            if axis not in UNCOUNTED
+        )
+        for name, dimensions in activations(network).items()
+    }
     name = max(sizes, key=lambda one: sizes[one])
     return name, sizes[name]
-
-
-def _size(dimensions: tuple[Dimension, ...], context: int) -> int:
-    lengths = (axis.size if isinstance(axis, Axis) else context for axis in dimensions if axis not in UNCOUNTED)
-    return prod(lengths)

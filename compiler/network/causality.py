@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from compiler.network.ir import Attention, Network, Pointwise, Position, Step
+from compiler.network.length import reads_time
 from compiler.network.meanings import is_causal_mask
 from compiler.source.faults import no_rule
 
 
 def is_causal(network: Network) -> bool:
-    """Whether no step of attention lets a token see a later one, in any sequence up to the context."""
-    return all(_is_causal(step, network.context) for step in network.steps)
+    """Whether what stands at a position is the same whatever tokens follow, in any sequence up to the context, and
+    however many."""
+    return not reads_time(network) and sees_no_later(network)
 
 
-def _is_causal(step: Step, context: int) -> bool:
+def sees_no_later(network: Network) -> bool:
+    """Whether no step of attention lets a token see a later one, in any sequence up to the context. What reads `time`
+    may know how many there are."""
+    return all(_sees_no_later(step, network.context) for step in network.steps)
+
+
+def _sees_no_later(step: Step, context: int) -> bool:
     if isinstance(step, Pointwise):
         return True
     match step:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compiler.network.ir import Attention, FeedForward, Network, Repeat, stream_after
+from compiler.network.ir import Attention, FeedForward, Network, stream_after
+from compiler.network.length import unrolled
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Attention and ffn steps: how many are stored, and how many a forward pass runs, `repeat` included."""
+    """Attention and ffn steps: how many are stored, and how many a forward pass runs, `repeat` included, over a
+    sequence as long as the context."""
 
     attention: int
     ffn: int
@@ -41,14 +43,14 @@ def dimensions(network: Network) -> Dimensions:
     """The sizes of a network."""
     attentions = [step for step in network.steps if isinstance(step, Attention)]
     ffns = [step for step in network.steps if isinstance(step, FeedForward)]
-    again = [network.step(name) for step in network.steps if isinstance(step, Repeat) for name in step.steps]
+    run = [again for step in network.steps for again in unrolled(network, step, network.context)]
     sizes = [stream_after(step).size for step in network.steps]
     return Dimensions(
         Layers(
             len(attentions),
             len(ffns),
-            len(attentions) + sum(isinstance(step, Attention) for step in again),
-            len(ffns) + sum(isinstance(step, FeedForward) for step in again),
+            sum(isinstance(step, Attention) for step in run),
+            sum(isinstance(step, FeedForward) for step in run),
         ),
         tuple(size for i, size in enumerate(sizes) if i == 0 or size != sizes[i - 1]),
         tuple(HeadSizes(step.heads.size, step.kv_heads.size, step.head_dim, step.value_dim) for step in attentions),

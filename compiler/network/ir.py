@@ -6,7 +6,7 @@ number that an equation writes (a written zero included), each with the equation
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, get_args
 
@@ -30,6 +30,7 @@ MixOperation = Literal["add", "subtract"]
 OutputWord = Literal["identity", "broadcast"]
 Residual = Literal["add", "none"]
 Index = tuple[int, ...]  # of an entry in its tensor
+TRANSPOSE = ".T"  # behind the name of a tensor or a map: its transpose is read
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A stored tensor. What no entry gives is zero. An axis of None has size 1 and is broadcast."""
+    """A stored tensor. What no entry gives is zero. An axis of None has size 1 and is broadcast.
+
+    `transposed`: axes and entries are those of the transpose of what is stored under this name.
+    """
 
     name: str
     axes: tuple[Axis | None, ...]
     entries: tuple[Entry, ...]
+    transposed: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,6 +74,26 @@ class Tensor:
     @property
     def size(self) -> int:
         return prod(self.shape)
+
+    @property
+    def read_as(self) -> str:
+        """What is read: the name, with `.T` where that is its transpose."""
+        return f"{self.name}{TRANSPOSE}" if self.transposed else self.name
+
+    @property
+    def transpose_name(self) -> str:
+        """What its transpose is read as."""
+        return self.name if self.transposed else f"{self.name}{TRANSPOSE}"
+
+    @property
+    def as_stored(self) -> Tensor:
+        """The tensor itself, where this is its transpose."""
+        return self.transpose() if self.transposed else self
+
+    def transpose(self) -> Tensor:
+        """The same stored matrix, read the other way."""
+        entries = sorted((replace(entry, index=entry.index[::-1]) for entry in self.entries), key=lambda it: it.index)
+        return Tensor(self.name, self.axes[::-1], tuple(entries), not self.transposed)
 
     def label(self, index: tuple[int, ...]) -> str:
         """The named place of an entry: `count, special`; a broadcast axis is `*`."""
@@ -134,7 +159,7 @@ class Embedding:
 
 @dataclass(frozen=True)
 class PositionTerm:
-    """A number added to one dimension, as a formula in the position."""
+    """A number added to one dimension, as a formula in the position and the length of the sequence."""
 
     dimension: int
     formula: PositionFormula
@@ -213,7 +238,7 @@ Mask = MaskWord | float | Window  # a number is added to the scores of later key
 
 @dataclass(frozen=True)
 class HeadScore:
-    """A number added to the scores of one head, as a formula in the positions of query and key."""
+    """A number added to the scores of one head, as a formula in the positions of query and key, and the length."""
 
     head: int
     formula: PairFormula
@@ -288,12 +313,21 @@ class Head:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Earlier steps, run once more on the stream, with the same weights."""
+    """Earlier steps, run again on the stream, with the same weights, one after the other and all of them so many times.
+
+    `times` is one number, or one for each length of a sequence, the first for a single token.
+    """
 
     name: str
     stream: Axis
     steps: tuple[str, ...]
     equation: Equation
+    times: tuple[int, ...] = (1,)
+    times_equation: Equation | None = None  # where it is written
+
+    def rounds(self, length: int) -> int:
+        """How often they are run in a sequence of so many tokens."""
+        return self.times[0] if len(self.times) == 1 else self.times[length - 1]
 
 
 @dataclass(frozen=True)
@@ -341,7 +375,7 @@ Step = Embedding | Position | StreamNorm | StreamScale | Attention | FeedForward
 # Pointwise: each position by itself, from stored numbers alone. Undivided: without maps, and nothing in it has a name.
 Pointwise = Embedding | StreamNorm | StreamScale | FeedForward | Repeat | Mix | Head
 Undivided = Position | StreamNorm | StreamScale | Repeat | Mix
-Repeatable = Position | StreamNorm | StreamScale | Attention | FeedForward
+Repeatable = Position | StreamNorm | StreamScale | Attention | FeedForward | Repeat
 
 
 @dataclass(frozen=True)

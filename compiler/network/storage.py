@@ -142,7 +142,7 @@ def _stored_map(map_: Map, step: str) -> Iterator[Stored]:
 
 
 def tensors(network: Network) -> dict[str, Tensor]:
-    """Every stored tensor once, by its name."""
+    """Every stored tensor once, by its name, as it is stored: what owns it comes before what is tied to it."""
     found: dict[str, Tensor] = {}
     for step in network.steps:
         for tensor in tensors_of(step):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from compiler.expressions.axes import Axis
 from compiler.expressions.values import NOWHERE, Provenance
 from compiler.network.ir import Attention, Index, Map, Pointwise, Position, Step, Tensor
+from compiler.network.length import timed_scores, timed_terms
 from compiler.network.meanings import added_to_later, divides, unmasked_keys
 from compiler.network.storage import step_maps, stored_by
 from compiler.source.faults import no_rule
@@ -38,7 +39,7 @@ class Table:
 
 
 def step_tables(step: Step, length: int) -> dict[str, Table]:
-    """The tables of a step, by their names within it. Position formulas are taken for `length` positions."""
+    """The tables of a step, by their names within it. Formulas are taken for `length` positions, and lengths."""
     return {**_tensors(step), **_computed(step, length)}
 
 
@@ -67,7 +68,7 @@ def _tensors(step: Step) -> dict[str, Table]:
     tables = {}
     for group in stored_by(step):
         for place, tensor in group.named:
-            tables[_within(step, place)] = _tensor(place, tensor, None if tensor.name == place else tensor.name)
+            tables[_within(step, place)] = _tensor(place, tensor, None if tensor.name == place else tensor.read_as)
     return tables
 
 
@@ -83,29 +84,53 @@ def _computed(step: Step, length: int) -> dict[str, Table]:
     match step:
         case Position(terms=()):
             return {}
-        case Position(name=name, stream=stream, terms=terms):
-            positions: dict[Index, Cell] = {
-                (term.dimension, position): Cell(value, term.provenance)
-                for term in terms
-                for position, value in enumerate(term.formula.column(length))
-            }
-            labels = stream.labels
-            table = Table(name, (stream, None), positions, lambda at: (name, f"{labels[at[0]]}, pos {at[1]}"))
-            return {"positions": table}
+        case Position():
+            return _position(step, length)
         case Attention():
             return _attention(step, length)
         case _:
             raise no_rule("step", step)
 
 
+def _position(step: Position, length: int) -> dict[str, Table]:
+    """What formulas add; what those add that read `time` has a number for each length too."""
+    name, labels, timed = step.name, step.stream.labels, timed_terms(step)
+    positions: dict[Index, Cell] = {
+        (term.dimension, position): Cell(value, term.provenance)
+        for term in step.terms
+        if term not in timed
+        for position, value in enumerate(term.formula.column(length))
+    }
+    by_length: dict[Index, Cell] = {
+        (term.dimension, position, time): Cell(value, term.provenance)
+        for term in timed
+        for time in range(1, length + 1)
+        for position, value in enumerate(term.formula.column(time))
+    }
+    tables = {}
+    if len(timed) < len(step.terms):
+        axes = step.stream, None
+        tables["positions"] = Table(name, axes, positions, lambda at: (name, f"{labels[at[0]]}, pos {at[1]}"))
+    if timed:
+        tables["positions by length"] = Table(
+            name,
+            (step.stream, None, None),
+            by_length,
+            lambda at: (name, f"{labels[at[0]]}, pos {at[1]}, time {at[2]}"),
+        )
+    return tables
+
+
 def _attention(step: Attention, length: int) -> dict[str, Table]:
     name, heads = step.name, step.heads
     keys, added = unmasked_keys(step.mask, length), added_to_later(step.mask)
     tables = {}
-    if step.scores:
+    timed = timed_scores(step)
+    if len(timed) < len(step.scores):
         scores: dict[Index, Cell] = {
             (score.head, query, key): Cell(value, score.provenance)
             for score in step.scores
+            if score not in timed
             for query, row in enumerate(score.formula.table(length, keys))
             for key, value in enumerate(row)
             if key in keys(query)
@@ -115,6 +140,24 @@ def _attention(step: Attention, length: int) -> dict[str, Table]:
             (heads, None, None),
             scores,
             lambda at: (f"{name}.score {heads.labels[at[0]]}", f"query_pos {at[1]}, key_pos {at[2]}"),
+        )
+    if timed:
+        by_length: dict[Index, Cell] = {
+            (score.head, query, key, time): Cell(value, score.provenance)
+            for score in timed
+            for time in range(1, length + 1)
+            for query, row in enumerate(score.formula.table(time, unmasked_keys(step.mask, time)))
+            for key, value in enumerate(row)
+            if key in unmasked_keys(step.mask, time)(query)
+        }
+        tables["score by length"] = Table(
+            name,
+            (heads, None, None, None),
+            by_length,
+            lambda at: (
+                f"{name}.score {heads.labels[at[0]]}",
+                f"query_pos {at[1]}, key_pos {at[2]}, time {at[3]}",
+            ),
         )
     if step.rope is not None:
         pairs: dict[Index, Cell] = {

@@ -107,8 +107,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_lower[matches[0]] if matches else None
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` or, where nothing is near, the known names if they are few.
+def did_you_mean(name: str, known: Iterable[str], most: int = 12) -> str:
+    """`; did you mean 'x'?` or, where nothing is near, the known names if there are so many at `most`.
 
     Never the name itself, which was refused where it stands.
     """
@@ -116,7 +116,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     match = nearest(name, options)
     if match is not None:
         return f"; did you mean '{match}'?"
-    if 0 < len(options) <= 16:
+    if 0 < len(options) <= most:
         return f"; known: {', '.join(options)}"
     return ""
 

@@ -42,7 +42,7 @@ class StoredTensor:
 class SavedModel:
     """What the header of a saved model of `size` bytes says; `source` is the spec inside, whose hash is right.
 
-    `ties` maps the other names of a tensor to the one that it is stored under.
+    `ties` maps the other names of a tensor to the one that it is stored under, with `.T` where it is the transpose.
     """
 
     path: Path

@@ -17,6 +17,7 @@ from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, a
 from compiler.source.text import Span
 
 JsonPath = tuple[str | int, ...]
+MOST_KEYS = 16  # that a message about an unknown one lists
 
 
 def schema_text() -> str:
@@ -99,7 +100,7 @@ def _is_structural(path: JsonPath, diagnostic: Diagnostic) -> bool:
         return False
     if section == "network":
         return depth <= 2 or path[-1] in ("hidden", "stream", "heads", "head_dim")
-    if section in ("constants", "parameters", "defaults"):
+    if section in ("constants", "parameters", "derived", "defaults"):
         return depth == 1
     return section == "task" or section in _schema()["required"]
 
@@ -158,7 +159,7 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
 def _unknown_key(key: Scalar, known: list[str], where: str) -> Diagnostic:
     first = key.text.split(" ")[0]
     match_ = nearest(key.text, known) or nearest(first, known)
-    suggestion = f"; did you mean '{match_}'?" if match_ else did_you_mean(key.text, known)
+    suggestion = f"; did you mean '{match_}'?" if match_ else did_you_mean(key.text, known, MOST_KEYS)
     inside = f" in {where}" if where else ""
     if match_ == key.text:
         return Diagnostic("unknown-key", f"'{key.text}'{inside} needs a name, as in `{key.text} NAME`", key.span)

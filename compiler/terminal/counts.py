@@ -9,7 +9,7 @@ from typing import cast
 from compiler.pipeline import Spec
 from compiler.readers.counting.assertions import Assertion
 from compiler.readers.counting.claims import ClaimResult, author_count
-from compiler.readers.counting.counts import LISTING, SHOWN_RULES, Counts, TensorCount, counted_tensors
+from compiler.readers.counting.counts import LISTING, PARTS, SHOWN_RULES, Counts, TensorCount, counted_tensors
 from compiler.terminal import shapes
 from compiler.terminal.console import console, file_and_line, first, table, text
 from compiler.terminal.overview import asked_json, equation_json
@@ -37,6 +37,7 @@ def print_items(spec: Spec, counts: Counts) -> None:
     total = [str(counts.dense), str(counts.nonzero), str(counts.distinct)]
     rows.add_row(text("total", "bold"), "", *total, "", "")
     out.print(rows)
+    out.print(text(f"dense: {', '.join(f'{part} {counts.by_rule(part)}' for part in PARTS)}"))
     if counts.free is not None:
         out.print(text(f"free: {', '.join(counts.free_names) or 'none'}"))
 

@@ -12,7 +12,7 @@ from compiler.language.expectations import AuthorCount
 from compiler.pipeline import Spec
 from compiler.readers.counting.assertions import Assertion, made_of
 from compiler.readers.counting.claims import author_count
-from compiler.readers.counting.counts import BESIDE, LISTING, SHOWN_RULES, Counts, HardCoded, hard_coded_readers
+from compiler.readers.counting.counts import BESIDE, LISTING, PARTS, SHOWN_RULES, Counts, HardCoded, hard_coded_readers
 from compiler.source.printable import printable
 from compiler.tasks.question import grouped
 from compiler.terminal.console import MAX_ROWS, console, line_of, table, text
@@ -48,7 +48,9 @@ def print_leaderboard(counted: Sequence[SpecCounts], *, keep: str | None = None,
         out.print(text(f"all with {' '.join(f'--set {setting}' for setting in settings)}", "dim"))
     for fold, in_short in _FOLDS:
         left_out = [figure for figure in fold if figure != keep]
-        columns = _columns(counted, named, left_out, in_short=in_short)
+        rules = [*SHOWN_RULES, *(part for part in PARTS if part == keep)]
+        shown = [rule for rule in rules if rule not in left_out]
+        columns = _columns(counted, named, shown, left_out, in_short=in_short)
         widths = [max(map(cell_len, [header, *cells])) for header, cells in columns.items()]
         is_narrow = sum(widths) + 2 * (len(widths) - 1) > out.width
         if not is_narrow:
@@ -79,15 +81,14 @@ def _rows(titles: Sequence[str], lines: Sequence[Sequence[str]], widths: Sequenc
 
 
 def _columns(
-    counted: Sequence[SpecCounts], named: list[str], left_out: Sequence[str], *, in_short: bool
+    counted: Sequence[SpecCounts], named: list[str], rules: Sequence[str], left_out: Sequence[str], *, in_short: bool
 ) -> Mapping[str, list[str]]:
     columns = {"spec": named}
     stated = [author_count(spec) for spec, _ in counted]
     if any(stated):
         columns["claimed"] = [_claimed(author, in_short=in_short) for author in stated]
-    for rule in SHOWN_RULES:
-        if rule not in left_out:
-            columns[rule] = [_figure(counts, rule, left_out) for _, counts in counted]
+    for rule in rules:
+        columns[rule] = [_figure(counts, rule, left_out) for _, counts in counted]
     return columns
 
 

@@ -63,7 +63,7 @@ def print_tensors(spec: Spec) -> None:
     rows = table("tensor", "shape", "nonzero", "", right=["nonzero"])
     for group in stored(spec.network):
         for name, tensor in group.named:
-            tie = f"tied: stored as {tensor.name}" if tensor.name != name else ""
+            tie = f"tied: stored as {tensor.read_as}" if tensor.name != name else ""
             nonzero = sum(1 for entry in tensor.entries if entry.value)
             rows.add_row(text(name), " × ".join(map(str, tensor.shape)), str(nonzero), text(tie, "dim"))
     console().print(rows)
@@ -144,7 +144,7 @@ def _step_json(step: Step, dtype: FloatFormat) -> shapes.Step:
 
 
 def definitions_json(spec: Spec) -> list[shapes.Definition]:
-    """Constants, task sizes and parameters, as they are written and what they are."""
+    """Constants, task sizes, parameters and derived values, as they are written and what they are."""
     return [
         shapes.filled(
             shapes.Definition,
@@ -167,7 +167,7 @@ def tensor_json(tensor: Tensor) -> shapes.Tensor:
 
 def find_tensor(spec: Spec, name: str) -> Tensor:
     """A stored tensor by its name in the state dict; a tied name gives the tensor it is tied to."""
-    return find_stored(spec.network, spec.title, name)[1]
+    return find_stored(spec.network, spec.title, name)[1].as_stored
 
 
 def _value(definition: Definition, dtype: FloatFormat) -> str:

@@ -134,7 +134,7 @@ class LintRule(TypedDict):
 
 class Definition(TypedDict):
     name: Annotated[str, "the name"]
-    kind: Annotated[str, "`constant`, `size` or `parameter`"]
+    kind: Annotated[str, "`constant`, `size`, `parameter` or `derived`"]
     written: Annotated[str, "as it stands in the spec"]
     values: Annotated[list[float], "the number, or those of a vector; a parameter's are rounded to the dtype"]
     file: File
@@ -198,7 +198,7 @@ class Spec(OfSpec):
         "the position in the prompt at which each token of the answer is read; null where it is generated",
     ]
     task: Annotated[Task | None, "what the model is asked; null without a task"]
-    definitions: Annotated[list[Definition], "constants, task sizes and parameters"]
+    definitions: Annotated[list[Definition], "constants, task sizes, parameters and derived values"]
     steps: Annotated[list[Step], "the steps in order"]
     tensors: Annotated[list[Tensor], "what is stored, tied tensors once: each as in [show TENSOR](#show-tensor)"]
 
@@ -219,7 +219,7 @@ class Tensor(TypedDict):
 
 
 class DefinitionValue(TypedDict):
-    kind: Annotated[str, "`constant`, `size` or `parameter`"]
+    kind: Annotated[str, "`constant`, `size`, `parameter` or `derived`"]
     written: Annotated[str, "as it stands in the spec"]
     value: Annotated[object, "the number; a list of the numbers of a vector, a list of the rows of a matrix"]
     file: File
@@ -230,7 +230,8 @@ class Resolved(TypedDict):
     name: Annotated[str, "the name of the model"]
     dtype: Annotated[str, "`float64`, `float32`, `bfloat16` or `float16`"]
     definitions: Annotated[
-        dict[str, Annotated[DefinitionValue, "the definition of that name"]], "constants, task sizes and parameters"
+        dict[str, Annotated[DefinitionValue, "the definition of that name"]],
+        "constants, task sizes, parameters and derived values",
     ]
     vocabulary: Annotated[list[str], "the tokens in the order of their ids"]
     stream: Annotated[list[str], "the dimensions of the residual stream after the embedding"]
@@ -330,6 +331,9 @@ class HardCoded(TypedDict):
 class Counted(TypedDict):
     counts: Annotated[Figures, "the figure by each rule"]
     dense_untied: Annotated[int, FIGURES["dense_untied"].says]
+    embedding: Annotated[int, FIGURES["embedding"].says]
+    positions: Annotated[int, FIGURES["positions"].says]
+    non_embedding: Annotated[int, FIGURES["non_embedding"].says]
     values_with_zero: Annotated[int, FIGURES["values_with_zero"].says]
     claimed: Annotated[int | None, "the number that the author publishes; null where there is none, and with `--set`"]
     claimed_rule: Annotated[str | None, "the rule that gives it; null where none does"]
@@ -353,7 +357,7 @@ class CountedTensor(TypedDict):
     shape: Annotated[list[int], "the shape"]
     dense: Annotated[int, "stored scalars: 0 for a tie"]
     nonzero: Annotated[int, "of these, those that are not zero"]
-    tied_to: Annotated[str | None, "what it is tied to; null where it is stored itself"]
+    tied_to: Annotated[str | None, "what it is tied to, with `.T` for its transpose; null where it is stored itself"]
     lines: Annotated[list[CountedLine], "the lines of the spec that write into it"]
 
 
@@ -386,7 +390,7 @@ class NameRead(TypedDict):
 
 class SourceNumber(TypedDict):
     name: Annotated[str | None, "the definition, with its index: `t[3]`; null for a literal"]
-    kind: Annotated[str, "`parameter`, `constant`, `size` or `literal`"]
+    kind: Annotated[str, "`parameter`, `derived`, `constant`, `size` or `literal`"]
     value: Annotated[float, "its value; that of a parameter is rounded to the dtype"]
     written: Annotated[str, "as it stands in the spec"]
     file: File
@@ -428,7 +432,7 @@ class Why(OfSpec):
 
 
 class TextChange(TypedDict):
-    section: Annotated[str, "`spec`, `constant`, `size`, `parameter`, `step`, `equation` or `option`"]
+    section: Annotated[str, "`spec`, `constant`, `size`, `parameter`, `derived`, `step`, `equation` or `option`"]
     section_before: Annotated[
         str | None,
         "the old section of a number that moved, as from `constant` to `parameter`; null elsewhere",
@@ -443,7 +447,9 @@ class TextChange(TypedDict):
 
 
 class NameChange(TypedDict):
-    kind: Annotated[str, "`step`, `token`, `dimension`, `head`, `unit`, `constant`, `size`, `parameter` or `tensor`"]
+    kind: Annotated[
+        str, "`step`, `token`, `dimension`, `head`, `unit`, `constant`, `size`, `parameter`, `derived` or `tensor`"
+    ]
     before: Annotated[str, "the old name"]
     after: Annotated[str, "the new name"]
 
@@ -755,7 +761,7 @@ class Certificate(TypedDict):
     ]
     task: Annotated[str, "the kind of the task"]
     sizes: Annotated[dict[str, Annotated[int, "the size of that name"]], "the sizes of the task"]
-    definitions: Annotated[list[Definition], "constants, task sizes and parameters"]
+    definitions: Annotated[list[Definition], "constants, task sizes, parameters and derived values"]
     verdict: Annotated[str, "`proved`, `refuted` or `open`"]
     method: Annotated[
         str,

@@ -23,6 +23,7 @@ from compiler.network.ir import (
     Window,
     stream_after,
 )
+from compiler.network.length import timed_terms
 from compiler.network.meanings import divides, keeps_stream
 from compiler.network.storage import step_norm
 from compiler.source.faults import no_rule
@@ -71,7 +72,9 @@ def step_equations(step: Step) -> list[Equation]:
             gate = () if step.gate is None else step.gate.equations
             maps = (*gate, *step.up.equations, *step.down.equations)
             return [*_norm_equations(step.norm), *maps, *_norm_equations(step.post_norm)]
-        case Repeat(equation=equation) | Mix(equation=equation):
+        case Repeat(equation=equation, times_equation=times):
+            return [equation] if times is None else [equation, times]
+        case Mix(equation=equation):
             return [equation]
         case Head():
             return [*_norm_equations(step.norm), *step.logits.equations]
@@ -92,7 +95,8 @@ def describe_step(step: Step, dtype: FloatFormat) -> str:
             low = f", of rank {min(factor.inputs.size for factor in factors)}" if factors else ""
             return f"stream {stream}{low}"
         case Position(table=table):
-            return "added by position, " + ("computed" if table is None else f"a table of {table.shape[0]} positions")
+            by = "by position and length, " if timed_terms(step) else "by position, "
+            return f"added {by}" + ("computed" if table is None else f"a table of {table.shape[0]} positions")
         case StreamNorm(norm=stream_norm):
             return f"{_norm(stream_norm)} of the stream"
         case StreamScale(stream=stream):
@@ -103,7 +107,7 @@ def describe_step(step: Step, dtype: FloatFormat) -> str:
             gate = "gated " if step.gate is not None else ""
             return f"{prefix}{gate}{step.activation}, hidden {step.hidden}{_after(step)}"
         case Repeat(steps=steps):
-            return f"{len(steps)} {'step' if len(steps) == 1 else 'steps'} again"
+            return f"{len(steps)} {'step' if len(steps) == 1 else 'steps'} again{_times(step)}"
         case Mix(stream=stream):
             return f"stream {stream}"
         case Head():
@@ -111,6 +115,13 @@ def describe_step(step: Step, dtype: FloatFormat) -> str:
             return f"{prefix}logits of {step.logits.outputs.size} tokens{rank}"
         case _:
             raise no_rule("step", step)
+
+
+def _times(step: Repeat) -> str:
+    if step.times == (1,):
+        return ""
+    fewest, most = min(step.times), max(step.times)
+    return f", {most} times" if fewest == most else f", {fewest} to {most} times by the length of the sequence"
 
 
 def _norm(norm: Norm) -> str:

@@ -87,7 +87,7 @@ def _add_tree(spec: Spec, why: Why, rows: Rows) -> None:
         folded = bool(inner) and depth >= MAX_DEPTH
         rows.add_row(
             text("  " * depth + _name(number)),
-            number_text(number.value, spec.network.dtype if number.kind == "parameter" else None),
+            number_text(number.value, spec.network.dtype if number.rounded else None),
             number.kind,
             text("see above" if number.parts and not inner else number.written if number.name else ""),
             line_of(str(spec.path), number.span.source.name, number.span.line),

@@ -74,7 +74,7 @@ def try_all(
     every = task.combinations
     if min(every, every if inputs is None else inputs) > most or every > MAX_LOOKED_AT * most:
         return None
-    evaluator = Evaluator(spec)
+    evaluator = Evaluator(spec, inputs=every if inputs is None else inputs)
     blocks: list[_Block] = []  # each is counted whole or not at all
     ending: Ending = "complete"
     looked_at = reached = pending = 0

@@ -43,7 +43,7 @@ def completed(*words: str) -> list[str]:
         (("eval", "parity", "--protocol", ""), []),
         (("lint", "tiny95", "--ignore", "unused"), ["unused-name"]),
         (("new", "mine", "--like", "ro"), ["rope"]),
-        (("new", "mine", "--like", "pari"), ["parity"]),
+        (("new", "mine", "--like", "modul"), ["modular-sum"]),
         (("eval", "nowhere.yaml", "--suite", ""), []),
         (("eval", "--suite", ""), []),
         (("abl",), ["ablate"]),

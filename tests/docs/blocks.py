@@ -40,6 +40,8 @@ NOT_RUN = {
     ".venv/bin/python -m benchmarks.engine_speed --blocks 64,1024,65536 specs/qwen20.yaml": "the same",
     ".venv/bin/python -m benchmarks.exhaustive": "the same",
     ".venv/bin/python -m benchmarks.self_check": "the same",
+    ".venv/bin/python -m benchmarks.large_spec large.yaml": "test_pieces.py writes a small one",
+    ".venv/bin/python -m benchmarks.large_speed": "takes a minute; test_benchmarks.py runs it on a small one",
     "make verdicts": "takes minutes",
     ".venv/bin/python -m benchmarks.verify_speed": "takes minutes; test_benchmarks.py runs it on a small spec",
     ".venv/bin/python -m benchmarks.verify_speed specs/tiny95.yaml --set v_scale=1e8": "the same",

@@ -31,8 +31,9 @@ def with_tensors(network: ir.Network, change: Callable[[ir.Tensor], tuple[ir.Ent
 
     def once(tensor: ir.Tensor) -> ir.Tensor:
         if tensor.name not in made:
-            made[tensor.name] = replace(tensor, entries=change(tensor))
-        return made[tensor.name]
+            stored = tensor.as_stored
+            made[tensor.name] = replace(stored, entries=change(stored))
+        return made[tensor.name].transpose() if tensor.transposed else made[tensor.name]
 
     return [_mapped(step, once) for step in network.steps]
 

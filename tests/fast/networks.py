@@ -269,6 +269,8 @@ def _score(maker: Maker, plus_one: bool) -> str:
         f"{number} * key_pos / 7",
         f"where(key_pos == 1, {number}, {other})",
         "0.1",
+        f"({number}) * (key_pos + 1) / time",
+        f"where(key_pos >= time - 2, {number}, key_pos == 0, {other}, -inf)",
     ]
     if plus_one:
         forms += [f"where(key_pos == 2, {number}, -inf)", "-inf", "where(query_pos == 1, 80, 0)", "10.05", "700"]
@@ -308,15 +310,18 @@ def _other(maker: Maker, name: str) -> None:
     elif kind == "position":
         maker.add(f"position {name}:")
         for dimension in maker.dimensions():
-            form = random.choice(
-                ("sin(pos / 3)", "where(pos == 2, 1, 0)", f"({maker.number()}) * pos", "1 / (pos + 1)")
-            )
-            maker.add(f"  {dimension}: {form}")
+            forms = [*_positions(maker), *(("pos / time", "1 / time") if maker.chance(0.2) else ())]
+            maker.add(f"  {dimension}: {random.choice(forms)}")
+    elif kind == "table" and maker.chance(0.5):
+        rows = (f"    {dimension}: {random.choice(_positions(maker))}" for dimension in maker.dimensions())
+        maker.add(f"position {name}:", "  table:", *rows)
     elif kind == "table":
         maker.add(f"position {name}:", f"  table: {maker._parameter(16, maker.stream)}")
     elif kind == "repeat" and maker.repeatable:
         steps = [random.choice(maker.repeatable) for _ in range(random.randint(1, 3))]
-        maker.add(f"repeat {name}: {' '.join(steps)}")
+        times = random.choice(("1", "1", "2", "3", "0", "time // 2"))
+        maker.add(f"repeat {name}: {{steps: {' '.join(steps)}, times: {times}}}")
+        maker.repeatable.append(f"{name}.repeat")
     elif kind == "mix" and len(maker.streams) > 1:
         first, second = random.sample(maker.streams, 2)
         one, two = (random.choice(("0.5", "3", "-0.1", "7")) for _ in range(2))
@@ -325,6 +330,10 @@ def _other(maker: Maker, name: str) -> None:
         return
     if kind not in ("repeat", "mix"):
         _done(maker, name, "position" if kind == "table" else kind)
+
+
+def _positions(maker: Maker) -> tuple[str, ...]:
+    return "sin(pos / 3)", "where(pos == 2, 1, 0)", f"({maker.number()}) * pos", "1 / (pos + 1)"
 
 
 def _done(maker: Maker, block: str, kind: str) -> None:

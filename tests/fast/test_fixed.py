@@ -28,6 +28,8 @@ FIXED = [
     "tiny95",
     "tiny95-exact",
     *("comparison", "increment", "modular-sum", "next-token", "parity", "sort", "subtraction"),  # tasks
+    *("parity-encoder", "parity-lengths", "parity-norms", "parity-rounds"),  # of many lengths
+    *("brackets", "calculator", "induction"),  # the first of several attentions
 ]
 
 # Two runs of a step whose queries and keys read positions only, and a layer between them that changes these.

@@ -14,7 +14,16 @@ from tests.helpers import SPECS
 pytestmark = pytest.mark.machine
 
 BUDGET = 600.0  # nothing here may hang on how fast the machine is
-SLOW = ("tiny95", "tiny95-exact", "alexlitz_36p", "modular-sum", "dimopep_140p")
+SLOW = (
+    "tiny95",
+    "tiny95-exact",
+    "alexlitz_36p",
+    "modular-sum",
+    "dimopep_140p",
+    "brackets",
+    "parity-lengths",
+    "parity-norms",
+)
 ALIKE = (  # as another one; `make gallery-check` verifies them too
     "SeuperHakkerJa_28p",
     "Wonderfall_121p",
@@ -46,6 +55,9 @@ def test_the_verdict_is_the_one_that_the_spec_claims(path: Path) -> None:
     assert 0 <= low <= high <= found.inputs
     assert (high == 0) == (found.verdict == "proved")
     assert (found.counterexample is not None) == (found.verdict == "refuted")
+    for claimed in spec.resolved.expect.evals:
+        if claimed.suite == "exhaustive":
+            assert (claimed.inputs, claimed.inputs - claimed.right) == (found.inputs, high)
 
 
 def test_what_is_settled_is_claimed() -> None:

@@ -60,7 +60,7 @@ STEPS = (
     Hostile(
         "heads-with-scores-in-context",
         lambda: spec(attention("    score h[i]: i * (key_pos - query_pos)", "h[5000]"), top="context: 500"),
-        ("too-large",),
+        ("too-much-work",),
     ),
     Hostile("scores-in-context", lambda: spec(attention("    score h: key_pos - query_pos"), top="context: 2048")),
     Hostile(
@@ -71,7 +71,6 @@ STEPS = (
     Hostile(
         "scores-in-longest-context",
         lambda: spec(attention("    score h: key_pos - query_pos"), top="context: 16384"),
-        ("too-large",),
     ),
     Hostile(
         "scores-of-lines",

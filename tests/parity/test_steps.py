@@ -55,9 +55,11 @@ def check_listed(network: Network, by_hand: Plain) -> None:
     own = {name: tuple(weight.shape) for name, weight in by_hand.weights.items() if name not in by_hand.ties}
     assert {name: tensor.shape for name, tensor in listed.items()} == own
     groups = list(stored(network))
-    assert {name for group in groups for name, _ in group.named} == set(by_hand.weights)
+    assert {name for group in groups for name, _ in group.named} == {*by_hand.weights, *by_hand.transposes}
     ties = {f"{group.name}.weight": f"{group.weight_tie}.weight" for group in groups if group.weight_tie is not None}
-    assert ties == by_hand.ties
+    assert ties == by_hand.ties | by_hand.transposes
+    turned = {name for group in groups for name, tensor in group.named if tensor.transposed}
+    assert turned == by_hand.transposes.keys()
 
 
 def check_values(found: dict[str, list[Tensor]], expected: list[tuple[str, Tensor]], dtype: str) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from compiler.backends.torch.model import build_model
 from compiler.network.flow.backward import Flow, flow
+from compiler.network.flow.task_tokens import asked_by
 from compiler.network.ir import Network
 from compiler.network.ir import Tensor as Stored
 from compiler.network.storage import tensors
@@ -26,7 +27,7 @@ SHARES = (0.1, 0.2, 0.3, 0.5, 0.7)  # of the written numbers that are left out
 def thinned(value: Any, kept: dict[str, Stored]) -> Any:
     """A part of a network with other tensors in the place of those of the same name."""
     if isinstance(value, Stored):
-        return kept[value.name]
+        return kept[value.name].transpose() if value.transposed else kept[value.name]
     if isinstance(value, tuple):
         return tuple(thinned(item, kept) for item in value)
     if is_dataclass(value) and not isinstance(value, type) and type(value).__module__ == "compiler.network.ir":
@@ -178,6 +179,34 @@ def test_without_a_residual_the_old_stream_does_not_matter(
     network = load_text(tmp_path, small(text, stream="x y z")).network
     check(network, 1)
     assert {column for _, column in flow(network).alive["embedding.weight"]} == read
+
+
+@pytest.mark.parametrize(
+    ("residual", "query", "last"),
+    [("add", "", True), ("none", "", False), ("none", "query head: x\n  key head: x", True)],
+)
+def test_without_a_residual_the_position_that_asks_matters_only_to_its_query(
+    tmp_path: Path, residual: str, query: str, last: bool
+) -> None:
+    """The head looks at the first position, and the token `=` stands at the last one alone."""
+    text = f"""
+embedding:
+  digit[d]: {{x: d}}
+  =: {{x: 7}}
+attention:
+  residual: {residual}
+  score head: where(key_pos == 0, 0, key_pos == 1, 0, -inf)
+  {query or "scale: 1"}
+  value head: x
+  output x: head
+head:
+  logits digit[d]: d * x
+"""
+    spec = load_text(tmp_path, small(text))
+    check(spec.network, 1)
+    found = flow(spec.network, asked_by(asked.layout for asked in spec.resolved.asked))
+    rows = {spec.network.vocabulary.labels[row] for row, _ in found.alive["embedding.weight"]}
+    assert ("=" in rows) is last
 
 
 @pytest.mark.parametrize("kind", STEPS_WITH_RESIDUAL)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import engine_speed, exhaustive, self_check, task_inputs, verify_speed
+from benchmarks import engine_speed, exhaustive, large_speed, self_check, task_inputs, verify_speed
 from benchmarks.page import NoSection, markdown_table, put
 from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, disagreements
 from compiler.backends.native.c_compiler import find_compiler
@@ -229,3 +229,20 @@ def test_two_trees_that_make_other_inputs_are_not_compared(tmp_path: Path) -> No
     result = CliRunner().invoke(task_inputs.main, ["--tree", str(tmp_path), "--inputs", "64", "--rounds", "1"])
     assert result.exit_code == 1
     assert "addition, 4 digits: the inputs are not the same" in result.output
+
+
+def test_a_large_spec_says_what_one_pass_says() -> None:
+    result = CliRunner().invoke(large_speed.main, ["--context", "300", "--layers", "1", "--steps", "80"])
+    assert result.exit_code == 0, result.output
+    assert "say 80 tokens" in result.output
+    assert "80 of 80 tokens are those of the pass" in result.output
+
+
+@pytest.mark.long
+def test_a_spec_of_the_size_of_interpreters_fits_in_memory() -> None:
+    result = CliRunner().invoke(large_speed.main)
+    assert result.exit_code == 0, result.output
+    assert "4,000 of 4,000 tokens are those of the pass" in result.output
+    validated, built, said, read = (int(size) for size in re.findall(r"([\d,]+) MB", result.output))
+    assert max(validated, built, said) < 600
+    assert read < 1000

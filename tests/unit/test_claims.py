@@ -18,6 +18,7 @@ from tests.helpers import small
 NETWORK = """
 embedding:
   digit[d]: {x: gain * d}
+position: {table: "[[5, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]"}
 ffn:
   hidden: u
   up u: 3 * x
@@ -26,14 +27,17 @@ head:
   logits: embedding
 """
 DEFINITIONS = "parameters: {gain: 2}"
-# embedding 6·3; up 3, down 3; logits tied
+# embedding 6·3; table 9·3; up 3, down 3; logits tied
 FOUND = {
-    "dense": 24,
-    "dense_untied": 42,
-    "nonzero": 4,
-    "distinct": 4,
-    "values": 4,
-    "values_with_zero": 5,
+    "dense": 51,
+    "dense_untied": 69,
+    "embedding": 18,
+    "positions": 27,
+    "non_embedding": 6,
+    "nonzero": 5,
+    "distinct": 5,
+    "values": 5,
+    "values_with_zero": 6,
     "free": 1,
 }
 
@@ -76,7 +80,7 @@ def test_a_note_alone_is_shown_and_not_checked(tmp_path: Path) -> None:
 
 
 def test_a_rule_with_a_note_is_checked(tmp_path: Path) -> None:
-    spec = spec_with(tmp_path, "{claimed: {count: 24, rule: dense, note: zeros too}}")
+    spec = spec_with(tmp_path, "{claimed: {count: 51, rule: dense, note: zeros too}}")
     assert [result.status for result in results(spec)] == ["held"]
     assert spec.resolved.expect.claimed is not None
     assert spec.resolved.expect.claimed.note == "zeros too"
@@ -88,18 +92,18 @@ def test_an_undeclared_free_is_no_figure(tmp_path: Path) -> None:
 
 
 def test_a_variant_and_what_was_not_counted(tmp_path: Path) -> None:
-    (result,) = results(spec_with(tmp_path, "{claimed: {count: 24, rule: dense}}", "gain=3"))
+    (result,) = results(spec_with(tmp_path, "{claimed: {count: 51, rule: dense}}", "gain=3"))
     assert (result.status, result.reason) == ("not checked", VARIANT)
-    (result,) = check_claims(spec_with(tmp_path, "{claimed: {count: 24, rule: dense}}"), None, None)
+    (result,) = check_claims(spec_with(tmp_path, "{claimed: {count: 51, rule: dense}}"), None, None)
     assert (result.status, result.reason) == ("not checked", "not counted")
 
 
 def test_every_command_that_prints_claims_prints_it(tmp_path: Path) -> None:
-    path = str(spec_with(tmp_path, "{claimed: {count: 23, rule: dense}}").path)
+    path = str(spec_with(tmp_path, "{claimed: {count: 50, rule: dense}}").path)
     for command in (("count", path), ("eval", path, "--pairs", "2"), ("build", path, "--eval", "--pairs", "2")):
         result = call(*command)
         assert result.exit_code == 1, command
-        assert "author's count is 23, by the rule dense  failed  found 24" in result.stdout
+        assert "author's count is 50, by the rule dense  failed  found 51" in result.stdout
     path = str(spec_with(tmp_path, "{claimed: {count: 23, note: why}}").path)
     result = call("eval", path, "--pairs", "2")
     assert result.exit_code == 0
@@ -107,7 +111,7 @@ def test_every_command_that_prints_claims_prints_it(tmp_path: Path) -> None:
 
 
 def test_a_variant_that_is_saved_has_no_claim(tmp_path: Path) -> None:
-    path = str(spec_with(tmp_path, "{claimed: {count: 24, rule: dense}}").path)
+    path = str(spec_with(tmp_path, "{claimed: {count: 51, rule: dense}}").path)
     saved = [str(tmp_path / f"{name}.safetensors") for name in ("same", "other")]
     assert call("build", path, "-o", saved[0]).exit_code == 0
     assert call("build", path, "-o", saved[1], "--set", "gain=3").exit_code == 0

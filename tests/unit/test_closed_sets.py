@@ -166,7 +166,7 @@ MEMBERS = {
     "pairs of rope": NewMember(
         "rope-adjacent",
         steps(ir.Attention, rope=lambda step: replace(step.rope, pairs=NEW)),
-        taught(attention.Attention, "_rotate", lambda _, y: y.flip(-1)),
+        taught(attention.Attention, "_rotate", lambda _, y, *rest: y.flip(-1)),
     ),
     "norm of the stream": NewMember(
         "norm-rms", steps(ir.StreamNorm, norm=_norm(NEW)), taught(norm.Norm, "forward", lambda _, x: x)
@@ -177,7 +177,7 @@ MEMBERS = {
     "scale of scores": NewMember(
         "score-scale",
         steps(ir.Attention, scale=lambda step: replace(step.scale, operation=NEW)),
-        taught(attention.Attention, "_scaled", lambda _, s: s),
+        taught(attention.Attention, "_scaled", lambda _, s, *rest: s),
     ),
     "output": NewMember(
         "output-identity", steps(ir.Attention, output=NEW), taught(attention, "_projection", lambda *_: None)

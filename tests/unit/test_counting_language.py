@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.readers.counting.counts import Counts, count
+from compiler.readers.counting.assertions import made_of
+from compiler.readers.counting.counts import PARTS, Counts, count
 from tests.helpers import load_text, small
 
 DEFINITIONS = """
@@ -79,3 +80,21 @@ def test_untied_counts_what_is_shared_again(tmp_path: Path) -> None:
 def test_hard_coded_numbers_behind_matrices(tmp_path: Path) -> None:
     found = counts(tmp_path, "ffn: {hidden: 'u[2]', up: '[[two, 1], [0, 9]]'}")
     assert [(item.name, item.value) for item in found.hard_coded] == [("two", 2), ("", 9)]
+
+
+@pytest.mark.parametrize(
+    ("network", "parts"),
+    [
+        (EMBEDDING + "head: {logits: embedding}", (12, 0, 0)),
+        (EMBEDDING + "head: {'logits digit[0]': x}", (12, 0, 12)),  # an unembedding of its own is part of the rest
+        (EMBEDDING + "position: {table: P}\nposition b: {table: P}\nposition c: {x: pos}", (12, 18, 0)),
+        (EMBEDDING + "norm: {rms: 1, weight: w}\nffn: {hidden: u, up u: x + 1}\nmix: 2 * ffn", (12, 0, 2 + 3 + 2 + 1)),
+        ("embedding: L @ V\nhead: {logits: embedding}", (12 + 4, 0, 0)),  # the factors of a table of low rank too
+    ],
+)
+def test_dense_is_embedding_positions_and_the_rest(tmp_path: Path, network: str, parts: tuple[int, int, int]) -> None:
+    definitions = DEFINITIONS + "  L: [[1, 2], [3, 4], [5, 6], [7, 8], [9, 1], [2, 3]]\n"
+    found = count(load_text(tmp_path, small(network, stream="x y", definitions=definitions)))
+    assert (found.embedding, found.positions, found.non_embedding) == parts
+    assert sum(parts) == found.dense
+    assert [sum(share for _, share in made_of(found, part)) for part in PARTS] == list(parts)

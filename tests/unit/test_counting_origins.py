@@ -39,8 +39,8 @@ constants:
         ("0 * b", ["b"]),
         ("v[d % 3]", ["v[0]", "v[1]", "v[2]"]),  # scalars of a vector, zeros included
         ("v[1]", ["v[1]"]),
-        ("twice", ["twice"]),  # a derived parameter is a scalar of its own; a is read by no weight
-        ("twice + a", ["a", "twice"]),
+        ("twice", ["a"]),  # it is given by a
+        ("twice + a", ["a"]),
         ("where(one == 1, a, b)", ["a"]),  # the branch not taken
         ("where(b > 100, a, 1)", []),  # a condition
         ("where(d < 2, a, b)", ["a", "b"]),  # each is taken by some digit
@@ -52,6 +52,36 @@ constants:
 def test_free(tmp_path: Path, formula: str, names: list[str]) -> None:
     counts = counted(tmp_path, f"embedding:\n  digit[d]:\n    x: {formula}\n", FREE)
     assert (counts.free, list(counts.free_names)) == (len(names), names)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "formula", "names", "hard_coded"),
+    [
+        ("c: 1000\n  g: -12 * c", "g", "c", "12 in g"),
+        ("c: 1000\n  g: -12 * c", "g + c", "c", "12 in g"),
+        ("p: 3\n  q: p\n  r: q\n  s: r * q", "s", "p", ""),
+        ("p: 3\n  q: 2 * 3", "q", "q", ""),  # its own literals are the number
+        ("p: 3\n  q: where(p > 2, 5, 7)", "q", "q", ""),  # a condition picks, and gives no number
+        ("p: 3\n  q: where(1 > 2, p, 7)", "q", "q", ""),  # the branch that is not taken gives none
+        ("p: 3\n  q: where(2 > 1, p, 7)", "q", "p", ""),
+        ("p: 1\n  v: [5, 6]\n  q: v[p]", "q", "v[1]", ""),
+        ("p: 3\n  q: max(p, 2)\n  r: 0 * p", "q + r", "p", "2 in q"),
+        ("a: 0.3\n  b: 0.5\n  R: [[cos(a), -sin(b)], [sin(a), cos(b)]]", "R[0, d % 2] + R[1, d % 2]", "a b", ""),
+        # 0, 1 and -1 in a matrix of formulas are structure; any other number of it is one of its own
+        ("a: 2\n  M: [[a, 0], [-1, 7]]", "M[0, d % 2] + M[1, d % 2]", "M[1, 1] a", ""),
+        ("a: 2\n  M: '[[a, 0], [1, 7]]'", "M[0, d % 2] + M[1, d % 2]", "M[1, 1] a", ""),
+        ("a: 2\n  v: [1, 0]\n  w: [v, v]", "w[0, d % 2] + w[1, 0]", "v[0] v[1]", ""),
+        ("M: [[2, 0], [1, 7]]\n  N: M @ M.T", "N[0, 0]", "M[0, 0] M[0, 1]", ""),
+        ("M: [[2, 0], [1, 7]]\n  N: M", "N[d % 2, 1]", "M[0, 1] M[1, 1]", ""),
+        ("a: 2\n  unused: 3 * a", "a", "a", ""),
+    ],
+)
+def test_free_counts_what_no_other_parameter_gives(
+    tmp_path: Path, parameters: str, formula: str, names: str, hard_coded: str
+) -> None:
+    counts = counted(tmp_path, f"embedding:\n  digit[d]:\n    x: {formula}\n", f"parameters:\n  {parameters}")
+    assert " ".join(counts.free_names) == names
+    assert ", ".join(map(str, counts.hard_coded)) == hard_coded
 
 
 def test_free_in_maps_biases_and_norms_but_not_in_axes(tmp_path: Path) -> None:

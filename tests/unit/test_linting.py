@@ -345,6 +345,38 @@ DISCLOSURE = [
     Case(
         "idle-parameter",
         {
+            **parameter("^bump: 5\n  twice: bump + bump", 11),
+            **step("position:", "  own: where(pos == 30, twice, 0)"),
+        },
+        "no answer depends on the parameter bump: nothing that leads to one reads it",
+        {"learned-position", "position-table", "dead-weight"},
+        id="given",
+    ),
+    Case(
+        "idle-parameter",
+        {
+            "parameters:": "derived: {twice: bump + bump}\nparameters:\n  ^bump: 5",
+            "free: 10": "free: 11",
+            **step("position:", "  own: where(pos == 30, twice, 0)"),
+        },
+        "no answer depends on the parameter bump: nothing that leads to one reads it",
+        {"learned-position", "position-table", "dead-weight"},
+        id="derived",
+    ),
+    Case(
+        "idle-parameter",
+        {
+            **parameter("^bump: 5", 11),
+            **attention("score look: where(key_pos + 1 < query_pos, -inf, 0)"),
+            **step("position:", "  own: where(pos == 3, bump, 0)"),
+        },
+        "no answer depends on the parameter bump: nothing that leads to one reads it",
+        {"learned-position", "position-table", "dead-weight"},
+        id="unseen",
+    ),
+    Case(
+        "idle-parameter",
+        {
             **parameter("^far: 5", 11),
             **attention("score look: where(query_pos == 30, far, 0)"),
         },
@@ -446,6 +478,12 @@ def test_every_rule_has_a_case() -> None:
         ({"heads: look": "heads: look idle"}, set()),
         ({"  eval": "  verdict: proved\n  eval"}, set()),
         ({**attention("softmax: plus_one"), "value look: own": "value look: 1"}, set()),  # how much of the 1 is taken
+        ({**parameter("p: 5\n  q: p + p", 11), **up("q * seen")}, set()),  # another parameter alone reads p
+        ({"parameters:": "derived: {q: p + p}\nparameters:\n  p: 5", "free: 10": "free: 11", **up("q * seen")}, set()),
+        (
+            {**parameter("p: 5\n  q: p + p", 11), **step("position:", "  own: where(pos == 30, p, 0) + q")},
+            {"learned-position", "position-table"},  # p acts through q
+        ),
     ],
     ids=lambda value: " ".join(value.values())[:40] if isinstance(value, dict) else "",
 )

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from compiler.network.flow.attended_keys import Sight
+from compiler.network.flow.unknown_parameters import none_free
 from compiler.network.ir import Attention
 from compiler.network.meanings import unmasked_keys
-from tests.helpers import load_text, small
+from tests.helpers import SMALL_CONTEXT, load_text, small
 
 STEP = """
 embedding:
@@ -37,3 +39,16 @@ def test_a_table_holds_the_value_of_every_pair(
     for query in range(6):
         for key in range(6):
             assert table[query][key] == (score.formula.at(query, key).value if query - key in seen else 0.0)
+
+
+@pytest.mark.parametrize("mask", ["causal", "none", "{window: 3}"])
+@pytest.mark.parametrize("hidden", ["key_pos - query_pos < -2", "key_pos - query_pos > 1", "query_pos - key_pos == 1"])
+def test_distances_hide_the_keys_that_pairs_hide(tmp_path: Path, hidden: str, mask: str) -> None:
+    seen = []
+    for formula in (f"where({hidden}, -inf, 0)", f"where({hidden}, -inf, 0) + 0 * query_pos"):
+        spec = load_text(tmp_path, small(STEP.replace("MASK", mask).replace("FORMULA", formula)))
+        (step,) = (step for step in spec.network.steps if isinstance(step, Attention))
+        sight = Sight(step, SMALL_CONTEXT, none_free)
+        seen.append([sight.keys(0, query) for query in range(SMALL_CONTEXT)])
+    assert seen[0] == seen[1]
+    assert len(set(seen[0])) > 3

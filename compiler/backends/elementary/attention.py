@@ -12,7 +12,8 @@ from compiler.backends.elementary.linear import add_map
 from compiler.backends.elementary.norm import norm
 from compiler.backends.elementary.program import FUNCTION_UNITS, Array, Attended, Linear, NotFollowed, Rotated, Terms
 from compiler.backends.elementary.residual import residual
-from compiler.expressions.floats import round_to
+from compiler.expressions.floats import FloatFormat, round_to
+from compiler.expressions.positions import Keys, PairFormula
 from compiler.network import ir
 from compiler.network.meanings import added_to_later, attends_to_nothing, ties_of, unmasked_keys
 from compiler.source.faults import no_rule
@@ -82,8 +83,7 @@ def _pattern(builder: Builder, step: ir.Attention) -> tuple[tuple[Array, ...], N
     if step.scores:
         table = np.zeros((heads, length, length))
         for score in step.scores:
-            rows = score.formula.table(length, keys)
-            table[score.head] = [[round_to(value, builder.dtype) for value in row] for row in rows]
+            table[score.head] = _score_table(score.formula, length, builder.dtype, keys)
         additions.append(table)
     hidden = np.ones((1, length, length), dtype=bool)
     for query in range(length):
@@ -94,6 +94,14 @@ def _pattern(builder: Builder, step: ir.Attention) -> tuple[tuple[Array, ...], N
     for table in additions:
         hidden = hidden | (table == -np.inf)
     return tuple(np.where(hidden, 0.0, table) for table in additions), hidden
+
+
+def _score_table(formula: PairFormula, length: int, dtype: FloatFormat, keys: Keys) -> Array:
+    """What a formula adds to scores, [queries, keys]."""
+    if formula.by_distance:
+        values = np.array([round_to(value, dtype) for value in formula.distances(length, keys)])
+        return np.lib.stride_tricks.sliding_window_view(values, length)[::-1]
+    return np.array([[round_to(value, dtype) for value in row] for row in formula.table(length, keys)])
 
 
 def _rotated(builder: Builder, rope: ir.Rope, stream: int, groups: int) -> int:

@@ -16,6 +16,7 @@ from compiler.backends.elementary.repeat import mix, repeat
 from compiler.backends.elementary.scale import scale
 from compiler.network import ir
 from compiler.network.causality import hides_later_keys
+from compiler.network.length import reads_time, unrolled
 from compiler.source.faults import no_rule
 from compiler.tasks.layout import Layout
 
@@ -25,12 +26,13 @@ MAX_PROGRAMS = 50
 def translate(network: ir.Network, layout: Layout) -> tuple[Program, ...]:
     """The programs that together say every predicted token after the right ones before it.
 
-    One program is enough where nothing before the last attention sees later tokens: the last query of each prefix has
-    none. Otherwise each token has a program of its own, for the sequence that ends before it. Tokens that are said
-    after a whole window share one, which is run from where each of these windows starts. Raises `NotFollowed`.
+    One program is enough where nothing before the last attention sees later tokens, as the last query of each prefix
+    has none, and nothing reads the length. Otherwise each token has a program of its own, for the sequence that ends
+    before it. Tokens that are said after a whole window share one, which is run from where each of these windows
+    starts. Raises `NotFollowed`.
     """
     totals, together = Totals(), _one_is_enough(network, layout)
-    groups = _sharing(layout, together=together)
+    groups = _sharing(network, layout, together=together)
     return tuple(_program(network, totals, layout, slots, ends_read=together) for slots in groups)
 
 
@@ -40,12 +42,12 @@ def translate_wanted(network: ir.Network, layout: Layout, wanted: Container[int]
     Raises `NotFollowed`.
     """
     together = _one_is_enough(network, layout)
-    for slots in _sharing(layout, together=together):
+    for slots in _sharing(network, layout, together=together):
         if any(slot in wanted for slot in slots):
             yield _program(network, Totals(), layout, slots, ends_read=together)
 
 
-def _sharing(layout: Layout, *, together: bool) -> list[tuple[int, ...]]:
+def _sharing(network: ir.Network, layout: Layout, *, together: bool) -> list[tuple[int, ...]]:
     """The predicted slots, in groups that one program says each. `together`: whether all are one that are not said
     after a whole window. Raises `NotFollowed`."""
     if not layout.predicted:
@@ -59,27 +61,28 @@ def _sharing(layout: Layout, *, together: bool) -> list[tuple[int, ...]]:
     elif len(others) <= MAX_PROGRAMS:
         groups = [(slot,) for slot in others]
     else:
+        needs = f"each of {len(others)} tokens needs a program of its own, as"
+        most = f"at most {MAX_PROGRAMS} are made: give"
+        if reads_time(network):
+            raise NotFollowed(f"{needs} the length of the sequence is read; {most} the task a `window`")
         raise NotFollowed(
-            f"each of {len(others)} tokens needs a program of its own, as attention before the last one sees later"
-            f" tokens; at most {MAX_PROGRAMS} are made: give it a causal mask, or the task a `window`"
+            f"{needs} attention before the last one sees later tokens; {most} it a causal mask, or the task a `window`"
         )
     return [slots for slots in (*groups, whole) if slots]
 
 
 def _one_is_enough(network: ir.Network, layout: Layout) -> bool:
-    """Whether each token that is read can end its sequence, as nothing that is mixed for it has seen a later one."""
-    return not layout.in_place and all(
-        hides_later_keys(step, network.context) for step in _attention_order(network)[:-1]
-    )
+    """Whether each token that is read can end its sequence, as nothing that is mixed for it has seen a later one, or
+    knows how many follow."""
+    attentions = _attention_order(network, network.context)[:-1]
+    alike = not reads_time(network) and all(hides_later_keys(step, network.context) for step in attentions)
+    return not layout.in_place and alike
 
 
-def _attention_order(network: ir.Network) -> list[ir.Attention]:
-    """The steps of attention as they are run."""
-    attentions: list[ir.Attention] = []
-    for step in network.steps:
-        steps = [network.step(name) for name in step.steps] if isinstance(step, ir.Repeat) else [step]
-        attentions += [run for run in steps if isinstance(run, ir.Attention)]
-    return attentions
+def _attention_order(network: ir.Network, length: int) -> list[ir.Attention]:
+    """The steps of attention as they are run, in a sequence of so many tokens."""
+    steps = (run for step in network.steps for run in unrolled(network, step, length))
+    return [step for step in steps if isinstance(step, ir.Attention)]
 
 
 def _program(
@@ -90,7 +93,7 @@ def _program(
     starts = tuple(dict.fromkeys(positions.start for positions in seen.values()))
     first = tuple(slot for slot, positions in seen.items() if positions.start == starts[0])
     length = len(seen[slots[-1]])
-    builder = Builder(network, totals, length, len(_attention_order(network)) if ends_read else -1)
+    builder = Builder(network, totals, length, len(_attention_order(network, length)) if ends_read else -1)
     decision = _build(builder, tuple(layout.read_in(slot) for slot in first))
     prefixes = tuple(len(seen[slot]) for slot in first)
     vocabulary = network.vocabulary.size

@@ -13,8 +13,9 @@ from compiler.source.faults import no_rule
 
 def repeat(builder: Builder, step: ir.Repeat, stream: int, run: Callable[[ir.Step, int], int]) -> int:
     """The stream after the steps named; `run` appends one of them, to a stream."""
-    for name in step.steps:
-        stream = run(builder.network.step(name), stream)
+    for _ in range(step.rounds(builder.length)):
+        for name in step.steps:
+            stream = run(builder.network.step(name), stream)
     return stream
 
 

@@ -20,7 +20,7 @@ class Embedding(nn.Module):
 
     def __init__(self, step: ir.Embedding, weights: ParameterStore) -> None:
         super().__init__()
-        self.weight = weights.parameter(step.weight)
+        self.weight = weights.matrix(step.weight, self)
         self.rows = nn.Identity() if step.factors else None
         self.inner = _chain(step.factors, weights)
 
@@ -44,7 +44,7 @@ class Factor(nn.Module):
 
     def __init__(self, factor: ir.Factor, weights: ParameterStore, inner: Factor | None) -> None:
         super().__init__()
-        self.weight = weights.parameter(factor.weight)
+        self.weight = weights.matrix(factor.weight, self)
         self.inner = inner
 
     def forward(self, x: Tensor) -> Tensor:

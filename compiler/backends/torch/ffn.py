@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from compiler.backends.torch.linear import Linear, ParameterStore
+from compiler.backends.torch.linear import ParameterStore, make_map
 from compiler.backends.torch.norm import make_norm
 from compiler.backends.torch.residual import onto_stream
 from compiler.network import ir
@@ -47,10 +47,10 @@ class FeedForward(nn.Module):
         self.activation = step.activation
         self.stream_after = step.stream_after.size
         self.norm = make_norm(step.norm, weights)
-        self.gate = None if step.gate is None else Linear(step.gate, weights)
-        self.up = Linear(step.up, weights)
+        self.gate = None if step.gate is None else make_map(step.gate, weights)
+        self.up = make_map(step.up, weights)
         self.active, self.units = nn.Identity(), nn.Identity()
-        self.down = Linear(step.down, weights)
+        self.down = make_map(step.down, weights)
         self.residual = step.residual
         self.post_norm = make_norm(step.post_norm, weights)
 

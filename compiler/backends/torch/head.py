@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from compiler.backends.torch.linear import Linear, ParameterStore
+from compiler.backends.torch.linear import ParameterStore, make_map
 from compiler.backends.torch.norm import make_norm
 from compiler.network import ir
 
@@ -15,7 +15,7 @@ class Head(nn.Module):
     def __init__(self, step: ir.Head, weights: ParameterStore) -> None:
         super().__init__()
         self.norm = make_norm(step.norm, weights)
-        self.logits = Linear(step.logits, weights)
+        self.logits = make_map(step.logits, weights)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.logits(self.norm(x))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from compiler.backends.torch.decode import answer_logits, choose, greedy, margins, next_logits
+from compiler.backends.torch.decode import answer_logits, choose, greedy, margins, next_logits, reads_on
 from compiler.backends.torch.foreign import ForeignModel, Subject
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.saving import check_weights
@@ -37,10 +37,16 @@ class Reference:
             case _:
                 raise no_rule("model", subject)
 
+    @property
+    def one_pass(self) -> bool:
+        """Whether one pass over prompt and answer says every token: it is read in place, or in pieces of a sequence,
+        where a pass over some of them is the beginning of one over all."""
+        return self.layout.in_place or (reads_on(self.model) and not self.layout.slides)
+
     def logits(self, prompt: Tensor, answer: Tensor, slots: Sequence[int]) -> Tensor:
         """The logits [slots, classes] in these places of `layout.predicted`, after what the answer [1, A] has before
-        each; a pass of its own for each, but one where answers are read in place. To be called `alone`."""
-        if self.layout.in_place:
+        each; a pass of its own for each, but one where `one_pass` is enough. To be called `alone`."""
+        if self.one_pass:
             return answer_logits(self.model, prompt, answer, self.layout)[0, slots]
         return torch.cat(
             [next_logits(self.model, prompt, answer, self.layout, self.layout.predicted[k]) for k in slots]
@@ -63,7 +69,7 @@ class Reference:
         """Each of these places of `layout.predicted`, what is said there after the right tokens before it, and how far
         its logit is ahead of all others: 0 in a tie. Asked one by one, `alone`."""
         tokens, right = as_tokens(prompt[None]), as_tokens(answer[None])
-        for which in [slots] if self.layout.in_place else [[k] for k in slots]:
+        for which in [slots] if self.one_pass else [[k] for k in slots]:
             logits = self.logits(tokens, right, which)
             yield from zip(
                 which, choose(logits, self.decode).tolist(), margins(logits, self.decode).tolist(), strict=True

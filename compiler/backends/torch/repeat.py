@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor, nn
 
 from compiler.backends.torch.linear import ParameterStore
+from compiler.backends.torch.position import of_length
 from compiler.network import ir
 from compiler.source.faults import no_rule
 
 
 class Repeat(nn.Module):
-    """x [batch, time, dim] to the stream after the steps named, run on x. Their modules live elsewhere in the model."""
+    """x [batch, time, dim] to the stream after the steps named, run on x as often as the step says. Their modules live
+    elsewhere in the model."""
+
+    rounds: Tensor | None  # [context], where they differ by length
 
     def __init__(self, step: ir.Repeat) -> None:
         super().__init__()
         self.steps = step.steps
+        self.times = step.times
+        rounds = torch.tensor(step.times) if len(step.times) > 1 else None
+        self.register_buffer("rounds", rounds, persistent=False)
 
     def forward(self, x: Tensor, run: Callable[[str, Tensor], Tensor]) -> Tensor:
-        for name in self.steps:
-            x = run(name, x)
+        def again(x: Tensor) -> Tensor:
+            for name in self.steps:
+                x = run(name, x)
+            return x
+
+        if self.rounds is not None and torch.compiler.is_compiling():  # one graph for all lengths
+            rounds = of_length(self.rounds, x.shape[-2])
+            for done in range(max(self.times)):
+                x = torch.where(done < rounds, again(x), x)
+            return x
+        for _ in range(self.times[0] if self.rounds is None else self.times[x.shape[-2] - 1]):
+            x = again(x)
         return x
 
     def extra_repr(self) -> str:

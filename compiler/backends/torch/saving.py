@@ -10,8 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from compiler.backends.torch.linear import TransposedLinear
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.settings import as_assumed
+from compiler.network.ir import TRANSPOSE
 from compiler.pipeline import Leniency, Spec, load_source
 from compiler.source.diagnostics import fail
 from compiler.source.document import Scalar, open_file, whole_file
@@ -102,7 +104,10 @@ def spec_text(spec: Spec) -> str:
 
 
 def stored_tensors(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a state dict, each once, on the CPU; and for every further name of one, its first name."""
+    """The tensors of a state dict, each once, on the CPU; and for every further name of one, its first name.
+
+    A map that reads the transpose of a tensor has its name with `.T` behind it.
+    """
     first: dict[int, str] = {}
     stored: dict[str, Tensor] = {}
     ties: dict[str, str] = {}
@@ -112,6 +117,9 @@ def stored_tensors(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]
             stored[name] = tensor.detach().cpu().contiguous()
         else:
             ties[name] = owner
+    for name, module in model.named_modules():
+        if isinstance(module, TransposedLinear):
+            ties[f"{name}.weight"] = f"{first[id(module.owner.weight)]}{TRANSPOSE}"
     return stored, ties
 
 

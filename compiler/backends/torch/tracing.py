@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from compiler.backends.torch.model import build_model
+from compiler.backends.torch.model import Model, build_model
 from compiler.backends.torch.settings import as_assumed
 from compiler.expressions.axes import Axis
-from compiler.network.activations import Dimension, activations
+from compiler.network.activations import POSITIONS, Dimension, activations
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
+from compiler.source.limits import MAX_ACTIVATION
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +48,14 @@ def trace(spec: Spec, tokens: Tensor | Sequence[int], model: nn.Module | None = 
 
     `tokens` are ids, [batch, time] or [time]. Steps that are run again appear again. `model` is what `build` made of
     the spec, to look at one that was moved or changed. Raises `ValueError` for a sequence that is longer than the
-    model's context.
+    model's context, and `SpecError` for one that is too long for whole patterns.
     """
     ids = torch.as_tensor(tokens)
-    module = build_model(spec.network) if model is None else model
     names = activations(spec.network)
+    for name, dimensions in names.items():
+        _check_size(name, dimensions, ids.shape[-1])
+    module = build_model(spec.network) if model is None else model
+    pass_over = partial(module, in_one_piece=True) if isinstance(module, Model) else module
     values: list[Activation] = []
 
     def record(name: str, _: nn.Module, inputs: object, output: Tensor) -> None:
@@ -59,8 +64,16 @@ def trace(spec: Spec, tokens: Tensor | Sequence[int], model: nn.Module | None = 
     hooks = [module.get_submodule(name).register_forward_hook(partial(record, name)) for name in names]
     try:
         with torch.inference_mode():
-            module(ids if ids.ndim > 1 else ids[None])
+            pass_over(ids if ids.ndim > 1 else ids[None])
     finally:
         for hook in hooks:
             hook.remove()
     return tuple(values)
+
+
+def _check_size(name: str, dimensions: tuple[Dimension, ...], length: int) -> None:
+    """Raise `SpecError` where a value has a number for each of too many pairs of positions."""
+    size = prod(axis.size for axis in dimensions if isinstance(axis, Axis)) * length**2
+    if set(POSITIONS) <= set(dimensions) and size > MAX_ACTIVATION:
+        message = f"'{name}' would have {size:,} numbers for {length:,} tokens; at most {MAX_ACTIVATION:,} are shown"
+        raise fail("too-large", message, hint="a trace has every value as a whole: give it fewer tokens")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from compiler.expressions.values import Number
 from compiler.network.flow.task_tokens import Positions, positions_in
 from compiler.network.flow.unknown_parameters import Free
 from compiler.network.ir import Attention, HeadScore
@@ -19,7 +20,7 @@ class Sight:
         self._length = length
         self._free = free
         self._scores = {score.head: score for score in step.scores}
-        self._hidden: dict[int, tuple[Positions, ...]] = {}
+        self._hidden: dict[int, Callable[[int], Positions]] = {}
         self._read: dict[tuple[frozenset[int], Positions], Positions] = {}
 
     def keys(self, head: int, query: int) -> Positions:
@@ -30,14 +31,15 @@ class Sight:
             return every
         if head not in self._hidden:
             self._hidden[head] = self._hidden_by(self._scores[head])
-        return every & ~self._hidden[head][query]
+        return every & ~self._hidden[head](query)
 
     def read(self, heads: Iterable[int], queries: Positions) -> Positions:
         """What any of these heads sees from any of these positions."""
         key = frozenset(heads), queries
         if key not in self._read:
             seen, last = 0, queries.bit_length() - 1
-            for head in key[0]:
+            alike = [head for head in key[0] if head not in self._scores]  # they all see the same
+            for head in (*(key[0] & self._scores.keys()), *alike[:1]):
                 if head not in self._scores and queries and not self._shown(last).start:
                     seen |= self.keys(head, last)  # which sees all that others see
                     continue
@@ -46,14 +48,18 @@ class Sight:
             self._read[key] = seen
         return self._read[key]
 
-    def _hidden_by(self, score: HeadScore) -> tuple[Positions, ...]:
-        formula, length = score.formula, self._length
-        if formula.by_distance and all(
-            -math.inf not in row.values() for _, row in formula.telling_rows(length, self._shown)
-        ):
-            return (0,) * length
-        return tuple(self._hides(score, query) for query in range(length))
+    def _hidden_by(self, score: HeadScore) -> Callable[[int], Positions]:
+        """What a score hides from a query; there may be more bits than positions."""
+        last = self._length - 1
+        if not score.formula.by_distance or score.formula.reads_time:
+            return [self._hides(score, query) for query in range(self._length)].__getitem__
+        by_distance = self._hides(score, last) | self._hides(score, 0) << last
+        return lambda query: by_distance >> (last - query)
 
     def _hides(self, score: HeadScore, query: int) -> Positions:
-        numbers = ((key, score.formula.at(query, key)) for key in self._shown(query))
-        return sum(1 << key for key, it in numbers if it.value == -math.inf and not self._free(it.provenance))
+        """The keys that no length of the sequence shows to the query."""
+        numbers = ((key, score.formula.numbers(query, key, self._length)) for key in self._shown(query))
+        return sum(1 << key for key, every in numbers if all(map(self._is_hidden, every)))
+
+    def _is_hidden(self, number: Number) -> bool:
+        return number.value == -math.inf and not self._free(number.provenance)

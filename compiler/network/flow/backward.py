@@ -16,11 +16,13 @@ from compiler.network.flow.bits import INFORMATION, Facts, both, columns, either
 from compiler.network.flow.facts import AttentionFacts, Forward, Run
 from compiler.network.flow.task_tokens import Asked, Positions, everything, positions_in
 from compiler.network.flow.unknown_parameters import Free, none_free
+from compiler.network.length import lengths_apart
 from compiler.network.meanings import attends_to_nothing, keeps_stream
 from compiler.network.storage import tensors
 from compiler.source.faults import no_rule
 
 Alive = bytes  # of each dimension of an axis, 1 where it can change the answer
+_Key = tuple[str, Facts, Alive, bool]  # a step on a stream, what matters after it, and whether that is the logits
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,11 @@ def flow(network: ir.Network, asked: Asked | None = None, free: Free = none_free
     `free` it is what can matter, whatever they are.
     """
     forward = Forward(network, free)
-    backward = _Backward(forward, asked or everything(network), free)
-    backward.follow(forward.runs())
+    asked = asked or everything(network)
+    backward = _Backward(forward, asked, free)
+    for length in lengths_apart(network, max(1, len(asked.tokens))):
+        backward.follow(forward.runs(length))
+    backward.note_rows()
     alive = {name: frozenset(backward.alive[name]) for name in tensors(network)}
     moved = {step.name: frozenset(backward.moved[step.name]) for step in network.steps if isinstance(step, ir.Position)}
     positions = {step.name: backward.positions[step.name] for step in network.steps}
@@ -90,14 +95,15 @@ class _Backward:
         self._looked_up: dict[str, list[tuple[ir.Tensor, Alive]]] = defaultdict(
             list
         )  # each table with its live columns
-        self._heads: dict[tuple[str, Facts, Alive, bool], set[int]] = defaultdict(set)  # whose values matter
+        self._heads: dict[_Key, set[int]] = defaultdict(set)  # whose values matter
+        self._asking: set[_Key] = set()  # attention in which some query matters
         self.alive: dict[str, set[ir.Index]] = defaultdict(set)
         self.moved: dict[str, set[int]] = defaultdict(set)
         self.roles: dict[str, AttentionRole] = {}
-        self._known: dict[tuple[str, Facts, Alive, bool], Alive] = {}
+        self._known: dict[_Key, Alive] = {}
 
     def follow(self, runs: tuple[Run, ...]) -> None:
-        """From the logits back to the first step."""
+        """From the logits back to the first step; once for each way in which the steps run."""
         several = len(runs[-1].after) > 1  # one class alone always wins
         alive = [bytearray(len(run.after)) for run in runs]
         alive[-1] = bytearray([several]) * len(runs[-1].after)
@@ -116,11 +122,14 @@ class _Backward:
             before = self._before(run, after, relative=relative)
             if i:
                 alive[i - 1] = bytearray(either(alive[i - 1], before))
-                positions[i - 1] |= positions[i]
-            if isinstance(run.step, ir.Attention):
-                heads = self._heads[run.step.name, run.before, after, relative]
-                positions[i - 1] |= self.sight[run.step.name].read(heads, positions[i])
-        self._note_rows()
+                positions[i - 1] |= self._read_at(run, (run.step.name, run.before, after, relative), positions[i])
+
+    def _read_at(self, run: Run, key: _Key, positions: Positions) -> Positions:
+        """The positions at which a step reads the stream for what it gives at these."""
+        if not isinstance(run.step, ir.Attention):
+            return positions
+        seen = self.sight[run.step.name].read(self._heads[key], positions)
+        return seen | positions if keeps_stream(run.step.residual) or key in self._asking else seen
 
     def _before(self, run: Run, after: Alive, *, relative: bool) -> Alive:
         key = run.step.name, run.before, after, relative
@@ -131,7 +140,7 @@ class _Backward:
 
     def _through_step(self, run: Run, after: Alive, relative: bool) -> Alive:
         step, before = run.step, run.before
-        heads = self._heads[step.name, before, after, relative]
+        key = step.name, before, after, relative
         if isinstance(step, ir.Attention | ir.FeedForward) and step.post_norm is not None:
             after, relative = self._norm(step.post_norm, self.forward.joined(step, before), after), False
         match step:
@@ -148,7 +157,7 @@ class _Backward:
             case ir.StreamScale(weight=weight):
                 return self._elementwise(weight, both(after, present(before)))
             case ir.Attention():
-                read = self._attention(step, before, after, relative, heads)
+                read = self._attention(step, after, key)
                 return either(after, read) if keeps_stream(step.residual) else read
             case ir.FeedForward():
                 branch, units = self.forward.units(step, before)
@@ -191,7 +200,7 @@ class _Backward:
                 output, source = index
                 if read[source] and matters[output] and source not in level:
                     matters_in[source] = 1
-                    self.alive[map_.weight.name].add(index)
+                    self.alive[map_.weight.name].add(index[::-1] if map_.weight.transposed else index)
         same_for_all = bias is not None and (bias.shape[0] < size or is_level(columns(bias)[0], size))
         if bias is not None and biased and not (relative and same_for_all):
             matters = after if bias.shape[0] == size else bytes([any(after)])
@@ -219,7 +228,7 @@ class _Backward:
                 self.alive[weight.name].add(index)
         return bytes(matters)
 
-    def _note_rows(self) -> None:
+    def note_rows(self) -> None:
         """Notes the numbers of the rows that are looked up at positions that matter."""
         for step in self.forward.network.steps:
             for table, alive in self._looked_up[step.name]:
@@ -251,8 +260,10 @@ class _Backward:
 
     # Attention
 
-    def _attention(self, step: ir.Attention, before: Facts, after: Alive, relative: bool, valued: set[int]) -> Alive:
-        """What the branch of an attention step needs of the stream; notes the heads whose values matter."""
+    def _attention(self, step: ir.Attention, after: Alive, known_as: _Key) -> Alive:
+        """What the branch of an attention step needs of the stream, given what matters before its `post_norm`."""
+        _, before, _, relative = known_as
+        relative = relative and step.post_norm is None
         facts = self.forward.attention(step, before)
         match step.output:
             case ir.Map():
@@ -273,7 +284,7 @@ class _Backward:
             for coordinate in range(step.value_dim):
                 value = facts.values[group * step.value_dim + coordinate]
                 if value and mixed[head * step.value_dim + coordinate]:
-                    valued.add(head)
+                    self._heads[known_as].add(head)
                     values[group * step.value_dim + coordinate] = 1
                     weighed |= bool(value & INFORMATION) or attends_to_nothing(step.softmax)
             if weighed:
@@ -283,6 +294,8 @@ class _Backward:
                     query, key = head * step.head_dim + coordinate, group * step.head_dim + coordinate
                     if self.forward.scored(step, facts.queries[1][query], facts.keys[1][key]):
                         queries[query] = keys[key] = 1
+        if any(queries):
+            self._asking.add(known_as)
         read = self._map(step.value, facts.branch, bytes(values))
         asked = self._projected(step, step.query_norm, facts.queries[0], queries)
         told = self._projected(step, step.key_norm, facts.keys[0], keys)

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 
-from compiler.expressions.positions import Keys
+from compiler.expressions.positions import lengths
 from compiler.network.flow.unknown_parameters import Free
-from compiler.network.ir import Attention, HeadScore, Rope, Tensor
+from compiler.network.ir import Attention, HeadScore, Mask, Rope, Tensor
 from compiler.network.meanings import rope_pair, unmasked_keys
 
 NONZERO, TOKEN, POSITION, OTHERS = 1, 2, 4, 8
@@ -93,20 +93,21 @@ def seen_by(step: Attention, length: int, free: Free) -> list[tuple[bool, bool]]
     keys = unmasked_keys(step.mask, length)
     others = any(len(keys(query)) > 1 for query in range(length))
     return [
-        _seen(scores[head], length, keys)
+        _seen(scores[head], length, step.mask)
         if head in scores and not free(scores[head].provenance)
         else (others, head in scores)
         for head in range(step.heads.size)
     ]
 
 
-def _seen(score: HeadScore, length: int, keys: Keys) -> tuple[bool, bool]:
+def _seen(score: HeadScore, length: int, mask: Mask) -> tuple[bool, bool]:
     looks = varies = False
-    values: set[int | float] = set()
-    for query, row in score.formula.telling_rows(length, keys):
-        looks = looks or any(value > -math.inf for key, value in row.items() if key != query)
-        values = {*values, *row.values()} if score.formula.by_distance else set(row.values())
-        varies = varies or len(values) > 1
-        if looks and varies:
-            break
+    for time in lengths(length, varies=score.formula.reads_time):
+        values: set[int | float] = set()
+        for query, row in score.formula.telling_rows(time, unmasked_keys(mask, time)):
+            looks = looks or any(value > -math.inf for key, value in row.items() if key != query)
+            values = {*values, *row.values()} if score.formula.by_distance else set(row.values())
+            varies = varies or len(values) > 1
+            if looks and varies:
+                return looks, varies
     return looks, varies

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
 
 from compiler.expressions.values import Provenance
 from compiler.network.flow.backward import Flow
-from compiler.network.flow.task_tokens import positions_in
+from compiler.network.flow.task_tokens import Positions, positions_in
 from compiler.network.flow.unknown_parameters import Free
-from compiler.network.ir import Attention, Network, Pointwise, Position
+from compiler.network.ir import Attention, HeadScore, Network, Pointwise, Position
 from compiler.network.meanings import attends_to_nothing
 from compiler.network.storage import tensors
 from compiler.source.faults import no_rule
@@ -27,22 +29,35 @@ def acting(network: Network, flow: Flow, free: Free) -> Iterator[Provenance]:
             case Position(terms=terms):
                 for term in terms:
                     if term.dimension in flow.moved[step.name] and free(term.provenance):
-                        yield from (term.formula.at(position).provenance for position in positions)
+                        for position in positions:
+                            yield from (it.provenance for it in term.formula.numbers(position, network.context))
             case Attention(rope=rope):
                 if flow.weighing[step.name]:
                     yield from (step.scale.provenance, step.mask_provenance)
                     yield from () if rope is None else (rope.provenance,)
-                    yield from _scores(step, flow, positions, free)
+                    yield from _scores(network, step, flow, free)
             case _:
                 raise no_rule("step", step)
 
 
-def _scores(step: Attention, flow: Flow, positions: list[int], free: Free) -> Iterator[Provenance]:
+def _scores(network: Network, step: Attention, flow: Flow, free: Free) -> Iterator[Provenance]:
     """The numbers of scores, where a query can choose between keys: a standard softmax over one key ignores them."""
     fewest = 1 if attends_to_nothing(step.softmax) else 2
     for score in step.scores:
         if score.head in flow.weighing[step.name] and free(score.provenance):
-            for query in positions:
-                keys = positions_in(flow.sight[step.name].keys(score.head, query))
-                if len(keys) >= fewest:
-                    yield from (score.formula.at(query, key).provenance for key in keys)
+            positions = positions_in(flow.positions[step.name])
+            keys = {query: flow.sight[step.name].keys(score.head, query) for query in positions}
+            for query, key in _telling_pairs(
+                score, {q: seen for q, seen in keys.items() if seen.bit_count() >= fewest}
+            ):
+                yield from (it.provenance for it in score.formula.numbers(query, key, network.context))
+
+
+def _telling_pairs(score: HeadScore, keys: dict[int, Positions]) -> Iterator[tuple[int, int]]:
+    """The pairs of query and key, given the keys by query; where distances decide, one pair for each of them."""
+    if not score.formula.by_distance or score.formula.reads_time:
+        yield from ((query, key) for query, seen in keys.items() for key in positions_in(seen))
+        return
+    last = max(keys, default=0)
+    distances = reduce(or_, (seen << (last - query) for query, seen in keys.items()), 0)
+    yield from ((max(0, last - place), max(0, place - last)) for place in positions_in(distances))

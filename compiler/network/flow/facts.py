@@ -23,6 +23,7 @@ from compiler.network.flow.bits import (
     union,
 )
 from compiler.network.flow.unknown_parameters import Free, none_free, with_unknown
+from compiler.network.length import unrolled
 from compiler.network.meanings import (
     added_to_later,
     attends_to_nothing,
@@ -94,13 +95,12 @@ class Forward:
         self._after: dict[tuple[str, Facts], Facts] = {}
         self._sees: dict[str, list[tuple[bool, bool]]] = {}
 
-    def runs(self) -> tuple[Run, ...]:
-        """Every step in the order in which it runs."""
+    def runs(self, length: int) -> tuple[Run, ...]:
+        """Every step in the order in which it runs, in a sequence of so many tokens."""
         made: list[Run] = []
         last: dict[str, int] = {}  # the run after which a step named in a mix has left its stream
-        steps = {step.name: step for step in self.network.steps}
         for step in self.network.steps:
-            for inner in [steps[name] for name in step.steps] if isinstance(step, ir.Repeat) else [step]:
+            for inner in unrolled(self.network, step, length):
                 before = made[-1].after if made else b""
                 if isinstance(inner, ir.Mix):
                     self.pay(inner, len(before))
@@ -120,9 +120,9 @@ class Forward:
 
     def nonzero(self, tensor: ir.Tensor) -> tuple[ir.Index, ...]:
         """Where a tensor has numbers that are not zero."""
-        if tensor.name not in self._nonzero:
-            self._nonzero[tensor.name] = tuple(entry.index for entry in tensor.entries if entry.value)
-        return self._nonzero[tensor.name]
+        if tensor.read_as not in self._nonzero:
+            self._nonzero[tensor.read_as] = tuple(entry.index for entry in tensor.entries if entry.value)
+        return self._nonzero[tensor.read_as]
 
     def after(self, step: ir.Step, before: Facts) -> Facts:
         """The stream, or the logits, after one step."""
@@ -320,9 +320,9 @@ class Forward:
             if self._free(term.provenance):
                 added[term.dimension] = NONZERO | POSITION
                 continue
-            column = set(term.formula.column(self.network.context))
-            if column != {0.0}:
-                added[term.dimension] = NONZERO if len(column) == 1 else NONZERO | POSITION
+            for column in term.formula.telling_columns(self.network.context):
+                if column != {0}:
+                    added[term.dimension] |= NONZERO if len(column) == 1 else NONZERO | POSITION
         return bytes(added)
 
 

@@ -10,8 +10,23 @@ from math import prod
 from compiler.expressions.arithmetic import as_figure
 from compiler.expressions.values import Leaf, Provenance, leaves
 from compiler.language.definitions import Definition
-from compiler.network.ir import Entry, Equation, Tensor
-from compiler.network.storage import Stored, stored, tensors
+from compiler.network.ir import (
+    TRANSPOSE,
+    Attention,
+    Embedding,
+    Entry,
+    Equation,
+    FeedForward,
+    Head,
+    Mix,
+    Position,
+    Repeat,
+    Step,
+    StreamNorm,
+    StreamScale,
+    Tensor,
+)
+from compiler.network.storage import Stored, stored, stored_by, tensors
 from compiler.network.unstored_numbers import unstored_numbers
 from compiler.pipeline import Spec
 from compiler.source.faults import no_rule
@@ -42,10 +57,14 @@ class TensorCount:
 
 @dataclass(frozen=True)
 class GroupCount:
-    """A map with its bias, an embedding or a norm weight: what the rule `distinct` counts together."""
+    """A map with its bias, an embedding or a norm weight: what the rule `distinct` counts together.
+
+    `part` is the part of `dense` that it belongs to, one of `PARTS`.
+    """
 
     name: str
     step: str
+    part: str
     distinct: int
     copies: bool
     tensors: tuple[TensorCount, ...]
@@ -75,10 +94,16 @@ class HardCoded:
 
 @dataclass(frozen=True)
 class Counts:
-    """`free` is None where a spec declares no parameters, as then nothing is known about independence."""
+    """`free` is None where a spec declares no parameters, as then nothing is known about independence.
+
+    `embedding`, `positions` and `non_embedding` add up to `dense`.
+    """
 
     dense: int
     dense_untied: int
+    embedding: int
+    positions: int
+    non_embedding: int
     nonzero: int
     distinct: int
     values: int
@@ -105,13 +130,18 @@ def _no_parts(_: Counts) -> Parts:
     return []
 
 
+def _dense_parts(counts: Counts, part: str) -> Parts:
+    return [(tensor.name, tensor.dense) for group in counts.groups if group.part == part for tensor in group.tensors]
+
+
 @dataclass(frozen=True)
 class CountingRule:
     """A stated way to count. `says` what it counts, in a line; `figure` is the number by it.
 
     `parts` is what the figure adds up from, each with its share: tensors, maps, parameters or numbers. There are none
     where distinct values are counted. `counts_entries`: it counts what is stored, whatever that comes from. One with
-    `beside` is shown in brackets in the column of that rule, with the words `in_brackets`.
+    `beside` is shown in brackets in the column of that rule, with the words `in_brackets`. One that is `part_of`
+    another has a column where a table is sorted by it, and else stands below the table of tensors.
     """
 
     says: str
@@ -120,6 +150,7 @@ class CountingRule:
     counts_entries: bool = False
     beside: str = ""
     in_brackets: str = ""
+    part_of: str = ""
 
 
 LISTING = "hard_coded"  # it is no score, and no spec can claim it
@@ -137,6 +168,24 @@ FIGURES = {
         counts_entries=True,
         beside="dense",
         in_brackets="untied",
+    ),
+    "embedding": CountingRule(
+        "the part of `dense` in the embedding, the factors of one of low rank too",
+        figure=lambda counts: counts.embedding,
+        parts=lambda counts: _dense_parts(counts, "embedding"),
+        part_of="dense",
+    ),
+    "positions": CountingRule(
+        "the part of `dense` in position tables",
+        figure=lambda counts: counts.positions,
+        parts=lambda counts: _dense_parts(counts, "positions"),
+        part_of="dense",
+    ),
+    "non_embedding": CountingRule(
+        "the rest of `dense`: maps, norms, scales and mixes, with an unembedding that is not tied",
+        figure=lambda counts: counts.non_embedding,
+        parts=lambda counts: _dense_parts(counts, "non_embedding"),
+        part_of="dense",
     ),
     "nonzero": CountingRule(
         "stored scalars that are not zero; a broadcast row once",
@@ -160,7 +209,7 @@ FIGURES = {
         in_brackets="with 0",
     ),
     "free": CountingRule(
-        "scalars under `parameters` that the network reads, each once however often it is used",
+        "scalars under `parameters` that no other parameter gives and the network reads, each once",
         figure=lambda counts: counts.free,
         parts=lambda counts: [(name, 1) for name in counts.free_names],
     ),
@@ -172,7 +221,8 @@ FIGURES = {
 }
 COUNTING_RULES = tuple(name for name in FIGURES if name != LISTING)  # what a spec can claim
 BESIDE = {rule.beside: (name, rule.in_brackets) for name, rule in FIGURES.items() if rule.beside}
-SHOWN_RULES = tuple(name for name, rule in FIGURES.items() if not rule.beside)  # those with a column
+PARTS = tuple(name for name, rule in FIGURES.items() if rule.part_of)  # they add up to `dense`
+SHOWN_RULES = tuple(name for name, rule in FIGURES.items() if not (rule.beside or rule.part_of))  # with a column
 
 
 def count(spec: Spec) -> Counts:
@@ -181,7 +231,7 @@ def count(spec: Spec) -> Counts:
     declares_parameters = any(definition.kind == "parameter" for definition in definitions.values())
     every = tensors(network).values()
     entries = [entry for tensor in every for entry in tensor.entries]
-    groups = tuple(_group(group) for group in stored(network))
+    groups = tuple(_group(group, _part(step)) for step in network.steps for group in stored_by(step))
     nonzero_values = {entry.value for entry in entries if entry.value}
     dense = sum(tensor.size for tensor in every)
     nonzero = sum(1 for entry in entries if entry.value)
@@ -189,9 +239,15 @@ def count(spec: Spec) -> Counts:
     unstored = (number.provenance for step in network.steps for number in unstored_numbers(step))
     read = in_weights | leaves(unstored)
     free = sorted({leaf.name for leaf in read if leaf.kind == "parameter"})
+    parts = Counter[str]()
+    for group in groups:
+        parts[group.part] += sum(tensor.dense for tensor in group.tensors)
     return Counts(
         dense=dense,
         dense_untied=sum(tensor.size for group in stored(network) for _, tensor in group.named),
+        embedding=parts["embedding"],
+        positions=parts["positions"],
+        non_embedding=parts["non_embedding"],
         nonzero=nonzero,
         distinct=sum(group.distinct for group in groups),
         values=len(nonzero_values),
@@ -203,7 +259,20 @@ def count(spec: Spec) -> Counts:
     )
 
 
-def _group(group: Stored) -> GroupCount:
+def _part(step: Step) -> str:
+    """The part of `dense` that a step's tensors belong to."""
+    match step:
+        case Embedding():
+            return "embedding"
+        case Position():
+            return "positions"
+        case StreamNorm() | StreamScale() | Attention() | FeedForward() | Repeat() | Mix() | Head():
+            return "non_embedding"
+        case _:
+            raise no_rule("step", step)
+
+
+def _group(group: Stored, part: str) -> GroupCount:
     counted = [tensor for name, tensor in group.named if tensor.name == name]
     nonzero = [entry for tensor in counted for entry in tensor.entries if entry.value]
     different, copies = len({entry.value for entry in nonzero}), False
@@ -216,9 +285,15 @@ def _group(group: Stored) -> GroupCount:
             pass
         case _:
             raise no_rule("stored", group.kind)
-    ties = {f"{group.name}.weight": group.weight_tie}
+    ties = {f"{group.name}.weight": _tie(group)}
     counts = tuple(_tensor(name, tensor, ties.get(name)) for name, tensor in group.named)
-    return GroupCount(group.name, group.step, 0 if copies else different, copies, counts)
+    return GroupCount(group.name, group.step, part, 0 if copies else different, copies, counts)
+
+
+def _tie(group: Stored) -> str | None:
+    """What stores the weight of a group instead, with `.T` where that is the transpose."""
+    turned = group.weight is not None and group.weight.transposed
+    return f"{group.weight_tie}{TRANSPOSE}" if turned and group.weight_tie is not None else group.weight_tie
 
 
 def _copies(group: Stored) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import get_args
 
 from compiler.expressions.values import Provenance, names_read
+from compiler.language.definitions import DefinitionKind
 from compiler.pipeline import Spec
 from compiler.readers.counting.counts import SHOWN_RULES, count
 from compiler.readers.diffing.differences import (
@@ -21,7 +23,7 @@ from compiler.readers.diffing.text_changes import Renaming, TextChange, text_cha
 from compiler.source.saved import is_saved
 from compiler.source.state_dicts import StateDict
 
-DEFINITIONS = ("constant", "size", "parameter")
+DEFINITIONS = get_args(DefinitionKind)
 
 
 def diff(before: Spec | StateDict, after: Spec | StateDict, names: Mapping[str, str] | None = None) -> Difference:

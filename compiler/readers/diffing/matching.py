@@ -26,7 +26,7 @@ from compiler.network.ir import (
 from compiler.pipeline import Spec
 
 T = TypeVar("T")
-NamedKind = Literal["step", "token", "dimension", "head", "unit", "constant", "size", "parameter", "tensor"]
+NamedKind = Literal["step", "token", "dimension", "head", "unit", "constant", "size", "parameter", "derived", "tensor"]
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,8 @@ def _size(step: Step) -> Hashable:
     match step:
         case Attention(head_dim=head_dim, value_dim=value_dim):
             return Attention, head_dim, value_dim, *sizes
-        case Repeat(steps=steps):
-            return Repeat, len(steps), *sizes
+        case Repeat(steps=steps, times=times):
+            return Repeat, len(steps), times, *sizes
         case _:
             return type(step), *sizes
 

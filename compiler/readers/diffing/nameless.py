@@ -6,8 +6,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, fields, is_dataclass
 
 from compiler.expressions.axes import Axis
-from compiler.expressions.positions import PositionFormula
-from compiler.network.ir import Attention, Embedding, Map, Network, Repeat, StreamAfter, Tensor
+from compiler.expressions.positions import PairFormula, PositionFormula, lengths
+from compiler.network.ir import Attention, Embedding, Map, Mask, Network, Repeat, StreamAfter, Tensor
 from compiler.network.meanings import unmasked_keys
 from compiler.readers.diffing.multiplying import multiplied
 
@@ -38,13 +38,13 @@ class _Reader:
             case Embedding() if self.multiplied_out:
                 return self._tensors((part.weight, *(factor.weight for factor in part.factors)))
             case PositionFormula():
-                return tuple(part.column(self.network.context))
+                return tuple((*case, part.at(*case).value) for case in part.cases(self.network.context))
             case Attention():
                 return self._fields(part, "scores"), self._scores(part)
             case StreamAfter():
                 return self._step(part.step)
             case Repeat():
-                return "Repeat", tuple(map(self._step, part.steps))
+                return "Repeat", tuple(map(self._step, part.steps)), part.times
             case tuple():
                 return tuple(map(self.value, part))
             case _ if is_dataclass(part):
@@ -67,13 +67,26 @@ class _Reader:
         if product is None:
             return names, identity
         shape = factors[0].shape if len(factors) == 1 else (factors[0].shape[0], factors[-1].shape[-1])
-        return shape, identity, tuple(sorted(product.items()))
+        turned = not self.untied and any(factor.transposed for factor in factors)
+        return shape, identity, turned, tuple(sorted(product.items()))
 
     def _scores(self, step: Attention) -> Hashable:
-        context = self.network.context
-        keys = unmasked_keys(step.mask, context)
-        tables = ((score.head, score.formula.table(context, keys)) for score in step.scores)
-        return tuple(sorted((head, tuple(map(tuple, table))) for head, table in tables))
+        return tuple(sorted((score.head, self._score(score.formula, step.mask)) for score in step.scores))
+
+    def _score(self, formula: PairFormula, mask: Mask) -> tuple[tuple[float, ...], ...]:
+        """Its numbers by distance, where that decides, if only by chance; else by query and key; for each length, where
+        it reads that."""
+        length = self.network.context
+        if formula.reads_time:
+            every = (formula.telling_rows(time, unmasked_keys(mask, time)) for time in lengths(length, varies=True))
+            return tuple(tuple(row.values()) for rows in every for _, row in rows)
+        keys = unmasked_keys(mask, length)
+        if formula.by_distance:
+            return (tuple(formula.distances(length, keys)),)
+        rows = tuple(map(tuple, formula.table(length, keys)))
+        by_distance = rows[-1] + rows[0][1:]
+        shifted = all(row == by_distance[length - 1 - query :][:length] for query, row in enumerate(rows))
+        return (by_distance,) if shifted else rows
 
     def _step(self, name: str) -> int:
         return next(place for place, step in enumerate(self.network.steps) if step.name == name)

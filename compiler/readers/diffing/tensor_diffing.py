@@ -125,13 +125,18 @@ def _side(model: Spec | StateDict) -> _Side:
     inside = _of_spec(load_source(saved.source, leniency=BELIEVED)) if model.settings else said
     tensors = dict(load_state_dict(model.path).tensors)
     for name, owner in saved.ties.items():
-        if name in tensors or owner not in tensors:
+        if name in tensors or owner.removesuffix(ir.TRANSPOSE) not in tensors:
             raise damaged(model.path, f"the tie of {shown(name)} to {shown(owner)} is none")
-    tensors |= {name: tensors[owner] for name, owner in saved.ties.items()}
+    tensors |= {name: _read(tensors, owner) for name, owner in saved.ties.items()}
     says_so = saved.ties == inside.ties and _same(tensors, inside.tensors)
     what = "those of the spec inside" if says_so else "not those of the spec inside, and `build` refuses them"
     note = f"{model.path}: its {len(saved.tensors)} tensors were read; they are {what}"
     return replace(said, note=note) if model.settings else _Side(tensors, saved.ties, said.described, note, says_so)
+
+
+def _read(tensors: Tensors, owner: str) -> Tensor:
+    """What a tie stands for: a tensor, or its transpose."""
+    return tensors[owner] if owner in tensors else tensors[owner.removesuffix(ir.TRANSPOSE)].T
 
 
 def _of_spec(spec: Spec) -> _Side:
@@ -141,11 +146,10 @@ def _of_spec(spec: Spec) -> _Side:
     described: dict[str, ir.Tensor] = {}
     for group in stored(spec.network):
         for name, tensor in group.named:
-            owned = tensors.get(tensor.name)
-            tensors[name] = materialize(tensor, dtype) if owned is None else owned
+            tensors[name] = _read(tensors, tensor.read_as) if tensor.name in tensors else materialize(tensor, dtype)
             described[name] = tensor
             if name != tensor.name:
-                ties[name] = tensor.name
+                ties[name] = tensor.read_as
     return _Side(tensors, ties, described)
 
 

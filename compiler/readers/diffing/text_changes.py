@@ -11,7 +11,7 @@ from typing import Literal
 
 from compiler.expressions.spacing import spaced, structure
 from compiler.language.definitions import Definition
-from compiler.language.keys import BY_DIMENSION, MAPS
+from compiler.language.keys import BY_DIMENSION, MAPS, SECTION_OF
 from compiler.pipeline import Spec
 from compiler.readers.diffing.matching import NameMatch
 from compiler.readers.diffing.task_changes import LAYOUT, TaskPart, task_text
@@ -19,7 +19,7 @@ from compiler.source.document import Mapping as Document
 from compiler.source.document import Node, Scalar, as_data
 from compiler.source.text import Span
 
-Section = Literal["spec", "constant", "size", "parameter", "step", "equation", "option"]
+Section = Literal["spec", "constant", "size", "parameter", "derived", "step", "equation", "option"]
 EQUATIONS = (*MAPS, "score", "bias")  # what a key of equations starts with
 WORD = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)")
 MAX_RENAMINGS = 64  # of one key that are looked for
@@ -103,7 +103,7 @@ class _Walk:
     renaming: Renaming
 
     def top(self, before: Spec, after: Spec) -> Iterator[TextChange]:
-        skipped = {"constants", "parameters", "network", "task"}
+        skipped = {*SECTION_OF.values(), "network", "task"}
         first, second = before.resolved.document, after.resolved.document
         for key in dict.fromkeys([*first.names, *second.names]):
             if key not in skipped:

@@ -113,7 +113,7 @@ def _value(value: object) -> object:
 def _tensor(tensor: Tensor) -> dict[str, object]:
     """A tensor with its written numbers, each at its named place."""
     return {
-        "name": tensor.name,
+        "name": tensor.read_as,
         "shape": list(tensor.shape),
         "entries": {tensor.label(entry.index): entry.value for entry in tensor.entries},
     }

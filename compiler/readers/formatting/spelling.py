@@ -68,7 +68,7 @@ class _Speller:
     def section(self, name: str, value: Node) -> None:
         """A value at the top level of a spec."""
         match name:
-            case "constants" | "parameters" | "context":
+            case "constants" | "parameters" | "derived" | "context":
                 self.expressions(value)
             case "vocabulary" | "stream":
                 self.names(value)

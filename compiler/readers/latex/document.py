@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from compiler.expressions.positions import PAIR
 from compiler.language.keys import MAPS_OF
+from compiler.network.length import reads_time
 from compiler.pipeline import Spec
 from compiler.readers.latex.equations import (
     EquationLine,
@@ -66,19 +67,22 @@ def _introduction(spec: Spec, reading: Reading) -> str:
     ]
     if {"position", POSITION_NAME} <= letters.words:
         remarks.append(f"${letters.position}$ is a position, counted from 0.")
+    if reads_time(spec.network):
+        remarks.append(f"${letters.time}$ is the number of tokens of the sequence.")
     if {"rope", PAIR} <= letters.words:
         remarks.append(f"${letters.pair}$ is a pair of coordinates of a head, counted from 0.")
     return _block(spec.title, [], remarks)
 
 
 def _numbers(spec: Spec, reading: Reading) -> Iterator[str]:
-    """The sizes of the task, constants and parameters."""
+    """The sizes of the task, constants, parameters and derived values."""
     document = spec.resolved.document
     task = document.get("task")
     sizes = sizes_of(task) if isinstance(task, Mapping) else None
     if sizes is not None and sizes.items:
         yield _block("Sizes", size_lines(sizes))
-    for title, section in (("Constants", document.get("constants")), ("Parameters", document.get("parameters"))):
+    for key, title in (("constants", "Constants"), ("parameters", "Parameters"), ("derived", "Derived values")):
+        section = document.get(key)
         if isinstance(section, Mapping) and section.items:
             yield _block(title, read_mapping(reading, section, path=(title,), options=False))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from compiler.expressions.formulas import Word, read_formula
 from compiler.expressions.naming import words
 from compiler.expressions.parse import is_name, parse
-from compiler.expressions.syntax import ExpressionError, Indexed, Name
+from compiler.expressions.syntax import ExpressionError, Indexed, Name, Transpose
 from compiler.expressions.syntax import ExpressionNode as Tree
 from compiler.language.keys import AXES, MAPS, NAME_LISTS
 from compiler.readers.latex.expressions import bracketed, last_index, latex, latex_lines, matrix, subscripted, wrapped
@@ -29,7 +29,7 @@ class Reading:
 
     def symbols(self, path: tuple[str, ...]) -> dict[str, str]:
         """Signs of the names of positions where they are read. Under `let` a dimension with such a name comes first."""
-        if path[0] in ("score", "rope", "position"):
+        if path[0] in ("score", "rope", "position", "repeat"):
             return self.notation.positions
         known = self.notation.positions if "let" in path else {}
         return {word: sign for word, sign in known.items() if word not in self.names}
@@ -99,12 +99,14 @@ def read_value(
         side += f"({reading.notation.query}, {reading.notation.key})"
     symbols = reading.symbols(path)
     tree = _tree(value)
-    word = tree.name if isinstance(tree, Name) and tree.name not in (reading.names | symbols.keys()) else ""
+    named = tree.operand if isinstance(tree, Transpose) else tree
+    other = named.name if isinstance(named, Name) and named.name not in (reading.names | symbols.keys()) else ""
+    if is_map and options and ("." in other or other in (*MAPS, "embedding")):
+        sign, how = ("", "") if named is tree else (r"^{\top}", ", transposed")
+        return EquationLine(rf"{side} &= {name(other)}{sign} \quad \text{{(the same weights{how})}}")
+    word = other if named is tree else ""
     if is_map and options and word:
-        tied = "." in word or word in (*MAPS, "embedding")
-        return EquationLine(
-            rf"{side} &= {name(word)} \quad \text{{(the same weights)}}" if tied else _said(side, value)
-        )
+        return EquationLine(_said(side, value))
     right = _right(value, symbols)
     if options and not is_map and (word or right is None):
         return Option(f"{label}: {escape(_text(value))}")

@@ -94,8 +94,9 @@ def step_remarks(step: Step, notation: Notation) -> list[str]:
                 normed = rf"divided by $\sqrt{{\operatorname{{mean}}(\cdot^2) + {epsilon}}}$"
                 remarks.append(rf"$\mathrm{{norm}}$: the coordinates of a head, {less}{normed}{weight}.")
             return remarks
-        case Repeat():
-            return ["The steps are run again with the same weights."]
+        case Repeat(times=times):
+            often = "" if times == (1,) else rf", ${name('repeat')}_{{{name('times')}}}$ times"
+            return [f"The steps are run again with the same weights{often}."]
         case Mix():
             return ["The name of a step is the stream after it."]
         case FeedForward() if not keeps_stream(step.residual):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from compiler.expressions.positions import KEY, PAIR, QUERY
+from compiler.expressions.positions import KEY, PAIR, QUERY, TIME
 from compiler.language.keys import SECTIONS
 from compiler.readers.latex.words import name
 from compiler.source.document import Mapping, Node, Scalar, Sequence
@@ -27,11 +27,13 @@ class Notation:
     pair: str
     head: str
     token: str
+    time: str
 
     @property
     def positions(self) -> dict[str, str]:
-        """Signs of the names that attention and positions give a meaning."""
-        return {QUERY: self.query, KEY: self.key, POSITION_NAME: self.position, PAIR: self.pair}
+        """Signs of the names that attention, positions and lengths give a meaning."""
+        named = {QUERY: self.query, KEY: self.key, POSITION_NAME: self.position}
+        return {**named, PAIR: self.pair, TIME: self.time}
 
 
 def notation(document: Mapping) -> Notation:
@@ -40,7 +42,7 @@ def notation(document: Mapping) -> Notation:
     query, key = next((pair for pair in _QUERY_AND_KEY if words.isdisjoint(pair)), (name(QUERY), name(KEY)))
     taken = {*words, query, key}
     chosen = []
-    for letters, otherwise in (("ptn", POSITION_NAME), ("mrl", PAIR), ("hgc", "head"), ("tcw", "token")):
+    for letters, otherwise in (("ptn", POSITION_NAME), ("mrl", PAIR), ("hgc", "head"), ("tcw", "token"), ("TNL", TIME)):
         letter = next((letter for letter in letters if letter not in taken), name(otherwise))
         taken.add(letter)
         chosen.append(letter)

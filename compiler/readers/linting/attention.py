@@ -8,6 +8,7 @@ from compiler.expressions.arithmetic import as_figure
 from compiler.network.causality import hides_later_keys
 from compiler.network.flow.backward import AttentionRole
 from compiler.network.ir import Attention
+from compiler.network.length import time_read
 from compiler.network.meanings import added_to_later
 from compiler.readers.linting.rule import Examined, Finding
 from compiler.readers.linting.spans import option, step_key, top_level
@@ -59,6 +60,8 @@ def sees_later_tokens(examined: Examined) -> Iterator[Finding]:
             yield Finding("each position sees later tokens too", place)
         elif added >= 0:
             yield Finding(f"a mask of {as_figure(added, dtype)} hides no later token", place)
+    for place in time_read(examined.spec.network):
+        yield Finding("what reads the length knows at each position how many tokens follow", place)
 
 
 def hides_softly(examined: Examined) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from compiler.expressions.arithmetic import COMPARISONS
 from compiler.expressions.formulas import Formula, read_formula
-from compiler.expressions.positions import KEY, POSITION, QUERY
+from compiler.expressions.positions import KEY, POSITION, QUERY, TIME
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import Binary, Call, Indexed, Name, Unary, children
 from compiler.expressions.syntax import ExpressionNode as Expression
@@ -20,7 +20,7 @@ STRUCTURE = frozenset(
     "heads kv_heads head_dim value_dim hidden stream classes biases activation softmax ties residual after".split()  # noqa: SIM905
 )
 """Keys of steps under which names and sizes stand, no numbers of the network."""
-POSITION_NAMES = frozenset((POSITION, QUERY, KEY))
+POSITION_NAMES = frozenset((POSITION, QUERY, KEY, TIME))
 
 
 def weight_formulas(spec: Spec, numbers: Iterable[Provenance]) -> Iterator[Formula]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
-from compiler.expressions.positions import Keys, PairFormula, PositionFormula
+from compiler.expressions.positions import Keys, PairFormula, PositionFormula, lengths
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import ExpressionNode as Expression
 from compiler.expressions.syntax import Name
@@ -55,30 +56,33 @@ def _of_step(examined: Examined, step: Step) -> Iterator[tuple[Equation, Iterato
         case Position(terms=terms):
             yield from ((term.equation, _pieces(term.formula)) for term in terms)
         case Attention(scores=scores):
-            keys = _visible_keys(step, examined.spec.network.context)
-            yield from ((score.equation, _of_score(examined, score, keys)) for score in scores)
+            causal = bool(scores) and hides_later_keys(step, examined.spec.network.context)
+            visible = partial(_visible_keys, step, causal)
+            yield from ((score.equation, _of_score(examined, score, visible)) for score in scores)
         case _:
             raise no_rule("step", step)
 
 
-def _visible_keys(step: Attention, length: int) -> Keys:
-    """The keys that the mask does not hide, without later ones where all scores hide these."""
+def _visible_keys(step: Attention, causal: bool, length: int) -> Keys:
+    """The keys that the mask does not hide in sequences of this length, without later ones where all scores hide
+    these."""
     keys = unmasked_keys(step.mask, length)
-    if not step.scores or not hides_later_keys(step, length):
+    if not causal:
         return keys
     return lambda query: range(keys(query).start, query + 1)
 
 
-def _of_score(examined: Examined, score: HeadScore, keys: Keys) -> Iterator[str]:
+def _of_score(examined: Examined, score: HeadScore, visible: Callable[[int], Keys]) -> Iterator[str]:
     yield from _pieces(score.formula)
     length = examined.spec.network.context
     hides = False
-    by_distance: dict[int, int | float] = {}
     fits = True
-    for query, row in score.formula.telling_rows(length, keys):
-        hides = hides or -math.inf in row.values()
-        if fits and not score.formula.by_distance:
-            fits = all(by_distance.setdefault(key - query, value) == value for key, value in row.items())
+    for time in lengths(length, varies=score.formula.reads_time):
+        by_distance: dict[int, int | float] = {}
+        for query, row in score.formula.telling_rows(time, visible(time)):
+            hides = hides or -math.inf in row.values()
+            if fits and not score.formula.by_distance:
+                fits = all(by_distance.setdefault(key - query, value) == value for key, value in row.items())
     if hides:
         yield "hides tokens that causality does not"
     if not fits:

@@ -42,7 +42,7 @@ BREAKS = (
         "breaks",
         "No token is seen by the tokens before it.",
         f"{_CORE} 2: the model is autoregressive",
-        "mask: causal",
+        "mask: causal, and no `time`",
         attention.sees_later_tokens,
     ),
     LintRule(
@@ -146,7 +146,7 @@ DISCLOSURE = (
         "disclose",
         "Each number that enters weights is a parameter, or 0, 1 or -1.",
         f"{_COUNT}: unique parameters",
-        "state it under `parameters`, or beside the count",
+        "make it a parameter of its own, or state it beside the count",
         numbers.hard_coded,
     ),
     LintRule(
@@ -154,7 +154,7 @@ DISCLOSURE = (
         "disclose",
         "No number in a score, a frequency, a scale or a mask is tuned.",
         f"{_COUNT}: only fixed positional encodings are not counted",
-        "state it under `parameters`, so that `free` counts it, or beside the count",
+        "make it a parameter of its own, so that `free` counts it, or state it beside the count",
         numbers.beside_weights,
     ),
     LintRule(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from compiler.expressions.formulas import read_formula
 from compiler.expressions.syntax import Call, Indexed, children, free_names
 from compiler.expressions.syntax import ExpressionNode as Expression
+from compiler.language.keys import SECTION_OF
 from compiler.pipeline import Spec
 from compiler.readers.linting.formulas import STRUCTURE, is_condition
 from compiler.source.diagnostics import Findings
@@ -31,7 +32,7 @@ def steering_names(spec: Spec) -> frozenset[str]:
         formula = None if _SIZES & {key.partition(" ")[0] for key in path} else read_formula(scalar, Findings())
         todo += names if formula is None else _steering(formula.tree)
         todo += [name for key in path for inner in _IN_BRACKETS.findall(key) for name in _NAME.findall(inner)]
-        if path[-2:-1] in (("constants",), ("parameters",), ("let",)):
+        if path[-2:-1] and path[-2] in (*SECTION_OF.values(), "let"):
             read.setdefault(path[-1], set()).update(names)
     steering = set[str]()
     while todo:

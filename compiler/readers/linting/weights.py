@@ -34,5 +34,6 @@ def dead_weights(examined: Examined) -> Iterator[Finding]:
         for term in step.terms if isinstance(step, Position) else ():
             positions = positions_in(examined.flow.positions[step.name])
             moved = term.dimension in examined.flow.moved[step.name]
-            if not moved or all(term.formula.at(position).value == 0 for position in positions):
+            numbers = (it for at in positions for it in term.formula.numbers(at, examined.spec.network.context))
+            if not moved or all(number.value == 0 for number in numbers):
                 yield Finding(f"'{term.equation}' of {step.name} can change no answer", term.equation.span)

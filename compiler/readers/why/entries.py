@@ -94,13 +94,13 @@ def find_entry(network: Network, title: str, asked: str) -> EntryPlace:
         raise SpecError(wrong)
     index = tuple(0 if stored_axis is None else at or 0 for stored_axis, at in zip(tensor.axes, positions, strict=True))
     label = tuple(ALL if at is None else axis.labels[at] for axis, at in zip(axes, positions, strict=True))
-    return EntryPlace(asked, name, group, _owner(network, group, tensor), tensor, index, label)
+    stored_index = index[::-1] if tensor.transposed else index
+    return EntryPlace(asked, name, group, _owner(network, group, tensor), tensor.as_stored, stored_index, label)
 
 
 def _owner(network: Network, group: Stored, tensor: Tensor) -> Stored:
-    if group.weight_tie is None or tensor is group.bias:
-        return group
-    return next((other for other in stored(network) if other.weight is tensor and other.weight_tie is None), group)
+    """The group that stores a tensor under its own name: `group`, or the one that it is tied to."""
+    return next(each for each in (group, *stored(network)) if tensor.name in dict(each.named))
 
 
 def _axes(group: Stored, tensor: Tensor) -> tuple[Axis, ...]:

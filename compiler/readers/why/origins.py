@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from compiler.expressions.scope import NAMED_NUMBERS
 from compiler.expressions.values import Leaf, Matrix, Number, Provenance, Vector
 from compiler.language.definitions import Definition
+from compiler.language.keys import SECTION_OF
 from compiler.pipeline import Spec
 from compiler.source.document import Mapping, Node, Scalar, Sequence
 from compiler.source.text import Span
@@ -20,7 +21,8 @@ _Owners = dict[Provenance, tuple[Definition, tuple[int, ...], Number]]
 class SourceNumber:
     """A number of the spec that another was computed from: an element of a definition, or a literal without a name.
 
-    `parts` are the numbers that it was computed from, as positions in the list that has it.
+    `parts` are the numbers that it was computed from, as positions in the list that has it. `rounded`: it is a number
+    of the dtype.
     """
 
     name: str
@@ -29,6 +31,7 @@ class SourceNumber:
     written: str
     span: Span
     parts: tuple[int, ...] = ()
+    rounded: bool = False
 
 
 def source_numbers(spec: Spec, root: Provenance) -> tuple[tuple[SourceNumber, ...], tuple[int, ...]]:
@@ -94,7 +97,7 @@ def _number(origin: Provenance, owners: _Owners, nodes: dict[str, Node]) -> Sour
         definition, index, item = owners[origin]
         label = f"[{', '.join(map(str, index))}]" if index else ""
         written, span = _written(definition, index, nodes.get(definition.name))
-        return SourceNumber(definition.name + label, definition.kind, item.value, written, span)
+        return SourceNumber(definition.name + label, definition.kind, item.value, written, span, rounded=item.rounded)
     assert origin.leaf is not None
     name = "" if _is_unnamed(origin.leaf) else origin.leaf.name
     return SourceNumber(name, origin.leaf.kind, origin.leaf.value, origin.leaf.span.text, origin.leaf.span)
@@ -114,7 +117,7 @@ def _nodes(document: Mapping) -> dict[str, Node]:
     """What is written for each definition, by its name."""
     task = document.get("task")
     sizes = [value for _, value in task.items] if isinstance(task, Mapping) else []
-    sections = (document.get("constants"), *sizes, document.get("parameters"))
+    sections = (*sizes, *map(document.get, SECTION_OF.values()))
     return {key.text: value for part in sections if isinstance(part, Mapping) for key, value in part.items}
 
 

@@ -9,12 +9,13 @@ from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import number_value
 from compiler.expressions.formulas import Word
 from compiler.expressions.parse import parse
+from compiler.expressions.positions import POSITION
 from compiler.expressions.scope import AlreadyReported, Scope, Work
 from compiler.expressions.syntax import ExpressionError, free_names
 from compiler.expressions.targets import Aim, targets
 from compiler.expressions.values import Number
 from compiler.lowering.context import BIAS, Context, bias_lines, map_lines
-from compiler.network.ir import Entry, Equation
+from compiler.network.ir import Entry, Equation, Position
 from compiler.pipeline import Spec
 from compiler.readers.why.entries import EntryPlace, find_entry
 from compiler.readers.why.origins import DocumentPath, SourceNumber, path_to, source_numbers
@@ -148,6 +149,8 @@ def _names(spec: Spec, place: EntryPlace, equation: Equation) -> Iterator[NameRe
         for target in targets(word, Aim(axis, "", "" if axis.family(base) else base), scope.bind(indices), Findings()):
             if target.position == position:
                 indices |= target.indices
+    if isinstance(spec.network.step(place.group.step), Position) and len(path) > 2:  # in a table of its own
+        indices[POSITION] = Number(place.index[0], True)
     for name, index in indices.items():
         yield NameRead(name, "index", index.value)
     for name in _lets_read(equation.right, scope):

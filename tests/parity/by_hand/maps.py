@@ -84,6 +84,30 @@ def ties(m: Plain) -> Tensor:
     return m.show("head", m.linear("head.logits", x, tied="embedding"))
 
 
+@model("ties-transposed")
+def ties_transposed(m: Plain) -> Tensor:
+    """The transpose of what another map stores: of low rank its factors in turn; of a transpose the tensor itself."""
+    x = m.start()
+    query = m.linear("one.attention.query", x, [[1, -0.1, 0], [0, 0, 1 / 3]])
+    key = m.linear("one.attention.key", x, tied="one.attention.query")
+    value = m.linear("one.attention.value", x, [[0, 0, 0.5], [1, 0, 0.5]], [1, 1])
+    mixed = m.attend("one.attention", [query], [key], [value], scale=1 / math.sqrt(2))
+    output = m.linear("one.attention.output", mixed, bias=[0, 0.5, 0], transpose="one.attention.query")
+    x = m.show("one.attention", x + output)
+    inner = m.linear("one.ffn.up.inner", x, [[0.25, -0.7, 1 / 3]])
+    units = m.units("one.ffn", "relu", m.linear("one.ffn.up", inner, [[0.1], [1], [-0.3], [2]]))
+    inner = m.linear("one.ffn.down.inner", units, transpose="one.ffn.up")
+    x = m.show("one.ffn", x + m.linear("one.ffn.down", inner, transpose="one.ffn.up.inner"))
+    units = m.units("two.ffn", "relu", m.linear("two.ffn.up", x, tied="embedding"))
+    x = m.show("two.ffn", x + m.linear("two.ffn.down", units, transpose="embedding"))
+    query = m.linear("two.attention.query", x, tied="one.attention.query")
+    key = m.linear("two.attention.key", x, [[0, 1, 0], [0, 0, 0]])
+    value = m.linear("two.attention.value", x, [[0, 0, 0], [0, 0, 0]])
+    mixed = m.attend("two.attention", [query], [key], [value], scale=1 / math.sqrt(2))
+    x = m.show("two.attention", x + m.linear("two.attention.output", mixed, transpose="one.attention.query"))
+    return m.show("head", m.linear("head.logits", x, tied="embedding"))
+
+
 @model("ties-parameters")
 def ties_parameters(m: Plain) -> Tensor:
     """Whatever is a parameter as a whole is one tensor, wherever it stands; its transpose is another one."""

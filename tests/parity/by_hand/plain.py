@@ -30,6 +30,7 @@ class Plain:
         self.tokens = tokens
         self.weights: dict[str, Tensor] = {}
         self.ties: dict[str, str] = {}
+        self.transposes: dict[str, str] = {}
         self.seen: list[tuple[str, Tensor]] = []
         self._number: Any = {"float64": np.float64, "float32": np.float32}[dtype]
 
@@ -49,6 +50,11 @@ class Plain:
         self.weights[name] = self.weights[owner]
         return self.weights[name].double()
 
+    def transposed(self, name: str, owner: str) -> Tensor:
+        """Expect that a weight is the transpose of a tensor, and not in the state dict."""
+        self.transposes[name] = owner
+        return self.weights[owner].double().T
+
     def show(self, name: str, value: Tensor) -> Tensor:
         """Expect the output of a submodule."""
         self.seen.append((name, value))
@@ -66,9 +72,18 @@ class Plain:
         *,
         outputs: int | None = None,
         tied: str | None = None,
+        transpose: str | None = None,
     ) -> Tensor:
-        """weight · x + bias, the weight that of `tied` or these rows; a single row or number is for all outputs."""
-        weight = self.tied(f"{name}.weight", f"{tied}.weight") if rows is None else self.stored(f"{name}.weight", rows)
+        """weight · x + bias; a single row or number is for all outputs.
+
+        The weight has these rows, or is that of `tied`, or the transpose of that of `transpose`.
+        """
+        if transpose is not None:
+            weight = self.transposed(f"{name}.weight", f"{transpose}.weight")
+        elif rows is None:
+            weight = self.tied(f"{name}.weight", f"{tied}.weight")
+        else:
+            weight = self.stored(f"{name}.weight", rows)
         shift = None if bias is None else self.stored(f"{name}.bias", bias)
         return self.show(name, affine(x, weight, shift, outputs))
 

@@ -45,6 +45,33 @@ def score_routing(m: Plain) -> Tensor:
     return m.show("attention", x + m.attend("attention", split(query, 3), split(key, 3), split(value, 3), add=add))
 
 
+@model("time-scores")
+def time_scores(m: Plain) -> Tensor:
+    """The first head sees both ends, the last one of which is another key in each length; the second the nearer keys,
+    the less so the longer the sequence is. Under the mask one head sees the first half, and itself."""
+    x, time = m.start(), m.tokens.shape[1]
+    query = m.linear("open.attention.query", x, [[1, 0, 0], [0, 0, 1], [0, 0, 0]])
+    key = m.linear("open.attention.key", x, [[0, 1, 0], [1, 0, 0], [0, 0, 0]])
+    value = m.linear("open.attention.value", x, [[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+
+    def add(head: int, i: int, j: int) -> float:
+        if head == 0:
+            return 0.5 if j == time - 1 else -1 / time if j == 0 else NEVER
+        return (j - i) / time if head == 1 else float(i == j)
+
+    heads = split(query, 3), split(key, 3), split(value, 3)
+    x = m.show("open.attention", x + m.attend("open.attention", *heads, add=add, later=0))
+    query = m.linear("closed.attention.query", x, [[0, 0, 0]], [1])
+    key = m.linear("closed.attention.key", x, [[1, 0, 0]])
+    value = m.linear("closed.attention.value", x, [[0, 1, 0]])
+
+    def half(head: int, i: int, j: int) -> float:
+        return 2 if j < time // 2 else 0.3 if i == j else NEVER
+
+    mixed = m.attend("closed.attention", [query], [key], [value], add=half)
+    return m.show("closed.attention", x + m.linear("closed.attention.output", mixed, [[1], [0], [0]]))
+
+
 def one_wide_head(m: Plain, scale: float) -> Tensor:
     """The score line is added after the scale."""
     x = m.start()

@@ -47,6 +47,34 @@ def repeat(m: Plain) -> Tensor:
     return m.show("all.repeat", ffn(m, x))
 
 
+@model("repeat-times")
+def repeat_times(m: Plain) -> Tensor:
+    """Three times, never, and twice what is itself repeated; then once for every two tokens."""
+    value, time = [-1 / 3, 0, 1], m.tokens.shape[1]
+    x = attention(m, m.start(), value)
+    gains = m.stored("scale.weight", [0.9, -1.1, 0.8])
+
+    def scaled(x: Tensor) -> Tensor:
+        return m.show("scale", x * gains)
+
+    def often(x: Tensor) -> Tensor:
+        for _ in range(3):
+            x = scaled(attention(m, x, value))
+        return m.show("often.repeat", x)
+
+    def rounds(x: Tensor) -> Tensor:
+        for _ in range(time // 2):
+            x = attention(m, scaled(x), value)
+        return m.show("rounds.repeat", x)
+
+    x = m.show("never.repeat", often(scaled(x)))
+    x = m.show("inside.repeat", scaled(often(scaled(often(x)))))
+    x = rounds(x)
+    for _ in range(2 if time == 1 else 1):
+        x = scaled(rounds(x))
+    return m.show("both.repeat", x)
+
+
 @model("mix")
 def mix(m: Plain) -> Tensor:
     """Every number that multiplies or divides a stream is stored, also the -1 of a minus sign in front of one.

@@ -68,6 +68,31 @@ def position_equations(m: Plain) -> Tensor:
     return m.show("position", x + torch.tensor(rows, dtype=torch.float64))
 
 
+@model("position-formula-table")
+def position_formula_table(m: Plain) -> Tensor:
+    """Stored, for every position of the context; the dimension without an equation is zero."""
+    x = m.start()
+    tenths = [float(m.number(position) / m.number(10)) for position in range(7)]
+    column = [0.5, *(float(m.number(math.log(position))) for position in range(1, 7))]
+    waves = [float(m.number(math.cos(angle)) - m.number(1)) for angle in tenths]
+    table = m.stored("position.weight", [[a, 0, b] for a, b in zip(column, waves, strict=True)])
+    return m.show("position", x + table[: x.shape[1]])
+
+
+@model("time-positions")
+def time_positions(m: Plain) -> Tensor:
+    """How many tokens follow, as a share of all, and as an exponent; then a number that all positions have."""
+    x, time = m.start(), m.tokens.shape[1]
+    rows = []
+    for position in range(time):
+        left = m.number(time - 1 - position)
+        near = float(m.number(math.exp(-left)))
+        rows.append([float(m.number(position) / m.number(10)), near, float(left / m.number(time))])
+    x = m.show("both.position", x + torch.tensor(rows, dtype=torch.float64))
+    share = float(m.number(1) / m.number(time))
+    return m.show("one.position", x + torch.tensor([share, 0, 0], dtype=torch.float64))
+
+
 @model("position-table")
 def position_table(m: Plain) -> Tensor:
     """The table has a row more than the context."""
