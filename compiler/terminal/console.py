@@ -26,6 +26,7 @@ from compiler.terminal.figures import measured
 from compiler.terminal.layout import Rows, fold_lines
 
 PIPED_WIDTH = 160
+SOURCE_WIDTH, GUTTER = 100, 8  # characters of a source line that are shown, and of what stands before it
 MAX_WARNINGS = 100  # that are printed
 MAX_ROWS = 1000  # of one list that are printed
 _DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -127,11 +128,17 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     for diagnostic in diagnostics:
         warnings += diagnostic.severity == "warning"
         if diagnostic.severity == "error":
-            out.print(multiline(render(diagnostic), "red"), soft_wrap=True)
+            print_diagnostic(out, diagnostic, "red")
         elif warnings <= MAX_WARNINGS:
-            out.print(multiline(render(diagnostic), "yellow"), soft_wrap=True)
+            print_diagnostic(out, diagnostic, "yellow")
     if warnings > MAX_WARNINGS:
         out.print(text(f"and {warnings - MAX_WARNINGS} more warnings", "yellow"))
+
+
+def print_diagnostic(out: Console, diagnostic: Diagnostic, style: str) -> None:
+    """A diagnostic; on a narrow terminal a shorter part of the source line, so that the caret stands below it."""
+    width = SOURCE_WIDTH if out.soft_wrap else max(20, min(SOURCE_WIDTH, out.width - GUTTER))
+    out.print(multiline(render(diagnostic, width), style))
 
 
 def file_and_line(span: Span | None) -> dict[str, object]:
