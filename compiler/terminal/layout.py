@@ -14,7 +14,7 @@ from rich.text import Text
 from compiler.source.printable import printable
 
 GAPS = (2, 1)  # columns between two columns of a table; fewer where they do not fit
-READABLE = 30  # columns that a long text needs beside others
+READABLE = 40  # columns that a long text needs beside others
 SHORTEST_NAME = 16  # columns that are left to the names in front
 MARGIN = 4  # of what stands below a row
 _NUMBER = re.compile(r"[-+−]?\d+(?:[.,^_:/]\d+|e[-+]?\d+)*", re.IGNORECASE)
@@ -134,16 +134,22 @@ class _Layout:
 
 
 def _layout(rows: Rows, width: int) -> _Layout:
-    """The widest layout that fits. Texts are the first to stand below the others, the longest before shorter ones."""
+    """The widest layout that fits. Long texts are the first to stand below the others, then the widest column."""
     columns = [_Column.of(rows, i) for i in range(len(rows.titles))]
     kept = list(range(len(columns)))
+
+    def widest(i: int) -> int:
+        return columns[i].natural
+
     while True:
         for gap in GAPS:
             room = max(1, width - gap * (len(kept) - 1))
             if len(kept) == 1 or sum(columns[i].floor for i in kept) <= room:
                 wanted = {i: max(columns[i].natural, rows.least[i] if rows.least else 0) for i in kept}
                 return _Layout(rows, _shrunk(wanted, columns, room), gap)
-        kept.remove(max(kept[1:], key=lambda i: (i not in rows.right, columns[i].natural)))
+        texts = [i for i in kept[1:] if i not in rows.right]
+        moved = [i for i in texts if columns[i].natural > READABLE] or [max(texts or kept[1:], key=widest)]
+        kept = [i for i in kept if i not in moved]
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _print_line(equation: Equation) -> None:
     shown = f"{span.line:>5} | {span.source.line(span.line)}"
     out = console()
     out.print(text(f"{span.source.name}:{span.line}:{span.column}"), soft_wrap=True)
-    out.print(text(shown), soft_wrap=True)
+    out.print(text(shown))
 
 
 def _add_tree(spec: Spec, why: Why, rows: Rows) -> None:
