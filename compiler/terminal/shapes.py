@@ -930,7 +930,8 @@ class Model(Described, Counted):
     agreeing: Annotated[list[str], "the figures that are the author's count"]
     suites: Annotated[list[ModelSuite], "the suites in the order in which they ran"]
     verdict: Annotated[str | None, "with `--verify`: `proved`, `refuted` or `open` on all inputs; null otherwise"]
-    by_size: Annotated[list[SizeVerdict], "the same for each choice of sizes that are ranges; else empty"]
+    reason: Annotated[str | None, "why the verdict is that one; null without one"]
+    by_size: Annotated[list[SizeVerdict], "the verdict for each choice of sizes that are ranges; else empty"]
     claims: Annotated[list[Claim], "the [claims](#claim) of the spec"]
     disclosures: Annotated[
         list[Diagnostic],
