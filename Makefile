@@ -8,7 +8,7 @@ GALLERY := $(sort $(wildcard specs/*.yaml specs/gallery/*.yaml specs/tasks/*.yam
 SECONDS := 5
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo setup test test-machines test-long docs docs-check gallery gallery-check performance verdicts lint types check clean
+.PHONY: demo setup test test-machines test-long docs docs-check gallery gallery-check performance verdicts editor lint types check clean
 
 demo: setup
 	$(BIN)/python cli.py build specs/tiny95.yaml --eval
@@ -31,6 +31,7 @@ test-long: setup
 	$(BIN)/python -m pytest $(PARALLEL) -m 'long or not long'
 
 docs: setup
+	$(BIN)/python -m tests.schema
 	$(BIN)/python -m tests.docs
 
 docs-check: setup
@@ -48,6 +49,9 @@ performance: setup
 
 verdicts: setup
 	$(BIN)/python -m benchmarks.verify_speed --page docs/verify.md
+
+editor: setup  # the language server that the tests of editors ask, where npm is there
+	npm install --silent --no-audit --no-fund --prefix $(VENV)/editor yaml-language-server@1.25.0
 
 lint: setup
 	$(BIN)/ruff check .

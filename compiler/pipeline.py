@@ -14,13 +14,14 @@ from compiler.language.resolve import Resolved, ResolvedTask, resolve, resolve_t
 from compiler.language.suite_claims import impossible_claims
 from compiler.language.warnings import find_suspicions, settled_warnings, without_ignored
 from compiler.lowering.network import lower_network
-from compiler.network.ir import Network
+from compiler.network.ir import Network, stream_after
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError, fail, in_file_order, raise_errors
 from compiler.source.document import Mapping
 from compiler.source.examples import example_or
 from compiler.source.extends import Chain, merged_chain, parsed_chain, read_chain, single_document, without
 from compiler.source.saved import is_saved, read_saved
 from compiler.source.schema import check_schema, top_level_keys
+from compiler.source.showing import html_table, short_repr
 from compiler.source.text import Source
 from compiler.tasks.layout import Layout
 
@@ -39,6 +40,15 @@ class Spec:
     resolved: Resolved
     network: Network
     warnings: tuple[Diagnostic, ...]
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """Its steps, for a notebook."""
+        network = self.network
+        rows = [(step.name, type(step).__name__, stream_after(step).size) for step in network.steps]
+        caption = f"{self.title}: {network.dtype.name}, {network.vocabulary.size} tokens, context {network.context:,}"
+        return html_table(caption, ("step", "kind", "dimensions after it"), rows)
 
     @cached_property
     def layout(self) -> Layout:

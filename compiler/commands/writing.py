@@ -50,11 +50,12 @@ def new(name: str, template: str, force: bool, as_json: bool) -> None:
     python cli.py new mine
     python cli.py new mine --like rope
     """
+    from compiler.commands.editing import schema_line
     from compiler.commands.starting import starting_spec, target
     from compiler.terminal.console import print_json
 
     path, title = target(name)
-    save_text(path, as_called(starting_spec(template, title)), replace=force)
+    save_text(path, schema_line() + as_called(starting_spec(template, title)), replace=force)
     if as_json:
         written: shapes.New = {"written": str(path), "template": template}
         print_json(written)
@@ -159,12 +160,22 @@ def fmt(specs: tuple[Path, ...], check: bool, as_diff: bool, to_stdout: bool, as
 
 
 @click.command(cls=SpecCommand)
-def schema() -> None:
+@click.option(
+    "--install", is_flag=True, help="Write it to a folder of yours where every spec finds it, and print where."
+)
+def schema(install: bool) -> None:
     """Print the JSON Schema of a spec, for editors.
 
     \b
     python cli.py schema > weightspec.schema.json
+    python cli.py schema --install
     """
+    from compiler.commands.editing import install_schema, schema_line
     from compiler.source.schema import schema_text
 
-    print_file(schema_text())
+    if install:
+        say(str(install_schema()))
+        say("The first line of a spec that editors check, as `new` writes it:")
+        print_file(schema_line())
+    else:
+        print_file(schema_text())

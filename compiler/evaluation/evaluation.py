@@ -20,6 +20,7 @@ from compiler.evaluation.suite_runs import SuiteToRun, run_suite
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
 from compiler.source.limits import MAX_BATCH, MAX_INPUTS
+from compiler.source.showing import html_table, short_repr
 from compiler.tasks import suites as suites_of_tasks
 from compiler.tasks.package import tasks_with_protocols
 from compiler.tasks.task import EvaluationProtocol, Inputs, Part, Suite
@@ -48,6 +49,8 @@ class PartResult:
     classes: tuple[FailureClass, ...] = ()
     other: int = 0
 
+    __repr__ = short_repr
+
     @property
     def pairs(self) -> int:
         """The old word for `inputs`."""
@@ -61,6 +64,8 @@ class SuiteResult:
     parts: tuple[PartResult, ...]
     seconds: float
     resumed: int = 0  # inputs that were judged in an earlier run, whose time is in `seconds`
+
+    __repr__ = short_repr
 
     @property
     def inputs(self) -> int:
@@ -95,6 +100,14 @@ class Evaluation:
     threads: int
     torch_version: str
     protocol: EvaluationProtocol | None = None
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """k of n for each part of each suite, for a notebook."""
+        rows = [(suite.suite, part.label, part.right, part.inputs) for suite in self.suites for part in suite.parts]
+        how = f"{self.dtype}, {self.engine.name} engine on {self.device}"
+        return html_table(f"{self.right:,} of {self.inputs:,} right ({how})", ("suite", "", "right", "of"), rows)
 
     @property
     def qualified(self) -> bool | None:

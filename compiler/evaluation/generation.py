@@ -23,7 +23,7 @@ from compiler.network.meanings import lead_sign
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
 from compiler.source.text import Source, Span
-from compiler.tasks.tokens import read_tokens
+from compiler.tasks.tokens import read_tokens, token_ids
 
 Ending = Literal["steps", "until", "context", "nan"]
 
@@ -67,7 +67,7 @@ class _Rules:
 
 def generate(
     spec: Spec,
-    tokens: str | Sequence[int],
+    tokens: str | Sequence[int | str],
     *,
     steps: int | None = None,
     until: str | None = None,
@@ -98,7 +98,7 @@ def generate(
     return _next_tokens(model, sequence, rules, None if seed is None else Random(seed))
 
 
-def start_tokens(network: Network, tokens: str | Sequence[int], *, slides: bool = False) -> tuple[int, ...]:
+def start_tokens(network: Network, tokens: str | Sequence[int | str], *, slides: bool = False) -> tuple[int, ...]:
     """The ids of a sequence to go on from, which may be longer than the context where a window `slides` over it.
 
     Raises `SpecError`.
@@ -108,6 +108,7 @@ def start_tokens(network: Network, tokens: str | Sequence[int], *, slides: bool 
         source = Source("--tokens", tokens)
         span = Span(source, 0, len(tokens))
         tokens = read_tokens(source, network.vocabulary)
+    tokens = token_ids(tokens, network.vocabulary)
     if not tokens:
         raise fail("bad-value", "no token to go on from", span, f"the vocabulary: {network.vocabulary}")
     if not all(0 <= token < network.vocabulary.size for token in tokens):

@@ -7,6 +7,8 @@ from functools import cached_property
 from itertools import product
 from math import prod
 
+from compiler.source.showing import short_repr
+
 
 @dataclass(frozen=True)
 class Family:
@@ -28,6 +30,8 @@ class Axis:
     """An ordered list of named dimensions: the residual stream, hidden units, heads, tokens."""
 
     families: tuple[Family, ...]
+
+    __repr__ = short_repr
 
     @cached_property
     def size(self) -> int:

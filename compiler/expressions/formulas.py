@@ -14,6 +14,7 @@ from compiler.expressions.syntax import ExpressionError, ExpressionNode, Literal
 from compiler.source.diagnostics import Diagnostic, Findings
 from compiler.source.document import FLOW_HINT, Scalar
 from compiler.source.document import Node as DocumentNode
+from compiler.source.showing import short_repr
 from compiler.source.text import Span
 
 T = TypeVar("T")
@@ -28,6 +29,8 @@ class Formula:
 
     tree: ExpressionNode
     scalar: Scalar
+
+    __repr__ = short_repr
 
     @property
     def text(self) -> str:

@@ -27,6 +27,7 @@ from compiler.expressions.syntax import (
     free_names,
 )
 from compiler.expressions.values import Number, index_number
+from compiler.source.showing import short_repr
 
 QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
 POSITION = "pos"  # and the one of `position`
@@ -42,6 +43,7 @@ class PositionFormula:
 
     formula: Formula
     scope: Scope = field(repr=False)
+    _computed: dict[tuple[int, int], Number] = field(default_factory=dict, repr=False)  # by position and length
 
     @property
     def text(self) -> str:
@@ -49,9 +51,7 @@ class PositionFormula:
 
     def at(self, position: int, time: int = 0) -> Number:
         """The value for one position, in a sequence of `time` tokens. Raises `ExpressionError`, `AlreadyReported`."""
-        if not self.reads_time:
-            return self._compute(position, time)
-        case = position if self.reads_position else 0, time
+        case = position if self.reads_position else 0, time if self.reads_time else 0
         if case not in self._computed:
             self._computed[case] = self._compute(*case)
         return self._computed[case]
@@ -86,7 +86,7 @@ class PositionFormula:
 
     def checked(self) -> PositionFormula:
         """The same formula without a limit on work, after it was computed for every position."""
-        return PositionFormula(self.formula, _without_limit(self.scope))
+        return PositionFormula(self.formula, _without_limit(self.scope), self._computed)
 
     @cached_property
     def reads_time(self) -> bool:
@@ -96,11 +96,6 @@ class PositionFormula:
     @cached_property
     def reads_position(self) -> bool:
         return POSITION in self._names
-
-    @cached_property
-    def _computed(self) -> dict[tuple[int, int], Number]:
-        """By position and length, where there are many of these."""
-        return {}
 
     def _compute(self, position: int, time: int) -> Number:
         return _rounded(self.formula, self.scope, {POSITION: position, TIME: time})
@@ -116,6 +111,9 @@ class PairFormula:
 
     formula: Formula
     scope: Scope = field(repr=False)
+    _computed: dict[tuple[int, int, int], Number] = field(default_factory=dict, repr=False)  # of few `_telling` cases
+
+    __repr__ = short_repr
 
     @property
     def text(self) -> str:
@@ -180,7 +178,7 @@ class PairFormula:
 
     def checked(self) -> PairFormula:
         """The same formula without a limit on work, after it was computed for every pair in question."""
-        return PairFormula(self.formula, _without_limit(self.scope))
+        return PairFormula(self.formula, _without_limit(self.scope), self._computed)
 
     @cached_property
     def by_distance(self) -> bool:
@@ -208,11 +206,6 @@ class PairFormula:
     @cached_property
     def _names(self) -> frozenset[str]:
         return _names_read(self.formula, self.scope)
-
-    @cached_property
-    def _computed(self) -> dict[tuple[int, int, int], Number]:
-        """By `_telling` cases, where these are few."""
-        return {}
 
     def _compute(self, query: int, key: int, time: int) -> Number:
         return _rounded(self.formula, self._scope, {QUERY: query, KEY: key, TIME: time})

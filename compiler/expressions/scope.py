@@ -11,6 +11,7 @@ from compiler.expressions.floats import FloatFormat
 from compiler.expressions.syntax import ExpressionError, ExpressionNode, TextRange
 from compiler.expressions.values import Number, Value
 from compiler.source.limits import MAX_WORK
+from compiler.source.showing import short_repr
 from compiler.source.text import Span
 
 NAMED_NUMBERS = {"pi": math.pi, "inf": math.inf}
@@ -30,6 +31,8 @@ class Work:
     left: int = MAX_WORK
     reported: bool = False
     read: set[str] = field(default_factory=set)
+
+    __repr__ = short_repr
 
     def spend(self, amount: int, at: TextRange) -> None:
         """Raises `ExpressionError` the first time that too little is left, then `AlreadyReported`."""
@@ -90,6 +93,8 @@ class Scope:
     indices: Mapping[str, Number] = field(default_factory=dict)
     candidates: tuple[str, ...] = ()
     lets: Lets = field(default_factory=Lets)
+
+    __repr__ = short_repr
 
     def bind(self, indices: Mapping[str, Number]) -> Scope:
         """The scope with further names in front, such as the indices of a family."""

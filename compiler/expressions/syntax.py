@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from compiler.source.showing import short_repr
 from compiler.source.text import Span
 
 TextRange = tuple[int, int]
@@ -36,6 +37,8 @@ class Call:
     arguments: tuple[ExpressionNode, ...]
     at: TextRange
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True)
 class List:
@@ -64,6 +67,8 @@ class Binary:
     left: ExpressionNode
     right: ExpressionNode
     at: TextRange
+
+    __repr__ = short_repr
 
 
 ExpressionNode = Literal | Name | Indexed | Call | List | Unary | Transpose | Binary

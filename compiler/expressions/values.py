@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
+from compiler.source.showing import short_repr
 from compiler.source.text import Span
 
 
@@ -21,6 +22,8 @@ class Leaf:
     value: int | float
     span: Span
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Provenance:
@@ -34,6 +37,8 @@ class Provenance:
     name: str = ""
     parts: tuple[Provenance, ...] = ()
     sources: tuple[Provenance, ...] = ()
+
+    __repr__ = short_repr
 
 
 NOWHERE = Provenance()
@@ -86,6 +91,8 @@ class Number:
     rounded: bool = False
     provenance: Provenance = NOWHERE
 
+    __repr__ = short_repr
+
 
 def index_number(name: str, value: int, span: Span) -> Number:
     """What an index name that is bound at `span` stands for."""
@@ -102,6 +109,8 @@ class Truth:
 @dataclass(frozen=True, slots=True)
 class Vector:
     items: tuple[Number, ...]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from compiler.expressions.values import NOWHERE, Leaf, Matrix, Number, Provenanc
 from compiler.source.diagnostics import Diagnostic, Findings, Note
 from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, written_text
 from compiler.source.limits import MAX_VARIANTS
+from compiler.source.showing import short_repr
 from compiler.source.text import Span
 from compiler.tasks.package import sizes_of
 
@@ -45,6 +46,8 @@ class Definition:
     value: Value
     span: Span
     varies: bool = False  # a size that is a range, or reads one; `value` is then its largest
+
+    __repr__ = short_repr
 
     @property
     def noun(self) -> str:

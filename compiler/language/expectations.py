@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean
 from compiler.source.document import Mapping, Node, Scalar
+from compiler.source.showing import short_repr
 from compiler.source.text import Span
 from compiler.tasks import Task
 from compiler.tasks.suites import sampling_by_name
@@ -46,6 +47,8 @@ class EvalClaim:
     parts: AnyMapping[str, int] = field(default_factory=dict)
     part_keys: tuple[Scalar, ...] | None = None
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class VerdictClaim:
@@ -62,6 +65,8 @@ class Expectations:
     evals: tuple[EvalClaim, ...] = ()
     verdict: VerdictClaim | None = None
     note: str = ""
+
+    __repr__ = short_repr
 
 
 def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findings) -> Expectations:

@@ -23,6 +23,7 @@ from compiler.network.ir import Decode
 from compiler.source.diagnostics import Diagnostic, Findings, Note, fail
 from compiler.source.document import Mapping
 from compiler.source.limits import MAX_CONTEXT, MAX_VARIANTS
+from compiler.source.showing import short_repr
 from compiler.source.text import Span
 from compiler.tasks import Task, TaskError
 from compiler.tasks.layout import Layout
@@ -43,6 +44,8 @@ class AskedTask:
     task: Task
     layout: Layout
     choice: AnyMapping[str, int]
+
+    __repr__ = short_repr
 
     @property
     def title(self) -> str:
@@ -92,6 +95,8 @@ class Resolved:
     decode: Decode
     expect: Expectations
     allow_overflow: bool
+
+    __repr__ = short_repr
 
     @property
     def task(self) -> Task:

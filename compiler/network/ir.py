@@ -15,6 +15,7 @@ from compiler.expressions.floats import FloatFormat
 from compiler.expressions.positions import PairFormula, PositionFormula
 from compiler.expressions.values import NOWHERE, Provenance
 from compiler.source.faults import no_rule
+from compiler.source.showing import short_repr
 from compiler.source.text import Span
 
 ActivationKind = Literal["relu", "silu", "gelu", "gelu_tanh", "tanh", "sigmoid", "square", "identity"]
@@ -41,6 +42,8 @@ class Equation:
     right: str
     span: Span
 
+    __repr__ = short_repr
+
     def __str__(self) -> str:
         return f"{self.left}: {self.right}"
 
@@ -54,6 +57,8 @@ class Entry:
     equation: Equation
     provenance: Provenance
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -66,6 +71,8 @@ class Tensor:
     axes: tuple[Axis | None, ...]
     entries: tuple[Entry, ...]
     transposed: bool = False
+
+    __repr__ = short_repr
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -118,6 +125,8 @@ class Map:
     equations: tuple[Equation, ...] = ()
     inner: Map | None = None
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Norm:
@@ -131,6 +140,8 @@ class Norm:
     weight_tie: str | None = None
     equations: tuple[Equation, ...] = ()
     bias: Tensor | None = None
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -156,6 +167,8 @@ class Embedding:
     equations: tuple[Equation, ...]
     factors: tuple[Factor, ...] = ()
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class PositionTerm:
@@ -165,6 +178,8 @@ class PositionTerm:
     formula: PositionFormula
     equation: Equation
     provenance: Provenance
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -177,6 +192,8 @@ class Position:
     table: Tensor | None  # [positions, stream]
     table_tie: str | None = None
     equations: tuple[Equation, ...] = ()
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -198,6 +215,8 @@ class StreamScale:
     weight_tie: str | None = None
     equations: tuple[Equation, ...] = ()
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Rope:
@@ -207,6 +226,8 @@ class Rope:
     pairs: RopePairs
     equation: Equation
     provenance: Provenance
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -245,6 +266,8 @@ class HeadScore:
     equation: Equation
     provenance: Provenance
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Attention:
@@ -277,6 +300,8 @@ class Attention:
     residual: Residual = "add"
     post_norm: Norm | None = None
 
+    __repr__ = short_repr
+
     @property
     def group_size(self) -> int:
         """How many heads share the keys and values of one of `kv_heads`."""
@@ -302,6 +327,8 @@ class FeedForward:
     residual: Residual = "add"
     post_norm: Norm | None = None
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Head:
@@ -309,6 +336,8 @@ class Head:
     stream: Axis
     norm: Norm | None
     logits: Map
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -324,6 +353,8 @@ class Repeat:
     equation: Equation
     times: tuple[int, ...] = (1,)
     times_equation: Equation | None = None  # where it is written
+
+    __repr__ = short_repr
 
     def rounds(self, length: int) -> int:
         """How often they are run in a sequence of so many tokens."""
@@ -388,6 +419,8 @@ class Network:
     context: int
     steps: tuple[Step, ...]
     decode: Decode
+
+    __repr__ = short_repr
 
     @property
     def classes(self) -> Axis:

@@ -20,6 +20,7 @@ from compiler.source.diagnostics import Diagnostic, Findings, Note, SpecError, f
 from compiler.source.examples import examples
 from compiler.source.limits import MAX_FILE_BYTES, MAX_INTEGER_BITS, MAX_NESTING, MAX_NODES
 from compiler.source.scalars import Plain, align, resolve_plain
+from compiler.source.showing import short_repr
 from compiler.source.text import Source, Span
 
 STANDARD_INPUT = Path("<stdin>")
@@ -32,6 +33,8 @@ class Scalar:
     text: str
     value: Plain
     span: Span
+
+    __repr__ = short_repr
 
     @cached_property
     def _offsets(self) -> list[int] | None:
@@ -56,6 +59,8 @@ class Sequence:
     items: tuple[Node, ...]
     span: Span
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Mapping:
@@ -63,6 +68,8 @@ class Mapping:
 
     items: tuple[tuple[Scalar, Node], ...]
     span: Span
+
+    __repr__ = short_repr
 
     @cached_property
     def _by_name(self) -> dict[str, tuple[Scalar, Node]]:

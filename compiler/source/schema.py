@@ -21,13 +21,15 @@ MOST_KEYS = 16  # that a message about an unknown one lists
 
 
 def schema_text() -> str:
-    """The JSON Schema (draft-07) of a spec, for editors."""
+    """The file with the JSON Schema (draft-07) of a spec: what the tool reads, and beside it what editors read."""
     return files("compiler").joinpath("weightspec.schema.json").read_text(encoding="utf-8")
 
 
 @cache
 def _schema() -> dict[str, Any]:
+    """The schema that a spec has to follow, with all that it extends."""
     loaded: dict[str, Any] = json.loads(schema_text())
+    del loaded["$ref"], loaded["definitions"]["editor"]  # which editors read
     return loaded
 
 

@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
+from compiler.source.showing import short_repr
 from compiler.tasks.task import Symbols, Words
 
 if TYPE_CHECKING:  # quick commands read specs without numpy
@@ -26,6 +27,8 @@ class Alphabet:
     tokens: tuple[int, ...]
     spelling: tuple[str, ...]
     aliases: Mapping[str, int] = field(default_factory=dict)
+
+    __repr__ = short_repr
 
     @property
     def size(self) -> int:
@@ -109,6 +112,8 @@ class Layout:
     spelling: Mapping[int, str]
     read_at: tuple[int, ...] = ()
     window: int | None = None
+
+    __repr__ = short_repr
 
     @property
     def in_place(self) -> bool:

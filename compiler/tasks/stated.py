@@ -10,6 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from compiler.expressions.syntax import ExpressionError
+from compiler.source.showing import short_repr
 from compiler.tasks import typed
 from compiler.tasks.automaton import Automaton
 from compiler.tasks.layout import Alphabet
@@ -60,6 +61,8 @@ class Task:
     suite_names: tuple[str, ...] = ()
     author_suites: tuple[AuthorSuite, ...] = ()
     cases: tuple[Case, ...] = ()
+
+    __repr__ = short_repr
 
     @property
     def given(self) -> tuple[WordShape, ...]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from compiler.expressions.formulas import Formula
+from compiler.source.showing import short_repr
 from compiler.source.text import Span
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class AnswerEquation:
     aimed: tuple[Aimed, ...]
     formula: Formula
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class StateVariable:
@@ -94,6 +97,8 @@ class Transducer:
     only_at_end: Formula | None
     at_end: tuple[tuple[str, Formula], ...]
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -111,6 +116,8 @@ class Statement:
     equations: tuple[AnswerEquation, ...] = ()
     transducer: Transducer | None = None
     also: tuple[Formula, ...] = ()
+
+    __repr__ = short_repr
 
     @cached_property
     def step_table(self) -> StepTable:

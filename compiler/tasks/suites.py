@@ -759,21 +759,24 @@ def _author(task: Task, suite: AuthorSuite) -> Suite:
     return Suite(suite.name, summary, suite.size, parts, most=lambda: task.combinations)
 
 
+SUITES = {
+    "uniform": "random inputs; numbers of each of the last three lengths",
+    "edges": "constant, rising, falling, alternating and extreme words; extreme and regular numbers",
+    "carries": "of an addition: every pattern of carries, random digits otherwise",
+    "near_carry": "of an addition: sums just above or below a multiple of a power of the base",
+    "transitions": "of a task with columns: each step of each column is taken",
+    "long_runs": "of a task with columns: states are kept as long as they can be, and just left",
+    "exhaustive": "every input; by default where they are few",
+    "cases": "of a table of cases: each of them",
+    adderboard.NAME: f"of an addition: {adderboard.SUMMARY}",
+}
+"""What each suite has, in a line; a task may have more of its own."""
+
+
 def suites_text() -> str:
     """The suites of tasks, for the help of a command."""
-    summaries = {
-        "uniform": "random inputs; numbers of each of the last three lengths",
-        "edges": "constant, rising, falling, alternating and extreme words; extreme and regular numbers",
-        "carries": "of an addition: every pattern of carries, random digits otherwise",
-        "near_carry": "of an addition: sums just above or below a multiple of a power of the base",
-        "transitions": "of a task with columns: each step of each column is taken",
-        "long_runs": "of a task with columns: states are kept as long as they can be, and just left",
-        "exhaustive": "every input; by default where they are few",
-        "cases": "of a table of cases: each of them",
-        adderboard.NAME: f"of an addition: {adderboard.SUMMARY}",
-    }
     protocols = {adderboard.NAME: adderboard.PROTOCOL.summary}
     return "\n\n".join(
         "\n".join([f"{title}:", *(f"{name:<10}  {text}" for name, text in listed.items())])
-        for title, listed in (("Suites", summaries), ("Protocols", protocols))
+        for title, listed in (("Suites", SUITES), ("Protocols", protocols))
     )

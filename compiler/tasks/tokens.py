@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from compiler.expressions.axes import Axis
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, raise_errors
@@ -60,6 +60,19 @@ def read_tokens(source: Source, vocabulary: Axis) -> tuple[int, ...]:
     ]
     raise_errors(findings)
     return tuple(token for token in tokens if token is not None)
+
+
+def token_ids(tokens: str | Sequence[int | str], vocabulary: Axis) -> tuple[int, ...]:
+    """The ids of tokens that are given by name, in one text or one by one, or as ids. Raises `SpecError`."""
+    if isinstance(tokens, str):
+        return read_tokens(Source("tokens", tokens), vocabulary)
+    findings = Findings()
+    ids: list[int | None] = []
+    for token in tokens:
+        span = Span(Source("tokens", str(token)), 0, len(str(token)))
+        ids.append(read_token(token, span, vocabulary, findings) if isinstance(token, str) else token)
+    raise_errors(findings)
+    return tuple(token for token in ids if token is not None)
 
 
 def spelled(token: int, vocabulary: Axis) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from compiler.source.showing import html_table, short_repr
 from compiler.tasks.task import Inputs
 from compiler.verifier.reasons import Ending, Reason
 
@@ -72,6 +73,8 @@ class StepResult:
     reason: Reason | None
     seen: Lead | None = None
 
+    __repr__ = short_repr
+
     @property
     def why_open(self) -> str | None:
         """The reason as a sentence."""
@@ -110,6 +113,19 @@ class Verification:
     cross_checked: int | None = None
     by_size: tuple[SizeResult, ...] = ()
 
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """The verdict, and each token of the answer, for a notebook."""
+        rows = [(step.place, step.right, step.wrong, step.open, step.why_open) for step in self.steps]
+        rows += [(part.title, *_sums(part.verification), part.verification.verdict) for part in self.by_size]
+        least, most = self.failing
+        wrong = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        caption = f"{self.verdict.upper()}: {wrong} of {self.inputs:,} inputs are answered wrong"
+        if self.counterexample is not None:
+            caption += f"; {self.counterexample.text} gives {self.counterexample.answer}"
+        return html_table(caption, ("token", "right", "wrong", "open", "why"), rows)
+
     @property
     def why(self) -> tuple[str, ...]:
         """The reasons as sentences."""
@@ -121,6 +137,12 @@ class Verification:
             if known in (part.verification.margin, part.verification.seen):
                 return f"{part.verification.place(known)}, {part.title}"
         return next((step.place for step in self.steps if step.slot == known.slot), f"answer[{known.slot}]")
+
+
+def _sums(found: Verification) -> tuple[int, int, int]:
+    """Right, wrong and open inputs, at least so many of the first two."""
+    least, most = found.failing
+    return found.inputs - most, least, most - least
 
 
 @dataclass(frozen=True)

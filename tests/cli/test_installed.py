@@ -12,6 +12,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -91,7 +92,11 @@ def test_examples_are_found_by_name_from_anywhere(installed: Installed) -> None:
 def test_a_spec_is_written_and_checked(installed: Installed) -> None:
     told = installed.run("weightspec", "new", "mine", "--like", "parity")
     assert "weightspec build mine.yaml --eval" in told
-    assert "cli.py" not in told + (installed.folder / "mine.yaml").read_text(encoding="utf-8")
+    written = (installed.folder / "mine.yaml").read_text(encoding="utf-8")
+    assert "cli.py" not in told + written
+    schema = Path(unquote(urlsplit(written.split("\n")[0].partition("$schema=")[2]).path))
+    assert schema.is_file()
+    assert not schema.is_relative_to(ROOT.resolve())
     installed.run("weightspec", "fmt", "mine.yaml", "--check")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 import compiler
 from compiler.commands.starting import templates
-from tests.cli.test_cli import call, call_json
+from tests.cli.test_cli import ROOT, call, call_json
 
 
 def files(folder: Path) -> list[str]:
@@ -127,6 +128,51 @@ def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
     assert compiler.load(path).name == "mine"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert files(tmp_path) == ["mine.yaml"]
+
+
+def named_schema(spec: Path) -> Path:
+    """The file of the schema that the first line of a spec names."""
+    line = spec.read_text(encoding="utf-8").split("\n")[0]
+    address = urlsplit(line.removeprefix("# yaml-language-server: $schema="))
+    assert (address.scheme, address.netloc) == ("file", "")
+    return Path(unquote(address.path))
+
+
+@pytest.mark.parametrize("template", ["minimal", "tiny95", "parity"])
+def test_editors_find_the_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "größe #1"))
+    call("new", str(tmp_path / "mine"), "--like", template)
+    assert named_schema(tmp_path / "mine.yaml") == (ROOT / "compiler" / "weightspec.schema.json").resolve()
+    result = call("schema", "--install")
+    assert (result.exit_code, result.stderr) == (0, "")
+    where, _, line = result.stdout.splitlines()
+    call("new", str(tmp_path / "other"), "--like", template)
+    assert (tmp_path / "other.yaml").read_text(encoding="utf-8").startswith(f"{line}\n")
+    assert named_schema(tmp_path / "other.yaml") == Path(where)
+    assert Path(where).read_text(encoding="utf-8") == call("schema").stdout
+    texts = [(tmp_path / f"{name}.yaml").read_text(encoding="utf-8") for name in ("mine", "other")]
+    assert [text.count("yaml-language-server") for text in texts] == [1, 1]
+
+
+def test_a_schema_of_another_version_is_not_named_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    (tmp_path / "weightspec").mkdir()
+    (tmp_path / "weightspec" / "weightspec.schema.json").write_text("{}", encoding="utf-8")
+    call("new", str(tmp_path / "mine"))
+    assert named_schema(tmp_path / "mine.yaml").is_relative_to(ROOT.resolve())
+    assert call("schema", "--install").exit_code == 0
+    call("new", str(tmp_path / "mine"), "--force")
+    assert named_schema(tmp_path / "mine.yaml").is_relative_to(tmp_path)
+
+
+def test_a_schema_that_cannot_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    result = call("schema", "--install")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "[cannot-write]" in result.stderr
+    call("new", str(tmp_path / "mine"))
+    assert named_schema(tmp_path / "mine.yaml").is_relative_to(ROOT.resolve())
 
 
 def test_links(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Writes what is printed into README.md and docs/*.md: `python -m tests.docs`, or with `--check`, what would change.
 
-That is the output in `console` blocks and below `python` blocks, and the tables and examples of `docs/json.md`. Blocks
-whose command is `NOT_RUN` stay as they are.
+That is the output in `console` blocks and below `python` blocks, the tables and examples of `docs/json.md`, and what
+the cells of notebooks show. Blocks whose command is `NOT_RUN` stay as they are.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from compiler.source.files import write_whole
 from tests.docs.blocks import PAGES, fill, python_outputs, sessions
 from tests.docs.json_examples import with_examples
 from tests.docs.json_tables import with_tables
+from tests.docs.notebooks import NOTEBOOKS, executed
 from tests.helpers import ROOT
 
 
-def main(arguments: Sequence[str], pages: Sequence[Path] = PAGES) -> int:
+def main(arguments: Sequence[str], pages: Sequence[Path] = PAGES, notebooks: Sequence[Path] = NOTEBOOKS) -> int:
     """The exit code: with `--check` 1 where a page is stale."""
     parser = argparse.ArgumentParser(prog="python -m tests.docs", description="Write printed output into the pages.")
     parser.add_argument("--check", action="store_true", help="Write nothing; print what differs, and exit with 1.")
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str], pages: Sequence[Path] = PAGES) -> int:
         fill(Path(folder))
         with contextlib.chdir(folder):
             new = {page: renewed(page) for page in pages}
+            new |= {notebook: executed(notebook) for notebook in notebooks}
     for page, text in new.items():
         before = page.read_text(encoding="utf-8")
         if check:

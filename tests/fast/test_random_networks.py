@@ -63,7 +63,7 @@ def check_networks(folder: Path, seeds: Iterable[int]) -> Counter[str]:
     return found
 
 
-@pytest.mark.parametrize("chunk", [pytest.param(i, marks=[pytest.mark.long] * (i > 1)) for i in range(8)])
+@pytest.mark.parametrize("chunk", [pytest.param(i, marks=[pytest.mark.long] * (i > 0)) for i in range(8)])
 def test_bounds_of_random_networks(tmp_path: Path, chunk: int) -> None:
     found = check_networks(tmp_path, range(chunk * CHUNK, (chunk + 1) * CHUNK))
     assert found["refused"] < 0.1 * CHUNK

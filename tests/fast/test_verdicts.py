@@ -67,7 +67,7 @@ def test_verdicts_are_the_plain_modules(path: Path) -> None:
         assert judged(spec, "fast", suite, 20) == by_reference(spec, suite, 20), suite
 
 
-@pytest.mark.parametrize("name", ["tiny95", "gallery/Lokimorty_39p"])
+@pytest.mark.parametrize("name", ["tiny95", pytest.param("gallery/Lokimorty_39p", marks=pytest.mark.long)])
 @pytest.mark.skipif(find_compiler() is None, reason="no C compiler works here")
 def test_verdicts_of_compiled_code(name: str) -> None:
     spec = load(SPECS / f"{name}.yaml")

@@ -231,6 +231,7 @@ def test_two_trees_that_make_other_inputs_are_not_compared(tmp_path: Path) -> No
     assert "addition, 4 digits: the inputs are not the same" in result.output
 
 
+@pytest.mark.long
 def test_a_large_spec_says_what_one_pass_says() -> None:
     result = CliRunner().invoke(large_speed.main, ["--context", "300", "--layers", "1", "--steps", "80"])
     assert result.exit_code == 0, result.output

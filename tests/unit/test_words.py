@@ -57,7 +57,7 @@ def check_blocks(task: Task, part: Part, size: int, start: int) -> None:
     assert found[:COMPARED] == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(task=tasks(), data=st.data())
 def test_blocks_are_the_inputs_in_their_order(task: Task, data: st.DataObject) -> None:
     suite = data.draw(st.sampled_from(list(task.suites().values())))

@@ -17,6 +17,8 @@ from compiler.network.activations import POSITIONS, Dimension, activations
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
 from compiler.source.limits import MAX_ACTIVATION
+from compiler.source.showing import short_repr
+from compiler.tasks.tokens import token_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,8 @@ class Activation:
     name: str
     dimensions: tuple[Dimension, ...]
     value: Tensor
+
+    __repr__ = short_repr
 
     def of(self, label: str) -> Tensor:
         """The value of one named dimension, such as `candidate[3]`, without that dimension of the tensor.
@@ -43,14 +47,17 @@ class Activation:
 
 
 @as_assumed()
-def trace(spec: Spec, tokens: Tensor | Sequence[int], model: nn.Module | None = None) -> tuple[Activation, ...]:
+def trace(
+    spec: Spec, tokens: Tensor | str | Sequence[int | str], model: nn.Module | None = None
+) -> tuple[Activation, ...]:
     """Every intermediate value of one forward pass, in the order of computation; the last one is the logits.
 
-    `tokens` are ids, [batch, time] or [time]. Steps that are run again appear again. `model` is what `build` made of
-    the spec, to look at one that was moved or changed. Raises `ValueError` for a sequence that is longer than the
-    model's context, and `SpecError` for one that is too long for whole patterns.
+    `tokens` are ids, [batch, time] or [time], or names of one sequence: a list, or a text that is split at spaces.
+    Steps that are run again appear again. `model` is what `build` made of the spec, to look at one that was moved or
+    changed. Raises `ValueError` for a sequence that is longer than the model's context, and `SpecError` for one that is
+    too long for whole patterns, or for a name that is no token.
     """
-    ids = torch.as_tensor(tokens)
+    ids = _ids(spec, tokens)
     names = activations(spec.network)
     for name, dimensions in names.items():
         _check_size(name, dimensions, ids.shape[-1])
@@ -69,6 +76,13 @@ def trace(spec: Spec, tokens: Tensor | Sequence[int], model: nn.Module | None = 
         for hook in hooks:
             hook.remove()
     return tuple(values)
+
+
+def _ids(spec: Spec, tokens: Tensor | str | Sequence[int | str]) -> Tensor:
+    if isinstance(tokens, Tensor):
+        return tokens
+    named = isinstance(tokens, str) or any(isinstance(token, str) for token in tokens)
+    return torch.tensor(token_ids(tokens, spec.network.vocabulary)) if named else torch.as_tensor(tokens)
 
 
 def _check_size(name: str, dimensions: tuple[Dimension, ...], length: int) -> None:

@@ -30,6 +30,7 @@ from compiler.network.storage import Stored, stored, stored_by, tensors
 from compiler.network.unstored_numbers import unstored_numbers
 from compiler.pipeline import Spec
 from compiler.source.faults import no_rule
+from compiler.source.showing import html_table, short_repr
 
 LONGEST_LINE = 200  # of a spec that is shown with a number in it
 
@@ -42,6 +43,8 @@ class LineCount:
     written: int
     nonzero: int
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class TensorCount:
@@ -53,6 +56,8 @@ class TensorCount:
     nonzero: int
     tie: str | None
     lines: tuple[LineCount, ...]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class GroupCount:
     distinct: int
     copies: bool
     tensors: tuple[TensorCount, ...]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,13 @@ class Counts:
     free_names: tuple[str, ...]
     hard_coded: tuple[HardCoded, ...]
     groups: tuple[GroupCount, ...]
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """Every figure, for a notebook."""
+        rows = [(name, self.by_rule(name), rule.says) for name, rule in FIGURES.items()]
+        return html_table("parameters", ("rule", "count", "what is counted"), rows)
 
     def by_rule(self, rule: str) -> int | None:
         """The figure of a name, or the length of the listing; None for an undeclared `free`."""

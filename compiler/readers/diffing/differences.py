@@ -9,6 +9,7 @@ from typing import Literal
 from compiler.expressions.floats import FloatFormat
 from compiler.readers.diffing.matching import NameMatch
 from compiler.readers.diffing.text_changes import TextChange
+from compiler.source.showing import html_table, short_repr
 
 Likeness = Literal["up to names", "multiplied out", "apart from ties"]
 TensorShape = tuple[int, ...]
@@ -45,6 +46,8 @@ class EntryGroup:
     causes: tuple[str, ...]
     ratio: float | None
     entries: tuple[EntryChange, ...]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,10 @@ class CountChange:
     after: int | None
 
 
+def _figure(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
 @dataclass(frozen=True)
 class Difference:
     """`names` are pairs of names that stand for the same thing. `tensors` are compared where a file is a state dict, or
@@ -126,6 +133,19 @@ class Difference:
     notes: tuple[str, ...] = ()
     of_specs: bool = True
     dtypes: Dtypes = (None, None)
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """What is written otherwise, and counts, for a notebook; then how many tensors and numbers are others."""
+        rows: list[tuple[str, str, str | None, str | None]]
+        rows = [(change.section, change.path, change.before, change.after) for change in self.texts]
+        rows += [("count", change.rule, _figure(change.before), _figure(change.after)) for change in self.counts]
+        rows += [("shape", change.tensor, _figure(change.before), _figure(change.after)) for change in self.shapes]
+        rows += [("tie", change.tensor, change.before, change.after) for change in self.ties]
+        rows += [("numbers", ", ".join(group.causes), f"{len(group.entries):,} differ", "") for group in self.groups]
+        rows += [("tensor", str(change.names[0]), f"{change.differing:,} differ", "") for change in self.tensors]
+        return html_table("no difference" if self.empty else "difference", ("", "", self.before, self.after), rows)
 
     @property
     def empty(self) -> bool:

@@ -17,6 +17,7 @@ from compiler.readers.diffing.matching import NameMatch
 from compiler.readers.diffing.task_changes import LAYOUT, TaskPart, task_text
 from compiler.source.document import Mapping as Document
 from compiler.source.document import Node, Scalar, as_data
+from compiler.source.showing import short_repr
 from compiler.source.text import Span
 
 Section = Literal["spec", "constant", "size", "parameter", "derived", "step", "equation", "option"]
@@ -39,6 +40,8 @@ class TextChange:
     span_before: Span | None = None
     span_after: Span | None = None
     section_before: Section | None = None
+
+    __repr__ = short_repr
 
 
 class Renaming:
