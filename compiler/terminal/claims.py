@@ -18,7 +18,7 @@ def print_renewed(path: Path, renewed: RenewedClaims, *, written: bool) -> None:
     told = "written" if written else "would change; --write writes it"
     say(f"{path}: {told if renewed.changed else 'unchanged'}")
     if renewed.measured.verdict == "open":
-        say(f"{path}: undecided on all inputs, so that no verdict is claimed: {'; '.join(renewed.measured.why)}")
+        say(f"{path}: undecided on all inputs, which is nothing to claim: {'; '.join(renewed.measured.why)}")
     for claim in renewed.claims:
         if claim.status == "failed":
             say(f"{path}:{claim.span.line}: claim failed: {claim.claim}; {claim.reason}", error=True)

@@ -121,7 +121,7 @@ def test_a_verdict_that_is_found_and_one_that_is_not(tmp_path: Path, monkeypatch
     path.write_text(text)
     done = call("claim", str(path), *options, "--verify", "1e-9")
     assert done.exit_code == 0
-    assert "undecided on all inputs, so that no verdict is claimed: the time ran out" in done.stdout
+    assert "undecided on all inputs, which is nothing to claim: the time ran out" in done.stdout
     assert "verdict" not in path.read_text()
 
 
