@@ -30,7 +30,7 @@ CALLS = {  # by the name of the file that says what is printed at 80 columns
     "diff": ("diff", TINY, EXACT),
     "diff-variant": ("diff", WIDE, "--set", "a_scale_with_a_long_name=71277740000001"),
     "eval": ("eval", ZERO, "--suite", "exhaustive", "--suite", "edges"),
-    "run": ("run", WIDE, "12", "21", "--verbose"),
+    "run": ("run", TINY, "5193798811", "1806201129", "--verbose"),
     "run-tokens": ("run", WIDE, "--tokens", "1 2 + 2 1 =", "--steps", "2"),
     "verify": ("verify", ZERO),
     "ablate": ("ablate", PARITY, "--kind", "head", "--kind", "stream"),
@@ -76,6 +76,7 @@ def figures(shown: str) -> set[str]:
 def test_no_number_is_broken_and_nothing_runs_over(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     arguments = (CALLS | OTHERS)[name]
     wanted = figures(printed(monkeypatch, 200, arguments))
+    assert wanted
     for width in (60, 80, 120):
         shown = printed(monkeypatch, width, arguments)
         assert wanted - set(_NUMBER.findall(shown)) == set(), width
