@@ -112,7 +112,7 @@ def copied(folder: Path) -> list[str]:
 def test_the_figures_are_those_of_count_and_eval() -> None:
     text = page(TINY, QWEN, *SOME)
     rules, counts = tables(section(text, "## Counts"))
-    assert len(rules) == 8
+    assert len(rules) == len(FIGURES)
     (right,) = tables(section(text, "### addition, base 10, digits 10"))
     for path, name in ((TINY, "tiny95"), (QWEN, "qwen20")):
         (counted,) = call_json("count", path)
