@@ -40,6 +40,7 @@ import click
 
 from compiler.commands.ablating import ablate
 from compiler.commands.checking import lint
+from compiler.commands.claiming import claim
 from compiler.commands.counting import count
 from compiler.commands.explaining import explain
 from compiler.commands.reading import diff, show
@@ -93,6 +94,7 @@ for command in (
     run,
     ablate,
     verify,
+    claim,
     report,
     schema,
 ):

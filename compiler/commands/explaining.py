@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from compiler.commands import completion
-from compiler.commands.shared import SpecCommand, json_option, program
+from compiler.commands.shared import SpecCommand, as_called, json_option, program
 from compiler.readers.explaining import EXPLANATIONS
 from compiler.source.diagnostics import did_you_mean, fail
 
@@ -41,6 +43,7 @@ def explain(codes: tuple[str, ...], base: bool, as_json: bool) -> None:
     if as_json:
         print_json(explained_json(chosen or EXPLANATIONS))
     elif chosen:
-        print_explanations(chosen, f"{program()} explain --base")
+        shown = [replace(one, wrong=as_called(one.wrong), right=as_called(one.right)) for one in chosen]
+        print_explanations(shown, f"{program()} explain --base")
     else:
         print_codes()

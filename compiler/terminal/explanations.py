@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from compiler.language.warnings import WARNINGS
-from compiler.readers.explaining import BASE, ERRORS, EXPLANATIONS, Explanation
+from compiler.readers.explaining import BASE, EXPLANATIONS, Explanation
 from compiler.readers.linting.rules import LINT_RULES
 from compiler.terminal import shapes
 from compiler.terminal.console import console, table, text
@@ -62,10 +62,10 @@ def print_base() -> None:
 
 
 def _kind(one: Explanation) -> str:
-    if one in ERRORS:
-        return "error"
     rule = _RULES.get(one.code)
-    return "warning" if rule is None else rule.level
+    if rule is not None:
+        return rule.level
+    return "warning" if one.code in WARNINGS else "error"
 
 
 def _means(one: Explanation) -> str:

@@ -30,6 +30,7 @@ COMMANDS = (
     "run",
     "ablate",
     "verify",
+    "claim",
     "report",
     "schema",
 )

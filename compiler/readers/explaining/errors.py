@@ -75,6 +75,20 @@ $ python cli.py count model.safetensors
         "dtype: float32",
     ),
     Explanation(
+        "cannot-edit",
+        "`claim` leaves an `expect` alone that has anchors or aliases of YAML: what they mark is read elsewhere too.",
+        """\
+>>> claims = "expect: {eval: null, count: &mine {free: 10}}"
+>>> Path("mine.yaml").write_text("weightspec: 1\\nextends: base.yaml\\n" + claims)
+$ python cli.py claim mine.yaml
+""",
+        """\
+>>> claims = "expect: {eval: null, count: {free: 10}}"
+>>> Path("mine.yaml").write_text("weightspec: 1\\nextends: base.yaml\\n" + claims)
+$ python cli.py claim mine.yaml
+""",
+    ),
+    Explanation(
         "cannot-format",
         "`fmt` leaves a file alone that it could only change in meaning, or does not understand.",
         """\
@@ -167,6 +181,10 @@ $ python cli.py validate mine.yaml
     Explanation(
         "fault",
         "The program is at fault, not the spec or the call: exit code 4. The message says what to send.",
+    ),
+    Explanation(
+        "file-changed",
+        "The file was changed while its claims were measured, and is left as it is. Run `claim` again.",
     ),
     Explanation(
         "file-exists",
