@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from compiler.language.warnings import WARNINGS
 from compiler.readers.explaining import BASE, EXPLANATIONS, Explanation
@@ -37,9 +37,9 @@ def print_codes() -> None:
     console().print(rows)
 
 
-def print_explanations(explanations: Iterable[Explanation], base: str) -> None:
+def print_explanations(explanations: Sequence[Explanation], base: str) -> None:
     """What each code means, with its examples; `base` is the call that prints what they vary."""
-    varies = False
+    examples = [example for one in explanations for example in (one.wrong, one.right) if example]
     for one in explanations:
         say(f"{one.code}: {_kind(one)}")
         console().print(text(_means(one)))
@@ -48,9 +48,10 @@ def print_explanations(explanations: Iterable[Explanation], base: str) -> None:
                 say(f"{label}:")
                 for line in example.strip("\n").split("\n"):
                     say(f"    {line}")
-                varies = True
         say()
-    if varies:
+    if any(">>> " in example for example in examples):
+        say("After >>> stands Python that has imported compiler, torch, pathlib.Path and safetensors.torch.save_file.")
+    if examples:
         say(
             f"An example is a part of a spec that extends base.yaml, which `{base}` prints; or what is typed beside it."
         )
