@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from compiler.readers.counting.counts import FIGURES
 from tests.cli.test_cli import EXACT, INVALID, QWEN, TINY, call, call_json
 from tests.helpers import ROOT, SPECS
 from tests.verifier.worlds import OWN
