@@ -146,6 +146,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "validate": [("validate", TINY, INVALID, "nowhere.yaml", "warned.yaml", EXACT)],
     "lint": [("lint", TINY, INVALID, "nowhere.yaml", "warned.yaml"), ("lint", QWEN, "--rules", "adderboard")],
     "lint --list": [("lint", "--list"), ("lint", "--list", "--rules", "disclosure")],
+    "explain": [("explain",), ("explain", "unknown-name", "fault", "overflow", "hard-coded")],
     "show": [("show", TINY), ("show", QWEN, "--set", "digits=6"), ("show", "nan.yaml"), ("show", "untasked.yaml")]
     + [("show", f"specs/tasks/{name}.yaml") for name in ("next-token", "parity", "reverse-lengths")],
     "show TENSOR": [("show", QWEN, "head.logits.weight"), ("show", TINY, "layer1.ffn.up.bias")],
@@ -218,6 +219,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("threshold", "turning.yaml", "gain", "--between", "0.1", "1", "--set", "high=0.5"),
         ("threshold", REVERSE_LENGTHS, "sharp", "--between", "1", "10", "--budget", "1e-9"),
     ],
+    "claim": [("claim", "nan.yaml", "--suite", "exhaustive"), ("claim", REVERSE, "--inputs", "9")],
     "report": [
         ("report", TINY, "claiming.yaml", "nan.yaml", "--suite", "edges", "--suite", "carries", "-o", "page.md"),
         ("report", TINY, "--suite", "carries", "--pairs", "4", "--check", "page.md"),
