@@ -27,6 +27,7 @@ FIXED = [
     "reverse",
     "tiny95",
     "tiny95-exact",
+    "tinyadder",
     *("comparison", "increment", "modular-sum", "next-token", "parity", "sort", "subtraction"),  # tasks
     *("parity-encoder", "parity-lengths", "parity-norms", "parity-rounds"),  # of many lengths
     *("brackets", "calculator", "induction"),  # the first of several attentions
