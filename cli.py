@@ -45,6 +45,7 @@ from compiler.commands.reading import diff, show
 from compiler.commands.reporting import report
 from compiler.commands.running import build, eval_command, run
 from compiler.commands.shared import CommandGroup, print_version
+from compiler.commands.tracing import trace
 from compiler.commands.verifying import verify
 from compiler.commands.writing import fmt, new, schema, validate
 
@@ -76,7 +77,9 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (new, validate, lint, fmt, show, count, diff, build, eval_command, run, ablate, verify, report, schema):
+for command in (
+    *(new, validate, lint, fmt, show, count, diff, build, eval_command, run, trace, ablate, verify, report, schema),
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -939,6 +939,83 @@ class Report(TypedDict):
     findings: Annotated[list[ReportFinding], "what the figures reveal"]
 
 
+class TracedValue(TypedDict):
+    name: Annotated[str, "the name of the submodule that put it out"]
+    dimensions: Annotated[list[str], "the names of its dimensions"]
+    values: Annotated[list[list[float]], "its numbers, by `positions` and by `dimensions`"]
+
+
+class TracedHead(TypedDict):
+    head: Annotated[str, "the name of the head"]
+    scores: Annotated[
+        list[list[float]], "what its softmax reads, by `positions` and by key, from key 0 on; `-inf` is a hidden key"
+    ]
+    pattern: Annotated[list[list[float]], "the weights of the keys, likewise"]
+
+
+class TracedStep(TypedDict):
+    name: Annotated[str, "the name of the step"]
+    run: Annotated[int, "which run of the step it is, from 1: it runs again where it is repeated"]
+    summary: Annotated[str, "what the step computes, for people"]
+    stream: Annotated[list[str], "the dimensions of the stream after the step; of a head, the tokens with a logit"]
+    values: Annotated[list[list[float]], "the stream after the step, or the logits, by `positions` and by `stream`"]
+    changed: Annotated[
+        list[list[str]],
+        "for each of `positions`, the dimensions that were other numbers before the step; those of a head are new",
+    ]
+    heads: Annotated[list[TracedHead], "the attention of each head; none where the step has no heads"]
+    inside: Annotated[list[TracedValue], "what the step computes on the way"]
+
+
+class TracedLogits(TypedDict):
+    position: Annotated[int, "the position"]
+    says: Annotated[str | None, "the token that the model says there; null where a logit is NaN"]
+    lead: Annotated[float, "how far its logit is ahead of the second one; `inf` where no other token has a logit"]
+    right: Annotated[str | None, "the right token; null where no answer is read"]
+    logits: Annotated[dict[str, Annotated[float, "its logit"]], "the tokens that have a logit"]
+
+
+class TracedPass(OfSpec):
+    dtype: Annotated[str, "the dtype of the model"]
+    decode: Annotated[str, "`argmax` or `argmin`"]
+    input: Annotated[str | None, "the input of the task; null with `--tokens`"]
+    answer: Annotated[str | None, "what the model answers; null with `--tokens`"]
+    expected: Annotated[str | None, "the right answer; null with `--tokens`"]
+    right: Annotated[bool | None, "whether every token is right; null with `--tokens`"]
+    tokens: Annotated[list[str], "the sequence that the model reads, with its own answer but for the last token"]
+    start: Annotated[int, "where it begins in prompt and answer: above 0 where a window slides"]
+    read_at: Annotated[list[int], "the positions in `tokens` at which the answer is read; else the last one"]
+    positions: Annotated[list[int], "the positions that are shown: all of them, or those of `--at`"]
+    steps: Annotated[list[TracedStep], "the steps as they ran, or those of `--step`"]
+    logits: Annotated[list[TracedLogits], "what is said at each of `positions`"]
+
+
+class ExplainedTerm(TypedDict):
+    coefficient: Annotated[float, "what the value is multiplied by, rounded to the dtype where it is stored"]
+    value: Annotated[float, "the value that is read"]
+    product: Annotated[float, "both multiplied"]
+    read: Annotated[str, "the name of the value, or what else it is: `bias`, `mean`, a token or a position"]
+    position: Annotated[int | None, "its position; null where it is no value of the trace"]
+
+
+class ExplainedValue(TypedDict):
+    name: Annotated[str, "its name: that of the submodule, and of the dimension"]
+    position: Annotated[int, "its position in `tokens`"]
+    value: Annotated[float, "the number"]
+    function: Annotated[str, "what makes it of its terms: `sum`, `product`, or an activation of the one term"]
+    terms: Annotated[list[ExplainedTerm], "what it was computed from, without terms of a sum that are zero"]
+    zeros: Annotated[int, "how many terms of the sum are zero"]
+    equations: Annotated[list[Equation], "the lines of the spec that give the coefficients"]
+
+
+class Explained(OfSpec):
+    tokens: Annotated[list[str], "the sequence that the model reads"]
+    asked: Annotated[str, "what was asked for"]
+    values: Annotated[
+        list[ExplainedValue], "this value, those that it was computed from, and so on, so many levels as `--depth` says"
+    ]
+
+
 # Objects of these shapes
 
 

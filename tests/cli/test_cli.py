@@ -27,6 +27,7 @@ COMMANDS = (
     "build",
     "eval",
     "run",
+    "trace",
     "ablate",
     "verify",
     "report",

@@ -32,6 +32,8 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "eval": shapes.Evaluation,
     "run": shapes.Answer,
     "run --tokens": shapes.Generation,
+    "trace": shapes.TracedPass,
+    "trace --why": shapes.Explained,
     "ablate": shapes.Ablation,
     "verify": list[shapes.Certificate],
     "Choice": shapes.Choice,
