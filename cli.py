@@ -40,6 +40,7 @@ import click
 
 from compiler.commands.ablating import ablate
 from compiler.commands.checking import lint
+from compiler.commands.claiming import claim
 from compiler.commands.counting import count
 from compiler.commands.reading import diff, show
 from compiler.commands.reporting import report
@@ -78,7 +79,22 @@ def main() -> None:
 
 
 for command in (
-    *(new, validate, lint, fmt, show, count, diff, build, eval_command, run, trace, ablate, verify, report, schema),
+    new,
+    validate,
+    lint,
+    fmt,
+    show,
+    count,
+    diff,
+    build,
+    eval_command,
+    run,
+    trace,
+    ablate,
+    verify,
+    claim,
+    report,
+    schema,
 ):
     main.add_command(command)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,6 +13,7 @@ from compiler.source.limits import MAX_ERRORS
 from compiler.source.printable import printable
 from compiler.source.text import Span
 
+_NUMBER = re.compile(r"\d[\d.]*")
 _LONGEST_MESSAGE = 600
 _LONGEST_NAME = 100  # a longer one gets no suggestion
 Severity = Literal["error", "warning", "breaks", "disclose"]  # the last two are what `lint` finds
@@ -126,14 +128,17 @@ def first_few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
-def render(diagnostic: Diagnostic) -> str:
-    """`file:line:column: severity: message  [code]`, the source line, a caret, notes and the hint."""
+def render(diagnostic: Diagnostic, width: int = 100) -> str:
+    """`file:line:column: severity: message  [code]`, the source line, a caret, notes and the hint.
+
+    Of a longer source line, a part of `width` characters around the place is shown.
+    """
     place = f"{printable(str(diagnostic.span))}: " if diagnostic.span is not None else ""
     lines = [f"{place}{diagnostic.severity}: {_shown(diagnostic.message)}  [{diagnostic.code}]"]
     if diagnostic.span is not None:
-        lines += _excerpt(diagnostic.span)
+        lines += _excerpt(diagnostic.span, width)
     for note in diagnostic.notes:
-        lines += [f"{printable(str(note.span))}: note: {_shown(note.message)}", *_excerpt(note.span)]
+        lines += [f"{printable(str(note.span))}: note: {_shown(note.message)}", *_excerpt(note.span, width)]
     if diagnostic.hint is not None:
         lines.append(f"  hint: {_shown(diagnostic.hint)}")
     return "\n".join(lines)
@@ -145,14 +150,18 @@ def _shown(message: str) -> str:
     return whole if len(whole) <= _LONGEST_MESSAGE else f"{whole[: _LONGEST_MESSAGE // 2]} … {whole[-100:]}"
 
 
-def _excerpt(span: Span, width: int = 100) -> list[str]:
+def _excerpt(span: Span, width: int) -> list[str]:
     line, column = span.source.position(span.start)
     text = span.source.line(line)
     if not text.strip():
         return []
     length = max(1, min(span.end - span.start, len(text) - column + 1))
     first = max(0, column - 1 - width // 2) if len(text) > width else 0
-    shown = "".join(c if c.isprintable() else " " for c in text[first : first + width])
+    near = _NUMBER.finditer(text, max(0, first - width), first + 2 * width)
+    cut = [number.span() for number in near]  # no part of a number is taken for a number
+    first = next((end for start, end in cut if start < first < end <= column - 1), first)
+    last = next((start for start, end in cut if column < start < first + width < end), first + width)
+    shown = "".join(c if c.isprintable() else " " for c in text[first:last])
     gutter = f"{line:>5} | "
     caret = " " * (column - 1 - first) + "^" * min(length, width - (column - 1 - first))
     return [gutter + shown, " " * (len(gutter) - 2) + "| " + caret]

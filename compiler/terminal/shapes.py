@@ -96,6 +96,17 @@ class Formatted(TypedDict):
     diff: NotRequired[Annotated[list[str], "what would change, as lines of a unified diff; absent without `--diff`"]]
 
 
+class RenewedClaims(TypedDict):
+    spec: Annotated[str, "the path as it was written"]
+    changed: Annotated[bool, "whether its claims were changed, or would be"]
+    written: Annotated[bool, "whether the file was written"]
+    diff: Annotated[list[str], "what changes, as lines of a unified diff"]
+    verdict: Annotated[
+        str | None, "`proved`, `refuted` or `open`; null where no wrong answer tells it and no `--verify` was given"
+    ]
+    claims: Annotated[list[Claim], "all claims of the spec as it is then, each like a [claim](#claim)"]
+
+
 class Validated(TypedDict):
     spec: Annotated[str, "the path as it was written"]
     valid: Annotated[bool, "whether there is no error"]
@@ -919,7 +930,8 @@ class Model(Described, Counted):
     agreeing: Annotated[list[str], "the figures that are the author's count"]
     suites: Annotated[list[ModelSuite], "the suites in the order in which they ran"]
     verdict: Annotated[str | None, "with `--verify`: `proved`, `refuted` or `open` on all inputs; null otherwise"]
-    by_size: Annotated[list[SizeVerdict], "the same for each choice of sizes that are ranges; else empty"]
+    reason: Annotated[str | None, "why the verdict is that one; null without one"]
+    by_size: Annotated[list[SizeVerdict], "the verdict for each choice of sizes that are ranges; else empty"]
     claims: Annotated[list[Claim], "the [claims](#claim) of the spec"]
     disclosures: Annotated[
         list[Diagnostic],

@@ -30,6 +30,7 @@ COMMANDS = (
     "trace",
     "ablate",
     "verify",
+    "claim",
     "report",
     "schema",
 )

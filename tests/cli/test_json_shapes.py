@@ -222,6 +222,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "verify with a wrong spec": [
         ("verify", "minimal.yaml", INVALID, "nowhere.yaml", "nan.yaml"),
     ],
+    "claim": [("claim", "nan.yaml", "--suite", "exhaustive"), ("claim", REVERSE, "--inputs", "9")],
     "report": [
         ("report", TINY, "claiming.yaml", "nan.yaml", "--suite", "edges", "--suite", "carries", "-o", "page.md"),
         ("report", TINY, "--suite", "carries", "--pairs", "4", "--check", "page.md"),

@@ -42,6 +42,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "Reason": shapes.Reason,
     "Counterexample": shapes.Counterexample,
     "verify with a wrong spec": shapes.VerifiedWithErrors,
+    "claim": shapes.RenewedClaims,
     "report": shapes.Report,
 }
 _NAMES = {str: "text", int: "integer", float: "number", bool: "boolean", object: "any"}
