@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from rich.padding import Padding
 from rich.text import Text
 
 from compiler.expressions.axes import Axis
@@ -21,6 +20,7 @@ from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
 from compiler.terminal import shapes
 from compiler.terminal.console import console, first, line_of, multiline, table, text
+from compiler.terminal.layout import Rows
 from compiler.terminal.overview import equation_json, of_spec
 from compiler.terminal.steps import describe_step
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # they import torch
     from compiler.evaluation.explained import Explanation, TracedValue, TracedValues, ValueTerm
     from compiler.evaluation.traced import TracedPass
 
-WIDTH = 80  # of what is printed, in any terminal
+WIDTH = 80  # of a table with numbers by position, at most
 KEYS = 40  # that a line of shades shows
 LISTED_KEYS = 3  # with their weights
 MAX_LOGITS = 12  # tokens that are all printed; of more
@@ -184,13 +184,13 @@ def print_trace(trace: shapes.TracedPass, look: Look) -> None:
         verdict = text("right", "green") if trace["right"] else text(f"wrong, the answer is {trace['expected']}", "red")
         out.print(text(f"{trace['input']} = {trace['answer']} "), verdict)
     cut = f"from token {trace['start']} on: " if trace["start"] else ""
-    out.print(text(f"reads {cut}{' '.join(trace['tokens'])}"), width=WIDTH, soft_wrap=False)
+    out.print(text(f"reads {cut}{' '.join(trace['tokens'])}"))
     places = [trace["positions"].index(one) for one in (look.positions or trace["read_at"])]
-    columns = [_Column(k, f"{trace['positions'][k]}\n{trace['tokens'][trace['positions'][k]]}") for k in places]
+    columns = [_Column(k, str(trace["positions"][k]), trace["tokens"][trace["positions"][k]]) for k in places]
     for step in trace["steps"]:
         again = f", run {step['run']}" if step["run"] > 1 else ""
         out.print()
-        out.print(text(f"{step['name']}{again}: {step['summary']}", "bold"), width=WIDTH, soft_wrap=False)
+        out.print(text(f"{step['name']}{again}: {step['summary']}", "bold"))
         if step["heads"]:
             _print_heads(step["heads"], columns, trace["tokens"])
         for value in step["inside"] if look.steps else ():
@@ -203,10 +203,11 @@ def print_trace(trace: shapes.TracedPass, look: Look) -> None:
 
 @dataclass(frozen=True)
 class _Column:
-    """A position that is shown: its place in the lists of a trace, and what stands above it."""
+    """A position that is shown: its place in the lists of a trace, its number and its token."""
 
     place: int
-    heading: str
+    position: str
+    token: str
 
 
 @dataclass(frozen=True)
@@ -240,8 +241,9 @@ def _print_numbers(numbers: _Numbers, columns: Sequence[_Column]) -> None:
     out = console()
     if everywhere:
         for group in _fitting(numbers, everywhere, columns):
-            headings = [column.heading for column in group]
-            rows = table(numbers.title, *headings, right=headings)
+            positions = [column.position for column in group]
+            rows = table(numbers.title, *positions, right=positions)
+            rows.add_row("", *(column.token for column in group))
             for dimension in first(everywhere, rows):
                 cells = (numbers.cell(column.place, dimension) for column in group)
                 rows.add_row(text(numbers.dimensions[dimension]), *cells)
@@ -250,7 +252,7 @@ def _print_numbers(numbers: _Numbers, columns: Sequence[_Column]) -> None:
         named = ", ".join(left[:MAX_ZEROS])
         more = f" and {len(left) - MAX_ZEROS:,} more" if len(left) > MAX_ZEROS else ""
         where = "" if everywhere else f"{numbers.title}: "
-        out.print(text(f"{where}zero here: {named}{more}", "dim"), width=WIDTH, soft_wrap=False)
+        out.print(text(f"{where}zero here: {named}{more}", "dim"))
 
 
 def _fitting(numbers: _Numbers, dimensions: Sequence[int], columns: Sequence[_Column]) -> Iterator[Sequence[_Column]]:
@@ -259,7 +261,8 @@ def _fitting(numbers: _Numbers, dimensions: Sequence[int], columns: Sequence[_Co
     widths = [
         2
         + max(
-            *(len(line) for line in column.heading.split("\n")),
+            len(column.position),
+            len(column.token),
             *(len(numbers.cell(column.place, dimension)) for dimension in dimensions),
         )
         for column in columns
@@ -287,8 +290,8 @@ def _print_heads(heads: Sequence[shapes.TracedHead], columns: Sequence[_Column],
             weights = head["pattern"][column.place]
             shades = _shades(weights)
             lines = "\n".join(shades[i : i + KEYS] for i in range(0, len(shades), KEYS))
-            name, at = head["head"] if not k else "", column.heading.partition("\n")[0]
-            rows.add_row(text(name), text(at), multiline(lines), text(_largest(weights, tokens, room)))
+            name = head["head"] if not k else ""
+            rows.add_row(text(name), column.position, multiline(lines), text(_largest(weights, tokens, room)))
     console().print(rows)
 
 
@@ -393,14 +396,14 @@ def print_explained(explained: shapes.Explained) -> None:
 
 def _print_terms(value: shapes.ExplainedValue) -> None:
     terms = sorted(value["terms"], key=lambda term: -abs(term["product"]))
-    rows = table("", "", "")
-    rows.columns[0].justify = "right"
+    rows = Rows(("", "", ""), frozenset({0}))
     for term in terms[:MAX_TERMS]:
         read = term["read"] if term["position"] is None else f"{term['read']}@{term['position']}"
-        rows.add_row(*map(text, _term_cells(value, term)), text(read))
+        made, factors = _term_cells(value, term)
+        rows.add_row(text(f"  {made}"), text(factors), text(read))
     out = console()
     if terms:
-        out.print(Padding(rows, (0, 0, 0, 2), expand=False))
+        out.print(rows)
     if len(terms) > MAX_TERMS:
         rest = rounded(math.fsum(term["product"] for term in terms[MAX_TERMS:]))
         out.print(text(f"  and {len(terms) - MAX_TERMS:,} smaller terms, together {rest}", "dim"))

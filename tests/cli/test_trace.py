@@ -184,8 +184,9 @@ def test_what_is_printed() -> None:
 
 
 @pytest.mark.parametrize("arguments", [("12", "34"), ("12", "34", *(f"--at={at}" for at in range(9)), "--step=layer0")])
-def test_nothing_is_wider_than_80_columns(arguments: tuple[str, ...]) -> None:
-    lines = call(*SMALL, *arguments).stdout.splitlines()
+def test_no_table_is_wider_than_80_columns(arguments: tuple[str, ...]) -> None:
+    printed = call(*SMALL, *arguments).stdout.splitlines()
+    lines = [line for line in printed if not re.match(r"\S+: |reads ", line)]
     assert len(lines) > 40
     assert max(len(line.rstrip()) for line in lines) <= 80
 
