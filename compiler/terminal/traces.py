@@ -240,7 +240,7 @@ def _print_numbers(numbers: _Numbers, columns: Sequence[_Column]) -> None:
     left = [label for i, label in enumerate(numbers.dimensions) if i not in set(everywhere)]
     out = console()
     if everywhere:
-        for group in _fitting(numbers, everywhere, columns):
+        for group in _fitting(numbers, everywhere, columns, min(WIDTH, out.width)):
             positions = [column.position for column in group]
             rows = table(numbers.title, *positions, right=positions)
             rows.add_row("", *(column.token for column in group))
@@ -255,8 +255,10 @@ def _print_numbers(numbers: _Numbers, columns: Sequence[_Column]) -> None:
         out.print(text(f"{where}zero here: {named}{more}", "dim"))
 
 
-def _fitting(numbers: _Numbers, dimensions: Sequence[int], columns: Sequence[_Column]) -> Iterator[Sequence[_Column]]:
-    """Groups of columns, each of which fits into `WIDTH`."""
+def _fitting(
+    numbers: _Numbers, dimensions: Sequence[int], columns: Sequence[_Column], room: int
+) -> Iterator[Sequence[_Column]]:
+    """Groups of columns, each of which fits side by side."""
     names = max(len(numbers.title), *(len(numbers.dimensions[dimension]) for dimension in dimensions))
     widths = [
         2
@@ -270,7 +272,7 @@ def _fitting(numbers: _Numbers, dimensions: Sequence[int], columns: Sequence[_Co
     group: list[_Column] = []
     used = names
     for column, width in zip(columns, widths, strict=True):
-        if group and used + width > WIDTH:
+        if group and used + width > room:
             yield group
             group, used = [], names
         group.append(column)
@@ -390,7 +392,7 @@ def print_explained(explained: shapes.Explained) -> None:
         out.print(text(f"{value['name']}@{value['position']} = {rounded(value['value'])}", "bold"), text(f"at {token}"))
         for equation in value["equations"]:
             where = line_of(explained["spec"], equation["file"] or "", equation["line"] or 0)
-            out.print(text(f"  line {where}: {equation['equation']}", "dim"), soft_wrap=True)
+            out.print(text(f"  line {where}: {equation['equation']}", "dim"))
         _print_terms(value)
 
 
@@ -406,9 +408,13 @@ def _print_terms(value: shapes.ExplainedValue) -> None:
         out.print(rows)
     if len(terms) > MAX_TERMS:
         rest = rounded(math.fsum(term["product"] for term in terms[MAX_TERMS:]))
-        out.print(text(f"  and {len(terms) - MAX_TERMS:,} smaller terms, together {rest}", "dim"))
+        out.print(text(f"  and {_terms(len(terms) - MAX_TERMS, 'smaller ')}, together {rest}", "dim"))
     if value["zeros"]:
-        out.print(text(f"  and {value['zeros']:,} {'term' if value['zeros'] == 1 else 'terms'} of zero", "dim"))
+        out.print(text(f"  and {_terms(value['zeros'])} of zero", "dim"))
+
+
+def _terms(number: int, kind: str = "") -> str:
+    return f"{number:,} {kind}{'term' if number == 1 else 'terms'}"
 
 
 def _term_cells(value: shapes.ExplainedValue, term: shapes.ExplainedTerm) -> tuple[str, str]:

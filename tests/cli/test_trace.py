@@ -166,31 +166,6 @@ def test_options_choose_positions_steps_and_heads() -> None:
     assert "layer0.ffn.gate" not in call(*SMALL, "12", "34").stdout
 
 
-def test_what_is_printed() -> None:
-    printed = call(*SMALL, "12", "34").stdout
-    for line in (
-        "12 + 34 = 46  right",
-        "reads <bos> digit[1] digit[2] + digit[3] digit[4] = digit[0] digit[4]",
-        "count    *-9.999  *-0.9999  *-0.09999",
-        "digit          0         0         40",
-        "zero here: count, scale",
-        "eq        6  ███████··",
-        "count     6  ░··░··█··",
-        "digit[6]  7.547e+10   2.093e+09  *3.264e+07",
-        "8 says digit[6], ahead by 3.472e+07",
-        "the lowest logit wins",
-    ):
-        assert re.search(rf"^{re.escape(line)} *( [\d.]+.* at [06] .*)?$", printed, flags=re.MULTILINE), line
-
-
-@pytest.mark.parametrize("arguments", [("12", "34"), ("12", "34", *(f"--at={at}" for at in range(9)), "--step=layer0")])
-def test_no_table_is_wider_than_80_columns(arguments: tuple[str, ...]) -> None:
-    printed = call(*SMALL, *arguments).stdout.splitlines()
-    lines = [line for line in printed if not re.match(r"\S+: |reads ", line)]
-    assert len(lines) > 40
-    assert max(len(line.rstrip()) for line in lines) <= 80
-
-
 def test_why_goes_down_to_the_tokens() -> None:
     asked = "layer0.ffn.candidate[6]@8"
     found = call_json(*SMALL, "12", "34", "--why", asked)

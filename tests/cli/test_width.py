@@ -32,6 +32,8 @@ CALLS = {  # by the name of the file that says what is printed at 80 columns
     "eval": ("eval", ZERO, "--suite", "exhaustive", "--suite", "edges"),
     "run": ("run", TINY, "5193798811", "1806201129", "--verbose"),
     "run-tokens": ("run", WIDE, "--tokens", "1 2 + 2 1 =", "--steps", "2"),
+    "trace": ("trace", TINY, "--set", "digits=2", "12", "34"),
+    "trace-why": ("trace", TINY, "--set", "digits=2", "12", "34", "--why", "layer1.ffn.logit[6]@8"),
     "verify": ("verify", ZERO),
     "ablate": ("ablate", PARITY, "--kind", "head", "--kind", "stream"),
     "claim": ("claim", ZERO, "--suite", "exhaustive"),
