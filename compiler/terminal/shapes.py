@@ -1028,6 +1028,26 @@ class Explained(OfSpec):
     ]
 
 
+class PartingPlace(TypedDict):
+    position: Annotated[int, "the position"]
+    tokens: Annotated[list[str], "the token there in each pass"]
+    name: Annotated[
+        str | None,
+        "the first value that differs, in the order of computation: submodule and dimension; null where none does",
+    ]
+    numbers: Annotated[list[float], "the number in each pass; none where none differs"]
+    others: Annotated[int, "how many further dimensions of that submodule's value differ"]
+    says: Annotated[list[str | None], "what the model says there in each pass; null where a logit is NaN"]
+
+
+class PartingPasses(OfSpec):
+    against: Annotated[str | None, "the path of the second spec; null where both passes are of the same one"]
+    inputs: Annotated[list[str], "the input, or the tokens, of each pass"]
+    answers: Annotated[list[str | None], "what the model answers in each; null without a task"]
+    tokens: Annotated[list[list[str]], "the sequence that the model reads in each"]
+    positions: Annotated[list[PartingPlace], "each position that both have, or those of `--at`"]
+
+
 # Objects of these shapes
 
 

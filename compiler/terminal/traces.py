@@ -19,7 +19,7 @@ from compiler.network.meanings import lead_sign
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
 from compiler.terminal import shapes
-from compiler.terminal.console import console, first, line_of, multiline, table, text
+from compiler.terminal.console import console, first, line_of, multiline, number_text, table, text
 from compiler.terminal.layout import Rows
 from compiler.terminal.overview import equation_json, of_spec
 from compiler.terminal.steps import describe_step
@@ -27,6 +27,7 @@ from compiler.terminal.steps import describe_step
 if TYPE_CHECKING:  # they import torch
     from compiler.backends.torch.tracing import Activation
     from compiler.evaluation.explained import Explanation, TracedValue, TracedValues, ValueTerm
+    from compiler.evaluation.parting import Parting
     from compiler.evaluation.traced import TracedPass
 
 WIDTH = 80  # of a table with numbers by position, at most
@@ -428,3 +429,82 @@ def _term_cells(value: shapes.ExplainedValue, term: shapes.ExplainedTerm) -> tup
             return number, "×" if term is value["terms"][0] else ""
         case activation:
             return f"{activation}({number})", ""
+
+
+@dataclass(frozen=True)
+class TracedModel:
+    """One pass of one model."""
+
+    spec: Spec
+    seen: TracedPass
+    activations: tuple[Activation, ...]
+
+    @property
+    def tokens(self) -> list[str]:
+        return [self.spec.network.vocabulary.labels[token] for token in self.seen.tokens]
+
+    def says(self, position: int) -> str | None:
+        row = _row(self.activations[-1], position)
+        return _logits_json(self.spec, self.seen, row, position)["says"]
+
+
+def parting_json(
+    first: TracedModel, second: TracedModel, partings: Iterable[Parting], look: Look
+) -> shapes.PartingPasses:
+    """Where two passes part, at all positions or at those of `look`."""
+    both = (first, second)
+    places = [
+        shapes.filled(
+            shapes.PartingPlace,
+            parting,
+            tokens=[one.tokens[parting.position] for one in both],
+            numbers=list(parting.numbers),
+            says=[one.says(parting.position) for one in both],
+        )
+        for parting in partings
+        if not look.positions or parting.position in look.positions
+    ]
+    return shapes.filled(
+        shapes.PartingPasses,
+        None,
+        **of_spec(first.spec),
+        against=None if first.spec.path == second.spec.path else str(second.spec.path),
+        inputs=[one.seen.question or " ".join(one.tokens) for one in both],
+        answers=[None if one.seen.answer is None else one.seen.answer.text for one in both],
+        tokens=[one.tokens for one in both],
+        positions=places,
+    )
+
+
+def print_parting(shown: shapes.PartingPasses) -> None:
+    """A row for each position at which something differs."""
+    out = console()
+    models = [shown["spec"], shown["against"] or shown["spec"]]
+    for letter, model, asked, answer in zip("AB", models, shown["inputs"], shown["answers"], strict=True):
+        of = f" ({model})" if shown["against"] is not None else ""
+        out.print(text(f"{letter}: {asked}{'' if answer is None else f' = {answer}'}{of}"))
+    columns = ("at", "token A", "token B", "differs first in", "A", "B", "says A", "says B")
+    rows = table(*columns, right=["at", "A", "B"])
+    parted = [place for place in shown["positions"] if place["name"] is not None]
+    for place in first(parted, rows):
+        more = f" and {place['others']:,} more" if place["others"] else ""
+        said = [token or "nothing" for token in place["says"]]
+        cells = (*place["tokens"], f"{place['name']}{more}", *_apart(place["numbers"]), *said)
+        rows.add_row(str(place["position"]), *map(text, cells))
+    if parted:
+        out.print()
+        out.print(rows)
+    same = len(shown["positions"]) - len(parted)
+    if same:
+        out.print(text(f"every value is the same at {same:,} {'position' if same == 1 else 'positions'}", "dim"))
+    lengths = [len(tokens) for tokens in shown["tokens"]]
+    if lengths[0] != lengths[1]:
+        out.print(
+            text(f"A reads {lengths[0]:,} tokens, B {lengths[1]:,}: the first {min(lengths):,} are compared", "dim")
+        )
+
+
+def _apart(numbers: Sequence[float]) -> list[str]:
+    """Numbers with four figures, or with all of them where they would be the same."""
+    shown = [rounded(number) for number in numbers]
+    return shown if len(set(shown)) > 1 else [number_text(number) for number in numbers]

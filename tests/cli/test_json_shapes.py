@@ -205,6 +205,10 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("trace", TINY, "--set", "digits=2", "1", "2", "--why", "layer0.ffn.candidate[6]@6"),
         ("trace", "noted.yaml", "--tokens", "1 +", "--why", "ffn.units.big@1", "--depth", "2"),
     ],
+    "trace --diff": [
+        ("trace", TINY, "--set", "digits=2", "--diff", "1 2", "1 3"),
+        ("trace", "nan.yaml", "--tokens", "1 +", "--against", "noted.yaml"),
+    ],
     "ablate": [
         ("ablate", REVERSE, "--inputs", "9", "--kind", "head"),
         ("ablate", "specs/tasks/parity.yaml", "--suite", "exhaustive", "--kind", "stream"),

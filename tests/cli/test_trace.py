@@ -208,6 +208,53 @@ def test_why_is_bounded_and_leaves_small_terms_of_many_to_be_asked_for() -> None
     assert "  and 25 smaller terms, together " in printed
 
 
+def test_where_two_inputs_part() -> None:
+    found = call_json(*SMALL, "--diff", "12 34", "12 35")
+    assert (found["inputs"], found["answers"], found["against"]) == (["12 + 34", "12 + 35"], ["46", "47"], None)
+    places = found["positions"]
+    assert [place["position"] for place in places] == list(range(9))
+    assert [place["name"] for place in places[:5]] == [None] * 5  # the model sees no later token
+    assert (places[5]["name"], places[5]["numbers"], places[5]["others"]) == ("embedding.digit", [40.0, 50.0], 0)
+    assert {place["name"] for place in places[6:]} == {"layer1.attention.mixed.total"}
+    assert places[8]["says"] == ["digit[6]", "digit[7]"]
+    mixed = [
+        call_json(*SMALL, *words, "--why", "layer1.attention.mixed.total@8", "--depth", "1")["values"][0]["value"]
+        for words in (("12", "34"), ("12", "35"))
+    ]
+    assert places[8]["numbers"] == mixed
+    one = call_json(*SMALL, "--diff", "12 34", "12 35", "--at", "8")["positions"]
+    assert one == [places[8]]
+
+
+def test_where_two_specs_part(tmp_path: Path) -> None:
+    """They have the same names, and other numbers; a dimension that only one has is not compared."""
+    text = 'embedding: {"digit[d]": {x: d}}\nffn: {hidden: u, up u: x, down y: FACTOR * u}\n'
+    paths = []
+    for name, factor in (("two", "2"), ("three", "3")):
+        load_text(tmp_path, small(text.replace("FACTOR", factor), stream=f"x y {name}"), name=name)
+        paths.append(str(tmp_path / f"{name}.yaml"))
+    found = call_json("trace", paths[0], "--tokens", "1 0 3", "--against", paths[1])
+    assert (found["spec"], found["against"], found["answers"]) == (*paths, [None, None])
+    assert [(place["name"], place["numbers"]) for place in found["positions"]] == [
+        ("ffn.down.y", [2.0, 3.0]),
+        (None, []),
+        ("ffn.down.y", [6.0, 9.0]),
+    ]
+    printed = call("trace", paths[0], "--tokens", "1 0 3", "--against", paths[1]).stdout
+    assert "every value is the same at 1 position" in printed
+
+
+def test_inputs_of_different_length_and_tokens_of_a_spec_without_a_task(tmp_path: Path) -> None:
+    text = small('embedding: {"digit[d]": {x: d}}\n', stream="x")
+    start, end = text.index("task:"), text.index("stream:")
+    load_text(tmp_path, f"{text[:start]}context: 5\n{text[end:]}", name="untasked")
+    arguments = ("trace", str(tmp_path / "untasked.yaml"), "--diff", "1 2 3", "1 3")
+    found = call_json(*arguments)
+    assert [place["name"] for place in found["positions"]] == [None, "embedding.x"]
+    assert found["tokens"] == [["digit[1]", "digit[2]", "digit[3]"], ["digit[1]", "digit[3]"]]
+    assert "A reads 3 tokens, B 2: the first 2 are compared" in call(*arguments).stdout
+
+
 BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "no input": ((), "Missing argument 'INPUTS...'"),
     "both": (("1", "2", "--tokens", "1"), "give an input of the task or --tokens, not both"),
@@ -236,6 +283,14 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "no such step of a value": (("1", "2", "--why", "embeding.eq@1"), "did you mean 'embedding.eq'?"),
     "no dimension": (("1", "2", "--why", "@1"), "'' is no dimension of a step"),
     "no single number": (("1", "2", "--why", "layer0.attention.pattern.count@1"), "layer0.attention has no"),
+    "what --why has no use for": (("1", "2", "--why", "embedding.eq@1", "--at", "1"), "--at does not go with --why"),
+    "depth of nothing": (("1", "2", "--depth", "3"), "--depth needs --why"),
+    "two ways to compare": (("--diff", "1 2", "1 3", "--against", "sort"), "give --diff or --against, not both"),
+    "three inputs": (("1", "2", "--diff", "1 2", "1 3"), "--diff has both inputs"),
+    "tokens and two inputs": (("--tokens", "1", "--diff", "1 2", "1 3"), "--tokens does not go with --diff"),
+    "half an input": (("--diff", "1", "1 3"), "addition is asked of a (a number) and b (a number), found 1"),
+    "another spec that is not there": (("1", "2", "--against", "nowhere.yaml"), "no such file"),
+    "no position in both": (("--diff", "1 2", "1 3", "--at", "9"), "positions of this sequence are 0 to 8, not 9"),
     "no depth": (("1", "2", "--why", "embedding.eq@1", "--depth", "0"), "'--depth'"),
 }
 

@@ -34,6 +34,7 @@ CALLS = {  # by the name of the file that says what is printed at 80 columns
     "run-tokens": ("run", WIDE, "--tokens", "1 2 + 2 1 =", "--steps", "2"),
     "trace": ("trace", TINY, "--set", "digits=2", "12", "34"),
     "trace-why": ("trace", TINY, "--set", "digits=2", "12", "34", "--why", "layer1.ffn.logit[6]@8"),
+    "trace-diff": ("trace", TINY, "--set", "digits=2", "12", "34", "--against", EXACT),
     "verify": ("verify", ZERO),
     "ablate": ("ablate", PARITY, "--kind", "head", "--kind", "stream"),
     "claim": ("claim", ZERO, "--suite", "exhaustive"),

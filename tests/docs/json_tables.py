@@ -34,6 +34,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "run --tokens": shapes.Generation,
     "trace": shapes.TracedPass,
     "trace --why": shapes.Explained,
+    "trace --diff": shapes.PartingPasses,
     "ablate": shapes.Ablation,
     "verify": list[shapes.Certificate],
     "Choice": shapes.Choice,
