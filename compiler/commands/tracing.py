@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +176,8 @@ def _show(asked: tuple[Spec, TracedPass], look: Look, *, as_json: bool) -> None:
 
     spec, seen = asked
     look.check(spec, len(seen.tokens))
+    if not as_json:
+        look = replace(look, positions=look.positions or seen.read_at)
     shown = trace_json(spec, seen, traced(spec, seen), look)
     print_json(shown) if as_json else print_trace(shown, look)
 

@@ -18,6 +18,7 @@ from compiler.network.ir import Attention, Decode, Head, Step
 from compiler.network.meanings import lead_sign
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
+from compiler.source.limits import MAX_ACTIVATION
 from compiler.terminal import shapes
 from compiler.terminal.console import console, first, line_of, multiline, number_text, table, text
 from compiler.terminal.layout import Rows
@@ -71,9 +72,16 @@ class Look:
 
 
 def trace_json(spec: Spec, seen: TracedPass, values: Sequence[Activation], look: Look) -> shapes.TracedPass:
-    """One pass: of each step the stream after it, what was computed on the way, and the logits."""
+    """One pass: of each step the stream after it, what was computed on the way, and the logits.
+
+    Raises `SpecError` where that is too much.
+    """
     labels, network = spec.network.vocabulary.labels, spec.network
     positions = look.positions or tuple(range(len(seen.tokens)))
+    numbers = sum(one.value.numel() for one in values if look.has_step(one.name)) * len(positions) // len(seen.tokens)
+    if numbers > MAX_ACTIVATION:
+        message = f"a trace of {numbers:,} numbers; at most {MAX_ACTIVATION:,} are shown"
+        raise fail("too-large", message, hint="with --at or --step it has fewer")
     answer = seen.answer
     return shapes.filled(
         shapes.TracedPass,
@@ -179,15 +187,14 @@ def _logits_json(spec: Spec, seen: TracedPass, logits: list[float], position: in
 
 
 def print_trace(trace: shapes.TracedPass, look: Look) -> None:
-    """The stream after each step at the positions of `look`, else where the answer is read; attention; logits."""
+    """The stream after each step, attention and logits; what is computed inside the steps that `look` names."""
     out = console()
     if trace["input"] is not None:
         verdict = text("right", "green") if trace["right"] else text(f"wrong, the answer is {trace['expected']}", "red")
         out.print(text(f"{trace['input']} = {trace['answer']} "), verdict)
     cut = f"from token {trace['start']} on: " if trace["start"] else ""
     out.print(text(f"reads {cut}{' '.join(trace['tokens'])}"))
-    places = [trace["positions"].index(one) for one in (look.positions or trace["read_at"])]
-    columns = [_Column(k, str(trace["positions"][k]), trace["tokens"][trace["positions"][k]]) for k in places]
+    columns = [_Column(place, str(at), trace["tokens"][at]) for place, at in enumerate(trace["positions"])]
     for step in trace["steps"]:
         again = f", run {step['run']}" if step["run"] > 1 else ""
         out.print()

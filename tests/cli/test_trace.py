@@ -166,6 +166,15 @@ def test_options_choose_positions_steps_and_heads() -> None:
     assert "layer0.ffn.gate" not in call(*SMALL, "12", "34").stdout
 
 
+def test_a_trace_of_too_many_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.terminal.traces.MAX_ACTIVATION", 2000)
+    refused = call(*SMALL, "12", "34", "--json")
+    assert (refused.exit_code, "with --at or --step it has fewer" in refused.stdout) == (2, True)
+    assert call(*SMALL, "12", "34", "--json", "--step", "layer0.ffn").exit_code == 0
+    assert call(*SMALL, "12", "34", "--json", "--at", "8").exit_code == 0
+    assert call(*SMALL, "12", "34").exit_code == 0  # where the answer is read
+
+
 def test_why_goes_down_to_the_tokens() -> None:
     asked = "layer0.ffn.candidate[6]@8"
     found = call_json(*SMALL, "12", "34", "--why", asked)
