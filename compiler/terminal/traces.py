@@ -402,6 +402,22 @@ def print_explained(explained: shapes.Explained) -> None:
             where = line_of(explained["spec"], equation["file"] or "", equation["line"] or 0)
             out.print(text(f"  line {where}: {equation['equation']}", "dim"))
         _print_terms(value)
+    left = _unexplained(explained)
+    if left:
+        values = "1 value is" if left == 1 else f"{left:,} values are"
+        out.print()
+        out.print(text(f"{values} not explained here: ask for one of them with --why", "dim"))
+
+
+def _unexplained(explained: shapes.Explained) -> int:
+    """How many values are terms that are not zero, and have no equation of their own."""
+    read = {
+        (term["read"], term["position"])
+        for value in explained["values"]
+        for term in value["terms"]
+        if term["position"] is not None and term["product"] != 0
+    }
+    return len(read - {(value["name"], value["position"]) for value in explained["values"]})
 
 
 def _print_terms(value: shapes.ExplainedValue) -> None:

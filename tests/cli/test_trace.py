@@ -201,6 +201,7 @@ def test_why_goes_down_to_the_tokens() -> None:
     assert f"line {line['line']}: {line['equation']}" in printed
     assert "  -6499  = 6.5e+04 × -0.09999  layer0.attention.count@8" in printed
     assert "  relu(0.1)    layer0.ffn.gate.candidate[6]@8" in printed
+    assert "not explained here" not in printed
 
 
 def test_why_is_bounded_and_leaves_small_terms_of_many_to_be_asked_for() -> None:
@@ -215,6 +216,7 @@ def test_why_is_bounded_and_leaves_small_terms_of_many_to_be_asked_for() -> None
     assert len(mixed["terms"]) == 33
     printed = call("trace", TINY, "1", "2", "--why", "layer1.ffn.logit[6]@32").stdout
     assert "  and 25 smaller terms, together " in printed
+    assert re.search(r"^[1-9]\d* values are not explained here: ask for one of them", printed, flags=re.MULTILINE)
 
 
 def test_where_two_inputs_part() -> None:
