@@ -99,6 +99,15 @@ class TracedValues:
         activation = self.activations[value.run]
         return f"{activation.name}.{_axis(activation).labels[value.channel]}"
 
+    def run_of(self, value: TracedValue) -> int | None:
+        """Which run of its step it is from, from 1; None where the step runs once."""
+        runs = self.runs(self.activations[value.run].name)
+        return runs.index(value.run) + 1 if len(runs) > 1 else None
+
+    def runs(self, name: str) -> list[int]:
+        """Where the values of that name stand in the trace."""
+        return [i for i, activation in enumerate(self.activations) if activation.name == name]
+
     def number(self, value: TracedValue) -> float:
         return float(self.activations[value.run].value[0, value.position, value.channel])
 
@@ -122,18 +131,23 @@ class TracedValues:
 
 
 def find_value(values: TracedValues, asked: str) -> TracedValue:
-    """The number `NAME.DIMENSION@POSITION`: of a step that runs several times, in its last run. Raises `SpecError`."""
+    """The number `NAME.DIMENSION@POSITION`, or `…@POSITION:RUN`: runs of a step count from 1, the last is the default.
+
+    Raises `SpecError` where there is none.
+    """
     unit, at, position = asked.rpartition("@")
     if not at:
         hint = f"such as '{asked}@{len(values.tokens) - 1}'"
         raise fail("syntax", f"'{asked}' has no position", hint=hint)
+    position, colon, run = position.partition(":")
     named = {activation.name: i for i, activation in enumerate(values.activations) if _has_names(activation)}
     ends = [i for i, character in enumerate(unit) if character == "." and unit[:i] in named]
     for end in reversed(ends):
         axis = _axis(values.activations[named[unit[:end]]])
         if unit[end + 1 :] in axis.positions:
-            channel = axis.positions[unit[end + 1 :]]
-            return TracedValue(named[unit[:end]], _position(values, position), channel)
+            channel, last = axis.positions[unit[end + 1 :]], named[unit[:end]]
+            runs = values.runs(unit[:end])
+            return TracedValue(_run(runs, run) if colon else last, _position(values, position), channel)
     if not ends:
         known = [f"{name}.{unit.rpartition('.')[2]}" for name in named]
         message = f"'{unit}' is no dimension of a step{did_you_mean(unit, known)}"
@@ -148,8 +162,19 @@ def _example(values: TracedValues) -> str:
     return f"such as '{last.name}.{_axis(last).labels[0]}@{len(values.tokens) - 1}'"
 
 
+def _run(runs: Sequence[int], text: str) -> int:
+    number = _number(text)
+    if not 1 <= number <= len(runs):
+        raise fail("index-range", f"the runs of this step are 1 to {len(runs)}, not {text}")
+    return runs[number - 1]
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else -1
+
+
 def _position(values: TracedValues, text: str) -> int:
-    position = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else -1
+    position = _number(text)
     check_position(position, len(values.tokens), text)
     return position
 

@@ -1008,11 +1008,13 @@ class ExplainedTerm(TypedDict):
     product: Annotated[float, "both multiplied"]
     read: Annotated[str, "the name of the value, or what else it is: `bias`, `mean`, a token or a position"]
     position: Annotated[int | None, "its position; null where it is no value of the trace"]
+    run: Annotated[int | None, "which run of its step it is from; null where the step runs once, or there is none"]
 
 
 class ExplainedValue(TypedDict):
     name: Annotated[str, "its name: that of the submodule, and of the dimension"]
     position: Annotated[int, "its position in `tokens`"]
+    run: Annotated[int | None, "which run of its step it is from, from 1; null where the step runs once"]
     value: Annotated[float, "the number"]
     function: Annotated[str, "what makes it of its terms: `sum`, `product`, or an activation of the one term"]
     terms: Annotated[list[ExplainedTerm], "what it was computed from, without terms of a sum that are zero"]

@@ -378,6 +378,7 @@ def _explained_value_json(values: TracedValues, value: TracedValue, explanation:
         explanation,
         name=values.label(value),
         position=value.position,
+        run=values.run_of(value),
         terms=[_term_json(values, term) for term in terms],
         zeros=len(explanation.terms) - len(terms),
         equations=[equation_json(equation) for equation in explanation.equations],
@@ -386,8 +387,16 @@ def _explained_value_json(values: TracedValues, value: TracedValue, explanation:
 
 def _term_json(values: TracedValues, term: ValueTerm) -> shapes.ExplainedTerm:
     read = term.read
-    name, position = (term.label, None) if read is None else (values.label(read), read.position)
-    return shapes.filled(shapes.ExplainedTerm, term, read=name, position=position)
+    if read is None:
+        return shapes.filled(shapes.ExplainedTerm, term, read=term.label, position=None, run=None)
+    place = {"read": values.label(read), "position": read.position, "run": values.run_of(read)}
+    return shapes.filled(shapes.ExplainedTerm, term, **place)
+
+
+def _value_name(name: str, position: int | None, run: int | None) -> str:
+    """A value as it is asked for."""
+    at = "" if position is None else f"@{position}"
+    return f"{name}{at}" if run is None else f"{name}{at}:{run}"
 
 
 def print_explained(explained: shapes.Explained) -> None:
@@ -397,7 +406,8 @@ def print_explained(explained: shapes.Explained) -> None:
         if i:
             out.print()
         token = explained["tokens"][value["position"]]
-        out.print(text(f"{value['name']}@{value['position']} = {rounded(value['value'])}", "bold"), text(f"at {token}"))
+        name = _value_name(value["name"], value["position"], value["run"])
+        out.print(text(f"{name} = {rounded(value['value'])}", "bold"), text(f"at {token}"))
         for equation in value["equations"]:
             where = line_of(explained["spec"], equation["file"] or "", equation["line"] or 0)
             out.print(text(f"  line {where}: {equation['equation']}", "dim"))
@@ -412,19 +422,19 @@ def print_explained(explained: shapes.Explained) -> None:
 def _unexplained(explained: shapes.Explained) -> int:
     """How many values are terms that are not zero, and have no equation of their own."""
     read = {
-        (term["read"], term["position"])
+        (term["read"], term["position"], term["run"])
         for value in explained["values"]
         for term in value["terms"]
         if term["position"] is not None and term["product"] != 0
     }
-    return len(read - {(value["name"], value["position"]) for value in explained["values"]})
+    return len(read - {(value["name"], value["position"], value["run"]) for value in explained["values"]})
 
 
 def _print_terms(value: shapes.ExplainedValue) -> None:
     terms = sorted(value["terms"], key=lambda term: -abs(term["product"]))
     rows = Rows(("", "", ""), frozenset({0}))
     for term in terms[:MAX_TERMS]:
-        read = term["read"] if term["position"] is None else f"{term['read']}@{term['position']}"
+        read = _value_name(term["read"], term["position"], term["run"])
         made, factors = _term_cells(value, term)
         rows.add_row(text(f"  {made}"), text(factors), text(read))
     out = console()

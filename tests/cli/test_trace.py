@@ -219,6 +219,23 @@ def test_why_is_bounded_and_leaves_small_terms_of_many_to_be_asked_for() -> None
     assert re.search(r"^[1-9]\d* values are not explained here: ask for one of them", printed, flags=re.MULTILINE)
 
 
+def test_why_tells_the_runs_of_a_step_apart(tmp_path: Path) -> None:
+    text = """
+embedding: {"digit[d]": {x: d}}
+ffn: {hidden: u, up u: x, down x: u}
+repeat again: {steps: ffn, times: 2}
+"""
+    load_text(tmp_path, small(text, stream="x"))
+    arguments = ("trace", str(tmp_path / "small.yaml"), "--tokens", "1", "--why")
+    for asked, value in {"ffn.x@0": 8.0, "ffn.x@0:1": 2.0, "ffn.x@0:2": 4.0, "ffn.x@0:3": 8.0}.items():
+        assert call_json(*arguments, asked)["values"][0]["value"] == value
+    found = call_json(*arguments, "ffn.x@0")["values"]
+    assert [(one["run"], one["value"]) for one in found if one["name"] == "ffn.x"] == [(3, 8.0), (2, 4.0), (1, 2.0)]
+    assert "\nffn.x@0:2 = 4 at digit[1]\n" in call(*arguments, "ffn.x@0").stdout
+    refused = call(*arguments, "ffn.x@0:4")
+    assert (refused.exit_code, "the runs of this step are 1 to 3, not 4" in refused.stderr) == (2, True)
+
+
 def test_where_two_inputs_part() -> None:
     found = call_json(*SMALL, "--diff", "12 34", "12 35")
     assert (found["inputs"], found["answers"], found["against"]) == (["12 + 34", "12 + 35"], ["46", "47"], None)
