@@ -183,15 +183,15 @@ def _show(asked: tuple[Spec, TracedPass], look: Look, *, as_json: bool) -> None:
 
 
 def _explain(asked: tuple[Spec, TracedPass], why: str, depth: int, *, as_json: bool) -> None:
-    from compiler.evaluation.explained import TracedValues, explanations, find_value
+    from compiler.evaluation.computations import TracedValues, computations, find_value
     from compiler.evaluation.traced import traced
     from compiler.terminal.console import print_json
-    from compiler.terminal.traces import explained_json, print_explained
+    from compiler.terminal.traces import computations_json, print_computations
 
     spec, seen = asked
     values = TracedValues(spec.network, seen.tokens, traced(spec, seen))
-    shown = explained_json(spec, values, why, explanations(values, find_value(values, why), depth))
-    print_json(shown) if as_json else print_explained(shown)
+    shown = computations_json(spec, values, why, computations(values, find_value(values, why), depth))
+    print_json(shown) if as_json else print_computations(shown)
 
 
 def _compare(asked: Sequence[tuple[Spec, TracedPass]], look: Look, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from compiler.backends.torch.tracing import Activation
-from compiler.evaluation.explained import BY_POSITION
+from compiler.evaluation.computations import BY_POSITION
 from compiler.expressions.axes import Axis
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
 from typing import Literal
@@ -15,6 +15,7 @@ from compiler.source.text import Span
 
 _NUMBER = re.compile(r"\d[\d.]*")
 _LONGEST_MESSAGE = 600
+_MOST_NOTES = 3  # about other places of one mistake
 _LONGEST_NAME = 100  # a longer one gets no suggestion
 Severity = Literal["error", "warning", "breaks", "disclose"]  # the last two are what `lint` finds
 
@@ -43,7 +44,7 @@ class SpecError(Exception):
     """A spec, or what was asked of it, is wrong. Carries every diagnostic that was found, in file order."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics: tuple[Diagnostic, ...] = in_file_order(diagnostics)
+        self.diagnostics: tuple[Diagnostic, ...] = once(in_file_order(diagnostics))
         super().__init__("\n".join(render(diagnostic) for diagnostic in self.diagnostics))
 
 
@@ -62,6 +63,23 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
         return files.setdefault(diagnostic.span.source.name, len(files)), diagnostic.span.start
 
     return tuple(sorted(dict.fromkeys(diagnostics), key=key))
+
+
+def once(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Without the errors that say of a name what another one says: that it is not known. The first one has notes."""
+    first: dict[tuple[str, str], int] = {}
+    kept: list[Diagnostic] = []
+    for one in diagnostics:
+        if one.code != "unknown-name" or one.span is None or one.severity != "error" or not one.span.text.strip():
+            kept.append(one)
+            continue
+        name = one.span.source.name, one.span.text
+        at = first.setdefault(name, len(kept))
+        if at == len(kept):
+            kept.append(one)
+        elif len(kept[at].notes) < _MOST_NOTES:
+            kept[at] = replace(kept[at], notes=(*kept[at].notes, Note("and here", one.span)))
+    return tuple(kept)
 
 
 class Findings:
@@ -105,6 +123,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     longest = min(_LONGEST_NAME, 2 * max(3, len(name)))
     options = list(islice((option for option in known if len(option) <= longest), 300))
     by_lower = {option.lower(): option for option in options}
+    if len(name) == 1:  # one letter is like none but itself
+        return by_lower.get(name.lower())
     matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[matches[0]] if matches else None
 

@@ -132,6 +132,14 @@ class LintRule(TypedDict):
     fix: Annotated[str, "what to do"]
 
 
+class Explained(TypedDict):
+    code: Annotated[str, "the code"]
+    kind: Annotated[str, "`error`, `warning`, or of a rule of `lint` its level: `breaks` or `disclose`"]
+    means: Annotated[str, "what it means, and what to do"]
+    wrong: Annotated[str | None, "an example that gives it: a part of a spec, or what is typed; null where none can"]
+    right: Annotated[str | None, "an example that does not; null where none is needed"]
+
+
 class Definition(TypedDict):
     name: Annotated[str, "the name"]
     kind: Annotated[str, "`constant`, `size`, `parameter` or `derived`"]
@@ -1002,7 +1010,7 @@ class TracedPass(OfSpec):
     logits: Annotated[list[TracedLogits], "what is said at each of `positions`"]
 
 
-class ExplainedTerm(TypedDict):
+class ComputedTerm(TypedDict):
     coefficient: Annotated[float, "what the value is multiplied by, rounded to the dtype where it is stored"]
     value: Annotated[float, "the value that is read"]
     product: Annotated[float, "both multiplied"]
@@ -1011,22 +1019,22 @@ class ExplainedTerm(TypedDict):
     run: Annotated[int | None, "which run of its step it is from; null where the step runs once, or there is none"]
 
 
-class ExplainedValue(TypedDict):
+class ComputedValue(TypedDict):
     name: Annotated[str, "its name: that of the submodule, and of the dimension"]
     position: Annotated[int, "its position in `tokens`"]
     run: Annotated[int | None, "which run of its step it is from, from 1; null where the step runs once"]
     value: Annotated[float, "the number"]
     function: Annotated[str, "what makes it of its terms: `sum`, `product`, or an activation of the one term"]
-    terms: Annotated[list[ExplainedTerm], "what it was computed from, without terms of a sum that are zero"]
+    terms: Annotated[list[ComputedTerm], "what it was computed from, without terms of a sum that are zero"]
     zeros: Annotated[int, "how many terms of the sum are zero"]
     equations: Annotated[list[Equation], "the lines of the spec that give the coefficients"]
 
 
-class Explained(OfSpec):
+class Computations(OfSpec):
     tokens: Annotated[list[str], "the sequence that the model reads"]
     asked: Annotated[str, "what was asked for"]
     values: Annotated[
-        list[ExplainedValue], "this value, those that it was computed from, and so on, so many levels as `--depth` says"
+        list[ComputedValue], "this value, those that it was computed from, and so on, so many levels as `--depth` says"
     ]
 
 

@@ -27,7 +27,7 @@ from compiler.terminal.steps import describe_step
 
 if TYPE_CHECKING:  # they import torch
     from compiler.backends.torch.tracing import Activation
-    from compiler.evaluation.explained import Explanation, TracedValue, TracedValues, ValueTerm
+    from compiler.evaluation.computations import Computation, TracedValue, TracedValues, ValueTerm
     from compiler.evaluation.parting import Parting
     from compiler.evaluation.traced import TracedPass
 
@@ -55,7 +55,7 @@ class Look:
 
     def check(self, spec: Spec, length: int) -> None:
         """Raises `SpecError` for what is not there."""
-        from compiler.evaluation.explained import check_position
+        from compiler.evaluation.computations import check_position
 
         for position in self.positions:
             check_position(position, length, position)
@@ -355,42 +355,42 @@ def _said(row: shapes.TracedLogits) -> str:
     return f"{row['position']} says {row['says']}, ahead by {rounded(row['lead'])}{right}"
 
 
-def explained_json(
-    spec: Spec, values: TracedValues, asked: str, found: Iterable[tuple[TracedValue, Explanation]]
-) -> shapes.Explained:
+def computations_json(
+    spec: Spec, values: TracedValues, asked: str, found: Iterable[tuple[TracedValue, Computation]]
+) -> shapes.Computations:
     """Values with what they were computed from."""
     labels = spec.network.vocabulary.labels
     return shapes.filled(
-        shapes.Explained,
+        shapes.Computations,
         values,
         **of_spec(spec),
         tokens=[labels[token] for token in values.tokens],
         asked=asked,
-        values=[_explained_value_json(values, value, explanation) for value, explanation in found],
+        values=[_computation_json(values, value, computation) for value, computation in found],
     )
 
 
-def _explained_value_json(values: TracedValues, value: TracedValue, explanation: Explanation) -> shapes.ExplainedValue:
-    is_sum = explanation.function == "sum"
-    terms = [term for term in explanation.terms if term.product != 0 or not is_sum]
+def _computation_json(values: TracedValues, value: TracedValue, computation: Computation) -> shapes.ComputedValue:
+    is_sum = computation.function == "sum"
+    terms = [term for term in computation.terms if term.product != 0 or not is_sum]
     return shapes.filled(
-        shapes.ExplainedValue,
-        explanation,
+        shapes.ComputedValue,
+        computation,
         name=values.label(value),
         position=value.position,
         run=values.run_of(value),
         terms=[_term_json(values, term) for term in terms],
-        zeros=len(explanation.terms) - len(terms),
-        equations=[equation_json(equation) for equation in explanation.equations],
+        zeros=len(computation.terms) - len(terms),
+        equations=[equation_json(equation) for equation in computation.equations],
     )
 
 
-def _term_json(values: TracedValues, term: ValueTerm) -> shapes.ExplainedTerm:
+def _term_json(values: TracedValues, term: ValueTerm) -> shapes.ComputedTerm:
     read = term.read
     if read is None:
-        return shapes.filled(shapes.ExplainedTerm, term, read=term.label, position=None, run=None)
+        return shapes.filled(shapes.ComputedTerm, term, read=term.label, position=None, run=None)
     place = {"read": values.label(read), "position": read.position, "run": values.run_of(read)}
-    return shapes.filled(shapes.ExplainedTerm, term, **place)
+    return shapes.filled(shapes.ComputedTerm, term, **place)
 
 
 def _value_name(name: str, position: int | None, run: int | None) -> str:
@@ -399,7 +399,7 @@ def _value_name(name: str, position: int | None, run: int | None) -> str:
     return f"{name}{at}" if run is None else f"{name}{at}:{run}"
 
 
-def print_explained(explained: shapes.Explained) -> None:
+def print_computations(explained: shapes.Computations) -> None:
     """Each value with the lines of the spec and the terms that it was computed from, the largest ones first."""
     out = console()
     for i, value in enumerate(explained["values"]):
@@ -419,7 +419,7 @@ def print_explained(explained: shapes.Explained) -> None:
         out.print(text(f"{values} not explained here: ask for one of them with --why", "dim"))
 
 
-def _unexplained(explained: shapes.Explained) -> int:
+def _unexplained(explained: shapes.Computations) -> int:
     """How many values are terms that are not zero, and have no equation of their own."""
     read = {
         (term["read"], term["position"], term["run"])
@@ -430,7 +430,7 @@ def _unexplained(explained: shapes.Explained) -> int:
     return len(read - {(value["name"], value["position"], value["run"]) for value in explained["values"]})
 
 
-def _print_terms(value: shapes.ExplainedValue) -> None:
+def _print_terms(value: shapes.ComputedValue) -> None:
     terms = sorted(value["terms"], key=lambda term: -abs(term["product"]))
     rows = Rows(("", "", ""), frozenset({0}))
     for term in terms[:MAX_TERMS]:
@@ -451,7 +451,7 @@ def _terms(number: int, kind: str = "") -> str:
     return f"{number:,} {kind}{'term' if number == 1 else 'terms'}"
 
 
-def _term_cells(value: shapes.ExplainedValue, term: shapes.ExplainedTerm) -> tuple[str, str]:
+def _term_cells(value: shapes.ComputedValue, term: shapes.ComputedTerm) -> tuple[str, str]:
     number = rounded(term["value"])
     match value["function"]:
         case "sum":

@@ -19,6 +19,7 @@ INVALID = str(ROOT / "tests" / "data" / "invalid" / "name-unknown.yaml")
 COMMANDS = (
     "new",
     "validate",
+    "explain",
     "lint",
     "fmt",
     "show",

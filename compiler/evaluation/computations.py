@@ -69,7 +69,7 @@ class ValueTerm:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Computation:
     """A value and what it was computed from: the sum or the product of `terms`, or a function of one of them.
 
     `function` is `sum`, `product`, or the word of an activation. `equations` are the lines of the spec that gave the
@@ -195,21 +195,21 @@ def _axis(activation: Activation) -> Axis:
     return axis
 
 
-def explanations(values: TracedValues, asked: TracedValue, depth: int) -> Iterator[tuple[TracedValue, Explanation]]:
+def computations(values: TracedValues, asked: TracedValue, depth: int) -> Iterator[tuple[TracedValue, Computation]]:
     """The equation of a value, then those of the largest values in it that are not multiplied by zero or zero
     themselves, and so on, so many levels and `MAX_EXPLAINED` values at most. Each comes once."""
     todo, seen = [(asked, 1)], {asked}
     for value, level in todo:  # which grows
-        explanation = explained(values, value)
-        yield value, explanation
-        largest = sorted(explanation.terms, key=lambda term: -abs(term.product))
+        computation = computation_of(values, value)
+        yield value, computation
+        largest = sorted(computation.terms, key=lambda term: -abs(term.product))
         for term in largest[:MAX_FOLLOWED] if level < depth else ():
             if term.read is not None and term.product != 0 and term.read not in seen and len(seen) < MAX_EXPLAINED:
                 seen.add(term.read)
                 todo.append((term.read, level + 1))
 
 
-def explained(values: TracedValues, asked: TracedValue) -> Explanation:
+def computation_of(values: TracedValues, asked: TracedValue) -> Computation:
     """What one value was computed from."""
     step = values.step_of(asked.run)
     made = _of_stream if values.activations[asked.run].name == step.name else _inside
@@ -222,13 +222,13 @@ class _Sum:
     equations: Sequence[Equation] = ()
 
 
-def _as_sum(values: TracedValues, asked: TracedValue, *sums: _Sum) -> Explanation:
+def _as_sum(values: TracedValues, asked: TracedValue, *sums: _Sum) -> Computation:
     terms = tuple(term for one in sums for term in one.terms)
     equations = tuple(dict.fromkeys(equation for one in sums for equation in one.equations))
-    return Explanation(values.number(asked), "sum", terms, equations)
+    return Computation(values.number(asked), "sum", terms, equations)
 
 
-def _of_stream(values: TracedValues, step: Step, asked: TracedValue) -> Explanation:
+def _of_stream(values: TracedValues, step: Step, asked: TracedValue) -> Computation:
     """The stream after a step, or the logits."""
     match step:
         case Embedding(factors=factors):
@@ -260,7 +260,7 @@ def _of_stream(values: TracedValues, step: Step, asked: TracedValue) -> Explanat
     return _as_sum(values, asked, made)
 
 
-def _inside(values: TracedValues, step: Step, asked: TracedValue) -> Explanation:
+def _inside(values: TracedValues, step: Step, asked: TracedValue) -> Computation:
     """A value that a step computes on the way."""
     assert not isinstance(step, Undivided)
     name = values.activations[asked.run].name
@@ -289,11 +289,11 @@ def _inside(values: TracedValues, step: Step, asked: TracedValue) -> Explanation
         case FeedForward(gate=gate, up=up, activation=activation):
             if name == f"{step.name}.active":
                 term = _latest(values, (up if gate is None else gate).name, asked)
-                return Explanation(values.number(asked), activation, (term,))
+                return Computation(values.number(asked), activation, (term,))
             active = _latest(values, f"{step.name}.active", asked)
             if gate is None:
                 return _as_sum(values, asked, _Sum([active]))
-            return Explanation(values.number(asked), "product", (active, _latest(values, up.name, asked)))
+            return Computation(values.number(asked), "product", (active, _latest(values, up.name, asked)))
         case _:
             raise no_rule("step", step)
 

@@ -9,7 +9,7 @@ import torch
 
 import compiler
 from compiler.backends.torch.ffn import activate
-from compiler.evaluation.explained import Explanation, TracedValue, TracedValues, explained
+from compiler.evaluation.computations import Computation, TracedValue, TracedValues, computation_of
 from compiler.expressions.axes import Axis
 from compiler.pipeline import Spec, load
 from tests.helpers import STEPS
@@ -19,10 +19,10 @@ def traced_values(spec: Spec, tokens: list[int]) -> TracedValues:
     return TracedValues(spec.network, tuple(tokens), compiler.trace(spec, tokens))
 
 
-def computed(explanation: Explanation) -> float:
+def computed(computation: Computation) -> float:
     """What the terms give."""
-    products = [term.product for term in explanation.terms]
-    match explanation.function:
+    products = [term.product for term in computation.terms]
+    match computation.function:
         case "sum":
             return sum(products)
         case "product":
@@ -53,13 +53,13 @@ def test_the_terms_of_every_value_add_up_to_it(name: str) -> None:
         for position in range(len(tokens)):
             for channel in range(axis.size):
                 value = TracedValue(run, position, channel)
-                explanation = explained(values, value)
-                assert explanation.value == float(activation.value[0, position, channel])
-                size = max([abs(term.product) for term in explanation.terms], default=0.0)
-                assert isclose(computed(explanation), explanation.value, rel_tol=1e-5, abs_tol=1e-5 * size), (
+                computation = computation_of(values, value)
+                assert computation.value == float(activation.value[0, position, channel])
+                size = max([abs(term.product) for term in computation.terms], default=0.0)
+                assert isclose(computed(computation), computation.value, rel_tol=1e-5, abs_tol=1e-5 * size), (
                     values.label(value),
                     position,
-                    explanation,
+                    computation,
                 )
-                found += explanation.value != 0
+                found += computation.value != 0
     assert found > 10
