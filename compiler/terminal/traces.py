@@ -191,7 +191,7 @@ def print_trace(trace: shapes.TracedPass, look: Look) -> None:
     out = console()
     if trace["input"] is not None:
         verdict = text("right", "green") if trace["right"] else text(f"wrong, the answer is {trace['expected']}", "red")
-        out.print(text(f"{trace['input']} = {trace['answer']} "), verdict)
+        out.print(text(f"{_answered(trace['input'], trace['answer'])} "), verdict)
     cut = f"from token {trace['start']} on: " if trace["start"] else ""
     out.print(text(f"reads {cut}{' '.join(trace['tokens'])}"))
     columns = [_Column(place, str(at), trace["tokens"][at]) for place, at in enumerate(trace["positions"])]
@@ -207,6 +207,11 @@ def print_trace(trace: shapes.TracedPass, look: Look) -> None:
             _print_numbers(_Numbers("stream", step["stream"], step["values"], step["changed"]), columns)
     out.print()
     _print_logits(trace, columns)
+
+
+def _answered(asked: str, answer: str | None) -> str:
+    """An input with the answer; the input of a table of cases may end in the sign itself."""
+    return asked if answer is None else f"{asked.removesuffix(' =')} = {answer}"
 
 
 @dataclass(frozen=True)
@@ -228,8 +233,14 @@ class _Numbers:
     marked: Sequence[Sequence[str]] | None = None
     zeros: bool = False  # whether dimensions that are zero have a row too
 
+    def is_marked(self, place: int, dimension: int) -> bool:
+        return self.marked is not None and self.dimensions[dimension] in self.marked[place]
+
+    def is_shown(self, place: int, dimension: int) -> bool:
+        return self.zeros or self.values[place][dimension] != 0 or self.is_marked(place, dimension)
+
     def cell(self, place: int, dimension: int) -> Text:
-        marked = self.marked is not None and self.dimensions[dimension] in self.marked[place]
+        marked = self.is_marked(place, dimension)
         return text(MARK * marked + rounded(self.values[place][dimension]), "bold" if marked else "")
 
 
@@ -240,26 +251,23 @@ def rounded(value: float) -> str:
 
 def _print_numbers(numbers: _Numbers, columns: Sequence[_Column]) -> None:
     """A row for each dimension that is not zero everywhere, as many columns as fit side by side."""
-    everywhere = [
-        dimension
-        for dimension in range(len(numbers.dimensions))
-        if numbers.zeros or any(numbers.values[column.place][dimension] != 0 for column in columns)
-    ]
-    left = [label for i, label in enumerate(numbers.dimensions) if i not in set(everywhere)]
+    places = [column.place for column in columns]
+    dimensions = range(len(numbers.dimensions))
+    shown = [dimension for dimension in dimensions if any(numbers.is_shown(place, dimension) for place in places)]
     out = console()
-    if everywhere:
-        for group in _fitting(numbers, everywhere, columns, min(WIDTH, out.width)):
-            positions = [column.position for column in group]
-            rows = table(numbers.title, *positions, right=positions)
-            rows.add_row("", *(column.token for column in group))
-            for dimension in first(everywhere, rows):
-                cells = (numbers.cell(column.place, dimension) for column in group)
-                rows.add_row(text(numbers.dimensions[dimension]), *cells)
-            out.print(rows)
+    for group in _fitting(numbers, shown, columns, min(WIDTH, out.width)) if shown else ():
+        positions = [column.position for column in group]
+        rows = table(numbers.title, *positions, right=positions)
+        rows.add_row("", *(column.token for column in group))
+        for dimension in first(shown, rows):
+            cells = (numbers.cell(column.place, dimension) for column in group)
+            rows.add_row(text(numbers.dimensions[dimension]), *cells)
+        out.print(rows)
+    left = [numbers.dimensions[dimension] for dimension in sorted({*dimensions} - {*shown})]
     if left:
         named = ", ".join(left[:MAX_ZEROS])
         more = f" and {len(left) - MAX_ZEROS:,} more" if len(left) > MAX_ZEROS else ""
-        where = "" if everywhere else f"{numbers.title}: "
+        where = "" if shown else f"{numbers.title}: "
         out.print(text(f"{where}zero here: {named}{more}", "dim"))
 
 
@@ -515,7 +523,7 @@ def print_parting(shown: shapes.PartingPasses) -> None:
     models = [shown["spec"], shown["against"] or shown["spec"]]
     for letter, model, asked, answer in zip("AB", models, shown["inputs"], shown["answers"], strict=True):
         of = f" ({model})" if shown["against"] is not None else ""
-        out.print(text(f"{letter}: {asked}{'' if answer is None else f' = {answer}'}{of}"))
+        out.print(text(f"{letter}: {_answered(asked, answer)}{of}"))
     columns = ("at", "token A", "token B", "differs first in", "A", "B", "says A", "says B")
     rows = table(*columns, right=["at", "A", "B"])
     parted = [place for place in shown["positions"] if place["name"] is not None]

@@ -166,6 +166,15 @@ def test_options_choose_positions_steps_and_heads() -> None:
     assert "layer0.ffn.gate" not in call(*SMALL, "12", "34").stdout
 
 
+def test_a_dimension_that_becomes_zero_is_marked(tmp_path: Path) -> None:
+    text = 'embedding: {"digit[d]": {x: d, y: d}}\nffn: {hidden: u, up u: x, down x: -u}\n'
+    load_text(tmp_path, small(text))
+    printed = call("trace", str(tmp_path / "small.yaml"), "--tokens", "3").stdout.partition("ffn: ")[2]
+    assert re.search(r"^x +\*0$", printed, flags=re.MULTILINE)
+    assert re.search(r"^y +3$", printed, flags=re.MULTILINE)
+    assert "zero here: z" in printed
+
+
 def test_a_trace_of_too_many_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compiler.terminal.traces.MAX_ACTIVATION", 2000)
     refused = call(*SMALL, "12", "34", "--json")
