@@ -48,6 +48,7 @@ from compiler.commands.reporting import report
 from compiler.commands.running import build, eval_command, run
 from compiler.commands.shared import CommandGroup, print_version
 from compiler.commands.thresholds import threshold
+from compiler.commands.tracing import trace
 from compiler.commands.verifying import verify
 from compiler.commands.writing import fmt, new, schema, validate
 
@@ -93,6 +94,7 @@ for command in (
     build,
     eval_command,
     run,
+    trace,
     ablate,
     verify,
     threshold,

@@ -67,6 +67,10 @@ def protocols(spec: Spec) -> list[str]:
     return list(spec.resolved.task.protocols())
 
 
+def steps(spec: Spec) -> list[str]:
+    return [step.name for step in spec.network.steps]
+
+
 def all_tensors(spec: Spec) -> tuple[str, ...]:
     return tensor_names(spec.network)
 

@@ -167,7 +167,7 @@ def run(
 def _run_input(loaded: Spec, inputs: tuple[str, ...], *, verbose: bool, as_json: bool) -> None:
     from compiler.terminal.console import print_json
 
-    loaded, question = _asked(loaded, inputs)
+    loaded, question = typed_input(loaded, inputs)
     task = loaded.resolved.task
     from compiler.evaluation.evaluation import answer
     from compiler.terminal.evaluations import answer_json, print_answer
@@ -181,7 +181,7 @@ def _run_input(loaded: Spec, inputs: tuple[str, ...], *, verbose: bool, as_json:
         sys.exit(EXIT_WRONG_ANSWER)
 
 
-def _asked(spec: Spec, texts: tuple[str, ...]) -> tuple[Spec, tuple[int, ...]]:
+def typed_input(spec: Spec, texts: tuple[str, ...]) -> tuple[Spec, tuple[int, ...]]:
     """What a person typed as an input of the task: of sizes that are ranges, of the first choice that it fits."""
     choices = spec.choices or (spec,)
     tasks = [choice.resolved.task for choice in choices]

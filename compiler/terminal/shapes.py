@@ -983,6 +983,105 @@ class Report(TypedDict):
     findings: Annotated[list[ReportFinding], "what the figures reveal"]
 
 
+class TracedValue(TypedDict):
+    name: Annotated[str, "the name of the submodule that put it out"]
+    dimensions: Annotated[list[str], "the names of its dimensions"]
+    values: Annotated[list[list[float]], "its numbers, by `positions` and by `dimensions`"]
+
+
+class TracedHead(TypedDict):
+    head: Annotated[str, "the name of the head"]
+    scores: Annotated[
+        list[list[float]], "what its softmax reads, by `positions` and by key, from key 0 on; `-inf` is a hidden key"
+    ]
+    pattern: Annotated[list[list[float]], "the weights of the keys, likewise"]
+
+
+class TracedStep(TypedDict):
+    name: Annotated[str, "the name of the step"]
+    run: Annotated[int, "which run of the step it is, from 1: it runs again where it is repeated"]
+    summary: Annotated[str, "what the step computes, for people"]
+    stream: Annotated[list[str], "the dimensions of the stream after the step; of a head, the tokens with a logit"]
+    values: Annotated[list[list[float]], "the stream after the step, or the logits, by `positions` and by `stream`"]
+    changed: Annotated[
+        list[list[str]],
+        "for each of `positions`, the dimensions that were other numbers before the step; those of a head are new",
+    ]
+    heads: Annotated[list[TracedHead], "the attention of each head; none where the step has no heads"]
+    inside: Annotated[list[TracedValue], "what the step computes on the way"]
+
+
+class TracedLogits(TypedDict):
+    position: Annotated[int, "the position"]
+    says: Annotated[str | None, "the token that the model says there; null where a logit is NaN"]
+    lead: Annotated[float, "how far its logit is ahead of the second one; `inf` where no other token has a logit"]
+    right: Annotated[str | None, "the right token; null where no answer is read"]
+    logits: Annotated[dict[str, Annotated[float, "its logit"]], "the tokens that have a logit"]
+
+
+class TracedPass(OfSpec):
+    dtype: Annotated[str, "the dtype of the model"]
+    decode: Annotated[str, "`argmax` or `argmin`"]
+    input: Annotated[str | None, "the input of the task; null with `--tokens`"]
+    answer: Annotated[str | None, "what the model answers; null with `--tokens`"]
+    expected: Annotated[str | None, "the right answer; null with `--tokens`"]
+    right: Annotated[bool | None, "whether every token is right; null with `--tokens`"]
+    tokens: Annotated[list[str], "the sequence that the model reads, with its own answer but for the last token"]
+    start: Annotated[int, "where it begins in prompt and answer: above 0 where a window slides"]
+    read_at: Annotated[list[int], "the positions in `tokens` at which the answer is read; else the last one"]
+    positions: Annotated[list[int], "the positions that are shown: all of them, or those of `--at`"]
+    steps: Annotated[list[TracedStep], "the steps as they ran, or those of `--step`"]
+    logits: Annotated[list[TracedLogits], "what is said at each of `positions`"]
+
+
+class ComputedTerm(TypedDict):
+    coefficient: Annotated[float, "what the value is multiplied by, rounded to the dtype where it is stored"]
+    value: Annotated[float, "the value that is read"]
+    product: Annotated[float, "both multiplied"]
+    read: Annotated[str, "the name of the value, or what else it is: `bias`, `mean`, a token or a position"]
+    position: Annotated[int | None, "its position; null where it is no value of the trace"]
+    run: Annotated[int | None, "which run of its step it is from; null where the step runs once, or there is none"]
+
+
+class ComputedValue(TypedDict):
+    name: Annotated[str, "its name: that of the submodule, and of the dimension"]
+    position: Annotated[int, "its position in `tokens`"]
+    run: Annotated[int | None, "which run of its step it is from, from 1; null where the step runs once"]
+    value: Annotated[float, "the number"]
+    function: Annotated[str, "what makes it of its terms: `sum`, `product`, or an activation of the one term"]
+    terms: Annotated[list[ComputedTerm], "what it was computed from, without terms of a sum that are zero"]
+    zeros: Annotated[int, "how many terms of the sum are zero"]
+    equations: Annotated[list[Equation], "the lines of the spec that give the coefficients"]
+
+
+class Computations(OfSpec):
+    tokens: Annotated[list[str], "the sequence that the model reads"]
+    asked: Annotated[str, "what was asked for"]
+    values: Annotated[
+        list[ComputedValue], "this value, those that it was computed from, and so on, so many levels as `--depth` says"
+    ]
+
+
+class PartingPlace(TypedDict):
+    position: Annotated[int, "the position"]
+    tokens: Annotated[list[str], "the token there in each pass"]
+    name: Annotated[
+        str | None,
+        "the first value that differs, in the order of computation: submodule and dimension; null where none does",
+    ]
+    numbers: Annotated[list[float], "the number in each pass; none where none differs"]
+    others: Annotated[int, "how many further dimensions of that submodule's value differ"]
+    says: Annotated[list[str | None], "what the model says there in each pass; null where a logit is NaN"]
+
+
+class PartingPasses(OfSpec):
+    against: Annotated[str | None, "the path of the second spec; null where both passes are of the same one"]
+    inputs: Annotated[list[str], "the input, or the tokens, of each pass"]
+    answers: Annotated[list[str | None], "what the model answers in each; null without a task"]
+    tokens: Annotated[list[list[str]], "the sequence that the model reads in each"]
+    positions: Annotated[list[PartingPlace], "each position that both have, or those of `--at`"]
+
+
 # Objects of these shapes
 
 

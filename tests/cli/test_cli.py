@@ -28,6 +28,7 @@ COMMANDS = (
     "build",
     "eval",
     "run",
+    "trace",
     "ablate",
     "verify",
     "threshold",

@@ -39,6 +39,7 @@ def completed(*words: str) -> list[str]:
         (("eval", "tiny95", "--suite", "near"), ["near_carry"]),
         (("eval", "tiny95", "--suite", "edges", "--suite", "near"), ["near_carry"]),
         (("ablate", "parity", "--suite", "e"), ["edges", "exhaustive"]),
+        (("trace", "tiny95", "--step", "layer1.f"), ["layer1.ffn"]),
         (("eval", "tiny95", "--protocol", ""), ["adderboard"]),
         (("eval", "parity", "--protocol", ""), []),
         (("lint", "tiny95", "--ignore", "unused"), ["unused-name"]),

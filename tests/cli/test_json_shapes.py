@@ -198,6 +198,20 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("eval", "--model", "saved.safetensors", "--like", "whole.yaml", "--suite", "exhaustive"),
         ("eval", "--model", "copies.pt", "--task", "copying.yaml", "--trust-code", "--suite", "edges"),
     ],
+    "trace": [
+        ("trace", TINY, "--set", "digits=2", "1", "2"),
+        ("trace", "specs/tasks/parity.yaml", "--set", "length=2", "1 1", "--at", "0", "--step", "attention"),
+        ("trace", "nan.yaml", "--tokens", "1 +"),
+    ],
+    "trace --why": [
+        ("trace", TINY, "--set", "digits=2", "1", "2", "--why", "layer0.ffn.candidate[6]@6"),
+        ("trace", "noted.yaml", "--tokens", "1 +", "--why", "ffn.units.big@1", "--depth", "2"),
+        ("trace", "tests/data/specs/repeat.yaml", "--tokens", "1 2", "--why", "layer0.ffn.x@1"),
+    ],
+    "trace --diff": [
+        ("trace", TINY, "--set", "digits=2", "--diff", "1 2", "1 3"),
+        ("trace", "nan.yaml", "--tokens", "1 +", "--against", "noted.yaml"),
+    ],
     "ablate": [
         ("ablate", REVERSE, "--inputs", "9", "--kind", "head"),
         ("ablate", "specs/tasks/parity.yaml", "--suite", "exhaustive", "--kind", "stream"),

@@ -16,7 +16,7 @@ SAME = {
         *("Mix", "Norm", "Position", "Repeat", "Scale"),
     ),
     "a function of the library, and the command that calls it": (
-        *("ablate", "build", "count", "diff", "lint", "threshold", "verify"),
+        *("ablate", "build", "count", "diff", "lint", "sweep", "threshold", "trace", "verify"),
     ),
     "a value times a number, in the network and in a program of elementary operations": ("Scaled",),
     "the score of a query and a key, in bounds and exactly": ("score",),
