@@ -45,6 +45,7 @@ from compiler.commands.reading import diff, show
 from compiler.commands.reporting import report
 from compiler.commands.running import build, eval_command, run
 from compiler.commands.shared import CommandGroup, print_version
+from compiler.commands.sweeping import sweep
 from compiler.commands.verifying import verify
 from compiler.commands.writing import fmt, new, schema, validate
 
@@ -76,7 +77,11 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (new, validate, lint, fmt, show, count, diff, build, eval_command, run, ablate, verify, report, schema):
+COMMANDS = (
+    *(new, validate, lint, fmt, show, count, diff, build),
+    *(eval_command, run, ablate, verify, sweep, report, schema),
+)
+for command in COMMANDS:
     main.add_command(command)
 
 if __name__ == "__main__":

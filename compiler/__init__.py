@@ -9,9 +9,9 @@
     verify(spec)                 # proved, refuted or open, over all inputs
     save_model(spec, model, "tiny95.safetensors")
 
-`import compiler` imports no torch. Naming `ablate`, `evaluate`, `generate`, `verify`, `trace`, `save_model`,
-`load_model`, `load_foreign` or `load_state_dict` does; so does calling `build`, or `diff` with something other than two
-specs in YAML.
+`import compiler` imports no torch. Naming `ablate`, `evaluate`, `generate`, `verify`, `sweep`, `trace`,
+`save_model`, `load_model`, `load_foreign` or `load_state_dict` does; so does calling `build`, or `diff` with something
+other than two specs in YAML.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from compiler.evaluation.ablation import ablate
     from compiler.evaluation.evaluation import evaluate
     from compiler.evaluation.generation import generate
+    from compiler.sweeps.sweeping import sweep
     from compiler.verifier.verify import verify
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "load_task",
     "lower",
     "save_model",
+    "sweep",
     "trace",
     "verify",
 ]
@@ -77,6 +79,7 @@ _WITH_TORCH = {  # where the names lie that are imported when they are first ask
     "load_model": "compiler.backends.torch.saving",
     "load_state_dict": "compiler.backends.torch.state_dicts",
     "save_model": "compiler.backends.torch.saving",
+    "sweep": "compiler.sweeps.sweeping",
     "trace": "compiler.backends.torch.tracing",
     "verify": "compiler.verifier.verify",
 }

@@ -29,6 +29,7 @@ COMMANDS = (
     "run",
     "ablate",
     "verify",
+    "sweep",
     "report",
     "schema",
 )

@@ -125,6 +125,7 @@ network:
 decode: argmax
 ignore: no-claims
 """
+IN_FOLDER = ("--jobs", "1", "--journal", "sweep.jsonl")
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "Errors": [
         ("count", INVALID),
@@ -212,6 +213,12 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     ],
     "verify with a wrong spec": [
         ("verify", "minimal.yaml", INVALID, "nowhere.yaml", "nan.yaml"),
+    ],
+    "sweep": [
+        ("sweep", TINY, "--suite", "carries", "--inputs", "4", *IN_FOLDER),
+        ("sweep", REVERSE, "--set", "symbols=1,2", "--set", "length=2", "--verify", "60", *IN_FOLDER),
+        ("sweep", "never.yaml", "--verify", "60", *IN_FOLDER),
+        ("sweep", "untasked.yaml", *IN_FOLDER),
     ],
     "report": [
         ("report", TINY, "claiming.yaml", "nan.yaml", "--suite", "edges", "--suite", "carries", "-o", "page.md"),

@@ -40,6 +40,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "Reason": shapes.Reason,
     "Counterexample": shapes.Counterexample,
     "verify with a wrong spec": shapes.VerifiedWithErrors,
+    "sweep": shapes.Sweep,
     "report": shapes.Report,
 }
 _NAMES = {str: "text", int: "integer", float: "number", bool: "boolean", object: "any"}

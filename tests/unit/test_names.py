@@ -15,7 +15,9 @@ SAME = {
         *("Attention", "Embedding", "Factor", "FeedForward", "Head", "Linear"),
         *("Mix", "Norm", "Position", "Repeat", "Scale"),
     ),
-    "a function of the library, and the command that calls it": ("ablate", "build", "count", "diff", "lint", "verify"),
+    "a function of the library, and the command that calls it": (
+        *("ablate", "build", "count", "diff", "lint", "sweep", "verify"),
+    ),
     "a value times a number, in the network and in a program of elementary operations": ("Scaled",),
     "the score of a query and a key, in bounds and exactly": ("score",),
 }
