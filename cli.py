@@ -40,7 +40,9 @@ import click
 
 from compiler.commands.ablating import ablate
 from compiler.commands.checking import lint
+from compiler.commands.claiming import claim
 from compiler.commands.counting import count
+from compiler.commands.explaining import explain
 from compiler.commands.reading import diff, show
 from compiler.commands.reporting import report
 from compiler.commands.running import build, eval_command, run
@@ -53,6 +55,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not 
 
 SETTINGS = {"max_content_width": 110, "help_option_names": ["-h", "--help"]}
 EXIT_CODES = """
+A code in brackets ends each error, warning and finding: `explain CODE` says what it means.
+
 Exit codes: 0 done and as expected; 1 done, but a claim failed, a difference was found, the answer of `run` is wrong or
 cut short, a protocol is not passed, a rule is broken or a spec is refuted; 2 the spec or the call is wrong; 3
 undecided; 4 a fault of this program, which says what to send; 130 interrupted. Wrong answers alone leave `eval` at 0.
@@ -77,11 +81,25 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-COMMANDS = (
-    *(new, validate, lint, fmt, show, count, diff, build),
-    *(eval_command, run, ablate, verify, sweep, report, schema),
-)
-for command in COMMANDS:
+for command in (
+    new,
+    validate,
+    explain,
+    lint,
+    fmt,
+    show,
+    count,
+    diff,
+    build,
+    eval_command,
+    run,
+    ablate,
+    verify,
+    sweep,
+    claim,
+    report,
+    schema,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -188,7 +188,10 @@ def _check(path: Path, chain: Chain, overrides: Overrides, leniency: Leniency) -
     if resolved is not None and not settings:  # the claims are not about a variant
         findings.report(*impossible_claims(resolved))
     lowered = lower_network(resolved, findings) if resolved is not None else None
-    raise_errors(without_ignored(findings, checked.document, leniency.ignore))
+    found = without_ignored(findings, checked.document, leniency.ignore)
+    if checked.diagnostics:  # keys are left out, `ignore` maybe, so that a warning says little
+        raise SpecError(one for one in found if one.severity == "error")
+    raise_errors(found)
     assert resolved is not None
     assert lowered is not None
     resolved = replace(resolved, document=without(resolved.document, lowered.superseded))

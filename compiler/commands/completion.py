@@ -14,6 +14,7 @@ import compiler
 from compiler.language.warnings import WARNINGS
 from compiler.network.storage import tensor_names
 from compiler.pipeline import Spec
+from compiler.readers.explaining import EXPLANATIONS
 from compiler.readers.linting.rules import LINT_RULES
 from compiler.source.diagnostics import SpecError
 from compiler.source.examples import examples
@@ -44,6 +45,11 @@ def starting(names: Iterable[str], incomplete: str) -> list[str]:
 def codes(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """The codes of warnings, and of the rules of `lint`."""
     return starting([*WARNINGS, *(rule.code for rule in LINT_RULES)], incomplete)
+
+
+def every_code(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The codes of errors, of warnings, and of the rules of `lint`."""
+    return starting((one.code for one in EXPLANATIONS), incomplete)
 
 
 def models_to_start_from(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

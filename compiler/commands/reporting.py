@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -17,6 +16,7 @@ from compiler.commands.shared import (
     exit_on_failed,
     json_option,
     loading_options,
+    program,
     seconds_above_zero,
     specs_argument,
     suite_options,
@@ -87,8 +87,10 @@ def report(
     python cli.py report tiny95 --suite near_carry --inputs 500
     python cli.py report tiny95 qwen20 --verify 5 -o report.md
     """
+    from compiler.report.again import Caller
     from compiler.report.markdown.page import report_page
     from compiler.report.markdown.text import several
+    from compiler.report.plans import RunPlan
     from compiler.report.reporting import make_report
     from compiler.terminal.console import print_json, suite_progress
     from compiler.terminal.reports import print_stale, report_json
@@ -96,7 +98,8 @@ def report(
     if output is not None and checked is not None:
         raise click.UsageError("-o writes a file and --check writes none: give one of them")
     target = output or checked
-    renewal = _renewal(specs, loading, target, suites, inputs, seed, budget)
+    words = RunPlan(suites, inputs, seed, budget).words
+    renewal = command_line("report", specs, *loading.words, *words, "-o", str(target))
     before = None if target is None else _checked_target(target, renewal, exists=checked is not None)
     loaded, wrong = loading.load_each(specs)
     if wrong:
@@ -108,7 +111,7 @@ def report(
                 bars("models", done, total)
 
         made = make_report(loaded, suites, inputs=inputs, seed=seed, budget=budget, processes=jobs, progress=progress)
-    page = report_page(made, target)
+    page = report_page(made, target, Caller(program(), loading.words))
     stale = None if before is None else before != page.encode()
     if output is not None:
         save_text(output, page, replace=True)
@@ -147,21 +150,3 @@ def _checked_target(target: Path, renewal: str, *, exists: bool) -> bytes | None
         raise fail("cannot-read", f"cannot check {target}: it is a directory")
     with open_file(target) as file:
         return file.read()
-
-
-def _renewal(
-    specs: Sequence[Path],
-    loading: Loading,
-    target: Path | None,
-    suites: Sequence[str],
-    inputs: int | None,
-    seed: int | None,
-    budget: float | None,
-) -> str:
-    """The call that writes the file that is checked, for a shell."""
-    words = [*loading.words]
-    words += [word for suite in suites for word in ("--suite", suite)]
-    words += [] if inputs is None else ["--inputs", str(inputs)]
-    words += [] if seed is None else ["--seed", str(seed)]
-    words += [] if budget is None else ["--verify", f"{budget:g}"]
-    return command_line("report", specs, *words, "-o", str(target))

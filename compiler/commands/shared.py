@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -289,11 +290,34 @@ def loading_options(command: Command) -> Command:
     )(packed)
 
 
+def _refuse_apart(words: Sequence[str]) -> None:
+    """Refuse `--set name = value` in several words, whose last ones would be taken for specs. Raises `UsageError`."""
+    for i, word in enumerate(words[:-2]):
+        name, after = words[i + 1], words[i + 2]
+        apart = after.startswith("=") if "=" not in name else name.endswith("=") and re.match(r"[-+.\d(\[]", after)
+        if word == "--set" and apart and not os.path.exists(after):
+            value = " ".join(words[i + 2 : i + 4] if after == "=" else [after]).removeprefix("=").strip()
+            setting = shlex.quote(f"{name.removesuffix('=')}={value}")
+            raise click.UsageError(f"--set takes one word: --set {setting}")
+
+
 class SpecCommand(click.Command):
     """Turns what the compiler finds wrong with a spec into diagnostics and an exit code."""
 
     def get_help(self, ctx: click.Context) -> str:
         return as_called(super().get_help(ctx))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _refuse_apart(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if not any(parameter.name == "inputs" and parameter.nargs == -1 for parameter in self.params):
+                raise
+            if not re.match(r"-\d", error.option_name):
+                raise
+            hint = f"Inputs that begin with - stand behind --, as in `{self.name} SPEC -- -3 4`."
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         as_json = bool(ctx.params.get("as_json"))

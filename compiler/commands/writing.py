@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -67,17 +68,34 @@ def new(name: str, template: str, force: bool, as_json: bool) -> None:
 
 @click.command(cls=SpecCommand)
 @specs_argument
+@click.option(
+    "--watch", "watching", is_flag=True, help="Check again whenever a file changes that the specs are made of."
+)
 @loading_options
 @json_option
-def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
+def validate(specs: tuple[Path, ...], watching: bool, loading: Loading, as_json: bool) -> None:
     """Check specs in full; build nothing.
 
-    This checks the text, the schema, names, numbers and equations.
+    This checks the text, the schema, names, numbers and equations. --watch goes on until Ctrl-C, and ends with 130 as
+    everything does that is interrupted. A file that is gone is an error as ever, and is waited for.
 
     \b
     python cli.py validate mine.yaml
+    python cli.py validate mine.yaml --watch
     python cli.py validate tiny95 --set digits=6 --json
     """
+    if watching:
+        if as_json or STANDARD_INPUT in specs:
+            raise click.UsageError("--watch takes files, and no --json")
+        from compiler.commands.watching import pause, watch
+
+        watch(specs, lambda: _validated(specs, loading, as_json=False), pause)
+    elif not _validated(specs, loading, as_json=as_json):
+        sys.exit(EXIT_BAD_INPUT)
+
+
+def _validated(specs: Iterable[Path], loading: Loading, *, as_json: bool) -> bool:
+    """Print what is wrong with each spec; whether that is nothing."""
     from compiler.terminal.console import diagnostics_json, print_diagnostics, print_json
 
     results: list[shapes.Validated] = []
@@ -99,8 +117,7 @@ def validate(specs: tuple[Path, ...], loading: Loading, as_json: bool) -> None:
         results.append({"spec": str(path), "valid": valid, "diagnostics": diagnostics_json(diagnostics)})
     if as_json:
         print_json(results)
-    if failed:
-        sys.exit(EXIT_BAD_INPUT)
+    return not failed
 
 
 @click.command("fmt", cls=SpecCommand)

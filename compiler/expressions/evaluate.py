@@ -18,9 +18,10 @@ from compiler.expressions.arithmetic import (
     exact_figure,
     negate,
 )
+from compiler.expressions.habits import NAMES, call_hint
 from compiler.expressions.kinds import as_number, as_operand, as_truth, mismatch
 from compiler.expressions.matrices import VectorOrMatrix, each, size_of, transposed
-from compiler.expressions.operators import applied, compared, product_of
+from compiler.expressions.operators import NON_AFFINE_HINT, applied, compared, product_of
 from compiler.expressions.scope import NAMED_NUMBERS, AlreadyReported, Let, Scope
 from compiler.expressions.syntax import (
     Binary,
@@ -166,12 +167,15 @@ def _name(node: Name, scope: Scope) -> Value:
         raise ExpressionError("unknown-name", f"'{node.name}' {scope.elsewhere[node.name]}", node.at)
     if "." in node.name:
         dot = node.at[0] + node.name.index(".")
-        hint = "the only thing written after a dot is .T"
-        raise ExpressionError("syntax", "'.' has no meaning here", (dot, dot + 1), hint)
+        last = node.name.rpartition(".")[2]
+        instead = f"write {last}" if last in NAMED_NUMBERS else "the only thing written after a dot is .T"
+        raise ExpressionError("syntax", "'.' has no meaning here", (dot, dot + 1), instead)
     if node.name in KNOWN_FUNCTIONS:
         raise ExpressionError("syntax", f"'{node.name}' is a function; write {node.name}(…)", node.at)
-    suggestion = did_you_mean(node.name, [*scope.indices, *scope.names, *scope.lets, *scope.candidates, *NAMED_NUMBERS])
-    raise ExpressionError("unknown-name", f"no name '{node.name}' here{suggestion}", node.at)
+    hint = NAMES.get(node.name)
+    known = [*scope.indices, *scope.names, *scope.lets, *scope.candidates, *NAMED_NUMBERS]
+    suggestion = did_you_mean(node.name, known) if hint is None else ""
+    raise ExpressionError("unknown-name", f"no name '{node.name}' here{suggestion}", node.at, hint)
 
 
 def _index(node: Indexed, scope: Scope) -> Value:
@@ -188,8 +192,10 @@ def _index(node: Indexed, scope: Scope) -> Value:
             row, place = _within(node, indices, base.shape)
             return rows[row][place]
         case _:
-            message = f"'{node.base.name}' is {KINDS[type(base)]} and takes no index"
-            raise ExpressionError("wrong-type", message, node.at)
+            single = isinstance(base, Affine) and node.base.name not in scope.lets
+            what = "a single dimension" if single else KINDS[type(base)]
+            message = f"'{node.base.name}' is {what} and takes no index"
+            raise ExpressionError("wrong-type", message, node.at, f"write {node.base.name}")
 
 
 def _within(node: Indexed, indices: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -233,8 +239,7 @@ def _call(node: Call, scope: Scope) -> Value:
         case "dot":
             return _dot(node, scope)
     if name not in FUNCTIONS and name not in CHOICES:
-        message = f"no function '{name}'{did_you_mean(name, KNOWN_FUNCTIONS)}"
-        raise ExpressionError("unknown-name", message, (node.at[0], node.at[0] + len(name)))
+        raise _no_function(node, scope)
     if (name in FUNCTIONS and len(arguments) != 1) or not arguments:
         raise ExpressionError(
             "syntax", f"{name} takes {'one argument' if name in FUNCTIONS else 'some arguments'}", node.at
@@ -243,7 +248,8 @@ def _call(node: Call, scope: Scope) -> Value:
     for argument in arguments:
         value = evaluate_expression(argument, scope)
         if isinstance(value, Affine | DimensionFamily):
-            raise ExpressionError("non-affine", f"not affine: {name} of a dimension", node.at)
+            message = f"not affine: {name} of a dimension"
+            raise ExpressionError("non-affine", message, node.at, NON_AFFINE_HINT)
         values.append(as_number(value, argument))
     function: Callable[..., PythonNumber] = FUNCTIONS[name] if name in FUNCTIONS else CHOICES[name]
     if name in CHOICES and len(values) == 1:
@@ -252,6 +258,20 @@ def _call(node: Call, scope: Scope) -> Value:
         return call(function, tuple(values), scope.dtype)
     except NotANumber as error:
         raise ExpressionError("number", f"{name}: {error}", node.at) from None
+
+
+def _no_function(node: Call, scope: Scope) -> ExpressionError:
+    name, at = node.function, (node.at[0], node.at[0] + len(node.function))
+    value, hint = scope.meaning(name), call_hint(name, KNOWN_FUNCTIONS)
+    match value:
+        case Vector() | Matrix() | DimensionFamily():
+            hint = f"an index stands in brackets: {name}[…]"
+        case Number() | Affine():
+            hint = f"products are written with *: {name} * (…)"
+        case _ if name in scope.candidates:
+            hint = "products are written with *, and indices in [ ]"
+    suggestion = did_you_mean(name, KNOWN_FUNCTIONS) if hint is None else ""
+    return ExpressionError("unknown-name", f"no function '{name}'{suggestion}", at, hint)
 
 
 def _where(node: Call, scope: Scope) -> Value:

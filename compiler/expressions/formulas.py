@@ -12,10 +12,11 @@ from compiler.expressions.parse import parse
 from compiler.expressions.scope import AlreadyReported, Scope
 from compiler.expressions.syntax import ExpressionError, ExpressionNode, Literal, free_names
 from compiler.source.diagnostics import Diagnostic, Findings
-from compiler.source.document import FLOW_HINT, Scalar
 from compiler.source.document import Node as DocumentNode
+from compiler.source.document import Scalar
 from compiler.source.showing import short_repr
 from compiler.source.text import Span
+from compiler.source.yaml_faults import FLOW_HINT
 
 T = TypeVar("T")
 Compute = Callable[[ExpressionNode, Scope], T]
@@ -93,9 +94,15 @@ def read_text(word: Word, findings: Findings) -> Formula | None:
     if not isinstance(parsed, ExpressionError):
         return Formula(parsed, inner)
     if parsed.hint is None and any(text.count(a) != text.count(b) for a, b in ("()", "[]")):
-        parsed.hint = FLOW_HINT
+        parsed.hint = FLOW_HINT if _in_flow(scalar) else "each bracket that is opened has to be closed"
     findings.report(_diagnostic(parsed, inner, ""))
     return None
+
+
+def _in_flow(scalar: Scalar) -> bool:
+    """Whether a scalar is an entry of { } or [ ], so that a comma in it has cut it."""
+    after = scalar.span.source.text[scalar.span.end :].lstrip()
+    return after[:1] in (",", "]", "}")
 
 
 def attempt(

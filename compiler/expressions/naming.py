@@ -68,7 +68,9 @@ def read_axis(node: Node, scope: Scope, findings: Findings, what: str, *, tokens
             continue
         if not tokens and (not is_name(name) or name in NAMED_NUMBERS):
             reason = "it already has a meaning" if name in NAMED_NUMBERS else "use letters, digits and _"
-            hint = "names are split at spaces, without commas" if name.endswith(",") else None
+            written = re.sub(r"\W+", "_", name).strip("_")
+            hint = f"such as {written}" if is_name(written) and written != name else None
+            hint = "names are split at spaces, without commas" if name.endswith(",") else hint
             findings.report(Diagnostic("bad-name", f"'{name}' cannot name a {what}: {reason}", word.span, hint))
             continue
         sizes = _sizes(word, match, scope, findings) if match else ()

@@ -45,6 +45,9 @@ def product_of(left: Number | Affine, right: Number | Affine, at: TextRange, sco
         raise ExpressionError("number", str(error), at) from None
 
 
+NON_AFFINE_HINT = "products and functions of dimensions are computed by the units of an ffn: see `gate`, `activation`"
+
+
 def _affine(symbol: str, left: Operand, right: Operand, at: TextRange, scope: Scope) -> Affine:
     """`left symbol right`, one side at least being affine in the dimensions. Raises `NotANumber`."""
     dtype = scope.dtype
@@ -65,4 +68,4 @@ def _affine(symbol: str, left: Operand, right: Operand, at: TextRange, scope: Sc
         case "/" if isinstance(right, Number):
             return divide(left, right, dtype)
     message = "not affine: dimensions can be added up and multiplied or divided by numbers, nothing else"
-    raise ExpressionError("non-affine", message, at)
+    raise ExpressionError("non-affine", message, at, NON_AFFINE_HINT)

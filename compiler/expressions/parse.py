@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from compiler.expressions.habits import missing_value, side_by_side, sign_hint
 from compiler.expressions.syntax import (
     Binary,
     Call,
@@ -35,22 +36,6 @@ _PRECEDENCE = {
     **dict.fromkeys(["*", "/", "//", "%", "@"], 6),
 }
 _NOT, _SIGN = 3, 7
-_HINTS = {
-    "^": "powers are written **",
-    ".": "the only thing written after a dot is .T",
-    "=": "equality is written ==",
-    "!": "inequality is written !=, and negation `not`",
-    "&": "write `and`",
-    "|": "write `or`",
-    **dict.fromkeys("−–—", "the minus sign of formulas is -"),
-    **dict.fromkeys("×·⋅∙", "products are written *"),
-    **dict.fromkeys("÷∕", "quotients are written /"),
-    **dict.fromkeys("²³", "powers are written **"),
-    **dict.fromkeys("≤≥≠", "comparisons are written <=, >=, !="),
-    "√": "write sqrt(…)",
-    "π": "write pi",
-    "∞": "write inf",
-}
 WORDS = {"and", "or", "not"}
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -91,7 +76,7 @@ def tokens(text: str) -> list[Token]:
     rest = text[at:].lstrip()
     if rest:
         start = len(text) - len(rest)
-        raise ExpressionError("syntax", f"'{rest[0]}' has no meaning here", (start, start + 1), _HINTS.get(rest[0]))
+        raise ExpressionError("syntax", f"'{rest[0]}' has no meaning here", (start, start + 1), sign_hint(text, start))
     end = len(text.rstrip())
     return [*listed, Token("end", "the end", (max(0, end - 1), max(1, end)))]
 
@@ -116,18 +101,24 @@ class _Parser:
         self._next += 1
         return token
 
+    @property
+    def _before(self) -> str:
+        """The token before the next one; nothing at the start."""
+        return self._tokens[self._next - 1].text if self._next else ""
+
     def _expect(self, mark: str) -> Token:
         if self._token.text != mark or self._token.kind == "end":
-            raise self._unexpected(f"'{mark}'")
+            hint = None if self._token.kind == "end" else side_by_side(self._before, self._token.text, mark)
+            raise self._unexpected(f"'{mark}'", hint)
         return self._take()
 
-    def _unexpected(self, expected: str) -> ExpressionError:
+    def _unexpected(self, expected: str, hint: str | None) -> ExpressionError:
         token = self._token.text if self._token.kind == "end" else f"'{self._token.text}'"
-        return ExpressionError("syntax", f"expected {expected}, found {token}", self._token.at)
+        return ExpressionError("syntax", f"expected {expected}, found {token}", self._token.at, hint)
 
     def expect_end(self) -> None:
         if self._token.kind != "end":
-            raise self._unexpected("an operator or the end")
+            raise self._unexpected("an operator or the end", side_by_side(self._before, self._token.text, ""))
 
     def expression(self, lowest: int) -> ExpressionNode:
         """An expression whose operators all bind at least as strongly as `lowest`."""
@@ -136,13 +127,13 @@ class _Parser:
             raise ExpressionError("syntax", f"nested more than {MAX_EXPRESSION_DEPTH} levels deep", self._token.at)
         start = self._token.at[0]
         left = self._prefixed(lowest)
-        compared = False
+        compared = ""  # by which operator
         while (strength := _PRECEDENCE.get(self._token.text, -1)) >= max(lowest, 1):
             if strength == _COMPARISON:
                 if compared:
-                    hint = "write `a < b and b < c`"
+                    hint = f"write `a {compared} b and b {self._token.text} c`"
                     raise ExpressionError("syntax", "comparisons cannot be chained", self._token.at, hint)
-                compared = True
+                compared = self._token.text
             operator = self._take().text
             right = self.expression(strength + 1)
             left = Binary(operator, left, right, (start, self._end))
@@ -186,7 +177,8 @@ class _Parser:
             self._take()
             items = self._list("]")
             return List(items, (token.at[0], self._expect("]").at[1]))
-        raise self._unexpected("a number, a name or '('")
+        found = "" if token.kind == "end" else token.text
+        raise self._unexpected("a number, a name or '('", missing_value(self._before, found))
 
     def _named(self, token: Token) -> ExpressionNode:
         if self._token.text == "(":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
@@ -107,7 +108,9 @@ def _indexed(word: Word, aim: Aim, findings: Findings) -> tuple[Formula, Indexed
     name, needed = named[0].name, len(named[0].sizes)
     if len(tree.indices) != needed:
         takes = f"{needed} {'index' if needed == 1 else 'indices'}"
-        findings.report(Diagnostic("index-range", f"'{name}' takes {takes}, found {len(tree.indices)}", formula.span))
+        message = f"'{name}' takes {takes}, found {len(tree.indices)}"
+        advice = f"it is a single {aim.what}: write {name}" if needed == 0 else None
+        findings.report(Diagnostic("index-range", message, formula.span, advice))
         return None
     return formula, tree, named
 
@@ -192,6 +195,12 @@ def _bindings(
 
 
 def _no_such(name: str, word: Word, aim: Aim) -> Diagnostic:
+    start = re.match(r"\w+(?=[ ({.])", name)
+    family = None if start is None else aim.family(start[0])
+    if start is not None and family is not None and family[0].sizes:
+        span = word.scalar.at(word.offset, word.offset + len(name))
+        hint = f"an index stands in brackets: {start[0]}[{', '.join('ijklmn'[: len(family[0].sizes)])}]"
+        return Diagnostic("unknown-name", f"no {aim.what} '{name}' here", span, hint)
     suggestion = did_you_mean(name, [family.name for family in aim.axis.families])
     span = word.scalar.at(word.offset, word.offset + len(name))
     return Diagnostic("unknown-name", f"no {aim.what} '{name}' here{suggestion}", span)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,7 +13,7 @@ from compiler.expressions.evaluate import evaluate_expression, integer_value
 from compiler.expressions.floats import FloatFormat
 from compiler.expressions.formulas import Formula, attempt, has_work_for, read_formula
 from compiler.expressions.matrices import VectorOrMatrix, numbers_in, size_of
-from compiler.expressions.parse import WORDS
+from compiler.expressions.parse import WORDS, is_name
 from compiler.expressions.positions import RESERVED
 from compiler.expressions.scope import Scope
 from compiler.expressions.syntax import free_names
@@ -146,9 +147,9 @@ def resolve_definitions(
         for name, (kind, _) in keys.items()
         if kind in MAY_READ_PARAMETERS
     }
-    every = tuple(keys)
-    structure = tuple(name for name in keys if name not in counted)
-    values: dict[str, Value] = {}
+    every, refused = tuple(name for name in keys if is_name(name)), refused_words(keys)
+    structure = tuple(name for name in every if name not in counted)
+    values: dict[str, Value] = dict(refused)
     for name in _in_order(written, findings):
         definition = written[name]
         value: Value = Unknown()
@@ -167,6 +168,12 @@ def resolve_definitions(
         name: Definition(name, kind, texts[name], values.get(name, Unknown()), key.span, name in ranged)
         for name, (kind, key) in keys.items()
     }
+
+
+def refused_words(names: Iterable[str]) -> dict[str, Value]:
+    """What formulas read that mean a definition whose name was refused: `two-x` is read as `two` and `x`."""
+    refused = [re.findall(r"\w+", name) for name in names if not is_name(name)]
+    return {word: Unknown() for parts in refused for word in (*parts, "_".join(parts))}
 
 
 def _pinned(key: Scalar, node: Mapping, value: int | None, findings: Findings) -> _Written | None:

@@ -92,7 +92,7 @@ def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findin
         if isinstance(right, Mapping):
             parts = {label.text: _integer(one) for label, one in right.items if isinstance(one, Scalar)}
             numbers["right"] = sum(parts.values())
-        word = _word_of_inputs(value, findings)
+        word = word_of_inputs(value, findings)
         if word is not None and "right" in numbers:
             known = (numbers[word.text], numbers.get("seed", 0), numbers["right"])
             keys = tuple(label for label, _ in right.items) if isinstance(right, Mapping) else None
@@ -106,7 +106,7 @@ def read_expectations(node: Node | None, tasks: Iterable[Task], findings: Findin
     return Expectations(tuple(count_claims), _author_count(node), tuple(eval_claims), verdict, node.text_of("note"))
 
 
-def _word_of_inputs(claim: Mapping, findings: Findings) -> Scalar | None:
+def word_of_inputs(claim: Mapping, findings: Findings) -> Scalar | None:
     """The key that says how many inputs: `inputs`, or `pairs`, the old word for it.
 
     A variant may write the one where its base has the other: the last one is its own. One file writes one of them.

@@ -17,7 +17,7 @@ from compiler.tasks.package import short_key, stated
 
 KeyPath = tuple[str, ...]  # keys, and the index of a list element as text
 _LONGEST_NAME = 1000  # of what is set, in characters
-_ELEMENT = re.compile(r"(?P<vector>.+)\[(?P<index>[0-9]{1,6})\]")
+_ELEMENT = re.compile(r"(?P<array>.+?) *\[ *(?P<indices>[0-9]{1,6}( *, *[0-9]{1,6})*) *\]")
 
 
 def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str]) -> Mapping:
@@ -96,16 +96,33 @@ def _find(
         return roots[name]
     element = _ELEMENT.fullmatch(name)
     if element is not None:
-        vector = _find(document, element["vector"], top_level, short, roots)
-        node = None if vector is None else node_at(document, vector)
-        if vector is not None and isinstance(node, Sequence) and int(element["index"]) < len(node.items):
-            return (*vector, element["index"])
+        array = _find(document, element["array"], top_level, short, roots)
+        path = None if array is None else (*array, *_indices(element))
+        if array is not None and path is not None and isinstance(node_at(document, array), Sequence):
+            return path if _element_at(document, path) is not None else None
     for start, rest in _at_dots(name):
         for whole in (document, _in_full(document)) if start in roots else ():
             inner = _descend(node_at(whole, roots[start]), rest)
             if inner is not None:
                 return (*roots[start], *inner)
     return None
+
+
+def _indices(element: re.Match[str]) -> KeyPath:
+    return tuple(str(int(index)) for index in element["indices"].split(","))
+
+
+def _element_at(node: Node | None, path: KeyPath) -> Node | None:
+    """What stands at a path whose indices may be out of range; None where nothing does."""
+    for part in path:
+        match node:
+            case Mapping():
+                node = node.get(part)
+            case Sequence(items=items) if int(part) < len(items):
+                node = items[int(part)]
+            case _:
+                return None
+    return node
 
 
 def _in_full(document: Mapping) -> Mapping:
@@ -211,11 +228,30 @@ def _unknown(document: Mapping, source: Source, top_level: tuple[str, ...]) -> D
     if name.strip() == "extends":
         return Diagnostic("bad-value", "`extends` cannot be set; write it in the spec", span)
     short = _short_names(document)
+    element = _ELEMENT.fullmatch(name.strip())
+    if element is not None:
+        array = _find(document, element["array"], top_level, short, _roots(document, short))
+        node = None if array is None else node_at(document, array)
+        if node is not None:
+            return _no_element(element["array"], _indices(element), node, span)
     known = [*short, *_roots(document, short), *top_level]
     suggestion = did_you_mean(name.strip(), known) or _nearest_key(document, name.strip(), short)
     message = f"nothing is named '{name.strip()[:100]}' in this spec{suggestion}"
     hint = f"constants, parameters and sizes here: {', '.join(short)}" if 0 < len(short) <= 20 else None
     return Diagnostic("unknown-name", message, span, hint)
+
+
+def _no_element(array: str, indices: KeyPath, node: Node, span: Span) -> Diagnostic:
+    """Why a list, or what is none, has no such element."""
+    for index in indices:
+        if not isinstance(node, Sequence):
+            hint = f"set it as a whole: --set '{array}=…'"
+            return Diagnostic("wrong-type", f"'{array}' is not written as a list with so many indices", span, hint)
+        if int(index) >= len(node.items):
+            message = f"index {index} is out of range: '{array}' has 0 to {len(node.items) - 1} there"
+            return Diagnostic("index-range", message, span)
+        node = node.items[int(index)]
+    raise AssertionError(f"{array} has the element")
 
 
 def _nearest_key(document: Mapping, name: str, short: AnyMapping[str, KeyPath]) -> str:

@@ -15,8 +15,16 @@ from compiler.expressions.evaluate import integer_value
 from compiler.expressions.floats import FORMATS, FloatFormat
 from compiler.expressions.formulas import value_at
 from compiler.expressions.naming import read_axis
+from compiler.expressions.parse import is_name
 from compiler.expressions.scope import Scope, Work
-from compiler.language.definitions import MAY_READ_PARAMETERS, VARIES, Definition, resolve_definitions, size_ranges
+from compiler.language.definitions import (
+    MAY_READ_PARAMETERS,
+    VARIES,
+    Definition,
+    refused_words,
+    resolve_definitions,
+    size_ranges,
+)
 from compiler.language.expectations import Expectations, read_expectations
 from compiler.language.layouts import read_layout
 from compiler.network.ir import Decode
@@ -182,7 +190,8 @@ def _definitions(document: Mapping, dtype: FloatFormat, findings: Findings) -> t
     """Constants, parameters and sizes, and the scope in which sizes are read: it knows the largest of a range."""
     scope = Scope({}, dtype, lambda start, end: document.span, Work())
     definitions = resolve_definitions(document, scope, findings)
-    return definitions, replace(scope, names={name: one.value for name, one in definitions.items()})
+    named = {name: one.value for name, one in definitions.items() if is_name(name)}
+    return definitions, replace(scope, names={**refused_words(definitions), **named})
 
 
 def check_clashes(places: dict[str, Span], definitions: dict[str, Definition], findings: Findings) -> None:

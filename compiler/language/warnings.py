@@ -145,7 +145,8 @@ def _unused_definitions(resolved: Resolved) -> list[Diagnostic]:
     unused = [it for name, it in resolved.definitions.items() if it.kind != "size" and name not in read]
     warnings = []
     for definition in unused:
-        others = (name for name in resolved.definitions if name != definition.name)
+        places = ((name, other.span.source) for name, other in resolved.definitions.items())
+        others = (name for name, source in places if source is not definition.span.source)  # of what is varied
         match = nearest(definition.name, others) if len(unused) <= MAX_SUGGESTIONS else None
         hint = None if match is None else f"did you mean '{match}'?"
         message = f"nothing reads the {definition.noun} '{definition.name}'"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from compiler.expressions.axes import Axis
 from compiler.expressions.evaluate import integer_value
 from compiler.language.keys import MAPS_OF
@@ -15,6 +17,7 @@ from compiler.source.document import Mapping
 
 def lower_head(context: Context, step: Mapping, name: str, stream: Axis) -> Head:
     """The last step: a norm and the map from the stream to the tokens that can be emitted."""
+    before = len(context.findings)
     context = context.within(step)
     tokens = context.resolved.vocabulary
     classes = _classes(context, step, tokens)
@@ -22,7 +25,8 @@ def lower_head(context: Context, step: Mapping, name: str, stream: Axis) -> Head
     scope = context.reading(stream, "stream")
     biases = context.biases(step, MAPS_OF["head"])
     logits = lower_map(context, step, MapShape(f"{name}.logits", stream, classes, "token", scope), biases)
-    if any(line.target is not None for line in map_lines(step, "logits")):
+    failed = any(finding.severity == "error" for finding in islice(context.findings, before, None))
+    if not failed and any(line.target is not None for line in map_lines(step, "logits")):
         _warn_unlisted(context, logits)
     return Head(name, stream, norm, logits)
 

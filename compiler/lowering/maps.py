@@ -189,7 +189,9 @@ def _tie(context: Context, shape: MapShape, line: Line) -> Shared | None:
     needed = (1 if shared.weight.axes[0] is None else shape.outputs.size, shape.inputs.size)
     if sizes != needed:
         message = f"'{title}' has the shape {list(sizes)}, but '{shape.path}' needs {list(needed)}"
-        context.error("shape", message, line.value.span)
+        turned = sizes[::-1] == needed and shared.weight.axes[0] is not None
+        instead = named.path if named.transposed else f"{named.path}{TRANSPOSE}"
+        context.error("shape", message, line.value.span, f"`{instead}` has that shape" if turned else None)
         return unknown
     return shared
 

@@ -10,27 +10,18 @@ from dataclasses import dataclass, field
 from compiler.backends.torch.reference import one_thread
 from compiler.evaluation.evaluation import Evaluation, evaluate
 from compiler.evaluation.workers import cores, held_back, worker_pool
+from compiler.expressions.proportions import amount
 from compiler.pipeline import Leniency, Spec, load_sources
+from compiler.report.plans import BUDGET_FACTORS, RunPlan
 from compiler.source.diagnostics import Diagnostic, SpecError, fail
-from compiler.source.faults import ToolFault
+from compiler.source.faults import ToolFault, no_rule
 from compiler.source.text import Source
+from compiler.verifier.reasons import ended
 from compiler.verifier.results import VerdictName, Verification
 from compiler.verifier.verify import verify
 
 WORTH_A_PROCESS = 5000  # inputs that take as long as to start a process, where the plain module decides many
 MAX_PROCESSES = 8  # if not asked for more: each needs some hundred megabytes
-BUDGET_FACTORS = (1, 4, 16)  # for a verdict that is claimed: a busy machine gets more time to reach it
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """What is done with a spec: the suites to run, perhaps none, the size and the seed of those that sample, and how
-    many seconds it may take to verify the spec; no `budget` where that is not wanted."""
-
-    suites: tuple[str, ...]
-    inputs: int | None
-    seed: int | None
-    budget: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,11 +35,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a job. `evaluation` is None without suites, and `verdict` where none was asked for. `by_size`: the
-    verdict for each choice of sizes that are ranges."""
+    """The result of a job. `evaluation` is None without suites, and `verdict` where none was asked for; `reason` says
+    why it is that one. `by_size`: the verdict for each choice of sizes that are ranges."""
 
     evaluation: Evaluation | None
     verdict: VerdictName | None
+    reason: str = ""
     by_size: Mapping[str, VerdictName] = field(default_factory=dict)
 
 
@@ -77,11 +69,28 @@ def _outcome(spec: Spec, plan: RunPlan) -> Outcome:
     evaluation = evaluate(spec, plan.suites, inputs=plan.inputs, seed=plan.seed) if plan.suites else None
     if plan.budget is None:
         return Outcome(evaluation, None)
-    if evaluation is not None and any(suite.right < suite.inputs for suite in evaluation.suites):
-        return Outcome(evaluation, "refuted")  # whatever there is time for
+    suites = () if evaluation is None else evaluation.suites
+    wrong = [suite.suite for suite in suites if suite.right < suite.inputs]
+    if wrong:
+        return Outcome(evaluation, "refuted", f"an input of {wrong[0]} is answered wrong")  # whatever there is time for
     verification = _verification(spec, plan.budget)
     by_size = {part.title: part.verification.verdict for part in verification.by_size}
-    return Outcome(evaluation, verification.verdict, by_size)
+    return Outcome(evaluation, verification.verdict, _reason(verification), by_size)
+
+
+def _reason(verification: Verification) -> str:
+    """Why a verdict is what it is. What depends on how far the time went is left out, so that pages stay the same."""
+    match verification.verdict:
+        case "proved":
+            most = "at most " if verification.counts == "bounds" else ""
+            return f"every one of {most}{amount(verification.inputs)} inputs is answered right"
+        case "refuted":
+            example = verification.counterexample
+            return "" if example is None else f"{example.text} is answered {example.answer}, not {example.right}"
+        case "open":
+            return ended("budget").text if verification.ending == "budget" else "; ".join(verification.why)
+        case _:
+            raise no_rule("verdict", verification.verdict)
 
 
 def _verification(spec: Spec, budget: float) -> Verification:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from compiler.language.expectations import AuthorCount
@@ -14,6 +14,7 @@ from compiler.readers.counting.claims import ClaimResult, author_count, check_cl
 from compiler.readers.counting.counts import COUNTING_RULES, Counts, count
 from compiler.readers.linting import lint
 from compiler.readers.linting.rule import FOLLOWING
+from compiler.report.plans import RunPlan
 from compiler.report.yaml_lines import YamlLines, yaml_lines
 from compiler.source.diagnostics import Diagnostic, SpecError, did_you_mean, fail
 from compiler.tasks.question import Question, grouped
@@ -42,8 +43,8 @@ class ReportedSuite:
 @dataclass(frozen=True)
 class ReportedModel:
     """What is known of one spec. `evaluation` is None where none of the wanted suites is one of its task, `verdict`
-    where it was not verified, `by_size` that of each choice of sizes that are ranges; `disclosures` are what `lint`
-    finds, which no figure shows."""
+    where it was not verified, with its `reason`, `by_size` that of each choice of sizes that are ranges; `disclosures`
+    are what `lint` finds, which no figure shows. `inputs`: how many the suites that sample were asked to draw."""
 
     spec: Spec
     question: Question
@@ -52,10 +53,12 @@ class ReportedModel:
     counts: Counts
     evaluation: Evaluation | None
     verdict: VerdictName | None
+    reason: str
     by_size: Mapping[str, VerdictName]
     claims: tuple[ClaimResult, ...]
     disclosures: tuple[Diagnostic, ...]
     suites: tuple[ReportedSuite, ...]  # one for each of the results
+    inputs: int | None = None
 
     @property
     def author_count(self) -> AuthorCount | None:
@@ -99,9 +102,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Report:
-    """Groups by the names of their tasks, those without a task last, in each the models by their names."""
+    """Groups by the names of their tasks, those without a task last, in each the models by their names. `plan` is what
+    was asked for: without suites, each task says which are run."""
 
     groups: tuple[Group, ...]
+    plan: RunPlan = field(default_factory=RunPlan)
 
     @property
     def models(self) -> tuple[ReportedModel, ...]:
@@ -137,9 +142,10 @@ def make_report(
     ordered = sorted(unique.values(), key=_order)
     _check_names(ordered, suites)
     chosen = [_chosen(spec, suites) for spec in ordered]
-    outcomes = _outcomes(ordered, chosen, inputs, seed, budget, processes, progress)
-    models = [_model(*each) for each in zip(ordered, chosen, outcomes, strict=True)]
-    return Report(_groups(models))
+    plan = RunPlan(tuple(suites), inputs, seed, budget)
+    outcomes = _outcomes(ordered, chosen, plan, processes, progress)
+    models = [_model(*each, inputs) for each in zip(ordered, chosen, outcomes, strict=True)]
+    return Report(_groups(models), plan)
 
 
 def _order(spec: Spec) -> tuple[str, ...]:
@@ -163,21 +169,21 @@ def _chosen(spec: Spec, names: Sequence[str]) -> list[Suite]:
 def _outcomes(
     specs: Sequence[Spec],
     chosen: Sequence[Sequence[Suite]],
-    inputs: int | None,
-    seed: int | None,
-    budget: float | None,
+    plan: RunPlan,
     processes: int | None,
     progress: SpecProgress | None,
 ) -> list[Outcome]:
     """One for each spec, also where there is nothing to do."""
-    from compiler.report.processes import Job, Outcome, RunPlan, do_all  # imports torch
+    from compiler.report.processes import Job, Outcome, do_all  # imports torch
 
     jobs = []
-    runs = [suites or (spec.resolved.asked and budget is not None) for spec, suites in zip(specs, chosen, strict=True)]
+    runs = [
+        suites or (spec.resolved.asked and plan.budget is not None) for spec, suites in zip(specs, chosen, strict=True)
+    ]
     for spec, suites, is_run in zip(specs, chosen, runs, strict=True):
         if is_run:
-            plan = RunPlan(tuple(suite.name for suite in suites), inputs, seed, budget)
-            jobs.append(Job(spec, plan, sum(suite.size(inputs) for suite in suites)))
+            own = replace(plan, suites=tuple(suite.name for suite in suites))
+            jobs.append(Job(spec, own, sum(suite.size(plan.inputs) for suite in suites)))
     finished = 0
 
     def done(spec: Spec) -> None:
@@ -214,7 +220,7 @@ def _protocols(model: ReportedModel) -> list[EvaluationProtocol]:
     return [protocol for protocol in known if run.issuperset(protocol.suites)]
 
 
-def _model(spec: Spec, suites: Sequence[Suite], outcome: Outcome) -> ReportedModel:
+def _model(spec: Spec, suites: Sequence[Suite], outcome: Outcome, inputs: int | None) -> ReportedModel:
     counts, results = count(spec), () if outcome.evaluation is None else outcome.evaluation.suites
     return ReportedModel(
         spec,
@@ -224,6 +230,7 @@ def _model(spec: Spec, suites: Sequence[Suite], outcome: Outcome) -> ReportedMod
         counts,
         outcome.evaluation,
         outcome.verdict,
+        outcome.reason,
         outcome.by_size,
         check_claims(spec, counts, results, outcome.verdict),
         _disclosures(spec),
@@ -231,6 +238,7 @@ def _model(spec: Spec, suites: Sequence[Suite], outcome: Outcome) -> ReportedMod
             ReportedSuite(suite.name, suite.summary, result.inputs, result.seed)
             for suite, result in zip(suites, results, strict=True)
         ),
+        inputs,
     )
 
 

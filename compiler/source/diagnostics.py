@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
 from typing import Literal
@@ -12,7 +13,9 @@ from compiler.source.limits import MAX_ERRORS
 from compiler.source.printable import printable
 from compiler.source.text import Span
 
+_NUMBER = re.compile(r"\d[\d.]*")
 _LONGEST_MESSAGE = 600
+_MOST_NOTES = 3  # about other places of one mistake
 _LONGEST_NAME = 100  # a longer one gets no suggestion
 Severity = Literal["error", "warning", "breaks", "disclose"]  # the last two are what `lint` finds
 
@@ -41,7 +44,7 @@ class SpecError(Exception):
     """A spec, or what was asked of it, is wrong. Carries every diagnostic that was found, in file order."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics: tuple[Diagnostic, ...] = in_file_order(diagnostics)
+        self.diagnostics: tuple[Diagnostic, ...] = once(in_file_order(diagnostics))
         super().__init__("\n".join(render(diagnostic) for diagnostic in self.diagnostics))
 
 
@@ -60,6 +63,23 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
         return files.setdefault(diagnostic.span.source.name, len(files)), diagnostic.span.start
 
     return tuple(sorted(dict.fromkeys(diagnostics), key=key))
+
+
+def once(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Without the errors that say of a name what another one says: that it is not known. The first one has notes."""
+    first: dict[tuple[str, str], int] = {}
+    kept: list[Diagnostic] = []
+    for one in diagnostics:
+        if one.code != "unknown-name" or one.span is None or one.severity != "error" or not one.span.text.strip():
+            kept.append(one)
+            continue
+        name = one.span.source.name, one.span.text
+        at = first.setdefault(name, len(kept))
+        if at == len(kept):
+            kept.append(one)
+        elif len(kept[at].notes) < _MOST_NOTES:
+            kept[at] = replace(kept[at], notes=(*kept[at].notes, Note("and here", one.span)))
+    return tuple(kept)
 
 
 class Findings:
@@ -103,6 +123,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     longest = min(_LONGEST_NAME, 2 * max(3, len(name)))
     options = list(islice((option for option in known if len(option) <= longest), 300))
     by_lower = {option.lower(): option for option in options}
+    if len(name) == 1:  # one letter is like none but itself
+        return by_lower.get(name.lower())
     matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[matches[0]] if matches else None
 
@@ -126,14 +148,17 @@ def first_few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
-def render(diagnostic: Diagnostic) -> str:
-    """`file:line:column: severity: message  [code]`, the source line, a caret, notes and the hint."""
+def render(diagnostic: Diagnostic, width: int = 100) -> str:
+    """`file:line:column: severity: message  [code]`, the source line, a caret, notes and the hint.
+
+    Of a longer source line, a part of `width` characters around the place is shown.
+    """
     place = f"{printable(str(diagnostic.span))}: " if diagnostic.span is not None else ""
     lines = [f"{place}{diagnostic.severity}: {_shown(diagnostic.message)}  [{diagnostic.code}]"]
     if diagnostic.span is not None:
-        lines += _excerpt(diagnostic.span)
+        lines += _excerpt(diagnostic.span, width)
     for note in diagnostic.notes:
-        lines += [f"{printable(str(note.span))}: note: {_shown(note.message)}", *_excerpt(note.span)]
+        lines += [f"{printable(str(note.span))}: note: {_shown(note.message)}", *_excerpt(note.span, width)]
     if diagnostic.hint is not None:
         lines.append(f"  hint: {_shown(diagnostic.hint)}")
     return "\n".join(lines)
@@ -145,14 +170,18 @@ def _shown(message: str) -> str:
     return whole if len(whole) <= _LONGEST_MESSAGE else f"{whole[: _LONGEST_MESSAGE // 2]} … {whole[-100:]}"
 
 
-def _excerpt(span: Span, width: int = 100) -> list[str]:
+def _excerpt(span: Span, width: int) -> list[str]:
     line, column = span.source.position(span.start)
     text = span.source.line(line)
     if not text.strip():
         return []
     length = max(1, min(span.end - span.start, len(text) - column + 1))
     first = max(0, column - 1 - width // 2) if len(text) > width else 0
-    shown = "".join(c if c.isprintable() else " " for c in text[first : first + width])
+    near = _NUMBER.finditer(text, max(0, first - width), first + 2 * width)
+    cut = [number.span() for number in near]  # no part of a number is taken for a number
+    first = next((end for start, end in cut if start < first < end <= column - 1), first)
+    last = next((start for start, end in cut if column < start < first + width < end), first + width)
+    shown = "".join(c if c.isprintable() else " " for c in text[first:last])
     gutter = f"{line:>5} | "
     caret = " " * (column - 1 - first) + "^" * min(length, width - (column - 1 - first))
     return [gutter + shown, " " * (len(gutter) - 2) + "| " + caret]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +22,7 @@ from compiler.source.limits import MAX_FILE_BYTES, MAX_INTEGER_BITS, MAX_NESTING
 from compiler.source.scalars import Plain, align, resolve_plain
 from compiler.source.showing import short_repr
 from compiler.source.text import Source, Span
+from compiler.source.yaml_faults import FLOW_HINT, empty_value_hint, syntax_error, without_colon
 
 STANDARD_INPUT = Path("<stdin>")
 
@@ -107,6 +108,19 @@ class Invalid:
 Node = Scalar | Sequence | Mapping | Invalid
 
 
+_ENDINGS = (".yaml", ".yml", ".safetensors")
+_NO_SPECS = (
+    (
+        (".pt", ".pth", ".bin", ".pkl", ".ckpt", ".pt2", ".npz", ".onnx"),
+        "a model of another program is no spec: `diff SPEC FILE` compares its tensors, `eval --model FILE` asks it",
+    ),
+    (
+        (".py", ".ipynb"),
+        "a program is no spec: docs/from-script.md turns one into a spec; `new NAME` writes a spec to start from",
+    ),
+)
+
+
 def read_source(path: Path, layer: int = 0) -> Source:
     """Read a UTF-8 file of at most 1 MiB. Raises `SpecError` where that is not what it is."""
     shown = str(path)
@@ -118,7 +132,12 @@ def read_source(path: Path, layer: int = 0) -> Source:
     try:
         return Source(shown, data.decode("utf-8-sig"), path, layer)
     except UnicodeDecodeError as error:
-        raise fail("not-text", f"byte {error.start} is not UTF-8 text", whole) from None
+        raise fail("not-text", f"byte {error.start} is not UTF-8 text", whole, no_spec_hint(path)) from None
+
+
+def no_spec_hint(path: Path) -> str | None:
+    """What to do with a file that is no spec by its ending."""
+    return next((hint for endings, hint in _NO_SPECS if path.suffix in endings), None)
 
 
 def whole_file(path: Path) -> Span:
@@ -150,10 +169,13 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def _similar_file(path: Path) -> str | None:
+    """A file that may be meant: of this name with another ending, else one of a similar name; else an example."""
     try:
-        match = nearest(path.name, (entry.name for entry in path.parent.glob(f"*{path.suffix or '.yaml'}")))
-    except OSError:
+        names = sorted(entry.name for entry in path.parent.glob("*") if entry.suffix in {*_ENDINGS, path.suffix})
+    except (OSError, ValueError):
         return None
+    same = next((name for name in names if Path(name).stem == path.stem), None)
+    match = same or nearest(path.name, (name for name in names if Path(name).suffix == (path.suffix or ".yaml")))
     if match is None and not path.suffix and path.name == str(path) and (example := nearest(path.name, examples())):
         return f"did you mean the example {example}?"
     return f"did you mean {path.parent / match}?" if match else None
@@ -169,7 +191,9 @@ def parse_document(source: Source, start: int = 0, first_line: str = "start with
         for event in yaml.parse(" " * start + source.text[start:].replace(BYTE_ORDER_MARK, " "), Loader=_LOADER):
             composer.take(event)
     except yaml.YAMLError as error:
-        raise SpecError([*composer.findings, _syntax_error(source, error)]) from None
+        finding = syntax_error(source, error)
+        instead = None if source.path is None else no_spec_hint(source.path)
+        raise SpecError([*composer.findings, replace(finding, hint=instead or finding.hint)]) from None
     except SpecError as error:
         raise SpecError([*composer.findings, *error.diagnostics]) from None
     except UnicodeEncodeError as error:
@@ -183,46 +207,8 @@ def parse_document(source: Source, start: int = 0, first_line: str = "start with
 
 
 BYTE_ORDER_MARK = "\ufeff"  # libyaml would skip it without counting it
+_ONCE = ("embedding", "head")  # steps that take no block name
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-FLOW_HINT = "inside { } or [ ] a formula with a comma or a bracket must be quoted or stand on its own line"
-
-
-_UNFINISHED = {  # what the YAML reader misses at the end of something: the place to show is where that began
-    "unexpected end of stream": "close the quote",
-    "could not find expected ':'": "a key ends with a colon and a space, as in `name: small`",
-}
-_SYNTAX_HINTS = {  # by what the message of the YAML reader holds
-    "',' or '}'": FLOW_HINT,
-    "expected ',' or": FLOW_HINT,
-    "cannot start any token": "a text that starts with this sign has to be quoted",
-    "did not find expected key": (
-        "check the indentation of this line and the ones above; nothing may follow a closing quote"
-    ),
-    "alphabetic or numeric character": "a formula that starts with [ or has a * after it must be quoted",
-    "mapping values are not allowed": "a colon followed by a space starts a value; quote the text if it is part of it",
-}
-_TAB_HINT = "YAML does not allow tabs for indentation; use spaces"
-
-
-def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
-    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read")
-    began = getattr(error, "context_mark", None)
-    hint = None if began is None else _hint(_UNFINISHED, problem)
-    mark = began if hint is not None else getattr(error, "problem_mark", None) or began
-    if "\t" in source.text and "cannot start any token" in problem:
-        hint = _TAB_HINT
-    offset = min(_offset(source, error) if mark is None else mark.index, len(source.text.rstrip()))
-    place = Span(source, offset, min(offset + 1, len(source.text)))
-    return Diagnostic("yaml-syntax", f"not valid YAML: {problem}", place, hint or _hint(_SYNTAX_HINTS, problem))
-
-
-def _hint(hints: dict[str, str], problem: str) -> str | None:
-    return next((hint for part, hint in hints.items() if part in problem), None)
-
-
-def _offset(source: Source, error: yaml.YAMLError) -> int:
-    """Where the reader stopped: it counts bytes, where it has no mark."""
-    return len(source.text.encode()[: getattr(error, "position", 0)].decode(errors="ignore"))
 
 
 @dataclass
@@ -280,10 +266,18 @@ class _Composer:
             self.findings.report(Diagnostic("number", f"an integer of more than {MAX_INTEGER_BITS} bits", span))
         parent = self._stack[-1] if self._stack else None
         if parent is not None and parent.flow and parent.key is not None and is_plain and event.value == "":
-            message = f"'{parent.key.text}' has no value"
-            self.findings.report(Diagnostic("empty-value", message, parent.key.span, FLOW_HINT))
+            self._report_empty(parent, parent.key)
         self._count_nodes(1, span)
         self._add(node, event.anchor, 1)
+
+    def _report_empty(self, parent: _Open, key: Scalar) -> None:
+        """A key in { } without a value; once where a formula was cut at its commas."""
+        before = [node.text for node in parent.nodes if isinstance(node, Scalar)]
+        cut = any(text.count("(") > text.count(")") or text.count("[") > text.count("]") for text in before)
+        if cut and "" in before:
+            return
+        hint = FLOW_HINT if cut else empty_value_hint(key.text)
+        self.findings.report(Diagnostic("empty-value", f"'{key.text}' has no value", key.span, hint))
 
     def _alias(self, anchor: str, span: Span) -> None:
         if anchor not in self._anchors:
@@ -333,13 +327,25 @@ class _Composer:
         if node.text == "<<" and node.span.text == "<<":
             hint = "write the keys out, or use `extends`"
             self.findings.report(Diagnostic("yaml-merge", "merge keys are not part of the language", node.span, hint))
+        if " {" in node.text and node.span.text == node.text:
+            line = node.span.source.line(node.span.line)
+            raise fail("yaml-syntax", f"'{node.text}' is no key", node.span, without_colon(line))
         earlier = parent.keys.get(node.text)
         if earlier is not None:
             note = Note("first written here", earlier.span)
-            self.findings.report(
-                Diagnostic("duplicate-key", f"the key '{node.text}' is written twice", node.span, notes=(note,))
-            )
+            message = f"the key '{node.text}' is written twice"
+            advice = self._second_step(node.text)
+            self.findings.report(Diagnostic("duplicate-key", message, node.span, advice, (note,)))
         return node
+
+    def _second_step(self, key: str) -> str | None:
+        """What to do about a step that is written like an earlier one."""
+        if [opened.key.text for opened in self._stack[:-1] if opened.key is not None] != ["network"]:
+            return None
+        kind, *block = key.split()
+        if kind in _ONCE:
+            return f"there is one {kind}: keep one of them"
+        return f"a second step of one kind needs a block name{' of its own' if block else ''}, as in `{kind} NAME`"
 
 
 def node_at(node: Node | None, path: Iterable[str | int]) -> Node | None:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from compiler.source.diagnostics import Diagnostic, Findings, SpecError, did_you_mean, fail, raise_errors
-from compiler.source.document import Mapping, Node, Scalar, Sequence, parse_document, read_source, whole_file
+from compiler.source.document import (
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    no_spec_hint,
+    parse_document,
+    read_source,
+    whole_file,
+)
 from compiler.source.limits import MAX_FILE_BYTES, MAX_STEPS
 from compiler.source.merging import extends_scalar, merge, named_file
 from compiler.source.printable import printable
@@ -49,17 +59,27 @@ def read_chain(path: Path) -> Chain:
     return _chain(path, _Texts(None))
 
 
+def files_read(path: Path) -> tuple[Path, ...]:
+    """The files that `read_chain` reads, or tries to read, for the spec in a file."""
+    texts = _Texts(None)
+    with suppress(SpecError):
+        _chain(path, texts)
+    return tuple(texts.paths)
+
+
 @dataclass
 class _Texts:
     """The texts that are read, one after the other: from their files, or again from what was `read_before`."""
 
     read_before: Iterator[Source] | None
     sources: list[Source] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
     length: int = 0
 
     def read(self, path: Path, named: Scalar | None, purpose: str = "extend") -> Source:
         """The text of a file, which `named` names for a purpose. Raises `SpecError`."""
         layer = len(self.sources)
+        self.paths.append(path)
         source = next(self.read_before) if self.read_before is not None else _read(path, named, purpose, layer)
         self.sources.append(source)
         self.length += len(source.text)
@@ -170,7 +190,9 @@ def not_a_spec(node: Node) -> SpecError:
     if certified is not None:
         hint = f"`verify {printable(certified)} -o FILE.json` makes it anew"
         return fail("wrong-type", "this is a certificate of `verify`, and no spec", node.span.first, hint)
-    return fail("wrong-type", "a spec is a mapping of keys at the top", node.span.first, "start with `weightspec: 1`")
+    path = node.span.source.path
+    hint = (None if path is None else no_spec_hint(path)) or "start with `weightspec: 1`"
+    return fail("wrong-type", "a spec is a mapping of keys at the top", node.span.first, hint)
 
 
 def _certified(node: Node) -> str | None:

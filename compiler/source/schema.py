@@ -15,6 +15,7 @@ import jsonschema
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, nearest
 from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, as_data, node_at
 from compiler.source.text import Span
+from compiler.source.yaml_faults import COLON_HINT, without_colon
 
 JsonPath = tuple[str | int, ...]
 MOST_KEYS = 16  # that a message about an unknown one lists
@@ -80,22 +81,41 @@ def check_schema(document: Mapping, required: tuple[str, ...] | None = None) -> 
     checked = _invalidate(document, refused) if refused else document
     assert isinstance(checked, Mapping)
     sound = not any(_is_structural(path, diagnostic) for path, diagnostic in refused.items())
-    shown = (diagnostic for path, diagnostic in refused.items() if not _is_misspelt(path, refused))
+    shown = (diagnostic for path, diagnostic in refused.items() if not _follows(path, refused, document))
     return Checked(checked, tuple(shown), sound)
 
 
-def _is_misspelt(path: JsonPath, refused: dict[JsonPath, Diagnostic]) -> bool:
-    """Whether a missing key is there under a misspelt name, which is reported as unknown."""
-    if refused[path].code != "missing-key":
-        return False
+def _follows(path: JsonPath, refused: dict[JsonPath, Diagnostic], document: Mapping) -> bool:
+    """Whether a finding has the cause of another one: a key that is missing stands there misspelt or indented
+    otherwise; one that is unknown should be indented below the step or section above it, which is empty."""
     unknown = [other for other, diagnostic in refused.items() if diagnostic.code == "unknown-key"]
-    return any(other[:-1] == path[:-1] and nearest(str(other[-1]), [str(path[-1])]) for other in unknown)
+    if refused[path].code == "missing-key":
+        misplaced = any(other[-1] == path[-1] for other in unknown)
+        return misplaced or any(
+            other[:-1] == path[:-1] and nearest(str(other[-1]), [str(path[-1])]) for other in unknown
+        )
+    mapping = node_at(document, path[:-1])
+    if not isinstance(mapping, Mapping) or not (path in unknown or path[:2] == ("network", "embedding")):
+        return False
+    others = mapping.names[: mapping.names.index(str(path[-1]))]
+    above = next((name for name in reversed(others) if (*path[:-1], name) not in refused), "")
+    run = others[others.index(above) + 1 :] if above in others else others  # all that is refused right above it
+    first = refused[(*path[:-1], run[0])] if run else None
+    return first is not None and first.hint is not None and first.hint.startswith((_INDENT_HINT, _MISSING_STEP))
+
+
+_KINDS = ("attention", "ffn", "head")  # steps with keys of their own
+_OF_NAMES = ("constants", "parameters", "derived")
+_NAMING = ("constants", "parameters", "derived", "task", "vocabulary", "stream", "heads", "head_dim", "hidden")
 
 
 def _is_structural(path: JsonPath, diagnostic: Diagnostic) -> bool:
     if not path:
         return True
     section, depth = path[0], len(path)
+    names = nearest(str(path[-1]), _NAMING) is not None or diagnostic.hint is not None
+    if diagnostic.code == "unknown-key" and depth in (1, 3) and names:
+        return True  # what it names would be unknown everywhere
     if diagnostic.code == "missing-key":
         return section != "network" or depth <= 2
     if path in (("task", "order"), ("decode",), ("name",), ("weightspec",)):
@@ -117,7 +137,9 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
             known = _known_keys(schema)
             for key, _ in node.items:
                 if not _allowed(key.text, schema):
-                    yield (*path, key.text), _unknown_key(key, known, where)
+                    above = None if path else _naming_section(node, key)
+                    found = _unknown_key(key, known, path) if above is None else _below(key, above)
+                    yield (*path, key.text), found
         case "required" if isinstance(node, Mapping):
             is_another = path and node.items and not any(_allowed(key.text, schema) for key, _ in node.items)
             for name in wanted if not is_another else ():  # where all that is there is unknown, which says enough
@@ -136,11 +158,16 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
             named = node.key(str(error.instance)) if isinstance(node, Mapping) else None
             span = named.span if named is not None else _place(node)
             message = f"'{error.instance}' cannot be a name: use letters, digits and _"
-            yield (*path, str(error.instance)), Diagnostic("bad-name", message, span)
+            written = re.sub(r"\W+", "_", str(error.instance)).strip("_")
+            hint = f"such as {written}" if written[:1].isalpha() else "it starts with a letter"
+            yield (*path, str(error.instance)), Diagnostic("bad-name", message, span, hint)
         case "type":
             expected = _types(wanted)
             message = f"{where or 'the spec'} has to be {expected}, found {_kind(node)}"
-            yield path, Diagnostic("wrong-type", message, _place(node), _type_hint(node, schema))
+            hint = _INDENT_HINT if _is_above_its_keys(document, path, node, schema) else _type_hint(node, schema)
+            if path[:2] == ("network", "embedding") and len(path) == 3:
+                hint = _has_such_a_key(str(path[-1])) or hint
+            yield path, Diagnostic("wrong-type", message, _place(node), hint)
         case "enum":
             options = [str(option) for option in wanted]
             match_ = nearest(node.text, options) if isinstance(node, Scalar) else None
@@ -158,13 +185,78 @@ def _diagnose(document: Mapping, error: jsonschema.ValidationError) -> Iterator[
             yield path, Diagnostic("bad-value", message, _place(node), schema.get("description"))
 
 
-def _unknown_key(key: Scalar, known: list[str], where: str) -> Diagnostic:
+_MISSING_STEP = "is the line of a step missing above it?"
+_INDENT_HINT = "indent the lines below that belong to it"
+
+
+def _is_above_its_keys(document: Mapping, path: JsonPath, node: Node | None, schema: dict[str, Any]) -> bool:
+    """Whether nothing stands where a mapping is expected, and the next key is none of the mapping that holds it."""
+    parent = node_at(document, path[:-1]) if path else None
+    if not (isinstance(node, Scalar) and node.value is None and "object" in schema["type"]):
+        return False
+    if not isinstance(parent, Mapping) or path[-1] == parent.names[-1]:
+        return False
+    following = parent.names[parent.names.index(str(path[-1])) + 1]
+    around = _schema() if len(path) == 1 else _schema()["properties"].get(path[0], {}) if len(path) == 2 else None
+    return around is not None and not _allowed(following, around)
+
+
+def _naming_section(document: Mapping, key: Scalar) -> str | None:
+    """The section of names right above a key that is none; a key that is indented too little is one of its names."""
+    names = document.names
+    above = [name for name in names[: names.index(key.text)] if _allowed(name, _schema())]
+    known = [*_schema()["properties"]]
+    return above[-1] if above and above[-1] in _OF_NAMES and not nearest(key.text, known) else None
+
+
+def _below(key: Scalar, section: str) -> Diagnostic:
+    return Diagnostic(
+        "unknown-key", f"no key '{key.text}'", key.span, f"to be one of `{section}`, it has to be indented"
+    )
+
+
+def _has_such_a_key(key: str) -> str:
+    """What to ask of a key that stands in a step or a row and is one of another kind of step; nothing if it is none."""
+    step = next((kind for kind in _KINDS if _allowed(key, _schema()["definitions"][kind])), None)
+    return "" if step is None else f"{_MISSING_STEP} `{step}` has such a key"
+
+
+_LONGEST_KEY = 100  # a longer one is not looked at
+_TARGET = re.compile(r"(?P<map>[a-z]+)?[.(: ]?(?P<target>[A-Za-z_]\w*)?(?P<index>\[.*\])\)?")
+
+
+def _equation_hint(key: str, known: list[str]) -> str | None:
+    """How an equation is written, for a key that is nearly one: `up[i]`, `up.h[i]`, `h[i]`."""
+    match = _TARGET.fullmatch(key) if len(key) <= _LONGEST_KEY else None
+    maps = [name for name in ("up", "value", "logits") if name in known]
+    if match is None or not maps:
+        return None
+    is_map = match["map"] in known
+    target = (match["target"] or "NAME") if is_map else f"{match['map'] or ''}{match['target'] or ''}"
+    written = f"{match['map'] if is_map else maps[0]} {target}{match['index']}"
+    return f"an equation is written as its map, a space, and its target: `{written}`"
+
+
+def _unknown_key(key: Scalar, known: list[str], path: JsonPath) -> Diagnostic:
     first = key.text.split(" ")[0]
     match_ = nearest(key.text, known) or nearest(first, known)
     suggestion = f"; did you mean '{match_}'?" if match_ else did_you_mean(key.text, known, MOST_KEYS)
-    inside = f" in {where}" if where else ""
+    inside = f" in {_where(path)}" if path else ""
     if match_ == key.text:
         return Diagnostic("unknown-key", f"'{key.text}'{inside} needs a name, as in `{key.text} NAME`", key.span)
+    top = _schema()
+    if path and _allowed(key.text, top):
+        message, hint = f"no key '{key.text}'{inside}", "it is a key of the spec itself, which is not indented"
+        return Diagnostic("unknown-key", message, key.span, hint)
+    if not path and _allowed(key.text, top["properties"]["network"]):
+        hint = "it is a step: indent it, below `network`"
+        return Diagnostic("unknown-key", f"no key '{key.text}'", key.span, hint)
+    advice = _equation_hint(key.text, known) if path[:1] == ("network",) and len(path) == 2 else None
+    if advice is not None:
+        return Diagnostic("unknown-key", f"no key '{key.text}'{inside}", key.span, advice)
+    question = _has_such_a_key(key.text) if path[:1] == ("network",) and not match_ else ""
+    if question:
+        return Diagnostic("unknown-key", f"no key '{key.text}'{inside}", key.span, question)
     return Diagnostic("unknown-key", f"no key '{key.text}'{inside}{suggestion}", key.span)
 
 
@@ -223,6 +315,8 @@ def _type_hint(node: Node | None, schema: dict[str, Any]) -> str | None:
         if isinstance(example, dict):
             example = f"{{{', '.join(f'{key}: {value}' for key, value in example.items())}}}"
         return f"such as `{example}`"
+    if isinstance(node, Scalar) and node.text and expected == "object":
+        return without_colon(node.span.text.split("\n")[0]) or (COLON_HINT if " " in node.text else None)
     if isinstance(node, Mapping) and "object" not in expected and len(node.items) == 1:
         return "a formula that contains `: ` or starts with { has to be quoted"
     takes_numbers = "number" in expected or "integer" in expected

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from compiler.expressions.arithmetic import as_figure
@@ -24,8 +23,10 @@ from compiler.source.printable import printable, printable_json
 from compiler.source.text import Span
 from compiler.terminal import shapes
 from compiler.terminal.figures import measured
+from compiler.terminal.layout import Rows, fold_lines
 
 PIPED_WIDTH = 160
+SOURCE_WIDTH, GUTTER = 100, 8  # characters of a source line that are shown, and of what stands before it
 MAX_WARNINGS = 100  # that are printed
 MAX_ROWS = 1000  # of one list that are printed
 _DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -41,6 +42,14 @@ class _Console(Console):
         """A plain text in a cell is no markup either, and steers nothing."""
         return super().render_str(printable(text, kept="\n"), **{**options, "markup": False, "emoji": False})
 
+    def print(self, *objects: Any, sep: str = " ", soft_wrap: bool | None = None, **options: Any) -> None:
+        """Texts are folded so that no number is broken, unless the terminal is to do it."""
+        is_soft = self.soft_wrap if soft_wrap is None else soft_wrap
+        if objects and not is_soft and all(isinstance(part, Text) for part in objects):
+            objects = (Text("\n").join(fold_lines(Text(sep).join(objects), self.width)),)
+            options |= {"no_wrap": True, "overflow": "ignore"}
+        super().print(*objects, sep=sep, soft_wrap=soft_wrap, **options)
+
 
 def console(*, error: bool = False) -> Console:
     """A console for standard output (or error) as it is now; wide and without colour when piped."""
@@ -49,16 +58,13 @@ def console(*, error: bool = False) -> Console:
     return _Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 
-def table(*columns: str, right: Iterable[str] = ()) -> Table:
+def table(*columns: str, right: Iterable[str] = ()) -> Rows:
     """A table without lines; the columns named in `right` are aligned to the right."""
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), show_header=any(columns))
     aligned = set(right)
-    for i, column in enumerate(columns):
-        made.add_column(column, justify="right" if column in aligned else "left", overflow="fold", no_wrap=i == 0)
-    return made
+    return Rows(columns, frozenset(i for i, column in enumerate(columns) if column in aligned))
 
 
-def first(items: Sequence[T], rows: Table) -> Iterator[T]:
+def first(items: Sequence[T], rows: Rows) -> Iterator[T]:
     """The items, each to become a row. Of very many only the first come, and a row says how many are left out."""
     yield from islice(items, MAX_ROWS)
     if len(items) > MAX_ROWS:
@@ -122,11 +128,17 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     for diagnostic in diagnostics:
         warnings += diagnostic.severity == "warning"
         if diagnostic.severity == "error":
-            out.print(multiline(render(diagnostic), "red"), soft_wrap=True)
+            print_diagnostic(out, diagnostic, "red")
         elif warnings <= MAX_WARNINGS:
-            out.print(multiline(render(diagnostic), "yellow"), soft_wrap=True)
+            print_diagnostic(out, diagnostic, "yellow")
     if warnings > MAX_WARNINGS:
         out.print(text(f"and {warnings - MAX_WARNINGS} more warnings", "yellow"))
+
+
+def print_diagnostic(out: Console, diagnostic: Diagnostic, style: str) -> None:
+    """A diagnostic; on a narrow terminal a shorter part of the source line, so that the caret stands below it."""
+    width = SOURCE_WIDTH if out.soft_wrap else max(20, min(SOURCE_WIDTH, out.width - GUTTER))
+    out.print(multiline(render(diagnostic, width), style))
 
 
 def file_and_line(span: Span | None) -> dict[str, object]:

@@ -18,18 +18,17 @@ def print_formatted(path: Path, formatted: Formatted, *, written: bool) -> None:
 
 
 def print_text_diff(path: Path, formatted: Formatted) -> None:
-    print_diff(text_diff(path, formatted))
+    print_diff(text_diff(path, formatted.source.text, formatted.text))
 
 
-def text_diff(path: Path, formatted: Formatted) -> list[str]:
+def text_diff(path: Path, before: str, after: str) -> list[str]:
     """A unified diff without line ends; line ends that change show as changed lines."""
-    before, after = _lines(formatted.source.text), _lines(formatted.text)
-    return list(difflib.unified_diff(before, after, str(path), str(path), lineterm=""))
+    return list(difflib.unified_diff(_lines(before), _lines(after), str(path), str(path), lineterm=""))
 
 
 def formatted_json(path: Path, formatted: Formatted, *, as_diff: bool) -> shapes.Formatted:
     result: shapes.Formatted = {"spec": str(path), "changed": formatted.changed, "diagnostics": []}
-    return {**result, "diff": text_diff(path, formatted)} if as_diff else result
+    return {**result, "diff": text_diff(path, formatted.source.text, formatted.text)} if as_diff else result
 
 
 def _lines(content: str) -> list[str]:

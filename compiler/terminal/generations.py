@@ -64,7 +64,7 @@ def print_generation(generation: Generation, top: int) -> None:
     out = console()
     if not top and generation.said:
         say()
-    out.print(text(f"sequence: {sequence}"), soft_wrap=True)
+    out.print(text(f"sequence: {sequence}"))
     for line in _rules(generation, top):
         out.print(text(line, "dim"))
     if generation.ending == "context":

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 
 from compiler.language.expectations import AuthorCount
 from compiler.pipeline import Spec
@@ -18,6 +17,7 @@ from compiler.source.printable import printable
 from compiler.tasks.question import grouped
 from compiler.terminal.console import MAX_ROWS, console, line_of, table, text
 from compiler.terminal.counts import SpecCounts
+from compiler.terminal.layout import Rows
 
 MAX_READERS = 20  # equations that are listed for one hard-coded number
 MADE_OF = 40  # parts of a figure that are printed
@@ -71,11 +71,10 @@ def print_leaderboard(counted: Sequence[SpecCounts], *, keep: str | None = None,
             out.print(text(f"{NOTE} {label}: {stated.note}"))
 
 
-def _rows(titles: Sequence[str], lines: Sequence[Sequence[str]], widths: Sequence[int] | None) -> Table:
+def _rows(titles: Sequence[str], lines: Sequence[Sequence[str]], widths: Sequence[int] | None) -> Rows:
     """A table with columns of these widths, of which several stand below one another; by default, as they need."""
     rows = table(*titles, right=set(titles) - {"spec", "claimed"})
-    for column, width in zip(rows.columns, widths or (), strict=widths is not None):
-        column.min_width = width
+    rows.least = widths or ()
     for cells in lines:
         rows.add_row(*map(text, cells))
     return rows

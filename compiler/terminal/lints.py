@@ -7,9 +7,9 @@ from pathlib import Path
 
 from compiler.readers.linting.rule import LintRule
 from compiler.readers.linting.rules import RULE_SETS
-from compiler.source.diagnostics import Diagnostic, render
+from compiler.source.diagnostics import Diagnostic
 from compiler.terminal import shapes
-from compiler.terminal.console import MAX_ROWS, console, diagnostics_json, multiline, table, text
+from compiler.terminal.console import MAX_ROWS, console, diagnostics_json, print_diagnostic, table, text
 from compiler.terminal.plain import say
 
 _COLOURS = {"breaks": "red", "disclose": "yellow"}
@@ -19,7 +19,7 @@ def print_findings(path: Path, rules: str, findings: Sequence[Diagnostic]) -> No
     """Each finding with its line and caret, and how many there are."""
     out = console()
     for finding in findings[:MAX_ROWS]:
-        out.print(multiline(render(finding), _COLOURS[finding.severity]), soft_wrap=True)
+        print_diagnostic(out, finding, _COLOURS[finding.severity])
     if len(findings) > MAX_ROWS:
         out.print(text(f"and {len(findings) - MAX_ROWS:,} more; see --json", "dim"))
     say(f"{path}: {rules}: {levels(findings)}")

@@ -69,6 +69,7 @@ def _model_json(model: ReportedModel) -> shapes.Model:
         agreeing=list(model.agreeing),
         suites=[_suite_json(result) for result in model.results],
         verdict=model.verdict,
+        reason=model.reason or None,
         by_size=[{"size": size, "verdict": verdict} for size, verdict in model.by_size.items()],
         claims=claims_json(model.claims),
         disclosures=diagnostics_json(model.disclosures),

@@ -96,6 +96,17 @@ class Formatted(TypedDict):
     diff: NotRequired[Annotated[list[str], "what would change, as lines of a unified diff; absent without `--diff`"]]
 
 
+class RenewedClaims(TypedDict):
+    spec: Annotated[str, "the path as it was written"]
+    changed: Annotated[bool, "whether its claims were changed, or would be"]
+    written: Annotated[bool, "whether the file was written"]
+    diff: Annotated[list[str], "what changes, as lines of a unified diff"]
+    verdict: Annotated[
+        str | None, "`proved`, `refuted` or `open`; null where no wrong answer tells it and no `--verify` was given"
+    ]
+    claims: Annotated[list[Claim], "all claims of the spec as it is then, each like a [claim](#claim)"]
+
+
 class Validated(TypedDict):
     spec: Annotated[str, "the path as it was written"]
     valid: Annotated[bool, "whether there is no error"]
@@ -119,6 +130,14 @@ class LintRule(TypedDict):
     asks: Annotated[str, "what a spec has to be like"]
     source: Annotated[str, "whose rule it is"]
     fix: Annotated[str, "what to do"]
+
+
+class Explained(TypedDict):
+    code: Annotated[str, "the code"]
+    kind: Annotated[str, "`error`, `warning`, or of a rule of `lint` its level: `breaks` or `disclose`"]
+    means: Annotated[str, "what it means, and what to do"]
+    wrong: Annotated[str | None, "an example that gives it: a part of a spec, or what is typed; null where none can"]
+    right: Annotated[str | None, "an example that does not; null where none is needed"]
 
 
 class Definition(TypedDict):
@@ -919,7 +938,8 @@ class Model(Described, Counted):
     agreeing: Annotated[list[str], "the figures that are the author's count"]
     suites: Annotated[list[ModelSuite], "the suites in the order in which they ran"]
     verdict: Annotated[str | None, "with `--verify`: `proved`, `refuted` or `open` on all inputs; null otherwise"]
-    by_size: Annotated[list[SizeVerdict], "the same for each choice of sizes that are ranges; else empty"]
+    reason: Annotated[str | None, "why the verdict is that one; null without one"]
+    by_size: Annotated[list[SizeVerdict], "the verdict for each choice of sizes that are ranges; else empty"]
     claims: Annotated[list[Claim], "the [claims](#claim) of the spec"]
     disclosures: Annotated[
         list[Diagnostic],

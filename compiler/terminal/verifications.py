@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
-
 from compiler.expressions.proportions import amount, share, shares, three_figures
 from compiler.pipeline import Spec
 from compiler.terminal.console import console, table, text
+from compiler.terminal.layout import Rows
 from compiler.verifier.results import VERSION, Margin, SizeResult, StepResult, Verification
 
 _STYLES = {"proved": "bold green", "refuted": "bold red", "open": "bold yellow"}
@@ -70,7 +69,7 @@ def meaning(verification: Verification) -> str:
     return f"between {amount(low)} and {amount(high)} of {every} inputs are answered wrong ({shown})"
 
 
-def _facts(verification: Verification) -> Table:
+def _facts(verification: Verification) -> Rows:
     """The counterexample and the smallest margin, as far as there are any."""
     rows = table("", "")
     if (example := verification.counterexample) is not None:
@@ -108,7 +107,7 @@ def _tokens(verification: Verification) -> str:
     return f"the {right} of {len(verification.steps)} tokens that are right on all inputs"
 
 
-def _sizes(by_size: Sequence[SizeResult]) -> Table:
+def _sizes(by_size: Sequence[SizeResult]) -> Rows:
     """A row for each choice of sizes, where these are ranges."""
     right = ("inputs", "margin", "seconds")
     rows = table("size", "verdict", "inputs", "wrong", "margin", "method", "seconds", right=right)
@@ -126,7 +125,7 @@ def _sizes(by_size: Sequence[SizeResult]) -> Table:
     return rows
 
 
-def _steps(steps: Sequence[StepResult]) -> Table:
+def _steps(steps: Sequence[StepResult]) -> Rows:
     """A row for each predicted token: shares of the inputs, exact numbers of those that are not right."""
     figures = ("right", "wrong", "open", "cells", "columns", "margin")
     whys = ["" if step.reason is None else step.reason.short for step in steps]
@@ -147,7 +146,7 @@ def _steps(steps: Sequence[StepResult]) -> Table:
     return rows
 
 
-def _basis(verification: Verification, budget: float) -> Table:
+def _basis(verification: Verification, budget: float) -> Rows:
     """How it was found, and what it rests on."""
     ends = {
         "complete": "",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
 from compiler.expressions.floats import shortest
 from compiler.network.ir import Equation
 from compiler.pipeline import Spec
@@ -12,6 +10,7 @@ from compiler.readers.why.why import Why
 from compiler.source.text import Span
 from compiler.terminal import shapes
 from compiler.terminal.console import MAX_ROWS, console, file_and_line, line_of, number_text, table, text
+from compiler.terminal.layout import Rows
 from compiler.terminal.overview import equation_json, of_spec
 
 MAX_DEPTH = 20  # levels of definitions that are printed
@@ -71,10 +70,10 @@ def _print_line(equation: Equation) -> None:
     shown = f"{span.line:>5} | {span.source.line(span.line)}"
     out = console()
     out.print(text(f"{span.source.name}:{span.line}:{span.column}"), soft_wrap=True)
-    out.print(text(shown), soft_wrap=True)
+    out.print(text(shown))
 
 
-def _add_tree(spec: Spec, why: Why, rows: Table) -> None:
+def _add_tree(spec: Spec, why: Why, rows: Rows) -> None:
     """A row for each number, indented below what it was read by; each is unfolded where it comes first."""
     unfolded: set[int] = set()
     todo = [(position, 0) for position in reversed(why.parts)]

@@ -19,6 +19,7 @@ INVALID = str(ROOT / "tests" / "data" / "invalid" / "name-unknown.yaml")
 COMMANDS = (
     "new",
     "validate",
+    "explain",
     "lint",
     "fmt",
     "show",
@@ -30,6 +31,7 @@ COMMANDS = (
     "ablate",
     "verify",
     "sweep",
+    "claim",
     "report",
     "schema",
 )

@@ -146,6 +146,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "validate": [("validate", TINY, INVALID, "nowhere.yaml", "warned.yaml", EXACT)],
     "lint": [("lint", TINY, INVALID, "nowhere.yaml", "warned.yaml"), ("lint", QWEN, "--rules", "adderboard")],
     "lint --list": [("lint", "--list"), ("lint", "--list", "--rules", "disclosure")],
+    "explain": [("explain",), ("explain", "unknown-name", "fault", "overflow", "hard-coded")],
     "show": [("show", TINY), ("show", QWEN, "--set", "digits=6"), ("show", "nan.yaml"), ("show", "untasked.yaml")]
     + [("show", f"specs/tasks/{name}.yaml") for name in ("next-token", "parity", "reverse-lengths")],
     "show TENSOR": [("show", QWEN, "head.logits.weight"), ("show", TINY, "layer1.ffn.up.bias")],
@@ -220,6 +221,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("sweep", "never.yaml", "--verify", "60", *IN_FOLDER),
         ("sweep", "untasked.yaml", *IN_FOLDER),
     ],
+    "claim": [("claim", "nan.yaml", "--suite", "exhaustive"), ("claim", REVERSE, "--inputs", "9")],
     "report": [
         ("report", TINY, "claiming.yaml", "nan.yaml", "--suite", "edges", "--suite", "carries", "-o", "page.md"),
         ("report", TINY, "--suite", "carries", "--pairs", "4", "--check", "page.md"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from compiler.readers.counting.counts import FIGURES
 from tests.cli.test_cli import EXACT, INVALID, QWEN, TINY, call, call_json
 from tests.helpers import ROOT, SPECS
 from tests.verifier.worlds import OWN
@@ -112,7 +113,7 @@ def copied(folder: Path) -> list[str]:
 def test_the_figures_are_those_of_count_and_eval() -> None:
     text = page(TINY, QWEN, *SOME)
     rules, counts = tables(section(text, "## Counts"))
-    assert len(rules) == 8
+    assert len(rules) == len(FIGURES)
     (right,) = tables(section(text, "### addition, base 10, digits 10"))
     for path, name in ((TINY, "tiny95"), (QWEN, "qwen20")):
         (counted,) = call_json("count", path)
@@ -624,6 +625,61 @@ def test_verdicts_on_all_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "Claims under `expect`: 3 checked, all hold." in section(text, "### reverse")
     models = call_json("report", *options, "--jobs", "1")["models"]
     assert {model["name"]: model["verdict"] for model in models} == {"reverse": "proved", "wrong": "refuted"}
+
+
+def test_the_calls_of_a_page_print_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    small(tmp_path, "it's wrong", "expect: {verdict: refuted}")
+    options = ("--suite", "edges", "--suite", "uniform", "--inputs", "60", "--seed", "3", "--verify", "60")
+    jobs = ("--jobs", "1")
+    assert call("report", "it's wrong.yaml", REVERSE, *options, "-o", "page.md", *jobs).exit_code == 0
+    text = Path("page.md").read_text()
+    made = [shlex.split(line)[2:] for line in re.findall(r"^python cli\.py .*$", text, flags=re.MULTILINE)]
+    assert [words[:2] for words in made[:-1]] == [
+        *([command, "it's wrong.yaml"] for command in ("count", "lint", "eval")),
+        *([command, "reverse"] for command in ("count", "lint", "eval", "verify")),  # an example of the package
+    ]
+    (of_wrong,), (of_reverse,) = (
+        tables(section(text, f"### {task}")) for task in ("addition, base 2, digits 1", "reverse, symbols 5, length 8")
+    )
+    for words, row in ((made[2], of_wrong["it's wrong"]), (made[5], of_reverse["reverse"])):
+        for suite in call_json(*words)["suites"]:
+            assert row[suite["suite"]].strip("*") == f"{suite['right']} of {suite['inputs']}"
+    (verified,) = call_json(*made[6])
+    assert verified["verdict"] == of_reverse["reverse"]["all inputs"] == "proved"
+    Path("page.md").unlink()
+    assert call(*made[-1], *jobs).exit_code == 0
+    assert Path("page.md").read_text() == text
+
+
+def test_the_calls_of_a_page_have_what_the_report_was_given(tmp_path: Path) -> None:
+    odd = small(tmp_path, "a ``` b")
+    text = page(odd, "--set", "task.addition.digits=2", "--ignore", "no-claims", *FEW)
+    given = "--set task.addition.digits=2 --ignore no-claims --suite carries --inputs 5"
+    line = f"python cli.py eval '{odd}' {given} --seed 0"
+    assert f"\n{line}\n````\n" in text
+    assert call(*shlex.split(line)[2:]).exit_code == 0
+
+
+def test_a_verdict_has_its_reason(tmp_path: Path) -> None:
+    wrong, mirrored = small(tmp_path, "wrong"), tmp_path / "mirrored.yaml"
+    text = Path(REVERSE).read_text(encoding="utf-8").partition("expect:")[0] + "ignore: no-claims\n"
+    mirrored.write_text(text.replace("symbol[s]: out[s]", "symbol[s]: -out[s]"), encoding="utf-8")
+    options = ("--suite", "carries", "--inputs", "9", "--jobs", "1")  # which reverse has not
+    text = page(wrong, REVERSE, str(mirrored), *options, "--verify", "60")
+    reasons = [
+        re.search(r"^- All inputs: (.*)", about, re.MULTILINE) for about in re.split("^### ", text, flags=re.M)[-3:]
+    ]
+    first, second, third = (found and found[1] for found in reasons)
+    assert re.fullmatch(r"\*\*refuted\*\*; reverse [0-4 ]+ is answered [0-4 ]+, not [0-4 ]+\.", first or "")
+    assert (second, third) == (
+        "proved; every one of 390,625 inputs is answered right.",
+        "**refuted**; an input of carries is answered wrong.",
+    )
+    late = ("--suite", "edges", "--verify", "1e-9", "--jobs", "1")
+    assert "- All inputs: open; the time ran out.\n" in page(REVERSE, *late)
+    (model,) = call_json("report", REVERSE, *late)["models"]
+    assert (model["verdict"], model["reason"]) == ("open", "the time ran out")
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "-inf", "soon"])

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from compiler.pipeline import Spec, load
-from compiler.report.processes import Job, RunPlan, _worth
+from compiler.report.plans import RunPlan
+from compiler.report.processes import Job, _worth
 from compiler.report.reporting import make_report
 from compiler.source.diagnostics import SpecError
 from compiler.terminal import shapes

@@ -47,6 +47,7 @@ NOT_RUN = {
     ".venv/bin/python -m benchmarks.verify_speed specs/tiny95.yaml --set v_scale=1e8": "the same",
     "python cli.py verify specs/tiny95.yaml": "tests/gallery/test_verdicts.py verifies it",
     "python cli.py verify specs/tiny95.yaml --set v_scale=1e8": "the same, as tiny95-exact",
+    "python cli.py verify specs/tiny95.yaml --set layer1.ffn.residual=none": "takes seconds; the page evaluates it",
     "python cli.py verify specs/gallery/fblissjr_33p.yaml --json": "the same; test_json_shapes.py looks at its JSON",
     "python cli.py eval specs/tiny95-exact.yaml --set digits=14 --inputs 100": "test_evaluation.py runs a suite of it",
     "python cli.py build specs/tiny95.yaml --eval": "the main job, which .ci/run runs",

@@ -19,6 +19,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "validate": list[shapes.Validated],
     "lint": list[shapes.Linted],
     "lint --list": list[shapes.LintRule],
+    "explain": list[shapes.Explained],
     "show": shapes.Spec,
     "show TENSOR": shapes.Tensor,
     "show --stage resolved": shapes.Resolved,
@@ -41,6 +42,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "Counterexample": shapes.Counterexample,
     "verify with a wrong spec": shapes.VerifiedWithErrors,
     "sweep": shapes.Sweep,
+    "claim": shapes.RenewedClaims,
     "report": shapes.Report,
 }
 _NAMES = {str: "text", int: "integer", float: "number", bool: "boolean", object: "any"}

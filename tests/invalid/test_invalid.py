@@ -61,10 +61,14 @@ def _finding(diagnostic: Diagnostic) -> Finding:
 
 
 @cache
-def _load_errors(path: Path) -> tuple[Diagnostic, ...]:
+def _diagnostics(path: Path) -> tuple[Diagnostic, ...]:
     with pytest.raises(SpecError) as caught:
         compiler.load(path)
-    return tuple(one for one in caught.value.diagnostics if one.severity == "error")
+    return caught.value.diagnostics
+
+
+def _load_errors(path: Path) -> tuple[Diagnostic, ...]:
+    return tuple(one for one in _diagnostics(path) if one.severity == "error")
 
 
 @pytest.mark.parametrize("name", BASES)
@@ -85,6 +89,12 @@ def test_every_diagnostic_has_its_code_and_place_and_says_what_helps(folder: Pat
     for expected, finding in zip(case.expected, _expected(folder, case), strict=True):
         said = [f"{one.message}\n{one.hint}" for one in diagnostics if _finding(one) == finding]
         assert any(expected.text in text for text in said), (expected, said)
+
+
+def test_no_warning_follows_from_an_error(folder: Path) -> None:
+    paths = {case.name: _path(folder, case) for case in ALL}
+    both = [name for name, path in paths.items() if len(_load_errors(path)) < len(_diagnostics(path))]
+    assert both == ["score-overflow-float16"]  # two scores: one overflows in exp, one is not a number
 
 
 @EVERY
@@ -114,6 +124,11 @@ def test_all_errors_of_a_file_come_at_once_in_file_order(folder: Path, name: str
     result = CliRunner().invoke(cli.main, ["count", str(path)])
     assert result.exit_code == 2
     assert result.stderr.rstrip().endswith(f"{len(places)} errors")
+
+
+def test_the_first_of_several_equal_mistakes_says_where_the_others_are(folder: Path) -> None:
+    (diagnostic,) = _load_errors(folder / "once-name.yaml")
+    assert [(note.message, note.span.line) for note in diagnostic.notes] == [("and here", 23), ("and here", 31)]
 
 
 def test_a_file_without_a_byte_is_empty(tmp_path: Path) -> None:

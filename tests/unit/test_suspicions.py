@@ -121,3 +121,20 @@ def test_a_query_whose_first_sequence_sees_nothing_is_an_error(tmp_path: Path) -
     with pytest.raises(SpecError) as caught:
         load_text(tmp_path, CHEAT.replace("key_pos == 0, -1000", "key_pos == 9, -1000"))
     assert [one.code for one in caught.value.diagnostics] == ["empty-attention"]
+
+
+def test_a_name_that_nothing_reads_is_like_another_one_of_what_it_varies_only(tmp_path: Path) -> None:
+    """In one file both names are meant: one that looks like another is no misspelling."""
+    base = (SPECS / "reverse.yaml").read_text(encoding="utf-8")
+    (tmp_path / "base.yaml").write_text(
+        base.replace("stream:", "parameters: {gain: 2, gian: 3}\nstream:", 1), encoding="utf-8"
+    )
+    (tmp_path / "variant.yaml").write_text(
+        "weightspec: 1\nextends: base.yaml\nconstants: {giann: 3}\n", encoding="utf-8"
+    )
+    hints = {warning.span.text: warning.hint for warning in load(tmp_path / "variant.yaml").warnings if warning.span}
+    assert (hints["gain"], hints["gian"], hints["giann"]) == (
+        "did you mean 'giann'?",
+        "did you mean 'giann'?",
+        "did you mean 'gian'?",
+    )

@@ -145,8 +145,9 @@ def right_of(right: int, inputs: int) -> str:
     return shown if right == inputs else f"**{shown}**"
 
 
-def _verdict(row: PageEntry) -> str:
-    verdict = row.model.verdict
+def verdict_of(model: ReportedModel) -> str:
+    """What is known of all inputs; bold where one is answered wrong."""
+    verdict = model.verdict
     return "–" if verdict is None else f"**{verdict}**" if verdict == "refuted" else verdict
 
 
@@ -159,7 +160,11 @@ def evaluation_columns(group: Group) -> tuple[TableColumn, ...]:
     return (
         TableColumn("model", lambda row: row.section),
         *(TableColumn(code(suite.name), _right(suite), right=True) for suite in group.suites),
-        *([TableColumn("all inputs", _verdict)] if any(model.verdict for model in group.models) else []),
+        *(
+            [TableColumn("all inputs", lambda row: verdict_of(row.model))]
+            if any(model.verdict for model in group.models)
+            else []
+        ),
         TableColumn("first failure", _first_failure),
     )
 

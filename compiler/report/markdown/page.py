@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from compiler.expressions.arithmetic import as_figure
 from compiler.readers.counting.claims import ClaimResult
 from compiler.readers.counting.counts import FIGURES, HardCoded
+from compiler.report.again import Caller, model_calls, page_call
 from compiler.report.markdown.columns import (
     COUNT_COLUMNS,
     MODELS,
@@ -17,6 +19,7 @@ from compiler.report.markdown.columns import (
     failure_text,
     page_entries,
     right_of,
+    verdict_of,
 )
 from compiler.report.markdown.sentences import (
     count_sentences,
@@ -32,13 +35,18 @@ from compiler.report.reporting import Group, Report, ReportedModel
 MAX_HARD_CODED = 24
 MAX_DISCLOSED = 24
 GENERATED = "<!-- Made by `python cli.py report`; what is changed by hand is lost. -->"
-FINDINGS, TABLE, COUNTED, EVALUATED, SINGLY = (
+FINDINGS, TABLE, COUNTED, EVALUATED, SINGLY, AGAIN = (
     "What the tables show",
     "Models",
     "Counts",
     "Right answers",
     "The models one by one",
+    "How to get this again",
 )
+CALLER = Caller()
+_ABOUT_CALLS = """\
+The calls that print the figures of a model stand with it: `count` and `lint` for its counts, `eval` for its right
+answers, `verify` for the verdict on all inputs. They are made in the folder where this page was made, by this call:"""
 _ABOUT_MODELS = """\
 `layers` are the steps of attention and ffn that are stored; where steps are repeated, it says how many are run.
 `stream` is the size of the residual stream, with its changes, `heads × dim` the heads of each attention step and their
@@ -65,8 +73,9 @@ def title_of(target: Path | None) -> str:
     return words[:1].upper() + words[1:] if words else "Report"
 
 
-def report_page(report: Report, target: Path | None = None) -> str:
-    """The page, with links from the folder of `target`, or from the working folder."""
+def report_page(report: Report, target: Path | None = None, caller: Caller = CALLER) -> str:
+    """The page, with links from the folder of `target`, or from the working folder, and calls as the `caller` makes
+    them."""
     folder = target.parent if target is not None else Path()
     title = title_of(target)
     groups = [group.title for group in report.groups]
@@ -89,7 +98,8 @@ def report_page(report: Report, target: Path | None = None) -> str:
         lines += _section(heading, _suites(group), columns_table(evaluation_columns(group), group_rows), level=3)
     lines += _section(SINGLY)
     for row in rows:
-        lines += _section(row.title, *_model(row), level=3)
+        lines += _section(row.title, *_model(row), _shell(model_calls(row.model, report.plan.budget, caller)), level=3)
+    lines += _section(AGAIN, [_ABOUT_CALLS], _shell([page_call(report, target, caller)]))
     return "\n".join(lines) + "\n"
 
 
@@ -163,6 +173,8 @@ def _model(row: PageEntry) -> list[list[str]]:
     for failed in model.failed:
         wrong = f"{figure(failed.inputs - failed.right)} of {figure(failed.inputs)}"
         facts.append(f"Wrong in {code(failed.suite)}: {wrong}, first {failure_text(failed)}")
+    if model.verdict is not None:
+        facts.append(f"All inputs: {verdict_of(model)}" + (f"; {inline(model.reason)}." if model.reason else "."))
     if model.by_size:
         facts.append(f"All inputs, by size: {listing(f'{size} {verdict}' for size, verdict in model.by_size.items())}.")
     if model.counts.hard_coded:
@@ -223,6 +235,13 @@ def _claims(claims: Iterable[ClaimResult]) -> list[str]:
     verdict = f"{figure(len(failed))} failed" if failed else ("it holds" if len(checked) == 1 else "all hold")
     said = [f"Claims under `expect`: {figure(len(checked))} checked, {verdict}."]
     return said + [f"**Failed**: {inline(claim.claim)}; {inline(claim.reason)}" for claim in failed]
+
+
+def _shell(calls: Iterable[str]) -> list[str]:
+    """Calls for a shell, in a block that nothing in them ends."""
+    lines = list(calls)
+    fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))
+    return [f"{fence}sh", *lines, fence]
 
 
 def _hard_coded(model: ReportedModel) -> str:

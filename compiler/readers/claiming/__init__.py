@@ -1,0 +1,1 @@
+"""Claims, written into the text of a spec."""
