@@ -54,7 +54,8 @@ def sweep(
     """
     paths = [specs] if isinstance(specs, str | Path) else list(specs)
     plan = sweep_plan(paths, axes, sample=sample, seed=seed or 0, large=large)
-    asked = PointQuestion(None if suites is None else tuple(suites), inputs, seed, budget)
+    names = (suites,) if isinstance(suites, str) else suites
+    asked = PointQuestion(None if names is None else tuple(names), inputs, seed, budget)
     path = None if journal is None else Path(journal)
     return sweep_rows(plan, asked, path, restart=restart, processes=processes, progress=progress, notice=notice)
 
