@@ -47,6 +47,7 @@ from compiler.commands.reading import diff, show
 from compiler.commands.reporting import report
 from compiler.commands.running import build, eval_command, run
 from compiler.commands.shared import CommandGroup, print_version
+from compiler.commands.sweeping import sweep
 from compiler.commands.thresholds import threshold
 from compiler.commands.tracing import trace
 from compiler.commands.verifying import verify
@@ -98,6 +99,7 @@ for command in (
     ablate,
     verify,
     threshold,
+    sweep,
     claim,
     report,
     schema,

@@ -10,7 +10,7 @@
     threshold(spec, "v_scale", (1e4, 1e8))  # at which value the verdict turns
     save_model(spec, model, "tiny95.safetensors")
 
-`import compiler` imports no torch. Naming `ablate`, `evaluate`, `generate`, `threshold`, `verify`, `trace`,
+`import compiler` imports no torch. Naming `ablate`, `evaluate`, `generate`, `sweep`, `threshold`, `verify`, `trace`,
 `save_model`, `load_model`, `load_foreign` or `load_state_dict` does; so does calling `build`, or `diff` with something
 other than two specs in YAML.
 """
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from compiler.evaluation.ablation import ablate
     from compiler.evaluation.evaluation import evaluate
     from compiler.evaluation.generation import generate
+    from compiler.sweeps.sweeping import sweep
     from compiler.verifier.threshold import threshold
     from compiler.verifier.verify import verify
 
@@ -66,6 +67,7 @@ __all__ = [
     "load_task",
     "lower",
     "save_model",
+    "sweep",
     "threshold",
     "trace",
     "verify",
@@ -81,6 +83,7 @@ _WITH_TORCH = {  # where the names lie that are imported when they are first ask
     "load_state_dict": "compiler.backends.torch.state_dicts",
     "save_model": "compiler.backends.torch.saving",
     "threshold": "compiler.verifier.threshold",
+    "sweep": "compiler.sweeps.sweeping",
     "trace": "compiler.backends.torch.tracing",
     "verify": "compiler.verifier.verify",
 }

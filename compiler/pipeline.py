@@ -154,6 +154,18 @@ def stated_task(spec: Spec) -> StatedTask:
     return StatedTask(spec.path, spec.settings, spec.resolved.without_network(), ())
 
 
+def read_spec(path: str | Path) -> Chain:
+    """The texts of a spec, or of the one inside a saved model, and their mappings, not checked yet: for many variants.
+
+    `path` is as for `load`. Raises `SpecError`.
+    """
+    path = example_or(Path(path))
+    if not is_saved(path):
+        return read_chain(path)
+    source = read_saved(path).source
+    return Chain((single_document(source),), (source,))
+
+
 def load_sources(sources: Iterable[Source], overrides: Overrides = (), leniency: Leniency = Leniency()) -> Spec:
     """Check a spec that was read before, in its `sources`; nothing is read again. Raises `SpecError`."""
     chain = parsed_chain(sources)

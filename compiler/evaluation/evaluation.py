@@ -225,7 +225,7 @@ def planned_suites(
 ) -> list[list[SuiteToRun]]:
     """For each choice of sizes the suites of these names that it has, by default what it runs by default, as they are
     to be run: see `evaluate`. Raises `SpecError`."""
-    _check_inputs(inputs)
+    check_inputs(inputs)
     chosen = _chosen(model, names)
     _notice_counting(model, chosen, notice)
     return [[_to_run(suite, size, seed, kept) for suite, size in suites] for suites in _with_sizes(chosen, inputs)]
@@ -324,7 +324,8 @@ def _one_of(what: str, value: str, known: Sequence[str]) -> None:
         raise fail("bad-value", f"{what} is {' or '.join(known)}, not '{value}'")
 
 
-def _check_inputs(inputs: int | None) -> None:
+def check_inputs(inputs: int | None) -> None:
+    """Refuse a size of suites that is out of range. Raises `SpecError`."""
     if inputs is not None and not 1 <= inputs <= MAX_INPUTS:
         raise fail("bad-value", f"inputs has to be from 1 to {MAX_INPUTS:,}, not {inputs}")
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping as AnyMapping
 
 from compiler.expressions.spacing import spaced
 from compiler.language.keys import SECTION_OF
-from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, nearest, raise_errors
+from compiler.source.diagnostics import Diagnostic, Findings, SpecError, did_you_mean, nearest, raise_errors
 from compiler.source.document import Mapping, Node, Scalar, Sequence, node_at, parse_document
 from compiler.source.extends import step_name
 from compiler.source.text import Source, Span
@@ -47,6 +47,15 @@ def override(document: Mapping, settings: Iterable[str], top_level: Iterable[str
         document = changed
     raise_errors(findings)
     return document
+
+
+def setting_place(document: Mapping, source: Source, top_level: Iterable[str]) -> tuple[int, KeyPath]:
+    """Where in a setting `name=value` the value begins, and the path that the name means. Raises `SpecError`."""
+    known = tuple(top_level)
+    place = _split(document, source.text, known)
+    if place is None:
+        raise SpecError([_unknown(document, source, known)])
+    return place[0] + 1, place[1]
 
 
 def as_settings(overrides: AnyMapping[str, object]) -> list[str]:

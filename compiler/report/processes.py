@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-
-import torch
 
 from compiler.backends.torch.reference import one_thread
 from compiler.evaluation.evaluation import Evaluation, evaluate
+from compiler.evaluation.workers import cores, held_back, worker_pool
 from compiler.expressions.proportions import amount
 from compiler.pipeline import Leniency, Spec, load_sources
 from compiler.report.plans import BUDGET_FACTORS, RunPlan
@@ -112,8 +107,7 @@ def _verification(spec: Spec, budget: float) -> Verification:
 
 def _worth(jobs: Sequence[Job]) -> int:
     """How many processes are worth starting: each should have enough to do."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, MAX_PROCESSES, sum(map(_effort, jobs)) // WORTH_A_PROCESS))
+    return max(1, min(cores(), MAX_PROCESSES, sum(map(_effort, jobs)) // WORTH_A_PROCESS))
 
 
 def _effort(job: Job) -> int:
@@ -122,9 +116,8 @@ def _effort(job: Job) -> int:
 
 
 def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None] | None) -> list[Outcome]:
-    context = multiprocessing.get_context("spawn")  # a fork would not have torch's threads
-    with ProcessPoolExecutor(number, mp_context=context, initializer=_start) as pool, _children_end():
-        with _held_back():
+    with worker_pool(number) as pool:
+        with held_back():
             specs = {pool.submit(_run, job.spec.sources, job.spec.settings, job.plan): job.spec for job in jobs}
         try:
             for future in as_completed(specs):
@@ -138,36 +131,6 @@ def _in_processes(jobs: Sequence[Job], number: int, done: Callable[[Spec], None]
             raise fail("process", message, hint="--jobs 1 needs the least") from None
         results = [future.result() for future in specs]
     return [outcome for outcome in results if isinstance(outcome, Outcome)]
-
-
-@contextmanager
-def _held_back() -> Iterator[None]:
-    """Hold back interruptions, here and in the processes that are started, which get them after `_start` only."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _children_end() -> Iterator[None]:
-    """On an error or an interruption, end the other processes instead of waiting for them."""
-    before = multiprocessing.active_children()
-    try:
-        yield
-    except BaseException:
-        for child in multiprocessing.active_children():
-            if child not in before:
-                child.terminate()
-        raise
-
-
-def _start() -> None:
-    """Set up a process: it has one thread, and an interruption ends it."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    torch.set_num_threads(1)
 
 
 def _run(sources: tuple[Source, ...], settings: tuple[str, ...], plan: RunPlan) -> Outcome | tuple[Diagnostic, ...]:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all. Each file that this program writes is written here.
+"""Files that are written whole or not at all, or line by line. Each file that this program writes is written here.
 
 A file gets its content under another name in the same folder, and then its own name in one step. Meanwhile its writer
 holds a lock on it, which the system drops when a writer is killed. So what has such a name and no lock is a left-over,
@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 from compiler.source.diagnostics import SpecError, fail
@@ -89,6 +90,25 @@ def save_text(path: Path, text: str, *, replace: bool = False) -> None:
 def cannot_write(path: Path, error: Exception) -> SpecError:
     """The error for a file that could not be written, to be raised by the caller."""
     return fail("cannot-write", f"cannot write {path}: {getattr(error, 'strerror', None) or error}")
+
+
+@contextmanager
+def appended_file(path: Path, in_use: str) -> Iterator[FileIO]:
+    """A regular file to be read and appended to without a buffer, made where it is missing.
+
+    Nobody else has it meanwhile: `in_use` is the hint for those who want to. Raises `SpecError`.
+    """
+    check_place(path)
+    try:
+        file = open(path, "a+b", buffering=0)  # noqa: SIM115 - it is closed below
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    with file:
+        if _lock(file.fileno()) is False:
+            raise fail("in-use", f"{path} is in use", hint=in_use)
+        yield file
+        with suppress(OSError):
+            os.fsync(file.fileno())
 
 
 def remove_left_overs(path: Path) -> None:

@@ -1082,6 +1082,45 @@ class PartingPasses(OfSpec):
     positions: Annotated[list[PartingPlace], "each position that both have, or those of `--at`"]
 
 
+class SweptSuite(TypedDict):
+    suite: Annotated[str, "its name"]
+    seed: Annotated[int | None, "the seed of what was drawn; null where nothing was"]
+    inputs: Annotated[int, "inputs that were run"]
+    right: Annotated[int, "inputs that are answered right"]
+
+
+class SweptVerdict(TypedDict):
+    verdict: Annotated[str, "`proved`, `refuted` or `open`"]
+    inputs: Annotated[int, "all inputs of the task"]
+    failing: Annotated[Failing, "how many of them are answered wrong"]
+    margin: Annotated[float | None, "the proved lead of the right token, in units of the logits; null where none is"]
+    lead: Annotated[float | None, "the smallest lead that was seen; null where some inputs may be wrong"]
+
+
+class PointError(TypedDict):
+    code: Annotated[str, "the code of a [diagnostic](#diagnostic), `fault`, `memory`, `process` or `system`"]
+    message: Annotated[str, "what was found, for people"]
+
+
+class SweepRow(TypedDict):
+    spec: Annotated[str, "the spec as it was named"]
+    settings: Annotated[dict[str, Annotated[str, "its value as a text"]], "for each name that is set"]
+    counts: Annotated[Figures | None, "the figure by each rule; null where the variant is no valid spec"]
+    suites: Annotated[list[SweptSuite], "what became of each suite"]
+    verification: Annotated[SweptVerdict | None, "what was found on all inputs; null where there is none"]
+    error: Annotated[PointError | None, "why there is no more; null where there is all"]
+    question: Annotated[str | None, "the SHA-256 of what the task asks; null without a task"]
+    key: Annotated[str, "the SHA-256 of all that the row depends on; the journal has it by this key"]
+    seconds: Annotated[float, "how long the point took, when it was computed"]
+
+
+class Sweep(TypedDict):
+    points: Annotated[int, "how many rows there are"]
+    known: Annotated[int, "those that the journal had"]
+    errors: Annotated[int, "those with an error"]
+    rows: Annotated[list[SweepRow], "the points, the last name that is set changing fastest"]
+
+
 # Objects of these shapes
 
 

@@ -24,7 +24,7 @@ from compiler.verifier.model import OutOfTime, Stop, Tail, tails
 from compiler.verifier.reasons import Ending, Reason, refused
 from compiler.verifier.results import Counterexample
 from compiler.verifier.sequences import sequences
-from compiler.verifier.sweep import Sweep, leads_of_paths, sweep
+from compiler.verifier.sweep import Sweep, leads_of_paths, sweep_cells
 from compiler.verifier.witness import Witnesses, inputs_of_paths, lead_of, place
 
 MOST_SWEEPS = 5  # each on a finer grid: the last one is as fine as float64 is
@@ -174,7 +174,7 @@ def _share(deadline: float, turns: int) -> Stop:
 def _swept(rounds: _Rounds, tail: Tail, stop: Stop, here: bool) -> Sweep:
     state = rounds.state
     swept = Sweep(tail.slot, open=state.total)
-    sweep(swept, tail, rounds.hard[tail.slot], stop)
+    sweep_cells(swept, tail, rounds.hard[tail.slot], stop)
     if swept.open < state.slots[tail.slot].open or not state.slots[tail.slot].cells:
         state.slots[tail.slot] = swept
         state.here = state.here or here

@@ -69,8 +69,8 @@ class Sweep:
 
 @dataclass(frozen=True, eq=False)
 class _Setting:
-    """What a sweep of one token reads. `grid` [levels, forms]; `hard`, `stop`: see `sweep`; `counts`: how many paths
-    lead to each state of each column, and from there to the end."""
+    """What a sweep of one token reads. `grid` [levels, forms]; `hard`, `stop`: see `sweep_cells`; `counts`: how many
+    paths lead to each state of each column, and from there to the end."""
 
     tail: Tail
     forms: Forms
@@ -93,7 +93,7 @@ class _Setting:
         return merged(column_cells(column, number, self.forms, labels, sequences.steps), self.grid)
 
 
-def sweep(swept: Sweep, tail: Tail, hard: Sequence[NDArray[np.bool_]], stop: Stop) -> None:
+def sweep_cells(swept: Sweep, tail: Tail, hard: Sequence[NDArray[np.bool_]], stop: Stop) -> None:
     """Classify all inputs for one token.
 
     Sums of forms that differ by less than a grid are taken together. `hard` says where it has to be finer: each of them

@@ -32,6 +32,7 @@ COMMANDS = (
     "ablate",
     "verify",
     "threshold",
+    "sweep",
     "claim",
     "report",
     "schema",

@@ -126,6 +126,7 @@ network:
 decode: argmax
 ignore: no-claims
 """
+IN_FOLDER = ("--jobs", "1", "--journal", "sweep.jsonl")
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "Errors": [
         ("count", INVALID),
@@ -232,6 +233,12 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "threshold": [
         ("threshold", "turning.yaml", "gain", "--between", "0.1", "1", "--set", "high=0.5"),
         ("threshold", REVERSE_LENGTHS, "sharp", "--between", "1", "10", "--budget", "1e-9"),
+    ],
+    "sweep": [
+        ("sweep", TINY, "--suite", "carries", "--inputs", "4", *IN_FOLDER),
+        ("sweep", REVERSE, "--set", "symbols=1,2", "--set", "length=2", "--verify", "60", *IN_FOLDER),
+        ("sweep", "never.yaml", "--verify", "60", *IN_FOLDER),
+        ("sweep", "untasked.yaml", *IN_FOLDER),
     ],
     "claim": [("claim", "nan.yaml", "--suite", "exhaustive"), ("claim", REVERSE, "--inputs", "9")],
     "report": [

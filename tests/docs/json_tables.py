@@ -45,6 +45,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "Counterexample": shapes.Counterexample,
     "verify with a wrong spec": shapes.VerifiedWithErrors,
     "threshold": shapes.Threshold,
+    "sweep": shapes.Sweep,
     "claim": shapes.RenewedClaims,
     "report": shapes.Report,
 }

@@ -51,7 +51,8 @@ from compiler.source.text import Source
 from tests.docs.blocks import BLOCK, EXAMPLES, NOT_RUN, PAGES, Block, blocks, call, fill, python_outputs, session
 from tests.helpers import ROOT, SPECS
 
-RUN_HERE = [page for page in PAGES if page.name != "json.md"]  # tests/cli/test_json_shapes.py runs that one
+RUN_HERE = [page for page in PAGES if page.name not in ("json.md", "gallery.md")]
+"""tests/cli/test_json_shapes.py runs the first one, test_report.py the calls of pages such as the second."""
 MARKS = {"base", "part", "error", "file", "values"}
 UNIMPORTANT = ("no-claims", "unused-name", "silent-symbol")  # in a fragment, which shows one thing
 _TABLE_COMMAND = re.compile(r"^\| `(python cli\.py [^`]*)`", re.MULTILINE)

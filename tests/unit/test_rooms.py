@@ -25,6 +25,7 @@ ROOMS = (
     "readers",
     "evaluation",
     "verifier",
+    "sweeps",
     "report",
     "__init__",
     "terminal",

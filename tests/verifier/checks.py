@@ -21,7 +21,7 @@ from compiler.verifier.head import leads
 from compiler.verifier.model import Tail, local_values
 from compiler.verifier.rounds import tails_of
 from compiler.verifier.sequences import CONSTANT, sequences
-from compiler.verifier.sweep import Sweep, box, sweep
+from compiler.verifier.sweep import Sweep, box, sweep_cells
 from tests.verifier.containment import Box, after_steps, of_cells, plain_leads, plain_values, whole_programs
 from tests.verifier.rounding import computed
 from tests.verifier.samples import Paths, random_paths, sequences_of
@@ -130,7 +130,7 @@ def _check_tail(inputs: Inputs, tail: Tail, rounds: int, found: Found) -> None:
     shape = len(inputs.automaton.columns), tail.sequences.steps
     hard = [inputs.numbers.random(shape) < 0.7 for _ in range(inputs.random.choice((0, 0, 1, 3)))]
     with watched(inputs.paths, seen), patch.object(sweeping, "COARSE", inputs.random.choice(FINENESS)):
-        sweep(state, tail, hard, stop_after(rounds))
+        sweep_cells(state, tail, hard, stop_after(rounds))
 
 
 def _forms_of(tail: Tail) -> Forms | None:

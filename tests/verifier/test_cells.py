@@ -18,7 +18,7 @@ from compiler.verifier import sweep as sweeping
 from compiler.verifier.cells import UNKNOWN, Cells, Labels, merged
 from compiler.verifier.forms import Forms
 from compiler.verifier.rounds import tails_of
-from compiler.verifier.sweep import Sweep, sweep, weights
+from compiler.verifier.sweep import Sweep, sweep_cells, weights
 from tests.helpers import SPECS
 from tests.verifier.containment import plain_leads
 from tests.verifier.samples import Paths, every_path, random_automaton, random_paths, sequences_of
@@ -151,7 +151,7 @@ def test_a_sweep_decides_as_many_inputs_as_it_counts(name: str, sizes: dict[str,
                     watched(paths, lambda cells, which, inside: None) as left,
                     patch.object(sweeping, "COARSE", fineness),
                 ):
-                    sweep(found, tail, [], stop_after(rounds))
+                    sweep_cells(found, tail, [], stop_after(rounds))
                 assert found.right + found.wrong + found.open == total
                 if len(paths) == total:
                     assert found.open == len(left)

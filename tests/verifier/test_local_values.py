@@ -23,7 +23,7 @@ from compiler.verifier.ffn import cell_step
 from compiler.verifier.model import _cases, _ranges_in_column, _stacked
 from compiler.verifier.rounds import tails_of
 from compiler.verifier.sequences import CONSTANT, Sequences
-from compiler.verifier.sweep import Sweep, sweep
+from compiler.verifier.sweep import Sweep, sweep_cells
 from tests.helpers import small
 from tests.verifier.samples import every_path, random_automaton
 from tests.verifier.test_forms import CASES, exact_sum, random_forms
@@ -171,6 +171,6 @@ def test_where_cells_are_too_many_all_inputs_are_still_counted(
     with torch.inference_mode():
         for tail in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
             found = Sweep(tail.slot)
-            sweep(found, tail, [], lambda: False)  # which asserts it
+            sweep_cells(found, tail, [], lambda: False)  # which asserts it
             cells += found.cells
     assert cells > most_open if most_open < most else cells > most

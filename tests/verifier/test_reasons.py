@@ -174,10 +174,10 @@ def test_time_that_ends_between_two_sweeps(monkeypatch: pytest.MonkeyPatch) -> N
     them."""
 
     def slow(*arguments: Any) -> None:
-        sweep.sweep(*arguments)
+        sweep.sweep_cells(*arguments)
         monkeypatch.setattr(time, "perf_counter", lambda: 1e9)
 
-    monkeypatch.setattr(rounds, "sweep", slow)
+    monkeypatch.setattr(rounds, "sweep_cells", slow)
     found = verify(load_source(Source("even", EVEN)), tried=0, budget=1e6)
     assert any(step.cells for step in found.steps)
     assert reasons_of(found) == {("time", None)}

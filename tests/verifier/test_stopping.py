@@ -13,7 +13,7 @@ from compiler.verifier.cells import Cells, joined
 from compiler.verifier.forms import Array
 from compiler.verifier.model import OutOfTime
 from compiler.verifier.rounds import tails_of
-from compiler.verifier.sweep import Sweep, sweep
+from compiler.verifier.sweep import Sweep, sweep_cells
 from tests.helpers import SPECS
 from tests.verifier.truth import truth
 from tests.verifier.worlds import OWN
@@ -39,7 +39,7 @@ def sweeps(spec: Spec, calls: int) -> list[Sweep]:
     with torch.inference_mode():
         for tail in tails_of(spec, automaton, spec.layout.predicted, False, lambda: False):
             found.append(Sweep(tail.slot))
-            sweep(found[-1], tail, [], stopped_after(calls))
+            sweep_cells(found[-1], tail, [], stopped_after(calls))
     return found
 
 

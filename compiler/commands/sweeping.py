@@ -1,0 +1,153 @@
+"""The command that computes many variants of specs: `sweep`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from compiler.commands.shared import (
+    EXIT_FAULT,
+    Loading,
+    SpecCommand,
+    json_option,
+    loading_options,
+    seconds_above_zero,
+    specs_argument,
+    suite_options,
+)
+from compiler.pipeline import Leniency
+from compiler.source.diagnostics import fail
+from compiler.source.files import check_place, save_text
+from compiler.terminal.plain import say
+
+MAX_NAMED = 20  # errors that are printed as they happen
+WRITTEN = (".csv", ".jsonl")  # endings of files of rows
+
+
+@click.command(cls=SpecCommand)
+@specs_argument
+@loading_options
+@suite_options
+@click.option(
+    "--verify",
+    "budget",
+    type=float,
+    metavar="SECONDS",
+    callback=seconds_above_zero,
+    help="Also verify each point, for at most this many seconds.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only N points, drawn with --seed. A larger sample has all points of a smaller one.",
+)
+@click.option("--yes", "large", is_flag=True, help="Compute more than a million points.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Compute this many points at a time; by default one on each core, where there is enough to do.",
+)
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep the results in this file, and compute no point that it has. By default, a file in the user's cache.",
+)
+@click.option("--restart", is_flag=True, help="Compute every point, also those that the journal has.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE.csv|.jsonl",
+    help="Write all rows to this file. One that exists is replaced, whole or not at all.",
+)
+@json_option
+def sweep(
+    specs: tuple[Path, ...],
+    loading: Loading,
+    suites: tuple[str, ...],
+    inputs: int | None,
+    seed: int | None,
+    budget: float | None,
+    sample: int | None,
+    large: bool,
+    jobs: int | None,
+    journal: Path | None,
+    restart: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Count and evaluate many variants of specs.
+
+    Each --set lists values: 2,5,10, a range 1..16, a range with a step 0..1..0.25, or with a factor 1e4..1e8..*10. The
+    points are their product, for each SPEC. A comma or .. in brackets or quotes is part of a value. Without --suite,
+    each task says which of its suites are run. A point with an error is a result, and the sweep goes on. After an
+    interruption the same command computes what is missing.
+
+    \b
+    python cli.py sweep tiny95 --set base=2,5,10 --set digits=1..16
+    python cli.py sweep tiny95 --set v_scale=1e4..1e8..*10 --suite near_carry --inputs 1000 --out rows.csv
+    python cli.py sweep reverse --set symbols=2..5 --set length=1..6 --sample 10 --verify 10
+    """
+    from compiler.sweeps.plan import sweep_plan
+    from compiler.sweeps.results import PointQuestion, SweepRow
+    from compiler.sweeps.sweeping import sweep_rows, usual_journal
+    from compiler.terminal.console import print_json, suite_progress
+    from compiler.terminal.sweeps import csv_text, lines_text, print_sweep, sweep_json
+
+    if out is not None:
+        _check_out(out)
+    plan = sweep_plan(specs, loading.settings, sample=sample, seed=seed or 0, large=large)
+    leniency = Leniency(loading.ignore, loading.strict, loading.allow_overflow)
+    asked = PointQuestion(suites or None, inputs, seed, budget, leniency)
+    kept = usual_journal(plan) if journal is None else journal
+    found: list[SweepRow] = []
+    computed: Iterator[SweepRow]
+    told = errors = 0
+    with suite_progress() as bars:
+
+        def progress(row: SweepRow, done: int, total: int) -> None:
+            nonlocal told, errors
+            told = done
+            if row.result.error is not None:
+                errors += 1
+                if errors <= MAX_NAMED:
+                    say(f"{row.point.title}: {row.result.error.message}  [{row.result.error.code}]", error=True)
+            if bars is not None:
+                bars("points", done, total)
+
+        def notice(line: str) -> None:
+            say(line, error=True)
+
+        computed = sweep_rows(plan, asked, kept, restart=restart, processes=jobs, progress=progress, notice=notice)
+        try:
+            found.extend(computed)
+        except KeyboardInterrupt:
+            more = "; the same command computes the others" if kept is not None else ""
+            raise KeyboardInterrupt(f"interrupted after {told:,} of {plan.size:,} points{more}") from None
+    if out is not None:
+        save_text(out, csv_text(found) if out.suffix == ".csv" else lines_text(found), replace=True)
+    if as_json:
+        print_json(sweep_json(found))
+    else:
+        print_sweep(found)
+        known = sum(row.known for row in found)
+        parts = [f"{len(found):,} points" if len(found) > 1 else "1 point"]
+        parts += [f"{known:,} of them known before"] if known else []
+        parts += [f"{errors:,} with an error"] if errors else []
+        say(", ".join(parts) + (f"; {out}: written" if out is not None else ""))
+    if any(row.result.error is not None and row.result.error.code == "fault" for row in found):
+        say("fault of weightspec: see the rows with the code `fault`; please report one, with its spec", error=True)
+        sys.exit(EXIT_FAULT)
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a file that cannot be written, before anything is computed. Raises `SpecError`."""
+    if out.suffix not in WRITTEN:
+        message = f"rows are written as CSV or as lines of JSON, and '{out}' ends in neither {' nor '.join(WRITTEN)}"
+        raise fail("bad-value", message, hint=f"for example {out.stem or 'rows'}.csv")
+    check_place(out)

@@ -1,0 +1,1 @@
+"""Sweeps: many variants of specs, each computed once, interrupted or not."""

@@ -1,0 +1,128 @@
+"""The command `sweep`: its table and files, a kill and an interruption in the middle, and calls that are refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_cli import QWEN, ROOT, call, call_json
+from tests.cli.test_report import REVERSE
+
+EDGES = ("--suite", "edges", "--jobs", "1")
+# The second point is an error, which is said at once; then come more than any test waits for.
+LONG = ("sweep", REVERSE, "--set", "symbols=2,1,3..200", "--set", "length=4", *EDGES)
+SHORT = ("sweep", REVERSE, "--set", "symbols=2,1,3..5", "--set", "length=4", *EDGES)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Journals of other tests, and of the user, are elsewhere."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("WEIGHTSPEC_CACHE", str(cache))
+    return cache
+
+
+def without_seconds(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in found["rows"]]
+
+
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_sweep_that_is_ended_goes_on(ending: signal.Signals, code: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "cli.py", *LONG], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stderr is not None
+        first = child.stderr.readline()
+        child.send_signal(ending)
+        output, said = child.communicate(timeout=120)
+    assert (child.returncode, output) == (code, ""), said
+    assert first.startswith(f"{REVERSE} symbols=1 length=4: ")
+    if ending == signal.SIGINT:
+        assert said.startswith("interrupted after ")
+        assert said.endswith(" of 200 points; the same command computes the others\n")
+    again = call_json(*SHORT)
+    assert again["known"] >= 2  # those before the line that was read
+    whole = call_json(*SHORT, "--restart")
+    assert whole["known"] == 0
+    assert without_seconds(again) == without_seconds(whole)
+
+
+def test_the_table_has_the_best_point_first_and_errors_last() -> None:
+    result = call("sweep", REVERSE, "--set", "symbols=1,3,2", "--set", "length=2", *EDGES, "--verify", "60")
+    assert result.exit_code == 0
+    title, *lines, last = result.stdout.splitlines()
+    assert title.split() == "symbols length edges verdict wrong margin dense nonzero error".split()  # noqa: SIM905
+    assert [line.split()[0] for line in lines] == ["2", "3", "1"]
+    assert lines[0].split()[2:9] == ["4", "of", "4", "proved", "0", "1.00", "52"]
+    assert "takes 0 indices" in lines[2]
+    assert last == "3 points, 1 with an error"
+    assert result.stderr.startswith(f"{REVERSE} symbols=1 length=2: ")
+
+
+def test_of_many_points_the_best_and_the_worst_are_printed() -> None:
+    result = call("sweep", REVERSE, "--set", "symbols=1..24", "--set", "length=1", *EDGES)
+    _, *lines, last = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [*map(str, range(2, 12)), "…", *map(str, range(16, 25)), "1"]
+    assert "4 more" in lines[10]
+    assert last == "24 points, 1 with an error"
+
+
+def test_rows_are_written_whole(tmp_path: Path) -> None:
+    files = tmp_path / "rows.csv", tmp_path / "rows.jsonl"
+    found = call_json("sweep", REVERSE, "--set", "symbols=1,2", "--set", "length=2", *EDGES, "--out", str(files[0]))
+    call("sweep", REVERSE, "--set", "symbols=1,2", "--set", "length=2", *EDGES, "--out", str(files[1]))
+    assert [json.loads(line) for line in files[1].read_text(encoding="utf-8").splitlines()] == found["rows"]
+    with files[0].open(encoding="utf-8", newline="") as file:
+        wrong, right = csv.DictReader(file)
+    assert (wrong["error"], wrong["edges right"], wrong["dense"]) == ("index-range", "", "")
+    assert (right["symbols"], right["edges right"], right["edges inputs"], right["error"]) == ("2", "4", "4", "")
+    assert [wrong["key"], right["key"]] == [row["key"] for row in found["rows"]]
+
+
+def test_several_specs_and_the_journal_that_is_named(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    sweep = ("sweep", REVERSE, QWEN, "--set", "dtype=float64,float32", "--inputs", "3", "--suite", "uniform")
+    found = call_json(*sweep, "--jobs", "1", "--journal", str(journal))
+    assert [row["spec"] for row in found["rows"]] == [REVERSE, REVERSE, QWEN, QWEN]
+    assert [row["settings"] for row in found["rows"]] == [{"dtype": "float64"}, {"dtype": "float32"}] * 2
+    assert (found["points"], found["known"], found["errors"]) == (4, 0, 0)
+    assert call_json(*sweep, "--journal", str(journal))["known"] == 4
+    assert len(journal.read_text(encoding="utf-8").splitlines()) == 5
+
+
+@pytest.mark.long
+def test_any_number_of_processes_finds_the_same() -> None:
+    found = [call_json(*SHORT, "--verify", "60", "--restart", "--jobs", jobs) for jobs in ("1", "2")]
+    assert without_seconds(found[0]) == without_seconds(found[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--set", "symbls=2"), "unknown-name", "did you mean 'symbols'?"),
+        (("--set", "symbols=5..2"), "empty-range", "the range '5..2' is empty"),
+        (("--set", "symbols=1..2000", "--set", "length=1..2000"), "too-large", "these are 4,000,000 points"),
+        (("--set", "symbols=2", "--suite", "edgs"), "unknown-name", "no suite 'edgs'"),
+        (("--set", "symbols=2", "--inputs", "0"), "bad-value", "inputs has to be from 1"),
+        (("--set", "symbols=2", "--out", "rows.parquet"), "bad-value", "ends in neither .csv nor .jsonl"),
+        (("--set", "symbols=2", "--out", "no/rows.csv"), "missing-folder", "there is no folder no"),
+        (("--set", "symbols=2", "--journal", "no/rows"), "missing-folder", "there is no folder no"),
+        (("--set", "symbols=2", "--journal", "/dev/null"), "cannot-write", "it is no regular file but a device"),
+        (("--set", "symbols=2", "--journal", "README.md"), "bad-value", "README.md is no journal of sweeps"),
+    ],
+)
+def test_a_wrong_call_is_refused_before_anything_runs(
+    options: tuple[str, ...], code: str, message: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (found,) = call_json("sweep", REVERSE, "--json", *options, exit_code=2)["errors"]
+    assert found["code"] == code
+    assert message in found["message"]
+    assert not any(own_cache.rglob("*.jsonl"))
