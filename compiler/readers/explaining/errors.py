@@ -173,6 +173,12 @@ $ python cli.py validate mine.yaml
         'network: {attention: {score look: "where(key_pos < query_pos, -inf, 0)"}}',
     ),
     Explanation(
+        "empty-range",
+        "The values of a name in a sweep are none: a range that ends before it begins, or an empty list.",
+        "$ python cli.py sweep base.yaml --set base=5..2 --suite uniform --inputs 1 --jobs 1 --journal kept.journal",
+        "$ python cli.py sweep base.yaml --set base=2..3 --suite uniform --inputs 1 --jobs 1 --journal kept.journal",
+    ),
+    Explanation(
         "empty-value",
         "A key in { } has no value. Often the space after a colon is missing, or a formula has a comma.",
         "defaults: {activation:relu}",
@@ -191,6 +197,10 @@ $ python cli.py validate mine.yaml
         "A file of that name exists, and is left as it is.",
         "$ python cli.py new base",
         "$ python cli.py new other",
+    ),
+    Explanation(
+        "in-use",
+        "Another process writes this file now, as with two sweeps that have one journal. Wait for it, or name another.",
     ),
     Explanation(
         "index-range",
@@ -304,6 +314,12 @@ expect: null
     Explanation(
         "process",
         "Another process that `report` started has ended before it was done, often for lack of memory.",
+    ),
+    Explanation(
+        "set-twice",
+        "A sweep sets a name twice. All values of a name stand in one `--set`.",
+        "$ python cli.py sweep base.yaml --set base=2 --set base=3 --journal kept.journal",
+        "$ python cli.py sweep base.yaml --set base=2,3 --suite uniform --inputs 1 --jobs 1 --journal kept.journal",
     ),
     Explanation(
         "shape",
