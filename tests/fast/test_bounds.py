@@ -69,7 +69,8 @@ def test_every_kind_of_step_stays_within_its_bounds(path: Path) -> None:
         assert np.isfinite(found.errors).all()
 
 
-@pytest.mark.parametrize("start", [pytest.param(i, marks=[pytest.mark.long] * (i > 0)) for i in range(4)])
+@pytest.mark.long
+@pytest.mark.parametrize("start", range(4))
 def test_in_other_dtypes(start: int) -> None:
     """Each spec in one dtype, the dtypes by turns."""
     found = [check_in_dtype(path, DTYPES[(i + i // 4) % 4], 2, 3) for i, path in enumerate(ALL) if i % 4 == start]

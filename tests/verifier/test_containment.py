@@ -123,7 +123,8 @@ def check_changes(path: Path, changes: int, *, full: bool = False) -> Found:
     return found
 
 
-@pytest.mark.parametrize("start", [pytest.param(i, marks=[pytest.mark.long] * (i > 0)) for i in range(4)])
+@pytest.mark.long
+@pytest.mark.parametrize("start", range(4))
 def test_changed_models(start: int) -> None:
     found = Found()
     for path in [*MODELS, *SMALL][start::4]:
