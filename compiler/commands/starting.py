@@ -8,6 +8,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+from compiler.commands.shared import as_called
 from compiler.source.diagnostics import did_you_mean, fail
 from compiler.source.examples import examples
 from compiler.source.scalars import resolve_plain
@@ -58,7 +59,7 @@ def _text(template: str) -> str:
         raise fail("unknown-name", f"no template or example '{template}'{did_you_mean(template, known)}", hint=hint)
     text = examples()[template].read_text(encoding="utf-8")
     if _EXTENDS.search(text):
-        hint = f"`python cli.py show {template} --stage document` prints it as one document"
+        hint = as_called(f"`python cli.py show {template} --stage document` prints it as one document")
         raise fail("bad-extends", f"{template} extends another spec, and does not stand alone", hint=hint)
     return _FOR_EDITORS.sub("", text)
 
