@@ -54,7 +54,7 @@ def index_numbers(examined: Examined) -> Iterator[Finding]:
     for leaf in places:
         if leaf.kind == "index":
             groups.setdefault((leaf.name, leaf.span), []).append(leaf)
-    for (name, span), leaves in groups.items():
+    for (name, span), leaves in sorted(groups.items(), key=lambda group: group[0][0]):  # found in sets, in any order
         values = sorted(int(leaf.value) for leaf in leaves)
         shown = str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
         message = f"the index {name} enters {_where(leaves, places)} as a number ({shown}): no count includes it"
