@@ -51,9 +51,10 @@ def ablate(spec: Path, loading: Loading, as_json: bool, suites: tuple[str, ...],
     from compiler.terminal.console import print_json, suite_progress
 
     loaded = loading.load(spec)
-    chosen = {**options, "kinds": options["kinds"] or ("head", "hidden", "stream")}
+    if not options["kinds"]:
+        del options["kinds"]  # all of them
     with suite_progress() as progress:
-        ablation = compiler.ablate(loaded, suites or None, progress=progress, **chosen)
+        ablation = compiler.ablate(loaded, suites or None, progress=progress, **options)
     if as_json:
         print_json(ablation_json(loaded, ablation))
     else:

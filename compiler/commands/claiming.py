@@ -15,7 +15,7 @@ from compiler.commands.shared import (
     exit_on_failed,
     json_option,
     loading_options,
-    seconds_above_zero,
+    seconds_option,
     spec_argument,
 )
 from compiler.pipeline import Leniency
@@ -39,13 +39,10 @@ from compiler.source.text import Source
 )
 @click.option("--inputs", type=int, help="How many inputs each suite that samples draws.")
 @click.option("--seed", type=int, help="Seed of the suites that sample.")
-@click.option(
+@seconds_option(
     "--verify",
     "budget",
-    type=float,
-    metavar="SECONDS",
-    callback=seconds_above_zero,
-    help="Claim the verdict on all inputs too, if so many seconds suffice to find it.",
+    says="Claim the verdict on all inputs too, if so many seconds suffice to find it.",
 )
 @json_option
 def claim(

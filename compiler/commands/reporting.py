@@ -17,7 +17,7 @@ from compiler.commands.shared import (
     json_option,
     loading_options,
     program,
-    seconds_above_zero,
+    seconds_option,
     specs_argument,
     suite_options,
 )
@@ -46,13 +46,10 @@ from compiler.terminal.plain import print_file, say
     help="Write nothing; exit with 1 where the file is not what -o would write, and print what differs.",
 )
 @suite_options
-@click.option(
+@seconds_option(
     "--verify",
     "budget",
-    type=float,
-    metavar="SECONDS",
-    callback=seconds_above_zero,
-    help="Also verify each model that no suite refutes, for at most this many seconds, or 16 times as many where the"
+    says="Also verify each model that no suite refutes, for at most this many seconds, or 16 times as many where the"
     " spec claims a verdict.",
 )
 @click.option(

@@ -75,11 +75,24 @@ def failure_limit(ctx: click.Context, param: click.Parameter, value: str) -> int
     return int(value)
 
 
-def seconds_above_zero(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+def _seconds_above_zero(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
     """The callback of an option that is a time; infinity is no limit."""
     if value is not None and not value > 0:  # which NaN is not either
         raise click.BadParameter(f"{value:g} is not a number of seconds above 0", ctx, param)
     return value
+
+
+def seconds_option(*names: str, says: str, default: float | None = None) -> Callable[[Command], Command]:
+    """An option that is a time for each spec, each value or each point."""
+    return click.option(
+        *names,
+        type=float,
+        metavar="SECONDS",
+        default=default,
+        show_default=default is not None,
+        callback=_seconds_above_zero,
+        help=says,
+    )
 
 
 def with_options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:

@@ -14,7 +14,7 @@ from compiler.commands.shared import (
     SpecCommand,
     json_option,
     loading_options,
-    seconds_above_zero,
+    seconds_option,
     specs_argument,
     suite_options,
 )
@@ -31,13 +31,10 @@ WRITTEN = (".csv", ".jsonl")  # endings of files of rows
 @specs_argument
 @loading_options
 @suite_options
-@click.option(
+@seconds_option(
     "--verify",
     "budget",
-    type=float,
-    metavar="SECONDS",
-    callback=seconds_above_zero,
-    help="Also verify each point, for at most this many seconds.",
+    says="Also verify each point, for at most this many seconds.",
 )
 @click.option(
     "--sample",

@@ -17,7 +17,7 @@ from compiler.commands.shared import (
     command_line,
     json_option,
     loading_options,
-    seconds_above_zero,
+    seconds_option,
     spec_argument,
 )
 from compiler.terminal.plain import say
@@ -52,14 +52,10 @@ def _number(text: str, ctx: click.Context, param: click.Parameter) -> int | floa
     help="Two values of NAME, of which one is proved and one refuted.",
 )
 @loading_options
-@click.option(
+@seconds_option(
     "--budget",
-    type=float,
-    metavar="SECONDS",
     default=60.0,
-    show_default=True,
-    callback=seconds_above_zero,
-    help="For each value: what is not decided after so long is open. `inf` is no limit.",
+    says="For each value: what is not decided after so long is open. `inf` is no limit.",
 )
 @click.option(
     "--rel",

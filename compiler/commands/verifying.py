@@ -24,7 +24,7 @@ from compiler.commands.shared import (
     json_option,
     loading_options,
     print_checked_claims,
-    seconds_above_zero,
+    seconds_option,
     specs_argument,
 )
 from compiler.pipeline import Spec
@@ -47,14 +47,10 @@ _WORST_FIRST = (EXIT_BAD_INPUT, EXIT_FAILED_CLAIM, EXIT_UNDECIDED, 0)
 @click.command(cls=SpecCommand)
 @specs_argument
 @loading_options
-@click.option(
+@seconds_option(
     "--budget",
-    type=float,
-    metavar="SECONDS",
     default=60.0,
-    show_default=True,
-    callback=seconds_above_zero,
-    help="For each spec: end after so long with what is known by then. `inf` is no limit.",
+    says="For each spec: end after so long with what is known by then. `inf` is no limit.",
 )
 @click.option(
     "--output",

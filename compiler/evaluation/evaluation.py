@@ -254,7 +254,7 @@ class _Told:
             self._total[suite.name] += suite.size
 
     def done(self, suite: str, inputs: int) -> None:
-        """So many inputs of the suite are evaluatord, in this choice of sizes."""
+        """So many inputs of the suite are evaluated, in this choice of sizes."""
         if self._progress is not None:
             self._progress(suite, self._done[suite] + inputs, self._total[suite])
 

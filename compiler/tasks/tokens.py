@@ -69,8 +69,11 @@ def token_ids(tokens: str | Sequence[int | str], vocabulary: Axis) -> tuple[int,
     findings = Findings()
     ids: list[int | None] = []
     for token in tokens:
-        span = Span(Source("tokens", str(token)), 0, len(str(token)))
-        ids.append(read_token(token, span, vocabulary, findings) if isinstance(token, str) else token)
+        if isinstance(token, str):
+            span = Span(Source("tokens", token), 0, len(token))
+            ids.append(read_token(token, span, vocabulary, findings))
+        else:
+            ids.append(token)
     raise_errors(findings)
     return tuple(token for token in ids if token is not None)
 

@@ -16,14 +16,16 @@ from torch import Tensor, nn
 from compiler.backends.torch.linear import torch_dtype
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.saving import stored_tensors
-from compiler.backends.torch.state_dicts import load_state_dict
+from compiler.backends.torch.state_dicts import NO_ARCHIVE, load_state_dict
 from compiler.expressions.floats import FORMATS
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import Diagnostic, Findings, fail, nearest, raise_errors
 from compiler.source.document import open_file, whole_file
+from compiler.source.faults import ToolFault, no_rule
 from compiler.source.saved import MODEL_SUFFIX, shown
 
-ModuleKind = Literal["safetensors", "TorchScript", "torch.export", "memory"]
+CodeKind = Literal["TorchScript", "torch.export"]
+ModuleKind = CodeKind | Literal["safetensors", "memory"]
 
 MAX_MODULE_BYTES = 1 << 31
 MAX_ENTRIES = 1 << 16  # files in one archive
@@ -44,14 +46,14 @@ def module_bytes(path: Path) -> bytes:
     return data
 
 
-def module_kind(path: Path, data: bytes) -> ModuleKind:
+def module_kind(path: Path, data: bytes) -> CodeKind:
     """What the code in a file is read with, by the names in its archive; nothing is unpickled. Raises `SpecError`."""
     if data.count(_ENTRY) > MAX_ENTRIES:
         raise fail("too-large", f"an archive of more than {MAX_ENTRIES:,} files", whole_file(path))
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = {name.partition("/")[2] for name in archive.namelist()}
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError):
+    except NO_ARCHIVE:
         is_pickle = data[:1] == b"\x80"
         what = "a pickle, which is not read: it can run any code" if is_pickle else "no model that can be read"
         raise fail("bad-model-file", what, whole_file(path), SAVE_HINT) from None
@@ -65,7 +67,7 @@ def module_kind(path: Path, data: bytes) -> ModuleKind:
     raise fail("bad-model-file", "an archive without a model", whole_file(path), SAVE_HINT)
 
 
-def module_with_code(path: Path, kind: ModuleKind, data: bytes) -> nn.Module:
+def module_with_code(path: Path, kind: CodeKind, data: bytes) -> nn.Module:
     """The module in a file that is trusted, with its code. Raises `SpecError` where it is damaged."""
     log = logging.getLogger("torch.export")  # which would say what is said below
     was_disabled, log.disabled = log.disabled, True
@@ -73,12 +75,15 @@ def module_with_code(path: Path, kind: ModuleKind, data: bytes) -> nn.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it says that TorchScript is of yesterday
             module: nn.Module
-            if kind == "TorchScript":
-                module = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]
-            else:
-                module = torch.export.load(io.BytesIO(data)).module()
+            match kind:
+                case "TorchScript":
+                    module = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+                case "torch.export":
+                    module = torch.export.load(io.BytesIO(data)).module()
+                case _:
+                    raise no_rule("kind of module", kind)
             return module
-    except MemoryError:
+    except (MemoryError, ToolFault):
         raise
     except Exception as error:  # whatever a file that is damaged leads to
         raise fail("bad-model-file", f"{kind} cannot read it: {last_line(error)}", whole_file(path)) from None

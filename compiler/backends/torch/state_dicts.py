@@ -22,6 +22,7 @@ from compiler.source.state_dicts import StateDict
 MAX_STATE_DICT_BYTES = 8 * MAX_STORED + MAX_HEADER_BYTES
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 OTHERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
+NO_ARCHIVE = (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError)  # what zipfile raises for other files
 SAVING_HINT = "save the state dict by itself, as in `torch.save(model.state_dict(), FILE)`"
 
 
@@ -59,7 +60,7 @@ def _saved_by_torch(path: Path) -> dict[str, Tensor]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_size(path, sum(entry.file_size for entry in archive.infolist()))  # packed, it may be small
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError):
+    except NO_ARCHIVE:
         hint = "`torch.save` has written zip archives since torch 1.6; save it again"
         raise fail(
             "bad-model-file", "not a file that torch saved, or only a part of one", whole_file(path), hint
