@@ -8,7 +8,7 @@ GALLERY := $(sort $(wildcard specs/*.yaml specs/gallery/*.yaml specs/tasks/*.yam
 SECONDS := 5
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo setup test test-machines test-long docs docs-check gallery gallery-check performance verdicts editor lint types check clean
+.PHONY: demo setup test test-machines test-long docs docs-check gallery gallery-check performance verdicts editor pages lint types check clean
 
 demo: setup
 	$(BIN)/python cli.py build specs/tiny95.yaml --eval
@@ -52,6 +52,9 @@ verdicts: setup
 
 editor: setup  # the language server that the tests of editors ask, where npm is there
 	npm install --silent --no-audit --no-fund --prefix $(VENV)/editor yaml-language-server@1.25.0
+
+pages: setup  # axe-core, which the tests of pages ask about accessibility; they need chromium too
+	npm install --silent --no-audit --no-fund --prefix $(VENV)/pages axe-core@4.14.1
 
 lint: setup
 	$(BIN)/ruff check .
