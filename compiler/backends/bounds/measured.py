@@ -64,9 +64,9 @@ def _measured(program: Program, network: ir.Network, wanted: dict[int, str], len
     highest = {number: np.full(shape, -np.inf) for number, shape in shapes.items()}
     with alone():
         for length in lengths:
-            for token in range(program.vocabulary):
+            for token, sequence in enumerate(program.every_token(length)):
                 seen.clear()
-                model(torch.full((1, length), token, dtype=torch.int64))
+                model(torch.from_numpy(sequence)[None])
                 for number, name in wanted.items():
                     ends = lowest[number][:length, token], highest[number][:length, token]
                     np.minimum(ends[0], seen[name], out=ends[0])
