@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
-from compiler.backends.bounds.separable import head_tables
+from compiler.backends.bounds.key_tables import head_tables
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Attended

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
-from compiler.backends.bounds.separable import HeadTables, head_tables
+from compiler.backends.bounds.key_tables import HeadTables, head_tables
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.expressions.floats import FORMATS
 from tests.verifier.test_exact_weights import operation
