@@ -140,7 +140,7 @@ def find_value(values: TracedValues, asked: str) -> TracedValue:
         hint = f"such as '{asked}@{len(values.tokens) - 1}'"
         raise fail("syntax", f"'{asked}' has no position", hint=hint)
     position, colon, run = position.partition(":")
-    named = {activation.name: i for i, activation in enumerate(values.activations) if _has_names(activation)}
+    named = {activation.name: i for i, activation in enumerate(values.activations) if has_names(activation)}
     ends = [i for i, character in enumerate(unit) if character == "." and unit[:i] in named]
     for end in reversed(ends):
         axis = _axis(values.activations[named[unit[:end]]])
@@ -185,7 +185,7 @@ def check_position(position: int, length: int, asked: object) -> None:
         raise fail("index-range", f"positions of this sequence are 0 to {length - 1}, not {asked}")
 
 
-def _has_names(activation: Activation) -> bool:
+def has_names(activation: Activation) -> bool:
     return activation.dimensions[:2] == BY_POSITION and isinstance(activation.dimensions[-1], Axis)
 
 
