@@ -47,6 +47,65 @@ class PageTensor(TypedDict):
     left_out: str
 
 
+class PageStep(TypedDict):
+    """A step in the diagram. `rail` says what becomes of the stream: `starts`, `adds`, `replaces`, `repeats`, `ends`.
+    `reads` and `writes` are dimensions of the stream; `before` and `after` its dimensions in short, `before` null where
+    there is none. `again` are steps that are repeated; `equations` are places in those of the model."""
+
+    name: str
+    rail: str
+    summary: str
+    reads: list[str]
+    writes: list[str]
+    heads: list[str]
+    again: list[str]
+    before: str | None
+    after: str
+    tensors: list[str]
+    equations: list[int]
+
+
+PageTerm = list[object]
+"""`[coefficient, step, inside, position, dimension]` of a value in the trace that is read: `inside` counts what the
+step computes on the way, -1 is the stream after it; `position` is null for the same one. Or `[coefficient, name,
+value]`."""
+
+
+class PageForm(TypedDict):
+    """How a value is computed, as in `trace --why`. `more` further terms that are not zero have the sum `rest`."""
+
+    function: str
+    terms: list[PageTerm]
+    more: int
+    rest: float
+    equations: list[int]
+
+
+class StepForms(TypedDict):
+    """For each dimension a place in `forms`, or one for each position; null for values that have no names."""
+
+    stream: list[int | list[int]]
+    inside: list[list[int | list[int]] | None]
+
+
+class PagePass(TypedDict):
+    """One pass of a model, as `trace --json` prints it. `forms` is empty where the pass has too many values."""
+
+    trace: shapes.TracedPass
+    forms: list[PageForm]
+    steps: list[StepForms]
+
+
+class PageExample(TypedDict):
+    """An input that is looked at step by step, in the passes that say its answer; without a task, tokens. `why` says
+    why it was chosen. `in_place`: the answer is read at the prompt, so that each pass has all of it."""
+
+    title: str
+    why: str
+    in_place: bool
+    passes: list[PagePass]
+
+
 class PagePiece(TypedDict):
     kind: str
     text: str
@@ -73,14 +132,20 @@ class PageSource(TypedDict):
 
 
 class PageModel(TypedDict):
-    """All about one model. `prefix` begins each `id` that is its own; `calls` print its figures."""
+    """All about one model. `prefix` begins each `id` that is its own; `calls` print its figures. `not_shown` says which
+    inputs are not looked at step by step, and why. `spelling` is what people call each token, where that is less."""
 
     prefix: str
     title: str
     model: shapes.Model
     count: shapes.Count
     equations: list[PageEquation]
+    margins: list[shapes.Margin]
+    steps: list[PageStep]
     tensors: list[PageTensor]
+    spelling: dict[str, str]
+    examples: list[PageExample]
+    not_shown: list[str]
     sources: list[PageSource]
     calls: list[str]
 
