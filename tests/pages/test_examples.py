@@ -33,7 +33,11 @@ from tests.cli.test_cli import QWEN, TINY, call, call_json
 from tests.helpers import SPECS, STEPS, load_text
 from tests.pages.parsed import page_data, parsed
 
-ACTIVATIONS: dict[str, Callable[[float], float]] = {"relu": lambda x: max(x, 0.0), "silu": lambda x: x / (1 + math.exp(-x)), "square": lambda x: x * x}
+ACTIVATIONS: dict[str, Callable[[float], float]] = {
+    "relu": lambda x: max(x, 0.0),
+    "silu": lambda x: x / (1 + math.exp(-x)),
+    "square": lambda x: x * x,
+}
 KINDS = (
     *(
         "embedding-low-rank",
