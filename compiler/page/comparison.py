@@ -41,7 +41,7 @@ class ComparedModel:
     page: PageModel
 
 
-def compared(models: Sequence[ComparedModel]) -> PageComparison:
+def beside_one_another(models: Sequence[ComparedModel]) -> PageComparison:
     """All of them beside one another; each is compared with the first."""
     differences = [diff(models[0].spec, other.spec) for other in models[1:]]
     changed = [_numbers_changed(difference) for difference in differences]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from compiler.page.cells import Equations, Room, page_tensors
-from compiler.page.comparison import ComparedModel, compared
+from compiler.page.comparison import ComparedModel, beside_one_another
 from compiler.page.diagram import page_steps
 from compiler.page.examples import page_examples
 from compiler.page.shapes import Page, PageLine, PageMade, PageModel, PagePiece, PageSource
@@ -65,11 +65,11 @@ def described(report: Report, plan: PagePlan = NOWHERE) -> Page:
     parts = map(_Part, models, whole["models"], prefixes)
     room = Room()
     made = [_model_json(part, report.plan.budget, plan, room) for part in parts]
-    beside = [ComparedModel(model.spec, one) for model, one in zip(models, made, strict=True)]
+    models_beside = [ComparedModel(model.spec, one) for model, one in zip(models, made, strict=True)]
     page: Page = {
         "title": models[0].spec.title if len(models) == 1 else title_of(plan.target),
         "models": made,
-        "comparison": compared(beside) if len(beside) > 1 else None,
+        "comparison": beside_one_another(models_beside) if len(models_beside) > 1 else None,
         "rules": {name: rule.says for name, rule in FIGURES.items()},
         "findings": whole["findings"],
         "call": page_call(report, plan.target, plan.caller, *plan.words),
