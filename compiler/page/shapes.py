@@ -144,8 +144,10 @@ class StepForms(TypedDict):
 
 
 class PagePass(TypedDict):
-    """One pass of a model, as `trace --json` prints it. `forms` is empty where the pass has too many values."""
+    """One pass of a model, as `trace --json` prints it. `slots` are the tokens of the answer, from 0, that are read at
+    its `read_at`. `forms` is empty where the pass has too many values."""
 
+    slots: list[int]
     trace: shapes.TracedPass
     forms: list[PageForm]
     steps: list[StepForms]
@@ -153,11 +155,13 @@ class PagePass(TypedDict):
 
 class PageExample(TypedDict):
     """An input that is looked at step by step, in the passes that say its answer; without a task, tokens. `why` says
-    why it was chosen. `in_place`: the answer is read at the prompt, so that each pass has all of it."""
+    why it was chosen. `in_place`: the answer is read at the prompt, so that each pass has all of it. `length`: how many
+    tokens the answer has."""
 
     title: str
     why: str
     in_place: bool
+    length: int
     passes: list[PagePass]
 
 

@@ -235,7 +235,7 @@
   };
 
   const framesOf = (example) =>
-    example.passes.flatMap((pass) => pass.trace.read_at.map((position) => ({ pass, position })));
+    example.passes.flatMap((pass) => pass.trace.read_at.map((position, i) => ({ pass, position, slot: pass.slots[i] })));
 
   // What people call a token.
   const called = (model, token) => model.spelling[token] ?? token;
@@ -347,14 +347,14 @@
     });
   };
 
-  const frameSays = (model, frame, number, frames, step) => {
+  const frameSays = (model, frame, example, step) => {
     const { trace } = frame.pass;
     const said = trace.logits[frame.position];
     const one = trace.steps[step];
     const answer = said.says === null ? "says nothing: a logit is NaN" : `says ${called(model, said.says)}`;
     const right = said.right === null ? "" : said.right === said.says ? ", which is right" : `; right is ${called(model, said.right)}`;
     const lead = said.says === null ? "" : `. It is ahead by ${rounded(said.lead)}`;
-    return `Token ${number + 1} of ${frames}: at position ${frame.position}, ${called(model, trace.tokens[frame.position])}, the model ${answer}${right}${lead}. ` +
+    return `Token ${frame.slot + 1} of ${example.length}: at position ${frame.position}, ${called(model, trace.tokens[frame.position])}, the model ${answer}${right}${lead}. ` +
       `Shown is the stream after step ${step + 1} of ${trace.steps.length}, ${one.name}${one.run > 1 ? `, run ${one.run}` : ""}: ${one.summary}.`;
   };
 
@@ -419,7 +419,7 @@
       const frame = frames()[state.frame];
       const describeHere = (place) => describe(frame.pass, place);
       tokens.replaceChildren(...tokenStrip(model, frame, example));
-      says.textContent = shown(frameSays(model, frame, state.frame, frames().length, state.step));
+      says.textContent = shown(frameSays(model, frame, example, state.step));
       stream.replaceChildren(...streamTable(model, frame, example, state.step, describeHere));
       const where = `${state.example} ${state.frame}`;
       if (where !== before) {
