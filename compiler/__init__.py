@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from compiler.evaluation.evaluation import evaluate
     from compiler.evaluation.generation import generate
     from compiler.page.notebook import show
+    from compiler.sweeps.row_files import read_rows
     from compiler.sweeps.sweeping import sweep
+    from compiler.sweeps.tables import to_pandas
     from compiler.verifier.threshold import threshold
     from compiler.verifier.verify import verify
 
@@ -68,10 +70,12 @@ __all__ = [
     "load_state_dict",
     "load_task",
     "lower",
+    "read_rows",
     "save_model",
     "show",
     "sweep",
     "threshold",
+    "to_pandas",
     "trace",
     "verify",
 ]
@@ -84,10 +88,12 @@ _WITH_TORCH = {  # where the names lie that are imported when they are first ask
     "load_foreign": "compiler.backends.torch.foreign",
     "load_model": "compiler.backends.torch.saving",
     "load_state_dict": "compiler.backends.torch.state_dicts",
+    "read_rows": "compiler.sweeps.row_files",
     "save_model": "compiler.backends.torch.saving",
     "show": "compiler.page.notebook",
     "threshold": "compiler.verifier.threshold",
     "sweep": "compiler.sweeps.sweeping",
+    "to_pandas": "compiler.sweeps.tables",
     "trace": "compiler.backends.torch.tracing",
     "verify": "compiler.verifier.verify",
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from math import prod
 
-from compiler.evaluation.computations import TracedValues, has_names
+from compiler.evaluation.computations import TracedValues
 from compiler.evaluation.evaluation import answer
 from compiler.evaluation.evaluator import Failure
 from compiler.evaluation.traced import TracedPass, pass_of_input, pass_of_tokens, traced
@@ -188,7 +188,7 @@ def _page_pass(spec: Spec, seen: TracedPass, slots: tuple[int, ...], equations: 
     room.numbers -= numbers
     values = TracedValues(spec.network, seen.tokens, traced(spec, seen))
     trace = trace_json(spec, seen, values.activations, EVERYTHING)
-    if sum(one.value.numel() for one in values.activations if has_names(one)) > MAX_FORMS:
+    if sum(one.value.numel() for one in values.activations if "time" in one.dimensions) > MAX_FORMS:
         return {"slots": list(slots), "trace": trace, "forms": [], "steps": []}
     forms = traced_forms(values, equations)
     return {"slots": list(slots), "trace": trace, "forms": forms.forms, "steps": forms.steps}

@@ -137,10 +137,10 @@ class PageForm(TypedDict):
 
 
 class StepForms(TypedDict):
-    """For each dimension a place in `forms`, or one for each position; null for values that have no names."""
+    """For each dimension a place in `forms`, or one for each position."""
 
     stream: list[int | list[int]]
-    inside: list[list[int | list[int]] | None]
+    inside: list[list[int | list[int]]]
 
 
 class PagePass(TypedDict):

@@ -15,7 +15,6 @@ import pytest
 
 import compiler
 from compiler import load
-from compiler.backends.torch.tracing import Activation
 from compiler.evaluation.computations import TracedValues, computations, find_value
 from compiler.evaluation.traced import pass_of_tokens, traced
 from compiler.page.cells import Equations, Room
@@ -108,9 +107,8 @@ def test_each_value_is_what_its_form_gives(name: str) -> None:
     for step, (forms, shown) in enumerate(zip(found.steps, trace["steps"], strict=True)):
         every = [(-1, forms["stream"], shown["values"])]
         inside = zip(forms["inside"], shown["inside"], strict=True)
-        every += [(i, one, value["values"]) for i, (one, value) in enumerate(inside) if one is not None]
+        every += [(i, one, value["values"]) for i, (one, value) in enumerate(inside)]
         for _, by_channel, rows in every:
-            assert by_channel is not None
             for channel, form in enumerate(by_channel):
                 for position, row in enumerate(rows):
                     number = form[position] if isinstance(form, list) else form
@@ -169,13 +167,8 @@ def test_a_form_has_the_terms_and_the_lines_that_why_prints(path: Path | str, as
 
 def labels(values: TracedValues) -> list[str]:
     last = len(values.tokens) - 1
-    named = [one for one in values.activations if named_dimensions(one)]
-    return [f"{one.name}.{label}@{last}" for one in named for label in named_dimensions(one)]
-
-
-def named_dimensions(activation: Activation) -> tuple[str, ...]:
-    axis = activation.dimensions[-1]
-    return axis.labels if len(activation.dimensions) == 3 and not isinstance(axis, str) else ()
+    named = [one for one in values.activations if "time" in one.dimensions]
+    return [f"{one.name}.{label}@{last}" for one in named for label in one.labels]
 
 
 def form_at(found: Any, values: TracedValues, run: int, channel: int, position: int) -> Any:
@@ -296,14 +289,14 @@ def test_a_step_that_reads_a_dimension_says_so() -> None:
         steps = {one["name"]: one for one in page_steps(spec.network, Equations(lambda *_: None))}
         before: tuple[str, ...] = ()
         for at, (name_of_step, forms) in enumerate(zip(names, found.steps, strict=True)):
-            inside = [one for value in forms["inside"] if value is not None for one in value]
+            inside = [one for value in forms["inside"] for one in value]
             for form in inside:
                 for number in form if isinstance(form, list) else [form]:
                     for coefficient, *read in found.forms[number]["terms"]:
                         if len(read) == 4 and read[:2] == [at - 1, -1] and coefficient:
                             assert before[int(str(read[3]))] in steps[name_of_step]["reads"], (name, name_of_step)
             run = next(one for one in values.activations if one.name == name_of_step)
-            before = named_dimensions(run)
+            before = run.labels
 
 
 def test_show_is_the_page_in_a_frame() -> None:
