@@ -95,6 +95,11 @@
     table.addEventListener("focusin", describeCell);
     // Not `mouseover`: a page that scrolls below a resting mouse would take the place of what the keyboard asks for.
     table.addEventListener("pointermove", describeCell);
+    table.addEventListener("pointerleave", () => { // the way to a link leads over other cells
+      described = null;
+      const kept = table.querySelector("td:focus");
+      if (kept !== null) describe(placeOf(kept));
+    });
     table.addEventListener("click", (event) => {
       const cell = event.target.closest("td");
       if (cell !== null) enter(cell);
@@ -103,10 +108,10 @@
 
   // Tensors
 
-  const placeName = (tensor, row, column) => {
-    const names = tensor.rows[row] === "" ? [tensor.columns[column]] : [tensor.rows[row], tensor.columns[column]];
-    return `${tensor.name}[${names.join(", ")}]`;
-  };
+  const namesOf = (tensor, row, column) =>
+    tensor.rows[row] === "" ? [tensor.columns[column]] : [tensor.rows[row], tensor.columns[column]];
+
+  const placeName = (tensor, row, column) => `${tensor.name}[${namesOf(tensor, row, column).join(", ")}]`;
 
   const weightSays = (model, tensor, [row, column]) => {
     const cell = tensor.cells.find((one) => one.row === row && one.column === column);
@@ -124,11 +129,18 @@
     return lines;
   };
 
+  const otherSays = (model, tensor, [row, column]) => {
+    const numbers = page.comparison?.marks[model].numbers[tensor.name];
+    const other = numbers?.[namesOf(tensor, row, column).join(", ")];
+    return other === undefined ? [] : [make("p", { class: "differs" }, other)];
+  };
+
   for (const table of document.querySelectorAll("table[data-tensor]")) {
-    const model = page.models[Number(table.dataset.model)];
+    const number = Number(table.dataset.model);
+    const model = page.models[number];
     const tensor = model.tensors[Number(table.dataset.tensor)];
     const says = table.closest("section").querySelector(".says");
-    prepare(table, (place) => says.replaceChildren(...weightSays(model, tensor, place)));
+    prepare(table, (place) => says.replaceChildren(...weightSays(model, tensor, place), ...otherSays(number, tensor, place)));
   }
 
   // Shades: the same as those of tensors, and for a weight of attention by its share of the largest one of its query
