@@ -12,7 +12,6 @@ from typing import Literal
 import torch
 
 from compiler.backends.torch.tracing import Activation
-from compiler.expressions.axes import Axis
 from compiler.network.ir import (
     ActivationKind,
     Attention,
@@ -55,7 +54,6 @@ from compiler.source.faults import ToolFault, no_rule
 
 MAX_EXPLAINED = 60  # values that one question explains
 MAX_FOLLOWED = 8  # terms of one sum that are explained in turn
-BY_POSITION = ("batch", "time")
 _PAIR = re.compile(r"\[(.*), *([^,\]]*)\]", re.DOTALL)  # head and key
 
 
@@ -238,11 +236,6 @@ def check_position(position: int, length: int, asked: object) -> None:
     """Raises `SpecError` unless a sequence of so many tokens has that position."""
     if not 0 <= position < length:
         raise fail("index-range", f"positions of this sequence are 0 to {length - 1}, not {asked}")
-
-
-def has_names(activation: Activation) -> bool:
-    """Whether its numbers are there by position and by named dimension alone: those of heads are not."""
-    return activation.dimensions[:2] == BY_POSITION and isinstance(activation.dimensions[-1], Axis)
 
 
 def computations(values: TracedValues, asked: TracedValue, depth: int) -> Iterator[tuple[TracedValue, Computation]]:

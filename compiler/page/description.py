@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from compiler.page.cells import Equations, Room, page_tensors
+from compiler.page.comparison import ComparedModel, beside_one_another
 from compiler.page.diagram import page_steps
 from compiler.page.examples import page_examples
 from compiler.page.shapes import Page, PageLine, PageMade, PageModel, PagePiece, PageSource
@@ -63,9 +64,12 @@ def described(report: Report, plan: PagePlan = NOWHERE) -> Page:
     prefixes = [""] if len(models) == 1 else [f"m{i}-" for i in range(1, len(models) + 1)]
     parts = map(_Part, models, whole["models"], prefixes)
     room = Room()
+    made = [_model_json(part, report.plan.budget, plan, room) for part in parts]
+    models_beside = [ComparedModel(model.spec, one) for model, one in zip(models, made, strict=True)]
     page: Page = {
         "title": models[0].spec.title if len(models) == 1 else title_of(plan.target),
-        "models": [_model_json(part, report.plan.budget, plan, room) for part in parts],
+        "models": made,
+        "comparison": beside_one_another(models_beside) if len(models_beside) > 1 else None,
         "rules": {name: rule.says for name, rule in FIGURES.items()},
         "findings": whole["findings"],
         "call": page_call(report, plan.target, plan.caller, *plan.words),

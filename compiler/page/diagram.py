@@ -99,7 +99,8 @@ def _reads(step: Step) -> list[str]:
             return []
         case _:
             raise no_rule("step", step)
-    return list(step.stream.labels) if step_norm(step) is not None else _columns(maps)
+    after = None if isinstance(step, Head) else step.post_norm  # which reads what is kept of the stream
+    return _columns(maps) if step_norm(step) is None and after is None else list(step.stream.labels)
 
 
 def _mixed(mixture: Mixture) -> Iterable[str]:

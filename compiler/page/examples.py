@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 from math import prod
 
-from compiler.evaluation.computations import TracedValues, has_names
+from compiler.evaluation.computations import TracedValues
 from compiler.evaluation.evaluation import answer
 from compiler.evaluation.evaluator import Failure
 from compiler.evaluation.traced import TracedPass, pass_of_input, pass_of_tokens, traced
 from compiler.expressions.axes import Axis
 from compiler.network.activations import POSITIONS, Dimension, activations
-from compiler.page.cells import Equations, Room
+from compiler.page.cells import MAX_NUMBERS, Equations, Room
 from compiler.page.forms import traced_forms
 from compiler.page.shapes import PageExample, PagePass
 from compiler.pipeline import Spec
@@ -26,7 +26,7 @@ from compiler.terminal.traces import Look, trace_json
 MAX_WRONG = 2  # of each model, of different suites
 MAX_RIGHT = 2
 MAX_TRIED = 16  # inputs that are tried to find a right answer
-MAX_PASSES = 12  # of one input, where each token of the answer has a pass of its own
+MAX_SHARE = MAX_NUMBERS // 3  # numbers of one input, where each token of its answer has a pass of its own
 MAX_FORMS = 30_000  # values of a pass that are explained
 EVERYTHING = Look()
 
@@ -93,8 +93,8 @@ def _typed(spec: Spec, text: str, why: str = "asked for") -> ChosenInput:
 def chosen_inputs(model: ReportedModel, texts: Sequence[str]) -> Iterator[ChosenInput]:
     """What is looked at: these inputs; some that are known to be answered wrong; some that are answered right."""
     yield from filter(None, (_typed_or_none(model.spec, text, "asked for") for text in texts))
-    if model.spec.resolved.asked and model.results:
-        yield from islice(_wrong(model), MAX_WRONG)
+    yield from islice(_wrong(model), MAX_WRONG)
+    if model.results:
         yield from islice(_right(model), MAX_RIGHT)
 
 
@@ -142,41 +142,56 @@ def _example(chosen: ChosenInput, equations: Equations, room: Room) -> PageExamp
         "title": chosen.title,
         "why": chosen.why,
         "in_place": is_tokens or chosen.spec.layout.in_place,
-        "passes": [_page_pass(chosen.spec, seen, equations, room) for seen in _passes(chosen)],
+        "length": 1 if is_tokens else len(chosen.spec.layout.answer),
+        "passes": list(_page_passes(chosen, equations, room)),
     }
 
 
-def _passes(chosen: ChosenInput) -> list[TracedPass]:
-    """The pass that says the answer; where each token has one of its own, the first ones."""
-    spec, inputs = chosen.spec, chosen.inputs
+def _page_passes(chosen: ChosenInput, equations: Equations, room: Room) -> Iterator[PagePass]:
+    """The pass that says the answer; where each token has one of its own, as many as there is room for, the first one
+    being that of the token before the first wrong one."""
+    spec, inputs, before = chosen.spec, chosen.inputs, room.numbers
     if isinstance(inputs, str):
-        return [pass_of_tokens(spec, inputs)]
-    first = pass_of_input(spec, inputs)
-    said = spec.layout.predicted
-    if len(first.read_at) > 1 or len(said) == 1:
-        return [first]
-    return [first, *_later(spec, inputs, said[1:MAX_PASSES])]
-
-
-def _later(spec: Spec, inputs: Inputs, slots: Sequence[int]) -> Iterator[TracedPass]:
-    for slot in slots:
+        yield _page_pass(spec, pass_of_tokens(spec, inputs), (0,), equations, room)
+        return
+    seen = pass_of_input(spec, inputs)
+    slots = spec.layout.predicted
+    if len(seen.read_at) == len(slots):
+        yield _page_pass(spec, seen, slots, equations, room)
+        return
+    for slot in slots[max(0, _first_wrong(seen, slots) - 1) :]:
+        if before - room.numbers and before - room.numbers + _numbers(spec, seen) > MAX_SHARE:
+            return
         try:
-            yield pass_of_input(spec, inputs, slot)
+            seen = pass_of_input(spec, inputs, slot)
         except SpecError:  # a logit was NaN, which ends the answer
             return
+        yield _page_pass(spec, seen, (slot,), equations, room)
 
 
-def _page_pass(spec: Spec, seen: TracedPass, equations: Equations, room: Room) -> PagePass:
-    numbers = sum(_size(dimensions, len(seen.tokens)) for dimensions in activations(spec.network).values())
+def _first_wrong(seen: TracedPass, slots: Sequence[int]) -> int:
+    """Which of the tokens that are predicted is the first wrong one; 0 where all are right."""
+    assert seen.answer is not None
+    said, right = seen.answer.tokens, seen.answer.right_tokens
+    return next((i for i, slot in enumerate(slots) if said[slot] != right[slot]), 0)
+
+
+def _numbers(spec: Spec, seen: TracedPass) -> int:
+    """How many numbers the trace of a pass has."""
+    return sum(_size(dimensions, len(seen.tokens)) for dimensions in activations(spec.network).values())
+
+
+def _page_pass(spec: Spec, seen: TracedPass, slots: tuple[int, ...], equations: Equations, room: Room) -> PagePass:
+    numbers = _numbers(spec, seen)
     if numbers > room.numbers:
         raise fail("too-large", f"{numbers:,} numbers, which this page has no room for; `trace` shows them")
     room.numbers -= numbers
     values = TracedValues(spec.network, seen.tokens, traced(spec, seen))
     trace = trace_json(spec, seen, values.activations, EVERYTHING)
-    if sum(one.value.numel() for one in values.activations if has_names(one)) > MAX_FORMS:
-        return {"trace": trace, "forms": [], "steps": []}
+    if sum(one.value.numel() for one in values.activations if "time" in one.dimensions) > MAX_FORMS:
+        return {"slots": list(slots), "trace": trace, "forms": [], "steps": []}
     forms = traced_forms(values, equations)
-    return {"trace": trace, "forms": forms.forms, "steps": forms.steps}
+    return {"slots": list(slots), "trace": trace, "forms": forms.forms, "steps": forms.steps}
 
 
 def _size(dimensions: tuple[Dimension, ...], length: int) -> int:

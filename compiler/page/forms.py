@@ -11,7 +11,6 @@ from compiler.evaluation.computations import (
     TracedValues,
     ValueTerm,
     computation_of,
-    has_names,
 )
 from compiler.page.cells import Equations
 from compiler.page.shapes import PageForm, PageTerm, StepForms
@@ -47,14 +46,14 @@ class _Known:
 
 
 def traced_forms(values: TracedValues, equations: Equations) -> TracedForms:
-    """The forms of all values with names, in the order of the steps of the trace's JSON, and of what is inside them."""
+    """The forms of all values of single positions, in the order of the steps of the trace's JSON, and of what is inside
+    them."""
     addresses = _addresses(values)
     known = _Known(equations, addresses)
     steps: list[StepForms] = []
     for _, runs in groupby(addresses, key=lambda run: addresses[run][0]):
         made = {addresses[run][1]: _of_value(values, run, known) for run in runs}
         stream = made.pop(-1)
-        assert stream is not None
         steps.append({"stream": stream, "inside": list(made.values())})
     return TracedForms(known.forms, steps)
 
@@ -73,13 +72,10 @@ def _addresses(values: TracedValues) -> dict[int, Address]:
     return addresses
 
 
-def _of_value(values: TracedValues, run: int, known: _Known) -> list[int | list[int]] | None:
-    """For each dimension its form, or those at each position where they differ; None where the value has no names."""
-    activation = values.activations[run]
-    if not has_names(activation):
-        return None
+def _of_value(values: TracedValues, run: int, known: _Known) -> list[int | list[int]]:
+    """For each dimension its form, or those at each position where they differ."""
     made: list[int | list[int]] = []
-    for channel in range(activation.value.shape[-1]):
+    for channel in range(len(values.activations[run].labels)):
         numbers = [
             known.number(_form(computation_of(values, TracedValue(run, at, channel)), at, known))
             for at in range(len(values.tokens))

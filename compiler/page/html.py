@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -180,14 +180,18 @@ def _one_of_each_line(equations: list[PageEquation]) -> list[PageEquation]:
     return list({(equation["file"], equation["line"]): equation for equation in reversed(equations)}.values())[::-1]
 
 
-def _grid(tensor: PageTensor) -> Iterator[list[dict[str, str]]]:
-    """The cells that are shown, by row and column, each with its text and its shade."""
+def _grid(tensor: PageTensor, marked: Container[str]) -> Iterator[list[dict[str, str]]]:
+    """The cells that are shown, by row and column, each with its text and its shade; those at places are marked."""
     rows = [[0.0] * len(tensor["columns"]) for _ in tensor["rows"]]
     for cell in tensor["cells"]:
         rows[cell["row"]][cell["column"]] = cell["value"]
     shades = Shades.of(cell["value"] for cell in tensor["cells"])
-    for row in rows:
-        yield [{"shade": shades.shade(value), "text": rounded(value)} for value in row]
+    for label, row in zip(tensor["rows"], rows, strict=True):
+        places = (f"{label}, {column}" if label else column for column in tensor["columns"])
+        yield [
+            {"shade": f"{shades.shade(value)}{' differs' * (place in marked)}", "text": rounded(value)}
+            for value, place in zip(row, places, strict=True)
+        ]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,61 @@ from typing import TypedDict
 from compiler.terminal import shapes
 
 
+class ComparedFigure(TypedDict):
+    """What is said of each model; `differs` where that is not what is said of the first one."""
+
+    name: str
+    values: list[str]
+    differs: list[bool]
+
+
+class ComparedText(TypedDict):
+    """What is written otherwise, cut to where it differs, with the `id` of the line in each model."""
+
+    section: str
+    path: str
+    before: str
+    after: str
+    anchor_before: str | None
+    anchor_after: str | None
+
+
+class ComparedLine(TypedDict):
+    """Names, numbers, ties or counts that differ, as `diff` prints them."""
+
+    kind: str
+    text: str
+    examples: list[str]
+
+
+class ComparedWith(TypedDict):
+    """What sets a model apart from the first one. `left_out` counts what is not listed."""
+
+    before: str
+    after: str
+    equal: bool
+    alike: str | None
+    texts: list[ComparedText]
+    lines: list[ComparedLine]
+    left_out: int
+
+
+class Marks(TypedDict):
+    """What is marked in a model: the `id`s of lines, and numbers, by tensor and place, with what the others have."""
+
+    lines: list[str]
+    numbers: dict[str, dict[str, str]]
+
+
+class PageComparison(TypedDict):
+    """Models side by side. `others` are compared with the first one; `marks` has each of them."""
+
+    figures: list[ComparedFigure]
+    tensors: list[ComparedFigure]
+    others: list[ComparedWith]
+    marks: list[Marks]
+
+
 class PageEquation(TypedDict):
     """A line that writes numbers. `anchor` is the `id` of the line in the page; null where it is in no file."""
 
@@ -82,15 +137,17 @@ class PageForm(TypedDict):
 
 
 class StepForms(TypedDict):
-    """For each dimension a place in `forms`, or one for each position; null for values that have no names."""
+    """For each dimension a place in `forms`, or one for each position."""
 
     stream: list[int | list[int]]
-    inside: list[list[int | list[int]] | None]
+    inside: list[list[int | list[int]]]
 
 
 class PagePass(TypedDict):
-    """One pass of a model, as `trace --json` prints it. `forms` is empty where the pass has too many values."""
+    """One pass of a model, as `trace --json` prints it. `slots` are the tokens of the answer, from 0, that are read at
+    its `read_at`. `forms` is empty where the pass has too many values."""
 
+    slots: list[int]
     trace: shapes.TracedPass
     forms: list[PageForm]
     steps: list[StepForms]
@@ -98,11 +155,13 @@ class PagePass(TypedDict):
 
 class PageExample(TypedDict):
     """An input that is looked at step by step, in the passes that say its answer; without a task, tokens. `why` says
-    why it was chosen. `in_place`: the answer is read at the prompt, so that each pass has all of it."""
+    why it was chosen. `in_place`: the answer is read at the prompt, so that each pass has all of it. `length`: how many
+    tokens the answer has."""
 
     title: str
     why: str
     in_place: bool
+    length: int
     passes: list[PagePass]
 
 
@@ -151,10 +210,11 @@ class PageModel(TypedDict):
 
 
 class Page(TypedDict):
-    """`rules` say what each figure counts. `call` makes the page."""
+    """`rules` say what each figure counts. `call` makes the page. One model is compared with none."""
 
     title: str
     models: list[PageModel]
+    comparison: PageComparison | None
     rules: dict[str, str]
     findings: list[shapes.ReportFinding]
     call: str

@@ -150,6 +150,13 @@ def make_report(
     return Report(_groups(models), plan)
 
 
+def report_without_runs(spec: Spec) -> Report:
+    """What is known of a spec without an evaluation or a verification."""
+    from compiler.report.processes import Outcome  # imports torch
+
+    return Report(_groups([_model(spec, (), Outcome(None, None), None)]))
+
+
 def _order(spec: Spec) -> tuple[str, ...]:
     return spec.name.casefold(), spec.name, *spec.settings, os.path.realpath(spec.path)
 

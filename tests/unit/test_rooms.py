@@ -27,9 +27,9 @@ ROOMS = (
     "verifier",
     "sweeps",
     "report",
-    "__init__",
     "terminal",
     "page",
+    "__init__",
     "commands",
     "__main__",
 )
