@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from compiler.pipeline import Leniency
@@ -62,6 +62,9 @@ class PointError:
     message: str
 
 
+ENDED = PointError("process", "the process that computed it was ended from outside, perhaps for want of memory")
+
+
 @dataclass(frozen=True)
 class PointResult:
     """What was found out about a point. `question` is the digest of what its task asks. `seconds` is a timing; all else
@@ -99,6 +102,10 @@ class SweepRow:
     key: str
     result: PointResult
     known: bool
+
+
+KeyedPoint = tuple[SweepPoint, str]  # a point and its key
+Computing = Callable[[Iterator[KeyedPoint], PointQuestion], Iterator[tuple[KeyedPoint, PointResult]]]  # as they end
 
 
 def point_key(point: SweepPoint, asked: PointQuestion) -> str:
