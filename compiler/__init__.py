@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from compiler.evaluation.ablation import ablate
     from compiler.evaluation.evaluation import evaluate
     from compiler.evaluation.generation import generate
+    from compiler.sweeps.row_files import read_rows
     from compiler.sweeps.sweeping import sweep
+    from compiler.sweeps.tables import to_pandas
     from compiler.verifier.threshold import threshold
     from compiler.verifier.verify import verify
 
@@ -66,9 +68,11 @@ __all__ = [
     "load_state_dict",
     "load_task",
     "lower",
+    "read_rows",
     "save_model",
     "sweep",
     "threshold",
+    "to_pandas",
     "trace",
     "verify",
 ]
@@ -81,9 +85,11 @@ _WITH_TORCH = {  # where the names lie that are imported when they are first ask
     "load_foreign": "compiler.backends.torch.foreign",
     "load_model": "compiler.backends.torch.saving",
     "load_state_dict": "compiler.backends.torch.state_dicts",
+    "read_rows": "compiler.sweeps.row_files",
     "save_model": "compiler.backends.torch.saving",
     "threshold": "compiler.verifier.threshold",
     "sweep": "compiler.sweeps.sweeping",
+    "to_pandas": "compiler.sweeps.tables",
     "trace": "compiler.backends.torch.tracing",
     "verify": "compiler.verifier.verify",
 }

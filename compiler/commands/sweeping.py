@@ -20,11 +20,10 @@ from compiler.commands.shared import (
 )
 from compiler.pipeline import Leniency
 from compiler.source.diagnostics import fail
-from compiler.source.files import check_place, save_text
+from compiler.source.files import check_place, save_data
 from compiler.terminal.plain import say
 
 MAX_NAMED = 20  # errors that are printed as they happen
-WRITTEN = (".csv", ".jsonl")  # endings of files of rows
 
 
 @click.command(cls=SpecCommand)
@@ -64,7 +63,7 @@ WRITTEN = (".csv", ".jsonl")  # endings of files of rows
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    metavar="FILE.csv|.jsonl",
+    metavar="FILE.csv|.jsonl|.parquet",
     help="Write all rows to this file. One that exists is replaced, whole or not at all.",
 )
 @json_option
@@ -100,7 +99,7 @@ def sweep(
     from compiler.sweeps.results import PointQuestion, SweepRow
     from compiler.sweeps.sweeping import sweep_rows, usual_journal
     from compiler.terminal.console import print_json, suite_progress
-    from compiler.terminal.sweeps import csv_text, lines_text, print_sweep, sweep_json
+    from compiler.terminal.sweeps import ROW_FILES, print_sweep, sweep_json
 
     if out is not None:
         _check_out(out)
@@ -146,7 +145,7 @@ def sweep(
             more = "; the same command computes the others" if kept is not None else ""
             raise KeyboardInterrupt(f"interrupted after {told:,} of {plan.size:,} points{more}") from None
     if out is not None:
-        save_text(out, csv_text(found) if out.suffix == ".csv" else lines_text(found), replace=True)
+        save_data(out, ROW_FILES[out.suffix]([row.saved for row in found]), replace=True)
     if as_json:
         print_json(sweep_json(found))
     else:
@@ -163,7 +162,10 @@ def sweep(
 
 def _check_out(out: Path) -> None:
     """Refuse a file that cannot be written, before anything is computed. Raises `SpecError`."""
-    if out.suffix not in WRITTEN:
-        message = f"rows are written as CSV or as lines of JSON, and '{out}' ends in neither {' nor '.join(WRITTEN)}"
+    from compiler.terminal.sweeps import ROW_FILES
+
+    if out.suffix not in ROW_FILES:
+        message = f"rows are written as CSV, lines of JSON or Parquet: '{out}' ends in none of {', '.join(ROW_FILES)}"
         raise fail("bad-value", message, hint=f"for example {out.stem or 'rows'}.csv")
+    ROW_FILES[out.suffix]([])  # where a package is missing that this needs, this says so
     check_place(out)

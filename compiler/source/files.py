@@ -78,9 +78,14 @@ def check_place(path: Path) -> None:
 
 def save_text(path: Path, text: str, *, replace: bool = False) -> None:
     """Write a new file, or with `replace` in the place of an old one. Raises `SpecError` and leaves nothing behind."""
+    save_data(path, text.encode(), replace=replace)
+
+
+def save_data(path: Path, data: bytes, *, replace: bool = False) -> None:
+    """The same as `save_text`, for bytes."""
     check_place(path)
     try:
-        write_whole(path, text.encode(), replace=replace)
+        write_whole(path, data, replace=replace)
     except FileExistsError:
         raise fail("file-exists", f"{path} exists and was not changed", hint="--force replaces it") from None
     except (OSError, RuntimeError, ValueError) as error:

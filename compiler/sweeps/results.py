@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from types import UnionType
+from typing import get_args
 
 from compiler.pipeline import Leniency
 from compiler.source.version import installed_version
@@ -94,6 +96,16 @@ class PointResult:
 
 
 @dataclass(frozen=True)
+class SavedRow:
+    """What files have of a row: `spec` as it was named, the text of each setting by its name, and the result."""
+
+    spec: str
+    settings: Mapping[str, str]
+    key: str
+    result: PointResult
+
+
+@dataclass(frozen=True)
 class SweepRow:
     """A point and its result. `key` is the hash of the variant's text, of what is asked about it and of the versions
     that answer. `known`: it was not computed, as a journal has it."""
@@ -102,6 +114,11 @@ class SweepRow:
     key: str
     result: PointResult
     known: bool
+
+    @property
+    def saved(self) -> SavedRow:
+        """The row as files have it."""
+        return SavedRow(str(self.point.spec.path), self.point.values, self.key, self.result)
 
 
 KeyedPoint = tuple[SweepPoint, str]  # a point and its key
@@ -132,21 +149,30 @@ def result_of(value: object) -> PointResult:
     """The result that JSON stands for. Raises `ValueError` or `TypeError` where it is none."""
     if not isinstance(value, dict):
         raise ValueError("a result is an object")
-    made = PointResult(**value)
-    numbers = [made.seconds, *(made.counts or {}).values()]
-    if not all(isinstance(number, int | float | None) for number in numbers):
-        raise ValueError("a figure is a number")
     verdict, error = value["verdict"], value["error"]
-    return replace(
+    made = PointResult(**value)
+    made = replace(
         made,
-        suites=tuple(_suite(suite) for suite in value["suites"]),
+        suites=tuple(PointSuite(**suite) for suite in value["suites"]),
         verdict=None if verdict is None else PointVerdict(**verdict),
         error=None if error is None else PointError(**error),
     )
-
-
-def _suite(value: dict[str, object]) -> PointSuite:
-    made = PointSuite(**value)  # type: ignore[arg-type]
-    if not isinstance(made.inputs, int) or not isinstance(made.right, int):
-        raise ValueError("a suite has numbers of inputs")
+    _check([made.seconds], int | float)
+    _check([*(made.counts or {}).values(), *(suite.seed for suite in made.suites)], int | None)
+    _check([number for suite in made.suites for number in (suite.inputs, suite.right)], int)
+    _check([made.question], str | None)
+    _check([suite.suite for suite in made.suites], str)
+    if made.verdict is not None:
+        _check([made.verdict.inputs, made.verdict.at_least, made.verdict.at_most], int)
+        _check([made.verdict.margin, made.verdict.lead], int | float | None)
+        if made.verdict.verdict not in get_args(VerdictName):
+            raise ValueError("the verdict is proved, refuted or open")
+    if made.error is not None:
+        _check([made.error.code, made.error.message], str)
     return made
+
+
+def _check(values: Sequence[object], kind: type | UnionType) -> None:
+    for value in values:
+        if not isinstance(value, kind):
+            raise ValueError(f"{str(value)[:50]!r} stands where none such can be")

@@ -29,6 +29,7 @@ ROOMS = (
     "report",
     "__init__",
     "terminal",
+    "page",
     "commands",
     "__main__",
 )

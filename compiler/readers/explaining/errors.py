@@ -227,6 +227,10 @@ $ python cli.py validate mine.yaml
         "network: {ffn second: {activation: relu, hidden: more}}",
     ),
     Explanation(
+        "missing-package",
+        "A package is not installed that only this needs: the hint says how to install it.",
+    ),
+    Explanation(
         "missing-tensor",
         "A file of tensors lacks one that the network of the spec stores.",
         """\
