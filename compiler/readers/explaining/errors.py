@@ -320,6 +320,13 @@ expect: null
         "Another process that `report` started has ended before it was done, often for lack of memory.",
     ),
     Explanation(
+        "scheduler",
+        "A sweep asks a Dask cluster, and no scheduler answers at the address, or it was lost on the way. What was"
+        " computed is in the journal.",
+        "$ python cli.py sweep base.yaml --set base=2,3 --scheduler nowhere --journal kept.journal",
+        "$ python cli.py sweep base.yaml --set base=2,3 --suite uniform --inputs 1 --jobs 1 --journal kept.journal",
+    ),
+    Explanation(
         "set-twice",
         "A sweep sets a name twice. All values of a name stand in one `--set`.",
         "$ python cli.py sweep base.yaml --set base=2 --set base=3 --journal kept.journal",
@@ -458,6 +465,11 @@ $ python cli.py eval --model other.safetensors --like base.yaml --suite edges --
 >>> save_file(tensors, "other.safetensors")
 $ python cli.py eval --model other.safetensors --like base.yaml --suite edges --inputs 1
 """,
+    ),
+    Explanation(
+        "worker",
+        "A worker of a Dask cluster could find other results: it has another version of weightspec, Python, torch or"
+        " numpy, or computes several points at a time.",
     ),
     Explanation(
         "wrong-type",
