@@ -24,7 +24,7 @@ def first_values(model: nn.Module, wanted: Mapping[str, int]) -> Callable[[Tenso
     def show(name: str) -> None:
         def hook(_module: nn.Module, _inputs: object, value: Tensor) -> None:
             if len(known[name]) < wanted[name]:
-                known[name].append(np.array(value[0].double()))
+                known[name].append(value[0].double().numpy().copy())
                 if all(len(values) == wanted[other] for other, values in known.items()):
                     raise _AllKnown
 
