@@ -29,6 +29,7 @@ ROOMS = (
     "report",
     "__init__",
     "terminal",
+    "pictures",
     "commands",
     "__main__",
 )
