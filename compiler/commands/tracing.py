@@ -108,10 +108,12 @@ def trace(
     python cli.py trace tiny95 --set digits=2 12 34 --at 6 --step layer0.ffn
     python cli.py trace tiny95 --set digits=2 --tokens "<bos> 1 2 +"
 
-    With --why, one value is explained. It is named as the submodule that puts it out and its dimension are.
+    With --why, one value is explained. It is named as the submodule that puts it out and its dimension are; a score or
+    a weight in a pattern, as the submodule, the head and the key are.
 
     \b
     python cli.py trace tiny95 --set digits=2 12 34 --why "layer0.ffn.candidate[6]@6"
+    python cli.py trace tiny95 --set digits=2 12 34 --why "layer0.attention.pattern[count, 3]@6"
     python cli.py trace tiny95 --set digits=2 --diff "12 34" "12 35"
     python cli.py trace tiny95 12 34 --against tiny95-exact
     """

@@ -109,7 +109,7 @@ def picture_data(picture: Picture, ending: str) -> bytes:
     written = io.BytesIO()
     with _settings():
         kind = ending.removeprefix(".")
-        about = {"Date": None, "Creator": "weightspec", "Description": described(picture)} if kind == "svg" else {}
+        about = {"Date": None, "Creator": "weightspec", "Description": picture_description(picture)} if kind == "svg" else {}
         picture_figure(picture).savefig(written, format=kind, dpi=DOTS, metadata=about or {"Software": "weightspec"})
     return written.getvalue()
 
@@ -122,7 +122,7 @@ def _settings() -> Iterator[None]:
         yield
 
 
-def described(picture: Picture) -> str:
+def picture_description(picture: Picture) -> str:
     """What a picture shows, as JSON in one line, without texts; numbers have four figures, and of many cells there are
     none."""
     shown = picture_json(picture, None)

@@ -1037,18 +1037,24 @@ class TracedPass(OfSpec):
 class ComputedTerm(TypedDict):
     coefficient: Annotated[float, "what the value is multiplied by, rounded to the dtype where it is stored"]
     value: Annotated[float, "the value that is read"]
-    product: Annotated[float, "both multiplied"]
-    read: Annotated[str, "the name of the value, or what else it is: `bias`, `mean`, a token or a position"]
+    scale: Annotated[float, "what scores are multiplied by; 1 for other values"]
+    product: Annotated[float, "all three multiplied"]
+    read: Annotated[str, "the name of the value, or what else it is: `bias`, `mean`, `mask`, a token or a position"]
     position: Annotated[int | None, "its position; null where it is no value of the trace"]
     run: Annotated[int | None, "which run of its step it is from; null where the step runs once, or there is none"]
+    times: Annotated[str | None, "the value that the coefficient is, as `--why` takes it; null where it is no value"]
 
 
 class ComputedValue(TypedDict):
-    name: Annotated[str, "its name: that of the submodule, and of the dimension"]
-    position: Annotated[int, "its position in `tokens`"]
+    name: Annotated[str, "its name: that of the submodule, and of the dimension, or of the head and the key"]
+    position: Annotated[int, "its position in `tokens`; that of the query"]
     run: Annotated[int | None, "which run of its step it is from, from 1; null where the step runs once"]
     value: Annotated[float, "the number"]
-    function: Annotated[str, "what makes it of its terms: `sum`, `product`, or an activation of the one term"]
+    function: Annotated[
+        str,
+        "what makes it of its terms: `sum`, `product`, `exponential` of the sum, `largest` where a key has weight only"
+        " if its score is the largest, or an activation of the one term",
+    ]
     terms: Annotated[list[ComputedTerm], "what it was computed from, without terms of a sum that are zero"]
     zeros: Annotated[int, "how many terms of the sum are zero"]
     equations: Annotated[list[Equation], "the lines of the spec that give the coefficients"]

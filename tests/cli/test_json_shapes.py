@@ -206,6 +206,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     ],
     "trace --why": [
         ("trace", TINY, "--set", "digits=2", "1", "2", "--why", "layer0.ffn.candidate[6]@6"),
+        ("trace", TINY, "--set", "digits=2", "1", "2", "--why", "layer0.attention.scores[count, 3]@6"),
         ("trace", "noted.yaml", "--tokens", "1 +", "--why", "ffn.units.big@1", "--depth", "2"),
         ("trace", "tests/data/specs/repeat.yaml", "--tokens", "1 2", "--why", "layer0.ffn.x@1"),
     ],

@@ -30,6 +30,7 @@ ROOMS = (
     "__init__",
     "terminal",
     "pictures",
+    "page",
     "commands",
     "__main__",
 )
