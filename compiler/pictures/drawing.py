@@ -106,11 +106,12 @@ _HEIGHTS: dict[str, int] = {"refuted": 0, "open": 1, "proved": 2}  # of points i
 
 def picture_data(picture: Picture, ending: str) -> bytes:
     """The picture as a file with this ending, `.png` or `.svg`. An SVG says in its description what it shows."""
-    written = io.BytesIO()
+    written, kind = io.BytesIO(), ending.removeprefix(".")
+    about: dict[str, str | None] = {"Software": "weightspec"}
+    if kind == "svg":
+        about = {"Date": None, "Creator": "weightspec", "Description": picture_description(picture)}
     with _settings():
-        kind = ending.removeprefix(".")
-        about = {"Date": None, "Creator": "weightspec", "Description": picture_description(picture)} if kind == "svg" else {}
-        picture_figure(picture).savefig(written, format=kind, dpi=DOTS, metadata=about or {"Software": "weightspec"})
+        picture_figure(picture).savefig(written, format=kind, dpi=DOTS, metadata=about)
     return written.getvalue()
 
 

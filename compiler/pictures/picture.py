@@ -159,8 +159,9 @@ def check_size(panels: int, cells: int, hint: str) -> None:
 
 
 def figure_text(value: float) -> str:
-    """A number in a cell: three figures, whole numbers of up to five digits in full."""
-    if value == round(value) and abs(value) < 1e5:
+    """A number in a cell: three figures, those before the point all, if there are no more than five."""
+    size = abs(value)
+    if size < 99_999.5 and (size >= 100 or value == round(value)):
         return f"{value:.0f}"
     return f"{value:.3g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 

@@ -26,6 +26,7 @@ from compiler.pictures.picture import (
     PicturePanel,
     check_size,
     colour_scale,
+    figure_text,
     number_cell,
 )
 from compiler.pictures.results import MAX_LINES, ResultView, results_picture
@@ -83,6 +84,23 @@ def legend(figure: Figure) -> list[str]:
 )
 def test_an_axis_is_a_logarithm_where_values_grow_by_a_factor(numbers: tuple[float, ...], spacing: str) -> None:
     assert PictureAxis("x", tuple(map(str, numbers)), numbers).spacing == spacing
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (-1000, "-1000"),
+        (99_999.4, "99999"),
+        (99_999.6, "1e5"),
+        (1_234_567, "1.23e6"),
+        (521.25, "521"),
+        (0.0123456, "0.0123"),
+        (2.5e-300, "2.5e-300"),
+        (3e-9, "3e-9"),
+    ],
+)
+def test_numbers_are_short(value: float, text: str) -> None:
+    assert figure_text(value) == text
 
 
 def test_a_map_as_a_figure_has_its_names_cells_and_texts() -> None:
