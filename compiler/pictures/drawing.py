@@ -89,9 +89,9 @@ class CellStyle:
 
 STYLES: dict[CellState, CellStyle] = {
     "value": CellStyle(None),
-    "whole": CellStyle(None, legend="• all right"),
+    "whole": CellStyle(None, legend="bold or •: all right"),
     "proved": CellStyle("#0072b2", "", "o", "P proved"),
-    "refuted": CellStyle("#e69f00", "///", "v", "R refuted, and how many are wrong"),
+    "refuted": CellStyle("#e69f00", "///", "v", "R refuted: at least so many wrong"),
     "open": CellStyle("#f0e442", "..", "s", "O open"),
     "error": CellStyle("#ffffff", "xxx", "x", "E error"),
     "missing": CellStyle("#eeeeee", "", "", "no row"),
@@ -185,19 +185,27 @@ def _part(layout: PageLayout, box: Box) -> tuple[float, float, float, float]:
 
 
 def _legend(picture: Picture) -> Iterator[tuple[Artist, str]]:
-    """A handle and a label for each line, and for each state of a cell that is there and needs one."""
-    is_map = picture.kind == "heatmap"
-    for axis in {panel.y for panel in picture.panels if panel.y is not None and not is_map}:
-        for label, colour, marker in zip(axis.labels, cycle(_COLOURS), cycle(_MARKERS), strict=False):
-            yield Line2D([], [], color=colour, marker=marker, markersize=4, lw=1), f"{axis.name} = {short_label(label)}"
+    """A handle and a label for each line, and for each state of a cell that needs one."""
+    if picture.kind == "lines":
+        yield from _legend_of_lines(picture)
+        return
     present = {state for panel in picture.panels for row in panel.states for state in row}
     for state, style in STYLES.items():
-        if state not in present or not style.legend:
-            continue
-        if is_map:
+        if state in present and style.legend:
             colour = "none" if style.colour is None else style.colour
             yield Patch(facecolor=colour, hatch=style.hatch, edgecolor="#555555", lw=0.5), style.legend
-        elif style.colour is not None and style.marker and state not in _HEIGHTS:
+
+
+def _legend_of_lines(picture: Picture) -> Iterator[tuple[Artist, str]]:
+    panel = picture.panels[0]  # all have the same lines
+    if panel.y is not None:
+        for label, colour, marker in zip(panel.y.labels, cycle(_COLOURS), cycle(_MARKERS), strict=False):
+            line = Line2D([], [], color=colour, marker=marker, markersize=4, lw=1)
+            yield line, f"{panel.y.name} = {short_label(label)}"
+    cells = (cell for panel in picture.panels for row in panel.cells for cell in row)
+    without_place = {cell.state for cell in cells if math.isnan(_height(cell, is_log=_is_log(panel)))}
+    for state, style in STYLES.items():
+        if state in without_place and style.marker:
             yield Line2D([], [], color="black", marker=style.marker, ls=""), style.legend.removeprefix("E ")
 
 
@@ -298,7 +306,7 @@ def _label_x(axes: Axes, axis: PictureAxis, width: float) -> None:
 
 def _draw_lines(axes: Axes, panel: PicturePanel, room: float) -> None:
     """A line for each row, broken where there is no number; what has none stands at the lower edge, where it is."""
-    is_log = panel.colours is not None and panel.colours.spacing == "log"
+    is_log = _is_log(panel)
     places = panel.x.numbers or tuple(range(len(panel.x.labels)))
     for row, colour, marker in zip(panel.cells, cycle(_COLOURS), cycle(_MARKERS), strict=False):
         heights = [_height(cell, is_log=is_log) for cell in row]
@@ -339,6 +347,10 @@ def _are_apart(axis: PictureAxis) -> bool:
     closest = min((b - a for a, b in pairwise(numbers)), default=1.0)
     whole = numbers[-1] - numbers[0] or 1.0
     return LINES_PANEL[0] * closest / whole >= text_width(max(map(len, axis.labels)))
+
+
+def _is_log(panel: PicturePanel) -> bool:
+    return panel.colours is not None and panel.colours.spacing == "log"
 
 
 def _height(cell: PictureCell, *, is_log: bool) -> float:

@@ -116,7 +116,7 @@ def test_a_map_as_a_figure_has_its_names_cells_and_texts() -> None:
     assert written(axes) == ["0", "shape", "3", "10"]
     assert len(np.unique(colours.reshape(6, 4), axis=0)) == 4  # of 3, of 10, of no row; 0 and an error are white
     assert bar.get_ylim() == (0, 1)
-    assert legend(figure) == ["• all right", "E error", "no row", "exactly 0"]
+    assert legend(figure) == ["bold or •: all right", "E error", "no row", "exactly 0"]
 
 
 def test_states_are_told_apart_without_colours() -> None:
@@ -131,14 +131,15 @@ def test_states_are_told_apart_without_colours() -> None:
 
 def test_lines_as_a_figure_have_gaps_and_marks_for_what_has_no_number() -> None:
     rows = [row(right, gain=gain) for gain, right in [("1", 1), ("10", 5), ("100", 10)]]
-    (axes,) = picture_figure(results_picture([*rows, row(gain="1000")], ResultView())).axes
+    figure = picture_figure(results_picture([*rows, row(gain="1000")], ResultView()))
+    (axes,) = figure.axes
     line, error = axes.lines
     places, heights = points(line)
     assert places == [1, 10, 100, 1000]
     assert heights[:3] == [0.1, 0.5, 1.0]
     assert math.isnan(heights[3])
     assert (points(error)[0], error.get_marker()) == ([1000], STYLES["error"].marker)
-    assert (axes.get_xscale(), axes.get_xlabel()) == ("log", "gain")
+    assert (axes.get_xscale(), axes.get_xlabel(), legend(figure)) == ("log", "gain", ["error"])
 
 
 def test_lines_of_several_values_and_of_verdicts() -> None:
