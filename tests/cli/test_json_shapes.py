@@ -241,6 +241,11 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("sweep", "never.yaml", "--verify", "60", *IN_FOLDER),
         ("sweep", "untasked.yaml", *IN_FOLDER),
     ],
+    "plot": [
+        ("plot", "tests/data/swept.csv", "-o", "map.png"),
+        ("plot", "tests/data/swept.csv", "--where", "base=2", "--value", "dense"),
+        ("plot", TINY, "--set", "digits=2", "--attention", "1 2"),
+    ],
     "claim": [("claim", "nan.yaml", "--suite", "exhaustive"), ("claim", REVERSE, "--inputs", "9")],
     "report": [
         ("report", TINY, "claiming.yaml", "nan.yaml", "--suite", "edges", "--suite", "carries", "-o", "page.md"),
