@@ -453,6 +453,11 @@ $ python cli.py eval --model other.pt --task base.yaml --suite uniform --inputs 
 """,
     ),
     Explanation(
+        "worker",
+        "A worker of a Dask cluster could find other results: it has another version of weightspec, Python, torch or"
+        " numpy, or computes several points at a time.",
+    ),
+    Explanation(
         "wrong-tensor",
         "A tensor in a file has another shape or dtype than the network of the spec stores.",
         """\
@@ -465,11 +470,6 @@ $ python cli.py eval --model other.safetensors --like base.yaml --suite edges --
 >>> save_file(tensors, "other.safetensors")
 $ python cli.py eval --model other.safetensors --like base.yaml --suite edges --inputs 1
 """,
-    ),
-    Explanation(
-        "worker",
-        "A worker of a Dask cluster could find other results: it has another version of weightspec, Python, torch or"
-        " numpy, or computes several points at a time.",
     ),
     Explanation(
         "wrong-type",
