@@ -22,7 +22,7 @@ from compiler.source.printable import printable
 
 
 def tensor_picture(spec: Spec, name: str) -> Picture:
-    """A tensor by its name in the state dict, in colours around zero; a vector as one column.
+    """A tensor by its name, as the network reads it, in colours around zero; a vector as one column.
 
     Raises `SpecError` where there is none, and for one of too many numbers.
     """
@@ -32,8 +32,6 @@ def tensor_picture(spec: Spec, name: str) -> Picture:
     axes = [_axis(called, axis) for called, axis in zip(names, tensor.axes, strict=True)]
     rows, columns = axes if len(axes) == 2 else (axes[0], PictureAxis("", ("",)))
     panel = PicturePanel("", columns, rows, _cells(tensor, len(columns.labels)))
-    if tensor.transposed:
-        panel = PicturePanel("", rows, columns, tuple(zip(*panel.cells, strict=True)))
     title = printable(f"{spec.title}: {name}")
     return Picture("heatmap", title, "weight", with_one_scale([panel], is_signed=True))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from compiler.backends.torch.model import build_model
 from compiler.pictures.drawing import MOST_SHAPES, STYLES, picture_data, picture_figure
 from compiler.pictures.layout import MOST_TEXTS
 from compiler.pictures.picture import (
@@ -30,8 +32,12 @@ from compiler.pictures.picture import (
     number_cell,
 )
 from compiler.pictures.results import MAX_LINES, ResultView, results_picture
+from compiler.pictures.tensors import tensor_picture
+from compiler.pipeline import load
+from compiler.readers.why.entries import named_tensors
 from compiler.source.diagnostics import SpecError
 from compiler.sweeps.results import PointError, PointResult, PointSuite, PointVerdict, SavedRow
+from tests.helpers import SPECS, STEPS
 
 
 def row(right: int | None = None, spec: str = "a.yaml", *, inputs: int = 10, **settings: str) -> SavedRow:
@@ -266,3 +272,14 @@ def test_of_many_cells_texts_and_labels_are_thinned_and_the_file_stays_small() -
     assert (written(axes), side**2 > MOST_TEXTS) == ([], True)
     assert 20 < len(axes.get_xticklabels()) < side
     assert len(picture_data(picture, ".svg")) < 150_000
+
+
+@pytest.mark.parametrize("path", [SPECS / "qwen20.yaml", STEPS / "ties-transposed.yaml"], ids=lambda path: path.stem)
+def test_every_tensor_is_shown_as_it_is_read(path: Path) -> None:
+    network = load(path).network
+    state = build_model(network).state_dict()
+    for name, (_, tensor) in named_tensors(network).items():
+        stored = state[tensor.name].T if tensor.transposed else state[tensor.name]
+        (panel,) = tensor_picture(load(path), name).panels
+        rows = stored.unsqueeze(1) if stored.ndim == 1 else stored
+        assert panel.values == tuple(map(tuple, rows.tolist())), name
