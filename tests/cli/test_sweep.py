@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from compiler import read_rows
 from tests.cli.test_cli import QWEN, ROOT, call, call_json
 from tests.cli.test_report import REVERSE
 
@@ -74,11 +75,26 @@ def test_of_many_points_the_best_and_the_worst_are_printed() -> None:
     assert last == "24 points, 1 with an error"
 
 
+def test_parquet_without_its_package_is_refused_before_anything_runs(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    result = call("sweep", REVERSE, "--set", "symbols=2", "--out", "rows.parquet")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "error: this needs pyarrow, which is not installed  [missing-package]",
+        "  hint: pip install 'weightspec[parquet]'",
+    ]
+    assert not any(own_cache.rglob("*.jsonl"))
+
+
 def test_rows_are_written_whole(tmp_path: Path) -> None:
-    files = tmp_path / "rows.csv", tmp_path / "rows.jsonl"
+    files = tmp_path / "rows.csv", tmp_path / "rows.jsonl", tmp_path / "rows.parquet"
     found = call_json("sweep", REVERSE, "--set", "symbols=1,2", "--set", "length=2", *EDGES, "--out", str(files[0]))
-    call("sweep", REVERSE, "--set", "symbols=1,2", "--set", "length=2", *EDGES, "--out", str(files[1]))
+    for path in files[1:]:
+        call("sweep", REVERSE, "--set", "symbols=1,2", "--set", "length=2", *EDGES, "--out", str(path))
     assert [json.loads(line) for line in files[1].read_text(encoding="utf-8").splitlines()] == found["rows"]
+    assert [row.key for row in read_rows(files[2])] == [row["key"] for row in found["rows"]]
     with files[0].open(encoding="utf-8", newline="") as file:
         wrong, right = csv.DictReader(file)
     assert (wrong["error"], wrong["edges right"], wrong["dense"]) == ("index-range", "", "")
@@ -111,7 +127,7 @@ def test_any_number_of_processes_finds_the_same() -> None:
         (("--set", "symbols=1..2000", "--set", "length=1..2000"), "too-large", "these are 4,000,000 points"),
         (("--set", "symbols=2", "--suite", "edgs"), "unknown-name", "no suite 'edgs'"),
         (("--set", "symbols=2", "--inputs", "0"), "bad-value", "inputs has to be from 1"),
-        (("--set", "symbols=2", "--out", "rows.parquet"), "bad-value", "ends in neither .csv nor .jsonl"),
+        (("--set", "symbols=2", "--out", "rows.xlsx"), "bad-value", "ends in none of .csv, .jsonl, .parquet"),
         (("--set", "symbols=2", "--out", "no/rows.csv"), "missing-folder", "there is no folder no"),
         (("--set", "symbols=2", "--journal", "no/rows"), "missing-folder", "there is no folder no"),
         (("--set", "symbols=2", "--journal", "/dev/null"), "cannot-write", "it is no regular file but a device"),

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from compiler.backends.elementary.program import (
     Activated,
@@ -31,6 +30,7 @@ from compiler.backends.elementary.program import (
     Subtraction,
     Sum,
 )
+from compiler.backends.torch.first_values import first_values
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.reference import alone
 from compiler.network import ir
@@ -116,24 +116,13 @@ def read_patterns(
     network: ir.Network, wanted: set[Pattern], sequences: Sequence[np.ndarray]
 ) -> list[dict[Pattern, Array]]:
     """Of each sequence of tokens [length], read alone, the plain module's wanted patterns [heads, queries, keys]."""
-    model = build_model(network).eval()
-    seen: dict[str, list[Array]] = {step: [] for step, _ in wanted}
-
-    def shown(step: str) -> None:
-        def hook(_module: torch.nn.Module, _inputs: object, pattern: Tensor) -> None:
-            seen[step].append(pattern[0].double().numpy())
-
-        model.get_submodule(f"{step}.pattern").register_forward_hook(hook)
-
-    for step in seen:
-        shown(step)
+    runs = {step: 1 + max(run for name, run in wanted if name == step) for step, _ in wanted}
+    shown = first_values(build_model(network).eval(), {f"{step}.pattern": count for step, count in runs.items()})
     patterns = []
     with alone():
         for sequence in sequences:
-            for runs in seen.values():
-                runs.clear()
-            model(torch.tensor(sequence, dtype=torch.int64)[None])
-            patterns.append({(step, run): seen[step][run] for step, run in wanted})
+            found = shown(torch.tensor(sequence, dtype=torch.int64)[None])
+            patterns.append({(step, run): found[f"{step}.pattern"][run] for step, run in wanted})
     return patterns
 
 
