@@ -38,22 +38,29 @@ MAX_TENSOR_BLOCK = 1 << 16
 @dataclass(frozen=True, eq=False)
 class _Runner:
     """Says the slots of one program: sequences [B, length] to tokens [B, slots]. `check`: which inputs are surely
-    answered right, where one program says all."""
+    answered right, where one program says all. `decided`: how many inputs each stage decided, where there are two."""
 
     program: Program
     run: Callable[[Tokens], Tokens]
     check: Callable[[Words], NDArray[np.bool_]] | None = None
+    decided: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class FastEngine:
-    """See `compiler.backends.native.engines.Engine`."""
+    """See `compiler.backends.native.engines.Engine`. `how` it runs is a part of the `detail`."""
 
-    detail: str
+    how: str
     block: int
     runners: tuple[_Runner, ...]
     predicted: tuple[int, ...]
     name: EngineName = "fast"
+
+    @property
+    def detail(self) -> str:
+        """How it runs, and of one program how many inputs it decided by values alone."""
+        decided = self.runners[0].decided
+        return self.how if decided is None else f"{self.how}, {decided()}"
 
     def surely_right(self, words: Words) -> NDArray[np.bool_] | None:
         """See `Engine`."""
@@ -135,7 +142,7 @@ def _native(program: Program, spec: Spec, columns: Columns | None, threads: int)
     if values is None:
         return bounds.runner() or bounds.reason
     stages = _Stages(values, bounds)
-    return _Runner(program, stages.run, None if values.check is None else stages.check)
+    return _Runner(program, stages.run, None if values.check is None else stages.check, stages.decided)
 
 
 def _sample(program: Program, spec: Spec) -> Tensor:
@@ -192,6 +199,10 @@ class _Stages:
     bounds: _Compiled
     asked: int = 0
     left: int = 0
+    by_bounds: int = 0
+
+    def decided(self) -> str:
+        return f"{self.asked - self.left:,} inputs by values alone, {self.by_bounds:,} by bounds"
 
     def _only_bounds(self) -> _Runner | None:
         return self.bounds.runner() if self.left > MOST_LEFT * self.asked else None
@@ -199,19 +210,28 @@ class _Stages:
     def run(self, tokens: Tokens) -> Tokens:
         bounds = self._only_bounds()
         if bounds is not None:
-            return bounds.run(tokens)
+            return self._bounded(bounds, tokens)
         tokens_said = self.values.run(tokens)
         rows = np.flatnonzero((tokens_said == UNSURE).any(1))
         self.asked, self.left = self.asked + len(tokens), self.left + len(rows)
         if len(rows) and (bounds := self.bounds.runner()) is not None:
-            tokens_said[rows] = bounds.run(tokens[rows])
+            tokens_said[rows] = self._bounded(bounds, tokens[rows])
+        return tokens_said
+
+    def _bounded(self, bounds: _Runner, tokens: Tokens) -> Tokens:
+        tokens_said = bounds.run(tokens)
+        self.by_bounds += int((tokens_said != UNSURE).all(1).sum())
         return tokens_said
 
     def check(self, words: Words) -> NDArray[np.bool_]:
-        runner = self._only_bounds() or self.values
-        assert runner.check is not None
-        sure = runner.check(words)
-        self.asked += int(sure.sum())  # the others are run
+        bounds = self._only_bounds()
+        check = self.values.check if bounds is None else bounds.check
+        assert check is not None
+        sure = check(words)
+        if bounds is None:
+            self.asked += int(sure.sum())  # the others are run
+        else:
+            self.by_bounds += int(sure.sum())
         return sure
 
 
