@@ -346,14 +346,15 @@ def _entry(length: int, slots: int, places: str) -> list[str]:
 
 
 def _check(columns: Columns, places: Sequence[int]) -> list[str]:
-    """`check`: whole blocks, and the last sequences one by one in copies of the last."""
-    fixed = [
-        f"w->tokens[{t}] = (ws_masks){{0}} + {x.tokens[0]};" for t, x in enumerate(columns.read) if x.column is None
-    ]
-    moving = [f"w->tokens[{t}][l] = {_token(x)};" for t, x in enumerate(columns.read) if x.column is not None]
-    right = [f"same[l] &= (int64_t)w->said[{p}][l] == {_token(x)};" for p, x in zip(places, columns.right, strict=True)]
+    """`check`: whole blocks, and a last one that is filled up with its last sequence."""
     each = "for (int l = 0; l < WS_LANES; l++)"
+    read = [(t, source) for t, source in enumerate(columns.read)]
+    right = list(zip(places, columns.right, strict=True))
+    fixed = [f"w->tokens[{t}] = (ws_masks){{0}} + {x.first};" for t, x in read if x.column is None]
+    known = [f"same &= w->said[{place}] == ws_all({x.first});" for place, x in right if x.column is None]
     return [
+        *_moving("read", read),
+        *_moving("right", right),
         "void check(const uint16_t *const *columns, uint8_t *sure, int64_t start, int64_t count) {",
         "char *memory = __builtin_malloc(sizeof(workspace) + 64);",
         "for (int64_t i = 0; i < count; i++) sure[start + i] = 0;",
@@ -361,29 +362,26 @@ def _check(columns: Columns, places: Sequence[int]) -> list[str]:
         "workspace *w = (workspace *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);",
         *fixed,
         "for (int64_t first = start; first < start + count; first += WS_LANES) {",
-        "const int64_t last = start + count - 1;",
-        f"int64_t at[WS_LANES]; {each} at[l] = first + l < last ? first + l : last;",
-        "if (first + WS_LANES <= start + count) {",
-        *(f"{each} {line.replace('at[l]', 'first + l')}" for line in moving),
-        "} else {",
-        *(f"{each} {line}" for line in moving),
+        "const int64_t left = start + count - first;",
+        "for (int i = 0; read[i].place >= 0; i++) {",
+        "const ws_symbols symbols = ws_symbols_of(columns[read[i].column] + first, left);",
+        "w->tokens[read[i].place] = __builtin_convertvector(symbols, ws_masks) + read[i].token;",
         "}",
         "block(w);",
-        f"uint8_t same[WS_LANES]; {each} same[l] = 1;",
-        *(f"{each} {line}" for line in right),
-        f"{each} if (first + l <= last) sure[first + l] = same[l];",
+        "ws_masks same = (ws_masks){0} - 1;",
+        *known,
+        "for (int i = 0; right[i].place >= 0; i++) {",
+        "const ws_symbols symbols = ws_symbols_of(columns[right[i].column] + first, left);",
+        "same &= w->said[right[i].place] == __builtin_convertvector(symbols, ws_lanes) + right[i].token;",
+        "}",
+        f"{each} if (l < left) sure[first + l] = same[l] & 1;",
         "}",
         "__builtin_free(memory);",
         "}",
     ]
 
 
-def _token(source: TokenSource) -> str:
-    """A token of the sequence of a lane."""
-    tokens = source.tokens
-    if source.column is None:
-        return str(tokens[0])
-    symbol = f"columns[{source.column}][at[l]]"
-    if tokens == tuple(range(tokens[0], tokens[0] + len(tokens))):
-        return f"{symbol} + {tokens[0]}"
-    return f"((const int[]){{{', '.join(map(str, tokens))}}})[{symbol}]"
+def _moving(name: str, sources: Sequence[tuple[int, TokenSource]]) -> list[str]:
+    """A table of what is read from columns, after which a place below 0 comes."""
+    rows = [f"{{{place}, {x.column}, {x.first}}}" for place, x in sources if x.column is not None]
+    return [f"static const struct {{ int place, column, token; }} {name}[] = {{{', '.join([*rows, '{-1, 0, 0}'])}}};"]

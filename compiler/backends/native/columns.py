@@ -12,16 +12,17 @@ from compiler.backends.elementary.program import Program
 from compiler.tasks.layout import Layout, Slot
 from compiler.tasks.task import Words
 
-MOST_TOKENS = 500  # each is a line or two of C
+MOST_TOKENS = 5000  # each is a row of a table in C
 Addresses = NDArray[np.uintp]
 
 
 @dataclass(frozen=True)
 class TokenSource:
-    """The token of each symbol in a column by its number; without one, the only token."""
+    """A column by its number, and the token of symbol 0, which those of the others follow. Without one, the only
+    token."""
 
     column: int | None
-    tokens: tuple[int, ...]
+    first: int
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,14 @@ def _by_column(word: NDArray[np.uint16]) -> NDArray[np.uint16]:
 
 
 def columns_of(programs: Sequence[Program], layout: Layout) -> Columns | None:
-    """For the only one of the programs, which says all of the answer; None where there are several, a token hangs on
-    several symbols, or there are too many."""
+    """For the only one of the programs, which says all of the answer; None where there are several, a token is not a
+    symbol and a number that is added, or there are too many."""
     if len(programs) != 1 or programs[0].slots != layout.predicted or programs[0].starts != (0,):
         return None
     numbers: dict[tuple[str, int], int] = {}
     right = [layout.answer[slot] for slot in layout.predicted]
     read = (*layout.prompt, *layout.answer)[: programs[0].length]
-    if len(read) + len(right) > MOST_TOKENS or any(len(slot.places) > 1 for slot in (*read, *right)):
+    if len(read) + len(right) > MOST_TOKENS or not all(map(_is_plain, (*read, *right))):
         return None
     sources = [[_source(slot, numbers) for slot in some] for some in (read, right)]
     return Columns(tuple(numbers), tuple(sources[0]), tuple(sources[1])) if numbers else None
@@ -61,6 +62,12 @@ def columns_of(programs: Sequence[Program], layout: Layout) -> Columns | None:
 
 def _source(slot: Slot, numbers: dict[tuple[str, int], int]) -> TokenSource:
     if slot.token is not None:
-        return TokenSource(None, (slot.token,))
+        return TokenSource(None, slot.token)
     (place,) = slot.places
-    return TokenSource(numbers.setdefault((place.word, place.index), len(numbers)), slot.tokens)
+    return TokenSource(numbers.setdefault((place.word, place.index), len(numbers)), slot.tokens[0])
+
+
+def _is_plain(slot: Slot) -> bool:
+    """Whether its token is a symbol and a number that is added."""
+    first = slot.possible[0]
+    return len(slot.places) < 2 and slot.possible == tuple(range(first, first + len(slot.possible)))

@@ -147,18 +147,18 @@ def _native(program: Program, spec: Spec, columns: Columns | None, threads: int)
 
 
 def _first_stage(program: Program, sample: Tensor) -> tuple[tuple[Program, Array | None] | None, str]:
-    """What decides most of a sample in less time than bounds do, with its margins, and how: values alone, or with an
-    error of attention that is known for all inputs; None where neither does. Raises `NoRule`."""
-    enough = margins(program)
-    if np.isfinite(enough).all() and share_ahead(program, enough, sample) >= 1 - MOST_LEFT:
-        return (program, enough), "by values alone"
+    """A program that decides most of a sample in less time than bounds do, with its margins, and how: values alone, or
+    with errors of attention that are known for all inputs; None where it does not. Raises `NoRule`."""
+    if not any(isinstance(node.operation, Attended) for node in program.nodes):
+        enough = margins(program)
+        worth = np.isfinite(enough).all() and share_ahead(program, enough, sample) >= 1 - MOST_LEFT
+        return (program, enough) if worth else None, "by values alone"
     known = with_known_errors(program)
-    if known is not None:
-        with torch.inference_mode():
-            sure = (said(known, sample) != UNSURE).all(1).double().mean()
-        if sure >= 1 - MOST_LEFT:
-            return (known, None), "by known errors of attention"
-    return None, ""
+    if known is None:
+        return None, ""
+    with torch.inference_mode():
+        share = float((said(known, sample) != UNSURE).all(1).double().mean())
+    return (known, None) if share >= 1 - MOST_LEFT else None, "by known errors of attention"
 
 
 def _sample(program: Program, spec: Spec) -> Tensor:

@@ -77,6 +77,18 @@ static inline ws_lanes ws_min(ws_lanes a, ws_lanes b) {
     return ws_select(a != a, a, smaller);
 }
 
+/* The next symbols of a column, of which so many are left: a last one stands for those that are not. */
+typedef int32_t ws_symbols __attribute__((vector_size(4 * WS_LANES)));
+typedef uint16_t ws_column __attribute__((vector_size(2 * WS_LANES)));
+static inline ws_symbols ws_symbols_of(const uint16_t *column, int64_t left) {
+    ws_column symbols;
+    if (left >= WS_LANES)
+        __builtin_memcpy(&symbols, column, sizeof symbols);
+    else
+        for (int l = 0; l < WS_LANES; l++) symbols[l] = column[l < left ? l : left - 1];
+    return __builtin_convertvector(symbols, ws_symbols);
+}
+
 /* Of a table of 16 numbers, those of the places, 0 to 15. */
 static inline ws_lanes ws_looked_up(const double *table, ws_masks places) {
     ws_lanes found;
