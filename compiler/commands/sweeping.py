@@ -12,6 +12,7 @@ from compiler.commands.shared import (
     EXIT_FAULT,
     Loading,
     SpecCommand,
+    journal_options,
     json_option,
     loading_options,
     seconds_option,
@@ -53,13 +54,7 @@ MAX_NAMED = 20  # errors that are printed as they happen
     metavar="ADDRESS",
     help="Let the workers of a Dask cluster compute: tcp://host:8786, or the scheduler file of `dask scheduler`.",
 )
-@click.option(
-    "--journal",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Keep the results in this file, and compute no point that it has. By default, a file in the user's cache.",
-)
-@click.option("--restart", is_flag=True, help="Compute every point, also those that the journal has.")
+@journal_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -95,9 +90,10 @@ def sweep(
     python cli.py sweep tiny95 --set v_scale=1e4..1e8..*10 --suite near_carry --inputs 1000 --out rows.csv
     python cli.py sweep reverse --set symbols=2..5 --set length=1..6 --sample 10 --verify 10
     """
+    from compiler.sweeps.journal import usual_journal
     from compiler.sweeps.plan import sweep_plan
     from compiler.sweeps.results import PointQuestion, SweepRow
-    from compiler.sweeps.sweeping import sweep_rows, usual_journal
+    from compiler.sweeps.sweeping import sweep_rows
     from compiler.terminal.console import print_json, suite_progress
     from compiler.terminal.sweeps import ROW_FILES, print_sweep, sweep_json
 
@@ -110,7 +106,7 @@ def sweep(
     plan = sweep_plan(specs, loading.settings, sample=sample, seed=seed or 0, large=large)
     leniency = Leniency(loading.ignore, loading.strict, loading.allow_overflow)
     asked = PointQuestion(suites or None, inputs, seed, budget, leniency)
-    kept = usual_journal(plan) if journal is None else journal
+    kept = usual_journal(plan.specs) if journal is None else journal
     found: list[SweepRow] = []
     computed: Iterator[SweepRow]
     told = errors = 0

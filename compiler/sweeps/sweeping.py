@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -15,7 +14,6 @@ from compiler.evaluation.workers import cores, held_back, worker_pool
 from compiler.pipeline import Spec, load_sources
 from compiler.source.diagnostics import SpecError, did_you_mean, fail
 from compiler.source.extras import optional_module
-from compiler.source.user_cache import private_folder
 from compiler.sweeps.journal import Journal, opened_journal
 from compiler.sweeps.plan import Axes, SweepPlan, SweepPoint, sweep_plan
 from compiler.sweeps.points import point_result
@@ -128,13 +126,6 @@ def _suites(spec: Spec) -> Iterator[str]:
 def processes_for(plan: SweepPlan, asked: PointQuestion) -> int:
     """How many processes pay off on this machine: one for each core, if there is enough to do."""
     return min(cores(), plan.size if asked.budget is not None else plan.size // WORTH_STARTING)
-
-
-def usual_journal(plan: SweepPlan) -> Path | None:
-    """The journal of all sweeps of these specs in the user's cache; None where there is no safe place for one."""
-    folder = private_folder("sweeps")
-    texts = "\0".join(source.text for spec in plan.specs for source in spec.sources)
-    return None if folder is None else folder / f"{hashlib.sha256(texts.encode()).hexdigest()[:32]}.jsonl"
 
 
 def _rows(
