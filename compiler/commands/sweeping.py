@@ -49,6 +49,11 @@ MAX_NAMED = 20  # errors that are printed as they happen
     metavar="N",
     help="Compute this many points at a time; by default one on each core, where there is enough to do.",
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Let the workers of a Dask cluster compute: tcp://host:8786, or the scheduler file of `dask scheduler`.",
+)
 @journal_options
 @click.option(
     "--out",
@@ -67,6 +72,7 @@ def sweep(
     sample: int | None,
     large: bool,
     jobs: int | None,
+    scheduler: str | None,
     journal: Path | None,
     restart: bool,
     out: Path | None,
@@ -98,6 +104,10 @@ def sweep(
 
     if out is not None:
         _check_out(out)
+    if scheduler is not None and jobs is not None:
+        raise fail(
+            "bad-value", "--jobs is about this machine, and --scheduler lets others compute", hint="leave out one"
+        )
     plan = sweep_plan(specs, loading.settings, sample=sample, seed=seed or 0, large=large)
     leniency = Leniency(loading.ignore, loading.strict, loading.allow_overflow)
     asked = PointQuestion(suites or None, inputs, seed, budget, leniency)
@@ -120,7 +130,16 @@ def sweep(
         def notice(line: str) -> None:
             say(line, error=True)
 
-        computed = sweep_rows(plan, asked, kept, restart=restart, processes=jobs, progress=progress, notice=notice)
+        computed = sweep_rows(
+            plan,
+            asked,
+            kept,
+            restart=restart,
+            processes=jobs,
+            scheduler=scheduler,
+            progress=progress,
+            notice=notice,
+        )
         try:
             found.extend(computed)
         except KeyboardInterrupt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import UnionType
 from typing import get_args
@@ -70,6 +70,9 @@ class PointError:
     message: str
 
 
+ENDED = PointError("process", "the process that computed it was ended from outside, perhaps for want of memory")
+
+
 @dataclass(frozen=True)
 class PointResult:
     """What was found out about a point. `question` is the digest of what its task asks. `seconds` is a timing; all else
@@ -122,6 +125,10 @@ class SweepRow:
     def saved(self) -> SavedRow:
         """The row as files have it."""
         return SavedRow(str(self.point.spec.path), self.point.values, self.key, self.result)
+
+
+KeyedPoint = tuple[SweepPoint, str]  # a point and its key
+Computing = Callable[[Iterator[KeyedPoint], PointQuestion], Iterator[tuple[KeyedPoint, PointResult]]]  # as they end
 
 
 def point_key(point: SweepPoint, asked: PointQuestion) -> str:

@@ -206,6 +206,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     ],
     "trace --why": [
         ("trace", TINY, "--set", "digits=2", "1", "2", "--why", "layer0.ffn.candidate[6]@6"),
+        ("trace", TINY, "--set", "digits=2", "1", "2", "--why", "layer0.attention.scores[count, 3]@6"),
         ("trace", "noted.yaml", "--tokens", "1 +", "--why", "ffn.units.big@1", "--depth", "2"),
         ("trace", "tests/data/specs/repeat.yaml", "--tokens", "1 2", "--why", "layer0.ffn.x@1"),
     ],
@@ -239,6 +240,11 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("sweep", REVERSE, "--set", "symbols=1,2", "--set", "length=2", "--verify", "60", *IN_FOLDER),
         ("sweep", "never.yaml", "--verify", "60", *IN_FOLDER),
         ("sweep", "untasked.yaml", *IN_FOLDER),
+    ],
+    "plot": [
+        ("plot", "tests/data/swept.csv", "-o", "map.png"),
+        ("plot", "tests/data/swept.csv", "--where", "base=2", "--value", "dense"),
+        ("plot", TINY, "--set", "digits=2", "--attention", "1 2"),
     ],
     "claim": [("claim", "nan.yaml", "--suite", "exhaustive"), ("claim", REVERSE, "--inputs", "9")],
     "report": [

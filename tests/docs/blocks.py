@@ -21,6 +21,7 @@ import torch
 from click.testing import CliRunner, Result
 
 import cli
+from tests.docs.pictures import PICTURES
 from tests.helpers import DATA, ROOT, SPECS
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -98,9 +99,10 @@ def _read(page: Path, text: str) -> tuple[Block, ...]:
 
 
 def fill(folder: Path) -> None:
-    """Where examples are run: specs, bases, and every example that has a file name."""
+    """Where examples are run: specs, bases, results that pictures are drawn of, each example that has a file name."""
     shutil.copytree(SPECS, folder / "specs")
     shutil.copytree(EXAMPLES, folder / "docs" / "examples")
+    shutil.copytree(PICTURES, folder / "docs" / "pictures", ignore=shutil.ignore_patterns("*.svg"))
     (folder / "tests").symlink_to(ROOT / "tests")
     for base in (DATA / "docs").glob("*.yaml"):
         shutil.copy(base, folder)

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import engine_speed, exhaustive, large_speed, self_check, sweep_overhead, task_inputs, verify_speed
+from benchmarks import (
+    engine_before,
+    engine_speed,
+    exhaustive,
+    large_speed,
+    self_check,
+    sweep_overhead,
+    task_inputs,
+    verify_speed,
+)
 from benchmarks.page import NoSection, markdown_table, put
 from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, disagreements
 from compiler.backends.native.c_compiler import find_compiler
@@ -258,3 +267,14 @@ def test_a_spec_of_the_size_of_interpreters_fits_in_memory() -> None:
     validated, built, said, read = (int(size) for size in re.findall(r"([\d,]+) MB", result.output))
     assert max(validated, built, said) < 600
     assert read < 1000
+
+
+@pytest.mark.long
+def test_the_engine_next_to_another_tree() -> None:
+    """Here the same tree twice."""
+    result = CliRunner().invoke(engine_before.main, ["--tree", str(ROOT), SMALL, "--seconds", "0.01", "--rounds", "1"])
+    assert result.exit_code == 0, result.output
+    machine, header, row = (line for line in result.stdout.splitlines() if line)
+    assert "inputs a second" in machine
+    assert header.split().count("ratio") == 2
+    assert re.fullmatch(r"reverse( +[\d,]+ +[\d,]+ +[\d.]+){2}( +[\d.]+%){2}( +[\d.]+ s){2}", row)

@@ -53,8 +53,8 @@ def _measured(program: Program, network: ir.Network, wanted: dict[int, str], len
     highest = {number: np.full(shape, -np.inf) for number, shape in shapes.items()}
     with alone():
         for length in lengths:
-            for token in range(program.vocabulary):
-                shown = run(torch.full((1, length), token, dtype=torch.int64))
+            for token, sequence in enumerate(program.every_token(length)):
+                shown = run(torch.from_numpy(sequence)[None])
                 for number, name in wanted.items():
                     rows = shown[name][0].swapaxes(0, 1).reshape(length, -1)  # [time, heads · coordinates]
                     ends = lowest[number][:length, token], highest[number][:length, token]
