@@ -12,6 +12,7 @@ from compiler.commands.shared import (
     EXIT_FAULT,
     Loading,
     SpecCommand,
+    journal_options,
     json_option,
     loading_options,
     seconds_option,
@@ -49,12 +50,11 @@ MAX_NAMED = 20  # errors that are printed as they happen
     help="Compute this many points at a time; by default one on each core, where there is enough to do.",
 )
 @click.option(
-    "--journal",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Keep the results in this file, and compute no point that it has. By default, a file in the user's cache.",
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Let the workers of a Dask cluster compute: tcp://host:8786, or the scheduler file of `dask scheduler`.",
 )
-@click.option("--restart", is_flag=True, help="Compute every point, also those that the journal has.")
+@journal_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -72,6 +72,7 @@ def sweep(
     sample: int | None,
     large: bool,
     jobs: int | None,
+    scheduler: str | None,
     journal: Path | None,
     restart: bool,
     out: Path | None,
@@ -89,18 +90,23 @@ def sweep(
     python cli.py sweep tiny95 --set v_scale=1e4..1e8..*10 --suite near_carry --inputs 1000 --out rows.csv
     python cli.py sweep reverse --set symbols=2..5 --set length=1..6 --sample 10 --verify 10
     """
+    from compiler.sweeps.journal import usual_journal
     from compiler.sweeps.plan import sweep_plan
     from compiler.sweeps.results import PointQuestion, SweepRow
-    from compiler.sweeps.sweeping import sweep_rows, usual_journal
+    from compiler.sweeps.sweeping import sweep_rows
     from compiler.terminal.console import print_json, suite_progress
     from compiler.terminal.sweeps import ROW_FILES, print_sweep, sweep_json
 
     if out is not None:
         _check_out(out)
+    if scheduler is not None and jobs is not None:
+        raise fail(
+            "bad-value", "--jobs is about this machine, and --scheduler lets others compute", hint="leave out one"
+        )
     plan = sweep_plan(specs, loading.settings, sample=sample, seed=seed or 0, large=large)
     leniency = Leniency(loading.ignore, loading.strict, loading.allow_overflow)
     asked = PointQuestion(suites or None, inputs, seed, budget, leniency)
-    kept = usual_journal(plan) if journal is None else journal
+    kept = usual_journal(plan.specs) if journal is None else journal
     found: list[SweepRow] = []
     computed: Iterator[SweepRow]
     told = errors = 0
@@ -119,7 +125,16 @@ def sweep(
         def notice(line: str) -> None:
             say(line, error=True)
 
-        computed = sweep_rows(plan, asked, kept, restart=restart, processes=jobs, progress=progress, notice=notice)
+        computed = sweep_rows(
+            plan,
+            asked,
+            kept,
+            restart=restart,
+            processes=jobs,
+            scheduler=scheduler,
+            progress=progress,
+            notice=notice,
+        )
         try:
             found.extend(computed)
         except KeyboardInterrupt:

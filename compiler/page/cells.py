@@ -18,6 +18,7 @@ from compiler.terminal.console import file_and_line, number_text
 
 MAX_SIDE = 64  # rows or columns of a tensor that are shown
 MAX_CELLS = 20_000  # of all tensors on a page
+MAX_NUMBERS = 100_000  # of all passes on a page
 MAX_EXPLAINED = 2000  # cells of a model that show their numbers
 MAX_READ = 1_000_000  # numbers of the spec that are looked through for that
 
@@ -27,6 +28,7 @@ class Room:
     """What is left of a page."""
 
     cells: int = MAX_CELLS
+    numbers: int = MAX_NUMBERS
 
 
 @dataclass

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from compiler.page.cells import Equations, Room, page_tensors
+from compiler.page.comparison import ComparedModel, beside_one_another
+from compiler.page.diagram import page_steps
+from compiler.page.examples import page_examples
 from compiler.page.shapes import Page, PageLine, PageMade, PageModel, PagePiece, PageSource
 from compiler.page.spec_lines import line_anchors, spec_texts
+from compiler.pipeline import Spec
 from compiler.readers.counting.counts import FIGURES
 from compiler.report.again import Caller, model_calls, page_call
 from compiler.report.markdown.page import CALLER, title_of
 from compiler.report.markdown.text import relative
 from compiler.report.reporting import Report, ReportedModel
 from compiler.terminal import shapes
+from compiler.terminal.certificates import margin_json
 from compiler.terminal.counts import counts_json
 from compiler.terminal.reports import report_json
 
@@ -23,14 +29,20 @@ FILES = ("file", "spec")  # the fields that name a file
 
 @dataclass(frozen=True)
 class PagePlan:
-    """Where a page will stand, and how it was called for."""
+    """Where a page will stand, how it was called for, and the inputs, as typed, that it is to show step by step."""
 
     target: Path | None = None
     caller: Caller = CALLER
+    inputs: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
         return Path() if self.target is None else self.target.parent
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options of `report` that ask for these inputs."""
+        return tuple(word for text in self.inputs for word in ("--input", text))
 
 
 NOWHERE = PagePlan()
@@ -52,12 +64,15 @@ def described(report: Report, plan: PagePlan = NOWHERE) -> Page:
     prefixes = [""] if len(models) == 1 else [f"m{i}-" for i in range(1, len(models) + 1)]
     parts = map(_Part, models, whole["models"], prefixes)
     room = Room()
+    made = [_model_json(part, report.plan.budget, plan, room) for part in parts]
+    models_beside = [ComparedModel(model.spec, one) for model, one in zip(models, made, strict=True)]
     page: Page = {
         "title": models[0].spec.title if len(models) == 1 else title_of(plan.target),
-        "models": [_model_json(part, report.plan.budget, plan, room) for part in parts],
+        "models": made,
+        "comparison": beside_one_another(models_beside) if len(models_beside) > 1 else None,
         "rules": {name: rule.says for name, rule in FIGURES.items()},
         "findings": whole["findings"],
-        "call": page_call(report, plan.target, plan.caller),
+        "call": page_call(report, plan.target, plan.caller, *plan.words),
     }
     return _seen_from(plan.folder, page)
 
@@ -66,17 +81,39 @@ def _model_json(part: _Part, budget: float | None, plan: PagePlan, room: Room) -
     model, spec = part.model, part.model.spec
     anchors = line_anchors(spec, part.prefix)
     equations = Equations(lambda file, line: anchors.get((file, line)))
-    tensors = page_tensors(spec, equations, room)
+    steps, tensors = page_steps(spec.network, equations), page_tensors(spec, equations, room)
+    examples = page_examples(model, plan.inputs, equations, room)
     return {
         "prefix": part.prefix,
         "title": spec.title,
         "model": part.said,
         "count": counts_json([(spec, model.counts)], [model.claims])[0],
-        "equations": equations.json,
+        "margins": list(_margins(model)),
+        "steps": steps,
         "tensors": tensors,
+        "spelling": _spelling(spec),
+        "examples": examples.shown,
+        "not_shown": examples.not_shown,
+        "equations": equations.json,
         "sources": _sources(part),
         "calls": list(model_calls(model, budget, plan.caller)),
     }
+
+
+def _margins(model: ReportedModel) -> Iterator[shapes.Margin]:
+    """Those of each token of the answer where every input is proved right: what is decided of others takes its time."""
+    found = model.verification
+    if found is not None and found.verdict == "proved":
+        steps = [step for part in found.by_size for step in part.verification.steps] or found.steps
+        yield from filter(None, (margin_json(found, step.margin) for step in steps))
+
+
+def _spelling(spec: Spec) -> dict[str, str]:
+    """What people call the tokens that have another name, `3` for `digit[3]`: where no two are called the same."""
+    labels = spec.network.vocabulary.labels
+    spelled = spec.layout.spell(range(len(labels)), labels) if spec.resolved.asked else labels
+    both = zip(labels, spelled, strict=True) if len({*spelled}) == len(labels) else ()
+    return {label: short for label, short in both if short != label}
 
 
 def _sources(part: _Part) -> list[PageSource]:

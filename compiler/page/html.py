@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,12 +15,23 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from compiler.page.shapes import Page, PageEquation, PageModel, PageTensor
+from compiler.expressions.proportions import three_figures
+from compiler.page.shapes import Page, PageEquation, PageModel, PageStep, PageTensor
 from compiler.source.printable import printable
 from compiler.terminal.console import compact_json, number_text
 from compiler.terminal.traces import rounded
 
 STRENGTHS = 5  # of each of the two colours
+SECTIONS = {
+    "summary": "Summary",
+    "counts": "Counts",
+    "network": "Network",
+    "examples": "Step by step",
+    "tensors": "Tensors",
+    "answers": "Right answers",
+    "spec": "Spec",
+    "again": "How to get these figures again",
+}
 _CODE = re.compile(r"`([^`]*)`|<code>(.*?)</code>")
 _ESCAPED = re.compile(r"\\([^\w\s])")
 
@@ -59,11 +70,15 @@ def _environment() -> Environment:
         "anchor": _anchor,
         "coded": _coded,
         "counted": _counted,
+        "families": _families,
         "figure": _figure,
         "grid": _grid,
+        "margin": _margin,
         "number": number_text,
         "sections": _sections,
         "sentence": _sentence,
+        "step_lines": _step_lines,
+        "step_number": _step_number,
         "tensor_anchor": _tensor_anchor,
         "whole": _whole,
         "written_by": _written_by,
@@ -95,6 +110,23 @@ def _coded(text: str) -> Markup:
     return made
 
 
+def _families(names: list[str]) -> list[str]:
+    """Names in short: members of a family that follow one another by their ends."""
+    runs: list[list[str]] = []
+    for name in names:
+        if runs and name == _after(runs[-1][-1]):
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return [run[0] if len(run) == 1 else f"{run[0]} … {run[-1]}" for run in runs]
+
+
+def _after(name: str) -> str | None:
+    """The next member of a family; None where there is no number at the end."""
+    member = re.fullmatch(r"(.*[\[ ])(\d{1,9})\]", name, re.DOTALL)
+    return None if member is None else f"{member[1]}{int(member[2]) + 1}]"
+
+
 def _figure(number: int) -> str:
     return f"{number:,}"
 
@@ -108,7 +140,13 @@ def _counted(said: Any, rule: str) -> str:
 
 
 def _sections(model: PageModel) -> list[tuple[str, str]]:
-    return [("summary", "Summary"), ("counts", "Counts"), ("tensors", "Tensors"), ("spec", "Spec")]
+    """The `id` and the heading of each section that a model has."""
+    said = model["model"]
+    has = {
+        "examples": bool(model["examples"] or model["not_shown"]),
+        "answers": bool(said["suites"] or said["verdict"]),
+    }
+    return [(name, heading) for name, heading in SECTIONS.items() if has.get(name, True)]
 
 
 def _anchor(place: tuple[str, int], model: PageModel) -> str | None:
@@ -122,20 +160,38 @@ def _tensor_anchor(name: str, model: PageModel) -> str:
     return f"{model['prefix']}t{next(i for i, tensor in enumerate(model['tensors']) if tensor['name'] == name)}"
 
 
+def _margin(value: float, *, up: bool = False) -> str:
+    return three_figures(value, up=up)
+
+
+def _step_number(name: str, model: PageModel) -> int:
+    return next(i for i, step in enumerate(model["steps"]) if step["name"] == name)
+
+
+def _step_lines(step: PageStep, model: PageModel) -> list[PageEquation]:
+    return _one_of_each_line([model["equations"][at] for at in step["equations"]])
+
+
 def _written_by(tensor: PageTensor, model: PageModel) -> list[PageEquation]:
-    """The first equation of each line that writes into a tensor."""
-    equations = [model["equations"][at] for at in tensor["equations"]]
+    return _one_of_each_line([model["equations"][at] for at in tensor["equations"]])
+
+
+def _one_of_each_line(equations: list[PageEquation]) -> list[PageEquation]:
     return list({(equation["file"], equation["line"]): equation for equation in reversed(equations)}.values())[::-1]
 
 
-def _grid(tensor: PageTensor) -> Iterator[list[dict[str, str]]]:
-    """The cells that are shown, by row and column, each with its text and its shade."""
+def _grid(tensor: PageTensor, marked: Container[str]) -> Iterator[list[dict[str, str]]]:
+    """The cells that are shown, by row and column, each with its text and its shade; those at places are marked."""
     rows = [[0.0] * len(tensor["columns"]) for _ in tensor["rows"]]
     for cell in tensor["cells"]:
         rows[cell["row"]][cell["column"]] = cell["value"]
     shades = Shades.of(cell["value"] for cell in tensor["cells"])
-    for row in rows:
-        yield [{"shade": shades.shade(value), "text": rounded(value)} for value in row]
+    for label, row in zip(tensor["rows"], rows, strict=True):
+        places = (f"{label}, {column}" if label else column for column in tensor["columns"])
+        yield [
+            {"shade": f"{shades.shade(value)}{' differs' * (place in marked)}", "text": rounded(value)}
+            for value, place in zip(row, places, strict=True)
+        ]
 
 
 @dataclass(frozen=True)

@@ -896,8 +896,9 @@ class ValueVerdict(TypedDict):
     verdict: Annotated[str, "`proved`, `refuted` or `open`"]
     failing: Annotated[Failing, "how many inputs are answered wrong"]
     inputs: Annotated[int, "all inputs of the task"]
-    why_open: Annotated[list[str], "why inputs are undecided, in sentences; empty where none is"]
+    why_open: Annotated[list[str], "why inputs are undecided, in a word or two each; empty where none is"]
     seconds: Annotated[float, "those that it took"]
+    known: Annotated[bool, "whether the journal had it"]
 
 
 class Threshold(OfSpec):
@@ -1101,6 +1102,7 @@ class SweptVerdict(TypedDict):
     failing: Annotated[Failing, "how many of them are answered wrong"]
     margin: Annotated[float | None, "the proved lead of the right token, in units of the logits; null where none is"]
     lead: Annotated[float | None, "the smallest lead that was seen; null where some inputs may be wrong"]
+    why_open: Annotated[list[str], "why inputs are undecided, in a word or two each; empty where none is"]
 
 
 class PointError(TypedDict):

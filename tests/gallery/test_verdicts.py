@@ -26,14 +26,19 @@ SLOW = (
     "parity-norms",
 )
 ALIKE = (  # as another one; `make gallery-check` verifies them too
+    "Lokimorty_10p",
+    "Lokimorty_12p",
     "SeuperHakkerJa_28p",
+    "SeuperHakkerJa_93p",
     "Wonderfall_121p",
     "Wonderfall_130p",
     "Wonderfall_139p",
     "Wonderfall_27p",
     "cosminscn_130p",
+    "fblissjr_33p",
     "lichengliu03_50p",
     "prasannakotyal_116p",
+    "yieldthought_20p",
 )
 # Their columns mix before the last attention.
 UNCLAIMED = ("Lokimorty_39p", "bingbangboom-lab_87p", "xangma_177p")

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import engine_before, engine_speed, exhaustive, large_speed, self_check, task_inputs, verify_speed
+from benchmarks import (
+    engine_before,
+    engine_speed,
+    exhaustive,
+    large_speed,
+    self_check,
+    sweep_overhead,
+    task_inputs,
+    verify_speed,
+)
 from benchmarks.page import NoSection, markdown_table, put
 from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, disagreements
 from compiler.backends.native.c_compiler import find_compiler
@@ -229,6 +238,17 @@ def test_two_trees_that_make_other_inputs_are_not_compared(tmp_path: Path) -> No
     result = CliRunner().invoke(task_inputs.main, ["--tree", str(tmp_path), "--inputs", "64", "--rounds", "1"])
     assert result.exit_code == 1
     assert "addition, 4 digits: the inputs are not the same" in result.output
+
+
+@pytest.mark.long
+def test_what_a_sweep_costs_beside_its_inputs() -> None:
+    axes = ("--set", "symbols=2..4", "--set", "length=2")
+    result = CliRunner().invoke(sweep_overhead.main, [SMALL, *axes, "--inputs", "20", "--every", "1"])
+    assert result.exit_code == 0, result.output
+    header, *rows, last = result.output.splitlines()
+    assert header.startswith("3 points")
+    assert [row.split()[0] for row in rows] == ["inputs", "preparing", "loading", "processes,", "a"]
+    assert "more than `evaluate` of loaded variants" in last
 
 
 @pytest.mark.long

@@ -194,6 +194,7 @@ def test_commands_that_are_not_run_are_there() -> None:
     assert set(NOT_RUN) <= {command for page in PAGES for command, _ in commands(page)}
 
 
+@pytest.mark.long  # `make docs-check` does the same
 @pytest.mark.parametrize("block", of_kind("console"), ids=str)
 def test_output(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)

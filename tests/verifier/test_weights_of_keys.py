@@ -45,7 +45,7 @@ def test_weights_in_single_precision(plus_one: bool) -> None:
     """Scores as far off as they can be, the difference rounded, the exponential off by two units, or taken as zero."""
     random, finite, exact = np.random.default_rng(8), 0, 0
     unit, least = 2.0**-24, 2.0**-126
-    for _ in range(250):
+    for _ in range(120):
         score, error = drawn(random)
         value = random.normal(size=score.shape)
         found = tables("float32", plus_one, score, error, value)
