@@ -87,12 +87,12 @@ class CellStyle:
     legend: str = ""
 
 
-STYLES: dict[CellState, CellStyle] = {
+STYLES: dict[CellState, CellStyle] = {  # hatches are lines: dots make an SVG large
     "value": CellStyle(None),
     "whole": CellStyle(None, legend="bold or •: all right"),
     "proved": CellStyle("#0072b2", "", "o", "P proved"),
     "refuted": CellStyle("#e69f00", "///", "v", "R refuted: at least so many wrong"),
-    "open": CellStyle("#f0e442", "..", "s", "O open"),
+    "open": CellStyle("#f0e442", "\\\\\\", "s", "O open"),
     "error": CellStyle("#ffffff", "xxx", "x", "E error"),
     "missing": CellStyle("#eeeeee", "", "", "no row"),
     "unknown": CellStyle("#bdbdbd", "", "|", "not known"),
