@@ -396,6 +396,8 @@
     says.setAttribute("role", "status");
     const panel = make("div", { class: "says", role: "status" });
     const sub = `h${level}`;
+    const heading = make("div", {}, make(sub, {}, "Attention"), make("p", { class: "quiet" },
+      "The weights of the keys for each query: the stronger the colour, the nearer to the largest one of the query."));
     stage.replaceChildren(
       make("p", {}, make("label", { for: id }, "Input "), select),
       make("div", { class: "toolbar", role: "group", "aria-label": "Steps" }, buttons.token[0], buttons.step[0], buttons.step[1], buttons.token[1]),
@@ -403,16 +405,16 @@
       tokens, says,
       make(sub, {}, "Stream"), make("p", { class: "quiet" }, "By dimension and position; * marks what the step has changed."), stream,
       make(sub, {}, "Logits"), logits,
-      make(sub, {}, "Attention"), attention, panel);
+      heading, attention, panel);
 
     const frames = () => framesOf(model.examples[state.example]);
-    const steps = () => frames()[state.frame].pass.trace.steps.length;
+    const lastStep = (frame) => (frames()[frame]?.pass.trace.steps.length ?? 1) - 1;
 
     const next = ([token, step]) => {
-      if (token) return { ...state, frame: state.frame + token };
-      const moved = state.step + step;
-      if (moved < 0) return { ...state, frame: state.frame - 1, step: steps() - 1 };
-      return moved < steps() ? { ...state, step: moved } : { ...state, frame: state.frame + 1, step: 0 };
+      const [frame, moved] = [state.frame + token, state.step + step];
+      if (token) return { ...state, frame, step: Math.min(moved, lastStep(frame)) };
+      if (moved < 0) return { ...state, frame: frame - 1, step: lastStep(frame - 1) };
+      return moved <= lastStep(frame) ? { ...state, step: moved } : { ...state, frame: frame + 1, step: 0 };
     };
     const canGo = (move) => {
       const { frame } = next(move);
@@ -442,7 +444,7 @@
       if (where !== before) {
         logits.replaceChildren(logitTable(model, frame, describeHere));
         attention.replaceChildren(...attentionTables(model, frame, example, `h${level + 1}`, (said) => panel.replaceChildren(...said)));
-        attention.previousElementSibling.hidden = attention.childElementCount === 0;
+        heading.hidden = attention.childElementCount === 0;
       }
       before = where;
       panel.replaceChildren();
