@@ -467,6 +467,20 @@
     show();
   };
 
+  // In the frame of a notebook a link to a place of the page would lead to the notebook.
+  if (location.protocol === "about:") {
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest('a[href^="#"]');
+      if (link === null) return;
+      event.preventDefault();
+      const target = document.getElementById(link.getAttribute("href").slice(1));
+      document.querySelector(".target")?.classList.remove("target");
+      target.classList.add("target");
+      target.focus({ preventScroll: true });
+      target.scrollIntoView();
+    });
+  }
+
   for (const section of document.querySelectorAll(".stepper")) {
     if (section.querySelector(".stage") !== null) stepper(section);
   }
