@@ -85,15 +85,20 @@
       const next = cells[place[0]]?.[place[1]];
       if (next !== undefined) enter(next);
     });
+    let described = null;
     const describeCell = (event) => {
       const cell = event.target.closest("td");
-      if (cell !== null && table.contains(cell)) describe(placeOf(cell), cell);
+      if (cell === null || (cell === described && event.type === "pointermove")) return;
+      described = cell;
+      describe(placeOf(cell));
     };
     table.addEventListener("focusin", describeCell);
-    table.addEventListener("mouseover", describeCell);
-    table.addEventListener("mouseleave", () => { // the way to a link leads over other cells
+    // Not `mouseover`: a page that scrolls below a resting mouse would take the place of what the keyboard asks for.
+    table.addEventListener("pointermove", describeCell);
+    table.addEventListener("pointerleave", () => { // the way to a link leads over other cells
+      described = null;
       const kept = table.querySelector("td:focus");
-      if (kept !== null) describe(placeOf(kept), kept);
+      if (kept !== null) describe(placeOf(kept));
     });
     table.addEventListener("click", (event) => {
       const cell = event.target.closest("td");
@@ -206,15 +211,16 @@
     return { coefficient: real(term[0]), name: nameOf(pass, place), value: real(valueAt(pass, place)), place };
   };
 
+  const equationLines = (model, places) =>
+    places.map((at) => model.equations[at]).map((equation) =>
+      make("p", {}, make("code", {}, equation.equation), ", ", lineLink(equation)));
+
   const valueSays = (model, pass, place, show) => {
     const title = `${nameOf(pass, place)} = ${full(valueAt(pass, place))}`;
     const said = [make("p", {}, make("b", {}, title), ` at ${called(model, pass.trace.tokens[place[2]])}`)];
     const form = formOf(pass, place);
-    if (form === undefined) return [...said, make("p", {}, "`trace --why` says what it was computed from.")];
-    for (const at of form.equations) {
-      const equation = model.equations[at];
-      said.push(make("p", {}, make("code", {}, equation.equation), ", ", lineLink(equation)));
-    }
+    if (form === undefined) return [...said, make("p", {}, make("code", {}, "trace --why"), " says what it was computed from.")];
+    said.push(...equationLines(model, form.equations));
     const terms = form.terms.map((term) => termOf(pass, place[2], term));
     const isSum = form.function === "sum";
     const kept = isSum ? terms.filter((term) => term.coefficient * term.value !== 0) : terms;
@@ -282,6 +288,14 @@
     return [table, ...notes.map((note) => make("p", { class: "quiet" }, note))];
   };
 
+  // The lines that say how a head weighs the keys are those of what it mixes.
+  const weighing = (pass, step, head, query) => {
+    const at = pass.trace.steps.indexOf(step);
+    const mixed = step.inside.findIndex((one) => one.name === `${step.name}.mixed`);
+    const size = step.inside[mixed].dimensions.length / step.heads.length;
+    return formOf(pass, [at, mixed, query, head * size])?.equations ?? [];
+  };
+
   const attentionTables = (model, frame, example, level, says) => {
     const { trace } = frame.pass;
     const keys = positionColumns(frame, example);
@@ -289,7 +303,7 @@
     const queries = heads * keys.length ** 2 > MOST_WEIGHTS ? [frame.position] : keys;
     return trace.steps.flatMap((one) => (one.heads.length === 0 ? [] : [
       make(level, {}, one.run > 1 ? `${one.name}, run ${one.run}` : one.name),
-      make("div", { class: "heads" }, ...one.heads.map((head) =>
+      make("div", { class: "heads" }, ...one.heads.map((head, number) =>
         make("div", {}, make("p", {}, "head ", make("b", {}, head.head)), cellTable({
           label: `${one.name}, head ${head.head}: weights of keys by query`,
           corner: "query",
@@ -304,9 +318,12 @@
           },
           describe: ([row, column]) => {
             const [query, key] = [queries[row], keys[column]];
-            says([make("p", {}, make("b", {}, `${one.name}, head ${head.head}`),
-              `: query ${query} ${called(model, trace.tokens[query])} gives key ${key} ${called(model, trace.tokens[key])} the weight `,
-              `${full(head.pattern[query][key])}, for a score of ${full(head.scores[query][key])}`)]);
+            says([
+              make("p", {}, make("b", {}, `${one.name}, head ${head.head}`),
+                `: query ${query} ${called(model, trace.tokens[query])} gives key ${key} ${called(model, trace.tokens[key])} the weight `,
+                `${full(head.pattern[query][key])}, for a score of ${full(head.scores[query][key])}`),
+              ...equationLines(model, weighing(frame.pass, one, number, query)),
+            ]);
           },
         })))),
     ]));
@@ -382,7 +399,7 @@
     stage.replaceChildren(
       make("p", {}, make("label", { for: id }, "Input "), select),
       make("div", { class: "toolbar", role: "group", "aria-label": "Steps" }, buttons.token[0], buttons.step[0], buttons.step[1], buttons.token[1]),
-      make("p", { class: "quiet" }, "Keys: left and right for steps, up and down for tokens; in a table they go from cell to cell."),
+      make("p", { class: "quiet keys" }, "Keys: left and right for steps, up and down for tokens; in a table they go from cell to cell."),
       tokens, says,
       make(sub, {}, "Stream"), make("p", { class: "quiet" }, "By dimension and position; * marks what the step has changed."), stream,
       make(sub, {}, "Logits"), logits,
