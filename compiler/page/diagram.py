@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -33,6 +34,7 @@ from compiler.page.shapes import PageStep
 from compiler.source.faults import no_rule
 from compiler.terminal.steps import describe_step, step_equations
 
+MAX_NAMES = 16  # that are shown of what a step reads, or writes
 Rail = Literal["starts", "adds", "replaces", "repeats", "ends"]  # what becomes of the stream in a step
 
 
@@ -46,9 +48,9 @@ def page_steps(network: Network, equations: Equations) -> list[PageStep]:
                 "name": step.name,
                 "rail": _rail(step),
                 "summary": describe_step(step, network.dtype),
-                "reads": _reads(step),
-                "writes": _writes(step),
-                "heads": list(step.heads.labels) if isinstance(step, Attention) else [],
+                "reads": _short(dimensions_read(step)),
+                "writes": _short(dimensions_written(step)),
+                "heads": _short(step.heads.labels) if isinstance(step, Attention) else [],
                 "again": list(step.steps) if isinstance(step, Repeat) else [],
                 "before": None if before is None else str(before),
                 "after": str(stream_after(step)),
@@ -58,6 +60,24 @@ def page_steps(network: Network, equations: Equations) -> list[PageStep]:
         )
         before = stream_after(step)
     return made
+
+
+def _short(names: Iterable[str]) -> list[str]:
+    """Names in short: members of a family that follow one another by their ends, and of many the first ones."""
+    runs: list[list[str]] = []
+    for name in names:
+        if runs and name == _after(runs[-1][-1]):
+            runs[-1] = [runs[-1][0], name]
+        else:
+            runs.append([name])
+    shown = [" … ".join(run) for run in runs]
+    return shown if len(shown) <= MAX_NAMES else [*shown[:MAX_NAMES], f"and {len(shown) - MAX_NAMES:,} more"]
+
+
+def _after(name: str) -> str | None:
+    """The next member of a family; None where there is no number at the end."""
+    member = re.fullmatch(r"(.*[\[ ])(\d{1,9})\]", name, re.DOTALL)
+    return None if member is None else f"{member[1]}{int(member[2]) + 1}]"
 
 
 def _rail(step: Step) -> Rail:
@@ -78,7 +98,7 @@ def _rail(step: Step) -> Rail:
             raise no_rule("step", step)
 
 
-def _reads(step: Step) -> list[str]:
+def dimensions_read(step: Step) -> list[str]:
     """The dimensions of the stream that a step looks at; tokens, positions or steps where it looks at these."""
     match step:
         case Embedding():
@@ -117,7 +137,7 @@ def _mixed(mixture: Mixture) -> Iterable[str]:
             raise no_rule("mix", mixture)
 
 
-def _writes(step: Step) -> list[str]:
+def dimensions_written(step: Step) -> list[str]:
     """The dimensions of the stream that a step can change."""
     match step:
         case Embedding(stream=stream, weight=weight, factors=factors):

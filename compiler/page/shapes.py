@@ -104,8 +104,8 @@ class PageTensor(TypedDict):
 
 class PageStep(TypedDict):
     """A step in the diagram. `rail` says what becomes of the stream: `starts`, `adds`, `replaces`, `repeats`, `ends`.
-    `reads` and `writes` are dimensions of the stream; `before` and `after` its dimensions in short, `before` null where
-    there is none. `again` are steps that are repeated; `equations` are places in those of the model."""
+    `reads` and `writes` are dimensions of the stream, in short; `before` and `after` all of them, likewise, `before`
+    null where there are none. `again` are steps that are repeated; `equations` are places in those of the model."""
 
     name: str
     rail: str
@@ -186,8 +186,11 @@ class PageLine(TypedDict):
 
 
 class PageSource(TypedDict):
+    """A file that was read for a spec; `left_out` is how many lines behind these are not shown."""
+
     file: str
     lines: list[PageLine]
+    left_out: int
 
 
 class PageModel(TypedDict):
