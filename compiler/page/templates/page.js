@@ -167,15 +167,15 @@
     return real(weight) > 0 ? `p${Math.max(1, Math.ceil(STRENGTHS * (real(weight) / most)))}` : "zero";
   };
 
-  // A table of cells. `columns` and `rows` have a text and classes, `cell` gives those of a place.
-  const cellTable = ({ label, corner, columns, rows, cell, describe }) => {
+  // A table of cells. Where they are `small`, their texts are not seen. `columns` and `rows` have a text and classes, `cell` gives those of a place.
+  const cellTable = ({ label, corner, columns, rows, cell, describe, small = false }) => {
     const head = columns.map((column) => make("th", { scope: "col", class: column.classes ?? "" }, ...column.lines));
     const body = rows.map((row, i) =>
       make("tr", { class: row.classes ?? "" }, make("th", { scope: "row" }, row.text), ...columns.map((_, j) => {
         const { text, classes } = cell(i, j);
         return make("td", { class: classes }, text);
       })));
-    const table = make("table", { class: "heat", role: "grid", "aria-label": shown(label) },
+    const table = make("table", { class: small ? "heat small" : "heat", role: "grid", "aria-label": shown(label) },
       make("thead", {}, make("tr", {}, make("th", { scope: "col" }, corner), ...head)), make("tbody", {}, ...body));
     prepare(table, describe);
     return make("div", { class: "wide" }, table);
@@ -185,6 +185,7 @@
 
   const MOST_COLUMNS = 64; // positions that are shown side by side
   const MOST_ROWS = 96; // dimensions
+  const MOST_NUMBERS = 12; // keys of a head whose weights stand in their cells; of more, colours say which are large
   const MOST_WEIGHTS = 12000; // cells of attention; of more, only the row of the position that is looked at
 
   const valueAt = (pass, [step, inside, position, dimension]) => {
@@ -253,9 +254,9 @@
     return Array.from({ length: Math.min(end, first + MOST_COLUMNS) - first }, (_, i) => first + i);
   };
 
-  const headings = (model, frame, positions) =>
+  const headings = (model, frame, positions, small = false) =>
     positions.map((position) => ({
-      lines: [String(position), make("br", {}), called(model, frame.pass.trace.tokens[position])],
+      lines: [String(position), small ? " " : make("br", {}), called(model, frame.pass.trace.tokens[position])],
       classes: position === frame.position ? "here" : "",
     }));
 
@@ -301,13 +302,15 @@
     const keys = positionColumns(frame, example);
     const heads = trace.steps.reduce((sum, one) => sum + one.heads.length, 0);
     const queries = heads * keys.length ** 2 > MOST_WEIGHTS ? [frame.position] : keys;
+    const small = keys.length > MOST_NUMBERS;
     return trace.steps.flatMap((one) => (one.heads.length === 0 ? [] : [
       make(level, {}, one.run > 1 ? `${one.name}, run ${one.run}` : one.name),
       make("div", { class: "heads" }, ...one.heads.map((head, number) =>
         make("div", {}, make("p", {}, "head ", make("b", {}, head.head)), cellTable({
+          small,
           label: `${one.name}, head ${head.head}: weights of keys by query`,
           corner: "query",
-          columns: headings(model, frame, keys),
+          columns: headings(model, frame, keys, small),
           rows: queries.map((query) => ({
             text: `${query} ${called(model, trace.tokens[query])}`,
             classes: query === frame.position ? "here" : "",
@@ -397,7 +400,7 @@
     const panel = make("div", { class: "says", role: "status" });
     const sub = `h${level}`;
     const heading = make("div", {}, make(sub, {}, "Attention"), make("p", { class: "quiet" },
-      "The weights of the keys for each query: the stronger the colour, the nearer to the largest one of the query."));
+      "The weight of each key, by query; the stronger the colour, the larger it is among those of its query."));
     stage.replaceChildren(
       make("p", {}, make("label", { for: id }, "Input "), select),
       make("div", { class: "toolbar", role: "group", "aria-label": "Steps" }, buttons.token[0], buttons.step[0], buttons.step[1], buttons.token[1]),
