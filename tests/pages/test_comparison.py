@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from compiler import diff, load
 from compiler.page.description import described
 from compiler.page.html import page_html
