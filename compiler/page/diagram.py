@@ -12,6 +12,7 @@ from compiler.network.ir import (
     Combined,
     Embedding,
     FeedForward,
+    HardSoftmax,
     Head,
     Map,
     Mix,
@@ -20,6 +21,7 @@ from compiler.network.ir import (
     Position,
     Repeat,
     Scaled,
+    Softmax,
     Step,
     StreamAfter,
     StreamNorm,
@@ -27,10 +29,10 @@ from compiler.network.ir import (
     Tensor,
     stream_after,
 )
-from compiler.network.meanings import keeps_stream
+from compiler.network.meanings import added_to_later, divides, keeps_stream
 from compiler.network.storage import step_norm, stored_by
 from compiler.page.cells import Equations
-from compiler.page.shapes import PageStep
+from compiler.page.shapes import PageScores, PageStep
 from compiler.source.faults import no_rule
 from compiler.terminal.steps import describe_step, step_equations
 
@@ -56,10 +58,38 @@ def page_steps(network: Network, equations: Equations) -> list[PageStep]:
                 "after": str(stream_after(step)),
                 "tensors": [name for group in stored_by(step) for name, _ in group.named],
                 "equations": equations.numbers(step_equations(step)),
+                "scores": _scores(step) if isinstance(step, Attention) else None,
             }
         )
         before = stream_after(step)
     return made
+
+
+def _scores(step: Attention) -> PageScores:
+    with_formula = {score.head for score in step.scores}
+    is_masked = added_to_later(step.mask) is not None
+    return {
+        "size": step.head_dim,
+        "group": step.group_size,
+        "scale": 1 / step.scale.value if divides(step.scale.operation) else step.scale.value,
+        "added": [is_masked or head in with_formula for head in range(step.heads.size)],
+        "weight": _weight(step.softmax),
+    }
+
+
+def _weight(softmax: Softmax) -> str:
+    """How a weight comes of scores, for people."""
+    match softmax:
+        case "standard":
+            return "e^score, divided by the sum of e^score over all keys"
+        case "plus_one":
+            return "e^score, divided by 1 and the sum of e^score over all keys"
+        case HardSoftmax(ties="share"):
+            return "shared evenly by the keys with the largest score"
+        case HardSoftmax(ties=ties):
+            return f"all on the {ties} key with the largest score"
+        case _:
+            raise no_rule("softmax", softmax)
 
 
 def _short(names: Iterable[str]) -> list[str]:

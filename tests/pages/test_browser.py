@@ -150,14 +150,21 @@ def test_a_value_of_the_stream_says_its_terms_and_leads_to_them(browser: Browser
         assert "down place: place, line 47" in panel.inner_text()
 
 
-def test_attention_says_the_weight_of_a_key(browser: Browser, tiny: Path) -> None:
+def test_attention_says_what_the_weight_of_a_key_was_computed_from(browser: Browser, tiny: Path) -> None:
     with opened(browser, tiny) as page:
-        head = page.get_by_role("grid", name="layer0.attention, head count")
-        head.locator("tbody tr").nth(4).locator("td").nth(3).hover()
-        says = page.locator(".stage .says").inner_text()
-        assert re.search(
-            r"layer0.attention, head count: query 4 .* gives key 3 \+ the weight \S+, for a score of -4[0-9.]+", says
-        )
+        panel = page.locator(".stage .says")
+        rows = page.get_by_role("grid", name="layer0.attention, head count").locator("tbody tr")
+        rows.nth(5).locator("td").nth(3).focus()
+        said = panel.inner_text()
+        assert "layer0.attention, head count: query 5 " in said
+        assert "-40 = 1 × -40, layer0.attention.queries.count[0]@5 × layer0.attention.keys.count[0]@3" in said
+        assert "-4.605, from the two positions" in said  # log(10) for each position
+        assert "log(alibi_base) * (key_pos - query_pos), line 38" in said
+        panel.get_by_role("button", name="layer0.attention.keys.count[0]@3").press("Enter")
+        assert panel.inner_text().startswith("layer0.attention.keys.count[0]@3 = -40 at +")
+        assert panel.locator("button:focus").count() == 1
+        rows.nth(3).locator("td").nth(5).focus()
+        assert "The mask hides this key." in panel.inner_text()
 
 
 def test_a_wrong_answer_is_shown_as_wrong(browser: Browser, hostile: Path) -> None:

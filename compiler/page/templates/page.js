@@ -297,7 +297,32 @@
     return formOf(pass, [at, mixed, query, head * size])?.equations ?? [];
   };
 
-  const attentionTables = (model, frame, example, level, says) => {
+  // The score of a key, by the coordinates of both, and how its weight comes of it.
+  const scoreSays = (model, pass, step, [head, query, key], show) => {
+    const scores = model.steps.find((one) => one.name === step.name).scores;
+    const score = real(step.heads[head].scores[query][key]);
+    if (score === -Infinity) return [make("p", {}, "The mask hides this key.")];
+    const at = pass.trace.steps.indexOf(step);
+    const [queries, keys] = ["queries", "keys"].map((name) => step.inside.findIndex((one) => one.name === `${step.name}.${name}`));
+    let rest = score;
+    const items = Array.from({ length: scores.size }, (_, i) => {
+      const places = [[at, queries, query, head * scores.size + i], [at, keys, key, Math.floor(head / scores.group) * scores.size + i]];
+      const numbers = places.map((place) => real(valueAt(pass, place)));
+      const product = numbers[0] * numbers[1] * scores.scale;
+      rest -= product;
+      const factors = [...numbers, ...(scores.scale === 1 ? [] : [scores.scale])].map((one) => rounded(one)).join(" × ");
+      const [asks, has] = places.map((place) => {
+        const reached = make("button", { type: "button" }, nameOf(pass, place));
+        reached.addEventListener("click", () => show(place));
+        return reached;
+      });
+      return make("li", {}, `${rounded(product)} = ${factors}, `, asks, " × ", has);
+    });
+    if (scores.added[head]) items.push(make("li", {}, `${rounded(rest)}, from the two positions`));
+    return [make("p", {}, `The weight is ${scores.weight}. The score ${rounded(score)} is the sum of`), make("ul", {}, ...items)];
+  };
+
+  const attentionTables = (model, frame, example, level, says, show) => {
     const { trace } = frame.pass;
     const keys = positionColumns(frame, example);
     const heads = trace.steps.reduce((sum, one) => sum + one.heads.length, 0);
@@ -326,6 +351,7 @@
                 `: query ${query} ${called(model, trace.tokens[query])} gives key ${key} ${called(model, trace.tokens[key])} the weight `,
                 `${full(head.pattern[query][key])}, for a score of ${full(head.scores[query][key])}`),
               ...equationLines(model, weighing(frame.pass, one, number, query)),
+              ...scoreSays(model, frame.pass, one, [number, query, key], show),
             ]);
           },
         })))),
@@ -429,11 +455,11 @@
       show();
     };
 
-    const describe = (pass, place) =>
-      panel.replaceChildren(...valueSays(model, pass, place, (read) => {
-        describe(pass, read);
-        panel.querySelector("button")?.focus();
-      }));
+    const describe = (pass, place) => panel.replaceChildren(...valueSays(model, pass, place, (read) => follow(pass, read)));
+    const follow = (pass, place) => { // the button that was pressed is gone
+      describe(pass, place);
+      panel.querySelector("button")?.focus();
+    };
 
     let before = null;
     const show = () => {
@@ -446,7 +472,8 @@
       const where = `${state.example} ${state.frame}`;
       if (where !== before) {
         logits.replaceChildren(logitTable(model, frame, describeHere));
-        attention.replaceChildren(...attentionTables(model, frame, example, `h${level + 1}`, (said) => panel.replaceChildren(...said)));
+        attention.replaceChildren(...attentionTables(model, frame, example, `h${level + 1}`,
+          (said) => panel.replaceChildren(...said), (place) => follow(frame.pass, place)));
         heading.hidden = attention.childElementCount === 0;
       }
       before = where;
