@@ -13,6 +13,7 @@ from compiler.evaluation.evaluator import Failure
 from compiler.evaluation.traced import TracedPass, pass_of_input, pass_of_tokens, traced
 from compiler.expressions.axes import Axis
 from compiler.network.activations import POSITIONS, Dimension, activations
+from compiler.network.storage import tensors
 from compiler.page.cells import MAX_NUMBERS, Equations, Room
 from compiler.page.forms import traced_forms
 from compiler.page.shapes import PageExample, PagePass
@@ -28,6 +29,7 @@ MAX_RIGHT = 2
 MAX_TRIED = 16  # inputs that are tried to find a right answer
 MAX_SHARE = MAX_NUMBERS // 3  # numbers of one input, where each token of its answer has a pass of its own
 MAX_FORMS = 30_000  # values of a pass that are explained
+MAX_READ = 50_000_000  # entries of tensors that are looked through for that
 EVERYTHING = Look()
 
 
@@ -177,8 +179,10 @@ def _first_wrong(seen: TracedPass, slots: Sequence[int]) -> int:
 
 
 def _numbers(spec: Spec, seen: TracedPass) -> int:
-    """How many numbers the trace of a pass has."""
-    return sum(_size(dimensions, len(seen.tokens)) for dimensions in activations(spec.network).values())
+    """How many numbers the trace of a pass has; logits stand in it a second time, each with its token."""
+    length = len(seen.tokens)
+    logits = 2 * length * spec.network.classes.size
+    return logits + sum(_size(dimensions, length) for dimensions in activations(spec.network).values())
 
 
 def _page_pass(spec: Spec, seen: TracedPass, slots: tuple[int, ...], equations: Equations, room: Room) -> PagePass:
@@ -188,7 +192,9 @@ def _page_pass(spec: Spec, seen: TracedPass, slots: tuple[int, ...], equations: 
     room.numbers -= numbers
     values = TracedValues(spec.network, seen.tokens, traced(spec, seen))
     trace = trace_json(spec, seen, values.activations, EVERYTHING)
-    if sum(one.value.numel() for one in values.activations if "time" in one.dimensions) > MAX_FORMS:
+    explained = sum(one.value.numel() for one in values.activations if "time" in one.dimensions)
+    entries = max((len(tensor.entries) for tensor in tensors(spec.network).values()), default=0)
+    if explained > MAX_FORMS or explained * entries > MAX_READ:
         return {"slots": list(slots), "trace": trace, "forms": [], "steps": []}
     forms = traced_forms(values, equations)
     return {"slots": list(slots), "trace": trace, "forms": forms.forms, "steps": forms.steps}

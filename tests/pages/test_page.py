@@ -15,7 +15,7 @@ import pytest
 
 from compiler import load
 from compiler.expressions.arithmetic import FUNCTIONS
-from compiler.page.description import described
+from compiler.page.description import MAX_LINES, described
 from compiler.page.html import Shades, page_html
 from compiler.page.notebook import show
 from compiler.readers.why.why import why
@@ -23,7 +23,7 @@ from compiler.report.reporting import make_report
 from compiler.source.diagnostics import SpecError
 from compiler.terminal.why import why_json
 from tests.cli.test_cli import QWEN, TINY, call
-from tests.helpers import SPECS, STEPS
+from tests.helpers import SPECS, STEPS, load_text
 from tests.pages.parsed import Element, faults, page_data, parsed
 
 PARITY = SPECS / "tasks" / "parity.yaml"
@@ -192,6 +192,44 @@ def test_nothing_is_hidden_in_a_page_and_nothing_in_it_runs(tmp_path: Path) -> N
     assert shown == f"{hostile} \\u202eevil\\u202c <b>&amp;"
     assert page_data(document)["models"][0]["model"]["source"] == source
     assert "\u202e" not in show(load(spec)).html
+
+
+LARGE = """\
+weightspec: 1
+name: large
+dtype: float64
+constants: {{step: 2}}
+vocabulary: t[300]
+stream: d[300]
+context: 8
+network:
+  embedding:
+    t[i]: {{"d[i]": step * i}}
+decode: argmax
+# {long}
+{lines}
+"""
+
+
+def test_what_is_large_is_cut_and_the_page_says_so(tmp_path: Path) -> None:
+    spec = load_text(tmp_path, LARGE.format(long="x" * 5000, lines="\n".join("# more" for _ in range(3000))))
+    view = show(spec, "t[299] t[1]")
+    document = parsed(view.html)
+    assert list(faults(document)) == []
+    model = page_data(document)["models"][0]
+    (tensor,) = model["tensors"]
+    assert tensor["left_out"] == "64 of 300 rows and 64 of 300 columns are shown"
+    assert tensor["rows"] == [f"t[{i}]" for i in range(1, 65)]
+    assert [(cell["row"], cell["column"], cell["value"]) for cell in tensor["cells"]] == [
+        (i, i, 2.0 * (i + 1)) for i in range(64)
+    ]
+    (source,) = model["sources"]
+    assert (len(source["lines"]), source["left_out"]) == (MAX_LINES, 3012 - MAX_LINES)
+    assert max(len("".join(piece["text"] for piece in line["pieces"])) for line in source["lines"]) < 1100
+    assert "and 1,012 more lines" in document.text
+    (step,) = model["steps"]
+    assert step["writes"] == ["d[1] … d[299]"]
+    assert len(view.html) < 600_000
 
 
 def test_a_spec_that_is_wrong_writes_no_page(tmp_path: Path) -> None:
