@@ -44,12 +44,6 @@ class Cells:
     def __len__(self) -> int:
         return len(self.expected)
 
-    @property
-    def bytes_each(self) -> int:
-        """What a cell takes in memory, about."""
-        numbers, masks = self.low.shape[1] * self.low.shape[2], self.masks.shape[1] * (self.masks.shape[2] + 2)
-        return int(128 + 16 * numbers + masks)
-
     def chosen(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Cells:
         rows: dict[str, Any] = {name: getattr(self, name)[index] for name in ROWS}
         return replace(self, **rows)
@@ -87,6 +81,14 @@ def column_cells(column: Column, number: int, forms: Forms, labels: Labels, step
         rows.astype(np.int16)[:, None],
         masks,
     )
+
+
+def joined_bytes(cells: Cells, column: Cells) -> int:
+    """What each cell takes in memory, about, once one more column is `joined`: less where that tells the case."""
+    known = any(bool((part.case != UNKNOWN).all()) for part in (cells, column))
+    cases = 1 if known else max(cells.low.shape[1], column.low.shape[1])
+    masks = (cells.masks.shape[1] + column.masks.shape[1]) * (cells.masks.shape[2] + 2)
+    return int(128 + 16 * cases * cells.low.shape[2] + masks)
 
 
 def joined(low: Cells, high: Cells, grids: Array | None = None) -> Cells:
