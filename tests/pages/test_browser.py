@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from compiler.page.html import page_html
 from compiler.report.reporting import make_report
 from compiler.source.printable import printable
 from tests.helpers import DATA, SPECS
-from tests.pages.browser import THEMES, WIDTHS, Theme, View, opened, started, texts, too_wide, violations
+from tests.pages.browser import THEMES, WIDTHS, Theme, View, opened, texts, too_wide, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
 TINY = SPECS / "tiny95.yaml"
 EXACT = SPECS / "tiny95-exact.yaml"
 HOSTILE = DATA / "pages" / "hostile.yaml"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with started() as one:
-        yield one
 
 
 @pytest.fixture(scope="session")
