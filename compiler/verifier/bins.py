@@ -154,7 +154,7 @@ class _Rows:
         return -_up(-low), _up(high)
 
 
-def narrowed(running: Running, block: Block, whole: Channels, check_time: Callable[[], None]) -> list[Bounded]:
+def followed_in_bins(running: Running, block: Block, whole: Channels, check_time: Callable[[], None]) -> list[Bounded]:
     """The channels [positions, steps] of a block's last node, which are known as `whole` without bins; `check_time()`
     raises where time is out."""
     positions = running.program.nodes[block.last].positions
