@@ -54,6 +54,9 @@ NOT_RUN = {
     "python cli.py verify specs/tiny95.yaml": "tests/gallery/test_verdicts.py verifies it",
     "python cli.py verify specs/tiny95.yaml --set v_scale=1e8": "the same, as tiny95-exact",
     "python cli.py threshold specs/tinyadder.yaml digits --between 10 14": "takes a minute",
+    "python cli.py sweep tinyadder --set base=2..8,10,12,16 --set digits=1..16,20,24 --suite edges --verify 60 "
+    "--out docs/pictures/tinyadder.csv": "takes most of an hour",
+    "python cli.py verify specs/tinyadder.yaml --set base=12 --set digits=11": "takes more than a minute",
     "python cli.py eval specs/tinyadder.yaml --set digits=14 --set v_scale=1e100 --suite edges": "decided by rounding",
     "python cli.py verify specs/tiny95.yaml --set layer1.ffn.residual=none": "takes seconds; the page evaluates it",
     "python cli.py verify specs/gallery/fblissjr_33p.yaml --json": "the same; test_json_shapes.py looks at its JSON",
