@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from logging import CRITICAL
 from pathlib import Path
@@ -35,6 +35,7 @@ from compiler.sweeps.sweeping import sweep_rows
 
 AXES = ("base=2..11", "digits=1..10", "v_scale=1e4..1e8..*10")  # 500 points of tiny95
 SUITE = "uniform"
+ROUNDS = 4
 MILLION = 1_000_000
 SIZES = (1, 10, 100, 1000)  # workers for a million points
 
@@ -70,7 +71,7 @@ class Scale:
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("spec", default=ROOT / "specs" / "tiny95.yaml", type=click.Path(path_type=Path))
 @click.option("--set", "axes", multiple=True, default=AXES, show_default=True, metavar="NAME=VALUES")
-@click.option("--points", type=click.IntRange(min=1), default=100, show_default=True, help="Drawn from the product.")
+@click.option("--points", type=click.IntRange(min=1), default=60, show_default=True, help="Drawn from the product.")
 @click.option("--inputs", type=click.IntRange(min=1), default=1000, show_default=True, help="For each point.")
 @click.option(
     "--workers", type=click.IntRange(min=1), multiple=True, default=(1, 2), show_default=True, help="Repeatable."
@@ -88,7 +89,7 @@ def main(
     except SpecError as error:
         raise click.UsageError(str(error)) from None
     asked = PointQuestion((SUITE,), inputs)
-    costs = [_here(plan, asked), *(_on_cluster(plan, asked, number) for number in workers)]
+    costs = _costs(plan, asked, workers)
     scale = Scale(costs[-1].seconds, _serving(plan, asked))
     write = text_table if page is None else markdown_table
     tables = {
@@ -143,24 +144,57 @@ def _duration(seconds: float) -> str:
     return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
 
 
-def _here(plan: SweepPlan, asked: PointQuestion) -> SweepCost:
-    first = next(plan.points())
-    with _empty_cache() as folder:
-        point_on_worker(running_versions(), first.spec.sources, first.settings, asked)  # what is imported once
-        start, began = time.process_time(), time.perf_counter()
-        rows = list(sweep_rows(plan, asked, folder / "journal"))
-        used, passed = time.process_time() - start, time.perf_counter() - began
-    return SweepCost(0, used / plan.size, _busy(rows, passed), _results(rows))
+def _costs(plan: SweepPlan, asked: PointQuestion, workers: Sequence[int]) -> list[SweepCost]:
+    """That of this process, then of each cluster. They take turns, so that a slow spell of the machine meets all."""
+    numbers = [point.number for point in plan.points()]
+    parts = [replace(plan, chosen=tuple(numbers[i::ROUNDS])) for i in range(min(ROUNDS, len(numbers)))]
+    with ExitStack() as stack:
+        clusters = ((stack.enter_context(_empty_cache()), stack.enter_context(_cluster(size))) for size in workers)
+        places = [_Place(size, *made) for size, made in zip(workers, clusters, strict=True)]
+        places = [_Place(0, stack.enter_context(_empty_cache())), *places]
+        for place in places:
+            place.warm_up(plan, asked)
+        turns = [[_cost(place, part, asked) for place in places] for part in parts]
+    return [_together(costs, plan.size) for costs in zip(*turns, strict=True)]
 
 
-def _on_cluster(plan: SweepPlan, asked: PointQuestion, number: int) -> SweepCost:
-    first = next(plan.points())
-    with _empty_cache() as folder, _cluster(number) as (address, client):
-        client.run(point_on_worker, running_versions(), first.spec.sources, first.settings, asked)
-        before, began = _worker_times(client), time.perf_counter()
-        rows = list(sweep_rows(plan, asked, folder / "journal", scheduler=address))
-        used, passed = _worker_times(client) - before, time.perf_counter() - began
-    return SweepCost(number, used / plan.size, _busy(rows, number * passed), _results(rows))
+@dataclass(frozen=True)
+class _Place:
+    """Where points are computed: by so many `workers` of a cluster; 0: by this process."""
+
+    workers: int
+    folder: Path
+    cluster: tuple[str, Client] | None = None
+
+    def rows(self, plan: SweepPlan, asked: PointQuestion) -> list[SweepRow]:
+        address = None if self.cluster is None else self.cluster[0]
+        return list(sweep_rows(plan, asked, self.folder / "journal", scheduler=address))
+
+    def warm_up(self, plan: SweepPlan, asked: PointQuestion) -> None:
+        """Compute a point in each process, which imports what it needs once."""
+        first = next(plan.points())
+        call = running_versions(), first.spec.sources, first.settings, asked
+        point_on_worker(*call) if self.cluster is None else self.cluster[1].run(point_on_worker, *call)
+
+    def time(self) -> float:
+        """CPU seconds until now."""
+        times: list[float] = [used_time()] if self.cluster is None else [*self.cluster[1].run(used_time).values()]
+        return sum(times)
+
+
+def _cost(place: _Place, plan: SweepPlan, asked: PointQuestion) -> SweepCost:
+    """That of all points of the plan together."""
+    before, began = place.time(), time.perf_counter()
+    rows = place.rows(plan, asked)
+    used, passed = place.time() - before, time.perf_counter() - began
+    busy = sum(row.result.seconds for row in rows) / (max(1, place.workers) * passed)
+    return SweepCost(place.workers, used, busy, _results(rows))
+
+
+def _together(parts: Sequence[SweepCost], points: int) -> SweepCost:
+    results = tuple(result for part in parts for result in part.results)
+    busy = sum(part.busy * len(part.results) for part in parts) / points
+    return SweepCost(parts[0].workers, sum(part.seconds for part in parts) / points, busy, results)
 
 
 def _serving(plan: SweepPlan, asked: PointQuestion) -> float:
@@ -191,13 +225,9 @@ def _cluster(workers: int) -> Iterator[tuple[str, Client]]:
         yield started.scheduler_address, client
 
 
-def _worker_times(client: Client) -> float:
-    times: list[float] = list(client.run(time.process_time).values())
-    return sum(times)
-
-
-def _busy(rows: Iterable[SweepRow], seconds: float) -> float:
-    return sum(row.result.seconds for row in rows) / seconds
+def used_time() -> float:
+    """CPU seconds of this process and of those that it started, such as compilers."""
+    return sum(os.times()[:4])
 
 
 def _results(rows: Iterable[SweepRow]) -> tuple[PointResult, ...]:
