@@ -41,6 +41,7 @@ NOT_RUN = {
     ".venv/bin/python -m benchmarks.engine_speed --blocks 64,1024,65536 specs/qwen20.yaml": "the same",
     ".venv/bin/python -m benchmarks.exhaustive": "the same",
     ".venv/bin/python -m benchmarks.self_check": "the same",
+    ".venv/bin/python -m benchmarks.sweep_overhead --every 10": "the same",
     ".venv/bin/python -m benchmarks.large_spec large.yaml": "test_pieces.py writes a small one",
     ".venv/bin/python -m benchmarks.large_speed": "takes a minute; test_benchmarks.py runs it on a small one",
     "make verdicts": "takes minutes",
