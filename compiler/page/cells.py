@@ -19,8 +19,9 @@ from compiler.terminal.console import file_and_line, number_text
 MAX_SIDE = 64  # rows or columns of a tensor that are shown
 MAX_CELLS = 20_000  # of all tensors on a page
 MAX_NUMBERS = 100_000  # of all passes on a page
-MAX_EXPLAINED = 2000  # cells of a model that show their numbers
-MAX_READ = 1_000_000  # numbers of the spec that are looked through for that
+MAX_EXPLAINED = 1000  # cells of a model that show their numbers
+MAX_READ = 2_000_000  # entries, names and numbers of the spec that are looked through for those of one tensor
+LONGEST_EQUATION = 400  # characters that are shown
 
 
 @dataclass
@@ -51,16 +52,18 @@ class Equations:
     def _json(self, equation: Equation) -> PageEquation:
         where = file_and_line(equation.span)
         file, line = str(where["file"]), equation.span.line
-        return {"file": file, "line": line, "anchor": self.anchor(file, line), "equation": str(equation)}
+        return {"file": file, "line": line, "anchor": self.anchor(file, line), "equation": _cut(str(equation))}
 
 
 def page_tensors(spec: Spec, equations: Equations, room: Room) -> list[PageTensor]:
     """Every tensor of the state dict, as far as there is room on the page."""
     elements = sum(len(definition.numbers) for definition in spec.resolved.definitions.values())
-    left = min(MAX_EXPLAINED, MAX_READ // (elements + 1))
+    left = MAX_EXPLAINED
     made = []
     for name, (group, tensor) in named_tensors(spec.network).items():
-        shown = _page_tensor(spec, name, group, tensor, _Making(equations, room, left))
+        looked_through = elements + len(tensor.entries) + sum(tensor.shape)
+        explained = min(left, MAX_READ // looked_through)
+        shown = _page_tensor(spec, name, group, tensor, _Making(equations, room, explained))
         left -= sum(cell["filled"] is not None for cell in shown["cells"])
         made.append(shown)
     return made
@@ -131,7 +134,7 @@ def _cells(spec: Spec, tensor: Tensor, shown: tuple[Sequence[int], Sequence[int]
                     "value": entry.value,
                     "equation": making.equations.number(entry.equation),
                     "part": None if answer is None else answer.part,
-                    "filled": None if answer is None else _filled(spec, answer),
+                    "filled": None if answer is None else _cut(_filled(spec, answer)),
                     "names": None if answer is None else _named(spec, answer),
                 }
             )
@@ -142,6 +145,10 @@ def _asked(tensor: Tensor, entry: Entry) -> str:
     """The place of an entry as `why` takes it: by indices, which no name can be mistaken for."""
     index = (ALL if axis is None else str(at) for axis, at in zip(tensor.axes, entry.index, strict=True))
     return f"{tensor.name}[{', '.join(index)}]"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_EQUATION else f"{text[:LONGEST_EQUATION]} …"
 
 
 # The equation with its numbers

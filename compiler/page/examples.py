@@ -13,6 +13,7 @@ from compiler.evaluation.evaluator import Failure
 from compiler.evaluation.traced import TracedPass, pass_of_input, pass_of_tokens, traced
 from compiler.expressions.axes import Axis
 from compiler.network.activations import POSITIONS, Dimension, activations
+from compiler.network.storage import tensors
 from compiler.page.cells import MAX_NUMBERS, Equations, Room
 from compiler.page.forms import traced_forms
 from compiler.page.shapes import PageExample, PagePass
@@ -28,6 +29,7 @@ MAX_RIGHT = 2
 MAX_TRIED = 16  # inputs that are tried to find a right answer
 MAX_SHARE = MAX_NUMBERS // 3  # numbers of one input, where each token of its answer has a pass of its own
 MAX_FORMS = 30_000  # values of a pass that are explained
+MAX_READ = 50_000_000  # entries of tensors that are looked through for that
 EVERYTHING = Look()
 
 
@@ -52,11 +54,19 @@ class PageExamples:
     not_shown: list[str]
 
 
-def page_examples(model: ReportedModel, texts: Sequence[str], equations: Equations, room: Room) -> PageExamples:
-    """The inputs of a model that are looked at: these `texts`, as people type them, and some that are known."""
+@dataclass(frozen=True)
+class WantedInputs:
+    """Inputs as people type them, and other models of the page, whose wrong answers are looked at too."""
+
+    texts: tuple[str, ...] = ()
+    others: tuple[ReportedModel, ...] = ()
+
+
+def page_examples(model: ReportedModel, wanted: WantedInputs, equations: Equations, room: Room) -> PageExamples:
+    """The inputs of a model that are looked at: those that are wanted, and some that are known."""
     shown: dict[str, PageExample] = {}
     not_shown: list[str] = []
-    for chosen in chosen_inputs(model, texts):
+    for chosen in chosen_inputs(model, wanted):
         if chosen.title in shown:
             continue
         try:
@@ -90,10 +100,14 @@ def _typed(spec: Spec, text: str, why: str = "asked for") -> ChosenInput:
     return ChosenInput(spec.choices[position], inputs, why)
 
 
-def chosen_inputs(model: ReportedModel, texts: Sequence[str]) -> Iterator[ChosenInput]:
-    """What is looked at: these inputs; some that are known to be answered wrong; some that are answered right."""
-    yield from filter(None, (_typed_or_none(model.spec, text, "asked for") for text in texts))
+def chosen_inputs(model: ReportedModel, wanted: WantedInputs) -> Iterator[ChosenInput]:
+    """What is looked at: these inputs; some that are known to be answered wrong, by this model or by another one; some
+    that are answered right."""
+    yield from filter(None, (_typed_or_none(model.spec, text, "asked for") for text in wanted.texts))
     yield from islice(_wrong(model), MAX_WRONG)
+    of_others = {text: other for other in wanted.others for text in islice(_answered_wrong(other), MAX_WRONG)}
+    known = (_typed_or_none(model.spec, text, f"answered wrong by {one.spec.title}") for text, one in of_others.items())
+    yield from islice(filter(None, known), MAX_WRONG)
     if model.results:
         yield from islice(_right(model), MAX_RIGHT)
 
@@ -107,12 +121,18 @@ def _typed_or_none(spec: Spec, text: str, why: str) -> ChosenInput | None:
 
 
 def _wrong(model: ReportedModel) -> Iterator[ChosenInput]:
-    """The first input of each suite that is answered wrong, and the counterexample of a verification."""
+    found = _answered_wrong(model).items()
+    yield from filter(None, (_typed_or_none(model.spec, text, why) for text, why in found))
+
+
+def _answered_wrong(model: ReportedModel) -> dict[str, str]:
+    """The first input of each suite that is answered wrong, and the counterexample of a verification, as typed; where
+    each was found."""
     known = {failure.text: f"answered wrong, in {suite}" for suite, failure in _failures(model)}
     example = None if model.verification is None else model.verification.counterexample
     if example is not None:
         known.setdefault(example.text, "answered wrong, found by verify")
-    yield from filter(None, (_typed_or_none(model.spec, text, why) for text, why in known.items()))
+    return known
 
 
 def _failures(model: ReportedModel) -> Iterator[tuple[str, Failure]]:
@@ -177,8 +197,10 @@ def _first_wrong(seen: TracedPass, slots: Sequence[int]) -> int:
 
 
 def _numbers(spec: Spec, seen: TracedPass) -> int:
-    """How many numbers the trace of a pass has."""
-    return sum(_size(dimensions, len(seen.tokens)) for dimensions in activations(spec.network).values())
+    """How many numbers the trace of a pass has; logits stand in it a second time, each with its token."""
+    length = len(seen.tokens)
+    logits = 2 * length * spec.network.classes.size
+    return logits + sum(_size(dimensions, length) for dimensions in activations(spec.network).values())
 
 
 def _page_pass(spec: Spec, seen: TracedPass, slots: tuple[int, ...], equations: Equations, room: Room) -> PagePass:
@@ -188,7 +210,9 @@ def _page_pass(spec: Spec, seen: TracedPass, slots: tuple[int, ...], equations: 
     room.numbers -= numbers
     values = TracedValues(spec.network, seen.tokens, traced(spec, seen))
     trace = trace_json(spec, seen, values.activations, EVERYTHING)
-    if sum(one.value.numel() for one in values.activations if "time" in one.dimensions) > MAX_FORMS:
+    explained = sum(one.value.numel() for one in values.activations if "time" in one.dimensions)
+    entries = max((len(tensor.entries) for tensor in tensors(spec.network).values()), default=0)
+    if explained > MAX_FORMS or explained * entries > MAX_READ:
         return {"slots": list(slots), "trace": trace, "forms": [], "steps": []}
     forms = traced_forms(values, equations)
     return {"slots": list(slots), "trace": trace, "forms": forms.forms, "steps": forms.steps}
