@@ -10,7 +10,7 @@ from typing import cast
 from compiler.page.cells import Equations, Making, Room, page_tensors
 from compiler.page.comparison import ComparedModel, beside_one_another
 from compiler.page.diagram import page_steps
-from compiler.page.examples import page_examples
+from compiler.page.examples import WantedInputs, page_examples
 from compiler.page.shapes import Page, PageLine, PageMade, PageModel, PagePiece, PageSource
 from compiler.page.spec_lines import Piece, line_anchors, spec_texts
 from compiler.pipeline import Spec
@@ -53,11 +53,12 @@ NOWHERE = PagePlan()
 
 @dataclass(frozen=True)
 class _Part:
-    """A model with what the report says of it, and the beginning of its `id`s."""
+    """A model with what the report says of it, the beginning of its `id`s, and the other models."""
 
     model: ReportedModel
     said: shapes.Model
     prefix: str
+    others: tuple[ReportedModel, ...]
 
 
 def described(report: Report, plan: PagePlan = NOWHERE) -> Page:
@@ -65,7 +66,8 @@ def described(report: Report, plan: PagePlan = NOWHERE) -> Page:
     models = [model for group in report.groups for model in group.models]
     whole = report_json(report, None, stale=None)
     prefixes = [""] if len(models) == 1 else [f"m{i}-" for i in range(1, len(models) + 1)]
-    parts = map(_Part, models, whole["models"], prefixes)
+    others = [tuple(other for other in models if other is not one) for one in models]
+    parts = map(_Part, models, whole["models"], prefixes, others)
     room = Room()
     made = [_model_json(part, report.plan.budget, plan, room) for part in parts]
     models_beside = [ComparedModel(model.spec, one) for model, one in zip(models, made, strict=True)]
@@ -86,7 +88,7 @@ def _model_json(part: _Part, budget: float | None, plan: PagePlan, room: Room) -
     equations = Equations(lambda file, line: anchors.get((file, line)) if line <= MAX_LINES else None)
     making = Making(equations, room)
     steps, tensors = page_steps(spec.network, equations), page_tensors(spec, making)
-    examples = page_examples(model, plan.inputs, making)
+    examples = page_examples(model, WantedInputs(plan.inputs, part.others), making)
     return {
         "prefix": part.prefix,
         "title": spec.title,

@@ -54,11 +54,19 @@ class PageExamples:
     not_shown: list[str]
 
 
-def page_examples(model: ReportedModel, texts: Sequence[str], making: Making) -> PageExamples:
-    """The inputs of a model that are looked at: these `texts`, as people type them, and some that are known."""
+@dataclass(frozen=True)
+class WantedInputs:
+    """Inputs as people type them, and other models of the page, whose wrong answers are looked at too."""
+
+    texts: tuple[str, ...] = ()
+    others: tuple[ReportedModel, ...] = ()
+
+
+def page_examples(model: ReportedModel, wanted: WantedInputs, making: Making) -> PageExamples:
+    """The inputs of a model that are looked at: those that are wanted, and some that are known."""
     shown: dict[str, PageExample] = {}
     not_shown: list[str] = []
-    for chosen in chosen_inputs(model, texts):
+    for chosen in chosen_inputs(model, wanted):
         if chosen.title in shown:
             continue
         try:
@@ -92,10 +100,14 @@ def _typed(spec: Spec, text: str, why: str = "asked for") -> ChosenInput:
     return ChosenInput(spec.choices[position], inputs, why)
 
 
-def chosen_inputs(model: ReportedModel, texts: Sequence[str]) -> Iterator[ChosenInput]:
-    """What is looked at: these inputs; some that are known to be answered wrong; some that are answered right."""
-    yield from filter(None, (_typed_or_none(model.spec, text, "asked for") for text in texts))
+def chosen_inputs(model: ReportedModel, wanted: WantedInputs) -> Iterator[ChosenInput]:
+    """What is looked at: these inputs; some that are known to be answered wrong, by this model or by another one; some
+    that are answered right."""
+    yield from filter(None, (_typed_or_none(model.spec, text, "asked for") for text in wanted.texts))
     yield from islice(_wrong(model), MAX_WRONG)
+    of_others = {text: other for other in wanted.others for text in islice(_answered_wrong(other), MAX_WRONG)}
+    known = (_typed_or_none(model.spec, text, f"answered wrong by {one.spec.title}") for text, one in of_others.items())
+    yield from islice(filter(None, known), MAX_WRONG)
     if model.results:
         yield from islice(_right(model), MAX_RIGHT)
 
@@ -109,12 +121,18 @@ def _typed_or_none(spec: Spec, text: str, why: str) -> ChosenInput | None:
 
 
 def _wrong(model: ReportedModel) -> Iterator[ChosenInput]:
-    """The first input of each suite that is answered wrong, and the counterexample of a verification."""
+    found = _answered_wrong(model).items()
+    yield from filter(None, (_typed_or_none(model.spec, text, why) for text, why in found))
+
+
+def _answered_wrong(model: ReportedModel) -> dict[str, str]:
+    """The first input of each suite that is answered wrong, and the counterexample of a verification, as typed; where
+    each was found."""
     known = {failure.text: f"answered wrong, in {suite}" for suite, failure in _failures(model)}
     example = None if model.verification is None else model.verification.counterexample
     if example is not None:
         known.setdefault(example.text, "answered wrong, found by verify")
-    yield from filter(None, (_typed_or_none(model.spec, text, why) for text, why in known.items()))
+    return known
 
 
 def _failures(model: ReportedModel) -> Iterator[tuple[str, Failure]]:

@@ -105,3 +105,12 @@ def test_a_long_difference_is_cut() -> None:
     assert len(other["texts"]) == 60
     assert other["left_out"] > 0
     assert f"{other['left_out']} more differences" in document.text
+
+
+def test_what_one_model_answers_wrong_is_looked_at_in_the_others() -> None:
+    report = make_report([load(path) for path in (TINY, EXACT)], ("edges",))
+    first, second = described(report)["models"]
+    wrong = first["examples"][0]
+    assert wrong["passes"][0]["trace"]["right"] is False
+    beside = next(one for one in second["examples"] if one["title"] == wrong["title"])
+    assert (beside["why"], beside["passes"][0]["trace"]["right"]) == ("answered wrong by tiny95", True)
