@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from compiler.sweeps.row_files import read_rows
     from compiler.sweeps.sweeping import sweep
     from compiler.sweeps.tables import to_pandas
-    from compiler.verifier.threshold import threshold
+    from compiler.sweeps.threshold import threshold
     from compiler.verifier.verify import verify
 
 __all__ = [
@@ -91,7 +91,7 @@ _WITH_TORCH = {  # where the names lie that are imported when they are first ask
     "read_rows": "compiler.sweeps.row_files",
     "save_model": "compiler.backends.torch.saving",
     "show": "compiler.page.notebook",
-    "threshold": "compiler.verifier.threshold",
+    "threshold": "compiler.sweeps.threshold",
     "sweep": "compiler.sweeps.sweeping",
     "to_pandas": "compiler.sweeps.tables",
     "trace": "compiler.backends.torch.tracing",

@@ -15,7 +15,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -125,6 +125,22 @@ def remove_left_overs(path: Path) -> None:
 def remove_all_left_overs(folder: Path) -> None:
     """Remove what killed writers left in a folder that holds nothing but files of this program."""
     _remove_unlocked(folder, stat.S_ISREG, ".", _END)
+
+
+def remove_oldest(files: Iterable[Path], most: int) -> None:
+    """Remove files that were written longest ago, until all together have at most so many bytes. What somebody writes
+    to stays."""
+    aged = []
+    for path in files:
+        with suppress(OSError):  # another process may have removed it
+            status = path.lstat()
+            aged.append((status.st_mtime_ns, status.st_size, path))
+    room = most
+    for _, size, path in sorted(aged, reverse=True):
+        room -= size
+        if room < 0:
+            with suppress(OSError):
+                _remove_if_unlocked(path, stat.S_ISREG)
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import FileIO
@@ -11,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from compiler.source.diagnostics import fail
-from compiler.source.files import appended_file, cannot_write
+from compiler.source.files import appended_file, cannot_write, remove_oldest
+from compiler.source.user_cache import private_folder
+from compiler.source.version import own_code
+from compiler.sweeps.plan import SweptSpec
 from compiler.sweeps.results import PointResult, SavedRow, SweepRow, result_json, result_of
 
 JOURNAL_FORMAT = 1
+MOST_KEPT = 1 << 30  # bytes of journals in the user's cache, beside the one that is in use
 JOURNAL_NAME = "weightspec sweep"
 _FIRST = {"journal": JOURNAL_NAME, "format": JOURNAL_FORMAT}
 _IN_USE = "another process writes to it now; wait for its end, or name another file with --journal"
@@ -48,6 +53,20 @@ class Journal:
         except OSError as error:
             self.file.truncate(end)
             raise cannot_write(self.path, error) from None
+
+
+def usual_journal(specs: Sequence[SweptSpec]) -> Path | None:
+    """The journal of these specs and this code in the user's cache; None where there is no safe place for one.
+
+    Where the others there take up more than `MOST_KEPT`, the oldest are removed.
+    """
+    folder = private_folder("sweeps")
+    if folder is None:
+        return None
+    texts = "\0".join([own_code(), *(source.text for spec in specs for source in spec.sources)])
+    path = folder / f"{hashlib.sha256(texts.encode()).hexdigest()[:32]}.jsonl"
+    remove_oldest([other for other in folder.glob("*.jsonl") if other != path], MOST_KEPT)
+    return path
 
 
 @contextmanager

@@ -117,11 +117,15 @@ def _line_rows(data: bytes) -> Iterator[SavedRow]:
 def _row_of_json(entry: Mapping[str, Any]) -> SavedRow:
     """What a row of `--json` says, as `compiler.terminal.shapes.SweepRow` describes it."""
     found = entry["verification"]
-    numbers = {} if found is None else {name: _float(found[name]) for name in ("margin", "lead")}
-    verdict = None if found is None else {"verdict": found["verdict"], "inputs": found["inputs"], **found["failing"]}
+    verdict = found and {
+        **{name: found[name] for name in ("verdict", "inputs")},
+        **found["failing"],
+        **{name: _float(found[name]) for name in ("margin", "lead")},
+        "why": found["why_open"],
+    }
     result = {name: entry[name] for name in ("counts", "question", "suites", "error", "seconds")}
     settings = {str(name): str(value) for name, value in entry["settings"].items()}
-    saved = result_of({**result, "verdict": verdict and {**verdict, **numbers}})
+    saved = result_of({**result, "verdict": verdict})
     return SavedRow(str(entry["spec"]), settings, str(entry["key"]), saved)
 
 

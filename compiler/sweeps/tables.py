@@ -26,7 +26,9 @@ _VERDICT: Mapping[str, ColumnKind] = {
     "at_most": "integer",
     "margin": "number",
     "lead": "number",
+    "why": "text",
 }
+_BETWEEN = "; "  # what stands between the reasons of `why`
 _LAST: Mapping[str, ColumnKind] = {**_VERDICT, "error": "text", "message": "text", "seconds": "number", "key": "text"}
 _TYPES: Sequence[tuple[ColumnKind, re.Pattern[str], Callable[[str], Cell]]] = (  # of settings, by what their texts are
     ("integer", re.compile(r"[+-]?[0-9]{1,18}"), int),
@@ -129,7 +131,8 @@ def fits_int64(column: RowColumn) -> bool:
 
 
 def _last_cells(row: SavedRow) -> tuple[Cell, ...]:
-    verdict = [None] * len(_VERDICT) if row.result.verdict is None else astuple(row.result.verdict)
+    found = row.result.verdict
+    verdict = [None] * len(_VERDICT) if found is None else [*astuple(found)[:-1], _BETWEEN.join(found.why) or None]
     error = [None, None] if row.result.error is None else astuple(row.result.error)
     return (*verdict, *error, row.result.seconds, row.key)
 
@@ -161,6 +164,7 @@ def _result(
     counts = dict(zip(_FIGURES, map(_integer, figures), strict=True))
     found = zip(suites, map(_integer, answers[::2]), map(_integer, answers[1::2]), strict=True)
     cells = {title: _READ[kind](cell) for (title, kind), cell in zip(_LAST.items(), last, strict=True)}
+    why = [] if cells["why"] is None else str(cells["why"]).split(_BETWEEN)
     return result_of(
         {
             "counts": None if all(count is None for count in counts.values()) else counts,
@@ -169,7 +173,7 @@ def _result(
                 for name, right, inputs in found
                 if inputs is not None
             ],
-            "verdict": None if cells["verdict"] is None else {name: cells[name] for name in _VERDICT},
+            "verdict": None if cells["verdict"] is None else {**{name: cells[name] for name in _VERDICT}, "why": why},
             "error": None if cells["error"] is None else {"code": cells["error"], "message": cells["message"]},
             "seconds": cells["seconds"],
         }

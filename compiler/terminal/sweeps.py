@@ -109,7 +109,10 @@ def row_json(row: SavedRow) -> shapes.SweepRow:
         verification=None
         if verdict is None
         else shapes.filled(
-            shapes.SweptVerdict, verdict, failing={"at_least": verdict.at_least, "at_most": verdict.at_most}
+            shapes.SweptVerdict,
+            verdict,
+            failing={"at_least": verdict.at_least, "at_most": verdict.at_most},
+            why_open=list(verdict.why),
         ),
         key=row.key,
     )

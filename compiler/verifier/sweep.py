@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from compiler.backends.bounds.arithmetic import Bounded
 from compiler.source.faults import ToolFault
 from compiler.tasks.automaton import PathCounts, complete, ways
-from compiler.verifier.cells import UNKNOWN, Cells, Labels, column_cells, joined, merged, together
+from compiler.verifier.cells import UNKNOWN, Cells, Labels, column_cells, joined, joined_bytes, merged, together
 from compiler.verifier.forms import Array, Forms, Ranges, forms, outwards
 from compiler.verifier.head import Leads, all_of, leads, undecided
 from compiler.verifier.model import FORM_SYMBOLS, Stop, Tail
@@ -155,7 +155,7 @@ def values_of_paths(tail: Tail, paths: NDArray[np.int64]) -> list[list[Bounded]]
 
 def _grown(swept: Sweep, setting: _Setting, cells: Cells, column: Cells) -> Cells | None:
     """The cells with one more column; None where time is out before they are made, as of large bases it may be."""
-    room, grid = MAX_CELL_BYTES // (cells.bytes_each + column.bytes_each), setting.grid
+    room, grid = MAX_CELL_BYTES // joined_bytes(cells, column), setting.grid
     cells = _coarser(swept, cells, grid, min(MAX_OPEN, room))
     size = max(1, min(BLOCK, room) // len(column))
     parts = [cells.chosen(np.arange(first, min(first + size, len(cells)))) for first in range(0, len(cells), size)]

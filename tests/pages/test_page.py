@@ -148,6 +148,43 @@ def test_shades_are_by_size(numbers: list[float], shades: list[str]) -> None:
     assert [made.shade(number) for number in numbers] == shades
 
 
+def palettes() -> dict[str, dict[str, str]]:
+    """The colours of the page by their names, in light and in dark."""
+    style = page_of(TINY).all("style")[0].text
+    light, dark, *_ = re.findall(r":root \{(.*?)\}", style, flags=re.DOTALL)
+    found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
+    return {"light": found, "dark": found | dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark))}
+
+
+def contrast(first: str, second: str) -> float:
+    """As WCAG defines it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted(map(luminance, (first, second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_text_stands_out(theme: str) -> None:
+    colours = palettes()[theme]
+    shades = [(f"{sign}{i}", "on-weak" if i < 4 else "on-strong") for sign in "pn" for i in range(1, 6)]
+    texts = ("fore", "quiet", "link", "good", "bad", "key", "number", "string", "comment", "word")
+    pairs = [*shades, *((ground, text) for ground in ("back", "panel", "mark") for text in texts)]
+    assert [pair for pair in pairs if contrast(*(colours[name] for name in pair)) < 4.5] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_stronger_shade_stands_out_more(theme: str) -> None:
+    colours = palettes()[theme]
+    for sign in "pn":
+        strengths = [contrast(colours["back"], colours[f"{sign}{i}"]) for i in range(1, 6)]
+        assert strengths == sorted(strengths)
+
+
 def test_the_ending_of_the_file_decides(tmp_path: Path) -> None:
     page, text = tmp_path / "page.html", tmp_path / "page.md"
     for target in (page, text):

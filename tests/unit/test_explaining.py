@@ -36,6 +36,7 @@ NOT_SHOWN = {
     "newer-format",
     "process",
     "torch-settings",
+    "worker",
 }
 ALSO = {  # what cannot be without the other
     "idle-parameter": {"learned-position", "position-table"},

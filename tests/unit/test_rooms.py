@@ -28,6 +28,7 @@ ROOMS = (
     "sweeps",
     "report",
     "terminal",
+    "pictures",
     "page",
     "__init__",
     "commands",

@@ -20,11 +20,17 @@ from tests.helpers import SPECS
 FIGURES = {"dense": 5, "nonzero": 4, "distinct": 3, "values": 2, "free": None}
 SUITES = (PointSuite("edges", None, 8, 7), PointSuite("uniform", 3, 100, 0))
 PROVED = PointVerdict("proved", 10**20, 0, 10**20 - 1, float("inf"), None)
+OPEN = PointVerdict("open", 5, 0, 3, None, 0.5, ("rounding", "joined cells"))
 ROWS = (  # names that figures and verdicts have too, long integers, nothing, texts that would break a line
     SavedRow("a,b.yaml", {"dense": "2", "gain": "0.5"}, "k1", PointResult(FIGURES, "q", SUITES, PROVED, None, 1.5)),
     SavedRow("é.yaml", {"dense": "3", "gain": "10000"}, "k2", PointResult(FIGURES, "q", SUITES[1:], None, None, 0.1)),
     SavedRow("a,b.yaml", {"dense": "1", "gain": "-2.25"}, "k3", PointResult(error=PointError("bad", '"\n,'))),
-    SavedRow("other", {"dense": "4", "gain": "3", "dtype": "float32"}, "k4", PointResult(FIGURES, seconds=2.0)),
+    SavedRow(
+        "other",
+        {"dense": "4", "gain": "3", "dtype": "float32"},
+        "k4",
+        PointResult(FIGURES, None, (), OPEN, seconds=2.0),
+    ),
 )
 
 
@@ -69,7 +75,14 @@ def test_columns_have_types(tmp_path: Path) -> None:
         **dict.fromkeys(["dense ", "nonzero", "distinct", "values", "free"], "int64"),
         **dict.fromkeys(["edges right", "edges inputs", "uniform right", "uniform inputs"], "int64"),
         **{"verdict": "string", "inputs": "decimal128(38, 0)", "at_least": "int64", "at_most": "decimal128(38, 0)"},
-        **{"margin": "double", "lead": "double", "error": "string", "message": "string", "seconds": "double"},
+        **{
+            "margin": "double",
+            "lead": "double",
+            "why": "string",
+            "error": "string",
+            "message": "string",
+            "seconds": "double",
+        },
         "key": "string",
     }
 

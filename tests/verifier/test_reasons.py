@@ -127,16 +127,13 @@ def test_every_input_of_that_model_is_right() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("name", "digits", "step"),
-    [("Lokimorty_39p", 1, "block.attention"), ("bingbangboom-lab_87p", 2, "layer1.attention")],
-)
-def test_published_models_with_two_layers(name: str, digits: int, step: str) -> None:
-    """Shortened ones; the block of the first is run twice."""
-    found = verify(load(SPECS / "gallery" / f"{name}.yaml", {"digits": digits}), tried=0, budget=600)
-    assert reasons_of(found) == {("step", step)}
+def test_a_published_model_with_a_block_that_is_run_twice() -> None:
+    """Shortened."""
+    found = verify(load(SPECS / "gallery" / "Lokimorty_39p.yaml", {"digits": 1}), tried=0, budget=600)
+    assert reasons_of(found) == {("step", "block.attention")}
 
 
+@pytest.mark.long
 def test_a_tie_is_rounding() -> None:
     found = verify(load_source(Source("even", EVEN)), tried=0, budget=600)
     assert reasons_of(found) == {("rounding", None)}
@@ -225,7 +222,7 @@ def test_an_interruption_is_the_reason_for_what_it_leaves_open(call: int) -> Non
     assert sum(step.right + step.wrong + step.open for step in found.steps) == found.inputs * len(found.steps)
 
 
-@pytest.mark.parametrize("where", ["_confirm", "_try_or_search", "_look", "closest", "find_reasons"])
+@pytest.mark.parametrize("where", ["_confirm", "_look", "find_reasons"])
 def test_an_interruption_later_keeps_what_is_known(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt

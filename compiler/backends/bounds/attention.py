@@ -35,13 +35,15 @@ WEIGHT_UNITS = 6 * FUNCTION_UNITS  # of two exponentials, one divided by the oth
 @dataclass(frozen=True, eq=False)
 class Keys:
     """The keys that a query sees: their coordinates, those of their values, what is `added` to their scores, in order,
-    and their `position`. All but `loop` is read within a pass only."""
+    and their `position`, which are read within a pass only. Those that are left out have weights up to `omitted` in all
+    where the largest has 1."""
 
     loop: KeyLoop
     keys: Sequence[Bounded]
     values: Sequence[Bounded]
     added: Sequence[Quantity]
     position: Quantity
+    omitted: Quantity = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +63,15 @@ class _Head:
         return [self.keys.values[c] for c in self.wanted]
 
     @property
+    def limits(self) -> list[float]:
+        """Of the coordinates that are wanted."""
+        first = self.number * self.operation.value_dim
+        return [self.operation.limits[first + c] for c in self.wanted]
+
+    @property
     def most(self) -> int:
-        return self.keys.loop.most
+        """Keys that the plain module sees."""
+        return self.operation.most or self.keys.loop.most
 
 
 @dataclass(frozen=True)
@@ -107,9 +116,10 @@ def _attend(a: Arithmetic, head: _Head) -> _Mix:
     by Σ w η (v - o) / Σ w (1 + η), and by what the values themselves are off. Scores that are off by d, together with
     the one that they are measured by, give η = e^d - 1 ≤ d (1 + d) for d < 1. Then it is normalised: its sum of weights
     is off by a share that all weights have in common, and the quotients, the products with the values and the sum of
-    these are rounded.
+    these are rounded. Keys that are left out have a share ρ of all weights at most. They move the mean of the others by
+    2 ρ times the largest value at most, and what the sums of weights and products lose by less than that.
     """
-    if head.most == 0 or all(map(is_zero_value, head.values)):
+    if head.keys.loop.most == 0 or all(map(is_zero_value, head.values)):
         return _Mix([ZERO for _ in head.rows], [0.0 for _ in head.wanted])
     f, unit = a.f, a.rounding.unit
     weights = _weigh(a, head, _compare(a, head))
@@ -120,12 +130,14 @@ def _attend(a: Arithmetic, head: _Head) -> _Mix:
     products = zip(sums[:count:2], sums[1:count:2], strict=True)
     rounded = [_rounded_mix(a, head, weights.certain, size, greatest) for size, greatest in products]
     mixed = []
+    limits = head.limits
     for terms, off in zip(head.rows, sums[count:], strict=True):
         value = f.name(plus(*(times(factor, weights.means[i]) for i, factor in terms)))
         size = f.absolute(value)
         apart = plus(times(off, weights.certain), times(size, times(times(6 * unit, weights.nothing), weights.certain)))
         roundings = (times(abs(factor), rounded[i][1]) for i, factor in terms)
-        mixed.append(Bounded(value, f.name(plus(times(grown, apart), times(size, normalizer), *roundings))))
+        left_out = times(head.keys.omitted, 4.0 * math.fsum(abs(factor) * limits[i] for i, factor in terms))
+        mixed.append(Bounded(value, f.name(plus(times(grown, apart), times(size, normalizer), left_out, *roundings))))
     return _Mix(mixed, [size for size, _ in rounded])
 
 

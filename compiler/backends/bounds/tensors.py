@@ -194,7 +194,7 @@ def looked_up(running: Running, node: Node, table: Array, channel: int) -> Quant
 
 def _attended(running: Running, node: Node, operation: Attended) -> Channels:
     queries, keys, values = node.inputs
-    a = running.arithmetic
+    a, omitted = running.arithmetic, operation.omitted
     query = [_along(a.alone(x), 1) for x in running.at(queries, node.positions)]
     seen = running.program.nodes[values].positions if values >= 0 else ()
 
@@ -209,6 +209,7 @@ def _attended(running: Running, node: Node, operation: Attended) -> Channels:
             _channels(read[1], operation.value_channels(head)),
             [running.constant(table[head % len(table)][grid])[:, :, None] for table in operation.additions],
             running.constant(np.array(seen))[None, :, None],
+            0.0 if omitted is None else running.constant(omitted[head, list(node.positions)])[:, None, None],
         )
 
     if not query:  # no coordinate of the queries matters

@@ -183,6 +183,7 @@ class _Generator:
                 [self._key(values, c, pairs[1]) for c in operation.value_channels(head)],
                 [self._by_key(row[pairs]) for row in rows],
                 self._by_key(pairs[1].astype(np.float64)),
+                0.0 if operation.omitted is None else self._by_place(operation.omitted[head, list(node.positions)]),
             )
 
         return all_channels(node, attend_all(self.arithmetic, node, operation, query, keys_of))

@@ -320,6 +320,13 @@ expect: null
         "Another process that `report` started has ended before it was done, often for lack of memory.",
     ),
     Explanation(
+        "scheduler",
+        "A sweep asks a Dask cluster, and no scheduler answers at the address, or it was lost on the way. What was"
+        " computed is in the journal.",
+        "$ python cli.py sweep base.yaml --set base=2,3 --scheduler nowhere --journal kept.journal",
+        "$ python cli.py sweep base.yaml --set base=2,3 --suite uniform --inputs 1 --jobs 1 --journal kept.journal",
+    ),
+    Explanation(
         "set-twice",
         "A sweep sets a name twice. All values of a name stand in one `--set`.",
         "$ python cli.py sweep base.yaml --set base=2 --set base=3 --journal kept.journal",
@@ -444,6 +451,11 @@ $ python cli.py eval --model other.pt --task base.yaml --suite uniform --inputs 
 >>> spec = compiler.load("base.yaml")
 >>> compiler.save_model(spec, compiler.build(spec), "model.safetensors")
 """,
+    ),
+    Explanation(
+        "worker",
+        "A worker of a Dask cluster could find other results: it has another version of weightspec, Python, torch or"
+        " numpy, or computes several points at a time.",
     ),
     Explanation(
         "wrong-tensor",
