@@ -73,6 +73,7 @@ def page_examples(model: ReportedModel, wanted: WantedInputs, making: Making) ->
             shown[chosen.title] = _example(chosen, making)
         except SpecError as error:
             not_shown += [f"{chosen.title}: {diagnostic.message}" for diagnostic in error.diagnostics]
+            break  # others would be as large
     return PageExamples(list(shown.values()), not_shown)
 
 
