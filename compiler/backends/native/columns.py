@@ -33,25 +33,25 @@ class Columns:
     right: tuple[TokenSource, ...]
 
     def addresses(self, words: Words) -> tuple[Addresses, list[NDArray[np.uint16]]]:
-        """Where each column begins; and the arrays, one number after the other in each column, that have them."""
-        arrays = {name: np.asfortranarray(words[name], dtype=np.uint16) for name in {name for name, _ in self.names}}
+        """Where each column begins; and the arrays that have them, one number after the other in each column."""
+        arrays = {name: _by_column(words[name]) for name in {name for name, _ in self.names}}
         starts = [arrays[name].ctypes.data + index * arrays[name].strides[1] for name, index in self.names]
         return np.array(starts, dtype=np.uintp), list(arrays.values())
+
+
+def _by_column(word: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    whole = word.dtype == np.uint16 and word.strides[0] == word.itemsize
+    return word if whole else np.asfortranarray(word, dtype=np.uint16)
 
 
 def columns_of(programs: Sequence[Program], layout: Layout) -> Columns | None:
     """For the only one of the programs, which says all of the answer; None where there are several, or a token hangs on
     several symbols."""
-    slots, first = (*layout.prompt, *layout.answer), len(layout.prompt)
     if len(programs) != 1 or programs[0].slots != layout.predicted or programs[0].starts != (0,):
         return None
     numbers: dict[tuple[str, int], int] = {}
-    right = (
-        [layout.answer[slot] for slot in layout.predicted]
-        if layout.in_place
-        else [slots[first + slot] for slot in layout.predicted]
-    )
-    read = slots[: programs[0].length]
+    right = [layout.answer[slot] for slot in layout.predicted]
+    read = (*layout.prompt, *layout.answer)[: programs[0].length]
     if any(len(slot.places) > 1 for slot in (*read, *right)):
         return None
     sources = [[_source(slot, numbers) for slot in some] for some in (read, right)]
