@@ -54,7 +54,7 @@ BINS = 16
 MAX_CELLS = 1 << 16  # at all positions together
 
 
-def margins(program: Program) -> Array:
+def sufficient_leads(program: Program) -> Array:
     """[slots, classes]: what the value of the logit of a class that is ahead has to lead by, so that the plain module
     surely says it; infinite or NaN where nothing suffices. The program is `prepared` for the fast engine."""
     if program.decision.classes == 1 or any(_is_hard(node) for node in program.nodes):

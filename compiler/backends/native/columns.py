@@ -44,7 +44,7 @@ def _by_column(word: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return word if whole else np.asfortranarray(word, dtype=np.uint16)
 
 
-def columns_of(programs: Sequence[Program], layout: Layout) -> Columns | None:
+def columns_for_c(programs: Sequence[Program], layout: Layout) -> Columns | None:
     """For the only one of the programs, which says all of the answer; None where there are several, or a token hangs on
     several symbols."""
     if len(programs) != 1 or programs[0].slots != layout.predicted or programs[0].starts != (0,):

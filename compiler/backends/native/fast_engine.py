@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.cost import numbers_kept
-from compiler.backends.bounds.margins import margins, share_ahead
+from compiler.backends.bounds.margins import share_ahead, sufficient_leads
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Array, Attended, NotFollowed, Program
 from compiler.backends.native.c_program import c_source
-from compiler.backends.native.columns import Columns, columns_of
+from compiler.backends.native.columns import Columns, columns_for_c
 from compiler.backends.native.engines import UNSURE, EngineName, EngineUnavailable
 from compiler.backends.native.native import Native, NativeUnavailable, Tokens, native
 from compiler.pipeline import Spec
@@ -106,7 +106,7 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
         raise EngineUnavailable(str(error)) from None
     why = _not_compiled(device, inputs * max(len(program.starts) for program in made), len(made))
     runners: list[_Runner] = []
-    columns = columns_of(made, spec.layout)
+    columns = columns_for_c(made, spec.layout)
     if why is None:
         for program in made:
             runner = _native(program, spec, columns, threads)
@@ -134,7 +134,7 @@ def _not_compiled(device: torch.device, sequences: int, count: int) -> str | Non
 
 def _native(program: Program, spec: Spec, columns: Columns | None, threads: int) -> _Runner | str:
     """The program as C, or why there is none."""
-    enough = margins(program)
+    enough = sufficient_leads(program)
     bounds = _Compiled(program, None, columns, threads)
     if not np.isfinite(enough).all() or share_ahead(program, enough, _sample(program, spec)) < 1 - MOST_LEFT:
         return bounds.runner() or bounds.reason
