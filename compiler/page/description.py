@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from compiler.page.cells import Equations, Room, page_tensors
+from compiler.page.cells import Equations, Making, Room, page_tensors
 from compiler.page.comparison import ComparedModel, beside_one_another
 from compiler.page.diagram import page_steps
 from compiler.page.examples import WantedInputs, page_examples
@@ -86,8 +86,9 @@ def _model_json(part: _Part, budget: float | None, plan: PagePlan, room: Room) -
     model, spec = part.model, part.model.spec
     anchors = line_anchors(spec, part.prefix)
     equations = Equations(lambda file, line: anchors.get((file, line)) if line <= MAX_LINES else None)
-    steps, tensors = page_steps(spec.network, equations), page_tensors(spec, equations, room)
-    examples = page_examples(model, WantedInputs(plan.inputs, part.others), equations, room)
+    making = Making(equations, room)
+    steps, tensors = page_steps(spec.network, equations), page_tensors(spec, making)
+    examples = page_examples(model, WantedInputs(plan.inputs, part.others), making)
     return {
         "prefix": part.prefix,
         "title": spec.title,

@@ -14,7 +14,7 @@ from compiler.evaluation.traced import TracedPass, pass_of_input, pass_of_tokens
 from compiler.expressions.axes import Axis
 from compiler.network.activations import POSITIONS, Dimension, activations
 from compiler.network.storage import tensors
-from compiler.page.cells import MAX_NUMBERS, Equations, Room
+from compiler.page.cells import MAX_NUMBERS, Making
 from compiler.page.forms import traced_forms
 from compiler.page.shapes import PageExample, PagePass
 from compiler.pipeline import Spec
@@ -62,7 +62,7 @@ class WantedInputs:
     others: tuple[ReportedModel, ...] = ()
 
 
-def page_examples(model: ReportedModel, wanted: WantedInputs, equations: Equations, room: Room) -> PageExamples:
+def page_examples(model: ReportedModel, wanted: WantedInputs, making: Making) -> PageExamples:
     """The inputs of a model that are looked at: those that are wanted, and some that are known."""
     shown: dict[str, PageExample] = {}
     not_shown: list[str] = []
@@ -70,9 +70,10 @@ def page_examples(model: ReportedModel, wanted: WantedInputs, equations: Equatio
         if chosen.title in shown:
             continue
         try:
-            shown[chosen.title] = _example(chosen, equations, room)
+            shown[chosen.title] = _example(chosen, making)
         except SpecError as error:
             not_shown += [f"{chosen.title}: {diagnostic.message}" for diagnostic in error.diagnostics]
+            break  # others would be as large
     return PageExamples(list(shown.values()), not_shown)
 
 
@@ -143,19 +144,20 @@ def _failures(model: ReportedModel) -> Iterator[tuple[str, Failure]]:
 
 
 def _right(model: ReportedModel) -> Iterator[ChosenInput]:
-    """Inputs of a suite that draws them, of the largest sizes, that are answered right."""
+    """Inputs of a suite, of one that draws them where there is one, of the largest sizes, that are answered right."""
     spec = model.spec.choices[-1]
-    drawn = [
-        suite for suite in spec.resolved.task.suites().values() if suite.sampled
-    ] or spec.resolved.task.suites().values()
-    for suite in islice(drawn, 1):
-        inputs = suite.parts(suite.size(None), 0)[-1].generate()
-        for one in islice(inputs, MAX_TRIED):
-            if answer(spec, one).right:
-                yield ChosenInput(spec, one, f"answered right, in {suite.name}")
+    suites = spec.resolved.task.suites().values()
+    suite = next((one for one in suites if one.sampled), next(iter(suites)))
+    try:
+        tried = list(islice(suite.parts(suite.size(None), 0)[-1].generate(), MAX_TRIED))
+    except SpecError:  # too few inputs are allowed to draw them
+        return
+    for inputs in tried:
+        if answer(spec, inputs).right:
+            yield ChosenInput(spec, inputs, f"answered right, in {suite.name}")
 
 
-def _example(chosen: ChosenInput, equations: Equations, room: Room) -> PageExample:
+def _example(chosen: ChosenInput, making: Making) -> PageExample:
     """Raises `SpecError` where there is no room for it."""
     is_tokens = isinstance(chosen.inputs, str)
     return {
@@ -163,30 +165,30 @@ def _example(chosen: ChosenInput, equations: Equations, room: Room) -> PageExamp
         "why": chosen.why,
         "in_place": is_tokens or chosen.spec.layout.in_place,
         "length": 1 if is_tokens else len(chosen.spec.layout.answer),
-        "passes": list(_page_passes(chosen, equations, room)),
+        "passes": list(_page_passes(chosen, making)),
     }
 
 
-def _page_passes(chosen: ChosenInput, equations: Equations, room: Room) -> Iterator[PagePass]:
+def _page_passes(chosen: ChosenInput, making: Making) -> Iterator[PagePass]:
     """The pass that says the answer; where each token has one of its own, as many as there is room for, the first one
     being that of the token before the first wrong one."""
-    spec, inputs, before = chosen.spec, chosen.inputs, room.numbers
+    spec, inputs, before = chosen.spec, chosen.inputs, making.room.numbers
     if isinstance(inputs, str):
-        yield _page_pass(spec, pass_of_tokens(spec, inputs), (0,), equations, room)
+        yield _page_pass(spec, pass_of_tokens(spec, inputs), (0,), making)
         return
     seen = pass_of_input(spec, inputs)
     slots = spec.layout.predicted
     if len(seen.read_at) == len(slots):
-        yield _page_pass(spec, seen, slots, equations, room)
+        yield _page_pass(spec, seen, slots, making)
         return
     for slot in slots[max(0, _first_wrong(seen, slots) - 1) :]:
-        if before - room.numbers and before - room.numbers + _numbers(spec, seen) > MAX_SHARE:
+        if before - making.room.numbers and before - making.room.numbers + _numbers(spec, seen) > MAX_SHARE:
             return
         try:
             seen = pass_of_input(spec, inputs, slot)
         except SpecError:  # a logit was NaN, which ends the answer
             return
-        yield _page_pass(spec, seen, (slot,), equations, room)
+        yield _page_pass(spec, seen, (slot,), making)
 
 
 def _first_wrong(seen: TracedPass, slots: Sequence[int]) -> int:
@@ -203,19 +205,24 @@ def _numbers(spec: Spec, seen: TracedPass) -> int:
     return logits + sum(_size(dimensions, length) for dimensions in activations(spec.network).values())
 
 
-def _page_pass(spec: Spec, seen: TracedPass, slots: tuple[int, ...], equations: Equations, room: Room) -> PagePass:
-    numbers = _numbers(spec, seen)
-    if numbers > room.numbers:
-        raise fail("too-large", f"{numbers:,} numbers, which this page has no room for; `trace` shows them")
-    room.numbers -= numbers
+def _page_pass(spec: Spec, seen: TracedPass, slots: tuple[int, ...], making: Making) -> PagePass:
+    _check_room(_numbers(spec, seen), making)  # before so much is computed
     values = TracedValues(spec.network, seen.tokens, traced(spec, seen))
+    computed = sum(one.value.numel() for one in values.activations)  # with those of steps that are repeated
+    _check_room(computed, making)
+    making.room.numbers -= max(computed, _numbers(spec, seen))
     trace = trace_json(spec, seen, values.activations, EVERYTHING)
     explained = sum(one.value.numel() for one in values.activations if "time" in one.dimensions)
     entries = max((len(tensor.entries) for tensor in tensors(spec.network).values()), default=0)
     if explained > MAX_FORMS or explained * entries > MAX_READ:
         return {"slots": list(slots), "trace": trace, "forms": [], "steps": []}
-    forms = traced_forms(values, equations)
+    forms = traced_forms(values, making.equations)
     return {"slots": list(slots), "trace": trace, "forms": forms.forms, "steps": forms.steps}
+
+
+def _check_room(numbers: int, making: Making) -> None:
+    if numbers > making.room.numbers:
+        raise fail("too-large", f"{numbers:,} numbers, which this page has no room for; `trace` shows them")
 
 
 def _size(dimensions: tuple[Dimension, ...], length: int) -> int:

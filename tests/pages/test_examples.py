@@ -17,7 +17,7 @@ import compiler
 from compiler import load
 from compiler.evaluation.computations import TracedValues, computations, find_value
 from compiler.evaluation.traced import pass_of_tokens, traced
-from compiler.page.cells import Equations, Room
+from compiler.page.cells import Equations, Making, Room
 from compiler.page.description import PagePlan, described
 from compiler.page.diagram import dimensions_read, dimensions_written, page_steps
 from compiler.page.examples import WantedInputs, check_typed, page_examples
@@ -211,7 +211,8 @@ def test_a_counterexample_is_shown_where_no_suite_refutes() -> None:
     found = compiler.verify(spec)
     assert found.counterexample is not None
     (model,) = report_without_runs(spec).models
-    looked = page_examples(replace(model, verification=found), WantedInputs(), Equations(lambda *_: None), Room())
+    making = Making(Equations(lambda *_: None), Room())
+    looked = page_examples(replace(model, verification=found), WantedInputs(), making)
     assert [(one["title"], one["why"]) for one in looked.shown] == [
         (found.counterexample.text, "answered wrong, found by verify")
     ]
@@ -240,9 +241,9 @@ def test_without_a_task_tokens_are_looked_at(tmp_path: Path) -> None:
     assert page_json(spec)["examples"] == []
 
 
-def test_what_is_too_large_is_said_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_large_is_said_and_not_shown() -> None:
     (model,) = report_without_runs(load(TINY, {"digits": 2})).models
-    looked = page_examples(model, WantedInputs(("12 34",)), Equations(lambda *_: None), Room(numbers=100))
+    looked = page_examples(model, WantedInputs(("12 34",)), Making(Equations(lambda *_: None), Room(numbers=100)))
     assert looked.shown == []
     (said,) = looked.not_shown
     assert re.fullmatch(r"12 \+ 34: [\d,]+ numbers, which this page has no room for; `trace` shows them", said)
