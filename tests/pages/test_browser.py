@@ -14,13 +14,17 @@ from compiler.page.html import page_html
 from compiler.report.reporting import make_report
 from compiler.source.printable import printable
 from tests.helpers import DATA, SPECS
-from tests.pages.browser import THEMES, WIDTHS, Theme, View, opened, texts, too_wide, violations
+from tests.pages.browser import PAPER, THEMES, WIDTHS, Theme, View, opened, texts, too_wide, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 TINY = SPECS / "tiny95.yaml"
 EXACT = SPECS / "tiny95-exact.yaml"
+EVERY_KIND = (
+    TINY,
+    *(SPECS / f"{name}.yaml" for name in ("qwen20", "reverse", "gallery/xangma_177p", "tasks/next-token")),
+)
 HOSTILE = DATA / "pages" / "hostile.yaml"
 
 
@@ -218,7 +222,28 @@ def test_it_fits(browser: Browser, both: Path, hostile: Path, width: int) -> Non
             assert too_wide(page) == []
 
 
-def test_it_prints(browser: Browser, tiny: Path) -> None:
-    with opened(browser, tiny, View(printed=True)) as page:
+def test_it_prints_in_light_colours_as_wide_as_the_paper(browser: Browser, both: Path) -> None:
+    with opened(browser, both, View(PAPER, "dark", printed=True)) as page:
         assert not page.locator("nav").first.is_visible()
         assert page.locator("body").evaluate("one => getComputedStyle(one).backgroundColor") == "rgb(255, 255, 255)"
+        assert too_wide(page) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("spec", EVERY_KIND, ids=lambda path: path.stem)
+def test_pages_about_every_kind_of_spec(browser: Browser, tmp_path: Path, spec: Path) -> None:
+    """All answers are stepped through; nothing is wrong with the page, in any theme and at any width."""
+    path = tmp_path / "page.html"
+    path.write_text(page_html(described(make_report([load(spec)], inputs=20))), encoding="utf-8")
+    with opened(browser, path) as page:
+        choices = page.locator(".stage select")
+        for choice in range(choices.locator("option").count()):
+            choices.select_option(index=choice)
+            while page.locator(".toolbar button:last-child[aria-disabled=false]").count():
+                page.locator(".toolbar button").last.press("Enter")
+    for theme in THEMES:
+        with opened(browser, path, View(800, theme)) as page:
+            assert violations(page) == []
+    for width in WIDTHS:
+        with opened(browser, path, View(width)) as page:
+            assert too_wide(page) == []
