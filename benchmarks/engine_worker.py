@@ -44,7 +44,9 @@ class Asked:
             for words in part.blocks(engine.block):
                 prompts, answers = self.spec.layout.prompts(words), self.spec.layout.answers(words)
                 start = time.process_time()
-                said = engine.said(prompts, answers)
+                sure = engine.surely_right(words) if hasattr(engine, "surely_right") else None
+                rows = slice(None) if sure is None else ~sure
+                said = engine.said(prompts[rows], answers[rows])
                 spent += time.process_time() - start
                 left += int((said < 0).any(1).sum())
         return spent, left

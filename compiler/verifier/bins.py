@@ -34,7 +34,6 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
-    Separable,
     Subtraction,
     Sum,
     reads_keys,
@@ -101,7 +100,7 @@ def _by_itself(operation: Operation) -> bool:
             return True
         case Activated():
             return True
-        case Attended() | Mixed() | Separable() | Lookup() | Rotated():
+        case Attended() | Mixed() | Lookup() | Rotated():
             return False
         case _:
             raise no_rule("operation", operation)

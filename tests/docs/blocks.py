@@ -41,6 +41,7 @@ NOT_RUN = {
     ".venv/bin/python -m benchmarks.engine_speed --blocks 64,1024,65536 specs/qwen20.yaml": "the same",
     ".venv/bin/python -m benchmarks.exhaustive": "the same",
     ".venv/bin/python -m benchmarks.self_check": "the same",
+    ".venv/bin/python -m benchmarks.sweep_overhead --every 10": "the same",
     ".venv/bin/python -m benchmarks.large_spec large.yaml": "test_pieces.py writes a small one",
     ".venv/bin/python -m benchmarks.large_speed": "takes a minute; test_benchmarks.py runs it on a small one",
     ".venv/bin/python -m benchmarks.scale": "takes minutes; test_benchmarks.py runs it on a few points",
@@ -53,6 +54,7 @@ NOT_RUN = {
     ".venv/bin/python -m benchmarks.verify_speed specs/tiny95.yaml --set v_scale=1e8": "the same",
     "python cli.py verify specs/tiny95.yaml": "tests/gallery/test_verdicts.py verifies it",
     "python cli.py verify specs/tiny95.yaml --set v_scale=1e8": "the same, as tiny95-exact",
+    "python cli.py threshold specs/tiny95.yaml v_scale --between 1e4 1e8 --budget 120": "takes minutes",
     "python cli.py threshold specs/tinyadder.yaml digits --between 10 14": "takes a minute",
     "python cli.py sweep tinyadder --set base=2..8,10,12,16 --set digits=1..16,20,24 --suite edges --verify 60 "
     "--out docs/pictures/tinyadder.csv": "takes most of an hour",

@@ -27,7 +27,6 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
-    Separable,
     Subtraction,
     Sum,
 )
@@ -109,8 +108,6 @@ def _dependent(node: Node, inputs: Sequence[set[int]]) -> set[int]:
             return {
                 number for number, channel in enumerate(c for of_head in channels for c in of_head) if channel in values
             }
-        case Separable():
-            raise AssertionError("patterns are fixed before anything is put in tables")
         case _:
             raise no_rule("operation", operation)
 

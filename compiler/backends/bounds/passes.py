@@ -17,7 +17,6 @@ from compiler.backends.bounds.legality import check
 from compiler.backends.bounds.magnitudes import check_magnitudes
 from compiler.backends.bounds.measured import with_measured_tables
 from compiler.backends.bounds.narrowing import narrowed
-from compiler.backends.bounds.separable import separated
 from compiler.backends.elementary.program import Program
 from compiler.network.ir import Network
 
@@ -55,7 +54,6 @@ PASSES = (
     Pass("folding", "turns what depends on one token into a table", _alone(folded), _HERE),
     Pass("measured", "takes such tables from the plain module", with_measured_tables, _HERE),
     Pass("faint", "leaves out keys without a weight that matters", _alone(without_faint_keys), _FAST),
-    Pass("separable", "turns attention to such tables into sums of tables", _alone(separated), _FAST),
     Pass("fusing", "makes output maps part of attention", _alone(fused), _FAST),
 )
 

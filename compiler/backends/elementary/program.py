@@ -168,33 +168,6 @@ class Attended:
 
 
 @dataclass(frozen=True, eq=False)
-class SeparableHead:
-    """One head of `Separable`: its channels, and its sums: of weights, of what these are off, and for each channel of
-    weight · value, of what that is off, and of its size. A sum is the number of a quantity of the tables, or [places]
-    where it is the same for all inputs. `nothing` [places] is the weight of attending to no key, `most` the largest
-    number of keys that a query sees."""
-
-    channels: tuple[int, ...]
-    weight: Array | int
-    more: Array | int
-    mixed: tuple[Array | int, ...]
-    off: tuple[Array | int, ...]
-    size: tuple[Array | int, ...]
-    nothing: Array
-    most: int
-
-
-@dataclass(frozen=True, eq=False)
-class Separable:
-    """What heads mix, from sums over the keys of tables [keys, tokens, places, quantities]; a place is one of the
-    positions of the node, in order."""
-
-    tables: Array
-    keys: tuple[int, ...]
-    heads: tuple[SeparableHead, ...]
-
-
-@dataclass(frozen=True, eq=False)
 class Mixed:
     """What each head mixes from the values, its only input, by `weights` [heads, queries, keys] that do not depend on
     tokens; the plain module's differ by up to `error`, of the same shape."""
@@ -237,7 +210,6 @@ Operation = (
     | Activated
     | Rotated
     | Attended
-    | Separable
     | Mixed
 )
 
@@ -249,7 +221,7 @@ def reads_keys(operation: Operation) -> TypeGuard[Attended | Mixed]:
             return True
         case Lookup() | Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed():
             return False
-        case Normalized() | Activated() | Rotated() | Separable():  # the last has no inputs
+        case Normalized() | Activated() | Rotated():
             return False
         case _:
             raise no_rule("operation", operation)
