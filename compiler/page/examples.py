@@ -31,6 +31,7 @@ MAX_SHARE = MAX_NUMBERS // 3  # numbers of one input, where each token of its an
 MAX_FORMS = 30_000  # values of a pass that are explained
 MAX_READ = 50_000_000  # entries of tensors that are looked through for that
 EVERYTHING = Look()
+ASKED_FOR = "asked for"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def page_examples(model: ReportedModel, wanted: WantedInputs, making: Making) ->
             shown[chosen.title] = _example(chosen, making)
         except SpecError as error:
             not_shown += [f"{chosen.title}: {diagnostic.message}" for diagnostic in error.diagnostics]
-            break  # others would be as large
+            if chosen.why != ASKED_FOR:  # others would be as large
+                break
     return PageExamples(list(shown.values()), not_shown)
 
 
@@ -92,7 +94,7 @@ def check_typed(specs: Sequence[Spec], texts: Sequence[str]) -> None:
             raise SpecError(wrong)
 
 
-def _typed(spec: Spec, text: str, why: str = "asked for") -> ChosenInput:
+def _typed(spec: Spec, text: str, why: str = ASKED_FOR) -> ChosenInput:
     """An input as a person typed it; tokens where the spec states no task. Raises `SpecError`."""
     if not spec.resolved.asked:
         pass_of_tokens(spec, text)
@@ -104,7 +106,7 @@ def _typed(spec: Spec, text: str, why: str = "asked for") -> ChosenInput:
 def chosen_inputs(model: ReportedModel, wanted: WantedInputs) -> Iterator[ChosenInput]:
     """What is looked at: these inputs; some that are known to be answered wrong, by this model or by another one; some
     that are answered right."""
-    yield from filter(None, (_typed_or_none(model.spec, text, "asked for") for text in wanted.texts))
+    yield from filter(None, (_typed_or_none(model.spec, text, ASKED_FOR) for text in wanted.texts))
     yield from islice(_wrong(model), MAX_WRONG)
     of_others = {text: other for other in wanted.others for text in islice(_answered_wrong(other), MAX_WRONG)}
     known = (_typed_or_none(model.spec, text, f"answered wrong by {one.spec.title}") for text, one in of_others.items())

@@ -105,7 +105,7 @@ def test_the_tab_key_goes_through_the_whole_page_and_out_of_it(browser: Browser,
 
 
 def test_an_answer_is_stepped_through_with_buttons_and_keys(browser: Browser, tiny: Path) -> None:
-    with opened(browser, tiny) as page:
+    with opened(browser, tiny, View(360)) as page:
         stage = page.locator(".stage")
         says = stage.get_by_role("status").first
         stream = stage.get_by_role("grid", name="stream after")
@@ -116,6 +116,8 @@ def test_an_answer_is_stepped_through_with_buttons_and_keys(browser: Browser, ti
         after.click()
         assert "step 2 of 5, layer0.attention" in says.inner_text()
         assert stream.get_attribute("aria-label") == "stream after layer0.attention"
+        here = stream.locator("th.here").evaluate("one => one.getBoundingClientRect().right")
+        assert here <= 360  # the position that is looked at is in sight
         page.keyboard.press("ArrowRight")  # the button has the focus
         assert "step 3 of 5, layer0.ffn" in says.inner_text()
         page.keyboard.press("ArrowLeft")

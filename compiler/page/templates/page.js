@@ -469,6 +469,8 @@
       tokens.replaceChildren(...tokenStrip(model, frame, example));
       says.textContent = shown(frameSays(model, frame, example, state.step));
       stream.replaceChildren(...streamTable(model, frame, example, state.step, describeHere));
+      const [wide, here] = [".wide", "th.here"].map((one) => stream.querySelector(one));
+      wide.scrollLeft = here.offsetLeft + here.offsetWidth - wide.clientWidth; // what is looked at is in sight
       const where = `${state.example} ${state.frame}`;
       if (where !== before) {
         logits.replaceChildren(logitTable(model, frame, describeHere));
