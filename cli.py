@@ -43,6 +43,7 @@ from compiler.commands.checking import lint
 from compiler.commands.claiming import claim
 from compiler.commands.counting import count
 from compiler.commands.explaining import explain
+from compiler.commands.plotting import plot
 from compiler.commands.reading import diff, show
 from compiler.commands.reporting import report
 from compiler.commands.running import build, eval_command, run
@@ -100,6 +101,7 @@ for command in (
     verify,
     threshold,
     sweep,
+    plot,
     claim,
     report,
     schema,

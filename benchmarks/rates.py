@@ -28,7 +28,7 @@ from compiler.backends.torch.reference import Reference
 from compiler.evaluation.evaluator import Evaluator, Verdicts
 from compiler.evaluation.suite_runs import SuiteToRun, run_suite
 from compiler.source.user_cache import SETTING
-from compiler.tasks.task import Inputs, Part
+from compiler.tasks.task import Inputs, Part, Words
 
 SUITE = "uniform"
 FIRST_PAIRS = 96  # how many a way decides to see how fast it is
@@ -220,8 +220,8 @@ class _Recording(Evaluator):
         super().__init__(spec, engine=engine, inputs=inputs, batch=batch)
         self.right: list[Verdict] = []
 
-    def verdicts(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> Verdicts:
-        found = super().verdicts(prompts, answers)
+    def verdicts_on(self, words: Words) -> Verdicts:
+        found = super().verdicts_on(words)
         self.right.append(found.right)
         return found
 

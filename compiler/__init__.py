@@ -8,11 +8,12 @@
     ablate(spec)                 # what the answers become without each head, hidden unit, dimension
     verify(spec)                 # proved, refuted or open, over all inputs
     threshold(spec, "v_scale", (1e4, 1e8))  # at which value the verdict turns
+    show(spec, "12 34")          # the page of `report`, in a notebook, with this input step by step
     save_model(spec, model, "tiny95.safetensors")
 
 `import compiler` imports no torch. Naming `ablate`, `evaluate`, `generate`, `sweep`, `threshold`, `verify`, `trace`,
-`save_model`, `load_model`, `load_foreign` or `load_state_dict` does; so does calling `build`, or `diff` with something
-other than two specs in YAML.
+`show`, `save_model`, `load_model`, `load_foreign` or `load_state_dict` does; so does calling `build`, or `diff` with
+something other than two specs in YAML.
 """
 
 from __future__ import annotations
@@ -39,8 +40,11 @@ if TYPE_CHECKING:
     from compiler.evaluation.ablation import ablate
     from compiler.evaluation.evaluation import evaluate
     from compiler.evaluation.generation import generate
+    from compiler.page.notebook import show
+    from compiler.sweeps.row_files import read_rows
     from compiler.sweeps.sweeping import sweep
-    from compiler.verifier.threshold import threshold
+    from compiler.sweeps.tables import to_pandas
+    from compiler.sweeps.threshold import threshold
     from compiler.verifier.verify import verify
 
 __all__ = [
@@ -66,9 +70,12 @@ __all__ = [
     "load_state_dict",
     "load_task",
     "lower",
+    "read_rows",
     "save_model",
+    "show",
     "sweep",
     "threshold",
+    "to_pandas",
     "trace",
     "verify",
 ]
@@ -81,9 +88,12 @@ _WITH_TORCH = {  # where the names lie that are imported when they are first ask
     "load_foreign": "compiler.backends.torch.foreign",
     "load_model": "compiler.backends.torch.saving",
     "load_state_dict": "compiler.backends.torch.state_dicts",
+    "read_rows": "compiler.sweeps.row_files",
     "save_model": "compiler.backends.torch.saving",
-    "threshold": "compiler.verifier.threshold",
+    "show": "compiler.page.notebook",
+    "threshold": "compiler.sweeps.threshold",
     "sweep": "compiler.sweeps.sweeping",
+    "to_pandas": "compiler.sweeps.tables",
     "trace": "compiler.backends.torch.tracing",
     "verify": "compiler.verifier.verify",
 }

@@ -111,6 +111,15 @@ suite_options = with_options(  # of every command that runs suites
     click.option("--inputs", "--pairs", "inputs", type=int, help="How many inputs each suite that samples draws."),
     click.option("--seed", type=int, help="Seed of the suites that sample; 0 if not given."),
 )
+journal_options = with_options(  # of commands that keep what they find, and go on after an interruption
+    click.option(
+        "--journal",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Keep the results in this file, and compute nothing that it has. By default, a file in the user's cache.",
+    ),
+    click.option("--restart", is_flag=True, help="Compute everything, also what the journal has."),
+)
 evaluation_options = with_options(  # of every command that evaluates one spec
     suite_options,
     click.option(

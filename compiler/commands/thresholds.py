@@ -15,6 +15,7 @@ from compiler.commands.shared import (
     Loading,
     SpecCommand,
     command_line,
+    journal_options,
     json_option,
     loading_options,
     seconds_option,
@@ -23,7 +24,7 @@ from compiler.commands.shared import (
 from compiler.terminal.plain import say
 
 if TYPE_CHECKING:
-    from compiler.verifier.threshold import ValueVerdict
+    from compiler.sweeps.threshold import ValueVerdict
 
 
 def numbers(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> tuple[int | float, ...]:
@@ -61,7 +62,7 @@ def _number(text: str, ctx: click.Context, param: click.Parameter) -> int | floa
     "--rel",
     type=float,
     metavar="SHARE",
-    default=0.001,
+    default=0.0001,
     show_default=True,
     help="How close the two values are to come, as a share of the larger one. Integers become neighbours.",
 )
@@ -74,6 +75,7 @@ def _number(text: str, ctx: click.Context, param: click.Parameter) -> int | floa
     help="Try so many values at most, with both ends.",
 )
 @click.option("--integers", is_flag=True, help="Try integers only, as is done for a task size.")
+@journal_options
 @json_option
 def threshold(
     spec: Path,
@@ -84,6 +86,8 @@ def threshold(
     rel: float,
     verdicts: int,
     integers: bool,
+    journal: Path | None,
+    restart: bool,
     as_json: bool,
 ) -> None:
     """Find the value of NAME at which the verdict turns.
@@ -101,10 +105,13 @@ def threshold(
     python cli.py threshold tiny95 v_scale --between 1e4 1e8
     python cli.py threshold tinyadder digits --between 10 16 --json
 
-    A line is printed for each verdict as it comes; with --json on standard error. Ctrl-C ends with what is known by
-    then: go on from there with --between. The exit code is 0 where the two values are as close as was asked for, and 3
-    where they are not.
+    A line is printed for each verdict as it comes; with --json on standard error. Each is kept in a journal, as those
+    of `sweep` are: after an interruption the same command goes on. The exit code is 0 where the two values are as close
+    as was asked for, and 3 where they are not.
     """
+    from compiler.source.extends import parsed_chain
+    from compiler.sweeps.journal import usual_journal
+    from compiler.sweeps.plan import swept_spec
     from compiler.terminal.console import print_json
     from compiler.terminal.thresholds import print_threshold, threshold_json, verdict_line
 
@@ -114,7 +121,17 @@ def threshold(
         say(verdict_line(known), error=as_json)
 
     found = compiler.threshold(
-        loaded, name, between, budget=budget, rel=rel, verdicts=verdicts, integers=integers, progress=told
+        loaded,
+        name,
+        between,
+        budget=budget,
+        rel=rel,
+        verdicts=verdicts,
+        integers=integers,
+        journal=usual_journal([swept_spec(loaded.path, parsed_chain(loaded.sources))]) if journal is None else journal,
+        restart=restart,
+        progress=told,
+        notice=lambda line: say(line, error=True),
     )
     more = () if budget == 60.0 else ("--budget", f"{budget:g}")
     calls = [

@@ -108,15 +108,17 @@ def trace(
     python cli.py trace tiny95 --set digits=2 12 34 --at 6 --step layer0.ffn
     python cli.py trace tiny95 --set digits=2 --tokens "<bos> 1 2 +"
 
-    With --why, one value is explained. It is named as the submodule that puts it out and its dimension are.
+    With --why, one value is explained. It is named as the submodule that puts it out and its dimension are; a score or
+    a weight in a pattern, as the submodule, the head and the key are.
 
     \b
     python cli.py trace tiny95 --set digits=2 12 34 --why "layer0.ffn.candidate[6]@6"
+    python cli.py trace tiny95 --set digits=2 12 34 --why "layer0.attention.pattern[count, 3]@6"
     python cli.py trace tiny95 --set digits=2 --diff "12 34" "12 35"
     python cli.py trace tiny95 12 34 --against tiny95-exact
     """
     _check_mode(inputs, tokens)
-    asked = _Asked(inputs, tokens, options["said"])
+    asked = TraceQuestion(inputs, tokens, options["said"])
     loaded = loading.load(spec)
     from compiler.terminal.traces import Look
 
@@ -125,7 +127,7 @@ def trace(
         _explain(asked.seen_by(loaded), options["why"], options["depth"], as_json=as_json)
     elif options["pair"]:
         is_task = bool(loaded.resolved.asked)
-        both = [_Asked((text,), None) if is_task else _Asked((), text) for text in options["pair"]]
+        both = [TraceQuestion((text,), None) if is_task else TraceQuestion((), text) for text in options["pair"]]
         _compare([one.seen_by(loaded) for one in both], look, as_json=as_json)
     elif options["against"] is not None:
         _compare([asked.seen_by(one) for one in (loaded, loading.load(options["against"]))], look, as_json=as_json)
@@ -152,7 +154,7 @@ def _check_mode(inputs: tuple[str, ...], tokens: str | None) -> None:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class TraceQuestion:
     """What a model is to read: an input of its task as it was typed, or tokens."""
 
     inputs: tuple[str, ...]

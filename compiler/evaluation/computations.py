@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from math import sqrt
+from math import cos, inf, sin, sqrt
 from typing import Literal
 
+import torch
+
 from compiler.backends.torch.tracing import Activation
-from compiler.expressions.axes import Axis
 from compiler.network.ir import (
     ActivationKind,
     Attention,
@@ -35,49 +37,74 @@ from compiler.network.ir import (
     Tensor,
     Undivided,
 )
-from compiler.network.meanings import divides, keeps_stream, subtracts_mean
+from compiler.network.meanings import (
+    added_to_later,
+    attends_to_nothing,
+    divides,
+    keeps_stream,
+    rope_pair,
+    rope_pair_of,
+    subtracts_mean,
+    ties_of,
+    unmasked_keys,
+)
 from compiler.network.storage import step_maps, step_norm
 from compiler.source.diagnostics import did_you_mean, fail
-from compiler.source.faults import no_rule
+from compiler.source.faults import ToolFault, no_rule
 
-BY_POSITION = ("batch", "time")
 MAX_EXPLAINED = 60  # values that one question explains
 MAX_FOLLOWED = 8  # terms of one sum that are explained in turn
+_PAIR = re.compile(r"\[(.*), *([^,\]]*)\]", re.DOTALL)  # head and key
 
 
 @dataclass(frozen=True)
 class TracedValue:
-    """A number of a trace, by the places of the activation in the trace, the token, and the dimension."""
+    """A number of a trace, by the places of the activation in the trace, the token, and the dimension.
+
+    A score, or a weight in a pattern, has the query as its position, the head as its channel, and a `key`.
+    """
 
     run: int
     position: int
     channel: int
+    key: int | None = None
 
 
 @dataclass(frozen=True)
 class ValueTerm:
-    """`coefficient` · `value`, where the value is one of the trace, or called `label` where it is none."""
+    """`coefficient` · `scale` · `value`, where the value is one of the trace, or called `label` where it is none.
+
+    `times` is the value that the coefficient is, where it is one too: queries are multiplied by keys, and scaled.
+    """
 
     value: float
     coefficient: float = 1.0
     read: TracedValue | None = None
     label: str = ""
+    times: TracedValue | None = None
+    scale: float = 1.0
 
     @property
     def product(self) -> float:
-        return self.coefficient * self.value
+        return self.coefficient * self.scale * self.value
+
+    @property
+    def values(self) -> tuple[TracedValue, ...]:
+        """What it reads of the trace."""
+        return tuple(value for value in (self.times, self.read) if value is not None)
 
 
 @dataclass(frozen=True)
 class Computation:
     """A value and what it was computed from: the sum or the product of `terms`, or a function of one of them.
 
-    `function` is `sum`, `product`, or the word of an activation. `equations` are the lines of the spec that gave the
-    coefficients.
+    `function` is `sum`, `product`, or the word of an activation. A weight in a pattern is the `exponential` of the sum,
+    or there, with all others or alone, where its score is the `largest` one. `equations` are the lines of the spec that
+    gave the coefficients.
     """
 
     value: float
-    function: Literal["sum", "product"] | ActivationKind
+    function: Literal["sum", "product", "exponential", "largest"] | ActivationKind
     terms: tuple[ValueTerm, ...]
     equations: tuple[Equation, ...] = ()
 
@@ -95,9 +122,10 @@ class TracedValues:
         return {step.name: step for step in self.network.steps}
 
     def label(self, value: TracedValue) -> str:
-        """Its name: `layer0.ffn.up.candidate[3]`."""
+        """Its name: `layer0.ffn.up.candidate[3]`, or `layer0.attention.scores[count, 5]` with head and key."""
         activation = self.activations[value.run]
-        return f"{activation.name}.{_axis(activation).labels[value.channel]}"
+        label = activation.labels[value.channel]
+        return f"{activation.name}.{label}" if value.key is None else f"{activation.name}[{label}, {value.key}]"
 
     def run_of(self, value: TracedValue) -> int | None:
         """Which run of its step it is from, from 1; None where the step runs once."""
@@ -109,12 +137,19 @@ class TracedValues:
         return [i for i, activation in enumerate(self.activations) if activation.name == name]
 
     def number(self, value: TracedValue) -> float:
-        return float(self.activations[value.run].value[0, value.position, value.channel])
+        place = value.channel if value.key is None else value.channel * len(self.tokens) + value.key
+        return float(self.activations[value.run].at(value.position)[place])
 
     def row(self, run: int, position: int) -> list[float]:
         """All dimensions of a value at a position."""
-        numbers: list[float] = self.activations[run].value[0, position].double().tolist()
+        numbers: list[float] = self.activations[run].at(position).tolist()
         return numbers
+
+    def head_row(self, run: int, position: int, head: int) -> list[float]:
+        """The coordinates of a head, or its numbers for all keys."""
+        row = self.row(run, position)
+        size = len(row) // self.activations[run].value.shape[1]
+        return row[head * size : (head + 1) * size]
 
     def latest(self, name: str, before: int) -> int:
         """The last value of that name before another one."""
@@ -133,33 +168,51 @@ class TracedValues:
 def find_value(values: TracedValues, asked: str) -> TracedValue:
     """The number `NAME.DIMENSION@POSITION`, or `…@POSITION:RUN`: runs of a step count from 1, the last is the default.
 
-    Raises `SpecError` where there is none.
+    A score or a weight in a pattern is `NAME[HEAD, KEY]@QUERY`. Raises `SpecError` where there is none.
     """
     unit, at, position = asked.rpartition("@")
     if not at:
         hint = f"such as '{asked}@{len(values.tokens) - 1}'"
         raise fail("syntax", f"'{asked}' has no position", hint=hint)
     position, colon, run = position.partition(":")
-    named = {activation.name: i for i, activation in enumerate(values.activations) if _has_names(activation)}
+    name, label, key = _of_pair(values, unit) or _of_dimension(values, unit)
+    runs = values.runs(name)
+    axis = values.activations[runs[-1]].labels
+    if label not in axis:
+        raise fail("unknown-name", f"{name} has no '{label}'{did_you_mean(label, axis)}")
+    at_run = _run(runs, run) if colon else runs[-1]
+    at_key = None if key is None else _position(values, key)
+    return TracedValue(at_run, _position(values, position), axis.index(label), at_key)
+
+
+def _of_pair(values: TracedValues, unit: str) -> tuple[str, str, str] | None:
+    """The name, the head and the key of a number that is there for two positions; None where the name is of others."""
+    pairs = {activation.name: activation for activation in values.activations if "time" not in activation.dimensions}
+    name = next((name for name in pairs if unit.startswith(name) and unit[len(name) :][:1] in ("", ".", "[")), None)
+    if name is None:
+        return None
+    inner = _PAIR.fullmatch(unit[len(name) :])
+    if inner is None:
+        hint = f"such as '{name}[{pairs[name].labels[0]}, 0]@{len(values.tokens) - 1}'"
+        raise fail("syntax", f"'{unit}' does not name a head and a key", hint=hint)
+    return name, inner[1], inner[2]
+
+
+def _of_dimension(values: TracedValues, unit: str) -> tuple[str, str, None]:
+    """The longest name with a dimension, or with what is none of its dimensions."""
+    named = {activation.name: activation for activation in values.activations if "time" in activation.dimensions}
     ends = [i for i, character in enumerate(unit) if character == "." and unit[:i] in named]
-    for end in reversed(ends):
-        axis = _axis(values.activations[named[unit[:end]]])
-        if unit[end + 1 :] in axis.positions:
-            channel, last = axis.positions[unit[end + 1 :]], named[unit[:end]]
-            runs = values.runs(unit[:end])
-            return TracedValue(_run(runs, run) if colon else last, _position(values, position), channel)
     if not ends:
         known = [f"{name}.{unit.rpartition('.')[2]}" for name in named]
         message = f"'{unit}' is no dimension of a step{did_you_mean(unit, known)}"
         raise fail("unknown-name", message, hint=_example(values))
-    name, label = unit[: ends[-1]], unit[ends[-1] + 1 :]
-    suggestion = did_you_mean(label, _axis(values.activations[named[name]]).labels)
-    raise fail("unknown-name", f"{name} has no '{label}'{suggestion}")
+    end = next((end for end in reversed(ends) if unit[end + 1 :] in named[unit[:end]].labels), ends[-1])
+    return unit[:end], unit[end + 1 :], None
 
 
 def _example(values: TracedValues) -> str:
     last = values.activations[-1]
-    return f"such as '{last.name}.{_axis(last).labels[0]}@{len(values.tokens) - 1}'"
+    return f"such as '{last.name}.{last.labels[0]}@{len(values.tokens) - 1}'"
 
 
 def _run(runs: Sequence[int], text: str) -> int:
@@ -185,16 +238,6 @@ def check_position(position: int, length: int, asked: object) -> None:
         raise fail("index-range", f"positions of this sequence are 0 to {length - 1}, not {asked}")
 
 
-def _has_names(activation: Activation) -> bool:
-    return activation.dimensions[:2] == BY_POSITION and isinstance(activation.dimensions[-1], Axis)
-
-
-def _axis(activation: Activation) -> Axis:
-    axis = activation.dimensions[-1]
-    assert isinstance(axis, Axis)
-    return axis
-
-
 def computations(values: TracedValues, asked: TracedValue, depth: int) -> Iterator[tuple[TracedValue, Computation]]:
     """The equation of a value, then those of the largest values in it that are not multiplied by zero or zero
     themselves, and so on, so many levels and `MAX_EXPLAINED` values at most. Each comes once."""
@@ -203,10 +246,11 @@ def computations(values: TracedValues, asked: TracedValue, depth: int) -> Iterat
         computation = computation_of(values, value)
         yield value, computation
         largest = sorted(computation.terms, key=lambda term: -abs(term.product))
-        for term in largest[:MAX_FOLLOWED] if level < depth else ():
-            if term.read is not None and term.product != 0 and term.read not in seen and len(seen) < MAX_EXPLAINED:
-                seen.add(term.read)
-                todo.append((term.read, level + 1))
+        followed = (term for term in largest[:MAX_FOLLOWED] if level < depth and term.product != 0)
+        for read in (read for term in followed for read in term.values):
+            if read not in seen and len(seen) < MAX_EXPLAINED:
+                seen.add(read)
+                todo.append((read, level + 1))
 
 
 def computation_of(values: TracedValues, asked: TracedValue) -> Computation:
@@ -285,7 +329,7 @@ def _inside(values: TracedValues, step: Step, asked: TracedValue) -> Computation
         case Attention() | FeedForward() if step.post_norm is not None and name == step.post_norm.name:
             return _as_sum(values, asked, _post_normed(values, step, step.post_norm, asked))
         case Attention():
-            return _as_sum(values, asked, _attended(values, step, asked))
+            return _in_attention(values, step, asked)
         case FeedForward(gate=gate, up=up, activation=activation):
             if name == f"{step.name}.active":
                 term = _latest(values, (up if gate is None else gate).name, asked)
@@ -413,6 +457,93 @@ def _post_normed(values: TracedValues, step: Attention | FeedForward, norm: Norm
         for channel in range(norm.axis.size)
     ]
     return _normed(norm, [sum(term.value for term in part) for part in parts], parts[asked.channel], asked.channel)
+
+
+def _in_attention(values: TracedValues, step: Attention, asked: TracedValue) -> Computation:
+    """What heads compute of queries, keys and values."""
+    name = values.activations[asked.run].name
+    for map_, norm in ((step.query, step.query_norm), (step.key, step.key_norm)):
+        if norm is not None and name == norm.name:
+            coordinate = asked.channel % step.head_dim
+            before = values.latest(map_.name, asked.run)
+            row = values.row(before, asked.position)[asked.channel - coordinate :][: step.head_dim]
+            return _as_sum(values, asked, _normed(norm, row, [_read(values, before, asked)], coordinate))
+    match name.removeprefix(f"{step.name}."):
+        case "queries":
+            made = _rotated(values, step, asked, _before_rope(step.query, step.query_norm))
+        case "keys":
+            made = _rotated(values, step, asked, _before_rope(step.key, step.key_norm))
+        case "values":
+            made = _same(values, asked, step.value.name)
+        case "scores":
+            made = _scored(values, step, asked)
+        case "pattern":
+            return _weight(values, step, asked)
+        case "mixed":
+            made = _attended(values, step, asked)
+        case part:
+            raise ToolFault(f"a value of attention that has no rule: {part}")
+    return _as_sum(values, asked, made)
+
+
+def _before_rope(map_: Map, norm: Norm | None) -> str:
+    return map_.name if norm is None else norm.name
+
+
+def _rotated(values: TracedValues, step: Attention, asked: TracedValue, source: str) -> _Sum:
+    """A coordinate of a query or a key, turned by its position where there is rope."""
+    rope = step.rope
+    if rope is None:
+        return _same(values, asked, source)
+    coordinate = asked.channel % step.head_dim
+    pair = rope_pair_of(rope.pairs, coordinate, step.head_dim)
+    first, second = rope_pair(rope.pairs, pair, step.head_dim)
+    angle = asked.position * rope.frequencies[pair]
+    factors = (cos(angle), -sin(angle)) if coordinate == first else (sin(angle), cos(angle))
+    run, start = values.latest(source, asked.run), asked.channel - coordinate
+    terms = [
+        _term(values, TracedValue(run, asked.position, start + one), factor)
+        for one, factor in zip((first, second), factors, strict=True)
+    ]
+    return _Sum(terms, [rope.equation])
+
+
+def _scored(values: TracedValues, step: Attention, asked: TracedValue) -> _Sum:
+    """The coordinates of a query, each times that of the key and scaled, and what formulas and mask add."""
+    head, query, key, length = asked.channel, asked.position, asked.key, len(values.tokens)
+    assert key is not None
+    if key not in unmasked_keys(step.mask, length)(query):
+        return _Sum([ValueTerm(-inf, label="mask")])
+    sides = (("queries", step.query, step.query_norm), ("keys", step.key, step.key_norm))
+    names = (_before_rope(map_, norm) if step.rope is None else f"{step.name}.{word}" for word, map_, norm in sides)
+    queries, keys = (values.latest(name, asked.run) for name in names)
+    scale = 1 / step.scale.value if divides(step.scale.operation) else step.scale.value
+    terms = []
+    for coordinate in range(step.head_dim):
+        asks = TracedValue(queries, query, head * step.head_dim + coordinate)
+        has = TracedValue(keys, key, head // step.group_size * step.head_dim + coordinate)
+        terms.append(ValueTerm(values.number(has), values.number(asks), has, times=asks, scale=scale))
+    formulas = [score for score in step.scores if score.head == head]
+    label = f"positions {query} and {key}"
+    terms += [ValueTerm(float(one.formula.at(query, key, length).value), label=label) for one in formulas]
+    added = added_to_later(step.mask)
+    if added is not None and key > query:
+        terms.append(ValueTerm(added, label="mask"))
+    return _Sum(terms, [score.equation for score in formulas])
+
+
+def _weight(values: TracedValues, step: Attention, asked: TracedValue) -> Computation:
+    """The weight of a key, of the scores of all keys."""
+    run = values.latest(f"{step.name}.scores", asked.run)
+    scores = values.head_row(run, asked.position, asked.channel)
+    score = _term(values, replace(asked, run=run))
+    if ties_of(step.softmax) is not None:
+        largest = ValueTerm(max(scores), label="the largest score")
+        return Computation(values.number(asked), "largest", (score, largest))
+    nothing = attends_to_nothing(step.softmax)
+    total = float(torch.tensor([*scores, *[0.0] * nothing], dtype=torch.float64).logsumexp(0))
+    label = f"log({'1 + ' * nothing}sum of e^score)"
+    return Computation(values.number(asked), "exponential", (score, ValueTerm(total, -1.0, label=label)))
 
 
 def _attended(values: TracedValues, step: Attention, asked: TracedValue) -> _Sum:

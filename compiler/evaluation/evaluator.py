@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,7 +32,11 @@ from compiler.network.causality import is_causal
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
 from compiler.source.faults import NoRule, no_rule
-from compiler.tasks.task import Inputs
+from compiler.tasks.task import Inputs, Words
+
+LOOKED_AT = 16  # inputs that are surely right, of which some are checked,
+LOOK_STRIDE = 7919  # so far from those of the call before,
+LOOK_EVERY = 8  # in one of so many calls after the first two
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,12 @@ class Verdicts:
     slots: NDArray[np.int64]  # [W], int64
     expected: NDArray[np.int64]  # [W], int64: the right token in that place
     said: NDArray[np.int64]  # [W], int64: the token said there, `NO_TOKEN` where a logit is no number
+
+    def among(self, rows: NDArray[np.int64], size: int) -> Verdicts:
+        """Of so many inputs those in `rows`, where all others are surely right."""
+        right, batched = np.ones(size, bool), np.zeros(size, bool)
+        right[rows], batched[rows] = self.right, self.batched
+        return replace(self, right=right, batched=batched, wrong=rows[self.wrong])
 
     def decided(self, rows: Sequence[int], cleared: Sequence[int]) -> Verdicts:
         """The same after the plain module has decided these `rows` of the W, and found the `cleared` ones right."""
@@ -114,6 +124,7 @@ class Evaluator:
         self.device = _device(device)
         self.decoding: Decoding = decoding if takes_one_pass(subject) else "greedy"
         self.reference = Reference(subject)
+        self._calls = 0
         self.engine, self.reason = self._engine(engine, decoding, inputs, batch)
         self.self_check: Callable[[Tokens, Tokens, Tokens], None] = SelfCheck(subject, self.reference)
 
@@ -188,6 +199,26 @@ class Evaluator:
         return Verdicts(
             right, batched, len(close), rows[wrong], predicted[slots], expected[wrong, slots], said[wrong, slots]
         )
+
+    def verdicts_on(self, words: Words) -> Verdicts:
+        """The same for inputs by their words: those that are surely right need no tokens, but the few that are looked
+        at. Raises `ToolFault` as `verdicts` does."""
+        layout, sure = self.subject.layout, self.engine.surely_right(words)
+        if sure is None:
+            return self.verdicts(layout.prompts(words), layout.answers(words))
+        self._look_at(words, np.flatnonzero(sure))
+        rows = np.flatnonzero(~sure)
+        rest = {name: word[rows] for name, word in words.items()}
+        return self.verdicts(layout.prompts(rest), layout.answers(rest)).among(rows, len(sure))
+
+    def _look_at(self, words: Words, rows: NDArray[np.int64]) -> None:
+        """Have a few of the inputs in these rows checked, all of which the engine is sure to be answered right."""
+        self._calls += 1
+        if len(rows) and (self._calls <= 2 or self._calls % LOOK_EVERY == 0):
+            first = self._calls * LOOK_STRIDE % len(rows)
+            some = {name: word[rows[first : first + LOOKED_AT]] for name, word in words.items()}
+            prompts, answers = self.subject.layout.prompts(some), self.subject.layout.answers(some)
+            self.self_check(prompts, answers, answers[:, np.array(self.subject.layout.predicted)])
 
     def greedy_tokens(self, inputs: Inputs) -> list[int]:
         """The greedy answer to one input, by the reference."""

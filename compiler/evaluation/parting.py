@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 
 from compiler.backends.torch.tracing import Activation
-from compiler.evaluation.computations import BY_POSITION
 from compiler.expressions.axes import Axis
 
 
@@ -62,7 +61,7 @@ def _runs(activations: Sequence[Activation]) -> Iterator[tuple[tuple[str, int], 
     """Those with named dimensions at each position, by name and number of the run."""
     seen = Counter[str]()
     for activation in activations:
-        if activation.dimensions[:2] == BY_POSITION and isinstance(activation.dimensions[-1], Axis):
+        if activation.dimensions[:2] == ("batch", "time") and isinstance(activation.dimensions[-1], Axis):
             yield (activation.name, seen[activation.name]), activation
             seen[activation.name] += 1
 

@@ -8,14 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from compiler.evaluation.answer_counts import Tally
 from compiler.evaluation.evaluator import Evaluator, Failure
 from compiler.evaluation.saved_runs import LONG, DamagedState, RunState, SavedRun
 from compiler.evaluation.self_check import decoded_otherwise
-from compiler.tasks.layout import Layout
 from compiler.tasks.task import Inputs, Part, Words
 
 FIRST_INPUTS = 1024  # of a suite; they show how long inputs take
@@ -73,7 +69,7 @@ def run_suite(
     try:
         for number, part in enumerate(suite.parts):
             tally = state.tallies[number] if number < len(state.tallies) else Tally()
-            for bunch in _ahead(_bunches(evaluator.subject.layout, part, tally.done, pace)):
+            for bunch in _ahead(_bunches(part, tally.done, pace)):
                 with pace:
                     tally = _tallied(evaluator, bunch, tally, suite.kept)
                 seconds = before.seconds + time.perf_counter() - start
@@ -146,23 +142,14 @@ class _Keeping:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Bunch:
-    """Some inputs that are judged at once, and their tokens."""
-
-    words: Words
-    prompts: NDArray[np.int32]
-    answers: NDArray[np.int32]
-
-
-def _bunches(layout: Layout, part: Part, start: int, pace: _Pace) -> Iterator[_Bunch]:
+def _bunches(part: Part, start: int, pace: _Pace) -> Iterator[Words]:
     """The inputs from number `start` on, in bunches whose size follows the pace."""
     for words in part.blocks(pace.most, start) if start < part.size else ():
         size, first = len(next(iter(words.values()))), 0
         while first < size:
             last = first + pace.inputs
-            part_words = {name: word[first:last] for name, word in words.items()}
-            yield _Bunch(part_words, layout.prompts(part_words), layout.answers(part_words))
+            part_words: Words = {name: word[first:last] for name, word in words.items()}
+            yield part_words
             first = last
 
 
@@ -175,13 +162,13 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
             yield item
 
 
-def _tallied(evaluator: Evaluator, bunch: _Bunch, tally: Tally, kept: int) -> Tally:
+def _tallied(evaluator: Evaluator, words: Words, tally: Tally, kept: int) -> Tally:
     """The tally with the verdicts on further inputs, the first of whose failures are decoded."""
 
     def inputs(row: int) -> Inputs:
-        return evaluator.subject.resolved.task.inputs(bunch.words, row)
+        return evaluator.subject.resolved.task.inputs(words, row)
 
-    verdicts = evaluator.verdicts(bunch.prompts, bunch.answers)
+    verdicts = evaluator.verdicts_on(words)
     failures: list[Failure] = []
     cleared: list[int] = []  # in batches: closer than the noise that was measured
     decided = 0

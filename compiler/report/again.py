@@ -41,10 +41,10 @@ def model_calls(model: ReportedModel, budget: float | None, caller: Caller) -> I
         yield caller.call("verify", [model.spec.path], "--budget", f"{most:g}")
 
 
-def page_call(report: Report, target: Path | None, caller: Caller) -> str:
-    """What makes the page."""
+def page_call(report: Report, target: Path | None, caller: Caller, *words: str) -> str:
+    """What makes the page; `words` are further options of it."""
     written = [] if target is None else ["-o", str(target)]
-    return caller.call("report", [model.spec.path for model in report.models], *report.plan.words, *written)
+    return caller.call("report", [model.spec.path for model in report.models], *report.plan.words, *words, *written)
 
 
 def _word(path: Path) -> str:

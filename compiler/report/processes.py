@@ -36,12 +36,14 @@ class Job:
 @dataclass(frozen=True)
 class Outcome:
     """The result of a job. `evaluation` is None without suites, and `verdict` where none was asked for; `reason` says
-    why it is that one. `by_size`: the verdict for each choice of sizes that are ranges."""
+    why it is that one. `by_size`: the verdict for each choice of sizes that are ranges. `verification`: what was found,
+    None where an input of a suite decided it."""
 
     evaluation: Evaluation | None
     verdict: VerdictName | None
     reason: str = ""
     by_size: Mapping[str, VerdictName] = field(default_factory=dict)
+    verification: Verification | None = None
 
 
 def do_all(
@@ -75,7 +77,7 @@ def _outcome(spec: Spec, plan: RunPlan) -> Outcome:
         return Outcome(evaluation, "refuted", f"an input of {wrong[0]} is answered wrong")  # whatever there is time for
     verification = _verification(spec, plan.budget)
     by_size = {part.title: part.verification.verdict for part in verification.by_size}
-    return Outcome(evaluation, verification.verdict, _reason(verification), by_size)
+    return Outcome(evaluation, verification.verdict, _reason(verification), by_size, verification)
 
 
 def _reason(verification: Verification) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from compiler.evaluation.evaluation import Evaluation, SuiteResult
     from compiler.evaluation.evaluator import Failure
     from compiler.report.processes import Outcome
-    from compiler.verifier.results import VerdictName
+    from compiler.verifier.results import VerdictName, Verification
 
 SpecProgress = Callable[[Spec, int, int], None]
 
@@ -44,7 +44,8 @@ class ReportedSuite:
 class ReportedModel:
     """What is known of one spec. `evaluation` is None where none of the wanted suites is one of its task, `verdict`
     where it was not verified, with its `reason`, `by_size` that of each choice of sizes that are ranges; `disclosures`
-    are what `lint` finds, which no figure shows. `inputs`: how many the suites that sample were asked to draw."""
+    are what `lint` finds, which no figure shows. `inputs`: how many the suites that sample were asked to draw.
+    `verification`: what was found where it was verified, of which not all is the same each time."""
 
     spec: Spec
     question: Question
@@ -59,6 +60,7 @@ class ReportedModel:
     disclosures: tuple[Diagnostic, ...]
     suites: tuple[ReportedSuite, ...]  # one for each of the results
     inputs: int | None = None
+    verification: Verification | None = None
 
     @property
     def author_count(self) -> AuthorCount | None:
@@ -146,6 +148,13 @@ def make_report(
     outcomes = _outcomes(ordered, chosen, plan, processes, progress)
     models = [_model(*each, inputs) for each in zip(ordered, chosen, outcomes, strict=True)]
     return Report(_groups(models), plan)
+
+
+def report_without_runs(spec: Spec) -> Report:
+    """What is known of a spec without an evaluation or a verification."""
+    from compiler.report.processes import Outcome  # imports torch
+
+    return Report(_groups([_model(spec, (), Outcome(None, None), None)]))
 
 
 def _order(spec: Spec) -> tuple[str, ...]:
@@ -239,6 +248,7 @@ def _model(spec: Spec, suites: Sequence[Suite], outcome: Outcome, inputs: int | 
             for suite, result in zip(suites, results, strict=True)
         ),
         inputs,
+        outcome.verification,
     )
 
 

@@ -15,7 +15,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -78,9 +78,14 @@ def check_place(path: Path) -> None:
 
 def save_text(path: Path, text: str, *, replace: bool = False) -> None:
     """Write a new file, or with `replace` in the place of an old one. Raises `SpecError` and leaves nothing behind."""
+    save_data(path, text.encode(), replace=replace)
+
+
+def save_data(path: Path, data: bytes, *, replace: bool = False) -> None:
+    """The same as `save_text`, for bytes."""
     check_place(path)
     try:
-        write_whole(path, text.encode(), replace=replace)
+        write_whole(path, data, replace=replace)
     except FileExistsError:
         raise fail("file-exists", f"{path} exists and was not changed", hint="--force replaces it") from None
     except (OSError, RuntimeError, ValueError) as error:
@@ -120,6 +125,22 @@ def remove_left_overs(path: Path) -> None:
 def remove_all_left_overs(folder: Path) -> None:
     """Remove what killed writers left in a folder that holds nothing but files of this program."""
     _remove_unlocked(folder, stat.S_ISREG, ".", _END)
+
+
+def remove_oldest(files: Iterable[Path], most: int) -> None:
+    """Remove files that were written longest ago, until all together have at most so many bytes. What somebody writes
+    to stays."""
+    aged = []
+    for path in files:
+        with suppress(OSError):  # another process may have removed it
+            status = path.lstat()
+            aged.append((status.st_mtime_ns, status.st_size, path))
+    room = most
+    for _, size, path in sorted(aged, reverse=True):
+        room -= size
+        if room < 0:
+            with suppress(OSError):
+                _remove_if_unlocked(path, stat.S_ISREG)
 
 
 @contextmanager

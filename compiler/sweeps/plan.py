@@ -12,7 +12,7 @@ from compiler.language.overrides import KeyPath, as_settings, override, setting_
 from compiler.pipeline import read_spec
 from compiler.source.diagnostics import Findings, SpecError, fail, raise_errors
 from compiler.source.document import Mapping
-from compiler.source.extends import merged_chain
+from compiler.source.extends import Chain, merged_chain
 from compiler.source.schema import top_level_keys
 from compiler.source.text import Source, Span
 from compiler.source.writing import write_document
@@ -41,6 +41,11 @@ class SweptSpec:
         except SpecError:
             return "\n".join([write_document(self.document), *settings])
         return write_document(varied.without("expect") if settings else varied)
+
+
+def swept_spec(path: Path, chain: Chain) -> SweptSpec:
+    """A spec as it was read. Raises `SpecError` where its texts do not go together."""
+    return SweptSpec(path, chain.sources, merged_chain(chain.documents))
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,7 @@ def sweep_plan(
 
 
 def _read(path: str | Path) -> SweptSpec:
-    chain = read_spec(path)
-    return SweptSpec(Path(path), chain.sources, merged_chain(chain.documents))
+    return swept_spec(Path(path), read_spec(path))
 
 
 def _read_axes(spec: SweptSpec, axes: Axes) -> tuple[SweepAxis, ...]:

@@ -13,6 +13,7 @@ from compiler.readers.counting.counts import LISTING, SHOWN_RULES, count
 from compiler.source.diagnostics import SpecError
 from compiler.source.text import Source
 from compiler.sweeps.results import PointError, PointQuestion, PointResult, PointSuite, PointVerdict
+from compiler.verifier.results import Verification
 from compiler.verifier.verify import verify
 
 
@@ -39,9 +40,7 @@ def point_result(sources: Sequence[Source], settings: Sequence[str], asked: Poin
 def _stages(sources: Sequence[Source], settings: Sequence[str], asked: PointQuestion) -> Iterator[PointResult]:
     """What is known after each stage. Raises `SpecError`."""
     spec = load_sources(sources, settings, asked.leniency)
-    counts = count(spec)
-    figures = {rule: counts.by_rule(rule) for rule in SHOWN_RULES if rule != LISTING}
-    found = PointResult(figures, spec.resolved.question.digest)
+    found = counted_point(spec)
     yield found
     if not spec.resolved.asked:
         return
@@ -50,7 +49,29 @@ def _stages(sources: Sequence[Source], settings: Sequence[str], asked: PointQues
         yield found
 
 
+def counted_point(spec: Spec) -> PointResult:
+    """What is known of a point before anything is evaluated."""
+    counts = count(spec)
+    figures = {rule: counts.by_rule(rule) for rule in SHOWN_RULES if rule != LISTING}
+    return PointResult(figures, spec.resolved.question.digest)
+
+
+def point_verdict(verification: Verification) -> PointVerdict:
+    """What a result keeps of a verification."""
+    margin, seen = verification.margin, verification.seen
+    return PointVerdict(
+        verification.verdict,
+        verification.inputs,
+        *verification.failing,
+        None if margin is None else margin.proved,
+        None if seen is None else seen.lead,
+        tuple(dict.fromkeys(reason.short for reason in verification.reasons)),
+    )
+
+
 def _evaluated(found: PointResult, spec: Spec, asked: PointQuestion) -> PointResult:
+    if asked.suites == ():
+        return found
     evaluation = evaluate(spec, asked.suites, inputs=asked.inputs, seed=asked.seed, failures=0)
     suites = (PointSuite(suite.suite, suite.seed, suite.inputs, suite.right) for suite in evaluation.suites)
     return replace(found, suites=tuple(suites))
@@ -62,12 +83,4 @@ def _verified(found: PointResult, spec: Spec, asked: PointQuestion) -> PointResu
     verification = verify(spec, budget=asked.budget)
     if verification.ending == "interrupted":
         raise KeyboardInterrupt
-    margin, seen = verification.margin, verification.seen
-    verdict = PointVerdict(
-        verification.verdict,
-        verification.inputs,
-        *verification.failing,
-        None if margin is None else margin.proved,
-        None if seen is None else seen.lead,
-    )
-    return replace(found, verdict=verdict)
+    return replace(found, verdict=point_verdict(verification))

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from compiler.evaluation.evaluation import check_inputs
 from compiler.evaluation.workers import cores, held_back, worker_pool
 from compiler.pipeline import Spec, load_sources
 from compiler.source.diagnostics import SpecError, did_you_mean, fail
-from compiler.source.user_cache import private_folder
+from compiler.source.extras import optional_module
 from compiler.sweeps.journal import Journal, opened_journal
 from compiler.sweeps.plan import Axes, SweepPlan, SweepPoint, sweep_plan
 from compiler.sweeps.points import point_result
-from compiler.sweeps.results import PointError, PointQuestion, PointResult, SweepRow, point_key
+from compiler.sweeps.results import ENDED, Computing, KeyedPoint, PointQuestion, PointResult, SweepRow, point_key
 
 WORTH_STARTING = 4  # points for each process that is started without being asked for
 AHEAD = 2  # points that are handed to a process before it needs them
-_ENDED = "the process that computed it was ended from outside, perhaps for want of memory"
 
 Done = Callable[[SweepRow, int, int], None]
-_Keyed = tuple[SweepPoint, str]  # a point and its key
 
 
 def sweep(
@@ -39,6 +38,7 @@ def sweep(
     journal: str | Path | None = None,
     restart: bool = False,
     processes: int | None = 1,
+    scheduler: str | Path | None = None,
     progress: Done | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Iterator[SweepRow]:
@@ -48,16 +48,27 @@ def sweep(
     of the sample too. `suites` and `inputs` are as for `evaluate`. A point with an error is a row too. What is in the
     `journal` is not computed again, unless it is to `restart`; what is computed is added to it. `processes` (None: a
     process for each core, where there is enough to do) make no difference to the rows; several need a main module that
-    can be imported. `progress(row, done, total)` is called for each row as soon as it is known, `notice(text)` with
-    what a person should know. The rows come in the order of the points.
-    Raises `SpecError` at once where the call is wrong, and later where the journal cannot be written.
+    can be imported. Nor does a `scheduler`: the address of a Dask scheduler, or its scheduler file; the workers of its
+    cluster then compute the points, instead of processes. `progress(row, done, total)` is called for each row as soon
+    as it is known, `notice(text)` with what a person should know. The rows come in the order of the points.
+    Raises `SpecError` at once where the call is wrong, and later where the journal cannot be written, where the
+    scheduler cannot be reached or is lost, and for workers that could find other results.
     """
     paths = [specs] if isinstance(specs, str | Path) else list(specs)
     plan = sweep_plan(paths, axes, sample=sample, seed=seed or 0, large=large)
     names = (suites,) if isinstance(suites, str) else suites
     asked = PointQuestion(None if names is None else tuple(names), inputs, seed, budget)
     path = None if journal is None else Path(journal)
-    return sweep_rows(plan, asked, path, restart=restart, processes=processes, progress=progress, notice=notice)
+    return sweep_rows(
+        plan,
+        asked,
+        path,
+        restart=restart,
+        processes=processes,
+        scheduler=None if scheduler is None else str(scheduler),
+        progress=progress,
+        notice=notice,
+    )
 
 
 def sweep_rows(
@@ -67,13 +78,23 @@ def sweep_rows(
     *,
     restart: bool = False,
     processes: int | None = 1,
+    scheduler: str | None = None,
     progress: Done | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Iterator[SweepRow]:
     """The rows of a plan, as `sweep` explains. Raises `SpecError`, at once for a suite that no spec has."""
     check_question(plan, asked)
-    number = processes_for(plan, asked) if processes is None else processes
-    return _rows(plan, asked, journal, restart, max(1, min(number, plan.size)), progress, notice or (lambda text: None))
+    told = notice or (lambda text: None)
+    computing: AbstractContextManager[Computing]
+    if scheduler is None:
+        number = processes_for(plan, asked) if processes is None else processes
+        computing = nullcontext(partial(_computed, processes=max(1, min(number, plan.size))))
+    else:
+        optional_module("distributed", "weightspec[dask]")
+        from compiler.sweeps.cluster import computing_cluster
+
+        computing = computing_cluster(scheduler, told)
+    return _rows(plan, asked, journal, restart, computing, progress, told)
 
 
 def check_question(plan: SweepPlan, asked: PointQuestion) -> None:
@@ -107,19 +128,12 @@ def processes_for(plan: SweepPlan, asked: PointQuestion) -> int:
     return min(cores(), plan.size if asked.budget is not None else plan.size // WORTH_STARTING)
 
 
-def usual_journal(plan: SweepPlan) -> Path | None:
-    """The journal of all sweeps of these specs in the user's cache; None where there is no safe place for one."""
-    folder = private_folder("sweeps")
-    texts = "\0".join(source.text for spec in plan.specs for source in spec.sources)
-    return None if folder is None else folder / f"{hashlib.sha256(texts.encode()).hexdigest()[:32]}.jsonl"
-
-
 def _rows(
     plan: SweepPlan,
     asked: PointQuestion,
     path: Path | None,
     restart: bool,
-    processes: int,
+    computing: AbstractContextManager[Computing],
     progress: Done | None,
     notice: Callable[[str], None],
 ) -> Iterator[SweepRow]:
@@ -133,12 +147,12 @@ def _rows(
         if progress is not None:
             progress(row, done, plan.size)
 
-    with opened_journal(path, notice) as journal:
+    with computing as computed, opened_journal(path, notice) as journal:
         if restart:
             journal.results.clear()
         numbers = (point.number for point in plan.points())
         following = next(numbers, None)
-        for (point, key), result in _computed(_missing(plan, asked, journal, told), asked, processes):
+        for (point, key), result in computed(_missing(plan, asked, journal, told), asked):
             row = SweepRow(point, key, result, known=False)
             journal.append(row)
             told(row)
@@ -150,7 +164,7 @@ def _rows(
 
 def _missing(
     plan: SweepPlan, asked: PointQuestion, journal: Journal, told: Callable[[SweepRow], None]
-) -> Iterator[_Keyed]:
+) -> Iterator[KeyedPoint]:
     """The points that the journal does not know; it is told of each that it does."""
     for point in plan.points():
         key = point_key(point, asked)
@@ -160,13 +174,15 @@ def _missing(
             yield point, key
 
 
-def _computed(points: Iterator[_Keyed], asked: PointQuestion, processes: int) -> Iterator[tuple[_Keyed, PointResult]]:
+def _computed(
+    points: Iterator[KeyedPoint], asked: PointQuestion, processes: int
+) -> Iterator[tuple[KeyedPoint, PointResult]]:
     """Each point with its result, as they end."""
     if processes == 1:
         for each in points:
             yield each, point_result(each[0].spec.sources, each[0].settings, asked)
         return
-    lost: list[_Keyed] = []
+    lost: list[KeyedPoint] = []
     is_broken = True
     while is_broken:
         with worker_pool(processes) as pool:
@@ -178,13 +194,13 @@ def _computed(points: Iterator[_Keyed], asked: PointQuestion, processes: int) ->
 
 def _by_pool(
     pool: ProcessPoolExecutor,
-    left: Iterator[_Keyed],
+    left: Iterator[KeyedPoint],
     asked: PointQuestion,
     flying_most: int,
-    lost: list[_Keyed],
-) -> Generator[tuple[_Keyed, PointResult], None, bool]:
+    lost: list[KeyedPoint],
+) -> Generator[tuple[KeyedPoint, PointResult], None, bool]:
     """Each point with its result, as they end. Whether the pool broke: then `lost` has those that it was about."""
-    flying: dict[Future[PointResult], _Keyed] = {}
+    flying: dict[Future[PointResult], KeyedPoint] = {}
     try:
         while True:
             while len(flying) < flying_most and (each := next(left, None)) is not None:
@@ -209,4 +225,4 @@ def _alone(point: SweepPoint, asked: PointQuestion) -> PointResult:
         try:
             return future.result()
         except BrokenProcessPool:
-            return PointResult(error=PointError("process", _ENDED))
+            return PointResult(error=ENDED)

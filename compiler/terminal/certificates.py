@@ -35,7 +35,7 @@ def certificate(spec: Spec, verification: Verification, budget: float) -> shapes
         definitions=definitions_json(spec),
         inputs_text=str(verification.inputs),
         failing={"at_least": at_least, "at_most": at_most},
-        margin=_margin(verification, verification.margin),
+        margin=margin_json(verification, verification.margin),
         seen=_lead(verification, verification.seen),
         counterexample=_counterexample(verification.counterexample),
         why_open=list(verification.why),
@@ -67,7 +67,7 @@ def _of_size(part: SizeResult) -> shapes.Choice:
         sizes=dict(part.sizes),
         inputs_text=str(found.inputs),
         failing={"at_least": at_least, "at_most": at_most},
-        margin=_margin(found, found.margin),
+        margin=margin_json(found, found.margin),
         seen=_lead(found, found.seen),
         counterexample=_counterexample(found.counterexample),
         why_open=list(found.why),
@@ -77,11 +77,12 @@ def _of_size(part: SizeResult) -> shapes.Choice:
 
 def _step(verification: Verification, step: StepResult) -> shapes.AnswerStep:
     return shapes.filled(
-        shapes.AnswerStep, step, margin=_margin(verification, step.margin), seen=_lead(verification, step.seen)
+        shapes.AnswerStep, step, margin=margin_json(verification, step.margin), seen=_lead(verification, step.seen)
     )
 
 
-def _margin(verification: Verification, margin: Margin | None) -> shapes.Margin | None:
+def margin_json(verification: Verification, margin: Margin | None) -> shapes.Margin | None:
+    """A margin with its place."""
     return None if margin is None else shapes.filled(shapes.Margin, margin, place=verification.place(margin))
 
 

@@ -109,6 +109,11 @@ def json_text(value: object, *, only_ascii: bool = False) -> str:
     return printable_json(json.dumps(_strict(value), indent=2, ensure_ascii=only_ascii, allow_nan=False))
 
 
+def compact_json(value: object) -> str:
+    """The same on one line, in ASCII, without blanks."""
+    return json.dumps(_strict(value), separators=(",", ":"), allow_nan=False)
+
+
 def _strict(value: object) -> object:
     match value:
         case dict():

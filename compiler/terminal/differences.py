@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from compiler.expressions.floats import FORMATS, FloatFormat, round_to
 from compiler.readers.diffing.differences import (
@@ -37,41 +38,62 @@ def print_difference(difference: Difference, *, every_entry: bool) -> None:
     out.print(text(f"--- {difference.before}  ({files[0]})", "red"))
     out.print(text(f"+++ {difference.after}  ({files[1]})", "green"))
     if difference.alike is not None:
-        out.print(text(_likeness(difference), "bold"))
+        out.print(text(likeness(difference), "bold"))
     if difference.texts:
         rows = table("", "written", "before", "after", "lines")
         for change in first(difference.texts, rows):
             section = f"{change.section_before} → {change.section}" if change.section_before else change.section
-            before, after = _around(change.before, change.after)
+            before, after = around_change(change.before, change.after)
             rows.add_row(text(section), text(change.path), text(before), text(after), _lines(change, files))
         out.print(rows)
+    for line in change_lines(difference, every_entry=every_entry):
+        out.print(text(f"{line.kind:<9}{line.text}"))
+        for example in line.examples:
+            out.print(text(f"         {example}", "dim"))
+
+
+@dataclass(frozen=True)
+class ChangeLine:
+    """What differs in two models, for people: what it is about, a line, and some of the numbers behind it."""
+
+    kind: str
+    text: str
+    examples: tuple[str, ...] = ()
+
+
+def change_lines(difference: Difference, *, every_entry: bool = False) -> Iterator[ChangeLine]:
+    """Names, ties, shapes and weights that differ, collapsed by cause; then tensors of files, and counts."""
     for line in _names(difference.names, every=every_entry):
-        out.print(text(f"names    {line}"))
+        yield ChangeLine("names", line)
     for shape in difference.shapes:
-        out.print(text(f"shape    {shape.tensor}: {_shape(shape.before)} → {_shape(shape.after)}"))
+        yield ChangeLine("shape", f"{shape.tensor}: {_shape(shape.before)} → {_shape(shape.after)}")
     for tie in difference.ties:
-        out.print(text(f"tie      {tie.tensor}: {_tied(tie.before)} → {_tied(tie.after)}"))
+        yield ChangeLine("tie", f"{tie.tensor}: {_tied(tie.before)} → {_tied(tie.after)}")
     for product in difference.products:
-        out.print(text(f"product  {_product(product)}"))
+        yield ChangeLine("product", _product(product))
     for group in difference.groups:
-        out.print(text(f"weights  {_headline(group, difference.dtypes)}"))
-        for entry in group.entries if every_entry else _examples(group):
-            out.print(text(f"         {_entry(entry, difference.dtypes)}", "dim"))
+        shown = group.entries if every_entry else _examples(group)
+        entries = tuple(_entry(entry, difference.dtypes) for entry in shown)
+        yield ChangeLine("weights", _headline(group, difference.dtypes), entries)
     for tensor in difference.tensors:
-        out.print(text(f"tensor   {_tensor(tensor)}"))
-        dtypes = FORMATS.get(tensor.dtypes[0] or ""), FORMATS.get(tensor.dtypes[1] or "")
-        for entry in tensor.entries if every_entry else tensor.entries[:ENTRIES_SHOWN]:
-            out.print(text(f"         {_entry(entry, dtypes)}", "dim"))
-        if every_entry and tensor.differing > len(tensor.entries):
-            out.print(text(f"         and {tensor.differing - len(tensor.entries):,} more", "dim"))
+        yield ChangeLine("tensor", _tensor(tensor), tuple(_tensor_entries(tensor, every=every_entry)))
     if difference.counts:
         changes = ", ".join(f"{c.rule} {number_text(c.before)} → {number_text(c.after)}" for c in difference.counts)
-        out.print(text(f"counts   {changes}"))
+        yield ChangeLine("counts", changes)
     elif difference.of_specs:
-        out.print(text("counts   the same by every rule"))
+        yield ChangeLine("counts", "the same by every rule")
 
 
-def _likeness(difference: Difference) -> str:
+def _tensor_entries(change: TensorChange, *, every: bool) -> Iterator[str]:
+    dtypes = FORMATS.get(change.dtypes[0] or ""), FORMATS.get(change.dtypes[1] or "")
+    for entry in change.entries if every else change.entries[:ENTRIES_SHOWN]:
+        yield _entry(entry, dtypes)
+    if every and change.differing > len(change.entries):
+        yield f"and {change.differing - len(change.entries):,} more"
+
+
+def likeness(difference: Difference) -> str:
+    """What is the same in two models that are `alike`."""
     apart = ", ".join(difference.alike or ())
     what = "every tensor" if not difference.of_specs else "every number and option of the networks"
     return f"equal {apart}: {what} is the same" if apart else f"{what} is the same"
@@ -189,7 +211,7 @@ def _lines(change: TextChange, files: tuple[str, str]) -> str:
     return " → ".join("–" if span is None else line_of(file, span.source.name, span.line) for span, file in spans)
 
 
-def _around(before: str | None, after: str | None) -> tuple[str, str]:
+def around_change(before: str | None, after: str | None) -> tuple[str, str]:
     """Two texts, cut if they are long, so that the place where they begin to differ is seen."""
     characters = enumerate(zip(before or "", after or "", strict=False))
     shorter = min(len(before or ""), len(after or ""))

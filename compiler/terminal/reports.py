@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # it imports torch
     from compiler.evaluation.evaluation import SuiteResult
 
 MAX_DIFFERENCES = 40  # lines of a diff that are printed
+LONGEST_LINE = 2000  # characters of one of them; a page for a browser has its JSON in one line
 
 
 def print_stale(path: Path, before: str, after: str, command: str) -> None:
@@ -34,7 +35,8 @@ def print_stale(path: Path, before: str, after: str, command: str) -> None:
 
 def _differences(path: Path, before: str, after: str) -> list[str]:
     names = (str(path), f"{path} as it should be")
-    return list(difflib.unified_diff(before.splitlines(), after.splitlines(), *names, n=0, lineterm=""))
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, n=0, lineterm="")
+    return [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} …" for line in lines]
 
 
 def _unpadded(page: str) -> str:

@@ -896,8 +896,9 @@ class ValueVerdict(TypedDict):
     verdict: Annotated[str, "`proved`, `refuted` or `open`"]
     failing: Annotated[Failing, "how many inputs are answered wrong"]
     inputs: Annotated[int, "all inputs of the task"]
-    why_open: Annotated[list[str], "why inputs are undecided, in sentences; empty where none is"]
+    why_open: Annotated[list[str], "why inputs are undecided, in a word or two each; empty where none is"]
     seconds: Annotated[float, "those that it took"]
+    known: Annotated[bool, "whether the journal had it"]
 
 
 class Threshold(OfSpec):
@@ -1037,18 +1038,24 @@ class TracedPass(OfSpec):
 class ComputedTerm(TypedDict):
     coefficient: Annotated[float, "what the value is multiplied by, rounded to the dtype where it is stored"]
     value: Annotated[float, "the value that is read"]
-    product: Annotated[float, "both multiplied"]
-    read: Annotated[str, "the name of the value, or what else it is: `bias`, `mean`, a token or a position"]
+    scale: Annotated[float, "what scores are multiplied by; 1 for other values"]
+    product: Annotated[float, "all three multiplied"]
+    read: Annotated[str, "the name of the value, or what else it is: `bias`, `mean`, `mask`, a token or a position"]
     position: Annotated[int | None, "its position; null where it is no value of the trace"]
     run: Annotated[int | None, "which run of its step it is from; null where the step runs once, or there is none"]
+    times: Annotated[str | None, "the value that the coefficient is, as `--why` takes it; null where it is no value"]
 
 
 class ComputedValue(TypedDict):
-    name: Annotated[str, "its name: that of the submodule, and of the dimension"]
-    position: Annotated[int, "its position in `tokens`"]
+    name: Annotated[str, "its name: that of the submodule, and of the dimension, or of the head and the key"]
+    position: Annotated[int, "its position in `tokens`; that of the query"]
     run: Annotated[int | None, "which run of its step it is from, from 1; null where the step runs once"]
     value: Annotated[float, "the number"]
-    function: Annotated[str, "what makes it of its terms: `sum`, `product`, or an activation of the one term"]
+    function: Annotated[
+        str,
+        "what makes it of its terms: `sum`, `product`, `exponential` of the sum, `largest` where a key has weight only"
+        " if its score is the largest, or an activation of the one term",
+    ]
     terms: Annotated[list[ComputedTerm], "what it was computed from, without terms of a sum that are zero"]
     zeros: Annotated[int, "how many terms of the sum are zero"]
     equations: Annotated[list[Equation], "the lines of the spec that give the coefficients"]
@@ -1095,6 +1102,7 @@ class SweptVerdict(TypedDict):
     failing: Annotated[Failing, "how many of them are answered wrong"]
     margin: Annotated[float | None, "the proved lead of the right token, in units of the logits; null where none is"]
     lead: Annotated[float | None, "the smallest lead that was seen; null where some inputs may be wrong"]
+    why_open: Annotated[list[str], "why inputs are undecided, in a word or two each; empty where none is"]
 
 
 class PointError(TypedDict):
@@ -1112,6 +1120,41 @@ class SweepRow(TypedDict):
     question: Annotated[str | None, "the SHA-256 of what the task asks; null without a task"]
     key: Annotated[str, "the SHA-256 of all that the row depends on; the journal has it by this key"]
     seconds: Annotated[float, "how long the point took, when it was computed"]
+
+
+class PictureAxis(TypedDict):
+    name: Annotated[str, "what runs along it"]
+    labels: Annotated[list[str], "its places: from left to right, or from top to bottom"]
+    spacing: Annotated[str, "`names`, or of numbers `linear` or, where they grow by a factor, `log`"]
+
+
+class ColourScale(TypedDict):
+    low: Annotated[float, "the number with the first colour"]
+    high: Annotated[float, "the number with the last colour"]
+    spacing: Annotated[str, "`linear` or `log`; around zero `signed` or `signed log`"]
+
+
+class PicturePanel(TypedDict):
+    title: Annotated[str, "what it is about; empty where there is one panel"]
+    x: Annotated[PictureAxis, "the places from left to right"]
+    y: Annotated[PictureAxis | None, "the rows; of lines the name that has a line for each value; null for one line"]
+    colours: Annotated[ColourScale | None, "the colours of numbers; null where there are none"]
+    states: Annotated[
+        list[list[str]],
+        "what is known of each cell, by rows: a `value`; `whole`, all inputs are right; `proved`, `refuted`, `open`; "
+        "`error`; `missing`, there is no such row; `unknown`, the row does not say; `zero`; `hidden`, a mask hides the "
+        "key; `infinite`; `nan`",
+    ]
+    values: Annotated[list[list[float | None]], "the number of each cell, by rows; null where it has none"]
+    texts: Annotated[list[list[str]], "what stands in each cell where it fits, by rows"]
+
+
+class Picture(TypedDict):
+    file: Annotated[str | None, "the file that was written; null without `-o`"]
+    kind: Annotated[str, "`heatmap` or `lines`"]
+    title: Annotated[str, "what all cells have in common"]
+    value: Annotated[str, "what the numbers are"]
+    panels: Annotated[list[PicturePanel], "the panels, each with its cells"]
 
 
 class Sweep(TypedDict):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import cast
 
-from compiler.sweeps.results import PointResult, PointSuite, SweepRow
+from compiler.sweeps.results import PointResult, PointSuite, SavedRow, SweepRow
+from compiler.sweeps.row_files import csv_text, parquet_data
 from compiler.terminal import shapes
 from compiler.terminal.console import console, json_text, number_text, table, text
 from compiler.terminal.figures import measured
 
 SHOWN_ROWS = 20  # of more, the best and the worst are printed
 SHOWN_SUITES = 3  # of more, only the sum is printed
-_FIGURES = tuple(shapes.Figures.__annotations__)
 _RANKS: Mapping[str | None, int] = {"proved": 0, "open": 1, None: 1, "refuted": 2}
 
 
@@ -98,20 +96,23 @@ def _bracket(least: int, most: int) -> str:
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
-def row_json(row: SweepRow) -> shapes.SweepRow:
+def row_json(row: SavedRow) -> shapes.SweepRow:
     """A row as `--json` and files have it."""
-    point, result = row.point, row.result
+    result = row.result
     verdict = result.verdict
     return shapes.filled(
         shapes.SweepRow,
         result,
-        spec=str(point.spec.path),
-        settings=dict(point.values),
+        spec=row.spec,
+        settings=dict(row.settings),
         counts=None if result.counts is None else cast(shapes.Figures, dict(result.counts)),
         verification=None
         if verdict is None
         else shapes.filled(
-            shapes.SweptVerdict, verdict, failing={"at_least": verdict.at_least, "at_most": verdict.at_most}
+            shapes.SweptVerdict,
+            verdict,
+            failing={"at_least": verdict.at_least, "at_most": verdict.at_most},
+            why_open=list(verdict.why),
         ),
         key=row.key,
     )
@@ -122,36 +123,17 @@ def sweep_json(rows: Sequence[SweepRow]) -> shapes.Sweep:
         "points": len(rows),
         "known": sum(row.known for row in rows),
         "errors": sum(row.result.error is not None for row in rows),
-        "rows": [row_json(row) for row in rows],
+        "rows": [row_json(row.saved) for row in rows],
     }
 
 
-def lines_text(rows: Sequence[SweepRow]) -> str:
+def lines_text(rows: Sequence[SavedRow]) -> str:
     """A row as JSON in each line."""
     return "".join(f"{json.dumps(json.loads(json_text(row_json(row))))}\n" for row in rows)
 
 
-def csv_text(rows: Sequence[SweepRow]) -> str:
-    """A row in each line, below the names of the columns; empty where something is not known."""
-    columns: dict[str, list[object]] = {"spec": [row.point.spec.path for row in rows]}
-    for name in rows[0].point.values:
-        columns[_unlike(name, columns)] = [row.point.values[name] for row in rows]
-    results = [row.result for row in rows]
-    for figure in _FIGURES:
-        columns[_unlike(figure, columns)] = [(result.counts or {}).get(figure) for result in results]
-    for name in _suites(results):
-        found = [_suite(result, name) for result in results]
-        columns[_unlike(f"{name} right", columns)] = [suite and suite.right for suite in found]
-        columns[_unlike(f"{name} inputs", columns)] = [suite and suite.inputs for suite in found]
-    for field in ("verdict", "inputs", "at_least", "at_most", "margin", "lead"):
-        columns[_unlike(field, columns)] = [result.verdict and getattr(result.verdict, field) for result in results]
-    for field in ("code", "message"):
-        title = "error" if field == "code" else "message"
-        columns[_unlike(title, columns)] = [result.error and getattr(result.error, field) for result in results]
-    columns[_unlike("seconds", columns)] = [result.seconds for result in results]
-    columns[_unlike("key", columns)] = [row.key for row in rows]
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return written.getvalue()
+ROW_FILES: Mapping[str, Callable[[Sequence[SavedRow]], bytes]] = {  # what writes them, by the ending of the file
+    ".csv": lambda rows: csv_text(rows).encode(),
+    ".jsonl": lambda rows: lines_text(rows).encode(),
+    ".parquet": parquet_data,
+}

@@ -13,12 +13,12 @@ from compiler.terminal.overview import of_spec
 from compiler.terminal.plain import say
 
 if TYPE_CHECKING:  # it imports torch
-    from compiler.verifier.threshold import Threshold, ValueVerdict
+    from compiler.sweeps.threshold import Threshold, ValueVerdict
 
 
 def verdict_line(known: ValueVerdict) -> str:
     """A verdict as it comes: `v_scale=0.05: refuted, 4 % wrong`."""
-    found = known.verification
+    found = known.found
     wrong = f", {shares(*found.failing, found.inputs)} wrong" if found.verdict != "proved" else ""
     return f"{known.setting}: {known.verdict}{wrong}"
 
@@ -48,6 +48,9 @@ def _lines(found: Threshold) -> list[str]:
         lines.append(
             f"open {'at' if len(settings) == 1 else 'from'} {' to '.join(settings)}: {'; '.join(_whys(found))}"
         )
+    known = sum(value.known for value in found.values)
+    if known:
+        lines.append(f"{known} of {len(found.values)} verdicts known before")
     match found.ending:
         case "verdicts":
             lines.append(f"ended after {len(found.values)} verdicts; --verdicts allows more")
@@ -69,8 +72,8 @@ def _apart(refuted: int | float, proved: int | float) -> str:
 
 
 def _whys(found: Threshold) -> list[str]:
-    """Why values are open, each reason once and without its numbers."""
-    return list(dict.fromkeys(reason.short for known in found.open for reason in known.verification.reasons))
+    """Why values are open, each reason once."""
+    return list(dict.fromkeys(why for known in found.open for why in known.found.why))
 
 
 def threshold_json(spec: Spec, found: Threshold, calls: Sequence[str]) -> shapes.Threshold:
@@ -90,14 +93,12 @@ def threshold_json(spec: Spec, found: Threshold, calls: Sequence[str]) -> shapes
 
 
 def _value_json(known: ValueVerdict) -> shapes.ValueVerdict:
-    found = known.verification
-    at_least, at_most = found.failing
-    failing = shapes.Failing(at_least=at_least, at_most=at_most)
+    found = known.found
+    failing = shapes.Failing(at_least=found.at_least, at_most=found.at_most)
     return shapes.filled(
         shapes.ValueVerdict,
         known,
         failing=failing,
         inputs=found.inputs,
         why_open=list(found.why),
-        seconds=found.seconds,
     )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 
-from compiler.expressions.axes import Axis
 from compiler.network.ir import Attention, Decode, Head, Step
 from compiler.network.meanings import lead_sign
 from compiler.pipeline import Spec
@@ -102,8 +101,7 @@ def trace_json(spec: Spec, seen: TracedPass, values: Sequence[Activation], look:
 
 def _row(activation: Activation, position: int) -> list[float]:
     """The numbers of a value at a position, whatever else it is divided into."""
-    time = activation.dimensions.index("time")
-    row: list[float] = activation.value[0].select(time - 1, position).flatten().tolist()
+    row: list[float] = activation.at(position).tolist()
     return row
 
 
@@ -120,7 +118,7 @@ def _steps_json(
             continue
         runs[step.name] += 1
         if look.has_step(step.name):
-            stream = _labels(activation)
+            stream = list(activation.labels)
             after = [_row(activation, position) for position in positions]
             old = None if before is None or isinstance(step, Head) else [_row(before, one) for one in positions]
             yield {
@@ -134,16 +132,6 @@ def _steps_json(
                 "inside": [_inside_json(one, positions) for one in values[begin:i] if "time" in one.dimensions],
             }
         before, begin = activation, i + 1
-
-
-def _labels(activation: Activation) -> list[str]:
-    """The names of all dimensions but batch and time; of the coordinates of heads, both."""
-    inner = [axis for axis in activation.dimensions if isinstance(axis, Axis)]
-    if activation.dimensions[-1] == "coordinate":
-        return list(inner[0].extended(activation.value.shape[-1]).labels)
-    if len(inner) == 2:  # a norm of each head
-        return [f"{head}.{label}" for head in inner[0].labels for label in inner[1].labels]
-    return list(inner[0].labels)
 
 
 def _changed(stream: list[str], row: list[float], old: list[float]) -> list[str]:
@@ -167,7 +155,7 @@ def _heads_json(
 
 def _inside_json(activation: Activation, positions: Sequence[int]) -> shapes.TracedValue:
     rows = [_row(activation, position) for position in positions]
-    return {"name": activation.name, "dimensions": _labels(activation), "values": rows}
+    return {"name": activation.name, "dimensions": list(activation.labels), "values": rows}
 
 
 def _logits_json(spec: Spec, seen: TracedPass, logits: list[float], position: int) -> shapes.TracedLogits:
@@ -394,11 +382,15 @@ def _computation_json(values: TracedValues, value: TracedValue, computation: Com
 
 
 def _term_json(values: TracedValues, term: ValueTerm) -> shapes.ComputedTerm:
-    read = term.read
+    read, times = term.read, None if term.times is None else _full_name(values, term.times)
     if read is None:
-        return shapes.filled(shapes.ComputedTerm, term, read=term.label, position=None, run=None)
+        return shapes.filled(shapes.ComputedTerm, term, read=term.label, position=None, run=None, times=times)
     place = {"read": values.label(read), "position": read.position, "run": values.run_of(read)}
-    return shapes.filled(shapes.ComputedTerm, term, **place)
+    return shapes.filled(shapes.ComputedTerm, term, **place, times=times)
+
+
+def _full_name(values: TracedValues, value: TracedValue) -> str:
+    return _value_name(values.label(value), value.position, values.run_of(value))
 
 
 def _value_name(name: str, position: int | None, run: int | None) -> str:
@@ -430,21 +422,26 @@ def print_computations(explained: shapes.Computations) -> None:
 def _unexplained(explained: shapes.Computations) -> int:
     """How many values are terms that are not zero, and have no equation of their own."""
     read = {
-        (term["read"], term["position"], term["run"])
+        name
         for value in explained["values"]
         for term in value["terms"]
         if term["position"] is not None and term["product"] != 0
+        for name in (_value_name(term["read"], term["position"], term["run"]), term["times"])
     }
-    return len(read - {(value["name"], value["position"], value["run"]) for value in explained["values"]})
+    known = (_value_name(value["name"], value["position"], value["run"]) for value in explained["values"])
+    return len(read.difference(known, [None]))
 
 
 def _print_terms(value: shapes.ComputedValue) -> None:
-    terms = sorted(value["terms"], key=lambda term: -abs(term["product"]))
+    terms = value["terms"]
+    if value["function"] in ("sum", "product"):
+        terms = sorted(terms, key=lambda term: -abs(term["product"]))
     rows = Rows(("", "", ""), frozenset({0}))
     for term in terms[:MAX_TERMS]:
         read = _value_name(term["read"], term["position"], term["run"])
         made, factors = _term_cells(value, term)
-        rows.add_row(text(f"  {made}"), text(factors), text(read))
+        times = "" if term["times"] is None else f" × {term['times']}"
+        rows.add_row(text(f"  {made}"), text(factors), text(f"{read}{times}"))
     out = console()
     if terms:
         out.print(rows)
@@ -463,11 +460,15 @@ def _term_cells(value: shapes.ComputedValue, term: shapes.ComputedTerm) -> tuple
     number = rounded(term["value"])
     match value["function"]:
         case "sum":
-            return rounded(term["product"]), "" if term[
-                "coefficient"
-            ] == 1 else f"= {rounded(term['coefficient'])} × {number}"
+            factors = [term["coefficient"], *([] if term["scale"] == 1 else [term["scale"]])]
+            written = "" if factors == [1] else f"= {' × '.join(map(rounded, factors))} × {number}"
+            return rounded(term["product"]), written
         case "product":
             return number, "×" if term is value["terms"][0] else ""
+        case "exponential":
+            return f"e^{rounded(term['product'])}", "×" if term is value["terms"][0] else ""
+        case "largest":
+            return number, "of at most" if term is value["terms"][0] else ""
         case activation:
             return f"{activation}({number})", ""
 

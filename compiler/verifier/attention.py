@@ -27,7 +27,7 @@ from compiler.backends.bounds.arithmetic import (
 )
 from compiler.backends.bounds.attention import NEGLIGIBLE, Scored, score
 from compiler.backends.bounds.demand import live_heads
-from compiler.backends.bounds.separable import KeyWeights, key_weights
+from compiler.backends.bounds.key_tables import KeyWeights, key_weights
 from compiler.backends.elementary.program import Attended, Mixed, NotFollowed
 from compiler.expressions.floats import FloatFormat
 from compiler.network.ir import Ties

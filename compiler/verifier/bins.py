@@ -34,7 +34,6 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
-    Separable,
     Subtraction,
     Sum,
     reads_keys,
@@ -101,7 +100,7 @@ def _by_itself(operation: Operation) -> bool:
             return True
         case Activated():
             return True
-        case Attended() | Mixed() | Separable() | Lookup() | Rotated():
+        case Attended() | Mixed() | Lookup() | Rotated():
             return False
         case _:
             raise no_rule("operation", operation)
@@ -154,7 +153,7 @@ class _Rows:
         return -_up(-low), _up(high)
 
 
-def narrowed(running: Running, block: Block, whole: Channels, check_time: Callable[[], None]) -> list[Bounded]:
+def followed_in_bins(running: Running, block: Block, whole: Channels, check_time: Callable[[], None]) -> list[Bounded]:
     """The channels [positions, steps] of a block's last node, which are known as `whole` without bins; `check_time()`
     raises where time is out."""
     positions = running.program.nodes[block.last].positions

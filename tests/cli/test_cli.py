@@ -33,6 +33,7 @@ COMMANDS = (
     "verify",
     "threshold",
     "sweep",
+    "plot",
     "claim",
     "report",
     "schema",

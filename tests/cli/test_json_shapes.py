@@ -23,8 +23,8 @@ from tests.cli.test_eval_foreign import Copies
 from tests.cli.test_report import REVERSE
 from tests.docs.json_examples import EXAMPLE, WIDTH, laid_out, shortened, with_examples
 from tests.docs.json_tables import PRINTED, WITH_SECTION, object_of, rows, with_tables
+from tests.unit.test_threshold import TURNING
 from tests.verifier.test_reasons import MIXING
-from tests.verifier.test_threshold import TURNING
 
 PAGE = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^##+ (.+)\n((?:(?!^##).*\n?)*)", PAGE, flags=re.MULTILINE))
@@ -206,6 +206,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     ],
     "trace --why": [
         ("trace", TINY, "--set", "digits=2", "1", "2", "--why", "layer0.ffn.candidate[6]@6"),
+        ("trace", TINY, "--set", "digits=2", "1", "2", "--why", "layer0.attention.scores[count, 3]@6"),
         ("trace", "noted.yaml", "--tokens", "1 +", "--why", "ffn.units.big@1", "--depth", "2"),
         ("trace", "tests/data/specs/repeat.yaml", "--tokens", "1 2", "--why", "layer0.ffn.x@1"),
     ],
@@ -231,14 +232,19 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("verify", "minimal.yaml", INVALID, "nowhere.yaml", "nan.yaml"),
     ],
     "threshold": [
-        ("threshold", "turning.yaml", "gain", "--between", "0.1", "1", "--set", "high=0.5"),
-        ("threshold", REVERSE_LENGTHS, "sharp", "--between", "1", "10", "--budget", "1e-9"),
+        ("threshold", "turning.yaml", "gain", "--between", "0.1", "1", "--set", "high=0.5", *IN_FOLDER[2:]),
+        ("threshold", REVERSE_LENGTHS, "sharp", "--between", "1", "10", "--budget", "1e-9", *IN_FOLDER[2:]),
     ],
     "sweep": [
         ("sweep", TINY, "--suite", "carries", "--inputs", "4", *IN_FOLDER),
         ("sweep", REVERSE, "--set", "symbols=1,2", "--set", "length=2", "--verify", "60", *IN_FOLDER),
         ("sweep", "never.yaml", "--verify", "60", *IN_FOLDER),
         ("sweep", "untasked.yaml", *IN_FOLDER),
+    ],
+    "plot": [
+        ("plot", "tests/data/swept.csv", "-o", "map.png"),
+        ("plot", "tests/data/swept.csv", "--where", "base=2", "--value", "dense"),
+        ("plot", TINY, "--set", "digits=2", "--attention", "1 2"),
     ],
     "claim": [("claim", "nan.yaml", "--suite", "exhaustive"), ("claim", REVERSE, "--inputs", "9")],
     "report": [

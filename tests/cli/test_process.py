@@ -25,6 +25,8 @@ WITHOUT_TORCH = [
     ["show", TINY, "--stage", "program"],
     ["fmt", "--check", TINY],
     ["schema"],
+    ["plot", "tests/data/swept.csv", "--json"],
+    ["plot", TINY, "--tensor", "layer0.ffn.up.weight", "--json"],
     ["new", "nowhere/mine", "--json"],
     ["validate", INVALID],
     ["report", INVALID],

@@ -136,7 +136,7 @@ def test_a_program_in_full(path: str, options: tuple[str, ...], text: str) -> No
 def test_after_each_pass(path: str, name: str) -> None:
     (program,) = call_json("show", path, "--stage", "program", "--pass", name)
     assert program["nodes"][-1]["live"] == "3"
-    assert (len(program["nodes"]) == 7) == (name in [one.name for one in PASSES[:5]])
+    assert (len(program["nodes"]) == 7) == (name in [one.name for one in PASSES[:6]])
 
 
 @pytest.mark.parametrize(

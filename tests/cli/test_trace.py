@@ -213,6 +213,23 @@ def test_why_goes_down_to_the_tokens() -> None:
     assert "not explained here" not in printed
 
 
+def test_why_of_a_score_has_the_query_and_the_key(tmp_path: Path) -> None:
+    found = call_json(*SMALL, "12", "34", "--why", "layer0.attention.pattern[count, 3]@8")
+    values = {f"{value['name']}@{value['position']}": value for value in found["values"]}
+    weight, score = list(values.values())[:2]
+    assert (weight["function"], weight["terms"][0]["read"]) == ("exponential", "layer0.attention.scores[count, 3]")
+    product, formula = score["terms"]
+    assert (product["read"], product["times"]) == (
+        "layer0.attention.key.count",
+        "layer0.attention.query.count@8",
+    )
+    assert {"layer0.attention.key.count@3", "layer0.attention.query.count@8", "embedding.special@3"} <= {*values}
+    assert (formula["read"], score["equations"][0]["line"]) == ("positions 8 and 3", 38)
+    later = call(*SMALL, "12", "34", "--why", "layer0.attention.pattern[count, 8]@3").stdout.split("\n")
+    assert later[0].startswith("layer0.attention.pattern[count, 8]@3 = 0 ")
+    assert "  -inf    mask" in later
+
+
 def test_why_is_bounded_and_leaves_small_terms_of_many_to_be_asked_for() -> None:
     shallow = call_json(*SMALL, "12", "34", "--why", "layer1.ffn.logit[6]@8", "--depth", "2")
     assert [value["name"] for value in shallow["values"]] == [
@@ -319,7 +336,9 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "no such dimension": (("1", "2", "--why", "embedding.digt@1"), "embedding has no 'digt'; did you mean 'digit'?"),
     "no such step of a value": (("1", "2", "--why", "embeding.eq@1"), "did you mean 'embedding.eq'?"),
     "no dimension": (("1", "2", "--why", "@1"), "'' is no dimension of a step"),
-    "no single number": (("1", "2", "--why", "layer0.attention.pattern.count@1"), "layer0.attention has no"),
+    "no key": (("1", "2", "--why", "layer0.attention.pattern.count@1"), "does not name a head and a key"),
+    "no such key": (("1", "2", "--why", "layer0.attention.scores[count, 9]@1"), "are 0 to 8, not 9"),
+    "no such head of a score": (("1", "2", "--why", "layer0.attention.scores[coun, 0]@1"), "did you mean 'count'?"),
     "what --why has no use for": (("1", "2", "--why", "embedding.eq@1", "--at", "1"), "--at does not go with --why"),
     "depth of nothing": (("1", "2", "--depth", "3"), "--depth needs --why"),
     "two ways to compare": (("--diff", "1 2", "1 3", "--against", "sort"), "give --diff or --against, not both"),

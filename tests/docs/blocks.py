@@ -21,6 +21,7 @@ import torch
 from click.testing import CliRunner, Result
 
 import cli
+from tests.docs.pictures import PICTURES
 from tests.helpers import DATA, ROOT, SPECS
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -40,14 +41,24 @@ NOT_RUN = {
     ".venv/bin/python -m benchmarks.engine_speed --blocks 64,1024,65536 specs/qwen20.yaml": "the same",
     ".venv/bin/python -m benchmarks.exhaustive": "the same",
     ".venv/bin/python -m benchmarks.self_check": "the same",
+    ".venv/bin/python -m benchmarks.sweep_overhead --every 10": "the same",
     ".venv/bin/python -m benchmarks.large_spec large.yaml": "test_pieces.py writes a small one",
     ".venv/bin/python -m benchmarks.large_speed": "takes a minute; test_benchmarks.py runs it on a small one",
+    ".venv/bin/python -m benchmarks.scale": "takes minutes; test_benchmarks.py runs it on a few points",
+    "pip install 'weightspec[dask]'": "installs",
+    "dask scheduler --host 127.0.0.1 --port 8786": "tests of sweeps on clusters start a scheduler and workers",
+    "dask worker tcp://127.0.0.1:8786 --nthreads 1 --nworkers 8": "the same",
+    "python cli.py sweep tiny95 --set base=2..16 --set digits=1..16 --scheduler tcp://127.0.0.1:8786": "the same",
     "make verdicts": "takes minutes",
     ".venv/bin/python -m benchmarks.verify_speed": "takes minutes; test_benchmarks.py runs it on a small spec",
     ".venv/bin/python -m benchmarks.verify_speed specs/tiny95.yaml --set v_scale=1e8": "the same",
     "python cli.py verify specs/tiny95.yaml": "tests/gallery/test_verdicts.py verifies it",
     "python cli.py verify specs/tiny95.yaml --set v_scale=1e8": "the same, as tiny95-exact",
+    "python cli.py threshold specs/tiny95.yaml v_scale --between 1e4 1e8 --budget 120": "takes minutes",
     "python cli.py threshold specs/tinyadder.yaml digits --between 10 14": "takes a minute",
+    "python cli.py sweep tinyadder --set base=2..8,10,12,16 --set digits=1..16,20,24 --suite edges --verify 60 "
+    "--out docs/pictures/tinyadder.csv": "takes most of an hour",
+    "python cli.py verify specs/tinyadder.yaml --set base=12 --set digits=11": "takes more than a minute",
     "python cli.py eval specs/tinyadder.yaml --set digits=14 --set v_scale=1e100 --suite edges": "decided by rounding",
     "python cli.py verify specs/tiny95.yaml --set layer1.ffn.residual=none": "takes seconds; the page evaluates it",
     "python cli.py verify specs/gallery/fblissjr_33p.yaml --json": "the same; test_json_shapes.py looks at its JSON",
@@ -98,9 +109,10 @@ def _read(page: Path, text: str) -> tuple[Block, ...]:
 
 
 def fill(folder: Path) -> None:
-    """Where examples are run: specs, bases, and every example that has a file name."""
+    """Where examples are run: specs, bases, results that pictures are drawn of, each example that has a file name."""
     shutil.copytree(SPECS, folder / "specs")
     shutil.copytree(EXAMPLES, folder / "docs" / "examples")
+    shutil.copytree(PICTURES, folder / "docs" / "pictures", ignore=shutil.ignore_patterns("*.svg"))
     (folder / "tests").symlink_to(ROOT / "tests")
     for base in (DATA / "docs").glob("*.yaml"):
         shutil.copy(base, folder)

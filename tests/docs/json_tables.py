@@ -46,6 +46,7 @@ PRINTED: dict[str, Any] = {  # by the heading in the page
     "verify with a wrong spec": shapes.VerifiedWithErrors,
     "threshold": shapes.Threshold,
     "sweep": shapes.Sweep,
+    "plot": shapes.Picture,
     "claim": shapes.RenewedClaims,
     "report": shapes.Report,
 }

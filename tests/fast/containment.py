@@ -23,7 +23,7 @@ from compiler.backends.torch.model import build_model
 from compiler.backends.torch.reference import alone, as_tokens
 from compiler.network.ir import Head, Network, stream_after
 from compiler.pipeline import Spec
-from compiler.tasks.layout import Layout
+from compiler.tasks.layout import Layout, Slot
 
 Tokens = NDArray[np.int32]
 Numbers = NDArray[np.float64]
@@ -70,9 +70,15 @@ class Compared:
         return self
 
 
-def compare(spec: Spec, prompts: Tokens, answers: Tokens) -> Compared:
-    """Prompts [B, P] and answers [B, A], right or wrong. Raises `NotFollowed`."""
+def compare(spec: Spec, prompts: Tokens, answers: Tokens, *, anywhere: bool = False) -> Compared:
+    """Prompts [B, P] and answers [B, A], right or wrong; `anywhere`: of tokens that the layout does not have there.
+
+    Raises `NotFollowed`.
+    """
     made = programs(spec)
+    if anywhere:
+        every = [replace(program, possible=()) for program in translate(spec.network, spec.layout)]
+        made = tuple(prepared(program, spec.network, "fast engine") for program in every)
     return _compare(made, spec.network, spec.layout, prompts, answers)
 
 
@@ -120,12 +126,17 @@ def plain_logits(network: Network, layout: Layout, prompts: Tokens, answers: Tok
     return torch.stack(rows)
 
 
-def any_tokens(spec: Spec, count: int, seed: int) -> tuple[Tokens, Tokens]:
-    """So many prompts and answers of any tokens at all, for which the bounds have to hold as well."""
+def any_tokens(spec: Spec, count: int, seed: int, *, anywhere: bool = False) -> tuple[Tokens, Tokens]:
+    """So many prompts and answers of any tokens that can stand there, or that are in the vocabulary, for which the
+    bounds have to hold as well."""
     random, size = np.random.default_rng(seed), spec.network.vocabulary.size
-    shapes = (count, len(spec.layout.prompt)), (count, len(spec.layout.answer))
-    prompts, answers = (random.integers(0, size, shape, dtype=np.int32) for shape in shapes)
-    return prompts, answers
+
+    def drawn(slots: Sequence[Slot]) -> Tokens:
+        if anywhere:
+            return random.integers(0, size, (count, len(slots)), dtype=np.int32)
+        return np.stack([random.choice(slot.possible, count) for slot in slots], axis=1).astype(np.int32)
+
+    return drawn(spec.layout.prompt), drawn(spec.layout.answer)
 
 
 def suite_tokens(spec: Spec, suite: str, count: int, seed: int) -> tuple[Tokens, Tokens]:

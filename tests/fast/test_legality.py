@@ -27,7 +27,6 @@ from compiler.backends.elementary.program import (
     Program,
     Renewed,
     Rotated,
-    Separable,
     Sum,
 )
 from compiler.network.ir import Network
@@ -179,13 +178,6 @@ def fixed(program: Program) -> Program:
     return node(Attended, operation=Mixed(2, 2, 2, zeros, zeros), inputs=attended.inputs[2:])(program)
 
 
-def summed(program: Program) -> Program:
-    """With a sum of no tables."""
-    positions = len(program.nodes[number_of(program, Attended)].positions)
-    tables = np.zeros((0, program.vocabulary, positions, 0))
-    return node(Attended, operation=Separable(tables, (), ()), inputs=())(program)
-
-
 def doubled(program: Program) -> Program:
     """With a node that nothing reads."""
     return replace(program, nodes=(*program.nodes, program.nodes[0]))
@@ -201,19 +193,18 @@ FAR = ((99, 1.0),)
 BROKEN: list[tuple[str, str, type | int | None, str, Change]] = [  # rule, last pass, node, text, what breaks it
     ("inputs", "", Lookup, "Lookup has 1 inputs, not 0", node(Lookup, inputs=(0,))),
     ("inputs", "demand", Sum, "reads node 77, which is not before node 8", node(Sum, inputs=(0, 77))),
-    ("inputs", "fusing", Linear, "reads node 2, which is not before node 2", node(Linear, inputs=(2,))),
+    ("inputs", "fusing", Linear, "reads node 8, which is not before node 8", node(Linear, inputs=(8,))),
     ("no-gaps", "", Normalized, "it reads [-1]", node(Normalized, inputs=(NOTHING,))),
     ("no-gaps", "fixed", Normalized, "it reads [-1]", node(Normalized, inputs=(NOTHING,))),
     ("channels", "", Sum, "Sum wants 2 channels of input 0, which has 3", node(Sum, channels=2)),
     ("channels", "", Linear, "rows: 1, not 4", field(Linear, "rows", lambda rows: rows[:1])),
-    ("channels", "fusing", Linear, "biases: 2, not 3", field(Linear, "bias", lambda _: (1.0, 2.0))),
+    ("channels", "fusing", Linear, "biases: 1, not 2", field(Linear, "bias", lambda _: (1.0,))),
     ("channels", "", Normalized, "channels beyond its groups: 1, not 0", field(Normalized, "groups", lambda _: 2)),
     ("channels", "pruning", Attended, "limits: 1, not 4", field(Attended, "limits", lambda limits: limits[:1])),
     ("terms", "", Linear, "row 0 reads channel 99 of 3", field(Linear, "rows", lambda _: (FAR,) * 4)),
     ("shapes", "", Lookup, "(1, 5, 3), not (1, 6, 3)", field(Lookup, "value", lambda value: value[:, 1:])),
     ("shapes", "", Rotated, "its angles: (3, 1), not (8, 1)", field(Rotated, "angles", lambda angles: angles[:3])),
     ("shapes", "", Attended, "a pattern: (1, 1, 8), not (1, 8, 8)", field(Attended, "visible", lambda x: x[:, :1])),
-    ("shapes", "fusing", Separable, "its tables: ", field(Separable, "tables", lambda tables: tables[1:])),
     ("finite", "magnitudes", Lookup, "a value of Lookup: inf is not finite", field(Lookup, "value", infinite)),
     ("finite", "pruning", Lookup, "-1.0 is below 0", field(Lookup, "error", lambda error: error - 1)),
     ("symbols", "", Normalized, "the number 1, as node 9 does", field(Normalized, "first_symbol", lambda _: 1)),
@@ -222,7 +213,7 @@ BROKEN: list[tuple[str, str, type | int | None, str, Change]] = [  # rule, last 
     ("slots", "", None, "it starts at [0, 1], and says [0, 1, 2, 1, 2, 3]", lambda one: replace(one, starts=(0, 1))),
     ("slots", "cost", None, "position 40 is read of 8 tokens", decision(reads=(5, 6, 40))),
     ("decision", "", None, "the decision reads node 60 of 16", decision(node=60)),
-    ("decision", "fusing", 10, "6 logits for 7 classes", decision(classes=7)),
+    ("decision", "fusing", 12, "6 logits for 7 classes", decision(classes=7)),
     ("unmarked", "", Sum, "channels [0] are marked", node(Sum, live=(0,))),
     ("order", "demand", Lookup, "live are [1, 0], of 3", node(Lookup, live=(1, 0))),
     ("order", "fusing", Lookup, "exact are [3], of 3", node(Lookup, exact=(3,))),
@@ -231,16 +222,8 @@ BROKEN: list[tuple[str, str, type | int | None, str, Change]] = [  # rule, last 
     ("needs", "measured", Lookup, "needs position 5, and [3] are there", node(Lookup, positions=(3,))),
     ("needs", "pruning", None, "node 9 needs the channels [0, 1, 2]", node(Renewed, inputs=(NOTHING,))),
     ("read", "pruning", 16, "Lookup is kept, and nothing is read of it", doubled),
-    (
-        "sums",
-        "separable",
-        Separable,
-        "its heads have the channels [0, 1], ",
-        field(Separable, "heads", lambda x: x[:1]),
-    ),
     ("followed", "magnitudes", Renewed, "Renewed is without one", field(Renewed, "first_symbol", lambda _: None)),
     ("no-mixed", "cost", Attended, "Mixed is a pattern of numbers", fixed),
-    ("no-sums", "", Attended, "Separable is a sum of tables", summed),
     ("no-output", "magnitudes", Attended, "with an output map", field(Attended, "output", lambda _: Linear(((),) * 4))),
 ]
 

@@ -13,10 +13,9 @@ from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import SLACK, ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all
-from compiler.backends.bounds.mixing import mix_sums
-from compiler.backends.bounds.separable import HeadTables, head_tables
+from compiler.backends.bounds.key_tables import HeadTables, key_weights
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
-from compiler.backends.elementary.program import Array, Attended, Node, SeparableHead
+from compiler.backends.elementary.program import Attended, Node
 from compiler.expressions.floats import FORMATS
 from compiler.verifier.attention import mixed_values
 from compiler.verifier.forms import Ranges
@@ -60,20 +59,9 @@ def tables(scores: Tensor, value: Quantity, error: Quantity) -> HeadTables:
     keys = len(scores)
     own = Bounded(column(value, keys), column(error, keys))
     visible = torch.ones(1, keys, 1, dtype=torch.bool)
-    return head_tables(ARITHMETIC, attended(keys), Bounded(column(scores, keys), 0.0), [own], visible, (1, keys, 1))
-
-
-def summed(scores: Tensor, value: Quantity, error: Quantity) -> tuple[float, float]:
-    found = tables(scores, value, error)
-
-    def total(table: Tensor) -> Array:
-        return np.asarray(table.sum((1, 2)).numpy())
-
-    mixed, off, size = ((total(part[0]),) for part in (found.mixed, found.off, found.size))
-    weight, more = total(found.weight), total(found.more)
-    head = SeparableHead((0,), weight, more, mixed, off, size, found.nothing.numpy(), found.most)
-    (x,) = mix_sums(ARITHMETIC, head, lambda quantity: torch.as_tensor(quantity))
-    return float(x.value), float(x.error)
+    return key_weights(
+        ARITHMETIC, attended(keys), Bounded(column(scores, keys), 0.0), visible, (1, keys, 1)
+    ).with_values([own])
 
 
 def proved(scores: Tensor, value: Quantity, error: Quantity) -> tuple[float, float]:
@@ -87,7 +75,7 @@ def proved(scores: Tensor, value: Quantity, error: Quantity) -> tuple[float, flo
     return float(x.value), float(ARITHMETIC.off(x))
 
 
-WAYS = {"attended": mixed, "tables": summed, "verifier": proved}
+WAYS = {"attended": mixed, "verifier": proved}
 
 
 def added(terms: Tensor) -> Tensor:

@@ -242,8 +242,8 @@ class TestKeeping:
         elif why == "full":
             monkeypatch.setattr(Path, "replace", _no_space)
         else:
-            load = natives._function
-            monkeypatch.setattr(natives, "_function", lambda path: load(_not_in(path, cache)))
+            load = natives._opened
+            monkeypatch.setattr(natives, "_opened", lambda path: load(_not_in(path, cache)))
         temporary = tmp_path / "temporary"
         temporary.mkdir()
         monkeypatch.setattr(tempfile, "tempdir", str(temporary))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from compiler.backends.native.c_compiler import find_compiler
@@ -44,7 +45,9 @@ def judged(spec: Spec, engine: EngineName, suite: str, pairs: int, inputs: int =
     evaluator = Evaluator(spec, engine=engine, inputs=inputs)
     assert evaluator.use.name == engine, evaluator.use.reason
     assert (inputs == COMPILED) == evaluator.use.detail.startswith("compiled C"), evaluator.use.detail
-    return wrong(evaluator.verdicts(*suite_tokens(spec, suite, pairs, 5)))
+    every = [words for part in spec.resolved.task.suites()[suite].parts(pairs, 5) for words in part.blocks(pairs)]
+    words = {name: np.concatenate([some[name] for some in every])[:pairs] for name in every[0]}
+    return wrong(evaluator.verdicts_on(words))
 
 
 def by_reference(spec: Spec, suite: str, pairs: int) -> list[Row]:

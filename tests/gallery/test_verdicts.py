@@ -27,15 +27,20 @@ SLOW = (
     "parity-norms",
 )
 ALIKE = (  # as another one; `make gallery-check` verifies them too
+    "Lokimorty_10p",
+    "Lokimorty_12p",
     "SeuperHakkerJa_28p",
+    "SeuperHakkerJa_93p",
     "Wonderfall_121p",
     "Wonderfall_130p",
     "Wonderfall_139p",
     "Wonderfall_27p",
     "cosminscn_130p",
+    "fblissjr_33p",
     "lichengliu03_50p",
     "prasannakotyal_116p",
     "xangma_177p",
+    "yieldthought_20p",
 )
 UNCLAIMED = ("Lokimorty_39p",)  # its columns mix before the last attention, where carries are computed
 CLAIMED = [path for path in sorted(SPECS.rglob("*.yaml")) if path.stem not in UNCLAIMED]

@@ -27,7 +27,7 @@ from tests.hostile.texts import TEXTS
 EVERY = (*TEXTS, *EXPRESSIONS, *EQUATIONS, *STEPS, *SETTINGS, *FLOWS, *TASKS)
 MEGABYTES = 500
 QUICK = """
-    ten-megabytes alias-bomb-of-maps megabyte-of-brackets unknown-keys sum-nest embedding-rows regex-of-brackets
+    ten-megabytes alias-bomb-of-maps megabyte-of-brackets unknown-keys sum-nest
     let-chain set-of-equal-signs long-products
 """.split()  # noqa: SIM905
 

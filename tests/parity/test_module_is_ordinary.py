@@ -24,7 +24,7 @@ VARIED = ["biases", "defaults", "ffn-narrow", "ffn-widen", "heads-family", "kv-s
 VARIED += ["mix", "position-equations", "position-table", "qk-norm-own", "repeat", "rope-halves", "score-routing"]
 VARIED += ["softmax-plus-one", "ties-parameters", "ties-transposed", "time-positions", "time-scores", "repeat-times"]
 # every kind of step, and whatever branches in `forward`
-FEW = ("low-rank", "mix", "ties-transposed", "time-positions")  # compiling and exporting take a second or two each
+FEW = ("mix", "time-positions")  # compiling and exporting take a second or two each
 UNITS = 64  # of roundoff, times the largest logit: compilers may add up in another order
 
 

@@ -61,7 +61,7 @@ def check_chunk(folder: Path, chunk: int) -> tuple[int, int]:
     return valid, CHUNK - valid
 
 
-@pytest.mark.parametrize("chunk", [pytest.param(i, marks=[pytest.mark.long] * (i > 3)) for i in range(60)])
+@pytest.mark.parametrize("chunk", [pytest.param(i, marks=[pytest.mark.long] * (i > 0)) for i in range(60)])
 def test_mutants_of_tasks_load_or_are_refused(tmp_path: Path, chunk: int) -> None:
     valid, refused = check_chunk(tmp_path, chunk)
     assert valid >= 1  # the mutants reach the later stages

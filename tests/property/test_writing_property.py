@@ -103,7 +103,7 @@ def check(document: Mapping) -> None:
     assert write_document(again) == text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(documents)
 def test_a_written_document_reads_back_to_an_equal_one(document: Mapping) -> None:
     check(document)

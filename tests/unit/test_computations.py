@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from math import isclose, prod
+from collections.abc import Iterator
+from itertools import product
+from math import exp, isclose, isfinite, prod
 
 import pytest
 import torch
 
 import compiler
 from compiler.backends.torch.ffn import activate
-from compiler.evaluation.computations import Computation, TracedValue, TracedValues, computation_of
-from compiler.expressions.axes import Axis
+from compiler.backends.torch.tracing import Activation
+from compiler.evaluation.computations import Computation, TracedValue, TracedValues, computation_of, find_value
 from compiler.pipeline import Spec, load
 from tests.helpers import STEPS
 
@@ -27,9 +29,32 @@ def computed(computation: Computation) -> float:
             return sum(products)
         case "product":
             return prod(products)
+        case "exponential":
+            return exp(sum(products))
+        case "largest":  # it has a weight, of one or shared, or none
+            score, largest = products
+            return computation.value if score == largest else 0.0
         case function:
             (number,) = products
             return float(activate(function, torch.tensor(number, dtype=torch.float64)))
+
+
+def places(run: int, activation: Activation, length: int) -> Iterator[TracedValue]:
+    """Every number of a value: with a key where it is about pairs of positions."""
+    keys: list[int | None] = [None] if "time" in activation.dimensions else [*range(length)]
+    for position, channel, key in product(range(length), range(len(activation.labels)), keys):
+        yield TracedValue(run, position, channel, key)
+
+
+def number(activation: Activation, value: TracedValue) -> float:
+    """Read off the tensor, whose dimensions stand in another order for each head."""
+    tensor = activation.value[0]
+    if value.key is not None:
+        return float(tensor[value.channel, value.position, value.key])
+    if tensor.ndim == 2:
+        return float(tensor[value.position, value.channel])
+    head, coordinate = divmod(value.channel, tensor.shape[-1])
+    return float(tensor[head, value.position, coordinate])
 
 
 @pytest.mark.parametrize(
@@ -38,7 +63,8 @@ def computed(computation: Computation) -> float:
     biases low-rank embedding-low-rank head-low-rank kv-groups value-dim mix norm-bias norm-layer
     position-equations position-table post-norm prenorm-layer qk-norm-bias repeat-times
     residual-none scale-vector ties-transposed time-positions output-broadcast ffn-narrow ffn-widen
-    gated-sigmoid softmax-hard matrices bias
+    gated-sigmoid softmax-hard matrices bias rope-halves rope-adjacent qk-norm-own mask-window mask-number
+    softmax-plus-one time-scores score-divide heads-family
     """.split(),  # noqa: SIM905
 )
 def test_the_terms_of_every_value_add_up_to_it(name: str) -> None:
@@ -47,19 +73,15 @@ def test_the_terms_of_every_value_add_up_to_it(name: str) -> None:
     values = traced_values(spec, tokens)
     found = 0
     for run, activation in enumerate(values.activations):
-        axis = activation.dimensions[-1]
-        if activation.dimensions[:2] != ("batch", "time") or not isinstance(axis, Axis):
-            continue
-        for position in range(len(tokens)):
-            for channel in range(axis.size):
-                value = TracedValue(run, position, channel)
-                computation = computation_of(values, value)
-                assert computation.value == float(activation.value[0, position, channel])
-                size = max([abs(term.product) for term in computation.terms], default=0.0)
-                assert isclose(computed(computation), computation.value, rel_tol=1e-5, abs_tol=1e-5 * size), (
-                    values.label(value),
-                    position,
-                    computation,
-                )
-                found += computation.value != 0
+        for value in places(run, activation, len(tokens)):
+            computation = computation_of(values, value)
+            assert find_value(values, f"{values.label(value)}@{value.position}:{values.run_of(value) or 1}") == value
+            assert computation.value == number(activation, value)
+            size = max([abs(term.product) for term in computation.terms if isfinite(term.product)], default=0.0)
+            assert isclose(computed(computation), computation.value, rel_tol=1e-5, abs_tol=1e-5 * size), (
+                values.label(value),
+                value.position,
+                computation,
+            )
+            found += computation.value != 0
     assert found > 10

@@ -22,7 +22,7 @@ API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 EXAMPLES = [block for page in ("README.md", "docs/api.md") for block, _ in examples(ROOT / page)]
 NAMES = """
 load lower build count diff load_state_dict lint load_task load_foreign evaluate
-generate ablate verify threshold trace save_model load_model
+generate ablate verify threshold sweep read_rows to_pandas trace show save_model load_model
 """
 FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(compiler, name) for name in NAMES.split()}
 

@@ -65,3 +65,24 @@ def test_a_page_that_is_right_stays(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == ""
     assert [block.kind for block in blocks(page)] == ["console"] * 3 + ["python"] * 2 + ["text"]
     assert [block.kind for block, _ in python_outputs(page)] == ["python", "text"]
+
+
+def test_pictures_are_drawn_and_are_stale_where_they_show_something_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, picture = tmp_path / "page.md", tmp_path / "map.svg"
+    file = f"docs/pictures/{picture.name}"
+    command = f"python cli.py plot tests/data/swept.csv -o {file}"
+    page.write_text(f"```console\n$ {command}\n{file}: heatmap, 1 panel\n```\n", encoding="utf-8")
+
+    def run(*arguments: str) -> int:
+        return main(arguments, [page], [], tmp_path)
+
+    assert (run("--check"), run()) == (1, 0)
+    drawn = picture.read_text(encoding="utf-8")
+    for old, new, code in [("#0072b2", "#000000", 0), ('"refuted"', '"open"', 1)]:  # another style, another verdict
+        assert old in drawn
+        picture.write_text(drawn.replace(old, new, 1), encoding="utf-8")
+        capsys.readouterr()
+        assert run("--check") == code
+        assert ("map.svg: is missing, or shows something else" in capsys.readouterr().out) == bool(code)

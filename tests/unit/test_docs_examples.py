@@ -49,11 +49,13 @@ from compiler.source.document import as_data, parse_document
 from compiler.source.schema import _schema, top_level_keys
 from compiler.source.text import Source
 from tests.docs.blocks import BLOCK, EXAMPLES, NOT_RUN, PAGES, Block, blocks, call, fill, python_outputs, session
+from tests.docs.pictures import PICTURES
 from tests.helpers import ROOT, SPECS
 
 RUN_HERE = [page for page in PAGES if page.name not in ("json.md", "gallery.md")]
 """tests/cli/test_json_shapes.py runs the first one, test_report.py the calls of pages such as the second."""
 MARKS = {"base", "part", "error", "file", "values"}
+MOST_BYTES = 150_000  # of a picture
 UNIMPORTANT = ("no-claims", "unused-name", "silent-symbol")  # in a fragment, which shows one thing
 _TABLE_COMMAND = re.compile(r"^\| `(python cli\.py [^`]*)`", re.MULTILINE)
 
@@ -192,6 +194,7 @@ def test_commands_that_are_not_run_are_there() -> None:
     assert set(NOT_RUN) <= {command for page in PAGES for command, _ in commands(page)}
 
 
+@pytest.mark.long  # `make docs-check` does the same
 @pytest.mark.parametrize("block", of_kind("console"), ids=str)
 def test_output(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
@@ -248,6 +251,15 @@ def test_the_language_mentions_every_limit(name: str) -> None:
     shown = f"{limit >> 20} MiB" if name.endswith("BYTES") else f"{limit:,}"
     section = code_of_the_language()[0].partition("\n## Limits\n")[2].partition("\n## ")[0]
     assert re.search(rf"\b{shown}\b", section), f"{name} is {shown}"
+
+
+def test_every_picture_is_drawn_by_a_command_and_shown() -> None:
+    drawn = {name for block in of_kind("console") for name in re.findall(r" -o docs/pictures/(\S+)", block.text)}
+    shown = {
+        name for page in PAGES for name in re.findall(r"!\[[^]]+\]\((?:docs/)?pictures/([^)]+)\)", page.read_text())
+    }
+    assert drawn == shown == {path.name for path in PICTURES.glob("*.svg")}
+    assert all(path.stat().st_size < MOST_BYTES for path in PICTURES.glob("*.svg"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

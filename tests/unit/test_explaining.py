@@ -26,7 +26,18 @@ from compiler.tasks.adderboard import NAME as ADDERBOARD
 from tests.helpers import ROOT
 
 SHOWN = [one for one in EXPLANATIONS if one.wrong]
-NOT_SHOWN = {"changed", "fault", "in-use", "file-changed", "module-hangs", "newer-format", "process", "torch-settings"}
+NOT_SHOWN = {
+    "changed",
+    "fault",
+    "in-use",
+    "file-changed",
+    "missing-package",
+    "module-hangs",
+    "newer-format",
+    "process",
+    "torch-settings",
+    "worker",
+}
 ALSO = {  # what cannot be without the other
     "idle-parameter": {"learned-position", "position-table"},
     "not-generated": {"other-task"},

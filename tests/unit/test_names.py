@@ -19,6 +19,7 @@ SAME = {
         *("ablate", "build", "count", "diff", "lint", "sweep", "threshold", "trace", "verify"),
     ),
     "a value times a number, in the network and in a program of elementary operations": ("Scaled",),
+    "what there is to see of a spec, in a notebook and on a terminal": ("show",),
     "the score of a query and a key, in bounds and exactly": ("score",),
 }
 

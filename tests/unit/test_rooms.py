@@ -27,8 +27,10 @@ ROOMS = (
     "verifier",
     "sweeps",
     "report",
-    "__init__",
     "terminal",
+    "pictures",
+    "page",
+    "__init__",
     "commands",
     "__main__",
 )

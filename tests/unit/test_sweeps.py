@@ -16,9 +16,11 @@ import pytest
 import compiler
 from compiler.pipeline import Leniency
 from compiler.source.diagnostics import SpecError
+from compiler.source.files import appended_file
 from compiler.source.text import Source
+from compiler.source.version import digest_of_code
 from compiler.sweeps import points, sweeping
-from compiler.sweeps.journal import opened_journal
+from compiler.sweeps.journal import opened_journal, usual_journal
 from compiler.sweeps.plan import sweep_plan
 from compiler.sweeps.points import point_result
 from compiler.sweeps.results import PointQuestion, PointResult, SweepRow, point_key
@@ -176,11 +178,44 @@ def test_results_of_other_sweeps_are_neither_used_nor_lost(tmp_path: Path) -> No
     assert known(["length=1..3"], suites=["edges"]) == [True] * 3
 
 
-def test_another_version_does_not_use_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("of", ["own_code", "package_version"])
+def test_other_code_does_not_use_the_results(of: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = tmp_path / "journal.jsonl"
-    list(swept(journal))
-    monkeypatch.setattr("compiler.sweeps.results.VERSION", -1)
-    assert not any(row.known for row in swept(journal))
+    (row,) = compiler.sweep(REVERSE, ["length=1"], suites=(), journal=journal)
+    monkeypatch.setattr(f"compiler.sweeps.results.{of}", lambda *_: "other")
+    (again,) = compiler.sweep(REVERSE, ["length=1"], suites=(), journal=journal)
+    assert (again.known, again.result.counts) == (False, row.result.counts)
+
+
+def test_code_that_changes_has_another_digest(tmp_path: Path) -> None:
+    def digest(**files: str) -> str:
+        for name, text in files.items():
+            tmp_path.joinpath(name.replace("_", ".")).write_text(text, encoding="utf-8")
+        return digest_of_code(tmp_path)
+
+    found = [digest(a_py="1"), digest(b_py="2"), digest(a_py="2", b_py="1"), digest(c_h="")]
+    assert len(set(found)) == 4
+    assert digest(a_txt="no code") == found[-1]
+
+
+def test_old_journals_leave_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the newest ones, not that of the spec itself, not one that a process writes to, not other files."""
+    monkeypatch.setenv("WEIGHTSPEC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("compiler.sweeps.journal.MOST_KEPT", 250)
+    specs = sweep_plan([REVERSE], ["length=1"]).specs
+    mine = usual_journal(specs)
+    assert mine is not None
+    names = ["oldest", "used", "old", "new", "newest", mine.stem]
+    for age, name in enumerate(names):
+        path = mine.with_name(f"{name}.jsonl")
+        path.write_bytes(b"x" * 100)
+        os.utime(path, (age, age))
+    mine.with_name("other.txt").write_bytes(b"x" * 1000)
+    with appended_file(mine.with_name("used.jsonl"), ""):
+        assert usual_journal(specs) == mine
+    assert {path.stem for path in mine.parent.iterdir()} == {"used", "new", "newest", mine.stem, "other"}
+    monkeypatch.setattr("compiler.sweeps.journal.own_code", lambda: "other")
+    assert usual_journal(specs) != mine
 
 
 def test_a_journal_in_use_is_refused(tmp_path: Path) -> None:

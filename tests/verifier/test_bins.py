@@ -15,7 +15,7 @@ from compiler.pipeline import Spec, load, load_source
 from compiler.source.text import Source
 from compiler.verifier import bins
 from compiler.verifier import model as following
-from compiler.verifier.bins import Block, blocks, narrowed
+from compiler.verifier.bins import Block, blocks, followed_in_bins
 from tests.helpers import SPECS, small
 from tests.verifier.checks import check_positions, some_inputs
 from tests.verifier.rounding import WIDE
@@ -34,7 +34,7 @@ def narrower(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     seen: list[float] = []
 
     def watched(running: Any, block: Block, whole: list[Bounded], check_time: Any) -> list[Bounded]:
-        found = narrowed(running, block, whole, check_time)
+        found = followed_in_bins(running, block, whole, check_time)
         off = running.arithmetic.off
         for x, y in zip(whole, found, strict=True):
             if y is not x:
@@ -42,7 +42,7 @@ def narrower(monkeypatch: pytest.MonkeyPatch) -> list[float]:
                 seen.append(float((after / before).nan_to_num(1.0).min()))
         return found
 
-    monkeypatch.setattr(following, "narrowed", watched)
+    monkeypatch.setattr(following, "followed_in_bins", watched)
     return seen
 
 

@@ -71,7 +71,7 @@ def test_models_for_short_numbers(path: Path) -> None:
     assert found["leads"] > 0
 
 
-@pytest.mark.parametrize("start", [pytest.param(i, marks=[pytest.mark.long] * (i > 1)) for i in range(4)])
+@pytest.mark.parametrize("start", [pytest.param(i, marks=[pytest.mark.long] * (i > 0)) for i in range(4)])
 def test_every_kind_of_step(start: int) -> None:
     found = Found()
     for path in SMALL[start::4]:

@@ -9,7 +9,7 @@ import pytest
 from tests.verifier.verdicts import Rates, verified
 from tests.verifier.worlds import worlds
 
-FEW = range(30, 57)
+FEW = range(30, 46)
 MANY = 2000
 
 

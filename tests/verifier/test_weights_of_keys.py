@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
-from compiler.backends.bounds.separable import HeadTables, KeyWeights, head_tables
+from compiler.backends.bounds.key_tables import HeadTables, KeyWeights, key_weights
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.expressions.floats import FORMATS
 from compiler.tasks.automaton import complete
@@ -32,7 +32,7 @@ def tables(dtype: str, plus_one: bool, score: np.ndarray, error: np.ndarray, val
     own = Bounded(torch.tensor(value)[None], torch.tensor(abs(value) / 100)[None])
     scores = Bounded(torch.tensor(score)[None], torch.tensor(error)[None])
     visible = torch.ones(1, len(score), 1, dtype=torch.bool)
-    return head_tables(a, replace(HEAD, plus_one=plus_one), scores, [own], visible, (1, *score.shape))
+    return key_weights(a, replace(HEAD, plus_one=plus_one), scores, visible, (1, *score.shape)).with_values([own])
 
 
 def drawn(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +51,7 @@ def test_weights_in_single_precision(plus_one: bool) -> None:
     """Scores as far off as they can be, the difference rounded, the exponential off by two units, or taken as zero."""
     random, finite, exact = np.random.default_rng(8), 0, 0
     unit, least = 2.0**-24, 2.0**-126
-    for _ in range(250):
+    for _ in range(120):
         score, error = drawn(random)
         value = random.normal(size=score.shape)
         found = tables("float32", plus_one, score, error, value)

@@ -13,10 +13,8 @@ from click.testing import CliRunner
 import cli
 from compiler.backends.bounds.activations import relu_by_chord
 from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding, quotient
-from compiler.backends.bounds.mixing import mix_sums
 from compiler.backends.bounds.tensors import TensorFunctions
-from compiler.backends.elementary.program import Linear, Node, SeparableHead
-from compiler.backends.native.c_lines import LineFunctions, Writer
+from compiler.backends.elementary.program import Linear, Node
 from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load
 from compiler.verifier import exact
@@ -72,12 +70,3 @@ def test_what_is_off_by_almost_nothing_is_not_known(off: float) -> None:
     node = Node(Linear((((0, 3.0), (1, 0.1)),)), (0,), 1, (0,), (0,))
     (found,) = exact.step(FORMATS["float64"], node, [[Bounded(1e-30, off), Bounded(1e-30, 0.0)]], [Bounded(3e-30, off)])
     assert float(found.error) == off
-
-
-@pytest.mark.parametrize("functions", [TensorFunctions(), LineFunctions(Writer())])
-def test_a_mix_whose_weights_may_all_be_zero_is_unknown(functions: TensorFunctions | LineFunctions) -> None:
-    """As floats, which sums are that are the same for all inputs: no key has a weight that is sure."""
-    head = SeparableHead((0,), 0, 1, (2,), (3,), (4,), torch.zeros(1).numpy(), 2)
-    sums = (1.0, math.inf, 0.5, 0.25, 1.0)
-    (found,) = mix_sums(Arithmetic(functions, ROUNDING), head, lambda one: sums[one] if isinstance(one, int) else 0.0)
-    assert not float(found.error) < math.inf

@@ -35,17 +35,19 @@ WEIGHT_UNITS = 6 * FUNCTION_UNITS  # of two exponentials, one divided by the oth
 @dataclass(frozen=True, eq=False)
 class Keys:
     """The keys that a query sees: their coordinates, those of their values, what is `added` to their scores, in order,
-    and their `position`. All but `loop` is read within a pass only."""
+    and their `position`, which are read within a pass only. Those that are left out have weights up to `omitted` in all
+    where the largest has 1."""
 
     loop: KeyLoop
     keys: Sequence[Bounded]
     values: Sequence[Bounded]
     added: Sequence[Quantity]
     position: Quantity
+    omitted: Quantity = 0.0
 
 
 @dataclass(frozen=True, eq=False)
-class _Head:
+class Head:
     """A head by its `number` that a query with these coordinates asks: what is `wanted` are coordinates of the values;
     each of the `rows` sums some of them, by their number in `wanted`."""
 
@@ -61,8 +63,15 @@ class _Head:
         return [self.keys.values[c] for c in self.wanted]
 
     @property
+    def limits(self) -> list[float]:
+        """Of the coordinates that are wanted."""
+        first = self.number * self.operation.value_dim
+        return [self.operation.limits[first + c] for c in self.wanted]
+
+    @property
     def most(self) -> int:
-        return self.keys.loop.most
+        """Keys that the plain module sees."""
+        return self.operation.most or self.keys.loop.most
 
 
 @dataclass(frozen=True)
@@ -92,14 +101,14 @@ class _Weights:
 
 
 @dataclass(frozen=True)
-class _Mix:
+class Mix:
     """What a head gives to each row, and the size of what is mixed of each coordinate that is wanted."""
 
     sums: Sequence[Bounded]
     sizes: Sequence[Quantity]
 
 
-def _attend(a: Arithmetic, head: _Head) -> _Mix:
+def attend_head(a: Arithmetic, head: Head) -> Mix:
     """What one head mixes for a query. The roundings of the sums of the rows, and of products with their weights, are
     left out.
 
@@ -107,10 +116,11 @@ def _attend(a: Arithmetic, head: _Head) -> _Mix:
     by Σ w η (v - o) / Σ w (1 + η), and by what the values themselves are off. Scores that are off by d, together with
     the one that they are measured by, give η = e^d - 1 ≤ d (1 + d) for d < 1. Then it is normalised: its sum of weights
     is off by a share that all weights have in common, and the quotients, the products with the values and the sum of
-    these are rounded.
+    these are rounded. Keys that are left out have a share ρ of all weights at most. They move the mean of the others by
+    2 ρ times the largest value at most, and what the sums of weights and products lose by less than that.
     """
-    if head.most == 0 or all(map(is_zero_value, head.values)):
-        return _Mix([ZERO for _ in head.rows], [0.0 for _ in head.wanted])
+    if head.keys.loop.most == 0 or all(map(is_zero_value, head.values)):
+        return Mix([ZERO for _ in head.rows], [0.0 for _ in head.wanted])
     f, unit = a.f, a.rounding.unit
     weights = _weigh(a, head, _compare(a, head))
     sums, count = _differ(a, head, weights), 2 * len(head.wanted)
@@ -120,16 +130,49 @@ def _attend(a: Arithmetic, head: _Head) -> _Mix:
     products = zip(sums[:count:2], sums[1:count:2], strict=True)
     rounded = [_rounded_mix(a, head, weights.certain, size, greatest) for size, greatest in products]
     mixed = []
+    limits = head.limits
     for terms, off in zip(head.rows, sums[count:], strict=True):
         value = f.name(plus(*(times(factor, weights.means[i]) for i, factor in terms)))
         size = f.absolute(value)
         apart = plus(times(off, weights.certain), times(size, times(times(6 * unit, weights.nothing), weights.certain)))
         roundings = (times(abs(factor), rounded[i][1]) for i, factor in terms)
-        mixed.append(Bounded(value, f.name(plus(times(grown, apart), times(size, normalizer), *roundings))))
-    return _Mix(mixed, [size for size, _ in rounded])
+        left_out = times(head.keys.omitted, 4.0 * math.fsum(abs(factor) * limits[i] for i, factor in terms))
+        mixed.append(Bounded(value, f.name(plus(times(grown, apart), times(size, normalizer), left_out, *roundings))))
+    return Mix(mixed, [size for size, _ in rounded])
 
 
-def _compare(a: Arithmetic, head: _Head) -> _Scores:
+def mix_values(a: Arithmetic, head: Head) -> Mix:
+    """As `attend_head`, without errors."""
+    if head.keys.loop.most == 0 or all(map(is_zero_value, head.values)):
+        return Mix([ZERO for _ in head.rows], [0.0 for _ in head.wanted])
+    f, loop, plus_one = a.f, head.keys.loop, head.operation.plus_one
+    kept: list[Kept] = []
+
+    def compare() -> Iterator[tuple[Reduction, Quantity]]:
+        s = score(a, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
+        kept[:] = [loop.keep(s.value)]
+        yield "max", s.value
+
+    def weigh() -> Iterator[tuple[Reduction, Quantity]]:
+        weight = f.name(f.exp(kept[0]() - top)) if several else 1.0
+        yield "sum", weight
+        yield from (("sum", times(weight, v.value)) for v in head.values)
+
+    several, top = loop.most > 1 or plus_one, 0.0
+    if several:  # one key alone has a weight of 1
+        (highest,) = loop.over_all(compare)
+        top = f.name(f.maximum(highest, 0.0) if plus_one else highest)
+    total, *mixed = loop.over_all(weigh)
+    total = f.name(plus(total, f.exp(times(-1.0, top)) if plus_one else 0.0))
+    means = [f.name(quotient(x, total)) if several else x for x in mixed]
+    sums = [Bounded(f.name(plus(*(times(factor, means[i]) for i, factor in terms))), 0.0) for terms in head.rows]
+    return Mix(sums, [0.0 for _ in head.wanted])
+
+
+Mixing = Callable[[Arithmetic, Head], Mix]
+
+
+def _compare(a: Arithmetic, head: Head) -> _Scores:
     f, loop, plus_one = a.f, head.keys.loop, head.operation.plus_one
     kept: list[Kept] = []
 
@@ -147,7 +190,7 @@ def _compare(a: Arithmetic, head: _Head) -> _Scores:
     return _Scores(read_score, read_off, top, slack, others_at_top)
 
 
-def _weigh(a: Arithmetic, head: _Head, scores: _Scores) -> _Weights:
+def _weigh(a: Arithmetic, head: Head, scores: _Scores) -> _Weights:
     f, loop, unit, tiny = a.f, head.keys.loop, a.rounding.unit, a.rounding.tiny
     plus_one, top = head.operation.plus_one, scores.top
     underflow = a.rounding.lost_weight(head.most)
@@ -178,7 +221,7 @@ def _weigh(a: Arithmetic, head: _Head, scores: _Scores) -> _Weights:
     return _Weights(read_weight, read_more, total, all_more, nothing, certain, means)
 
 
-def _differ(a: Arithmetic, head: _Head, weights: _Weights) -> list[Quantity]:
+def _differ(a: Arithmetic, head: Head, weights: _Weights) -> list[Quantity]:
     """For each coordinate that is wanted, the sum and the largest of the sizes of products with weights; then of each
     row by how much it can be off, before normalisation."""
     f, means = a.f, weights.means
@@ -198,7 +241,7 @@ def _differ(a: Arithmetic, head: _Head, weights: _Weights) -> list[Quantity]:
     return head.keys.loop.over_all(differ)
 
 
-def _normalizer(a: Arithmetic, head: _Head, weights: _Weights, grown: float) -> Quantity:
+def _normalizer(a: Arithmetic, head: Head, weights: _Weights, grown: float) -> Quantity:
     """The share by which the module's sum of weights can be off by its own roundings, which grow it to `grown` at most.
 
     The sum is no less than its largest term, which is one: the others are added to that, and lost at most.
@@ -212,7 +255,7 @@ def _normalizer(a: Arithmetic, head: _Head, weights: _Weights, grown: float) -> 
 
 
 def _rounded_mix(
-    a: Arithmetic, head: _Head, certain: Quantity, total_size: Quantity, greatest: Quantity
+    a: Arithmetic, head: Head, certain: Quantity, total_size: Quantity, greatest: Quantity
 ) -> tuple[Quantity, Quantity]:
     """The size of what is mixed of one coordinate, and its roundings, from the sum and the largest of the sizes of its
     products."""
@@ -252,7 +295,7 @@ class _Candidates:
     chosen: Quantity
 
 
-def _pick(a: Arithmetic, node: Node, head: _Head, ties: Ties) -> list[Bounded]:
+def _pick(a: Arithmetic, node: Node, head: Head, ties: Ties) -> list[Bounded]:
     """The wanted coordinates of what one head mixes for a query, where all weight is on keys with the largest score.
 
     The module's keys are among the candidates, whose values the mix lies between; where these surely tie, they are all
@@ -296,7 +339,7 @@ def _pick(a: Arithmetic, node: Node, head: _Head, ties: Ties) -> list[Bounded]:
     return mixed
 
 
-def _candidates(a: Arithmetic, head: _Head, ties: Ties) -> _Candidates:
+def _candidates(a: Arithmetic, head: Head, ties: Ties) -> _Candidates:
     """Scores that are off by `room` at most are largest only where no other is surely larger."""
     f, loop = a.f, head.keys.loop
     scores = a.unrounded if head.number in (head.operation.ordered or ()) else a
@@ -364,17 +407,22 @@ def score(a: Arithmetic, scored: Scored) -> Bounded:
 
 
 def attend_all(
-    a: Arithmetic, node: Node, operation: Attended, query: Sequence[Bounded], keys: Callable[[int], Keys]
+    a: Arithmetic,
+    node: Node,
+    operation: Attended,
+    query: Sequence[Bounded],
+    keys: Callable[[int], Keys],
+    mixing: Mixing = attend_head,
 ) -> list[Bounded]:
     """The live channels, in order; `keys` gives those of a head."""
     live = node.live
 
-    def asked(head: int, wanted: Sequence[int], rows: Sequence[Terms]) -> _Head:
+    def asked(head: int, wanted: Sequence[int], rows: Sequence[Terms]) -> Head:
         coordinates = [query[c] for c in operation.query_channels(head)]
-        return _Head(operation, head, coordinates, keys(head), wanted, rows)
+        return Head(operation, head, coordinates, keys(head), wanted, rows)
 
-    def attend(head: int, wanted: Sequence[int], rows: Sequence[Terms]) -> _Mix:
-        return _attend(a, asked(head, wanted, rows))
+    def attend(head: int, wanted: Sequence[int], rows: Sequence[Terms]) -> Mix:
+        return mixing(a, asked(head, wanted, rows))
 
     ties = operation.ties
     if ties is not None:
@@ -402,7 +450,7 @@ def _outputs(
     operation: Attended,
     output: Linear,
     live: Sequence[int],
-    attend: Callable[[int, Sequence[int], Sequence[Terms]], _Mix],
+    attend: Callable[[int, Sequence[int], Sequence[Terms]], Mix],
 ) -> list[Bounded]:
     """The live channels of a linear map of what is mixed. A weight that is off moves all coordinates of a head at once,
     and may move their sum by less than each of them."""

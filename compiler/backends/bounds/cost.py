@@ -23,7 +23,6 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
-    Separable,
     Subtraction,
     Sum,
     Terms,
@@ -110,8 +109,6 @@ def _channels(node: Node, inputs: Sequence[dict[int, SymbolSet]]) -> Iterable[_C
             yield from _attended(node, operation)
         case Mixed():
             yield from ((channel, 0, 2 * RESULT) for channel in node.live)
-        case Separable():
-            yield from ((channel, 0, FUNCTION) for channel in node.live)
         case _:
             raise no_rule("operation", operation)
 

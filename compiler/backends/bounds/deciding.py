@@ -52,6 +52,20 @@ def decide(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded]) -> Quan
     return f.if_less(worst, 0.0, index, UNSURE)
 
 
+def leader(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded]) -> tuple[Quantity, Quantity]:
+    """The class of the largest logit (smallest, where the decision is argmin), and how far it is ahead of any other;
+    NaN where a logit is no number."""
+    f = a.f
+    first, *others = class_logits(a, decision, inputs, lead_sign(decision.decode))[0]
+    best, index, second, every = first, 0.0, -math.inf, first
+    for number, challenger in enumerate(others, 1):
+        index = f.name(f.if_less(best, challenger, float(number), index))
+        second = f.name(f.maximum(second, f.minimum(best, challenger)))
+        best = f.name(f.maximum(best, challenger))
+        every = plus(every, challenger)
+    return index, f.name(best - second + 0.0 * every)
+
+
 def logit(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], number: int) -> Bounded:
     """One logit by itself."""
     if decision.linear is None:

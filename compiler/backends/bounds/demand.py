@@ -21,7 +21,6 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
-    Separable,
     Subtraction,
     Sum,
 )
@@ -75,7 +74,7 @@ def needed_inputs(program: Program, node: Node, positions: set[int], live: set[i
     """The positions and channels of each input that the live channels are computed from."""
     operation = node.operation
     match operation:
-        case Lookup() | Separable():
+        case Lookup():
             return []
         case Linear():
             return [(positions, _read_by(operation, live))]

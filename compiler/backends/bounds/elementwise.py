@@ -25,7 +25,6 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
-    Separable,
     Subtraction,
     Sum,
 )
@@ -87,7 +86,7 @@ def _computed(a: Arithmetic, node: Node, inputs: Sequence[Sequence[Bounded]], at
             return _normalized_groups(a, node, inputs[0], operation)
         case Rotated():
             return _rotated(a, node, inputs[0], operation, at)
-        case Lookup() | Attended() | Mixed() | Separable():
+        case Lookup() | Attended() | Mixed():
             raise AssertionError(f"{type(operation).__name__} is not elementwise")
         case _:
             raise no_rule("operation", operation)

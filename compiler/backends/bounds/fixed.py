@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from compiler.backends.elementary.program import (
     Activated,
@@ -28,10 +27,10 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
-    Separable,
     Subtraction,
     Sum,
 )
+from compiler.backends.torch.first_values import first_values
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.reference import alone
 from compiler.network import ir
@@ -50,7 +49,9 @@ def with_fixed_patterns(program: Program, network: ir.Network) -> Program:
         return program
     last = max(number for number, node in enumerate(program.nodes) if isinstance(node.operation, Attended))
     lengths = sorted(set(program.prefixes))
-    read = read_patterns(network, {(x.step, x.run) for x in fixed.values()}, [np.zeros(n, int) for n in lengths])
+    read = read_patterns(
+        network, {(x.step, x.run) for x in fixed.values()}, [program.every_token(n)[0] for n in lengths]
+    )
     nodes = list(program.nodes)
     for number, operation in fixed.items():
         patterns_here = [patterns[operation.step, operation.run] for patterns in read]
@@ -65,14 +66,19 @@ def with_fixed_patterns(program: Program, network: ir.Network) -> Program:
 
 def fixed_attentions(program: Program) -> dict[int, Attended]:
     """The nodes of attention, by number, that something is read of and whose queries and keys depend on no token."""
-    depends: list[set[int]] = []  # of each node, the channels that depend on tokens
-    fixed: dict[int, Attended] = {}
+    depends, fixed = dependent_channels(program), dict[int, Attended]()
     for number, node in enumerate(program.nodes):
-        inputs = [depends[source] for source in node.inputs]
-        depends.append(_dependent(node, inputs))
-        if isinstance(node.operation, Attended) and node.live and not inputs[0] and not inputs[1]:
+        if isinstance(node.operation, Attended) and node.live and not any(depends[i] for i in node.inputs[:2]):
             fixed[number] = node.operation
     return fixed
+
+
+def dependent_channels(program: Program) -> list[set[int]]:
+    """Of each node, the channels that depend on tokens."""
+    depends: list[set[int]] = []
+    for node in program.nodes:
+        depends.append(_dependent(node, [depends[source] if source >= 0 else set() for source in node.inputs]))
+    return depends
 
 
 def _dependent(node: Node, inputs: Sequence[set[int]]) -> set[int]:
@@ -102,8 +108,6 @@ def _dependent(node: Node, inputs: Sequence[set[int]]) -> set[int]:
             return {
                 number for number, channel in enumerate(c for of_head in channels for c in of_head) if channel in values
             }
-        case Separable():
-            raise AssertionError("patterns are fixed before anything is put in tables")
         case _:
             raise no_rule("operation", operation)
 
@@ -112,24 +116,13 @@ def read_patterns(
     network: ir.Network, wanted: set[Pattern], sequences: Sequence[np.ndarray]
 ) -> list[dict[Pattern, Array]]:
     """Of each sequence of tokens [length], read alone, the plain module's wanted patterns [heads, queries, keys]."""
-    model = build_model(network).eval()
-    seen: dict[str, list[Array]] = {step: [] for step, _ in wanted}
-
-    def shown(step: str) -> None:
-        def hook(_module: torch.nn.Module, _inputs: object, pattern: Tensor) -> None:
-            seen[step].append(pattern[0].double().numpy())
-
-        model.get_submodule(f"{step}.pattern").register_forward_hook(hook)
-
-    for step in seen:
-        shown(step)
+    runs = {step: 1 + max(run for name, run in wanted if name == step) for step, _ in wanted}
+    shown = first_values(build_model(network).eval(), {f"{step}.pattern": count for step, count in runs.items()})
     patterns = []
     with alone():
         for sequence in sequences:
-            for runs in seen.values():
-                runs.clear()
-            model(torch.tensor(sequence, dtype=torch.int64)[None])
-            patterns.append({(step, run): seen[step][run] for step, run in wanted})
+            found = shown(torch.tensor(sequence, dtype=torch.int64)[None])
+            patterns.append({(step, run): found[f"{step}.pattern"][run] for step, run in wanted})
     return patterns
 
 

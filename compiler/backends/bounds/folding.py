@@ -1,4 +1,7 @@
-"""What depends on one token and its position only, before the first attention: computed once for every token."""
+"""What depends on one token and its position only: computed once for every token.
+
+That is all before the first attention, and what is mixed by fixed weights from values that are the same for all tokens.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,17 @@ import torch
 from compiler.backends.bounds.arithmetic import Arithmetic, Channels, Quantity, Rounding
 from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.demand import pruned
+from compiler.backends.bounds.fixed import dependent_channels
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes
-from compiler.backends.elementary.program import Array, Lookup, Node, Program, reads_keys
+from compiler.backends.elementary.program import Array, Lookup, Mixed, Node, Program, reads_keys
 
 MAX_FOLDED = 1 << 21  # in the tables of one program
 MAX_FOLDING = 1 << 28  # numbers that are computed for them
 
 
 def folded(program: Program) -> Program:
-    """The same program with tables in place of the nodes that no attention comes before, if they are not too large."""
-    local = before_attention(program)
+    """The same program with tables in place of the nodes that see one token, if they are not too large."""
+    local = of_one_token(program)
     later = [node for number, node in _numbered(program) if number not in local]
     read = [number for number in local if any(number in node.inputs for node in later)]
     read += [program.decision.node] if program.decision.node in local else []
@@ -28,19 +32,21 @@ def folded(program: Program) -> Program:
     numbers = sum(size * len(program.nodes[number].live) for number in made)
     if numbers > MAX_FOLDED or size * operations(program, MAX_FOLDING // size) > MAX_FOLDING:
         return program
-    every_token = torch.arange(program.vocabulary)[:, None].expand(-1, program.length)
-    values = run_nodes(program, every_token, local).values
+    every_token = program.every_token(program.length)
+    values = run_nodes(program, torch.from_numpy(every_token), local).values
     nodes = tuple(
         _table(program, node, values[number]) if number in made else node for number, node in _numbered(program)
     )
     return pruned(replace(program, nodes=nodes))
 
 
-def before_attention(program: Program) -> set[int]:
+def of_one_token(program: Program) -> set[int]:
     """The nodes that depend on the token at their own position only."""
-    local: set[int] = set()
+    depends, local = dependent_channels(program), set[int]()
     for number, node in _numbered(program):
-        if not reads_keys(node.operation) and all(source in local for source in node.inputs if source >= 0):
+        alone = not reads_keys(node.operation)
+        alone |= isinstance(node.operation, Mixed) and not depends[number] & set(node.live)
+        if alone and all(source in local for source in node.inputs if source >= 0):
             local.add(number)
     return local
 

@@ -26,7 +26,6 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
-    Separable,
     Subtraction,
     Sum,
     Terms,
@@ -70,7 +69,7 @@ def grains(dtype: FloatFormat, node: Node, inputs: Sequence[Known]) -> Array:
                 found = _activated(dtype, kind, inputs[0])
             case Attended(ties=ties):
                 found = _picked(operation, inputs[2][0]) if _copies(ties) else np.zeros(node.channels)
-            case Normalized() | Rotated() | Mixed() | Separable():
+            case Normalized() | Rotated() | Mixed():
                 found = np.zeros(node.channels)
             case _:
                 raise no_rule("operation", operation)

@@ -28,7 +28,6 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
-    Separable,
     Subtraction,
     Sum,
     Terms,
@@ -111,7 +110,7 @@ def _input_channels(node: Node) -> Sequence[int | None]:
     """How many channels each input must have; None where any number will do."""
     operation = node.operation
     match operation:
-        case Lookup() | Separable():
+        case Lookup():
             return ()
         case Linear() | Resized():
             return (None,)
@@ -150,7 +149,7 @@ def _own_channels(node: Node) -> Sides:
         case Mixed(heads=heads, value_dim=value_dim):
             yield "heads beyond those that share keys", heads % operation.kv_heads, 0
             yield "mixed channels", heads * value_dim, channels
-        case Lookup() | Sum() | Subtraction() | Product() | Resized() | Renewed() | Activated() | Separable():
+        case Lookup() | Sum() | Subtraction() | Product() | Resized() | Renewed() | Activated():
             return
         case _:
             raise no_rule("operation", operation)
@@ -201,29 +200,12 @@ def _array_sides(program: Program, node: Node) -> Sides:
         case Mixed(heads=heads, weights=weights, error=error):
             yield "the shape of its weights", weights.shape, (heads, length, length)
             yield "the shape of its errors", error.shape, weights.shape
-        case Separable():
-            yield from _separable_sides(program, node, operation)
         case Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed():
             return
         case Normalized() | Activated():
             return
         case _:
             raise no_rule("operation", operation)
-
-
-def _separable_sides(program: Program, node: Node, operation: Separable) -> Sides:
-    places, quantities = len(node.positions), operation.tables.shape[-1]
-    full = (len(operation.keys), program.vocabulary, places, quantities)
-    yield "the shape of its tables", operation.tables.shape, full
-    for head in operation.heads:
-        yield "the shape of the weights of no key", head.nothing.shape, (places,)
-        for part in (head.mixed, head.off, head.size):
-            yield "sums of a head", len(part), len(head.channels)
-        for total in (head.weight, head.more, *head.mixed, *head.off, *head.size):
-            if isinstance(total, int):
-                yield f"sum {total} of {quantities}", 0 <= total < quantities, True
-            else:
-                yield "the shape of a sum", total.shape, (places,)
 
 
 def _broadcast(array: Array, full: _Shape) -> _Shape:
@@ -273,8 +255,6 @@ def _numbers(operation: Operation) -> Iterator[tuple[str, Array]]:
             yield "a weight", weights
         case Sum() | Subtraction() | Product() | Resized() | Renewed() | Activated():
             return
-        case Separable(heads=heads):  # what is lost of a weight may be infinite
-            yield from (("a weight of no key", head.nothing) for head in heads)
         case _:
             raise no_rule("operation", operation)
 
@@ -286,7 +266,7 @@ def _errors(operation: Operation) -> Iterator[Array]:
             yield error
         case Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed():
             return
-        case Normalized() | Activated() | Attended() | Separable():
+        case Normalized() | Activated() | Attended():
             return
         case _:
             raise no_rule("operation", operation)
@@ -310,7 +290,7 @@ def _own_symbols(node: Node) -> range:
             return range(first, first + groups)
         case Lookup() | Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Activated():
             return range(0)
-        case Rotated() | Attended() | Separable() | Mixed():
+        case Rotated() | Attended() | Mixed():
             return range(0)
         case _:
             raise no_rule("operation", operation)
@@ -388,14 +368,6 @@ def _unread(program: Program) -> Iterator[Broken]:
             yield number, f"{_kind(node)} is kept, and nothing is read of it"
 
 
-def _sum_heads(program: Program) -> Iterator[Broken]:
-    for number, node in enumerate(program.nodes):
-        if isinstance(node.operation, Separable):
-            summed = sorted(channel for head in node.operation.heads for channel in head.channels)
-            if summed != list(node.live):
-                yield number, f"its heads have the channels {summed}, and {list(node.live)} are live"
-
-
 def _without(kind: str, stands: Callable[[Operation], bool]) -> Callable[[Program], Iterator[Broken]]:
     """A rule that no such operation stands in the program."""
 
@@ -429,7 +401,6 @@ RULES = (
     Rule("order", "positions, live and exact channels are in range and in order", _order, since="demand"),
     Rule("needs", "what is read of a node is live in it", _needs, since="demand"),
     Rule("read", "something is read of every node", _unread, since="pruning"),
-    Rule("sums", "the heads of sums of tables have the live channels", _sum_heads, since="separable"),
     Rule(
         "followed",
         "all errors have numbers",
@@ -441,12 +412,6 @@ RULES = (
         "patterns are scores",
         _without("a pattern of numbers", lambda operation: isinstance(operation, Mixed)),
         until="fixed",
-    ),
-    Rule(
-        "no-sums",
-        "attention is no sum of tables",
-        _without("a sum of tables", lambda operation: isinstance(operation, Separable)),
-        until="separable",
     ),
     Rule(
         "no-output",

@@ -30,7 +30,6 @@ from compiler.backends.elementary.program import (
     Resized,
     Rotated,
     Scaled,
-    Separable,
     Subtraction,
     Sum,
 )
@@ -121,7 +120,7 @@ def _roundings(node: Node) -> int:
             return FUNCTION_UNITS + 8
         case Attended():
             return 2 * len(operation.visible_to(0)) + FUNCTION_UNITS + 8
-        case Lookup() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed() | Mixed() | Separable():
+        case Lookup() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed() | Mixed():
             return 3
         case _:
             raise no_rule("operation", operation)
@@ -165,7 +164,7 @@ def _range(node: Node, inputs: list[Range]) -> Range:
             return Range.around_zero(np.full(node.channels, 2.0 * inputs[0].size.max()))
         case Attended():
             return _mixed(operation, inputs[2])
-        case Mixed() | Separable():
+        case Mixed():
             raise AssertionError("magnitudes are checked before patterns are fixed")
         case _:
             raise no_rule("operation", operation)

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from compiler.backends.elementary.program import Array, Attended, Lookup, Program
+from compiler.backends.torch.first_values import first_values
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.reference import alone
 from compiler.network import ir
@@ -47,30 +47,19 @@ def _tables(program: Program) -> Iterator[tuple[int, str]]:
 
 
 def _measured(program: Program, network: ir.Network, wanted: dict[int, str], lengths: list[int]) -> dict[int, Lookup]:
-    model = build_model(network).eval()
-    seen: dict[str, Array] = {}
-
-    def show(name: str) -> None:
-        def hook(_module: torch.nn.Module, _inputs: object, value: Tensor) -> None:
-            if name not in seen:  # of a step that is run again, the first run
-                seen[name] = value[0].transpose(0, 1).flatten(1).double().numpy()  # [time, heads · coordinates]
-
-        model.get_submodule(name).register_forward_hook(hook)
-
-    for name in wanted.values():
-        show(name)
+    run = first_values(build_model(network).eval(), dict.fromkeys(wanted.values(), 1))
     shapes = {n: (program.length, program.vocabulary, program.nodes[n].channels) for n in wanted}
     lowest = {number: np.full(shape, np.inf) for number, shape in shapes.items()}
     highest = {number: np.full(shape, -np.inf) for number, shape in shapes.items()}
     with alone():
         for length in lengths:
-            for token in range(program.vocabulary):
-                seen.clear()
-                model(torch.full((1, length), token, dtype=torch.int64))
+            for token, sequence in enumerate(program.every_token(length)):
+                shown = run(torch.from_numpy(sequence)[None])
                 for number, name in wanted.items():
+                    rows = shown[name][0].swapaxes(0, 1).reshape(length, -1)  # [time, heads · coordinates]
                     ends = lowest[number][:length, token], highest[number][:length, token]
-                    np.minimum(ends[0], seen[name], out=ends[0])
-                    np.maximum(ends[1], seen[name], out=ends[1])
+                    np.minimum(ends[0], rows, out=ends[0])
+                    np.maximum(ends[1], rows, out=ends[1])
     return {number: _table(lowest[number], highest[number]) for number in wanted}
 
 

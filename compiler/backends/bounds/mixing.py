@@ -1,4 +1,4 @@
-"""What a query mixes from the values by weights that are known, with a bound: fixed ones, or sums of tables."""
+"""What a query mixes from the values by fixed weights, with a bound."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from compiler.backends.bounds.arithmetic import (
-    ENGINE_TINY,
     Arithmetic,
     Bounded,
     Quantity,
-    compounded,
     plus,
-    quotient,
     times,
 )
 from compiler.backends.bounds.demand import live_heads
 from compiler.backends.bounds.elementwise import exact_and_rounded
-from compiler.backends.elementary.program import Array, Attended, Mixed, Node, Separable, SeparableHead
+from compiler.backends.elementary.program import Attended, Mixed, Node
 
 Reduction = Literal["sum", "max"]
-Read = Callable[[Array | int], Quantity]  # a sum of the tables by its number, or one that is the same for all inputs
 Kept = Callable[[], Quantity]  # reads in a later pass what an earlier one computed for each key
 Body = Callable[[], Iterable[tuple[Reduction, Quantity]]]
 
@@ -100,39 +96,3 @@ def by_head(
         wanted = [channel % operation.value_dim for channel in channels]
         by_channel |= zip(channels, mixed(head, wanted), strict=True)
     return [by_channel[channel] for channel in live]
-
-
-def mix_all_sums(a: Arithmetic, operation: Separable, live: Sequence[int], read: Read) -> list[Bounded]:
-    """The live channels, in order."""
-    by_channel: dict[int, Bounded] = {}
-    for head in operation.heads:
-        by_channel |= zip(head.channels, mix_sums(a, head, read), strict=True)
-    return [by_channel[channel] for channel in live]
-
-
-def mix_sums(a: Arithmetic, head: SeparableHead, read: Read) -> list[Bounded]:
-    """What a head mixes, for its channels in order. The bound is that of `_attend`, but for Σ w |η| |v - o|, which is
-    Σ w |η| |v| + |o| Σ w |η| here."""
-    f, unit = a.f, a.rounding.unit
-    nothing = read(head.nothing)
-    total = f.name(plus(read(head.weight), nothing))
-    more = f.name(read(head.more))
-    least = f.maximum(total - plus(more, times(6 * unit, nothing)), 0.0)
-    certain = f.name(quotient(1.0, least))
-    grown = 1 + (head.most + 1) * unit  # of what is divided by the module's sum of weights
-    growth = 1 + compounded(2 * head.most + 4, a.rounding.plain_unit)  # of partial sums, of products of such
-    means = []
-    for mixed, off, size in zip(head.mixed, head.off, head.size, strict=True):
-        mean = f.name(quotient(read(mixed), total))
-        scale = f.absolute(mean)
-        largest = f.name(times(read(size), certain))
-        propagated = plus(read(off), times(scale, plus(more, times(6 * unit, nothing))))
-        roundings = plus(
-            times(grown - 1, scale),
-            times(4 * unit * grown, largest),
-            times(max(0.0, head.most - 1.0), a.rounded(times(growth, largest))),
-            head.most * (a.rounding.tiny + a.rounding.flushed),
-        )
-        propagated = plus(propagated, 4 * head.most * ENGINE_TINY)  # what the products in the tables lose
-        means.append(Bounded(mean, f.name(plus(times(grown, times(propagated, certain)), roundings))))
-    return means

@@ -51,7 +51,7 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
     inverse = f.name(1.0 / f.sqrt(square))
     factor = _Factor(inverse, off, off_alone, follows, operation.first_symbol + group)
     limit = math.inf  # of a normalized value, where no square that matters underflows
-    if operation.epsilon > 2 * count * a.rounding.tiny / unit:
+    if operation.epsilon * unit > 2 * count * a.rounding.tiny:
         limit = math.sqrt(count) * (1 + (count + FUNCTION_UNITS + 8) * unit)
     normalized = []
     for number, x in enumerate(inputs):

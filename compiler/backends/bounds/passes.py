@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from compiler.backends.bounds.cost import followed_within_cost
 from compiler.backends.bounds.demand import marked, pruned
+from compiler.backends.bounds.faint import without_faint_keys
 from compiler.backends.bounds.fixed import with_fixed_patterns
 from compiler.backends.bounds.folding import folded
 from compiler.backends.bounds.fusing import fused
 from compiler.backends.bounds.legality import check
 from compiler.backends.bounds.magnitudes import check_magnitudes
 from compiler.backends.bounds.measured import with_measured_tables
-from compiler.backends.bounds.separable import separated
+from compiler.backends.bounds.narrowing import narrowed
 from compiler.backends.elementary.program import Program
 from compiler.network.ir import Network
 
@@ -47,11 +48,12 @@ PASSES = (
     Pass("demand", "marks the positions and channels that matter", _alone(marked), _ALL),
     Pass("magnitudes", "bounds what attention mixes; nothing overflows", _alone(check_magnitudes), _ALL),
     Pass("cost", "follows fewer errors where all cost too much", _alone(followed_within_cost), _FAST),
+    Pass("narrowing", "leaves out tokens that cannot stand at a position", _alone(narrowed), _FAST),
     Pass("fixed", "turns patterns that depend on no token into numbers", with_fixed_patterns, _HERE),
     Pass("pruning", "leaves out what does not matter", _alone(pruned), _ALL),
     Pass("folding", "turns what depends on one token into a table", _alone(folded), _HERE),
     Pass("measured", "takes such tables from the plain module", with_measured_tables, _HERE),
-    Pass("separable", "turns attention to such tables into sums of tables", _alone(separated), _FAST),
+    Pass("faint", "leaves out keys without a weight that matters", _alone(without_faint_keys), _FAST),
     Pass("fusing", "makes output maps part of attention", _alone(fused), _FAST),
 )
 
@@ -65,6 +67,8 @@ def prepared(program: Program, network: Network, use: Use) -> Program:
 def after_each_pass(program: Program, network: Network, use: Use) -> Iterator[tuple[Pass, Program]]:
     """Each pass for this use, and the program after it. Raises `NotFollowed`, and `ToolFault` under the switch."""
     checked, done = os.environ.get(CHECKED, "") == "1", list[str]()
+    if use not in _FAST:
+        program = replace(program, possible=())  # the verifier asks about sets of tokens
     if checked:
         check(program, done)
     for step in PASSES:

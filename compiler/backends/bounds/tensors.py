@@ -19,8 +19,8 @@ from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Chann
 from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.deciding import decide, logit
 from compiler.backends.bounds.elementwise import all_channels, elementwise
-from compiler.backends.bounds.mixing import Body, Kept, WeightedKeys, mix_all, mix_all_sums
-from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program, Separable
+from compiler.backends.bounds.mixing import Body, Kept, WeightedKeys, mix_all
+from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program
 from compiler.source.faults import no_rule
 
 
@@ -162,8 +162,6 @@ def _compute(running: Running, node: Node) -> Channels:
             return [Bounded(looked_up(running, node, value, c), looked_up(running, node, error, c)) for c in node.live]
         case Attended():
             return _attended(running, node, operation)
-        case Separable():
-            return _separable(running, node, operation)
         case Mixed():
             return _mixed(running, node, operation)
         case _:
@@ -194,7 +192,7 @@ def looked_up(running: Running, node: Node, table: Array, channel: int) -> Quant
 
 def _attended(running: Running, node: Node, operation: Attended) -> Channels:
     queries, keys, values = node.inputs
-    a = running.arithmetic
+    a, omitted = running.arithmetic, operation.omitted
     query = [_along(a.alone(x), 1) for x in running.at(queries, node.positions)]
     seen = running.program.nodes[values].positions if values >= 0 else ()
 
@@ -209,25 +207,13 @@ def _attended(running: Running, node: Node, operation: Attended) -> Channels:
             _channels(read[1], operation.value_channels(head)),
             [running.constant(table[head % len(table)][grid])[:, :, None] for table in operation.additions],
             running.constant(np.array(seen))[None, :, None],
+            0.0 if omitted is None else running.constant(omitted[head, list(node.positions)])[:, None, None],
         )
 
     if not query:  # no coordinate of the queries matters
         query = [ZERO] * (operation.heads * operation.head_dim)
     mixed = attend_all(a, node, operation, query, keys_of)
     return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
-
-
-def _separable(running: Running, node: Node, operation: Separable) -> Channels:
-    tables = running.constant(operation.tables)  # [keys, tokens, places, quantities]
-    sums = running.constant(np.zeros(())).expand(len(running.tokens), *tables.shape[2:])
-    for position, table in zip(operation.keys, tables, strict=True):
-        sums = sums + table[running.tokens[:, position].long()]
-    by_quantity = sums.permute(2, 1, 0)  # [quantities, places, batch]
-
-    def read(quantity: Array | int) -> Quantity:
-        return by_quantity[quantity] if isinstance(quantity, int) else running.constant(quantity)[:, None]
-
-    return mix_all_sums(running.arithmetic, operation, node.live, read)
 
 
 def _mixed(running: Running, node: Node, operation: Mixed) -> Channels:

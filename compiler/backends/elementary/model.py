@@ -97,7 +97,14 @@ def _program(
     decision = _build(builder, tuple(layout.read_in(slot) for slot in first))
     prefixes = tuple(len(seen[slot]) for slot in first)
     vocabulary = network.vocabulary.size
-    return Program(tuple(builder.nodes), decision, network.dtype, length, vocabulary, first, prefixes, starts)
+    possible = _possible(layout, length, starts)
+    return Program(tuple(builder.nodes), decision, network.dtype, length, vocabulary, first, prefixes, starts, possible)
+
+
+def _possible(layout: Layout, length: int, starts: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """The tokens that can stand at each position, from any of the starts."""
+    tokens = [slot.possible for slot in (*layout.prompt, *layout.answer)]
+    return tuple(tuple(sorted({t for start in starts for t in tokens[start + p]})) for p in range(length))
 
 
 def _build(builder: Builder, reads: tuple[int, ...]) -> Decision:

@@ -122,7 +122,8 @@ class Attended:
     `visible` [heads | 1, queries, keys] have a score of -inf. What is mixed, by channel, is never beyond the `limits`.
     It is the step's `run`-th run, counted from 0. With `ties` all weight is on the largest scores. With an `output` the
     node has the channels of this linear map of what is mixed. `ordered`: the heads whose scores compare as the plain
-    module's do, with no rounding to take them apart or together.
+    module's do, with no rounding to take them apart or together. Where keys are left out that the plain module sees,
+    their weights add up to `omitted` [heads, queries] at most, beside the largest; a query sees `most` keys with them.
     """
 
     step: str
@@ -141,6 +142,8 @@ class Attended:
     output: Linear | None = None
     ties: Ties | None = None
     ordered: tuple[int, ...] | None = None
+    omitted: Array | None = None
+    most: int | None = None
 
     def mixed(self, live: Iterable[int]) -> set[int]:
         """The mixed channels that these channels of the node are computed from."""
@@ -162,33 +165,6 @@ class Attended:
         """[queries, keys]"""
         seen: NDArray[np.bool_] = self.visible[head % len(self.visible)]
         return seen
-
-
-@dataclass(frozen=True, eq=False)
-class SeparableHead:
-    """One head of `Separable`: its channels, and its sums: of weights, of what these are off, and for each channel of
-    weight · value, of what that is off, and of its size. A sum is the number of a quantity of the tables, or [places]
-    where it is the same for all inputs. `nothing` [places] is the weight of attending to no key, `most` the largest
-    number of keys that a query sees."""
-
-    channels: tuple[int, ...]
-    weight: Array | int
-    more: Array | int
-    mixed: tuple[Array | int, ...]
-    off: tuple[Array | int, ...]
-    size: tuple[Array | int, ...]
-    nothing: Array
-    most: int
-
-
-@dataclass(frozen=True, eq=False)
-class Separable:
-    """What heads mix, from sums over the keys of tables [keys, tokens, places, quantities]; a place is one of the
-    positions of the node, in order."""
-
-    tables: Array
-    keys: tuple[int, ...]
-    heads: tuple[SeparableHead, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +210,6 @@ Operation = (
     | Activated
     | Rotated
     | Attended
-    | Separable
     | Mixed
 )
 
@@ -246,7 +221,7 @@ def reads_keys(operation: Operation) -> TypeGuard[Attended | Mixed]:
             return True
         case Lookup() | Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed():
             return False
-        case Normalized() | Activated() | Rotated() | Separable():  # the last has no inputs
+        case Normalized() | Activated() | Rotated():
             return False
         case _:
             raise no_rule("operation", operation)
@@ -289,7 +264,8 @@ class Program:
     reads to say each of them.
 
     The sequence begins at each of the `starts` among the tokens of prompt and answer. From the first of them it says
-    these slots, and from another one those that are as much later.
+    these slots, and from another one those that are as much later. `possible`: at each position the tokens that can
+    stand there, from any start; without it, every token can.
     """
 
     nodes: tuple[Node, ...]
@@ -300,11 +276,20 @@ class Program:
     slots: tuple[int, ...]
     prefixes: tuple[int, ...]
     starts: tuple[int, ...] = (0,)
+    possible: tuple[tuple[int, ...], ...] = ()
 
     @property
     def positions(self) -> range:
         """What it reads of prompt and answer, from its first start on."""
         return range(self.starts[0], self.starts[0] + self.length)
+
+    def every_token(self, length: int) -> NDArray[np.int64]:
+        """[vocabulary, length]: for each token a sequence that has it where it can stand, and elsewhere the first that
+        can."""
+        tokens = np.repeat(np.arange(self.vocabulary)[:, None], length, axis=1)
+        for position, possible in enumerate(self.possible[:length]):
+            tokens[:, position] = np.where(np.isin(tokens[:, position], possible), tokens[:, position], possible[0])
+        return tokens
 
     def at_each_start(self) -> Iterator[Program]:
         """The same nodes for each start alone, with the slots that are said from there."""

@@ -111,18 +111,21 @@ def literal(number: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class LineFunctions:
-    """`Functions` of floats and lines of C."""
+    """`Functions` of floats and lines of C. `finite`: no quantity is a NaN, so that none has to be kept."""
 
     writer: Writer
+    finite: bool = False
 
     def absolute(self, x: Quantity) -> Quantity:
         return abs(x) if isinstance(x, float) else self._call("ws_abs", x)
 
     def maximum(self, x: Quantity, y: Quantity) -> Quantity:
-        return _larger(x, y) if isinstance(x, float) and isinstance(y, float) else self._call("ws_max", x, y)
+        larger = "ws_larger" if self.finite else "ws_max"
+        return _larger(x, y) if isinstance(x, float) and isinstance(y, float) else self._call(larger, x, y)
 
     def minimum(self, x: Quantity, y: Quantity) -> Quantity:
-        return -_larger(-x, -y) if isinstance(x, float) and isinstance(y, float) else self._call("ws_min", x, y)
+        smaller = "ws_smaller" if self.finite else "ws_min"
+        return -_larger(-x, -y) if isinstance(x, float) and isinstance(y, float) else self._call(smaller, x, y)
 
     def exp(self, x: Quantity) -> Quantity:
         return float(np.exp(x)) if isinstance(x, float) else self._call("ws_exp", x)
@@ -141,7 +144,7 @@ class LineFunctions:
     def if_less(self, x: Quantity, y: Quantity, then: Quantity, otherwise: Quantity) -> Quantity:
         if isinstance(x, float) and isinstance(y, float):
             return then if x < y else otherwise
-        text = f"ws_select({lanes(x)} < {lanes(y)}, {lanes(then)}, {lanes(otherwise)})"
+        text = f"ws_if_less({lanes(x)}, {lanes(y)}, {lanes(then)}, {lanes(otherwise)})"
         return Expression(text, self.writer)
 
     def name(self, x: Quantity) -> Quantity:

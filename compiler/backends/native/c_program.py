@@ -1,5 +1,8 @@
 """A program as C: for a block of sequences at once, one in each lane of the vector instructions.
 
+With its `margins` it computes values alone, and a token is sure where it leads by more than its margin; without them it
+follows a bound for each input.
+
 Nodes that are computed position by position are fused into one loop over positions between two steps of attention; what
 another loop reads is stored in the workspace, lanes at each position for the value and the error of each channel.
 """
@@ -12,11 +15,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Channels, Quantity, Rounding
-from compiler.backends.bounds.attention import Keys, attend_all
-from compiler.backends.bounds.deciding import decide
+from compiler.backends.bounds.arithmetic import EXACT, ZERO, Arithmetic, Bounded, Channels, Quantity, Rounding, times
+from compiler.backends.bounds.attention import Keys, attend_all, attend_head, mix_values
+from compiler.backends.bounds.deciding import UNSURE, decide, leader
 from compiler.backends.bounds.elementwise import all_channels, elementwise
-from compiler.backends.bounds.mixing import WeightedKeys, mix_all, mix_all_sums
+from compiler.backends.bounds.mixing import WeightedKeys, mix_all
 from compiler.backends.elementary.program import (
     Array,
     Attended,
@@ -25,23 +28,28 @@ from compiler.backends.elementary.program import (
     Node,
     NotFollowed,
     Program,
-    Separable,
     reads_keys,
 )
 from compiler.backends.native.c_keys import LineLoop
 from compiler.backends.native.c_lines import LANES, Expression, LineFunctions, Writer, lanes
+from compiler.backends.native.columns import Columns, TokenSource
 
 MAX_WORKSPACE = 1 << 26  # bytes of one block
+TABLE = 16  # numbers of a table that `ws_looked_up` reads
 MAX_LINES = 10_000  # gcc takes 20 seconds and a gigabyte for as many
 
 _Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-def c_source(program: Program) -> str:
-    """C that defines `run(tokens [count, length], said [count, slots], count)`. Raises `NotFollowed`."""
-    generator = _Generator(program)
+def c_source(program: Program, margins: Array | None = None, columns: Columns | None = None) -> str:
+    """C that defines `run(tokens [count, length], said [count, slots], count)`. Raises `NotFollowed`.
+
+    `margins` [slots, classes] are those of `compiler.backends.bounds.margins`. With `columns` it also defines
+    `check(columns, sure [count], first, count)`, which says of inputs whether they are surely answered right.
+    """
+    generator = _Generator(program, margins)
     generator.write()
-    return generator.text()
+    return generator.text(columns)
 
 
 @dataclass(frozen=True)
@@ -57,18 +65,27 @@ class _Stored:
 @dataclass(eq=False)
 class _Generator:
     program: Program
+    margins: Array | None
     writer: Writer = field(default_factory=Writer)
     workspace: list[tuple[str, int]] = field(default_factory=list)  # arrays and their positions
-    arrays: list[str] = field(default_factory=list)  # others of the workspace
-    first: list[str] = field(default_factory=list)  # what a block begins with
+    before: list[str] = field(default_factory=list)  # what the loop that is written needs before it
     stored: dict[int, list[tuple[_Stored, _Stored]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.arithmetic = Arithmetic(LineFunctions(self.writer), Rounding.of(self.program.dtype))
+        rounding = Rounding.of(self.program.dtype) if self.margins is None else EXACT
+        self.arithmetic = Arithmetic(LineFunctions(self.writer, finite=self.margins is not None), rounding)
         self.levels: list[int] = []
         for node in self.program.nodes:
             below = max((self.levels[number] for number in node.inputs if number >= 0), default=0)
             self.levels.append(below + reads_keys(node.operation))
+        for number, node in enumerate(self.program.nodes):
+            readers = [i for i, other in enumerate(self.program.nodes) if number in other.inputs]
+            if isinstance(node.operation, Lookup) and not any(map(self._reads_stored, readers)):
+                self.levels[number] = min((self.levels[i] for i in readers), default=self.levels[number])
+
+    def _reads_stored(self, number: int) -> bool:
+        """Whether the inputs of a node have to be stored: a table is else looked up where it is read."""
+        return reads_keys(self.program.nodes[number].operation)
 
     def write(self) -> None:
         for group in self._groups():
@@ -88,23 +105,43 @@ class _Generator:
         writer, nodes = self.writer, self.program.nodes
         positions = nodes[group[0]].positions
         values: dict[int, Channels] = {}
+        start = len(writer.lines)
         writer.open(f"for (int p = 0; p < {len(positions)}; p++)")
         for number in group:
             operation = nodes[number].operation
             if isinstance(operation, Attended):
-                values[number] = self._attended(nodes[number], operation)
+                values[number] = self._alone(self._attended(nodes[number], operation))
             elif isinstance(operation, Mixed):
-                values[number] = self._mixed(nodes[number], operation)
+                values[number] = self._alone(self._mixed(nodes[number], operation))
         for number in group:
             if number not in values:
-                values[number] = self._computed(nodes[number], values)
+                values[number] = self._alone(self._computed(nodes[number], values))
             if self._is_read_elsewhere(number, group):
                 self._store(number, values[number])
         decision = self.program.decision
         if decision.node in group:
-            said = decide(self.arithmetic, decision, values[decision.node])
-            writer.lines.append(f"w->said[p] = {lanes(said)};")
+            writer.lines.append(f"w->said[p] = {lanes(self._said(values[decision.node]))};")
         writer.close()
+        writer.lines[start:start] = self.before
+        self.before.clear()
+
+    def _alone(self, values: Channels) -> Channels:
+        """Without errors, where margins stand for these."""
+        return values if self.margins is None else [Bounded(x.value, 0.0) for x in values]
+
+    def _said(self, inputs: Channels) -> Quantity:
+        decision = self.program.decision
+        if self.margins is None:
+            return decide(self.arithmetic, decision, inputs)
+        places = [decision.reads.index(position) for position in self.program.nodes[decision.node].positions]
+        margins = self.margins[places]
+        index, lead = leader(self.arithmetic, decision, inputs)
+        if (margins == margins[:, :1]).all():
+            margin = self._by_place(margins[:, 0])
+        else:
+            table, row = self.writer.table("double", margins), f"p * {decision.classes}"
+            margin = self.writer.gathered(f"{table}[{row} + (int){index.text}[L]]")
+        return self.arithmetic.f.if_less(margin, lead, index, UNSURE)
 
     def _is_read_elsewhere(self, number: int, group: list[int]) -> bool:
         """Whether a node outside the group reads it, or attention inside, which comes first."""
@@ -117,8 +154,6 @@ class _Generator:
             tables = operation.value, operation.error
             live = [Bounded(*(self._looked_up(node, table, c) for table in tables)) for c in node.live]
             return all_channels(node, live)
-        if isinstance(operation, Separable):
-            return all_channels(node, self._separable(node, operation))
         inputs = [values[i] if i in values else self._read(i, node.positions) for i in node.inputs]
 
         def at(numbers: Array) -> Quantity:
@@ -136,9 +171,14 @@ class _Generator:
         column = table[list(node.positions) if len(table) > 1 else [0], :, channel]  # [positions | 1, tokens | 1]
         if (column == column[:, :1]).all():
             return self._by_place(column[:, 0])
+        tokens = f"w->tokens[{self._number(node.positions)}]"
+        if column.shape[1] <= TABLE:
+            column = np.pad(column, ((0, 0), (0, TABLE - column.shape[1])))
+            name = self.writer.table("double", column)
+            return self.writer.named(f"ws_looked_up({name}{f' + p * {TABLE}' if len(column) > 1 else ''}, {tokens})")
         name = self.writer.table("double", column)
         first = f"p * {column.shape[1]} + " if len(column) > 1 else ""
-        return self.writer.gathered(f"{name}[{first}w->tokens[{self._number(node.positions)}][L]]")
+        return self.writer.gathered(f"{name}[{first}{tokens}[L]]")
 
     def _number(self, numbers: Sequence[int]) -> str:
         """Of a number for each position of the loop, the present one."""
@@ -183,48 +223,16 @@ class _Generator:
                 [self._key(values, c, pairs[1]) for c in operation.value_channels(head)],
                 [self._by_key(row[pairs]) for row in rows],
                 self._by_key(pairs[1].astype(np.float64)),
+                0.0 if operation.omitted is None else self._by_place(operation.omitted[head, list(node.positions)]),
             )
 
-        return all_channels(node, attend_all(self.arithmetic, node, operation, query, keys_of))
-
-    def _separable(self, node: Node, operation: Separable) -> list[Bounded]:
-        name, quantities = self._summed(operation), operation.tables.shape[-1]
-
-        def read(quantity: Array | int) -> Quantity:
-            if isinstance(quantity, int):
-                return self.writer.gathered(f"w->{name}[L][p * {quantities} + {quantity}]")
-            return self._by_place(quantity)
-
-        return mix_all_sums(self.arithmetic, operation, node.live, read)
-
-    def _summed(self, operation: Separable) -> str:
-        """The sums over the keys, sequence by sequence: the vector instructions take all places and quantities of one.
-
-        What a key adds to places before the first that sees it is zero.
-        """
-        writer = self.writer
-        tables = operation.tables.reshape(*operation.tables.shape[:2], -1)
-        size = tables.shape[-1]
-        name, table = writer.new("s"), writer.table("double", tables)
-        used = (tables != 0).any(1)
-        starts = [int(row.argmax()) if row.any() else size for row in used]
-        self.arrays.append(f"double {name}[WS_LANES][{max(1, size)}];")
-        self.first += [
-            "for (int l = 0; l < WS_LANES; l++) {",
-            f"double *sums = w->{name}[l];",
-            f"for (int i = 0; i < {size}; i++) sums[i] = 0;",
-            f"for (int j = 0; j < {len(operation.keys)}; j++) {{",
-            f"const int start = {writer.table('int', starts)}[j];",
-            f"const int token = w->tokens[{writer.table('int', operation.keys)}[j]][l];",
-            f"const double *row = {table} + (j * {tables.shape[1]} + token) * {size};",
-            f"for (int i = start; i < {size}; i++) sums[i] += row[i];",
-            "}",
-            "}",
-        ]
-        return name
+        mixing = attend_head if self.margins is None else mix_values
+        return all_channels(node, attend_all(self.arithmetic, node, operation, query, keys_of, mixing))
 
     def _mixed(self, node: Node, operation: Mixed) -> Channels:
         (values,) = node.inputs
+        if self.margins is not None and all(_growing(node, operation, c) for c in node.live):
+            return all_channels(node, [self._running_sum(node, operation, c) for c in node.live])
 
         def keys_of(head: int) -> WeightedKeys:
             pairs = _pairs(node, operation, head)
@@ -234,6 +242,25 @@ class _Generator:
             return WeightedKeys(self._over_keys(node, pairs), channels, Bounded(weights, errors), inexact)
 
         return all_channels(node, mix_all(self.arithmetic, node, operation, keys_of))
+
+    def _running_sum(self, node: Node, operation: Mixed, channel: int) -> Bounded:
+        """A weight of each query times the sum of the values of all keys that it sees, each of which is added once."""
+        head, coordinate = divmod(channel, operation.value_dim)
+        visible = operation.visible_to(head)[list(node.positions)]
+        order = [int(key) for key in np.argsort(~visible, axis=1, kind="stable")[-1] if visible[-1, key]]
+        order.sort(key=lambda key: int(visible[:, key].argmax()))
+        value = self._key(node.inputs[0], operation.value_channels(head)[coordinate], np.array(order))
+        writer, ends = self.writer, self.writer.table("int", visible.sum(1).tolist())
+        total, sums = writer.new("a"), writer.new("a")
+        self.before += [
+            f"ws_lanes {total} = ws_all(0), {sums}[{len(node.positions)}];",
+            f"for (int p = 0, j = 0; p < {len(node.positions)}; p++) {{",
+            f"for (; j < {ends}[p]; j++) {total} += {lanes(value.value)};",
+            f"{sums}[p] = {total};",
+            "}",
+        ]
+        weight = self._by_place(operation.weights[head][list(node.positions)].max(1))
+        return Bounded(self.arithmetic.f.name(times(weight, Expression(f"{sums}[p]", writer))), 0.0)
 
     def _over_keys(self, node: Node, pairs: _Pairs) -> LineLoop:
         counts = np.bincount(pairs[0], minlength=len(node.positions))
@@ -253,13 +280,12 @@ class _Generator:
         table = self.writer.table("int", [stored.index(position) for position in keys.tolist()])
         return Bounded(*(part.at(f"{table}[j]", self.writer) for part in self.stored[number][channel]))
 
-    def text(self) -> str:
+    def text(self, columns: Columns | None) -> str:
         """The whole source."""
         program, decision = self.program, self.program.decision
         places = [program.nodes[decision.node].positions.index(position) for position in decision.reads]
         arrays = [f"ws_lanes {name}[{size}];" for name, size in self.workspace]
-        arrays += self.arrays
-        arrays += [f"int32_t tokens[{program.length}][WS_LANES];", f"ws_lanes said[{len(set(places))}];"]
+        arrays += [f"ws_masks tokens[{program.length}];", f"ws_lanes said[{len(set(places))}];"]
         if sum(size for _, size in self.workspace) * LANES * 8 > MAX_WORKSPACE:
             raise NotFollowed("its values need too much memory")
         table = self.writer.table("int", places)
@@ -270,10 +296,10 @@ class _Generator:
                 *arrays,
                 "} workspace;",
                 "static void block(workspace *restrict w) {",
-                *self.first,
                 *self.writer.lines,
                 "}",
                 *_entry(program.length, len(places), table),
+                *([] if columns is None else _check(columns, places)),
             ]
         )
 
@@ -282,6 +308,14 @@ def _pairs(node: Node, operation: Attended | Mixed, head: int) -> _Pairs:
     """Of each query, by its place, and each key that it sees, by its position, query by query."""
     queries, keys = np.nonzero(operation.visible_to(head)[list(node.positions)])
     return queries, keys
+
+
+def _growing(node: Node, operation: Mixed, channel: int) -> bool:
+    """Whether each query sees all keys of those before it, and all with one weight."""
+    head = channel // operation.value_dim
+    rows = list(node.positions)
+    weights, visible = operation.weights[head][rows], operation.visible_to(head)[rows]
+    return bool((visible[1:] >= visible[:-1]).all() and (~visible | (weights == weights.max(1, keepdims=True))).all())
 
 
 def _entry(length: int, slots: int, places: str) -> list[str]:
@@ -306,3 +340,47 @@ def _entry(length: int, slots: int, places: str) -> list[str]:
         "__builtin_free(memory);",
         "}",
     ]
+
+
+def _check(columns: Columns, places: Sequence[int]) -> list[str]:
+    """`check`: whole blocks, and the last sequences one by one in copies of the last."""
+    fixed = [
+        f"w->tokens[{t}] = (ws_masks){{0}} + {x.tokens[0]};" for t, x in enumerate(columns.read) if x.column is None
+    ]
+    moving = [f"w->tokens[{t}][l] = {_token(x)};" for t, x in enumerate(columns.read) if x.column is not None]
+    right = [f"same[l] &= (int64_t)w->said[{p}][l] == {_token(x)};" for p, x in zip(places, columns.right, strict=True)]
+    each = "for (int l = 0; l < WS_LANES; l++)"
+    return [
+        "void check(const uint16_t *const *columns, uint8_t *sure, int64_t start, int64_t count) {",
+        "char *memory = __builtin_malloc(sizeof(workspace) + 64);",
+        "for (int64_t i = 0; i < count; i++) sure[start + i] = 0;",
+        "if (!memory) return;",
+        "workspace *w = (workspace *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);",
+        *fixed,
+        "for (int64_t first = start; first < start + count; first += WS_LANES) {",
+        "const int64_t last = start + count - 1;",
+        f"int64_t at[WS_LANES]; {each} at[l] = first + l < last ? first + l : last;",
+        "if (first + WS_LANES <= start + count) {",
+        *(f"{each} {line.replace('at[l]', 'first + l')}" for line in moving),
+        "} else {",
+        *(f"{each} {line}" for line in moving),
+        "}",
+        "block(w);",
+        f"uint8_t same[WS_LANES]; {each} same[l] = 1;",
+        *(f"{each} {line}" for line in right),
+        f"{each} if (first + l <= last) sure[first + l] = same[l];",
+        "}",
+        "__builtin_free(memory);",
+        "}",
+    ]
+
+
+def _token(source: TokenSource) -> str:
+    """A token of the sequence of a lane."""
+    tokens = source.tokens
+    if source.column is None:
+        return str(tokens[0])
+    symbol = f"columns[{source.column}][at[l]]"
+    if tokens == tuple(range(tokens[0], tokens[0] + len(tokens))):
+        return f"{symbol} + {tokens[0]}"
+    return f"((const int[]){{{', '.join(map(str, tokens))}}})[{symbol}]"

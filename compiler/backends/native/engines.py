@@ -19,6 +19,7 @@ from compiler.network.ir import Attention
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import fail
 from compiler.source.faults import no_rule
+from compiler.tasks.task import Words
 
 EngineName = Literal["plain", "fast"]
 Decoding = Literal["teacher", "greedy"]
@@ -53,6 +54,11 @@ class Engine(Protocol):
         """How many inputs in one call suit it."""
         ...
 
+    def surely_right(self, words: Words) -> NDArray[np.bool_] | None:
+        """Of each of many inputs, whether the reference surely answers it right: a quick look, before `said`; None
+        where the engine has no such."""
+        ...
+
     def said(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> NDArray[np.int32]:
         """What the model says in each predicted place of the right answer, after the right tokens before it.
 
@@ -71,6 +77,10 @@ class PlainEngine:
     name: EngineName = "plain"
     detail: str = "one sequence at a time"
     block: int = ALONE
+
+    def surely_right(self, words: Words) -> NDArray[np.bool_] | None:
+        """See `Engine`."""
+        return None
 
     def said(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> NDArray[np.int32]:
         """See `Engine`."""
@@ -99,6 +109,10 @@ class BatchEngine:
     @property
     def detail(self) -> str:
         return f"batches of {self.block:,}"
+
+    def surely_right(self, words: Words) -> NDArray[np.bool_] | None:
+        """See `Engine`."""
+        return None
 
     def said(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> NDArray[np.int32]:
         """See `Engine`. With greedy decoding all is `UNSURE` after a token that is wrong."""

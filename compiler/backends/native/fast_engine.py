@@ -7,17 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from compiler.backends.bounds.cost import numbers_kept
+from compiler.backends.bounds.margins import share_ahead, sufficient_leads
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
 from compiler.backends.elementary.model import translate
-from compiler.backends.elementary.program import Attended, NotFollowed, Program
+from compiler.backends.elementary.program import Array, Attended, NotFollowed, Program
 from compiler.backends.native.c_program import c_source
-from compiler.backends.native.engines import EngineName, EngineUnavailable
-from compiler.backends.native.native import NativeUnavailable, Tokens, native
+from compiler.backends.native.columns import Columns, columns_for_c
+from compiler.backends.native.engines import UNSURE, EngineName, EngineUnavailable
+from compiler.backends.native.native import Native, NativeUnavailable, Tokens, native
 from compiler.pipeline import Spec
 from compiler.source.faults import NoRule
+from compiler.tasks.task import Words
 
 WORTH_COMPILING = 5_000  # sequences for each program that take torch as long as it takes to compile it
 NATIVE_BLOCK = 1 << 16
@@ -25,26 +30,42 @@ MOST_ROWS = 1 << 16  # sequences from several starts that are run at once
 TENSOR_NUMBERS = 1 << 20  # numbers in one tensor on the CPU: more leave the cache
 DEVICE_NUMBERS = 1 << 25
 KEPT_TENSORS = 64  # as large as the largest may be, that are kept at once
+SAMPLE = 200  # inputs that show whether values alone decide enough
+MOST_LEFT = 0.25  # of the inputs: where values alone leave more, they are not worth their time
 MAX_TENSOR_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
 class _Runner:
-    """Says the slots of one program: sequences [B, length] to tokens [B, slots]."""
+    """Says the slots of one program: sequences [B, length] to tokens [B, slots]. `check`: which inputs are surely
+    answered right, where one program says all. `decided`: how many inputs each stage decided, where there are two."""
 
     program: Program
     run: Callable[[Tokens], Tokens]
+    check: Callable[[Words], NDArray[np.bool_]] | None = None
+    decided: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class FastEngine:
-    """See `compiler.backends.native.engines.Engine`."""
+    """See `compiler.backends.native.engines.Engine`. `how` it runs is a part of the `detail`."""
 
-    detail: str
+    how: str
     block: int
     runners: tuple[_Runner, ...]
     predicted: tuple[int, ...]
     name: EngineName = "fast"
+
+    @property
+    def detail(self) -> str:
+        """How it runs, and of one program how many inputs it decided by values alone."""
+        decided = self.runners[0].decided
+        return self.how if decided is None else f"{self.how}, {decided()}"
+
+    def surely_right(self, words: Words) -> NDArray[np.bool_] | None:
+        """See `Engine`."""
+        check = self.runners[0].check
+        return None if check is None else check(words)
 
     def said(self, prompts: Tokens, answers: Tokens) -> Tokens:
         tokens = np.empty((len(prompts), len(self.predicted)), dtype=np.int32)
@@ -85,9 +106,10 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
         raise EngineUnavailable(str(error)) from None
     why = _not_compiled(device, inputs * max(len(program.starts) for program in made), len(made))
     runners: list[_Runner] = []
+    columns = columns_for_c(made, spec.layout)
     if why is None:
         for program in made:
-            runner = _native(program, threads)
+            runner = _native(program, spec, columns, threads)
             if isinstance(runner, str):
                 why = runner
                 break
@@ -110,22 +132,107 @@ def _not_compiled(device: torch.device, sequences: int, count: int) -> str | Non
     return "too few inputs to compile C for" if sequences < WORTH_COMPILING * count else None
 
 
-def _native(program: Program, threads: int) -> _Runner | str:
+def _native(program: Program, spec: Spec, columns: Columns | None, threads: int) -> _Runner | str:
     """The program as C, or why there is none."""
-    try:
-        source = c_source(program)
-    except (NotFollowed, NoRule) as error:
-        return str(error)
-    library = native(source)
-    if isinstance(library, NativeUnavailable):
-        return library.reason
+    enough = sufficient_leads(program)
+    bounds = _Compiled(program, None, columns, threads)
+    if not np.isfinite(enough).all() or share_ahead(program, enough, _sample(program, spec)) < 1 - MOST_LEFT:
+        return bounds.runner() or bounds.reason
+    values = _Compiled(program, enough, columns, threads).runner()
+    if values is None:
+        return bounds.runner() or bounds.reason
+    stages = _Stages(values, bounds)
+    return _Runner(program, stages.run, None if values.check is None else stages.check, stages.decided)
 
-    def run(tokens: Tokens) -> Tokens:
-        said_tokens = np.empty((len(tokens), len(program.slots)), dtype=np.int32)
-        library.run(tokens, said_tokens, threads)
-        return said_tokens
 
-    return _Runner(program, run)
+def _sample(program: Program, spec: Spec) -> Tensor:
+    """Some of the sequences that a program reads, of inputs of the first suite of the task."""
+    part = next(iter(spec.resolved.task.suites().values())).parts(SAMPLE, 0)[-1]
+    words = next(iter(part.blocks(SAMPLE)))
+    start = next(program.at_each_start())
+    return torch.from_numpy(_read(spec.layout.prompts(words), spec.layout.answers(words), [start]))
+
+
+@dataclass(eq=False)
+class _Compiled:
+    """A program as C with margins or bounds, compiled when it is asked for; `reason` says why it cannot be."""
+
+    program: Program
+    margins: Array | None
+    columns: Columns | None
+    threads: int
+    reason: str = ""
+    found: _Runner | None = None
+
+    def runner(self) -> _Runner | None:
+        if self.found is None and not self.reason:
+            try:
+                library = native(c_source(self.program, self.margins, self.columns))
+            except (NotFollowed, NoRule) as error:
+                self.reason = str(error)
+                return None
+            if isinstance(library, NativeUnavailable):
+                self.reason = library.reason
+                return None
+            self.found = self._runner(library)
+        return self.found
+
+    def _runner(self, library: Native) -> _Runner:
+        slots, columns = len(self.program.slots), self.columns
+
+        def run(tokens: Tokens) -> Tokens:
+            said_tokens = np.empty((len(tokens), slots), dtype=np.int32)
+            library.run(tokens, said_tokens, self.threads)
+            return said_tokens
+
+        if columns is None:
+            return _Runner(self.program, run)
+        return _Runner(self.program, run, lambda words: library.check(columns, words, self.threads))
+
+
+@dataclass(eq=False)
+class _Stages:
+    """Values alone first, by margins that suffice for all inputs. What leads by less is left to the bounds, which are
+    compiled then; and so is all, once most inputs were left."""
+
+    values: _Runner
+    bounds: _Compiled
+    asked: int = 0
+    left: int = 0
+    by_bounds: int = 0
+
+    def decided(self) -> str:
+        return f"{self.asked - self.left:,} inputs by values alone, {self.by_bounds:,} by bounds"
+
+    def _only_bounds(self) -> _Runner | None:
+        return self.bounds.runner() if self.left > MOST_LEFT * self.asked else None
+
+    def run(self, tokens: Tokens) -> Tokens:
+        bounds = self._only_bounds()
+        if bounds is not None:
+            return self._bounded(bounds, tokens)
+        tokens_said = self.values.run(tokens)
+        rows = np.flatnonzero((tokens_said == UNSURE).any(1))
+        self.asked, self.left = self.asked + len(tokens), self.left + len(rows)
+        if len(rows) and (bounds := self.bounds.runner()) is not None:
+            tokens_said[rows] = self._bounded(bounds, tokens[rows])
+        return tokens_said
+
+    def _bounded(self, bounds: _Runner, tokens: Tokens) -> Tokens:
+        tokens_said = bounds.run(tokens)
+        self.by_bounds += int((tokens_said != UNSURE).all(1).sum())
+        return tokens_said
+
+    def check(self, words: Words) -> NDArray[np.bool_]:
+        bounds = self._only_bounds()
+        check = self.values.check if bounds is None else bounds.check
+        assert check is not None
+        sure = check(words)
+        if bounds is None:
+            self.asked += int(sure.sum())  # the others are run
+        else:
+            self.by_bounds += int(sure.sum())
+        return sure
 
 
 def _on_tensors(program: Program, device: torch.device) -> _Runner:

@@ -18,10 +18,13 @@ from threading import Event
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import NDArray
 
 from compiler.backends.native.c_compiler import SCRATCH, CannotCompile, CCompiler, c_compiler, temporary_parent
+from compiler.backends.native.columns import Columns
 from compiler.source.files import scratch_folder
 from compiler.source.user_cache import is_private, private_folder
+from compiler.tasks.task import Words
 
 _FORMAT = "weightspec native 1"  # changes when the same text would have to be compiled anew
 _HEADER = Path(__file__).with_name("vector_math.h")
@@ -44,7 +47,7 @@ class NativeUnavailable:
 class Native:
     """A loaded library. `compiler` names what made it; `kept` says that it came from the user's cache."""
 
-    function: Callable[[int, int, int], None]
+    library: ctypes.CDLL
     compiler: str
     kept: bool
 
@@ -59,24 +62,40 @@ class Native:
                 raise ValueError("run: tokens and said are C-contiguous int32 matrices")
         if len(tokens) != len(said) or not said.flags.writeable:
             raise ValueError("run: said has a row to write for each row of tokens")
-        count, read, written = len(tokens), tokens.strides[0], said.strides[0]
-        first, stop = itertools.count(0, _ROWS), Event()
+        read, written = tokens.strides[0], said.strides[0]
 
-        def work() -> None:
-            while not stop.is_set() and (row := next(first)) < count:
-                self.function(
-                    tokens.ctypes.data + row * read, said.ctypes.data + row * written, min(_ROWS, count - row)
-                )
+        def some(row: int, rows: int) -> None:
+            self.library.run(tokens.ctypes.data + row * read, said.ctypes.data + row * written, rows)
 
-        if min(threads, -(-count // _ROWS)) <= 1:
-            work()
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            try:
-                for worker in [pool.submit(work) for _ in range(threads)]:
-                    worker.result()
-            finally:
-                stop.set()
+        _in_pieces(some, len(tokens), threads)
+
+    def check(self, columns: Columns, words: Words, threads: int = 1) -> NDArray[np.bool_]:
+        """Of each input whether it is surely answered right, by code that was generated with these columns."""
+        addresses, arrays = columns.addresses(words)
+        sure = np.empty(len(arrays[0]), dtype=np.bool_)
+        _in_pieces(
+            lambda row, rows: self.library.check(addresses.ctypes.data, sure.ctypes.data, row, rows), len(sure), threads
+        )
+        return sure
+
+
+def _in_pieces(run: Callable[[int, int], None], count: int, threads: int) -> None:
+    """Run from each first row so many rows, on so many threads at once."""
+    first, stop = itertools.count(0, _ROWS), Event()
+
+    def work() -> None:
+        while not stop.is_set() and (row := next(first)) < count:
+            run(row, min(_ROWS, count - row))
+
+    if min(threads, -(-count // _ROWS)) <= 1:
+        work()
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for worker in [pool.submit(work) for _ in range(threads)]:
+                worker.result()
+        finally:
+            stop.set()
 
 
 def native(source: str) -> Native | NativeUnavailable:
@@ -103,7 +122,7 @@ def _loaded(compiler: CCompiler, text: str, key: str) -> Native:
     if folder is not None:
         with suppress(OSError):
             for path in _kept(folder, key):
-                return Native(_function(path), compiler.version, kept=True)
+                return Native(_opened(path), compiler.version, kept=True)
         with suppress(OSError):  # a full disk, or one from which nothing may be run
             return _made(compiler, text, folder, key)
     return _made(compiler, text, None, key)
@@ -118,7 +137,7 @@ def _made(compiler: CCompiler, text: str, folder: Path | None, key: str) -> Nati
             digest = _digest(library)
             library.chmod(0o600)
             library = library.replace(folder / f"{key}-{digest}.so")
-        return Native(_function(library), compiler.version, kept=False)
+        return Native(_opened(library), compiler.version, kept=False)
 
 
 def _kept(folder: Path, key: str) -> Iterator[Path]:
@@ -156,12 +175,14 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
-def _function(library: Path) -> Callable[[int, int, int], None]:
-    """`run` of a library; ctypes lets other threads go on while it runs. Raises `OSError` or `CannotCompile`."""
-    try:
-        function = ctypes.CDLL(str(library)).run
-    except AttributeError:
-        raise CannotCompile("the C source defines no function `run`") from None
-    function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-    function.restype = None
-    return function
+def _opened(library: Path) -> ctypes.CDLL:
+    """A library with `run`; ctypes lets other threads go on while it runs. Raises `OSError` or `CannotCompile`."""
+    opened = ctypes.CDLL(str(library))
+    if not hasattr(opened, "run"):
+        raise CannotCompile("the C source defines no function `run`")
+    opened.run.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+    opened.run.restype = None
+    if hasattr(opened, "check"):
+        opened.check.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        opened.check.restype = None
+    return opened

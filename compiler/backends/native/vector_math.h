@@ -46,8 +46,26 @@ static inline ws_lanes ws_sqrt(ws_lanes x) {
     return y;
 }
 
-/* The larger of two, where a NaN may be lost. */
+/* a > b ? a : b and a < b ? a : b, which is b where one is NaN; a < b ? then : otherwise. gcc names instructions. */
+#if defined __AVX512F__ && !defined __clang__
+static inline ws_lanes ws_if_less(ws_lanes a, ws_lanes b, ws_lanes then, ws_lanes otherwise) {
+    return __builtin_ia32_blendmpd_512_mask(otherwise, then, __builtin_ia32_cmppd512_mask(a, b, 17, -1, 4));
+}
+static inline ws_lanes ws_larger(ws_lanes a, ws_lanes b) { return __builtin_ia32_maxpd512_mask(a, b, a, -1, 4); }
+static inline ws_lanes ws_smaller(ws_lanes a, ws_lanes b) { return __builtin_ia32_minpd512_mask(a, b, a, -1, 4); }
+#elif defined __AVX2__ && !defined __AVX512F__
+static inline ws_lanes ws_if_less(ws_lanes a, ws_lanes b, ws_lanes then, ws_lanes otherwise) {
+    return __builtin_ia32_blendvpd256(otherwise, then, (ws_lanes)(a < b));
+}
+static inline ws_lanes ws_larger(ws_lanes a, ws_lanes b) { return __builtin_ia32_maxpd256(a, b); }
+static inline ws_lanes ws_smaller(ws_lanes a, ws_lanes b) { return __builtin_ia32_minpd256(a, b); }
+#else
+static inline ws_lanes ws_if_less(ws_lanes a, ws_lanes b, ws_lanes then, ws_lanes otherwise) {
+    return ws_select(a < b, then, otherwise);
+}
 static inline ws_lanes ws_larger(ws_lanes a, ws_lanes b) { return ws_select(a > b, a, b); }
+static inline ws_lanes ws_smaller(ws_lanes a, ws_lanes b) { return ws_select(a < b, a, b); }
+#endif
 
 /* The larger and the smaller of two; NaN where one of them is NaN. Of zeros of both signs, either. */
 static inline ws_lanes ws_max(ws_lanes a, ws_lanes b) {
@@ -57,6 +75,20 @@ static inline ws_lanes ws_max(ws_lanes a, ws_lanes b) {
 static inline ws_lanes ws_min(ws_lanes a, ws_lanes b) {
     ws_lanes smaller = ws_select(a < b, a, b);
     return ws_select(a != a, a, smaller);
+}
+
+/* Of a table of 16 numbers, those of the places, 0 to 15. */
+static inline ws_lanes ws_looked_up(const double *table, ws_masks places) {
+    ws_lanes found;
+#if WS_LANES == 8 && !defined __clang__
+    ws_lanes first, rest;
+    __builtin_memcpy(&first, table, sizeof first);
+    __builtin_memcpy(&rest, table + 8, sizeof rest);
+    found = __builtin_shuffle(first, rest, places);
+#else
+    for (int l = 0; l < WS_LANES; l++) found[l] = table[places[l]];
+#endif
+    return found;
 }
 
 /* 2^floor(log2|x|), exactly; 0 for 0 and subnormal numbers, infinity for infinities and NaN. */

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from compiler.backends.torch.model import Model, build_model
 from compiler.backends.torch.settings import as_assumed
 from compiler.expressions.axes import Axis
-from compiler.network.activations import POSITIONS, Dimension, activations
+from compiler.network.activations import POSITIONS, QUERIES, Dimension, activations
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import did_you_mean, fail
 from compiler.source.limits import MAX_ACTIVATION
@@ -33,6 +33,21 @@ class Activation:
     value: Tensor
 
     __repr__ = short_repr
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the numbers at a position: those of heads with their coordinates, or of heads alone."""
+        axes = [axis for axis in self.dimensions if isinstance(axis, Axis)]
+        if self.dimensions[-1] == "coordinate":
+            return axes[0].extended(self.value.shape[-1]).labels
+        if len(axes) == 2:  # a norm of each head
+            return tuple(f"{head}.{label}" for head in axes[0].labels for label in axes[1].labels)
+        return axes[0].labels
+
+    def at(self, position: int) -> Tensor:
+        """The numbers at a position of the first sequence, in one row; of scores and patterns those of its query."""
+        place = next(i for i, dimension in enumerate(self.dimensions) if dimension in ("time", QUERIES))
+        return self.value[0].select(place - 1, position).flatten()
 
     def of(self, label: str) -> Tensor:
         """The value of one named dimension, such as `candidate[3]`, without that dimension of the tensor.

@@ -227,6 +227,10 @@ $ python cli.py validate mine.yaml
         "network: {ffn second: {activation: relu, hidden: more}}",
     ),
     Explanation(
+        "missing-package",
+        "A package is not installed that only this needs: the hint says how to install it.",
+    ),
+    Explanation(
         "missing-tensor",
         "A file of tensors lacks one that the network of the spec stores.",
         """\
@@ -314,6 +318,13 @@ expect: null
     Explanation(
         "process",
         "Another process that `report` started has ended before it was done, often for lack of memory.",
+    ),
+    Explanation(
+        "scheduler",
+        "A sweep asks a Dask cluster, and no scheduler answers at the address, or it was lost on the way. What was"
+        " computed is in the journal.",
+        "$ python cli.py sweep base.yaml --set base=2,3 --scheduler nowhere --journal kept.journal",
+        "$ python cli.py sweep base.yaml --set base=2,3 --suite uniform --inputs 1 --jobs 1 --journal kept.journal",
     ),
     Explanation(
         "set-twice",
@@ -440,6 +451,11 @@ $ python cli.py eval --model other.pt --task base.yaml --suite uniform --inputs 
 >>> spec = compiler.load("base.yaml")
 >>> compiler.save_model(spec, compiler.build(spec), "model.safetensors")
 """,
+    ),
+    Explanation(
+        "worker",
+        "A worker of a Dask cluster could find other results: it has another version of weightspec, Python, torch or"
+        " numpy, or computes several points at a time.",
     ),
     Explanation(
         "wrong-tensor",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,9 @@ import pytest
 import compiler
 from compiler.pipeline import Spec, load
 from compiler.source.diagnostics import SpecError
-from compiler.verifier import threshold as searched
+from compiler.sweeps import threshold as searched
 from compiler.verifier.results import Verification
-from tests.cli.test_cli import call
+from tests.cli.test_cli import ROOT, call
 
 TURNING = """\
 weightspec: 1
@@ -60,6 +62,7 @@ NEAR = [0.2, *(k / 1000 for k in range(290, 311, 2)), 0.4]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEIGHTSPEC_CACHE", str(tmp_path / "cache"))
     for name, text in (("turning", TURNING), ("sized", SIZED)):
         Path(f"{name}.yaml").write_text(text, encoding="utf-8")
     return tmp_path
@@ -168,6 +171,55 @@ def test_an_interruption_keeps_what_is_known(folder: Path, after: int, monkeypat
     assert printed["ending"] == "interrupted"
     assert len(printed["values"]) == after
     assert len(printed["calls"]) == min(after, 2)
+
+
+def found_again(printed: str) -> tuple[object, ...]:
+    """All that must not differ from one run to another."""
+    found = json.loads(printed)
+    verdicts = [(one["setting"], one["verdict"], one["failing"], one["why_open"]) for one in found["values"]]
+    return found["ending"], verdicts, found["calls"]
+
+
+def test_a_search_that_was_killed_goes_on(folder: Path) -> None:
+    words = ("threshold", "turning.yaml", "gain", "--between", "0.1", "2", "--json", "--set", "high=0.4")
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "cli.py"), *words, "--rel", "0", "--verdicts", "10000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stderr is not None
+        told = [child.stderr.readline() for _ in range(3)]
+        child.kill()
+    assert told[:2] == ["gain=0.1: refuted, 50 % wrong\n", "gain=2: proved\n"]
+    again, whole = call(*words), call(*words, "--restart")
+    known = [one["known"] for one in json.loads(again.stdout)["values"]]
+    assert known[:3] == [True] * 3
+    assert known == sorted(known, reverse=True)
+    assert not any(one["known"] for one in json.loads(whole.stdout)["values"])
+    assert found_again(again.stdout) == found_again(whole.stdout)
+    assert all(one["known"] for one in json.loads(call(*words).stdout)["values"])
+    assert "verdicts known before" in call(*(word for word in words if word != "--json")).stdout
+
+
+def test_another_question_is_not_known(folder: Path) -> None:
+    def known(verdicts: int = 9, budget: float = 60.0) -> list[bool]:
+        spec = load("turning.yaml", settings)
+        found = compiler.threshold(spec, "gain", (0.1, 2), rel=0.5, journal="kept", verdicts=verdicts, budget=budget)
+        return [one.known for one in found.values]
+
+    settings = ["low=0.25"]
+    assert not any(known())
+    assert all(known())
+    assert known(verdicts=2) == [True, True]
+    assert not any(known(budget=50.0))
+    settings = ["low=0.26"]
+    assert not any(known())
+    (row, *_) = compiler.read_rows("kept")
+    assert (row.spec, row.settings, row.result.suites) == ("turning.yaml", {"low": "0.25", "gain": "0.1"}, ())
+    assert row.result.verdict is not None
+    assert row.result.verdict.verdict == "refuted"
+    assert row.result.counts is not None
 
 
 @pytest.mark.parametrize(

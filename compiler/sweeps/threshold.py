@@ -1,12 +1,17 @@
-"""Where the verdict on a spec turns: the value of a name from which on it is proved, found by bisection."""
+"""Where the verdict on a spec turns: the value of a name from which on it is proved, found by bisection.
+
+It is a sweep whose next point depends on the verdicts before it, with the same journal.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from math import copysign, isfinite, isqrt, sqrt
+from pathlib import Path
 from typing import Literal
 
 from compiler.expressions.floats import FloatFormat, round_to, shortest
@@ -14,11 +19,16 @@ from compiler.expressions.values import Number
 from compiler.language.definitions import Definition
 from compiler.pipeline import Leniency, Spec, load_sources
 from compiler.source.diagnostics import did_you_mean, fail
+from compiler.source.extends import parsed_chain
 from compiler.source.showing import short_repr
-from compiler.verifier.results import VerdictName, Verification
+from compiler.sweeps.journal import Journal, opened_journal
+from compiler.sweeps.plan import SweepPoint, SweptSpec, swept_spec
+from compiler.sweeps.points import counted_point, point_verdict
+from compiler.sweeps.results import PointQuestion, PointVerdict, SweepRow, point_key
+from compiler.verifier.results import VerdictName
 from compiler.verifier.verify import verify
 
-REL = 1e-3  # values whose difference is at most this share of the larger one are close enough
+REL = 1e-4  # values whose difference is at most this share of the larger one are close enough
 VERDICTS = 40  # so many are asked for at most
 
 ThresholdEnding = Literal["precise", "open", "verdicts", "interrupted"]
@@ -26,17 +36,20 @@ ThresholdEnding = Literal["precise", "open", "verdicts", "interrupted"]
 
 @dataclass(frozen=True)
 class ValueVerdict:
-    """What was found for one value; `setting` is `NAME=VALUE`, and gives the same spec again."""
+    """What was found for one value, in so many `seconds`; `setting` is `NAME=VALUE`, and gives the same spec again.
+    `known`: it was not verified now, as a journal has it."""
 
     value: int | float
     setting: str
-    verification: Verification
+    found: PointVerdict
+    seconds: float
+    known: bool
 
     __repr__ = short_repr
 
     @property
     def verdict(self) -> VerdictName:
-        return self.verification.verdict
+        return self.found.verdict
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,10 @@ def threshold(
     rel: float = REL,
     verdicts: int = VERDICTS,
     integers: bool = False,
+    journal: str | Path | None = None,
+    restart: bool = False,
     progress: Callable[[ValueVerdict], None] | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Threshold:
     """Find where the verdict turns as `name` varies: a constant, a parameter, a derived value or a task size.
 
@@ -88,9 +104,11 @@ def threshold(
     one. It is taken for granted that the verdict turns once. Where a value is open, only what lies between it and the
     refuted values, and between it and the proved ones, is tried further. At most so many `verdicts` are asked for. The
     values of a task size are integers, those of others with `integers`; then the two are neighbours in the end. Values
-    of a parameter are numbers of the dtype. `progress` is called with each verdict. A `KeyboardInterrupt` ends it with
-    what is known. Raises `SpecError` where the two ends have the same verdict, for an unknown name, for ends that are
-    no numbers or the same, for a value that makes no valid spec, and as `verify` does.
+    of a parameter are numbers of the dtype. What is in the `journal`, which may be that of sweeps, is not verified
+    again, unless it is to `restart`; each verdict is added to it. `progress` is called with each verdict, and
+    `notice(text)` with what a person should know. A `KeyboardInterrupt` ends it with what is known.
+    Raises `SpecError` where the two ends have the same verdict, for an unknown name, for ends that are no numbers or
+    the same, for a value that makes no valid spec, for a journal that cannot be read and written, and as `verify` does.
     """
     numbers = _numbers(spec, name, integers=integers)
     ends = _ends(name, between, numbers)
@@ -98,25 +116,62 @@ def threshold(
     for value in (*ends, _middle(*ends, numbers)):  # what is no spec is said before a long search
         if value is not None:
             _variant(spec, name, value)
+    path = None if journal is None else Path(journal)
     values: list[ValueVerdict] = []
     ending: ThresholdEnding = "interrupted"
-    with suppress(KeyboardInterrupt):
+    with opened_journal(path, notice or (lambda text: None)) as opened, suppress(KeyboardInterrupt):
+        if restart:
+            opened.results.clear()
+        search = _Search(spec, name, budget, opened, progress or (lambda known: None), values)
         for value in _wanted(ends, values, numbers, rel):
             if len(values) == verdicts:
                 ending = "verdicts"
                 break
-            found = verify(_variant(spec, name, value), budget=budget)
-            if found.ending != "interrupted" or found.verdict != "open":
-                values.append(ValueVerdict(value, _setting(name, value), found))
-                if progress is not None:
-                    progress(values[-1])
-            if found.ending == "interrupted":
-                break
+            search.ask(value)
             if len(values) == 2:
                 _check_ends_differ(values)
         else:
             ending = "open" if any(known.verdict == "open" for known in _turn(values)) else "precise"
     return Threshold(name, tuple(values), ending)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What is varied, for how long each value is verified, where verdicts are kept, and those that are known."""
+
+    spec: Spec
+    name: str
+    budget: float
+    journal: Journal
+    progress: Callable[[ValueVerdict], None]
+    values: list[ValueVerdict]
+
+    def ask(self, value: int | float) -> None:
+        """Add the verdict on a value to `values`, from the journal or to it. Raises `SpecError` as `verify` does, and
+        `KeyboardInterrupt` where it was interrupted: then an open verdict says nothing, and is not added."""
+        point = SweepPoint(
+            0, self._swept, dict(text.split("=", 1) for text in (*self.spec.settings, _setting(self.name, value)))
+        )
+        key = point_key(point, PointQuestion(suites=(), budget=self.budget, leniency=_leniency(self.spec)))
+        result, ending = self.journal.results.get(key), "complete"
+        known = result is not None
+        if result is None:
+            variant = _variant(self.spec, self.name, value)
+            found = verify(variant, budget=self.budget)
+            ending = found.ending
+            if ending == "interrupted" and found.verdict == "open":
+                raise KeyboardInterrupt
+            result = replace(counted_point(variant), verdict=point_verdict(found), seconds=found.seconds)
+            self.journal.append(SweepRow(point, key, result, known))
+        assert result.verdict is not None
+        self.values.append(ValueVerdict(value, _setting(self.name, value), result.verdict, result.seconds, known))
+        self.progress(self.values[-1])
+        if ending == "interrupted":
+            raise KeyboardInterrupt
+
+    @cached_property
+    def _swept(self) -> SweptSpec:
+        return swept_spec(self.spec.path, parsed_chain(self.spec.sources))
 
 
 @dataclass(frozen=True)
@@ -198,8 +253,11 @@ def _check_ends_differ(values: list[ValueVerdict]) -> None:
 
 
 def _variant(spec: Spec, name: str, value: int | float) -> Spec:
-    leniency = Leniency(allow_overflow=spec.resolved.allow_overflow)
-    return load_sources(spec.sources, (*spec.settings, _setting(name, value)), leniency)
+    return load_sources(spec.sources, (*spec.settings, _setting(name, value)), _leniency(spec))
+
+
+def _leniency(spec: Spec) -> Leniency:
+    return Leniency(allow_overflow=spec.resolved.allow_overflow)
 
 
 def _setting(name: str, value: int | float) -> str:

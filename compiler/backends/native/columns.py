@@ -1,0 +1,65 @@
+"""Where the tokens of a program come from in the words of many inputs, so that compiled code reads these themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.backends.elementary.program import Program
+from compiler.tasks.layout import Layout, Slot
+from compiler.tasks.task import Words
+
+Addresses = NDArray[np.uintp]
+
+
+@dataclass(frozen=True)
+class TokenSource:
+    """The token of each symbol in a column by its number; without one, the only token."""
+
+    column: int | None
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns (word, index) that are read, and what is made of them: the tokens that a program reads at each
+    position, and the right ones in the slots that it says."""
+
+    names: tuple[tuple[str, int], ...]
+    read: tuple[TokenSource, ...]
+    right: tuple[TokenSource, ...]
+
+    def addresses(self, words: Words) -> tuple[Addresses, list[NDArray[np.uint16]]]:
+        """Where each column begins; and the arrays that have them, one number after the other in each column."""
+        arrays = {name: _by_column(words[name]) for name in {name for name, _ in self.names}}
+        starts = [arrays[name].ctypes.data + index * arrays[name].strides[1] for name, index in self.names]
+        return np.array(starts, dtype=np.uintp), list(arrays.values())
+
+
+def _by_column(word: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    whole = word.dtype == np.uint16 and word.strides[0] == word.itemsize
+    return word if whole else np.asfortranarray(word, dtype=np.uint16)
+
+
+def columns_for_c(programs: Sequence[Program], layout: Layout) -> Columns | None:
+    """For the only one of the programs, which says all of the answer; None where there are several, or a token hangs on
+    several symbols."""
+    if len(programs) != 1 or programs[0].slots != layout.predicted or programs[0].starts != (0,):
+        return None
+    numbers: dict[tuple[str, int], int] = {}
+    right = [layout.answer[slot] for slot in layout.predicted]
+    read = (*layout.prompt, *layout.answer)[: programs[0].length]
+    if any(len(slot.places) > 1 for slot in (*read, *right)):
+        return None
+    sources = [[_source(slot, numbers) for slot in some] for some in (read, right)]
+    return Columns(tuple(numbers), tuple(sources[0]), tuple(sources[1])) if numbers else None
+
+
+def _source(slot: Slot, numbers: dict[tuple[str, int], int]) -> TokenSource:
+    if slot.token is not None:
+        return TokenSource(None, (slot.token,))
+    (place,) = slot.places
+    return TokenSource(numbers.setdefault((place.word, place.index), len(numbers)), slot.tokens)

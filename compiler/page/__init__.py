@@ -1,0 +1,1 @@
+"""Pages about specs, for a browser."""

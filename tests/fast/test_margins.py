@@ -1,0 +1,235 @@
+"""Leads that suffice for all inputs, against the bounds of each input, which are never more."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Bounded, Quantity
+from compiler.backends.bounds.deciding import leader
+from compiler.backends.bounds.elementwise import all_channels
+from compiler.backends.bounds.intervals import Interval, IntervalFunctions
+from compiler.backends.bounds.margins import Static, sufficient_leads
+from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, said
+from compiler.backends.elementary.program import Attended, Mixed, NotFollowed, Program
+from compiler.backends.native.c_compiler import find_compiler
+from compiler.backends.native.c_program import c_source
+from compiler.backends.native.columns import columns_for_c
+from compiler.backends.native.fast_engine import programs
+from compiler.backends.native.native import Native, native
+from compiler.evaluation.evaluator import Evaluator
+from compiler.pipeline import Spec, load
+from compiler.source.diagnostics import SpecError
+from tests.fast.changed import changed
+from tests.fast.containment import Tokens, any_tokens, suite_tokens
+from tests.fast.networks import random_network
+from tests.helpers import SPECS, load_text
+
+needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C compiler works here")
+MODELS = (
+    *("tiny95", "reverse", "qwen20", "SeuperHakkerJa_28p"),
+    *(pytest.param(name, marks=pytest.mark.long) for name in ("cosminscn_66p", "Wonderfall_121p", "kiguli_7p_relu")),
+)
+SMALLER = {"digits": 3}
+
+
+def _model(name: str) -> Spec:
+    return load(next(SPECS.rglob(f"{name}.yaml")), SMALLER if name != "reverse" else {})
+
+
+def _read(program: Program, prompts: Tokens, answers: Tokens) -> Tensor:
+    sequences = np.concatenate((prompts, answers), axis=1)
+    return torch.from_numpy(np.ascontiguousarray(sequences[:, program.positions]))
+
+
+def check_margins(program: Program, tokens: Tensor, found: Counter[str]) -> None:
+    """What leads by its margin is sure by the bounds of its own input."""
+    enough = sufficient_leads(program)
+    running, decision = run_nodes(program, tokens), program.decision
+    values = [Bounded(x.value, 0.0) for x in running.at(decision.node, decision.reads)]
+    shape = (len(decision.reads), len(tokens))
+    index, lead = (
+        torch.as_tensor(x, dtype=torch.float64).expand(shape)
+        for x in leader(Arithmetic(TensorFunctions(), EXACT), decision, values)
+    )
+    margin = torch.from_numpy(enough).gather(1, index.long())
+    sure = (lead > margin).T
+    by_bounds = said(program, tokens)
+    assert (by_bounds[sure] == index.T.int()[sure]).all()
+    found["sure"] += int(sure.sum())
+    found["by bounds"] += int((by_bounds >= 0).sum())
+    found["tokens"] += sure.numel()
+
+
+def check_cells(program: Program, tokens: Tensor) -> None:
+    """Each value and its error, up to the last attention, is in the intervals of the token at its position."""
+    running, every = run_nodes(program, tokens), program.every_token(program.length)
+    static = Static(program, torch.from_numpy(every), [])
+    for number, node in enumerate(program.nodes):
+        static.values.append(all_channels(node, static.computed(node)))
+        own = tokens[:, list(node.positions)].T.long()  # the cell of each position of each input
+        for channel in node.live:
+            value, interval = running.values[number][channel], static.values[number][channel]
+            pairs = (value.value, interval.value), (running.arithmetic.off(value), static.arithmetic.off(interval))
+            for (x, bound), only_high in zip(pairs, (False, True), strict=True):
+                ends = (_cells(end, own) for end in (Interval.of(bound).low, Interval.of(bound).high))
+                (low, high), actual = ends, torch.as_tensor(x, dtype=torch.float64).expand(own.shape)
+                assert (actual <= high + 2.0**-20 * high.abs()).all() or high.isnan().any(), (number, channel)
+                assert only_high or (actual >= low).all() or low.isnan().any(), (number, channel)
+
+
+def _cells(end: Tensor, own: Tensor) -> Tensor:
+    return end.expand(own.shape[0], -1).gather(1, own) if end.dim() == 2 and end.shape[1] > 1 else end.expand(own.shape)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_margins_of_models(name: str) -> None:
+    spec, found = _model(name), Counter[str]()
+    (program,) = programs(spec)
+    for tokens in (any_tokens(spec, 200, 1), suite_tokens(spec, "uniform", 100, 1)):
+        check_margins(program, _read(program, *tokens), found)
+    check_cells(program, _read(program, *any_tokens(spec, 40, 2)))
+    if name in ("tiny95", "reverse"):  # what the values alone decide
+        assert found["sure"] > 0.9 * found["by bounds"]
+
+
+def check_random(folder: Path, seeds: Iterable[int]) -> Counter[str]:
+    found = Counter[str]()
+    for seed in seeds:
+        try:
+            spec = load_text(folder, random_network(Random(f"network:{seed}")), name=f"random{seed}")
+            made = programs(spec)
+        except (SpecError, NotFollowed):
+            continue
+        for program in made:
+            tokens = _read(program, *any_tokens(spec, 60, seed))
+            check_margins(program, tokens, found)
+            if not any(isinstance(node.operation, Attended) and node.operation.ties for node in program.nodes):
+                check_cells(program, tokens)
+                found["networks"] += 1
+    return found
+
+
+def test_margins_of_random_networks(tmp_path: Path) -> None:
+    found = check_random(tmp_path, range(14))
+    assert found["networks"] > 3
+    assert found["sure"] > 0.05 * found["tokens"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("chunk", range(20))
+def test_margins_of_many_random_networks(tmp_path: Path, chunk: int) -> None:
+    assert check_random(tmp_path, range(100 + 50 * chunk, 150 + 50 * chunk))["networks"] > 5
+
+
+@pytest.mark.parametrize("name", ["tiny95", "qwen20"])
+def test_margins_of_changed_models(name: str) -> None:
+    """Near ties of all kinds: the numbers that keep the digits apart are others."""
+    spec, found = _model(name), Counter[str]()
+    for number in range(2):
+        other = replace(spec, network=changed(spec.network, Random(f"{name}:{number}")))
+        try:
+            (program,) = programs(other)
+        except NotFollowed:
+            continue
+        check_margins(program, _read(program, *any_tokens(spec, 200, number)), found)
+    assert found["tokens"]
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["tiny95", pytest.param("Wonderfall_121p", marks=pytest.mark.long)])
+def test_compiled_values_are_sure_of_nothing_else(name: str) -> None:
+    """By tokens and by columns, for numbers of inputs that do not fill the lanes."""
+    spec = _model(name)
+    (program,) = programs(spec)
+    columns = columns_for_c((program,), spec.layout)
+    assert columns is not None
+    enough = sufficient_leads(program)
+    library = native(c_source(program, np.where(np.isfinite(enough), enough, 1e300), columns))
+    assert isinstance(library, Native), library
+    tokens = _read(program, *any_tokens(spec, 203, 3))
+    tokens_said = np.empty((len(tokens), len(program.slots)), dtype=np.int32)
+    library.run(tokens.numpy(), tokens_said)
+    by_bounds = said(program, tokens).numpy()
+    sure = tokens_said >= 0
+    assert (tokens_said == by_bounds)[sure].all()
+    part = spec.resolved.task.suites()["uniform"].parts(107, 0)[-1]
+    (words,) = part.blocks(1000)
+    prompts, answers = spec.layout.prompts(words), spec.layout.answers(words)
+    answers[::3, 0] += 1  # these are wrong, whatever is said
+    wrong = {name: word.copy() for name, word in words.items()}
+    answer = next(place.word for place in spec.layout.answer[0].places)
+    wrong[answer][::3, 0] += 1
+    wrong[answer] %= max(place.choices for place in spec.layout.answer[0].places)
+    tokens_said = np.empty((len(prompts), len(program.slots)), dtype=np.int32)
+    library.run(_read(program, spec.layout.prompts(wrong), spec.layout.answers(wrong)).numpy(), tokens_said)
+    right = spec.layout.answers(wrong)[:, np.array(spec.layout.predicted)]
+    assert library.check(columns, wrong).tolist() == (tokens_said == right).all(1).tolist()
+
+
+ONE: list[tuple[str, Callable[[IntervalFunctions | TensorFunctions, Quantity], Quantity]]] = [
+    ("absolute", lambda f, x: f.absolute(x)),
+    ("exp", lambda f, x: f.exp(x)),
+    ("erf", lambda f, x: f.erf(x)),
+    ("sqrt", lambda f, x: f.sqrt(f.absolute(x))),
+    ("power_floor", lambda f, x: f.power_floor(f.absolute(x))),
+    ("square", lambda f, x: x * x - 0.1),
+    ("reciprocal", lambda f, x: 1.0 / x),
+    ("if_less", lambda f, x: f.if_less(x, 0.25, x * 2.0, -1.0)),
+    ("maximum", lambda f, x: f.maximum(x, 0.5) - f.minimum(0.5 - x, x)),
+]
+
+
+@pytest.mark.parametrize(("name", "function"), ONE, ids=[name for name, _ in ONE])
+def test_intervals_hold_what_functions_give(name: str, function: Callable[..., Quantity]) -> None:
+    generator = torch.Generator().manual_seed(1)
+    middle = torch.randn(400, dtype=torch.float64, generator=generator) * 10.0 ** torch.randint(-3, 2, (400,))
+    width = torch.rand(400, dtype=torch.float64, generator=generator) * middle.abs() * torch.randint(0, 4, (400,))
+    interval = Interval(middle - width, middle + width)
+    found = Interval.of(function(IntervalFunctions(), interval))
+    for share in (0.0, 1.0, *torch.rand(20, generator=generator).tolist()):
+        point = interval.low + (interval.high - interval.low) * share
+        point = torch.minimum(torch.maximum(point, interval.low), interval.high)
+        exact = function(TensorFunctions(), point)
+        assert ((exact >= found.low) & (exact <= found.high) | exact.isinf()).all(), name
+
+
+def test_what_is_infinite_or_no_number_bounds_nothing() -> None:
+    whole = Interval(torch.tensor([-math.inf]), torch.tensor([math.inf]))
+    assert (whole * 0.0).high.item() == pytest.approx(0.0)
+    assert (Interval.of(1.0) / Interval(torch.tensor(-1.0), torch.tensor(2.0))).high.item() == math.inf
+    assert Interval(torch.tensor(math.nan), torch.tensor(math.nan)).__add__(1.0).high.isnan()
+
+
+def test_hard_attention_has_no_margin(tmp_path: Path) -> None:
+    spec = load(next(SPECS.rglob("brackets.yaml")))
+    for program in programs(spec):
+        hard = any(isinstance(node.operation, Attended) and node.operation.ties for node in program.nodes)
+        assert not hard or not np.isfinite(sufficient_leads(program)).any()
+        assert hard or any(isinstance(node.operation, (Attended, Mixed)) for node in program.nodes)
+
+
+@needs_compiler
+def test_the_report_says_which_stage_decided() -> None:
+    """Wrong answers among them, which values alone decide too; with bounds in place of these, verdicts are the same."""
+    spec = _model("tiny95")
+    part = spec.resolved.task.suites()["near_carry"].parts(900, 0)[0]
+    (words,) = part.blocks(900)
+    evaluator = Evaluator(spec, inputs=1 << 30)
+    found = evaluator.verdicts_on(words)
+    decided = re.fullmatch(r"compiled C, .*, (\d+) inputs by values alone, (\d+) by bounds", evaluator.use.detail)
+    assert decided is not None, evaluator.use.detail
+    assert [int(number) for number in decided.groups()] == [900, 0]
+    tensors = Evaluator(spec)
+    assert "torch tensors" in tensors.use.detail
+    assert tensors.verdicts_on(words).right.tolist() == found.right.tolist()
