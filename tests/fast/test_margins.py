@@ -19,7 +19,7 @@ from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Bounded, Quan
 from compiler.backends.bounds.deciding import leader
 from compiler.backends.bounds.elementwise import all_channels
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions
-from compiler.backends.bounds.margins import Static, sufficient_leads
+from compiler.backends.bounds.margins import Static, sufficient_leads, with_known_errors
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, said
 from compiler.backends.elementary.program import Attended, Mixed, NotFollowed, Program
 from compiler.backends.native.c_compiler import find_compiler
@@ -66,6 +66,11 @@ def check_margins(program: Program, tokens: Tensor, found: Counter[str]) -> None
     sure = (lead > margin).T
     by_bounds = said(program, tokens)
     assert (by_bounds[sure] == index.T.int()[sure]).all()
+    known = with_known_errors(program)
+    if known is not None:
+        by_known_errors = said(known, tokens)
+        assert (by_bounds == by_known_errors)[by_known_errors >= 0].all()
+        found["by known errors"] += int((by_known_errors >= 0).sum())
     found["sure"] += int(sure.sum())
     found["by bounds"] += int((by_bounds >= 0).sum())
     found["tokens"] += sure.numel()
@@ -101,6 +106,8 @@ def test_margins_of_models(name: str) -> None:
     check_cells(program, _read(program, *any_tokens(spec, 40, 2)))
     if name in ("tiny95", "reverse"):  # what the values alone decide
         assert found["sure"] > 0.9 * found["by bounds"]
+    if name in ("qwen20", "SeuperHakkerJa_28p"):
+        assert found["by known errors"] > 0.9 * found["by bounds"]
 
 
 def check_random(folder: Path, seeds: Iterable[int]) -> Counter[str]:
@@ -220,14 +227,19 @@ def test_hard_attention_has_no_margin(tmp_path: Path) -> None:
 
 
 @needs_compiler
-def test_the_report_says_which_stage_decided() -> None:
-    """Wrong answers among them, which values alone decide too; with bounds in place of these, verdicts are the same."""
-    spec = _model("tiny95")
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("tiny95", "by values alone"), ("qwen20", "by known errors of attention")],
+    ids=["values", "known"],
+)
+def test_the_report_says_which_stage_decided(name: str, how: str) -> None:
+    """Wrong answers among them, which the first stage decides too; with bounds in its place, verdicts are the same."""
+    spec = _model(name)
     part = spec.resolved.task.suites()["near_carry"].parts(900, 0)[0]
     (words,) = part.blocks(900)
     evaluator = Evaluator(spec, inputs=1 << 30)
     found = evaluator.verdicts_on(words)
-    decided = re.fullmatch(r"compiled C, .*, (\d+) inputs by values alone, (\d+) by bounds", evaluator.use.detail)
+    decided = re.fullmatch(rf"compiled C, .*, (\d+) inputs {how}, (\d+) by bounds", evaluator.use.detail)
     assert decided is not None, evaluator.use.detail
     assert [int(number) for number in decided.groups()] == [900, 0]
     tensors = Evaluator(spec)

@@ -24,7 +24,7 @@ from compiler.backends.elementary.program import Array, Attended, Lookup, Node, 
 
 FAINT = 2.0**-12
 ROUNDED = 1.25  # times that, a faint weight can be after all roundings, in the shortest dtype too
-MAX_SCORES = 1 << 24  # of a head
+MAX_SCORES = 1 << 22  # of a head
 
 
 def without_faint_keys(program: Program) -> Program:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from compiler.backends.bounds.arithmetic import (
     times,
 )
 from compiler.backends.bounds.attention import WEIGHT_UNITS, Head, Keys, Mix, Scored, attend_all, score
+from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.deciding import class_logits, leader
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions, IntervalLoop
@@ -52,12 +53,13 @@ from compiler.network.meanings import lead_sign
 
 BINS = 16
 MAX_CELLS = 1 << 16  # at all positions together
+MAX_OPERATIONS = 1 << 23  # on numbers, before there are bins: a second at most
 
 
 def sufficient_leads(program: Program) -> Array:
     """[slots, classes]: what the value of the logit of a class that is ahead has to lead by, so that the plain module
     surely says it; infinite or NaN where nothing suffices. The program is `prepared` for the fast engine."""
-    if program.decision.classes == 1 or any(_is_hard(node) for node in program.nodes):
+    if _costs_too_much(program) or program.decision.classes == 1 or any(_is_hard(node) for node in program.nodes):
         return np.full((len(program.slots), program.decision.classes), math.inf)
     static = Static(program, torch.from_numpy(program.every_token(program.length)), [])
     last = max((n for n, node in enumerate(program.nodes) if reads_keys(node.operation)), default=-1)
@@ -70,6 +72,34 @@ def sufficient_leads(program: Program) -> Array:
         return _margins(static, static.at(decision.node, decision.reads))
 
 
+def with_known_errors(program: Program) -> Program | None:
+    """The same program, where what attention mixes is off by as much as it can be for any input; None where that is not
+    known, or there is no attention."""
+    if _costs_too_much(program) or any(_is_hard(node) for node in program.nodes):
+        return None
+    static = Static(program, torch.from_numpy(program.every_token(program.length)), [])
+    last = max((n for n, node in enumerate(program.nodes) if isinstance(node.operation, Attended)), default=-1)
+    nodes, known = list(program.nodes), set[int]()
+    with torch.inference_mode():
+        for number, node in enumerate(program.nodes[: last + 1]):
+            static.values.append(all_channels(node, static.computed(node)))
+            if isinstance(node.operation, Attended):
+                off = np.zeros((program.length, program.vocabulary, node.channels))
+                for c in node.live:
+                    high = _high(static.arithmetic.off(static.values[number][c]))
+                    off[list(node.positions), :, c] = SLACK * high.expand(len(node.positions), -1).numpy()
+                if not np.isfinite(off).all():
+                    return None
+                nodes[number] = replace(node, operation=replace(node.operation, off=off))
+                known.add(number)
+    for number, node in enumerate(nodes):
+        readers = {i for i, other in enumerate(nodes) if number in other.inputs}
+        if isinstance(node.operation, Lookup) and readers <= known and number != program.decision.node:
+            exact = Lookup(node.operation.value, np.zeros_like(node.operation.error))
+            nodes[number] = replace(node, operation=exact)
+    return replace(program, nodes=tuple(nodes)) if known else None
+
+
 def share_ahead(program: Program, enough: Array, tokens: Tensor) -> float:
     """The share of these sequences [batch, length] that lead by their margins in every slot."""
     running, decision = run_nodes(program, tokens), program.decision
@@ -78,6 +108,11 @@ def share_ahead(program: Program, enough: Array, tokens: Tensor) -> float:
     found = leader(Arithmetic(TensorFunctions(), EXACT), decision, values)
     index, lead = (torch.as_tensor(x, dtype=torch.float64).expand(shape) for x in found)
     return float((lead > torch.from_numpy(enough).gather(1, index.long())).all(0).double().mean())
+
+
+def _costs_too_much(program: Program) -> bool:
+    cells = program.vocabulary * max(1, program.length)  # without any bins
+    return cells * (operations(program, MAX_OPERATIONS // cells) + program.decision.classes**2) > MAX_OPERATIONS
 
 
 def _is_hard(node: Node) -> bool:
@@ -175,7 +210,7 @@ class Static:
         """Each cell as many, by what a node can be there; no number of it is in none of them."""
         node = self.program.nodes[number]
         wide = [c for c in node.live if _is_wide(self.values[number][c].value)]
-        most = min(BINS, MAX_CELLS // (len(self.tokens) * len(self.program.decision.reads)))
+        most = min(BINS, MAX_CELLS // (len(self.tokens) * len(self.program.decision.reads)))  # 0 where none fit
         each = int(max(1, most) ** (1 / len(wide)) + 1e-9) if wide else 1
         count = each ** len(wide)
         values = [[_mapped(x, lambda end: _repeated(end, count)) for x in channels] for channels in self.values]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Channels, Quantity, Rounding
-from compiler.backends.bounds.attention import Keys, attend_all
+from compiler.backends.bounds.attention import Keys, attend_all, mix_values
 from compiler.backends.bounds.deciding import decide, logit
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.mixing import Body, Kept, WeightedKeys, mix_all
@@ -212,6 +212,10 @@ def _attended(running: Running, node: Node, operation: Attended) -> Channels:
 
     if not query:  # no coordinate of the queries matters
         query = [ZERO] * (operation.heads * operation.head_dim)
+    if operation.off is not None:
+        values_alone = attend_all(a.unrounded, node, operation, query, keys_of, mix_values)
+        errors = [looked_up(running, node, operation.off, c) for c in node.live]
+        return [Bounded(_squeezed(x.value), error) for x, error in zip(values_alone, errors, strict=True)]
     mixed = attend_all(a, node, operation, query, keys_of)
     return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
 

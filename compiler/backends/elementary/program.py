@@ -124,6 +124,8 @@ class Attended:
     node has the channels of this linear map of what is mixed. `ordered`: the heads whose scores compare as the plain
     module's do, with no rounding to take them apart or together. Where keys are left out that the plain module sees,
     their weights add up to `omitted` [heads, queries] at most, beside the largest; a query sees `most` keys with them.
+    `off` [positions, tokens, channels]: what is mixed is off by no more, by the token of the query, whatever the others
+    are; with it, what is off in the inputs does not matter.
     """
 
     step: str
@@ -144,6 +146,7 @@ class Attended:
     ordered: tuple[int, ...] | None = None
     omitted: Array | None = None
     most: int | None = None
+    off: Array | None = None
 
     def mixed(self, live: Iterable[int]) -> set[int]:
         """The mixed channels that these channels of the node are computed from."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.backends.bounds.arithmetic import EXACT, ZERO, Arithmetic, Bounded, Channels, Quantity, Rounding, times
-from compiler.backends.bounds.attention import Keys, attend_all, attend_head, mix_values
+from compiler.backends.bounds.attention import Keys, attend_all, mix_values
 from compiler.backends.bounds.deciding import UNSURE, decide, leader
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.mixing import WeightedKeys, mix_all
@@ -226,8 +226,11 @@ class _Generator:
                 0.0 if operation.omitted is None else self._by_place(operation.omitted[head, list(node.positions)]),
             )
 
-        mixing = attend_head if self.margins is None else mix_values
-        return all_channels(node, attend_all(self.arithmetic, node, operation, query, keys_of, mixing))
+        if self.margins is None and operation.off is None:
+            return all_channels(node, attend_all(self.arithmetic, node, operation, query, keys_of))
+        mixed = attend_all(self.arithmetic.unrounded, node, operation, query, keys_of, mix_values)
+        errors = [0.0 if operation.off is None else self._looked_up(node, operation.off, c) for c in node.live]
+        return all_channels(node, [Bounded(x.value, error) for x, error in zip(mixed, errors, strict=True)])
 
     def _mixed(self, node: Node, operation: Mixed) -> Channels:
         (values,) = node.inputs

@@ -12,6 +12,7 @@ from compiler.backends.elementary.program import Program
 from compiler.tasks.layout import Layout, Slot
 from compiler.tasks.task import Words
 
+MOST_TOKENS = 500  # each is a line or two of C
 Addresses = NDArray[np.uintp]
 
 
@@ -45,14 +46,14 @@ def _by_column(word: NDArray[np.uint16]) -> NDArray[np.uint16]:
 
 
 def columns_for_c(programs: Sequence[Program], layout: Layout) -> Columns | None:
-    """For the only one of the programs, which says all of the answer; None where there are several, or a token hangs on
-    several symbols."""
+    """For the only one of the programs, which says all of the answer; None where there are several, a token hangs on
+    several symbols, or there are too many."""
     if len(programs) != 1 or programs[0].slots != layout.predicted or programs[0].starts != (0,):
         return None
     numbers: dict[tuple[str, int], int] = {}
     right = [layout.answer[slot] for slot in layout.predicted]
     read = (*layout.prompt, *layout.answer)[: programs[0].length]
-    if any(len(slot.places) > 1 for slot in (*read, *right)):
+    if len(read) + len(right) > MOST_TOKENS or any(len(slot.places) > 1 for slot in (*read, *right)):
         return None
     sources = [[_source(slot, numbers) for slot in some] for some in (read, right)]
     return Columns(tuple(numbers), tuple(sources[0]), tuple(sources[1])) if numbers else None
