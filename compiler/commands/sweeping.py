@@ -83,12 +83,17 @@ def sweep(
     Each --set lists values: 2,5,10, a range 1..16, a range with a step 0..1..0.25, or with a factor 1e4..1e8..*10. The
     points are their product, for each SPEC. A comma or .. in brackets or quotes is part of a value. Without --suite,
     each task says which of its suites are run. A point with an error is a result, and the sweep goes on. After an
-    interruption the same command computes what is missing.
+    interruption the same command computes what is missing, and after a change of values only the new points.
 
     \b
-    python cli.py sweep tiny95 --set base=2,5,10 --set digits=1..16
-    python cli.py sweep tiny95 --set v_scale=1e4..1e8..*10 --suite near_carry --inputs 1000 --out rows.csv
-    python cli.py sweep reverse --set symbols=2..5 --set length=1..6 --sample 10 --verify 10
+    For which bases and how many digits is it right?
+      python cli.py sweep tinyadder --set base=2,5,10 --set digits=1..16 --suite edges
+    Five values, each ten times the one before; the rows go to a file.
+      python cli.py sweep tiny95 --set v_scale=1e4..1e8..*10 --suite near_carry --inputs 1000 --out rows.csv
+    Ten of the 24 points, drawn at random, each verified for at most ten seconds.
+      python cli.py sweep reverse --set symbols=2..5 --set length=1..6 --sample 10 --verify 10
+    Two specs in two dtypes.
+      python cli.py sweep tiny95 qwen20 --set dtype=float64,float32 --suite carries --inputs 100
     """
     from compiler.sweeps.journal import usual_journal
     from compiler.sweeps.plan import sweep_plan

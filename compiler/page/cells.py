@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from compiler.expressions.parse import Token, tokens
@@ -19,8 +19,9 @@ from compiler.terminal.console import file_and_line, number_text
 MAX_SIDE = 64  # rows or columns of a tensor that are shown
 MAX_CELLS = 20_000  # of all tensors on a page
 MAX_NUMBERS = 100_000  # of all passes on a page
-MAX_EXPLAINED = 2000  # cells of a model that show their numbers
-MAX_READ = 1_000_000  # numbers of the spec that are looked through for that
+MAX_EXPLAINED = 1000  # cells of a model that show their numbers
+MAX_READ = 2_000_000  # entries, names and numbers of the spec that are looked through for those of one tensor
+LONGEST_EQUATION = 400  # characters that are shown
 
 
 @dataclass
@@ -51,33 +52,44 @@ class Equations:
     def _json(self, equation: Equation) -> PageEquation:
         where = file_and_line(equation.span)
         file, line = str(where["file"]), equation.span.line
-        return {"file": file, "line": line, "anchor": self.anchor(file, line), "equation": str(equation)}
+        return {"file": file, "line": line, "anchor": self.anchor(file, line), "equation": _cut(str(equation))}
 
 
-def page_tensors(spec: Spec, equations: Equations, room: Room) -> list[PageTensor]:
+@dataclass(frozen=True)
+class Making:
+    """What the parts of a page about one model share: its equations, and the room on the page."""
+
+    equations: Equations
+    room: Room
+
+
+def page_tensors(spec: Spec, making: Making) -> list[PageTensor]:
     """Every tensor of the state dict, as far as there is room on the page."""
     elements = sum(len(definition.numbers) for definition in spec.resolved.definitions.values())
-    left = min(MAX_EXPLAINED, MAX_READ // (elements + 1))
+    left = MAX_EXPLAINED
     made = []
     for name, (group, tensor) in named_tensors(spec.network).items():
-        shown = _page_tensor(spec, name, group, tensor, _Making(equations, room, left))
+        looked_through = elements + len(tensor.entries) + sum(tensor.shape)
+        explained = min(left, MAX_READ // looked_through)
+        shown = _page_tensor(spec, _StoredTensor(name, group, tensor, explained), making)
         left -= sum(cell["filled"] is not None for cell in shown["cells"])
         made.append(shown)
     return made
 
 
 @dataclass(frozen=True)
-class _Making:
-    """What the tensors of a page share; `explained` is how many cells may still show their numbers."""
+class _StoredTensor:
+    """A tensor by its name in the state dict; `explained` is how many of its cells may show their numbers."""
 
-    equations: Equations
-    room: Room
+    name: str
+    group: Stored
+    tensor: Tensor
     explained: int
 
 
-def _page_tensor(spec: Spec, name: str, group: Stored, tensor: Tensor, making: _Making) -> PageTensor:
-    tied = tensor.read_as if tensor.name != name else None
-    tensor = tensor.as_stored
+def _page_tensor(spec: Spec, stored: _StoredTensor, making: Making) -> PageTensor:
+    tied = stored.tensor.read_as if stored.tensor.name != stored.name else None
+    tensor = stored.tensor.as_stored
     size = tensor.shape if len(tensor.shape) == 2 else (1, *tensor.shape)
     rows, columns = (_kept(tensor, axis, size) for axis in (0, 1))
     left_out = ""
@@ -91,14 +103,14 @@ def _page_tensor(spec: Spec, name: str, group: Stored, tensor: Tensor, making: _
     labels = [[ALL] if axis is None else axis.labels for axis in tensor.axes]
     labels = labels if len(labels) == 2 else [[""], *labels]
     return {
-        "name": name,
-        "step": group.step,
+        "name": stored.name,
+        "step": stored.group.step,
         "shape": list(tensor.shape),
         "nonzero": sum(entry.value != 0 for entry in tensor.entries),
         "tied_to": tied,
         "rows": [labels[0][row] for row in rows],
         "columns": [labels[1][column] for column in columns],
-        "cells": _cells(spec, tensor, (rows, columns), making),
+        "cells": list(_cells(spec, stored, (rows, columns), making.equations)),
         "equations": making.equations.numbers(entry.equation for entry in tensor.entries) if tied is None else [],
         "left_out": left_out,
     }
@@ -117,31 +129,35 @@ def _kept(tensor: Tensor, axis: int, size: tuple[int, ...]) -> list[int]:
     return sorted({_place(entry)[axis] for entry in tensor.entries if entry.value})[:MAX_SIDE]
 
 
-def _cells(spec: Spec, tensor: Tensor, shown: tuple[Sequence[int], Sequence[int]], making: _Making) -> list[PageCell]:
+def _cells(
+    spec: Spec, stored: _StoredTensor, shown: tuple[Sequence[int], Sequence[int]], equations: Equations
+) -> Iterator[PageCell]:
+    """The entries in these rows and columns."""
+    tensor = stored.tensor.as_stored
     rows, columns = ({at: place for place, at in enumerate(each)} for each in shown)
-    cells: list[PageCell] = []
-    for entry in tensor.entries:
-        row, column = _place(entry)
-        if row in rows and column in columns:
-            answer = why(spec, _asked(tensor, entry)) if len(cells) < making.explained else None
-            cells.append(
-                {
-                    "row": rows[row],
-                    "column": columns[column],
-                    "value": entry.value,
-                    "equation": making.equations.number(entry.equation),
-                    "part": None if answer is None else answer.part,
-                    "filled": None if answer is None else _filled(spec, answer),
-                    "names": None if answer is None else _named(spec, answer),
-                }
-            )
-    return cells
+    places = ((entry, *_place(entry)) for entry in tensor.entries)
+    kept = [(entry, row, column) for entry, row, column in places if row in rows and column in columns]
+    for number, (entry, row, column) in enumerate(kept):
+        answer = why(spec, _asked(tensor, entry)) if number < stored.explained else None
+        yield {
+            "row": rows[row],
+            "column": columns[column],
+            "value": entry.value,
+            "equation": equations.number(entry.equation),
+            "part": None if answer is None else answer.part,
+            "filled": None if answer is None else _cut(_filled(spec, answer)),
+            "names": None if answer is None else _named(spec, answer),
+        }
 
 
 def _asked(tensor: Tensor, entry: Entry) -> str:
     """The place of an entry as `why` takes it: by indices, which no name can be mistaken for."""
     index = (ALL if axis is None else str(at) for axis, at in zip(tensor.axes, entry.index, strict=True))
     return f"{tensor.name}[{', '.join(index)}]"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_EQUATION else f"{text[:LONGEST_EQUATION]} …"
 
 
 # The equation with its numbers

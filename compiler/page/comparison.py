@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 from compiler.page.shapes import (
@@ -39,6 +40,14 @@ class ComparedModel:
 
     spec: Spec
     page: PageModel
+
+    @cached_property
+    def anchors(self) -> dict[LinePlace, str]:
+        """The `id` of each line that is shown."""
+        shown = {line["anchor"] for source in self.page["sources"] for line in source["lines"]}
+        return {
+            place: anchor for place, anchor in line_anchors(self.spec, self.page["prefix"]).items() if anchor in shown
+        }
 
 
 def beside_one_another(models: Sequence[ComparedModel]) -> PageComparison:
@@ -118,7 +127,7 @@ def _entries(difference: Difference) -> Iterator[EntryChange]:
 
 def _compared_with(first: ComparedModel, other: ComparedModel, difference: Difference) -> ComparedWith:
     lines = list(change_lines(difference))
-    anchors = line_anchors(first.spec, first.page["prefix"]), line_anchors(other.spec, other.page["prefix"])
+    anchors = first.anchors, other.anchors
     return {
         "before": difference.before,
         "after": difference.after,
@@ -172,10 +181,9 @@ def _marked(
     spans: Iterable[Span | None],
     changes: Iterable[tuple[EntryChange, float | None, ComparedModel]],
 ) -> Marks:
-    anchors = line_anchors(model.spec, model.page["prefix"])
     numbers: dict[str, dict[str, str]] = {}
     for entry, number, other in islice(changes, MAX_MARKED):
         said = f"{'nothing' if number is None else number_text(number)} in {other.page['title']}"
         places = numbers.setdefault(entry.tensor, {})
         places[entry.label] = f"{places[entry.label]}, {said}" if entry.label in places else said
-    return {"lines": sorted({anchor for span in spans if (anchor := _anchor(span, anchors))}), "numbers": numbers}
+    return {"lines": sorted({anchor for span in spans if (anchor := _anchor(span, model.anchors))}), "numbers": numbers}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from compiler.page.cells import Equations, Room, page_tensors
+from compiler.page.cells import Equations, Making, Room, page_tensors
 from compiler.page.comparison import ComparedModel, beside_one_another
 from compiler.page.diagram import page_steps
-from compiler.page.examples import page_examples
+from compiler.page.examples import WantedInputs, page_examples
 from compiler.page.shapes import Page, PageLine, PageMade, PageModel, PagePiece, PageSource
-from compiler.page.spec_lines import line_anchors, spec_texts
+from compiler.page.spec_lines import Piece, line_anchors, spec_texts
 from compiler.pipeline import Spec
 from compiler.readers.counting.counts import FIGURES
 from compiler.report.again import Caller, model_calls, page_call
@@ -24,6 +24,9 @@ from compiler.terminal.certificates import margin_json
 from compiler.terminal.counts import counts_json
 from compiler.terminal.reports import report_json
 
+MAX_LINES = 2000  # of a file that are shown
+LONGEST_LINE = 1000  # characters of one that are shown
+MAX_SPELLED = 1000  # tokens of a vocabulary that are called as people do
 FILES = ("file", "spec")  # the fields that name a file
 
 
@@ -50,11 +53,12 @@ NOWHERE = PagePlan()
 
 @dataclass(frozen=True)
 class _Part:
-    """A model with what the report says of it, and the beginning of its `id`s."""
+    """A model with what the report says of it, the beginning of its `id`s, and the other models."""
 
     model: ReportedModel
     said: shapes.Model
     prefix: str
+    others: tuple[ReportedModel, ...]
 
 
 def described(report: Report, plan: PagePlan = NOWHERE) -> Page:
@@ -62,7 +66,8 @@ def described(report: Report, plan: PagePlan = NOWHERE) -> Page:
     models = [model for group in report.groups for model in group.models]
     whole = report_json(report, None, stale=None)
     prefixes = [""] if len(models) == 1 else [f"m{i}-" for i in range(1, len(models) + 1)]
-    parts = map(_Part, models, whole["models"], prefixes)
+    others = [tuple(other for other in models if other is not one) for one in models]
+    parts = map(_Part, models, whole["models"], prefixes, others)
     room = Room()
     made = [_model_json(part, report.plan.budget, plan, room) for part in parts]
     models_beside = [ComparedModel(model.spec, one) for model, one in zip(models, made, strict=True)]
@@ -80,9 +85,10 @@ def described(report: Report, plan: PagePlan = NOWHERE) -> Page:
 def _model_json(part: _Part, budget: float | None, plan: PagePlan, room: Room) -> PageModel:
     model, spec = part.model, part.model.spec
     anchors = line_anchors(spec, part.prefix)
-    equations = Equations(lambda file, line: anchors.get((file, line)))
-    steps, tensors = page_steps(spec.network, equations), page_tensors(spec, equations, room)
-    examples = page_examples(model, plan.inputs, equations, room)
+    equations = Equations(lambda file, line: anchors.get((file, line)) if line <= MAX_LINES else None)
+    making = Making(equations, room)
+    steps, tensors = page_steps(spec.network, equations), page_tensors(spec, making)
+    examples = page_examples(model, WantedInputs(plan.inputs, part.others), making)
     return {
         "prefix": part.prefix,
         "title": spec.title,
@@ -111,6 +117,8 @@ def _margins(model: ReportedModel) -> Iterator[shapes.Margin]:
 def _spelling(spec: Spec) -> dict[str, str]:
     """What people call the tokens that have another name, `3` for `digit[3]`: where no two are called the same."""
     labels = spec.network.vocabulary.labels
+    if len(labels) > MAX_SPELLED:
+        return {}
     spelled = spec.layout.spell(range(len(labels)), labels) if spec.resolved.asked else labels
     both = zip(labels, spelled, strict=True) if len({*spelled}) == len(labels) else ()
     return {label: short for label, short in both if short != label}
@@ -124,15 +132,27 @@ def _sources(part: _Part) -> list[PageSource]:
                 shapes.filled(
                     PageLine,
                     line,
-                    pieces=[shapes.filled(PagePiece, piece) for piece in line.pieces],
+                    pieces=[shapes.filled(PagePiece, piece) for piece in _beginning(line.pieces)],
                     makes=[shapes.filled(PageMade, made) for made in line.makes],
                     feeds=[shapes.filled(PageMade, made) for made in line.feeds],
                 )
-                for line in text.lines
+                for line in text.lines[:MAX_LINES]
             ],
+            "left_out": max(0, len(text.lines) - MAX_LINES),
         }
         for text in spec_texts(part.model.spec, part.prefix)
     ]
+
+
+def _beginning(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """The pieces of a line, up to the longest that is shown."""
+    room = LONGEST_LINE
+    for piece in pieces:
+        if len(piece.text) > room:
+            yield Piece(piece.kind, f"{piece.text[:room]} …")
+            return
+        room -= len(piece.text)
+        yield piece
 
 
 def _seen_from(folder: Path, page: Page) -> Page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -11,6 +12,7 @@ from compiler.network.ir import (
     Combined,
     Embedding,
     FeedForward,
+    HardSoftmax,
     Head,
     Map,
     Mix,
@@ -19,6 +21,7 @@ from compiler.network.ir import (
     Position,
     Repeat,
     Scaled,
+    Softmax,
     Step,
     StreamAfter,
     StreamNorm,
@@ -26,13 +29,14 @@ from compiler.network.ir import (
     Tensor,
     stream_after,
 )
-from compiler.network.meanings import keeps_stream
+from compiler.network.meanings import added_to_later, divides, keeps_stream
 from compiler.network.storage import step_norm, stored_by
 from compiler.page.cells import Equations
-from compiler.page.shapes import PageStep
+from compiler.page.shapes import PageScores, PageStep
 from compiler.source.faults import no_rule
 from compiler.terminal.steps import describe_step, step_equations
 
+MAX_NAMES = 16  # that are shown of what a step reads, or writes
 Rail = Literal["starts", "adds", "replaces", "repeats", "ends"]  # what becomes of the stream in a step
 
 
@@ -46,18 +50,64 @@ def page_steps(network: Network, equations: Equations) -> list[PageStep]:
                 "name": step.name,
                 "rail": _rail(step),
                 "summary": describe_step(step, network.dtype),
-                "reads": _reads(step),
-                "writes": _writes(step),
-                "heads": list(step.heads.labels) if isinstance(step, Attention) else [],
+                "reads": _short(dimensions_read(step)),
+                "writes": _short(dimensions_written(step)),
+                "heads": _short(step.heads.labels) if isinstance(step, Attention) else [],
                 "again": list(step.steps) if isinstance(step, Repeat) else [],
                 "before": None if before is None else str(before),
                 "after": str(stream_after(step)),
                 "tensors": [name for group in stored_by(step) for name, _ in group.named],
                 "equations": equations.numbers(step_equations(step)),
+                "scores": _scores(step) if isinstance(step, Attention) else None,
             }
         )
         before = stream_after(step)
     return made
+
+
+def _scores(step: Attention) -> PageScores:
+    with_formula = {score.head for score in step.scores}
+    is_masked = added_to_later(step.mask) is not None
+    return {
+        "size": step.head_dim,
+        "group": step.group_size,
+        "scale": 1 / step.scale.value if divides(step.scale.operation) else step.scale.value,
+        "added": [is_masked or head in with_formula for head in range(step.heads.size)],
+        "weight": _weight(step.softmax),
+    }
+
+
+def _weight(softmax: Softmax) -> str:
+    """How a weight comes of scores, for people."""
+    match softmax:
+        case "standard":
+            return "e^score, divided by the sum of e^score over all keys"
+        case "plus_one":
+            return "e^score, divided by 1 and the sum of e^score over all keys"
+        case HardSoftmax(ties="share"):
+            return "shared evenly by the keys with the largest score"
+        case HardSoftmax(ties=ties):
+            return f"all on the {ties} key with the largest score"
+        case _:
+            raise no_rule("softmax", softmax)
+
+
+def _short(names: Iterable[str]) -> list[str]:
+    """Names in short: members of a family that follow one another by their ends, and of many the first ones."""
+    runs: list[list[str]] = []
+    for name in names:
+        if runs and name == _after(runs[-1][-1]):
+            runs[-1] = [runs[-1][0], name]
+        else:
+            runs.append([name])
+    shown = [" … ".join(run) for run in runs]
+    return shown if len(shown) <= MAX_NAMES else [*shown[:MAX_NAMES], f"and {len(shown) - MAX_NAMES:,} more"]
+
+
+def _after(name: str) -> str | None:
+    """The next member of a family; None where there is no number at the end."""
+    member = re.fullmatch(r"(.*[\[ ])(\d{1,9})\]", name, re.DOTALL)
+    return None if member is None else f"{member[1]}{int(member[2]) + 1}]"
 
 
 def _rail(step: Step) -> Rail:
@@ -78,7 +128,7 @@ def _rail(step: Step) -> Rail:
             raise no_rule("step", step)
 
 
-def _reads(step: Step) -> list[str]:
+def dimensions_read(step: Step) -> list[str]:
     """The dimensions of the stream that a step looks at; tokens, positions or steps where it looks at these."""
     match step:
         case Embedding():
@@ -117,7 +167,7 @@ def _mixed(mixture: Mixture) -> Iterable[str]:
             raise no_rule("mix", mixture)
 
 
-def _writes(step: Step) -> list[str]:
+def dimensions_written(step: Step) -> list[str]:
     """The dimensions of the stream that a step can change."""
     match step:
         case Embedding(stream=stream, weight=weight, factors=factors):

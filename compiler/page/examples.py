@@ -13,7 +13,8 @@ from compiler.evaluation.evaluator import Failure
 from compiler.evaluation.traced import TracedPass, pass_of_input, pass_of_tokens, traced
 from compiler.expressions.axes import Axis
 from compiler.network.activations import POSITIONS, Dimension, activations
-from compiler.page.cells import MAX_NUMBERS, Equations, Room
+from compiler.network.storage import tensors
+from compiler.page.cells import MAX_NUMBERS, Making
 from compiler.page.forms import traced_forms
 from compiler.page.shapes import PageExample, PagePass
 from compiler.pipeline import Spec
@@ -28,7 +29,9 @@ MAX_RIGHT = 2
 MAX_TRIED = 16  # inputs that are tried to find a right answer
 MAX_SHARE = MAX_NUMBERS // 3  # numbers of one input, where each token of its answer has a pass of its own
 MAX_FORMS = 30_000  # values of a pass that are explained
+MAX_READ = 50_000_000  # entries of tensors that are looked through for that
 EVERYTHING = Look()
+ASKED_FOR = "asked for"
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,27 @@ class PageExamples:
     not_shown: list[str]
 
 
-def page_examples(model: ReportedModel, texts: Sequence[str], equations: Equations, room: Room) -> PageExamples:
-    """The inputs of a model that are looked at: these `texts`, as people type them, and some that are known."""
+@dataclass(frozen=True)
+class WantedInputs:
+    """Inputs as people type them, and other models of the page, whose wrong answers are looked at too."""
+
+    texts: tuple[str, ...] = ()
+    others: tuple[ReportedModel, ...] = ()
+
+
+def page_examples(model: ReportedModel, wanted: WantedInputs, making: Making) -> PageExamples:
+    """The inputs of a model that are looked at: those that are wanted, and some that are known."""
     shown: dict[str, PageExample] = {}
     not_shown: list[str] = []
-    for chosen in chosen_inputs(model, texts):
+    for chosen in chosen_inputs(model, wanted):
         if chosen.title in shown:
             continue
         try:
-            shown[chosen.title] = _example(chosen, equations, room)
+            shown[chosen.title] = _example(chosen, making)
         except SpecError as error:
             not_shown += [f"{chosen.title}: {diagnostic.message}" for diagnostic in error.diagnostics]
+            if chosen.why != ASKED_FOR:  # others would be as large
+                break
     return PageExamples(list(shown.values()), not_shown)
 
 
@@ -81,7 +94,7 @@ def check_typed(specs: Sequence[Spec], texts: Sequence[str]) -> None:
             raise SpecError(wrong)
 
 
-def _typed(spec: Spec, text: str, why: str = "asked for") -> ChosenInput:
+def _typed(spec: Spec, text: str, why: str = ASKED_FOR) -> ChosenInput:
     """An input as a person typed it; tokens where the spec states no task. Raises `SpecError`."""
     if not spec.resolved.asked:
         pass_of_tokens(spec, text)
@@ -90,10 +103,14 @@ def _typed(spec: Spec, text: str, why: str = "asked for") -> ChosenInput:
     return ChosenInput(spec.choices[position], inputs, why)
 
 
-def chosen_inputs(model: ReportedModel, texts: Sequence[str]) -> Iterator[ChosenInput]:
-    """What is looked at: these inputs; some that are known to be answered wrong; some that are answered right."""
-    yield from filter(None, (_typed_or_none(model.spec, text, "asked for") for text in texts))
+def chosen_inputs(model: ReportedModel, wanted: WantedInputs) -> Iterator[ChosenInput]:
+    """What is looked at: these inputs; some that are known to be answered wrong, by this model or by another one; some
+    that are answered right."""
+    yield from filter(None, (_typed_or_none(model.spec, text, ASKED_FOR) for text in wanted.texts))
     yield from islice(_wrong(model), MAX_WRONG)
+    of_others = {text: other for other in wanted.others for text in islice(_answered_wrong(other), MAX_WRONG)}
+    known = (_typed_or_none(model.spec, text, f"answered wrong by {one.spec.title}") for text, one in of_others.items())
+    yield from islice(filter(None, known), MAX_WRONG)
     if model.results:
         yield from islice(_right(model), MAX_RIGHT)
 
@@ -107,12 +124,18 @@ def _typed_or_none(spec: Spec, text: str, why: str) -> ChosenInput | None:
 
 
 def _wrong(model: ReportedModel) -> Iterator[ChosenInput]:
-    """The first input of each suite that is answered wrong, and the counterexample of a verification."""
+    found = _answered_wrong(model).items()
+    yield from filter(None, (_typed_or_none(model.spec, text, why) for text, why in found))
+
+
+def _answered_wrong(model: ReportedModel) -> dict[str, str]:
+    """The first input of each suite that is answered wrong, and the counterexample of a verification, as typed; where
+    each was found."""
     known = {failure.text: f"answered wrong, in {suite}" for suite, failure in _failures(model)}
     example = None if model.verification is None else model.verification.counterexample
     if example is not None:
         known.setdefault(example.text, "answered wrong, found by verify")
-    yield from filter(None, (_typed_or_none(model.spec, text, why) for text, why in known.items()))
+    return known
 
 
 def _failures(model: ReportedModel) -> Iterator[tuple[str, Failure]]:
@@ -123,19 +146,20 @@ def _failures(model: ReportedModel) -> Iterator[tuple[str, Failure]]:
 
 
 def _right(model: ReportedModel) -> Iterator[ChosenInput]:
-    """Inputs of a suite that draws them, of the largest sizes, that are answered right."""
+    """Inputs of a suite, of one that draws them where there is one, of the largest sizes, that are answered right."""
     spec = model.spec.choices[-1]
-    drawn = [
-        suite for suite in spec.resolved.task.suites().values() if suite.sampled
-    ] or spec.resolved.task.suites().values()
-    for suite in islice(drawn, 1):
-        inputs = suite.parts(suite.size(None), 0)[-1].generate()
-        for one in islice(inputs, MAX_TRIED):
-            if answer(spec, one).right:
-                yield ChosenInput(spec, one, f"answered right, in {suite.name}")
+    suites = spec.resolved.task.suites().values()
+    suite = next((one for one in suites if one.sampled), next(iter(suites)))
+    try:
+        tried = list(islice(suite.parts(suite.size(None), 0)[-1].generate(), MAX_TRIED))
+    except SpecError:  # too few inputs are allowed to draw them
+        return
+    for inputs in tried:
+        if answer(spec, inputs).right:
+            yield ChosenInput(spec, inputs, f"answered right, in {suite.name}")
 
 
-def _example(chosen: ChosenInput, equations: Equations, room: Room) -> PageExample:
+def _example(chosen: ChosenInput, making: Making) -> PageExample:
     """Raises `SpecError` where there is no room for it."""
     is_tokens = isinstance(chosen.inputs, str)
     return {
@@ -143,30 +167,30 @@ def _example(chosen: ChosenInput, equations: Equations, room: Room) -> PageExamp
         "why": chosen.why,
         "in_place": is_tokens or chosen.spec.layout.in_place,
         "length": 1 if is_tokens else len(chosen.spec.layout.answer),
-        "passes": list(_page_passes(chosen, equations, room)),
+        "passes": list(_page_passes(chosen, making)),
     }
 
 
-def _page_passes(chosen: ChosenInput, equations: Equations, room: Room) -> Iterator[PagePass]:
+def _page_passes(chosen: ChosenInput, making: Making) -> Iterator[PagePass]:
     """The pass that says the answer; where each token has one of its own, as many as there is room for, the first one
     being that of the token before the first wrong one."""
-    spec, inputs, before = chosen.spec, chosen.inputs, room.numbers
+    spec, inputs, before = chosen.spec, chosen.inputs, making.room.numbers
     if isinstance(inputs, str):
-        yield _page_pass(spec, pass_of_tokens(spec, inputs), (0,), equations, room)
+        yield _page_pass(spec, pass_of_tokens(spec, inputs), (0,), making)
         return
     seen = pass_of_input(spec, inputs)
     slots = spec.layout.predicted
     if len(seen.read_at) == len(slots):
-        yield _page_pass(spec, seen, slots, equations, room)
+        yield _page_pass(spec, seen, slots, making)
         return
     for slot in slots[max(0, _first_wrong(seen, slots) - 1) :]:
-        if before - room.numbers and before - room.numbers + _numbers(spec, seen) > MAX_SHARE:
+        if before - making.room.numbers and before - making.room.numbers + _numbers(spec, seen) > MAX_SHARE:
             return
         try:
             seen = pass_of_input(spec, inputs, slot)
         except SpecError:  # a logit was NaN, which ends the answer
             return
-        yield _page_pass(spec, seen, (slot,), equations, room)
+        yield _page_pass(spec, seen, (slot,), making)
 
 
 def _first_wrong(seen: TracedPass, slots: Sequence[int]) -> int:
@@ -177,21 +201,30 @@ def _first_wrong(seen: TracedPass, slots: Sequence[int]) -> int:
 
 
 def _numbers(spec: Spec, seen: TracedPass) -> int:
-    """How many numbers the trace of a pass has."""
-    return sum(_size(dimensions, len(seen.tokens)) for dimensions in activations(spec.network).values())
+    """How many numbers the trace of a pass has; logits stand in it a second time, each with its token."""
+    length = len(seen.tokens)
+    logits = 2 * length * spec.network.classes.size
+    return logits + sum(_size(dimensions, length) for dimensions in activations(spec.network).values())
 
 
-def _page_pass(spec: Spec, seen: TracedPass, slots: tuple[int, ...], equations: Equations, room: Room) -> PagePass:
-    numbers = _numbers(spec, seen)
-    if numbers > room.numbers:
-        raise fail("too-large", f"{numbers:,} numbers, which this page has no room for; `trace` shows them")
-    room.numbers -= numbers
+def _page_pass(spec: Spec, seen: TracedPass, slots: tuple[int, ...], making: Making) -> PagePass:
+    _check_room(_numbers(spec, seen), making)  # before so much is computed
     values = TracedValues(spec.network, seen.tokens, traced(spec, seen))
+    computed = sum(one.value.numel() for one in values.activations)  # with those of steps that are repeated
+    _check_room(computed, making)
+    making.room.numbers -= max(computed, _numbers(spec, seen))
     trace = trace_json(spec, seen, values.activations, EVERYTHING)
-    if sum(one.value.numel() for one in values.activations if "time" in one.dimensions) > MAX_FORMS:
+    explained = sum(one.value.numel() for one in values.activations if "time" in one.dimensions)
+    entries = max((len(tensor.entries) for tensor in tensors(spec.network).values()), default=0)
+    if explained > MAX_FORMS or explained * entries > MAX_READ:
         return {"slots": list(slots), "trace": trace, "forms": [], "steps": []}
-    forms = traced_forms(values, equations)
+    forms = traced_forms(values, making.equations)
     return {"slots": list(slots), "trace": trace, "forms": forms.forms, "steps": forms.steps}
+
+
+def _check_room(numbers: int, making: Making) -> None:
+    if numbers > making.room.numbers:
+        raise fail("too-large", f"{numbers:,} numbers, which this page has no room for; `trace` shows them")
 
 
 def _size(dimensions: tuple[Dimension, ...], length: int) -> int:

@@ -70,7 +70,6 @@ def _environment() -> Environment:
         "anchor": _anchor,
         "coded": _coded,
         "counted": _counted,
-        "families": _families,
         "figure": _figure,
         "grid": _grid,
         "margin": _margin,
@@ -108,23 +107,6 @@ def _coded(text: str) -> Markup:
     for i in range(1, len(parts), 3):
         made += Markup("<code>{}</code>{}").format(parts[i] or parts[i + 1], parts[i + 2])
     return made
-
-
-def _families(names: list[str]) -> list[str]:
-    """Names in short: members of a family that follow one another by their ends."""
-    runs: list[list[str]] = []
-    for name in names:
-        if runs and name == _after(runs[-1][-1]):
-            runs[-1].append(name)
-        else:
-            runs.append([name])
-    return [run[0] if len(run) == 1 else f"{run[0]} … {run[-1]}" for run in runs]
-
-
-def _after(name: str) -> str | None:
-    """The next member of a family; None where there is no number at the end."""
-    member = re.fullmatch(r"(.*[\[ ])(\d{1,9})\]", name, re.DOTALL)
-    return None if member is None else f"{member[1]}{int(member[2]) + 1}]"
 
 
 def _figure(number: int) -> str:

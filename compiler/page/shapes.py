@@ -102,10 +102,21 @@ class PageTensor(TypedDict):
     left_out: str
 
 
+class PageScores(TypedDict):
+    """How the weight of a key comes about. A score is the sum of `size` coordinates of the query times those of the
+    key, each times `scale`, which `group` heads share; to some heads something is `added`. `weight` says the rest."""
+
+    size: int
+    group: int
+    scale: float
+    added: list[bool]
+    weight: str
+
+
 class PageStep(TypedDict):
     """A step in the diagram. `rail` says what becomes of the stream: `starts`, `adds`, `replaces`, `repeats`, `ends`.
-    `reads` and `writes` are dimensions of the stream; `before` and `after` its dimensions in short, `before` null where
-    there is none. `again` are steps that are repeated; `equations` are places in those of the model."""
+    `reads` and `writes` are dimensions of the stream, in short; `before` and `after` all of them, likewise, `before`
+    null where there are none. `again` are steps that are repeated; `equations` are places in those of the model."""
 
     name: str
     rail: str
@@ -118,6 +129,7 @@ class PageStep(TypedDict):
     after: str
     tensors: list[str]
     equations: list[int]
+    scores: PageScores | None
 
 
 PageTerm = list[object]
@@ -186,8 +198,11 @@ class PageLine(TypedDict):
 
 
 class PageSource(TypedDict):
+    """A file that was read for a spec; `left_out` is how many lines behind these are not shown."""
+
     file: str
     lines: list[PageLine]
+    left_out: int
 
 
 class PageModel(TypedDict):

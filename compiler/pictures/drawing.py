@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from itertools import cycle, pairwise
 from math import ceil
 
@@ -87,12 +86,12 @@ class CellStyle:
     legend: str = ""
 
 
-STYLES: dict[CellState, CellStyle] = {
+STYLES: dict[CellState, CellStyle] = {  # hatches are lines: dots make an SVG large
     "value": CellStyle(None),
     "whole": CellStyle(None, legend="bold or •: all right"),
     "proved": CellStyle("#0072b2", "", "o", "P proved"),
     "refuted": CellStyle("#e69f00", "///", "v", "R refuted: at least so many wrong"),
-    "open": CellStyle("#f0e442", "..", "s", "O open"),
+    "open": CellStyle("#f0e442", "\\\\\\", "s", "O open"),
     "error": CellStyle("#ffffff", "xxx", "x", "E error"),
     "missing": CellStyle("#eeeeee", "", "", "no row"),
     "unknown": CellStyle("#bdbdbd", "", "|", "not known"),
@@ -249,7 +248,6 @@ def _cell_colours(panel: PicturePanel) -> Floats:
     return made
 
 
-@cache
 def _map(colours: ColourScale) -> mcolors.Colormap:
     """Colours that all eyes tell apart; those of signed numbers leave out the middle, so that none looks like zero."""
     if colours.spacing in ("signed", "signed log"):
@@ -260,7 +258,6 @@ def _map(colours: ColourScale) -> mcolors.Colormap:
     return matplotlib.colormaps["viridis"]
 
 
-@cache
 def _norm(colours: ColourScale) -> mcolors.Normalize:
     match colours.spacing:
         case "linear" | "signed":
@@ -275,13 +272,15 @@ def _norm(colours: ColourScale) -> mcolors.Normalize:
 
 def _write(axes: Axes, place: tuple[int, int], cell: PictureCell, width: float, colour: Sequence[float]) -> None:
     """The text of a cell, or the short one, or none: whatever fits."""
-    fitting = (text for text in (cell.text, cell.short) if text_width(len(text), TEXT_SIZE) <= width)
+    text = next((text for text in (cell.text, cell.short) if text_width(len(text), TEXT_SIZE) <= width), "")
+    if not text:
+        return
     red, green, blue, _ = colour
     is_dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
     axes.text(
         place[0] + 0.5,
         place[1] + 0.5,
-        next(fitting, ""),
+        text,
         fontsize=TEXT_SIZE,
         color="white" if is_dark else "black",
         fontweight="bold" if cell.state == "whole" else "normal",
@@ -311,18 +310,21 @@ def _draw_lines(axes: Axes, panel: PicturePanel, room: float) -> None:
     for row, colour, marker in zip(panel.cells, cycle(_COLOURS), cycle(_MARKERS), strict=False):
         heights = [_height(cell, is_log=is_log) for cell in row]
         axes.plot(places, heights, color=colour, marker=marker, markersize=4, lw=1)
+        without: dict[str, list[float]] = {}
         for at, height, cell in zip(places, heights, row, strict=True):
-            mark = STYLES[cell.state].marker
-            if math.isnan(height) and mark:
-                axes.plot([at], [0.03], marker=mark, color=colour, ls="", transform=axes.get_xaxis_transform())
+            if math.isnan(height):
+                without.setdefault(STYLES[cell.state].marker, []).append(at)
+        for mark, at_edge in without.items():
+            lower = [0.03] * len(at_edge)
+            axes.plot(at_edge, lower, marker=mark, color=colour, ls="", transform=axes.get_xaxis_transform())
     _label_places(axes, panel.x, places, room)
     if is_log:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(_FIGURES)
-    elif panel.colours is None:
+    elif any(cell.state in _HEIGHTS for row in panel.cells for cell in row):
         axes.set_yticks(list(_HEIGHTS.values()), list(_HEIGHTS))
         axes.set_ylim(-0.5, 2.5)
-    elif panel.colours.low == 0 and panel.colours.high == 1:
+    elif panel.colours is not None and (panel.colours.low, panel.colours.high) == (0, 1):  # a share
         axes.set_ylim(-0.05, 1.05)
     axes.grid(color=_GRID, lw=0.5)
 

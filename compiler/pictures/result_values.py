@@ -11,12 +11,11 @@ from typing import Literal
 
 from compiler.pictures.picture import ZERO, PictureCell, number_cell
 from compiler.readers.counting.counts import LISTING, SHOWN_RULES
+from compiler.source.faults import no_rule
 from compiler.sweeps.results import PointResult
-from compiler.verifier.results import VerdictName
 
 ValueKind = Literal["share", "verdict", "number"]
 Count = Callable[[PointResult], tuple[int, int]]  # k of n; n is 0 where nothing was asked
-_SHORT: dict[VerdictName, str] = {"proved": "P", "refuted": "R", "open": "O"}
 _LONGEST_COUNT = 10**5  # what has more digits is rounded in a cell
 _LARGEST = int(sys.float_info.max)  # tasks can have more inputs than that
 
@@ -76,12 +75,19 @@ def _shared(count: Count, is_whole_text: bool, result: PointResult) -> PictureCe
 
 
 def _verdict(result: PointResult) -> PictureCell | None:
-    """A refuted one with the number of inputs that are surely answered wrong."""
+    """A refuted one with the number of inputs that are surely answered wrong, an open one with the reasons."""
     found = result.verdict
     if found is None:
         return None
-    wrong = f"R {_count_text(found.at_least)}" if found.verdict == "refuted" else _SHORT[found.verdict]
-    return PictureCell(found.verdict, None, wrong, _SHORT[found.verdict])
+    match found.verdict:
+        case "proved":
+            return PictureCell(found.verdict, None, "P", "P")
+        case "refuted":
+            return PictureCell(found.verdict, None, f"R {_count_text(found.at_least)}", "R")
+        case "open":
+            return PictureCell(found.verdict, None, " ".join(["O", ", ".join(found.why)]).rstrip(), "O")
+        case _:
+            raise no_rule("verdict", found.verdict)
 
 
 def _count_text(number: int) -> str:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 _CODE = (".py", ".h", ".yaml", ".json")  # endings of files that decide what is computed
+_EXAMPLES = "examples"  # specs, which decide nothing for others; in a checkout the folder is a link
 
 
 def installed_version() -> str | None:
@@ -35,6 +36,8 @@ def digest_of_code(folder: Path) -> str:
     """The SHA-256 of the code in a folder, with the names of its files."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.suffix in _CODE):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        name = path.relative_to(folder)
+        if name.parts[0] != _EXAMPLES:
+            digest.update(f"{name.as_posix()}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -186,7 +186,7 @@ def _result(future: Future[Any]) -> PointResult | None:
     except (OSError, CancelledError):
         raise
     except Exception as error:  # whatever a worker or the scheduler says that has other packages
-        message = f"the cluster cannot compute a point: {type(error).__name__}: {error}"
+        message = f"the cluster cannot compute a point: {type(error).__name__}: {' '.join(str(error).split())}"
         raise fail("worker", message, hint=_SAME) from None
     if isinstance(result, PointResult):
         return result

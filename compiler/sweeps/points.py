@@ -1,4 +1,4 @@
-"""One point of a sweep: counted_point, evaluated, verified. An error is a result too."""
+"""One point of a sweep: counted, evaluated, verified. An error is a result too."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ exactly. Only their ratio is not linear.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from compiler.backends.bounds.arithmetic import (
 )
 from compiler.backends.bounds.attention import NEGLIGIBLE, Scored, score
 from compiler.backends.bounds.demand import live_heads
-from compiler.backends.bounds.key_tables import head_tables
+from compiler.backends.bounds.key_tables import KeyWeights, key_weights
 from compiler.backends.elementary.program import Attended, Mixed, NotFollowed
 from compiler.expressions.floats import FloatFormat
 from compiler.network.ir import Ties
@@ -37,6 +37,8 @@ from compiler.verifier.forms import Array, Forms, Ranges, forms, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
 
 MAX_QUERY_BYTES = 1 << 28  # of the forms of one query
+MOST_OFF = 0.25  # a share of the largest weight: then it may be given to all others
+HARDLY_ANY = 2.0**-80  # of a weight, and of a product with a value: less is not told apart, but bounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,11 @@ class _Head:
     values: Channels
     visible: np.ndarray
 
+    def of_keys(self, keys: NDArray[np.int64]) -> _Head:
+        """With these keys alone."""
+        index = torch.from_numpy(keys)
+        return replace(self, values=[_map(x, lambda q: q[:, index]) for x in self.values], visible=self.visible[keys])
+
 
 @dataclass(frozen=True, eq=False)
 class HeadForms:
@@ -105,43 +112,62 @@ class AttentionForms:
     bounds: NDArray[np.bool_]
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Form:
+    """A form as it is found: `constant` [2, cases], and tables [2, steps, cases] of the columns that it depends on."""
+
+    constant: Array
+    columns: dict[int, Array]
+    bound: bool
+
+
+@dataclass(frozen=True)
 class _Tables:
-    """Forms as they are found: `constants` [2, cases] and `tables` [2, columns, steps, cases] each."""
+    """The forms that are `made`, all of them with so many cases; of those to come, the positions of their keys."""
 
     sequences: Sequences
     positions: tuple[int, ...]
     cases: int
-    constants: list[Array] = field(default_factory=list)
-    tables: list[Array] = field(default_factory=list)
-    bounds: list[bool] = field(default_factory=list)
+    made: list[_Form] = field(default_factory=list)
+
+    def of_keys(self, keys: NDArray[np.int64]) -> _Tables:
+        """The same tables, for forms of these of the keys."""
+        return replace(self, positions=tuple(self.positions[key] for key in keys))
 
     def add(self, table: Tensor, constant: Array | float = 0.0, *, bound: bool = False) -> int:
         """A form by what each key adds, [cases, keys, steps] or less; its number."""
         table = table.expand(self.shape)
-        full = np.zeros((2, len(self.sequences.automaton.columns), self.sequences.steps, self.cases))
+        columns: dict[int, Array] = {}
         rest = np.zeros((2, self.cases)) + constant
         for i, position in enumerate(self.positions):
-            column = self.sequences.columns[position]
-            part = table[:, i].numpy()
+            column, part = self.sequences.columns[position], table[:, i].numpy()
             if not part.any():
                 continue
             if column == CONSTANT:
                 rest = outwards(rest, np.stack([part[:, 0]] * 2))
             else:
-                full[:, column] = outwards(full[:, column], np.stack([part.T] * 2))
-        self.constants.append(rest)
-        self.tables.append(full)
-        self.bounds.append(bound)
-        return len(self.tables) - 1
+                added = np.stack([part.T] * 2)
+                columns[column] = outwards(columns[column], added) if column in columns else added
+        self.made.append(_Form(rest, columns, bound))
+        return len(self.made) - 1
 
-    def add_bound(self, table: Tensor) -> int:
-        return self.add(table, bound=True)
+    def add_bound(self, table: Tensor, constant: Array | float = 0.0) -> int:
+        return self.add(table, constant, bound=True)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """[cases, keys, steps]"""
         return self.cases, len(self.positions), self.sequences.steps
+
+    def forms(self) -> Forms:
+        automaton = self.sequences.automaton
+        shape = (2, len(automaton.columns), self.sequences.steps, self.cases, len(self.made))
+        constant, tables = np.zeros((2, self.cases, len(self.made))), np.zeros(shape)
+        for number, form in enumerate(self.made):
+            constant[..., number] = form.constant
+            for column, table in form.columns.items():
+                tables[:, column, ..., number] = table
+        return forms(automaton, constant, tables)
 
 
 def attention_forms(a: Arithmetic, node: AttentionNode, query: Query) -> AttentionForms:
@@ -160,11 +186,9 @@ def attention_forms(a: Arithmetic, node: AttentionNode, query: Query) -> Attenti
         elif not node.seen:
             heads.append(_nothing(head.wanted, tables))
         else:
-            scores = _scores(a, node, operation, number, query)
-            weighed = _softmax if operation.ties is None else _hard
-            heads.append(weighed(a, operation, head, scores, tables))
-    made = forms(sequences.automaton, np.stack(tables.constants, -1), np.stack(tables.tables, -1))
-    return AttentionForms(made, tuple(heads), np.array(tables.bounds))
+            asked = _asked(node, operation, number, query)
+            heads.append((_softmax if operation.ties is None else _hard)(a, head, asked, tables))
+    return AttentionForms(tables.forms(), tuple(heads), np.array([form.bound for form in tables.made]))
 
 
 def too_large() -> NotFollowed:
@@ -180,32 +204,132 @@ def _head(node: AttentionNode, number: int, query: Query) -> _Head:
     return _Head(number, wanted, values, operation.visible_to(number)[query.position, list(node.seen)])
 
 
-def _scores(a: Arithmetic, node: AttentionNode, operation: Attended, head: int, query: Query) -> Bounded:
-    """[cases, keys, steps] or less"""
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What a head's scores are computed from: queries [cases, 1, 1], keys [1, keys, steps]."""
+
+    dtype: FloatFormat
+    scored: Scored
+
+    @property
+    def operation(self) -> Attended:
+        return self.scored.operation
+
+    def scores(self, a: Arithmetic) -> Bounded:
+        """[cases, keys, steps] or less"""
+        return exact.score(self.dtype, self.scored, score(a, self.scored))
+
+    def of_keys(self, keys: NDArray[np.int64]) -> _Asked:
+        """Of these keys alone."""
+        index = torch.from_numpy(keys)
+        chosen = [_map(x, lambda q: q[:, index]) for x in self.scored.key]
+        return replace(self, scored=replace(self.scored, key=chosen, added=[q[:, index] for q in self.scored.added]))
+
+    def after_any_step(self) -> _Asked:
+        """With keys [1, keys, 1] that may be what they are after any step."""
+        return replace(self, scored=replace(self.scored, key=[_hull_of_steps(x) for x in self.scored.key]))
+
+
+def _asked(node: AttentionNode, operation: Attended, head: int, query: Query) -> _Asked:
     channels = [_case(query.channels[c]) if query.channels else ZERO for c in operation.query_channels(head)]
     keys = [_key(node.keys[c]) if node.keys else ZERO for c in operation.key_channels(head)]
     added = (table[head % len(table)][query.position, list(node.seen)] for table in operation.additions)
     scored = Scored(operation, channels, keys, [torch.tensor(numbers)[None, :, None] for numbers in added])
-    return exact.score(node.dtype, scored, score(a, scored))
+    return _Asked(node.dtype, scored)
 
 
-def _softmax(a: Arithmetic, operation: Attended, head: _Head, scores: Bounded, tables: _Tables) -> HeadForms:
+def _hull_of_steps(x: Bounded) -> Bounded:
+    value, error = (torch.as_tensor(q, dtype=torch.float64) for q in (x.value, x.error))
+    if value.dim() + error.dim() == 0:
+        return x
+    value, error = torch.broadcast_tensors(value, error)  # type: ignore[no-untyped-call]
+    middle = (value.amin(2, keepdim=True) + value.amax(2, keepdim=True)) / 2
+    return Bounded(middle, SLACK * ((value - middle).abs() + error).amax(2, keepdim=True))
+
+
+@dataclass(frozen=True, eq=False)
+class _Far:
+    """Keys that hardly matter to a head, so `many`: they have no more than a `weight` [cases] in all, and for each
+    channel that is wanted, products with values come to one of the `sizes` [cases] at most. All other keys are
+    `near`."""
+
+    near: NDArray[np.int64]
+    weight: Array
+    sizes: Sequence[Array]
+    many: int
+
+
+def _far(a: Arithmetic, head: _Head, asked: _Asked, shape: tuple[int, int, int]) -> _Far:
+    """Weights and products of these keys are tiny shares of those of the key that surely has the highest score.
+
+    Whether an exponential underflows is only asked of whole ranges here: where that may matter, a key is near.
+    """
+    operation, visible = asked.operation, torch.tensor(head.visible)
+    scores = asked.after_any_step().scores(a)
+    value, error = (
+        torch.as_tensor(q, dtype=torch.float64).expand(*shape[:2], 1)[..., 0] for q in (scores.value, scores.error)
+    )
+    low, high = (torch.where(visible, x, -torch.inf) for x in (value - SLACK * error, value + SLACK * error))
+    best, key = low.max(1, keepdim=True)
+    reference = best.clamp(min=0.0) if operation.plus_one else best
+    rounding = 4 * a.rounding.unit * (reference.abs() + high.abs())
+    weight = (1 + 2.0**-4) * torch.exp(high - reference + rounding)
+    gone = high - reference + rounding < NEGLIGIBLE
+    perhaps_gone = ~gone & (low - high.amax(1, keepdim=True) - rounding < NEGLIGIBLE)
+    far = visible & (weight <= HARDLY_ANY) & ~perhaps_gone
+    sizes = [torch.as_tensor(a.size(v), dtype=torch.float64).expand(1, *shape[1:]).amax(2)[0] for v in head.values]
+    for size in sizes:
+        far &= weight * size <= HARDLY_ANY * torch.exp(best - reference) * size[key]
+    chosen = far.scatter(1, key, False).all(0) | (~visible & visible.any())
+    lost = torch.where(gone | ~visible, 0.0, weight + a.rounding.lost_weight(int(visible.sum())))[:, chosen]
+    return _Far(
+        np.flatnonzero(~chosen.numpy()),
+        lost.sum(1).numpy(),
+        [(lost * size[chosen]).sum(1).numpy() for size in sizes],
+        int((lost > 0).sum(1).max()),
+    )
+
+
+def _softmax(a: Arithmetic, head: _Head, asked: _Asked, tables: _Tables) -> HeadForms:
+    operation, far = asked.operation, _far(a, head, asked, tables.shape)
+    head, asked, tables = head.of_keys(far.near), asked.of_keys(far.near), tables.of_keys(far.near)
+    scores = asked.scores(a)
     mask = _with_weight(a, operation, scores, torch.tensor(head.visible)[None, :, None], tables.shape)
-    if not operation.plus_one and bool((mask.sum(1) == 1).all()):
+    if not operation.plus_one and not far.many and bool((mask.sum(1) == 1).all()):
         return _alone(a, head.wanted, head.values, mask.double(), tables)
-    weights = head_tables(a, operation, scores, head.values, mask, tables.shape)
-    nothing = weights.nothing.numpy()
+    found = key_weights(a, operation, scores, mask, tables.shape, far.many)
+    weights, grown = (found, np.ones(tables.cases)) if operation.plus_one else _relative_to_largest(found)
+    of_head, nothing = weights.with_values(head.values), weights.nothing.numpy()
     return HeadForms(
         tuple(head.wanted),
-        tuple(map(tables.add, weights.mixed)),
-        tables.add(weights.weight, nothing),
-        tables.add_bound(weights.more),
-        tuple(map(tables.add_bound, weights.off)),
-        tuple(map(tables.add_bound, weights.size)),
+        tuple(map(tables.add, of_head.mixed)),
+        tables.add(of_head.weight, nothing),
+        tables.add_bound(of_head.more, far.weight * grown),
+        tuple(tables.add_bound(off, size * grown) for off, size in zip(of_head.off, far.sizes, strict=True)),
+        tuple(tables.add_bound(off, size * grown) for off, size in zip(of_head.size, far.sizes, strict=True)),
         nothing,
         weights.most,
         weights.one or bool((nothing == 1).all()),
     )
+
+
+def _relative_to_largest(found: KeyWeights) -> tuple[KeyWeights, Array]:
+    """The same weights, all divided by what one of them is off by, as a share, and by how much bounds of others grow
+    [cases]: a quotient of sums stays what it is.
+
+    That of the key which is surely largest is then known, and others, as far as they are smaller, have its share too.
+    """
+    weight, more = found.weight, found.more
+    least, key = weight.amin(2).max(1)
+    rest = weight.amax(2).sum(1) - weight.amax(2).gather(1, key[:, None])[:, 0]
+    largest = key[:, None, None].expand(-1, 1, weight.shape[2])
+    share = SLACK * (more.gather(1, largest) / weight.gather(1, largest)).amax((1, 2))
+    worth = (rest < least) & (share < MOST_OFF)
+    share = torch.where(worth, share, 0.0)
+    grown = SLACK / (1 - share)
+    moved = (more + weight * share[:, None, None]) * grown[:, None, None]
+    moved = moved.scatter(1, largest, 0.0)
+    return replace(found, more=torch.where(worth[:, None, None], moved, more)), torch.where(worth, grown, 1.0).numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,9 +341,10 @@ class _Won:
     at: Tensor
 
 
-def _hard(a: Arithmetic, operation: Attended, head: _Head, scores: Bounded, tables: _Tables) -> HeadForms:
+def _hard(a: Arithmetic, head: _Head, asked: _Asked, tables: _Tables) -> HeadForms:
     """A head whose weight is on keys with the largest score, where these are known."""
-    won = _won(operation, head, scores, tables)
+    operation = asked.operation
+    won = _won(operation, head, asked.scores(a), tables)
     most = int(won.weights.count_nonzero(1).max())
     mixed, off, size = [], [], []
     for v in head.values:
@@ -459,6 +584,12 @@ def _shared(*parts: tuple[int, Tensor]) -> dict[int, Quantity]:
 def _quantities(numbers: Array) -> list[Tensor]:
     """[cells, forms] as [1, cells] for each form."""
     return [torch.tensor(column)[None] for column in numbers.T]
+
+
+def _map(x: Bounded, change: Callable[[Tensor], Tensor]) -> Bounded:
+    """With other tensors; what is the same for all keys stays so. Nothing is shared."""
+    value, error = (change(q) if isinstance(q, Tensor) else q for q in (x.value, x.error))
+    return Bounded(value, error)
 
 
 def _case(x: Bounded) -> Bounded:

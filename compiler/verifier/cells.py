@@ -14,6 +14,7 @@ from compiler.verifier.forms import Array, Forms, outwards
 from compiler.verifier.sequences import Numbers
 
 UNKNOWN = -1
+LARGE_GROUP = 64  # of cells that are joined
 ROWS = ("expected", "case", "level", "before", "after", "low", "high", "count", "witness", "masks")
 
 
@@ -43,12 +44,6 @@ class Cells:
 
     def __len__(self) -> int:
         return len(self.expected)
-
-    @property
-    def bytes_each(self) -> int:
-        """What a cell takes in memory, about."""
-        numbers, masks = self.low.shape[1] * self.low.shape[2], self.masks.shape[1] * (self.masks.shape[2] + 2)
-        return int(128 + 16 * numbers + masks)
 
     def chosen(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Cells:
         rows: dict[str, Any] = {name: getattr(self, name)[index] for name in ROWS}
@@ -89,6 +84,14 @@ def column_cells(column: Column, number: int, forms: Forms, labels: Labels, step
     )
 
 
+def joined_bytes(cells: Cells, column: Cells) -> int:
+    """What each cell takes in memory, about, once one more column is `joined`: less where that tells the case."""
+    known = any(bool((part.case != UNKNOWN).all()) for part in (cells, column))
+    cases = 1 if known else max(cells.low.shape[1], column.low.shape[1])
+    masks = (cells.masks.shape[1] + column.masks.shape[1]) * (cells.masks.shape[2] + 2)
+    return int(128 + 16 * cases * cells.low.shape[2] + masks)
+
+
 def joined(low: Cells, high: Cells, grids: Array | None = None) -> Cells:
     """Cells over two windows, one just below the other: all pairs whose states meet; as they would be `merged`."""
     pairs = [
@@ -114,11 +117,11 @@ def joined(low: Cells, high: Cells, grids: Array | None = None) -> Cells:
         level[firsts],
         before[firsts],
         after[firsts],
-        np.minimum.reduceat(lows[order], starts),
-        np.maximum.reduceat(highs[order], starts),
+        _grouped(np.minimum, lows, order, starts),
+        _grouped(np.maximum, highs, order, starts),
         np.add.reduceat(low.count[i] * high.count[j], starts),
         np.concatenate([low.witness[i[starts]], high.witness[j[starts]]], 1),
-        np.concatenate([_any_of(low.masks[i], starts), _any_of(high.masks[j], starts)], 1),
+        np.concatenate([_any_of(low.masks, i, starts), _any_of(high.masks, j, starts)], 1),
     )
 
 
@@ -145,10 +148,10 @@ def merged(cells: Cells, grids: Array) -> Cells:
         return cells
     return replace(
         cells.chosen(order[starts]),
-        low=np.minimum.reduceat(cells.low[order], starts),
-        high=np.maximum.reduceat(cells.high[order], starts),
+        low=_grouped(np.minimum, cells.low, order, starts),
+        high=_grouped(np.maximum, cells.high, order, starts),
         count=np.add.reduceat(cells.count[order], starts),
-        masks=_any_of(cells.masks[order], starts),
+        masks=_any_of(cells.masks, order, starts),
     )
 
 
@@ -168,8 +171,22 @@ def _alike(labels: Sequence[Numbers], low: Array, high: Array, grids: Array) -> 
     return (np.arange(len(order)) if new.all() else order), np.flatnonzero(new)
 
 
-def _any_of(masks: NDArray[np.uint8], starts: Numbers) -> NDArray[np.uint8]:
-    """The bits that any of the cells from each start to the next has; word by word where they fill words."""
+def _any_of(masks: NDArray[np.uint8], order: Numbers, starts: Numbers) -> NDArray[np.uint8]:
+    """As `_grouped`, the bits that any of the cells has; word by word where they fill words."""
     rows = np.ascontiguousarray(masks.reshape(len(masks), masks.shape[1] * masks.shape[2]))
-    joined_rows = np.bitwise_or.reduceat(rows.view(np.uint64) if rows.shape[1] % 8 == 0 else rows, starts)
-    return joined_rows.view(np.uint8).reshape(len(starts), *masks.shape[1:])
+    words = rows.view(np.uint64) if rows.shape[1] % 8 == 0 else rows
+    return _grouped(np.bitwise_or, words, order, starts).view(np.uint8).reshape(len(starts), *masks.shape[1:])
+
+
+def _grouped(combine: np.ufunc, rows: NDArray[Any], order: Numbers, starts: Numbers) -> NDArray[Any]:
+    """What comes of the rows in this order, from each start to the next: of all groups at once, member by member, and
+    at last of the few that are large, which numpy's `reduceat` would take long for."""
+    sizes = np.diff(starts, append=len(order))
+    found, largest_first = rows[order[starts]], np.argsort(-sizes, kind="stable")
+    for member in range(1, min(int(sizes.max(initial=0)), LARGE_GROUP)):
+        groups = largest_first[: np.searchsorted(-sizes[largest_first], -member)]
+        found[groups] = combine(found[groups], rows[order[starts[groups] + member]])
+    for group in np.flatnonzero(sizes > LARGE_GROUP):
+        members = order[starts[group] + LARGE_GROUP : starts[group] + sizes[group]]
+        found[group] = combine(found[group], combine.reduce(rows[members], axis=0))
+    return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.tasks.automaton import Automaton
+from compiler.tasks.automaton import Automaton, Column
 
 Array = NDArray[np.float64]
 
@@ -62,9 +62,9 @@ def outwards(x: Array, y: Array) -> Array:
     with np.errstate(invalid="ignore"):
         part = total - x
         lost = (x - (total - part)) + (y - part)
-    low = np.where(lost[0] < 0, np.nextafter(total[0], -np.inf), total[0])
-    high = np.where(lost[1] > 0, np.nextafter(total[1], np.inf), total[1])
-    return np.stack([low, high])
+    np.nextafter(total[0], -np.inf, out=total[0], where=lost[0] < 0)
+    np.nextafter(total[1], np.inf, out=total[1], where=lost[1] > 0)
+    return total
 
 
 def forms(automaton: Automaton, constant: Array, tables: Array) -> Forms:
@@ -76,17 +76,27 @@ def forms(automaton: Automaton, constant: Array, tables: Array) -> Forms:
     above[0], above[1] = np.inf, -np.inf
     below[:, 0, 0] = 0.0
     above[:, count] = 0.0
-    for k, column in enumerate(automaton.columns):
-        added = tables[:, k, : len(column.before)]
-        _relax(below[:, k + 1], column.after, outwards(below[:, k, column.before], added))
-    for k in reversed(range(count)):
-        column = automaton.columns[k]
-        added = tables[:, k, : len(column.before)]
-        _relax(above[:, k], column.before, outwards(above[:, k + 1, column.after], added))
+    between = [_between_states(column, tables[:, k]) for k, column in enumerate(automaton.columns)]
+    for k, (before, after, added) in enumerate(between):
+        _relax(below[:, k + 1], after, outwards(below[:, k, before], added))
+    for k, (before, after, added) in reversed(list(enumerate(between))):
+        _relax(above[:, k], before, outwards(above[:, k + 1, after], added))
     return Forms(constant, tables, below, above)
 
 
+def _between_states(column: Column, table: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """The pairs of states that steps of a column lead from and to, and the lowest and highest entries [2, pairs, …] of
+    its table [2, steps, …] between them: an outward sum of the lowest is the lowest sum."""
+    order = np.lexsort((column.after, column.before))
+    before, after = column.before[order], column.after[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (before[1:] != before[:-1]) | (after[1:] != after[:-1])
+    starts = np.flatnonzero(new)
+    ends = [end(table[side][order], starts) for side, end in enumerate((np.minimum.reduceat, np.maximum.reduceat))]
+    return before[starts], after[starts], np.stack(ends)
+
+
 def _relax(ends: Array, states: NDArray[np.int64], sums: Array) -> None:
-    """Lower and raise the ends [2, states, …] of each state by the sums [2, steps, …] that lead to it."""
+    """Lower and raise the ends [2, states, …] of each state by the sums [2, pairs, …] that lead to it."""
     np.minimum.at(ends[0], states, sums[0])
     np.maximum.at(ends[1], states, sums[1])

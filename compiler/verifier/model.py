@@ -22,6 +22,7 @@ from compiler.backends.bounds.tensors import Running, TensorFunctions, looked_up
 from compiler.backends.elementary.program import Attended, Lookup, Mixed, Node, Program, reads_keys
 from compiler.verifier import exact
 from compiler.verifier.attention import AttentionForms, AttentionNode, Query, attention_forms, mixed_values, too_large
+from compiler.verifier.bins import blocks, followed_in_bins
 from compiler.verifier.ffn import cell_step
 from compiler.verifier.forms import Ranges, outwards
 from compiler.verifier.sequences import CONSTANT, Sequences
@@ -104,9 +105,17 @@ def local_values(
 ) -> Running:
     """The values of all nodes but those that are left unknown: channels [positions, steps]. Raises `NotFollowed` where
     they are too large."""
+
+    def check_time() -> None:
+        if stop():
+            raise OutOfTime
+
+    split = blocks(program)
     running, room = Running(program, torch.from_numpy(sequences.tokens[:, : program.length]), []), MAX_VALUE_BYTES
     for number, node in enumerate(program.nodes):
         value = [] if number in unknown else all_channels(node, _local(running, number, node, sequences, stop))
+        if number in split and value:
+            value = followed_in_bins(running, split[number], value, check_time)
         running.values.append(value)
         room -= sum(q.nbytes for x in value for q in (x.value, x.error, *x.shared.values()) if isinstance(q, Tensor))
         if room < 0:

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from compiler.source.version import own_code
 from tests.helpers import ROOT
 
 LEFT_OUT = ("PYTHONPATH", "VIRTUAL_ENV")
@@ -79,6 +80,8 @@ def test_it_is_the_installed_package(installed: Installed) -> None:
     where = installed.run("python", "-c", "import compiler; print(compiler.__file__)")
     assert where.startswith(str(installed.bin.parent))
     assert "weightspec 0.1.0" in installed.run("weightspec", "--version")
+    code = installed.run("python", "-c", "from compiler.source.version import own_code; print(own_code())")
+    assert code == f"{own_code()}\n"  # so that a cluster may have either
 
 
 def test_examples_are_found_by_name_from_anywhere(installed: Installed) -> None:

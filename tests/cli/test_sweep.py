@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +18,7 @@ import pytest
 from compiler import read_rows
 from tests.cli.test_cli import QWEN, ROOT, call, call_json
 from tests.cli.test_report import REVERSE
+from tests.helpers import HANGS
 
 EDGES = ("--suite", "edges", "--jobs", "1")
 # The second point is an error, which is said at once; then come more than any test waits for.
@@ -34,25 +38,56 @@ def without_seconds(found: dict[str, Any]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "seconds"} for row in found["rows"]]
 
 
-@pytest.mark.parametrize(("ending", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_a_sweep_that_is_ended_goes_on(ending: signal.Signals, code: int) -> None:
-    with subprocess.Popen(
-        [sys.executable, "cli.py", *LONG], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stderr is not None
-        first = child.stderr.readline()
-        child.send_signal(ending)
-        output, said = child.communicate(timeout=120)
-    assert (child.returncode, output) == (code, ""), said
-    assert first.startswith(f"{REVERSE} symbols=1 length=4: ")
-    if ending == signal.SIGINT:
-        assert said.startswith("interrupted after ")
-        assert said.endswith(" of 200 points; the same command computes the others\n")
+def check_in_use() -> None:
+    """A second process is refused the journal of the first one, and takes nothing from it."""
+    (refused,) = call_json(*SHORT, exit_code=2)["errors"]
+    assert (refused["code"], refused["message"][-9:]) == ("in-use", "is in use")
+    assert "another process writes to it now" in refused["hint"]
+
+
+def check_goes_on() -> None:
+    """What the first process has found is known; all rows are those of a sweep that nobody ended."""
     again = call_json(*SHORT)
     assert again["known"] >= 2  # those before the line that was read
     whole = call_json(*SHORT, "--restart")
     assert whole["known"] == 0
     assert without_seconds(again) == without_seconds(whole)
+
+
+def test_a_sweep_that_is_interrupted_goes_on() -> None:
+    with subprocess.Popen(
+        [sys.executable, "cli.py", *LONG], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stderr is not None
+        first = child.stderr.readline()
+        child.send_signal(signal.SIGINT)
+        output, said = child.communicate(timeout=HANGS)
+    assert (child.returncode, output) == (130, ""), said
+    assert first.startswith(f"{REVERSE} symbols=1 length=4: ")
+    assert said.startswith("interrupted after ")
+    assert said.endswith(" of 200 points; the same command computes the others\n")
+    check_goes_on()
+
+
+def test_a_sweep_in_a_terminal_that_is_killed_goes_on() -> None:
+    """Before that, errors are named and the time that is left is estimated; the journal is its own."""
+    terminal, its_end = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200", "LINES": "25"}
+    with subprocess.Popen(
+        [sys.executable, "cli.py", *LONG], cwd=ROOT, stdout=subprocess.PIPE, stderr=its_end, env=environment
+    ) as child:
+        os.close(its_end)
+        shown = ""
+        while not re.search(r"\[index-range\].* of 200.*\d:\d\d:\d\d", shown, re.DOTALL):
+            shown += os.read(terminal, 1 << 16).decode(errors="replace")
+        check_in_use()
+        child.kill()
+        assert child.stdout is not None
+        assert child.stdout.read() == b""
+    os.close(terminal)
+    assert f"{REVERSE} symbols=1 length=4: " in shown
+    assert child.returncode == -signal.SIGKILL
+    check_goes_on()
 
 
 def test_the_table_has_the_best_point_first_and_errors_last() -> None:

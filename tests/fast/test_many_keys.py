@@ -13,7 +13,7 @@ from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import SLACK, ZERO, Arithmetic, Bounded, Quantity, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all
-from compiler.backends.bounds.key_tables import HeadTables, head_tables
+from compiler.backends.bounds.key_tables import HeadTables, key_weights
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Attended, Node
 from compiler.expressions.floats import FORMATS
@@ -59,7 +59,9 @@ def tables(scores: Tensor, value: Quantity, error: Quantity) -> HeadTables:
     keys = len(scores)
     own = Bounded(column(value, keys), column(error, keys))
     visible = torch.ones(1, keys, 1, dtype=torch.bool)
-    return head_tables(ARITHMETIC, attended(keys), Bounded(column(scores, keys), 0.0), [own], visible, (1, keys, 1))
+    return key_weights(
+        ARITHMETIC, attended(keys), Bounded(column(scores, keys), 0.0), visible, (1, keys, 1)
+    ).with_values([own])
 
 
 def proved(scores: Tensor, value: Quantity, error: Quantity) -> tuple[float, float]:

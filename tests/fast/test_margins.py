@@ -19,12 +19,12 @@ from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Bounded, Quan
 from compiler.backends.bounds.deciding import leader
 from compiler.backends.bounds.elementwise import all_channels
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions
-from compiler.backends.bounds.margins import Static, margins, with_known_errors
+from compiler.backends.bounds.margins import Static, sufficient_leads, with_known_errors
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, said
 from compiler.backends.elementary.program import Attended, Mixed, NotFollowed, Program
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.backends.native.c_program import c_source
-from compiler.backends.native.columns import columns_of
+from compiler.backends.native.columns import columns_for_c
 from compiler.backends.native.fast_engine import programs
 from compiler.backends.native.native import Native, native
 from compiler.evaluation.evaluator import Evaluator
@@ -54,7 +54,7 @@ def _read(program: Program, prompts: Tokens, answers: Tokens) -> Tensor:
 
 def check_margins(program: Program, tokens: Tensor, found: Counter[str]) -> None:
     """What leads by its margin is sure by the bounds of its own input."""
-    enough = margins(program)
+    enough = sufficient_leads(program)
     running, decision = run_nodes(program, tokens), program.decision
     values = [Bounded(x.value, 0.0) for x in running.at(decision.node, decision.reads)]
     shape = (len(decision.reads), len(tokens))
@@ -159,9 +159,9 @@ def test_compiled_values_are_sure_of_nothing_else(name: str) -> None:
     """By tokens and by columns, for numbers of inputs that do not fill the lanes."""
     spec = _model(name)
     (program,) = programs(spec)
-    columns = columns_of((program,), spec.layout)
+    columns = columns_for_c((program,), spec.layout)
     assert columns is not None
-    enough = margins(program)
+    enough = sufficient_leads(program)
     library = native(c_source(program, np.where(np.isfinite(enough), enough, 1e300), columns))
     assert isinstance(library, Native), library
     tokens = _read(program, *any_tokens(spec, 203, 3))
@@ -222,7 +222,7 @@ def test_hard_attention_has_no_margin(tmp_path: Path) -> None:
     spec = load(next(SPECS.rglob("brackets.yaml")))
     for program in programs(spec):
         hard = any(isinstance(node.operation, Attended) and node.operation.ties for node in program.nodes)
-        assert not hard or not np.isfinite(margins(program)).any()
+        assert not hard or not np.isfinite(sufficient_leads(program)).any()
         assert hard or any(isinstance(node.operation, (Attended, Mixed)) for node in program.nodes)
 
 

@@ -22,6 +22,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 AXE = ROOT / ".venv" / "pages" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 WIDTHS = (360, 800, 1400)  # of a telephone, a tablet, a screen
+PAPER = 794  # of an A4 page, in pixels too
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 

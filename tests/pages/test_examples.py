@@ -17,10 +17,10 @@ import compiler
 from compiler import load
 from compiler.evaluation.computations import TracedValues, computations, find_value
 from compiler.evaluation.traced import pass_of_tokens, traced
-from compiler.page.cells import Equations, Room
+from compiler.page.cells import Equations, Making, Room
 from compiler.page.description import PagePlan, described
-from compiler.page.diagram import page_steps
-from compiler.page.examples import check_typed, page_examples
+from compiler.page.diagram import dimensions_read, dimensions_written, page_steps
+from compiler.page.examples import WantedInputs, check_typed, page_examples
 from compiler.page.forms import MAX_TERMS, traced_forms
 from compiler.page.html import page_html
 from compiler.page.notebook import show
@@ -211,7 +211,8 @@ def test_a_counterexample_is_shown_where_no_suite_refutes() -> None:
     found = compiler.verify(spec)
     assert found.counterexample is not None
     (model,) = report_without_runs(spec).models
-    looked = page_examples(replace(model, verification=found), (), Equations(lambda *_: None), Room())
+    making = Making(Equations(lambda *_: None), Room())
+    looked = page_examples(replace(model, verification=found), WantedInputs(), making)
     assert [(one["title"], one["why"]) for one in looked.shown] == [
         (found.counterexample.text, "answered wrong, found by verify")
     ]
@@ -240,9 +241,9 @@ def test_without_a_task_tokens_are_looked_at(tmp_path: Path) -> None:
     assert page_json(spec)["examples"] == []
 
 
-def test_what_is_too_large_is_said_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_large_is_said_and_not_shown() -> None:
     (model,) = report_without_runs(load(TINY, {"digits": 2})).models
-    looked = page_examples(model, ("12 34",), Equations(lambda *_: None), Room(numbers=100))
+    looked = page_examples(model, WantedInputs(("12 34",)), Making(Equations(lambda *_: None), Room(numbers=100)))
     assert looked.shown == []
     (said,) = looked.not_shown
     assert re.fullmatch(r"12 \+ 34: [\d,]+ numbers, which this page has no room for; `trace` shows them", said)
@@ -253,12 +254,12 @@ def test_what_is_too_large_is_said_and_not_shown(monkeypatch: pytest.MonkeyPatch
     [
         ("tiny95", "embedding", ["tokens"], ["eq", "special", "digit"]),
         ("tiny95", "layer0.attention", ["eq", "special"], ["count", "scale"]),
-        ("tiny95", "layer1.ffn", ["candidate[0]", "candidate[1]"], ["logit[0]", "logit[1]"]),
+        ("tiny95", "layer1.ffn", ["candidate[0] … candidate[1]"], ["logit[0] … logit[1]"]),
         (
             "tiny95",
             "layer1.attention",
             ["place"],
-            ["eq", "special", "digit", "count", "scale", "candidate[0]", "candidate[1]", "place"],
+            ["eq", "special", "digit", "count", "scale", "candidate[0] … candidate[1]", "place"],
         ),
     ],
 )
@@ -273,20 +274,21 @@ def test_a_step_changes_nothing_but_what_it_writes(name: str) -> None:
     spec = load(STEPS / f"{name}.yaml")
     values = values_of(STEPS / f"{name}.yaml")
     trace = trace_json(spec, pass_of_tokens(spec, some_tokens(spec)), values.activations, Look())
-    steps = {one["name"]: one for one in page_steps(spec.network, Equations(lambda *_: None))}
+    rails = {one["name"]: one["rail"] for one in page_steps(spec.network, Equations(lambda *_: None))}
     for shown in trace["steps"]:
-        step = steps[shown["name"]]
-        if step["rail"] == "adds":
-            assert {label for changed in shown["changed"] for label in changed} <= {*step["writes"]}, shown["name"]
+        step = values.steps[shown["name"]]
+        if rails[step.name] == "adds":
+            assert {label for changed in shown["changed"] for label in changed} <= {*dimensions_written(step)}, shown[
+                "name"
+            ]
 
 
 def test_a_step_that_reads_a_dimension_says_so() -> None:
     """Against the terms of its values: what a step was computed from in the stream before it."""
     for name in KINDS:
-        spec, values = load(STEPS / f"{name}.yaml"), values_of(STEPS / f"{name}.yaml")
+        values = values_of(STEPS / f"{name}.yaml")
         found = traced_forms(values, Equations(lambda *_: None))
         names = [one.name for one in values.activations if one.name in values.steps]
-        steps = {one["name"]: one for one in page_steps(spec.network, Equations(lambda *_: None))}
         before: tuple[str, ...] = ()
         for at, (name_of_step, forms) in enumerate(zip(names, found.steps, strict=True)):
             inside = [one for value in forms["inside"] for one in value]
@@ -294,7 +296,10 @@ def test_a_step_that_reads_a_dimension_says_so() -> None:
                 for number in form if isinstance(form, list) else [form]:
                     for coefficient, *read in found.forms[number]["terms"]:
                         if len(read) == 4 and read[:2] == [at - 1, -1] and coefficient:
-                            assert before[int(str(read[3]))] in steps[name_of_step]["reads"], (name, name_of_step)
+                            assert before[int(str(read[3]))] in dimensions_read(values.steps[name_of_step]), (
+                                name,
+                                name_of_step,
+                            )
             run = next(one for one in values.activations if one.name == name_of_step)
             before = run.labels
 

@@ -15,7 +15,7 @@ import pytest
 
 from compiler import load
 from compiler.expressions.arithmetic import FUNCTIONS
-from compiler.page.description import described
+from compiler.page.description import MAX_LINES, described
 from compiler.page.html import Shades, page_html
 from compiler.page.notebook import show
 from compiler.readers.why.why import why
@@ -23,7 +23,7 @@ from compiler.report.reporting import make_report
 from compiler.source.diagnostics import SpecError
 from compiler.terminal.why import why_json
 from tests.cli.test_cli import QWEN, TINY, call
-from tests.helpers import SPECS, STEPS
+from tests.helpers import SPECS, STEPS, load_text
 from tests.pages.parsed import Element, faults, page_data, parsed
 
 PARITY = SPECS / "tasks" / "parity.yaml"
@@ -148,6 +148,43 @@ def test_shades_are_by_size(numbers: list[float], shades: list[str]) -> None:
     assert [made.shade(number) for number in numbers] == shades
 
 
+def palettes() -> dict[str, dict[str, str]]:
+    """The colours of the page by their names, in light and in dark."""
+    style = page_of(TINY).all("style")[0].text
+    light, dark, *_ = re.findall(r":root \{(.*?)\}", style, flags=re.DOTALL)
+    found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
+    return {"light": found, "dark": found | dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark))}
+
+
+def contrast(first: str, second: str) -> float:
+    """As WCAG defines it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted(map(luminance, (first, second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_text_stands_out(theme: str) -> None:
+    colours = palettes()[theme]
+    shades = [(f"{sign}{i}", "on-weak" if i < 4 else "on-strong") for sign in "pn" for i in range(1, 6)]
+    texts = ("fore", "quiet", "link", "good", "bad", "key", "number", "string", "comment", "word")
+    pairs = [*shades, *((ground, text) for ground in ("back", "panel", "mark") for text in texts)]
+    assert [pair for pair in pairs if contrast(*(colours[name] for name in pair)) < 4.5] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_stronger_shade_stands_out_more(theme: str) -> None:
+    colours = palettes()[theme]
+    for sign in "pn":
+        strengths = [contrast(colours["back"], colours[f"{sign}{i}"]) for i in range(1, 6)]
+        assert strengths == sorted(strengths)
+
+
 def test_the_ending_of_the_file_decides(tmp_path: Path) -> None:
     page, text = tmp_path / "page.html", tmp_path / "page.md"
     for target in (page, text):
@@ -192,6 +229,44 @@ def test_nothing_is_hidden_in_a_page_and_nothing_in_it_runs(tmp_path: Path) -> N
     assert shown == f"{hostile} \\u202eevil\\u202c <b>&amp;"
     assert page_data(document)["models"][0]["model"]["source"] == source
     assert "\u202e" not in show(load(spec)).html
+
+
+LARGE = """\
+weightspec: 1
+name: large
+dtype: float64
+constants: {{step: 2}}
+vocabulary: t[300]
+stream: d[300]
+context: 8
+network:
+  embedding:
+    t[i]: {{"d[i]": step * i}}
+decode: argmax
+# {long}
+{lines}
+"""
+
+
+def test_what_is_large_is_cut_and_the_page_says_so(tmp_path: Path) -> None:
+    spec = load_text(tmp_path, LARGE.format(long="x" * 5000, lines="\n".join("# more" for _ in range(3000))))
+    view = show(spec, "t[299] t[1]")
+    document = parsed(view.html)
+    assert list(faults(document)) == []
+    model = page_data(document)["models"][0]
+    (tensor,) = model["tensors"]
+    assert tensor["left_out"] == "64 of 300 rows and 64 of 300 columns are shown"
+    assert tensor["rows"] == [f"t[{i}]" for i in range(1, 65)]
+    assert [(cell["row"], cell["column"], cell["value"]) for cell in tensor["cells"]] == [
+        (i, i, 2.0 * (i + 1)) for i in range(64)
+    ]
+    (source,) = model["sources"]
+    assert (len(source["lines"]), source["left_out"]) == (MAX_LINES, 3012 - MAX_LINES)
+    assert max(len("".join(piece["text"] for piece in line["pieces"])) for line in source["lines"]) < 1100
+    assert "and 1,012 more lines" in document.text
+    (step,) = model["steps"]
+    assert step["writes"] == ["d[1] … d[299]"]
+    assert len(view.html) < 600_000
 
 
 def test_a_spec_that_is_wrong_writes_no_page(tmp_path: Path) -> None:

@@ -16,12 +16,13 @@ from benchmarks import (
     engine_speed,
     exhaustive,
     large_speed,
+    scale,
     self_check,
     sweep_overhead,
     task_inputs,
     verify_speed,
 )
-from benchmarks.page import NoSection, markdown_table, put
+from benchmarks.page import NoSection, markdown_table, put, text_table
 from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, disagreements
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.pipeline import load
@@ -278,3 +279,26 @@ def test_the_engine_next_to_another_tree() -> None:
     assert "inputs a second" in machine
     assert header.split().count("ratio") == 2
     assert re.fullmatch(r"reverse( +[\d,]+ +[\d,]+ +[\d.]+){2}( +[\d.]+%){2}( +[\d.]+ s){2}", row)
+
+
+@pytest.mark.long
+def test_points_on_a_cluster_are_those_of_one_process() -> None:
+    words = ["--set", "symbols=2..4", "--points", "3", "--inputs", "9", "--workers", "1"]
+    result = CliRunner().invoke(scale.main, [SMALL, *words])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("3 points of reverse, 9 inputs each; ")
+    assert re.search(r"^this process +\d+\.\d +100 % +\d+ %\n1 +\d+\.\d +\d+ % +\d+ %\n", result.output, re.MULTILINE)
+    assert re.search(r"keep its result: \d+\.\d CPU ms, \d+\.\d % of a point\n", result.output)
+    assert re.search(r"^1 +\d+\.\d (hours|days) ", result.output, re.MULTILINE)
+
+
+def test_a_million_points_wait_for_workers_and_then_for_the_scheduler() -> None:
+    table = scale.million_table(scale.Scale(computing=0.375, serving=1 / 256), text_table)
+    rows = [line.split() for line in table.splitlines()[1:]]
+    assert [(row[0], *row[1:3], row[-1]) for row in rows] == [
+        ("1", "4.3", "days", "workers"),
+        ("10", "10.4", "hours", "workers"),
+        ("96", "1.1", "hours", "workers"),
+        ("100", "1.1", "hours", "scheduler"),
+        ("1,000", "1.1", "hours", "scheduler"),
+    ]

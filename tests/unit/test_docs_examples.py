@@ -55,6 +55,7 @@ from tests.helpers import ROOT, SPECS
 RUN_HERE = [page for page in PAGES if page.name not in ("json.md", "gallery.md")]
 """tests/cli/test_json_shapes.py runs the first one, test_report.py the calls of pages such as the second."""
 MARKS = {"base", "part", "error", "file", "values"}
+MOST_BYTES = 150_000  # of a picture
 UNIMPORTANT = ("no-claims", "unused-name", "silent-symbol")  # in a fragment, which shows one thing
 _TABLE_COMMAND = re.compile(r"^\| `(python cli\.py [^`]*)`", re.MULTILINE)
 
@@ -258,6 +259,7 @@ def test_every_picture_is_drawn_by_a_command_and_shown() -> None:
         name for page in PAGES for name in re.findall(r"!\[[^]]+\]\((?:docs/)?pictures/([^)]+)\)", page.read_text())
     }
     assert drawn == shown == {path.name for path in PICTURES.glob("*.svg")}
+    assert all(path.stat().st_size < MOST_BYTES for path in PICTURES.glob("*.svg"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

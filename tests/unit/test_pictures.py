@@ -189,11 +189,26 @@ def test_specs_are_an_axis_too() -> None:
     assert panel.states[2] == ("value", "missing")
 
 
+def test_a_row_that_does_not_set_a_name_is_as_written() -> None:
+    (panel,) = results_picture([row(1), row(2, gain="3")], ResultView(x="gain")).panels
+    assert (panel.x.labels, panel.x.spacing, panel.texts) == (("as written", "3"), "names", (("1", "2"),))
+
+
 def test_the_number_of_inputs_stands_in_the_title_or_in_each_cell() -> None:
     same = results_picture([row(3, n="1"), row(10, n="2")], ResultView())
     assert (same.value, same.panels[0].texts) == ("right answers, edges of 10 inputs", (("3", "10"),))
     differing = results_picture([row(3, n="1"), row(10, n="2", inputs=20)], ResultView())
     assert (differing.value, differing.panels[0].texts) == ("right answers, edges", (("3/10", "10/20"),))
+
+
+def test_an_open_verdict_says_why_and_a_refuted_one_how_many_are_wrong() -> None:
+    verdicts = [
+        PointVerdict("open", 9, 0, 9, None, None, ("time", "rounding")),
+        PointVerdict("refuted", 9, 4, 9, None, None, ("time",)),
+        PointVerdict("proved", 9, 0, 0, 1.0, 1.0),
+    ]
+    rows = [SavedRow("a", {"n": str(n)}, "", PointResult(verdict=verdict)) for n, verdict in enumerate(verdicts)]
+    assert results_picture(rows, ResultView()).panels[0].texts == (("O time, rounding", "R 4", "P"),)
 
 
 def test_more_inputs_than_a_float_can_count() -> None:

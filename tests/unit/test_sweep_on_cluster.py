@@ -174,6 +174,18 @@ def test_a_worker_with_several_threads_is_refused() -> None:
     assert (code, "has 2 threads" in message) == ("worker", True)
 
 
+def test_a_sweep_waits_for_the_first_worker(here: Found) -> None:
+    notices: list[str] = []
+    with cluster(0) as started:
+
+        def notice(text: str) -> None:
+            notices.append(text)
+            started.scale(1)
+
+        assert found(swept(started, notice=notice)) == here
+        assert notices == [f"the cluster of {started.scheduler_address} has no workers yet; the sweep waits for them"]
+
+
 def test_a_scheduler_that_is_lost_leaves_the_journal(tmp_path: Path, here: Found) -> None:
     journal, started = tmp_path / "journal.jsonl", cluster()
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
-from compiler.backends.bounds.key_tables import head_tables
+from compiler.backends.bounds.key_tables import key_weights
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Attended
@@ -43,7 +43,7 @@ def test_weights_that_are_known(plus_one: bool, scores: tuple[float, ...], known
     value = torch.tensor(scores, dtype=torch.float64)[None, :, None]
     ones = Bounded(torch.ones(1, 3, 1, dtype=torch.float64), 0.0)
     visible = torch.ones(1, 3, 1, dtype=torch.bool)
-    found = head_tables(a, operation(plus_one=plus_one), Bounded(value, 0.0), [ones], visible, (1, 3, 1))
+    found = key_weights(a, operation(plus_one=plus_one), Bounded(value, 0.0), visible, (1, 3, 1)).with_values([ones])
     assert tuple((found.more[0, :, 0] == 0).tolist()) == known
     assert found.one == one
     top = max(0.0, *scores) if plus_one else max(scores)
@@ -56,7 +56,7 @@ def test_the_weight_of_no_key_is_1_only_where_it_is_exactly_1() -> None:
     value = torch.tensor([0.0, 1e-20, 1e-17, 1.0], dtype=torch.float64)[:, None, None]
     ones = Bounded(torch.ones(1, 1, 1, dtype=torch.float64), 0.0)
     visible = torch.ones(1, 1, 1, dtype=torch.bool)
-    found = head_tables(a, operation(plus_one=True), Bounded(value, 0.0), [ones], visible, (4, 1, 1))
+    found = key_weights(a, operation(plus_one=True), Bounded(value, 0.0), visible, (4, 1, 1)).with_values([ones])
     assert (found.nothing == 1).tolist() == [True, False, False, False]
 
 

@@ -127,14 +127,10 @@ def test_every_input_of_that_model_is_right() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("name", "digits", "step"),
-    [("Lokimorty_39p", 1, "block.attention"), ("bingbangboom-lab_87p", 2, "layer1.attention")],
-)
-def test_published_models_with_two_layers(name: str, digits: int, step: str) -> None:
-    """Shortened ones; the block of the first is run twice."""
-    found = verify(load(SPECS / "gallery" / f"{name}.yaml", {"digits": digits}), tried=0, budget=600)
-    assert reasons_of(found) == {("step", step)}
+def test_a_published_model_with_a_block_that_is_run_twice() -> None:
+    """Shortened."""
+    found = verify(load(SPECS / "gallery" / "Lokimorty_39p.yaml", {"digits": 1}), tried=0, budget=600)
+    assert reasons_of(found) == {("step", "block.attention")}
 
 
 @pytest.mark.long

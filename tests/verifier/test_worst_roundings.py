@@ -109,12 +109,12 @@ def test_tables_hold_the_sums_of_their_keys() -> None:
         tables.add(torch.from_numpy(own), 1 / 3)
         for case in range(2):
             parts = [Fraction(own[case, i, 0]) for i in np.flatnonzero(fixed)]
-            check_pair(tables.constants[-1][:, case], [Fraction(1 / 3), *parts])
+            check_pair(tables.made[-1].constant[:, case], [Fraction(1 / 3), *parts])
             for column in range(len(automaton.columns)):
                 keys = [i for i, other in enumerate(sequence.columns) if other == column]
                 for step in range(sequence.steps):
                     parts = [Fraction(own[case, i, step]) for i in keys]
-                    check_pair(tables.tables[-1][:, column, step, case], parts)
+                    check_pair(tables.forms().tables[:, column, step, case, -1], parts)
 
 
 def check_pair(found: NDArray[np.float64], parts: list[Fraction]) -> None:

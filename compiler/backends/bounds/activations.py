@@ -48,11 +48,12 @@ def activation(kind: ActivationKind) -> ActivationBound:
         case "relu":
             return ActivationBound(_relu, relu_by_chord, _rectified(0.0), units=0)
         case "silu":
-            return ActivationBound(_silu, _silu, _rectified(-0.3), units=SILU_UNITS)
+            return ActivationBound(_silu, _below_relu(_silu, SILU_BELOW), _rectified(-0.3), units=SILU_UNITS)
         case "gelu":
-            return ActivationBound(_gelu, _gelu, _rectified(-0.2), units=GELU_UNITS)
+            return ActivationBound(_gelu, _below_relu(_gelu, GELU_BELOW), _rectified(-0.2), units=GELU_UNITS)
         case "gelu_tanh":
-            return ActivationBound(_gelu_tanh, _gelu_tanh, _rectified(-0.2), units=GELU_TANH_UNITS)
+            bound_of_cells = _below_relu(_gelu_tanh, GELU_TANH_BELOW)
+            return ActivationBound(_gelu_tanh, bound_of_cells, _rectified(-0.2), units=GELU_TANH_UNITS)
         case "tanh":
             return ActivationBound(_tanh, _tanh, _within(-1.0, 1.0), units=TANH_UNITS)
         case "sigmoid":
@@ -69,6 +70,9 @@ SILU_UNITS = 5  # of the value
 GELU_UNITS = 8  # of the argument: in float32, torch takes erf from a polynomial
 GELU_TANH_UNITS = 8  # of the argument
 TANH_UNITS = 3  # of the value
+# by how much the function is below max(0, x) at most: a little more than that. For SiLU, |x| / (1 + e^|x|) ≤ c for all
+# x where c + ln c ≥ -1; the others are largest near |x| = 0.752
+SILU_BELOW, GELU_BELOW, GELU_TANH_BELOW = 0.27847, 0.16998, 0.17005
 SIGMOID_UNITS = 5  # of the value
 
 
@@ -112,6 +116,27 @@ def relu_by_chord(a: Arithmetic, x: Bounded) -> Bounded:
     engine = 2.0**-51 * (abs(value) + off) + ENGINE_TINY
     engine = f.if_less(low, 0.0, f.if_less(0.0, high, engine, 0.0), 0.0)
     return Bounded(value, slope * x.error + room + engine, shared)
+
+
+def _below_relu(bound: Bound, below: float) -> Bound:
+    """The same bound, or, where that leaves less apart from what is shared: max(0, x), by its chord, less 0 to `below`.
+
+    The latter is larger than it has to be by more than the engine rounds; the module's value is off by no more than
+    that of GELU, for all of these functions.
+    """
+
+    def tighter(a: Arithmetic, x: Bounded) -> Bounded:
+        f, known, chord = a.f, bound(a, x), relu_by_chord(a, x)
+        roundings = plus(times(GELU_UNITS * a.rounding.unit, a.size(x)), 1024 * a.rounding.tiny)
+        value, error = f.name(chord.value - below / 2), f.name(plus(chord.error, below / 2, roundings))
+        shared = {
+            symbol: f.name(f.if_less(error, known.error, c, known.shared.get(symbol, 0.0)))
+            for symbol, c in chord.shared.items()
+        }
+        value, error = (f.if_less(error, known.error, *pair) for pair in ((value, known.value), (error, known.error)))
+        return a.named(value, error, shared)
+
+    return tighter
 
 
 def _silu(a: Arithmetic, x: Bounded) -> Bounded:

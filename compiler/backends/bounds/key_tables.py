@@ -18,11 +18,36 @@ from compiler.backends.elementary.program import FUNCTION_UNITS, Attended
 
 
 @dataclass(frozen=True, eq=False)
+class KeyWeights:
+    """The `weight` of each key and by how much `more` or less it may be, [queries, keys, tokens], and that of `nothing`
+    [queries]. So many keys at `most` have one. `one`: whether for each query some key's weight is exactly 1, and no
+    larger one is possible, whatever the tokens are."""
+
+    weight: Tensor
+    more: Tensor
+    nothing: Tensor
+    most: int
+    one: bool
+
+    def with_values(self, values: Sequence[Bounded]) -> HeadTables:
+        """With the sums of products with values [1, keys, tokens] or less."""
+        weight, more = self.weight, self.more
+        return HeadTables(
+            weight,
+            more,
+            tuple((weight * v.value).expand(weight.shape) for v in values),
+            tuple((more * abs(v.value) + (weight + more) * v.error).expand(weight.shape) for v in values),
+            tuple(((weight + more) * (abs(v.value) + v.error)).expand(weight.shape) for v in values),
+            self.nothing,
+            self.most,
+            self.one,
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class HeadTables:
     """What each key adds to the sums of weights, of what these are off, and for each value of weight · value, of what
-    that is off, and of its size: [queries, keys, tokens]. `nothing` [queries] is the weight of attending to no key,
-    `most` the largest number of keys that a query sees. `one`: whether for each query some key's weight is exactly 1,
-    and no larger one is possible, whatever the tokens are."""
+    that is off, and of its size: [queries, keys, tokens]; else as in `KeyWeights`."""
 
     weight: Tensor
     more: Tensor
@@ -34,19 +59,14 @@ class HeadTables:
     one: bool
 
 
-def head_tables(
-    a: Arithmetic,
-    operation: Attended,
-    scores: Bounded,
-    values: Sequence[Bounded],
-    visible: Tensor,
-    shape: tuple[int, int, int],
-) -> HeadTables:
-    """The tables of one head: quantities are [queries, keys, tokens], an axis of size 1 being broadcast.
+def key_weights(
+    a: Arithmetic, operation: Attended, scores: Bounded, visible: Tensor, shape: tuple[int, int, int], beside: int = 0
+) -> KeyWeights:
+    """Relative to the largest score, of one head. So many keys `beside` these have a weight too, below theirs.
 
     With the standard softmax the module takes the largest score from all, which rounds them once more.
     """
-    f, unit, tiny, most = a.f, a.rounding.unit, a.rounding.tiny, int(visible.sum(1).max())
+    f, unit, tiny, most = a.f, a.rounding.unit, a.rounding.tiny, beside + int(visible.sum(1).max())
     value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (scores.value, scores.error))
     top = torch.where(visible, value, -math.inf).amax((1, 2), keepdim=True)
     top = top.clamp(min=0.0) if operation.plus_one else top
@@ -72,16 +92,9 @@ def head_tables(
     nothing = torch.zeros(shape[0], dtype=torch.float64)
     if operation.plus_one:  # 1 where it is exactly that
         nothing = torch.where(top == 0, 1.0, torch.exp(-top).clamp(max=1 - ENGINE_UNIT)).flatten()
-    return HeadTables(
-        weight,
-        more,
-        tuple((weight * v.value).expand(shape) for v in values),
-        tuple((more * abs(v.value) + (weight + more) * v.error).expand(shape) for v in values),
-        tuple(((weight + more) * (abs(v.value) + v.error)).expand(shape) for v in values),
-        nothing,
-        most,
-        bool(((weight == 1) & (more == 0)).all(2).any(1).all()) and bool((top >= 0).all() or not operation.plus_one),
-    )
+    weight, more = weight.expand(shape), more.expand(shape)
+    one = ((weight == 1) & (more == 0)).all(2).any(1).all()
+    return KeyWeights(weight, more, nothing, most, bool(one) and (not operation.plus_one or bool((top >= 0).all())))
 
 
 def _rounded(a: Arithmetic, x: Tensor) -> Tensor | None:

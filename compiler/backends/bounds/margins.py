@@ -56,7 +56,7 @@ MAX_CELLS = 1 << 16  # at all positions together
 MAX_OPERATIONS = 1 << 23  # on numbers, before there are bins: a second at most
 
 
-def margins(program: Program) -> Array:
+def sufficient_leads(program: Program) -> Array:
     """[slots, classes]: what the value of the logit of a class that is ahead has to lead by, so that the plain module
     surely says it; infinite or NaN where nothing suffices. The program is `prepared` for the fast engine."""
     if _costs_too_much(program) or program.decision.classes == 1 or any(_is_hard(node) for node in program.nodes):
@@ -386,5 +386,9 @@ def _difference(a: Arithmetic, decision: Decision, inputs: Channels, best: int, 
         Bounded(times(factor, inputs[c].value), times(abs(factor), inputs[c].error), scaled_shared(inputs[c], factor))
         for c, factor in factors.items()
     ]
-    value = plus(*(x.value for x in scaled), sign * (biases[best] - biases[rival]))
+    value = Interval.of(plus(*(x.value for x in scaled), sign * (biases[best] - biases[rival])))
+    sizes = [times(abs(row.get(c, 0.0)), a.f.absolute(inputs[c].value)) for row in rows for c in factors]
+    size = plus(*sizes, abs(biases[best]), abs(biases[rival]))
+    rounded = _high(times((len(factors) + 4) * 4 * ENGINE_UNIT, size))  # the engine subtracts two logits, each rounded
+    value = Interval(value.low - rounded, value.high + rounded)
     return Bounded(value, plus(*(x.error for x in scaled)), combined_shared(scaled))

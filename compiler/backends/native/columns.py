@@ -46,7 +46,7 @@ def _by_column(word: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return word if whole else np.asfortranarray(word, dtype=np.uint16)
 
 
-def columns_of(programs: Sequence[Program], layout: Layout) -> Columns | None:
+def columns_for_c(programs: Sequence[Program], layout: Layout) -> Columns | None:
     """For the only one of the programs, which says all of the answer; None where there are several, a token is not a
     symbol and a number that is added, or there are too many."""
     if len(programs) != 1 or programs[0].slots != layout.predicted or programs[0].starts != (0,):

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.cost import numbers_kept
-from compiler.backends.bounds.margins import margins, share_ahead, with_known_errors
+from compiler.backends.bounds.margins import share_ahead, sufficient_leads, with_known_errors
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Array, Attended, NotFollowed, Program
 from compiler.backends.native.c_program import c_source
-from compiler.backends.native.columns import Columns, columns_of
+from compiler.backends.native.columns import Columns, columns_for_c
 from compiler.backends.native.engines import UNSURE, EngineName, EngineUnavailable
 from compiler.backends.native.native import Native, NativeUnavailable, Tokens, native
 from compiler.pipeline import Spec
@@ -106,7 +106,7 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
         raise EngineUnavailable(str(error)) from None
     why = _not_compiled(device, inputs * max(len(program.starts) for program in made), len(made))
     runners: list[_Runner] = []
-    columns = columns_of(made, spec.layout)
+    columns = columns_for_c(made, spec.layout)
     if why is None:
         for program in made:
             runner = _native(program, spec, columns, threads)
@@ -150,7 +150,7 @@ def _first_stage(program: Program, sample: Tensor) -> tuple[tuple[Program, Array
     """A program that decides most of a sample in less time than bounds do, with its margins, and how: values alone, or
     with errors of attention that are known for all inputs; None where it does not. Raises `NoRule`."""
     if not any(isinstance(node.operation, Attended) for node in program.nodes):
-        enough = margins(program)
+        enough = sufficient_leads(program)
         worth = np.isfinite(enough).all() and share_ahead(program, enough, sample) >= 1 - MOST_LEFT
         return (program, enough) if worth else None, "by values alone"
     known = with_known_errors(program)

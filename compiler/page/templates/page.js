@@ -167,15 +167,15 @@
     return real(weight) > 0 ? `p${Math.max(1, Math.ceil(STRENGTHS * (real(weight) / most)))}` : "zero";
   };
 
-  // A table of cells. `columns` and `rows` have a text and classes, `cell` gives those of a place.
-  const cellTable = ({ label, corner, columns, rows, cell, describe }) => {
+  // A table of cells. Where they are `small`, their texts are not seen. `columns` and `rows` have a text and classes, `cell` gives those of a place.
+  const cellTable = ({ label, corner, columns, rows, cell, describe, small = false }) => {
     const head = columns.map((column) => make("th", { scope: "col", class: column.classes ?? "" }, ...column.lines));
     const body = rows.map((row, i) =>
       make("tr", { class: row.classes ?? "" }, make("th", { scope: "row" }, row.text), ...columns.map((_, j) => {
         const { text, classes } = cell(i, j);
         return make("td", { class: classes }, text);
       })));
-    const table = make("table", { class: "heat", role: "grid", "aria-label": shown(label) },
+    const table = make("table", { class: small ? "heat small" : "heat", role: "grid", "aria-label": shown(label) },
       make("thead", {}, make("tr", {}, make("th", { scope: "col" }, corner), ...head)), make("tbody", {}, ...body));
     prepare(table, describe);
     return make("div", { class: "wide" }, table);
@@ -185,6 +185,7 @@
 
   const MOST_COLUMNS = 64; // positions that are shown side by side
   const MOST_ROWS = 96; // dimensions
+  const MOST_NUMBERS = 12; // keys of a head whose weights stand in their cells; of more, colours say which are large
   const MOST_WEIGHTS = 12000; // cells of attention; of more, only the row of the position that is looked at
 
   const valueAt = (pass, [step, inside, position, dimension]) => {
@@ -253,9 +254,9 @@
     return Array.from({ length: Math.min(end, first + MOST_COLUMNS) - first }, (_, i) => first + i);
   };
 
-  const headings = (model, frame, positions) =>
+  const headings = (model, frame, positions, small = false) =>
     positions.map((position) => ({
-      lines: [String(position), make("br", {}), called(model, frame.pass.trace.tokens[position])],
+      lines: [String(position), small ? " " : make("br", {}), called(model, frame.pass.trace.tokens[position])],
       classes: position === frame.position ? "here" : "",
     }));
 
@@ -296,18 +297,45 @@
     return formOf(pass, [at, mixed, query, head * size])?.equations ?? [];
   };
 
-  const attentionTables = (model, frame, example, level, says) => {
+  // The score of a key, by the coordinates of both, and how its weight comes of it.
+  const scoreSays = (model, pass, step, [head, query, key], show) => {
+    const scores = model.steps.find((one) => one.name === step.name).scores;
+    const score = real(step.heads[head].scores[query][key]);
+    if (score === -Infinity) return [make("p", {}, "The mask hides this key.")];
+    const at = pass.trace.steps.indexOf(step);
+    const [queries, keys] = ["queries", "keys"].map((name) => step.inside.findIndex((one) => one.name === `${step.name}.${name}`));
+    let rest = score;
+    const items = Array.from({ length: scores.size }, (_, i) => {
+      const places = [[at, queries, query, head * scores.size + i], [at, keys, key, Math.floor(head / scores.group) * scores.size + i]];
+      const numbers = places.map((place) => real(valueAt(pass, place)));
+      const product = numbers[0] * numbers[1] * scores.scale;
+      rest -= product;
+      const factors = [...numbers, ...(scores.scale === 1 ? [] : [scores.scale])].map((one) => rounded(one)).join(" × ");
+      const [asks, has] = places.map((place) => {
+        const reached = make("button", { type: "button" }, nameOf(pass, place));
+        reached.addEventListener("click", () => show(place));
+        return reached;
+      });
+      return make("li", {}, `${rounded(product)} = ${factors}, `, asks, " × ", has);
+    });
+    if (scores.added[head]) items.push(make("li", {}, `${rounded(rest)}, from the two positions`));
+    return [make("p", {}, `The weight is ${scores.weight}. The score ${rounded(score)} is the sum of`), make("ul", {}, ...items)];
+  };
+
+  const attentionTables = (model, frame, example, level, says, show) => {
     const { trace } = frame.pass;
     const keys = positionColumns(frame, example);
     const heads = trace.steps.reduce((sum, one) => sum + one.heads.length, 0);
     const queries = heads * keys.length ** 2 > MOST_WEIGHTS ? [frame.position] : keys;
+    const small = keys.length > MOST_NUMBERS;
     return trace.steps.flatMap((one) => (one.heads.length === 0 ? [] : [
       make(level, {}, one.run > 1 ? `${one.name}, run ${one.run}` : one.name),
       make("div", { class: "heads" }, ...one.heads.map((head, number) =>
         make("div", {}, make("p", {}, "head ", make("b", {}, head.head)), cellTable({
+          small,
           label: `${one.name}, head ${head.head}: weights of keys by query`,
           corner: "query",
-          columns: headings(model, frame, keys),
+          columns: headings(model, frame, keys, small),
           rows: queries.map((query) => ({
             text: `${query} ${called(model, trace.tokens[query])}`,
             classes: query === frame.position ? "here" : "",
@@ -323,6 +351,7 @@
                 `: query ${query} ${called(model, trace.tokens[query])} gives key ${key} ${called(model, trace.tokens[key])} the weight `,
                 `${full(head.pattern[query][key])}, for a score of ${full(head.scores[query][key])}`),
               ...equationLines(model, weighing(frame.pass, one, number, query)),
+              ...scoreSays(model, frame.pass, one, [number, query, key], show),
             ]);
           },
         })))),
@@ -396,6 +425,8 @@
     says.setAttribute("role", "status");
     const panel = make("div", { class: "says", role: "status" });
     const sub = `h${level}`;
+    const heading = make("div", {}, make(sub, {}, "Attention"), make("p", { class: "quiet" },
+      "The weight of each key, by query; the stronger the colour, the larger it is among those of its query."));
     stage.replaceChildren(
       make("p", {}, make("label", { for: id }, "Input "), select),
       make("div", { class: "toolbar", role: "group", "aria-label": "Steps" }, buttons.token[0], buttons.step[0], buttons.step[1], buttons.token[1]),
@@ -403,16 +434,16 @@
       tokens, says,
       make(sub, {}, "Stream"), make("p", { class: "quiet" }, "By dimension and position; * marks what the step has changed."), stream,
       make(sub, {}, "Logits"), logits,
-      make(sub, {}, "Attention"), attention, panel);
+      heading, attention, panel);
 
     const frames = () => framesOf(model.examples[state.example]);
-    const steps = () => frames()[state.frame].pass.trace.steps.length;
+    const lastStep = (frame) => (frames()[frame]?.pass.trace.steps.length ?? 1) - 1;
 
     const next = ([token, step]) => {
-      if (token) return { ...state, frame: state.frame + token };
-      const moved = state.step + step;
-      if (moved < 0) return { ...state, frame: state.frame - 1, step: steps() - 1 };
-      return moved < steps() ? { ...state, step: moved } : { ...state, frame: state.frame + 1, step: 0 };
+      const [frame, moved] = [state.frame + token, state.step + step];
+      if (token) return { ...state, frame, step: Math.min(moved, lastStep(frame)) };
+      if (moved < 0) return { ...state, frame: frame - 1, step: lastStep(frame - 1) };
+      return moved <= lastStep(frame) ? { ...state, step: moved } : { ...state, frame: frame + 1, step: 0 };
     };
     const canGo = (move) => {
       const { frame } = next(move);
@@ -424,11 +455,11 @@
       show();
     };
 
-    const describe = (pass, place) =>
-      panel.replaceChildren(...valueSays(model, pass, place, (read) => {
-        describe(pass, read);
-        panel.querySelector("button")?.focus();
-      }));
+    const describe = (pass, place) => panel.replaceChildren(...valueSays(model, pass, place, (read) => follow(pass, read)));
+    const follow = (pass, place) => { // the button that was pressed is gone
+      describe(pass, place);
+      panel.querySelector("button")?.focus();
+    };
 
     let before = null;
     const show = () => {
@@ -438,11 +469,14 @@
       tokens.replaceChildren(...tokenStrip(model, frame, example));
       says.textContent = shown(frameSays(model, frame, example, state.step));
       stream.replaceChildren(...streamTable(model, frame, example, state.step, describeHere));
+      const [wide, here] = [".wide", "th.here"].map((one) => stream.querySelector(one));
+      wide.scrollLeft = here.offsetLeft + here.offsetWidth - wide.clientWidth; // what is looked at is in sight
       const where = `${state.example} ${state.frame}`;
       if (where !== before) {
         logits.replaceChildren(logitTable(model, frame, describeHere));
-        attention.replaceChildren(...attentionTables(model, frame, example, `h${level + 1}`, (said) => panel.replaceChildren(...said)));
-        attention.previousElementSibling.hidden = attention.childElementCount === 0;
+        attention.replaceChildren(...attentionTables(model, frame, example, `h${level + 1}`,
+          (said) => panel.replaceChildren(...said), (place) => follow(frame.pass, place)));
+        heading.hidden = attention.childElementCount === 0;
       }
       before = where;
       panel.replaceChildren();
@@ -464,6 +498,20 @@
     });
     show();
   };
+
+  // In the frame of a notebook a link to a place of the page would lead to the notebook.
+  if (location.protocol === "about:") {
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest('a[href^="#"]');
+      if (link === null) return;
+      event.preventDefault();
+      const target = document.getElementById(link.getAttribute("href").slice(1));
+      document.querySelector(".target")?.classList.remove("target");
+      target.classList.add("target");
+      target.focus({ preventScroll: true });
+      target.scrollIntoView();
+    });
+  }
 
   for (const section of document.querySelectorAll(".stepper")) {
     if (section.querySelector(".stage") !== null) stepper(section);
