@@ -245,3 +245,29 @@ def test_the_report_says_which_stage_decided(name: str, how: str) -> None:
     tensors = Evaluator(spec)
     assert "torch tensors" in tensors.use.detail
     assert tensors.verdicts_on(words).right.tolist() == found.right.tolist()
+
+
+@pytest.mark.parametrize("path", sorted((SPECS / "tasks").glob("*.yaml")), ids=lambda path: path.stem)
+def test_columns_hold_the_tokens_of_the_layout(path: Path) -> None:
+    spec = load(path)
+    try:
+        made = programs(spec)
+    except NotFollowed:
+        return
+    columns = columns_for_c(made, spec.layout)
+    if columns is None:
+        several = len(made) > 1 or made[0].slots != spec.layout.predicted or made[0].starts != (0,)
+        slots = (*spec.layout.prompt, *spec.layout.answer)
+        assert several or any(len(slot.places) > 1 or np.ptp(slot.possible) >= len(slot.possible) for slot in slots)
+        return
+    (words, *_) = spec.resolved.task.suites()["uniform"].parts(50, 0)[-1].blocks(50)
+    addresses, arrays = columns.addresses(words)
+    tokens = np.concatenate((spec.layout.prompts(words), spec.layout.answers(words)), axis=1)
+    predicted = tokens[:, len(spec.layout.prompt) + np.array(spec.layout.predicted)]
+    assert len(addresses) == len(columns.names)
+    assert all(array.strides[0] == array.itemsize for array in arrays)
+    for sources, wanted in ((columns.read, tokens), (columns.right, predicted)):
+        for number, source in enumerate(sources):
+            word, index = ("", 0) if source.column is None else columns.names[source.column]
+            symbols = words[word][:, index] if word else np.zeros(len(tokens), int)
+            assert (symbols.astype(int) + source.first == wanted[:, number]).all()
