@@ -21,6 +21,7 @@ from compiler.backends.native.columns import Columns, columns_for_c
 from compiler.backends.native.engines import UNSURE, EngineName, EngineUnavailable
 from compiler.backends.native.native import Native, NativeUnavailable, Tokens, native
 from compiler.pipeline import Spec
+from compiler.source.diagnostics import SpecError
 from compiler.source.faults import NoRule
 from compiler.tasks.task import Words
 
@@ -135,8 +136,9 @@ def _not_compiled(device: torch.device, sequences: int, count: int) -> str | Non
 def _native(program: Program, spec: Spec, columns: Columns | None, threads: int) -> _Runner | str:
     """The program as C, or why there is none."""
     bounds = _Compiled(program, None, columns, threads)
+    sample = _sample(program, spec)
     try:
-        first, how = _first_stage(program, _sample(program, spec))
+        first, how = (None, "") if sample is None else _first_stage(program, sample)
     except NoRule as error:
         return str(error)
     quick = None if first is None else replace(bounds, program=first[0], margins=first[1]).runner()
@@ -161,10 +163,13 @@ def _first_stage(program: Program, sample: Tensor) -> tuple[tuple[Program, Array
     return (known, None) if share >= 1 - MOST_LEFT else None, "by known errors of attention"
 
 
-def _sample(program: Program, spec: Spec) -> Tensor:
-    """Some of the sequences that a program reads, of inputs of the first suite of the task."""
-    part = next(iter(spec.resolved.task.suites().values())).parts(SAMPLE, 0)[-1]
-    words = next(iter(part.blocks(SAMPLE)))
+def _sample(program: Program, spec: Spec) -> Tensor | None:
+    """Some of the sequences that a program reads, of inputs of the first suite; None where the task draws none."""
+    try:
+        part = next(iter(spec.resolved.task.suites().values())).parts(SAMPLE, 0)[-1]
+        words = next(iter(part.blocks(SAMPLE)))
+    except (SpecError, StopIteration, IndexError):
+        return None
     start = next(program.at_each_start())
     return torch.from_numpy(_read(spec.layout.prompts(words), spec.layout.answers(words), [start]))
 
