@@ -42,7 +42,7 @@ MAX_NAMED = 20  # errors that are printed as they happen
     metavar="N",
     help="Only N points, drawn with --seed. A larger sample has all points of a smaller one.",
 )
-@click.option("--yes", "large", is_flag=True, help="Compute more than a million points.")
+@click.option("--yes", "large", is_flag=True, help="Compute more than 100,000 points.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),

@@ -19,7 +19,7 @@ from compiler.source.writing import write_document
 from compiler.sweeps.values import AxisValues, axis_values, listed_values
 
 Axes = AnyMapping[str, object] | Iterable[str]
-MAX_POINTS = 1_000_000  # without being told that it may be so many
+MAX_POINTS = 100_000  # without being told that it may be so many: these take hours
 _COUNTABLE = 10**30  # points whose number is printed
 
 
