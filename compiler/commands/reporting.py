@@ -29,7 +29,7 @@ from compiler.source.files import check_place, save_text
 from compiler.terminal.plain import print_file, say
 
 if TYPE_CHECKING:
-    from compiler.page.description import PagePlan
+    from compiler.page.plans import PagePlan
     from compiler.report.reporting import Report
 
 HTML = ".html"
@@ -104,8 +104,7 @@ def report(
     python cli.py report tiny95 qwen20 --verify 5 -o report.md
     python cli.py report tiny95 -o tiny95.html --input "5193798811 1806201129"
     """
-    from compiler.page.description import PagePlan
-    from compiler.page.examples import check_typed
+    from compiler.page.plans import PagePlan
     from compiler.report.again import Caller
     from compiler.report.markdown.text import several
     from compiler.report.plans import RunPlan
@@ -126,6 +125,8 @@ def report(
     if wrong:
         raise SpecError(wrong)
     if typed:
+        from compiler.page.examples import check_typed
+
         check_typed(loaded, typed)
     with suite_progress() as bars:
 

@@ -11,12 +11,13 @@ from compiler.page.cells import Equations, Making, Room, page_tensors
 from compiler.page.comparison import ComparedModel, beside_one_another
 from compiler.page.diagram import page_steps
 from compiler.page.examples import WantedInputs, page_examples
+from compiler.page.plans import NOWHERE, PagePlan
 from compiler.page.shapes import Page, PageLine, PageMade, PageModel, PagePiece, PageSource
 from compiler.page.spec_lines import Piece, line_anchors, spec_texts
 from compiler.pipeline import Spec
 from compiler.readers.counting.counts import FIGURES
-from compiler.report.again import Caller, model_calls, page_call
-from compiler.report.markdown.page import CALLER, title_of
+from compiler.report.again import model_calls, page_call
+from compiler.report.markdown.page import title_of
 from compiler.report.markdown.text import relative
 from compiler.report.reporting import Report, ReportedModel
 from compiler.terminal import shapes
@@ -28,27 +29,6 @@ MAX_LINES = 2000  # of a file that are shown
 LONGEST_LINE = 1000  # characters of one that are shown
 MAX_SPELLED = 1000  # tokens of a vocabulary that are called as people do
 FILES = ("file", "spec")  # the fields that name a file
-
-
-@dataclass(frozen=True)
-class PagePlan:
-    """Where a page will stand, how it was called for, and the inputs, as typed, that it is to show step by step."""
-
-    target: Path | None = None
-    caller: Caller = CALLER
-    inputs: tuple[str, ...] = ()
-
-    @property
-    def folder(self) -> Path:
-        return Path() if self.target is None else self.target.parent
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The options of `report` that ask for these inputs."""
-        return tuple(word for text in self.inputs for word in ("--input", text))
-
-
-NOWHERE = PagePlan()
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 
-from compiler.page.description import PagePlan, described
+from compiler.page.description import described
 from compiler.page.examples import check_typed
 from compiler.page.html import page_html
+from compiler.page.plans import PagePlan
 from compiler.pipeline import Spec
 from compiler.report.reporting import report_without_runs
 from compiler.source.showing import short_repr

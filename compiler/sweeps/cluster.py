@@ -71,7 +71,8 @@ def _client(scheduler: str) -> Client:
         _greet(address)
         return Client(address, set_as_default=False)  # type: ignore[no-untyped-call]
     except Exception as error:  # whatever comes of talking to anything
-        message = f"no scheduler answers at '{address}': {str(error) or type(error).__name__}"
+        reason = "timed out" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        message = f"no scheduler answers at '{address}': {reason}"
         raise fail("scheduler", message, hint="`dask scheduler` prints its address, such as tcp://host:8786") from None
 
 

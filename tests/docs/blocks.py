@@ -37,6 +37,7 @@ NOT_RUN = {
     ".venv/bin/python -m benchmarks.engine_speed": "takes minutes; test_benchmarks.py runs it on small specs",
     ".venv/bin/python -m benchmarks.engine_speed specs/tiny95.yaml": "the same",
     ".venv/bin/python -m benchmarks.engine_speed specs/tiny95.yaml --json": "the same",
+    ".venv/bin/python -m benchmarks.engine_before": "the same",
     ".venv/bin/python -m benchmarks.engine_speed --digits 4,8,16,32 specs/qwen20.yaml": "the same",
     ".venv/bin/python -m benchmarks.engine_speed --blocks 64,1024,65536 specs/qwen20.yaml": "the same",
     ".venv/bin/python -m benchmarks.exhaustive": "the same",

@@ -18,12 +18,13 @@ from compiler import load
 from compiler.evaluation.computations import TracedValues, computations, find_value
 from compiler.evaluation.traced import pass_of_tokens, traced
 from compiler.page.cells import Equations, Making, Room
-from compiler.page.description import PagePlan, described
+from compiler.page.description import described
 from compiler.page.diagram import dimensions_read, dimensions_written, page_steps
 from compiler.page.examples import WantedInputs, check_typed, page_examples
 from compiler.page.forms import MAX_TERMS, traced_forms
 from compiler.page.html import page_html
 from compiler.page.notebook import show
+from compiler.page.plans import PagePlan
 from compiler.pipeline import Spec
 from compiler.report.reporting import make_report, report_without_runs
 from compiler.source.diagnostics import SpecError

@@ -42,7 +42,7 @@ def _modules(package: object) -> dict[str, Path]:
 def test_a_kind_of_step_has_the_file_that_it_has_in_the_torch_backend() -> None:
     about_programs = {"program", "builder"}
     about_models = {"saving", "tracing", "state_dicts", "settings", "reference", "decode", "past"}
-    about_models |= {"foreign", "module_files"}
+    about_models |= {"foreign", "module_files", "first_values"}
     programs, modules = _modules(compiler.backends.elementary), _modules(compiler.backends.torch)
     assert programs.keys() - about_programs == modules.keys() - about_models
 

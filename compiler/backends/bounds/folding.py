@@ -1,6 +1,7 @@
 """What depends on one token and its position only: computed once for every token.
 
 That is all before the first attention, and what is mixed by fixed weights from values that are the same for all tokens.
+The latter stays a sum for the verifier, which has no `possible` tokens: it settles what errors of tables leave open.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def of_one_token(program: Program) -> set[int]:
     """The nodes that depend on the token at their own position only."""
     depends, local = dependent_channels(program), set[int]()
     for number, node in _numbered(program):
-        alone = not reads_keys(node.operation)
-        alone |= isinstance(node.operation, Mixed) and not depends[number] & set(node.live)
+        is_constant = isinstance(node.operation, Mixed) and not depends[number] & set(node.live)
+        alone = not reads_keys(node.operation) or (is_constant and bool(program.possible))
         if alone and all(source in local for source in node.inputs if source >= 0):
             local.add(number)
     return local
