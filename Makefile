@@ -36,6 +36,7 @@ docs: setup
 
 docs-check: setup
 	$(BIN)/python -m tests.docs --check
+	$(BIN)/python -m pytest $(PARALLEL) -m long tests/unit/test_docs_examples.py -k test_commands
 
 gallery: setup
 	$(BIN)/python cli.py report $(GALLERY) --verify $(SECONDS) -o docs/gallery.md

@@ -179,6 +179,7 @@ def commands(page: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield command, (0, 1)
 
 
+@pytest.mark.long  # `make docs-check` runs it
 @pytest.mark.parametrize("page", RUN_HERE, ids=lambda page: page.name)
 def test_commands(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
