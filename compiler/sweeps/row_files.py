@@ -16,6 +16,7 @@ from compiler.sweeps.journal import JOURNAL_NAME, row_of_entry
 from compiler.sweeps.results import SavedRow, result_of
 from compiler.sweeps.tables import RowColumn, fits_int64, row_columns, rows_of_table, typed_columns
 
+MAX_ROWS_BYTES = 1 << 30  # of a file that is read back
 _EXTRA = "weightspec[parquet]"
 _PARQUET_START = b"PAR1"
 _DECIMAL_DIGITS = 38  # of the longest integers that have a type in Parquet
@@ -28,23 +29,38 @@ def read_rows(path: str | Path) -> tuple[SavedRow, ...]:
     written, are left out. CSV and Parquet lack the seeds of suites and the digest of the question. Raises `SpecError`
     for a file that cannot be read, or that has no such rows.
     """
+    data = _content(Path(path))
     try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise fail("missing-file", f"there is no file {path}") from None
-    except (OSError, ValueError) as error:
-        raise fail("cannot-read", f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    try:
+        if not data:
+            raise ValueError("it is empty")
         if data.startswith(_PARQUET_START):
             return tuple(_parquet_rows(data))
         if data.startswith(b"{"):
             return tuple(_line_rows(data))
         titles, *lines = csv.reader(io.StringIO(data.decode(), newline=""))
         return tuple(rows_of_table(titles, lines))
-    except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
-        hint = "name a file that `sweep --out` wrote, or a journal"
+    except KeyError as error:
+        message = f"a line has no field {error}"
+    except (ValueError, TypeError, RecursionError, csv.Error) as error:
         message = next(iter(str(error).splitlines()), type(error).__name__)
-        raise fail("bad-value", f"{path} has no rows of a sweep: {message[:200]}", hint=hint) from None
+    hint = "name a file that `sweep --out` wrote, or a journal"
+    raise fail("bad-value", f"{path} has no rows of a sweep: {message[:200]}", hint=hint)
+
+
+def _content(path: Path) -> bytes:
+    """Raises `SpecError`."""
+    try:
+        if path.exists() and not path.is_file():
+            raise fail("cannot-read", f"cannot read {path}: it is no regular file")
+        with path.open("rb") as file:
+            data = file.read(MAX_ROWS_BYTES + 1)
+    except FileNotFoundError:
+        raise fail("missing-file", f"there is no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise fail("cannot-read", f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > MAX_ROWS_BYTES:
+        raise fail("too-large", f"{path} has more than {MAX_ROWS_BYTES:,} bytes")
+    return data
 
 
 def csv_text(rows: Sequence[SavedRow]) -> str:

@@ -134,9 +134,9 @@ def test_a_missing_package_is_said(package: str, monkeypatch: pytest.MonkeyPatch
     ("content", "code", "message"),
     [
         (None, "missing-file", "there is no file"),
-        (b"", "bad-value", "no rows of a sweep"),
+        (b"", "bad-value", "no rows of a sweep: it is empty"),
         (b"a,b\n1,2\n", "bad-value", "these are no columns of a sweep"),
-        (b"{}\n", "bad-value", "verification"),
+        (b"{}\n", "bad-value", "a line has no field 'verification'"),
         (b'{"spec": "s"}\n', "bad-value", "verification"),
         (b"{\n", "bad-value", "no rows of a sweep"),
         (b"PAR1 and no more", "bad-value", "no rows of a sweep"),
@@ -153,3 +153,17 @@ def test_what_has_no_rows_is_refused(content: bytes | None, code: str, message: 
     with pytest.raises(SpecError, match=message) as wrong:
         compiler.read_rows(path)
     assert [one.code for one in wrong.value.diagnostics] == [code]
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path, Path("/dev/zero")):
+        with pytest.raises(SpecError, match="no regular file") as wrong:
+            compiler.read_rows(path)
+        assert [one.code for one in wrong.value.diagnostics] == ["cannot-read"]
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rows.csv").write_bytes(ROW_FILES[".csv"](ROWS))
+    monkeypatch.setattr("compiler.sweeps.row_files.MAX_ROWS_BYTES", 100)
+    with pytest.raises(SpecError, match="more than 100 bytes"):
+        compiler.read_rows(tmp_path / "rows.csv")
