@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +14,13 @@ from typing import Any
 import click
 
 from benchmarks.engine_speed import every_spec
+from benchmarks.other_tree import ROOT, TreeProcess, tree_of
 from benchmarks.page import cpu, text_table
-from benchmarks.task_inputs import tree_of
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.source.user_cache import SETTING
 from compiler.terminal.figures import measured
 from compiler.terminal.plain import say
 
-ROOT = Path(__file__).resolve().parent.parent
 WORKER = Path(__file__).with_name("engine_worker.py")
 SCALAR = Path(__file__).with_name("scalar_adder.c")
 BEFORE = "e7f2d1d"  # the last commit whose engine followed a bound for each token of each input
@@ -46,39 +42,15 @@ class Asked:
         return " ".join((self.spec.stem, self.settings)).strip()
 
 
-class Timed:
-    """A process that times the engine of a source tree, on one thread, with a cache of its own."""
+def timed(tree: Path, cache: Path) -> TreeProcess:
+    """The engine of a source tree, with a cache of its own."""
+    return TreeProcess(tree, WORKER, {SETTING: str(cache)})
 
-    def __init__(self, tree: Path, cache: Path) -> None:
-        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self._tree = tree
-        self._process = subprocess.Popen(
-            [sys.executable, str(WORKER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=tree,
-            env={**os.environ, **one_thread, "PYTHONPATH": str(tree), SETTING: str(cache)},
-        )
 
-    def __enter__(self) -> Timed:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
-
-    def rates(self, asked: Asked, seconds: float) -> dict[str, Any]:
-        """What `benchmarks/engine_worker.py` answers."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        request = {"spec": str(asked.spec), "settings": asked.settings, "seconds": seconds}
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise click.ClickException(f"the program in {self._tree} does not time {asked.title}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+def rates(process: TreeProcess, asked: Asked, seconds: float) -> dict[str, Any]:
+    """What `benchmarks/engine_worker.py` answers."""
+    request = {"spec": str(asked.spec), "settings": asked.settings, "seconds": seconds}
+    return process.answer(request, asked.title)
 
 
 def scalar_rate(folder: Path) -> float:
@@ -132,14 +104,14 @@ def main(specs: tuple[Path, ...], commit: str, tree: Path | None, settings: str,
 def _compare(tree: Path, every: list[Asked], folder: Path, seconds: float, rounds: int) -> None:
     header = ["spec", "engine", "before", "ratio", "eval", "before", "ratio", "left", "before", "start", "before"]
     rows, by_hand = [], []
-    with Timed(ROOT, folder / "now") as now, Timed(tree, folder / "before") as before:
+    with timed(ROOT, folder / "now") as now, timed(tree, folder / "before") as before:
         for asked in every:
             say(f"{asked.title} ...", error=True)
-            found = [[timed.rates(asked, seconds) for timed in (now, before)] for _ in range(rounds)]
+            found = [[rates(process, asked, seconds) for process in (now, before)] for _ in range(rounds)]
             cells, best = [asked.title], [_best(side) for side in zip(*found, strict=True)]
             for way in WAYS:
-                rates = [side[way]["rate"] for side in best]
-                cells += [*(f"{rate:,.0f}" for rate in rates), f"{rates[0] / rates[1]:.2f}"]
+                both = [side[way]["rate"] for side in best]
+                cells += [*(f"{rate:,.0f}" for rate in both), f"{both[0] / both[1]:.2f}"]
             cells += [f"{side['eval']['left']:.2%}" for side in best]
             rows.append([*cells, *(measured(side["start"]) + " s" for side in best)])
             if asked == Asked(ROOT / "specs" / f"{BY_HAND}.yaml") and (scalar := scalar_rate(folder)):

@@ -5,21 +5,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
+from benchmarks.other_tree import ROOT, TreeProcess, tree_of
 from compiler.terminal.plain import say
 
-ROOT = Path(__file__).resolve().parent.parent
 WORKER = Path(__file__).with_name("input_worker.py")
 BEFORE = "28d1002"  # the last commit whose tasks were programs
 BLOCKS = (4096, 16384, 65536)
@@ -37,59 +31,18 @@ class Asked:
     suite: str = "uniform"
 
 
-class Maker:
-    """A process that makes inputs, on one thread, by the program in a source tree."""
-
-    def __init__(self, tree: Path) -> None:
-        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self._tree = tree
-        self._process = subprocess.Popen(
-            [sys.executable, str(WORKER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=tree,
-            env={**os.environ, **one_thread, "PYTHONPATH": str(tree)},
-        )
-
-    def __enter__(self) -> Maker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
-
-    def seconds(self, asked: Asked, inputs: int, block: int) -> float:
-        """The processor time for so many inputs."""
-        return float(self._answer(asked, inputs, block, checked=False)["seconds"])
-
-    def checksum(self, asked: Asked) -> int:
-        """A checksum of all tokens of some inputs."""
-        return int(self._answer(asked, CHECKED, BLOCKS[0], checked=True)["checksum"])
-
-    def _answer(self, asked: Asked, inputs: int, block: int, *, checked: bool) -> dict[str, float]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        request = {**asdict(asked), "inputs": inputs, "block": block, "checked": checked}
-        self._process.stdin.write(json.dumps(request, default=str) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise click.ClickException(f"the program in {self._tree} does not make {asked.title}")
-        answer: dict[str, float] = json.loads(line)
-        return answer
+def seconds_for(maker: TreeProcess, asked: Asked, inputs: int, block: int) -> float:
+    """The processor time for so many inputs."""
+    return float(_answer(maker, asked, inputs, block, checked=False)["seconds"])
 
 
-@contextmanager
-def tree_of(commit: str) -> Iterator[Path]:
-    """The source tree of a commit, in a worktree that is removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="weightspec-") as folder:
-        tree = Path(folder) / "tree"
-        git = ["git", "-C", str(ROOT), "worktree"]
-        subprocess.run([*git, "add", "--quiet", "--detach", str(tree), commit], check=True)
-        try:
-            yield tree
-        finally:
-            subprocess.run([*git, "remove", "--force", str(tree)], check=True)
+def checksum(maker: TreeProcess, asked: Asked) -> int:
+    """A checksum of all tokens of some inputs."""
+    return int(_answer(maker, asked, CHECKED, BLOCKS[0], checked=True)["checksum"])
+
+
+def _answer(maker: TreeProcess, asked: Asked, inputs: int, block: int, *, checked: bool) -> dict[str, float]:
+    return maker.answer({**asdict(asked), "inputs": inputs, "block": block, "checked": checked}, asked.title)
 
 
 def all_asked(folder: Path) -> list[Asked]:
@@ -136,12 +89,12 @@ def main(commit: str, tree: Path | None, inputs: int, rounds: int) -> None:
 def compare(tree: Path, every: list[Asked], inputs: int, rounds: int) -> None:
     """Print a line for each suite and block."""
     say(f"{'inputs':<20} {'block':>7} {'now':>8} {'before':>8} {'ratio':>6}   (million inputs a second of one thread)")
-    with Maker(ROOT) as now, Maker(tree) as before:
+    with TreeProcess(ROOT, WORKER) as now, TreeProcess(tree, WORKER) as before:
         for asked in every:
-            if now.checksum(asked) != before.checksum(asked):
+            if checksum(now, asked) != checksum(before, asked):
                 raise click.ClickException(f"{asked.title}: the inputs are not the same")
             for block in BLOCKS:
-                timed = [[maker.seconds(asked, inputs, block) for maker in (now, before)] for _ in range(rounds)]
+                timed = [[seconds_for(maker, asked, inputs, block) for maker in (now, before)] for _ in range(rounds)]
                 fast, slow = map(min, zip(*timed, strict=True))
                 rates = f"{inputs / fast / 1e6:>8.2f} {inputs / slow / 1e6:>8.2f}"
                 say(f"{asked.title:<20} {block:>7,} {rates} {slow / fast:>6.2f}")
