@@ -181,8 +181,9 @@ def commands(page: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 @pytest.mark.long  # `make docs-check` runs it
 @pytest.mark.parametrize("page", RUN_HERE, ids=lambda page: page.name)
-def test_commands(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+def test_commands(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path)
+    monkeypatch.chdir(tmp_path)
     shown = {block.text.partition("\n")[0].removeprefix("$ ") for block in of_kind("console")}
     for command, codes in commands(page):
         if command not in NOT_RUN and command not in shown:  # test_output runs that one
