@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 
 from hypothesis import settings
@@ -13,6 +14,9 @@ os.environ.setdefault("WEIGHTSPEC_CHECK_PROGRAMS", "1")  # every program of ever
 # Commands that tests start would compile every module again and again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background job: tests interrupt processes
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("any machine", deadline=None)  # an example may take as long as it takes
 settings.load_profile("any machine")
