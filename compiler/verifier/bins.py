@@ -96,9 +96,9 @@ def _block_from(program: Program, first: int) -> Block | None:
 def _by_itself(operation: Operation) -> bool:
     """Whether what it computes depends on no position."""
     match operation:
-        case Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed() | Normalized():
-            return True
-        case Activated():
+        case (
+            Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed() | Normalized() | Activated()
+        ):
             return True
         case Attended() | Mixed() | Lookup() | Rotated():
             return False

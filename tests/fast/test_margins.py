@@ -19,9 +19,9 @@ from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Bounded, Quan
 from compiler.backends.bounds.deciding import leader
 from compiler.backends.bounds.elementwise import all_channels
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions
-from compiler.backends.bounds.margins import Static, sufficient_leads, with_known_errors
+from compiler.backends.bounds.margins import Static, _difference, sufficient_leads, with_known_errors
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, said
-from compiler.backends.elementary.program import Attended, Mixed, NotFollowed, Program
+from compiler.backends.elementary.program import Attended, Decision, Linear, Mixed, NotFollowed, Program
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.backends.native.c_program import c_source
 from compiler.backends.native.columns import columns_for_c
@@ -271,3 +271,24 @@ def test_columns_hold_the_tokens_of_the_layout(path: Path) -> None:
             word, index = ("", 0) if source.column is None else columns.names[source.column]
             symbols = words[word][:, index] if word else np.zeros(len(tokens), int)
             assert (symbols.astype(int) + source.first == wanted[:, number]).all()
+
+
+def test_a_lead_takes_in_that_the_engine_rounds_two_logits() -> None:
+    """Logits that are large and nearly the same: the difference of their weights knows the lead far better."""
+    random, apart = Random(3), 0
+    floats = Arithmetic(TensorFunctions(), EXACT)
+    for _ in range(200):
+        common = [random.uniform(1, 2) * 10 ** random.randint(0, 9) for _ in range(3)]
+        rows = [tuple((c, weight * (1 + random.uniform(0, 1e-13))) for c, weight in enumerate(common)) for _ in "ab"]
+        decision = Decision(0, Linear(tuple(rows)), 2, (0,), "argmax")
+        values = [torch.tensor([[random.uniform(-1, 1)]], dtype=torch.float64) for _ in common]
+        index, lead = leader(floats, decision, [Bounded(x, 0.0) for x in values])
+        best = int(index)
+        inputs = [Bounded(Interval.of(x), 0.0) for x in values]
+        known = _difference(Arithmetic(IntervalFunctions(), EXACT), decision, inputs, best, 1 - best)
+        assert known is not None
+        found = Interval.of(known.value)
+        assert float(found.low) <= float(lead) <= float(found.high)
+        differences = [rows[best][c][1] - rows[1 - best][c][1] for c in range(3)]
+        apart += float(lead) != math.fsum(d * float(x) for d, x in zip(differences, values, strict=True))
+    assert apart > 100

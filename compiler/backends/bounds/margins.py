@@ -38,7 +38,7 @@ from compiler.backends.bounds.deciding import class_logits, leader
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions, IntervalLoop
 from compiler.backends.bounds.mixing import WeightedKeys, mix_all
-from compiler.backends.bounds.tensors import TensorFunctions, run_nodes
+from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, wanted_channels
 from compiler.backends.elementary.program import (
     Array,
     Attended,
@@ -174,8 +174,8 @@ class Static:
         def keys_of(head: int) -> Keys:
             return Keys(
                 _loop(operation.visible_to(head)[grid]),
-                _channels(read, operation.key_channels(head)),
-                _channels(mixed_from, operation.value_channels(head)),
+                wanted_channels(read, operation.key_channels(head)),
+                wanted_channels(mixed_from, operation.value_channels(head)),
                 [_constant(table[head % len(table)][grid][:, :, None]) for table in operation.additions],
                 _constant(np.array(seen, dtype=np.float64)[None, :, None]),
                 0.0 if omitted is None else _constant(omitted[head, list(node.positions)][:, None, None]),
@@ -194,7 +194,7 @@ class Static:
                 _constant(table[grid][:, :, None])
                 for table in (operation.weights[head], operation.error[head], operation.inexact(head))
             )
-            values_of_head = _channels(read, operation.value_channels(head))
+            values_of_head = wanted_channels(read, operation.value_channels(head))
             return WeightedKeys(
                 _loop(operation.visible_to(head)[grid]), values_of_head, Bounded(weight, error), inexact
             )
@@ -235,11 +235,6 @@ def _constant(numbers: Array) -> Interval:
 
 def _loop(visible: NDArray[np.bool_]) -> IntervalLoop:
     return IntervalLoop(torch.tensor(visible)[:, :, None], int(visible.sum(1).max(initial=0)))
-
-
-def _channels(value: Channels, channels: range) -> Channels:
-    """These channels; zeros where nothing of the value matters."""
-    return [value[c] for c in channels] if value else [ZERO] * len(channels)
 
 
 def _mapped(x: Bounded, function: Callable[[Tensor], Tensor]) -> Bounded:

@@ -203,8 +203,8 @@ def _attended(running: Running, node: Node, operation: Attended) -> Channels:
         visible = operation.visible_to(head)[grid]
         return Keys(
             TensorLoop(running.mask(visible), int(visible.sum(1).max(initial=0))),
-            _channels(read[0], operation.key_channels(head)),
-            _channels(read[1], operation.value_channels(head)),
+            wanted_channels(read[0], operation.key_channels(head)),
+            wanted_channels(read[1], operation.value_channels(head)),
             [running.constant(table[head % len(table)][grid])[:, :, None] for table in operation.additions],
             running.constant(np.array(seen))[None, :, None],
             0.0 if omitted is None else running.constant(omitted[head, list(node.positions)])[:, None, None],
@@ -243,7 +243,7 @@ def _mixed(running: Running, node: Node, operation: Mixed) -> Channels:
         def gathered(x: Quantity) -> Quantity:
             return x.index_select(0, index).view(*order.shape, x.shape[1]) if isinstance(x, Tensor) else x
 
-        channels = _channels(read, operation.value_channels(head))
+        channels = wanted_channels(read, operation.value_channels(head))
         return WeightedKeys(
             TensorLoop(running.mask(np.take_along_axis(visible, order, axis=1)), most),
             [Bounded(gathered(x.value), gathered(x.error)) for x in channels],
@@ -255,7 +255,7 @@ def _mixed(running: Running, node: Node, operation: Mixed) -> Channels:
     return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
 
 
-def _channels(value: Channels, channels: range) -> Channels:
+def wanted_channels(value: Channels, channels: range) -> Channels:
     """These channels; zeros where nothing of the value matters."""
     return [value[c] for c in channels] if value else [ZERO] * len(channels)
 
