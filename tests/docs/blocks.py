@@ -34,7 +34,7 @@ NOT_RUN = {
     "make test-machines": "runs tests, which .ci/run does",
     "make test-long": "takes hours",
     "make performance": "takes minutes, and measures time",
-    ".venv/bin/python -m benchmarks.engine_speed specs/tiny95.yaml": "takes minutes; test_benchmarks.py runs it on small specs",
+    ".venv/bin/python -m benchmarks.engine_speed specs/tiny95.yaml": "test_benchmarks.py runs it on small specs",
     ".venv/bin/python -m benchmarks.engine_speed specs/tiny95.yaml --json": "the same",
     ".venv/bin/python -m benchmarks.engine_before": "the same",
     ".venv/bin/python -m benchmarks.engine_speed --digits 4,8,16,32 specs/qwen20.yaml": "the same",
