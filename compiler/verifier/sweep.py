@@ -209,7 +209,7 @@ def _widths(all_forms: Forms, tail: Tail) -> Array:
 def weights(cells: Cells, counts: Ways) -> list[int]:
     """Of each cell, how many inputs it stands for; `counts` are those of `ways`."""
     low, high = counts[0][cells.first], counts[1][cells.last + 1]
-    states = zip(cells.count, cells.before.tolist(), cells.after.tolist(), strict=True)
+    states = zip(cells.count.tolist(), cells.before.tolist(), cells.after.tolist(), strict=True)
     return [count * low[before] * high[after] for count, before, after in states]
 
 
