@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +37,8 @@ from compiler.tasks.task import Inputs, Words
 
 LOOKED_AT = 16  # inputs that are surely right, of which some are checked,
 LOOK_STRIDE = 7919  # so far from those of the call before,
-LOOK_EVERY = 8  # in one of so many calls after the first two
+LOOK_EVERY = 32  # in one of so many calls after the first two,
+CHECK_EVERY = 4  # and in one of so many some of the others, in each of which there are a few
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,26 @@ class Verdicts:
         rest = np.delete(np.arange(len(self.wrong)), cleared)
         slots, expected, said = self.slots[rest], self.expected[rest], self.said[rest]
         return Verdicts(right, batched, self.close + len(cleared), self.wrong[rest], slots, expected, said)
+
+
+@dataclass(frozen=True, eq=False)
+class SaidTokens:
+    """What an engine says to some inputs: see `Engine.said`."""
+
+    prompts: Tokens
+    answers: Tokens
+    tokens: Tokens
+
+
+@dataclass(frozen=True, eq=False)
+class AskedInputs:
+    """Inputs that the engine was asked about, for so many seconds: of each whether it is surely right, [B], and what is
+    `said` to the others; None where there are none."""
+
+    words: Words
+    sure: NDArray[np.bool_]
+    said: SaidTokens | None
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -163,21 +185,61 @@ class Evaluator:
         """Whether what the engine is sure of is only measured to be what the reference says, on a few sequences."""
         return isinstance(self.engine, BatchEngine)
 
-    def said(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> NDArray[np.int32]:
+    def said(self, prompts: Tokens, answers: Tokens) -> Tokens:
         """What the engine says: see `Engine`. Raises `ToolFault` where the reference contradicts it."""
-        tokens = self.engine.said(prompts, answers)
-        if not self.in_batches:
-            self.self_check(prompts, answers, tokens)
-        return tokens
+        found = self._said(prompts, answers)
+        self._check(found)
+        return found.tokens
 
-    def verdicts(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> Verdicts:
+    def verdicts(self, prompts: Tokens, answers: Tokens) -> Verdicts:
         """Verdicts on inputs whose prompts are int32 [B, P] and whose right answers are int32 [B, A].
 
         What the engine is unsure of is decided by the reference, in the order of the answer, up to the first token that
         is wrong. Raises `ToolFault` where a sure engine is seen to be wrong.
         """
+        found = self._said(prompts, answers)
+        self._check(found)
+        return self._verdicts(found)
+
+    def verdicts_on(self, words: Words) -> Verdicts:
+        """The same for inputs by their words: those that are surely right need no tokens."""
+        return self.decide(self.ask(words))
+
+    def ask(self, words: Words) -> AskedInputs:
+        """Ask the engine alone, on any thread: so many may do so as it can be asked at once."""
+        started, layout = time.perf_counter(), self.subject.layout
+        sure = self.engine.surely_right(words)
+        if sure is None:
+            rest, sure = words, np.zeros(len(next(iter(words.values()))), bool)
+        else:
+            rows = np.flatnonzero(~sure)
+            rest = {name: word[rows] for name, word in words.items()} if len(rows) else {}
+        said = self._said(layout.prompts(rest), layout.answers(rest)) if rest else None
+        return AskedInputs(words, sure, said, time.perf_counter() - started)
+
+    def decide(self, asked: AskedInputs) -> Verdicts:
+        """The verdicts on inputs, in whose order they are asked for. Raises `ToolFault` as `verdicts` does, also for a
+        few inputs that are looked at though they are surely right."""
+        self._calls += 1
+        if self._calls <= 2 or self._calls % LOOK_EVERY == 0:
+            self._look_at(asked)
+        if asked.said is None:
+            none = np.empty(0, np.int64)
+            return Verdicts(asked.sure, ~asked.sure, 0, none, none, none, none)
+        if self._calls <= 2 or self._calls % CHECK_EVERY == 0:
+            self._check(asked.said)
+        return self._verdicts(asked.said).among(np.flatnonzero(~asked.sure), len(asked.sure))
+
+    def _said(self, prompts: Tokens, answers: Tokens) -> SaidTokens:
+        return SaidTokens(prompts, answers, self.engine.said(prompts, answers))
+
+    def _check(self, said: SaidTokens) -> None:
+        if not self.in_batches:
+            self.self_check(said.prompts, said.answers, said.tokens)
+
+    def _verdicts(self, by_engine: SaidTokens) -> Verdicts:
+        prompts, answers, tokens = by_engine.prompts, by_engine.answers, by_engine.tokens
         predicted = np.array(self.subject.layout.predicted)
-        tokens = self.said(prompts, answers)
         rows = np.flatnonzero((tokens != answers[:, predicted]).any(1))  # all others are surely right
         said, expected = tokens[rows].astype(np.int64), answers[rows][:, predicted].astype(np.int64)
         surely_wrong = (said != expected) & (said != UNSURE)
@@ -200,23 +262,12 @@ class Evaluator:
             right, batched, len(close), rows[wrong], predicted[slots], expected[wrong, slots], said[wrong, slots]
         )
 
-    def verdicts_on(self, words: Words) -> Verdicts:
-        """The same for inputs by their words: those that are surely right need no tokens, but the few that are looked
-        at. Raises `ToolFault` as `verdicts` does."""
-        layout, sure = self.subject.layout, self.engine.surely_right(words)
-        if sure is None:
-            return self.verdicts(layout.prompts(words), layout.answers(words))
-        self._look_at(words, np.flatnonzero(sure))
-        rows = np.flatnonzero(~sure)
-        rest = {name: word[rows] for name, word in words.items()}
-        return self.verdicts(layout.prompts(rest), layout.answers(rest)).among(rows, len(sure))
-
-    def _look_at(self, words: Words, rows: NDArray[np.int64]) -> None:
-        """Have a few of the inputs in these rows checked, all of which the engine is sure to be answered right."""
-        self._calls += 1
-        if len(rows) and (self._calls <= 2 or self._calls % LOOK_EVERY == 0):
+    def _look_at(self, asked: AskedInputs) -> None:
+        """Have a few of the inputs checked that the engine is sure to be answered right."""
+        rows = np.flatnonzero(asked.sure)
+        if len(rows):
             first = self._calls * LOOK_STRIDE % len(rows)
-            some = {name: word[rows[first : first + LOOKED_AT]] for name, word in words.items()}
+            some = {name: word[rows[first : first + LOOKED_AT]] for name, word in asked.words.items()}
             prompts, answers = self.subject.layout.prompts(some), self.subject.layout.answers(some)
             self.self_check(prompts, answers, answers[:, np.array(self.subject.layout.predicted)])
 

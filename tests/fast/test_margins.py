@@ -13,6 +13,7 @@ from random import Random
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Bounded, Quantity
@@ -21,10 +22,11 @@ from compiler.backends.bounds.elementwise import all_channels
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions
 from compiler.backends.bounds.margins import Static, _difference, sufficient_leads, with_known_errors
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, said
-from compiler.backends.elementary.program import Attended, Decision, Linear, Mixed, NotFollowed, Program
+from compiler.backends.elementary.program import Array, Attended, Decision, Linear, Mixed, NotFollowed, Program
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.backends.native.c_program import c_source
 from compiler.backends.native.columns import columns_for_c
+from compiler.backends.native.engines import UNSURE
 from compiler.backends.native.fast_engine import programs
 from compiler.backends.native.native import Native, native
 from compiler.evaluation.evaluator import Evaluator
@@ -182,6 +184,29 @@ def test_compiled_values_are_sure_of_nothing_else(name: str) -> None:
     library.run(_read(program, spec.layout.prompts(wrong), spec.layout.answers(wrong)).numpy(), tokens_said)
     right = spec.layout.answers(wrong)[:, np.array(spec.layout.predicted)]
     assert library.check(columns, wrong).tolist() == (tokens_said == right).all(1).tolist()
+
+
+@needs_compiler
+@pytest.mark.parametrize("base", [10, 20])
+def test_each_token_needs_its_own_margin(base: int) -> None:
+    """In compiled code, in each place; of few tokens, and of more than a table of the registers has."""
+    spec = load(SPECS / "tiny95.yaml", {"base": base, "digits": 1})
+    (program,) = programs(spec)
+    tokens = _read(program, *suite_tokens(spec, "uniform", 203, 3)).numpy()
+
+    def leaders(margins: Array) -> NDArray[np.int32]:
+        library = native(c_source(program, margins))
+        assert isinstance(library, Native), library
+        found = np.empty((len(tokens), len(program.slots)), dtype=np.int32)
+        library.run(tokens, found)
+        return found
+
+    shape = len(program.slots), program.decision.classes
+    every = leaders(np.zeros(shape))
+    assert set(every.ravel().tolist()) == set(range(base))
+    out_of_reach = np.random.default_rng(0).random(shape) < 0.5
+    unsure = out_of_reach[np.arange(shape[0]), every]
+    assert (leaders(np.where(out_of_reach, 1e300, 0.0)) == np.where(unsure, UNSURE, every)).all()
 
 
 ONE: list[tuple[str, Callable[[IntervalFunctions | TensorFunctions, Quantity], Quantity]]] = [

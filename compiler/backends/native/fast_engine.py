@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from threading import Lock
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from compiler.source.faults import NoRule
 from compiler.tasks.task import Words
 
 WORTH_COMPILING = 5_000  # sequences for each program that take torch as long as it takes to compile it
-NATIVE_BLOCK = 1 << 16
+NATIVE_BLOCK = 1 << 14
 MOST_ROWS = 1 << 16  # sequences from several starts that are run at once
 TENSOR_NUMBERS = 1 << 20  # numbers in one tensor on the CPU: more leave the cache
 DEVICE_NUMBERS = 1 << 25
@@ -53,6 +54,7 @@ class FastEngine:
 
     how: str
     block: int
+    at_once: int
     runners: tuple[_Runner, ...]
     predicted: tuple[int, ...]
     name: EngineName = "fast"
@@ -100,7 +102,10 @@ def programs(spec: Spec) -> tuple[Program, ...]:
 
 
 def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> FastEngine:
-    """The engine for so many inputs in all. Raises `EngineUnavailable` where the network cannot be followed."""
+    """The engine for so many inputs in all, which so many threads may ask at once where it is compiled.
+
+    Raises `EngineUnavailable` where the network cannot be followed.
+    """
     try:
         made = programs(spec)
     except (NotFollowed, NoRule) as error:
@@ -110,20 +115,20 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
     columns = columns_for_c(made, spec.layout)
     if why is None:
         for program in made:
-            runner = _native(program, spec, columns, threads)
+            runner = _native(program, spec, columns)
             if isinstance(runner, str):
                 why = runner
                 break
             runners.append(runner)
     predicted = spec.layout.predicted
     if why is None:
-        return FastEngine(f"compiled C, {_count(threads, 'thread')}", NATIVE_BLOCK, tuple(runners), predicted)
+        return FastEngine(f"compiled C, {_count(threads, 'thread')}", NATIVE_BLOCK, threads, tuple(runners), predicted)
     try:
         runners = [_on_tensors(program, device) for program in made]
     except NoRule as error:
         raise EngineUnavailable(str(error)) from None
     block = min(_tensor_block(program, device) for program in made)
-    return FastEngine(f"torch tensors on {device}: {why}", block, tuple(runners), predicted)
+    return FastEngine(f"torch tensors on {device}: {why}", block, 1, tuple(runners), predicted)
 
 
 def _not_compiled(device: torch.device, sequences: int, count: int) -> str | None:
@@ -133,9 +138,9 @@ def _not_compiled(device: torch.device, sequences: int, count: int) -> str | Non
     return "too few inputs to compile C for" if sequences < WORTH_COMPILING * count else None
 
 
-def _native(program: Program, spec: Spec, columns: Columns | None, threads: int) -> _Runner | str:
+def _native(program: Program, spec: Spec, columns: Columns | None) -> _Runner | str:
     """The program as C, or why there is none."""
-    bounds = _Compiled(program, None, columns, threads)
+    bounds = _Compiled(program, None, columns)
     sample = _sample(program, spec)
     try:
         first, how = (None, "") if sample is None else _first_stage(program, sample)
@@ -181,34 +186,33 @@ class _Compiled:
     program: Program
     margins: Array | None
     columns: Columns | None
-    threads: int
     reason: str = ""
     found: _Runner | None = None
+    lock: Lock = field(default_factory=Lock, init=False)  # threads that ask at once compile once
 
     def runner(self) -> _Runner | None:
-        if self.found is None and not self.reason:
-            try:
-                library = native(c_source(self.program, self.margins, self.columns))
-            except (NotFollowed, NoRule) as error:
-                self.reason = str(error)
-                return None
-            if isinstance(library, NativeUnavailable):
-                self.reason = library.reason
-                return None
-            self.found = self._runner(library)
-        return self.found
+        with self.lock:
+            if self.found is None and not self.reason:
+                try:
+                    library = native(c_source(self.program, self.margins, self.columns))
+                except (NotFollowed, NoRule) as error:
+                    self.reason = str(error)
+                    return None
+                if isinstance(library, NativeUnavailable):
+                    self.reason = library.reason
+                    return None
+                self.found = self._runner(library)
+            return self.found
 
     def _runner(self, library: Native) -> _Runner:
         slots, columns = len(self.program.slots), self.columns
 
         def run(tokens: Tokens) -> Tokens:
             said_tokens = np.empty((len(tokens), slots), dtype=np.int32)
-            library.run(tokens, said_tokens, self.threads)
+            library.run(tokens, said_tokens)
             return said_tokens
 
-        if columns is None:
-            return _Runner(self.program, run)
-        return _Runner(self.program, run, lambda words: library.check(columns, words, self.threads))
+        return _Runner(self.program, run, None if columns is None else lambda words: library.check(columns, words))
 
 
 @dataclass(eq=False)
@@ -222,9 +226,14 @@ class _Stages:
     asked: int = 0
     left: int = 0
     by_bounds: int = 0
+    lock: Lock = field(default_factory=Lock, init=False)  # of the counts
 
     def decided(self) -> str:
         return f"{self.asked - self.left:,} inputs {self.how}, {self.by_bounds:,} by bounds"
+
+    def _count(self, asked: int = 0, left: int = 0, by_bounds: int = 0) -> None:
+        with self.lock:
+            self.asked, self.left, self.by_bounds = self.asked + asked, self.left + left, self.by_bounds + by_bounds
 
     def _only_bounds(self) -> _Runner | None:
         return self.bounds.runner() if self.left > MOST_LEFT * self.asked else None
@@ -235,14 +244,14 @@ class _Stages:
             return self._bounded(bounds, tokens)
         tokens_said = self.quick.run(tokens)
         rows = np.flatnonzero((tokens_said == UNSURE).any(1))
-        self.asked, self.left = self.asked + len(tokens), self.left + len(rows)
+        self._count(len(tokens), len(rows))
         if len(rows) and (bounds := self.bounds.runner()) is not None:
             tokens_said[rows] = self._bounded(bounds, tokens[rows])
         return tokens_said
 
     def _bounded(self, bounds: _Runner, tokens: Tokens) -> Tokens:
         tokens_said = bounds.run(tokens)
-        self.by_bounds += int((tokens_said != UNSURE).all(1).sum())
+        self._count(by_bounds=int((tokens_said != UNSURE).all(1).sum()))
         return tokens_said
 
     def check(self, words: Words) -> NDArray[np.bool_]:
@@ -250,10 +259,8 @@ class _Stages:
         check = self.quick.check if bounds is None else bounds.check
         assert check is not None
         sure = check(words)
-        if bounds is None:
-            self.asked += int(sure.sum())  # the others are run
-        else:
-            self.by_bounds += int(sure.sum())
+        decided = int(sure.sum())  # the others are run
+        self._count(decided) if bounds is None else self._count(by_bounds=decided)
         return sure
 
 
