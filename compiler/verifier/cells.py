@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -249,7 +250,7 @@ def _any_of(masks: NDArray[np.uint8], order: Numbers, starts: Numbers) -> NDArra
 
 def _grouped(combine: np.ufunc, rows: NDArray[Any], order: Numbers, starts: Numbers) -> NDArray[Any]:
     """What comes of the rows in this order, from each start to the next; as many at once as stay in the cache."""
-    flat, sizes = rows.reshape(len(rows), -1), np.diff(starts, append=len(order))
+    flat, sizes = rows.reshape(len(rows), prod(rows.shape[1:])), np.diff(starts, append=len(order))
     found, several = flat.take(order[starts], 0), np.flatnonzero(sizes > 1)
     order, ends = order[np.repeat(sizes > 1, sizes)], np.append(0, np.cumsum(sizes[several]))
     members = max(1, AT_ONCE // max(1, flat.itemsize * flat.shape[1]))

@@ -37,7 +37,7 @@ MAX_CELLS = 100_000  # cells that are looked at in a round: more are joined on a
 MAX_OPEN = 20_000  # cells that are told apart further
 BLOCK = 1 << 17  # cells that are made at once
 MAX_CELL_BYTES = 1 << 28  # of the cells of a round, and of a block: fewer where each is large
-COMPUTED = 4_096  # cells that are computed at once
+COMPUTED = 8_192  # cells that are computed at once
 Ways = tuple[PathCounts, PathCounts]  # of `ways`
 COARSE, FINER = 2.0**-16, 2.0**-10  # the first grid, as a share of a form's whole range; how much finer the next is
 
