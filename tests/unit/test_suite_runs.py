@@ -6,6 +6,7 @@ A run counts as long from a few inputs on here.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -37,8 +38,9 @@ def spec() -> Spec:
 
 @pytest.fixture(autouse=True)
 def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of saved states; every suite is long and is saved after each bunch."""
+    """The folder of saved states; every suite is long and is saved after each bunch, of as many inputs as can be."""
     monkeypatch.setenv("WEIGHTSPEC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(compiler.evaluation.suite_runs, "SLOW", math.inf)
     monkeypatch.setattr(compiler.evaluation.suite_runs, "LONG", 10)
     monkeypatch.setattr(compiler.evaluation.suite_runs, "SAVED_EVERY", 0.0)
     return tmp_path / "cache" / "runs"
