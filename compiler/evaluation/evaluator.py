@@ -80,22 +80,13 @@ class Verdicts:
 
 
 @dataclass(frozen=True, eq=False)
-class SaidTokens:
-    """What an engine says to some inputs: see `Engine.said`."""
-
-    prompts: Tokens
-    answers: Tokens
-    tokens: Tokens
-
-
-@dataclass(frozen=True, eq=False)
 class AskedInputs:
-    """Inputs that the engine was asked about, for so many seconds: of each whether it is surely right, [B], and what is
-    `said` to the others; None where there are none."""
+    """Inputs that the engine was asked about, for so many seconds: of each whether it is surely right, [B]; and of the
+    others prompts, answers, and what is `said`, as `Engine.said` has them, where there are some."""
 
     words: Words
     sure: NDArray[np.bool_]
-    said: SaidTokens | None
+    said: tuple[Tokens, Tokens, Tokens] | None
     seconds: float
 
 
@@ -187,58 +178,52 @@ class Evaluator:
 
     def said(self, prompts: Tokens, answers: Tokens) -> Tokens:
         """What the engine says: see `Engine`. Raises `ToolFault` where the reference contradicts it."""
-        found = self._said(prompts, answers)
-        self._check(found)
-        return found.tokens
+        tokens = self.engine.said(prompts, answers)
+        self._check(prompts, answers, tokens)
+        return tokens
 
-    def verdicts(self, prompts: Tokens, answers: Tokens) -> Verdicts:
-        """Verdicts on inputs whose prompts are int32 [B, P] and whose right answers are int32 [B, A].
-
-        What the engine is unsure of is decided by the reference, in the order of the answer, up to the first token that
-        is wrong. Raises `ToolFault` where a sure engine is seen to be wrong.
-        """
-        found = self._said(prompts, answers)
-        self._check(found)
-        return self._verdicts(found)
+    def _check(self, prompts: Tokens, answers: Tokens, tokens: Tokens) -> None:
+        if not self.in_batches:
+            self.self_check(prompts, answers, tokens)
 
     def verdicts_on(self, words: Words) -> Verdicts:
-        """The same for inputs by their words: those that are surely right need no tokens."""
+        """Verdicts on inputs by their words. Raises `ToolFault` where a sure engine is seen to be wrong."""
         return self.decide(self.ask(words))
 
     def ask(self, words: Words) -> AskedInputs:
-        """Ask the engine alone, on any thread: so many may do so as it can be asked at once."""
-        started, layout = time.perf_counter(), self.subject.layout
+        """Ask the engine alone, on any thread: as many may do so as it says."""
+        started, layout, rest, said = time.perf_counter(), self.subject.layout, words, None
         sure = self.engine.surely_right(words)
         if sure is None:
-            rest, sure = words, np.zeros(len(next(iter(words.values()))), bool)
-        else:
-            rows = np.flatnonzero(~sure)
-            rest = {name: word[rows] for name, word in words.items()} if len(rows) else {}
-        said = self._said(layout.prompts(rest), layout.answers(rest)) if rest else None
+            sure = np.zeros(len(next(iter(words.values()))), bool)
+        elif not sure.all():
+            rest = {name: word[~sure] for name, word in words.items()}
+        if not sure.all():
+            prompts, answers = layout.prompts(rest), layout.answers(rest)
+            said = prompts, answers, self.engine.said(prompts, answers)
         return AskedInputs(words, sure, said, time.perf_counter() - started)
 
     def decide(self, asked: AskedInputs) -> Verdicts:
-        """The verdicts on inputs, in whose order they are asked for. Raises `ToolFault` as `verdicts` does, also for a
-        few inputs that are looked at though they are surely right."""
+        """Verdicts on inputs that the engine was asked about. Some of what it is sure of is checked, now and then."""
         self._calls += 1
-        if self._calls <= 2 or self._calls % LOOK_EVERY == 0:
+        looked_at, checked = (self._calls <= 2 or self._calls % every == 0 for every in (LOOK_EVERY, CHECK_EVERY))
+        if looked_at:
             self._look_at(asked)
         if asked.said is None:
             none = np.empty(0, np.int64)
             return Verdicts(asked.sure, ~asked.sure, 0, none, none, none, none)
-        if self._calls <= 2 or self._calls % CHECK_EVERY == 0:
-            self._check(asked.said)
-        return self._verdicts(asked.said).among(np.flatnonzero(~asked.sure), len(asked.sure))
+        if checked:
+            self._check(*asked.said)
+        return self.verdicts(*asked.said).among(np.flatnonzero(~asked.sure), len(asked.sure))
 
-    def _said(self, prompts: Tokens, answers: Tokens) -> SaidTokens:
-        return SaidTokens(prompts, answers, self.engine.said(prompts, answers))
+    def verdicts(self, prompts: Tokens, answers: Tokens, tokens: Tokens | None = None) -> Verdicts:
+        """Verdicts on inputs whose prompts are int32 [B, P] and whose right answers are int32 [B, A]; `tokens` are what
+        the engine says, where it was asked before.
 
-    def _check(self, said: SaidTokens) -> None:
-        if not self.in_batches:
-            self.self_check(said.prompts, said.answers, said.tokens)
-
-    def _verdicts(self, by_engine: SaidTokens) -> Verdicts:
-        prompts, answers, tokens = by_engine.prompts, by_engine.answers, by_engine.tokens
+        What the engine is unsure of is decided by the reference, in the order of the answer, up to the first token that
+        is wrong. Raises `ToolFault` where a sure engine is seen to be wrong.
+        """
+        tokens = self.said(prompts, answers) if tokens is None else tokens
         predicted = np.array(self.subject.layout.predicted)
         rows = np.flatnonzero((tokens != answers[:, predicted]).any(1))  # all others are surely right
         said, expected = tokens[rows].astype(np.int64), answers[rows][:, predicted].astype(np.int64)

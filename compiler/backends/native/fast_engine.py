@@ -251,7 +251,7 @@ class _Stages:
 
     def _bounded(self, bounds: _Runner, tokens: Tokens) -> Tokens:
         tokens_said = bounds.run(tokens)
-        self._count(by_bounds=int((tokens_said != UNSURE).all(1).sum()))
+        self._count(by_bounds=int(np.count_nonzero((tokens_said != UNSURE).all(1))))
         return tokens_said
 
     def check(self, words: Words) -> NDArray[np.bool_]:
@@ -259,7 +259,7 @@ class _Stages:
         check = self.quick.check if bounds is None else bounds.check
         assert check is not None
         sure = check(words)
-        decided = int(sure.sum())  # the others are run
+        decided = int(np.count_nonzero(sure))  # the others are run
         self._count(decided) if bounds is None else self._count(by_bounds=decided)
         return sure
 
