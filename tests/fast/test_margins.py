@@ -20,6 +20,7 @@ from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Bounded, Quan
 from compiler.backends.bounds.deciding import leader
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions
 from compiler.backends.bounds.margins import (
+    BINS,
     Static,
     _difference,
     _where_ahead,
@@ -62,7 +63,7 @@ def _read(program: Program, prompts: Tokens, answers: Tokens) -> Tensor:
 
 def check_margins(program: Program, tokens: Tensor, found: Counter[str]) -> None:
     """What leads by its margin is sure by the bounds of its own input."""
-    enough = sufficient_leads(program)
+    enough = sufficient_leads(program, BINS)
     running, decision = run_nodes(program, tokens), program.decision
     values = [Bounded(x.value, 0.0) for x in running.at(decision.node, decision.reads)]
     shape = (len(decision.reads), len(tokens))
@@ -113,7 +114,7 @@ def check_bins(program: Program, tokens: Tensor) -> int:
         static.follow(node)
         own = tokens[:, list(node.positions)].T.long()
         if number == last:
-            static = static.in_bins(number)
+            static = static.in_bins(number, BINS)
             bins = len(static.tokens) // program.vocabulary
             first = own * bins
             within = torch.ones(*first.shape, bins, dtype=torch.bool)
@@ -213,7 +214,7 @@ def test_compiled_values_are_sure_of_nothing_else(name: str) -> None:
     (program,) = programs(spec)
     columns = columns_for_c((program,), spec.layout)
     assert columns is not None
-    enough = sufficient_leads(program)
+    enough = sufficient_leads(program, BINS)
     library = native(c_source(program, np.where(np.isfinite(enough), enough, 1e300), columns))
     assert isinstance(library, Native), library
     tokens = _read(program, *any_tokens(spec, 203, 3))
@@ -297,7 +298,7 @@ def test_hard_attention_has_no_margin(tmp_path: Path) -> None:
     spec = load(next(SPECS.rglob("brackets.yaml")))
     for program in programs(spec):
         hard = any(isinstance(node.operation, Attended) and node.operation.ties for node in program.nodes)
-        assert not hard or not np.isfinite(sufficient_leads(program)).any()
+        assert not hard or not np.isfinite(sufficient_leads(program, BINS)).any()
         assert hard or any(isinstance(node.operation, (Attended, Mixed)) for node in program.nodes)
 
 

@@ -57,16 +57,17 @@ from compiler.backends.elementary.program import (
 )
 from compiler.network.meanings import lead_sign
 
-BINS = 24
+BINS = 24  # of each channel at most
 FINE = 256  # parts of what is mixed, while keys are added
 MAX_OPERATIONS = 1 << 23  # on numbers, before there are bins: a second at most
 MAX_BINNED = 1 << 28  # with all bins
 ENGINE = Arithmetic(TensorFunctions(), Rounding(OUTWARD, 2 * OUTWARD, ENGINE_TINY, 0.0))  # it rounds by less
 
 
-def sufficient_leads(program: Program) -> Array:
+def sufficient_leads(program: Program, bins: int) -> Array:
     """[slots, classes]: what the value of the logit of a class that is ahead has to lead by, so that the plain module
-    surely says it; infinite where nothing suffices. The program is `prepared` for the fast engine."""
+    surely says it; infinite where nothing suffices. The program is `prepared` for the fast engine. Fewer `bins` are
+    found in less time, and say less."""
     if _costs_too_much(program) or program.decision.classes == 1 or any(_is_hard(node) for node in program.nodes):
         return np.full((len(program.slots), program.decision.classes), math.inf)
     static = Static(program, torch.from_numpy(program.every_token(program.length)), [])
@@ -75,7 +76,7 @@ def sufficient_leads(program: Program) -> Array:
         for number, node in enumerate(program.nodes):
             static.follow(node)
             if number == last:
-                static = static.in_bins(number)
+                static = static.in_bins(number, bins)
         decision = program.decision
         return _margins(static, static.at(decision.node, decision.reads))
 
@@ -235,7 +236,7 @@ class Static:
         shape = (len(node.positions), len(self.tokens))
         return [_mapped(x, lambda end: end.squeeze(1).expand(shape) if end.dim() == 3 else end) for x in mixed]
 
-    def in_bins(self, number: int) -> Static:
+    def in_bins(self, number: int, bins: int) -> Static:
         """Each cell as many, by what a node mixes there; nothing that it can is in none of them."""
         program, node = self.program, self.program.nodes[number]
         if not isinstance(node.operation, Mixed):
@@ -244,7 +245,7 @@ class Static:
         wide = [c for c, mix in mixes.items() if _is_wide(Interval(mix.low.amin(2), mix.high.amax(2)))]
         in_each = operations(program, MAX_BINNED) + RESULT * program.decision.classes**2
         most = max(1, MAX_BINNED // (in_each * len(self.tokens) * len(program.decision.reads)))
-        each = min(BINS, int(most ** (1 / max(1, len(wide))) + 1e-9))
+        each = min(bins, int(most ** (1 / max(1, len(wide))) + 1e-9))
         count = each ** len(wide)
         values = [[_mapped(x, lambda end: _repeated(end, count)) for x in channels] for channels in self.values]
         for channel, mix in mixes.items():

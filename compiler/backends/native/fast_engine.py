@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.cost import numbers_kept
-from compiler.backends.bounds.margins import share_ahead, sufficient_leads, with_known_errors
+from compiler.backends.bounds.margins import BINS, share_ahead, sufficient_leads, with_known_errors
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
 from compiler.backends.elementary.model import translate
@@ -157,15 +157,22 @@ def _first_stage(program: Program, sample: Tensor) -> tuple[tuple[Program, Array
     """A program that decides most of a sample in less time than bounds do, with its margins, and how: values alone, or
     with errors of attention that are known for all inputs; None where it does not. Raises `NoRule`."""
     if not any(isinstance(node.operation, Attended) for node in program.nodes):
-        enough = sufficient_leads(program)
-        worth = np.isfinite(enough).all() and share_ahead(program, enough, sample) >= 1 - MOST_LEFT
-        return (program, enough) if worth else None, "by values alone"
+        enough, share = _by_values(program, sample, 1)
+        if share < 1:
+            enough, share = _by_values(program, sample, BINS)
+        return (program, enough) if share >= 1 - MOST_LEFT else None, "by values alone"
     known = with_known_errors(program)
     if known is None:
         return None, ""
     with torch.inference_mode():
         share = float((said(known, sample) != UNSURE).all(1).double().mean())
     return (known, None) if share >= 1 - MOST_LEFT else None, "by known errors of attention"
+
+
+def _by_values(program: Program, sample: Tensor, bins: int) -> tuple[Array, float]:
+    """Margins, and the share of a sample that leads by them."""
+    enough = sufficient_leads(program, bins)
+    return enough, share_ahead(program, enough, sample) if np.isfinite(enough).all() else 0.0
 
 
 def _sample(program: Program, spec: Spec) -> Tensor | None:
