@@ -25,7 +25,7 @@ from compiler.verifier.model import OutOfTime, Stop, Tail, tails
 from compiler.verifier.reasons import Ending, Reason, refused
 from compiler.verifier.results import Counterexample
 from compiler.verifier.sequences import sequences
-from compiler.verifier.sharing import Work, shared_out
+from compiler.verifier.sharing import Divided, shared_out
 from compiler.verifier.sweep import Sweep, leads_of_paths, sweep_cells
 from compiler.verifier.witness import Witnesses, inputs_of_paths, lead_of, place
 
@@ -149,7 +149,7 @@ def _sweep_each(rounds: _Rounds, turn: Sequence[Tail], here: bool) -> list[int]:
         done = len(state.slots) - len(state.open_slots)
         rounds.progress(place(state.spec, state.automaton, turn[piece].slot), done, len(state.slots))
 
-    with closing(shared_out(Work(len(turn), sweep, begins), number)) as found:
+    with closing(shared_out(Divided(len(turn), sweep, begins), number)) as found:
         for piece, swept in found:
             slot = turn[piece].slot
             if swept is None:

@@ -1,4 +1,4 @@
-"""Pieces of work that do not depend on each other, shared with forks of this process.
+"""Divided of work that do not depend on each other, shared with forks of this process.
 
 A fork has all that the work reads, without a copy of it; only results are sent. It cannot outlive this process, which
 ends it on an error or an interruption: the kernel does so where this process is killed.
@@ -32,9 +32,9 @@ def processes(threads: int) -> int:
 
 
 @dataclass(frozen=True)
-class Work(Generic[Result]):
-    """So many `pieces`, by their numbers, each of which has a result; what is called in this process when one of them
-    `begins` here."""
+class Divided(Generic[Result]):
+    """Work in so many `pieces`, by their numbers, each of which has a result; and what is called when one of them
+    `begins` in this process."""
 
     pieces: int
     do: Callable[[int], Result]
@@ -45,7 +45,7 @@ class Work(Generic[Result]):
         return piece, self.do(piece)
 
 
-def shared_out(work: Work[Result], number: int) -> Generator[tuple[int, Result]]:
+def shared_out(work: Divided[Result], number: int) -> Generator[tuple[int, Result]]:
     """Each piece and its result, in any order, by so many processes. What a fork does not hand over, as where it failed
     or was ended for want of memory, is done here."""
     left, forks = set(range(work.pieces)), list[_Fork[Result]]()
@@ -100,7 +100,7 @@ class _Fork(Generic[Result]):
         self.results.close()
 
 
-def _fork(work: Work[Result], queue: int) -> _Fork[Result]:
+def _fork(work: Divided[Result], queue: int) -> _Fork[Result]:
     parent = os.getpid()
     reading, writing = os.pipe()
     process = os.fork()
@@ -116,7 +116,7 @@ def _fork(work: Work[Result], queue: int) -> _Fork[Result]:
     return _Fork(process, os.fdopen(reading, "rb"))
 
 
-def _hand_over(work: Work[Result], queue: int, writing: int) -> None:
+def _hand_over(work: Divided[Result], queue: int, writing: int) -> None:
     """All results at the end: the parent has no time for them before."""
     done: list[tuple[int, Result]] = []
     try:

@@ -1,4 +1,4 @@
-"""Work that forks share: the same results, and no fork is left."""
+"""Divided that forks share: the same results, and no fork is left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from compiler.pipeline import load
 from compiler.verifier import rounds, sharing
 from compiler.verifier import verify as verifying
 from compiler.verifier.results import Verification
-from compiler.verifier.sharing import Work, processes, shared_out
+from compiler.verifier.sharing import Divided, processes, shared_out
 from tests.helpers import ROOT, SPECS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a fork with its parent")
@@ -24,7 +24,7 @@ PIECES = 7
 
 
 class Both:
-    """Work of which this process and a fork surely do a piece each: with its first, either waits for the other."""
+    """Divided of which this process and a fork surely do a piece each: with its first, either waits for the other."""
 
     def __init__(self, of_fork: Callable[[int], int]) -> None:
         self.here, self.of_fork, self.begun = os.getpid(), of_fork, list[int]()
@@ -44,8 +44,8 @@ class Both:
         return piece * piece
 
     @property
-    def work(self) -> Work[int]:
-        return Work(PIECES, self.do, self.begun.append)
+    def work(self) -> Divided[int]:
+        return Divided(PIECES, self.do, self.begun.append)
 
 
 def fails(piece: int) -> int:
@@ -81,7 +81,7 @@ def test_each_piece_is_done_once(number: int) -> None:
 def test_one_process_does_the_pieces_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "MOST_PIECES", 2)
     begun: list[int] = []
-    assert list(shared_out(Work(4, str, begun.append), 1)) == [(0, "0"), (1, "1"), (2, "2"), (3, "3")]
+    assert list(shared_out(Divided(4, str, begun.append), 1)) == [(0, "0"), (1, "1"), (2, "2"), (3, "3")]
     assert begun == [0, 1, 2, 3]
 
 
@@ -105,7 +105,7 @@ def test_an_interruption_ends_a_fork() -> None:
 
 KILLED = """
 import os, signal, sys
-from compiler.verifier.sharing import Work, shared_out
+from compiler.verifier.sharing import Divided, shared_out
 told, tell = os.pipe()
 here = os.getpid()
 def do(piece):
@@ -114,7 +114,7 @@ def do(piece):
         signal.pause()
     os.read(told, 1)
     os.kill(here, signal.SIGKILL)
-list(shared_out(Work(2, do, lambda piece: None), 2))
+list(shared_out(Divided(2, do, lambda piece: None), 2))
 """
 
 
