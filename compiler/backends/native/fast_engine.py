@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from compiler.source.faults import NoRule
 from compiler.tasks.task import Words
 
 WORTH_COMPILING = 5_000  # sequences for each program that take torch as long as it takes to compile it
+WORTH_RECORDING = 250  # in one call: with fewer, all calls together may not be worth the time
 BLOCK = 1 << 16
 MOST_ROWS = 1 << 16  # sequences from several starts that are run at once
 TENSOR_NUMBERS = 1 << 19  # numbers in one tensor on the CPU: more leave the cache
@@ -215,17 +216,24 @@ def _compiled(program: Program, margins: Array | None, columns: Columns | None, 
 def _on_tensors(program: Program, margins: Array | None, device: torch.device) -> _Runner:
     """Raises `NoRule`."""
     size, some = _tensor_block(program, device), torch.zeros((2, program.length), dtype=torch.int32, device=device)
-    with torch.inference_mode():
-        compute = recorded(lambda tokens: said(program, tokens, margins), some)
+
+    def compute(tokens: Tensor) -> Tensor:
+        return said(program, tokens, margins)
+
+    @cache
+    def repeated() -> Callable[[Tensor], Tensor]:
+        return recorded(compute, some)
 
     def run(tokens: Tokens) -> Tokens:
         with torch.inference_mode():
+            said_by = repeated() if len(tokens) >= WORTH_RECORDING else compute
             parts = [
-                compute(torch.from_numpy(tokens[first : first + size]).to(device)).cpu().numpy()
+                said_by(torch.from_numpy(tokens[first : first + size]).to(device)).cpu().numpy()
                 for first in range(0, len(tokens), size)
             ]
         return np.concatenate(parts) if parts else np.empty((0, len(program.slots)), dtype=np.int32)
 
+    run(np.zeros((1, program.length), dtype=np.int32))  # what has no rule is refused before anything is asked
     return _Runner(program, run)
 
 

@@ -7,34 +7,29 @@ not depend on is left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class _Result:
     """That of a call, by its number; 0 is the input."""
 
     number: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class _Call:
-    """Arguments are constants and results of earlier calls. What is `done` after it is not read any more."""
+    """Arguments are constants and results of earlier calls, those that it has `read`."""
 
     number: int
     function: Callable[..., Any]
     arguments: Any
     keywords: Any
-    done: tuple[int, ...] = ()
-
-    @property
-    def read(self) -> set[int]:
-        """The results that it reads, by their numbers."""
-        return {leaf.number for leaf in _leaves((self.arguments, self.keywords)) if isinstance(leaf, _Result)}
+    read: frozenset[int]
 
 
 class _Recording(TorchFunctionMode):
@@ -43,54 +38,57 @@ class _Recording(TorchFunctionMode):
     def __init__(self, given: Tensor) -> None:
         super().__init__()
         self.calls: list[_Call] = []
-        self.results = [given]
-        self.numbers = {id(given): 0}
+        self.results = {id(given): _Result(0)}
+        self._kept = [given]  # so that no other tensor gets its id
         self._made: dict[Any, Tensor] = {}
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        found = func(*args, **(kwargs or {}))
-        call = _Call(len(self.results), func, self._with_results(args), self._with_results(kwargs or {}))
-        if not isinstance(found, Tensor) or not call.read:
-            return found
-        known = self._made.setdefault((func, _key(call.arguments), _key(call.keywords)), found)
-        if known is found:
-            self.calls.append(call)
-            self.results.append(found)
-            self.numbers[id(found)] = call.number
-        return known
+        found, read = func(*args, **(kwargs or {})), list[int]()
 
-    def _with_results(self, x: Any) -> Any:
-        return _mapped(lambda leaf: _Result(self.numbers[id(leaf)]) if id(leaf) in self.numbers else leaf, x)
+        def known(x: Any) -> Any:
+            result = self.results.get(id(x))
+            if result is None:
+                return x
+            read.append(result.number)
+            return result
+
+        arguments, keywords = _mapped(known, args), _mapped(known, kwargs or {})
+        if not read or not isinstance(found, Tensor):
+            return found
+        earlier = self._made.setdefault((func, _key(arguments), _key(keywords)), found)
+        if earlier is found:
+            self.calls.append(_Call(len(self._kept), func, arguments, keywords, frozenset(read)))
+            self.results[id(found)] = _Result(len(self._kept))
+            self._kept.append(found)
+        return earlier
 
 
 def _mapped(function: Callable[[Any], Any], x: Any) -> Any:
     """The same arguments, with something in place of each that is no tuple, list or dictionary."""
-    if isinstance(x, tuple):
-        return tuple(_mapped(function, part) for part in x)
-    if isinstance(x, list):
+    kind = type(x)
+    if kind is tuple:
+        return tuple([_mapped(function, part) for part in x])
+    if kind is list:
         return [_mapped(function, part) for part in x]
-    if isinstance(x, dict):
+    if kind is dict:
         return {name: _mapped(function, part) for name, part in x.items()}
     return function(x)
 
 
 def _key(x: Any) -> Any:
     """Equal for equal arguments only."""
-    if isinstance(x, tuple | list):
-        return type(x), tuple(map(_key, x))
-    if isinstance(x, dict):
+    kind = type(x)
+    if kind is _Result:
+        return x
+    if kind is tuple or kind is list:
+        return kind, tuple([_key(part) for part in x])
+    if kind is dict:
         return _key(tuple(x.items()))
     if isinstance(x, Tensor):
         return x.dtype, x.shape, x.cpu().numpy().tobytes()
-    return type(x), repr(x) if isinstance(x, slice | float) else x
-
-
-def _leaves(x: Any) -> list[Any]:
-    leaves: list[Any] = []
-    _mapped(leaves.append, x)
-    return leaves
+    return kind, repr(x) if kind in (slice, float) else x
 
 
 def recorded(compute: Callable[[Tensor], Tensor], given: Tensor) -> Callable[[Tensor], Tensor]:
@@ -99,33 +97,32 @@ def recorded(compute: Callable[[Tensor], Tensor], given: Tensor) -> Callable[[Te
     It makes no other choices by numbers of its input, changes no tensor, and does not read that size.
     """
     with _Recording(given) as recording:
-        result = compute(given)
-    if id(result) not in recording.numbers:
+        result = recording.results.get(id(compute(given)))
+    if result is None:
         return compute
-    wanted = recording.numbers[id(result)]
-    calls = _needed(recording.calls, wanted)
+    wanted, steps = result.number, _needed(recording.calls, result.number)
 
     def repeat(given: Tensor) -> Tensor:
         results = {0: given}
 
         def read(x: Any) -> Any:
-            return results[x.number] if isinstance(x, _Result) else x
+            return results[x.number] if type(x) is _Result else x
 
-        for call in calls:
-            arguments, keywords = _mapped(read, call.arguments), _mapped(read, call.keywords)
-            results[call.number] = call.function(*arguments, **keywords)
-            for number in call.done:
+        for call, done in steps:
+            keywords = _mapped(read, call.keywords) if call.keywords else {}
+            results[call.number] = call.function(*_mapped(read, call.arguments), **keywords)
+            for number in done:
                 del results[number]
         return results[wanted]
 
     return repeat
 
 
-def _needed(calls: Sequence[_Call], wanted: int) -> list[_Call]:
-    """The calls that a result depends on, in order."""
-    needed, kept = {wanted}, list[_Call]()
+def _needed(calls: Sequence[_Call], wanted: int) -> list[tuple[_Call, frozenset[int]]]:
+    """The calls that a result depends on, in order, and what is not read any more after each."""
+    needed, kept = {wanted}, list[tuple[_Call, frozenset[int]]]()
     for call in reversed(calls):
         if call.number in needed:
-            kept.append(replace(call, done=tuple(call.read - needed)))
+            kept.append((call, call.read - needed))
             needed |= call.read
     return kept[::-1]
