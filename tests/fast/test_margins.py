@@ -63,18 +63,10 @@ def _read(program: Program, prompts: Tokens, answers: Tokens) -> Tensor:
 
 def check_margins(program: Program, tokens: Tensor, found: Counter[str]) -> None:
     """What leads by its margin is sure by the bounds of its own input."""
-    enough = sufficient_leads(program, BINS)
-    running, decision = run_nodes(program, tokens), program.decision
-    values = [Bounded(x.value, 0.0) for x in running.at(decision.node, decision.reads)]
-    shape = (len(decision.reads), len(tokens))
-    index, lead = (
-        torch.as_tensor(x, dtype=torch.float64).expand(shape)
-        for x in leader(Arithmetic(TensorFunctions(), EXACT), decision, values)
-    )
-    margin = torch.from_numpy(enough).gather(1, index.long())
-    sure = (lead > margin).T
+    by_values = said(program, tokens, sufficient_leads(program, BINS))
+    sure = by_values >= 0
     by_bounds = said(program, tokens)
-    assert (by_bounds[sure] == index.T.int()[sure]).all()
+    assert (by_bounds[sure] == by_values[sure]).all()
     known = with_known_errors(program)
     if known is not None:
         by_known_errors = said(known, tokens)
@@ -318,9 +310,26 @@ def test_the_report_says_which_stage_decided(name: str, how: str) -> None:
     decided = re.fullmatch(rf"compiled C, .*, (\d+) inputs {how}, (\d+) by bounds", evaluator.use.detail)
     assert decided is not None, evaluator.use.detail
     assert [int(number) for number in decided.groups()] == [900, 0]
-    tensors = Evaluator(spec)
-    assert "torch tensors" in tensors.use.detail
-    assert tensors.verdicts_on(words).right.tolist() == found.right.tolist()
+    bounds = Evaluator(spec)
+    assert bounds.use.detail.endswith("too few inputs to compile C for")
+    assert bounds.verdicts_on(words).right.tolist() == found.right.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("tiny95", "by values alone"), ("qwen20", "by known errors of attention")],
+    ids=["values", "known"],
+)
+def test_without_a_compiler_the_quick_stage_is_the_first_too(
+    name: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = _model(name)
+    monkeypatch.setenv("CC", "/none/cc")
+    evaluator = Evaluator(spec, inputs=1 << 30)
+    (words,) = spec.resolved.task.suites()["near_carry"].parts(900, 0)[0].blocks(900)
+    found = evaluator.verdicts_on(words)
+    assert re.search(rf"^torch tensors on cpu: .*, 900 inputs {how}, 0 by bounds$", evaluator.use.detail)
+    assert found.right.tolist() == Evaluator(spec).verdicts_on(words).right.tolist()
 
 
 @pytest.mark.parametrize("path", sorted((SPECS / "tasks").glob("*.yaml")), ids=lambda path: path.stem)

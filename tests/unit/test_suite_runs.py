@@ -120,7 +120,7 @@ def test_an_interrupted_run_goes_on_to_the_result_of_one_run(
 def on_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     """Has compiled code asked by so many threads, in small blocks."""
     monkeypatch.setattr(compiler.backends.native.fast_engine, "WORTH_COMPILING", 0)
-    monkeypatch.setattr(compiler.backends.native.fast_engine, "NATIVE_BLOCK", 100)
+    monkeypatch.setattr(compiler.backends.native.fast_engine, "BLOCK", 100)
     before = torch.get_num_threads()
     yield torch.set_num_threads
     torch.set_num_threads(before)
