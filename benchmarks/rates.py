@@ -25,10 +25,10 @@ from compiler.backends.native.c_compiler import find_compiler
 from compiler.backends.native.engines import EngineName, batch_size
 from compiler.backends.native.fast_engine import FastEngine
 from compiler.backends.torch.reference import Reference
-from compiler.evaluation.evaluator import Evaluator, Verdicts
+from compiler.evaluation.evaluator import AskedInputs, Evaluator, Verdicts
 from compiler.evaluation.suite_runs import SuiteToRun, run_suite
 from compiler.source.user_cache import SETTING
-from compiler.tasks.task import Inputs, Part, Words
+from compiler.tasks.task import Inputs, Part
 
 SUITE = "uniform"
 FIRST_PAIRS = 96  # how many a way decides to see how fast it is
@@ -226,8 +226,8 @@ class _Recording(Evaluator):
         super().__init__(spec, engine=engine, inputs=inputs, batch=batch)
         self.right: list[Verdict] = []
 
-    def verdicts_on(self, words: Words) -> Verdicts:
-        found = super().verdicts_on(words)
+    def decide(self, asked: AskedInputs) -> Verdicts:
+        found = super().decide(asked)
         self.right.append(found.right)
         return found
 
