@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Bounded, Quantity
+from compiler.backends.bounds.cost import without_followed_errors
 from compiler.backends.bounds.deciding import leader
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions
 from compiler.backends.bounds.margins import (
@@ -78,6 +79,9 @@ def check_margins(program: Program, tokens: Tensor, found: Counter[str]) -> None
         by_known_errors = said(known, tokens)
         assert (by_bounds == by_known_errors)[by_known_errors >= 0].all()
         found["by known errors"] += int((by_known_errors >= 0).sum())
+    quick = said(without_followed_errors(known or program), tokens)
+    assert (by_bounds == quick)[(by_bounds >= 0) & (quick >= 0)].all()
+    found["by wider bounds"] += int((quick >= 0).sum())
     found["sure"] += int(sure.sum())
     found["by bounds"] += int((by_bounds >= 0).sum())
     found["tokens"] += sure.numel()
@@ -158,6 +162,7 @@ def test_margins_of_models(name: str) -> None:
         assert found["sure"] > 0.9 * found["by bounds"]
     if name in ("qwen20", "SeuperHakkerJa_28p"):
         assert found["by known errors"] > 0.9 * found["by bounds"]
+        assert found["by wider bounds"] > 0.8 * found["by bounds"]
 
 
 def check_random(folder: Path, seeds: Iterable[int]) -> Counter[str]:
@@ -280,8 +285,8 @@ def test_hard_attention_has_no_margin(tmp_path: Path) -> None:
 @needs_compiler
 @pytest.mark.parametrize(
     ("name", "how"),
-    [("tiny95", "by values alone"), ("qwen20", "by known errors of attention")],
-    ids=["values", "known"],
+    [("tiny95", "by values alone"), ("qwen20", "by known errors of attention"), ("xangma_177p", "by wider bounds")],
+    ids=["values", "known", "wider"],
 )
 def test_the_report_says_which_stage_decided(name: str, how: str) -> None:
     """Wrong answers among them, which the first stage decides too; with bounds in its place, verdicts are the same."""

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.cost import numbers_kept
+from compiler.backends.bounds.cost import numbers_kept, without_followed_errors
 from compiler.backends.bounds.margins import BINS, share_ahead, sufficient_leads, with_known_errors
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
@@ -150,18 +150,24 @@ def _native(program: Program, spec: Spec, columns: Columns | None, threads: int)
 
 def _first_stage(program: Program, sample: Tensor) -> tuple[tuple[Program, Array | None] | None, str]:
     """A program that decides most of a sample in less time than bounds do, with its margins, and how: values alone, or
-    with errors of attention that are known for all inputs; None where it does not. Raises `NoRule`."""
+    with errors of attention that are known for all inputs, or with errors that are not followed, where these are enough
+    for all of it; None where it does not. Raises `NoRule`."""
     if not any(isinstance(node.operation, Attended) for node in program.nodes):
         enough, share = _by_values(program, sample, 1)
         if share < 1:
             enough, share = _by_values(program, sample, BINS)
         return (program, enough) if share >= 1 - MOST_LEFT else None, "by values alone"
     known = with_known_errors(program)
-    if known is None:
-        return None, ""
+    how = "by wider bounds" if known is None else "by known errors of attention"
+    for first, least in ((without_followed_errors(known or program), 1.0), (known, 1 - MOST_LEFT)):
+        if first is not None and _share_sure(first, sample) >= least:
+            return (first, None), how
+    return None, how
+
+
+def _share_sure(program: Program, sample: Tensor) -> float:
     with torch.inference_mode():
-        share = float((said(known, sample) != UNSURE).all(1).double().mean())
-    return (known, None) if share >= 1 - MOST_LEFT else None, "by known errors of attention"
+        return float((said(program, sample) != UNSURE).all(1).double().mean())
 
 
 def _by_values(program: Program, sample: Tensor, bins: int) -> tuple[Array, float]:
