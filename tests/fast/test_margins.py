@@ -62,7 +62,7 @@ def _read(program: Program, prompts: Tokens, answers: Tokens) -> Tensor:
 
 def check_margins(program: Program, tokens: Tensor, found: Counter[str]) -> None:
     """What leads by its margin is sure by the bounds of its own input."""
-    enough = sufficient_leads(program, BINS)
+    enough = sufficient_leads(program, BINS[-1])
     running, decision = run_nodes(program, tokens), program.decision
     values = [Bounded(x.value, 0.0) for x in running.at(decision.node, decision.reads)]
     shape = (len(decision.reads), len(tokens))
@@ -116,7 +116,7 @@ def check_bins(program: Program, tokens: Tensor) -> int:
         static.follow(node)
         own = tokens[:, list(node.positions)].T.long()
         if number == last:
-            static = static.in_bins(number, BINS)
+            static = static.in_bins(number, BINS[-1])
             bins = len(static.tokens) // program.vocabulary
             first = own * bins
             within = torch.ones(*first.shape, bins, dtype=torch.bool)
@@ -217,7 +217,7 @@ def test_compiled_values_are_sure_of_nothing_else(name: str) -> None:
     (program,) = programs(spec)
     columns = columns_for_c((program,), spec.layout)
     assert columns is not None
-    enough = sufficient_leads(program, BINS)
+    enough = sufficient_leads(program, BINS[-1])
     library = native(c_source(program, np.where(np.isfinite(enough), enough, 1e300), columns))
     assert isinstance(library, Native), library
     tokens = _read(program, *any_tokens(spec, 203, 3))
@@ -278,7 +278,7 @@ def test_hard_attention_has_no_margin(tmp_path: Path) -> None:
     spec = load(next(SPECS.rglob("brackets.yaml")))
     for program in programs(spec):
         hard = any(isinstance(node.operation, Attended) and node.operation.ties for node in program.nodes)
-        assert not hard or not np.isfinite(sufficient_leads(program, BINS)).any()
+        assert not hard or not np.isfinite(sufficient_leads(program, BINS[-1])).any()
         assert hard or any(isinstance(node.operation, (Attended, Mixed)) for node in program.nodes)
 
 

@@ -153,9 +153,11 @@ def _first_stage(program: Program, sample: Tensor) -> tuple[tuple[Program, Array
     with errors of attention that are known for all inputs, or with errors that are not followed, where these are enough
     for all of it; None where it does not. Raises `NoRule`."""
     if not any(isinstance(node.operation, Attended) for node in program.nodes):
-        enough, share = _by_values(program, sample, 1)
-        if share < 1:
-            enough, share = _by_values(program, sample, BINS)
+        for bins in BINS:
+            enough = sufficient_leads(program, bins)
+            share = share_ahead(program, enough, sample) if np.isfinite(enough).all() else 0.0
+            if share == 1:
+                break
         return (program, enough) if share >= 1 - MOST_LEFT else None, "by values alone"
     known = with_known_errors(program)
     how = "by wider bounds" if known is None else "by known errors of attention"
@@ -168,12 +170,6 @@ def _first_stage(program: Program, sample: Tensor) -> tuple[tuple[Program, Array
 def _share_sure(program: Program, sample: Tensor) -> float:
     with torch.inference_mode():
         return float((said(program, sample) != UNSURE).all(1).double().mean())
-
-
-def _by_values(program: Program, sample: Tensor, bins: int) -> tuple[Array, float]:
-    """Margins, and the share of a sample that leads by them."""
-    enough = sufficient_leads(program, bins)
-    return enough, share_ahead(program, enough, sample) if np.isfinite(enough).all() else 0.0
 
 
 def _sample(program: Program, spec: Spec) -> Tensor | None:
