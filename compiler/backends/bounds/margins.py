@@ -4,16 +4,15 @@ The formulas that follow a bound for each input are computed on intervals. The i
 token at the position itself, and by what the last attention mixes by fixed weights, in up to `BINS` parts of what it
 can. All later bounds are of one cell alone, and the largest of them is the margin.
 
-Intervals forget what channels have in common. So in a cell a value is also followed from its middle, by the same
-formulas, with the engine as the module and the width of the cell as an error. And a class that is ahead is ahead of all
-others: what the logits read is cut down to that.
+A class that is ahead is ahead of all others: what the logits read is cut down to that. An error that is followed from
+some node on is taken to be as large as it can be in the cell, so that it cancels in differences.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import (
-    ENGINE_TINY,
     ENGINE_UNIT,
     SLACK,
     ZERO,
@@ -42,7 +40,7 @@ from compiler.backends.bounds.deciding import class_logits
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.intervals import OUTWARD, Interval, IntervalFunctions, IntervalLoop
 from compiler.backends.bounds.mixing import WeightedKeys, mix_all
-from compiler.backends.bounds.tensors import TensorFunctions, wanted_channels
+from compiler.backends.bounds.tensors import wanted_channels
 from compiler.backends.elementary.program import (
     Array,
     Attended,
@@ -56,17 +54,15 @@ from compiler.backends.elementary.program import (
 )
 from compiler.network.meanings import lead_sign
 
-BINS = 24  # of each channel at most
+BINS = (1, 4, 24)  # of each channel at most: the more, the more is known, and the longer it takes
 FINE = 256  # parts of what is mixed, while keys are added
 MAX_OPERATIONS = 1 << 23  # on numbers, before there are bins: a second at most
 MAX_BINNED = 1 << 28  # with all bins
-ENGINE = Arithmetic(TensorFunctions(), Rounding(OUTWARD, 2 * OUTWARD, ENGINE_TINY, 0.0))  # it rounds by less
 
 
 def sufficient_leads(program: Program, bins: int) -> Array:
     """[slots, classes]: what the value of the logit of a class that is ahead has to lead by, so that the plain module
-    surely says it; infinite where nothing suffices. The program is `prepared` for the fast engine. Fewer `bins` are
-    found in less time, and say less."""
+    surely says it; infinite where nothing suffices. The program is `prepared` for the fast engine."""
     if _costs_too_much(program) or program.decision.classes == 1 or any(_is_hard(node) for node in program.nodes):
         return np.full((len(program.slots), program.decision.classes), math.inf)
     static = Static(program, torch.from_numpy(program.every_token(program.length)), [])
@@ -119,14 +115,11 @@ def _is_hard(node: Node) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Static:
-    """`tokens` [cells, positions]; `values` of the nodes so far, [positions of the node, cells]. In bins also `around`:
-    what the engine makes of the middle of each cell, and how far it can be from that in the cell. What channels have in
-    common cancels there."""
+    """`tokens` [cells, positions]; `values` of the nodes so far, [positions of the node, cells]."""
 
     program: Program
     tokens: Tensor
     values: list[Channels]
-    around: list[Channels] = field(default_factory=list)
 
     @property
     def arithmetic(self) -> Arithmetic:
@@ -135,16 +128,8 @@ class Static:
     def follow(self, node: Node) -> None:
         """The next node."""
         found = all_channels(node, self.computed(node))
-        if isinstance(node.operation, Renewed):  # an error of this size in all of a cell is the same in a difference
+        if isinstance(node.operation, Renewed):
             found = [replace(x, shared={symbol: _most(c) for symbol, c in x.shared.items()}) for x in found]
-        if self.around:
-            rows = list(node.positions)
-            inputs = [self._rows(number, self.around, rows) for number in node.inputs]
-            near = [_middle(found[c]) for c in node.live]
-            if inputs:
-                near = elementwise(ENGINE, node, inputs, lambda x: torch.tensor(x[rows][:, None]))
-            self.around.append(all_channels(node, near))
-            found = [_near(*pair) for pair in zip(found, self.around[-1], strict=True)]
         self.values.append(found)
 
     def computed(self, node: Node) -> Channels:
@@ -169,14 +154,11 @@ class Static:
 
     def at(self, number: int, positions: Sequence[int]) -> Channels:
         """The channels of a node at these of its positions."""
-        return self._rows(number, self.values, positions)
-
-    def _rows(self, number: int, values: Sequence[Channels], positions: Sequence[int]) -> Channels:
         if number < 0:
             return []
         places = {position: i for i, position in enumerate(self.program.nodes[number].positions)}
         index = torch.tensor([places[p] for p in positions], dtype=torch.long)
-        return [_mapped(x, lambda end: end[index]) for x in values[number]]
+        return [_mapped(x, lambda end: end[index]) for x in self.values[number]]
 
     def _keys(self, number: int, positions: Sequence[int]) -> Channels:
         """The same for any token, with an axis for the queries: [1, positions, 1]."""
@@ -243,8 +225,7 @@ class Static:
             part = torch.arange(count) // before % parts % merged.low.shape[2]
             there = merged.at(..., part).each(lambda end: end.flatten(1))
             values[number][channel] = replace(values[number][channel], value=there)
-        around = [[_middle(x) for x in channels] for channels in values]
-        return Static(program, self.tokens.repeat_interleave(count, 0), list(values), list(around))
+        return Static(program, self.tokens.repeat_interleave(count, 0), list(values))
 
     def _mixes(self, node: Node, operation: Mixed, channel: int) -> Interval:
         """What a channel can be: [positions, cells, parts], each number of which is in one of the parts. Keys are added
@@ -292,30 +273,8 @@ def _loop(visible: NDArray[np.bool_]) -> IntervalLoop:
     return IntervalLoop(torch.tensor(visible)[:, :, None], int(visible.sum(1).max(initial=0)))
 
 
-def _middle(x: Bounded) -> Bounded:
-    if isinstance(x.value, float):
-        return Bounded(x.value, 0.0)
-    middle = (x.value.low + x.value.high) / 2
-    return Bounded(middle, torch.maximum(x.value.high - middle, middle - x.value.low))
-
-
-def _near(x: Bounded, around: Bounded) -> Bounded:
-    """The same, with a value that is within both."""
-    if isinstance(x.value, float):
-        return x
-    off = SLACK * torch.as_tensor(ENGINE.off(around), dtype=torch.float64)
-    low, high = torch.fmax(x.value.low, around.value - off), torch.fmin(x.value.high, around.value + off)
-    return replace(x, value=Interval(low, high))
-
-
 def _ends(x: Quantity, function: Callable[[Tensor], Tensor]) -> Quantity:
-    match x:
-        case Interval():
-            return x.each(function)
-        case Tensor():
-            return function(x)
-        case _:
-            return x
+    return x.each(function) if isinstance(x, Interval) else x
 
 
 def _mapped(x: Bounded, function: Callable[[Tensor], Tensor]) -> Bounded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from threading import Lock
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.cost import numbers_kept
+from compiler.backends.bounds.cost import numbers_kept, without_followed_errors
 from compiler.backends.bounds.margins import BINS, sufficient_leads, with_known_errors
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
@@ -50,6 +50,17 @@ class _Runner:
     run: Callable[[Tokens], Tokens]
     check: Callable[[Words], NDArray[np.bool_]] | None = None
     decided: Callable[[], str] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _First:
+    """What may come before bounds: a program, with margins where values alone are computed; how that decides, and the
+    share of a sample that it has to decide at least."""
+
+    program: Program
+    how: str
+    least: float
+    margins: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,40 +156,39 @@ def _in_stages(program: Program, sample: Tensor | None, make: _Make) -> _Runner 
     bounds = _Stage(program, None, make)
     try:
         first = None if sample is None else _first_stage(program, sample)
-        quick = None if first is None else _Stage(*first, make).runner()
+        quick = None if first is None else _Stage(first.program, first.margins, make).runner()
         if first is None or quick is None:
             return bounds.runner() or bounds.reason
     except NoRule as error:
         return str(error)
-    how = "by values alone" if first[0] is program else "by known errors of attention"
-    stages = _Stages(quick, bounds, how)
+    stages = _Stages(quick, bounds, first.how)
     return _Runner(program, stages.run, None if quick.check is None else stages.check, stages.decided)
 
 
-def _first_stage(program: Program, sample: Tensor) -> tuple[Program, Array | None] | None:
-    """What decides most of a sample in less time than bounds do: the same program by values alone, with margins, or one
-    with errors of attention that are known for all inputs; None where it does not. Raises `NoRule`."""
-    made: Program | None = program
-    if any(isinstance(node.operation, Attended) for node in program.nodes):
-        made, margins = with_known_errors(program), None
-        share = 0.0 if made is None else _share(made, sample, None)
-    else:
-        margins, share = _by_values(program, sample, 1)
-        if share < 1:
-            margins, share = _by_values(program, sample, BINS)
-    return None if made is None or share < 1 - MOST_LEFT else (made, margins)
+def _first_stage(program: Program, sample: Tensor) -> _First | None:
+    """What decides most of a sample in less time than bounds do; None where nothing does. Raises `NoRule`."""
+    for first in _quicker(program):
+        with torch.inference_mode():
+            sure = (said(first.program, sample, first.margins) != UNSURE).all(1)
+        if float(sure.double().mean()) >= first.least:
+            return first
+    return None
 
 
-def _by_values(program: Program, sample: Tensor, bins: int) -> tuple[Array, float]:
-    """Margins, and the share of a sample that leads by them."""
-    enough = sufficient_leads(program, bins)
-    return enough, _share(program, sample, enough) if np.isfinite(enough).all() else 0.0
-
-
-def _share(program: Program, sample: Tensor, margins: Array | None) -> float:
-    """Of a sample, of which all is surely said."""
-    with torch.inference_mode():
-        return float((said(program, sample, margins) != UNSURE).all(1).double().mean())
+def _quicker(program: Program) -> Iterator[_First]:
+    """Values alone; or errors of attention that are known for all inputs, where all others are not followed, if this
+    decides all of a sample, or are."""
+    if not any(isinstance(node.operation, Attended) for node in program.nodes):
+        for bins in BINS:
+            margins = sufficient_leads(program, bins)
+            if np.isfinite(margins).all():
+                yield _First(program, "by values alone", 1 - MOST_LEFT if bins == BINS[-1] else 1.0, margins)
+        return
+    known = with_known_errors(program)
+    how = "by wider bounds" if known is None else "by known errors of attention"
+    yield _First(without_followed_errors(known or program), how, 1.0)
+    if known is not None:
+        yield _First(known, how, 1 - MOST_LEFT)
 
 
 def _sample(program: Program, spec: Spec) -> Tensor | None:
