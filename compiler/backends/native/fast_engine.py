@@ -138,30 +138,38 @@ def _all_in_stages(made: Sequence[Program], spec: Spec | None, make: _Make) -> t
 def _in_stages(program: Program, sample: Tensor | None, make: _Make) -> _Runner | str:
     bounds = _Stage(program, None, make)
     try:
-        first, how = (None, "") if sample is None else _first_stage(program, sample)
-        quick = None if first is None else _Stage(*first, make).runner()
-        if quick is None:
+        first = None if sample is None else quick_stage(program)
+        is_worth_it = first is not None and sample is not None and first.share_decided(sample) >= 1 - MOST_LEFT
+        quick = _Stage(first.program, first.margins, make).runner() if first is not None and is_worth_it else None
+        if first is None or quick is None:
             return bounds.runner() or bounds.reason
     except NoRule as error:
         return str(error)
-    stages = _Stages(quick, bounds, how)
+    stages = _Stages(quick, bounds, first.how)
     return _Runner(program, stages.run, None if quick.check is None else stages.check, stages.decided)
 
 
-def _first_stage(program: Program, sample: Tensor) -> tuple[tuple[Program, Array | None] | None, str]:
-    """A program that decides most of a sample in less time than bounds do, with its margins, and how: values alone, or
-    with errors of attention that are known for all inputs; None where it does not. Raises `NoRule`."""
-    made: Program | None = program
-    margins, how = None, "by values alone"
-    if any(isinstance(node.operation, Attended) for node in program.nodes):
-        made, how = with_known_errors(program), "by known errors of attention"
-    else:
-        margins = sufficient_leads(program)
-    if made is None or (margins is not None and not np.isfinite(margins).all()):
-        return None, how
-    with torch.inference_mode():
-        share = float((said(made, sample, margins) != UNSURE).all(1).double().mean())
-    return (made, margins) if share >= 1 - MOST_LEFT else None, how
+@dataclass(frozen=True, eq=False)
+class QuickStage:
+    """A program that takes less time than bounds of each input do, and `how` it decides: by values alone, which lead by
+    their `margins`, or with errors of attention that are known for all inputs."""
+
+    program: Program
+    margins: Array | None
+    how: str
+
+    def share_decided(self, sample: Tensor) -> float:
+        """The share of some sequences [batch, length] of which it is sure."""
+        with torch.inference_mode():
+            return float((said(self.program, sample, self.margins) != UNSURE).all(1).double().mean())
+
+
+def quick_stage(program: Program) -> QuickStage | None:
+    """That of a program, if there is one. Raises `NoRule`."""
+    if not any(isinstance(node.operation, Attended) for node in program.nodes):
+        return QuickStage(program, sufficient_leads(program), "by values alone")
+    known = with_known_errors(program)
+    return None if known is None else QuickStage(known, None, "by known errors of attention")
 
 
 def _sample(program: Program, spec: Spec) -> Tensor | None:
