@@ -28,7 +28,7 @@ from compiler.source.faults import NoRule
 from compiler.tasks.task import Words
 
 WORTH_COMPILING = 5_000  # sequences for each program that take torch as long as it takes to compile it
-WORTH_RECORDING = 250  # in one call: with fewer, all calls together may not be worth the time
+WORTH_RECORDING = 1000  # sequences that take about as long as recording the calls of a program
 BLOCK = 1 << 16
 MOST_ROWS = 1 << 16  # sequences from several starts that are run at once
 TENSOR_NUMBERS = 1 << 19  # numbers in one tensor on the CPU: more leave the cache
@@ -232,9 +232,13 @@ def _on_tensors(program: Program, margins: Array | None, device: torch.device) -
     def repeated() -> Callable[[Tensor], Tensor]:
         return recorded(compute, some)
 
+    asked = 0
+
     def run(tokens: Tokens) -> Tokens:
+        nonlocal asked
+        asked += len(tokens)
         with torch.inference_mode():
-            said_by = repeated() if len(tokens) >= WORTH_RECORDING else compute
+            said_by = repeated() if asked >= WORTH_RECORDING else compute
             parts = [
                 said_by(torch.from_numpy(tokens[first : first + size]).to(device)).cpu().numpy()
                 for first in range(0, len(tokens), size)
