@@ -29,7 +29,7 @@ from compiler.source.faults import NoRule
 from compiler.tasks.task import Words
 
 WORTH_COMPILING = 5_000  # sequences for each program that take torch as long as it takes to compile it
-WORTH_RECORDING = 250  # in one call: with fewer, all calls together may not be worth the time
+WORTH_RECORDING = 1000  # sequences that take about as long as recording the calls of a program
 BLOCK = 1 << 14
 MOST_ROWS = 1 << 16  # sequences from several starts that are run at once
 TENSOR_NUMBERS = 1 << 19  # numbers in one tensor on the CPU: more leave the cache
@@ -50,17 +50,6 @@ class _Runner:
     run: Callable[[Tokens], Tokens]
     check: Callable[[Words], NDArray[np.bool_]] | None = None
     decided: Callable[[], str] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _First:
-    """What may come before bounds: a program, with margins where values alone are computed; how that decides, and the
-    share of a sample that it has to decide at least."""
-
-    program: Program
-    how: str
-    least: float
-    margins: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,40 +144,50 @@ def _all_in_stages(made: Sequence[Program], spec: Spec | None, make: _Make) -> t
 def _in_stages(program: Program, sample: Tensor | None, make: _Make) -> _Runner | str:
     bounds = _Stage(program, None, make)
     try:
-        first = None if sample is None else _first_stage(program, sample)
+        first = None if sample is None else _worth_it(program, sample)
         quick = None if first is None else _Stage(first.program, first.margins, make).runner()
         if first is None or quick is None:
             return bounds.runner() or bounds.reason
     except NoRule as error:
         return str(error)
-    stages = _Stages(quick, bounds, first.how)
-    return _Runner(program, stages.run, None if quick.check is None else stages.check, stages.decided)
+    both = _Stages(quick, bounds, first.how)
+    return _Runner(program, both.run, None if quick.check is None else both.check, both.decided)
 
 
-def _first_stage(program: Program, sample: Tensor) -> _First | None:
-    """What decides most of a sample in less time than bounds do; None where nothing does. Raises `NoRule`."""
-    for first in _quicker(program):
+def _worth_it(program: Program, sample: Tensor) -> QuickStage | None:
+    return next((stage for stage in quick_stages(program) if stage.share_decided(sample) >= stage.least), None)
+
+
+@dataclass(frozen=True, eq=False)
+class QuickStage:
+    """A program that takes less time than bounds of each input do, and `how` it decides; with `margins` values alone
+    are computed. `least`: the share of a sample that it has to decide, to be worth its time."""
+
+    program: Program
+    how: str
+    least: float
+    margins: Array | None = None
+
+    def share_decided(self, sample: Tensor) -> float:
+        """The share of some sequences [batch, length] of which it is sure."""
         with torch.inference_mode():
-            sure = (said(first.program, sample, first.margins) != UNSURE).all(1)
-        if float(sure.double().mean()) >= first.least:
-            return first
-    return None
+            return float((said(self.program, sample, self.margins) != UNSURE).all(1).double().mean())
 
 
-def _quicker(program: Program) -> Iterator[_First]:
+def quick_stages(program: Program) -> Iterator[QuickStage]:
     """Values alone; or errors of attention that are known for all inputs, where all others are not followed, if this
-    decides all of a sample, or are."""
+    decides all of a sample, or are. Raises `NoRule`."""
     if not any(isinstance(node.operation, Attended) for node in program.nodes):
         for bins in BINS:
             margins = sufficient_leads(program, bins)
             if np.isfinite(margins).all():
-                yield _First(program, "by values alone", 1 - MOST_LEFT if bins == BINS[-1] else 1.0, margins)
+                yield QuickStage(program, "by values alone", 1 - MOST_LEFT if bins == BINS[-1] else 1.0, margins)
         return
     known = with_known_errors(program)
     how = "by wider bounds" if known is None else "by known errors of attention"
-    yield _First(without_followed_errors(known or program), how, 1.0)
+    yield QuickStage(without_followed_errors(known or program), how, 1.0)
     if known is not None:
-        yield _First(known, how, 1 - MOST_LEFT)
+        yield QuickStage(known, how, 1 - MOST_LEFT)
 
 
 def _sample(program: Program, spec: Spec) -> Tensor | None:
@@ -251,9 +250,13 @@ def _on_tensors(program: Program, margins: Array | None, device: torch.device) -
     def repeated() -> Callable[[Tensor], Tensor]:
         return recorded(compute, some)
 
+    asked = 0
+
     def run(tokens: Tokens) -> Tokens:
+        nonlocal asked
+        asked += len(tokens)
         with torch.inference_mode():
-            said_by = repeated() if len(tokens) >= WORTH_RECORDING else compute
+            said_by = repeated() if asked >= WORTH_RECORDING else compute
             parts = [
                 said_by(torch.from_numpy(tokens[first : first + size]).to(device)).cpu().numpy()
                 for first in range(0, len(tokens), size)
