@@ -33,15 +33,15 @@ def processes(threads: int) -> int:
 
 @dataclass(frozen=True)
 class Divided(Generic[Result]):
-    """Work in so many `pieces`, by their numbers, each of which has a result; and what is called when one of them
-    `begins` in this process."""
+    """Work in so many `pieces`, by their numbers, each of which has a result. This process is told of each of them:
+    when it begins here, or when a fork hands it over."""
 
     pieces: int
     do: Callable[[int], Result]
-    begins: Callable[[int], None]
+    tell: Callable[[int], None]
 
     def here(self, piece: int) -> tuple[int, Result]:
-        self.begins(piece)
+        self.tell(piece)
         return piece, self.do(piece)
 
 
@@ -59,6 +59,7 @@ def shared_out(work: Divided[Result], number: int) -> Generator[tuple[int, Resul
         for fork in forks:
             for piece, result in fork.handed_over():
                 left.discard(piece)
+                work.tell(piece)
                 yield piece, result
         for piece in sorted(left):
             yield work.here(piece)
