@@ -1,4 +1,4 @@
-"""Divided of work that do not depend on each other, shared with forks of this process.
+"""Pieces of work that do not depend on each other, shared with forks of this process.
 
 A fork has all that the work reads, without a copy of it; only results are sent. It cannot outlive this process, which
 ends it on an error or an interruption: the kernel does so where this process is killed.
