@@ -12,6 +12,7 @@ import pickle
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Generic, TypeVar
@@ -104,7 +105,9 @@ class _Fork(Generic[Result]):
 def _fork(work: Divided[Result], queue: int) -> _Fork[Result]:
     parent = os.getpid()
     reading, writing = os.pipe()
-    process = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch's own threads, which a fork does without
+        process = os.fork()
     if process == 0:
         try:  # interruptions are held back here: they are for the parent
             ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
