@@ -1,4 +1,4 @@
-"""Divided that forks share: the same results, and no fork is left."""
+"""Work that forks share: the same results, and no fork is left."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PIECES = 7
 
 
 class Both:
-    """Divided of which this process and a fork surely do a piece each: with its first, either waits for the other."""
+    """Work of which this process and a fork surely do a piece each: with its first, either waits for the other."""
 
     def __init__(self, of_fork: Callable[[int], int]) -> None:
         self.here, self.of_fork, self.begun, self.told = os.getpid(), of_fork, list[int](), list[int]()
