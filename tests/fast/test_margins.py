@@ -13,6 +13,7 @@ from random import Random
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Bounded, Quantity
@@ -28,10 +29,11 @@ from compiler.backends.bounds.margins import (
     with_known_errors,
 )
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, said
-from compiler.backends.elementary.program import Attended, Decision, Linear, Mixed, NotFollowed, Program
+from compiler.backends.elementary.program import Array, Attended, Decision, Linear, Mixed, NotFollowed, Program
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.backends.native.c_program import c_source
 from compiler.backends.native.columns import columns_for_c
+from compiler.backends.native.engines import UNSURE
 from compiler.backends.native.fast_engine import programs
 from compiler.backends.native.native import Native, native
 from compiler.evaluation.evaluator import Evaluator
@@ -62,18 +64,10 @@ def _read(program: Program, prompts: Tokens, answers: Tokens) -> Tensor:
 
 def check_margins(program: Program, tokens: Tensor, found: Counter[str]) -> None:
     """What leads by its margin is sure by the bounds of its own input."""
-    enough = sufficient_leads(program, BINS[-1])
-    running, decision = run_nodes(program, tokens), program.decision
-    values = [Bounded(x.value, 0.0) for x in running.at(decision.node, decision.reads)]
-    shape = (len(decision.reads), len(tokens))
-    index, lead = (
-        torch.as_tensor(x, dtype=torch.float64).expand(shape)
-        for x in leader(Arithmetic(TensorFunctions(), EXACT), decision, values)
-    )
-    margin = torch.from_numpy(enough).gather(1, index.long())
-    sure = (lead > margin).T
+    by_values = said(program, tokens, sufficient_leads(program, BINS[-1]))
+    sure = by_values >= 0
     by_bounds = said(program, tokens)
-    assert (by_bounds[sure] == index.T.int()[sure]).all()
+    assert (by_bounds[sure] == by_values[sure]).all()
     known = with_known_errors(program)
     if known is not None:
         by_known_errors = said(known, tokens)
@@ -240,6 +234,29 @@ def test_compiled_values_are_sure_of_nothing_else(name: str) -> None:
     assert library.check(columns, wrong).tolist() == (tokens_said == right).all(1).tolist()
 
 
+@needs_compiler
+@pytest.mark.parametrize("base", [10, 20])
+def test_each_token_needs_its_own_margin(base: int) -> None:
+    """In compiled code, in each place; of few tokens, and of more than a table of the registers has."""
+    spec = load(SPECS / "tiny95.yaml", {"base": base, "digits": 1})
+    (program,) = programs(spec)
+    tokens = _read(program, *suite_tokens(spec, "uniform", 203, 3)).numpy()
+
+    def leaders(margins: Array) -> NDArray[np.int32]:
+        library = native(c_source(program, margins))
+        assert isinstance(library, Native), library
+        found = np.empty((len(tokens), len(program.slots)), dtype=np.int32)
+        library.run(tokens, found)
+        return found
+
+    shape = len(program.slots), program.decision.classes
+    every = leaders(np.zeros(shape))
+    assert set(every.ravel().tolist()) == set(range(base))
+    out_of_reach = np.random.default_rng(0).random(shape) < 0.5
+    unsure = out_of_reach[np.arange(shape[0]), every]
+    assert (leaders(np.where(out_of_reach, 1e300, 0.0)) == np.where(unsure, UNSURE, every)).all()
+
+
 ONE: list[tuple[str, Callable[[IntervalFunctions | TensorFunctions, Quantity], Quantity]]] = [
     ("absolute", lambda f, x: f.absolute(x)),
     ("exp", lambda f, x: f.exp(x)),
@@ -298,9 +315,26 @@ def test_the_report_says_which_stage_decided(name: str, how: str) -> None:
     decided = re.fullmatch(rf"compiled C, .*, (\d+) inputs {how}, (\d+) by bounds", evaluator.use.detail)
     assert decided is not None, evaluator.use.detail
     assert [int(number) for number in decided.groups()] == [900, 0]
-    tensors = Evaluator(spec)
-    assert "torch tensors" in tensors.use.detail
-    assert tensors.verdicts_on(words).right.tolist() == found.right.tolist()
+    bounds = Evaluator(spec)
+    assert bounds.use.detail.endswith("too few inputs to compile C for")
+    assert bounds.verdicts_on(words).right.tolist() == found.right.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("tiny95", "by values alone"), ("qwen20", "by known errors of attention")],
+    ids=["values", "known"],
+)
+def test_without_a_compiler_the_quick_stage_is_the_first_too(
+    name: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = _model(name)
+    monkeypatch.setenv("CC", "/none/cc")
+    evaluator = Evaluator(spec, inputs=1 << 30)
+    (words,) = spec.resolved.task.suites()["near_carry"].parts(900, 0)[0].blocks(900)
+    found = evaluator.verdicts_on(words)
+    assert re.search(rf"^torch tensors on cpu: .*, 900 inputs {how}, 0 by bounds$", evaluator.use.detail)
+    assert found.right.tolist() == Evaluator(spec).verdicts_on(words).right.tolist()
 
 
 @pytest.mark.parametrize("path", sorted((SPECS / "tasks").glob("*.yaml")), ids=lambda path: path.stem)

@@ -21,7 +21,6 @@ from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import (
     ENGINE_UNIT,
-    EXACT,
     SLACK,
     ZERO,
     Arithmetic,
@@ -37,11 +36,11 @@ from compiler.backends.bounds.arithmetic import (
 )
 from compiler.backends.bounds.attention import WEIGHT_UNITS, Head, Keys, Mix, Scored, attend_all, score
 from compiler.backends.bounds.cost import RESULT, operations
-from compiler.backends.bounds.deciding import class_logits, leader
+from compiler.backends.bounds.deciding import class_logits
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.intervals import OUTWARD, Interval, IntervalFunctions, IntervalLoop
 from compiler.backends.bounds.mixing import WeightedKeys, mix_all
-from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, wanted_channels
+from compiler.backends.bounds.tensors import wanted_channels
 from compiler.backends.elementary.program import (
     Array,
     Attended,
@@ -103,16 +102,6 @@ def with_known_errors(program: Program) -> Program | None:
             exact = Lookup(node.operation.value, np.zeros_like(node.operation.error))
             nodes[number] = replace(node, operation=exact)
     return replace(program, nodes=tuple(nodes)) if known else None
-
-
-def share_ahead(program: Program, enough: Array, tokens: Tensor) -> float:
-    """The share of these sequences [batch, length] that lead by their margins in every slot."""
-    running, decision = run_nodes(program, tokens), program.decision
-    values = [Bounded(x.value, 0.0) for x in running.at(decision.node, decision.reads)]
-    shape = (len(decision.reads), len(tokens))
-    found = leader(Arithmetic(TensorFunctions(), EXACT), decision, values)
-    index, lead = (torch.as_tensor(x, dtype=torch.float64).expand(shape) for x in found)
-    return float((lead > torch.from_numpy(enough).gather(1, index.long())).all(0).double().mean())
 
 
 def _costs_too_much(program: Program) -> bool:
