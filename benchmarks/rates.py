@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from benchmarks.arithmetic import exponentials
 from compiler import Spec
+from compiler.backends.bounds.margins import BINS, sufficient_leads, with_known_errors
 from compiler.backends.elementary.program import NotFollowed
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.backends.native.c_program import c_source
 from compiler.backends.native.columns import columns_for_c
 from compiler.backends.native.engines import EngineName, batch_size
-from compiler.backends.native.fast_engine import BLOCK, FastEngine, programs, quick_stage
+from compiler.backends.native.fast_engine import BLOCK, FastEngine, programs
 from compiler.backends.native.native import Native, native
 from compiler.backends.torch.reference import Reference
 from compiler.evaluation.evaluator import Evaluator, Verdicts
@@ -153,13 +154,12 @@ def first_pass(spec: Spec, seconds: float, rounds: int, seed: int) -> float | No
     attention that are known. As compiled C, whatever it decides; None where there is no such pass."""
     try:
         (program,) = made = programs(spec)
-        stage, columns = quick_stage(program), columns_for_c(made, spec.layout)
+        known, columns = with_known_errors(program), columns_for_c(made, spec.layout)
+        by_values = None if known is not None else sufficient_leads(program, BINS)
+        library = native(c_source(known or program, by_values, columns))
     except (NotFollowed, NoRule, ValueError):
         return None
-    if stage is None or columns is None:
-        return None
-    library = native(c_source(stage.program, stage.margins, columns))
-    if not isinstance(library, Native):
+    if columns is None or not isinstance(library, Native):
         return None
     *_, part = _parts(spec, 3 * BLOCK, seed)
     words = next(iter(part.blocks(BLOCK)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,14 +76,17 @@ def _fill(columns: NDArray[np.uint16], numbers: NDArray[np.unsignedinteger], bas
             numbers = high
         columns[0] = numbers
         return
-    size = _fitting(base, 8 * np.dtype(narrower).itemsize)
+    bits = 8 * np.dtype(narrower).itemsize
+    size, low = _fitting(base, bits), numbers.astype(narrower)
     while len(columns) > size:
-        high = numbers // base**size
-        _fill(columns[-size:], (numbers - high * base**size).astype(narrower), base)
-        columns, numbers = columns[:-size], high
-    _fill(columns, numbers.astype(narrower), base)
+        numbers = numbers // base**size
+        high = numbers.astype(narrower)
+        _fill(columns[-size:], low - high * (base**size % (1 << bits)), base)  # what remains fits these bits
+        columns, low = columns[:-size], high
+    _fill(columns, low, base)
 
 
+@cache
 def _fitting(base: int, bits: int) -> int:
     """The most digits that fit so many bits: one symbol alone takes none, and is cut as if there were two."""
     digits = 1

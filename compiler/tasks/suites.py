@@ -210,7 +210,7 @@ def drawn_numbers(task: Task, label: str, count: int, seed: int | str, bounds: S
         from compiler.tasks import draws
 
         for block in draws.drawn(Random(seed), range(*bounds[0]), len(bounds), range(start, count), size):
-            yield _words_of_numbers(task, [block[:, :, k] for k in range(len(bounds))])
+            yield _words_of_numbers(task, [block[:, :, k].copy() for k in range(len(bounds))])
 
     at_once = len(set(bounds)) == 1 and bounds[0][1].bit_length() <= _DRAWN_BITS
     return Part(label, count, generate, task.encode, direct if at_once else None)

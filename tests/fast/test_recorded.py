@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from compiler import load
-from compiler.backends.bounds.margins import sufficient_leads, with_known_errors
+from compiler.backends.bounds.margins import BINS, sufficient_leads, with_known_errors
 from compiler.backends.bounds.tensors import said
 from compiler.backends.native.fast_engine import programs
 from compiler.backends.native.recorded import recorded
@@ -75,7 +75,7 @@ def test_programs_say_the_same(name: str) -> None:
     prompts, answers = any_tokens(spec, 40, 1)
     tokens = torch.cat((torch.from_numpy(prompts), torch.from_numpy(answers)), 1)[:, : program.length]
     known = with_known_errors(program)
-    for made, margins in ((program, None), (program, sufficient_leads(program)), (known, None)):
+    for made, margins in ((program, None), (program, sufficient_leads(program, BINS)), (known, None)):
         if made is not None:
             repeat = recorded(lambda x, made=made, margins=margins: said(made, x, margins), tokens[:2] * 0)  # type: ignore[misc]
             for some in (tokens, tokens[:1]):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
+from threading import Lock
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.cost import numbers_kept
-from compiler.backends.bounds.margins import sufficient_leads, with_known_errors
+from compiler.backends.bounds.margins import BINS, sufficient_leads, with_known_errors
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
 from compiler.backends.elementary.model import translate
@@ -28,8 +29,8 @@ from compiler.source.faults import NoRule
 from compiler.tasks.task import Words
 
 WORTH_COMPILING = 5_000  # sequences for each program that take torch as long as it takes to compile it
-WORTH_RECORDING = 1000  # sequences that take about as long as recording the calls of a program
-BLOCK = 1 << 16
+WORTH_RECORDING = 250  # in one call: with fewer, all calls together may not be worth the time
+BLOCK = 1 << 14
 MOST_ROWS = 1 << 16  # sequences from several starts that are run at once
 TENSOR_NUMBERS = 1 << 19  # numbers in one tensor on the CPU: more leave the cache
 DEVICE_NUMBERS = 1 << 25
@@ -56,9 +57,10 @@ class FastEngine:
     """See `compiler.backends.native.engines.Engine`. `how` it runs is a part of the `detail`."""
 
     how: str
+    at_once: int
     runners: tuple[_Runner, ...]
     predicted: tuple[int, ...]
-    block: int = BLOCK
+    block: int
     name: EngineName = "fast"
 
     @property
@@ -104,7 +106,10 @@ def programs(spec: Spec) -> tuple[Program, ...]:
 
 
 def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> FastEngine:
-    """The engine for so many inputs in all. Raises `EngineUnavailable` where the network cannot be followed."""
+    """The engine for so many inputs in all, which so many threads may ask at once where it is compiled.
+
+    Raises `EngineUnavailable` where the network cannot be followed.
+    """
     try:
         made = programs(spec)
     except (NotFollowed, NoRule) as error:
@@ -112,16 +117,17 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
     are_few = inputs * max(len(program.starts) for program in made) < WORTH_COMPILING * len(made)
     why = "too few inputs to compile C for" if are_few else "C runs on the CPU"
     if not are_few and device.type == "cpu":
-        compiled = partial(_compiled, columns=columns_for_c(made, spec.layout), threads=threads)
+        compiled = partial(_compiled, columns=columns_for_c(made, spec.layout))
         runners = _all_in_stages(made, spec, compiled)
         if not isinstance(runners, str):
-            return FastEngine(f"compiled C, {_count(threads, 'thread')}", runners, spec.layout.predicted)
+            how = f"compiled C, {_count(threads, 'thread')}"
+            return FastEngine(how, threads, runners, spec.layout.predicted, BLOCK)
         why = runners
     on_tensors = partial(_on_tensors, device=device)
     runners = _all_in_stages(made, None if are_few else spec, on_tensors)
     if isinstance(runners, str):
         raise EngineUnavailable(runners)
-    return FastEngine(f"torch tensors on {device}: {why}", runners, spec.layout.predicted)
+    return FastEngine(f"torch tensors on {device}: {why}", 1, runners, spec.layout.predicted, BLOCK)
 
 
 def _all_in_stages(made: Sequence[Program], spec: Spec | None, make: _Make) -> tuple[_Runner, ...] | str:
@@ -138,38 +144,41 @@ def _all_in_stages(made: Sequence[Program], spec: Spec | None, make: _Make) -> t
 def _in_stages(program: Program, sample: Tensor | None, make: _Make) -> _Runner | str:
     bounds = _Stage(program, None, make)
     try:
-        first = None if sample is None else quick_stage(program)
-        is_worth_it = first is not None and sample is not None and first.share_decided(sample) >= 1 - MOST_LEFT
-        quick = _Stage(first.program, first.margins, make).runner() if first is not None and is_worth_it else None
+        first = None if sample is None else _first_stage(program, sample)
+        quick = None if first is None else _Stage(*first, make).runner()
         if first is None or quick is None:
             return bounds.runner() or bounds.reason
     except NoRule as error:
         return str(error)
-    stages = _Stages(quick, bounds, first.how)
+    how = "by values alone" if first[0] is program else "by known errors of attention"
+    stages = _Stages(quick, bounds, how)
     return _Runner(program, stages.run, None if quick.check is None else stages.check, stages.decided)
 
 
-@dataclass(frozen=True, eq=False)
-class QuickStage:
-    """A program that takes less time than bounds of each input do, and `how` it decides: by values alone, which lead by
-    their `margins`, or with errors of attention that are known for all inputs."""
+def _first_stage(program: Program, sample: Tensor) -> tuple[Program, Array | None] | None:
+    """What decides most of a sample in less time than bounds do: the same program by values alone, with margins, or one
+    with errors of attention that are known for all inputs; None where it does not. Raises `NoRule`."""
+    made: Program | None = program
+    if any(isinstance(node.operation, Attended) for node in program.nodes):
+        made, margins = with_known_errors(program), None
+        share = 0.0 if made is None else _share(made, sample, None)
+    else:
+        margins, share = _by_values(program, sample, 1)
+        if share < 1:
+            margins, share = _by_values(program, sample, BINS)
+    return None if made is None or share < 1 - MOST_LEFT else (made, margins)
 
-    program: Program
-    margins: Array | None
-    how: str
 
-    def share_decided(self, sample: Tensor) -> float:
-        """The share of some sequences [batch, length] of which it is sure."""
-        with torch.inference_mode():
-            return float((said(self.program, sample, self.margins) != UNSURE).all(1).double().mean())
+def _by_values(program: Program, sample: Tensor, bins: int) -> tuple[Array, float]:
+    """Margins, and the share of a sample that leads by them."""
+    enough = sufficient_leads(program, bins)
+    return enough, _share(program, sample, enough) if np.isfinite(enough).all() else 0.0
 
 
-def quick_stage(program: Program) -> QuickStage | None:
-    """That of a program, if there is one. Raises `NoRule`."""
-    if not any(isinstance(node.operation, Attended) for node in program.nodes):
-        return QuickStage(program, sufficient_leads(program), "by values alone")
-    known = with_known_errors(program)
-    return None if known is None else QuickStage(known, None, "by known errors of attention")
+def _share(program: Program, sample: Tensor, margins: Array | None) -> float:
+    """Of a sample, of which all is surely said."""
+    with torch.inference_mode():
+        return float((said(program, sample, margins) != UNSURE).all(1).double().mean())
 
 
 def _sample(program: Program, spec: Spec) -> Tensor | None:
@@ -195,15 +204,17 @@ class _Stage:
     make: _Make
     reason: str = ""
     found: _Runner | None = None
+    lock: Lock = field(default_factory=Lock, init=False)  # threads that ask at once compile once
 
     def runner(self) -> _Runner | None:
-        if self.found is None and not self.reason:
-            made = self.make(self.program, self.margins)
-            self.reason, self.found = (made, None) if isinstance(made, str) else ("", made)
-        return self.found
+        with self.lock:
+            if self.found is None and not self.reason:
+                made = self.make(self.program, self.margins)
+                self.reason, self.found = (made, None) if isinstance(made, str) else ("", made)
+            return self.found
 
 
-def _compiled(program: Program, margins: Array | None, columns: Columns | None, threads: int) -> _Runner | str:
+def _compiled(program: Program, margins: Array | None, columns: Columns | None) -> _Runner | str:
     try:
         library = native(c_source(program, margins, columns))
     except (NotFollowed, NoRule) as error:
@@ -213,12 +224,10 @@ def _compiled(program: Program, margins: Array | None, columns: Columns | None, 
 
     def run(tokens: Tokens) -> Tokens:
         said_tokens = np.empty((len(tokens), len(program.slots)), dtype=np.int32)
-        library.run(tokens, said_tokens, threads)
+        library.run(tokens, said_tokens)
         return said_tokens
 
-    if columns is None:
-        return _Runner(program, run)
-    return _Runner(program, run, lambda words: library.check(columns, words, threads))
+    return _Runner(program, run, None if columns is None else lambda words: library.check(columns, words))
 
 
 def _on_tensors(program: Program, margins: Array | None, device: torch.device) -> _Runner:
@@ -232,13 +241,9 @@ def _on_tensors(program: Program, margins: Array | None, device: torch.device) -
     def repeated() -> Callable[[Tensor], Tensor]:
         return recorded(compute, some)
 
-    asked = 0
-
     def run(tokens: Tokens) -> Tokens:
-        nonlocal asked
-        asked += len(tokens)
         with torch.inference_mode():
-            said_by = repeated() if asked >= WORTH_RECORDING else compute
+            said_by = repeated() if len(tokens) >= WORTH_RECORDING else compute
             parts = [
                 said_by(torch.from_numpy(tokens[first : first + size]).to(device)).cpu().numpy()
                 for first in range(0, len(tokens), size)
@@ -260,9 +265,14 @@ class _Stages:
     asked: int = 0
     left: int = 0
     by_bounds: int = 0
+    lock: Lock = field(default_factory=Lock, init=False)  # of the counts
 
     def decided(self) -> str:
         return f"{self.asked - self.left:,} inputs {self.how}, {self.by_bounds:,} by bounds"
+
+    def _count(self, asked: int = 0, left: int = 0, by_bounds: int = 0) -> None:
+        with self.lock:
+            self.asked, self.left, self.by_bounds = self.asked + asked, self.left + left, self.by_bounds + by_bounds
 
     def _only_bounds(self) -> _Runner | None:
         return self.bounds.runner() if self.left > MOST_LEFT * self.asked else None
@@ -273,14 +283,14 @@ class _Stages:
             return self._bounded(bounds, tokens)
         tokens_said = self.quick.run(tokens)
         rows = np.flatnonzero((tokens_said == UNSURE).any(1))
-        self.asked, self.left = self.asked + len(tokens), self.left + len(rows)
+        self._count(len(tokens), len(rows))
         if len(rows) and (bounds := self.bounds.runner()) is not None:
             tokens_said[rows] = self._bounded(bounds, tokens[rows])
         return tokens_said
 
     def _bounded(self, bounds: _Runner, tokens: Tokens) -> Tokens:
         tokens_said = bounds.run(tokens)
-        self.by_bounds += int((tokens_said != UNSURE).all(1).sum())
+        self._count(by_bounds=int(np.count_nonzero((tokens_said != UNSURE).all(1))))
         return tokens_said
 
     def check(self, words: Words) -> NDArray[np.bool_]:
@@ -288,10 +298,8 @@ class _Stages:
         check = self.quick.check if bounds is None else bounds.check
         assert check is not None
         sure = check(words)
-        if bounds is None:
-            self.asked += int(sure.sum())  # the others are run
-        else:
-            self.by_bounds += int(sure.sum())
+        decided = int(np.count_nonzero(sure))  # the others are run
+        self._count(decided) if bounds is None else self._count(by_bounds=decided)
         return sure
 
 
