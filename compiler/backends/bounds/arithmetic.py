@@ -284,13 +284,11 @@ def combined_shared(terms: Sequence[Bounded]) -> dict[int, Quantity]:
 
 def plus(*terms: Quantity) -> Quantity:
     """A sum, without the zeros that are known."""
-    present = [term for term in terms if not (isinstance(term, float) and term == 0.0)]  # `is_zero`, without the call
-    if not present:
-        return 0.0
-    total = present[0]
-    for term in present[1:]:
-        total = total + term
-    return total
+    total: Quantity = None
+    for term in terms:
+        if not (isinstance(term, float) and term == 0.0):  # `is_zero`, without the call
+            total = term if total is None else total + term
+    return 0.0 if total is None else total
 
 
 def compounded(roundings: float, unit: float) -> float:
@@ -307,7 +305,8 @@ def quotient(x: Quantity, y: Quantity) -> Quantity:
 
 def times(x: Quantity, y: Quantity) -> Quantity:
     """A product, without the factors that are known to be one, and without what is known to be zero."""
-    for factor, other in ((x, y), (y, x)):
-        if isinstance(factor, float) and (factor == 0.0 or factor == 1.0):
-            return 0.0 if factor == 0.0 else other
+    if isinstance(x, float) and (x == 0.0 or x == 1.0):
+        return 0.0 if x == 0.0 else y
+    if isinstance(y, float) and (y == 0.0 or y == 1.0):
+        return 0.0 if y == 0.0 else x
     return x * y
