@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -48,59 +48,109 @@ def leads(
 
     Each channel's own error is shared by all logits that it goes into, and cancels as far as they have it in common.
     """
-    sign = lead_sign(decision.decode)
     unsaid = expected >= decision.classes
     expected = np.where(unsaid, 0, expected)
-    cells = len(expected)
-    numbers = {symbol: i for i, symbol in enumerate(sorted({s for x in inputs for s in x.shared}))}
-    channels = len(inputs)
-    shared = torch.zeros(len(numbers) + channels, channels, cells, dtype=torch.float64)
-    for channel, x in enumerate(inputs):
-        for symbol, c in x.shared.items():
-            shared[numbers[symbol], channel] = _row(c, cells)
-        shared[len(numbers) + channel, channel] = _row(x.error, cells)
-    values, lowered, raised = (
-        torch.stack([_row(q, cells) for q in part]) for part in class_logits(a, decision, inputs, sign)
-    )
-    if decision.linear is None:  # the errors of logits are those of the inputs
-        lowered = raised = torch.zeros_like(values)
-        moved = sign * shared[:, : decision.classes]
-        lost = torch.zeros(decision.classes, cells, dtype=torch.float64)
-    else:
-        weight = torch.zeros(decision.classes, channels, dtype=torch.float64)
-        for number, terms in enumerate(decision.linear.rows):
-            for channel, factor in terms:
-                weight[number, channel] = sign * factor
-        moved = torch.einsum("rc,kcn->krn", weight, shared)
-        lost = 2.0**-52 * (channels + 2) * torch.einsum("rc,kcn->rn", weight.abs(), shared.abs())
-    index = torch.from_numpy(expected)[None]
-
-    def right(part: Tensor) -> Tensor:
-        """[..., classes, cells] of the right class, [..., 1, cells]"""
-        return part.gather(-2, index.expand(*part.shape[:-2], 1, cells))
-
-    apart = right(moved) - moved  # [symbols, classes, cells]
-    lead = right(values) - values
-    off = apart.abs().sum(0)
-    least = _rounded_down(right(values), values)
-    down = least - SLACK * (off + right(lowered) + raised + right(lost) + lost)
-    up = lead + SLACK * (off + right(raised) + lowered + right(lost) + lost)
+    cells, index = len(expected), torch.from_numpy(expected)[None]
+    inputs = inputs[: decision.classes] if decision.linear is None else inputs
+    logits = _logits(a, decision, inputs, cells)
+    shared, own = _shared_and_own(inputs, symbols, cells)
+    off = logits.apart_by_own(own, index)
+    apart: dict[int, Tensor] = {}
+    for symbol, rows in shared.items():
+        moved = logits.moved(rows)
+        parts = (_right(moved, index) - moved).abs_()
+        off += parts
+        if symbol in symbols:
+            apart[symbol] = parts
+    right = _right(logits.values, index)
+    least = _rounded_down(right, logits.values)
+    down = least - SLACK * (off + _right(logits.lowered, index) + logits.raised)
+    up = right - logits.values + SLACK * (off + _right(logits.raised, index) + logits.lowered)
     rival = torch.arange(decision.classes)[:, None] != index
     down = torch.where(rival, down, torch.inf)
     if decision.classes == 1:
-        finite = torch.isfinite(values[0] + raised[0] + lowered[0] + moved[:, 0].abs().sum(0))
-        lowest, worst = torch.where(finite, torch.inf, torch.nan), torch.zeros(cells, dtype=torch.long)
+        lowest = torch.where(torch.isfinite(logits.most[0]), torch.inf, torch.nan)
+        worst = torch.zeros_like(index)
     else:
         lowest = torch.where(torch.isnan(down).any(0), torch.nan, down.min(0).values)
-        worst = down.nan_to_num(nan=-torch.inf).argmin(0)
+        worst = down.nan_to_num(nan=-torch.inf).argmin(0, keepdim=True)
     behind = (rival & (up < 0)).any(0)
-    asked = [numbers[symbol] for symbol in symbols if symbol in numbers]
     spread = np.zeros((cells, len(symbols)))
-    kept = [i for i, symbol in enumerate(symbols) if symbol in numbers]
-    chosen = apart[asked].abs().gather(1, worst[None, None].expand(len(asked), 1, cells))[:, 0]
-    spread[:, kept] = chosen.nan_to_num(nan=0.0).numpy().T
-    within = (least - down).gather(0, worst[None])[0].numpy()
+    for i, symbol in enumerate(symbols):
+        if symbol in apart:
+            spread[:, i] = _right(apart[symbol], worst)[0].nan_to_num(nan=0.0).numpy()
+    within = _right(least - down, worst)[0].numpy()
     return Leads(np.where(unsaid, -np.inf, lowest.numpy()), unsaid | behind.numpy(), spread, within)
+
+
+@dataclass(frozen=True, eq=False)
+class _Logits:
+    """Logits times the sign, [classes, cells]: their `values`, by how much each can be lowered and raised by itself,
+    and the `most` that it can be. `weight` [classes, channels] is that of the channels that they are computed from;
+    None where these are the logits."""
+
+    values: Tensor
+    lowered: Tensor
+    raised: Tensor
+    most: Tensor
+    weight: Tensor | None
+
+    def moved(self, rows: Mapping[int, Tensor]) -> Tensor:
+        """What numbers of some channels, [cells] each, make of the logits, but for the sign."""
+        channels, added = list(rows), torch.stack(list(rows.values()))
+        if self.weight is None:
+            return torch.zeros_like(self.values).index_copy_(0, torch.tensor(channels), added)
+        return self.weight[:, channels] @ added
+
+    def apart_by_own(self, own: Sequence[Tensor], index: Tensor) -> Tensor:
+        """How far the right logit and each other one are apart by what each channel by itself is off by."""
+        if self.weight is None:
+            off = torch.stack(list(own))
+            return off + _right(off, index)
+        off = torch.zeros_like(self.values)
+        for weight, error in zip(self.weight.T, own, strict=True):
+            off += (weight[index] - weight[:, None]).abs_() * error
+        return off
+
+
+def _logits(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], cells: int) -> _Logits:
+    sign = lead_sign(decision.decode)
+    offs = torch.stack([_row(a.off(x), cells) for x in inputs])
+    if decision.linear is None:  # the errors of logits are those of the inputs
+        values = torch.stack([_row(sign * x.value, cells) for x in inputs])
+        none = torch.zeros_like(values)
+        return _Logits(values, none, none, values.abs() + offs, None)
+    values, lowered, raised = (
+        torch.stack([_row(q, cells) for q in part]) for part in class_logits(a, decision, inputs, sign)
+    )
+    weight = torch.zeros(decision.classes, len(inputs), dtype=torch.float64)
+    for number, terms in enumerate(decision.linear.rows):
+        for channel, factor in terms:
+            weight[number, channel] = factor
+    moved = weight.abs() @ offs
+    lost = 2.0**-52 * (len(inputs) + 2) * moved  # in the engine's own sums
+    return _Logits(values, lowered + lost, raised + lost, values.abs() + lowered + raised + moved, weight)
+
+
+def _shared_and_own(
+    inputs: Sequence[Bounded], symbols: Sequence[int], cells: int
+) -> tuple[dict[int, dict[int, Tensor]], list[Tensor]]:
+    """Of each symbol that several channels share, or that was asked for, what it is in them, by channel; and of each
+    channel all else that it is off by."""
+    shared: dict[int, dict[int, Tensor]] = {}
+    for channel, x in enumerate(inputs):
+        for symbol, c in x.shared.items():
+            shared.setdefault(symbol, {})[channel] = _row(c, cells)
+    own = [_row(x.error, cells) for x in inputs]
+    for symbol in [symbol for symbol, rows in shared.items() if len(rows) == 1 and symbol not in symbols]:
+        ((channel, c),) = shared.pop(symbol).items()
+        own[channel] = own[channel] + c.abs()
+    return shared, own
+
+
+def _right(part: Tensor, index: Tensor) -> Tensor:
+    """[classes, cells] of one class of each cell, [1, cells]."""
+    return part.gather(0, index)
 
 
 def _rounded_down(x: Tensor, y: Tensor) -> Tensor:
