@@ -20,14 +20,8 @@ from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Bounded, Quan
 from compiler.backends.bounds.cost import without_followed_errors
 from compiler.backends.bounds.deciding import leader
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions
-from compiler.backends.bounds.margins import (
-    BINS,
-    Static,
-    _difference,
-    _where_ahead,
-    sufficient_leads,
-    with_known_errors,
-)
+from compiler.backends.bounds.margins import BINS, lead_over, sufficient_leads, where_ahead, with_known_errors
+from compiler.backends.bounds.static_values import Static
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, said
 from compiler.backends.elementary.program import Array, Attended, Decision, Linear, Mixed, NotFollowed, Program
 from compiler.backends.native.c_compiler import find_compiler
@@ -375,7 +369,7 @@ def test_a_lead_takes_in_that_the_engine_rounds_two_logits() -> None:
         index, lead = leader(floats, decision, [Bounded(x, 0.0) for x in values])
         best = int(index)
         inputs = [Bounded(Interval.of(x), 0.0) for x in values]
-        known = _difference(Arithmetic(IntervalFunctions(), EXACT), decision, inputs, best, 1 - best)
+        known = lead_over(Arithmetic(IntervalFunctions(), EXACT), decision, inputs, best, 1 - best)
         assert known is not None
         found = Interval.of(known.value)
         assert float(found.low) <= float(lead) <= float(found.high)
@@ -397,7 +391,7 @@ def test_a_class_that_is_ahead_limits_what_its_inputs_can_be() -> None:
         points = torch.tensor(chance.uniform(ends[:, :1], ends[:, 1:], (channels, 200)))
         index, _ = leader(Arithmetic(TensorFunctions(), EXACT), decision, [Bounded(x, 0.0) for x in points])
         for best in range(classes):
-            ahead, possible = _where_ahead(a, decision, box, best)
+            ahead, possible = where_ahead(a, decision, box, best)
             there = torch.as_tensor(index).expand(200) == best
             within = [(x.value.low <= point) & (point <= x.value.high) for x, point in zip(ahead, points, strict=True)]
             inside = torch.stack(within).all(0) & possible
