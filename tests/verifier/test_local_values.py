@@ -144,8 +144,8 @@ def test_renewed_errors_have_symbols_of_their_own() -> None:
         assert y.value is x.value
         assert y.error == 0
         assert set(y.shared) == {3, 10 + i}
-        assert y.shared[3] is x.shared[3]
-        assert y.shared[10 + i] is x.error
+        assert y.shared[3].equal(x.shared[3])
+        assert y.shared[10 + i].equal(x.error)
 
 
 def test_a_turn_is_off_by_what_its_angle_is_off() -> None:
