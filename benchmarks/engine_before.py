@@ -42,9 +42,18 @@ class Asked:
         return " ".join((self.spec.stem, self.settings)).strip()
 
 
-def timed(tree: Path, cache: Path) -> TreeProcess:
-    """The engine of a source tree, with a cache of its own."""
-    return TreeProcess(tree, WORKER, {SETTING: str(cache)})
+@dataclass(frozen=True)
+class Timing:
+    """For how long each way is timed, in how many rounds, and whether on `tensors`: as where there is no compiler."""
+
+    seconds: float
+    rounds: int
+    tensors: bool
+
+
+def timed(tree: Path, cache: Path, *, tensors: bool = False) -> TreeProcess:
+    """The engine of a source tree, with a cache of its own; on `tensors` without a compiler."""
+    return TreeProcess(tree, WORKER, {SETTING: str(cache)} | ({"CC": str(cache / "none")} if tensors else {}))
 
 
 def rates(process: TreeProcess, asked: Asked, seconds: float) -> dict[str, Any]:
@@ -81,40 +90,55 @@ def instructions() -> str:
     "--tree", type=click.Path(path_type=Path, exists=True, resolve_path=True), help="Its source tree, instead."
 )
 @click.option("--set", "settings", default="", metavar="NAME=VALUE", help="Such as digits=4, for every SPEC.")
+@click.option("--tensors", is_flag=True, help="Without a compiler: on torch tensors.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=0.5, show_default=True)
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="The best of each counts.")
-def main(specs: tuple[Path, ...], commit: str, tree: Path | None, settings: str, seconds: float, rounds: int) -> None:
+def main(
+    specs: tuple[Path, ...],
+    commit: str,
+    tree: Path | None,
+    settings: str,
+    tensors: bool,
+    seconds: float,
+    rounds: int,
+) -> None:
     """Decide the same inputs by the engine of this tree and of another commit, of every SPEC (all if none is given).
 
     The tree of the other commit is built in a git worktree. Both programs take turns, each on one thread, and their
     processor time is compared, of the engine alone and of all that `eval` does: a ratio above 1 says that this tree is
-    faster. `start` is the processor time until the engine can run, its C being compiled. `left` is the share of the
-    inputs that is left to the plain module. The arithmetic of tiny95 is also done by a program of scalar C.
+    faster. `start` is the processor time until the engine can run, with compiling its C. `left` is the share of the
+    inputs that is left to the plain module. The arithmetic of tiny95 is also done by a program of scalar C, unless all
+    is timed on tensors.
     """
     every = [Asked(path, settings) for path in specs or every_spec()]
+    timing = Timing(seconds, rounds, tensors)
     with tempfile.TemporaryDirectory(prefix="weightspec-") as folder:
         say(f"{cpu()}, {instructions()}, one thread; inputs a second of the processor")
         if tree is not None:
-            _compare(tree, every, Path(folder), seconds, rounds)
+            _compare(tree, every, Path(folder), timing)
         else:
             with tree_of(commit) as made:
-                _compare(made, every, Path(folder), seconds, rounds)
+                _compare(made, every, Path(folder), timing)
 
 
-def _compare(tree: Path, every: list[Asked], folder: Path, seconds: float, rounds: int) -> None:
+def _compare(tree: Path, every: list[Asked], folder: Path, timing: Timing) -> None:
     header = ["spec", "engine", "before", "ratio", "eval", "before", "ratio", "left", "before", "start", "before"]
-    rows, by_hand = [], []
-    with timed(ROOT, folder / "now") as now, timed(tree, folder / "before") as before:
+    rows, by_hand, tensors = [], [], timing.tensors
+    with (
+        timed(ROOT, folder / "now", tensors=tensors) as now,
+        timed(tree, folder / "before", tensors=tensors) as before,
+    ):
         for asked in every:
             say(f"{asked.title} ...", error=True)
-            found = [[rates(process, asked, seconds) for process in (now, before)] for _ in range(rounds)]
+            found = [[rates(process, asked, timing.seconds) for process in (now, before)] for _ in range(timing.rounds)]
             cells, best = [asked.title], [_best(side) for side in zip(*found, strict=True)]
             for way in WAYS:
                 both = [side[way]["rate"] for side in best]
                 cells += [*(f"{rate:,.0f}" for rate in both), f"{both[0] / both[1]:.2f}"]
             cells += [f"{side['eval']['left']:.2%}" for side in best]
             rows.append([*cells, *(measured(side["start"]) + " s" for side in best)])
-            if asked == Asked(ROOT / "specs" / f"{BY_HAND}.yaml") and (scalar := scalar_rate(folder)):
+            is_by_hand = asked == Asked(ROOT / "specs" / f"{BY_HAND}.yaml") and not tensors
+            if is_by_hand and (scalar := scalar_rate(folder)):
                 times = ", ".join(f"{name} {best[0][name]['rate'] / scalar:.2f}" for name in WAYS)
                 by_hand.append(f"scalar C for {BY_HAND}: {scalar:,.0f} sums a second; times that: {times}")
     for line in (*text_table(header, rows).splitlines(), *by_hand):

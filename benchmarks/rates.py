@@ -177,7 +177,7 @@ def self_check_measured(spec: Spec, pairs: int) -> tuple[str, float, float]:
 def _fast_judges(spec: Spec) -> list[_Recording]:
     """The fast engine on torch tensors, and compiled for one thread, where there are such."""
     with _threads(1):
-        evaluators = [_Recording(spec, inputs=inputs) for inputs in (0, sys.maxsize)]
+        evaluators = [_on_tensors(spec), _Recording(spec, inputs=sys.maxsize)]
     evaluators = [evaluator for evaluator in evaluators if evaluator.reason is None]
     return evaluators[:1] + [evaluator for evaluator in evaluators[1:] if _is_compiled(evaluator)]
 
@@ -191,7 +191,7 @@ def _made(spec: Spec) -> Made:
         compiled, compile_seconds = _engine(spec, threads)
         if compiled.reason is not None:
             return Made((single, plain), None, None, compiled.reason)
-        tensors = _judging(FAST_TORCH, _Recording(spec, inputs=0))
+        tensors = _judging(FAST_TORCH, _on_tensors(spec))
         if not _is_compiled(compiled):
             return Made((single, plain, tensors), None, None, compiled.engine.detail)
         on_one, kept_seconds = _engine(spec, 1)
@@ -207,6 +207,12 @@ def _engine(spec: Spec, threads: int) -> tuple[_Recording, float]:
         start = time.perf_counter()
         evaluator = _Recording(spec, inputs=sys.maxsize)
         return evaluator, time.perf_counter() - start
+
+
+def _on_tensors(spec: Spec) -> _Recording:
+    """The fast engine for many inputs, as where there is no compiler."""
+    with _setting("CC", os.path.join(os.sep, "none", "cc")):
+        return _Recording(spec, inputs=sys.maxsize)
 
 
 def _is_compiled(evaluator: Evaluator) -> bool:
@@ -306,13 +312,18 @@ def _threads(number: int) -> Iterator[None]:
 @contextmanager
 def _empty_cache() -> Iterator[None]:
     """A cache that has nothing yet, and is gone afterwards."""
-    before = os.environ.get(SETTING)
-    with tempfile.TemporaryDirectory(prefix="weightspec-") as folder:
-        os.environ[SETTING] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[SETTING]
-            else:
-                os.environ[SETTING] = before
+    with tempfile.TemporaryDirectory(prefix="weightspec-") as folder, _setting(SETTING, folder):
+        yield
+
+
+@contextmanager
+def _setting(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

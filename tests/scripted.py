@@ -33,6 +33,7 @@ class Scripted:
 
     name: EngineName = "fast"
     detail = "by a script"
+    at_once = 1
 
     def __init__(self, spec: Spec, say: Callable[[int, NDArray[np.int32]], NDArray[np.int32]], block: int = 64) -> None:
         self.block = block

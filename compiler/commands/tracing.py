@@ -185,8 +185,9 @@ def _show(asked: tuple[Spec, TracedPass], look: Look, *, as_json: bool) -> None:
 
 
 def _explain(asked: tuple[Spec, TracedPass], why: str, depth: int, *, as_json: bool) -> None:
-    from compiler.evaluation.computations import TracedValues, computations, find_value
+    from compiler.evaluation.computations import computations
     from compiler.evaluation.traced import traced
+    from compiler.evaluation.traced_values import TracedValues, find_value
     from compiler.terminal.console import print_json
     from compiler.terminal.traces import computations_json, print_computations
 

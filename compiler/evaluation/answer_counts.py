@@ -39,8 +39,8 @@ class Tally:
         An interruption leaves this tally whole.
         """
         classes, other = self._classes(verdicts, inputs)
-        size, right = len(verdicts.right), int(verdicts.right.sum())
-        close, batched = self.close + verdicts.close, self.batched + int(verdicts.batched.sum())
+        size, right = len(verdicts.right), int(np.count_nonzero(verdicts.right))
+        close, batched = self.close + verdicts.close, self.batched + int(np.count_nonzero(verdicts.batched))
         kept = (*self.failures, *failures)
         return Tally(self.done + size, self.right + right, close, batched, kept, classes, other)
 

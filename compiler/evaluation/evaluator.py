@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +37,8 @@ from compiler.tasks.task import Inputs, Words
 
 LOOKED_AT = 16  # inputs that are surely right, of which some are checked,
 LOOK_STRIDE = 7919  # so far from those of the call before,
-LOOK_EVERY = 8  # in one of so many calls after the first two
+LOOK_EVERY = 32  # in one of so many calls after the first two,
+CHECK_EVERY = 4  # and in one of so many some of the others, in each of which there are a few
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,17 @@ class Verdicts:
         rest = np.delete(np.arange(len(self.wrong)), cleared)
         slots, expected, said = self.slots[rest], self.expected[rest], self.said[rest]
         return Verdicts(right, batched, self.close + len(cleared), self.wrong[rest], slots, expected, said)
+
+
+@dataclass(frozen=True, eq=False)
+class AskedInputs:
+    """Inputs that the engine was asked about, for so many seconds: of each whether it is surely right, [B]; and of the
+    others prompts, answers, and what is `said`, as `Engine.said` has them, where there are some."""
+
+    words: Words
+    sure: NDArray[np.bool_]
+    said: tuple[Tokens, Tokens, Tokens] | None
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -163,21 +176,55 @@ class Evaluator:
         """Whether what the engine is sure of is only measured to be what the reference says, on a few sequences."""
         return isinstance(self.engine, BatchEngine)
 
-    def said(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> NDArray[np.int32]:
+    def said(self, prompts: Tokens, answers: Tokens) -> Tokens:
         """What the engine says: see `Engine`. Raises `ToolFault` where the reference contradicts it."""
         tokens = self.engine.said(prompts, answers)
-        if not self.in_batches:
-            self.self_check(prompts, answers, tokens)
+        self._check(prompts, answers, tokens)
         return tokens
 
-    def verdicts(self, prompts: NDArray[np.int32], answers: NDArray[np.int32]) -> Verdicts:
-        """Verdicts on inputs whose prompts are int32 [B, P] and whose right answers are int32 [B, A].
+    def _check(self, prompts: Tokens, answers: Tokens, tokens: Tokens) -> None:
+        if not self.in_batches:
+            self.self_check(prompts, answers, tokens)
+
+    def verdicts_on(self, words: Words) -> Verdicts:
+        """Verdicts on inputs by their words. Raises `ToolFault` where a sure engine is seen to be wrong."""
+        return self.decide(self.ask(words))
+
+    def ask(self, words: Words) -> AskedInputs:
+        """Ask the engine alone, on any thread: as many may do so as it says."""
+        started, layout, rest, said = time.perf_counter(), self.subject.layout, words, None
+        sure = self.engine.surely_right(words)
+        if sure is None:
+            sure = np.zeros(len(next(iter(words.values()))), bool)
+        elif not sure.all():
+            rest = {name: word[~sure] for name, word in words.items()}
+        if not sure.all():
+            prompts, answers = layout.prompts(rest), layout.answers(rest)
+            said = prompts, answers, self.engine.said(prompts, answers)
+        return AskedInputs(words, sure, said, time.perf_counter() - started)
+
+    def decide(self, asked: AskedInputs) -> Verdicts:
+        """Verdicts on inputs that the engine was asked about. Some of what it is sure of is checked, now and then."""
+        self._calls += 1
+        looked_at, checked = (self._calls <= 2 or self._calls % every == 0 for every in (LOOK_EVERY, CHECK_EVERY))
+        if looked_at:
+            self._look_at(asked)
+        if asked.said is None:
+            none = np.empty(0, np.int64)
+            return Verdicts(asked.sure, ~asked.sure, 0, none, none, none, none)
+        if checked:
+            self._check(*asked.said)
+        return self.verdicts(*asked.said).among(np.flatnonzero(~asked.sure), len(asked.sure))
+
+    def verdicts(self, prompts: Tokens, answers: Tokens, tokens: Tokens | None = None) -> Verdicts:
+        """Verdicts on inputs whose prompts are int32 [B, P] and whose right answers are int32 [B, A]; `tokens` are what
+        the engine says, where it was asked before.
 
         What the engine is unsure of is decided by the reference, in the order of the answer, up to the first token that
         is wrong. Raises `ToolFault` where a sure engine is seen to be wrong.
         """
+        tokens = self.said(prompts, answers) if tokens is None else tokens
         predicted = np.array(self.subject.layout.predicted)
-        tokens = self.said(prompts, answers)
         rows = np.flatnonzero((tokens != answers[:, predicted]).any(1))  # all others are surely right
         said, expected = tokens[rows].astype(np.int64), answers[rows][:, predicted].astype(np.int64)
         surely_wrong = (said != expected) & (said != UNSURE)
@@ -200,23 +247,12 @@ class Evaluator:
             right, batched, len(close), rows[wrong], predicted[slots], expected[wrong, slots], said[wrong, slots]
         )
 
-    def verdicts_on(self, words: Words) -> Verdicts:
-        """The same for inputs by their words: those that are surely right need no tokens, but the few that are looked
-        at. Raises `ToolFault` as `verdicts` does."""
-        layout, sure = self.subject.layout, self.engine.surely_right(words)
-        if sure is None:
-            return self.verdicts(layout.prompts(words), layout.answers(words))
-        self._look_at(words, np.flatnonzero(sure))
-        rows = np.flatnonzero(~sure)
-        rest = {name: word[rows] for name, word in words.items()}
-        return self.verdicts(layout.prompts(rest), layout.answers(rest)).among(rows, len(sure))
-
-    def _look_at(self, words: Words, rows: NDArray[np.int64]) -> None:
-        """Have a few of the inputs in these rows checked, all of which the engine is sure to be answered right."""
-        self._calls += 1
-        if len(rows) and (self._calls <= 2 or self._calls % LOOK_EVERY == 0):
+    def _look_at(self, asked: AskedInputs) -> None:
+        """Have a few of the inputs checked that the engine is sure to be answered right."""
+        rows = np.flatnonzero(asked.sure)
+        if len(rows):
             first = self._calls * LOOK_STRIDE % len(rows)
-            some = {name: word[rows[first : first + LOOKED_AT]] for name, word in words.items()}
+            some = {name: word[rows[first : first + LOOKED_AT]] for name, word in asked.words.items()}
             prompts, answers = self.subject.layout.prompts(some), self.subject.layout.answers(some)
             self.self_check(prompts, answers, answers[:, np.array(self.subject.layout.predicted)])
 

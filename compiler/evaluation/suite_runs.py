@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 from compiler.evaluation.answer_counts import Tally
-from compiler.evaluation.evaluator import Evaluator, Failure
+from compiler.evaluation.evaluator import AskedInputs, Evaluator, Failure
+from compiler.evaluation.overlap import in_order
 from compiler.evaluation.saved_runs import LONG, DamagedState, RunState, SavedRun
 from compiler.evaluation.self_check import decoded_otherwise
 from compiler.tasks.task import Inputs, Part, Words
@@ -17,7 +16,6 @@ from compiler.tasks.task import Inputs, Part, Words
 FIRST_INPUTS = 1024  # of a suite; they show how long inputs take
 SAVED_EVERY = 3.0  # seconds, unless saving takes long
 SLOW = 2.0  # seconds that a bunch of inputs may take
-T = TypeVar("T")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -69,9 +67,10 @@ def run_suite(
     try:
         for number, part in enumerate(suite.parts):
             tally = state.tallies[number] if number < len(state.tallies) else Tally()
-            for bunch in _ahead(_bunches(part, tally.done, pace)):
-                with pace:
-                    tally = _tallied(evaluator, bunch, tally, suite.kept)
+            for asked in in_order(_bunches(part, tally.done, pace), evaluator.ask, evaluator.engine.at_once):
+                started = time.perf_counter()
+                tally = _tallied(evaluator, asked, tally, suite.kept)
+                pace.took(len(asked.sure), asked.seconds + time.perf_counter() - started)
                 seconds = before.seconds + time.perf_counter() - start
                 state = RunState((*state.tallies[:number], tally), seconds)
                 done(state.done)
@@ -153,22 +152,13 @@ def _bunches(part: Part, start: int, pace: _Pace) -> Iterator[Words]:
             first = last
 
 
-def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each of them made in another thread while the one before it is used."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
-
-
-def _tallied(evaluator: Evaluator, words: Words, tally: Tally, kept: int) -> Tally:
+def _tallied(evaluator: Evaluator, asked: AskedInputs, tally: Tally, kept: int) -> Tally:
     """The tally with the verdicts on further inputs, the first of whose failures are decoded."""
 
     def inputs(row: int) -> Inputs:
-        return evaluator.subject.resolved.task.inputs(words, row)
+        return evaluator.subject.resolved.task.inputs(asked.words, row)
 
-    verdicts = evaluator.verdicts_on(words)
+    verdicts = evaluator.decide(asked)
     failures: list[Failure] = []
     cleared: list[int] = []  # in batches: closer than the noise that was measured
     decided = 0
@@ -188,19 +178,15 @@ def _tallied(evaluator: Evaluator, words: Words, tally: Tally, kept: int) -> Tal
 
 class _Pace:
     """How many inputs are judged at once: as many as suit the engine, and fewer where many of them are decided one by
-    one, so that progress is seen and an interruption loses little. What runs in its context is timed."""
+    one, so that progress is seen and an interruption loses little."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.inputs = min(most, FIRST_INPUTS)
-        self._started = 0.0
 
-    def __enter__(self) -> None:
-        self._started = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        seconds = time.perf_counter() - self._started
+    def took(self, inputs: int, seconds: float) -> None:
+        """Note how long so many inputs took, with the time of the engine; others may be under way."""
         if seconds > SLOW:
-            self.inputs = max(1, self.inputs // 2)
+            self.inputs = min(self.inputs, max(1, inputs // 2))
         elif seconds < SLOW / 4:
-            self.inputs = min(self.most, self.inputs * 2)
+            self.inputs = max(self.inputs, min(self.most, inputs * 2))

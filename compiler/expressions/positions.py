@@ -32,6 +32,7 @@ from compiler.source.showing import short_repr
 QUERY, KEY, PAIR = "query_pos", "key_pos", "pair"  # names that attention gives a meaning
 POSITION = "pos"  # and the one of `position`
 TIME = "time"  # the one of both, and of `repeat`
+MOST_KEPT = 1 << 14  # numbers of a formula that depends on both positions, for whoever asks for them again
 Keys = Callable[[int], range]  # those of a query that no mask hides
 RESERVED = (*NAMED_NUMBERS, QUERY, KEY, PAIR, POSITION, TIME)
 """Names that mean something in formulas, so that a spec cannot define them."""
@@ -111,7 +112,7 @@ class PairFormula:
 
     formula: Formula
     scope: Scope = field(repr=False)
-    _computed: dict[tuple[int, int, int], Number] = field(default_factory=dict, repr=False)  # of few `_telling` cases
+    _computed: dict[tuple[int, int, int], Number] = field(default_factory=dict, repr=False)  # of `_telling` cases
 
     __repr__ = short_repr
 
@@ -122,12 +123,13 @@ class PairFormula:
     def at(self, query: int, key: int, time: int = 0) -> Number:
         """The value for one pair of positions, in a sequence of `time` tokens. Raises `ExpressionError` and
         `AlreadyReported`."""
-        if not self.by_distance and not self.reads_time:
-            return self._compute(query, key, time)
         case = self._telling(query, key, time)
-        if case not in self._computed:
-            self._computed[case] = self._compute(*case)
-        return self._computed[case]
+        if case in self._computed:
+            return self._computed[case]
+        number = self._compute(*case)
+        if self.by_distance or self.reads_time or len(self._computed) < MOST_KEPT:
+            self._computed[case] = number
+        return number
 
     def distances(self, length: int, keys: Keys) -> list[float]:
         """The values by key - query, from 1 - length to length - 1, where distances decide, in sequences of `length`

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from math import prod
 
-from compiler.evaluation.computations import TracedValues
 from compiler.evaluation.evaluation import answer
 from compiler.evaluation.evaluator import Failure
 from compiler.evaluation.traced import TracedPass, pass_of_input, pass_of_tokens, traced
+from compiler.evaluation.traced_values import TracedValues
 from compiler.expressions.axes import Axis
 from compiler.network.activations import POSITIONS, Dimension, activations
 from compiler.network.storage import tensors

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from compiler.evaluation.computations import (
-    Computation,
-    TracedValue,
-    TracedValues,
-    ValueTerm,
-    computation_of,
-)
+from compiler.evaluation.computations import computation_of
+from compiler.evaluation.traced_values import TracedValue, TracedValues
+from compiler.evaluation.value_terms import Computation, ValueTerm
 from compiler.page.cells import Equations
 from compiler.page.shapes import PageForm, PageTerm, StepForms
 

@@ -368,7 +368,9 @@ def _pass_by_table(statement: Statement, table: StepTable, given: Words, into: P
         results = table.results.take(step, mode="clip")
         for name, place in written.items():
             shift, mask = table.fields[name]
-            np.copyto(into.answers[name][:, place], results >> shift & mask, casting="unsafe")
+            symbols = into.answers[name][:, place]
+            np.right_shift(results, shift, out=symbols, casting="unsafe")
+            np.bitwise_and(symbols, mask, out=symbols)
         np.bitwise_and(results, table.state_mask, out=step, casting="unsafe")
     if not _usual(table.problem_at_end, step, into.admitted):
         return False

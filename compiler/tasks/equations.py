@@ -170,10 +170,8 @@ def _written(number: Integers, shape: WordShape, scope: FormulaScope) -> NDArray
     if isinstance(values, int):
         values = np.full(scope.count, values, np.int64 if values < 1 << 63 else object)
     if values.dtype == object:
-        limbs = digits.limbs_of_integers(values.tolist(), base, length)
-    else:
-        limbs = digits.limbs_of_array(values.astype(np.uint64), base, length)
-    return digits.word(limbs, base, length)
+        return digits.word_of_integers(values.tolist(), base, length)
+    return digits.word(values.astype(np.uint64)[None], base, length)
 
 
 def _count(given: Words) -> int:

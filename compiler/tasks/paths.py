@@ -93,8 +93,8 @@ class Paths:
         Paths are drawn as `random.randrange` draws numbers.
         """
         if self.count.bit_length() <= _DRAWN_BITS:
-            for block in draws.drawn(random, self.count, 1, numbers, size):
-                yield self.numbered(block[:, 0].astype(self._dtype))
+            for block in draws.drawn(random, range(self.count), 1, numbers, size):
+                yield self.numbered(block[0, :, 0].astype(self._dtype))
             return
         for _ in range(numbers.start):
             random.randrange(self.count)

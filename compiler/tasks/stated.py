@@ -143,8 +143,7 @@ class Task:
             last = first + self.width(word)
             if word.name in self.numbers:
                 numbers = [row[first] for row in inputs]
-                limbs = digits.limbs_of_integers(numbers, word.symbols, word.length)
-                words[word.name] = digits.word(limbs, word.symbols, word.length)
+                words[word.name] = digits.word_of_integers(numbers, word.symbols, word.length)
             else:
                 symbols = [row[first:last] for row in inputs]
                 words[word.name] = np.array(symbols, np.uint16).reshape(len(inputs), word.length)

@@ -28,7 +28,7 @@ SHOWN_COUNT = 10**15  # inputs that are written out; of more their magnitude is
 MAX_EDGE_SYMBOLS = 1 << 21  # in all of them
 UNIFORM_LENGTHS = 3  # the longest lengths of numbers that the uniform suite draws
 TRIES = 1000  # draws for one input that `only` allows
-_MACHINE_BITS = 64  # numbers of more are drawn one by one
+_DRAWN_BITS = 1 << 12  # numbers of more are drawn one by one: Python's division of a few is faster then
 MAX_TRANSITIONS = 1 << 20  # steps of all columns together
 PATHS_TRIED = 20  # paths that are tried for a step, where the columns do not say all of which inputs there are
 MAX_TRIED_AGAIN = 10_000  # steps for which they are tried at once
@@ -133,11 +133,11 @@ def _of_words(task: Task, label: str, count: int, given: Callable[[int, int], It
 
 
 def _words_of_numbers(task: Task, numbers: Sequence[NDArray[np.uint64]]) -> Words:
-    """The words of many inputs, of a number for each given word, [inputs] each."""
+    """The words of many inputs, of a number for each given word, [parts, inputs] each."""
     from compiler.tasks import digits
 
     words = {
-        word.name: digits.word(digits.limbs_of_array(column, word.symbols, word.length), word.symbols, word.length)
+        word.name: digits.word(column, word.symbols, word.length)
         for word, column in zip(task.given, numbers, strict=True)
     }
     return task.with_answers(words)
@@ -209,12 +209,10 @@ def drawn_numbers(task: Task, label: str, count: int, seed: int | str, bounds: S
     def direct(size: int, start: int) -> Iterator[Words]:
         from compiler.tasks import draws
 
-        low, high = bounds[0]
-        for block in draws.drawn(Random(seed), high - low, len(bounds), range(start, count), size):
-            block += low
-            yield _words_of_numbers(task, [block[:, k] for k in range(len(bounds))])
+        for block in draws.drawn(Random(seed), range(*bounds[0]), len(bounds), range(start, count), size):
+            yield _words_of_numbers(task, [block[:, :, k].copy() for k in range(len(bounds))])
 
-    at_once = len(set(bounds)) == 1 and bounds[0][1] < 1 << _MACHINE_BITS
+    at_once = len(set(bounds)) == 1 and bounds[0][1].bit_length() <= _DRAWN_BITS
     return Part(label, count, generate, task.encode, direct if at_once else None)
 
 
@@ -267,8 +265,8 @@ def _drawn_words(task: Task, seed: str, numbers: range, size: int) -> Iterator[W
 
     choices = _choices_of_symbols(task)
     if len(set(choices)) == 1:
-        for block in draws.drawn(Random(seed), choices[0], len(choices), numbers, size):
-            yield _split(task, block.astype("uint16"))
+        for block in draws.drawn(Random(seed), range(choices[0]), len(choices), numbers, size):
+            yield _split(task, block[0].astype("uint16"))
         return
     random = Random(seed)
     drawn = ([random.randrange(choice) for choice in choices] for _ in range(numbers.stop))
@@ -516,7 +514,7 @@ def every_word(task: Task, size: int, start: int = 0) -> Iterator[dict[str, NDAr
             limit = task.limit(word)
             high = numbers // limit if word is not task.given[0] else numbers
             own = numbers - high * limit if word is not task.given[0] else numbers
-            words[word.name] = digits.word([own], word.symbols, word.length)
+            words[word.name] = digits.word(own[None], word.symbols, word.length)
             numbers = high
         yield {word.name: words[word.name] for word in task.given}
 
@@ -608,8 +606,8 @@ def _many_choices(random: Random, base: int, words: int) -> Iterator[int]:
     from compiler.tasks import draws
 
     strides = np.array([base**k for k in reversed(range(words))], np.uint64)
-    for symbols in draws.drawn(random, base, words, range(maxsize), _DRAWN_AT_ONCE):
-        yield from (symbols @ strides).tolist()
+    for symbols in draws.drawn(random, range(base), words, range(maxsize), _DRAWN_AT_ONCE):
+        yield from (symbols[0] @ strides).tolist()
 
 
 def _words_of_choices(task: Task, choices: Sequence[Sequence[int]]) -> Words:

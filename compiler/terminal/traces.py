@@ -26,9 +26,10 @@ from compiler.terminal.steps import describe_step
 
 if TYPE_CHECKING:  # they import torch
     from compiler.backends.torch.tracing import Activation
-    from compiler.evaluation.computations import Computation, TracedValue, TracedValues, ValueTerm
     from compiler.evaluation.parting import Parting
     from compiler.evaluation.traced import TracedPass
+    from compiler.evaluation.traced_values import TracedValue, TracedValues
+    from compiler.evaluation.value_terms import Computation, ValueTerm
 
 WIDTH = 80  # of a table with numbers by position, at most
 KEYS = 40  # that a line of shades shows
@@ -54,7 +55,7 @@ class Look:
 
     def check(self, spec: Spec, length: int) -> None:
         """Raises `SpecError` for what is not there."""
-        from compiler.evaluation.computations import check_position
+        from compiler.evaluation.traced_values import check_position
 
         for position in self.positions:
             check_position(position, length, position)

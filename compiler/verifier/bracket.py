@@ -13,8 +13,8 @@ from compiler.verifier.cells import Cells
 from compiler.verifier.sweep import Sweep, weights
 
 Masks = NDArray[np.uint8]  # [cells, columns, bytes]: the steps, as bits, that inputs of each cell may take
-MAX_CELL_PAIRS = 2_000_000  # of cells that are compared one by one
-BLOCK = 1_000  # cells that are compared at once
+MAX_CELL_PAIRS = 8_000_000  # of cells that are compared one by one
+BLOCK = 4_000  # cells that are compared at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +79,21 @@ def _share_nothing(masks: Masks, groups: Sequence[_Group]) -> NDArray[np.bool_]:
     """Which of the cells share no input with any that is in a group."""
     alone = np.ones(len(masks), bool)
     for group in groups:
-        meet = np.flatnonzero(alone & _meet(masks, group.steps[None])[:, 0])
+        meet = _meeting(masks, group.steps, np.flatnonzero(alone))
         if len(meet) * len(group.members) > MAX_CELL_PAIRS:
             alone[meet] = False
-        for i in meet[alone[meet]]:
-            alone[i] = not _meet(masks[i : i + 1], group.members).any()
+            continue
+        every = np.arange(len(group.members))
+        alone[meet] = [not len(_meeting(group.members, masks[i], every)) for i in meet]
     return alone
 
 
-def _meet(masks: Masks, others: Masks) -> NDArray[np.bool_]:
-    """[cells, others]: whether they have a step in common in every column."""
-    parts = map(np.ascontiguousarray, (masks, others))
-    words = [part.view(np.uint64) if part.shape[-1] % 8 == 0 else part for part in parts]
-    return np.asarray((words[0][:, None] & words[1][None]).any(-1).all(-1))
+def _meeting(masks: Masks, steps: NDArray[np.uint8], cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of the cells that may take one of these steps [columns, bytes] in every column. The columns where these are
+    few come first, as they leave fewest cells to look at."""
+    for column in np.unpackbits(steps, axis=1).sum(1).argsort(kind="stable").tolist():
+        if not len(cells):
+            break
+        common = masks[cells, column] & steps[column]
+        cells = cells[(common.view(np.uint64) if common.shape[1] % 8 == 0 else common).any(1)]
+    return cells

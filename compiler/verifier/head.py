@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import (
-    SLACK,
-    Arithmetic,
-    Bounded,
-    Quantity,
-    StackedSymbols,
-    plus,
-    stacked_symbols,
-)
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Quantity, StackedSymbols, plus
 from compiler.backends.bounds.deciding import have_most_in_common
 from compiler.backends.bounds.large_term import roundings_beside_largest
 from compiler.backends.elementary.program import Decision, Linear
@@ -59,85 +51,95 @@ def leads(
     Each channel's own error is shared by all logits that it goes into, and cancels as far as they have it in common.
     """
     unsaid = expected >= decision.classes
-    cells, index = len(expected), torch.from_numpy(np.where(unsaid, 0, expected))[None]
+    expected = np.where(unsaid, 0, expected)
+    cells, index = len(expected), torch.from_numpy(expected)[None]
+    inputs = inputs[: decision.classes] if decision.linear is None else inputs
     logits = _logits(a, decision, inputs, cells)
-
-    def right(part: Tensor) -> Tensor:
-        """[..., classes, cells] of the right class, [..., 1, cells]"""
-        return part.gather(-2, index.expand(*part.shape[:-2], 1, cells))
-
-    values, lowered, raised, lost = logits.values, logits.lowered, logits.raised, logits.lost
-    apart = right(logits.moved) - logits.moved  # [symbols, classes, cells]
-    off = apart.abs_().sum(0) + right(lost) + lost
-    least = _rounded_down(right(values), values)
-    down = least - SLACK * (off + right(lowered) + raised)
-    up = right(values) - values + SLACK * (off + right(raised) + lowered)
+    shared, own = _shared_and_own(inputs, symbols, cells)
+    off = logits.apart_by_own(own, index)
+    apart: dict[int, Tensor] = {}
+    for symbol, rows in shared.items():
+        moved = logits.moved(rows)
+        parts = (_right(moved, index) - moved).abs_()
+        off += parts
+        if symbol in symbols:
+            apart[symbol] = parts
+    right = _right(logits.values, index)
+    least = _rounded_down(right, logits.values)
+    down = least - SLACK * (off + _right(logits.lowered, index) + logits.raised)
+    up = right - logits.values + SLACK * (off + _right(logits.raised, index) + logits.lowered)
     rival = torch.arange(decision.classes)[:, None] != index
     down = torch.where(rival, down, torch.inf)
     if decision.classes == 1:
-        finite = torch.isfinite(values[0] + raised[0] + lowered[0] + logits.moved[:, 0].abs().sum(0))
-        lowest, worst = torch.where(finite, torch.inf, torch.nan), torch.zeros(cells, dtype=torch.long)
+        lowest = torch.where(torch.isfinite(logits.most[0]), torch.inf, torch.nan)
+        worst = torch.zeros_like(index)
     else:
-        lowest, worst = down.min(0)  # a NaN is less than any number
+        lowest = torch.where(torch.isnan(down).any(0), torch.nan, down.min(0).values)
+        worst = down.nan_to_num(nan=-torch.inf).argmin(0, keepdim=True)
     behind = (rival & (up < 0)).any(0)
-    asked = [logits.symbols.index(symbol) for symbol in symbols if symbol in logits.symbols]
     spread = np.zeros((cells, len(symbols)))
-    kept = [i for i, symbol in enumerate(symbols) if symbol in logits.symbols]
-    chosen = apart[asked].gather(1, worst[None, None].expand(len(asked), 1, cells))[:, 0]
-    spread[:, kept] = chosen.nan_to_num(nan=0.0).numpy().T
-    within = (least - down).gather(0, worst[None])[0].numpy()
+    for i, symbol in enumerate(symbols):
+        if symbol in apart:
+            spread[:, i] = _right(apart[symbol], worst)[0].nan_to_num(nan=0.0).numpy()
+    within = _right(least - down, worst)[0].numpy()
     return Leads(np.where(unsaid, -np.inf, lowest.numpy()), unsaid | behind.numpy(), spread, within)
 
 
 @dataclass(frozen=True, eq=False)
 class _Logits:
-    """The logits [classes, cells], so that the largest one is said: their `values`, by how much each can be lowered and
-    raised by itself, and by how much each of the errors that they have in common moves it, [symbols, classes, cells]:
-    those of the `symbols`, and then of what the logits are computed from. `lost` is what the engine loses of these."""
+    """Logits times the sign, [classes, cells]: their `values`, by how much each can be lowered and raised by itself,
+    and the `most` that it can be. `weight` [classes, channels] is that of the channels that they are computed from;
+    None where these are the logits."""
 
     values: Tensor
     lowered: Tensor
     raised: Tensor
-    symbols: list[int]
-    moved: Tensor
-    lost: Tensor
+    most: Tensor
+    weight: Tensor | None
+
+    def moved(self, rows: Mapping[int, Tensor]) -> Tensor:
+        """What numbers of some channels, [cells] each, make of the logits, but for the sign."""
+        channels, added = list(rows), torch.stack(list(rows.values()))
+        if self.weight is None:
+            return torch.zeros_like(self.values).index_copy_(0, torch.tensor(channels), added)
+        return self.weight[:, channels] @ added
+
+    def apart_by_own(self, own: Sequence[Tensor], index: Tensor) -> Tensor:
+        """How far the right logit and each other one are apart by what each channel by itself is off by."""
+        if self.weight is None:
+            off = torch.stack(list(own))
+            return off + _right(off, index)
+        off = torch.zeros_like(self.values)
+        for weight, error in zip(self.weight.T, own, strict=True):
+            off += (weight[index] - weight[:, None]).abs_() * error
+        return off
 
 
 def _logits(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], cells: int) -> _Logits:
-    sign, linear = lead_sign(decision.decode), decision.linear
-    inputs = list(inputs) if linear is not None else list(inputs)[: decision.classes]
-    symbols = sorted({symbol for x in inputs for symbol in x.shared})
-    place = {symbol: i for i, symbol in enumerate(symbols)}
-    count, channels = len(symbols), len(inputs)
-    shared = torch.zeros(count + channels, channels, cells, dtype=torch.float64)
-    for channel, x in enumerate(inputs):
-        if x.shared:
-            stacked = stacked_symbols(x.shared)
-            shared[[place[symbol] for symbol in stacked.symbols], channel] = stacked.coefficients[:, 0]
-        shared[count + channel, channel] = _row(x.error, cells)
-    if linear is None:  # the errors of logits are those of the inputs
-        values, none = (
-            torch.stack([_row(sign * x.value, cells) for x in inputs]),
-            torch.zeros(channels, cells, dtype=torch.float64),
-        )
-        return _Logits(values, none, none, symbols, sign * shared, none)
-    rows = [dict(terms) for terms in linear.rows]
-    weight = torch.tensor([[sign * row.get(c, 0.0) for c in range(channels)] for row in rows], dtype=torch.float64)
-    moved = weight @ shared
-    lost = 2.0**-52 * (channels + 2) * (weight.abs() @ shared.abs().sum(0))
-    values, lowered, raised = _linear_logits(a, linear, inputs, shared[:count], cells)
-    return _Logits(sign * values, *((lowered, raised) if sign > 0 else (raised, lowered)), symbols, moved, lost)
+    sign = lead_sign(decision.decode)
+    offs = torch.stack([_row(a.off(x), cells) for x in inputs])
+    if decision.linear is None:  # the errors of logits are those of the inputs
+        values = torch.stack([_row(sign * x.value, cells) for x in inputs])
+        none = torch.zeros_like(values)
+        return _Logits(values, none, none, values.abs() + offs, None)
+    values, lowered, raised = _linear_logits(a, decision.linear, inputs, cells)
+    values, lowered, raised = (values, lowered, raised) if sign > 0 else (-values, raised, lowered)
+    rows = [dict(terms) for terms in decision.linear.rows]
+    weight = torch.tensor([[row.get(c, 0.0) for c in range(len(inputs))] for row in rows], dtype=torch.float64)
+    moved = weight.abs() @ offs
+    lost = 2.0**-52 * (len(inputs) + 2) * moved  # in the engine's own sums
+    return _Logits(values, lowered + lost, raised + lost, values.abs() + lowered + raised + moved, weight)
 
 
 def _linear_logits(
-    a: Arithmetic, linear: Linear, inputs: Sequence[Bounded], shared: Tensor, cells: int
+    a: Arithmetic, linear: Linear, inputs: Sequence[Bounded], cells: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As `class_logits`, of all classes at once that have as many terms: [classes, cells] each."""
     found = torch.zeros(3, len(linear.rows), 1, cells, dtype=torch.float64)
     alike, biases = have_most_in_common(linear), linear.bias or (0.0,) * len(linear.rows)
     for rows in rows_alike(inputs, linear.rows, biases):
         terms = row_terms(a, inputs, rows)
-        products = terms.alone if len(terms.values) != 2 else _with_shared(rows, terms, shared)
+        products = terms.alone if len(terms.values) != 2 else _with_shared(rows, terms, inputs, cells)
         value, _, roundings = a.sum_in_parts(products)
         down, up = roundings_beside_largest(a, products, roundings) if alike else (roundings, roundings)
         for part, quantity in enumerate((value, plus(*terms.roundings, down), plus(*terms.roundings, up))):
@@ -146,15 +148,41 @@ def _linear_logits(
     return values, lowered, raised
 
 
-def _with_shared(rows: Rows, terms: RowTerms, shared: Tensor) -> list[Bounded]:
-    """With what they share: it may cancel in a sum of two. `shared` [symbols, channels, cells]."""
+def _with_shared(rows: Rows, terms: RowTerms, inputs: Sequence[Bounded], cells: int) -> list[Bounded]:
+    """The terms with what they share, which may cancel in a sum of two."""
+    symbols = sorted({symbol for x in inputs for symbol in x.shared})
+    shared = torch.zeros(len(symbols), len(inputs), 1, cells, dtype=torch.float64)
+    for channel, x in enumerate(inputs):
+        for symbol, c in x.shared.items():
+            shared[symbols.index(symbol), channel, 0] = _row(c, cells)
     found = [Bounded(*part) for part in zip(terms.values, map(plus, terms.errors, terms.roundings), strict=True)]
     for rank, (channels, weights) in enumerate(
         zip(zip(*rows.channels, strict=True), zip(*rows.weights, strict=True), strict=True)
     ):
-        part = shared[:, list(channels)] * torch.tensor(weights, dtype=torch.float64)[:, None]
-        found[rank] = replace(found[rank], shared=StackedSymbols(tuple(range(len(part))), part[:, :, None]))
+        part = shared[:, list(channels)] * torch.tensor(weights, dtype=torch.float64)[:, None, None]
+        found[rank] = replace(found[rank], shared=StackedSymbols(tuple(symbols), part))
     return found
+
+
+def _shared_and_own(
+    inputs: Sequence[Bounded], symbols: Sequence[int], cells: int
+) -> tuple[dict[int, dict[int, Tensor]], list[Tensor]]:
+    """Of each symbol that several channels share, or that was asked for, what it is in them, by channel; and of each
+    channel all else that it is off by."""
+    shared: dict[int, dict[int, Tensor]] = {}
+    for channel, x in enumerate(inputs):
+        for symbol, c in x.shared.items():
+            shared.setdefault(symbol, {})[channel] = _row(c, cells)
+    own = [_row(x.error, cells) for x in inputs]
+    for symbol in [symbol for symbol, rows in shared.items() if len(rows) == 1 and symbol not in symbols]:
+        ((channel, c),) = shared.pop(symbol).items()
+        own[channel] = own[channel] + c.abs()
+    return shared, own
+
+
+def _right(part: Tensor, index: Tensor) -> Tensor:
+    """[classes, cells] of one class of each cell, [1, cells]."""
+    return part.gather(0, index)
 
 
 def _rounded_down(x: Tensor, y: Tensor) -> Tensor:

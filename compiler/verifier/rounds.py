@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +25,7 @@ from compiler.verifier.model import OutOfTime, Stop, Tail, tails
 from compiler.verifier.reasons import Ending, Reason, refused
 from compiler.verifier.results import Counterexample
 from compiler.verifier.sequences import sequences
+from compiler.verifier.sharing import Divided, shared_out
 from compiler.verifier.sweep import Sweep, leads_of_paths, sweep_cells
 from compiler.verifier.witness import Witnesses, inputs_of_paths, lead_of, place
 
@@ -31,6 +33,7 @@ MOST_SWEEPS = 5  # each on a finer grid: the last one is as fine as float64 is
 MAX_BYTES = 1 << 31  # of the forms of all tokens
 PROBED_INPUTS = 2  # inputs that are followed by themselves too, and put to the module
 MOST_PROBED = 32  # tokens for which this is done
+WORTH_FORKS = 50_000  # pairs of steps of two columns, over all tokens that are swept
 GAIN = 0.8  # a finer pass that leaves more than this share of what was open is the last one
 
 
@@ -57,13 +60,15 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class _Rounds:
-    """What all rounds share. `hard`: of each slot, the steps that each sweep but the last left open, for the next."""
+    """What all rounds share. `hard`: of each slot, the steps that each sweep but the last left open, for the next.
+    So many `processes` share the work."""
 
     state: State
     witnesses: Witnesses
     deadline: float
     progress: Progress
     hard: dict[int, list[NDArray[np.bool_]]]
+    processes: int
 
     def stop(self) -> bool:
         if time.perf_counter() > self.deadline:
@@ -71,13 +76,16 @@ class _Rounds:
         return self.state.ending == "budget"
 
 
-def follow(state: State, witnesses: Witnesses, deadline: float, progress: Progress, end: float) -> None:
+def follow(
+    state: State, witnesses: Witnesses, deadline: float, progress: Progress, end: float, number: int = 1
+) -> None:
     """Sweep the open tokens in rounds: first in any arithmetic, then in this machine's; each finer and finer.
 
-    At the `deadline` no sweep goes on. Why something is open is found out up to the `end`.
+    At the `deadline` no sweep goes on. Why something is open is found out up to the `end`. This `number` of processes
+    share the work, and find the same as one.
     """
     try:
-        _follow(_Rounds(state, witnesses, deadline, progress, {slot: [] for slot in state.slots}), end)
+        _follow(_Rounds(state, witnesses, deadline, progress, {slot: [] for slot in state.slots}, number), end)
     except NoRule as error:
         state.refused = refused(str(error))
 
@@ -120,24 +128,49 @@ def _sweep_finer(rounds: _Rounds, followed: Sequence[Tail], here: bool) -> None:
     slots = rounds.state.open_slots
     for _ in range(MOST_SWEEPS):
         turn = [tail for tail in followed if tail.slot in slots]
-        slots = [tail.slot for i, tail in enumerate(turn) if _sweep_once(rounds, tail, len(turn) - i, here)]
+        slots = _sweep_each(rounds, turn, here)
 
 
-def _sweep_once(rounds: _Rounds, tail: Tail, turns: int, here: bool) -> bool:
-    """Sweep one token in its share of the time, the first of so many turns. Whether a finer sweep may help."""
-    state = rounds.state
-    if rounds.stop():
-        state.slots[tail.slot].late = True
-        return False
-    done = len(state.slots) - len(state.open_slots)
-    rounds.progress(place(state.spec, state.automaton, tail.slot), done, len(state.slots))
-    hard, was = rounds.hard[tail.slot], state.slots[tail.slot].open
-    swept = _swept(rounds, tail, _share(rounds.deadline, turns), here)
-    gains = not hard or swept.open < GAIN * was
-    if not (swept.may_be_finer and gains and len(hard) < MOST_SWEEPS - 1):
-        return False
-    hard.append(swept.open_steps(len(state.automaton.columns), tail.sequences.steps))
-    return True
+def _sweep_each(rounds: _Rounds, turn: Sequence[Tail], here: bool) -> list[int]:
+    """Sweep these tokens, each in its share of the time. Those for which a finer sweep may help."""
+    state, again = rounds.state, list[int]()
+    columns, pairs = len(state.automaton.columns), sum(tail.sequences.steps**2 for tail in turn)
+    number = rounds.processes if pairs > WORTH_FORKS else 1
+
+    def sweep(piece: int) -> Sweep | None:
+        if rounds.stop():
+            return None
+        tail, turns = turn[piece], -(-(len(turn) - piece) // number)
+        swept = Sweep(tail.slot, open=state.total)
+        sweep_cells(swept, tail, rounds.hard[tail.slot], _share(rounds.deadline, turns))
+        return swept
+
+    def begins(piece: int) -> None:
+        done = len(state.slots) - len(state.open_slots)
+        rounds.progress(place(state.spec, state.automaton, turn[piece].slot), done, len(state.slots))
+
+    with closing(shared_out(Divided(len(turn), sweep, begins), number)) as found:
+        for piece, swept in found:
+            slot = turn[piece].slot
+            if swept is None:
+                state.slots[slot].late = True
+                continue
+            hard, was = rounds.hard[slot], state.slots[slot].open
+            _keep(rounds, swept, here)
+            gains = not hard or swept.open < GAIN * was
+            if swept.may_be_finer and gains and len(hard) < MOST_SWEEPS - 1:
+                hard.append(swept.open_steps(columns, turn[piece].sequences.steps))
+                again.append(slot)
+    return again
+
+
+def _keep(rounds: _Rounds, swept: Sweep, here: bool) -> None:
+    """What a sweep has found, where it leaves fewer inputs open than what was known."""
+    state, slot = rounds.state, swept.slot
+    if swept.open < state.slots[slot].open or not state.slots[slot].cells:
+        state.slots[slot] = swept
+        state.here = state.here or here
+    state.slots[slot].late = swept.late
 
 
 def _probe(rounds: _Rounds, followed: Sequence[Tail]) -> None:
@@ -169,17 +202,6 @@ def _share(deadline: float, turns: int) -> Stop:
     now = time.perf_counter()
     until = now + max(0.0, deadline - now) / turns
     return lambda: time.perf_counter() > until
-
-
-def _swept(rounds: _Rounds, tail: Tail, stop: Stop, here: bool) -> Sweep:
-    state = rounds.state
-    swept = Sweep(tail.slot, open=state.total)
-    sweep_cells(swept, tail, rounds.hard[tail.slot], stop)
-    if swept.open < state.slots[tail.slot].open or not state.slots[tail.slot].cells:
-        state.slots[tail.slot] = swept
-        state.here = state.here or here
-    state.slots[tail.slot].late = swept.late
-    return swept
 
 
 def tails_of(spec: Spec, automaton: Automaton, wanted: Container[int], here: bool, stop: Stop) -> Iterator[Tail]:

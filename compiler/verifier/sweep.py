@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 from compiler.backends.bounds.arithmetic import Bounded
 from compiler.source.faults import ToolFault
 from compiler.tasks.automaton import PathCounts, complete, ways
-from compiler.verifier.cells import UNKNOWN, Cells, Labels, column_cells, joined, joined_bytes, merged, together
+from compiler.verifier.cells import (
+    UNKNOWN,
+    Cells,
+    Labels,
+    coarser,
+    column_cells,
+    joined,
+    joined_bytes,
+    merged,
+    merged_to,
+    together,
+)
 from compiler.verifier.forms import Array, Forms, Ranges, forms, outwards
 from compiler.verifier.head import Leads, all_of, leads, undecided
 from compiler.verifier.model import FORM_SYMBOLS, Stop, Tail
@@ -26,7 +37,7 @@ MAX_CELLS = 100_000  # cells that are looked at in a round: more are joined on a
 MAX_OPEN = 20_000  # cells that are told apart further
 BLOCK = 1 << 17  # cells that are made at once
 MAX_CELL_BYTES = 1 << 28  # of the cells of a round, and of a block: fewer where each is large
-COMPUTED = 4_096  # cells that are computed at once
+COMPUTED = 8_192  # cells that are computed at once
 Ways = tuple[PathCounts, PathCounts]  # of `ways`
 COARSE, FINER = 2.0**-16, 2.0**-10  # the first grid, as a share of a form's whole range; how much finer the next is
 
@@ -156,9 +167,11 @@ def values_of_paths(tail: Tail, paths: NDArray[np.int64]) -> list[list[Bounded]]
 def _grown(swept: Sweep, setting: _Setting, cells: Cells, column: Cells) -> Cells | None:
     """The cells with one more column; None where time is out before they are made, as of large bases it may be."""
     room, grid = MAX_CELL_BYTES // joined_bytes(cells, column), setting.grid
-    cells = _coarser(swept, cells, grid, min(MAX_OPEN, room))
+    if len(cells) > min(MAX_OPEN, room):
+        cells = _merged(swept, cells, coarser(grid), min(MAX_OPEN, room))
+        swept.too_many = True
     size = max(1, min(BLOCK, room) // len(column))
-    parts = [cells.chosen(np.arange(first, min(first + size, len(cells)))) for first in range(0, len(cells), size)]
+    parts = [cells.chosen(slice(first, first + size)) for first in range(0, len(cells), size)]
     below = column.first < cells.first
     grown: list[Cells] = []
     for part in parts:
@@ -166,8 +179,14 @@ def _grown(swept: Sweep, setting: _Setting, cells: Cells, column: Cells) -> Cell
             return None
         grown.append(joined(column, part, grid) if below else joined(part, column, grid))
         if sum(map(len, grown)) > 2 * min(MAX_CELLS, room):
-            grown = [_coarser(swept, merged(together(grown), grid), grid, min(MAX_CELLS, room))]
-    return _coarser(swept, merged(together(grown), grid), grid, min(MAX_CELLS, room))
+            grown = [_merged(swept, together(grown), grid, min(MAX_CELLS, room))]
+    return _merged(swept, together(grown), grid, min(MAX_CELLS, room))
+
+
+def _merged(swept: Sweep, cells: Cells, grid: Array, most: int) -> Cells:
+    cells, too_many = merged_to(cells, grid, most)
+    swept.too_many = swept.too_many or too_many
+    return cells
 
 
 def _forms(tail: Tail) -> Forms:
@@ -187,20 +206,10 @@ def _widths(all_forms: Forms, tail: Tail) -> Array:
     return widths if tail.attention is None else np.where(tail.attention.bounds, np.inf, widths)
 
 
-def _coarser(swept: Sweep, cells: Cells, grid: Array, most: int) -> Cells:
-    """Joined on a coarser grid, where they are too many, and at last on none: those that differ in all else stay."""
-    while len(cells) > most and np.isfinite(grid).any():
-        swept.too_many = True
-        with np.errstate(over="ignore"):
-            grid = grid * 8
-        cells = merged(cells, grid)
-    return cells
-
-
 def weights(cells: Cells, counts: Ways) -> list[int]:
     """Of each cell, how many inputs it stands for; `counts` are those of `ways`."""
     low, high = counts[0][cells.first], counts[1][cells.last + 1]
-    states = zip(cells.count, cells.before.tolist(), cells.after.tolist(), strict=True)
+    states = zip(cells.count.tolist(), cells.before.tolist(), cells.after.tolist(), strict=True)
     return [count * low[before] * high[after] for count, before, after in states]
 
 

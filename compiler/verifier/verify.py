@@ -30,6 +30,7 @@ from compiler.verifier.reasons import Ending, Reason, distinct, ended, perhaps_e
 from compiler.verifier.results import Counterexample, Lead, Margin, Method, StepResult, VerdictName, Verification
 from compiler.verifier.rounds import State, follow
 from compiler.verifier.search import Searched, search
+from compiler.verifier.sharing import processes
 from compiler.verifier.sizes import by_size
 from compiler.verifier.sweep import Sweep
 from compiler.verifier.witness import Witnesses, inputs_of_paths, lead_of, place
@@ -81,10 +82,10 @@ def _decided(spec: Spec, budget: float, tried: int, progress: Progress) -> Verif
     state.slots = {slot: Sweep(slot, open=state.total) for slot in spec.layout.predicted}
     witnesses = Witnesses(state.spec, automaton, Reference(spec))
     asked = _Asked(spec, state, witnesses, tried, deadline, progress)
-    every = None
+    every, number = None, processes(torch.get_num_threads())
     with torch.inference_mode(), one_thread():
         with _interruptible(state):
-            follow(state, witnesses, swept_by, progress, deadline)
+            follow(state, witnesses, swept_by, progress, deadline, number)
         if state.ending == "complete" and any(state.slots[slot].late for slot in state.open_slots):
             state.ending = "budget"
         with _interruptible(state):

@@ -194,6 +194,37 @@ def test_linear_maps(dtype: str) -> None:
     assert needed > 0.9
 
 
+def in_any_order(terms: Sequence[np.floating]) -> set[float]:
+    """All that additions of these can come to, of two sums at a time."""
+    if len(terms) == 1:
+        return {float(terms[0])}
+    found = set[float]()
+    for chosen in range(1, 1 << (len(terms) - 1)):
+        parts = [[x for i, x in enumerate(terms) if (chosen >> i & 1) == side] for side in (0, 1)]
+        kind = type(terms[0])
+        found |= {float(kind(x) + kind(y)) for x in in_any_order(parts[0]) for y in in_any_order(parts[1])}
+    return found
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_sum_whose_terms_cancel(dtype: type[np.floating]) -> None:
+    """No order is further off. The sizes of all terms would give nearly twice as much."""
+    a, needed, chance = arithmetic(dtype.__name__), 0.0, np.random.default_rng(1)
+    by_parts = by_sizes = 0.0
+    for _ in range(100):
+        terms = [dtype(x) for x in chance.uniform(0.5, 16, 5 if dtype is np.float16 else 4)]
+        terms[-1] = dtype(-sum(terms[:-1]) * chance.uniform(0.8, 1))
+        exact = math.fsum(map(float, terms))
+        bound = a.sum([Bounded(float(x), 0.0) for x in terms])
+        worst = max(abs(x - exact) for x in in_any_order(terms))
+        assert worst <= bound.error
+        needed = max(needed, worst / bound.error)
+        by_parts += bound.error
+        by_sizes += (len(terms) - 1) * a.rounded(sum(abs(float(x)) for x in terms))
+    assert needed > 0.6
+    assert by_parts < 0.6 * by_sizes
+
+
 def weighed(scores: Tensor, plus_one: bool, order: str) -> Tensor:
     """Scores [keys, batch] to weights, as torch does it or step by step."""
     if order == "torch":

@@ -15,8 +15,9 @@ import pytest
 
 import compiler
 from compiler import load
-from compiler.evaluation.computations import TracedValues, computations, find_value
+from compiler.evaluation.computations import computations
 from compiler.evaluation.traced import pass_of_tokens, traced
+from compiler.evaluation.traced_values import TracedValues, find_value
 from compiler.page.cells import Equations, Making, Room
 from compiler.page.description import described
 from compiler.page.diagram import dimensions_read, dimensions_written, page_steps

@@ -207,7 +207,7 @@ def test_the_page_has_the_verdicts_that_the_specs_claim() -> None:
 
 
 def test_inputs_are_made_next_to_another_source_tree() -> None:
-    result = CliRunner().invoke(task_inputs.main, ["--tree", str(ROOT), "--inputs", "64", "--rounds", "1"])
+    result = CliRunner().invoke(task_inputs.main, ["--tree", str(ROOT), "--inputs", "1024", "--rounds", "1"])
     assert result.exit_code == 0, result.output
     titles = ["addition, 4 digits", "addition, 10 digits", "addition, 32 digits", "carries, 10 digits"]
     titles += ["carries, 32 digits", "copy", "reverse", "sort"]
@@ -271,9 +271,11 @@ def test_a_spec_of_the_size_of_interpreters_fits_in_memory() -> None:
 
 
 @pytest.mark.long
-def test_the_engine_next_to_another_tree() -> None:
+@pytest.mark.parametrize("more", [[], ["--tensors"]], ids=["c", "tensors"])
+def test_the_engine_next_to_another_tree(more: list[str]) -> None:
     """Here the same tree twice."""
-    result = CliRunner().invoke(engine_before.main, ["--tree", str(ROOT), SMALL, "--seconds", "0.01", "--rounds", "1"])
+    options = ["--seconds", "0.01", "--rounds", "1", *more]
+    result = CliRunner().invoke(engine_before.main, ["--tree", str(ROOT), SMALL, *options])
     assert result.exit_code == 0, result.output
     machine, header, row = (line for line in result.stdout.splitlines() if line)
     assert "inputs a second" in machine

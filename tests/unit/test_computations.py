@@ -12,7 +12,9 @@ import torch
 import compiler
 from compiler.backends.torch.ffn import activate
 from compiler.backends.torch.tracing import Activation
-from compiler.evaluation.computations import Computation, TracedValue, TracedValues, computation_of, find_value
+from compiler.evaluation.computations import computation_of
+from compiler.evaluation.traced_values import TracedValue, TracedValues, find_value
+from compiler.evaluation.value_terms import Computation
 from compiler.pipeline import Spec, load
 from tests.helpers import STEPS
 

@@ -6,19 +6,23 @@ A run counts as long from a few inputs on here.
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
+import compiler.backends.native.fast_engine
 import compiler.evaluation.saved_runs
 import compiler.evaluation.suite_runs
+from compiler.backends.native.c_compiler import find_compiler
 from compiler.evaluation.evaluation import Evaluation, evaluate
-from compiler.evaluation.evaluator import Evaluator, Verdicts
+from compiler.evaluation.evaluator import AskedInputs, Evaluator, Verdicts
 from compiler.evaluation.saved_runs import MOST_FILES, SavedRun, saved_run
 from compiler.evaluation.suite_runs import Interrupted
 from compiler.pipeline import Spec, load
@@ -34,8 +38,9 @@ def spec() -> Spec:
 
 @pytest.fixture(autouse=True)
 def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of saved states; every suite is long and is saved after each bunch."""
+    """The folder of saved states; every suite is long and is saved after each bunch, of as many inputs as can be."""
     monkeypatch.setenv("WEIGHTSPEC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(compiler.evaluation.suite_runs, "SLOW", math.inf)
     monkeypatch.setattr(compiler.evaluation.suite_runs, "LONG", 10)
     monkeypatch.setattr(compiler.evaluation.suite_runs, "SAVED_EVERY", 0.0)
     return tmp_path / "cache" / "runs"
@@ -44,19 +49,19 @@ def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
     """Makes the call of that number to the evaluator an interruption; None for no more."""
-    judged = Evaluator.verdicts
+    decide = Evaluator.decide
 
     def stop(number: int | None) -> None:
         calls = 0
 
-        def verdicts(evaluator: Evaluator, *tokens: Any) -> Verdicts:
+        def decided(evaluator: Evaluator, asked: AskedInputs) -> Verdicts:
             nonlocal calls
             calls += 1
             if calls == number:
                 raise KeyboardInterrupt
-            return judged(evaluator, *tokens)
+            return decide(evaluator, asked)
 
-        monkeypatch.setattr(Evaluator, "verdicts", verdicts)
+        monkeypatch.setattr(Evaluator, "decide", decided)
 
     return stop
 
@@ -108,6 +113,42 @@ def test_an_interrupted_run_goes_on_to_the_result_of_one_run(
         next(done for name, done in seen if name == suite.suite) if suite.resumed else 0 for suite in resumed.suites
     ]
     assert (resumed.suites[0].resumed > 0) == (sum(stops) > len(stops))
+    assert files(states) == []
+
+
+@pytest.fixture
+def on_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Has compiled code asked by so many threads, in small blocks."""
+    monkeypatch.setattr(compiler.backends.native.fast_engine, "WORTH_COMPILING", 0)
+    monkeypatch.setattr(compiler.backends.native.fast_engine, "BLOCK", 100)
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="no C compiler works here")
+def test_threads_change_nothing_but_the_time(
+    spec: Spec, states: Path, stop_at: Callable[[int | None], None], on_threads: Callable[[int], None]
+) -> None:
+    """What fails, in its order and its classes, and what was saved at an interruption."""
+
+    def run(threads: int, *stops: int) -> Evaluation:
+        on_threads(threads)
+        for stop in stops:
+            stop_at(stop)
+            with pytest.raises(Interrupted, match="run the same command again to go on"):
+                evaluate(spec, ["near_carry"], pairs=2500)
+        stop_at(None)
+        result = evaluate(spec, ["near_carry"], pairs=2500)
+        assert result.engine.detail.startswith(f"compiled C, {threads} thread")
+        assert result.suites[0].resumed == 100 * sum(stop - 1 for stop in stops)
+        return replace(comparable(result), engine=None, threads=0)  # type: ignore[arg-type]
+
+    whole = run(1)
+    assert 0 < whole.right < whole.inputs
+    assert len(whole.suites[0].parts[0].failures) == 5
+    assert len(whole.suites[0].parts[0].classes) > 1
+    assert run(2) == run(3, 2, 4) == whole
     assert files(states) == []
 
 

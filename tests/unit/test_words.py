@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from compiler.tasks import Task, TaskError
 from compiler.tasks.draws import drawn
@@ -130,17 +131,33 @@ def test_carries_go_through_all_limbs(base: int, digits: int) -> None:
     assert rows(task.encode(inputs)) == [task.solve(pair) for pair in inputs]
 
 
+def integers(numbers: NDArray[np.uint64]) -> list[int]:
+    """Those that numbers [parts, ...] are, in their order."""
+    parts = [part.ravel().tolist() for part in numbers]
+    return [sum(part << 64 * k for k, part in enumerate(own)) for own in zip(*parts, strict=True)]
+
+
 @pytest.mark.parametrize("start", [0, 1, 40_001])
-@pytest.mark.parametrize("bits", [1, 2, 4, 10, 31, 32, 33, 34, 50, 63, 64])
+@pytest.mark.parametrize("bits", [1, 2, 4, 10, 31, 32, 33, 34, 50, 63, 64, 65, 96, 97, 200])
 def test_draws_are_those_of_python(bits: int, start: int) -> None:
     least = 1 << bits - 1  # nearly half of what is drawn is not below it, and nothing where it is the largest
     for bound in {least, least + least // 3, 2 * least - 1}:
         random = Random(f"{bits} {start}")
         random.random()  # the generator is taken over where it stands
-        found = list(drawn(random, bound, 3, range(start, start + 5000), 777))
-        assert [len(block) for block in found] == [777] * 6 + [338]
+        found = list(drawn(random, range(bound), 3, range(start, start + 5000), 777))
+        assert [block.shape for block in found] == [(-(-bits // 64), 777, 3)] * 6 + [(-(-bits // 64), 338, 3)]
         expected = [random.randrange(bound) for _ in range(3 * (start + 5000))][3 * start :]
-        assert np.concatenate(found).ravel().tolist() == expected
+        assert integers(np.concatenate(found, 1)) == expected
+
+
+@pytest.mark.parametrize("low", [1, 1 << 63, (1 << 64) - 3, (1 << 128) - 3, 1 << 191])
+@pytest.mark.parametrize("size", [5, 1 << 62, (1 << 64) - 1, (1 << 128) - 1])
+def test_draws_begin_anywhere(low: int, size: int) -> None:
+    """What is carried out of a part goes into the next one."""
+    among = range(low, low + size)
+    (found,) = drawn(Random(0), among, 1, range(200), 200)
+    random = Random(0)
+    assert integers(found) == [random.randrange(low, low + size) for _ in range(200)]
 
 
 def layout_with(symbols: tuple[int, ...]) -> Layout:

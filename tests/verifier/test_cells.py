@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from unittest.mock import patch
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from compiler.pipeline import load
 from compiler.tasks.automaton import Automaton, complete, ways
 from compiler.verifier import sweep as sweeping
-from compiler.verifier.cells import UNKNOWN, Cells, Labels, merged
+from compiler.verifier.cells import UNKNOWN, Cells, Labels, joined, merged, sorted_rows
 from compiler.verifier.forms import Forms
 from compiler.verifier.rounds import tails_of
 from compiler.verifier.sweep import Sweep, sweep_cells, weights
@@ -161,3 +162,41 @@ def test_a_sweep_decides_as_many_inputs_as_it_counts(name: str, sizes: dict[str,
 
 def _some(automaton: Automaton) -> Paths:
     return random_paths(automaton, 200, Random("some"))
+
+
+def test_rows_are_sorted_by_their_first_columns_and_alike_rows_keep_their_order() -> None:
+    """By one key of ranks where numpy sorts by column after column: also where ranks of ranks are needed, and where
+    something is no number."""
+    random = np.random.default_rng(3)
+    for rows in (0, 1, 2, 50, 20_000):
+        wide = np.concatenate([random.integers(-5, 5, rows) * 1e300, random.normal(size=4 * rows)])
+        special = random.choice([0.0, -0.0, 1.0, np.inf, -np.inf], rows)
+        few = [random.integers(-3, 4, rows) for _ in range(3)]
+        for columns in (
+            [few[0]],
+            [few[0], special, few[1]],
+            [*few, *random.permutation(wide[: 4 * rows]).reshape(4, rows)],
+        ):
+            order, same = sorted_rows(columns)
+            assert order.tolist() == np.lexsort(columns[::-1]).tolist()
+            ordered = np.stack([column[order] for column in columns], 1)
+            assert same[:1].tolist() == [False] * min(1, rows)
+            assert same[1:].tolist() == (ordered[1:] == ordered[:-1]).all(1).tolist()
+    no_number = np.array([np.nan, 1.0, np.nan])
+    assert [part.tolist() for part in sorted_rows([no_number])] == [[1, 0, 2], [False, False, True]]
+
+
+def test_ways_are_counted_exactly_beyond_int64() -> None:
+    random = Random("many")
+    automaton = random_automaton(random)
+    made, tagged = random_forms(automaton, random), Tagged(every_path(automaton)[:1])
+    steps, most = automaton.columns[0].before, max(len(column.before) for column in automaton.columns)
+    labels = Labels(None, None, np.zeros(len(steps), np.int64))
+    cells = tagged.column_cells(automaton.columns[0], 0, made, labels, most)
+    cells = replace(cells, after=cells.before)  # so that each meets itself
+    alike = np.full((1, made.constant.shape[2]), np.inf)
+    for most_ways in (3, 2**62, 2**200):
+        count = np.array([most_ways] * len(cells), object if most_ways > 2**62 else np.int64)
+        assert sum(merged(replace(cells, count=count), alike).count.tolist()) == most_ways * len(cells)
+        one = replace(joined(cells, replace(cells, count=count)), first=0)
+        assert sum(one.count.tolist()) == most_ways * len(one) > 0

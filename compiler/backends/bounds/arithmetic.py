@@ -4,7 +4,8 @@ Every formula is written once, for floats, torch tensors and lines of C alike (`
 plain module computes in its dtype (unit roundoff u), sums in any order, fused or not. An operation adds to the error
 
 - half a unit in the last place of its result, u · 2^⌊log2 |y|⌋ (IEEE 754, rounding to nearest);
-- for a sum of n terms, (n - 1) times that of Σ |terms|, which bounds each partial sum (Higham, 2002, section 4.2);
+- for a sum of n terms, (n - 2) times that of the largest partial sum, which is one of terms of one sign, and once that
+  of the sum itself (after Higham, 2002, section 4.2);
 - `FUNCTION_UNITS` units for exp, erf, rsqrt, cos and sin;
 - `Rounding.tiny` for underflow, whether gradual or to zero;
 - `Rounding.flushed` times the factors of a product in bfloat16: processors with instructions for it take subnormal
@@ -17,7 +18,7 @@ The engine's own roundings are added in the same way (a few 2^-53 more than u). 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -190,10 +191,23 @@ class Arithmetic:
             return value, propagated, 0.0
         if len(terms) == 2:
             off = plus(propagated, *shared_sizes(self.f, combined_shared(terms)))
-            return value, propagated, self.rounded(plus(self.f.absolute(value), off))
-        growth = (1 + self.rounding.plain_unit) ** len(terms)
-        magnitude = times(growth, plus(*(self.size(term) for term in terms)))
-        return value, propagated, times(len(terms) - 1.0, self.rounded(magnitude))
+        else:  # what they share may cancel here too, but that takes longer to find out
+            off = plus(*(self.off(term) for term in terms))
+        sizes = (self.size(term) for term in terms)
+        return value, propagated, self.additions(len(terms), Bounded(value, off), sizes)
+
+    def additions(self, count: int, total: Bounded, sizes: Iterable[Quantity]) -> Quantity:
+        """The roundings of additions of so many terms of these sizes, in any order, that come to this `total`.
+
+        The last one gives the total. The others give sums of some terms. These are no larger than what the terms of one
+        sign come to: half of all sizes and of the total.
+        """
+        size = plus(self.f.absolute(total.value), total.error)
+        before: Quantity = 0.0
+        if count > 2:
+            grown = (1 + self.rounding.unit) ** (count + 2)
+            before = self.f.name(times(count - 2.0, self.rounded(times(grown / 2, plus(*sizes, size)))))
+        return plus(before, self.rounded(plus(size, before)))
 
     def add(self, x: Bounded, y: Bounded) -> Bounded:
         return self.sum((x, y))

@@ -476,12 +476,9 @@ def _summed(a: Arithmetic, row: _RowSum, bias: float) -> Bounded:
     value = a.f.name(plus(*(part.value for part in row.parts), bias))
     off = plus(*(part.error for part in row.parts), *row.roundings)
     sizes = [size for size in (*row.products, abs(bias)) if not is_zero(size)]
-    if len(sizes) == 2:
+    if len(sizes) > 1:
         off = a.f.name(off)
-        off = plus(off, a.rounded(plus(a.f.absolute(value), off)))
-    elif len(sizes) > 2:
-        growth = (1 + a.rounding.plain_unit) ** (len(sizes) + 2)
-        off = plus(off, times(len(sizes) - 1.0, a.rounded(times(growth, plus(*sizes)))))
+        off = plus(off, a.additions(len(sizes), Bounded(value, off), sizes))
     return Bounded(value, a.f.name(off))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,8 +40,13 @@ class Interval:
         """Both ends after what changes no number, such as an axis that is added."""
         return Interval(function(self.low), function(self.high))
 
+    def at(self, *index: Any) -> Interval:
+        """Some of them, as tensors are indexed."""
+        return self.each(lambda end: end[index])
+
     def outward(self, share: float = OUTWARD, least: float = 0.0) -> Interval:
-        return Interval(self.low - (share * self.low.abs() + least), self.high + (share * self.high.abs() + least))
+        low, high = self.low.sub(self.low.abs(), alpha=share), self.high.add(self.high.abs(), alpha=share)
+        return Interval(low - least, high + least) if least else Interval(low, high)
 
     def __add__(self, other: Quantity) -> Interval:
         addend = Interval.of(other)
@@ -58,6 +64,9 @@ class Interval:
         return (-self).__add__(other)
 
     def __mul__(self, other: Quantity) -> Interval:
+        if isinstance(other, float) and other != 0:
+            scaled = self.each(lambda end: end * other)
+            return (scaled if other > 0 else Interval(scaled.high, scaled.low)).outward(least=ENGINE_TINY)
         other = Interval.of(other)
         ends = [_product(x, y) for x in (self.low, self.high) for y in (other.low, other.high)]
         return _hull(ends).outward(least=ENGINE_TINY)

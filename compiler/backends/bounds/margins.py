@@ -1,15 +1,19 @@
 """Leads that suffice for a token to be sure, whatever the input is: the bounds of `deciding`, over all inputs at once.
 
 The formulas that follow a bound for each input are computed on intervals. The inputs are taken apart into cells: by the
-token at the position itself, and by what the last attention mixes, in up to `BINS` equal parts of what it can. All
-later bounds are of one cell alone, and the largest of them is the margin.
+token at the position itself, and by what the last attention mixes by fixed weights, in up to `BINS` parts of what it
+can. All later bounds are of one cell alone, and the largest of them is the margin.
+
+Intervals forget what channels have in common. So in a cell a value is also followed from its middle, by the same
+formulas, with the engine as the module and the width of the cell as an error. And a class that is ahead is ahead of all
+others: what the logits read is cut down to that.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -17,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import (
+    ENGINE_TINY,
     ENGINE_UNIT,
-    EXACT,
     SLACK,
     ZERO,
     Arithmetic,
@@ -33,12 +37,12 @@ from compiler.backends.bounds.arithmetic import (
     times,
 )
 from compiler.backends.bounds.attention import WEIGHT_UNITS, Head, Keys, Mix, Scored, attend_all, score
-from compiler.backends.bounds.cost import operations
-from compiler.backends.bounds.deciding import class_logits, leader
+from compiler.backends.bounds.cost import RESULT, operations
+from compiler.backends.bounds.deciding import class_logits
 from compiler.backends.bounds.elementwise import all_channels, elementwise
-from compiler.backends.bounds.intervals import Interval, IntervalFunctions, IntervalLoop
+from compiler.backends.bounds.intervals import OUTWARD, Interval, IntervalFunctions, IntervalLoop
 from compiler.backends.bounds.mixing import WeightedKeys, mix_all
-from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, wanted_channels
+from compiler.backends.bounds.tensors import TensorFunctions, wanted_channels
 from compiler.backends.elementary.program import (
     Array,
     Attended,
@@ -47,27 +51,31 @@ from compiler.backends.elementary.program import (
     Mixed,
     Node,
     Program,
+    Renewed,
     reads_keys,
 )
 from compiler.network.meanings import lead_sign
 
-BINS = 16
-MAX_CELLS = 1 << 16  # at all positions together
+BINS = 24  # of each channel at most
+FINE = 256  # parts of what is mixed, while keys are added
 MAX_OPERATIONS = 1 << 23  # on numbers, before there are bins: a second at most
+MAX_BINNED = 1 << 28  # with all bins
+ENGINE = Arithmetic(TensorFunctions(), Rounding(OUTWARD, 2 * OUTWARD, ENGINE_TINY, 0.0))  # it rounds by less
 
 
-def sufficient_leads(program: Program) -> Array:
+def sufficient_leads(program: Program, bins: int) -> Array:
     """[slots, classes]: what the value of the logit of a class that is ahead has to lead by, so that the plain module
-    surely says it; infinite or NaN where nothing suffices. The program is `prepared` for the fast engine."""
+    surely says it; infinite where nothing suffices. The program is `prepared` for the fast engine. Fewer `bins` are
+    found in less time, and say less."""
     if _costs_too_much(program) or program.decision.classes == 1 or any(_is_hard(node) for node in program.nodes):
         return np.full((len(program.slots), program.decision.classes), math.inf)
     static = Static(program, torch.from_numpy(program.every_token(program.length)), [])
     last = max((n for n, node in enumerate(program.nodes) if reads_keys(node.operation)), default=-1)
     with torch.inference_mode():
         for number, node in enumerate(program.nodes):
-            static.values.append(all_channels(node, static.computed(node)))
+            static.follow(node)
             if number == last:
-                static = static.in_bins(number)
+                static = static.in_bins(number, bins)
         decision = program.decision
         return _margins(static, static.at(decision.node, decision.reads))
 
@@ -82,7 +90,7 @@ def with_known_errors(program: Program) -> Program | None:
     nodes, known = list(program.nodes), set[int]()
     with torch.inference_mode():
         for number, node in enumerate(program.nodes[: last + 1]):
-            static.values.append(all_channels(node, static.computed(node)))
+            static.follow(node)
             if isinstance(node.operation, Attended):
                 off = np.zeros((program.length, program.vocabulary, node.channels))
                 for c in node.live:
@@ -100,16 +108,6 @@ def with_known_errors(program: Program) -> Program | None:
     return replace(program, nodes=tuple(nodes)) if known else None
 
 
-def share_ahead(program: Program, enough: Array, tokens: Tensor) -> float:
-    """The share of these sequences [batch, length] that lead by their margins in every slot."""
-    running, decision = run_nodes(program, tokens), program.decision
-    values = [Bounded(x.value, 0.0) for x in running.at(decision.node, decision.reads)]
-    shape = (len(decision.reads), len(tokens))
-    found = leader(Arithmetic(TensorFunctions(), EXACT), decision, values)
-    index, lead = (torch.as_tensor(x, dtype=torch.float64).expand(shape) for x in found)
-    return float((lead > torch.from_numpy(enough).gather(1, index.long())).all(0).double().mean())
-
-
 def _costs_too_much(program: Program) -> bool:
     cells = program.vocabulary * max(1, program.length)  # without any bins
     return cells * (operations(program, MAX_OPERATIONS // cells) + program.decision.classes**2) > MAX_OPERATIONS
@@ -121,15 +119,33 @@ def _is_hard(node: Node) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Static:
-    """`tokens` [cells, positions]; `values` of the nodes so far, [positions of the node, cells]."""
+    """`tokens` [cells, positions]; `values` of the nodes so far, [positions of the node, cells]. In bins also `around`:
+    what the engine makes of the middle of each cell, and how far it can be from that in the cell. What channels have in
+    common cancels there."""
 
     program: Program
     tokens: Tensor
     values: list[Channels]
+    around: list[Channels] = field(default_factory=list)
 
     @property
     def arithmetic(self) -> Arithmetic:
         return Arithmetic(IntervalFunctions(), Rounding.of(self.program.dtype))
+
+    def follow(self, node: Node) -> None:
+        """The next node."""
+        found = all_channels(node, self.computed(node))
+        if isinstance(node.operation, Renewed):  # an error of this size in all of a cell is the same in a difference
+            found = [replace(x, shared={symbol: _most(c) for symbol, c in x.shared.items()}) for x in found]
+        if self.around:
+            rows = list(node.positions)
+            inputs = [self._rows(number, self.around, rows) for number in node.inputs]
+            near = [_middle(found[c]) for c in node.live]
+            if inputs:
+                near = elementwise(ENGINE, node, inputs, lambda x: torch.tensor(x[rows][:, None]))
+            self.around.append(all_channels(node, near))
+            found = [_near(*pair) for pair in zip(found, self.around[-1], strict=True)]
+        self.values.append(found)
 
     def computed(self, node: Node) -> Channels:
         match node.operation:
@@ -153,11 +169,14 @@ class Static:
 
     def at(self, number: int, positions: Sequence[int]) -> Channels:
         """The channels of a node at these of its positions."""
+        return self._rows(number, self.values, positions)
+
+    def _rows(self, number: int, values: Sequence[Channels], positions: Sequence[int]) -> Channels:
         if number < 0:
             return []
         places = {position: i for i, position in enumerate(self.program.nodes[number].positions)}
         index = torch.tensor([places[p] for p in positions], dtype=torch.long)
-        return [_mapped(x, lambda end: end[index]) for x in self.values[number]]
+        return [_mapped(x, lambda end: end[index]) for x in values[number]]
 
     def _keys(self, number: int, positions: Sequence[int]) -> Channels:
         """The same for any token, with an axis for the queries: [1, positions, 1]."""
@@ -206,42 +225,102 @@ class Static:
         shape = (len(node.positions), len(self.tokens))
         return [_mapped(x, lambda end: end.squeeze(1).expand(shape) if end.dim() == 3 else end) for x in mixed]
 
-    def in_bins(self, number: int) -> Static:
-        """Each cell as many, by what a node can be there; no number of it is in none of them."""
-        node = self.program.nodes[number]
-        wide = [c for c in node.live if _is_wide(self.values[number][c].value)]
-        most = min(BINS, MAX_CELLS // (len(self.tokens) * len(self.program.decision.reads)))  # 0 where none fit
-        each = int(max(1, most) ** (1 / len(wide)) + 1e-9) if wide else 1
+    def in_bins(self, number: int, bins: int) -> Static:
+        """Each cell as many, by what a node mixes there; nothing that it can is in none of them."""
+        program, node = self.program, self.program.nodes[number]
+        if not isinstance(node.operation, Mixed):
+            return self
+        mixes = {c: self._mixes(node, node.operation, c) for c in node.live}
+        wide = [c for c, mix in mixes.items() if _is_wide(Interval(mix.low.amin(2), mix.high.amax(2)))]
+        in_each = operations(program, MAX_BINNED) + RESULT * program.decision.classes**2
+        most = max(1, MAX_BINNED // (in_each * len(self.tokens) * len(program.decision.reads)))
+        each = min(bins, int(most ** (1 / max(1, len(wide))) + 1e-9))
         count = each ** len(wide)
         values = [[_mapped(x, lambda end: _repeated(end, count)) for x in channels] for channels in self.values]
-        binned = values[number]
-        for i, channel in enumerate(wide):
-            part = (torch.arange(count) // each**i % each).repeat(len(self.tokens))
-            whole = binned[channel]
-            step = (whole.value.high - whole.value.low) / each
-            low = torch.where(part == 0, whole.value.low, whole.value.low + part * step)
-            high = torch.where(part == each - 1, whole.value.high, whole.value.low + (part + 1) * step)
-            binned[channel] = Bounded(Interval(low, high).outward(), whole.error, whole.shared)
-        return Static(self.program, self.tokens.repeat_interleave(count, 0), list(values))
+        for channel, mix in mixes.items():
+            parts, before = (each, each ** wide.index(channel)) if channel in wide else (1, 1)
+            merged = _merged(mix, parts)
+            part = torch.arange(count) // before % parts % merged.low.shape[2]
+            there = merged.at(..., part).each(lambda end: end.flatten(1))
+            values[number][channel] = replace(values[number][channel], value=there)
+        around = [[_middle(x) for x in channels] for channels in values]
+        return Static(program, self.tokens.repeat_interleave(count, 0), list(values), list(around))
+
+    def _mixes(self, node: Node, operation: Mixed, channel: int) -> Interval:
+        """What a channel can be: [positions, cells, parts], each number of which is in one of the parts. Keys are added
+        one by one, with any token each but for the key at the query's own position."""
+        head, coordinate = divmod(channel, operation.value_dim)
+        (values,) = node.inputs
+        seen = self.program.nodes[values].positions if values >= 0 else ()
+        value = Interval.of(wanted_channels(self.at(values, seen), operation.value_channels(head))[coordinate].value)
+        weights = torch.tensor(operation.weights[head][np.ix_(node.positions, seen)])
+        own = torch.tensor(np.equal.outer(node.positions, seen))
+        products = _constant(weights[:, :, None]) * value.each(lambda end: end.expand(len(seen), len(self.tokens)))
+        off = OUTWARD * len(seen) * torch.maximum(products.low.abs(), products.high.abs()).amax(2).sum(1)[:, None, None]
+        adds = (weights != 0) & ~own
+        others = products.each(lambda end: torch.where(adds[..., None], end, 0.0))
+        mix, rows = _constant(torch.zeros(len(own), 1)), torch.arange(len(own))
+        for key in adds.byte().argsort(1, descending=True)[:, : int(adds.sum(1).max())].unbind(1):
+            mix = _merged((mix.at(..., None) + others.at(rows, key, None)).each(lambda end: end.flatten(1)), FINE)
+        of_own = products.each(lambda end: torch.where(own[..., None], end, 0.0).sum(1))
+        mix = mix.at(slice(None), None) + of_own.at(..., None)
+        return Interval(mix.low - off, mix.high + off)
 
 
-def _is_wide(x: Quantity) -> bool:
-    return isinstance(x, Interval) and bool((x.high - x.low > 2.0**-20 * x.high.abs()).any())
+def _merged(x: Interval, count: int) -> Interval:
+    """Along the last axis so many intervals at most: of each of so many equal parts, those that begin there as one."""
+    if x.low.shape[-1] <= count:
+        return x
+    low, high = x.low.amin(-1, keepdim=True), x.low.amax(-1, keepdim=True)
+    part = ((x.low - low) / (high - low) * count).nan_to_num(0.0).long().clamp(max=count - 1)
+    shape = (*x.low.shape[:-1], count)
+    lows = torch.full(shape, math.inf, dtype=torch.float64).scatter_reduce(-1, part, x.low, "amin")
+    highs = torch.full(shape, -math.inf, dtype=torch.float64).scatter_reduce(-1, part, x.high, "amax")
+    none = lows > highs  # as the first part, which has some
+    return Interval(torch.where(none, lows[..., :1], lows), torch.where(none, highs[..., :1], highs))
 
 
-def _constant(numbers: Array) -> Interval:
-    return Interval.of(torch.tensor(numbers))
+def _is_wide(x: Interval) -> bool:
+    return bool((x.high - x.low > 2.0**-20 * x.high.abs().amax()).any())
+
+
+def _constant(numbers: Array | Tensor) -> Interval:
+    return Interval.of(torch.as_tensor(numbers, dtype=torch.float64))
 
 
 def _loop(visible: NDArray[np.bool_]) -> IntervalLoop:
     return IntervalLoop(torch.tensor(visible)[:, :, None], int(visible.sum(1).max(initial=0)))
 
 
-def _mapped(x: Bounded, function: Callable[[Tensor], Tensor]) -> Bounded:
-    def ends(q: Quantity) -> Quantity:
-        return q.each(function) if isinstance(q, Interval) else q
+def _middle(x: Bounded) -> Bounded:
+    if isinstance(x.value, float):
+        return Bounded(x.value, 0.0)
+    middle = (x.value.low + x.value.high) / 2
+    return Bounded(middle, torch.maximum(x.value.high - middle, middle - x.value.low))
 
-    return Bounded(ends(x.value), ends(x.error), {symbol: ends(c) for symbol, c in x.shared.items()})
+
+def _near(x: Bounded, around: Bounded) -> Bounded:
+    """The same, with a value that is within both."""
+    if isinstance(x.value, float):
+        return x
+    off = SLACK * torch.as_tensor(ENGINE.off(around), dtype=torch.float64)
+    low, high = torch.fmax(x.value.low, around.value - off), torch.fmin(x.value.high, around.value + off)
+    return replace(x, value=Interval(low, high))
+
+
+def _ends(x: Quantity, function: Callable[[Tensor], Tensor]) -> Quantity:
+    match x:
+        case Interval():
+            return x.each(function)
+        case Tensor():
+            return function(x)
+        case _:
+            return x
+
+
+def _mapped(x: Bounded, function: Callable[[Tensor], Tensor]) -> Bounded:
+    shared = {symbol: _ends(c, function) for symbol, c in x.shared.items()}
+    return Bounded(_ends(x.value, function), _ends(x.error, function), shared)
 
 
 def _over_cells(x: Bounded) -> Bounded:
@@ -339,6 +418,10 @@ def _weights(a: Arithmetic, head: Head, loop: IntervalLoop) -> tuple[Tensor, Ten
     return weight.low.clamp(min=0.0), weight.high.clamp(max=1.0), relative
 
 
+def _most(x: Quantity) -> Quantity:
+    return Interval(x.high, x.high) if isinstance(x, Interval) else x
+
+
 def _high(x: Quantity) -> Tensor:
     return Interval.of(x).high
 
@@ -352,21 +435,54 @@ def _margins(static: Static, inputs: Channels) -> Array:
     """For each class that is ahead, the most that the bounds on a rival take, in any cell in which that may matter: not
     where the lead is always more than that, and no more than the lead can be."""
     a, decision = static.arithmetic, static.program.decision
+    classes, shape = range(decision.classes), (len(decision.reads), len(static.tokens))
     logits, lowered, raised = class_logits(a, decision, inputs, lead_sign(decision.decode))
-    shape = (len(decision.reads), len(static.tokens))
+    floor = torch.stack([Interval.of(logit).low.expand(shape) for logit in logits]).amax(0)
     found = torch.zeros(len(decision.reads), decision.classes, dtype=torch.float64)
-    for best in range(decision.classes):
-        needed, possible = torch.zeros(shape, dtype=torch.float64), torch.ones(shape, dtype=torch.bool)
-        for rival in range(decision.classes):
-            if rival != best:
-                difference = _difference(a, decision, inputs, best, rival)
-                lead = Interval.of(logits[best] - logits[rival] if difference is None else difference.value)
-                common = 0.0 if difference is None else a.off(difference)
-                bound = _high(SLACK * plus(common, raised[rival], lowered[best]))
-                matters = torch.where(lead.low > bound, 0.0, torch.minimum(bound, lead.high.clamp(min=0.0)))
-                needed, possible = torch.maximum(needed, matters), possible & ~(lead.high < 0)
-        found[:, best] = torch.where(possible, needed, 0.0).amax(1)
+    for best in classes:
+        slots, cells = (~(_high(logits[best]) < floor)).nonzero(as_tuple=True)
+
+        def some(end: Tensor, slots: Tensor = slots, cells: Tensor = cells) -> Tensor:
+            return end.expand(shape)[slots, cells] if end.dim() else end
+
+        rivals = {rival: [_ends(x[rival], some) for x in (logits, raised)] for rival in classes if rival != best}
+        own, down = (_ends(x[best], some) for x in (logits, lowered))
+        ahead, possible = _where_ahead(a, decision, [_mapped(x, some) for x in inputs], best)
+        needed = torch.zeros(len(slots), dtype=torch.float64)
+        for rival, (logit, up) in rivals.items():
+            difference = _difference(a, decision, ahead, best, rival)
+            lead = Interval.of(own - logit if difference is None else difference.value)
+            common = 0.0 if difference is None else a.off(difference)
+            bound = _high(SLACK * plus(common, up, down))
+            matters = torch.where(lead.low > bound, 0.0, torch.minimum(bound, lead.high.clamp(min=0.0)))
+            needed, possible = torch.maximum(needed, matters), possible & ~(lead.high < 0)
+        needed = torch.where(possible, needed, 0.0).nan_to_num(math.inf, math.inf)
+        found[:, best] = found[:, best].scatter_reduce(0, slots, needed, "amax")
     return found.numpy()
+
+
+def _where_ahead(a: Arithmetic, decision: Decision, inputs: Channels, best: int) -> tuple[Channels, Tensor]:
+    """The inputs with the values that they can have where this class is ahead of all others, and in which cells they
+    have any: what a channel takes off a lead is no more than all else can give to it."""
+    values, possible = [Bounded(x.value, 0.0) for x in inputs], torch.tensor(True)
+    for rival in (number for number in range(decision.classes) if number != best):
+        lead = _difference(a, decision, values, best, rival)
+        for channel, factor in _factors(decision, best, rival).items():
+            x = values[channel].value
+            if lead is not None and isinstance(x, Interval) and factor != 0:
+                end = _constant((_high(times(factor, x)) - _high(lead.value)) / factor).outward()
+                low = torch.maximum(x.low, end.low) if factor > 0 else x.low
+                high = x.high if factor > 0 else torch.minimum(x.high, end.high)
+                values[channel], possible = Bounded(Interval(low, high), 0.0), possible & ~(low > high)
+    return [replace(x, value=known.value) for x, known in zip(inputs, values, strict=True)], possible
+
+
+def _factors(decision: Decision, best: int, rival: int) -> dict[int, float]:
+    """What the lead over a rival multiplies each channel by."""
+    if decision.linear is None:
+        return {}
+    sign, rows = lead_sign(decision.decode), [dict(decision.linear.rows[number]) for number in (best, rival)]
+    return {c: sign * (rows[0].get(c, 0.0) - rows[1].get(c, 0.0)) for c in rows[0] | rows[1]}
 
 
 def _difference(a: Arithmetic, decision: Decision, inputs: Channels, best: int, rival: int) -> Bounded | None:
@@ -375,8 +491,8 @@ def _difference(a: Arithmetic, decision: Decision, inputs: Channels, best: int, 
     if decision.linear is None:
         return None
     sign, rows = lead_sign(decision.decode), [dict(decision.linear.rows[number]) for number in (best, rival)]
+    factors = _factors(decision, best, rival)
     biases = decision.linear.bias or (0.0,) * decision.classes
-    factors = {c: sign * (rows[0].get(c, 0.0) - rows[1].get(c, 0.0)) for c in rows[0] | rows[1]}
     scaled = [
         Bounded(times(factor, inputs[c].value), times(abs(factor), inputs[c].error), scaled_shared(inputs[c], factor))
         for c, factor in factors.items()

@@ -67,12 +67,9 @@ def mix_head(a: Arithmetic, keys: WeightedKeys, wanted: Sequence[int]) -> list[B
     mixed = []
     for value, off, size in zip(sums[::3], sums[1::3], sums[2::3], strict=True):
         off = plus(off, most * a.rounding.tiny)
-        if most == 2:
+        if most > 1:
             off = f.name(off)
-            off = plus(off, a.rounded(plus(f.absolute(value), off)))
-        elif most > 2:
-            growth = (1 + a.rounding.plain_unit) ** most
-            off = plus(off, times(most - 1.0, a.rounded(times(growth, size))))
+            off = plus(off, a.additions(most, Bounded(value, off), [size]))
         mixed.append(Bounded(value, f.name(off)))
     return mixed
 

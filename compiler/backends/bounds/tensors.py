@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import (
+    EXACT,
     ZERO,
     Arithmetic,
     Bounded,
@@ -25,9 +26,9 @@ from compiler.backends.bounds.arithmetic import (
     each_shared,
 )
 from compiler.backends.bounds.attention import Keys, attend_all, mix_values
-from compiler.backends.bounds.deciding import decide, logit
+from compiler.backends.bounds.deciding import UNSURE, decide, leader, logit
 from compiler.backends.bounds.elementwise import all_channels, elementwise
-from compiler.backends.bounds.mixing import Body, Kept, WeightedKeys, mix_all
+from compiler.backends.bounds.mixing import Body, Kept, WeightedKeys, by_head, mix_all
 from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program
 from compiler.source.faults import no_rule
 
@@ -93,15 +94,16 @@ def _one(function: Callable[[Tensor], Tensor], x: Quantity) -> Quantity:
 
 @dataclass(frozen=True, eq=False)
 class Running:
-    """A program on its way: `tokens` [batch, time]; `values` of the nodes so far."""
+    """A program on its way: `tokens` [batch, time]; `values` of the nodes so far, with bounds unless `exact`."""
 
     program: Program
     tokens: Tensor
     values: list[Channels]
+    exact: bool = False
 
     @property
     def arithmetic(self) -> Arithmetic:
-        return Arithmetic(TensorFunctions(), Rounding.of(self.program.dtype))
+        return Arithmetic(TensorFunctions(), EXACT if self.exact else Rounding.of(self.program.dtype))
 
     def at(self, number: int, positions: Sequence[int]) -> Channels:
         """The channels of a node at these of its positions."""
@@ -129,9 +131,11 @@ class Running:
         return torch.tensor(visible, device=self.tokens.device)[:, :, None]
 
 
-def run_nodes(program: Program, tokens: Tensor, wanted: Container[int] | None = None) -> Running:
+def run_nodes(
+    program: Program, tokens: Tensor, wanted: Container[int] | None = None, *, exact: bool = False
+) -> Running:
     """The values of all nodes, or of those that are wanted, for sequences of tokens [batch, time]."""
-    running = Running(program, tokens, [])
+    running = Running(program, tokens, [], exact)
     for number, node in enumerate(program.nodes):
         if wanted is not None and number not in wanted:
             running.values.append([])
@@ -141,13 +145,21 @@ def run_nodes(program: Program, tokens: Tensor, wanted: Container[int] | None = 
     return running
 
 
-def said(program: Program, tokens: Tensor) -> Tensor:
-    """What each slot says to sequences of tokens [batch, time]: token ids [batch, slots], -1 where that is not sure."""
-    running = run_nodes(program, tokens)
-    decision = program.decision
-    classes = decide(running.arithmetic, decision, running.at(decision.node, decision.reads))
-    shape = (len(decision.reads), len(tokens))
-    return _tensor(classes, tokens).expand(shape).T.to(torch.int32)
+def said(program: Program, tokens: Tensor, margins: Array | None = None) -> Tensor:
+    """What each slot says to sequences of tokens [batch, time]: token ids [batch, slots], -1 where that is not sure.
+
+    With `margins` [slots, classes] of `compiler.backends.bounds.margins`, values alone are computed.
+    """
+    running, decision = run_nodes(program, tokens, exact=margins is not None), program.decision
+    a, inputs = running.arithmetic, running.at(decision.node, decision.reads)
+    every = running.constant(np.zeros((len(decision.reads), 1))) * tokens[:, 0]
+    if margins is None:
+        classes = decide(a, decision, inputs)
+    else:
+        index, lead = (every + x for x in leader(a, decision, inputs))
+        classes = torch.where(lead > running.constant(margins).gather(1, index.long()), index, UNSURE)
+    found: Tensor = every + classes
+    return found.T.to(torch.int32)
 
 
 def bounded_logits(program: Program, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,7 +179,9 @@ def _compute(running: Running, node: Node) -> Channels:
     operation = node.operation
     match operation:
         case Lookup(value=value, error=error):
-            return [Bounded(looked_up(running, node, value, c), looked_up(running, node, error, c)) for c in node.live]
+            values = [looked_up(running, node, value, c) for c in node.live]
+            errors = [0.0 if running.exact else looked_up(running, node, error, c) for c in node.live]
+            return [Bounded(*both) for both in zip(values, errors, strict=True)]
         case Attended():
             return _attended(running, node, operation)
         case Mixed():
@@ -237,11 +251,17 @@ def _mixed(running: Running, node: Node, operation: Mixed) -> Channels:
 
     grid = np.ix_(node.positions, seen)
 
+    def multiplied(head: int, wanted: Sequence[int]) -> list[Bounded]:
+        weights = running.constant(operation.weights[head][grid])
+        values = [x.value for x in wanted_channels(read, operation.value_channels(head))]
+        columns = [x if isinstance(x, Tensor) else weights.new_full((len(seen), 1), x) for x in values]
+        return [Bounded(weights @ columns[c], 0.0) for c in wanted]
+
     def keys_of(head: int) -> WeightedKeys:
         visible = operation.visible_to(head)[grid]
         most = int(visible.sum(1).max(initial=0))
         order = np.argsort(~visible, axis=1, kind="stable")[:, :most]  # those that are visible first
-        index = torch.tensor(order.ravel(), device=running.tokens.device)
+        index = torch.tensor(order, device=running.tokens.device)
 
         def listed(numbers: Array) -> Quantity:
             chosen = np.take_along_axis(numbers[grid], order, axis=1)
@@ -249,7 +269,7 @@ def _mixed(running: Running, node: Node, operation: Mixed) -> Channels:
             return float(chosen[0, 0]) if same else running.constant(chosen)[:, :, None]
 
         def gathered(x: Quantity) -> Quantity:
-            return x.index_select(0, index).view(*order.shape, x.shape[1]) if isinstance(x, Tensor) else x
+            return x[index] if isinstance(x, Tensor) else x
 
         channels = wanted_channels(read, operation.value_channels(head))
         return WeightedKeys(
@@ -259,6 +279,8 @@ def _mixed(running: Running, node: Node, operation: Mixed) -> Channels:
             listed(operation.inexact(head)),
         )
 
+    if running.exact:
+        return by_head(operation, node.live, multiplied)
     mixed = mix_all(a, node, operation, keys_of)
     return [Bounded(_squeezed(x.value), _squeezed(x.error)) for x in mixed]
 

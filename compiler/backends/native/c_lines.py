@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from compiler.backends.elementary.program import Array
 
 LANES = 8  # WS_LANES at most; WS_EACH takes so many and uses the first of them
 LONGEST_EXPRESSION = 200  # characters of an expression before it gets a name
+MOST_PARTS = 8  # of a sum, that are known
 
 
 @dataclass(eq=False)
@@ -57,18 +59,56 @@ class Writer:
         return self.named(f"WS_EACH({lanes})")
 
 
+_Parts = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """What is above zero of x, times `factors`, one after the other."""
+
+    x: Expression
+    factors: tuple[float, ...] = ()
+
+    def mirrors(self, other: Ramp) -> bool:
+        """Whether it is the same of -x."""
+        return self.factors == other.factors and self.x.terms == tuple((text, -f) for text, f in other.x.terms)
+
+
 @dataclass(frozen=True, eq=False)
 class Expression:
-    """Doubles, one in each lane, as C text that stands wherever an operand can."""
+    """Doubles, one in each lane, as C text that stands wherever an operand can. `parts` are what it adds up, where that
+    is known: each is a text times a number."""
 
     text: str
     writer: Writer
+    parts: _Parts = ()
+    ramp: Ramp | None = None
+
+    @property
+    def terms(self) -> _Parts:
+        return self.parts or ((self.text, 1.0),)
 
     def _made(self, text: str) -> Expression:
         return self.writer.named(text) if len(text) > LONGEST_EXPRESSION else Expression(f"({text})", self.writer)
 
+    def _plus(self, other: Quantity, terms: _Parts) -> Expression:
+        parts = (*self.terms, *terms)
+        return replace(self._made(f"{self.text} + {operand(other)}"), parts=parts if len(parts) <= MOST_PARTS else ())
+
+    def _times(self, factor: Quantity, text: str) -> Expression:
+        made = self._made(text)
+        if isinstance(factor, Expression):
+            return made
+        ramp = None if self.ramp is None else replace(self.ramp, factors=(*self.ramp.factors, factor))
+        return replace(made, parts=((self.text, factor),), ramp=ramp)
+
     def __add__(self, other: Quantity) -> Expression:
-        return self._made(f"{self.text} + {operand(other)}")
+        if not isinstance(other, Expression):
+            return self._plus(other, (("", other),))
+        if self.ramp is not None and other.ramp is not None and self.ramp.mirrors(other.ramp):
+            size = Expression(f"ws_abs({self.ramp.x.text})", self.writer)
+            return reduce(Expression.__mul__, self.ramp.factors, size)  # one of both is zero, and rounds nothing
+        return self._plus(other, other.terms)
 
     def __radd__(self, other: Quantity) -> Expression:
         return self._made(f"{operand(other)} + {self.text}")
@@ -80,10 +120,10 @@ class Expression:
         return self._made(f"{operand(other)} - {self.text}")
 
     def __mul__(self, other: Quantity) -> Expression:
-        return self._made(f"{self.text} * {operand(other)}")
+        return self._times(other, f"{self.text} * {operand(other)}")
 
     def __rmul__(self, other: Quantity) -> Expression:
-        return self._made(f"{operand(other)} * {self.text}")
+        return self._times(other, f"{operand(other)} * {self.text}")
 
     def __truediv__(self, other: Quantity) -> Expression:
         return self._made(f"{self.text} / {operand(other)}")
@@ -120,8 +160,10 @@ class LineFunctions:
         return abs(x) if isinstance(x, float) else self._call("ws_abs", x)
 
     def maximum(self, x: Quantity, y: Quantity) -> Quantity:
-        larger = "ws_larger" if self.finite else "ws_max"
-        return _larger(x, y) if isinstance(x, float) and isinstance(y, float) else self._call(larger, x, y)
+        if isinstance(x, float) and isinstance(y, float):
+            return _larger(x, y)
+        found = self._call("ws_larger" if self.finite else "ws_max", x, y)
+        return replace(found, ramp=Ramp(x)) if isinstance(x, Expression) and y == 0.0 else found
 
     def minimum(self, x: Quantity, y: Quantity) -> Quantity:
         smaller = "ws_smaller" if self.finite else "ws_min"
@@ -149,7 +191,7 @@ class LineFunctions:
 
     def name(self, x: Quantity) -> Quantity:
         simple = isinstance(x, float) or x.text.isalnum()
-        return x if simple else self.writer.named(x.text)
+        return x if simple else replace(x, text=self.writer.named(x.text).text)
 
     def pick(self, numbers: Sequence[float], index: Quantity) -> Quantity:
         if isinstance(index, float):

@@ -139,8 +139,7 @@ class _Generator:
         if (margins == margins[:, :1]).all():
             margin = self._by_place(margins[:, 0])
         else:
-            table, row = self.writer.table("double", margins), f"p * {decision.classes}"
-            margin = self.writer.gathered(f"{table}[{row} + (int){index.text}[L]]")
+            margin = self._in_rows(margins, f"ws_whole({lanes(index)})")
         return self.arithmetic.f.if_less(margin, lead, index, UNSURE)
 
     def _is_read_elsewhere(self, number: int, group: list[int]) -> bool:
@@ -171,14 +170,17 @@ class _Generator:
         column = table[list(node.positions) if len(table) > 1 else [0], :, channel]  # [positions | 1, tokens | 1]
         if (column == column[:, :1]).all():
             return self._by_place(column[:, 0])
-        tokens = f"w->tokens[{self._number(node.positions)}]"
-        if column.shape[1] <= TABLE:
-            column = np.pad(column, ((0, 0), (0, TABLE - column.shape[1])))
-            name = self.writer.table("double", column)
-            return self.writer.named(f"ws_looked_up({name}{f' + p * {TABLE}' if len(column) > 1 else ''}, {tokens})")
-        name = self.writer.table("double", column)
-        first = f"p * {column.shape[1]} + " if len(column) > 1 else ""
-        return self.writer.gathered(f"{name}[{first}{tokens}[L]]")
+        return self._in_rows(column, f"w->tokens[{self._number(node.positions)}]")
+
+    def _in_rows(self, rows: Array, places: str) -> Expression:
+        """Of a row for each position of the loop, or one for all, the numbers in the places that lanes say."""
+        if rows.shape[1] <= TABLE:
+            rows = np.pad(rows, ((0, 0), (0, TABLE - rows.shape[1])))
+            name = self.writer.table("double", rows)
+            return self.writer.named(f"ws_looked_up({name}{f' + p * {TABLE}' if len(rows) > 1 else ''}, {places})")
+        name = self.writer.table("double", rows)
+        first = f"p * {rows.shape[1]} + " if len(rows) > 1 else ""
+        return self.writer.gathered(f"{name}[{first}{places}[L]]")
 
     def _number(self, numbers: Sequence[int]) -> str:
         """Of a number for each position of the loop, the present one."""

@@ -37,7 +37,8 @@ class Columns:
     def addresses(self, words: Words) -> tuple[Addresses, list[NDArray[np.uint16]]]:
         """Where each column begins; and the arrays that have them, one number after the other in each column."""
         arrays = {name: _by_column(words[name]) for name in {name for name, _ in self.names}}
-        starts = [arrays[name].ctypes.data + index * arrays[name].strides[1] for name, index in self.names]
+        firsts = {name: array.ctypes.data for name, array in arrays.items()}
+        starts = [firsts[name] + index * arrays[name].strides[1] for name, index in self.names]
         return np.array(starts, dtype=np.uintp), list(arrays.values())
 
 

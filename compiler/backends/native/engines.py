@@ -54,6 +54,11 @@ class Engine(Protocol):
         """How many inputs in one call suit it."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many threads may, and should, ask it at once."""
+        ...
+
     def surely_right(self, words: Words) -> NDArray[np.bool_] | None:
         """Of each of many inputs, whether the reference surely answers it right: a quick look, before `said`; None
         where the engine has no such."""
@@ -77,6 +82,7 @@ class PlainEngine:
     name: EngineName = "plain"
     detail: str = "one sequence at a time"
     block: int = ALONE
+    at_once: int = 1
 
     def surely_right(self, words: Words) -> NDArray[np.bool_] | None:
         """See `Engine`."""
@@ -95,6 +101,7 @@ class BatchEngine:
     """
 
     name: EngineName = "plain"
+    at_once = 1
 
     def __init__(self, subject: Subject, reference: Reference, device: torch.device, decoding: Decoding, batch: int):
         self.block = batch

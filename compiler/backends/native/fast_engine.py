@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import cache, partial
+from threading import Lock
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.cost import numbers_kept
-from compiler.backends.bounds.margins import share_ahead, sufficient_leads, with_known_errors
+from compiler.backends.bounds.margins import BINS, sufficient_leads, with_known_errors
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
 from compiler.backends.elementary.model import translate
@@ -19,21 +21,24 @@ from compiler.backends.elementary.program import Array, Attended, NotFollowed, P
 from compiler.backends.native.c_program import c_source
 from compiler.backends.native.columns import Columns, columns_for_c
 from compiler.backends.native.engines import UNSURE, EngineName, EngineUnavailable
-from compiler.backends.native.native import Native, NativeUnavailable, Tokens, native
+from compiler.backends.native.native import NativeUnavailable, Tokens, native
+from compiler.backends.native.recorded import recorded
 from compiler.pipeline import Spec
 from compiler.source.diagnostics import SpecError
 from compiler.source.faults import NoRule
 from compiler.tasks.task import Words
 
 WORTH_COMPILING = 5_000  # sequences for each program that take torch as long as it takes to compile it
-NATIVE_BLOCK = 1 << 16
+WORTH_RECORDING = 250  # in one call: with fewer, all calls together may not be worth the time
+BLOCK = 1 << 14
 MOST_ROWS = 1 << 16  # sequences from several starts that are run at once
-TENSOR_NUMBERS = 1 << 20  # numbers in one tensor on the CPU: more leave the cache
+TENSOR_NUMBERS = 1 << 19  # numbers in one tensor on the CPU: more leave the cache
 DEVICE_NUMBERS = 1 << 25
 KEPT_TENSORS = 64  # as large as the largest may be, that are kept at once
 SAMPLE = 200  # inputs that show whether values alone decide enough
 MOST_LEFT = 0.25  # of the inputs: where values alone leave more, they are not worth their time
-MAX_TENSOR_BLOCK = 1 << 16
+TENSOR_BLOCK = 1 << 11  # sequences at once at most, on the CPU
+DEVICE_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +57,10 @@ class FastEngine:
     """See `compiler.backends.native.engines.Engine`. `how` it runs is a part of the `detail`."""
 
     how: str
-    block: int
+    at_once: int
     runners: tuple[_Runner, ...]
     predicted: tuple[int, ...]
+    block: int
     name: EngineName = "fast"
 
     @property
@@ -100,67 +106,79 @@ def programs(spec: Spec) -> tuple[Program, ...]:
 
 
 def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> FastEngine:
-    """The engine for so many inputs in all. Raises `EngineUnavailable` where the network cannot be followed."""
+    """The engine for so many inputs in all, which so many threads may ask at once where it is compiled.
+
+    Raises `EngineUnavailable` where the network cannot be followed.
+    """
     try:
         made = programs(spec)
     except (NotFollowed, NoRule) as error:
         raise EngineUnavailable(str(error)) from None
-    why = _not_compiled(device, inputs * max(len(program.starts) for program in made), len(made))
+    are_few = inputs * max(len(program.starts) for program in made) < WORTH_COMPILING * len(made)
+    why = "too few inputs to compile C for" if are_few else "C runs on the CPU"
+    if not are_few and device.type == "cpu":
+        compiled = partial(_compiled, columns=columns_for_c(made, spec.layout))
+        runners = _all_in_stages(made, spec, compiled)
+        if not isinstance(runners, str):
+            how = f"compiled C, {_count(threads, 'thread')}"
+            return FastEngine(how, threads, runners, spec.layout.predicted, BLOCK)
+        why = runners
+    on_tensors = partial(_on_tensors, device=device)
+    runners = _all_in_stages(made, None if are_few else spec, on_tensors)
+    if isinstance(runners, str):
+        raise EngineUnavailable(runners)
+    return FastEngine(f"torch tensors on {device}: {why}", 1, runners, spec.layout.predicted, BLOCK)
+
+
+def _all_in_stages(made: Sequence[Program], spec: Spec | None, make: _Make) -> tuple[_Runner, ...] | str:
+    """A runner for each program, or why there is none for one of them. Without a spec, none has a quick stage."""
     runners: list[_Runner] = []
-    columns = columns_for_c(made, spec.layout)
-    if why is None:
-        for program in made:
-            runner = _native(program, spec, columns, threads)
-            if isinstance(runner, str):
-                why = runner
-                break
-            runners.append(runner)
-    predicted = spec.layout.predicted
-    if why is None:
-        return FastEngine(f"compiled C, {_count(threads, 'thread')}", NATIVE_BLOCK, tuple(runners), predicted)
+    for program in made:
+        runner = _in_stages(program, None if spec is None else _sample(program, spec), make)
+        if isinstance(runner, str):
+            return runner
+        runners.append(runner)
+    return tuple(runners)
+
+
+def _in_stages(program: Program, sample: Tensor | None, make: _Make) -> _Runner | str:
+    bounds = _Stage(program, None, make)
     try:
-        runners = [_on_tensors(program, device) for program in made]
-    except NoRule as error:
-        raise EngineUnavailable(str(error)) from None
-    block = min(_tensor_block(program, device) for program in made)
-    return FastEngine(f"torch tensors on {device}: {why}", block, tuple(runners), predicted)
-
-
-def _not_compiled(device: torch.device, sequences: int, count: int) -> str | None:
-    """Why nothing is compiled of so many programs, of which one reads so many sequences; None where it is."""
-    if device.type != "cpu":
-        return "C runs on the CPU"
-    return "too few inputs to compile C for" if sequences < WORTH_COMPILING * count else None
-
-
-def _native(program: Program, spec: Spec, columns: Columns | None, threads: int) -> _Runner | str:
-    """The program as C, or why there is none."""
-    bounds = _Compiled(program, None, columns, threads)
-    sample = _sample(program, spec)
-    try:
-        first, how = (None, "") if sample is None else _first_stage(program, sample)
+        first = None if sample is None else _first_stage(program, sample)
+        quick = None if first is None else _Stage(*first, make).runner()
+        if first is None or quick is None:
+            return bounds.runner() or bounds.reason
     except NoRule as error:
         return str(error)
-    quick = None if first is None else replace(bounds, program=first[0], margins=first[1]).runner()
-    if quick is None:
-        return bounds.runner() or bounds.reason
+    how = "by values alone" if first[0] is program else "by known errors of attention"
     stages = _Stages(quick, bounds, how)
     return _Runner(program, stages.run, None if quick.check is None else stages.check, stages.decided)
 
 
-def _first_stage(program: Program, sample: Tensor) -> tuple[tuple[Program, Array | None] | None, str]:
-    """A program that decides most of a sample in less time than bounds do, with its margins, and how: values alone, or
+def _first_stage(program: Program, sample: Tensor) -> tuple[Program, Array | None] | None:
+    """What decides most of a sample in less time than bounds do: the same program by values alone, with margins, or one
     with errors of attention that are known for all inputs; None where it does not. Raises `NoRule`."""
-    if not any(isinstance(node.operation, Attended) for node in program.nodes):
-        enough = sufficient_leads(program)
-        worth = np.isfinite(enough).all() and share_ahead(program, enough, sample) >= 1 - MOST_LEFT
-        return (program, enough) if worth else None, "by values alone"
-    known = with_known_errors(program)
-    if known is None:
-        return None, ""
+    made: Program | None = program
+    if any(isinstance(node.operation, Attended) for node in program.nodes):
+        made, margins = with_known_errors(program), None
+        share = 0.0 if made is None else _share(made, sample, None)
+    else:
+        margins, share = _by_values(program, sample, 1)
+        if share < 1:
+            margins, share = _by_values(program, sample, BINS)
+    return None if made is None or share < 1 - MOST_LEFT else (made, margins)
+
+
+def _by_values(program: Program, sample: Tensor, bins: int) -> tuple[Array, float]:
+    """Margins, and the share of a sample that leads by them."""
+    enough = sufficient_leads(program, bins)
+    return enough, _share(program, sample, enough) if np.isfinite(enough).all() else 0.0
+
+
+def _share(program: Program, sample: Tensor, margins: Array | None) -> float:
+    """Of a sample, of which all is surely said."""
     with torch.inference_mode():
-        share = float((said(known, sample) != UNSURE).all(1).double().mean())
-    return (known, None) if share >= 1 - MOST_LEFT else None, "by known errors of attention"
+        return float((said(program, sample, margins) != UNSURE).all(1).double().mean())
 
 
 def _sample(program: Program, spec: Spec) -> Tensor | None:
@@ -174,57 +192,87 @@ def _sample(program: Program, spec: Spec) -> Tensor | None:
     return torch.from_numpy(_read(spec.layout.prompts(words), spec.layout.answers(words), [start]))
 
 
+_Make = Callable[[Program, Array | None], _Runner | str]  # with margins or bounds; a text says why it cannot be run
+
+
 @dataclass(eq=False)
-class _Compiled:
-    """A program as C with margins or bounds, compiled when it is asked for; `reason` says why it cannot be."""
+class _Stage:
+    """A program with margins or bounds, which is made ready when it is asked for; `reason` says why it cannot be."""
 
     program: Program
     margins: Array | None
-    columns: Columns | None
-    threads: int
+    make: _Make
     reason: str = ""
     found: _Runner | None = None
+    lock: Lock = field(default_factory=Lock, init=False)  # threads that ask at once compile once
 
     def runner(self) -> _Runner | None:
-        if self.found is None and not self.reason:
-            try:
-                library = native(c_source(self.program, self.margins, self.columns))
-            except (NotFollowed, NoRule) as error:
-                self.reason = str(error)
-                return None
-            if isinstance(library, NativeUnavailable):
-                self.reason = library.reason
-                return None
-            self.found = self._runner(library)
-        return self.found
+        with self.lock:
+            if self.found is None and not self.reason:
+                made = self.make(self.program, self.margins)
+                self.reason, self.found = (made, None) if isinstance(made, str) else ("", made)
+            return self.found
 
-    def _runner(self, library: Native) -> _Runner:
-        slots, columns = len(self.program.slots), self.columns
 
-        def run(tokens: Tokens) -> Tokens:
-            said_tokens = np.empty((len(tokens), slots), dtype=np.int32)
-            library.run(tokens, said_tokens, self.threads)
-            return said_tokens
+def _compiled(program: Program, margins: Array | None, columns: Columns | None) -> _Runner | str:
+    try:
+        library = native(c_source(program, margins, columns))
+    except (NotFollowed, NoRule) as error:
+        return str(error)
+    if isinstance(library, NativeUnavailable):
+        return library.reason
 
-        if columns is None:
-            return _Runner(self.program, run)
-        return _Runner(self.program, run, lambda words: library.check(columns, words, self.threads))
+    def run(tokens: Tokens) -> Tokens:
+        said_tokens = np.empty((len(tokens), len(program.slots)), dtype=np.int32)
+        library.run(tokens, said_tokens)
+        return said_tokens
+
+    return _Runner(program, run, None if columns is None else lambda words: library.check(columns, words))
+
+
+def _on_tensors(program: Program, margins: Array | None, device: torch.device) -> _Runner:
+    """Raises `NoRule`."""
+    size, some = _tensor_block(program, device), torch.zeros((2, program.length), dtype=torch.int32, device=device)
+
+    def compute(tokens: Tensor) -> Tensor:
+        return said(program, tokens, margins)
+
+    @cache
+    def repeated() -> Callable[[Tensor], Tensor]:
+        return recorded(compute, some)
+
+    def run(tokens: Tokens) -> Tokens:
+        with torch.inference_mode():
+            said_by = repeated() if len(tokens) >= WORTH_RECORDING else compute
+            parts = [
+                said_by(torch.from_numpy(tokens[first : first + size]).to(device)).cpu().numpy()
+                for first in range(0, len(tokens), size)
+            ]
+        return np.concatenate(parts) if parts else np.empty((0, len(program.slots)), dtype=np.int32)
+
+    run(np.zeros((1, program.length), dtype=np.int32))  # what has no rule is refused before anything is asked
+    return _Runner(program, run)
 
 
 @dataclass(eq=False)
 class _Stages:
-    """A quick stage first. What it is not sure of is left to the bounds, which are compiled then; and so is all, once
+    """A quick stage first. What it is not sure of is left to the bounds, which are made ready then; and so is all, once
     many inputs were left."""
 
     quick: _Runner
-    bounds: _Compiled
+    bounds: _Stage
     how: str
     asked: int = 0
     left: int = 0
     by_bounds: int = 0
+    lock: Lock = field(default_factory=Lock, init=False)  # of the counts
 
     def decided(self) -> str:
         return f"{self.asked - self.left:,} inputs {self.how}, {self.by_bounds:,} by bounds"
+
+    def _count(self, asked: int = 0, left: int = 0, by_bounds: int = 0) -> None:
+        with self.lock:
+            self.asked, self.left, self.by_bounds = self.asked + asked, self.left + left, self.by_bounds + by_bounds
 
     def _only_bounds(self) -> _Runner | None:
         return self.bounds.runner() if self.left > MOST_LEFT * self.asked else None
@@ -235,14 +283,14 @@ class _Stages:
             return self._bounded(bounds, tokens)
         tokens_said = self.quick.run(tokens)
         rows = np.flatnonzero((tokens_said == UNSURE).any(1))
-        self.asked, self.left = self.asked + len(tokens), self.left + len(rows)
+        self._count(len(tokens), len(rows))
         if len(rows) and (bounds := self.bounds.runner()) is not None:
             tokens_said[rows] = self._bounded(bounds, tokens[rows])
         return tokens_said
 
     def _bounded(self, bounds: _Runner, tokens: Tokens) -> Tokens:
         tokens_said = bounds.run(tokens)
-        self.by_bounds += int((tokens_said != UNSURE).all(1).sum())
+        self._count(by_bounds=int(np.count_nonzero((tokens_said != UNSURE).all(1))))
         return tokens_said
 
     def check(self, words: Words) -> NDArray[np.bool_]:
@@ -250,27 +298,9 @@ class _Stages:
         check = self.quick.check if bounds is None else bounds.check
         assert check is not None
         sure = check(words)
-        if bounds is None:
-            self.asked += int(sure.sum())  # the others are run
-        else:
-            self.by_bounds += int(sure.sum())
+        decided = int(np.count_nonzero(sure))  # the others are run
+        self._count(decided) if bounds is None else self._count(by_bounds=decided)
         return sure
-
-
-def _on_tensors(program: Program, device: torch.device) -> _Runner:
-    """Raises `NoRule`."""
-
-    def run(tokens: Tokens) -> Tokens:
-        size = _tensor_block(program, device)
-        with torch.inference_mode():
-            parts = [
-                said(program, torch.from_numpy(tokens[first : first + size]).to(device)).cpu().numpy()
-                for first in range(0, len(tokens), size)
-            ]
-        return np.concatenate(parts) if parts else np.empty((0, len(program.slots)), dtype=np.int32)
-
-    run(np.zeros((1, program.length), dtype=np.int32))  # what has no rule is refused before anything is asked
-    return _Runner(program, run)
 
 
 def _tensor_block(program: Program, device: torch.device) -> int:
@@ -279,8 +309,8 @@ def _tensor_block(program: Program, device: torch.device) -> int:
     for node in program.nodes:
         if isinstance(node.operation, Attended):
             largest = max(largest, len(node.positions) * program.length)
-    numbers = TENSOR_NUMBERS if device.type == "cpu" else DEVICE_NUMBERS
-    return max(1, min(MAX_TENSOR_BLOCK, numbers // largest, KEPT_TENSORS * numbers // numbers_kept(program)))
+    numbers, most = (TENSOR_NUMBERS, TENSOR_BLOCK) if device.type == "cpu" else (DEVICE_NUMBERS, DEVICE_BLOCK)
+    return max(1, min(most, numbers // largest, KEPT_TENSORS * numbers // numbers_kept(program)))
 
 
 def _count(number: int, what: str) -> str:

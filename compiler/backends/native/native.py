@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
 import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +28,7 @@ _HEADER = Path(__file__).with_name("vector_math.h")
 _MOST_KEPT = 200
 _MAKING = "making-"  # where earlier versions compiled, without a lock
 _LEFT_BEHIND = 3600.0  # seconds after which none of them is still at it
-_ROWS = 4096  # in one call: between calls threads share what is left, and Ctrl-C ends the run
+_ROWS = 1 << 14  # in one call: Ctrl-C is heard between calls
 
 Tokens = npt.NDArray[np.int32]
 
@@ -51,8 +48,8 @@ class Native:
     compiler: str
     kept: bool
 
-    def run(self, tokens: Tokens, said: Tokens, threads: int = 1) -> None:
-        """Fill `said`, int32 [n, slots], from `tokens`, int32 [n, T], both C-contiguous, on so many threads at once.
+    def run(self, tokens: Tokens, said: Tokens) -> None:
+        """Fill `said`, int32 [n, slots], from `tokens`, int32 [n, T], both C-contiguous.
 
         The code reads T tokens and writes `slots` of every row, and uses tokens as indices: both must be what it was
         generated for. Raises `ValueError` for arrays of another kind. Ctrl-C is heard between pieces of the rows.
@@ -62,40 +59,23 @@ class Native:
                 raise ValueError("run: tokens and said are C-contiguous int32 matrices")
         if len(tokens) != len(said) or not said.flags.writeable:
             raise ValueError("run: said has a row to write for each row of tokens")
-        read, written = tokens.strides[0], said.strides[0]
+        read, written = (array.ctypes.data for array in (tokens, said))
+        for row, rows in _pieces(len(tokens)):
+            self.library.run(read + row * tokens.strides[0], written + row * said.strides[0], rows)
 
-        def some(row: int, rows: int) -> None:
-            self.library.run(tokens.ctypes.data + row * read, said.ctypes.data + row * written, rows)
-
-        _in_pieces(some, len(tokens), threads)
-
-    def check(self, columns: Columns, words: Words, threads: int = 1) -> NDArray[np.bool_]:
+    def check(self, columns: Columns, words: Words) -> NDArray[np.bool_]:
         """Of each input whether it is surely answered right, by code that was generated with these columns."""
         addresses, arrays = columns.addresses(words)
         sure = np.empty(len(arrays[0]), dtype=np.bool_)
-        _in_pieces(
-            lambda row, rows: self.library.check(addresses.ctypes.data, sure.ctypes.data, row, rows), len(sure), threads
-        )
+        read, written = addresses.ctypes.data, sure.ctypes.data
+        for row, rows in _pieces(len(sure)):
+            self.library.check(read, written, row, rows)
         return sure
 
 
-def _in_pieces(run: Callable[[int, int], None], count: int, threads: int) -> None:
-    """Run from each first row so many rows, on so many threads at once."""
-    first, stop = itertools.count(0, _ROWS), Event()
-
-    def work() -> None:
-        while not stop.is_set() and (row := next(first)) < count:
-            run(row, min(_ROWS, count - row))
-
-    if min(threads, -(-count // _ROWS)) <= 1:
-        work()
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for worker in [pool.submit(work) for _ in range(threads)]:
-                worker.result()
-        finally:
-            stop.set()
+def _pieces(count: int) -> Iterator[tuple[int, int]]:
+    """The first of each of some rows, and how many they are."""
+    return ((row, min(_ROWS, count - row)) for row in range(0, count, _ROWS))
 
 
 def native(source: str) -> Native | NativeUnavailable:

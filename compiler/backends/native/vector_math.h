@@ -89,6 +89,9 @@ static inline ws_symbols ws_symbols_of(const uint16_t *column, int64_t left) {
     return __builtin_convertvector(symbols, ws_symbols);
 }
 
+/* Numbers that are integers from 0 to 2^52 - 1. */
+static inline ws_masks ws_whole(ws_lanes x) { return (ws_masks)(x + 0x1p52) & INT64_C(0xfffffffffffff); }
+
 /* Of a table of 16 numbers, those of the places, 0 to 15. */
 static inline ws_lanes ws_looked_up(const double *table, ws_masks places) {
     ws_lanes found;

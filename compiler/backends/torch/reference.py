@@ -60,20 +60,29 @@ class Reference:
 
         prompt int32 [P], answer int32 [A]. Nothing is asked after the first that is wrong. To be called `alone`.
         """
-        says = self.says(prompt, answer, slots)
-        return next(((k, token) for k, token, _ in says if token != answer[self.layout.predicted[k]]), None)
+        for which, logits in self._asked(prompt, answer, slots):
+            for k, token in zip(which, choose(logits, self.decode).tolist(), strict=True):
+                if token != answer[self.layout.predicted[k]]:
+                    return k, token
+        return None
 
     def says(
         self, prompt: NDArray[np.int32], answer: NDArray[np.int32], slots: Sequence[int]
     ) -> Iterator[tuple[int, int, float]]:
         """Each of these places of `layout.predicted`, what is said there after the right tokens before it, and how far
         its logit is ahead of all others: 0 in a tie. Asked one by one, `alone`."""
-        tokens, right = as_tokens(prompt[None]), as_tokens(answer[None])
-        for which in [slots] if self.one_pass else [[k] for k in slots]:
-            logits = self.logits(tokens, right, which)
+        for which, logits in self._asked(prompt, answer, slots):
             yield from zip(
                 which, choose(logits, self.decode).tolist(), margins(logits, self.decode).tolist(), strict=True
             )
+
+    def _asked(
+        self, prompt: NDArray[np.int32], answer: NDArray[np.int32], slots: Sequence[int]
+    ) -> Iterator[tuple[Sequence[int], Tensor]]:
+        """These places, some after the other, with their logits."""
+        tokens, right = as_tokens(prompt[None]), as_tokens(answer[None])
+        for which in [slots] if self.one_pass else [[k] for k in slots]:
+            yield which, self.logits(tokens, right, which)
 
     def greedy(self, prompt: Sequence[int]) -> list[int]:
         """The greedy answer to a prompt, all its tokens; `NO_TOKEN` where a logit is no number."""
