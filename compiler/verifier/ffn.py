@@ -58,7 +58,9 @@ def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Channels], positions: 
                 for c, x in zip(node.live, live[0], strict=True)
             ]
         case Linear(rows=rows, bias=bias):
-            return linear(a, inputs[0], [rows[c] for c in node.live], [bias[c] if bias else 0.0 for c in node.live])
+            return linear_outputs(
+                a, inputs[0], [rows[c] for c in node.live], [bias[c] if bias else 0.0 for c in node.live]
+            )
         case Activated(kind=kind):
             bound = activation(kind).bound_of_cells
             return at_once(lambda x: bound(a, x), live[0])
@@ -122,7 +124,7 @@ def _apart(x: Bounded, count: int) -> Iterator[Bounded]:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class LinearRows:
     """Rows of a linear map, by their `numbers`, that have as many terms: the `channels` and `weights` [rows][terms] of
     these, and the `biases` [rows], which are all zero or none is. What is known to be zero is no term."""
 
@@ -132,13 +134,13 @@ class Rows:
     biases: list[float]
 
 
-def rows_alike(inputs: Channels, rows: Sequence[Terms], biases: Sequence[float]) -> list[Rows]:
+def rows_alike(inputs: Channels, rows: Sequence[Terms], biases: Sequence[float]) -> list[LinearRows]:
     """The rows of a linear map in groups."""
     zero = [is_zero_value(x) for x in inputs]
-    groups: dict[tuple[int, bool], Rows] = {}
+    groups: dict[tuple[int, bool], LinearRows] = {}
     for number, (terms, bias) in enumerate(zip(rows, biases, strict=True)):
         there = [(channel, weight) for channel, weight in terms if weight and not zero[channel]]
-        group = groups.setdefault((len(there), bias != 0), Rows([], [], [], []))
+        group = groups.setdefault((len(there), bias != 0), LinearRows([], [], [], []))
         group.numbers.append(number)
         group.channels.append([channel for channel, _ in there])
         group.weights.append([weight for _, weight in there])
@@ -163,7 +165,7 @@ class RowTerms:
         return [Bounded(value, plus(off, rounding)) for value, off, rounding in parts]
 
 
-def row_terms(a: Arithmetic, inputs: Channels, rows: Rows) -> RowTerms:
+def row_terms(a: Arithmetic, inputs: Channels, rows: LinearRows) -> RowTerms:
     count = len(rows.channels[0])
     if not count:
         found = RowTerms([], [], [], [])
@@ -202,7 +204,7 @@ def _rounded_products(a: Arithmetic, sizes: Tensor, factors: Tensor) -> Quantity
     return rounded + flushed * (sizes + abs(factors)) if flushed else rounded
 
 
-def linear(a: Arithmetic, inputs: Channels, rows: Sequence[Terms], biases: Sequence[float]) -> list[Bounded]:
+def linear_outputs(a: Arithmetic, inputs: Channels, rows: Sequence[Terms], biases: Sequence[float]) -> list[Bounded]:
     """The outputs of a linear map."""
     found: dict[int, Bounded] = {}
     for group in rows_alike(inputs, rows, biases):
@@ -214,7 +216,7 @@ def linear(a: Arithmetic, inputs: Channels, rows: Sequence[Terms], biases: Seque
     return [found[i] for i in range(len(rows))]
 
 
-def _linear_rows(a: Arithmetic, inputs: Channels, rows: Rows) -> Iterator[Bounded]:
+def _linear_rows(a: Arithmetic, inputs: Channels, rows: LinearRows) -> Iterator[Bounded]:
     terms = row_terms(a, inputs, rows)
     value, roundings = _sum_alone(a, terms.alone)
     error = plus(roundings, *terms.errors, *terms.roundings)
@@ -223,7 +225,7 @@ def _linear_rows(a: Arithmetic, inputs: Channels, rows: Rows) -> Iterator[Bounde
         yield Bounded(value[row], errors[row], shared)
 
 
-def _shared_by_rows(inputs: Channels, rows: Rows) -> Iterator[Mapping[int, Quantity]]:
+def _shared_by_rows(inputs: Channels, rows: LinearRows) -> Iterator[Mapping[int, Quantity]]:
     """What each row shares."""
     channels = rows.channels[0]
     first, *others = (inputs[c].shared for c in channels)

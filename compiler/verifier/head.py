@@ -14,7 +14,7 @@ from compiler.backends.bounds.deciding import have_most_in_common
 from compiler.backends.bounds.large_term import roundings_beside_largest
 from compiler.backends.elementary.program import Decision, Linear
 from compiler.network.meanings import lead_sign
-from compiler.verifier.ffn import Rows, RowTerms, row_terms, rows_alike
+from compiler.verifier.ffn import LinearRows, RowTerms, row_terms, rows_alike
 from compiler.verifier.forms import Array
 
 Flags = np.ndarray
@@ -148,7 +148,7 @@ def _linear_logits(
     return values, lowered, raised
 
 
-def _with_shared(rows: Rows, terms: RowTerms, inputs: Sequence[Bounded], cells: int) -> list[Bounded]:
+def _with_shared(rows: LinearRows, terms: RowTerms, inputs: Sequence[Bounded], cells: int) -> list[Bounded]:
     """The terms with what they share, which may cancel in a sum of two."""
     symbols = sorted({symbol for x in inputs for symbol in x.shared})
     shared = torch.zeros(len(symbols), len(inputs), 1, cells, dtype=torch.float64)
