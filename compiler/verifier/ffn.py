@@ -71,6 +71,7 @@ def cell_step(a: Arithmetic, node: Node, inputs: Sequence[Channels], positions: 
         case Product():
             return at_once(a.multiply, *live)
         case _:
+            node = replace(node, exact=())  # sums of what is exact may share what varies
             return elementwise(a, node, inputs, lambda numbers: torch.tensor(numbers[list(positions)])[:, None])
 
 
