@@ -14,8 +14,10 @@ if os.name != "posix":
 if (processes := sys.modules.get("multiprocessing")) is not None and processes.current_process().name != "MainProcess":
     # a process that another one has started, which says what there is to be said
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-elif __name__ == "__main__" or os.path.basename(sys.argv[0]).startswith(
-    ("weightspec", "__main__.py")  # the installed script, and `python -m compiler`
+elif (
+    __name__ == "__main__"
+    or os.path.basename(sys.argv[0]).startswith("weightspec")  # the installed script
+    or sys.argv[0].endswith(os.path.join("compiler", "__main__.py"))
 ):
 
     def interrupted(*_: object) -> None:

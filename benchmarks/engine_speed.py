@@ -73,7 +73,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str | None)
     "--digits",
     callback=_numbers,
     metavar="N,N,...",
-    help="Instead, measure each SPEC with so many digits (--set digits=N).",
+    help="Instead, measure each SPEC with so many digits (--set digits=N), and how time grows with these.",
 )
 @click.option(
     "--blocks",

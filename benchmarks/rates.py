@@ -21,14 +21,19 @@ from numpy.typing import NDArray
 
 from benchmarks.arithmetic import exponentials
 from compiler import Spec
+from compiler.backends.elementary.program import NotFollowed
 from compiler.backends.native.c_compiler import find_compiler
+from compiler.backends.native.c_program import c_source
+from compiler.backends.native.columns import columns_for_c
 from compiler.backends.native.engines import EngineName, batch_size
-from compiler.backends.native.fast_engine import FastEngine
+from compiler.backends.native.fast_engine import BLOCK, FastEngine, programs, quick_stages
+from compiler.backends.native.native import Native, native
 from compiler.backends.torch.reference import Reference
-from compiler.evaluation.evaluator import Evaluator, Verdicts
+from compiler.evaluation.evaluator import AskedInputs, Evaluator, Verdicts
 from compiler.evaluation.suite_runs import SuiteToRun, run_suite
+from compiler.source.faults import NoRule
 from compiler.source.user_cache import SETTING
-from compiler.tasks.task import Inputs, Part, Words
+from compiler.tasks.task import Inputs, Part
 
 SUITE = "uniform"
 FIRST_PAIRS = 96  # how many a way decides to see how fast it is
@@ -83,7 +88,8 @@ class SpecRates:
 
     `compile_seconds` is how long it takes until the engine can run when its C has to be compiled, `kept_seconds` when
     the cache has it; None where nothing is compiled or kept. `exponentials` is how many an answer takes; None without
-    the fast engine. `reason` says why it, or its C, is not used.
+    the fast engine. `first_pass` is how many inputs a second of the processor the first pass of the engine
+    takes, whatever it decides, where that was asked for. `reason` says why the engine, or its C, is not used.
     `disagreements` are sentences about verdicts that differ.
     """
 
@@ -95,6 +101,7 @@ class SpecRates:
     kept_seconds: float | None
     reason: str | None
     disagreements: tuple[str, ...]
+    first_pass: float | None = None
 
     @property
     def used(self) -> Rate:
@@ -123,7 +130,7 @@ def measured(spec: Spec, seconds: float, rounds: int, seed: int, *, only_used: b
     """Every way in turn, for about so many seconds each, and the best of so many rounds.
 
     The ways decide the first pairs of the suite, each as many as it has time for. With `only_used`, no other ways than
-    one at a time and what `eval` uses.
+    one at a time and what `eval` uses, and the first pass of the engine.
     """
     made = _made(spec)
     ways = (made.ways[0], made.ways[-1]) if only_used else made.ways
@@ -137,7 +144,31 @@ def measured(spec: Spec, seconds: float, rounds: int, seed: int, *, only_used: b
         made.kept_seconds,
         made.reason,
         disagreements(rates),
+        first_pass(spec, seconds, rounds, seed) if only_used else None,
     )
+
+
+def first_pass(spec: Spec, seconds: float, rounds: int, seed: int) -> float | None:
+    """How many inputs a second of the processor the first pass of the engine takes: values alone, or with errors of
+    attention that are known. As compiled C, whatever it decides; None where there is no such pass."""
+    try:
+        (program,) = made = programs(spec)
+        stage, columns = next(quick_stages(program), None), columns_for_c(made, spec.layout)
+    except (NotFollowed, NoRule, ValueError):
+        return None
+    if stage is None or columns is None:
+        return None
+    library = native(c_source(stage.program, stage.margins, columns))
+    if not isinstance(library, Native):
+        return None
+    *_, part = _parts(spec, 3 * BLOCK, seed)
+    words = next(iter(part.blocks(BLOCK)))
+    taken = list[float]()
+    while len(taken) < rounds or sum(taken) < seconds:
+        start = time.process_time()
+        library.check(columns, words)
+        taken.append(time.process_time() - start)
+    return BLOCK / min(taken)
 
 
 def blocks_measured(spec: Spec, sizes: Sequence[int], seconds: float, rounds: int, seed: int) -> list[list[Rate]]:
@@ -226,8 +257,8 @@ class _Recording(Evaluator):
         super().__init__(spec, engine=engine, inputs=inputs, batch=batch)
         self.right: list[Verdict] = []
 
-    def verdicts_on(self, words: Words) -> Verdicts:
-        found = super().verdicts_on(words)
+    def decide(self, asked: AskedInputs) -> Verdicts:
+        found = super().decide(asked)
         self.right.append(found.right)
         return found
 

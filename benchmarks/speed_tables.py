@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,9 +65,9 @@ def sections(found: Measured, table: TableWriter) -> dict[str, str]:
         "digits": _digits_table(found.digits) if found.digits else None,
         "blocks": _blocks_table(found.blocks) if found.blocks else None,
     }
-    reasons = {"rates": _reasons(found.specs), "digits": _reasons(found.digits)}
+    notes = {"rates": _reasons(found.specs), "digits": _reasons(found.digits) + _growth(found.digits)}
     return {
-        name: f"{line}{table(*both)}" + (f"\n{reasons[name]}" if reasons.get(name) else "")
+        name: f"{line}{table(*both)}" + (f"\n{notes[name]}" if notes.get(name) else "")
         for name, both in made.items()
         if both is not None
     }
@@ -121,17 +122,34 @@ def _share(rate: Rate) -> str:
 
 
 def _digits_table(grown: Sequence[Grown]) -> Table:
-    header = ["spec", "digits", "tokens", ONE_AT_A_TIME, "eval", "ratio", "decided one at a time"]
+    header = ["spec", "digits", "tokens", ONE_AT_A_TIME, "eval", "ratio", "decided one at a time", "first pass"]
     rows = []
     for one in grown:
         start = [one.spec, str(one.digits)]
         if isinstance(one.found, Skipped):
-            rows.append([*start, *[NONE] * 5])
+            rows.append([*start, *[NONE] * 6])
             continue
-        single, used = one.found.rates[0].per_second, one.found.used
+        single, used, first = one.found.rates[0].per_second, one.found.used, one.found.first_pass
         numbers = [str(one.found.length), whole(single), whole(used.per_second), whole(one.found.ratio)]
-        rows.append([*start, *numbers, _share(used)])
+        rows.append([*start, *numbers, _share(used), NONE if first is None else whole(first)])
     return header, rows
+
+
+def _growth(grown: Sequence[Grown]) -> str:
+    """Of each spec, the power of the digits that the time of an input grows as, from the fewest to the most."""
+    lines = []
+    for spec in dict.fromkeys(one.spec for one in grown):
+        found = [(one.digits, one.found) for one in grown if one.spec == spec and isinstance(one.found, SpecRates)]
+        found.sort(key=lambda one: one[0])
+        if len(found) < 2:
+            continue
+        (few, before), *_, (many, after) = found
+        ends = {"of `eval`": (before.used.per_second, after.used.per_second)}
+        if before.first_pass is not None and after.first_pass is not None:
+            ends["of the first pass"] = before.first_pass, after.first_pass
+        powers = [f"{way} n^{math.log(x / y) / math.log(many / few):.2f}" for way, (x, y) in ends.items()]
+        lines.append(f"- {spec}, {few} to {many} digits: the time {' and '.join(powers)}\n")
+    return "".join(lines)
 
 
 def _blocks_table(found: Sequence[Blocks]) -> Table:
@@ -185,6 +203,7 @@ def _rates_as_json(one: SpecRates) -> dict[str, Any]:
         "rates": [_rate_as_json(rate) | {"ratio": one.times(rate)} for rate in one.rates],
         "compile_seconds": one.compile_seconds,
         "kept_seconds": one.kept_seconds,
+        "first_pass": one.first_pass,
         "reason": one.reason,
         "disagreements": list(one.disagreements),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 import sys
 
@@ -21,8 +22,21 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background jo
 settings.register_profile("any machine", deadline=None)  # an example may take as long as it takes
 settings.load_profile("any machine")
 
+gc.disable()  # to look again and again for what a test leaves behind took a tenth of the time
+PLENTY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 13  # KiB, an eighth of the machine's memory
+
 
 def pytest_collection_finish() -> None:
-    """The garbage collector need not look at all modules and tests again and again: that took a twelfth of the time."""
-    gc.collect()
+    """All modules and tests stay."""
+    gc.freeze()
+
+
+def pytest_runtest_teardown() -> None:
+    """Whatever has taken so much memory looks for what can be given back from now on."""
+    if not gc.isenabled() and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > PLENTY:
+        gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    """The end of the process gives everything back."""
     gc.freeze()

@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from textwrap import indent
 from typing import Any, NoReturn
@@ -72,6 +73,12 @@ def small(network: str, *, stream: str = "x y z", definitions: str = "", dtype: 
     """The text of a small spec around the steps `network`."""
     steps = indent(network.strip("\n"), "  ")
     return SMALL.format(network=steps, stream=stream, definitions=definitions.strip("\n"), dtype=dtype)
+
+
+@cache
+def loaded(path: Path) -> Spec:
+    """A spec of this repository as it is, for all tests of a process that only look at it."""
+    return load(path)
 
 
 def load_text(folder: Path, text: str, overrides: Mapping[str, object] | None = None, name: str = "small") -> Spec:

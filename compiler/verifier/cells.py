@@ -219,14 +219,16 @@ def _alike(labels: Sequence[Numbers], low: Array, high: Array, grids: Array) -> 
 
 def sorted_rows(columns: Sequence[NDArray[Any]]) -> tuple[Numbers, NDArray[np.bool_]]:
     """The order of rows, the first column counting most; those that are the same keep theirs. And which rows, in this
-    order, are the same as the one before. No row has more than 2^20 others."""
+    order, are the same as the one before. Rows, and integers, are fewer than 2^31."""
     rows = len(columns[0])
     key, many = np.zeros(rows, np.int64), 1
     for column in columns:
         ranks, kinds = _ranks(column)
-        if many * kinds * rows >= 1 << 63:
+        if many * kinds >= 1 << 62:
             key, many = _ranks(key, dense=True)
         key, many = key * kinds + ranks, many * kinds
+    if many * rows >= 1 << 62:
+        key, many = _ranks(key, dense=True)
     ordered = np.sort(key * rows + np.arange(rows))  # no two are equal, so that any sort does
     ordered, order = np.divmod(ordered, max(1, rows))
     return order, np.concatenate([np.zeros(min(1, rows), bool), ordered[1:] == ordered[:-1]])

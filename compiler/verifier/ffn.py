@@ -116,12 +116,12 @@ def _stack(channels: Channels) -> Bounded:
 
 def _apart(x: Bounded, count: int) -> Iterator[Bounded]:
     """The channels of what was stacked."""
-    errors = x.error if isinstance(x.error, Tensor) else [x.error] * count
+    values, errors = (q if isinstance(q, Tensor) else [q] * count for q in (x.value, x.error))
     for i in range(count):
         shared = x.shared
         if isinstance(shared, StackedSymbols):
             shared = StackedSymbols(shared.symbols, shared.coefficients[:, i])
-        yield Bounded(x.value[i], errors[i], shared)
+        yield Bounded(values[i], errors[i], shared)
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,7 +71,8 @@ def leads(
     rival = torch.arange(decision.classes)[:, None] != index
     down = torch.where(rival, down, torch.inf)
     if decision.classes == 1:
-        lowest = torch.where(torch.isfinite(logits.most[0]), torch.inf, torch.nan)
+        finite = torch.isfinite(logits.values[0] + logits.raised[0] + logits.lowered[0])
+        lowest = torch.where(finite, torch.inf, torch.nan)
         worst = torch.zeros_like(index)
     else:
         lowest = torch.where(torch.isnan(down).any(0), torch.nan, down.min(0).values)
@@ -87,14 +88,13 @@ def leads(
 
 @dataclass(frozen=True, eq=False)
 class _Logits:
-    """Logits times the sign, [classes, cells]: their `values`, by how much each can be lowered and raised by itself,
-    and the `most` that it can be. `weight` [classes, channels] is that of the channels that they are computed from;
-    None where these are the logits."""
+    """Logits times the sign, [classes, cells]: their `values`, and by how much each can be lowered and raised by
+    itself; a single one, by all that it is off. `weight` [classes, channels] is that of the channels that they are
+    computed from; None where these are the logits."""
 
     values: Tensor
     lowered: Tensor
     raised: Tensor
-    most: Tensor
     weight: Tensor | None
 
     def moved(self, rows: Mapping[int, Tensor]) -> Tensor:
@@ -117,18 +117,17 @@ class _Logits:
 
 def _logits(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], cells: int) -> _Logits:
     sign = lead_sign(decision.decode)
-    offs = torch.stack([_row(a.off(x), cells) for x in inputs])
     if decision.linear is None:  # the errors of logits are those of the inputs
         values = torch.stack([_row(sign * x.value, cells) for x in inputs])
-        none = torch.zeros_like(values)
-        return _Logits(values, none, none, values.abs() + offs, None)
+        off = torch.zeros_like(values) if decision.classes > 1 else _row(a.off(inputs[0]), cells)[None]
+        return _Logits(values, off, off, None)
     values, lowered, raised = _linear_logits(a, decision.linear, inputs, cells)
     values, lowered, raised = (values, lowered, raised) if sign > 0 else (-values, raised, lowered)
     rows = [dict(terms) for terms in decision.linear.rows]
     weight = torch.tensor([[row.get(c, 0.0) for c in range(len(inputs))] for row in rows], dtype=torch.float64)
-    moved = weight.abs() @ offs
-    lost = 2.0**-52 * (len(inputs) + 2) * moved  # in the engine's own sums
-    return _Logits(values, lowered + lost, raised + lost, values.abs() + lowered + raised + moved, weight)
+    moved = weight.abs() @ torch.stack([_row(a.off(x), cells) for x in inputs])
+    lost = 2.0**-52 * (len(inputs) + 2) * moved if decision.classes > 1 else moved  # in the engine's own sums
+    return _Logits(values, lowered + lost, raised + lost, weight)
 
 
 def _linear_logits(

@@ -145,11 +145,11 @@ def _sweep_each(rounds: _Rounds, turn: Sequence[Tail], here: bool) -> list[int]:
         sweep_cells(swept, tail, rounds.hard[tail.slot], _share(rounds.deadline, turns))
         return swept
 
-    def begins(piece: int) -> None:
+    def tell(piece: int) -> None:
         done = len(state.slots) - len(state.open_slots)
         rounds.progress(place(state.spec, state.automaton, turn[piece].slot), done, len(state.slots))
 
-    with closing(shared_out(Divided(len(turn), sweep, begins), number)) as found:
+    with closing(shared_out(Divided(len(turn), sweep, tell), number)) as found:
         for piece, swept in found:
             slot = turn[piece].slot
             if swept is None:

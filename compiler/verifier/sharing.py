@@ -12,6 +12,7 @@ import pickle
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Generic, TypeVar
@@ -33,15 +34,15 @@ def processes(threads: int) -> int:
 
 @dataclass(frozen=True)
 class Divided(Generic[Result]):
-    """Work in so many `pieces`, by their numbers, each of which has a result; and what is called when one of them
-    `begins` in this process."""
+    """Work in so many `pieces`, by their numbers, each of which has a result. This process is told of each of them:
+    when it begins here, or when a fork hands it over."""
 
     pieces: int
     do: Callable[[int], Result]
-    begins: Callable[[int], None]
+    tell: Callable[[int], None]
 
     def here(self, piece: int) -> tuple[int, Result]:
-        self.begins(piece)
+        self.tell(piece)
         return piece, self.do(piece)
 
 
@@ -59,6 +60,7 @@ def shared_out(work: Divided[Result], number: int) -> Generator[tuple[int, Resul
         for fork in forks:
             for piece, result in fork.handed_over():
                 left.discard(piece)
+                work.tell(piece)
                 yield piece, result
         for piece in sorted(left):
             yield work.here(piece)
@@ -103,7 +105,9 @@ class _Fork(Generic[Result]):
 def _fork(work: Divided[Result], queue: int) -> _Fork[Result]:
     parent = os.getpid()
     reading, writing = os.pipe()
-    process = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch's own threads, which a fork does without
+        process = os.fork()
     if process == 0:
         try:  # interruptions are held back here: they are for the parent
             ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)

@@ -34,10 +34,15 @@ sys.meta_path.insert(0, Finder())
 """
 
 
+def hooked(folder: Path, hook: str) -> str:
+    """The `PYTHONPATH` of processes that run `hook` before everything."""
+    (folder / "sitecustomize.py").write_text(hook, encoding="utf-8")
+    return f"{folder}:{ROOT}"
+
+
 def process(folder: Path, hook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line, with `hook` run before everything."""
-    (folder / "sitecustomize.py").write_text(hook, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}"}
+    environment = {**os.environ, "PYTHONPATH": hooked(folder, hook)}
     command = [sys.executable, str(ROOT / "cli.py"), *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
 
@@ -69,9 +74,10 @@ def test_before_a_command_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     assert invoke("--version").exit_code == 4
 
 
-def test_in_a_process_of_a_report(tmp_path: Path) -> None:
-    done = process(tmp_path, IN_A_WORKER, "report", TINY, QWEN, "--suite", "edges", "--jobs", "2")
-    assert (done.returncode, done.stdout) == (4, "")
+def test_in_a_process_of_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", hooked(tmp_path, IN_A_WORKER))
+    done = invoke("report", TINY, QWEN, "--suite", "edges", "--jobs", "2")
+    assert (done.exit_code, done.stdout) == (4, "")
     assert done.stderr.startswith("fault of weightspec: ")
     assert "Odd: <function" in done.stderr
     assert ", in broken" in done.stderr

@@ -121,3 +121,13 @@ def test_the_handler_is_as_before_after_a_command() -> None:
     before = signal.getsignal(signal.SIGINT)
     assert call("validate", TINY).exit_code == 0
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_another_program_keeps_its_own_interruptions(hooked: Path) -> None:
+    """`python -m pytest` runs a `__main__.py` too."""
+    other = hooked / "other" / "__main__.py"
+    other.parent.mkdir()
+    other.write_text("import signal, cli\nassert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, other.parent], env=environment, check=True)
+    subprocess.run([sys.executable, "-m", "other"], cwd=hooked, env=environment, check=True)

@@ -153,11 +153,15 @@ def python_outputs(page: Path) -> Iterator[tuple[Block, str]]:
     """Runs the `python` blocks in turn: each block that shows what is printed, and what should stand there."""
     names: dict[str, Any] = {}
     for block, shown in examples(page):
-        output = _printed(compile(block.text, str(block), "exec"), names)
-        if shown is block:
-            yield block, _with_comments(block, output.splitlines())
-        elif shown is not None:
+        output = python_output(block, shown, names)
+        if shown is not None:
             yield shown, output
+
+
+def python_output(block: Block, shown: Block | None, names: dict[str, Any]) -> str:
+    """Runs a `python` block, which knows `names` and adds to them: what should stand in the block that shows it."""
+    output = _printed(compile(block.text, str(block), "exec"), names)
+    return _with_comments(block, output.splitlines()) if shown is block else output
 
 
 def _with_comments(block: Block, printed: list[str]) -> str:

@@ -12,7 +12,7 @@ from compiler.expressions.floats import FORMATS
 from compiler.pipeline import Spec, load
 from compiler.source.diagnostics import SpecError
 from tests.fast.containment import any_tokens, compare, compare_streams, suite_tokens
-from tests.helpers import SPECS, STEPS, each
+from tests.helpers import SPECS, STEPS, each, loaded
 
 pytestmark = pytest.mark.machine
 
@@ -57,12 +57,12 @@ def check_in_dtype(path: Path, dtype: str, count: int, seed: int) -> str:
 
 @pytest.mark.parametrize("path", each(MODELS))
 def test_every_model_stays_within_its_bounds_and_much_is_sure(path: Path) -> None:
-    assert share_sure(load(path), 8, 1) > 0.2
+    assert share_sure(loaded(path), 8, 1) > 0.2
 
 
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
 def test_every_kind_of_step_stays_within_its_bounds(path: Path) -> None:
-    spec = load(path)
+    spec = loaded(path)
     share_sure(spec, 4, 2)
     for name, found in compare_streams(spec, *any_tokens(spec, 3, 2)):
         found.check((spec.title, "the stream after", name))

@@ -30,11 +30,11 @@ from compiler.backends.elementary.program import (
     Sum,
 )
 from compiler.network.ir import Network
-from compiler.pipeline import Spec, load
+from compiler.pipeline import Spec
 from compiler.source.diagnostics import SpecError
 from compiler.source.faults import ToolFault
 from tests.fast.networks import random_network
-from tests.helpers import SPECS, STEPS, load_text, small
+from tests.helpers import SPECS, STEPS, load_text, loaded, small
 
 PATHS = [*sorted(SPECS.rglob("*.yaml")), *sorted(STEPS.glob("*.yaml"))]
 USES: tuple[Use, ...] = get_args(Use)
@@ -104,7 +104,7 @@ def is_legal(spec: Spec, use: Use) -> bool:
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_every_spec_is_legal_after_each_pass(path: Path) -> None:
-    is_legal(load(path), "fast engine")
+    is_legal(loaded(path), "fast engine")
 
 
 @pytest.mark.parametrize("use", USES)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -28,11 +29,29 @@ def _base(name: str) -> str:
 
 
 BASE = _base("base")
-ALL = [case for path in TABLES for case in read_table(path.read_bytes().decode(), _base)]
-EVERY = pytest.mark.parametrize("case", ALL, ids=lambda case: str(case.name))
+CASES_OF = {path.stem: read_table(path.read_bytes().decode(), _base) for path in TABLES}
+ALL = [case for cases in CASES_OF.values() for case in cases]
 _EXCERPT_WIDTH = 100  # longer source lines are shown in part
 
 Finding = tuple[str, str, int, int]  # code, file, line, column
+
+
+def every(show: Callable[[Path, Case], None]) -> Callable[[Path, str], None]:
+    """A test of each table of what `show` shows of one case; it names each case that fails."""
+
+    @pytest.mark.parametrize("table", CASES_OF)
+    def test(folder: Path, table: str) -> None:
+        wrong: list[BaseException] = []
+        for case in CASES_OF[table]:
+            try:
+                show(folder, case)
+            except (Exception, pytest.fail.Exception) as error:
+                error.add_note(f"in the case {case.name}")
+                wrong.append(error)
+        if wrong:
+            raise BaseExceptionGroup("wrong cases", wrong)
+
+    return test
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +101,7 @@ def test_cases_are_found_and_no_file_is_left_out() -> None:
     assert sorted(CASES.iterdir()) == sorted([*TABLES, CASES / "parts"])
 
 
-@EVERY
+@every
 def test_every_diagnostic_has_its_code_and_place_and_says_what_helps(folder: Path, case: Case) -> None:
     diagnostics = _load_errors(_path(folder, case))
     assert sorted(map(_finding, diagnostics)) == sorted(_expected(folder, case))
@@ -97,7 +116,7 @@ def test_no_warning_follows_from_an_error(folder: Path) -> None:
     assert both == ["score-overflow-float16"]  # two scores: one overflows in exp, one is not a number
 
 
-@EVERY
+@every
 def test_the_command_line_shows_place_line_and_caret(folder: Path, case: Case) -> None:
     result = CliRunner().invoke(cli.main, ["validate", str(_path(folder, case))])
     assert (result.exit_code, result.stdout) == (2, "")

@@ -7,6 +7,7 @@ import io
 import logging
 import pickle
 import shutil
+from functools import cache
 from pathlib import Path
 from zlib import crc32
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import compiler
-from compiler.pipeline import load
+from compiler.pipeline import Spec, load
 from tests.helpers import STEPS, load_text, same_bits
 from tests.parity.test_steps import ROUNDOFF
 
@@ -28,9 +29,14 @@ FEW = ("mix", "time-positions")  # compiling and exporting take a second or two 
 UNITS = 64  # of roundoff, times the largest logit: compilers may add up in another order
 
 
-def built(name: str, dtype: str = "float64") -> tuple[nn.Module, Tensor]:
+@cache
+def loaded(name: str) -> Spec:
+    return load(STEPS / f"{name}.yaml", {"dtype": "float64"}, strict=True)
+
+
+def built(name: str) -> tuple[nn.Module, Tensor]:
     """A model, and tokens over its whole context."""
-    spec = load(STEPS / f"{name}.yaml", {"dtype": dtype}, strict=True)
+    spec = loaded(name)
     generator = torch.Generator().manual_seed(crc32(name.encode()))
     tokens = torch.randint(spec.network.vocabulary.size, (3, spec.network.context), generator=generator)
     return compiler.build(spec), tokens

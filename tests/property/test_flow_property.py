@@ -17,8 +17,7 @@ from compiler.network.flow.task_tokens import asked_by
 from compiler.network.ir import Network
 from compiler.network.ir import Tensor as Stored
 from compiler.network.storage import tensors
-from compiler.pipeline import load
-from tests.helpers import SPECS, STEPS, each, load_text, small
+from tests.helpers import SPECS, STEPS, each, load_text, loaded, small
 
 FILES = sorted([*SPECS.rglob("*.yaml"), *STEPS.glob("*.yaml")])
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7)  # of the written numbers that are left out
@@ -98,7 +97,7 @@ def check(network: Network, seed: int) -> tuple[int, bool]:
 
 @pytest.mark.parametrize("path", each(FILES))
 def test_what_is_dead_changes_nothing(path: Path) -> None:
-    network = load(path).network
+    network = loaded(path).network
     random = Random(path.stem)
     check(network, 0)
     for i, share in enumerate(SHARES, 1):
@@ -226,7 +225,7 @@ def test_before_a_post_norm_everything_sets_its_scale(tmp_path: Path, kind: str)
 @pytest.mark.parametrize("name", ["tiny95", "qwen20", "restricted"])
 def test_the_analysis_is_not_empty(name: str) -> None:
     """Some thinned networks have dead weights, and some hear no other token."""
-    network = load(next(path for path in FILES if path.stem == name)).network
+    network = loaded(next(path for path in FILES if path.stem == name)).network
     random = Random(name)
     results = [check(variant(network, share, random), 7) for share in (0.05, *SHARES, 0.9)]
     assert max(count for count, _ in results) > 0
@@ -236,7 +235,7 @@ def test_the_analysis_is_not_empty(name: str) -> None:
 @pytest.mark.parametrize("name", ["tiny95", "qwen20", "heads-family", "repeat"])
 def test_what_is_alive_mostly_changes_something(name: str) -> None:
     """Not a promise, as a path may be cancelled; but an analysis that calls everything alive would be of no use."""
-    network = load(next(path for path in FILES if path.stem == name)).network
+    network = loaded(next(path for path in FILES if path.stem == name)).network
     found, tokens = flow(network), torch.cat([sequences(network, seed) for seed in range(8)])
     before = run(network, {}, tokens)
     alive = [(tensor, index) for tensor, own in found.alive.items() for index in own]

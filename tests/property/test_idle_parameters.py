@@ -16,7 +16,7 @@ from compiler.network.ir import Network
 from compiler.pipeline import Spec, load
 from compiler.readers.linting import lint
 from compiler.tasks.layout import Layout
-from tests.helpers import each, load_text
+from tests.helpers import each, load_text, loaded
 from tests.property.test_flow_property import FILES, assert_same_choices, dead, run, variant
 
 Zeroed = dict[str, list[tuple[int, ...]]]
@@ -166,7 +166,7 @@ def test_some_are_found_and_not_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", each(FILES))
 def test_what_is_dead_for_a_task_changes_no_answer(path: Path) -> None:
     """With weights left out, so that more is dead."""
-    spec = load(path)
+    spec = loaded(path)
     random = Random(path.stem)
     asked = asked_by([spec.layout])
     tokens = inputs(asked, 1)

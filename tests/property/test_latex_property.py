@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from compiler.expressions.parse import parse
 from compiler.expressions.syntax import ExpressionError
-from compiler.pipeline import load
 from compiler.readers.latex.document import spec_latex
 from compiler.readers.latex.expressions import latex, latex_lines
 from compiler.readers.latex.words import escape
 from compiler.source.diagnostics import SpecError
-from tests.helpers import ROOT, load_text, small
+from tests.helpers import ROOT, load_text, loaded, small
 
 FILES = sorted(path for folder in ("specs", "tests") for path in (ROOT / folder).rglob("*.yaml"))
 _TOKEN = re.compile(r"\\(?:[A-Za-z]+|.)|[{}]", re.DOTALL)
@@ -95,7 +94,7 @@ def test_every_text_is_escaped(text: str) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_valid_spec_is_printed(path: Path) -> None:
     try:
-        spec = load(path)
+        spec = loaded(path)
     except SpecError:
         return
     printed = spec_latex(spec)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -17,9 +19,13 @@ from tests.property.task_mutants import mutant, read
 from tests.property.test_mutations import check_places, check_refused
 
 BASES = [ROOT / "tests/invalid/cases/parts" / f"{name}.yaml" for name in ("base", "subtraction", "memory", "cases")]
-SEEDS = [read(path) for path in (*BASES, *sorted(SPECS.glob("tasks/*.yaml")), SPECS / "reverse.yaml")]
 CHUNK = 60
 FEW = 20  # inputs of each part of a suite that are laid out
+
+
+@cache
+def seeds() -> list[dict[str, Any]]:
+    return [read(path) for path in (*BASES, *sorted(SPECS.glob("tasks/*.yaml")), SPECS / "reverse.yaml")]
 
 
 def check_placed(error: SpecError, but: str) -> None:
@@ -46,7 +52,7 @@ def check_chunk(folder: Path, chunk: int) -> tuple[int, int]:
     random = Random(f"tasks:{chunk}")
     path, valid = folder / "mutant.yaml", 0
     for case in range(CHUNK):
-        path.write_text(mutant(random.choice(SEEDS), random), encoding="utf-8")
+        path.write_text(mutant(random.choice(seeds()), random), encoding="utf-8")
         try:
             with bounded():
                 spec = compiler.load(path)

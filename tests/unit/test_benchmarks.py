@@ -23,7 +23,8 @@ from benchmarks import (
     verify_speed,
 )
 from benchmarks.page import NoSection, markdown_table, put, text_table
-from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, disagreements
+from benchmarks.rates import FAST_C, FAST_TORCH, ONE_AT_A_TIME, PLAIN, Rate, SpecRates, disagreements
+from benchmarks.speed_tables import Grown, Measured, Skipped, sections
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.pipeline import load
 from tests.helpers import ROOT, SPECS
@@ -79,8 +80,27 @@ def test_growth_with_digits_skips_what_does_not_load() -> None:
     (one,) = printed("--digits", "1", str(SPECS / "tiny95.yaml"))["digits"]
     assert one["digits"] == 1
     assert one["rates"][0]["way"] == ONE_AT_A_TIME
+    assert (one["first_pass"] is None) == (find_compiler() is None)
     (skipped,) = printed("--digits", "4", SMALL)["digits"]
     assert "digits" in skipped["skipped"]
+
+
+def test_growth_is_a_power_of_the_digits() -> None:
+    """From the fewest to the most, in `eval` and in the first pass, where all have one."""
+
+    def rates(per_second: float, first_pass: float | None) -> SpecRates:
+        rate = Rate(FAST_C, 1, "", 1, per_second, 0.0, ())
+        return SpecRates("adder", 1, None, (rate,), None, None, None, (), first_pass)
+
+    grown = [Grown("adder", digits, rates(64 / digits**2, 64 / digits)) for digits in (4, 1, 2)]
+    grown += [Grown("other", digits, rates(1.0, None)) for digits in (1, 8)]
+    grown += [Grown("one", 4, rates(1.0, 1.0)), Grown("skipped", 4, Skipped("skipped", "no digits"))]
+    text = sections(Measured("uniform", 0, (), tuple(grown), ()), text_table)["digits"]
+    lines = [line for line in text.splitlines() if line.startswith("- ") and "time" in line]
+    assert lines == [
+        "- adder, 1 to 4 digits: the time of `eval` n^2.00 and of the first pass n^1.00",
+        "- other, 1 to 8 digits: the time of `eval` n^0.00",
+    ]
 
 
 def test_growth_with_blocks_has_each_size() -> None:

@@ -46,22 +46,22 @@ RIGHT = page_with(whole=SHOWN, part=SHOWN[:1], two="2", four="4")
 def test_a_stale_page_is_shown_and_then_written(stale: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.md"
     page.write_text(stale, encoding="utf-8")
-    assert main(["--check"], [page]) == 1
+    assert main(["--check"], [page], []) == 1
     differing = [line for line in capsys.readouterr().out.splitlines()[2:] if line[0] in "-+"]
     old, new = Counter(stale.splitlines()), Counter(RIGHT.splitlines())
     assert Counter(differing) == Counter({f"-{line}": n for line, n in (old - new).items()}) + Counter(
         {f"+{line}": n for line, n in (new - old).items()}
     )
     assert page.read_text(encoding="utf-8") == stale
-    assert main([], [page]) == 0
+    assert main([], [page], []) == 0
     assert page.read_text(encoding="utf-8") == RIGHT
-    assert main(["--check"], [page]) == 0
+    assert main(["--check"], [page], []) == 0
 
 
 def test_a_page_that_is_right_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.md"
     page.write_text(RIGHT, encoding="utf-8")
-    assert (main(["--check"], [page]), main([], [page])) == (0, 0)
+    assert (main(["--check"], [page], []), main([], [page], [])) == (0, 0)
     assert capsys.readouterr().out == ""
     assert [block.kind for block in blocks(page)] == ["console"] * 3 + ["python"] * 2 + ["text"]
     assert [block.kind for block, _ in python_outputs(page)] == ["python", "text"]

@@ -18,7 +18,8 @@ has a file NAME, the block shows it in full.
 Lines `python cli.py …` of `sh` blocks are run, page by page, in a folder with `specs/`, `docs/examples/` and all named
 files. They exit with 0, or as a comment `# exit 1` says. A `console` block shows a command line, or a script
 `python FILE`, and its output; a last line `…` stands for the rest of it. The `python` blocks of a page are run one
-after the other; a `text` block right below one is what it prints. `make docs` writes both kinds of output.
+after the other, those of README.md and api.md each alone (test_docs_api.py); a `text` block right below one is what it
+prints. `make docs` writes both kinds of output.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from compiler.source.text import Source
 from tests.docs.blocks import BLOCK, EXAMPLES, NOT_RUN, PAGES, Block, blocks, call, fill, python_outputs, session
 from tests.docs.pictures import PICTURES
 from tests.helpers import ROOT, SPECS
+from tests.unit.test_docs_api import OWN_PAGES
 
 RUN_HERE = [page for page in PAGES if page.name not in ("json.md", "gallery.md")]
 """tests/cli/test_json_shapes.py runs the first one, test_report.py the calls of pages such as the second."""
@@ -203,7 +205,7 @@ def test_output(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert session(block) == block.text  # `make docs` writes it
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted({*PAGES} - {*OWN_PAGES}), ids=lambda page: page.name)
 def test_python(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [*sys.path])  # a page may add a folder

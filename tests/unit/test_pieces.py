@@ -25,7 +25,7 @@ from compiler.pipeline import Spec, load
 from compiler.source.diagnostics import SpecError
 from compiler.source.limits import MAX_PIECE
 from tests.fast.networks import random_network
-from tests.helpers import SPECS, STEPS, load_text, small
+from tests.helpers import SPECS, STEPS, load_text, loaded, small
 
 EVERY_SPEC = sorted(STEPS.glob("*.yaml"))
 UNITS = 64  # of roundoff, times the largest logit: pieces may add up in another order
@@ -58,7 +58,7 @@ def assert_near(spec: Spec, found: Tensor, expected: Tensor) -> None:
 @pytest.mark.parametrize("queries", [1, 3])
 @pytest.mark.parametrize("path", EVERY_SPEC, ids=lambda path: path.stem)
 def test_pieces_have_the_logits_of_the_whole(path: Path, queries: int) -> None:
-    spec = load(path)
+    spec = loaded(path)
     tokens = tokens_of(spec)
     with torch.inference_mode():
         whole = build_model(spec.network)(tokens)

@@ -22,7 +22,7 @@ from compiler.report.observations import (
 from compiler.report.reporting import Group, Report, ReportedModel, make_report
 from compiler.report.yaml_lines import YamlLines, count_lines, yaml_lines
 from compiler.source.text import Source
-from tests.helpers import SPECS, STEPS, load_text, small
+from tests.helpers import SPECS, STEPS, load_text, loaded, small
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_lines_of_specs(path: Path) -> None:
     """None of these has a text of several lines with a `#` at the start of one."""
     written = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     said = sum(1 for line in written if line and not line.startswith("#"))
-    assert yaml_lines(load(path).sources).own == said
+    assert yaml_lines(loaded(path).sources).own == said
 
 
 def test_lines_of_what_is_extended_are_counted_apart(tmp_path: Path) -> None:

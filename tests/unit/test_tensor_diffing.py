@@ -23,7 +23,7 @@ from compiler import SpecError, StateDict, diff, load_state_dict
 from compiler.pipeline import Spec, load
 from compiler.readers.diffing.differences import Difference, TensorChange
 from compiler.source.limits import MAX_STORED
-from tests.helpers import DATA, SPECS, STEPS, load_text, small
+from tests.helpers import DATA, SPECS, STEPS, load_text, loaded, small
 from tests.unit.test_saving import TIED, TIES, join, saved, split
 
 EVERY_SPEC = sorted([*SPECS.glob("*.yaml"), *STEPS.glob("*.yaml"), DATA / "every_step.yaml"])
@@ -53,7 +53,7 @@ def state_of(spec: Spec) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("path", EVERY_SPEC, ids=lambda path: path.stem)
 def test_a_spec_its_saved_model_and_its_state_dict_are_the_same(path: Path, tmp_path: Path) -> None:
-    spec = load(path)
+    spec = loaded(path)
     model = compiler.build(spec)
     compiler.save_model(spec, model, tmp_path / "m.safetensors")
     torch.save(model.state_dict(), tmp_path / "m.pt")

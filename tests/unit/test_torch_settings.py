@@ -75,17 +75,34 @@ def state() -> dict[str, object]:
     return found
 
 
-def assumed() -> dict[str, object]:
-    """Of a process that has set nothing."""
-    script = "from tests.unit.test_torch_settings import state; print(state())"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    found: dict[str, object] = eval(done.stdout, {"torch": torch})
-    return found
+SPOILED = """
+import torch
+import compiler
+from tests.unit.test_torch_settings import state
+print(state())
+torch.set_num_threads(4)
+torch.set_flush_denormal(True)
+large = torch.full((1 << 20,), 2.0**-1022, dtype=torch.float64)
+large / 2  # starts the threads, which keep this for ever
+torch.set_flush_denormal(False)
+lost = (large / 2 == 0).any().item()
+found = compiler.evaluate(compiler.load("specs/tiny95.yaml"), ["carries"], pairs=10)
+print(found.right, lost, found.threads, torch.get_num_threads())
+"""
 
 
 @pytest.fixture(scope="module")
-def untouched() -> dict[str, object]:
-    return assumed()
+def of_a_process() -> list[str]:
+    """The state of a process that has set nothing, and what becomes of threads that lose subnormal numbers."""
+    done = subprocess.run([sys.executable, "-c", SPOILED], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def untouched(of_a_process: list[str]) -> dict[str, object]:
+    found: dict[str, object] = eval(of_a_process[0], {"torch": torch})
+    return found
 
 
 @contextmanager
@@ -220,22 +237,6 @@ def test_another_direction_of_rounding_is_refused(mode: int, tmp_path: Path) -> 
         math.fesetround(0)
 
 
-SPOILED = """
-import torch
-import compiler
-torch.set_num_threads(4)
-torch.set_flush_denormal(True)
-large = torch.full((1 << 20,), 2.0**-1022, dtype=torch.float64)
-large / 2  # starts the threads, which keep this for ever
-torch.set_flush_denormal(False)
-lost = (large / 2 == 0).any().item()
-found = compiler.evaluate(compiler.load("specs/tiny95.yaml"), ["carries"], pairs=10)
-assert found.right == 10
-assert found.threads == (1 if lost else 4), (lost, found.threads)
-assert torch.get_num_threads() == 4
-"""
-
-
-def test_threads_that_lose_subnormal_numbers_are_not_used() -> None:
-    done = subprocess.run([sys.executable, "-c", SPOILED], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+def test_threads_that_lose_subnormal_numbers_are_not_used(of_a_process: list[str]) -> None:
+    right, lost, used, left = of_a_process[1].split()
+    assert (right, used, left) == ("10", "1" if lost == "True" else "4", "4")

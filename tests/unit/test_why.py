@@ -13,7 +13,7 @@ from compiler.pipeline import Spec, load
 from compiler.readers.why.origins import SourceNumber
 from compiler.readers.why.why import Why, why, why_each
 from compiler.source.diagnostics import SpecError
-from tests.helpers import DATA, SPECS, load_text, small
+from tests.helpers import DATA, SPECS, load_text, loaded, small
 
 TINY, QWEN = (load(SPECS / f"{name}.yaml") for name in ("tiny95", "qwen20"))
 
@@ -336,7 +336,7 @@ def test_an_equation_that_is_set() -> None:
 @pytest.mark.parametrize("path", sorted((DATA / "specs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_number_of_every_step_is_explained(path: Path) -> None:
     """All numbers behind each entry are those that counting knows; the free ones are among them, with their names."""
-    spec = load(path)
+    spec = loaded(path)
     free: set[str] = set()
     for tensor in tensors(spec.network).values():
         for entry in tensor.entries:

@@ -60,3 +60,16 @@ def test_a_wide_argument_loses_no_more_than_its_chord(kind: ActivationKind, shar
         real = functional.silu(z) if kind == "silu" else functional.gelu(z, approximate=APPROXIMATE[kind])
         assert (abs(real - value - share * found.shared.get(7, 0.0)) <= found.error).all()
         assert (abs(real - value) <= off).all()
+
+
+@pytest.mark.parametrize("kind", ["silu", "gelu", "gelu_tanh"])
+@pytest.mark.parametrize("middle", [-300.0, -0.5, 0.5, 300.0])
+def test_arguments_that_all_have_one_sign(kind: ActivationKind, middle: float) -> None:
+    """The chord is then all of ReLU, or none of it: what is shared along the tangent stays where that is taken."""
+    radius = torch.tensor([[0.01, 0.1, 0.4]], dtype=torch.float64)
+    x = Bounded(torch.full_like(radius, middle), 0.0 * radius, {7: radius})
+    found = activation(kind).bound_of_cells(arithmetic("float32"), x)
+    for share in torch.linspace(-1, 1, 101, dtype=torch.float64):
+        z = x.value + share * radius
+        real = functional.silu(z) if kind == "silu" else functional.gelu(z, approximate=APPROXIMATE[kind])
+        assert (abs(real - found.value - share * found.shared.get(7, 0.0)) <= found.error).all()

@@ -1,4 +1,4 @@
-"""Divided that forks share: the same results, and no fork is left."""
+"""Work that forks share: the same results, and no fork is left."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PIECES = 7
 
 
 class Both:
-    """Divided of which this process and a fork surely do a piece each: with its first, either waits for the other."""
+    """Work of which this process and a fork surely do a piece each: with its first, either waits for the other."""
 
     def __init__(self, of_fork: Callable[[int], int]) -> None:
-        self.here, self.of_fork, self.begun = os.getpid(), of_fork, list[int]()
+        self.here, self.of_fork, self.begun, self.told = os.getpid(), of_fork, list[int](), list[int]()
         self.forks, self.this = os.pipe(), os.pipe()
         self.fork = 0
 
@@ -38,6 +38,7 @@ class Both:
                 os.write(self.forks[1], self.fork.to_bytes(8, "little"))
                 os.read(self.this[0], 1)
             return self.of_fork(piece)
+        self.begun.append(piece)
         if not self.fork:
             self.fork = int.from_bytes(os.read(self.forks[0], 8), "little")
             os.write(self.this[1], b"!" * PIECES)
@@ -45,7 +46,7 @@ class Both:
 
     @property
     def work(self) -> Divided[int]:
-        return Divided(PIECES, self.do, self.begun.append)
+        return Divided(PIECES, self.do, self.told.append)
 
 
 def fails(piece: int) -> int:
@@ -75,14 +76,15 @@ def test_each_piece_is_done_once(number: int) -> None:
     both = Both(lambda piece: piece * piece)
     assert sorted(shared_out(both.work, number)) == [(piece, piece * piece) for piece in range(PIECES)]
     assert 0 < len(both.begun) < PIECES
+    assert sorted(both.told) == list(range(PIECES))
     assert is_gone(both.fork)
 
 
 def test_one_process_does_the_pieces_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "MOST_PIECES", 2)
-    begun: list[int] = []
-    assert list(shared_out(Divided(4, str, begun.append), 1)) == [(0, "0"), (1, "1"), (2, "2"), (3, "3")]
-    assert begun == [0, 1, 2, 3]
+    told: list[int] = []
+    assert list(shared_out(Divided(4, str, told.append), 1)) == [(0, "0"), (1, "1"), (2, "2"), (3, "3")]
+    assert told == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("of_fork", [fails, ended])

@@ -57,7 +57,7 @@ def test_a_relu_of_what_is_almost_nothing() -> None:
         found = relu_by_chord(a, Bounded(value, error, {0: shared}))
         for symbol, own in product((-1, 0, 1), (-1, 0, 1)):
             real = max(Fraction(0), Fraction(value) + Fraction(shared) * symbol + Fraction(error) * own)
-            middle = Fraction(float(found.value)) + Fraction(float(found.shared[0])) * symbol
+            middle = Fraction(float(found.value)) + Fraction(float(found.shared.get(0, 0.0))) * symbol
             assert abs(real - middle) <= Fraction(float(found.error))
 
 

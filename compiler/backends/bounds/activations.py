@@ -11,6 +11,7 @@ import numpy as np
 from compiler.backends.bounds.arithmetic import (
     ENGINE_TINY,
     ENGINE_UNIT,
+    ZERO,
     Arithmetic,
     Bounded,
     Functions,
@@ -104,13 +105,17 @@ def _relu(a: Arithmetic, x: Bounded) -> Bounded:
 
 def relu_by_chord(a: Arithmetic, x: Bounded) -> Bounded:
     """By the chord where the sign is open: max(0, x) - λ x is from 0 to max(-λ low, (1 - λ) high), whatever λ from 0 to
-    1 is."""
+    1 is. Where all values have the same sign there is nothing to compute."""
     if not x.shared:
         return _relu(a, x)
     f = a.f
     # where nothing is added below, the sign has to be certain although this sum is rounded
     off = a.off(x) * (1 + 2.0**-52 * (len(x.shared) + 2))
     low, high = x.value - off, x.value + off
+    if _everywhere(low >= 0.0):
+        return x
+    if _everywhere(high <= 0.0):
+        return ZERO
     slope = f.if_less(low, 0.0, f.if_less(0.0, high, quotient(high, high - low), 0.0), 1.0)
     room = 0.5 * f.maximum(-slope * low, (1.0 - slope) * high)
     room = f.if_less(low, 0.0, f.if_less(0.0, high, room, 0.0), 0.0)
@@ -119,6 +124,11 @@ def relu_by_chord(a: Arithmetic, x: Bounded) -> Bounded:
     engine = 2.0**-51 * (abs(value) + off) + ENGINE_TINY
     engine = f.if_less(low, 0.0, f.if_less(0.0, high, engine, 0.0), 0.0)
     return Bounded(value, slope * x.error + room + engine, shared)
+
+
+def _everywhere(condition: Quantity) -> bool:
+    """Of a number, or of all numbers of a tensor."""
+    return condition if isinstance(condition, bool) else bool(condition.all())
 
 
 def _below_relu(bound: Bound, below: float) -> Bound:

@@ -312,11 +312,15 @@ def each_shared(shared: Mapping[int, Quantity], change: Callable[[Quantity], Qua
 def chosen_shared(
     choose: Callable[[Quantity, Quantity], Quantity], shared: Mapping[int, Quantity], other: Mapping[int, Quantity]
 ) -> Mapping[int, Quantity]:
-    """Of two values that share the same, or of which the other one shares nothing."""
-    if isinstance(shared, StackedSymbols):
-        coefficients = other.coefficients if isinstance(other, StackedSymbols) else 0.0
-        return StackedSymbols(shared.symbols, choose(shared.coefficients, coefficients))
-    return {symbol: choose(c, other.get(symbol, 0.0)) for symbol, c in shared.items()}
+    """Of two values, symbol by symbol."""
+    match shared, other:
+        case StackedSymbols(), StackedSymbols() if shared.symbols == other.symbols:
+            return StackedSymbols(shared.symbols, choose(shared.coefficients, other.coefficients))
+        case StackedSymbols(), _ if not other:
+            return StackedSymbols(shared.symbols, choose(shared.coefficients, 0.0))
+        case _, StackedSymbols() if not shared:
+            return StackedSymbols(other.symbols, choose(0.0, other.coefficients))
+    return {symbol: choose(shared.get(symbol, 0.0), other.get(symbol, 0.0)) for symbol in {**shared, **other}}
 
 
 def with_symbol(shared: Mapping[int, Quantity], symbol: int, c: Quantity) -> Mapping[int, Quantity]:
@@ -382,13 +386,11 @@ def _stacked_sum(parts: Sequence[StackedSymbols]) -> StackedSymbols:
 
 def plus(*terms: Quantity) -> Quantity:
     """A sum, without the zeros that are known."""
-    present = [term for term in terms if not (isinstance(term, float) and term == 0.0)]  # `is_zero`, without the call
-    if not present:
-        return 0.0
-    total = present[0]
-    for term in present[1:]:
-        total = total + term
-    return total
+    total: Quantity = None
+    for term in terms:
+        if not (isinstance(term, float) and term == 0.0):  # `is_zero`, without the call
+            total = term if total is None else total + term
+    return 0.0 if total is None else total
 
 
 def compounded(roundings: float, unit: float) -> float:
@@ -405,7 +407,8 @@ def quotient(x: Quantity, y: Quantity) -> Quantity:
 
 def times(x: Quantity, y: Quantity) -> Quantity:
     """A product, without the factors that are known to be one, and without what is known to be zero."""
-    for factor, other in ((x, y), (y, x)):
-        if isinstance(factor, float) and (factor == 0.0 or factor == 1.0):
-            return 0.0 if factor == 0.0 else other
+    if isinstance(x, float) and (x == 0.0 or x == 1.0):
+        return 0.0 if x == 0.0 else y
+    if isinstance(y, float) and (y == 0.0 or y == 1.0):
+        return 0.0 if y == 0.0 else x
     return x * y

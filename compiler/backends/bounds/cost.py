@@ -46,10 +46,15 @@ def followed_within_cost(program: Program) -> Program:
     """
     if operations(program, MOST_OPERATIONS) <= MOST_OPERATIONS:
         return program
-    program = replace(program, nodes=tuple(_unfollowed(node) for node in program.nodes))
+    program = without_followed_errors(program)
     if operations(program, MOST_OPERATIONS) > MOST_OPERATIONS:
         raise NotFollowed(f"it takes more than {MOST_OPERATIONS:,} operations at each position")
     return program
+
+
+def without_followed_errors(program: Program) -> Program:
+    """The same, where less is known to cancel, and is found in less time."""
+    return replace(program, nodes=tuple(_unfollowed(node) for node in program.nodes))
 
 
 def numbers_kept(program: Program) -> int:

@@ -194,3 +194,7 @@ class IntervalLoop:
         off = OUTWARD * (self.most + 1) * torch.maximum(found.low.abs(), found.high.abs()).sum(1, keepdim=True)
         total = found.each(lambda end: end.sum(1, keepdim=True))
         return Interval(total.low - off, total.high + off)
+
+
+def high_end(x: Quantity) -> Tensor:
+    return Interval.of(x).high

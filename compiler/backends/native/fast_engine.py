@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from threading import Lock
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.cost import numbers_kept
+from compiler.backends.bounds.cost import numbers_kept, without_followed_errors
 from compiler.backends.bounds.margins import BINS, sufficient_leads, with_known_errors
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
@@ -29,7 +29,7 @@ from compiler.source.faults import NoRule
 from compiler.tasks.task import Words
 
 WORTH_COMPILING = 5_000  # sequences for each program that take torch as long as it takes to compile it
-WORTH_RECORDING = 250  # in one call: with fewer, all calls together may not be worth the time
+WORTH_RECORDING = 1000  # sequences that take about as long as recording the calls of a program
 BLOCK = 1 << 14
 MOST_ROWS = 1 << 16  # sequences from several starts that are run at once
 TENSOR_NUMBERS = 1 << 19  # numbers in one tensor on the CPU: more leave the cache
@@ -144,41 +144,50 @@ def _all_in_stages(made: Sequence[Program], spec: Spec | None, make: _Make) -> t
 def _in_stages(program: Program, sample: Tensor | None, make: _Make) -> _Runner | str:
     bounds = _Stage(program, None, make)
     try:
-        first = None if sample is None else _first_stage(program, sample)
-        quick = None if first is None else _Stage(*first, make).runner()
+        first = None if sample is None else _worth_it(program, sample)
+        quick = None if first is None else _Stage(first.program, first.margins, make).runner()
         if first is None or quick is None:
             return bounds.runner() or bounds.reason
     except NoRule as error:
         return str(error)
-    how = "by values alone" if first[0] is program else "by known errors of attention"
-    stages = _Stages(quick, bounds, how)
-    return _Runner(program, stages.run, None if quick.check is None else stages.check, stages.decided)
+    both = _Stages(quick, bounds, first.how)
+    return _Runner(program, both.run, None if quick.check is None else both.check, both.decided)
 
 
-def _first_stage(program: Program, sample: Tensor) -> tuple[Program, Array | None] | None:
-    """What decides most of a sample in less time than bounds do: the same program by values alone, with margins, or one
-    with errors of attention that are known for all inputs; None where it does not. Raises `NoRule`."""
-    made: Program | None = program
-    if any(isinstance(node.operation, Attended) for node in program.nodes):
-        made, margins = with_known_errors(program), None
-        share = 0.0 if made is None else _share(made, sample, None)
-    else:
-        margins, share = _by_values(program, sample, 1)
-        if share < 1:
-            margins, share = _by_values(program, sample, BINS)
-    return None if made is None or share < 1 - MOST_LEFT else (made, margins)
+def _worth_it(program: Program, sample: Tensor) -> QuickStage | None:
+    return next((stage for stage in quick_stages(program) if stage.share_decided(sample) >= stage.least), None)
 
 
-def _by_values(program: Program, sample: Tensor, bins: int) -> tuple[Array, float]:
-    """Margins, and the share of a sample that leads by them."""
-    enough = sufficient_leads(program, bins)
-    return enough, _share(program, sample, enough) if np.isfinite(enough).all() else 0.0
+@dataclass(frozen=True, eq=False)
+class QuickStage:
+    """A program that takes less time than bounds of each input do, and `how` it decides; with `margins` values alone
+    are computed. `least`: the share of a sample that it has to decide, to be worth its time."""
+
+    program: Program
+    how: str
+    least: float
+    margins: Array | None = None
+
+    def share_decided(self, sample: Tensor) -> float:
+        """The share of some sequences [batch, length] of which it is sure."""
+        with torch.inference_mode():
+            return float((said(self.program, sample, self.margins) != UNSURE).all(1).double().mean())
 
 
-def _share(program: Program, sample: Tensor, margins: Array | None) -> float:
-    """Of a sample, of which all is surely said."""
-    with torch.inference_mode():
-        return float((said(program, sample, margins) != UNSURE).all(1).double().mean())
+def quick_stages(program: Program) -> Iterator[QuickStage]:
+    """Values alone; or errors of attention that are known for all inputs, where all others are not followed, if this
+    decides all of a sample, or are. Raises `NoRule`."""
+    if not any(isinstance(node.operation, Attended) for node in program.nodes):
+        for bins in BINS:
+            margins = sufficient_leads(program, bins)
+            if np.isfinite(margins).all():
+                yield QuickStage(program, "by values alone", 1 - MOST_LEFT if bins == BINS[-1] else 1.0, margins)
+        return
+    known = with_known_errors(program)
+    how = "by wider bounds" if known is None else "by known errors of attention"
+    yield QuickStage(without_followed_errors(known or program), how, 1.0)
+    if known is not None:
+        yield QuickStage(known, how, 1 - MOST_LEFT)
 
 
 def _sample(program: Program, spec: Spec) -> Tensor | None:
@@ -241,9 +250,13 @@ def _on_tensors(program: Program, margins: Array | None, device: torch.device) -
     def repeated() -> Callable[[Tensor], Tensor]:
         return recorded(compute, some)
 
+    asked = 0
+
     def run(tokens: Tokens) -> Tokens:
+        nonlocal asked
+        asked += len(tokens)
         with torch.inference_mode():
-            said_by = repeated() if len(tokens) >= WORTH_RECORDING else compute
+            said_by = repeated() if asked >= WORTH_RECORDING else compute
             parts = [
                 said_by(torch.from_numpy(tokens[first : first + size]).to(device)).cpu().numpy()
                 for first in range(0, len(tokens), size)
