@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -56,6 +57,42 @@ class AttentionNode:
     keys: Channels
     values: Channels
 
+    @cached_property
+    def rows(self) -> KeyRows:
+        """What is different at each key."""
+        shape = len(self.seen), self.sequences.steps
+        channels = [q for x in (*self.keys, *self.values) for q in (x.value, x.error) if isinstance(q, Tensor)]
+        if not channels or not shape[0]:
+            return KeyRows(np.zeros((shape[0], 1), np.int64), np.zeros(shape, np.int64))
+        every = torch.stack([q.expand(shape) for q in channels], 2).numpy()
+        found = [np.unique(key, axis=0, return_index=True, return_inverse=True)[1:] for key in every]
+        most = max(len(steps) for steps, _ in found)
+        steps, row = ([np.resize(steps, most) for steps, _ in found], [row.reshape(-1) for _, row in found])
+        return KeyRows(np.stack(steps), np.stack(row))
+
+
+@dataclass(frozen=True, eq=False)
+class KeyRows:
+    """The rows of tables of keys: `steps` [keys, rows] after which keys and values differ, some of them more than once;
+    and the `row` [keys, steps] of each step of a key's column."""
+
+    steps: NDArray[np.int64]
+    row: NDArray[np.int64]
+
+    @staticmethod
+    def of_all_steps(keys: int, steps: int) -> KeyRows:
+        every = np.tile(np.arange(steps), (keys, 1))
+        return KeyRows(every, every)
+
+    def of_keys(self, keys: NDArray[np.int64]) -> KeyRows:
+        """Of these keys alone."""
+        return KeyRows(self.steps[keys], self.row[keys])
+
+    def of_channel(self, x: Bounded) -> Bounded:
+        """[keys, steps] as [1, keys, rows]."""
+        index = torch.from_numpy(self.steps)
+        return _map(x, lambda q: (q.gather(1, index) if q.shape[1] > 1 else q)[None])
+
 
 @dataclass(frozen=True, eq=False)
 class Query:
@@ -68,7 +105,7 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class _Head:
-    """A head by its `number`: the channels that are `wanted` of what it mixes, their values [1, seen, steps], and which
+    """A head by its `number`: the channels that are `wanted` of what it mixes, their values [1, seen, rows], and which
     keys are `visible` to it [seen]."""
 
     number: int
@@ -123,19 +160,20 @@ class _Form:
 
 @dataclass(frozen=True)
 class _Tables:
-    """The forms that are `made`, all of them with so many cases; of those to come, the positions of their keys."""
+    """The forms that are `made`, all of them with so many cases; of those to come, the positions and `rows` of keys."""
 
     sequences: Sequences
     positions: tuple[int, ...]
     cases: int
+    rows: KeyRows
     made: list[_Form] = field(default_factory=list)
 
     def of_keys(self, keys: NDArray[np.int64]) -> _Tables:
         """The same tables, for forms of these of the keys."""
-        return replace(self, positions=tuple(self.positions[key] for key in keys))
+        return replace(self, positions=tuple(self.positions[key] for key in keys), rows=self.rows.of_keys(keys))
 
     def add(self, table: Tensor, constant: Array | float = 0.0, *, bound: bool = False) -> int:
-        """A form by what each key adds, [cases, keys, steps] or less; its number."""
+        """A form by what each key adds, [cases, keys, rows] or less; its number."""
         table = table.expand(self.shape)
         columns: dict[int, Array] = {}
         rest = np.zeros((2, self.cases)) + constant
@@ -143,6 +181,7 @@ class _Tables:
             column, part = self.sequences.columns[position], table[:, i].numpy()
             if not part.any():
                 continue
+            part = part[:, self.rows.row[i]]
             if column == CONSTANT:
                 rest = outwards(rest, np.stack([part[:, 0]] * 2))
             else:
@@ -156,8 +195,8 @@ class _Tables:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """[cases, keys, steps]"""
-        return self.cases, len(self.positions), self.sequences.steps
+        """[cases, keys, rows]"""
+        return self.cases, *self.rows.steps.shape
 
     def forms(self) -> Forms:
         automaton = self.sequences.automaton
@@ -165,8 +204,10 @@ class _Tables:
         constant, tables = np.zeros((2, self.cases, len(self.made))), np.zeros(shape)
         for number, form in enumerate(self.made):
             constant[..., number] = form.constant
-            for column, table in form.columns.items():
-                tables[:, column, ..., number] = table
+        for column in range(len(automaton.columns)):  # one after the other: each is written as a whole
+            for number, form in enumerate(self.made):
+                if column in form.columns:
+                    tables[:, column, ..., number] = form.columns[column]
         return forms(automaton, constant, tables)
 
 
@@ -177,16 +218,19 @@ def attention_forms(a: Arithmetic, node: AttentionNode, query: Query) -> Attenti
     entries = query.cases * len(sequences.automaton.columns) * sequences.steps
     if 16 * entries * (2 * len(mixing) + 3 * len(node.live)) > MAX_QUERY_BYTES:
         raise too_large()
-    tables = _Tables(sequences, node.seen, query.cases)
+    # of hard attention, what keys of one column hold is compared step by step
+    is_soft = isinstance(operation, Attended) and operation.ties is None
+    rows = node.rows if is_soft else KeyRows.of_all_steps(len(node.seen), sequences.steps)
+    tables = _Tables(sequences, node.seen, query.cases, rows)
     heads = []
     for number in mixing:
-        head = _head(node, number, query)
+        head = _head(node, number, query, rows)
         if isinstance(operation, Mixed):
             heads.append(_mixed(a, operation, head, query.position, tables))
         elif not node.seen:
             heads.append(_nothing(head.wanted, tables))
         else:
-            asked = _asked(node, operation, number, query)
+            asked = _asked(node, operation, number, query, rows)
             heads.append((_softmax if operation.ties is None else _hard)(a, head, asked, tables))
     return AttentionForms(tables.forms(), tuple(heads), np.array([form.bound for form in tables.made]))
 
@@ -196,17 +240,17 @@ def too_large() -> NotFollowed:
     return NotFollowed("the tables of all that its columns can hold take too much memory")
 
 
-def _head(node: AttentionNode, number: int, query: Query) -> _Head:
+def _head(node: AttentionNode, number: int, query: Query, rows: KeyRows) -> _Head:
     operation = node.operation
     wanted = [channel for channel in node.live if channel // operation.value_dim == number]
     channels = [operation.value_channels(number)[channel % operation.value_dim] for channel in wanted]
-    values = [_key(node.values[channel]) if node.values else ZERO for channel in channels]
+    values = [rows.of_channel(node.values[channel]) if node.values else ZERO for channel in channels]
     return _Head(number, wanted, values, operation.visible_to(number)[query.position, list(node.seen)])
 
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """What a head's scores are computed from: queries [cases, 1, 1], keys [1, keys, steps]."""
+    """What a head's scores are computed from: queries [cases, 1, 1], keys [1, keys, rows]."""
 
     dtype: FloatFormat
     scored: Scored
@@ -216,7 +260,7 @@ class _Asked:
         return self.scored.operation
 
     def scores(self, a: Arithmetic) -> Bounded:
-        """[cases, keys, steps] or less"""
+        """[cases, keys, rows] or less"""
         return exact.score(self.dtype, self.scored, score(a, self.scored))
 
     def of_keys(self, keys: NDArray[np.int64]) -> _Asked:
@@ -230,9 +274,9 @@ class _Asked:
         return replace(self, scored=replace(self.scored, key=[_hull_of_steps(x) for x in self.scored.key]))
 
 
-def _asked(node: AttentionNode, operation: Attended, head: int, query: Query) -> _Asked:
+def _asked(node: AttentionNode, operation: Attended, head: int, query: Query, rows: KeyRows) -> _Asked:
     channels = [_case(query.channels[c]) if query.channels else ZERO for c in operation.query_channels(head)]
-    keys = [_key(node.keys[c]) if node.keys else ZERO for c in operation.key_channels(head)]
+    keys = [rows.of_channel(node.keys[c]) if node.keys else ZERO for c in operation.key_channels(head)]
     added = (table[head % len(table)][query.position, list(node.seen)] for table in operation.additions)
     scored = Scored(operation, channels, keys, [torch.tensor(numbers)[None, :, None] for numbers in added])
     return _Asked(node.dtype, scored)
@@ -595,10 +639,4 @@ def _map(x: Bounded, change: Callable[[Tensor], Tensor]) -> Bounded:
 def _case(x: Bounded) -> Bounded:
     """[cases] as [cases, 1, 1]."""
     value, error = (q[:, None, None] if isinstance(q, Tensor) else q for q in (x.value, x.error))
-    return Bounded(value, error)
-
-
-def _key(x: Bounded) -> Bounded:
-    """[seen, steps] as [1, seen, steps]."""
-    value, error = (q[None] if isinstance(q, Tensor) else q for q in (x.value, x.error))
     return Bounded(value, error)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Channels, Quantity
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Channels, Quantity, each_shared
 from compiler.backends.bounds.elementwise import all_channels
 from compiler.backends.bounds.tensors import Running
 from compiler.backends.elementary.program import (
@@ -226,7 +226,7 @@ def _where(condition: Tensor, one: Bounded, other: Bounded) -> Bounded:
     """One where the condition holds, with nothing shared, else the other."""
     if not bool(condition.any()):
         return other
-    shared = {symbol: torch.where(condition, 0.0, c) for symbol, c in other.shared.items()}
+    shared = each_shared(other.shared, lambda c: torch.where(condition, 0.0, c))
     value, error = (
         torch.where(condition, *(torch.as_tensor(q, dtype=torch.float64) for q in pair))
         for pair in ((one.value, other.value), (one.error, other.error))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import Bounded, Quantity
+from compiler.backends.bounds.arithmetic import Bounded, Quantity, each_shared
 from compiler.backends.bounds.attention import Scored
 from compiler.backends.elementary.program import Linear, Node, Sum, is_power_of_two
 from compiler.expressions.floats import FloatFormat
@@ -126,7 +126,7 @@ def _settled(bounded: Bounded, value: Tensor, sure: Tensor) -> Bounded:
 
     error = where(0.0, bounded.error)
     error = 0.0 if bool((torch.as_tensor(error, dtype=torch.float64) == 0).all()) else error
-    return Bounded(where(value, bounded.value), error, {symbol: where(0.0, c) for symbol, c in bounded.shared.items()})
+    return Bounded(where(value, bounded.value), error, each_shared(bounded.shared, lambda c: where(0.0, c)))
 
 
 def _rounded(dtype: FloatFormat, x: Tensor) -> Tensor:

@@ -39,8 +39,14 @@ class Forms:
     ) -> Array:
         """What the columns before `first`, where the states are `before`, and those from `after` on, where they are
         `state`, add to the constant: [2, cells, forms]."""
-        outside = outwards(self.below[:, first, before, case], self.above[:, after, state, case])
-        return outwards(outside, self.constant[:, case])
+        states, cases = self.below.shape[2:4]
+        if len(case) < states * states * cases:
+            outside = outwards(self.below[:, first, before, case], self.above[:, after, state, case])
+            return outwards(outside, self.constant[:, case])
+        with np.errstate(invalid="ignore"):  # where no path leads from a state to another one
+            every = outwards(self.below[:, first, :, None], self.above[:, after, None])
+            every = outwards(every, self.constant[:, None, None])  # [2, states, states, cases, forms]
+        return every[:, before, state, case]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +67,9 @@ def outwards(x: Array, y: Array) -> Array:
     total = x + y
     with np.errstate(invalid="ignore"):
         part = total - x
-        lost = (x - (total - part)) + (y - part)
+        lost = total - part
+        np.subtract(x, lost, out=lost)
+        lost += np.subtract(y, part, out=part)
     np.nextafter(total[0], -np.inf, out=total[0], where=lost[0] < 0)
     np.nextafter(total[1], np.inf, out=total[1], where=lost[1] > 0)
     return total

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Quantity
-from compiler.backends.bounds.deciding import class_logits
-from compiler.backends.elementary.program import Decision
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Quantity, StackedSymbols, plus
+from compiler.backends.bounds.deciding import have_most_in_common
+from compiler.backends.bounds.large_term import roundings_beside_largest
+from compiler.backends.elementary.program import Decision, Linear
 from compiler.network.meanings import lead_sign
+from compiler.verifier.ffn import LinearRows, RowTerms, row_terms, rows_alike
 from compiler.verifier.forms import Array
 
 Flags = np.ndarray
@@ -119,16 +121,46 @@ def _logits(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], cells:
         values = torch.stack([_row(sign * x.value, cells) for x in inputs])
         off = torch.zeros_like(values) if decision.classes > 1 else _row(a.off(inputs[0]), cells)[None]
         return _Logits(values, off, off, None)
-    values, lowered, raised = (
-        torch.stack([_row(q, cells) for q in part]) for part in class_logits(a, decision, inputs, sign)
-    )
-    weight = torch.zeros(decision.classes, len(inputs), dtype=torch.float64)
-    for number, terms in enumerate(decision.linear.rows):
-        for channel, factor in terms:
-            weight[number, channel] = factor
+    values, lowered, raised = _linear_logits(a, decision.linear, inputs, cells)
+    values, lowered, raised = (values, lowered, raised) if sign > 0 else (-values, raised, lowered)
+    rows = [dict(terms) for terms in decision.linear.rows]
+    weight = torch.tensor([[row.get(c, 0.0) for c in range(len(inputs))] for row in rows], dtype=torch.float64)
     moved = weight.abs() @ torch.stack([_row(a.off(x), cells) for x in inputs])
     lost = 2.0**-52 * (len(inputs) + 2) * moved if decision.classes > 1 else moved  # in the engine's own sums
     return _Logits(values, lowered + lost, raised + lost, weight)
+
+
+def _linear_logits(
+    a: Arithmetic, linear: Linear, inputs: Sequence[Bounded], cells: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As `class_logits`, of all classes at once that have as many terms: [classes, cells] each."""
+    found = torch.zeros(3, len(linear.rows), 1, cells, dtype=torch.float64)
+    alike, biases = have_most_in_common(linear), linear.bias or (0.0,) * len(linear.rows)
+    for rows in rows_alike(inputs, linear.rows, biases):
+        terms = row_terms(a, inputs, rows)
+        products = terms.alone if len(terms.values) != 2 else _with_shared(rows, terms, inputs, cells)
+        value, _, roundings = a.sum_in_parts(products)
+        down, up = roundings_beside_largest(a, products, roundings) if alike else (roundings, roundings)
+        for part, quantity in enumerate((value, plus(*terms.roundings, down), plus(*terms.roundings, up))):
+            found[part, rows.numbers] = torch.as_tensor(quantity, dtype=torch.float64)
+    values, lowered, raised = found[:, :, 0]
+    return values, lowered, raised
+
+
+def _with_shared(rows: LinearRows, terms: RowTerms, inputs: Sequence[Bounded], cells: int) -> list[Bounded]:
+    """The terms with what they share, which may cancel in a sum of two."""
+    symbols = sorted({symbol for x in inputs for symbol in x.shared})
+    shared = torch.zeros(len(symbols), len(inputs), 1, cells, dtype=torch.float64)
+    for channel, x in enumerate(inputs):
+        for symbol, c in x.shared.items():
+            shared[symbols.index(symbol), channel, 0] = _row(c, cells)
+    found = [Bounded(*part) for part in zip(terms.values, map(plus, terms.errors, terms.roundings), strict=True)]
+    for rank, (channels, weights) in enumerate(
+        zip(zip(*rows.channels, strict=True), zip(*rows.weights, strict=True), strict=True)
+    ):
+        part = shared[:, list(channels)] * torch.tensor(weights, dtype=torch.float64)[:, None, None]
+        found[rank] = replace(found[rank], shared=StackedSymbols(tuple(symbols), part))
+    return found
 
 
 def _shared_and_own(

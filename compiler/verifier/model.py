@@ -9,14 +9,22 @@ Two kinds of abstract values, both with a rounding bound and with what varies sh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import ZERO, Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.arithmetic import (
+    ZERO,
+    Arithmetic,
+    Bounded,
+    Quantity,
+    Rounding,
+    StackedSymbols,
+    each_shared,
+)
 from compiler.backends.bounds.elementwise import all_channels
 from compiler.backends.bounds.tensors import Running, TensorFunctions, looked_up
 from compiler.backends.elementary.program import Attended, Lookup, Mixed, Node, Program, reads_keys
@@ -93,7 +101,8 @@ def tails(program: Program, sequences: Sequences, wanted: Container[int], stop: 
     last = _last_attention(program)
     later = _depends_on(program, last)
     running = local_values(program, sequences, later, stop)
-    before = _Before(running, sequences, last, later, unknown_shares(program, running.values))
+    attention = _attention(running, program.nodes[last], sequences) if last >= 0 else None
+    before = _Before(running, sequences, last, later, attention, unknown_shares(program, running.values))
     for position, slot in places:
         yield _tail(before, position, slot)
         if stop():
@@ -177,6 +186,7 @@ class _Before:
     sequences: Sequences
     last: int
     later: Set[int]
+    attention: AttentionNode | None
     unknown: Mapping[str, float]
 
 
@@ -197,9 +207,9 @@ def _tail(before: _Before, position: int, slot: int) -> Tail:
     case, chosen = _cases([*query, *(x for value in local.values() for x in value)], steps)
     local = {number: [_select(x, chosen, 0) for x in value] for number, value in local.items()}
     attention = None
-    if last >= 0:
+    if before.attention is not None:
         asked = Query(position, len(chosen), [_select(x, chosen, 0) for x in query])
-        attention = attention_forms(running.arithmetic, _attention(running, program.nodes[last], sequences), asked)
+        attention = attention_forms(running.arithmetic, before.attention, asked)
     return Tail(program, sequences, position, slot, column, case, local, attention, last, later, before.unknown)
 
 
@@ -268,7 +278,7 @@ def _cases(value: Sequence[Bounded], steps: int) -> tuple[np.ndarray, Tensor]:
 
 
 def _map(x: Bounded, change: Callable[[Quantity], Quantity]) -> Bounded:
-    return Bounded(change(x.value), change(x.error), {symbol: change(c) for symbol, c in x.shared.items()})
+    return Bounded(change(x.value), change(x.error), each_shared(x.shared, change))
 
 
 def _select(x: Bounded, index: Tensor, add: int = 1) -> Bounded:
@@ -277,15 +287,15 @@ def _select(x: Bounded, index: Tensor, add: int = 1) -> Bounded:
     def chosen(q: Quantity) -> Quantity:
         if not isinstance(q, Tensor):
             return q
-        values = q[index] if len(q) > 1 else q.expand(len(index))
-        return values[None] if add else values
+        values = q[..., index] if q.shape[-1] > 1 else q.expand(*q.shape[:-1], len(index))
+        return values.unsqueeze(-2) if add else values
 
     return _map(x, chosen)
 
 
 def _first(x: Bounded, steps: int) -> Bounded:
     """Of [1, steps | 1], the row, as far as the column has steps."""
-    return _map(x, lambda q: q[0, :steps] if isinstance(q, Tensor) else q)
+    return _map(x, lambda q: q[..., 0, :steps] if isinstance(q, Tensor) else q)
 
 
 def _widened(x: Bounded, steps: int) -> Bounded:
@@ -294,18 +304,15 @@ def _widened(x: Bounded, steps: int) -> Bounded:
     def change(q: Quantity) -> Quantity:
         if not isinstance(q, Tensor):
             return torch.full((1, steps), q, dtype=torch.float64)
-        return torch.cat([q, q[:, :1].expand(1, steps - q.shape[1])], 1)
+        return torch.cat([q, q[..., :1].expand(*q.shape[:-1], steps - q.shape[-1])], -1)
 
     return _map(x, change)
 
 
 def _stacked(rows: Sequence[Bounded]) -> Bounded:
     """Rows [1, steps] as [positions, steps]."""
-    symbols = {symbol for row in rows for symbol in row.shared}
+    symbols = tuple(sorted({symbol for row in rows for symbol in row.shared}))
     zero = torch.zeros_like(rows[0].value)
-
-    def joined(parts: Iterable[Tensor]) -> Tensor:
-        return torch.cat(list(parts))
-
-    shared = {symbol: joined(row.shared.get(symbol, zero) for row in rows) for symbol in symbols}
-    return Bounded(joined(row.value for row in rows), joined(row.error for row in rows), shared)
+    parts = [torch.cat([row.shared.get(symbol, zero) for row in rows]) for symbol in symbols]
+    shared = StackedSymbols(symbols, torch.stack(parts)) if symbols else {}
+    return Bounded(torch.cat([row.value for row in rows]), torch.cat([row.error for row in rows]), shared)

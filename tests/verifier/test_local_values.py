@@ -10,16 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.arithmetic import (
+    Arithmetic,
+    Bounded,
+    Rounding,
+    StackedSymbols,
+    combined_shared,
+    stacked_symbols,
+)
 from compiler.backends.bounds.tensors import TensorFunctions
-from compiler.backends.elementary.program import Node, Renewed, Rotated
+from compiler.backends.elementary.program import Linear, Node, Renewed, Rotated
 from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load_source
 from compiler.source.text import Source
 from compiler.verifier import model as following
 from compiler.verifier import sweep as sweeping
-from compiler.verifier.attention import AttentionForms, attention_forms
-from compiler.verifier.ffn import cell_step
+from compiler.verifier.attention import AttentionForms, AttentionNode, attention_forms
+from compiler.verifier.ffn import cell_step, linear_sum
 from compiler.verifier.model import _cases, _ranges_in_column, _stacked
 from compiler.verifier.rounds import tails_of
 from compiler.verifier.sequences import CONSTANT, Sequences
@@ -144,8 +151,66 @@ def test_renewed_errors_have_symbols_of_their_own() -> None:
         assert y.value is x.value
         assert y.error == 0
         assert set(y.shared) == {3, 10 + i}
-        assert y.shared[3] is x.shared[3]
-        assert y.shared[10 + i] is x.error
+        assert y.shared[3].equal(x.shared[3])
+        assert y.shared[10 + i].equal(x.error)
+
+
+def test_stacked_symbols_are_summed_one_by_one() -> None:
+    """Whatever symbols the terms share, and in which order."""
+    random = np.random.default_rng(3)
+    for _ in range(30):
+        terms = []
+        for _ in range(random.integers(1, 4)):
+            symbols = random.permutation(6)[: random.integers(1, 5)].tolist()
+            terms.append(Bounded(column(0.0), 0.0, {symbol: column(float(random.normal())) for symbol in symbols}))
+        expected = combined_shared(terms)
+        found = combined_shared([Bounded(x.value, 0.0, stacked_symbols(x.shared)) for x in terms])
+        assert set(found) == set(expected)
+        assert all(torch.allclose(found[symbol], c, rtol=1e-12, atol=1e-12) for symbol, c in expected.items())
+        assert isinstance(found, StackedSymbols)
+        assert torch.allclose(found.size, torch.stack([c.abs() for c in expected.values()]).sum(0))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_linear_maps_of_many_outputs_are_those_of_each_alone(seed: int) -> None:
+    """Rows of all lengths, with and without biases and powers of two; channels that share different symbols, or are
+    known to be zero."""
+    random = np.random.default_rng(seed)
+    inputs = [
+        Bounded(column(*random.normal(size=3)), column(0.1, 0.2, 0.0), {s: column(*random.normal(size=3)) for s in own})
+        for own in ((1, 2), (1, 2), (2, 5), (9,))
+    ]
+    inputs += [Bounded(0.0, 0.0), Bounded(0.5, 0.0)]
+    numbers = (0.5, -2.0, 0.3, 7.0)
+    rows = tuple(
+        tuple((c, float(random.choice(numbers))) for c in range(6) if random.random() < 0.6 or row % 3 == 0)
+        for row in range(12)
+    )
+    bias = tuple(float(random.choice((0.0, 1.5))) for _ in rows)
+    for dtype in ("float32", "bfloat16"):
+        a = Arithmetic(TensorFunctions(), Rounding.of(FORMATS[dtype]))
+        found = cell_step(a, Node(Linear(rows, bias), (0,), 12, (0,), tuple(range(12))), [inputs], [0])
+        for x, terms, added in zip(found, rows, bias, strict=True):
+            expected = linear_sum(a, a.products(inputs, terms, added))
+            pairs = [(x.value, expected.value), (x.error, expected.error)]
+            pairs += [(x.shared.get(s, 0.0), expected.shared.get(s, 0.0)) for s in {*x.shared, *expected.shared}]
+            for one, other in pairs:
+                first, second = (torch.as_tensor(q, dtype=torch.float64) for q in (one, other))
+                assert torch.allclose(first, second, rtol=1e-9, atol=0)
+
+
+def test_rows_of_keys_hold_what_each_step_had() -> None:
+    random = np.random.default_rng(1)
+    keys, values = (torch.from_numpy(random.integers(0, 3, (4, 50)).astype(float)) for _ in range(2))
+    sequence = Sequences(random_automaton(Random(2)), cast(Any, None), (), np.zeros((1, 1), np.int64))
+    sequence.__dict__["steps"] = 50
+    made = AttentionNode(
+        FORMATS["float64"], cast(Any, None), (0,), sequence, (0, 1, 2, 3), [Bounded(keys, 0.0)], [Bounded(values, 0.0)]
+    )
+    assert made.rows.steps.shape[1] <= 9
+    for whole in (keys, values):
+        part = made.rows.of_channel(Bounded(whole, 0.0)).value[0]
+        assert part.gather(1, torch.from_numpy(made.rows.row)).equal(whole)
 
 
 def test_a_turn_is_off_by_what_its_angle_is_off() -> None:

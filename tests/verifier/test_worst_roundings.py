@@ -18,7 +18,7 @@ from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import Normalized
 from compiler.expressions.floats import FORMATS
 from compiler.pipeline import load
-from compiler.verifier.attention import AttentionForms, _Tables, mixed_values
+from compiler.verifier.attention import AttentionForms, KeyRows, _Tables, mixed_values
 from compiler.verifier.ffn import linear_sum
 from compiler.verifier.forms import Ranges
 from compiler.verifier.sequences import CONSTANT, sequences
@@ -99,7 +99,7 @@ def test_tables_hold_the_sums_of_their_keys() -> None:
     length = len(spec.layout.prompt) + 3
     sequence = sequences(automaton, spec.layout, range(length))
     numbers = np.random.default_rng(5)
-    tables = _Tables(sequence, tuple(range(length)), 2)
+    tables = _Tables(sequence, tuple(range(length)), 2, KeyRows.of_all_steps(length, sequence.steps))
     assert sequence.columns.count(CONSTANT) > 1
     assert max(sequence.columns.count(k) for k in range(len(automaton.columns))) > 1
     for _ in range(10):

@@ -16,8 +16,11 @@ from compiler.backends.bounds.arithmetic import (
     Bounded,
     Functions,
     Quantity,
+    chosen_shared,
+    each_shared,
     plus,
     quotient,
+    scaled_shared,
     times,
 )
 from compiler.backends.elementary.program import Array
@@ -95,7 +98,7 @@ def _relu(a: Arithmetic, x: Bounded) -> Bounded:
     f, off = a.f, a.off(x)
     error = f.minimum(off, f.maximum(plus(x.value, off), 0.0))
     lowest = f.name(x.value - off)
-    shared = {symbol: f.name(f.if_less(lowest, 0.0, 0.0, c)) for symbol, c in x.shared.items()}
+    shared = each_shared(x.shared, lambda c: f.name(f.if_less(lowest, 0.0, 0.0, c)))
     error = f.if_less(lowest, 0.0, error, x.error) if shared else error
     return a.named(f.maximum(x.value, 0.0), error, shared)
 
@@ -117,7 +120,7 @@ def relu_by_chord(a: Arithmetic, x: Bounded) -> Bounded:
     room = 0.5 * f.maximum(-slope * low, (1.0 - slope) * high)
     room = f.if_less(low, 0.0, f.if_less(0.0, high, room, 0.0), 0.0)
     value = slope * x.value + room
-    shared = {symbol: times(slope, c) for symbol, c in x.shared.items()}
+    shared = scaled_shared(x, slope)
     engine = 2.0**-51 * (abs(value) + off) + ENGINE_TINY
     engine = f.if_less(low, 0.0, f.if_less(0.0, high, engine, 0.0), 0.0)
     return Bounded(value, slope * x.error + room + engine, shared)
@@ -139,10 +142,10 @@ def _below_relu(bound: Bound, below: float) -> Bound:
         f, known, chord = a.f, bound(a, x), relu_by_chord(a, x)
         roundings = plus(times(GELU_UNITS * a.rounding.unit, a.size(x)), 1024 * a.rounding.tiny)
         value, error = f.name(chord.value - below / 2), f.name(plus(chord.error, below / 2, roundings))
-        shared = {
-            symbol: f.name(f.if_less(error, known.error, *(side.shared.get(symbol, 0.0) for side in (chord, known))))
-            for symbol in {**chord.shared, **known.shared}
-        }
+        least = error
+        shared = chosen_shared(
+            lambda c, other: f.name(f.if_less(least, known.error, c, other)), chord.shared, known.shared
+        )
         value, error = (f.if_less(error, known.error, *pair) for pair in ((value, known.value), (error, known.error)))
         return a.named(value, error, shared)
 
@@ -162,7 +165,7 @@ def _silu(a: Arithmetic, x: Bounded) -> Bounded:
     rest = f.minimum(0.5 * bend * (off * off), 2.2 * off)  # beyond the tangent; the slope is at most 1.1
     error = plus(times(f.absolute(slope), x.error), rest)
     roundings = times(SILU_UNITS * unit, plus(f.absolute(value), times(1.1, off)))
-    shared = {symbol: f.name(c * slope) for symbol, c in x.shared.items()}
+    shared = each_shared(x.shared, lambda c: f.name(c * slope))
     return a.named(value, plus(error, roundings, 1024 * tiny), shared)
 
 
@@ -215,7 +218,7 @@ def _along_tangent(
     along = f.name(plus(times(slope, x.error), rest))
     most = f.name(1.0 + f.absolute(y.value))
     known = f.name(plus(along, times(slope, off)))
-    shared = {symbol: f.name(f.if_less(known, most, c * slope, 0.0)) for symbol, c in x.shared.items()}
+    shared = each_shared(x.shared, lambda c: f.name(f.if_less(known, most, c * slope, 0.0)))
     return a.named(y.value, plus(f.if_less(known, most, along, most), apart), shared)
 
 

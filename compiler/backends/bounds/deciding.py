@@ -84,7 +84,7 @@ def class_logits(
         offs = [a.off(x) for x in stream]
         return [times(sign, x.value) for x in stream], offs, offs
     values, lowered, raised = [], [], []
-    alike = _have_most_in_common(decision.linear)
+    alike = have_most_in_common(decision.linear)
     for number, terms in enumerate(decision.linear.rows):
         bias = 0.0 if decision.linear.bias is None else decision.linear.bias[number]
         products = a.products(inputs, terms, bias)
@@ -97,7 +97,7 @@ def class_logits(
     return (values, lowered, raised) if sign > 0 else (values, raised, lowered)
 
 
-def _have_most_in_common(linear: Linear) -> bool:
+def have_most_in_common(linear: Linear) -> bool:
     """Whether a term is nearly the same for all classes: its rounding may then be as large as what tells them apart."""
     columns = [*_columns(linear).values(), linear.bias or (0.0,)]
     return any(min(column) > ALIKE * max(column) > 0 or max(column) < ALIKE * min(column) < 0 for column in columns)

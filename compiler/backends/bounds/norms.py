@@ -13,10 +13,12 @@ from compiler.backends.bounds.arithmetic import (
     Bounded,
     Quantity,
     combined_shared,
+    each_shared,
     is_zero_value,
     plus,
     scaled_shared,
     times,
+    with_symbol,
 )
 from compiler.backends.elementary.program import FUNCTION_UNITS, Normalized
 from compiler.network.meanings import subtracts_mean
@@ -47,7 +49,7 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
     off = f.name(0.5 * relative + curved + function)
     off_alone = f.name((alone + 0.5 * second) / square + 0.5 * roundings + curved + function)
     parts = (Bounded(0.0, 0.0, scaled_shared(x, x.value / (count * square))) for x in inputs)
-    follows = {symbol: f.name(c) for symbol, c in combined_shared(list(parts)).items()}
+    follows = each_shared(combined_shared(list(parts)), f.name)
     inverse = f.name(1.0 / f.sqrt(square))
     factor = _Factor(inverse, off, off_alone, follows, operation.first_symbol + group)
     limit = math.inf  # of a normalized value, where no square that matters underflows
@@ -61,7 +63,7 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
             normalized.append(y)
             continue
         unknown = plus(f.absolute(y.value), abs(weight) * limit + a.rounding.tiny * (1 + abs(weight)))
-        shared = {symbol: f.if_less(relative, 0.5, c, 0.0) for symbol, c in y.shared.items()}
+        shared = each_shared(y.shared, lambda c: f.if_less(relative, 0.5, c, 0.0))
         normalized.append(a.named(y.value, f.if_less(relative, 0.5, y.error, unknown), shared))
     return normalized
 
@@ -85,9 +87,10 @@ def _normalized(a: Arithmetic, x: Bounded, weight: float, factor: _Factor) -> Bo
     f, unit = a.f, a.rounding.unit
     scale = f.name(times(weight, factor.value))
     size, value = f.absolute(scale), f.name(times(x.value, scale))
+    opposite = times(-1.0, value)
     products = times(a.size(x), 2.01 * unit * size * (1 + factor.off) + ENGINE_TINY)  # their roundings
     error = plus(times(x.error, size), times(times(a.off(x), size), factor.off), products)
-    followed = Bounded(0.0, 0.0, {other: times(-1.0, times(value, c)) for other, c in factor.follows.items()})
+    followed = Bounded(0.0, 0.0, each_shared(factor.follows, lambda c: times(opposite, c)))
     shared = combined_shared((Bounded(0.0, 0.0, scaled_shared(x, scale)), followed))
-    shared[factor.symbol] = f.name(value * factor.off_alone)
+    shared = with_symbol(shared, factor.symbol, f.name(value * factor.off_alone))
     return Bounded(value, plus(error, a.rounding.tiny * (1 + abs(weight))), shared)

@@ -15,7 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import EXACT, ZERO, Arithmetic, Bounded, Channels, Quantity, Rounding
+from compiler.backends.bounds.arithmetic import (
+    EXACT,
+    ZERO,
+    Arithmetic,
+    Bounded,
+    Channels,
+    Quantity,
+    Rounding,
+    each_shared,
+)
 from compiler.backends.bounds.attention import Keys, attend_all, mix_values
 from compiler.backends.bounds.deciding import UNSURE, decide, leader, logit
 from compiler.backends.bounds.elementwise import all_channels, elementwise
@@ -109,7 +118,7 @@ class Running:
             Bounded(
                 _select(x.value, index),
                 _select(x.error, index),
-                {symbol: _select(c, index) for symbol, c in x.shared.items()},
+                each_shared(x.shared, lambda c: _select(c, index)),
             )
             for x in value
         ]
@@ -318,4 +327,4 @@ def _squeezed(x: Quantity) -> Quantity:
 
 
 def _select(x: Quantity, index: Tensor) -> Quantity:
-    return x.index_select(0, index) if isinstance(x, Tensor) else x
+    return x.index_select(-2, index) if isinstance(x, Tensor) else x
