@@ -15,20 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import (
-    ENGINE_TINY,
-    ENGINE_UNIT,
-    SLACK,
-    ZERO,
-    Arithmetic,
-    Bounded,
-    Channels,
-    Quantity,
-    compounded,
-)
+from compiler.backends.bounds.arithmetic import ENGINE_TINY, ENGINE_UNIT, SLACK, Arithmetic
 from compiler.backends.bounds.attention import NEGLIGIBLE, Scored, score
+from compiler.backends.bounds.bounded import ZERO, Bounded, Channels
 from compiler.backends.bounds.demand import live_heads
 from compiler.backends.bounds.key_tables import KeyWeights, key_weights
+from compiler.backends.bounds.quantities import Quantity, compounded
 from compiler.backends.elementary.program import Attended, Mixed, NotFollowed
 from compiler.expressions.floats import FloatFormat
 from compiler.network.ir import Ties

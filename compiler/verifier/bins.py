@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Channels, Quantity, each_shared
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic
+from compiler.backends.bounds.bounded import Bounded, Channels, each_shared
 from compiler.backends.bounds.elementwise import all_channels
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import Running
 from compiler.backends.elementary.program import (
     Activated,

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import Bounded, Quantity, each_shared
 from compiler.backends.bounds.attention import Scored
+from compiler.backends.bounds.bounded import Bounded, each_shared
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.elementary.program import Linear, Node, Sum, is_power_of_two
 from compiler.expressions.floats import FloatFormat
 from compiler.network.meanings import divides

@@ -13,23 +13,19 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.activations import activation
-from compiler.backends.bounds.arithmetic import (
-    ENGINE_UNIT,
-    EXACT,
-    Arithmetic,
+from compiler.backends.bounds.arithmetic import ENGINE_UNIT, EXACT, Arithmetic
+from compiler.backends.bounds.bounded import (
     Bounded,
     Channels,
-    Quantity,
     StackedSymbols,
     combined_shared,
     is_zero_value,
-    plus,
     scaled_shared,
     stacked_symbols,
-    times,
     with_symbol,
 )
 from compiler.backends.bounds.elementwise import elementwise
+from compiler.backends.bounds.quantities import Quantity, plus, times
 from compiler.backends.elementary.program import (
     Activated,
     Linear,

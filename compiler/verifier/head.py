@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Quantity, StackedSymbols, plus
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic
+from compiler.backends.bounds.bounded import Bounded, StackedSymbols
 from compiler.backends.bounds.deciding import have_most_in_common
 from compiler.backends.bounds.large_term import roundings_beside_largest
+from compiler.backends.bounds.quantities import Quantity, plus
 from compiler.backends.elementary.program import Decision, Linear
 from compiler.network.meanings import lead_sign
 from compiler.verifier.ffn import LinearRows, RowTerms, row_terms, rows_alike

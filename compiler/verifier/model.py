@@ -16,16 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import (
-    ZERO,
-    Arithmetic,
-    Bounded,
-    Quantity,
-    Rounding,
-    StackedSymbols,
-    each_shared,
-)
+from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
+from compiler.backends.bounds.bounded import ZERO, Bounded, StackedSymbols, each_shared
 from compiler.backends.bounds.elementwise import all_channels
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import Running, TensorFunctions, looked_up
 from compiler.backends.elementary.program import Attended, Lookup, Mixed, Node, Program, reads_keys
 from compiler.verifier import exact

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.backends.bounds.arithmetic import Bounded
+from compiler.backends.bounds.bounded import Bounded
 from compiler.source.faults import ToolFault
 from compiler.tasks.automaton import PathCounts, complete, ways
 from compiler.verifier.cells import (

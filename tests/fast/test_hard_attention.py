@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Attended, Node
 from compiler.backends.native.c_compiler import find_compiler

@@ -8,7 +8,8 @@ from fractions import Fraction
 import pytest
 import torch
 
-from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.large_term import roundings_beside_largest
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.expressions.floats import FORMATS, FloatFormat

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from compiler.backends.bounds.arithmetic import Quantity
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.native.c_compiler import find_compiler
 from compiler.backends.native.c_lines import Expression, LineFunctions, Writer, lanes
 from compiler.backends.native.native import Native, native

@@ -11,9 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import SLACK, ZERO, Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all
+from compiler.backends.bounds.bounded import ZERO, Bounded
 from compiler.backends.bounds.key_tables import HeadTables, key_weights
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Attended, Node
 from compiler.expressions.floats import FORMATS

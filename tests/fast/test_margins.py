@@ -16,11 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Bounded, Quantity
+from compiler.backends.bounds.arithmetic import EXACT, Arithmetic
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.cost import without_followed_errors
 from compiler.backends.bounds.deciding import leader
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions
 from compiler.backends.bounds.margins import BINS, lead_over, sufficient_leads, where_ahead, with_known_errors
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.static_values import Static
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, said
 from compiler.backends.elementary.program import Array, Attended, Decision, Linear, Mixed, NotFollowed, Program

@@ -18,11 +18,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from compiler.backends.bounds.activations import activation
-from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Quantity, Rounding
+from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.deciding import decide
 from compiler.backends.bounds.magnitudes import ROOM
 from compiler.backends.bounds.norms import normalize
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Attended, Decision, Linear, Node, Normalized
 from compiler.backends.torch.decode import choose

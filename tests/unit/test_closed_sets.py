@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 import compiler
 from compiler.backends.bounds.activations import activation
-from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.demand import marked
 from compiler.backends.bounds.elementwise import elementwise

@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import SLACK, Bounded, Quantity
+from compiler.backends.bounds.arithmetic import SLACK
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.magnitudes import check_magnitudes
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.elementary.model import _one_is_enough, translate
 from compiler.backends.elementary.program import Attended, Program
 from compiler.backends.torch.model import build_model

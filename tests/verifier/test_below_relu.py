@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from compiler.backends.bounds.activations import GELU_BELOW, GELU_TANH_BELOW, SILU_BELOW, activation
-from compiler.backends.bounds.arithmetic import Bounded
+from compiler.backends.bounds.bounded import Bounded
 from compiler.network.ir import ActivationKind
 from tests.verifier.test_relaxations import arithmetic
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from compiler.backends.bounds.arithmetic import Bounded
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.elementary.model import translate
 from compiler.network.ir import ACTIVATIONS
 from compiler.pipeline import Spec, load, load_source

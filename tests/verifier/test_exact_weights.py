@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.key_tables import key_weights
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.model import translate

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import Decision, Linear
 from compiler.backends.torch.reference import Reference

@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Rounding
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import Attended, Mixed
 from compiler.expressions.floats import FORMATS

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from compiler.backends.bounds.arithmetic import Bounded
 from compiler.backends.bounds.attention import Scored
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.elementary.program import Linear, Node, Sum
 from compiler.expressions.floats import FORMATS, FloatFormat
 from compiler.verifier import exact

@@ -10,14 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from compiler.backends.bounds.arithmetic import (
-    Arithmetic,
-    Bounded,
-    Rounding,
-    StackedSymbols,
-    combined_shared,
-    stacked_symbols,
-)
+from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
+from compiler.backends.bounds.bounded import Bounded, StackedSymbols, combined_shared, stacked_symbols
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import Linear, Node, Renewed, Rotated
 from compiler.expressions.floats import FORMATS

@@ -16,7 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from compiler.backends.bounds.activations import relu_by_chord
-from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Rounding
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import (
     Activated,

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Rounding
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.key_tables import HeadTables, KeyWeights, key_weights
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.expressions.floats import FORMATS

@@ -12,7 +12,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Rounding
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.norms import normalize
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import Normalized

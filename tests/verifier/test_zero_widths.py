@@ -12,7 +12,9 @@ from click.testing import CliRunner
 
 import cli
 from compiler.backends.bounds.activations import relu_by_chord
-from compiler.backends.bounds.arithmetic import Arithmetic, Bounded, Rounding, quotient
+from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
+from compiler.backends.bounds.bounded import Bounded
+from compiler.backends.bounds.quantities import quotient
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import Linear, Node
 from compiler.expressions.floats import FORMATS

@@ -8,21 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.backends.bounds.arithmetic import (
-    ENGINE_TINY,
-    ENGINE_UNIT,
-    ZERO,
-    Arithmetic,
-    Bounded,
-    Functions,
-    Quantity,
-    chosen_shared,
-    each_shared,
-    plus,
-    quotient,
-    scaled_shared,
-    times,
-)
+from compiler.backends.bounds.arithmetic import ENGINE_TINY, ENGINE_UNIT, Arithmetic
+from compiler.backends.bounds.bounded import ZERO, Bounded, chosen_shared, each_shared, scaled_shared
+from compiler.backends.bounds.quantities import Functions, Quantity, plus, quotient, times
 from compiler.backends.elementary.program import Array
 from compiler.network.ir import ActivationKind
 from compiler.source.faults import no_rule

@@ -6,23 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from compiler.backends.bounds.arithmetic import (
-    ENGINE_UNIT,
-    SLACK,
-    ZERO,
-    Arithmetic,
-    Bounded,
-    Functions,
-    Quantity,
-    compounded,
-    is_zero,
-    is_zero_value,
-    plus,
-    quotient,
-    times,
-)
+from compiler.backends.bounds.arithmetic import ENGINE_UNIT, SLACK, Arithmetic
+from compiler.backends.bounds.bounded import ZERO, Bounded, is_zero_value
 from compiler.backends.bounds.demand import live_heads
 from compiler.backends.bounds.mixing import Kept, KeyLoop, Reduction, by_head
+from compiler.backends.bounds.quantities import Functions, Quantity, compounded, is_zero, plus, quotient, times
 from compiler.backends.elementary.program import FUNCTION_UNITS, Attended, Linear, Node, Terms, is_power_of_two
 from compiler.network.ir import Ties
 from compiler.network.meanings import divides

@@ -5,18 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from compiler.backends.bounds.arithmetic import (
-    SLACK,
-    Arithmetic,
-    Bounded,
-    Functions,
-    Quantity,
-    combined_shared,
-    plus,
-    scaled_shared,
-    times,
-)
+from compiler.backends.bounds.arithmetic import SLACK, Arithmetic
+from compiler.backends.bounds.bounded import Bounded, combined_shared, scaled_shared
 from compiler.backends.bounds.large_term import roundings_beside_largest
+from compiler.backends.bounds.quantities import Functions, Quantity, plus, times
 from compiler.backends.elementary.program import Decision, Linear
 from compiler.network.meanings import lead_sign
 

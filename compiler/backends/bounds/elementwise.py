@@ -8,8 +8,10 @@ from dataclasses import replace
 import torch
 
 from compiler.backends.bounds.activations import activation
-from compiler.backends.bounds.arithmetic import EXACT, ZERO, Arithmetic, Bounded, Quantity
+from compiler.backends.bounds.arithmetic import EXACT, Arithmetic
+from compiler.backends.bounds.bounded import ZERO, Bounded
 from compiler.backends.bounds.norms import normalize
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.elementary.program import (
     Activated,
     Array,

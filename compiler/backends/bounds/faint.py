@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import ENGINE_UNIT, SLACK, ZERO, Arithmetic, Bounded, Rounding
+from compiler.backends.bounds.arithmetic import ENGINE_UNIT, SLACK, Arithmetic, Rounding
 from compiler.backends.bounds.attention import Scored, score
+from compiler.backends.bounds.bounded import ZERO, Bounded
 from compiler.backends.bounds.demand import live_heads, pruned
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.backends.elementary.program import Array, Attended, Lookup, Node, Program

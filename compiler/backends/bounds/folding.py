@@ -11,10 +11,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from compiler.backends.bounds.arithmetic import Arithmetic, Channels, Quantity, Rounding
+from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
+from compiler.backends.bounds.bounded import Channels
 from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.demand import pruned
 from compiler.backends.bounds.fixed import dependent_channels
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes
 from compiler.backends.elementary.program import Array, Lookup, Mixed, Node, Program, reads_keys
 

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import ENGINE_TINY, Quantity
+from compiler.backends.bounds.arithmetic import ENGINE_TINY
 from compiler.backends.bounds.mixing import Body, Kept
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.source.faults import no_rule
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import ENGINE_UNIT, Arithmetic, Bounded
+from compiler.backends.bounds.arithmetic import ENGINE_UNIT, Arithmetic
 from compiler.backends.bounds.attention import NEGLIGIBLE
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.elementary.program import FUNCTION_UNITS, Attended
 
 

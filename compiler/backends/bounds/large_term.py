@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.backends.bounds.arithmetic import ENGINE_UNIT, Arithmetic, Bounded, Quantity, is_zero_value, plus, times
+from compiler.backends.bounds.arithmetic import ENGINE_UNIT, Arithmetic
+from compiler.backends.bounds.bounded import Bounded, is_zero_value
+from compiler.backends.bounds.quantities import Quantity, plus, times
 
 FINE_UNIT = 2.0**-40  # of a dtype that is not much coarser than the engine's own
 WIDE_UNIT = 2.0**-24  # of the dtype that shorter ones are summed in

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from compiler.backends.bounds.activations import activation
-from compiler.backends.bounds.arithmetic import Rounding, compounded
+from compiler.backends.bounds.arithmetic import Rounding
 from compiler.backends.bounds.grains import Known, grains, ordered_heads
+from compiler.backends.bounds.quantities import compounded
 from compiler.backends.elementary.program import (
     FUNCTION_UNITS,
     Activated,

@@ -17,20 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import (
-    ENGINE_UNIT,
-    SLACK,
-    Arithmetic,
-    Bounded,
-    Channels,
-    combined_shared,
-    plus,
-    scaled_shared,
-    times,
-)
+from compiler.backends.bounds.arithmetic import ENGINE_UNIT, SLACK, Arithmetic
+from compiler.backends.bounds.bounded import Bounded, Channels, combined_shared, scaled_shared
 from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.deciding import class_logits
 from compiler.backends.bounds.intervals import Interval, high_end
+from compiler.backends.bounds.quantities import plus, times
 from compiler.backends.bounds.static_values import Static, each_end, each_quantity, exact_interval
 from compiler.backends.elementary.program import (
     Array,

@@ -6,15 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from compiler.backends.bounds.arithmetic import (
-    Arithmetic,
-    Bounded,
-    Quantity,
-    plus,
-    times,
-)
+from compiler.backends.bounds.arithmetic import Arithmetic
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.demand import live_heads
 from compiler.backends.bounds.elementwise import exact_and_rounded
+from compiler.backends.bounds.quantities import Quantity, plus, times
 from compiler.backends.elementary.program import Attended, Mixed, Node
 
 Reduction = Literal["sum", "max"]

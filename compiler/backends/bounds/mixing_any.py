@@ -9,18 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import (
-    ENGINE_UNIT,
-    ZERO,
-    Arithmetic,
-    Bounded,
-    Quantity,
-    compounded,
-    plus,
-    times,
-)
+from compiler.backends.bounds.arithmetic import ENGINE_UNIT, Arithmetic
 from compiler.backends.bounds.attention import WEIGHT_UNITS, Head, Mix, Scored, score
+from compiler.backends.bounds.bounded import ZERO, Bounded
 from compiler.backends.bounds.intervals import Interval, IntervalLoop, high_end
+from compiler.backends.bounds.quantities import Quantity, compounded, plus, times
 from compiler.backends.elementary.program import (
     Terms,
 )

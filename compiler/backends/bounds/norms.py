@@ -6,20 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compiler.backends.bounds.arithmetic import (
-    ENGINE_TINY,
+from compiler.backends.bounds.arithmetic import ENGINE_TINY, Arithmetic
+from compiler.backends.bounds.bounded import (
     ZERO,
-    Arithmetic,
     Bounded,
-    Quantity,
     combined_shared,
     each_shared,
     is_zero_value,
-    plus,
     scaled_shared,
-    times,
     with_symbol,
 )
+from compiler.backends.bounds.quantities import Quantity, plus, times
 from compiler.backends.elementary.program import FUNCTION_UNITS, Normalized
 from compiler.network.meanings import subtracts_mean
 

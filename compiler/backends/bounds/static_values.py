@@ -15,20 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import (
-    ZERO,
-    Arithmetic,
-    Bounded,
-    Channels,
-    Quantity,
-    Rounding,
-)
+from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all
+from compiler.backends.bounds.bounded import ZERO, Bounded, Channels
 from compiler.backends.bounds.cost import RESULT, operations
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.intervals import OUTWARD, Interval, IntervalFunctions, IntervalLoop
 from compiler.backends.bounds.mixing import WeightedKeys, mix_all
 from compiler.backends.bounds.mixing_any import mix_any
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import wanted_channels
 from compiler.backends.elementary.program import (
     Array,

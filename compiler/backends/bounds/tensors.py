@@ -15,20 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import (
-    EXACT,
-    ZERO,
-    Arithmetic,
-    Bounded,
-    Channels,
-    Quantity,
-    Rounding,
-    each_shared,
-)
+from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all, mix_values
+from compiler.backends.bounds.bounded import ZERO, Bounded, Channels, each_shared
 from compiler.backends.bounds.deciding import UNSURE, decide, leader, logit
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.mixing import Body, Kept, WeightedKeys, by_head, mix_all
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program
 from compiler.source.faults import no_rule
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compiler.backends.bounds.arithmetic import Quantity
 from compiler.backends.bounds.mixing import Body, Kept
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.native.c_lines import Expression, Writer, lanes, operand
 from compiler.source.faults import no_rule
 

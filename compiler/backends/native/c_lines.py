@@ -10,7 +10,7 @@ from functools import reduce
 
 import numpy as np
 
-from compiler.backends.bounds.arithmetic import Quantity
+from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.elementary.program import Array
 
 LANES = 8  # WS_LANES at most; WS_EACH takes so many and uses the first of them

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.backends.bounds.arithmetic import EXACT, ZERO, Arithmetic, Bounded, Channels, Quantity, Rounding, times
+from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all, mix_values
+from compiler.backends.bounds.bounded import ZERO, Bounded, Channels
 from compiler.backends.bounds.deciding import UNSURE, decide, leader
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.mixing import WeightedKeys, mix_all
+from compiler.backends.bounds.quantities import Quantity, times
 from compiler.backends.elementary.program import (
     Array,
     Attended,
