@@ -139,13 +139,13 @@ def test_a_reader_that_stops_early() -> None:
 def test_control_c_during_an_evaluation(tmp_path: Path) -> None:
     act = """
 def act(module):
-    judged, calls = module.Evaluator.verdicts, []
-    def verdicts(*arguments):
+    decide, calls = module.Evaluator.decide, []
+    def decide_or_end(*arguments):
         calls.append(None)
         if len(calls) == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return judged(*arguments)
-    module.Evaluator.verdicts = verdicts
+        return decide(*arguments)
+    module.Evaluator.decide = decide_or_end
 """
     environment = after_import(tmp_path, "compiler.evaluation.evaluator", act, WEIGHTSPEC_CACHE=str(tmp_path / "cache"))
     command = [sys.executable, CLI, "eval", TINY, "--suite", "uniform", "--pairs", "100000000"]

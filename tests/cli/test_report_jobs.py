@@ -87,14 +87,14 @@ def test_a_saved_model_that_is_replaced_meanwhile_is_an_error(tmp_path: Path) ->
 
 TELL_WHEN_JUDGING = """
 def act(module):
-    judged, told = module.Evaluator.verdicts, []
-    def verdicts(*arguments):
+    decide, told = module.Evaluator.decide, []
+    def decide_and_tell(*arguments):
         if not told:
             told.append(True)
             with open(os.environ["TOLD"], "wb", buffering=0) as pipe:
                 pipe.write(os.getpid().to_bytes(8, "little"))
-        return judged(*arguments)
-    module.Evaluator.verdicts = verdicts
+        return decide(*arguments)
+    module.Evaluator.decide = decide_and_tell
 """
 
 
