@@ -21,6 +21,7 @@ from compiler.expressions.proportions import amount, shares, three_figures
 from compiler.readers.counting.claims import check_verdict
 from compiler.terminal.plain import say
 from compiler.verifier.results import VERSION, Verification
+from compiler.verifier.sharing import processes
 
 TINY = "specs/tiny95.yaml"
 VARIANTS = (  # just below and just above where the failures end; overflow; other bases and lengths
@@ -37,7 +38,8 @@ VARIANTS = (  # just below and just above where the failures end; overflow; othe
 )
 NONE = "–"
 ABOUT = (
-    "seconds on one thread, with torch {torch}, engine {engine}; {cpu}, {cores} cores; at most {budget:g} s for each"
+    "seconds, sweeps in {processes} processes, with torch {torch}, engine {engine}; {cpu}, {cores} cores; at most"
+    " {budget:g} s for each"
 )
 
 
@@ -146,7 +148,9 @@ def _show(found: dict[str, list[Verified]], budget: float, page: Path | None) ->
 
 
 def machine(budget: float) -> dict[str, Any]:
-    return {"cpu": cpu(), "cores": cores(), "torch": torch.__version__, "engine": VERSION, "budget": budget}
+    number = processes(torch.get_num_threads())
+    shown = {"cpu": cpu(), "cores": cores(), "processes": number, "torch": torch.__version__}
+    return {**shown, "engine": VERSION, "budget": budget}
 
 
 def table(rows: Sequence[Verified], write: TableWriter) -> str:
