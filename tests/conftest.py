@@ -22,7 +22,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background jo
 settings.register_profile("any machine", deadline=None)  # an example may take as long as it takes
 settings.load_profile("any machine")
 
-gc.disable()  # to look again and again for what a test leaves behind took a tenth of the time
+gc.disable()  # to look again and again for what a test leaves behind took a fifteenth of the time
 PLENTY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 13  # KiB, an eighth of the machine's memory
 
 
