@@ -118,8 +118,10 @@ def _row(
     seen, unit, plus_one = weights.seen, a.rounding.unit, head.operation.plus_one
     x = Interval.of(plus(*(times(factor, head.values[i].value) for i, factor in terms)))
     off_x = high_end(plus(*(times(abs(factor), a.off(head.values[i])) for i, factor in terms)))
-    lowest = torch.where(seen, x.low, 0.0 if plus_one else math.inf).amin(1, keepdim=True)
-    highest = torch.where(seen, x.high, 0.0 if plus_one else -math.inf).amax(1, keepdim=True)
+    lowest = torch.where(seen, x.low, math.inf).amin(1, keepdim=True)
+    highest = torch.where(seen, x.high, -math.inf).amax(1, keepdim=True)
+    if plus_one:  # what attends to nothing mixes in a zero, also where all keys are seen
+        lowest, highest = lowest.clamp(max=0.0), highest.clamp(min=0.0)
     width = highest - lowest
     by_half = weights.widest * width / 2
     by_share = (weights.share * weights.relative * width).sum(1, keepdim=True)
