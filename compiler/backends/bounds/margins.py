@@ -70,7 +70,8 @@ def with_known_errors(program: Program) -> Program | None:
                 off = np.zeros((program.length, program.vocabulary, node.channels))
                 for c in node.live:
                     high = high_end(static.arithmetic.off(static.values[number][c]))
-                    off[list(node.positions), :, c] = SLACK * high.expand(len(node.positions), -1).numpy()
+                    high = high.expand(len(node.positions), program.vocabulary)  # it may be one number
+                    off[list(node.positions), :, c] = SLACK * high.numpy()
                 if not np.isfinite(off).all():
                     return None
                 nodes[number] = replace(node, operation=replace(node.operation, off=off))
