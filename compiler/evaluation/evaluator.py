@@ -186,10 +186,6 @@ class Evaluator:
         if not self.in_batches:
             self.self_check(prompts, answers, tokens)
 
-    def verdicts_on(self, words: Words) -> Verdicts:
-        """Verdicts on inputs by their words. Raises `ToolFault` where a sure engine is seen to be wrong."""
-        return self.decide(self.ask(words))
-
     def ask(self, words: Words) -> AskedInputs:
         """Ask the engine alone, on any thread: as many may do so as it says."""
         started, layout, rest, said = time.perf_counter(), self.subject.layout, words, None
@@ -204,7 +200,10 @@ class Evaluator:
         return AskedInputs(words, sure, said, time.perf_counter() - started)
 
     def decide(self, asked: AskedInputs) -> Verdicts:
-        """Verdicts on inputs that the engine was asked about. Some of what it is sure of is checked, now and then."""
+        """Verdicts on inputs that the engine was asked about. Now and then some of what it is sure of is checked.
+
+        Raises `ToolFault` where that is wrong.
+        """
         self._calls += 1
         looked_at, checked = (self._calls <= 2 or self._calls % every == 0 for every in (LOOK_EVERY, CHECK_EVERY))
         if looked_at:

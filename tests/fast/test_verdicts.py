@@ -47,7 +47,7 @@ def judged(spec: Spec, engine: EngineName, suite: str, pairs: int, inputs: int =
     assert (inputs == COMPILED) == evaluator.use.detail.startswith("compiled C"), evaluator.use.detail
     every = [words for part in spec.resolved.task.suites()[suite].parts(pairs, 5) for words in part.blocks(pairs)]
     words = {name: np.concatenate([some[name] for some in every])[:pairs] for name in every[0]}
-    return wrong(evaluator.verdicts_on(words))
+    return wrong(evaluator.decide(evaluator.ask(words)))
 
 
 def by_reference(spec: Spec, suite: str, pairs: int) -> list[Row]:

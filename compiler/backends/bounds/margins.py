@@ -24,15 +24,7 @@ from compiler.backends.bounds.deciding import class_logits
 from compiler.backends.bounds.intervals import Interval, high_end
 from compiler.backends.bounds.quantities import plus, times
 from compiler.backends.bounds.static_values import Static, each_end, each_quantity, exact_interval
-from compiler.backends.elementary.program import (
-    Array,
-    Attended,
-    Decision,
-    Lookup,
-    Node,
-    Program,
-    reads_keys,
-)
+from compiler.backends.elementary.program import Array, Attended, Decision, Lookup, Node, Program, reads_keys
 from compiler.network.meanings import lead_sign
 
 BINS = (1, 4, 24)  # of each channel at most: the more, the more is known, and the longer it takes

@@ -14,9 +14,7 @@ from compiler.backends.bounds.attention import WEIGHT_UNITS, Head, Mix, Scored, 
 from compiler.backends.bounds.bounded import ZERO, Bounded
 from compiler.backends.bounds.intervals import Interval, IntervalLoop, high_end
 from compiler.backends.bounds.quantities import Quantity, compounded, plus, times
-from compiler.backends.elementary.program import (
-    Terms,
-)
+from compiler.backends.elementary.program import Terms
 
 
 @dataclass(frozen=True, eq=False)

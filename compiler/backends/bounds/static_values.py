@@ -25,15 +25,7 @@ from compiler.backends.bounds.mixing import WeightedKeys, mix_all
 from compiler.backends.bounds.mixing_any import mix_any
 from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import wanted_channels
-from compiler.backends.elementary.program import (
-    Array,
-    Attended,
-    Lookup,
-    Mixed,
-    Node,
-    Program,
-    Renewed,
-)
+from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program, Renewed
 
 FINE = 256  # parts of what is mixed, while keys are added
 MAX_BINNED = 1 << 28  # operations on numbers, with all bins
@@ -55,6 +47,7 @@ class Static:
         """The next node."""
         found = all_channels(node, self.computed(node))
         if isinstance(node.operation, Renewed):
+            # as large as it can be in the cell for any input, so that it cancels in a difference
             found = [replace(x, shared={symbol: _most(c) for symbol, c in x.shared.items()}) for x in found]
         self.values.append(found)
 

@@ -35,8 +35,8 @@ MOST_ROWS = 1 << 16  # sequences from several starts that are run at once
 TENSOR_NUMBERS = 1 << 19  # numbers in one tensor on the CPU: more leave the cache
 DEVICE_NUMBERS = 1 << 25
 KEPT_TENSORS = 64  # as large as the largest may be, that are kept at once
-SAMPLE = 200  # inputs that show whether values alone decide enough
-MOST_LEFT = 0.25  # of the inputs: where values alone leave more, they are not worth their time
+SAMPLE = 200  # inputs that show whether a quick stage decides enough
+MOST_LEFT = 0.25  # of the inputs: where a quick stage leaves more, it is not worth its time
 TENSOR_BLOCK = 1 << 11  # sequences at once at most, on the CPU
 DEVICE_BLOCK = 1 << 16
 
@@ -65,7 +65,7 @@ class FastEngine:
 
     @property
     def detail(self) -> str:
-        """How it runs, and of one program how many inputs it decided by values alone."""
+        """How it runs, and of one program how many inputs each stage decided."""
         decided = self.runners[0].decided
         return self.how if decided is None else f"{self.how}, {decided()}"
 
