@@ -32,10 +32,10 @@ MAX_OPERATIONS = 1 << 23  # on numbers, before there are bins: a second at most
 
 
 def sufficient_leads(program: Program, bins: int) -> Array:
-    """[slots, classes]: what the value of the logit of a class that is ahead has to lead by, so that the plain module
-    surely says it; infinite where nothing suffices. The program is `prepared` for the fast engine."""
+    """[slots]: what the value of the logit of the class that is ahead has to lead by, so that the plain module surely
+    says it; infinite where nothing suffices. The program is `prepared` for the fast engine."""
     if _costs_too_much(program) or program.decision.classes == 1 or any(_is_hard(node) for node in program.nodes):
-        return np.full((len(program.slots), program.decision.classes), math.inf)
+        return np.full(len(program.slots), math.inf)
     static = Static(program, torch.from_numpy(program.every_token(program.length)), [])
     last = max((n for n, node in enumerate(program.nodes) if reads_keys(node.operation)), default=-1)
     with torch.inference_mode():
@@ -86,13 +86,13 @@ def _is_hard(node: Node) -> bool:
 
 
 def _margins(static: Static, inputs: Channels) -> Array:
-    """For each class that is ahead, the most that the bounds on a rival take, in any cell in which that may matter: not
+    """For any class that is ahead, the most that the bounds on a rival take, in any cell in which that may matter: not
     where the lead is always more than that, and no more than the lead can be."""
     a, decision = static.arithmetic, static.program.decision
     classes, shape = range(decision.classes), (len(decision.reads), len(static.tokens))
     logits, lowered, raised = class_logits(a, decision, inputs, lead_sign(decision.decode))
     floor = torch.stack([Interval.of(logit).low.expand(shape) for logit in logits]).amax(0)
-    found = torch.zeros(len(decision.reads), decision.classes, dtype=torch.float64)
+    found = torch.zeros(len(decision.reads), dtype=torch.float64)
     for best in classes:
         slots, cells = (~(high_end(logits[best]) < floor)).nonzero(as_tuple=True)
 
@@ -111,7 +111,7 @@ def _margins(static: Static, inputs: Channels) -> Array:
             matters = torch.where(lead.low > bound, 0.0, torch.minimum(bound, lead.high.clamp(min=0.0)))
             needed, possible = torch.maximum(needed, matters), possible & ~(lead.high < 0)
         needed = torch.where(possible, needed, 0.0).nan_to_num(math.inf, math.inf)
-        found[:, best] = found[:, best].scatter_reduce(0, slots, needed, "amax")
+        found = found.scatter_reduce(0, slots, needed, "amax")
     return found.numpy()
 
 

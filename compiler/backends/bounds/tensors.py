@@ -18,7 +18,7 @@ from torch import Tensor
 from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all, mix_values
 from compiler.backends.bounds.bounded import ZERO, Bounded, Channels, each_shared
-from compiler.backends.bounds.deciding import UNSURE, decide, leader, logit
+from compiler.backends.bounds.deciding import decide, leader, logit
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.mixing import Body, Kept, WeightedKeys, by_head, mix_all
 from compiler.backends.bounds.quantities import Quantity
@@ -141,7 +141,7 @@ def run_nodes(
 def said(program: Program, tokens: Tensor, margins: Array | None = None) -> Tensor:
     """What each slot says to sequences of tokens [batch, time]: token ids [batch, slots], -1 where that is not sure.
 
-    With `margins` [slots, classes] of `compiler.backends.bounds.margins`, values alone are computed.
+    With `margins` [slots] of `compiler.backends.bounds.margins`, values alone are computed.
     """
     running, decision = run_nodes(program, tokens, exact=margins is not None), program.decision
     a, inputs = running.arithmetic, running.at(decision.node, decision.reads)
@@ -149,8 +149,7 @@ def said(program: Program, tokens: Tensor, margins: Array | None = None) -> Tens
     if margins is None:
         classes = decide(a, decision, inputs)
     else:
-        index, lead = (every + x for x in leader(a, decision, inputs))
-        classes = torch.where(lead > running.constant(margins).gather(1, index.long()), index, UNSURE)
+        classes = leader(a, decision, inputs, running.constant(margins)[:, None])
     found: Tensor = every + classes
     return found.T.to(torch.int32)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all, mix_values
 from compiler.backends.bounds.bounded import ZERO, Bounded, Channels
-from compiler.backends.bounds.deciding import UNSURE, decide, leader
+from compiler.backends.bounds.deciding import decide, leader
 from compiler.backends.bounds.elementwise import all_channels, elementwise
 from compiler.backends.bounds.mixing import WeightedKeys, mix_all
 from compiler.backends.bounds.quantities import Quantity, times
@@ -46,7 +46,7 @@ _Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 def c_source(program: Program, margins: Array | None = None, columns: Columns | None = None) -> str:
     """C that defines `run(tokens [count, length], said [count, slots], count)`. Raises `NotFollowed`.
 
-    `margins` [slots, classes] are those of `compiler.backends.bounds.margins`. With `columns` it also defines
+    `margins` [slots] are those of `compiler.backends.bounds.margins`. With `columns` it also defines
     `check(columns, sure [count], first, count)`, which says of inputs whether they are surely answered right.
     """
     generator = _Generator(program, margins)
@@ -136,13 +136,7 @@ class _Generator:
         if self.margins is None:
             return decide(self.arithmetic, decision, inputs)
         places = [decision.reads.index(position) for position in self.program.nodes[decision.node].positions]
-        margins = self.margins[places]
-        index, lead = leader(self.arithmetic, decision, inputs)
-        if (margins == margins[:, :1]).all():
-            margin = self._by_place(margins[:, 0])
-        else:
-            margin = self._in_rows(margins, f"ws_whole({lanes(index)})")
-        return self.arithmetic.f.if_less(margin, lead, index, UNSURE)
+        return leader(self.arithmetic, decision, inputs, self._by_place(self.margins[places]))
 
     def _is_read_elsewhere(self, number: int, group: list[int]) -> bool:
         """Whether a node outside the group reads it, or attention inside, which comes first."""
