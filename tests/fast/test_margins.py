@@ -23,7 +23,7 @@ from compiler.backends.bounds.deciding import leader, logit
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions
 from compiler.backends.bounds.margins import BINS, lead_over, sufficient_leads, where_ahead, with_known_errors
 from compiler.backends.bounds.quantities import Quantity
-from compiler.backends.bounds.static_values import Static
+from compiler.backends.bounds.static_values import compute_next, for_all_inputs, in_bins
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, said
 from compiler.backends.elementary.program import Array, Attended, Decision, Linear, Mixed, NotFollowed, Program
 from compiler.backends.native.c_compiler import find_compiler
@@ -80,10 +80,10 @@ def check_margins(program: Program, tokens: Tensor, found: Counter[str]) -> None
 
 def check_cells(program: Program, tokens: Tensor) -> None:
     """Each value and its error, up to the last attention, is in the intervals of the token at its position."""
-    running, every = run_nodes(program, tokens), program.every_token(program.length)
-    static = Static(program, torch.from_numpy(every), [])
+    running = run_nodes(program, tokens)
+    static = for_all_inputs(program)
     for number, node in enumerate(program.nodes):
-        static.follow(node)
+        compute_next(static, node)
         own = tokens[:, list(node.positions)].T.long()  # the cell of each position of each input
         for channel in node.live:
             value, interval = running.values[number][channel], static.values[number][channel]
@@ -101,13 +101,13 @@ def check_bins(program: Program, tokens: Tensor) -> int:
     node = program.nodes[last]
     if not isinstance(node.operation, Mixed):
         return 0
-    running, every = run_nodes(program, tokens), program.every_token(program.length)
-    static, bins, first = Static(program, torch.from_numpy(every), []), 0, torch.empty(0)
+    running = run_nodes(program, tokens)
+    static, bins, first = for_all_inputs(program), 0, torch.empty(0)
     for number, node in enumerate(program.nodes):
-        static.follow(node)
+        compute_next(static, node)
         own = tokens[:, list(node.positions)].T.long()
         if number == last:
-            static = static.in_bins(number, BINS[-1])
+            static = in_bins(static, number, BINS[-1])
             bins = len(static.tokens) // program.vocabulary
             first = own * bins
             within = torch.ones(*first.shape, bins, dtype=torch.bool)
