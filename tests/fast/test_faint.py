@@ -1,4 +1,4 @@
-"""Keys that are left out: the mean of all keys is within the bound of the mean of the others."""
+"""Keys and terms that are left out: what they add is within the bound of what is left."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from compiler.backends.bounds.faint import FAINT, without_faint_keys
-from compiler.backends.bounds.passes import after_each_pass
+from compiler.backends.bounds.faint import FAINT, without_faint_keys, without_faint_terms
+from compiler.backends.bounds.passes import after_each_pass, prepared
 from compiler.backends.bounds.tensors import bounded_logits
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Attended, Program
-from compiler.pipeline import load
-from tests.fast.containment import compare, suite_tokens
-from tests.helpers import SPECS, load_text
+from compiler.pipeline import Spec, load
+from tests.fast.containment import any_tokens, compare, plain_logits, suite_tokens
+from tests.helpers import SPECS, load_text, small
 
 # The farther a key is, the less its weight and the larger its value: what is left out matters more than any rounding.
 FADING = """\
@@ -95,3 +95,47 @@ def test_models_whose_keys_are_faint_stay_within_their_bounds(name: str) -> None
     spec = load(next(SPECS.rglob(f"{name}.yaml")), {"digits": 3})
     compared = compare(spec, *suite_tokens(spec, "uniform", 12, 5)).check(name)
     assert compared.sure.mean() > 0.9
+
+
+# Of digit 3 the stream before each ffn has nearly the direction (3, 4), for which the unit is largest, so the term is.
+ADDED = """
+embedding: {{"digit[d]": {{x: 3 * 10 ** (d - 2), y: 4 * 10 ** (d - 2), z: 1}}}}
+ffn block:
+  norm: {{rms: 1e-4, weight: [1, 2, 0.5]}}
+  hidden: unit
+  activation: identity
+  up: {sign} * (3 * x + 2 * y)
+  down x: 3 * unit
+  down y: 4 * unit
+repeat again: block
+mix: embedding + {rho} * (again - embedding)
+head:
+  logits digit[d]: d * x
+"""
+
+
+def _faint(folder: Path, dtype: str, sign: int = 1, rho: float = 1 / 300) -> tuple[Spec, Program]:
+    spec = load_text(folder, small(ADDED.format(sign=sign, rho=rho), dtype=dtype))
+    (program,) = translate(spec.network, spec.layout)
+    return spec, prepared(program, spec.network, "any arithmetic")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("dtype", "reached"), [("float64", 0.99), ("float32", 0.99), ("bfloat16", 0.0)])
+def test_faint_terms_are_within_the_bound(tmp_path: Path, dtype: str, reached: float, sign: int) -> None:
+    """And nearly as large as the bound, so that no part of it can be left out."""
+    spec, program = _faint(tmp_path, dtype, sign)
+    less = without_faint_terms(program)
+    assert less is not None
+    assert len(less.nodes) < len(program.nodes) / 2
+    prompts, answers = any_tokens(spec, 20, 1)
+    tokens = torch.from_numpy(np.concatenate((prompts, answers), axis=1))[:, : program.length]
+    plain = plain_logits(spec.network, spec.layout, prompts, answers).double()
+    value, error = bounded_logits(less, tokens)
+    assert ((plain - value).abs() <= error).all()
+    assert ((plain - value).abs() > reached * error).any()
+
+
+def test_only_what_is_faint_is_left_out(tmp_path: Path) -> None:
+    assert without_faint_terms(_faint(tmp_path, "float32", rho=1 / 200)[1]) is None
+    assert without_faint_terms(_faint(tmp_path, "float32", rho=1 / 300)[1]) is not None

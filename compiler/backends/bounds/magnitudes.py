@@ -6,6 +6,7 @@ An infinity or a NaN that meets a weight of zero gives a NaN, and the plain modu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import Rounding
 from compiler.backends.bounds.grains import Known, grains, ordered_heads
+from compiler.backends.bounds.norms import largest_length
 from compiler.backends.bounds.quantities import compounded
 from compiler.backends.elementary.program import (
     FUNCTION_UNITS,
@@ -42,11 +44,13 @@ ROOM = 1 / 16  # of the largest number of the dtype: more than a sum on its way 
 
 @dataclass(frozen=True, eq=False)
 class Range:
-    """By channel, the lowest and highest value, and the size that its roundings are relative to."""
+    """By channel, the lowest and highest value, and the size that its roundings are relative to. With `radii`, the
+    squares of value / radius add up to 1 at most."""
 
     low: Array
     high: Array
     scale: Array
+    radii: Array | None = None
 
     @staticmethod
     def of(low: Array, high: Array) -> Range:
@@ -71,7 +75,7 @@ class Range:
 
 @np.errstate(all="ignore")  # what overflows here is found to be too large
 def check_magnitudes(program: Program) -> Program:
-    """The program with the `limits` of what attention mixes.
+    """The program with the `limits` of what attention mixes, and of what is scaled.
 
     It is `marked`, but nothing has been left out of it. Raises `NotFollowed` where a value could overflow the dtype.
     """
@@ -83,14 +87,19 @@ def check_magnitudes(program: Program) -> Program:
     is_hard = any(isinstance(node.operation, Attended) and node.operation.ties is not None for node in program.nodes)
     for node in program.nodes:
         inputs = [ranges[source] for source in node.inputs]
-        values = _range(node, inputs).widened(_roundings(node), rounding)
+        less = _added(program.nodes, ranges, *node.inputs) if isinstance(node.operation, Subtraction) else None
+        values = (less or _range(node, inputs)).widened(_roundings(node), rounding)
         if not (values.size <= largest).all():
             size = f"{values.size.max():.0e}"
             raise NotFollowed(f"a value could be as large as {size}, which is near the end of {program.dtype.name}")
         if isinstance(node.operation, Normalized) and not node.channels * (2 * inputs[0].size.max()) ** 2 < largest:
             raise NotFollowed("a square in a norm could overflow")
-        ranges.append(values)
-        nodes.append(_attended(program, node, inputs, values) if isinstance(node.operation, Attended) else node)
+        ranges.append(replace(values, radii=_radii(node, rounding)))
+        if isinstance(node.operation, Attended):
+            _check_scores(program, node.operation, inputs)
+        if isinstance(node.operation, Attended | Scaled):
+            node = replace(node, operation=replace(node.operation, limits=tuple(values.size.tolist())))
+        nodes.append(node)
         if is_hard:
             read = [known[source] for source in node.inputs]
             known.append((grains(program.dtype, node, read), values.size))
@@ -171,6 +180,23 @@ def _range(node: Node, inputs: list[Range]) -> Range:
             raise no_rule("operation", operation)
 
 
+def _added(nodes: Sequence[Node], ranges: Sequence[Range], later: int, earlier: int) -> Range | None:
+    """A later stream less an earlier one, where it is that one with terms added one by one: their sum, but for what is
+    rounded on the way."""
+    low = high = np.zeros(1)
+    scale = ranges[later].size + ranges[earlier].size
+    while later > earlier:
+        match nodes[later]:
+            case Node(operation=Sum(), inputs=(stream, term)):
+                low, high, scale = low + ranges[term].low, high + ranges[term].high, scale + ranges[later].size
+                later = stream
+            case Node(operation=Renewed(), inputs=(stream,)):
+                later = stream
+            case _:
+                return None
+    return Range(low, high, scale) if later == earlier else None
+
+
 def _linear(linear: Linear, inputs: Range) -> Range:
     low, high, scale = (np.zeros(len(linear.rows)) for _ in range(3))
     for number, terms in enumerate(linear.rows):
@@ -181,7 +207,22 @@ def _linear(linear: Linear, inputs: Range) -> Range:
             low[number] += min(ends)
             high[number] += max(ends)
             scale[number] += abs(weight) * inputs.size[channel]
+        if inputs.radii is not None:  # by Cauchy and Schwarz
+            most = math.hypot(*(weight * inputs.radii[channel] for channel, weight in terms))
+            low[number], high[number] = max(low[number], bias - most), min(high[number], bias + most)
     return Range(low, high, scale)
+
+
+def _radii(node: Node, rounding: Rounding) -> Array | None:
+    """Of what a norm gives, where it has one group: weight · z, and what underflow loses. Over weight · length + 2^20
+    of these losses, that is at most z / length or 2^-20. The length is a thousandth too large, so that the squares of
+    both add up to 1 at most."""
+    operation = node.operation
+    if not isinstance(operation, Normalized) or operation.groups != 1:
+        return None
+    weights = np.ones(node.channels) if operation.weight is None else np.abs(operation.weight)
+    length = 1.001 * largest_length(operation, node.channels, rounding)
+    return None if math.isinf(length) else weights * length + 2.0**20 * rounding.tiny * (1 + weights)
 
 
 def _product(x: Range, y: Range) -> Range:
@@ -196,10 +237,8 @@ def _mixed(operation: Attended, values: Range) -> Range:
     return Range.of(np.minimum(low, 0.0), np.maximum(high, 0.0)) if operation.plus_one else Range.of(low, high)
 
 
-def _attended(program: Program, node: Node, inputs: list[Range], mixed: Range) -> Node:
-    """With `limits`. An exponential that overflows gives NaN, even where nothing is read, behind a weight of zero."""
-    operation = node.operation
-    assert isinstance(operation, Attended)
+def _check_scores(program: Program, operation: Attended, inputs: list[Range]) -> None:
+    """An exponential that overflows gives NaN, even where nothing is read, behind a weight of zero."""
     rounding, dtype = Rounding.of(program.dtype), program.dtype
     for head in range(operation.heads):
         highest, size = _score(operation, head, inputs[0], inputs[1])
@@ -208,7 +247,6 @@ def _attended(program: Program, node: Node, inputs: list[Range], mixed: Range) -
         highest += compounded(operation.head_dim + len(operation.additions) + 8, rounding.unit) * size
         if operation.plus_one and not highest < math.log(dtype.largest) - 1 - math.log(program.length):
             raise NotFollowed("the exponentials of scores, or their sum, could overflow")
-    return replace(node, operation=replace(operation, limits=tuple(mixed.size.tolist())))
 
 
 def _score(operation: Attended, head: int, queries: Range, keys: Range) -> tuple[float, float]:

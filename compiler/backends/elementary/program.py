@@ -63,10 +63,12 @@ class Product:
 
 @dataclass(frozen=True)
 class Scaled:
-    """Each channel times, or divided by, its factor, which is exact in the dtype."""
+    """Each channel times, or divided by, its factor, which is exact in the dtype. What comes out, by channel, is never
+    beyond the `limits`."""
 
     operation: ScaleOperation
     factors: tuple[float, ...]
+    limits: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.cost import numbers_kept, without_followed_errors
+from compiler.backends.bounds.faint import without_faint_terms
 from compiler.backends.bounds.margins import BINS, sufficient_leads, with_known_errors
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
@@ -175,19 +176,20 @@ class QuickStage:
 
 
 def quick_stages(program: Program) -> Iterator[QuickStage]:
-    """Values alone; or errors of attention that are known for all inputs, where all others are not followed, if this
-    decides all of a sample, or are. Raises `NoRule`."""
+    """Values alone; or errors of attention that are known for all inputs, without faint terms if possible, where all
+    others are not followed, if this decides all of a sample, or are. Raises `NoRule`."""
     if not any(isinstance(node.operation, Attended) for node in program.nodes):
         for bins in BINS:
             margins = sufficient_leads(program, bins)
             if np.isfinite(margins).all():
                 yield QuickStage(program, "by values alone", 1 - MOST_LEFT if bins == BINS[-1] else 1.0, margins)
         return
-    known = with_known_errors(program)
-    how = "by wider bounds" if known is None else "by known errors of attention"
-    yield QuickStage(without_followed_errors(known or program), how, 1.0)
-    if known is not None:
-        yield QuickStage(known, how, 1 - MOST_LEFT)
+    for less in filter(None, (without_faint_terms(program), program)):
+        known = with_known_errors(less)
+        how = "by wider bounds" if known is None else "by known errors of attention"
+        yield QuickStage(without_followed_errors(known or less), how, 1.0)
+        if (known or less) is not program:
+            yield QuickStage(known or less, how, 1 - MOST_LEFT)
 
 
 def _sample(program: Program, spec: Spec) -> Tensor | None:
