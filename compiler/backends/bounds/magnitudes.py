@@ -64,11 +64,6 @@ class Range:
     def size(self) -> Array:
         return np.maximum(np.abs(self.low), np.abs(self.high))
 
-    def widened(self, roundings: int, rounding: Rounding) -> Range:
-        """With so many roundings, one after the other."""
-        slack = compounded(roundings, rounding.unit) * self.scale + roundings * rounding.tiny
-        return Range.of(self.low - slack, self.high + slack)
-
     def channels(self, chosen: range) -> Range:
         return Range(*(part[chosen.start : chosen.stop] for part in (self.low, self.high, self.scale)))
 
@@ -87,8 +82,7 @@ def check_magnitudes(program: Program) -> Program:
     is_hard = any(isinstance(node.operation, Attended) and node.operation.ties is not None for node in program.nodes)
     for node in program.nodes:
         inputs = [ranges[source] for source in node.inputs]
-        less = _added(program.nodes, ranges, *node.inputs) if isinstance(node.operation, Subtraction) else None
-        values = (less or _range(node, inputs)).widened(_roundings(node), rounding)
+        values = _range(program.nodes, ranges, node, rounding)
         if not (values.size <= largest).all():
             size = f"{values.size.max():.0e}"
             raise NotFollowed(f"a value could be as large as {size}, which is near the end of {program.dtype.name}")
@@ -118,66 +112,55 @@ def _exact(program: Program, node: Node, inputs: list[Known], own: Known) -> Nod
     return replace(node, operation=operation, exact=tuple(np.flatnonzero(own[0]).tolist()))
 
 
-def _roundings(node: Node) -> int:
-    """How often a result is rounded at most, one rounding after the other."""
-    operation = node.operation
-    match operation:
-        case Linear(rows=rows):
-            return max(map(len, rows), default=0) + 2
-        case Normalized(groups=groups):
-            return node.channels // groups + FUNCTION_UNITS + 8
-        case Activated() | Rotated():
-            return FUNCTION_UNITS + 8
-        case Attended():
-            return 2 * len(operation.visible_to(0)) + FUNCTION_UNITS + 8
-        case Lookup() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed() | Mixed():
-            return 3
-        case _:
-            raise no_rule("operation", operation)
-
-
-def _range(node: Node, inputs: list[Range]) -> Range:
-    operation = node.operation
+def _range(nodes: Sequence[Node], ranges: Sequence[Range], node: Node, rounding: Rounding) -> Range:
+    """Of a node, after its roundings, by the ranges of the nodes before it."""
+    operation, inputs = node.operation, [ranges[source] for source in node.inputs]
+    roundings = 3  # one after the other, at most
     match operation:
         case Lookup(value=value, error=error):
             low, high = (value - error).min((0, 1)), (value + error).max((0, 1))
-            return Range.of(*(np.asarray(np.broadcast_to(part, (node.channels,))) for part in (low, high)))
-        case Linear():
-            return _linear(operation, inputs[0])
+            found = Range.of(*(np.asarray(np.broadcast_to(part, (node.channels,))) for part in (low, high)))
+        case Linear(rows=rows):
+            found, roundings = _linear(operation, inputs[0]), max(map(len, rows), default=0) + 2
         case Sum():
             x, y = inputs
-            return Range(x.low + y.low, x.high + y.high, x.size + y.size)
+            found = Range(x.low + y.low, x.high + y.high, x.size + y.size)
         case Subtraction():
             x, y = inputs
-            return Range(x.low - y.high, x.high - y.low, x.size + y.size)
+            less = _added(nodes, ranges, *node.inputs)
+            found = Range(x.low - y.high, x.high - y.low, x.size + y.size) if less is None else less
         case Product():
-            return _product(*inputs)
+            found = _product(*inputs)
         case Scaled(operation=scaling, factors=factors):
             factor = 1 / np.array(factors) if divides(scaling) else np.array(factors)
-            return _product(inputs[0], Range.of(factor, factor))
+            found = _product(inputs[0], Range.of(factor, factor))
         case Resized():
             padding = np.zeros(node.channels)
-            parts = (np.concatenate([part, padding])[: node.channels] for part in (inputs[0].low, inputs[0].high))
-            return Range.of(*parts)
+            found = Range.of(*(np.append(end, padding)[: node.channels] for end in (inputs[0].low, inputs[0].high)))
         case Renewed():
-            return inputs[0]
+            found = inputs[0]
         case Activated(kind=kind):
             low, high = activation(kind).ends(inputs[0].low, inputs[0].high)
-            return Range(low, high, np.maximum(inputs[0].size, Range.of(low, high).size))
+            found = Range(low, high, np.maximum(inputs[0].size, Range.of(low, high).size))
+            roundings = FUNCTION_UNITS + 8
         case Normalized(groups=groups, weight=weight):
             size = node.channels // groups
             weights = np.ones(size) if weight is None else np.abs(weight)
-            return Range.around_zero(np.tile(weights, groups) * 2 * math.sqrt(size))
+            found = Range.around_zero(np.tile(weights, groups) * 2 * math.sqrt(size))
+            roundings = size + FUNCTION_UNITS + 8
         case Rotated(angles=angles):
             if not np.isfinite(angles).all():
                 raise NotFollowed("an angle overflows")
-            return Range.around_zero(np.full(node.channels, 2.0 * inputs[0].size.max()))
+            found = Range.around_zero(np.full(node.channels, 2.0 * inputs[0].size.max()))
+            roundings = FUNCTION_UNITS + 8
         case Attended():
-            return _mixed(operation, inputs[2])
+            found, roundings = _mixed(operation, inputs[2]), 2 * len(operation.visible_to(0)) + FUNCTION_UNITS + 8
         case Mixed():
             raise AssertionError("magnitudes are checked before patterns are fixed")
         case _:
             raise no_rule("operation", operation)
+    slack = compounded(roundings, rounding.unit) * found.scale + roundings * rounding.tiny
+    return Range.of(found.low - slack, found.high + slack)
 
 
 def _added(nodes: Sequence[Node], ranges: Sequence[Range], later: int, earlier: int) -> Range | None:
