@@ -139,13 +139,10 @@ def _own_channels(node: Node) -> Sides:
             yield "weights of a group", channels // groups if weight is None else len(weight), channels // groups
         case Rotated(groups=groups, angles=angles):
             yield "channels of its pairs", 2 * groups * angles.shape[-1], channels
-        case Attended(heads=heads, value_dim=value_dim, limits=limits, output=output):
+        case Attended(heads=heads, value_dim=value_dim, limits=limits):
             yield "heads beyond those that share keys", heads % operation.kv_heads, 0
             yield "limits", len(limits), heads * value_dim
-            if output is None:
-                yield "mixed channels", heads * value_dim, channels
-            else:
-                yield from _linear_sides(output, channels)
+            yield "mixed channels", heads * value_dim, channels
         case Mixed(heads=heads, value_dim=value_dim):
             yield "heads beyond those that share keys", heads % operation.kv_heads, 0
             yield "mixed channels", heads * value_dim, channels
@@ -165,8 +162,6 @@ def _terms(program: Program) -> Iterator[Broken]:
         operation = node.operation
         if isinstance(operation, Linear) and node.inputs[0] != NOTHING:
             yield from _beyond(number, operation.rows, program.nodes[node.inputs[0]].channels)
-        elif isinstance(operation, Attended) and operation.output is not None:
-            yield from _beyond(number, operation.output.rows, operation.heads * operation.value_dim)
 
 
 def _beyond(number: int, rows: Sequence[Terms], channels: int) -> Iterator[Broken]:
@@ -246,11 +241,9 @@ def _numbers(operation: Operation) -> Iterator[tuple[str, Array]]:
             yield "a weight", np.array(weight or ())
         case Rotated(angles=angles):
             yield "an angle", angles
-        case Attended(additions=additions, limits=limits, output=output):
+        case Attended(additions=additions, limits=limits):
             yield from (("an addition", table) for table in additions)
             yield "a limit", np.array(limits)
-            if output is not None:
-                yield from _numbers(output)
         case Mixed(weights=weights):
             yield "a weight", weights
         case Sum() | Subtraction() | Product() | Resized() | Renewed() | Activated():
@@ -412,13 +405,5 @@ RULES = (
         "patterns are scores",
         _without("a pattern of numbers", lambda operation: isinstance(operation, Mixed)),
         until="fixed",
-    ),
-    Rule(
-        "no-output",
-        "output maps are nodes",
-        _without(
-            "with an output map", lambda operation: isinstance(operation, Attended) and operation.output is not None
-        ),
-        until="fusing",
     ),
 )
