@@ -19,12 +19,12 @@ from torch import Tensor
 from compiler.backends.bounds.arithmetic import EXACT, Arithmetic
 from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.cost import without_followed_errors
-from compiler.backends.bounds.deciding import leader
+from compiler.backends.bounds.deciding import leader, logit
 from compiler.backends.bounds.faint import without_faint_terms
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions
 from compiler.backends.bounds.margins import BINS, lead_over, sufficient_leads, where_ahead, with_known_errors
 from compiler.backends.bounds.quantities import Quantity
-from compiler.backends.bounds.static_values import Static
+from compiler.backends.bounds.static_values import compute_next, for_all_inputs, in_bins
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes, said
 from compiler.backends.elementary.program import Array, Attended, Decision, Linear, Mixed, NotFollowed, Program, Scaled
 from compiler.backends.native.c_compiler import find_compiler
@@ -34,6 +34,7 @@ from compiler.backends.native.engines import UNSURE
 from compiler.backends.native.fast_engine import programs
 from compiler.backends.native.native import Native, native
 from compiler.evaluation.evaluator import Evaluator
+from compiler.network.ir import Decode
 from compiler.pipeline import Spec, load
 from compiler.source.diagnostics import SpecError
 from tests.fast.changed import changed
@@ -82,10 +83,10 @@ def check_margins(program: Program, tokens: Tensor, found: Counter[str]) -> None
 def check_cells(program: Program, tokens: Tensor) -> None:
     """Each value and its error, up to the last attention, is in the intervals of the token at its position, and some
     value that the plain module may have within the limits of its node."""
-    running, every = run_nodes(program, tokens), program.every_token(program.length)
-    static = Static(program, torch.from_numpy(every), [])
+    running = run_nodes(program, tokens)
+    static = for_all_inputs(program)
     for number, node in enumerate(program.nodes):
-        static.follow(node)
+        compute_next(static, node)
         own = tokens[:, list(node.positions)].T.long()  # the cell of each position of each input
         for channel in node.live:
             value, interval = running.values[number][channel], static.values[number][channel]
@@ -106,13 +107,13 @@ def check_bins(program: Program, tokens: Tensor) -> int:
     node = program.nodes[last]
     if not isinstance(node.operation, Mixed):
         return 0
-    running, every = run_nodes(program, tokens), program.every_token(program.length)
-    static, bins, first = Static(program, torch.from_numpy(every), []), 0, torch.empty(0)
+    running = run_nodes(program, tokens)
+    static, bins, first = for_all_inputs(program), 0, torch.empty(0)
     for number, node in enumerate(program.nodes):
-        static.follow(node)
+        compute_next(static, node)
         own = tokens[:, list(node.positions)].T.long()
         if number == last:
-            static = static.in_bins(number, BINS[-1])
+            static = in_bins(static, number, BINS[-1])
             bins = len(static.tokens) // program.vocabulary
             first = own * bins
             within = torch.ones(*first.shape, bins, dtype=torch.bool)
@@ -249,8 +250,8 @@ def test_compiled_values_are_sure_of_nothing_else(name: str) -> None:
 
 @needs_compiler
 @pytest.mark.parametrize("base", [10, 20])
-def test_each_token_needs_its_own_margin(base: int) -> None:
-    """In compiled code, in each place; of few tokens, and of more than a table of the registers has."""
+def test_each_place_needs_its_own_margin(base: int) -> None:
+    """In compiled code; of few tokens, and of more than a table of the registers has."""
     spec = load(SPECS / "tiny95.yaml", {"base": base, "digits": 1})
     (program,) = programs(spec)
     tokens = _read(program, *suite_tokens(spec, "uniform", 203, 3)).numpy()
@@ -262,12 +263,11 @@ def test_each_token_needs_its_own_margin(base: int) -> None:
         library.run(tokens, found)
         return found
 
-    shape = len(program.slots), program.decision.classes
-    every = leaders(np.zeros(shape))
+    every = leaders(np.zeros(len(program.slots)))
     assert set(every.ravel().tolist()) == set(range(base))
-    out_of_reach = np.random.default_rng(0).random(shape) < 0.5
-    unsure = out_of_reach[np.arange(shape[0]), every]
-    assert (leaders(np.where(out_of_reach, 1e300, 0.0)) == np.where(unsure, UNSURE, every)).all()
+    for place in range(len(program.slots)):
+        out_of_reach = np.arange(len(program.slots)) == place
+        assert (leaders(np.where(out_of_reach, 1e300, 0.0)) == np.where(out_of_reach, UNSURE, every)).all()
 
 
 ONE: list[tuple[str, Callable[[IntervalFunctions | TensorFunctions, Quantity], Quantity]]] = [
@@ -392,16 +392,34 @@ def test_a_lead_takes_in_that_the_engine_rounds_two_logits() -> None:
         rows = [tuple((c, weight * (1 + random.uniform(0, 1e-13))) for c, weight in enumerate(common)) for _ in "ab"]
         decision = Decision(0, Linear(tuple(rows)), 2, (0,), "argmax")
         values = [torch.tensor([[random.uniform(-1, 1)]], dtype=torch.float64) for _ in common]
-        index, lead = leader(floats, decision, [Bounded(x, 0.0) for x in values])
-        best = int(index)
+        inputs = [Bounded(x, 0.0) for x in values]
+        best = int(leader(floats, decision, inputs, 0.0))
+        lead = float(logit(floats, decision, inputs, best).value - logit(floats, decision, inputs, 1 - best).value)
         inputs = [Bounded(Interval.of(x), 0.0) for x in values]
         known = lead_over(Arithmetic(IntervalFunctions(), EXACT), decision, inputs, best, 1 - best)
         assert known is not None
         found = Interval.of(known.value)
-        assert float(found.low) <= float(lead) <= float(found.high)
+        assert float(found.low) <= lead <= float(found.high)
         differences = [rows[best][c][1] - rows[1 - best][c][1] for c in range(3)]
-        apart += float(lead) != math.fsum(d * float(x) for d, x in zip(differences, values, strict=True))
+        apart += lead != math.fsum(d * float(x) for d, x in zip(differences, values, strict=True))
     assert apart > 100
+
+
+@pytest.mark.parametrize("decode", ["argmax", "argmin"])
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_a_class_is_said_that_leads_by_more_than_the_margin(decode: Decode, classes: int) -> None:
+    """Whole numbers, so that many tie; some logits are no number, and nothing is sure beside them."""
+    chance, a = np.random.default_rng(classes), Arithmetic(TensorFunctions(), EXACT)
+    logits = chance.integers(0, 9, (classes, 2000)).astype(float)
+    logits[chance.random(logits.shape) < 0.01] = math.nan
+    margins = chance.integers(0, 4, 2000).astype(float)
+    decision = Decision(0, None, classes, (0,), decode)
+    said_tokens = leader(a, decision, [Bounded(torch.tensor(x), 0.0) for x in logits], torch.tensor(margins)).tolist()
+    for column, margin, token in zip(logits.T, margins, said_tokens, strict=True):
+        ordered = np.sort(column if decode == "argmax" else -column)
+        is_sure = ordered[-1] - ordered[-2] > margin  # numpy sorts what is no number to the end
+        assert token == (int(getattr(column, decode)()) if is_sure else UNSURE)
+    assert 100 < sum(token == UNSURE for token in said_tokens) < 1990
 
 
 def test_a_class_that_is_ahead_limits_what_its_inputs_can_be() -> None:
@@ -415,7 +433,7 @@ def test_a_class_that_is_ahead_limits_what_its_inputs_can_be() -> None:
         ends = np.sort(chance.normal(size=(channels, 2)) * 2)
         box = [Bounded(Interval(torch.tensor([low]), torch.tensor([high])), 0.0) for low, high in ends]
         points = torch.tensor(chance.uniform(ends[:, :1], ends[:, 1:], (channels, 200)))
-        index, _ = leader(Arithmetic(TensorFunctions(), EXACT), decision, [Bounded(x, 0.0) for x in points])
+        index = leader(Arithmetic(TensorFunctions(), EXACT), decision, [Bounded(x, 0.0) for x in points], 0.0)
         for best in range(classes):
             ahead, possible = where_ahead(a, decision, box, best)
             there = torch.as_tensor(index).expand(200) == best
