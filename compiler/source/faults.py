@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import platform
 import traceback
-from importlib import metadata
 from typing import Never
 
 from compiler.source.printable import printable
-from compiler.source.version import installed_version
+from compiler.source.version import installed_version, package_version
 
 
 class ToolFault(RuntimeError):
@@ -62,8 +61,6 @@ def _versions() -> str:
     """Without importing what was not needed."""
     versions = [f"weightspec {installed_version()}", f"Python {platform.python_version()}"]
     for name in ("torch", "numpy"):
-        try:
-            versions.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            versions.append(f"no {name}")
+        version = package_version(name)
+        versions.append(f"no {name}" if version is None else f"{name} {version}")
     return ", ".join(versions)

@@ -8,14 +8,15 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, cast
-
-import jsonschema
+from typing import TYPE_CHECKING, Any, cast
 
 from compiler.source.diagnostics import Diagnostic, Findings, did_you_mean, nearest
 from compiler.source.document import Invalid, Mapping, Node, Scalar, Sequence, as_data, node_at
 from compiler.source.text import Span
 from compiler.source.yaml_faults import COLON_HINT, without_colon
+
+if TYPE_CHECKING:  # it is slow to import, and many commands read no spec
+    import jsonschema
 
 JsonPath = tuple[str | int, ...]
 MOST_KEYS = 16  # that a message about an unknown one lists
@@ -70,6 +71,8 @@ class Checked:
 
 def check_schema(document: Mapping, required: tuple[str, ...] | None = None) -> Checked:
     """Check the shape of a spec, or of a document from which other keys are `required`."""
+    import jsonschema
+
     refused: dict[JsonPath, Diagnostic] = {}
     findings = Findings()  # raises where there are too many
     schema = _schema() if required is None else {**_schema(), "required": list(required)}

@@ -11,8 +11,9 @@ from torch import Tensor
 from compiler.backends.bounds.arithmetic import ENGINE_UNIT, Arithmetic
 from compiler.backends.bounds.attention import WEIGHT_UNITS, Head, Scored, score
 from compiler.backends.bounds.bounded import ZERO, Bounded
-from compiler.backends.bounds.intervals import Interval, IntervalLoop, high_end
+from compiler.backends.bounds.intervals import Interval, high_end
 from compiler.backends.bounds.quantities import Quantity, compounded, plus, times
+from compiler.backends.bounds.tensors import TensorLoop
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +43,14 @@ def mix_any(a: Arithmetic, head: Head) -> list[Bounded]:
     least sum of weights is 1 - ε of it at least.
     """
     loop = head.keys.loop
-    assert isinstance(loop, IntervalLoop)
+    assert isinstance(loop, TensorLoop)
     if loop.most == 0:
         return [ZERO for _ in head.wanted]
     weights = _weights(a, head, loop)
     return [_mix(a, head, weights, value, limit) for value, limit in zip(head.values, head.limits, strict=True)]
 
 
-def _weights(a: Arithmetic, head: Head, loop: IntervalLoop) -> _Weights:
+def _weights(a: Arithmetic, head: Head, loop: TensorLoop) -> _Weights:
     unit, seen, most = a.rounding.unit, loop.mask, head.most
     low, high, relative = _least_and_largest(a, head, loop)
     widest = torch.where(seen, relative, 0.0).amax(1, keepdim=True)
@@ -62,7 +63,7 @@ def _weights(a: Arithmetic, head: Head, loop: IntervalLoop) -> _Weights:
     return _Weights(seen, most, share, relative, widest, beside, certain, heaviest)
 
 
-def _least_and_largest(a: Arithmetic, head: Head, loop: IntervalLoop) -> tuple[Tensor, Tensor, Tensor]:
+def _least_and_largest(a: Arithmetic, head: Head, loop: TensorLoop) -> tuple[Tensor, Tensor, Tensor]:
     """Of each key the least and the largest weight, and the largest share of it that it can be off by."""
     unit = a.rounding.unit
     if loop.most == 1 and not head.operation.plus_one:  # of one key alone, all weights are 1
@@ -71,7 +72,7 @@ def _least_and_largest(a: Arithmetic, head: Head, loop: IntervalLoop) -> tuple[T
     s = score(a, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
     spread, error = Interval.of(s.value), Interval.of(s.error)
     seen = loop.seen(spread, -math.inf)
-    top = seen.each(lambda end: end.amax(1, keepdim=True))
+    top = seen.amax(1, keepdim=True)
     if head.operation.plus_one:
         top = top.each(lambda end: end.clamp(min=0.0))
     t = a.f.minimum((spread - top).outward(), 0.0)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from compiler.backends.bounds.cost import RESULT, operations
 from compiler.backends.bounds.elementwise import all_channels
-from compiler.backends.bounds.intervals import OUTWARD, Interval, IntervalFunctions, IntervalLoop
+from compiler.backends.bounds.intervals import OUTWARD, Interval, IntervalFunctions
 from compiler.backends.bounds.mixing_any import mix_any
 from compiler.backends.bounds.nodes import computed
 from compiler.backends.bounds.quantities import Quantity
@@ -112,4 +112,4 @@ def _most(x: Quantity) -> Quantity:
     return Interval(x.high, x.high) if isinstance(x, Interval) else x
 
 
-INTERVALS = Kind(IntervalFunctions(), Interval.of, _in_any_cell, IntervalLoop, mix_any)
+INTERVALS = Kind(IntervalFunctions(), Interval.of, _in_any_cell, mix_any)

@@ -19,7 +19,7 @@ from compiler.backends.bounds.attention import Mixing, attend_head
 from compiler.backends.bounds.bounded import ZERO, Bounded, Channels, each_shared
 from compiler.backends.bounds.deciding import decide, leader, logit
 from compiler.backends.bounds.elementwise import all_channels
-from compiler.backends.bounds.mixing import Body, Kept, KeyLoop, by_head
+from compiler.backends.bounds.mixing import Body, Kept, by_head
 from compiler.backends.bounds.nodes import Seen, computed
 from compiler.backends.bounds.quantities import Functions, Quantity
 from compiler.backends.elementary.program import Array, Attended, Mixed, Node, Program
@@ -92,7 +92,6 @@ class Kind:
     functions: Functions
     made: Callable[[Tensor], Quantity]
     key: Callable[[Quantity], Quantity]
-    loop: Callable[[Tensor, int], KeyLoop]
     mixing: Mixing
 
 
@@ -178,7 +177,7 @@ class Running:
             return float(chosen[0, 0]) if same else self.constant(chosen[:, :, None])
 
         mask = torch.tensor(np.take_along_axis(visible, order, axis=1), device=self.tokens.device)
-        return Seen(self.kind.loop(mask[:, :, None], most), channels, numbers)
+        return Seen(TensorLoop(mask[:, :, None], most, self.kind.made), channels, numbers)
 
     def before_keys(self, x: Quantity) -> Quantity:
         """See `ProgramRun`."""
@@ -256,10 +255,12 @@ def wanted_channels(value: Channels, channels: Sequence[int]) -> Channels:
 
 @dataclass(frozen=True, eq=False)
 class TensorLoop:
-    """A `KeyLoop` of all queries at once: quantities [queries, keys, batch]; `mask` [queries, keys, 1]."""
+    """A `KeyLoop` of all queries at once: quantities [queries, keys, batch], `made` of tensors; `mask` [queries, keys,
+    1]."""
 
     mask: Tensor
     most: int
+    made: Callable[[Tensor], Quantity] = lambda x: x
 
     def keep(self, x: Quantity) -> Kept:
         return lambda: x
@@ -269,15 +270,17 @@ class TensorLoop:
         for combined, x in body():
             match combined:
                 case "sum":
-                    results.append(self._over(x, 0.0).sum(1, keepdim=True))
+                    results.append(self.seen(x, 0.0).sum(1, keepdim=True))
                 case "max":
-                    results.append(self._over(x, -math.inf).amax(1, keepdim=True))
+                    results.append(self.seen(x, -math.inf).amax(1, keepdim=True))
                 case _:
                     raise no_rule("pass over keys", combined)
         return results
 
-    def _over(self, x: Quantity, hidden: float) -> Tensor:
-        return torch.where(self.mask, _tensor(x, self.mask), _tensor(hidden, self.mask))
+    def seen(self, x: Quantity, hidden: float) -> Quantity:
+        """With another number at the keys that are hidden."""
+        whole = self.made(_tensor(x, self.mask)) if isinstance(x, float) else x
+        return each_tensor(whole, lambda q: torch.where(self.mask, q, hidden))
 
 
-NUMBERS: Kind = Kind(TensorFunctions(), lambda x: x, lambda x: x, TensorLoop, attend_head)
+NUMBERS: Kind = Kind(TensorFunctions(), lambda x: x, lambda x: x, attend_head)
