@@ -48,10 +48,10 @@ decode: argmax
 """
 
 
-def _measured(path: Path, text: str) -> Program:
+def _folded(path: Path, text: str) -> Program:
     spec = load_text(path, text)
     (program,) = translate(spec.network, spec.layout)
-    return next(made for step, made in after_each_pass(program, spec.network, "fast engine") if step.name == "measured")
+    return next(made for step, made in after_each_pass(program, spec.network, "fast engine") if step.name == "folding")
 
 
 def _attended(program: Program) -> Attended:
@@ -64,7 +64,7 @@ def test_what_is_left_out_is_within_the_bound(tmp_path: Path, dtype: str, softma
     unit = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8}[dtype]
     step = -np.log(unit * FAINT) / 8 * 1.03  # the first of nine keys is just faint for the last query
     numbers = {"large": 2.0**40, "small": 2.0**-60, "step": f"{step:.4f}", "beyond": 0}
-    program = _measured(tmp_path, FADING.format(dtype=dtype, softmax=softmax, **numbers))
+    program = _folded(tmp_path, FADING.format(dtype=dtype, softmax=softmax, **numbers))
     kept = without_faint_keys(program)
     operation = _attended(kept)
     assert operation.omitted is not None
@@ -81,11 +81,11 @@ def test_what_is_left_out_is_within_the_bound(tmp_path: Path, dtype: str, softma
 def test_keys_that_some_token_can_make_heavy_are_kept(tmp_path: Path) -> None:
     numbers = {"large": 1, "small": 1, "step": 0, "beyond": "where(key_pos == 2, 30, 0)"}
     text = FADING.format(dtype="float32", softmax="standard", **numbers)
-    assert _attended(without_faint_keys(_measured(tmp_path, text))).omitted is not None
-    heavy = without_faint_keys(_measured(tmp_path, text.replace("is[1] / 8", "40 * is[1]")))
+    assert _attended(without_faint_keys(_folded(tmp_path, text))).omitted is not None
+    heavy = without_faint_keys(_folded(tmp_path, text.replace("is[1] / 8", "40 * is[1]")))
     visible = _attended(heavy).visible[0]
     assert visible[-1, 2]  # where it has symbol 1, and no other key has
-    light = without_faint_keys(_measured(tmp_path, text))
+    light = without_faint_keys(_folded(tmp_path, text))
     assert not _attended(light).visible[0][-1, 2]
     assert _attended(light).visible[0][-1, 3]
 

@@ -332,7 +332,8 @@ def test_the_report_says_which_stage_decided(name: str, how: str) -> None:
     found = evaluator.decide(evaluator.ask(words))
     decided = re.fullmatch(rf"compiled C, .*, (\d+) inputs {how}, (\d+) by bounds", evaluator.use.detail)
     assert decided is not None, evaluator.use.detail
-    assert [int(number) for number in decided.groups()] == [900, 0]
+    first, second = (int(number) for number in decided.groups())
+    assert 890 < first <= first + second <= 900
     bounds = Evaluator(spec)
     assert bounds.use.detail.endswith("too few inputs to compile C for")
     assert bounds.decide(bounds.ask(words)).right.tolist() == found.right.tolist()

@@ -141,13 +141,11 @@ def _normalized(node: Node, operation: Normalized, inputs: dict[int, SymbolSet])
 
 def _attended(node: Node, operation: Attended) -> Iterable[_Cost]:
     """Nothing is followed through the weights of keys."""
-    mixed = operation.mixed(node.live)
-    heads = live_heads(operation, mixed)
+    heads = live_heads(operation, node.live)
     scores = len(heads) * (2 * FUNCTION + RESULT * (operation.head_dim + len(operation.additions)))
-    operations = scores + 3 * RESULT * len(mixed)
+    operations = scores + 3 * RESULT * len(node.live)
     for channel in node.live:
-        outputs = 0 if operation.output is None else RESULT * len(operation.output.rows[channel])
-        yield channel, 0, operations + outputs
+        yield channel, 0, operations
         operations = RESULT
 
 

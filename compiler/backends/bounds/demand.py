@@ -100,7 +100,7 @@ def needed_inputs(program: Program, node: Node, positions: set[int], live: set[i
             size = node.channels // groups
             return [(positions, live | {_partner(c, size, operation) for c in live})]
         case Attended():
-            return _attended_inputs(operation, positions, operation.mixed(live))
+            return _attended_inputs(operation, positions, live)
         case Mixed():
             return [_values(operation, positions, live)]
         case _:

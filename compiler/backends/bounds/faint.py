@@ -69,7 +69,7 @@ def _without_faint_keys(program: Program, node: Node) -> Node:
     a = Arithmetic(TensorFunctions(), Rounding.of(program.dtype))
     weight = ROUNDED * FAINT * a.rounding.unit + a.rounding.tiny
     rows = list(node.positions)
-    for head in live_heads(operation, operation.mixed(node.live)):
+    for head in live_heads(operation, node.live):
         faint = _faint(a, program, node, operation, head)
         visible[head, rows] &= ~faint
         omitted[head, rows] = faint.sum(1) * weight

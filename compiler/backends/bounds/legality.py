@@ -83,15 +83,14 @@ def check(program: Program, done: Sequence[str]) -> None:
 @dataclass(frozen=True)
 class _Wanted:
     """What an operation wants: so many channels of each of its `inputs`, any number where it says None; the numbers of
-    its own that must fit its `channels`, and the `shapes` of its arrays. A `linear` map reads the inputs, or else
-    `mixed` channels. Its `numbers` are finite; an `error` is not below 0, and an infinity or a NaN there says that
-    nothing is known. It gives errors the numbers `symbols`."""
+    its own that must fit its `channels`, and the `shapes` of its arrays. A `linear` map reads the inputs. Its `numbers`
+    are finite; an `error` is not below 0, and an infinity or a NaN there says that nothing is known. It gives errors
+    the numbers `symbols`."""
 
     inputs: tuple[int | None, ...]
     channels: tuple[_Equal, ...] = ()
     shapes: tuple[_Equal, ...] = ()
     linear: Linear | None = None
-    mixed: int | None = None
     numbers: tuple[_Numbers, ...] = ()
     error: Array | None = None
     symbols: range = range(0)
@@ -130,7 +129,7 @@ def _wanted(program: Program, node: Node) -> _Wanted:
             of_angles = ("the shape of its angles", angles.shape, (length, angles.shape[-1]))
             of_error = ("the shape of its errors", error.shape, angles.shape)
             return _Wanted((channels,), (fits,), (of_angles, of_error), numbers=(("an angle", angles),), error=error)
-        case Attended(heads=heads, kv_heads=kv_heads, head_dim=size, additions=additions, output=output):
+        case Attended(heads=heads, kv_heads=kv_heads, head_dim=size, additions=additions):
             mixed, full = heads * operation.value_dim, (heads, length, length)
             beyond = ("heads beyond those that share keys", heads % kv_heads, 0)
             fits = ("limits", len(operation.limits), mixed)
@@ -140,10 +139,8 @@ def _wanted(program: Program, node: Node) -> _Wanted:
             )
             return _Wanted(
                 (heads * size, kv_heads * size, kv_heads * operation.value_dim),
-                (beyond, fits) if output is not None else (beyond, fits, ("mixed channels", mixed, channels)),
+                (beyond, fits, ("mixed channels", mixed, channels)),
                 tuple(patterns),
-                linear=output,
-                mixed=mixed,
                 numbers=(*(("an addition", table) for table in additions), ("a limit", operation.limits)),
             )
         case Mixed(heads=heads, kv_heads=kv_heads, weights=weights, error=error):
@@ -207,11 +204,8 @@ def _channels(program: Program, node: Node) -> Iterator[str]:
 
 
 def _terms(program: Program, node: Node) -> Iterator[str]:
-    wanted = _wanted(program, node)
-    if wanted.linear is not None and wanted.mixed is not None:
-        yield from _beyond(wanted.linear.rows, wanted.mixed)
-    elif wanted.linear is not None and node.inputs[0] != NOTHING:
-        yield from _beyond(wanted.linear.rows, program.nodes[node.inputs[0]].channels)
+    if isinstance(node.operation, Linear) and node.inputs[0] != NOTHING:
+        yield from _beyond(node.operation.rows, program.nodes[node.inputs[0]].channels)
 
 
 def _beyond(rows: Sequence[Terms], channels: int) -> Iterator[str]:
@@ -353,13 +347,5 @@ RULES = (
         "patterns are scores",
         _without("a pattern of numbers", lambda operation: isinstance(operation, Mixed)),
         until="fixed",
-    ),
-    Rule(
-        "no-output",
-        "output maps are nodes",
-        _without(
-            "with an output map", lambda operation: isinstance(operation, Attended) and operation.output is not None
-        ),
-        until="fusing",
     ),
 )
