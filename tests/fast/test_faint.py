@@ -11,11 +11,10 @@ import torch
 
 from compiler.backends.bounds.faint import FAINT, without_faint_keys, without_faint_terms
 from compiler.backends.bounds.passes import after_each_pass, prepared
-from compiler.backends.bounds.tensors import bounded_logits
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Attended, Program
 from compiler.pipeline import Spec, load
-from tests.fast.containment import any_tokens, compare, plain_logits, suite_tokens
+from tests.fast.containment import any_tokens, bounded_logits, compare, plain_logits, suite_tokens
 from tests.helpers import SPECS, load_text, small
 
 # The farther a key is, the less its weight and the larger its value: what is left out matters more than any rounding.

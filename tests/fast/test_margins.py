@@ -19,7 +19,7 @@ from torch import Tensor
 from compiler.backends.bounds.arithmetic import EXACT, Arithmetic
 from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.cost import without_followed_errors
-from compiler.backends.bounds.deciding import leader, logit
+from compiler.backends.bounds.deciding import leader
 from compiler.backends.bounds.faint import without_faint_terms
 from compiler.backends.bounds.intervals import Interval, IntervalFunctions
 from compiler.backends.bounds.margins import BINS, lead_over, sufficient_leads, where_ahead, with_known_errors
@@ -38,7 +38,7 @@ from compiler.network.ir import Decode
 from compiler.pipeline import Spec, load
 from compiler.source.diagnostics import SpecError
 from tests.fast.changed import changed
-from tests.fast.containment import Tokens, any_tokens, suite_tokens
+from tests.fast.containment import Tokens, any_tokens, logit, suite_tokens
 from tests.fast.networks import random_network
 from tests.helpers import SPECS, load_text
 

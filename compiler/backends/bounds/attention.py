@@ -44,6 +44,10 @@ class Head:
     wanted: Sequence[int]
 
     @property
+    def scored(self) -> Scored:
+        return Scored(self.operation, self.query, self.keys.keys, self.keys.added)
+
+    @property
     def values(self) -> list[Bounded]:
         return [self.keys.values[c] for c in self.wanted]
 
@@ -95,8 +99,6 @@ def attend_head(a: Arithmetic, head: Head) -> list[Bounded]:
     these are rounded. Keys that are left out have a share ρ of all weights at most. They move the mean of the others by
     2 ρ times the largest value at most, and what the sums of weights and products lose by less than that.
     """
-    if head.keys.loop.most == 0 or all(map(is_zero_value, head.values)):
-        return [ZERO for _ in head.wanted]
     f, unit = a.f, a.rounding.unit
     weights = _weigh(a, head, _compare(a, head))
     sums = _differ(a, head, weights)
@@ -116,13 +118,11 @@ def attend_head(a: Arithmetic, head: Head) -> list[Bounded]:
 
 def mix_values(a: Arithmetic, head: Head) -> list[Bounded]:
     """As `attend_head`, without errors."""
-    if head.keys.loop.most == 0 or all(map(is_zero_value, head.values)):
-        return [ZERO for _ in head.wanted]
     f, loop, plus_one = a.f, head.keys.loop, head.operation.plus_one
     kept: list[Kept] = []
 
     def compare() -> Iterator[tuple[Reduction, Quantity]]:
-        s = score(a, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
+        s = score(a, head.scored)
         kept[:] = [loop.keep(s.value)]
         yield "max", s.value
 
@@ -148,7 +148,7 @@ def _compare(a: Arithmetic, head: Head) -> _Scores:
     kept: list[Kept] = []
 
     def compare() -> Iterator[tuple[Reduction, Quantity]]:
-        s = score(a, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
+        s = score(a, head.scored)
         off = f.name(f.if_less(s.error, math.inf, s.error, math.inf))  # a maximum loses a NaN, but not an infinity
         kept[:] = [loop.keep(s.value), loop.keep(off)]
         yield from (("max", s.value), ("max", off))
@@ -266,8 +266,6 @@ def _pick(a: Arithmetic, node: Node, head: Head, ties: Ties) -> list[Bounded]:
     of its keys. The engine takes the value of one of them, or their mean. One key has a weight of exactly 1, so that
     nothing is rounded; of n that share it each has 1 / n, and n and the quotient are rounded.
     """
-    if head.most == 0 or all(map(is_zero_value, head.values)):
-        return [ZERO for _ in head.wanted]
     f, loop, first = a.f, head.keys.loop, head.number * head.operation.value_dim
     found, shared = _candidates(a, head, ties), _order(ties) is None
     kept: list[Kept] = []
@@ -311,7 +309,7 @@ def _candidates(a: Arithmetic, head: Head, ties: Ties) -> _Candidates:
     kept: list[Kept] = []
 
     def compare() -> Iterator[tuple[Reduction, Quantity]]:
-        s = score(scores, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
+        s = score(scores, head.scored)
         off = f.name(f.if_less(s.error, math.inf, s.error, math.inf))  # a maximum loses a NaN, but not an infinity
         engine = plus(times(SLACK, off), times(4 * ENGINE_UNIT, f.absolute(s.value)))
         room = f.name(f.if_less(0.0, off, engine, 0.0))
@@ -383,6 +381,8 @@ def attend_all(
     def attend(number: int, wanted: Sequence[int]) -> list[Bounded]:
         coordinates = [query[c] for c in operation.query_channels(number)]
         head = Head(operation, number, coordinates, keys(number), wanted)
+        if head.keys.loop.most == 0 or all(map(is_zero_value, head.values)):
+            return [ZERO for _ in wanted]
         return mixing(a, head) if operation.ties is None else _pick(a, node, head, operation.ties)
 
     mixed = by_head(operation, node.live, attend)

@@ -67,14 +67,6 @@ def leader(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], margin:
     return f.if_less(code, 2.0 * classes, code - float(classes), UNSURE)
 
 
-def logit(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], number: int) -> Bounded:
-    """One logit by itself."""
-    if decision.linear is None:
-        return inputs[number]
-    bias = 0.0 if decision.linear.bias is None else decision.linear.bias[number]
-    return a.linear(inputs, decision.linear.rows[number], bias)
-
-
 def class_logits(
     a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], sign: float
 ) -> tuple[list[Quantity], list[Quantity], list[Quantity]]:

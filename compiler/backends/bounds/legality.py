@@ -83,14 +83,12 @@ def check(program: Program, done: Sequence[str]) -> None:
 @dataclass(frozen=True)
 class _Wanted:
     """What an operation wants: so many channels of each of its `inputs`, any number where it says None; the numbers of
-    its own that must fit its `channels`, and the `shapes` of its arrays. A `linear` map reads the inputs. Its `numbers`
-    are finite; an `error` is not below 0, and an infinity or a NaN there says that nothing is known. It gives errors
-    the numbers `symbols`."""
+    its own that must fit its `channels`, and the `shapes` of its arrays. Its `numbers` are finite; an `error` is not
+    below 0, and an infinity or a NaN there says that nothing is known. It gives errors the numbers `symbols`."""
 
     inputs: tuple[int | None, ...]
     channels: tuple[_Equal, ...] = ()
     shapes: tuple[_Equal, ...] = ()
-    linear: Linear | None = None
     numbers: tuple[_Numbers, ...] = ()
     error: Array | None = None
     symbols: range = range(0)
@@ -105,8 +103,10 @@ def _wanted(program: Program, node: Node) -> _Wanted:
             of_value = ("the shape of its values", value.shape, _broadcast(value, full))
             of_error = ("the shape of its errors", error.shape, _broadcast(error, full))
             return _Wanted((), shapes=(of_value, of_error), numbers=(("a value", value),), error=error)
-        case Linear():
-            return _Wanted((None,), linear=operation)
+        case Linear(rows=rows, bias=bias):
+            fits = ("rows", len(rows), channels)
+            biases = ("biases", channels if bias is None else len(bias), channels)
+            return _Wanted((None,), (fits, biases), numbers=_of_linear(operation))
         case Sum() | Subtraction() | Product():
             return _Wanted((channels, channels))
         case Resized():
@@ -122,8 +122,8 @@ def _wanted(program: Program, node: Node) -> _Wanted:
             size = channels // groups
             beyond = ("channels beyond its groups", channels % groups, 0)
             fits = ("weights of a group", size if weight is None else len(weight), size)
-            numbers = (("a weight", weight or ()),)
-            return _Wanted((channels,), (beyond, fits), numbers=numbers, symbols=range(first, first + groups))
+            symbols = range(first, first + groups)
+            return _Wanted((channels,), (beyond, fits), numbers=(("a weight", weight or ()),), symbols=symbols)
         case Rotated(groups=groups, angles=angles, error=error):
             fits = ("channels of its pairs", 2 * groups * angles.shape[-1], channels)
             of_angles = ("the shape of its angles", angles.shape, (length, angles.shape[-1]))
@@ -148,12 +148,14 @@ def _wanted(program: Program, node: Node) -> _Wanted:
             fits = ("mixed channels", heads * operation.value_dim, channels)
             of_weights = ("the shape of its weights", weights.shape, (heads, length, length))
             of_error = ("the shape of its errors", error.shape, weights.shape)
-            inputs = (kv_heads * operation.value_dim,)
-            return _Wanted(
-                inputs, (beyond, fits), (of_weights, of_error), numbers=(("a weight", weights),), error=error
-            )
+            inputs, numbers = (kv_heads * operation.value_dim,), (("a weight", weights),)
+            return _Wanted(inputs, (beyond, fits), (of_weights, of_error), numbers=numbers, error=error)
         case _:
             raise no_rule("operation", operation)
+
+
+def _of_linear(linear: Linear) -> tuple[_Numbers, ...]:
+    return ("a weight", [weight for terms in linear.rows for _, weight in terms]), ("a bias", linear.bias or ())
 
 
 def _broadcast(array: Array, full: _Shape) -> _Shape:
@@ -197,10 +199,6 @@ def _channels(program: Program, node: Node) -> Iterator[str]:
             has = program.nodes[source].channels
             yield f"{_kind(node)} wants {size} channels of input {number}, which has {has}"
     yield from _different(wanted.channels)
-    if wanted.linear is not None:
-        rows, bias = wanted.linear.rows, wanted.linear.bias
-        biases = node.channels if bias is None else len(bias)
-        yield from _different((("rows", len(rows), node.channels), ("biases", biases, node.channels)))
 
 
 def _terms(program: Program, node: Node) -> Iterator[str]:
@@ -226,16 +224,14 @@ def _different(sides: Iterable[_Equal]) -> Iterator[str]:
 def _finite(program: Program) -> Iterator[Broken]:
     for number, node in enumerate(program.nodes):
         wanted = _wanted(program, node)
-        yield from ((number, text) for text in _infinite(_kind(node), wanted.numbers, wanted.linear))
+        yield from ((number, text) for text in _infinite(_kind(node), wanted.numbers))
         if wanted.error is not None and (wanted.error < 0).any():
             yield number, f"an error of {_kind(node)}: {wanted.error[wanted.error < 0][0]} is below 0"
-    yield from ((None, text) for text in _infinite("the decision", (), program.decision.linear))
+    if program.decision.linear is not None:
+        yield from ((None, text) for text in _infinite("the decision", _of_linear(program.decision.linear)))
 
 
-def _infinite(owner: str, numbers: Iterable[_Numbers], linear: Linear | None) -> Iterator[str]:
-    if linear is not None:
-        weights = [weight for terms in linear.rows for _, weight in terms]
-        numbers = (*numbers, ("a weight", weights), ("a bias", linear.bias or ()))
+def _infinite(owner: str, numbers: Sequence[_Numbers]) -> Iterator[str]:
     for what, some in numbers:
         array = np.asarray(some, dtype=np.float64)
         if not np.isfinite(array).all():

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import ENGINE_UNIT, Arithmetic
-from compiler.backends.bounds.attention import WEIGHT_UNITS, Head, Scored, score
-from compiler.backends.bounds.bounded import ZERO, Bounded
+from compiler.backends.bounds.attention import WEIGHT_UNITS, Head, score
+from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.intervals import Interval, high_end
 from compiler.backends.bounds.quantities import Quantity, compounded, plus, times
 from compiler.backends.bounds.tensors import TensorLoop
@@ -44,8 +44,6 @@ def mix_any(a: Arithmetic, head: Head) -> list[Bounded]:
     """
     loop = head.keys.loop
     assert isinstance(loop, TensorLoop)
-    if loop.most == 0:
-        return [ZERO for _ in head.wanted]
     weights = _weights(a, head, loop)
     return [_mix(a, head, weights, value, limit) for value, limit in zip(head.values, head.limits, strict=True)]
 
@@ -69,7 +67,7 @@ def _least_and_largest(a: Arithmetic, head: Head, loop: TensorLoop) -> tuple[Ten
     if loop.most == 1 and not head.operation.plus_one:  # of one key alone, all weights are 1
         one = torch.ones(loop.mask.shape, dtype=torch.float64)
         return one, one, torch.zeros_like(one)
-    s = score(a, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
+    s = score(a, head.scored)
     spread, error = Interval.of(s.value), Interval.of(s.error)
     seen = loop.seen(spread, -math.inf)
     top = seen.amax(1, keepdim=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Rounding
 from compiler.backends.bounds.attention import Mixing, attend_head
 from compiler.backends.bounds.bounded import ZERO, Bounded, Channels, each_shared
-from compiler.backends.bounds.deciding import decide, leader, logit
+from compiler.backends.bounds.deciding import decide, leader
 from compiler.backends.bounds.elementwise import all_channels
 from compiler.backends.bounds.mixing import Body, Kept, by_head
 from compiler.backends.bounds.nodes import Seen, computed
@@ -219,19 +219,6 @@ def said(program: Program, tokens: Tensor, margins: Array | None = None) -> Tens
         classes = leader(a, decision, inputs, running.constant(margins)[:, None])
     found: Tensor = every + classes
     return found.T.to(torch.int32)
-
-
-def bounded_logits(program: Program, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """The logits for sequences of tokens [batch, time], and how far the plain module's can be from them: both
-    [batch, slots, classes], float64."""
-    running = run_nodes(program, tokens)
-    decision = program.decision
-    inputs = running.at(decision.node, decision.reads)
-    shape = (len(decision.reads), len(tokens))
-    a = running.arithmetic
-    logits = [a.alone(logit(a, decision, inputs, number)) for number in range(decision.classes)]
-    values = torch.stack([_tensor(x.value, tokens).expand(shape).T for x in logits], dim=-1)
-    return values, torch.stack([_tensor(x.error, tokens).expand(shape).T for x in logits], dim=-1)
 
 
 def _mixed_exactly(running: Running, node: Node, operation: Mixed) -> list[Bounded]:
