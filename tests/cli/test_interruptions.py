@@ -75,7 +75,7 @@ LATE = ("torch", "torch.nn", "safetensors", "compiler.backends.native.fast_engin
     [
         ("cli.py", "click", EVAL),
         ("weightspec", "torch.nn", EVAL),
-        ("cli.py", "torch.nn", ("build", TINY)),
+        pytest.param("cli.py", "torch.nn", ("build", TINY), marks=pytest.mark.long),
         ("cli.py", "numpy", ("report", TINY, QWEN)),
         ("cli.py", "rich.console", ("diff", TINY, EXACT)),
         ("cli.py", "importlib.metadata", ("--version",)),

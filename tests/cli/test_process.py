@@ -7,11 +7,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
-from tests.cli.test_cli import EXACT, INVALID, ROOT, TINY
+from compiler.evaluation import suite_runs
+from compiler.evaluation.saved_runs import RunState
+from tests.cli.test_cli import EXACT, INVALID, ROOT, TINY, invoke
 from tests.hooked import after_import
 from tests.scripted import TINY as SCRIPTED_TINY
 
@@ -40,9 +44,9 @@ for arguments in json.loads(sys.argv[1]):
     try:
         cli.main(arguments)
     except SystemExit as stop:
-        assert stop.code in (0, 1, 2), (arguments, stop.code)
+        code = stop.code or 0
     assert not [name for name in sys.modules if name.partition(".")[0] == "torch"], arguments
-    print(json.dumps(arguments), flush=True)
+    print("\\nexit code", code, flush=True)
 """
 
 
@@ -54,34 +58,27 @@ def process(*arguments: str | bytes, cwd: Path = ROOT, **variables: str) -> subp
     )
 
 
-def test_no_torch_where_nothing_is_computed() -> None:
-    """One process calls all commands in turn, and says which one has loaded torch."""
+def called(*calls: Sequence[str], **variables: str) -> tuple[list[int], str, str]:
+    """The exit codes of calls that one process makes in turn, none of which loads torch, and its output and errors."""
     probe = subprocess.run(
-        [sys.executable, "-c", _PROBE, json.dumps(WITHOUT_TORCH)],
+        [sys.executable, "-c", _PROBE, json.dumps(calls)],
         cwd=ROOT,
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
+        errors="backslashreplace",
         timeout=120,
     )
     assert probe.returncode == 0, probe.stderr
-    assert all(f"{json.dumps(arguments)}\n" in probe.stdout for arguments in WITHOUT_TORCH)
+    codes = [int(code) for code in re.findall(r"^exit code (\d)$", probe.stdout, re.MULTILINE)]
+    return codes, probe.stdout, probe.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (("count", TINY), 0),
-        (("show", TINY), 0),
-        (("diff", TINY, EXACT), 1),
-        (("validate", INVALID), 2),
-    ],
-    ids=lambda value: value[0] if isinstance(value, tuple) else str(value),
-)
-def test_piped_output_has_no_colour(arguments: tuple[str, ...], code: int) -> None:
-    done = process(*arguments)
-    assert done.returncode == code
-    assert "\x1b" not in done.stdout + done.stderr
-    assert done.stdout + done.stderr
+def test_no_torch_where_nothing_is_computed_and_no_colour_in_a_pipe() -> None:
+    codes, output, errors = called(*WITHOUT_TORCH)
+    assert len(codes) == len(WITHOUT_TORCH)
+    assert set(codes) == {0, 1, 2}
+    assert "\x1b" not in output + errors
 
 
 def test_json_of_an_error_goes_to_standard_output() -> None:
@@ -98,17 +95,15 @@ def test_it_works_from_another_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["validate", "count"])
-@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
-def test_names_that_are_no_text(tmp_path: Path, command: str, options: tuple[str, ...]) -> None:
-    path = os.fsencode(tmp_path) + b"/\xff.yaml"
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.yaml")
     try:
-        Path(os.fsdecode(path)).write_bytes(Path(TINY).read_bytes())
+        Path(path).write_bytes(Path(TINY).read_bytes())
     except OSError:
         pytest.skip("this file system wants text")
-    done = process(command, path, *options, PYTHONIOENCODING="utf-8:strict")
-    assert "Traceback" not in done.stderr
-    assert done.returncode == 0
+    calls = [[command, path, *options] for command in ("validate", "count") for options in ((), ("--json",))]
+    codes, _, errors = called(*calls, PYTHONIOENCODING="utf-8:strict")
+    assert (codes, errors) == ([0] * 4, "")
 
 
 def test_a_terminal_that_is_not_utf8() -> None:
@@ -167,16 +162,10 @@ def act(module):
 """
 
 
-def stopped_run(spec: Path, cache: Path, *options: str) -> tuple[int, int, str]:
-    """An evaluation of ten million inputs that is interrupted when it has saved its state: from which input on it ran,
-    how many it has, and all that it said."""
-    environment = after_import(
-        spec.parent, "compiler.evaluation.suite_runs", STOP_WHEN_SAVED, WEIGHTSPEC_CACHE=str(cache)
-    )
-    command = [sys.executable, CLI, "eval", str(spec), "--suite", "uniform", "--pairs", "10000000", *options]
-    stopped = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
-    said = stopped.stderr
-    assert (stopped.returncode, stopped.stdout) == (130, "")
+def taken_up(code: int, output: str, said: str) -> tuple[int, int]:
+    """From which input on an evaluation of ten million ran that was interrupted when it had saved its state, and how
+    many it has."""
+    assert (code, output) == (130, "")
     assert "Traceback" not in said
     resumed = re.search(r"uniform: resumed at ([\d,]+) of 10,000,000\n", said)
     last = re.fullmatch(
@@ -187,22 +176,46 @@ def stopped_run(spec: Path, cache: Path, *options: str) -> tuple[int, int, str]:
     assert last is not None, said
     done, right = (int(figure.replace(",", "")) for figure in last.groups())
     assert 0.2 < right / done < 0.3  # it answers 0 to all
-    return int(resumed[1].replace(",", "")) if resumed else 0, done, said
+    return int(resumed[1].replace(",", "")) if resumed else 0, done
 
 
-def test_an_interrupted_run_is_taken_up_again(tmp_path: Path) -> None:
-    spec, cache = tmp_path / "tiny.yaml", tmp_path / "cache"
+def stopped_here(*words: str) -> Result:
+    """A run in this process, interrupted as another one is by `STOP_WHEN_SAVED`."""
+    save = suite_runs._Keeping.save
+    stopped: list[bool] = []
+
+    def save_and_stop(keeping: suite_runs._Keeping, state: RunState) -> None:
+        save(keeping, state)
+        if state.done and not stopped:
+            stopped.append(True)
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suite_runs._Keeping, "save", save_and_stop)
+        patch.setattr(suite_runs, "SAVED_EVERY", 0.0)
+        return invoke(*words)
+
+
+def test_an_interrupted_run_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first run is a process of its own."""
+    spec = tmp_path / "tiny.yaml"
     spec.write_text(SCRIPTED_TINY, encoding="utf-8")
-    first = stopped_run(spec, cache, "--engine", "plain")
-    second = stopped_run(spec, cache, "--engine", "plain", "--failures", "5")
+    monkeypatch.setenv("WEIGHTSPEC_CACHE", str(tmp_path / "cache"))
+    environment = after_import(tmp_path, "compiler.evaluation.suite_runs", STOP_WHEN_SAVED)
+    words = ("eval", str(spec), "--suite", "uniform", "--pairs", "10000000", "--engine", "plain")
+    command = [sys.executable, CLI, *words]
+    stopped = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    first = taken_up(stopped.returncode, stopped.stdout, stopped.stderr)
+    again = stopped_here(*words, "--failures", "5")
+    second = taken_up(again.exit_code, again.stdout, again.stderr)
     assert (first[0], second[0]) == (0, first[1])
     assert second[1] > first[1] > 0
-    anew = stopped_run(spec, cache, "--engine", "plain", "--restart")
-    assert anew[0] == 0
-    assert "saved state" not in anew[2]
+    anew = stopped_here(*words, "--restart")
+    assert taken_up(anew.exit_code, anew.stdout, anew.stderr)[0] == 0
+    assert "saved state" not in anew.stderr
 
 
-@pytest.mark.parametrize("arguments", ["--help", "eval --help", "--version"])
+@pytest.mark.parametrize("arguments", ["--help", pytest.param("eval --help", marks=pytest.mark.long), "--version"])
 def test_a_full_disk_before_a_command_is_called(arguments: str) -> None:
     line = f"{sys.executable} {CLI} {arguments} > /dev/full"
     done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -213,7 +226,7 @@ def test_a_full_disk_before_a_command_is_called(arguments: str) -> None:
 @pytest.mark.parametrize(
     ("redirection", "code"), [(">&-", 0), ("> /dev/full", 2), ("| head -1 > /dev/null; exit ${PIPESTATUS[0]}", 141)]
 )
-@pytest.mark.parametrize("command", ["show", "count"])
+@pytest.mark.parametrize("command", [pytest.param("show", marks=pytest.mark.long), "count"])  # the same printer
 def test_output_that_nobody_takes(command: str, redirection: str, code: int) -> None:
     """Never a traceback, and never the exit code of a failed claim. (A short table may fit before the pipe closes.)"""
     line = f"{sys.executable} {CLI} {command} {TINY} {redirection}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from dataclasses import replace
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 import compiler
 from compiler import build, generate, load
+from compiler.backends.torch.decode import choose
 from compiler.evaluation.generation import probabilities, ranked
 from compiler.expressions.floats import FORMATS, round_to
 from compiler.source.diagnostics import SpecError
@@ -402,24 +403,15 @@ def act(module):
 """
 
 
-@pytest.mark.parametrize("as_json", [False, True])
-def test_ctrl_c_keeps_what_was_said(tmp_path: Path, as_json: bool) -> None:
+LONG_RUN = ("run", AAB, "--tokens", "0 0 1 0 0", "--steps", "9", "--window", "5")
+SAID = ["t[1]", "t[0]", "t[0]"]
+
+
+def test_ctrl_c_keeps_what_was_said(tmp_path: Path) -> None:
     """While the fourth token is computed; the three before it are on the terminal by then."""
-    command = [
-        sys.executable,
-        str(ROOT / "cli.py"),
-        "run",
-        AAB,
-        "--tokens",
-        "0 0 1 0 0",
-        "--steps",
-        "9",
-        "--window",
-        "5",
-    ]
     with (tmp_path / "output").open("w") as output:
         ended = subprocess.run(
-            [*command, *(["--json"] * as_json)],
+            [sys.executable, str(ROOT / "cli.py"), *LONG_RUN],
             cwd=tmp_path,
             env=after_import(tmp_path, "compiler.evaluation.generation", INTERRUPT),
             stdout=output,
@@ -428,12 +420,21 @@ def test_ctrl_c_keeps_what_was_said(tmp_path: Path, as_json: bool) -> None:
             timeout=120,
         )
     assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
+    assert (tmp_path / "flushed").read_text() == " ".join(SAID)
     printed = (tmp_path / "output").read_text()
-    said = ["t[1]", "t[0]", "t[0]"]
-    if as_json:
-        found = json.loads(printed)
-        assert (found["said"], found["ended"], found["interrupted"]) == (said, "interrupted", True)
-        assert [step["token"] for step in found["steps"]] == said
-    else:
-        assert (tmp_path / "flushed").read_text() == " ".join(said)
-        assert printed == f"{' '.join(said)}\nsequence: t[0] t[0] t[1] t[0] t[0] {' '.join(said)}\n"
+    assert printed == f"{' '.join(SAID)}\nsequence: t[0] t[0] t[1] t[0] t[0] {' '.join(SAID)}\n"
+
+
+def test_json_keeps_what_was_said_before_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def chosen(*arguments: Any) -> Tensor:
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return choose(*arguments)
+
+    monkeypatch.setattr("compiler.evaluation.generation.choose", chosen)
+    found = call_json(*LONG_RUN, exit_code=130)
+    assert (found["said"], found["ended"], found["interrupted"]) == (SAID, "interrupted", True)
+    assert [step["token"] for step in found["steps"]] == SAID

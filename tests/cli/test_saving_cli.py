@@ -14,7 +14,7 @@ import compiler
 from tests.cli.test_cli import EXACT, INVALID, QWEN, ROOT, TINY, call, call_json
 from tests.cli.test_errors import ON_A_SPEC
 from tests.cli.test_errors import with_spec as command_on
-from tests.cli.test_process import _PROBE
+from tests.cli.test_process import called
 
 CLI = str(ROOT / "cli.py")
 
@@ -107,12 +107,8 @@ def test_a_saved_model_can_be_saved_again(model: str, tmp_path: Path) -> None:
 
 
 def test_no_torch_where_only_the_spec_is_read(model: str) -> None:
-    commands = json.dumps([[command, model] for command in ("show", "count", "validate")])
-    probe = subprocess.run(
-        [sys.executable, "-c", _PROBE, commands], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert probe.returncode == 0, probe.stderr
-    assert probe.stdout
+    codes, _, errors = called(*([command, model] for command in ("show", "count", "validate")))
+    assert (codes, errors) == ([0] * 3, "")
 
 
 @pytest.mark.parametrize("command", ON_A_SPEC, ids=lambda command: command[0])

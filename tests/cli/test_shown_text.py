@@ -204,7 +204,9 @@ def test_what_is_said_of_a_wrong_call_has_none(arguments: tuple[str, ...], sign:
         result.output.encode()
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize(
+    "encoding", ["ascii", *(pytest.param(one, marks=pytest.mark.long) for one in ("latin-1", "utf-8"))]
+)
 def test_json_is_json_in_any_encoding(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "é ☃ 🙂.yaml"
     path.write_text(SPEC.format(**{**dict.fromkeys(TEXTS, "x"), "name": "é ☃ 🙂"}), encoding="utf-8")
@@ -214,7 +216,7 @@ def test_json_is_json_in_any_encoding(encoding: str, tmp_path: Path) -> None:
     assert (found["name"], found["spec"]) == ("é ☃ 🙂", str(path))
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.long)])
 def test_a_file_that_is_printed_is_in_utf8_wherever_it_goes(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(f"# ☃ \u202e\n{SPEC.format(**dict.fromkeys(TEXTS, 'é'))}", encoding="utf-8")
@@ -256,9 +258,8 @@ def test_names_of_files_that_are_no_text(tmp_path: Path) -> None:
         path.write_text(SPEC.format(**dict.fromkeys(TEXTS, "x")), encoding="utf-8")
     except OSError:
         pytest.skip("this file system wants text")
-    for options in ((), ("--json",)):
-        done = process("count", os.fsencode(path), *options, PYTHONIOENCODING="utf-8:strict")
-        assert (done.returncode, done.stderr) == (0, "")
+    done = process("count", os.fsencode(path), "--json", PYTHONIOENCODING="utf-8:strict")
+    assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)[0]["spec"] == str(path)
 
 

@@ -192,6 +192,10 @@ def test_a_zero_is_mixed_in_where_a_head_may_attend_to_nothing(tmp_path: Path) -
     assert check_random(tmp_path, [906])["networks"] == 1
 
 
+def test_one_class_has_no_lead(tmp_path: Path) -> None:
+    assert check_random(tmp_path, [765])["networks"] == 1
+
+
 def test_an_error_may_be_one_number(tmp_path: Path) -> None:
     """The same at all positions, and for all tokens."""
     assert check_random(tmp_path, [1051])["networks"] == 1

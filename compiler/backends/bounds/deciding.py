@@ -53,6 +53,8 @@ def leader(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], margin:
     that is no number lies behind nothing.
     """
     f, classes, largest = a.f, decision.classes, lead_sign(decision.decode) > 0
+    if classes == 1:  # it leads over nothing, and may be no number
+        return UNSURE
     logits = class_logits(a, decision, inputs, 1.0)[0]
     best = logits[0]
     for challenger in logits[1:]:
