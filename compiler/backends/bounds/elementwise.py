@@ -104,11 +104,9 @@ def all_channels(node: Node, live: Sequence[Bounded]) -> list[Bounded]:
 
 def _normalized_groups(a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Normalized) -> list[Bounded]:
     size = node.channels // operation.groups
-    by_channel: dict[int, Bounded] = {}
-    for group in sorted({channel // size for channel in node.live}):
-        channels = range(group * size, (group + 1) * size)
-        by_channel |= zip(channels, normalize(a, [x[c] for c in channels], operation, group), strict=True)
-    return [by_channel[channel] for channel in node.live]
+    groups = sorted({channel // size for channel in node.live})
+    normalized = {group: normalize(a, x[group * size :][:size], operation, group) for group in groups}
+    return [normalized[channel // size][channel % size] for channel in node.live]
 
 
 def _rotated(a: Arithmetic, node: Node, x: Sequence[Bounded], operation: Rotated, at: AtPositions) -> list[Bounded]:

@@ -17,12 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.backends.bounds.arithmetic import ENGINE_UNIT, SLACK, Arithmetic, Rounding
+from compiler.backends.bounds.arithmetic import ENGINE_UNIT, SLACK
 from compiler.backends.bounds.attention import Scored, score
-from compiler.backends.bounds.bounded import ZERO, Bounded
+from compiler.backends.bounds.bounded import ZERO, Channels
 from compiler.backends.bounds.demand import live_heads, pruned
-from compiler.backends.bounds.tensors import TensorFunctions
-from compiler.backends.elementary.program import Array, Attended, Lookup, Node, Program, Scaled
+from compiler.backends.bounds.elementwise import all_channels
+from compiler.backends.bounds.nodes import computed
+from compiler.backends.bounds.tensors import Running, each_quantity, wanted_channels
+from compiler.backends.elementary.program import Attended, Lookup, Node, Program, Scaled
 from compiler.network.meanings import divides
 
 FAINT = 2.0**-12
@@ -66,23 +68,25 @@ def _without_faint_keys(program: Program, node: Node) -> Node:
     shape = (operation.heads, *operation.visible.shape[1:])
     visible, omitted = np.broadcast_to(operation.visible, shape).copy(), np.zeros(shape[:2])
     most = int(operation.visible[:, list(node.positions)].sum(2).max())
-    a = Arithmetic(TensorFunctions(), Rounding.of(program.dtype))
-    weight = ROUNDED * FAINT * a.rounding.unit + a.rounding.tiny
-    rows = list(node.positions)
+    running, rows = Running(program, torch.from_numpy(program.every_token(program.length)), []), list(node.positions)
+    rounding = running.arithmetic.rounding
+    weight = ROUNDED * FAINT * rounding.unit + rounding.tiny
     for head in live_heads(operation, node.live):
-        faint = _faint(a, program, node, operation, head)
+        faint = _faint(running, node, operation, head)
         visible[head, rows] &= ~faint
         omitted[head, rows] = faint.sum(1) * weight
     return replace(node, operation=replace(operation, visible=visible, omitted=omitted, most=most))
 
 
-def _faint(a: Arithmetic, program: Program, node: Node, operation: Attended, head: int) -> NDArray[np.bool_]:
+def _faint(running: Running, node: Node, operation: Attended, head: int) -> NDArray[np.bool_]:
     """Which keys of the queries of a node are faint: [positions of the node, keys]."""
-    rows, keys = list(node.positions), list(range(program.length))
-    query = _coordinates(program, node.inputs[0], operation.query_channels(head), rows, (1, 3))
-    key = _coordinates(program, node.inputs[1], operation.key_channels(head), keys, (0, 2))
+    a, rows, keys = running.arithmetic, list(node.positions), range(running.program.length)
+    query = _coordinates(running, node.inputs[0], rows, operation.query_channels(head))
+    key = _coordinates(running, node.inputs[1], keys, operation.key_channels(head))
+    shape = (len(rows), len(keys), *[running.program.vocabulary] * 2)  # queries, keys, tokens of both
+    query = [each_quantity(x, lambda q: q[:, None, :, None]) for x in query]
+    key = [each_quantity(x, lambda q: q[:, None]) for x in key]
     added = [torch.tensor(table[head % len(table)][rows])[:, :, None, None] for table in operation.additions]
-    shape = (len(rows), len(keys), program.vocabulary, program.vocabulary)  # queries, keys, tokens of both
     s = score(a, Scored(operation, query, key, added))
     value, error = (torch.as_tensor(part, dtype=torch.float64).expand(shape) for part in (s.value, s.error))
     off = SLACK * error + 8 * ENGINE_UNIT * value.abs()
@@ -93,18 +97,9 @@ def _faint(a: Arithmetic, program: Program, node: Node, operation: Attended, hea
     return (below & seen).all(2).numpy()
 
 
-def _coordinates(
-    program: Program, source: int, channels: range, positions: Sequence[int], axes: tuple[int, int]
-) -> list[Bounded]:
-    """Channels of a table at these positions, with axes of size 1 for what does not matter to them."""
+def _coordinates(running: Running, source: int, positions: Sequence[int], channels: Sequence[int]) -> Channels:
+    """Channels of a table at these positions, [positions, tokens]."""
     if source < 0:
         return [ZERO] * len(channels)
-    node, read = program.nodes[source], list(positions)
-
-    def column(table: Array, channel: int) -> Tensor:
-        full = np.broadcast_to(table[:, :, channel], (program.length, program.vocabulary))
-        return torch.tensor(np.expand_dims(full[read], axes))
-
-    assert isinstance(node.operation, Lookup)
-    value, error = node.operation.value, node.operation.error
-    return [Bounded(column(value, c), column(error, c)) if c in node.live else ZERO for c in channels]
+    node = replace(running.program.nodes[source], positions=tuple(positions))
+    return wanted_channels(all_channels(node, computed(running, node)), channels)
