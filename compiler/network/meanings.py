@@ -82,9 +82,8 @@ def ties_of(softmax: Softmax) -> Ties | None:
             raise no_rule("softmax", softmax)
 
 
-def picks_one(softmax: Softmax) -> bool:
+def picks_one(ties: Ties | None) -> bool:
     """Whether one key has all weight where several have the same score."""
-    ties = ties_of(softmax)
     match ties:
         case None | "share":
             return False

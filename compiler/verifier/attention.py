@@ -335,14 +335,14 @@ def _softmax(a: Arithmetic, head: _Head, asked: _Asked, tables: _Tables) -> Head
         return _alone(a, head.wanted, head.values, mask.double(), tables)
     found = key_weights(a, operation, scores, mask, tables.shape, far.many)
     weights, grown = (found, np.ones(tables.cases)) if operation.plus_one else _relative_to_largest(found)
-    of_head, nothing = weights.with_values(head.values), weights.nothing.numpy()
+    products, nothing = [weights.products(v) for v in head.values], weights.nothing.numpy()
     return HeadForms(
         tuple(head.wanted),
-        tuple(map(tables.add, of_head.mixed)),
-        tables.add(of_head.weight, nothing),
-        tables.add_bound(of_head.more, far.weight * grown),
-        tuple(tables.add_bound(off, size * grown) for off, size in zip(of_head.off, far.sizes, strict=True)),
-        tuple(tables.add_bound(off, size * grown) for off, size in zip(of_head.size, far.sizes, strict=True)),
+        tuple(tables.add(product) for product, _, _ in products),
+        tables.add(weights.weight, nothing),
+        tables.add_bound(weights.more, far.weight * grown),
+        tuple(tables.add_bound(off, size * grown) for (_, off, _), size in zip(products, far.sizes, strict=True)),
+        tuple(tables.add_bound(most, size * grown) for (_, _, most), size in zip(products, far.sizes, strict=True)),
         nothing,
         weights.most,
         weights.one or bool((nothing == 1).all()),

@@ -20,7 +20,7 @@ from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
 from compiler.backends.bounds.bounded import ZERO, Bounded, StackedSymbols, each_shared
 from compiler.backends.bounds.elementwise import all_channels
 from compiler.backends.bounds.quantities import Quantity
-from compiler.backends.bounds.tensors import Running, TensorFunctions, looked_up
+from compiler.backends.bounds.tensors import Running, TensorFunctions
 from compiler.backends.elementary.program import Attended, Lookup, Mixed, Node, Program, reads_keys
 from compiler.verifier import exact
 from compiler.verifier.attention import AttentionForms, AttentionNode, Query, attention_forms, mixed_values, too_large
@@ -147,7 +147,7 @@ def _local(running: Running, number: int, node: Node, sequences: Sequences, stop
         return _attended(running, number, node, sequences, stop)
     if isinstance(node.operation, Lookup):
         tables = node.operation.value, node.operation.error
-        return [Bounded(*(looked_up(running, node, table, c) for table in tables)) for c in node.live]
+        return [Bounded(*(running.looked_up(node, table, c) for table in tables)) for c in node.live]
     inputs = [running.at(source, node.positions) for source in node.inputs]
     bounded = cell_step(running.arithmetic, node, inputs, node.positions)
     return exact.step(running.program.dtype, node, inputs, bounded)

@@ -14,7 +14,7 @@ VerdictName = Literal["proved", "refuted", "open"]
 Method = Literal["abstract interpretation", "enumeration", "none", "several"]
 Counts = Literal["exact", "bounds"]
 
-VERSION = 6  # of the engine: raised when a verdict can change
+VERSION = 7  # of the engine: raised when a verdict can change
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from compiler.backends.bounds.arithmetic import Arithmetic
+from compiler.backends.bounds.bounded import Bounded, Channels
 from compiler.backends.bounds.passes import prepared
-from compiler.backends.bounds.tensors import bounded_logits, said
+from compiler.backends.bounds.tensors import run_nodes, said
 from compiler.backends.elementary.model import translate
-from compiler.backends.elementary.program import Program
+from compiler.backends.elementary.program import Decision, Program
 from compiler.backends.native.fast_engine import programs
 from compiler.backends.torch.decode import answer_logits, choose, next_logits
 from compiler.backends.torch.model import build_model
@@ -27,6 +30,27 @@ from compiler.tasks.layout import Layout, Slot
 
 Tokens = NDArray[np.int32]
 Numbers = NDArray[np.float64]
+
+
+def logit(a: Arithmetic, decision: Decision, inputs: Channels, number: int) -> Bounded:
+    """One logit by itself."""
+    if decision.linear is None:
+        return inputs[number]
+    bias = 0.0 if decision.linear.bias is None else decision.linear.bias[number]
+    return a.linear(inputs, decision.linear.rows[number], bias)
+
+
+def bounded_logits(program: Program, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """The logits for sequences of tokens [batch, time], and how far the plain module's can be from them: both
+    [batch, slots, classes], float64."""
+    running, decision = run_nodes(program, tokens), program.decision
+    a, inputs, shape = running.arithmetic, running.at(decision.node, decision.reads), (len(decision.reads), len(tokens))
+    logits = [a.alone(logit(a, decision, inputs, number)) for number in range(decision.classes)]
+    values, errors = (
+        torch.stack([torch.as_tensor(part, dtype=torch.float64).expand(shape).T for part in parts], dim=-1)
+        for parts in ([x.value for x in logits], [x.error for x in logits])
+    )
+    return values, errors
 
 
 @dataclass(frozen=True)

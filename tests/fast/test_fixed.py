@@ -11,11 +11,11 @@ import torch
 from compiler.backends.bounds.demand import marked, pruned
 from compiler.backends.bounds.fixed import _joined, fixed_attentions, read_patterns, with_fixed_patterns
 from compiler.backends.bounds.magnitudes import check_magnitudes
-from compiler.backends.bounds.tensors import bounded_logits
 from compiler.backends.elementary.model import translate
 from compiler.backends.elementary.program import Mixed, Program
 from compiler.backends.torch.reference import Reference, alone
 from compiler.pipeline import Spec, load
+from tests.fast.containment import bounded_logits
 from tests.helpers import SPECS, load_text, small
 
 FIXED = [

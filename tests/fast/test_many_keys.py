@@ -14,7 +14,7 @@ from torch import Tensor
 from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Rounding
 from compiler.backends.bounds.attention import Keys, attend_all
 from compiler.backends.bounds.bounded import ZERO, Bounded
-from compiler.backends.bounds.key_tables import HeadTables, key_weights
+from compiler.backends.bounds.key_tables import KeyWeights, key_weights
 from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Attended, Node
@@ -56,21 +56,18 @@ def same(keys: Keys, _head: int) -> Keys:
     return keys
 
 
-def tables(scores: Tensor, value: Quantity, error: Quantity) -> HeadTables:
+def weights(scores: Tensor) -> KeyWeights:
     """The same as tables of one token."""
     keys = len(scores)
-    own = Bounded(column(value, keys), column(error, keys))
     visible = torch.ones(1, keys, 1, dtype=torch.bool)
-    return key_weights(
-        ARITHMETIC, attended(keys), Bounded(column(scores, keys), 0.0), visible, (1, keys, 1)
-    ).with_values([own])
+    return key_weights(ARITHMETIC, attended(keys), Bounded(column(scores, keys), 0.0), visible, (1, keys, 1))
 
 
 def proved(scores: Tensor, value: Quantity, error: Quantity) -> tuple[float, float]:
     """As the verifier bounds it."""
-    found = tables(scores, value, error)
-    sums = (found.mixed[0], found.weight, found.more, found.off[0], found.size[0])
-    forms = np.array([[float(part.sum()) for part in sums]])
+    found, keys = weights(scores), len(scores)
+    product, off, size = found.products(Bounded(column(value, keys), column(error, keys)))
+    forms = np.array([[float(part.sum()) for part in (product, found.weight, found.more, off, size)]])
     one = found_forms(most=found.most)
     made = replace(one, heads=(replace(one.heads[0], one=found.one),))
     x = mixed_values(ARITHMETIC, made, Ranges(np.array([0]), forms, forms), 100)[0]

@@ -19,7 +19,7 @@ import pytest
 
 from compiler.backends.native import c_compiler as compilers
 from compiler.backends.native import native as natives
-from compiler.backends.native.c_compiler import find_compiler
+from compiler.backends.native.c_compiler import SCRATCH, find_compiler
 from compiler.backends.native.native import Native, NativeUnavailable, native
 from compiler.source.user_cache import SETTING
 
@@ -217,13 +217,11 @@ class TestKeeping:
 
     def test_what_a_killed_compilation_left_is_removed(self, cache: Path) -> None:
         made()
-        (cache / "making-old").mkdir()
-        (cache / "making-old" / "library.so").write_bytes(b"half")
-        os.utime(cache / "making-old", (time.time() - 7200, time.time() - 7200))
-        (cache / "making-now").mkdir()
+        left = cache / f"{SCRATCH}old"
+        left.mkdir()
+        (left / "library.so").write_bytes(b"half")
         made(SUMS + "\n")
-        assert not (cache / "making-old").exists()
-        assert (cache / "making-now").exists()
+        assert not left.exists()
 
     @pytest.mark.parametrize("why", ["switched off", "writable by others", "full", "not for programs"])
     def test_without_a_cache_nothing_is_kept(
@@ -252,7 +250,7 @@ class TestKeeping:
         started = [_start(cache.parent) for _ in range(4)]
         assert {_said(process) for process in started} <= {"compiled", "kept"}
         assert _in_a_process(cache.parent) == "kept"
-        assert not list(cache.glob("making-*"))
+        assert not list(cache.glob(f"{SCRATCH}*"))
         assert all(path.name.split("-")[1] == f"{natives._digest(path)}.so" for path in libraries(cache))
 
 
@@ -357,7 +355,7 @@ class TestUnavailable:
     )
     def test_a_source_that_cannot_be_compiled(self, cache: Path, source: str, reason: str) -> None:
         assert reason in refused(source)
-        assert not cache.exists() or not list(cache.glob("making-*"))
+        assert not cache.exists() or not list(cache.glob(f"{SCRATCH}*"))
 
     @needs_compiler
     def test_a_compilation_that_takes_too_long(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 import compiler
 from compiler.backends.bounds.passes import prepared
-from compiler.backends.bounds.tensors import bounded_logits
 from compiler.backends.elementary.model import translate
 from compiler.backends.torch.decode import choose, greedy
 from compiler.pipeline import Spec, load
 from compiler.readers.counting.claims import check_claims
+from tests.fast.containment import bounded_logits
 from tests.gallery.cards import CARDS, FOLDER, Card, dense, read_card, stored, ulps_apart
 from tests.helpers import SPECS, same_bits
 

@@ -146,7 +146,6 @@ class Machine:
         return found
 
     def attended(self, operation: Attended, query: Numbers, key: Numbers, value: Numbers) -> Numbers:
-        assert operation.output is None
         scale = self.rounded(_wide(operation.scale))
         heads = []
         for head in range(operation.heads):

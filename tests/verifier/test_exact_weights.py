@@ -42,9 +42,8 @@ def operation(**options: Any) -> Attended:
 def test_weights_that_are_known(plus_one: bool, scores: tuple[float, ...], known: tuple[bool, ...], one: bool) -> None:
     a = Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float64"]))
     value = torch.tensor(scores, dtype=torch.float64)[None, :, None]
-    ones = Bounded(torch.ones(1, 3, 1, dtype=torch.float64), 0.0)
     visible = torch.ones(1, 3, 1, dtype=torch.bool)
-    found = key_weights(a, operation(plus_one=plus_one), Bounded(value, 0.0), visible, (1, 3, 1)).with_values([ones])
+    found = key_weights(a, operation(plus_one=plus_one), Bounded(value, 0.0), visible, (1, 3, 1))
     assert tuple((found.more[0, :, 0] == 0).tolist()) == known
     assert found.one == one
     top = max(0.0, *scores) if plus_one else max(scores)
@@ -55,9 +54,8 @@ def test_weights_that_are_known(plus_one: bool, scores: tuple[float, ...], known
 def test_the_weight_of_no_key_is_1_only_where_it_is_exactly_1() -> None:
     a = Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float64"]))
     value = torch.tensor([0.0, 1e-20, 1e-17, 1.0], dtype=torch.float64)[:, None, None]
-    ones = Bounded(torch.ones(1, 1, 1, dtype=torch.float64), 0.0)
     visible = torch.ones(1, 1, 1, dtype=torch.bool)
-    found = key_weights(a, operation(plus_one=True), Bounded(value, 0.0), visible, (4, 1, 1)).with_values([ones])
+    found = key_weights(a, operation(plus_one=True), Bounded(value, 0.0), visible, (4, 1, 1))
     assert (found.nothing == 1).tolist() == [True, False, False, False]
 
 

@@ -12,7 +12,7 @@ import torch
 
 from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Rounding
 from compiler.backends.bounds.bounded import Bounded
-from compiler.backends.bounds.key_tables import HeadTables, KeyWeights, key_weights
+from compiler.backends.bounds.key_tables import KeyWeights, key_weights
 from compiler.backends.bounds.tensors import TensorFunctions
 from compiler.expressions.floats import FORMATS
 from compiler.tasks.automaton import complete
@@ -27,13 +27,12 @@ HEAD = operation()
 SINGLE = np.float32
 
 
-def tables(dtype: str, plus_one: bool, score: np.ndarray, error: np.ndarray, value: np.ndarray) -> HeadTables:
-    """Of one query; scores and values are [keys, tokens], values are off by 1 in 100."""
+def weights(dtype: str, plus_one: bool, score: np.ndarray, error: np.ndarray) -> KeyWeights:
+    """Of one query; scores are [keys, tokens]."""
     a = Arithmetic(TensorFunctions(), Rounding.of(FORMATS[dtype]))
-    own = Bounded(torch.tensor(value)[None], torch.tensor(abs(value) / 100)[None])
     scores = Bounded(torch.tensor(score)[None], torch.tensor(error)[None])
     visible = torch.ones(1, len(score), 1, dtype=torch.bool)
-    return key_weights(a, replace(HEAD, plus_one=plus_one), scores, visible, (1, *score.shape)).with_values([own])
+    return key_weights(a, replace(HEAD, plus_one=plus_one), scores, visible, (1, *score.shape))
 
 
 def drawn(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -55,13 +54,13 @@ def test_weights_in_single_precision(plus_one: bool) -> None:
     for _ in range(120):
         score, error = drawn(random)
         value = random.normal(size=score.shape)
-        found = tables("float32", plus_one, score, error, value)
+        found = weights("float32", plus_one, score, error)
+        off_by_one_in_100 = Bounded(torch.tensor(value)[None], torch.tensor(abs(value) / 100)[None])
+        parts = found.weight, found.more, *found.products(off_by_one_in_100)
         top = max(score.max(), 0.0) if plus_one else score.max()
         for tokens in product(range(TOKENS), repeat=KEYS):
             at = np.arange(KEYS), np.array(tokens)
-            weight, more, mixed, off, size = (
-                part[0].numpy()[at] for part in (found.weight, found.more, found.mixed[0], found.off[0], found.size[0])
-            )
+            weight, more, mixed, off, size = (part[0].numpy()[at] for part in parts)
             if found.one and not plus_one:
                 assert ((weight == 1) & (more == 0)).any()
                 assert (weight <= 1).all()
@@ -88,15 +87,15 @@ def test_weights_in_single_precision(plus_one: bool) -> None:
 
 def test_a_weight_that_scores_hide_and_errors_do_not() -> None:
     score, error = np.array([[0.0], [-760.0]]), np.array([[0.0], [100.0]])
-    assert tables("float64", False, score, error, np.ones((2, 1))).more[0, 1, 0] == np.inf
+    assert weights("float64", False, score, error).more[0, 1, 0] == np.inf
     error[1] = 2.0
-    assert tables("float64", False, score, error, np.ones((2, 1))).more[0, 1, 0] < 1e-300
+    assert weights("float64", False, score, error).more[0, 1, 0] < 1e-300
 
 
 def test_a_weight_that_a_product_takes_as_zero() -> None:
     """In bfloat16, e^-84 is normal, but a 64th of it is not."""
     score = np.array([[0.0]] * 63 + [[-84.0]])
-    found = tables("bfloat16", False, score, np.zeros((64, 1)), np.ones((64, 1)))
+    found = weights("bfloat16", False, score, np.zeros((64, 1)))
     assert 2.0**-126 < found.weight[0, 63, 0] < 64 * 2.0**-126
     assert found.more[0, 63, 0] >= found.weight[0, 63, 0]
 

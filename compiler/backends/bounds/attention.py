@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from compiler.backends.bounds.arithmetic import ENGINE_UNIT, SLACK, Arithmetic
 from compiler.backends.bounds.bounded import ZERO, Bounded, is_zero_value
-from compiler.backends.bounds.demand import live_heads
 from compiler.backends.bounds.mixing import Kept, KeyLoop, Reduction, by_head
-from compiler.backends.bounds.quantities import Functions, Quantity, compounded, is_zero, plus, quotient, times
-from compiler.backends.elementary.program import FUNCTION_UNITS, Attended, Linear, Node, Terms, is_power_of_two
+from compiler.backends.bounds.quantities import Functions, Quantity, compounded, plus, quotient, times
+from compiler.backends.elementary.program import FUNCTION_UNITS, Attended, Node, is_power_of_two
 from compiler.network.ir import Ties
 from compiler.network.meanings import divides
 from compiler.source.faults import no_rule
@@ -36,15 +35,17 @@ class Keys:
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A head by its `number` that a query with these coordinates asks: what is `wanted` are coordinates of the values;
-    each of the `rows` sums some of them, by their number in `wanted`."""
+    """A head by its `number`, that a query with these coordinates asks for the `wanted` coordinates of the values."""
 
     operation: Attended
     number: int
     query: Sequence[Bounded]
     keys: Keys
     wanted: Sequence[int]
-    rows: Sequence[Terms]
+
+    @property
+    def scored(self) -> Scored:
+        return Scored(self.operation, self.query, self.keys.keys, self.keys.added)
 
     @property
     def values(self) -> list[Bounded]:
@@ -88,17 +89,8 @@ class _Weights:
     means: Sequence[Quantity]
 
 
-@dataclass(frozen=True)
-class Mix:
-    """What a head gives to each row, and the size of what is mixed of each coordinate that is wanted."""
-
-    sums: Sequence[Bounded]
-    sizes: Sequence[Quantity]
-
-
-def attend_head(a: Arithmetic, head: Head) -> Mix:
-    """What one head mixes for a query. The roundings of the sums of the rows, and of products with their weights, are
-    left out.
+def attend_head(a: Arithmetic, head: Head) -> list[Bounded]:
+    """The wanted coordinates of what one head mixes for a query.
 
     Let the plain module's weights before normalisation be w (1 + η), |η| ≤ ε. Then its mix differs from o = Σ w v / Σ w
     by Σ w η (v - o) / Σ w (1 + η), and by what the values themselves are off. Scores that are off by d, together with
@@ -107,37 +99,30 @@ def attend_head(a: Arithmetic, head: Head) -> Mix:
     these are rounded. Keys that are left out have a share ρ of all weights at most. They move the mean of the others by
     2 ρ times the largest value at most, and what the sums of weights and products lose by less than that.
     """
-    if head.keys.loop.most == 0 or all(map(is_zero_value, head.values)):
-        return Mix([ZERO for _ in head.rows], [0.0 for _ in head.wanted])
     f, unit = a.f, a.rounding.unit
     weights = _weigh(a, head, _compare(a, head))
-    sums, count = _differ(a, head, weights), 2 * len(head.wanted)
+    sums = _differ(a, head, weights)
     # an addition loses at most a unit of the rounded sum, which only grows; what is divided by it is off by that share
     grown = 1 + (head.most + 1) * unit
     normalizer = _normalizer(a, head, weights, grown)
-    products = zip(sums[:count:2], sums[1:count:2], strict=True)
-    rounded = [_rounded_mix(a, head, weights.certain, size, greatest) for size, greatest in products]
     mixed = []
-    limits = head.limits
-    for terms, off in zip(head.rows, sums[count:], strict=True):
-        value = f.name(plus(*(times(factor, weights.means[i]) for i, factor in terms)))
+    for value, limit, *of_value in zip(weights.means, head.limits, sums[::3], sums[1::3], sums[2::3], strict=True):
+        total_size, greatest, off = of_value
         size = f.absolute(value)
         apart = plus(times(off, weights.certain), times(size, times(times(6 * unit, weights.nothing), weights.certain)))
-        roundings = (times(abs(factor), rounded[i][1]) for i, factor in terms)
-        left_out = times(head.keys.omitted, 4.0 * math.fsum(abs(factor) * limits[i] for i, factor in terms))
-        mixed.append(Bounded(value, f.name(plus(times(grown, apart), times(size, normalizer), left_out, *roundings))))
-    return Mix(mixed, [size for size, _ in rounded])
+        rounded = _rounded_mix(a, head, weights.certain, total_size, greatest)
+        left_out = times(head.keys.omitted, 4.0 * limit)
+        mixed.append(Bounded(value, f.name(plus(times(grown, apart), times(size, normalizer), left_out, rounded))))
+    return mixed
 
 
-def mix_values(a: Arithmetic, head: Head) -> Mix:
+def mix_values(a: Arithmetic, head: Head) -> list[Bounded]:
     """As `attend_head`, without errors."""
-    if head.keys.loop.most == 0 or all(map(is_zero_value, head.values)):
-        return Mix([ZERO for _ in head.rows], [0.0 for _ in head.wanted])
     f, loop, plus_one = a.f, head.keys.loop, head.operation.plus_one
     kept: list[Kept] = []
 
     def compare() -> Iterator[tuple[Reduction, Quantity]]:
-        s = score(a, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
+        s = score(a, head.scored)
         kept[:] = [loop.keep(s.value)]
         yield "max", s.value
 
@@ -152,12 +137,10 @@ def mix_values(a: Arithmetic, head: Head) -> Mix:
         top = f.name(f.maximum(highest, 0.0) if plus_one else highest)
     total, *mixed = loop.over_all(weigh)
     total = f.name(plus(total, f.exp(times(-1.0, top)) if plus_one else 0.0))
-    means = [f.name(quotient(x, total)) if several else x for x in mixed]
-    sums = [Bounded(f.name(plus(*(times(factor, means[i]) for i, factor in terms))), 0.0) for terms in head.rows]
-    return Mix(sums, [0.0 for _ in head.wanted])
+    return [Bounded(f.name(quotient(x, total)) if several else x, 0.0) for x in mixed]
 
 
-Mixing = Callable[[Arithmetic, Head], Mix]
+Mixing = Callable[[Arithmetic, Head], list[Bounded]]
 
 
 def _compare(a: Arithmetic, head: Head) -> _Scores:
@@ -165,7 +148,7 @@ def _compare(a: Arithmetic, head: Head) -> _Scores:
     kept: list[Kept] = []
 
     def compare() -> Iterator[tuple[Reduction, Quantity]]:
-        s = score(a, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
+        s = score(a, head.scored)
         off = f.name(f.if_less(s.error, math.inf, s.error, math.inf))  # a maximum loses a NaN, but not an infinity
         kept[:] = [loop.keep(s.value), loop.keep(off)]
         yield from (("max", s.value), ("max", off))
@@ -210,21 +193,17 @@ def _weigh(a: Arithmetic, head: Head, scores: _Scores) -> _Weights:
 
 
 def _differ(a: Arithmetic, head: Head, weights: _Weights) -> list[Quantity]:
-    """For each coordinate that is wanted, the sum and the largest of the sizes of products with weights; then of each
-    row by how much it can be off, before normalisation."""
-    f, means = a.f, weights.means
+    """For each coordinate that is wanted, the sum and the largest of the sizes of products with weights, and by how
+    much it can be off, before normalisation."""
+    f = a.f
 
     def differ() -> Iterator[tuple[Reduction, Quantity]]:
         more = f.name(weights.more())
         weight = f.name(plus(weights.weight(), more))
-        values = head.values
-        for v in values:
+        for v, mean in zip(head.values, weights.means, strict=True):
             size = f.name(times(weight, a.size(v)))
             yield from (("sum", size), ("max", size))
-        for terms in head.rows:
-            apart = plus(*(times(factor, values[i].value - means[i]) for i, factor in terms))
-            off = plus(*(times(abs(factor), a.off(values[i])) for i, factor in terms))
-            yield "sum", plus(times(more, f.absolute(apart)), times(weight, off))
+            yield "sum", plus(times(more, f.absolute(v.value - mean)), times(weight, a.off(v)))
 
     return head.keys.loop.over_all(differ)
 
@@ -242,11 +221,8 @@ def _normalizer(a: Arithmetic, head: Head, weights: _Weights, grown: float) -> Q
     return f.name(f.minimum(grown - 1, lost_sum))
 
 
-def _rounded_mix(
-    a: Arithmetic, head: Head, certain: Quantity, total_size: Quantity, greatest: Quantity
-) -> tuple[Quantity, Quantity]:
-    """The size of what is mixed of one coordinate, and its roundings, from the sum and the largest of the sizes of its
-    products."""
+def _rounded_mix(a: Arithmetic, head: Head, certain: Quantity, total_size: Quantity, greatest: Quantity) -> Quantity:
+    """The roundings of what is mixed of one coordinate, from the sum and the largest of the sizes of its products."""
     f, count, unit = a.f, head.most, a.rounding.unit
     size = f.name(times(total_size, certain))
     rest = f.absolute(size - times(greatest, certain))
@@ -257,7 +233,7 @@ def _rounded_mix(
         plus(times(1 + compounded(3 * count + 4, unit), rest), times(4 * count * ENGINE_UNIT, size)),
     )
     underflow = count * (a.rounding.tiny + a.rounding.flushed)
-    return computed, f.name(plus(times(4 * unit * (1 + (count + 1) * unit), size), sum_off, underflow))
+    return plus(times(4 * unit * (1 + (count + 1) * unit), size), sum_off, underflow)
 
 
 def _top(f: Functions, loop: KeyLoop, top: Quantity, read_score: Kept, read_off: Kept) -> tuple[Quantity, Quantity]:
@@ -290,8 +266,6 @@ def _pick(a: Arithmetic, node: Node, head: Head, ties: Ties) -> list[Bounded]:
     of its keys. The engine takes the value of one of them, or their mean. One key has a weight of exactly 1, so that
     nothing is rounded; of n that share it each has 1 / n, and n and the quotient are rounded.
     """
-    if head.most == 0 or all(map(is_zero_value, head.values)):
-        return [ZERO for _ in head.wanted]
     f, loop, first = a.f, head.keys.loop, head.number * head.operation.value_dim
     found, shared = _candidates(a, head, ties), _order(ties) is None
     kept: list[Kept] = []
@@ -335,7 +309,7 @@ def _candidates(a: Arithmetic, head: Head, ties: Ties) -> _Candidates:
     kept: list[Kept] = []
 
     def compare() -> Iterator[tuple[Reduction, Quantity]]:
-        s = score(scores, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
+        s = score(scores, head.scored)
         off = f.name(f.if_less(s.error, math.inf, s.error, math.inf))  # a maximum loses a NaN, but not an infinity
         engine = plus(times(SLACK, off), times(4 * ENGINE_UNIT, f.absolute(s.value)))
         room = f.name(f.if_less(0.0, off, engine, 0.0))
@@ -403,78 +377,19 @@ def attend_all(
     mixing: Mixing = attend_head,
 ) -> list[Bounded]:
     """The live channels, in order; `keys` gives those of a head."""
-    live = node.live
 
-    def asked(head: int, wanted: Sequence[int], rows: Sequence[Terms]) -> Head:
-        coordinates = [query[c] for c in operation.query_channels(head)]
-        return Head(operation, head, coordinates, keys(head), wanted, rows)
+    def attend(number: int, wanted: Sequence[int]) -> list[Bounded]:
+        coordinates = [query[c] for c in operation.query_channels(number)]
+        head = Head(operation, number, coordinates, keys(number), wanted)
+        if head.keys.loop.most == 0 or all(map(is_zero_value, head.values)):
+            return [ZERO for _ in wanted]
+        return mixing(a, head) if operation.ties is None else _pick(a, node, head, operation.ties)
 
-    def attend(head: int, wanted: Sequence[int], rows: Sequence[Terms]) -> Mix:
-        return mixing(a, asked(head, wanted, rows))
-
-    ties = operation.ties
-    if ties is not None:
-        mixed = by_head(operation, live, lambda head, wanted: _pick(a, node, asked(head, wanted, ()), ties))
-        return [_limited(a.f, x, operation.limits[channel]) for channel, x in zip(live, mixed, strict=True)]
-    if operation.output is not None:
-        return _outputs(a, operation, operation.output, live, attend)
-    mixed = by_head(
-        operation, live, lambda head, wanted: attend(head, wanted, [((i, 1.0),) for i in range(len(wanted))]).sums
-    )
-    return [_limited(a.f, x, operation.limits[channel]) for channel, x in zip(live, mixed, strict=True)]
-
-
-@dataclass(frozen=True)
-class _RowSum:
-    """A sum in the making: what heads give to it, the sizes of its products, and what these are rounded by."""
-
-    parts: list[Bounded] = field(default_factory=list)
-    products: list[Quantity] = field(default_factory=list)
-    roundings: list[Quantity] = field(default_factory=list)
-
-
-def _outputs(
-    a: Arithmetic,
-    operation: Attended,
-    output: Linear,
-    live: Sequence[int],
-    attend: Callable[[int, Sequence[int], Sequence[Terms]], Mix],
-) -> list[Bounded]:
-    """The live channels of a linear map of what is mixed. A weight that is off moves all coordinates of a head at once,
-    and may move their sum by less than each of them."""
-    sums = [_RowSum() for _ in live]
-    mixed = sorted(operation.mixed(live))
-    for head in live_heads(operation, mixed):
-        wanted = [channel for channel in mixed if channel // operation.value_dim == head]
-        number = {channel: i for i, channel in enumerate(wanted)}
-        rows = [tuple((number[c], factor) for c, factor in output.rows[row] if c in number) for row in live]
-        mix = attend(head, [channel % operation.value_dim for channel in wanted], rows)
-        limits = [operation.limits[channel] for channel in wanted]
-        sizes = [_no_more(a.f, size, limit) for size, limit in zip(mix.sizes, limits, strict=True)]
-        for row, terms, part in zip(sums, rows, mix.sums, strict=True):
-            row.parts.append(_limited(a.f, part, plus(*(abs(factor) * limits[j] for j, factor in terms))))
-            row.products.extend(times(abs(factor), sizes[j]) for j, factor in terms)
-            row.roundings.extend(a.rounded_product(Bounded(sizes[j], 0.0), factor) for j, factor in terms)
-    biases = output.bias or [0.0] * len(output.rows)
-    return [_summed(a, row, biases[channel]) for row, channel in zip(sums, live, strict=True)]
-
-
-def _summed(a: Arithmetic, row: _RowSum, bias: float) -> Bounded:
-    """The sum and a bias."""
-    value = a.f.name(plus(*(part.value for part in row.parts), bias))
-    off = plus(*(part.error for part in row.parts), *row.roundings)
-    sizes = [size for size in (*row.products, abs(bias)) if not is_zero(size)]
-    if len(sizes) > 1:
-        off = a.f.name(off)
-        off = plus(off, a.additions(len(sizes), Bounded(value, off), sizes))
-    return Bounded(value, a.f.name(off))
+    mixed = by_head(operation, node.live, attend)
+    return [_limited(a.f, x, operation.limits[channel]) for channel, x in zip(node.live, mixed, strict=True)]
 
 
 def _limited(f: Functions, x: Bounded, limit: float) -> Bounded:
     """The error is too large, or NaN, where the weights of too many keys are unknown."""
-    return Bounded(x.value, _no_more(f, x.error, plus(f.absolute(x.value), limit)))
-
-
-def _no_more(f: Functions, x: Quantity, limit: Quantity) -> Quantity:
-    """The smaller of both; the limit where x is NaN."""
-    return f.name(f.if_less(x, limit, x, limit))
+    most = plus(f.absolute(x.value), limit)
+    return Bounded(x.value, f.name(f.if_less(x.error, most, x.error, most)))

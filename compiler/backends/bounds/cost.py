@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 
 from compiler.backends.bounds.demand import live_heads
 from compiler.backends.elementary.program import (
@@ -54,16 +56,16 @@ def followed_within_cost(program: Program) -> Program:
 
 def without_followed_errors(program: Program) -> Program:
     """The same, where less is known to cancel, and is found in less time."""
-    return replace(program, nodes=tuple(_unfollowed(node) for node in program.nodes))
+    nodes = program.nodes
+    unfollowed = (
+        replace(node, operation=Renewed(None)) if isinstance(node.operation, Renewed) else node for node in nodes
+    )
+    return replace(program, nodes=tuple(unfollowed))
 
 
 def numbers_kept(program: Program) -> int:
     """At most about so many numbers of one sequence are kept while all nodes are computed."""
     return program.length * (1 + operations(program, sys.maxsize) // (RESULT // 2))
-
-
-def _unfollowed(node: Node) -> Node:
-    return replace(node, operation=Renewed(None)) if isinstance(node.operation, Renewed) else node
 
 
 def operations(program: Program, enough: int) -> int:
@@ -91,21 +93,14 @@ def _channels(node: Node, inputs: Sequence[dict[int, SymbolSet]]) -> Iterable[_C
             yield from ((channel, symbols_of.get(channel, 0), 1) for channel in node.live)
         case Linear(rows=rows):
             yield from ((channel, *_summed(rows[channel], inputs[0])) for channel in node.live)
-        case Sum() | Subtraction() | Product():
+        case Sum() | Subtraction() | Product() | Scaled() | Activated():
+            function = FUNCTION if isinstance(operation, Activated) else 0
             for channel in node.live:
                 symbols = [source.get(channel, 0) for source in inputs]
-                yield channel, symbols[0] | symbols[1], _result(*symbols)
-        case Scaled():
-            for channel in node.live:
-                symbols_of_one = inputs[0].get(channel, 0)
-                yield channel, symbols_of_one, _result(symbols_of_one)
+                yield channel, reduce(or_, symbols), function + _result(*symbols)
         case Renewed(first_symbol=first):
             for channel in node.live:
                 yield channel, 0 if first is None else 1 << (first + channel), _result(inputs[0].get(channel, 0))
-        case Activated():
-            for channel in node.live:
-                symbols_of_one = inputs[0].get(channel, 0)
-                yield channel, symbols_of_one, FUNCTION + _result(symbols_of_one)
         case Normalized():
             yield from _normalized(node, operation, inputs[0])
         case Rotated():
@@ -146,13 +141,11 @@ def _normalized(node: Node, operation: Normalized, inputs: dict[int, SymbolSet])
 
 def _attended(node: Node, operation: Attended) -> Iterable[_Cost]:
     """Nothing is followed through the weights of keys."""
-    mixed = operation.mixed(node.live)
-    heads = live_heads(operation, mixed)
+    heads = live_heads(operation, node.live)
     scores = len(heads) * (2 * FUNCTION + RESULT * (operation.head_dim + len(operation.additions)))
-    operations = scores + 3 * RESULT * len(mixed)
+    operations = scores + 3 * RESULT * len(node.live)
     for channel in node.live:
-        outputs = 0 if operation.output is None else RESULT * len(operation.output.rows[channel])
-        yield channel, 0, operations + outputs
+        yield channel, 0, operations
         operations = RESULT
 
 

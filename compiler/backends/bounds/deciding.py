@@ -44,26 +44,27 @@ def decide(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded]) -> Quan
     return f.if_less(worst, 0.0, index, UNSURE)
 
 
-def leader(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded]) -> tuple[Quantity, Quantity]:
-    """The class of the largest logit (smallest, where the decision is argmin), and how far it is ahead of any other;
-    NaN where a logit is no number."""
-    f = a.f
-    first, *others = class_logits(a, decision, inputs, lead_sign(decision.decode))[0]
-    best, index, second, every = first, 0.0, -math.inf, first
-    for number, challenger in enumerate(others, 1):
-        index = f.name(f.if_less(best, challenger, float(number), index))
-        second = f.name(f.maximum(second, f.minimum(best, challenger)))
-        best = f.name(f.maximum(best, challenger))
-        every = plus(every, challenger)
-    return index, f.name(best - second + 0.0 * every)
+def leader(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], margin: Quantity) -> Quantity:
+    """The class of the largest logit (smallest, where the decision is argmin) if it leads by more than the margin, else
+    `UNSURE`. No margin is negative.
 
-
-def logit(a: Arithmetic, decision: Decision, inputs: Sequence[Bounded], number: int) -> Bounded:
-    """One logit by itself."""
-    if decision.linear is None:
-        return inputs[number]
-    bias = 0.0 if decision.linear.bias is None else decision.linear.bias[number]
-    return a.linear(inputs, decision.linear.rows[number], bias)
+    All classes that do not lie behind the best one by more than the margin are added up, so that one sum tells whether
+    that is a single one, and which. To subtract the margin rounds, but keeps the order of what is compared. A logit
+    that is no number lies behind nothing.
+    """
+    f, classes, largest = a.f, decision.classes, lead_sign(decision.decode) > 0
+    if classes == 1:  # it leads over nothing, and may be no number
+        return UNSURE
+    logits = class_logits(a, decision, inputs, 1.0)[0]
+    best = logits[0]
+    for challenger in logits[1:]:
+        best = f.name(f.maximum(best, challenger) if largest else f.minimum(best, challenger))
+    limit, codes = f.name(best - margin if largest else best + margin), []
+    for number, x in enumerate(logits):
+        behind = (x, limit) if largest else (limit, x)
+        codes.append(f.if_less(*behind, 0.0, float(classes + number)))
+    code = f.name(plus(*codes))
+    return f.if_less(code, 2.0 * classes, code - float(classes), UNSURE)
 
 
 def class_logits(

@@ -10,6 +10,7 @@ import numpy as np
 from compiler.backends.elementary.program import (
     Activated,
     Attended,
+    Decision,
     Linear,
     Lookup,
     Mixed,
@@ -33,10 +34,8 @@ Need = tuple[set[int], set[int]]  # positions, channels
 
 def marked(program: Program) -> Program:
     """The program with the positions and channels of each node that matter. Some nodes have none."""
-    decision = program.decision
     needs: list[Need] = [(set(), set()) for _ in program.nodes]
-    channels = set(range(decision.classes)) if decision.linear is None else _read_by(decision.linear)
-    needs[decision.node] = (set(decision.reads), channels)
+    needs[program.decision.node] = needed_by(program.decision)
     for number in reversed(range(len(program.nodes))):
         node = program.nodes[number]
         if all(needs[number]):
@@ -70,6 +69,12 @@ def _read(program: Program, node: Node) -> list[tuple[int, bool]]:
     return [(source, bool(positions and live)) for source, (positions, live) in zip(node.inputs, needs, strict=True)]
 
 
+def needed_by(decision: Decision) -> Need:
+    """The positions and channels of its node."""
+    linear = decision.linear
+    return set(decision.reads), set(range(decision.classes)) if linear is None else _read_by(linear)
+
+
 def needed_inputs(program: Program, node: Node, positions: set[int], live: set[int]) -> list[Need]:
     """The positions and channels of each input that the live channels are computed from."""
     operation = node.operation
@@ -95,7 +100,7 @@ def needed_inputs(program: Program, node: Node, positions: set[int], live: set[i
             size = node.channels // groups
             return [(positions, live | {_partner(c, size, operation) for c in live})]
         case Attended():
-            return _attended_inputs(operation, positions, operation.mixed(live))
+            return _attended_inputs(operation, positions, live)
         case Mixed():
             return [_values(operation, positions, live)]
         case _:

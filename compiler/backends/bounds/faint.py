@@ -1,4 +1,5 @@
-"""Keys that no input can give a weight that matters: left out, and what they can add is added to the bound.
+"""Keys that no input can give a weight that matters, and terms that can add little: left out, and what they can add is
+added to the bound.
 
 The scores of a query and a key that depend on one token each are computed for all pairs of tokens. A key is faint where
 its score is so far below that of some other key, whatever the tokens are, that its weight is below `FAINT` units of
@@ -21,17 +22,37 @@ from compiler.backends.bounds.attention import Scored, score
 from compiler.backends.bounds.bounded import ZERO, Bounded
 from compiler.backends.bounds.demand import live_heads, pruned
 from compiler.backends.bounds.tensors import TensorFunctions
-from compiler.backends.elementary.program import Array, Attended, Lookup, Node, Program
+from compiler.backends.elementary.program import Array, Attended, Lookup, Node, Program, Scaled
+from compiler.network.meanings import divides
 
 FAINT = 2.0**-12
 ROUNDED = 1.25  # times that, a faint weight can be after all roundings, in the shortest dtype too
 MAX_SCORES = 1 << 22  # of a head
+FAINT_FACTOR = 2.0**-8  # what is multiplied by no more is a faint term
 
 
 def without_faint_keys(program: Program) -> Program:
     """The same program, without such keys where the queries and keys of attention are tables."""
     nodes = tuple(_without_faint_keys(program, node) for node in program.nodes)
     return pruned(replace(program, nodes=nodes))
+
+
+def without_faint_terms(program: Program) -> Program | None:
+    """The same program, where each faint term is a zero that is off by as much as the term can be, which is less to
+    compute and surer of less; None where there is no such term."""
+    nodes = tuple(_without_faint_term(node) for node in program.nodes)
+    return None if nodes == program.nodes else pruned(replace(program, nodes=nodes))
+
+
+def _without_faint_term(node: Node) -> Node:
+    operation = node.operation
+    if not isinstance(operation, Scaled) or node.exact:
+        return node
+    factors = np.abs(operation.factors)[list(node.live)]
+    if not ((1 / factors if divides(operation.operation) else factors) <= FAINT_FACTOR).all():
+        return node
+    limits = np.array(operation.limits)[None, None]
+    return replace(node, operation=Lookup(np.zeros_like(limits), limits), inputs=())
 
 
 def _without_faint_keys(program: Program, node: Node) -> Node:
@@ -48,7 +69,7 @@ def _without_faint_keys(program: Program, node: Node) -> Node:
     a = Arithmetic(TensorFunctions(), Rounding.of(program.dtype))
     weight = ROUNDED * FAINT * a.rounding.unit + a.rounding.tiny
     rows = list(node.positions)
-    for head in live_heads(operation, operation.mixed(node.live)):
+    for head in live_heads(operation, node.live):
         faint = _faint(a, program, node, operation, head)
         visible[head, rows] &= ~faint
         omitted[head, rows] = faint.sum(1) * weight

@@ -12,29 +12,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from compiler.backends.elementary.program import (
-    Activated,
-    Array,
-    Attended,
-    Linear,
-    Lookup,
-    Mixed,
-    Node,
-    Normalized,
-    Product,
-    Program,
-    Renewed,
-    Resized,
-    Rotated,
-    Scaled,
-    Subtraction,
-    Sum,
-)
+from compiler.backends.bounds.demand import needed_inputs
+from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node, Program
 from compiler.backends.torch.first_values import first_values
 from compiler.backends.torch.model import build_model
 from compiler.backends.torch.reference import alone
 from compiler.network import ir
-from compiler.source.faults import no_rule
 
 Pattern = tuple[str, int]  # a step and its run
 
@@ -74,42 +57,21 @@ def fixed_attentions(program: Program) -> dict[int, Attended]:
 
 
 def dependent_channels(program: Program) -> list[set[int]]:
-    """Of each node, the channels that depend on tokens."""
-    depends: list[set[int]] = []
+    """Of each node, the channels that depend on tokens; what is multiplied by a weight of zero does not matter."""
+    depends, everywhere = list[set[int]](), set(range(program.length))
+
+    def is_dependent(node: Node, channel: int) -> bool:
+        needs = needed_inputs(program, node, everywhere, {channel})
+        return any(source >= 0 and depends[source] & live for source, (_, live) in zip(node.inputs, needs, strict=True))
+
     for node in program.nodes:
-        depends.append(_dependent(node, [depends[source] if source >= 0 else set() for source in node.inputs]))
-    return depends
-
-
-def _dependent(node: Node, inputs: Sequence[set[int]]) -> set[int]:
-    """The channels that depend on tokens; what is multiplied by a weight of zero does not matter."""
-    operation = node.operation
-    match operation:
-        case Lookup(value=value, error=error):
+        if isinstance(node.operation, Lookup):
+            value, error = node.operation.value, node.operation.error
             varies = (value != value[:, :1]).any((0, 1)) | (error != error[:, :1]).any((0, 1))
-            return set(np.flatnonzero(np.broadcast_to(varies, (node.channels,))).tolist())
-        case Linear(rows=rows):
-            return {number for number, terms in enumerate(rows) if any(channel in inputs[0] for channel, _ in terms)}
-        case Sum() | Subtraction() | Product():
-            return inputs[0] | inputs[1]
-        case Scaled() | Renewed() | Activated():
-            return inputs[0]
-        case Resized():
-            return {channel for channel in inputs[0] if channel < node.channels}
-        case Normalized(groups=groups) | Rotated(groups=groups):
-            size = node.channels // groups
-            turned = {channel // size for channel in inputs[0]}
-            return {channel for channel in range(node.channels) if channel // size in turned}
-        case Attended() | Mixed():
-            *scores, values = inputs
-            if any(scores):
-                return set(range(node.channels))
-            channels = (operation.value_channels(head) for head in range(operation.heads))
-            return {
-                number for number, channel in enumerate(c for of_head in channels for c in of_head) if channel in values
-            }
-        case _:
-            raise no_rule("operation", operation)
+            depends.append(set(np.flatnonzero(np.broadcast_to(varies, (node.channels,))).tolist()))
+        else:
+            depends.append({channel for channel in range(node.channels) if is_dependent(node, channel)})
+    return depends
 
 
 def read_patterns(

@@ -16,9 +16,8 @@ from compiler.backends.bounds.bounded import Channels
 from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.demand import pruned
 from compiler.backends.bounds.fixed import dependent_channels
-from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import TensorFunctions, run_nodes
-from compiler.backends.elementary.program import Array, Lookup, Mixed, Node, Program, reads_keys
+from compiler.backends.elementary.program import Lookup, Mixed, Node, Program, reads_keys
 
 MAX_FOLDED = 1 << 21  # in the tables of one program
 MAX_FOLDING = 1 << 28  # numbers that are computed for them
@@ -27,7 +26,7 @@ MAX_FOLDING = 1 << 28  # numbers that are computed for them
 def folded(program: Program) -> Program:
     """The same program with tables in place of the nodes that see one token, if they are not too large."""
     local = of_one_token(program)
-    later = [node for number, node in _numbered(program) if number not in local]
+    later = [node for number, node in enumerate(program.nodes) if number not in local]
     read = [number for number in local if any(number in node.inputs for node in later)]
     read += [program.decision.node] if program.decision.node in local else []
     made = {number for number in read if not isinstance(program.nodes[number].operation, Lookup)}
@@ -38,7 +37,7 @@ def folded(program: Program) -> Program:
     every_token = program.every_token(program.length)
     values = run_nodes(program, torch.from_numpy(every_token), local).values
     nodes = tuple(
-        _table(program, node, values[number]) if number in made else node for number, node in _numbered(program)
+        _table(program, node, values[number]) if number in made else node for number, node in enumerate(program.nodes)
     )
     return pruned(replace(program, nodes=nodes))
 
@@ -46,16 +45,12 @@ def folded(program: Program) -> Program:
 def of_one_token(program: Program) -> set[int]:
     """The nodes that depend on the token at their own position only."""
     depends, local = dependent_channels(program), set[int]()
-    for number, node in _numbered(program):
+    for number, node in enumerate(program.nodes):
         is_constant = isinstance(node.operation, Mixed) and not depends[number] & set(node.live)
         alone = not reads_keys(node.operation) or (is_constant and bool(program.possible))
         if alone and all(source in local for source in node.inputs if source >= 0):
             local.add(number)
     return local
-
-
-def _numbered(program: Program) -> list[tuple[int, Node]]:
-    return list(enumerate(program.nodes))
 
 
 def _table(program: Program, node: Node, value: Channels) -> Node:
@@ -66,11 +61,6 @@ def _table(program: Program, node: Node, value: Channels) -> Node:
     arithmetic = Arithmetic(TensorFunctions(), Rounding.of(program.dtype))
     for channel in node.live:
         alone = arithmetic.alone(value[channel])
-        values[positions, :, channel] = _numbers(alone.value)
-        errors[positions, :, channel] = _numbers(alone.error)
+        values[positions, :, channel] = torch.as_tensor(alone.value, dtype=torch.float64).cpu().numpy()
+        errors[positions, :, channel] = torch.as_tensor(alone.error, dtype=torch.float64).cpu().numpy()
     return replace(node, operation=Lookup(values, errors), inputs=())
-
-
-def _numbers(x: Quantity) -> Array | float:
-    """[positions, tokens | 1], or one number."""
-    return x if isinstance(x, float) else np.asarray(x.cpu().numpy())

@@ -32,8 +32,8 @@ from compiler.backends.elementary.program import (
     is_power_of_two,
 )
 from compiler.expressions.floats import FloatFormat
-from compiler.network.ir import ActivationKind, Ties
-from compiler.network.meanings import divides
+from compiler.network.ir import ActivationKind
+from compiler.network.meanings import divides, picks_one
 from compiler.source.faults import no_rule
 
 SPARE = 4.0  # with so many times the digits, rounded products with one number compare as what is multiplied
@@ -46,7 +46,8 @@ def grains(dtype: FloatFormat, node: Node, inputs: Sequence[Known]) -> Array:
     with np.errstate(all="ignore"):
         match operation:
             case Lookup(value=value, error=error):
-                found = _of_table(value, error, node.channels)
+                bits = np.where(error == 0, _lowest_bits(value), 0.0).min((0, 1))
+                found = np.asarray(np.broadcast_to(bits, (node.channels,)))
             case Linear(rows=rows, bias=bias):
                 biases = bias or (0.0,) * len(rows)
                 found = np.array([_sum(dtype, inputs[0], row, b) for row, b in zip(rows, biases, strict=True)])
@@ -67,9 +68,10 @@ def grains(dtype: FloatFormat, node: Node, inputs: Sequence[Known]) -> Array:
                 found = inputs[0][0]
             case Activated(kind=kind):
                 found = _activated(dtype, kind, inputs[0])
-            case Attended(ties=ties):
-                found = _picked(operation, inputs[2][0]) if _copies(ties) else np.zeros(node.channels)
-            case Normalized() | Rotated() | Mixed():
+            case Attended(ties=ties) if picks_one(ties):
+                mixed_from = (operation.value_channels(head) for head in range(operation.heads))
+                found = np.concatenate([inputs[2][0][list(channels)] for channels in mixed_from])
+            case Normalized() | Rotated() | Attended() | Mixed():
                 found = np.zeros(node.channels)
             case _:
                 raise no_rule("operation", operation)
@@ -102,21 +104,6 @@ def _is_ordered(dtype: FloatFormat, operation: Attended, head: int, queries: Kno
     return least <= grain and (grain == math.inf or size < room * grain)
 
 
-def _copies(ties: Ties | None) -> bool:
-    """Whether what is mixed is the value of one key."""
-    match ties:
-        case None | "share":
-            return False
-        case "earliest" | "latest":
-            return True
-        case _:
-            raise no_rule("ties", ties)
-
-
-def _picked(operation: Attended, values: Array) -> Array:
-    return np.array([values[c] for head in range(operation.heads) for c in operation.value_channels(head)])
-
-
 def _activated(dtype: FloatFormat, kind: ActivationKind, x: Known) -> Array:
     grain, size = x
     match kind:
@@ -128,11 +115,6 @@ def _activated(dtype: FloatFormat, kind: ActivationKind, x: Known) -> Array:
             return np.zeros(len(grain))
         case _:
             raise no_rule("activation", kind)
-
-
-def _of_table(value: Array, error: Array, channels: int) -> Array:
-    bits = np.where(error == 0, _lowest_bits(value), 0.0).min((0, 1))
-    return np.asarray(np.broadcast_to(bits, (channels,)))
 
 
 def _sum(dtype: FloatFormat, inputs: Known, terms: Terms, bias: float) -> float:

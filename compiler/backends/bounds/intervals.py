@@ -14,10 +14,8 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import ENGINE_TINY
-from compiler.backends.bounds.mixing import Body, Kept
 from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import TensorFunctions
-from compiler.source.faults import no_rule
 
 OUTWARD = 2.0**-50  # of an end, by which it is moved: more than it can be rounded by
 FUNCTIONS_OUTWARD = 2.0**-46  # more than float64 exponentials and the like can be off
@@ -44,6 +42,15 @@ class Interval:
     def at(self, *index: Any) -> Interval:
         """Some of them, as tensors are indexed."""
         return self.each(lambda end: end[index])
+
+    def sum(self, dim: int, *, keepdim: bool) -> Interval:
+        sizes = torch.maximum(self.low.abs(), self.high.abs())
+        off = OUTWARD * (sizes.shape[dim] + 1) * sizes.sum(dim, keepdim=keepdim)
+        total = self.each(lambda end: end.sum(dim, keepdim=keepdim))
+        return Interval(total.low - off, total.high + off)
+
+    def amax(self, dim: int, *, keepdim: bool) -> Interval:
+        return self.each(lambda end: end.amax(dim, keepdim=keepdim))
 
     def outward(self, share: float = OUTWARD, least: float = 0.0) -> Interval:
         low, high = self.low.sub(self.low.abs(), alpha=share), self.high.add(self.high.abs(), alpha=share)
@@ -163,38 +170,6 @@ class IntervalFunctions:
         if isinstance(x, float):
             return function(x)
         return x.each(function).outward(FUNCTIONS_OUTWARD, ENGINE_TINY)
-
-
-@dataclass(frozen=True, eq=False)
-class IntervalLoop:
-    """A `KeyLoop` of all queries at once: quantities [queries, keys, cells]; `mask` [queries, keys, 1]."""
-
-    mask: Tensor
-    most: int
-
-    def keep(self, x: Quantity) -> Kept:
-        return lambda: x
-
-    def over_all(self, body: Body) -> list[Quantity]:
-        results: list[Quantity] = []
-        for combined, x in body():
-            match combined:
-                case "sum":
-                    results.append(self.sum(Interval.of(x)))
-                case "max":
-                    results.append(self.seen(Interval.of(x), -math.inf).each(lambda end: end.amax(1, keepdim=True)))
-                case _:
-                    raise no_rule("pass over keys", combined)
-        return results
-
-    def seen(self, x: Interval, hidden: float) -> Interval:
-        return x.each(lambda end: torch.where(self.mask, end, hidden))
-
-    def sum(self, x: Interval) -> Interval:
-        found = self.seen(x, 0.0)
-        off = OUTWARD * (self.most + 1) * torch.maximum(found.low.abs(), found.high.abs()).sum(1, keepdim=True)
-        total = found.each(lambda end: end.sum(1, keepdim=True))
-        return Interval(total.low - off, total.high + off)
 
 
 def high_end(x: Quantity) -> Tensor:

@@ -6,7 +6,6 @@ All weights of a query are relative to one fixed score, which no score is above.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,34 +29,12 @@ class KeyWeights:
     most: int
     one: bool
 
-    def with_values(self, values: Sequence[Bounded]) -> HeadTables:
-        """With the sums of products with values [1, keys, tokens] or less."""
-        weight, more = self.weight, self.more
-        return HeadTables(
-            weight,
-            more,
-            tuple((weight * v.value).expand(weight.shape) for v in values),
-            tuple((more * abs(v.value) + (weight + more) * v.error).expand(weight.shape) for v in values),
-            tuple(((weight + more) * (abs(v.value) + v.error)).expand(weight.shape) for v in values),
-            self.nothing,
-            self.most,
-            self.one,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class HeadTables:
-    """What each key adds to the sums of weights, of what these are off, and for each value of weight · value, of what
-    that is off, and of its size: [queries, keys, tokens]; else as in `KeyWeights`."""
-
-    weight: Tensor
-    more: Tensor
-    mixed: tuple[Tensor, ...]
-    off: tuple[Tensor, ...]
-    size: tuple[Tensor, ...]
-    nothing: Tensor
-    most: int
-    one: bool
+    def products(self, v: Bounded) -> tuple[Tensor, Tensor, Tensor]:
+        """Those with a value [1, keys, tokens] or less, what they are off by, and their sizes."""
+        most, shape = self.weight + self.more, self.weight.shape
+        off = self.more * abs(v.value) + most * v.error
+        size = most * (abs(v.value) + v.error)
+        return (self.weight * v.value).expand(shape), off.expand(shape), size.expand(shape)
 
 
 def key_weights(

@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from compiler.backends.bounds.demand import NOTHING, needed_inputs
+from compiler.backends.bounds.demand import NOTHING, needed_by, needed_inputs
 from compiler.backends.elementary.program import (
     Activated,
     Array,
@@ -35,7 +35,8 @@ from compiler.backends.elementary.program import (
 from compiler.source.faults import ToolFault, no_rule
 
 Broken = tuple[int | None, str]  # a node, None for what is no node's; what is found there, and what must be
-Sides = Iterator[tuple[str, object, object]]  # what is compared, what is found, what it must be equal to
+_Equal = tuple[str, object, object]  # what is compared, what is found, what it must be equal to
+_Numbers = tuple[str, ArrayLike]  # what each of them is
 _Shape = tuple[int, ...]
 
 
@@ -79,133 +80,82 @@ def check(program: Program, done: Sequence[str]) -> None:
         raise ToolFault(f"in the program after {after}, {broken[0]}")
 
 
-def _inputs(program: Program) -> Iterator[Broken]:
-    for number, node in enumerate(program.nodes):
-        wanted = len(_input_channels(node))
-        if len(node.inputs) != wanted:
-            yield number, f"{_kind(node)} has {len(node.inputs)} inputs, not {wanted}"
-        for source in node.inputs:
-            if not (source == NOTHING or 0 <= source < number):
-                yield number, f"it reads node {source}, which is not before node {number}"
+@dataclass(frozen=True)
+class _Wanted:
+    """What an operation wants: so many channels of each of its `inputs`, any number where it says None; the numbers of
+    its own that must fit its `channels`, and the `shapes` of its arrays. Its `numbers` are finite; an `error` is not
+    below 0, and an infinity or a NaN there says that nothing is known. It gives errors the numbers `symbols`."""
+
+    inputs: tuple[int | None, ...]
+    channels: tuple[_Equal, ...] = ()
+    shapes: tuple[_Equal, ...] = ()
+    numbers: tuple[_Numbers, ...] = ()
+    error: Array | None = None
+    symbols: range = range(0)
 
 
-def _missing_inputs(program: Program) -> Iterator[Broken]:
-    for number, node in enumerate(program.nodes):
-        if NOTHING in node.inputs:
-            yield number, f"it reads {list(node.inputs)}, where {NOTHING} is no node"
-
-
-def _channels(program: Program) -> Iterator[Broken]:
-    for number, node in enumerate(program.nodes):
-        if node.channels < 1:
-            yield number, f"it has {node.channels} channels"
-        sizes = [None if source == NOTHING else program.nodes[source].channels for source in node.inputs]
-        for source, (size, wanted) in enumerate(zip(sizes, _input_channels(node), strict=True)):
-            if None not in (size, wanted) and size != wanted:
-                yield number, f"{_kind(node)} wants {wanted} channels of input {source}, which has {size}"
-        yield from ((number, text) for text in _different(_own_channels(node)))
-
-
-def _input_channels(node: Node) -> Sequence[int | None]:
-    """How many channels each input must have; None where any number will do."""
-    operation = node.operation
-    match operation:
-        case Lookup():
-            return ()
-        case Linear() | Resized():
-            return (None,)
-        case Sum() | Subtraction() | Product():
-            return (node.channels, node.channels)
-        case Scaled() | Renewed() | Normalized() | Activated() | Rotated():
-            return (node.channels,)
-        case Attended(heads=heads, kv_heads=kv_heads, head_dim=size, value_dim=value_dim):
-            return heads * size, kv_heads * size, kv_heads * value_dim
-        case Mixed(kv_heads=kv_heads, value_dim=value_dim):
-            return (kv_heads * value_dim,)
-        case _:
-            raise no_rule("operation", operation)
-
-
-def _own_channels(node: Node) -> Sides:
-    """What the numbers of an operation say about the channels of its node."""
-    operation, channels = node.operation, node.channels
-    match operation:
-        case Linear():
-            yield from _linear_sides(operation, channels)
-        case Scaled(factors=factors):
-            yield "factors", len(factors), channels
-        case Normalized(groups=groups, weight=weight):
-            yield "channels beyond its groups", channels % groups, 0
-            yield "weights of a group", channels // groups if weight is None else len(weight), channels // groups
-        case Rotated(groups=groups, angles=angles):
-            yield "channels of its pairs", 2 * groups * angles.shape[-1], channels
-        case Attended(heads=heads, value_dim=value_dim, limits=limits, output=output):
-            yield "heads beyond those that share keys", heads % operation.kv_heads, 0
-            yield "limits", len(limits), heads * value_dim
-            if output is None:
-                yield "mixed channels", heads * value_dim, channels
-            else:
-                yield from _linear_sides(output, channels)
-        case Mixed(heads=heads, value_dim=value_dim):
-            yield "heads beyond those that share keys", heads % operation.kv_heads, 0
-            yield "mixed channels", heads * value_dim, channels
-        case Lookup() | Sum() | Subtraction() | Product() | Resized() | Renewed() | Activated():
-            return
-        case _:
-            raise no_rule("operation", operation)
-
-
-def _linear_sides(linear: Linear, channels: int) -> Sides:
-    yield "rows", len(linear.rows), channels
-    yield "biases", channels if linear.bias is None else len(linear.bias), channels
-
-
-def _terms(program: Program) -> Iterator[Broken]:
-    for number, node in enumerate(program.nodes):
-        operation = node.operation
-        if isinstance(operation, Linear) and node.inputs[0] != NOTHING:
-            yield from _beyond(number, operation.rows, program.nodes[node.inputs[0]].channels)
-        elif isinstance(operation, Attended) and operation.output is not None:
-            yield from _beyond(number, operation.output.rows, operation.heads * operation.value_dim)
-
-
-def _beyond(number: int, rows: Sequence[Terms], channels: int) -> Iterator[Broken]:
-    for row, terms in enumerate(rows):
-        for channel, _ in terms:
-            if not 0 <= channel < channels:
-                yield number, f"row {row} reads channel {channel} of {channels}"
-
-
-def _shapes(program: Program) -> Iterator[Broken]:
-    for number, node in enumerate(program.nodes):
-        yield from ((number, text) for text in _different(_array_sides(program, node)))
-
-
-def _array_sides(program: Program, node: Node) -> Sides:
-    """The shapes of arrays. [queries, keys] and [positions] are those of whole sequences."""
-    operation, length = node.operation, program.length
+def _wanted(program: Program, node: Node) -> _Wanted:
+    """[queries, keys] and [positions] are those of whole sequences."""
+    operation, channels, length = node.operation, node.channels, program.length
     match operation:
         case Lookup(value=value, error=error):
-            full = (length, program.vocabulary, node.channels)
-            yield "the shape of its values", value.shape, _broadcast(value, full)
-            yield "the shape of its errors", error.shape, _broadcast(error, full)
-        case Rotated(angles=angles, error=error):
-            yield "the shape of its angles", angles.shape, (length, angles.shape[-1])
-            yield "the shape of its errors", error.shape, angles.shape
-        case Attended(heads=heads, additions=additions, visible=visible):
-            full = (heads, length, length)
-            for table in (*additions, visible):
-                wanted = full if len(table) != 1 else (1, length, length)
-                yield "the shape of a pattern", table.shape, wanted
-        case Mixed(heads=heads, weights=weights, error=error):
-            yield "the shape of its weights", weights.shape, (heads, length, length)
-            yield "the shape of its errors", error.shape, weights.shape
-        case Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed():
-            return
-        case Normalized() | Activated():
-            return
+            full = (length, program.vocabulary, channels)
+            of_value = ("the shape of its values", value.shape, _broadcast(value, full))
+            of_error = ("the shape of its errors", error.shape, _broadcast(error, full))
+            return _Wanted((), shapes=(of_value, of_error), numbers=(("a value", value),), error=error)
+        case Linear(rows=rows, bias=bias):
+            fits = ("rows", len(rows), channels)
+            biases = ("biases", channels if bias is None else len(bias), channels)
+            return _Wanted((None,), (fits, biases), numbers=_of_linear(operation))
+        case Sum() | Subtraction() | Product():
+            return _Wanted((channels, channels))
+        case Resized():
+            return _Wanted((None,))
+        case Activated():
+            return _Wanted((channels,))
+        case Scaled(factors=factors):
+            fits = ("factors", len(factors), channels)
+            return _Wanted((channels,), (fits,), numbers=(("a factor", factors),))
+        case Renewed(first_symbol=first):
+            return _Wanted((channels,), symbols=range(0) if first is None else range(first, first + channels))
+        case Normalized(groups=groups, weight=weight, first_symbol=first):
+            size = channels // groups
+            beyond = ("channels beyond its groups", channels % groups, 0)
+            fits = ("weights of a group", size if weight is None else len(weight), size)
+            symbols = range(first, first + groups)
+            return _Wanted((channels,), (beyond, fits), numbers=(("a weight", weight or ()),), symbols=symbols)
+        case Rotated(groups=groups, angles=angles, error=error):
+            fits = ("channels of its pairs", 2 * groups * angles.shape[-1], channels)
+            of_angles = ("the shape of its angles", angles.shape, (length, angles.shape[-1]))
+            of_error = ("the shape of its errors", error.shape, angles.shape)
+            return _Wanted((channels,), (fits,), (of_angles, of_error), numbers=(("an angle", angles),), error=error)
+        case Attended(heads=heads, kv_heads=kv_heads, head_dim=size, additions=additions):
+            mixed, full = heads * operation.value_dim, (heads, length, length)
+            beyond = ("heads beyond those that share keys", heads % kv_heads, 0)
+            fits = ("limits", len(operation.limits), mixed)
+            patterns = (
+                ("the shape of a pattern", table.shape, full if len(table) != 1 else (1, length, length))
+                for table in (*additions, operation.visible)
+            )
+            return _Wanted(
+                (heads * size, kv_heads * size, kv_heads * operation.value_dim),
+                (beyond, fits, ("mixed channels", mixed, channels)),
+                tuple(patterns),
+                numbers=(*(("an addition", table) for table in additions), ("a limit", operation.limits)),
+            )
+        case Mixed(heads=heads, kv_heads=kv_heads, weights=weights, error=error):
+            beyond = ("heads beyond those that share keys", heads % kv_heads, 0)
+            fits = ("mixed channels", heads * operation.value_dim, channels)
+            of_weights = ("the shape of its weights", weights.shape, (heads, length, length))
+            of_error = ("the shape of its errors", error.shape, weights.shape)
+            inputs, numbers = (kv_heads * operation.value_dim,), (("a weight", weights),)
+            return _Wanted(inputs, (beyond, fits), (of_weights, of_error), numbers=numbers, error=error)
         case _:
             raise no_rule("operation", operation)
+
+
+def _of_linear(linear: Linear) -> tuple[_Numbers, ...]:
+    return ("a weight", [weight for terms in linear.rows for _, weight in terms]), ("a bias", linear.bias or ())
 
 
 def _broadcast(array: Array, full: _Shape) -> _Shape:
@@ -215,85 +165,86 @@ def _broadcast(array: Array, full: _Shape) -> _Shape:
     return tuple(1 if size == 1 else whole for size, whole in zip(array.shape, full, strict=True))
 
 
+def _each_node(texts: Callable[[Program, Node], Iterator[str]]) -> Callable[[Program], Iterator[Broken]]:
+    """A rule about every node by itself, by what is wrong with one."""
+
+    def broken(program: Program) -> Iterator[Broken]:
+        for number, node in enumerate(program.nodes):
+            yield from ((number, text) for text in texts(program, node))
+
+    return broken
+
+
+def _inputs(program: Program) -> Iterator[Broken]:
+    for number, node in enumerate(program.nodes):
+        wanted = len(_wanted(program, node).inputs)
+        if len(node.inputs) != wanted:
+            yield number, f"{_kind(node)} has {len(node.inputs)} inputs, not {wanted}"
+        for source in node.inputs:
+            if not (source == NOTHING or 0 <= source < number):
+                yield number, f"it reads node {source}, which is not before node {number}"
+
+
+def _missing_inputs(program: Program, node: Node) -> Iterator[str]:
+    if NOTHING in node.inputs:
+        yield f"it reads {list(node.inputs)}, where {NOTHING} is no node"
+
+
+def _channels(program: Program, node: Node) -> Iterator[str]:
+    if node.channels < 1:
+        yield f"it has {node.channels} channels"
+    wanted = _wanted(program, node)
+    for number, (source, size) in enumerate(zip(node.inputs, wanted.inputs, strict=True)):
+        if source != NOTHING and size not in (None, program.nodes[source].channels):
+            has = program.nodes[source].channels
+            yield f"{_kind(node)} wants {size} channels of input {number}, which has {has}"
+    yield from _different(wanted.channels)
+
+
+def _terms(program: Program, node: Node) -> Iterator[str]:
+    if isinstance(node.operation, Linear) and node.inputs[0] != NOTHING:
+        yield from _beyond(node.operation.rows, program.nodes[node.inputs[0]].channels)
+
+
+def _beyond(rows: Sequence[Terms], channels: int) -> Iterator[str]:
+    for row, terms in enumerate(rows):
+        for channel, _ in terms:
+            if not 0 <= channel < channels:
+                yield f"row {row} reads channel {channel} of {channels}"
+
+
+def _shapes(program: Program, node: Node) -> Iterator[str]:
+    return _different(_wanted(program, node).shapes)
+
+
+def _different(sides: Iterable[_Equal]) -> Iterator[str]:
+    return (f"{what}: {found}, not {wanted}" for what, found, wanted in sides if found != wanted)
+
+
 def _finite(program: Program) -> Iterator[Broken]:
     for number, node in enumerate(program.nodes):
-        for what, array in _numbers(node.operation):
-            if not np.isfinite(array).all():
-                yield number, f"{what} of {_kind(node)}: {_first(array, ~np.isfinite(array))} is not finite"
-        for array in _errors(node.operation):
-            if (array < 0).any():
-                yield number, f"an error of {_kind(node)}: {_first(array, array < 0)} is below 0"
+        wanted = _wanted(program, node)
+        yield from ((number, text) for text in _infinite(_kind(node), wanted.numbers))
+        if wanted.error is not None and (wanted.error < 0).any():
+            yield number, f"an error of {_kind(node)}: {wanted.error[wanted.error < 0][0]} is below 0"
     if program.decision.linear is not None:
-        for what, array in _numbers(program.decision.linear):
-            if not np.isfinite(array).all():
-                yield None, f"{what} of the decision: {_first(array, ~np.isfinite(array))} is not finite"
+        yield from ((None, text) for text in _infinite("the decision", _of_linear(program.decision.linear)))
 
 
-def _first(array: Array, chosen: NDArray[np.bool_]) -> float:
-    return float(array[chosen][0])
-
-
-def _numbers(operation: Operation) -> Iterator[tuple[str, Array]]:
-    match operation:
-        case Lookup(value=value):
-            yield "a value", value
-        case Linear(rows=rows, bias=bias):
-            yield "a weight", np.array([weight for terms in rows for _, weight in terms])
-            yield "a bias", np.array(bias or ())
-        case Scaled(factors=factors):
-            yield "a factor", np.array(factors)
-        case Normalized(weight=weight):
-            yield "a weight", np.array(weight or ())
-        case Rotated(angles=angles):
-            yield "an angle", angles
-        case Attended(additions=additions, limits=limits, output=output):
-            yield from (("an addition", table) for table in additions)
-            yield "a limit", np.array(limits)
-            if output is not None:
-                yield from _numbers(output)
-        case Mixed(weights=weights):
-            yield "a weight", weights
-        case Sum() | Subtraction() | Product() | Resized() | Renewed() | Activated():
-            return
-        case _:
-            raise no_rule("operation", operation)
-
-
-def _errors(operation: Operation) -> Iterator[Array]:
-    """What numbers are off by: an infinity or a NaN says that nothing is known of them."""
-    match operation:
-        case Lookup(error=error) | Rotated(error=error) | Mixed(error=error):
-            yield error
-        case Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed():
-            return
-        case Normalized() | Activated() | Attended():
-            return
-        case _:
-            raise no_rule("operation", operation)
+def _infinite(owner: str, numbers: Sequence[_Numbers]) -> Iterator[str]:
+    for what, some in numbers:
+        array = np.asarray(some, dtype=np.float64)
+        if not np.isfinite(array).all():
+            yield f"{what} of {owner}: {array[~np.isfinite(array)][0]} is not finite"
 
 
 def _symbols(program: Program) -> Iterator[Broken]:
     owners: dict[int, int] = {}
     for number, node in enumerate(program.nodes):
-        for symbol in _own_symbols(node):
+        for symbol in _wanted(program, node).symbols:
             if symbol in owners:
                 yield number, f"it gives an error the number {symbol}, as node {owners[symbol]} does"
             owners.setdefault(symbol, number)
-
-
-def _own_symbols(node: Node) -> range:
-    operation = node.operation
-    match operation:
-        case Renewed(first_symbol=first):
-            return range(0) if first is None else range(first, first + node.channels)
-        case Normalized(first_symbol=first, groups=groups):
-            return range(first, first + groups)
-        case Lookup() | Linear() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Activated():
-            return range(0)
-        case Rotated() | Attended() | Mixed():
-            return range(0)
-        case _:
-            raise no_rule("operation", operation)
 
 
 def _slots(program: Program) -> Iterator[Broken]:
@@ -321,44 +272,34 @@ def _decision(program: Program) -> Iterator[Broken]:
     if logits != decision.classes:
         yield decision.node, f"the decision has {logits} logits for {decision.classes} classes"
     if decision.linear is not None:
-        yield from _beyond(decision.node, decision.linear.rows, channels)
+        yield from ((decision.node, text) for text in _beyond(decision.linear.rows, channels))
 
 
-def _unmarked(program: Program) -> Iterator[Broken]:
-    for number, node in enumerate(program.nodes):
-        if node.positions or node.live:
-            yield number, f"positions {list(node.positions)} and channels {list(node.live)} are marked"
+def _unmarked(_: Program, node: Node) -> Iterator[str]:
+    if node.positions or node.live:
+        yield f"positions {list(node.positions)} and channels {list(node.live)} are marked"
 
 
-def _order(program: Program) -> Iterator[Broken]:
-    for number, node in enumerate(program.nodes):
-        channels = (("live", node.live, node.channels), ("exact", node.exact, node.channels))
-        for what, chosen, size in (("positions", node.positions, program.length), *channels):
-            if list(chosen) != sorted(set(chosen) & set(range(size))):
-                yield number, f"{what} are {list(chosen)}, of {size}"
+def _order(program: Program, node: Node) -> Iterator[str]:
+    channels = (("live", node.live, node.channels), ("exact", node.exact, node.channels))
+    for what, chosen, size in (("positions", node.positions, program.length), *channels):
+        if list(chosen) != sorted(set(chosen) & set(range(size))):
+            yield f"{what} are {list(chosen)}, of {size}"
 
 
 def _needs(program: Program) -> Iterator[Broken]:
-    decision = program.decision
-    rows = None if decision.linear is None else decision.linear.rows
-    channels = set(range(decision.classes)) if rows is None else {c for terms in rows for c, _ in terms}
-    yield from _lacking(program, "the decision", decision.node, set(decision.reads), channels)
+    needs = [("the decision", program.decision.node, needed_by(program.decision))]
     for number, node in enumerate(program.nodes):
-        needs = needed_inputs(program, node, set(node.positions), set(node.live))
-        for source, (positions, live) in zip(node.inputs, needs, strict=True):
-            if positions and live:
-                yield from _lacking(program, f"node {number}", source, positions, live)
-
-
-def _lacking(program: Program, reader: str, source: int, positions: set[int], live: set[int]) -> Iterator[Broken]:
-    """What a reader needs and its input, a node, does not have."""
-    if source == NOTHING:
-        yield None, f"{reader} needs the channels {sorted(live)} of an input that was left out"
-        return
-    node = program.nodes[source]
-    for what, needed, has in (("position", positions, node.positions), ("channel", live, node.live)):
-        if not needed <= set(has):
-            yield source, f"{reader} needs {what} {min(needed - set(has))}, and {list(has)} are there"
+        inputs = needed_inputs(program, node, set(node.positions), set(node.live))
+        needs += [(f"node {number}", *need) for need in zip(node.inputs, inputs, strict=True) if all(need[1])]
+    for reader, source, (positions, live) in needs:
+        if source == NOTHING:
+            yield None, f"{reader} needs the channels {sorted(live)} of an input that was left out"
+            continue
+        node = program.nodes[source]
+        for what, needed, has in (("position", positions, node.positions), ("channel", live, node.live)):
+            if not needed <= set(has):
+                yield source, f"{reader} needs {what} {min(needed - set(has))}, and {list(has)} are there"
 
 
 def _unread(program: Program) -> Iterator[Broken]:
@@ -370,17 +311,7 @@ def _unread(program: Program) -> Iterator[Broken]:
 
 def _without(kind: str, stands: Callable[[Operation], bool]) -> Callable[[Program], Iterator[Broken]]:
     """A rule that no such operation stands in the program."""
-
-    def broken(program: Program) -> Iterator[Broken]:
-        for number, node in enumerate(program.nodes):
-            if stands(node.operation):
-                yield number, f"{_kind(node)} is {kind}"
-
-    return broken
-
-
-def _different(sides: Iterable[tuple[str, object, object]]) -> Iterator[str]:
-    return (f"{what}: {found}, not {wanted}" for what, found, wanted in sides if found != wanted)
+    return _each_node(lambda _, node: iter([f"{_kind(node)} is {kind}"] if stands(node.operation) else []))
 
 
 def _kind(node: Node) -> str:
@@ -389,16 +320,16 @@ def _kind(node: Node) -> str:
 
 RULES = (
     Rule("inputs", "a node reads nodes before it, as many as its operation has inputs", _inputs),
-    Rule("no-gaps", "every input is a node", _missing_inputs, until="pruning"),
-    Rule("channels", "channels fit the operation", _channels),
-    Rule("terms", "linear maps read channels that there are", _terms),
-    Rule("shapes", "arrays have the shape that their node says", _shapes),
+    Rule("no-gaps", "every input is a node", _each_node(_missing_inputs), until="pruning"),
+    Rule("channels", "channels fit the operation", _each_node(_channels)),
+    Rule("terms", "linear maps read channels that there are", _each_node(_terms)),
+    Rule("shapes", "arrays have the shape that their node says", _each_node(_shapes)),
     Rule("finite", "numbers are finite, and no error is below 0", _finite, since="magnitudes"),
     Rule("symbols", "an error that is followed has a number of its own", _symbols),
     Rule("slots", "each slot has a prefix that ends after what is read", _slots),
     Rule("decision", "the decision has a logit for each class, of channels that there are", _decision),
-    Rule("unmarked", "nothing is marked", _unmarked, until="demand"),
-    Rule("order", "positions, live and exact channels are in range and in order", _order, since="demand"),
+    Rule("unmarked", "nothing is marked", _each_node(_unmarked), until="demand"),
+    Rule("order", "positions, live and exact channels are in range and in order", _each_node(_order), since="demand"),
     Rule("needs", "what is read of a node is live in it", _needs, since="demand"),
     Rule("read", "something is read of every node", _unread, since="pruning"),
     Rule(
@@ -412,13 +343,5 @@ RULES = (
         "patterns are scores",
         _without("a pattern of numbers", lambda operation: isinstance(operation, Mixed)),
         until="fixed",
-    ),
-    Rule(
-        "no-output",
-        "output maps are nodes",
-        _without(
-            "with an output map", lambda operation: isinstance(operation, Attended) and operation.output is not None
-        ),
-        until="fusing",
     ),
 )

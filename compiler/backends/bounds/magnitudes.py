@@ -6,6 +6,7 @@ An infinity or a NaN that meets a weight of zero gives a NaN, and the plain modu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import Rounding
 from compiler.backends.bounds.grains import Known, grains, ordered_heads
+from compiler.backends.bounds.norms import largest_length
 from compiler.backends.bounds.quantities import compounded
 from compiler.backends.elementary.program import (
     FUNCTION_UNITS,
@@ -42,11 +44,13 @@ ROOM = 1 / 16  # of the largest number of the dtype: more than a sum on its way 
 
 @dataclass(frozen=True, eq=False)
 class Range:
-    """By channel, the lowest and highest value, and the size that its roundings are relative to."""
+    """By channel, the lowest and highest value, and the size that its roundings are relative to. With `radii`, the
+    squares of value / radius add up to 1 at most."""
 
     low: Array
     high: Array
     scale: Array
+    radii: Array | None = None
 
     @staticmethod
     def of(low: Array, high: Array) -> Range:
@@ -60,18 +64,13 @@ class Range:
     def size(self) -> Array:
         return np.maximum(np.abs(self.low), np.abs(self.high))
 
-    def widened(self, roundings: int, rounding: Rounding) -> Range:
-        """With so many roundings, one after the other."""
-        slack = compounded(roundings, rounding.unit) * self.scale + roundings * rounding.tiny
-        return Range.of(self.low - slack, self.high + slack)
-
     def channels(self, chosen: range) -> Range:
         return Range(*(part[chosen.start : chosen.stop] for part in (self.low, self.high, self.scale)))
 
 
 @np.errstate(all="ignore")  # what overflows here is found to be too large
 def check_magnitudes(program: Program) -> Program:
-    """The program with the `limits` of what attention mixes.
+    """The program with the `limits` of what attention mixes, and of what is scaled.
 
     It is `marked`, but nothing has been left out of it. Raises `NotFollowed` where a value could overflow the dtype.
     """
@@ -83,14 +82,18 @@ def check_magnitudes(program: Program) -> Program:
     is_hard = any(isinstance(node.operation, Attended) and node.operation.ties is not None for node in program.nodes)
     for node in program.nodes:
         inputs = [ranges[source] for source in node.inputs]
-        values = _range(node, inputs).widened(_roundings(node), rounding)
+        values = _range(program.nodes, ranges, node, rounding)
         if not (values.size <= largest).all():
             size = f"{values.size.max():.0e}"
             raise NotFollowed(f"a value could be as large as {size}, which is near the end of {program.dtype.name}")
         if isinstance(node.operation, Normalized) and not node.channels * (2 * inputs[0].size.max()) ** 2 < largest:
             raise NotFollowed("a square in a norm could overflow")
-        ranges.append(values)
-        nodes.append(_attended(program, node, inputs, values) if isinstance(node.operation, Attended) else node)
+        ranges.append(replace(values, radii=_radii(node, rounding)))
+        if isinstance(node.operation, Attended):
+            _check_scores(program, node.operation, inputs)
+        if isinstance(node.operation, Attended | Scaled):
+            node = replace(node, operation=replace(node.operation, limits=tuple(values.size.tolist())))
+        nodes.append(node)
         if is_hard:
             read = [known[source] for source in node.inputs]
             known.append((grains(program.dtype, node, read), values.size))
@@ -109,66 +112,72 @@ def _exact(program: Program, node: Node, inputs: list[Known], own: Known) -> Nod
     return replace(node, operation=operation, exact=tuple(np.flatnonzero(own[0]).tolist()))
 
 
-def _roundings(node: Node) -> int:
-    """How often a result is rounded at most, one rounding after the other."""
-    operation = node.operation
-    match operation:
-        case Linear(rows=rows):
-            return max(map(len, rows), default=0) + 2
-        case Normalized(groups=groups):
-            return node.channels // groups + FUNCTION_UNITS + 8
-        case Activated() | Rotated():
-            return FUNCTION_UNITS + 8
-        case Attended():
-            return 2 * len(operation.visible_to(0)) + FUNCTION_UNITS + 8
-        case Lookup() | Sum() | Subtraction() | Product() | Scaled() | Resized() | Renewed() | Mixed():
-            return 3
-        case _:
-            raise no_rule("operation", operation)
-
-
-def _range(node: Node, inputs: list[Range]) -> Range:
-    operation = node.operation
+def _range(nodes: Sequence[Node], ranges: Sequence[Range], node: Node, rounding: Rounding) -> Range:
+    """Of a node, after its roundings, by the ranges of the nodes before it."""
+    operation, inputs = node.operation, [ranges[source] for source in node.inputs]
+    roundings = 3  # one after the other, at most
     match operation:
         case Lookup(value=value, error=error):
             low, high = (value - error).min((0, 1)), (value + error).max((0, 1))
-            return Range.of(*(np.asarray(np.broadcast_to(part, (node.channels,))) for part in (low, high)))
-        case Linear():
-            return _linear(operation, inputs[0])
+            found = Range.of(*(np.asarray(np.broadcast_to(part, (node.channels,))) for part in (low, high)))
+        case Linear(rows=rows):
+            found, roundings = _linear(operation, inputs[0]), max(map(len, rows), default=0) + 2
         case Sum():
             x, y = inputs
-            return Range(x.low + y.low, x.high + y.high, x.size + y.size)
+            found = Range(x.low + y.low, x.high + y.high, x.size + y.size)
         case Subtraction():
             x, y = inputs
-            return Range(x.low - y.high, x.high - y.low, x.size + y.size)
+            less = _added(nodes, ranges, *node.inputs)
+            found = Range(x.low - y.high, x.high - y.low, x.size + y.size) if less is None else less
         case Product():
-            return _product(*inputs)
+            found = _product(*inputs)
         case Scaled(operation=scaling, factors=factors):
             factor = 1 / np.array(factors) if divides(scaling) else np.array(factors)
-            return _product(inputs[0], Range.of(factor, factor))
+            found = _product(inputs[0], Range.of(factor, factor))
         case Resized():
             padding = np.zeros(node.channels)
-            parts = (np.concatenate([part, padding])[: node.channels] for part in (inputs[0].low, inputs[0].high))
-            return Range.of(*parts)
+            found = Range.of(*(np.append(end, padding)[: node.channels] for end in (inputs[0].low, inputs[0].high)))
         case Renewed():
-            return inputs[0]
+            found = inputs[0]
         case Activated(kind=kind):
             low, high = activation(kind).ends(inputs[0].low, inputs[0].high)
-            return Range(low, high, np.maximum(inputs[0].size, Range.of(low, high).size))
+            found = Range(low, high, np.maximum(inputs[0].size, Range.of(low, high).size))
+            roundings = FUNCTION_UNITS + 8
         case Normalized(groups=groups, weight=weight):
             size = node.channels // groups
             weights = np.ones(size) if weight is None else np.abs(weight)
-            return Range.around_zero(np.tile(weights, groups) * 2 * math.sqrt(size))
+            found = Range.around_zero(np.tile(weights, groups) * 2 * math.sqrt(size))
+            roundings = size + FUNCTION_UNITS + 8
         case Rotated(angles=angles):
             if not np.isfinite(angles).all():
                 raise NotFollowed("an angle overflows")
-            return Range.around_zero(np.full(node.channels, 2.0 * inputs[0].size.max()))
+            found = Range.around_zero(np.full(node.channels, 2.0 * inputs[0].size.max()))
+            roundings = FUNCTION_UNITS + 8
         case Attended():
-            return _mixed(operation, inputs[2])
+            found, roundings = _mixed(operation, inputs[2]), 2 * len(operation.visible_to(0)) + FUNCTION_UNITS + 8
         case Mixed():
             raise AssertionError("magnitudes are checked before patterns are fixed")
         case _:
             raise no_rule("operation", operation)
+    slack = compounded(roundings, rounding.unit) * found.scale + roundings * rounding.tiny
+    return Range.of(found.low - slack, found.high + slack)
+
+
+def _added(nodes: Sequence[Node], ranges: Sequence[Range], later: int, earlier: int) -> Range | None:
+    """A later stream less an earlier one, where it is that one with terms added one by one: their sum, but for what is
+    rounded on the way."""
+    low = high = np.zeros(1)
+    scale = ranges[later].size + ranges[earlier].size
+    while later > earlier:
+        match nodes[later]:
+            case Node(operation=Sum(), inputs=(stream, term)):
+                low, high, scale = low + ranges[term].low, high + ranges[term].high, scale + ranges[later].size
+                later = stream
+            case Node(operation=Renewed(), inputs=(stream,)):
+                later = stream
+            case _:
+                return None
+    return Range(low, high, scale) if later == earlier else None
 
 
 def _linear(linear: Linear, inputs: Range) -> Range:
@@ -181,7 +190,22 @@ def _linear(linear: Linear, inputs: Range) -> Range:
             low[number] += min(ends)
             high[number] += max(ends)
             scale[number] += abs(weight) * inputs.size[channel]
+        if inputs.radii is not None:  # by Cauchy and Schwarz
+            most = math.hypot(*(weight * inputs.radii[channel] for channel, weight in terms))
+            low[number], high[number] = max(low[number], bias - most), min(high[number], bias + most)
     return Range(low, high, scale)
+
+
+def _radii(node: Node, rounding: Rounding) -> Array | None:
+    """Of what a norm gives, where it has one group: weight · z, and what underflow loses. Over weight · length + 2^20
+    of these losses, that is at most z / length or 2^-20. The length is a thousandth too large, so that the squares of
+    both add up to 1 at most."""
+    operation = node.operation
+    if not isinstance(operation, Normalized) or operation.groups != 1:
+        return None
+    weights = np.ones(node.channels) if operation.weight is None else np.abs(operation.weight)
+    length = 1.001 * largest_length(operation, node.channels, rounding)
+    return None if math.isinf(length) else weights * length + 2.0**20 * rounding.tiny * (1 + weights)
 
 
 def _product(x: Range, y: Range) -> Range:
@@ -196,10 +220,8 @@ def _mixed(operation: Attended, values: Range) -> Range:
     return Range.of(np.minimum(low, 0.0), np.maximum(high, 0.0)) if operation.plus_one else Range.of(low, high)
 
 
-def _attended(program: Program, node: Node, inputs: list[Range], mixed: Range) -> Node:
-    """With `limits`. An exponential that overflows gives NaN, even where nothing is read, behind a weight of zero."""
-    operation = node.operation
-    assert isinstance(operation, Attended)
+def _check_scores(program: Program, operation: Attended, inputs: list[Range]) -> None:
+    """An exponential that overflows gives NaN, even where nothing is read, behind a weight of zero."""
     rounding, dtype = Rounding.of(program.dtype), program.dtype
     for head in range(operation.heads):
         highest, size = _score(operation, head, inputs[0], inputs[1])
@@ -208,7 +230,6 @@ def _attended(program: Program, node: Node, inputs: list[Range], mixed: Range) -
         highest += compounded(operation.head_dim + len(operation.additions) + 8, rounding.unit) * size
         if operation.plus_one and not highest < math.log(dtype.largest) - 1 - math.log(program.length):
             raise NotFollowed("the exponentials of scores, or their sum, could overflow")
-    return replace(node, operation=replace(operation, limits=tuple(mixed.size.tolist())))
 
 
 def _score(operation: Attended, head: int, queries: Range, keys: Range) -> tuple[float, float]:

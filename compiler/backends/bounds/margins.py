@@ -23,7 +23,8 @@ from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.deciding import class_logits
 from compiler.backends.bounds.intervals import Interval, high_end
 from compiler.backends.bounds.quantities import plus, times
-from compiler.backends.bounds.static_values import Static, each_end, each_quantity, exact_interval
+from compiler.backends.bounds.static_values import compute_next, for_all_inputs, in_bins
+from compiler.backends.bounds.tensors import Running, each_quantity, each_tensor
 from compiler.backends.elementary.program import Array, Attended, Decision, Lookup, Node, Program, reads_keys
 from compiler.network.meanings import lead_sign
 
@@ -32,17 +33,17 @@ MAX_OPERATIONS = 1 << 23  # on numbers, before there are bins: a second at most
 
 
 def sufficient_leads(program: Program, bins: int) -> Array:
-    """[slots, classes]: what the value of the logit of a class that is ahead has to lead by, so that the plain module
-    surely says it; infinite where nothing suffices. The program is `prepared` for the fast engine."""
+    """[slots]: what the value of the logit of the class that is ahead has to lead by, so that the plain module surely
+    says it; infinite where nothing suffices. The program is `prepared` for the fast engine."""
     if _costs_too_much(program) or program.decision.classes == 1 or any(_is_hard(node) for node in program.nodes):
-        return np.full((len(program.slots), program.decision.classes), math.inf)
-    static = Static(program, torch.from_numpy(program.every_token(program.length)), [])
+        return np.full(len(program.slots), math.inf)
+    static = for_all_inputs(program)
     last = max((n for n, node in enumerate(program.nodes) if reads_keys(node.operation)), default=-1)
     with torch.inference_mode():
         for number, node in enumerate(program.nodes):
-            static.follow(node)
+            compute_next(static, node)
             if number == last:
-                static = static.in_bins(number, bins)
+                static = in_bins(static, number, bins)
         decision = program.decision
         return _margins(static, static.at(decision.node, decision.reads))
 
@@ -52,12 +53,12 @@ def with_known_errors(program: Program) -> Program | None:
     known, or there is no attention."""
     if _costs_too_much(program) or any(_is_hard(node) for node in program.nodes):
         return None
-    static = Static(program, torch.from_numpy(program.every_token(program.length)), [])
+    static = for_all_inputs(program)
     last = max((n for n, node in enumerate(program.nodes) if isinstance(node.operation, Attended)), default=-1)
     nodes, known = list(program.nodes), set[int]()
     with torch.inference_mode():
         for number, node in enumerate(program.nodes[: last + 1]):
-            static.follow(node)
+            compute_next(static, node)
             if isinstance(node.operation, Attended):
                 off = np.zeros((program.length, program.vocabulary, node.channels))
                 for c in node.live:
@@ -85,22 +86,22 @@ def _is_hard(node: Node) -> bool:
     return isinstance(node.operation, Attended) and node.operation.ties is not None
 
 
-def _margins(static: Static, inputs: Channels) -> Array:
-    """For each class that is ahead, the most that the bounds on a rival take, in any cell in which that may matter: not
+def _margins(static: Running, inputs: Channels) -> Array:
+    """For any class that is ahead, the most that the bounds on a rival take, in any cell in which that may matter: not
     where the lead is always more than that, and no more than the lead can be."""
     a, decision = static.arithmetic, static.program.decision
     classes, shape = range(decision.classes), (len(decision.reads), len(static.tokens))
     logits, lowered, raised = class_logits(a, decision, inputs, lead_sign(decision.decode))
     floor = torch.stack([Interval.of(logit).low.expand(shape) for logit in logits]).amax(0)
-    found = torch.zeros(len(decision.reads), decision.classes, dtype=torch.float64)
+    found = torch.zeros(len(decision.reads), dtype=torch.float64)
     for best in classes:
         slots, cells = (~(high_end(logits[best]) < floor)).nonzero(as_tuple=True)
 
         def some(end: Tensor, slots: Tensor = slots, cells: Tensor = cells) -> Tensor:
             return end.expand(shape)[slots, cells] if end.dim() else end
 
-        rivals = {rival: [each_end(x[rival], some) for x in (logits, raised)] for rival in classes if rival != best}
-        own, down = (each_end(x[best], some) for x in (logits, lowered))
+        rivals = {rival: [each_tensor(x[rival], some) for x in (logits, raised)] for rival in classes if rival != best}
+        own, down = (each_tensor(x[best], some) for x in (logits, lowered))
         ahead, possible = where_ahead(a, decision, [each_quantity(x, some) for x in inputs], best)
         needed = torch.zeros(len(slots), dtype=torch.float64)
         for rival, (logit, up) in rivals.items():
@@ -111,7 +112,7 @@ def _margins(static: Static, inputs: Channels) -> Array:
             matters = torch.where(lead.low > bound, 0.0, torch.minimum(bound, lead.high.clamp(min=0.0)))
             needed, possible = torch.maximum(needed, matters), possible & ~(lead.high < 0)
         needed = torch.where(possible, needed, 0.0).nan_to_num(math.inf, math.inf)
-        found[:, best] = found[:, best].scatter_reduce(0, slots, needed, "amax")
+        found = found.scatter_reduce(0, slots, needed, "amax")
     return found.numpy()
 
 
@@ -124,7 +125,7 @@ def where_ahead(a: Arithmetic, decision: Decision, inputs: Channels, best: int) 
         for channel, factor in _factors(decision, best, rival).items():
             x = values[channel].value
             if lead is not None and isinstance(x, Interval) and factor != 0:
-                end = exact_interval((high_end(times(factor, x)) - high_end(lead.value)) / factor).outward()
+                end = Interval.of((high_end(times(factor, x)) - high_end(lead.value)) / factor).outward()
                 low = torch.maximum(x.low, end.low) if factor > 0 else x.low
                 high = x.high if factor > 0 else torch.minimum(x.high, end.high)
                 values[channel], possible = Bounded(Interval(low, high), 0.0), possible & ~(low > high)

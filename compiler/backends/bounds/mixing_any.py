@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import ENGINE_UNIT, Arithmetic
-from compiler.backends.bounds.attention import WEIGHT_UNITS, Head, Mix, Scored, score
-from compiler.backends.bounds.bounded import ZERO, Bounded
-from compiler.backends.bounds.intervals import Interval, IntervalLoop, high_end
+from compiler.backends.bounds.attention import WEIGHT_UNITS, Head, score
+from compiler.backends.bounds.bounded import Bounded
+from compiler.backends.bounds.intervals import Interval, high_end
 from compiler.backends.bounds.quantities import Quantity, compounded, plus, times
-from compiler.backends.elementary.program import Terms
+from compiler.backends.bounds.tensors import TensorLoop
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +34,7 @@ class _Weights:
     heaviest: Tensor
 
 
-def mix_any(a: Arithmetic, head: Head) -> Mix:
+def mix_any(a: Arithmetic, head: Head) -> list[Bounded]:
     """As `attend_head`, for all inputs at once: quantities are [queries, keys, cells].
 
     The formulas are those of `attend_head`. What intervals by themselves do not know is added: a weight is at most 1,
@@ -44,19 +43,12 @@ def mix_any(a: Arithmetic, head: Head) -> Mix:
     least sum of weights is 1 - ε of it at least.
     """
     loop = head.keys.loop
-    assert isinstance(loop, IntervalLoop)
-    if loop.most == 0:
-        return Mix([ZERO for _ in head.rows], [0.0 for _ in head.wanted])
+    assert isinstance(loop, TensorLoop)
     weights = _weights(a, head, loop)
-    sizes, roundings = [], []
-    for value in head.values:
-        size, rounding = _products(a, weights, value)
-        sizes.append(size)
-        roundings.append(rounding)
-    return Mix([_row(a, head, weights, terms, sizes, roundings) for terms in head.rows], sizes)
+    return [_mix(a, head, weights, value, limit) for value, limit in zip(head.values, head.limits, strict=True)]
 
 
-def _weights(a: Arithmetic, head: Head, loop: IntervalLoop) -> _Weights:
+def _weights(a: Arithmetic, head: Head, loop: TensorLoop) -> _Weights:
     unit, seen, most = a.rounding.unit, loop.mask, head.most
     low, high, relative = _least_and_largest(a, head, loop)
     widest = torch.where(seen, relative, 0.0).amax(1, keepdim=True)
@@ -69,16 +61,16 @@ def _weights(a: Arithmetic, head: Head, loop: IntervalLoop) -> _Weights:
     return _Weights(seen, most, share, relative, widest, beside, certain, heaviest)
 
 
-def _least_and_largest(a: Arithmetic, head: Head, loop: IntervalLoop) -> tuple[Tensor, Tensor, Tensor]:
+def _least_and_largest(a: Arithmetic, head: Head, loop: TensorLoop) -> tuple[Tensor, Tensor, Tensor]:
     """Of each key the least and the largest weight, and the largest share of it that it can be off by."""
     unit = a.rounding.unit
     if loop.most == 1 and not head.operation.plus_one:  # of one key alone, all weights are 1
         one = torch.ones(loop.mask.shape, dtype=torch.float64)
         return one, one, torch.zeros_like(one)
-    s = score(a, Scored(head.operation, head.query, head.keys.keys, head.keys.added))
+    s = score(a, head.scored)
     spread, error = Interval.of(s.value), Interval.of(s.error)
     seen = loop.seen(spread, -math.inf)
-    top = seen.each(lambda end: end.amax(1, keepdim=True))
+    top = seen.amax(1, keepdim=True)
     if head.operation.plus_one:
         top = top.each(lambda end: end.clamp(min=0.0))
     t = a.f.minimum((spread - top).outward(), 0.0)
@@ -104,18 +96,11 @@ def _products(a: Arithmetic, weights: _Weights, value: Bounded) -> tuple[Interva
     return computed, plus(times(4 * unit * (1 + (most + 1) * unit), _up(total)), lost_sum, underflow)
 
 
-def _row(
-    a: Arithmetic,
-    head: Head,
-    weights: _Weights,
-    terms: Terms,
-    sizes: Sequence[Interval],
-    roundings: Sequence[Quantity],
-) -> Bounded:
-    """The mix of a sum of values, each times a factor."""
+def _mix(a: Arithmetic, head: Head, weights: _Weights, value: Bounded, limit: float) -> Bounded:
+    """The mix of one coordinate."""
     seen, unit, plus_one = weights.seen, a.rounding.unit, head.operation.plus_one
-    x = Interval.of(plus(*(times(factor, head.values[i].value) for i, factor in terms)))
-    off_x = high_end(plus(*(times(abs(factor), a.off(head.values[i])) for i, factor in terms)))
+    x, off_x = Interval.of(value.value), high_end(a.off(value))
+    products, roundings = _products(a, weights, value)
     lowest = torch.where(seen, x.low, math.inf).amin(1, keepdim=True)
     highest = torch.where(seen, x.high, -math.inf).amax(1, keepdim=True)
     if plus_one:  # what attends to nothing mixes in a zero, also where all keys are seen
@@ -125,18 +110,13 @@ def _row(
     by_share = (weights.share * weights.relative * width).sum(1, keepdim=True)
     apart = weights.certain * (torch.minimum(by_half, by_share) + weights.beside.sum(1, keepdim=True) * width)
     own = weights.heaviest * torch.where(seen, off_x, 0.0).amax(1, keepdim=True)
-    spread = sum(abs(factor) * sizes[i].high for i, factor in terms) * 2.0**-40  # more than float64 can lose
+    spread = products.high * 2.0**-40  # more than float64 can lose
     mean = Interval(lowest - spread, highest + spread)
     size = torch.maximum(mean.low.abs(), mean.high.abs())
     grown = 1 + (weights.most + 1) * unit  # by the additions of weights
     share_off = grown * weights.certain * (6 * unit if plus_one else 0.0) + grown - 1
-    limit = math.fsum(abs(factor) * head.limits[i] for i, factor in terms)
-    error = plus(
-        _up(grown * (apart + own) + size * share_off),
-        times(head.keys.omitted, 4.0 * limit),
-        *(times(abs(factor), roundings[i]) for i, factor in terms),
-    )
-    return Bounded(mean, error)
+    off = _up(grown * (apart + own) + size * share_off)
+    return Bounded(mean, plus(off, times(head.keys.omitted, 4.0 * limit), roundings))
 
 
 def _up(high: Tensor) -> Interval:

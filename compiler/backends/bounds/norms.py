@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compiler.backends.bounds.arithmetic import ENGINE_TINY, Arithmetic
+from compiler.backends.bounds.arithmetic import ENGINE_TINY, Arithmetic, Rounding
 from compiler.backends.bounds.bounded import (
     ZERO,
     Bounded,
@@ -49,9 +49,7 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
     follows = each_shared(combined_shared(list(parts)), f.name)
     inverse = f.name(1.0 / f.sqrt(square))
     factor = _Factor(inverse, off, off_alone, follows, operation.first_symbol + group)
-    limit = math.inf  # of a normalized value, where no square that matters underflows
-    if operation.epsilon * unit > 2 * count * a.rounding.tiny:
-        limit = math.sqrt(count) * (1 + (count + FUNCTION_UNITS + 8) * unit)
+    limit = largest_length(operation, count, a.rounding)
     normalized = []
     for number, x in enumerate(inputs):
         weight = 1.0 if operation.weight is None else operation.weight[number]
@@ -63,6 +61,14 @@ def normalize(a: Arithmetic, inputs: Sequence[Bounded], operation: Normalized, g
         shared = each_shared(y.shared, lambda c: f.if_less(relative, 0.5, c, 0.0))
         normalized.append(a.named(y.value, f.if_less(relative, 0.5, y.error, unknown), shared))
     return normalized
+
+
+def largest_length(operation: Normalized, count: int, rounding: Rounding) -> float:
+    """Of a group of so many normalized values before they get their weights, as one vector, up to what underflow loses;
+    infinite where a square that matters underflows."""
+    if operation.epsilon * rounding.unit <= 2 * count * rounding.tiny:
+        return math.inf
+    return math.sqrt(count) * (1 + (count + FUNCTION_UNITS + 8) * rounding.unit)
 
 
 @dataclass(frozen=True)

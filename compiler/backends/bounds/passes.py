@@ -12,10 +12,8 @@ from compiler.backends.bounds.demand import marked, pruned
 from compiler.backends.bounds.faint import without_faint_keys
 from compiler.backends.bounds.fixed import with_fixed_patterns
 from compiler.backends.bounds.folding import folded
-from compiler.backends.bounds.fusing import fused
 from compiler.backends.bounds.legality import check
 from compiler.backends.bounds.magnitudes import check_magnitudes
-from compiler.backends.bounds.measured import with_measured_tables
 from compiler.backends.bounds.narrowing import narrowed
 from compiler.backends.elementary.program import Program
 from compiler.network.ir import Network
@@ -52,9 +50,7 @@ PASSES = (
     Pass("fixed", "turns patterns that depend on no token into numbers", with_fixed_patterns, _HERE),
     Pass("pruning", "leaves out what does not matter", _alone(pruned), _ALL),
     Pass("folding", "turns what depends on one token into a table", _alone(folded), _HERE),
-    Pass("measured", "takes such tables from the plain module", with_measured_tables, _HERE),
     Pass("faint", "leaves out keys without a weight that matters", _alone(without_faint_keys), _FAST),
-    Pass("fusing", "makes output maps part of attention", _alone(fused), _FAST),
 )
 
 

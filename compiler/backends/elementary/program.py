@@ -6,7 +6,7 @@ It knows no torch. The positions and channels that matter are found afterwards (
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -63,10 +63,12 @@ class Product:
 
 @dataclass(frozen=True)
 class Scaled:
-    """Each channel times, or divided by, its factor, which is exact in the dtype."""
+    """Each channel times, or divided by, its factor, which is exact in the dtype. What comes out, by channel, is never
+    beyond the `limits`."""
 
     operation: ScaleOperation
     factors: tuple[float, ...]
+    limits: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,11 @@ class Attended:
 
     Scores are products, scaled, plus each of the `additions` [heads | 1, queries, keys] in order. Keys that are not
     `visible` [heads | 1, queries, keys] have a score of -inf. What is mixed, by channel, is never beyond the `limits`.
-    It is the step's `run`-th run, counted from 0. With `ties` all weight is on the largest scores. With an `output` the
-    node has the channels of this linear map of what is mixed. `ordered`: the heads whose scores compare as the plain
-    module's do, with no rounding to take them apart or together. Where keys are left out that the plain module sees,
-    their weights add up to `omitted` [heads, queries] at most, beside the largest; a query sees `most` keys with them.
-    `off` [positions, tokens, channels]: what is mixed is off by no more, by the token of the query, whatever the others
-    are; with it, what is off in the inputs does not matter.
+    It is the step's `run`-th run, counted from 0. With `ties` all weight is on the largest scores. `ordered`: the heads
+    whose scores compare as the plain module's do, with no rounding to take them apart or together. Where keys are left
+    out that the plain module sees, their weights add up to `omitted` [heads, queries] at most, beside the largest; a
+    query sees `most` keys with them. `off` [positions, tokens, channels]: what is mixed is off by no more, by the token
+    of the query, whatever the others are; with it, what is off in the inputs does not matter.
     """
 
     step: str
@@ -141,18 +142,11 @@ class Attended:
     visible: NDArray[np.bool_]
     plus_one: bool
     limits: tuple[float, ...]
-    output: Linear | None = None
     ties: Ties | None = None
     ordered: tuple[int, ...] | None = None
     omitted: Array | None = None
     most: int | None = None
     off: Array | None = None
-
-    def mixed(self, live: Iterable[int]) -> set[int]:
-        """The mixed channels that these channels of the node are computed from."""
-        if self.output is None:
-            return set(live)
-        return {channel for row in live for channel, _ in self.output.rows[row]}
 
     def query_channels(self, head: int) -> range:
         return range(head * self.head_dim, (head + 1) * self.head_dim)

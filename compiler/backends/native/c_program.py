@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.backends.bounds.arithmetic import EXACT, Arithmetic, Rounding
-from compiler.backends.bounds.attention import Keys, attend_all, mix_values
+from compiler.backends.bounds.attention import Mixing, attend_head, mix_values
 from compiler.backends.bounds.bounded import ZERO, Bounded, Channels
-from compiler.backends.bounds.deciding import UNSURE, decide, leader
-from compiler.backends.bounds.elementwise import all_channels, elementwise
-from compiler.backends.bounds.mixing import WeightedKeys, mix_all
+from compiler.backends.bounds.deciding import decide, leader
+from compiler.backends.bounds.elementwise import all_channels
+from compiler.backends.bounds.nodes import Seen, computed
 from compiler.backends.bounds.quantities import Quantity, times
 from compiler.backends.elementary.program import (
     Array,
@@ -40,13 +40,11 @@ MAX_WORKSPACE = 1 << 26  # bytes of one block
 TABLE = 16  # numbers of a table that `ws_looked_up` reads
 MAX_LINES = 10_000  # gcc takes 20 seconds and a gigabyte for as many
 
-_Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
-
 
 def c_source(program: Program, margins: Array | None = None, columns: Columns | None = None) -> str:
     """C that defines `run(tokens [count, length], said [count, slots], count)`. Raises `NotFollowed`.
 
-    `margins` [slots, classes] are those of `compiler.backends.bounds.margins`. With `columns` it also defines
+    `margins` [slots] are those of `compiler.backends.bounds.margins`. With `columns` it also defines
     `check(columns, sure [count], first, count)`, which says of inputs whether they are surely answered right.
     """
     generator = _Generator(program, margins)
@@ -72,6 +70,7 @@ class _Generator:
     workspace: list[tuple[str, int]] = field(default_factory=list)  # arrays and their positions
     before: list[str] = field(default_factory=list)  # what the loop that is written needs before it
     stored: dict[int, list[tuple[_Stored, _Stored]]] = field(default_factory=dict)
+    values: dict[int, Channels] = field(default_factory=dict)  # that the loop has computed so far
 
     def __post_init__(self) -> None:
         rounding = Rounding.of(self.program.dtype) if self.margins is None else EXACT
@@ -106,73 +105,87 @@ class _Generator:
     def _loop(self, group: list[int]) -> None:
         writer, nodes = self.writer, self.program.nodes
         positions = nodes[group[0]].positions
-        values: dict[int, Channels] = {}
+        self.values.clear()
         start = len(writer.lines)
         writer.open(f"for (int p = 0; p < {len(positions)}; p++)")
-        for number in group:
-            operation = nodes[number].operation
-            if isinstance(operation, Attended):
-                values[number] = self._alone(self._attended(nodes[number], operation))
-            elif isinstance(operation, Mixed):
-                values[number] = self._alone(self._mixed(nodes[number], operation))
-        for number in group:
-            if number not in values:
-                values[number] = self._alone(self._computed(nodes[number], values))
+        for number in sorted(group, key=lambda number: not reads_keys(nodes[number].operation)):
+            self.values[number] = all_channels(nodes[number], self._computed(nodes[number]))
             if self._is_read_elsewhere(number, group):
-                self._store(number, values[number])
+                self._store(number, self.values[number])
         decision = self.program.decision
         if decision.node in group:
-            writer.lines.append(f"w->said[p] = {lanes(self._said(values[decision.node]))};")
+            writer.lines.append(f"w->said[p] = {lanes(self._said(self.values[decision.node]))};")
         writer.close()
         writer.lines[start:start] = self.before
         self.before.clear()
-
-    def _alone(self, values: Channels) -> Channels:
-        """Without errors, where margins stand for these."""
-        return values if self.margins is None else [Bounded(x.value, 0.0) for x in values]
 
     def _said(self, inputs: Channels) -> Quantity:
         decision = self.program.decision
         if self.margins is None:
             return decide(self.arithmetic, decision, inputs)
         places = [decision.reads.index(position) for position in self.program.nodes[decision.node].positions]
-        margins = self.margins[places]
-        index, lead = leader(self.arithmetic, decision, inputs)
-        if (margins == margins[:, :1]).all():
-            margin = self._by_place(margins[:, 0])
-        else:
-            margin = self._in_rows(margins, f"ws_whole({lanes(index)})")
-        return self.arithmetic.f.if_less(margin, lead, index, UNSURE)
+        return leader(self.arithmetic, decision, inputs, self._by_place(self.margins[places]))
 
     def _is_read_elsewhere(self, number: int, group: list[int]) -> bool:
         """Whether a node outside the group reads it, or attention inside, which comes first."""
         readers = (i for i, node in enumerate(self.program.nodes) if number in node.inputs)
         return any(i not in group for i in readers)
 
-    def _computed(self, node: Node, values: dict[int, Channels]) -> Channels:
-        operation = node.operation
-        if isinstance(operation, Lookup):
-            tables = operation.value, operation.error
-            live = [Bounded(*(self._looked_up(node, table, c) for table in tables)) for c in node.live]
-            return all_channels(node, live)
-        inputs = [values[i] if i in values else self._read(i, node.positions) for i in node.inputs]
+    def _computed(self, node: Node) -> list[Bounded]:
+        """The live channels of a node, in order: values alone, where margins stand for the errors."""
+        operation, quick = node.operation, self.margins is not None
+        if quick and isinstance(operation, Mixed) and all(_growing(node, operation, c) for c in node.live):
+            return [self._running_sum(node, operation, c) for c in node.live]
+        found = computed(self, node)
+        return [Bounded(x.value, 0.0) for x in found] if quick else found
 
-        def at(numbers: Array) -> Quantity:
-            return self._by_place(numbers[list(node.positions)])
+    @property
+    def mixing(self) -> Mixing:
+        return attend_head if self.margins is None else mix_values
 
-        return all_channels(node, elementwise(self.arithmetic, node, inputs, at))
+    def at(self, number: int, positions: Sequence[int]) -> Channels:
+        """See `ProgramRun`: as computed in this loop, or stored by one before it."""
+        return self.values[number] if number in self.values else self._read(number, positions)
+
+    def by_position(self, node: Node, numbers: Array) -> Quantity:
+        """See `ProgramRun`."""
+        return self._by_place(numbers[list(node.positions)])
+
+    def looked_up(self, node: Node, table: Array, channel: int) -> Quantity:
+        """See `ProgramRun`."""
+        column = table[list(node.positions) if len(table) > 1 else [0], :, channel]  # [positions | 1, tokens | 1]
+        if (column == column[:, :1]).all():
+            return self._by_place(column[:, 0])
+        return self._in_rows(column, f"w->tokens[{self._number(node.positions)}]")
+
+    def seen(self, node: Node, operation: Attended | Mixed, head: int) -> Seen:
+        """See `ProgramRun`: of the query at the position of the loop."""
+        rows, writer = list(node.positions), self.writer
+        pairs = queries, keys = np.nonzero(operation.visible_to(head)[rows])  # query by query
+        counts = np.bincount(queries, minlength=len(rows))
+        loop = LineLoop(writer, writer.table("int", np.cumsum([0, *counts]).tolist()), int(counts.max()))
+
+        def numbers(table: Array) -> Quantity:
+            chosen = table[rows][pairs]
+            if (chosen == chosen[:1]).all():
+                return float(chosen[0]) if len(chosen) else 0.0
+            return Expression(f"ws_all({writer.table('double', chosen)}[j])", writer)
+
+        return Seen(loop, lambda number, wanted: [self._key(number, c, keys) for c in wanted], numbers)
+
+    def before_keys(self, x: Quantity) -> Quantity:
+        """See `ProgramRun`."""
+        return x
+
+    def after_keys(self, x: Quantity) -> Quantity:
+        """See `ProgramRun`."""
+        return x
 
     def _by_place(self, numbers: Array) -> Quantity:
         """A number for each position of the loop, or one for all."""
         if (numbers == numbers[0]).all():
             return float(numbers[0])
         return Expression(f"ws_all({self.writer.table('double', numbers)}[p])", self.writer)
-
-    def _looked_up(self, node: Node, table: Array, channel: int) -> Quantity:
-        column = table[list(node.positions) if len(table) > 1 else [0], :, channel]  # [positions | 1, tokens | 1]
-        if (column == column[:, :1]).all():
-            return self._by_place(column[:, 0])
-        return self._in_rows(column, f"w->tokens[{self._number(node.positions)}]")
 
     def _in_rows(self, rows: Array, places: str) -> Expression:
         """Of a row for each position of the loop, or one for all, the numbers in the places that lanes say."""
@@ -190,7 +203,7 @@ class _Generator:
             return f"p + {numbers[0]}"
         return f"{self.writer.table('int', numbers)}[p]"
 
-    def _read(self, number: int, positions: tuple[int, ...]) -> Channels:
+    def _read(self, number: int, positions: Sequence[int]) -> Channels:
         """A stored node at the positions of the loop."""
         if number < 0:
             return []
@@ -214,42 +227,6 @@ class _Generator:
         self.writer.lines.append(f"w->{name}[p] = {x.text};")
         return _Stored(f"w->{name}")
 
-    def _attended(self, node: Node, operation: Attended) -> Channels:
-        queries, keys, values = node.inputs
-        query = self._read(queries, node.positions) or [ZERO] * (operation.heads * operation.head_dim)
-
-        def keys_of(head: int) -> Keys:
-            pairs = _pairs(node, operation, head)
-            rows = [table[head % len(table)][list(node.positions)] for table in operation.additions]
-            return Keys(
-                self._over_keys(node, pairs),
-                [self._key(keys, c, pairs[1]) for c in operation.key_channels(head)],
-                [self._key(values, c, pairs[1]) for c in operation.value_channels(head)],
-                [self._by_key(row[pairs]) for row in rows],
-                self._by_key(pairs[1].astype(np.float64)),
-                0.0 if operation.omitted is None else self._by_place(operation.omitted[head, list(node.positions)]),
-            )
-
-        if self.margins is None and operation.off is None:
-            return all_channels(node, attend_all(self.arithmetic, node, operation, query, keys_of))
-        mixed = attend_all(self.arithmetic.unrounded, node, operation, query, keys_of, mix_values)
-        errors = [0.0 if operation.off is None else self._looked_up(node, operation.off, c) for c in node.live]
-        return all_channels(node, [Bounded(x.value, error) for x, error in zip(mixed, errors, strict=True)])
-
-    def _mixed(self, node: Node, operation: Mixed) -> Channels:
-        (values,) = node.inputs
-        if self.margins is not None and all(_growing(node, operation, c) for c in node.live):
-            return all_channels(node, [self._running_sum(node, operation, c) for c in node.live])
-
-        def keys_of(head: int) -> WeightedKeys:
-            pairs = _pairs(node, operation, head)
-            tables = [operation.weights[head], operation.error[head], operation.inexact(head)]
-            weights, errors, inexact = (self._by_key(table[list(node.positions)][pairs]) for table in tables)
-            channels = [self._key(values, c, pairs[1]) for c in operation.value_channels(head)]
-            return WeightedKeys(self._over_keys(node, pairs), channels, Bounded(weights, errors), inexact)
-
-        return all_channels(node, mix_all(self.arithmetic, node, operation, keys_of))
-
     def _running_sum(self, node: Node, operation: Mixed, channel: int) -> Bounded:
         """A weight of each query times the sum of the values of all keys that it sees, each of which is added once."""
         head, coordinate = divmod(channel, operation.value_dim)
@@ -268,16 +245,6 @@ class _Generator:
         ]
         weight = self._by_place(operation.weights[head][list(node.positions)].max(1))
         return Bounded(self.arithmetic.f.name(times(weight, Expression(f"{sums}[p]", writer))), 0.0)
-
-    def _over_keys(self, node: Node, pairs: _Pairs) -> LineLoop:
-        counts = np.bincount(pairs[0], minlength=len(node.positions))
-        return LineLoop(self.writer, self.writer.table("int", np.cumsum([0, *counts]).tolist()), int(counts.max()))
-
-    def _by_key(self, numbers: Array) -> Quantity:
-        """A number for each pair of a query and a key, or one for all."""
-        if (numbers == numbers[:1]).all():
-            return float(numbers[0]) if len(numbers) else 0.0
-        return Expression(f"ws_all({self.writer.table('double', numbers)}[j])", self.writer)
 
     def _key(self, number: int, channel: int, keys: NDArray[np.int64]) -> Bounded:
         """A channel of a stored node at key j."""
@@ -309,12 +276,6 @@ class _Generator:
                 *([] if columns is None else _check(columns, places)),
             ]
         )
-
-
-def _pairs(node: Node, operation: Attended | Mixed, head: int) -> _Pairs:
-    """Of each query, by its place, and each key that it sees, by its position, query by query."""
-    queries, keys = np.nonzero(operation.visible_to(head)[list(node.positions)])
-    return queries, keys
 
 
 def _growing(node: Node, operation: Mixed, channel: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from threading import Lock
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.backends.bounds.cost import numbers_kept, without_followed_errors
+from compiler.backends.bounds.faint import without_faint_terms
 from compiler.backends.bounds.margins import BINS, sufficient_leads, with_known_errors
 from compiler.backends.bounds.passes import prepared
 from compiler.backends.bounds.tensors import said
@@ -112,49 +114,41 @@ def fast_engine(spec: Spec, device: torch.device, inputs: int, threads: int) -> 
     """
     try:
         made = programs(spec)
+        are_few = inputs * max(len(program.starts) for program in made) < WORTH_COMPILING * len(made)
+        first = [None if are_few else _worth_it(program, spec) for program in made]
     except (NotFollowed, NoRule) as error:
         raise EngineUnavailable(str(error)) from None
-    are_few = inputs * max(len(program.starts) for program in made) < WORTH_COMPILING * len(made)
+
+    def runners(make: _Make) -> tuple[_Runner, ...]:
+        return tuple(_in_stages(program, stage, make) for program, stage in zip(made, first, strict=True))
+
     why = "too few inputs to compile C for" if are_few else "C runs on the CPU"
     if not are_few and device.type == "cpu":
         compiled = partial(_compiled, columns=columns_for_c(made, spec.layout))
-        runners = _all_in_stages(made, spec, compiled)
-        if not isinstance(runners, str):
-            how = f"compiled C, {_count(threads, 'thread')}"
-            return FastEngine(how, threads, runners, spec.layout.predicted, BLOCK)
-        why = runners
-    on_tensors = partial(_on_tensors, device=device)
-    runners = _all_in_stages(made, None if are_few else spec, on_tensors)
-    if isinstance(runners, str):
-        raise EngineUnavailable(runners)
-    return FastEngine(f"torch tensors on {device}: {why}", 1, runners, spec.layout.predicted, BLOCK)
+        how = f"compiled C, {_count(threads, 'thread')}"
+        try:
+            return FastEngine(how, threads, runners(compiled), spec.layout.predicted, BLOCK)
+        except EngineUnavailable as error:
+            why = str(error)
+    on_tensors = runners(partial(_on_tensors, device=device))
+    return FastEngine(f"torch tensors on {device}: {why}", 1, on_tensors, spec.layout.predicted, BLOCK)
 
 
-def _all_in_stages(made: Sequence[Program], spec: Spec | None, make: _Make) -> tuple[_Runner, ...] | str:
-    """A runner for each program, or why there is none for one of them. Without a spec, none has a quick stage."""
-    runners: list[_Runner] = []
-    for program in made:
-        runner = _in_stages(program, None if spec is None else _sample(program, spec), make)
-        if isinstance(runner, str):
-            return runner
-        runners.append(runner)
-    return tuple(runners)
+def _in_stages(program: Program, first: QuickStage | None, make: _Make) -> _Runner:
+    """A quick stage before the bounds, if it can be made. Raises `EngineUnavailable`."""
+    if first is not None:
+        with suppress(EngineUnavailable):
+            quick = make(first.program, first.margins)
+            both = _Stages(quick, partial(make, program, None), first.how)
+            return _Runner(program, both.run, None if quick.check is None else both.check, both.decided)
+    return make(program, None)
 
 
-def _in_stages(program: Program, sample: Tensor | None, make: _Make) -> _Runner | str:
-    bounds = _Stage(program, None, make)
-    try:
-        first = None if sample is None else _worth_it(program, sample)
-        quick = None if first is None else _Stage(first.program, first.margins, make).runner()
-        if first is None or quick is None:
-            return bounds.runner() or bounds.reason
-    except NoRule as error:
-        return str(error)
-    both = _Stages(quick, bounds, first.how)
-    return _Runner(program, both.run, None if quick.check is None else both.check, both.decided)
-
-
-def _worth_it(program: Program, sample: Tensor) -> QuickStage | None:
+def _worth_it(program: Program, spec: Spec) -> QuickStage | None:
+    """A quick stage that decides enough of a sample. Raises `NoRule`."""
+    sample = _sample(program, spec)
+    if sample is None:
+        return None
     return next((stage for stage in quick_stages(program) if stage.share_decided(sample) >= stage.least), None)
 
 
@@ -175,19 +169,20 @@ class QuickStage:
 
 
 def quick_stages(program: Program) -> Iterator[QuickStage]:
-    """Values alone; or errors of attention that are known for all inputs, where all others are not followed, if this
-    decides all of a sample, or are. Raises `NoRule`."""
+    """Values alone; or errors of attention that are known for all inputs, without faint terms if possible, where all
+    others are not followed, if this decides all of a sample, or are. Raises `NoRule`."""
     if not any(isinstance(node.operation, Attended) for node in program.nodes):
         for bins in BINS:
             margins = sufficient_leads(program, bins)
             if np.isfinite(margins).all():
                 yield QuickStage(program, "by values alone", 1 - MOST_LEFT if bins == BINS[-1] else 1.0, margins)
         return
-    known = with_known_errors(program)
-    how = "by wider bounds" if known is None else "by known errors of attention"
-    yield QuickStage(without_followed_errors(known or program), how, 1.0)
-    if known is not None:
-        yield QuickStage(known, how, 1 - MOST_LEFT)
+    for less in filter(None, (without_faint_terms(program), program)):
+        known = with_known_errors(less)
+        how = "by wider bounds" if known is None else "by known errors of attention"
+        yield QuickStage(without_followed_errors(known or less), how, 1.0)
+        if (known or less) is not program:
+            yield QuickStage(known or less, how, 1 - MOST_LEFT)
 
 
 def _sample(program: Program, spec: Spec) -> Tensor | None:
@@ -201,35 +196,16 @@ def _sample(program: Program, spec: Spec) -> Tensor | None:
     return torch.from_numpy(_read(spec.layout.prompts(words), spec.layout.answers(words), [start]))
 
 
-_Make = Callable[[Program, Array | None], _Runner | str]  # with margins or bounds; a text says why it cannot be run
+_Make = Callable[[Program, Array | None], _Runner]  # with margins or bounds; it raises `EngineUnavailable`
 
 
-@dataclass(eq=False)
-class _Stage:
-    """A program with margins or bounds, which is made ready when it is asked for; `reason` says why it cannot be."""
-
-    program: Program
-    margins: Array | None
-    make: _Make
-    reason: str = ""
-    found: _Runner | None = None
-    lock: Lock = field(default_factory=Lock, init=False)  # threads that ask at once compile once
-
-    def runner(self) -> _Runner | None:
-        with self.lock:
-            if self.found is None and not self.reason:
-                made = self.make(self.program, self.margins)
-                self.reason, self.found = (made, None) if isinstance(made, str) else ("", made)
-            return self.found
-
-
-def _compiled(program: Program, margins: Array | None, columns: Columns | None) -> _Runner | str:
+def _compiled(program: Program, margins: Array | None, columns: Columns | None) -> _Runner:
     try:
         library = native(c_source(program, margins, columns))
     except (NotFollowed, NoRule) as error:
-        return str(error)
+        raise EngineUnavailable(str(error)) from None
     if isinstance(library, NativeUnavailable):
-        return library.reason
+        raise EngineUnavailable(library.reason)
 
     def run(tokens: Tokens) -> Tokens:
         said_tokens = np.empty((len(tokens), len(program.slots)), dtype=np.int32)
@@ -240,7 +216,6 @@ def _compiled(program: Program, margins: Array | None, columns: Columns | None) 
 
 
 def _on_tensors(program: Program, margins: Array | None, device: torch.device) -> _Runner:
-    """Raises `NoRule`."""
     size, some = _tensor_block(program, device), torch.zeros((2, program.length), dtype=torch.int32, device=device)
 
     def compute(tokens: Tensor) -> Tensor:
@@ -263,7 +238,10 @@ def _on_tensors(program: Program, margins: Array | None, device: torch.device) -
             ]
         return np.concatenate(parts) if parts else np.empty((0, len(program.slots)), dtype=np.int32)
 
-    run(np.zeros((1, program.length), dtype=np.int32))  # what has no rule is refused before anything is asked
+    try:
+        run(np.zeros((1, program.length), dtype=np.int32))  # what has no rule is refused before anything is asked
+    except NoRule as error:
+        raise EngineUnavailable(str(error)) from None
     return _Runner(program, run)
 
 
@@ -273,12 +251,14 @@ class _Stages:
     many inputs were left."""
 
     quick: _Runner
-    bounds: _Stage
+    make_bounds: Callable[[], _Runner]
     how: str
+    made: list[_Runner | None] = field(default_factory=list)  # the bounds, or None where they cannot be made
     asked: int = 0
     left: int = 0
     by_bounds: int = 0
     lock: Lock = field(default_factory=Lock, init=False)  # of the counts
+    making: Lock = field(default_factory=Lock, init=False)  # threads that ask at once compile once
 
     def decided(self) -> str:
         return f"{self.asked - self.left:,} inputs {self.how}, {self.by_bounds:,} by bounds"
@@ -287,8 +267,17 @@ class _Stages:
         with self.lock:
             self.asked, self.left, self.by_bounds = self.asked + asked, self.left + left, self.by_bounds + by_bounds
 
+    def _bounds(self) -> _Runner | None:
+        with self.making:
+            if not self.made:
+                try:
+                    self.made.append(self.make_bounds())
+                except EngineUnavailable:
+                    self.made.append(None)
+            return self.made[0]
+
     def _only_bounds(self) -> _Runner | None:
-        return self.bounds.runner() if self.left > MOST_LEFT * self.asked else None
+        return self._bounds() if self.left > MOST_LEFT * self.asked else None
 
     def run(self, tokens: Tokens) -> Tokens:
         bounds = self._only_bounds()
@@ -297,7 +286,7 @@ class _Stages:
         tokens_said = self.quick.run(tokens)
         rows = np.flatnonzero((tokens_said == UNSURE).any(1))
         self._count(len(tokens), len(rows))
-        if len(rows) and (bounds := self.bounds.runner()) is not None:
+        if len(rows) and (bounds := self._bounds()) is not None:
             tokens_said[rows] = self._bounded(bounds, tokens[rows])
         return tokens_said
 

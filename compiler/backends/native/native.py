@@ -6,7 +6,6 @@ import ctypes
 import os
 import shutil
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,8 +25,6 @@ from compiler.tasks.task import Words
 _FORMAT = "weightspec native 1"  # changes when the same text would have to be compiled anew
 _HEADER = Path(__file__).with_name("vector_math.h")
 _MOST_KEPT = 200
-_MAKING = "making-"  # where earlier versions compiled, without a lock
-_LEFT_BEHIND = 3600.0  # seconds after which none of them is still at it
 _ROWS = 1 << 14  # in one call: Ctrl-C is heard between calls
 
 Tokens = npt.NDArray[np.int32]
@@ -136,14 +133,12 @@ def _digest(path: Path) -> str:
 
 
 def _drop_old(folder: Path) -> None:
-    """Leave room for one more library, and nothing of compilations that were killed."""
+    """Leave room for one more library."""
     aged = []
-    for path in folder.iterdir():
+    for path in folder.glob("*.so"):
         with suppress(OSError):  # another process may have removed it
             aged.append((path.lstat().st_mtime, path))
-    kept = sorted((entry for entry in aged if entry[1].suffix == ".so"), reverse=True)
-    left = [entry for entry in aged if entry[1].name.startswith(_MAKING) and entry[0] < time.time() - _LEFT_BEHIND]
-    for _, path in (*kept[_MOST_KEPT - 1 :], *left):
+    for _, path in sorted(aged, reverse=True)[_MOST_KEPT - 1 :]:
         _remove(path)
 
 

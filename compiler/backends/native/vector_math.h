@@ -46,25 +46,24 @@ static inline ws_lanes ws_sqrt(ws_lanes x) {
     return y;
 }
 
-/* a > b ? a : b and a < b ? a : b, which is b where one is NaN; a < b ? then : otherwise. gcc names instructions. */
+/* a < b ? then : otherwise; a > b ? a : b and a < b ? a : b, which are b where one is NaN. gcc names instructions. */
 #if defined __AVX512F__ && !defined __clang__
 static inline ws_lanes ws_if_less(ws_lanes a, ws_lanes b, ws_lanes then, ws_lanes otherwise) {
     return __builtin_ia32_blendmpd_512_mask(otherwise, then, __builtin_ia32_cmppd512_mask(a, b, 17, -1, 4));
 }
 static inline ws_lanes ws_larger(ws_lanes a, ws_lanes b) { return __builtin_ia32_maxpd512_mask(a, b, a, -1, 4); }
 static inline ws_lanes ws_smaller(ws_lanes a, ws_lanes b) { return __builtin_ia32_minpd512_mask(a, b, a, -1, 4); }
-#elif defined __AVX2__ && !defined __AVX512F__
-static inline ws_lanes ws_if_less(ws_lanes a, ws_lanes b, ws_lanes then, ws_lanes otherwise) {
-    return __builtin_ia32_blendvpd256(otherwise, then, (ws_lanes)(a < b));
-}
-static inline ws_lanes ws_larger(ws_lanes a, ws_lanes b) { return __builtin_ia32_maxpd256(a, b); }
-static inline ws_lanes ws_smaller(ws_lanes a, ws_lanes b) { return __builtin_ia32_minpd256(a, b); }
 #else
 static inline ws_lanes ws_if_less(ws_lanes a, ws_lanes b, ws_lanes then, ws_lanes otherwise) {
     return ws_select(a < b, then, otherwise);
 }
+#if defined __AVX2__ && !defined __AVX512F__
+static inline ws_lanes ws_larger(ws_lanes a, ws_lanes b) { return __builtin_ia32_maxpd256(a, b); }
+static inline ws_lanes ws_smaller(ws_lanes a, ws_lanes b) { return __builtin_ia32_minpd256(a, b); }
+#else
 static inline ws_lanes ws_larger(ws_lanes a, ws_lanes b) { return ws_select(a > b, a, b); }
 static inline ws_lanes ws_smaller(ws_lanes a, ws_lanes b) { return ws_select(a < b, a, b); }
+#endif
 #endif
 
 /* The larger and the smaller of two; NaN where one of them is NaN. Of zeros of both signs, either. */
@@ -88,9 +87,6 @@ static inline ws_symbols ws_symbols_of(const uint16_t *column, int64_t left) {
         for (int l = 0; l < WS_LANES; l++) symbols[l] = column[l < left ? l : left - 1];
     return __builtin_convertvector(symbols, ws_symbols);
 }
-
-/* Numbers that are integers from 0 to 2^52 - 1. */
-static inline ws_masks ws_whole(ws_lanes x) { return (ws_masks)(x + 0x1p52) & INT64_C(0xfffffffffffff); }
 
 /* Of a table of 16 numbers, those of the places, 0 to 15. */
 static inline ws_lanes ws_looked_up(const double *table, ws_masks places) {

@@ -32,6 +32,7 @@ from compiler.network.meanings import (
     keeps_zero,
     picks_one,
     subtracts_mean,
+    ties_of,
 )
 from compiler.network.storage import stored
 from compiler.source.faults import no_rule
@@ -259,7 +260,7 @@ class Forward:
         shared = step.group_size
         mixed, brought = bytearray(), list[bool]()
         looks, weighs, uneven = [], [], []
-        later_count_less = (added_to_later(step.mask) or 0.0) != 0
+        some_count_less = (added_to_later(step.mask) or 0.0) != 0 or picks_one(ties_of(step.softmax))
         for head in range(step.heads.size):
             group = head // shared
             pairs = self.products(step, head, queries[1], keys[1])
@@ -268,7 +269,7 @@ class Forward:
             asked, told = union(a for a, _ in pairs), union(b for _, b in pairs) & INFORMATION
             looks.append(looking)
             weighs.append(bool(told) or (attends_to_nothing(step.softmax) and bool(pairs)))
-            uneven.append(bool(told) or formula_varies or (looking and (later_count_less or picks_one(step.softmax))))
+            uneven.append(bool(told) or formula_varies or (looking and some_count_less))
             others = OTHERS if looking else 0
             for value in values[group * step.value_dim :][: step.value_dim]:
                 fact, carried = value, 0
