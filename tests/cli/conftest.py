@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -32,3 +34,13 @@ def specs_are_loaded_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiler, "load", _load)
         yield
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of this process are forks of one that has imported torch, which takes longer than what these tests ask
+    of them. Tests of the command as a process of its own have them started as ever."""
+    if sys.platform == "linux":  # libraries of macOS may not survive a fork
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["torch"])
+        monkeypatch.setattr(multiprocessing, "get_context", lambda _: context)

@@ -609,6 +609,7 @@ def test_the_gallery_is_about_every_spec() -> None:
     assert linked == {f"../{path.relative_to(ROOT).as_posix()}" for path in specs}
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_verdicts_on_all_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the page does not depend on the jobs."""
     monkeypatch.chdir(tmp_path)

@@ -31,6 +31,7 @@ CLI = str(ROOT / "cli.py")
 ENDLESS = (TINY, EXACT, QWEN, "--suite", "near_carry", "--pairs", "1000000", "--jobs", "2")
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_an_error_is_the_same_in_another_process(jobs: str) -> None:
     result = call("report", TINY, QWEN, "--suite", "exhaustive", "--jobs", jobs)
@@ -53,6 +54,7 @@ def test_little_work_is_not_worth_a_process() -> None:
     assert _worth([job(10**7)] * 5) >= 1
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_report_is_about_the_specs_as_they_were_read(tmp_path: Path, jobs: int) -> None:
     """Others replace them, and what one of them extends, while the first is evaluated."""

@@ -75,15 +75,15 @@ def test_a_table_is_as_good_as_a_mask(tmp_path: Path) -> None:
     assert second.mask == "none"
     assert is_causal(spec.network)
     masked = load(SPECS / "tiny95.yaml")
-    found = compiler.evaluate(spec, ["near_carry"], pairs=200, failures=None)
+    found = compiler.evaluate(spec, ["near_carry"], pairs=80, failures=None)
     assert found.decoding == "teacher"
     for other in (
-        compiler.evaluate(spec, ["near_carry"], pairs=200, decoding="greedy", failures=None),
-        compiler.evaluate(masked, ["near_carry"], pairs=200, failures=None),
+        compiler.evaluate(spec, ["near_carry"], pairs=80, decoding="greedy", failures=None),
+        compiler.evaluate(masked, ["near_carry"], pairs=80, failures=None),
     ):
         ((part,), (same,)) = found.suites[0].parts, other.suites[0].parts
         assert replace(part, close=0) == replace(same, close=0)  # the plain engine asks the module about every input
-    assert 0 < found.right < 200
+    assert 0 < found.right < 80
 
 
 def test_one_leak_makes_it_greedy(tmp_path: Path) -> None:

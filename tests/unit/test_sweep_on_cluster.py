@@ -39,18 +39,16 @@ Found = list[tuple[str, str, PointResult]]
 
 
 def cluster(workers: int = 1, *, threads: int = 1, processes: bool = False) -> LocalCluster:
-    """On this machine. Where its workers are no processes they are threads of this one, and start at once; processes
-    are forks of one that has imported what Dask needs."""
-    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
-        return LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=workers,
-            threads_per_worker=threads,
-            processes=processes,
-            protocol="tcp://",
-            host="127.0.0.1",
-            dashboard_address=":0",
-            silence_logs=logging.CRITICAL,
-        )
+    """On this machine. Where its workers are no processes they are threads of this one, and start at once."""
+    return LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=workers,
+        threads_per_worker=threads,
+        processes=processes,
+        protocol="tcp://",
+        host="127.0.0.1",
+        dashboard_address=":0",
+        silence_logs=logging.CRITICAL,
+    )
 
 
 @pytest.fixture(scope="module")
