@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import click
 from benchmarks.engine_speed import every_spec
 from benchmarks.other_tree import ROOT, TreeProcess, tree_of
 from benchmarks.page import cpu, text_table
-from compiler.backends.native.c_compiler import find_compiler
+from compiler.backends.native.c_compiler import TARGET, find_compiler
 from compiler.source.user_cache import SETTING
 from compiler.terminal.figures import measured
 from compiler.terminal.plain import say
@@ -68,14 +69,17 @@ def scalar_rate(folder: Path) -> float:
     if compiler is None:
         return 0.0
     made = folder / "scalar_adder"
-    subprocess.run([*compiler, "-O2", "-march=native", str(SCALAR), "-o", str(made), "-lm"], check=True)
+    machine = f"-march={os.environ.get(TARGET) or 'native'}"
+    subprocess.run([*compiler, "-O2", machine, str(SCALAR), "-o", str(made), "-lm"], check=True)
     printed = [subprocess.run([made, str(SUMS)], check=True, capture_output=True, text=True).stdout for _ in range(3)]
     assert all(int(line.split()[0]) == SUMS for line in printed), "the scalar program does not add"
     return SUMS / min(float(line.split()[1]) for line in printed)
 
 
 def instructions() -> str:
-    """The widest vector instructions of the processor that the engine knows."""
+    """The widest vector instructions of the processor that the engine knows, or the target that C is compiled for."""
+    if os.environ.get(TARGET):
+        return f"C for {os.environ[TARGET]}"
     try:
         flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
     except OSError:
