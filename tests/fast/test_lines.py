@@ -60,3 +60,11 @@ def test_formulas_as_lines() -> None:
     computed = np.empty((len(tokens), len(expected)), np.int32)
     library.run(tokens, computed)
     assert computed.T.tolist() == expected
+
+
+def test_factors_become_one_where_their_product_is_exact() -> None:
+    x = Expression("x", Writer())
+    assert (x * 3.0 * 5.0).text == (5.0 * (3.0 * x)).text == (x * 15.0).text
+    assert (-4.0 * x).size().text == (Expression("ws_abs(x)", x.writer) * 4.0).text
+    for first, second in ((0.1, 0.3), (1e200, 1e200), (1e-200, 1e-200)):
+        assert (x * first * second).text.count("*") == 2

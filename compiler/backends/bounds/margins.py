@@ -22,6 +22,7 @@ from compiler.backends.bounds.bounded import Bounded, Channels, combined_shared,
 from compiler.backends.bounds.cost import operations
 from compiler.backends.bounds.deciding import class_logits
 from compiler.backends.bounds.intervals import Interval, high_end
+from compiler.backends.bounds.linear_tables import with_errors_of_linear_tables
 from compiler.backends.bounds.quantities import plus, times
 from compiler.backends.bounds.static_values import compute_next, for_all_inputs, in_bins
 from compiler.backends.bounds.tensors import Running, each_quantity, each_tensor
@@ -37,7 +38,7 @@ def sufficient_leads(program: Program, bins: int) -> Array:
     says it; infinite where nothing suffices. The program is `prepared` for the fast engine."""
     if _costs_too_much(program) or program.decision.classes == 1 or any(_is_hard(node) for node in program.nodes):
         return np.full(len(program.slots), math.inf)
-    static = for_all_inputs(program)
+    static = for_all_inputs(with_errors_of_linear_tables(program))
     last = max((n for n, node in enumerate(program.nodes) if reads_keys(node.operation)), default=-1)
     with torch.inference_mode():
         for number, node in enumerate(program.nodes):

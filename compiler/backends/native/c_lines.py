@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import reduce
 
 import numpy as np
@@ -95,19 +96,11 @@ class Expression:
         parts = (*self.terms, *terms)
         return replace(self._made(f"{self.text} + {operand(other)}"), parts=parts if len(parts) <= MOST_PARTS else ())
 
-    def _times(self, factor: Quantity, text: str) -> Expression:
-        made = self._made(text)
-        if isinstance(factor, Expression):
-            return made
-        ramp = None if self.ramp is None else replace(self.ramp, factors=(*self.ramp.factors, factor))
-        return replace(made, parts=((self.text, factor),), ramp=ramp)
-
     def __add__(self, other: Quantity) -> Expression:
         if not isinstance(other, Expression):
             return self._plus(other, (("", other),))
         if self.ramp is not None and other.ramp is not None and self.ramp.mirrors(other.ramp):
-            size = Expression(f"ws_abs({self.ramp.x.text})", self.writer)
-            return reduce(Expression.__mul__, self.ramp.factors, size)  # one of both is zero, and rounds nothing
+            return reduce(Expression.__mul__, self.ramp.factors, self.ramp.x.size())  # one is zero, and rounds nothing
         return self._plus(other, other.terms)
 
     def __radd__(self, other: Quantity) -> Expression:
@@ -120,16 +113,33 @@ class Expression:
         return self._made(f"{operand(other)} - {self.text}")
 
     def __mul__(self, other: Quantity) -> Expression:
-        return self._times(other, f"{self.text} * {operand(other)}")
+        if isinstance(other, Expression):
+            return self._made(f"{self.text} * {other.text}")
+        (text, factor), *more = self.terms
+        if more or not _is_exact(factor, other):
+            text, factor = self.text, 1.0
+        ramp = None if self.ramp is None else replace(self.ramp, factors=(*self.ramp.factors, other))
+        made = self._made(f"{text} * {literal(factor * other)}")
+        return replace(made, parts=((text, factor * other),), ramp=ramp)
 
-    def __rmul__(self, other: Quantity) -> Expression:
-        return self._times(other, f"{operand(other)} * {self.text}")
+    __rmul__ = __mul__
+
+    def size(self) -> Expression:
+        """The absolute value."""
+        (text, factor), *more = self.terms
+        found = Expression(f"ws_abs({self.text if more else text})", self.writer)
+        return found if more or abs(factor) == 1.0 else found * abs(factor)
 
     def __truediv__(self, other: Quantity) -> Expression:
         return self._made(f"{self.text} / {operand(other)}")
 
     def __rtruediv__(self, other: Quantity) -> Expression:
         return self._made(f"{operand(other)} / {self.text}")
+
+
+def _is_exact(x: float, y: float) -> bool:
+    """Whether a product is not rounded."""
+    return math.isfinite(x * y) and Fraction(x) * Fraction(y) == Fraction(x * y)
 
 
 def operand(x: Quantity) -> str:
@@ -157,7 +167,7 @@ class LineFunctions:
     finite: bool = False
 
     def absolute(self, x: Quantity) -> Quantity:
-        return abs(x) if isinstance(x, float) else self._call("ws_abs", x)
+        return abs(x) if isinstance(x, float) else x.size()
 
     def maximum(self, x: Quantity, y: Quantity) -> Quantity:
         if isinstance(x, float) and isinstance(y, float):

@@ -20,8 +20,9 @@ from compiler.backends.bounds.attention import Mixing, attend_head, mix_values
 from compiler.backends.bounds.bounded import ZERO, Bounded, Channels
 from compiler.backends.bounds.deciding import decide, leader
 from compiler.backends.bounds.elementwise import all_channels
+from compiler.backends.bounds.linear_tables import as_linear
 from compiler.backends.bounds.nodes import Seen, computed
-from compiler.backends.bounds.quantities import Quantity, times
+from compiler.backends.bounds.quantities import Quantity, plus, times
 from compiler.backends.elementary.program import (
     Array,
     Attended,
@@ -156,7 +157,12 @@ class _Generator:
         column = table[list(node.positions) if len(table) > 1 else [0], :, channel]  # [positions | 1, tokens | 1]
         if (column == column[:, :1]).all():
             return self._by_place(column[:, 0])
-        return self._in_rows(column, f"w->tokens[{self._number(node.positions)}]")
+        tokens = f"w->tokens[{self._number(node.positions)}]"
+        found = None if self.margins is None else as_linear(self.program, node, table, channel)
+        if found is None:
+            return self._in_rows(column, tokens)
+        grown = times(self._by_place(found.slope), Expression(f"ws_numbers({tokens})", self.writer))
+        return self.arithmetic.f.name(plus(self._by_place(found.offset), grown))
 
     def seen(self, node: Node, operation: Attended | Mixed, head: int) -> Seen:
         """See `ProgramRun`: of the query at the position of the loop."""
@@ -259,7 +265,7 @@ class _Generator:
         program, decision = self.program, self.program.decision
         places = [program.nodes[decision.node].positions.index(position) for position in decision.reads]
         arrays = [f"ws_lanes {name}[{size}];" for name, size in self.workspace]
-        arrays += [f"ws_masks tokens[{program.length}];", f"ws_lanes said[{len(set(places))}];"]
+        arrays += [f"ws_symbols tokens[{program.length}];", f"ws_lanes said[{len(set(places))}];"]
         if sum(size for _, size in self.workspace) * LANES * 8 > MAX_WORKSPACE:
             raise NotFollowed("its values need too much memory")
         table = self.writer.table("int", places)
@@ -315,7 +321,7 @@ def _check(columns: Columns, places: Sequence[int]) -> list[str]:
     each = "for (int l = 0; l < WS_LANES; l++)"
     read = [(t, source) for t, source in enumerate(columns.read)]
     right = list(zip(places, columns.right, strict=True))
-    fixed = [f"w->tokens[{t}] = (ws_masks){{0}} + {x.first};" for t, x in read if x.column is None]
+    fixed = [f"w->tokens[{t}] = (ws_symbols){{0}} + {x.first};" for t, x in read if x.column is None]
     known = [f"same &= w->said[{place}] == ws_all({x.first});" for place, x in right if x.column is None]
     return [
         *_moving("read", read),
@@ -329,15 +335,14 @@ def _check(columns: Columns, places: Sequence[int]) -> list[str]:
         "for (int64_t first = start; first < start + count; first += WS_LANES) {",
         "const int64_t left = start + count - first;",
         "for (int i = 0; read[i].place >= 0; i++) {",
-        "const ws_symbols symbols = ws_symbols_of(columns[read[i].column] + first, left);",
-        "w->tokens[read[i].place] = __builtin_convertvector(symbols, ws_masks) + read[i].token;",
+        "w->tokens[read[i].place] = ws_symbols_of(columns[read[i].column] + first, left) + read[i].token;",
         "}",
         "block(w);",
         "ws_masks same = (ws_masks){0} - 1;",
         *known,
         "for (int i = 0; right[i].place >= 0; i++) {",
-        "const ws_symbols symbols = ws_symbols_of(columns[right[i].column] + first, left);",
-        "same &= w->said[right[i].place] == __builtin_convertvector(symbols, ws_lanes) + right[i].token;",
+        "const ws_symbols token = ws_symbols_of(columns[right[i].column] + first, left) + right[i].token;",
+        "same &= w->said[right[i].place] == ws_numbers(token);",
         "}",
         f"{each} if (l < left) sure[first + l] = same[l] & 1;",
         "}",

@@ -76,26 +76,38 @@ static inline ws_lanes ws_min(ws_lanes a, ws_lanes b) {
     return ws_select(a != a, a, smaller);
 }
 
-/* The next symbols of a column, of which so many are left: a last one stands for those that are not. */
+/* The next symbols of a column, of which so many are left: a last one stands for those that are not. Symbols as numbers.
+   gcc converts vectors of half a register in parts. */
 typedef int32_t ws_symbols __attribute__((vector_size(4 * WS_LANES)));
 typedef uint16_t ws_column __attribute__((vector_size(2 * WS_LANES)));
+#if WS_LANES == 4 && !defined __clang__
+static inline ws_symbols ws_widened(ws_column column) {
+    typedef int16_t halves __attribute__((vector_size(16)));
+    typedef int64_t pairs __attribute__((vector_size(16)));
+    return __builtin_ia32_pmovzxwd128((halves)(pairs){(int64_t)column, 0});
+}
+static inline ws_lanes ws_numbers(ws_symbols symbols) { return __builtin_ia32_cvtdq2pd256(symbols); }
+#else
+static inline ws_symbols ws_widened(ws_column column) { return __builtin_convertvector(column, ws_symbols); }
+static inline ws_lanes ws_numbers(ws_symbols symbols) { return __builtin_convertvector(symbols, ws_lanes); }
+#endif
 static inline ws_symbols ws_symbols_of(const uint16_t *column, int64_t left) {
     ws_column symbols;
     if (left >= WS_LANES)
         __builtin_memcpy(&symbols, column, sizeof symbols);
     else
         for (int l = 0; l < WS_LANES; l++) symbols[l] = column[l < left ? l : left - 1];
-    return __builtin_convertvector(symbols, ws_symbols);
+    return ws_widened(symbols);
 }
 
 /* Of a table of 16 numbers, those of the places, 0 to 15. */
-static inline ws_lanes ws_looked_up(const double *table, ws_masks places) {
+static inline ws_lanes ws_looked_up(const double *table, ws_symbols places) {
     ws_lanes found;
 #if WS_LANES == 8 && !defined __clang__
     ws_lanes first, rest;
     __builtin_memcpy(&first, table, sizeof first);
     __builtin_memcpy(&rest, table + 8, sizeof rest);
-    found = __builtin_shuffle(first, rest, places);
+    found = __builtin_shuffle(first, rest, __builtin_convertvector(places, ws_masks));
 #else
     for (int l = 0; l < WS_LANES; l++) found[l] = table[places[l]];
 #endif
