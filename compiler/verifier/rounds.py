@@ -21,6 +21,7 @@ from compiler.verifier.attention import too_large
 from compiler.verifier.cones import settle
 from compiler.verifier.diagnosis import find_reasons
 from compiler.verifier.enumeration import Progress
+from compiler.verifier.measured import with_measured_tables
 from compiler.verifier.model import OutOfTime, Stop, Tail, tails
 from compiler.verifier.reasons import Ending, Reason, refused
 from compiler.verifier.results import Counterexample
@@ -209,6 +210,8 @@ def tails_of(spec: Spec, automaton: Automaton, wanted: Container[int], here: boo
     room = MAX_BYTES
     for program in translate_wanted(spec.network, spec.layout, wanted):
         made = prepared(program, spec.network, "this machine" if here else "any arithmetic")
+        if here:
+            made = with_measured_tables(made, spec.network)
         for alone in made.at_each_start():
             if not any(slot in wanted for slot in alone.slots):
                 continue

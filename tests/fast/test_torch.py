@@ -116,7 +116,7 @@ def layer(tokens: Tensor, table: Tensor, up: Tensor, bias: Tensor, down: Tensor)
 
 @pytest.mark.parametrize("dtype", ALL)
 def test_a_row_does_not_depend_on_the_others(dtype: str) -> None:
-    """Norm, map, activation, map: bit by bit the same in a sequence of one repeated token. `fixed` rests on it."""
+    """Norm, map, activation, map: bit by bit the same in a sequence of one repeated token. `measured` rests on it."""
     with alone():
         for seed in range(60):
             chance = np.random.default_rng(seed)
