@@ -1,39 +1,11 @@
-"""Commands load each spec of the repository once, with the same options: loading has tests of its own."""
+"""Workers of commands that start in little time."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import pytest
-
-import compiler
-from compiler.pipeline import Spec, load
-from tests.helpers import SPECS
-
-
-@cache
-def _known(folder: str, path: Path, settings: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> Spec:
-    """`folder` is the current one: a spec is shown with its path as it was given."""
-    return load(path, settings, **dict(options))
-
-
-def _load(path: str | Path, settings: Any = (), **options: Any) -> Spec:
-    if isinstance(settings, tuple) and Path(path).is_file() and Path(path).resolve().is_relative_to(SPECS):
-        return _known(os.getcwd(), Path(path), settings, tuple(options.items()))
-    return load(path, settings, **options)
-
-
-@pytest.fixture(autouse=True, scope="package")
-def specs_are_loaded_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiler, "load", _load)
-        yield
 
 
 @pytest.fixture

@@ -20,21 +20,21 @@ from tests.hooked import after_import
 from tests.scripted import TINY as SCRIPTED_TINY
 
 CLI = str(ROOT / "cli.py")
-WITHOUT_TORCH = [
-    ["validate", TINY],
-    ["count", TINY],
-    ["lint", TINY, "--rules", "adderboard"],
-    ["diff", TINY, EXACT],
-    ["show", TINY],
-    ["show", TINY, "--stage", "program"],
-    ["fmt", "--check", TINY],
-    ["schema"],
-    ["plot", "tests/data/swept.csv", "--json"],
-    ["plot", TINY, "--tensor", "layer0.ffn.up.weight", "--json"],
-    ["new", "nowhere/mine", "--json"],
-    ["validate", INVALID],
-    ["report", INVALID],
-    ["verify", INVALID],
+WITHOUT_TORCH = [  # calls and their exit codes
+    (["validate", TINY], 0),
+    (["count", TINY], 0),
+    (["lint", TINY, "--rules", "adderboard"], 0),
+    (["diff", TINY, EXACT], 1),
+    (["show", TINY], 0),
+    (["show", TINY, "--stage", "program"], 0),
+    (["fmt", "--check", TINY], 0),
+    (["schema"], 0),
+    (["plot", "tests/data/swept.csv", "--json"], 0),
+    (["plot", TINY, "--tensor", "layer0.ffn.up.weight", "--json"], 0),
+    (["new", "nowhere/mine", "--json"], 2),
+    (["validate", INVALID], 2),
+    (["report", INVALID], 2),
+    (["verify", INVALID], 2),
 ]
 _PROBE = """
 import json, sys
@@ -75,10 +75,11 @@ def called(*calls: Sequence[str], **variables: str) -> tuple[list[int], str, str
 
 
 def test_no_torch_where_nothing_is_computed_and_no_colour_in_a_pipe() -> None:
-    codes, output, errors = called(*WITHOUT_TORCH)
-    assert len(codes) == len(WITHOUT_TORCH)
-    assert set(codes) == {0, 1, 2}
+    codes, output, errors = called(*(arguments for arguments, _ in WITHOUT_TORCH))
+    assert codes == [code for _, code in WITHOUT_TORCH]
     assert "\x1b" not in output + errors
+    assert "layer0.ffn" in output
+    assert "error: " in errors
 
 
 def test_json_of_an_error_goes_to_standard_output() -> None:

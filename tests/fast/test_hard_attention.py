@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
-from compiler.backends.bounds.attention import Keys, attend_all
+from compiler.backends.bounds.attention import Keys, attend_head
 from compiler.backends.bounds.bounded import Bounded
+from compiler.backends.bounds.nodes import attend_all
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Attended, Node
 from compiler.backends.native.c_compiler import find_compiler
@@ -63,7 +64,7 @@ def picked(ties: Ties, scores: tuple[Tensor, Tensor], values: tuple[Tensor, Tens
     a = Arithmetic(TensorFunctions(), Rounding.of(FORMATS["float32"]))
     one = [Bounded(torch.ones(1, 1, BATCH, dtype=torch.float64), 0.0)]
     node = Node(operation, (), 1, (0,), (0,), exact=everything)
-    (found,) = attend_all(a, node, operation, one, partial(same, seen))
+    (found,) = attend_all(a, node, operation, one, partial(same, seen), attend_head)
     value, error = (torch.as_tensor(q, dtype=torch.float64).expand(1, 1, BATCH) for q in (found.value, found.error))
     return Bounded(value.flatten(), error.flatten())
 

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from compiler.backends.bounds.arithmetic import SLACK, Arithmetic, Rounding
-from compiler.backends.bounds.attention import Keys, attend_all
+from compiler.backends.bounds.attention import Keys, attend_head
 from compiler.backends.bounds.bounded import ZERO, Bounded
 from compiler.backends.bounds.key_tables import KeyWeights, key_weights
+from compiler.backends.bounds.nodes import attend_all
 from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
 from compiler.backends.elementary.program import Attended, Node
@@ -48,7 +49,7 @@ def mixed(scores: Tensor, value: Quantity, error: Quantity) -> tuple[float, floa
         TensorLoop(mask, keys), [ZERO], [own], [column(scores, keys)], 0.0
     )  # scores without a rounding of their own
     node = Node(attended(keys), (), 1, (0,), (0,))
-    (found,) = attend_all(ARITHMETIC, node, attended(keys), [ZERO], partial(same, seen))
+    (found,) = attend_all(ARITHMETIC, node, attended(keys), [ZERO], partial(same, seen), attend_head)
     return float(found.value), float(found.error)
 
 

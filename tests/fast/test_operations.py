@@ -19,10 +19,11 @@ from torch.nn import functional
 
 from compiler.backends.bounds.activations import activation
 from compiler.backends.bounds.arithmetic import Arithmetic, Rounding
-from compiler.backends.bounds.attention import Keys, attend_all
+from compiler.backends.bounds.attention import Keys, attend_head
 from compiler.backends.bounds.bounded import Bounded
 from compiler.backends.bounds.deciding import decide
 from compiler.backends.bounds.magnitudes import ROOM
+from compiler.backends.bounds.nodes import attend_all
 from compiler.backends.bounds.norms import normalize
 from compiler.backends.bounds.quantities import Quantity
 from compiler.backends.bounds.tensors import TensorFunctions, TensorLoop
@@ -298,7 +299,7 @@ def test_attention(dtype: str, plus_one: bool) -> None:
         query = [Bounded(torch.ones(1, 1, BATCH, dtype=torch.float64), 0.0)]
         live = tuple(range(coordinates))
         node = Node(operation, (), len(live), (0,), live)
-        outputs = attend_all(a, node, operation, query, partial(same, seen))
+        outputs = attend_all(a, node, operation, query, partial(same, seen), attend_head)
         found = [Bounded(flat(x.value), flat(x.error)) for x in outputs]
         shown = scores.masked_fill(~visible[:, None], -torch.inf)
         for order in ORDERS:

@@ -9,11 +9,12 @@ from typing import Protocol
 import numpy as np
 
 from compiler.backends.bounds.arithmetic import EXACT, Arithmetic
-from compiler.backends.bounds.attention import Keys, Mixing, attend_all, mix_values
-from compiler.backends.bounds.bounded import ZERO, Bounded, Channels
+from compiler.backends.bounds.attention import Head, Keys, Mixing, mix_values
+from compiler.backends.bounds.bounded import ZERO, Bounded, Channels, is_zero_value
 from compiler.backends.bounds.elementwise import elementwise
-from compiler.backends.bounds.mixing import KeyLoop, WeightedKeys, mix_all
-from compiler.backends.bounds.quantities import Quantity
+from compiler.backends.bounds.hard_attention import attend_hard
+from compiler.backends.bounds.mixing import KeyLoop, WeightedKeys, by_head, mix_all
+from compiler.backends.bounds.quantities import Functions, Quantity, plus
 from compiler.backends.elementary.program import Array, Attended, Lookup, Mixed, Node
 
 
@@ -96,6 +97,33 @@ def _attended(run: ProgramRun, node: Node, operation: Attended) -> list[Bounded]
         return _each(run.after_keys, attend_all(a, node, operation, query, keys_of, run.mixing))
     mixed = _each(run.after_keys, attend_all(a.unrounded, node, operation, query, keys_of, mix_values))
     return [Bounded(x.value, run.looked_up(node, off, c)) for x, c in zip(mixed, node.live, strict=True)]
+
+
+def attend_all(
+    a: Arithmetic,
+    node: Node,
+    operation: Attended,
+    query: Sequence[Bounded],
+    keys: Callable[[int], Keys],
+    mixing: Mixing,
+) -> list[Bounded]:
+    """The live channels, in order; `keys` gives those of a head."""
+
+    def attend(number: int, wanted: Sequence[int]) -> list[Bounded]:
+        coordinates = [query[c] for c in operation.query_channels(number)]
+        head = Head(operation, number, coordinates, keys(number), wanted)
+        if head.keys.loop.most == 0 or all(map(is_zero_value, head.values)):
+            return [ZERO for _ in wanted]
+        return mixing(a, head) if operation.ties is None else attend_hard(a, node, head, operation.ties)
+
+    mixed = by_head(operation, node.live, attend)
+    return [_limited(a.f, x, operation.limits[channel]) for channel, x in zip(node.live, mixed, strict=True)]
+
+
+def _limited(f: Functions, x: Bounded, limit: float) -> Bounded:
+    """The error is too large, or NaN, where the weights of too many keys are unknown."""
+    most = plus(f.absolute(x.value), limit)
+    return Bounded(x.value, f.name(f.if_less(x.error, most, x.error, most)))
 
 
 def _mixed(run: ProgramRun, node: Node, operation: Mixed) -> list[Bounded]:

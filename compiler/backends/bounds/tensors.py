@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -95,6 +95,9 @@ class Kind:
     mixing: Mixing
 
 
+NUMBERS = Kind(TensorFunctions(), lambda x: x, lambda x: x, attend_head)
+
+
 def each_tensor(x: Quantity, function: Callable[[Tensor], Tensor]) -> Quantity:
     """A number as it is; a tensor, or each end of an interval, after what changes no number, such as an axis more."""
     return x if isinstance(x, float) else function(x) if isinstance(x, Tensor) else x.each(function)
@@ -114,7 +117,7 @@ class Running:
     tokens: Tensor
     values: list[Channels]
     exact: bool = False
-    kind: Kind = field(default_factory=lambda: NUMBERS)
+    kind: Kind = NUMBERS
 
     @property
     def arithmetic(self) -> Arithmetic:
@@ -268,6 +271,3 @@ class TensorLoop:
         """With another number at the keys that are hidden."""
         whole = self.made(_tensor(x, self.mask)) if isinstance(x, float) else x
         return each_tensor(whole, lambda q: torch.where(self.mask, q, hidden))
-
-
-NUMBERS: Kind = Kind(TensorFunctions(), lambda x: x, lambda x: x, attend_head)
