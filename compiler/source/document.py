@@ -19,7 +19,7 @@ import yaml
 from compiler.source.diagnostics import Diagnostic, Findings, Note, SpecError, fail, nearest
 from compiler.source.examples import examples
 from compiler.source.limits import MAX_FILE_BYTES, MAX_INTEGER_BITS, MAX_NESTING, MAX_NODES
-from compiler.source.scalars import Plain, align, resolve_plain
+from compiler.source.scalars import Plain, align, lacks_colon, resolve_plain
 from compiler.source.showing import short_repr
 from compiler.source.text import Source, Span
 from compiler.source.yaml_faults import FLOW_HINT, empty_value_hint, syntax_error, without_colon
@@ -327,7 +327,7 @@ class _Composer:
         if node.text == "<<" and node.span.text == "<<":
             hint = "write the keys out, or use `extends`"
             self.findings.report(Diagnostic("yaml-merge", "merge keys are not part of the language", node.span, hint))
-        if " {" in node.text and node.span.text == node.text:
+        if lacks_colon(node.text) and node.span.text == node.text:
             line = node.span.source.line(node.span.line)
             raise fail("yaml-syntax", f"'{node.text}' is no key", node.span, without_colon(line))
         earlier = parent.keys.get(node.text)

@@ -30,6 +30,11 @@ def resolve_plain(text: str) -> Plain:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
+def lacks_colon(key: str) -> bool:
+    """Whether an unquoted key is most likely one and its mapping in braces, with no colon and space between them."""
+    return " {" in key
+
+
 def align(text: str, raw: str) -> list[int]:
     """For each character of a scalar's text, and for its end, the offset in the raw YAML.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from compiler.source.document import Mapping, Node, Scalar, Sequence
-from compiler.source.scalars import resolve_plain
+from compiler.source.scalars import lacks_colon, resolve_plain
 
 WIDTH = 100  # columns, where the text can be broken at all
 MAX_SIMPLE_KEY = 1000  # YAML wants longer keys behind a `?`
@@ -131,15 +131,19 @@ def _is_literal(text: str) -> bool:
 
 
 def _key(key: Scalar) -> str:
-    """A key; an empty one is quoted, as YAML has no other way to start a line with it."""
-    return _written(key) or '""'
+    """A key; it is quoted where it is empty, or would be refused without quotes."""
+    return _quoted(key.text) if not key.text or lacks_colon(key.text) else _written(key)
 
 
 def _written(scalar: Scalar) -> str:
     """A scalar on one line: as it is where it reads back as the same value, else in double quotes."""
     if not isinstance(scalar.value, str) or _is_plain(scalar.text):
         return scalar.text
-    return f'"{"".join(map(_escaped, scalar.text))}"'
+    return _quoted(scalar.text)
+
+
+def _quoted(text: str) -> str:
+    return f'"{"".join(map(_escaped, text))}"'
 
 
 def _is_plain(text: str) -> bool:

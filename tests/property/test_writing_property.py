@@ -105,6 +105,7 @@ def check(document: Mapping) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(documents)
+@example(mapping([(text_scalar("b {"), text_scalar("c {"))]))
 def test_a_written_document_reads_back_to_an_equal_one(document: Mapping) -> None:
     check(document)
 
